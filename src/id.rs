@@ -1,0 +1,107 @@
+//! The ids: what names a session on the wire and what names a connection inside the process.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Bytes of randomness behind a generated [`Sid`]: 15 bytes are exactly 20 base64url characters.
+pub const SID_ENTROPY: usize = 15;
+
+/// A session id: names an Engine.IO session on the wire.
+///
+/// It is a secret (who knows it can post into the session), so `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sid(Box<str>);
+
+impl Sid {
+    /// Makes the usual 20-character id (`[A-Za-z0-9_-]`) of 15 random bytes.
+    pub fn from_entropy(entropy: [u8; SID_ENTROPY]) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(entropy).into())
+    }
+
+    /// Takes over an id that the application made (`engine.generateId`).
+    pub fn custom(id: &str) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as it stands on the wire.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Sid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sid(…)")
+    }
+}
+
+impl std::borrow::Borrow<str> for Sid {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Names a connection inside the process: the worker that owns it and its slot there.
+///
+/// A handle is given out again only after both planes have let go of it, so a late operation can
+/// never reach another client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Handle(u32);
+
+impl Handle {
+    /// Workers that a handle can name (4 bits).
+    pub const MAX_WORKERS: usize = 16;
+    /// Slots that a handle can name in each worker (27 bits; the top bit stays free for tags).
+    pub const MAX_SLOTS: usize = 1 << 27;
+
+    /// The connection in `slot` of `worker`.
+    ///
+    /// # Panics
+    /// In debug builds, when either is out of range.
+    pub fn new(worker: usize, slot: usize) -> Self {
+        debug_assert!(worker < Self::MAX_WORKERS && slot < Self::MAX_SLOTS);
+        #[expect(clippy::cast_possible_truncation, reason = "both are range-checked by the callers")]
+        Self((slot as u32) << 4 | worker as u32)
+    }
+
+    /// The handle that crossed the border as `raw`.
+    pub fn from_raw(raw: u32) -> Self {
+        Self(raw)
+    }
+
+    /// The handle as it crosses the border.
+    pub fn raw(self) -> u32 {
+        self.0
+    }
+
+    /// Index of the worker that owns the connection.
+    pub fn worker(self) -> usize {
+        (self.0 & 0xf) as usize
+    }
+
+    /// Slot of the connection in its worker.
+    pub fn slot(self) -> u32 {
+        self.0 >> 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_sid_has_twenty_url_safe_characters() {
+        let sid = Sid::from_entropy([0xff; SID_ENTROPY]);
+        assert_eq!(sid.as_str(), "____________________");
+        assert_eq!(format!("{sid:?}"), "Sid(…)");
+    }
+
+    #[test]
+    fn a_handle_keeps_its_worker_and_slot() {
+        let handle = Handle::new(3, 70_000);
+        assert_eq!((handle.worker(), handle.slot()), (3, 70_000));
+        assert_eq!(Handle::from_raw(handle.raw()), handle);
+    }
+}

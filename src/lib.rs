@@ -1,0 +1,29 @@
+//! ferrosocket: the Socket.IO server, in Rust, for Node.js.
+//!
+//! # Map of the house
+//!
+//! | floor | knows | does I/O |
+//! |---|---|---|
+//! | [`id`] | the ids | no |
+//! | [`websocket`] | RFC 6455 frames and messages | no |
+//! | [`engineio`] | Engine.IO packets, payloads, sessions | no |
+//! | [`socketio`] | Socket.IO packets, attachments, rooms | no |
+//! | `net` (feature `net`) | worker threads, sockets, timers, queues | tokio |
+//! | `binding` (feature `node`) | Node.js: batches up and down | napi |
+//!
+//! Imports run down this table only; `tests/architecture.rs` fails on an arrow that runs up.
+//! The three protocol floors read no clock, draw no randomness and do no I/O: all three come in
+//! as arguments. `ARCHITECTURE.md` tells the rest.
+
+#[cfg(feature = "node")]
+pub mod binding;
+pub mod engineio;
+pub mod id;
+#[cfg(feature = "net")]
+pub mod net;
+pub mod socketio;
+pub mod websocket;
+
+#[cfg(feature = "node")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
