@@ -1,0 +1,403 @@
+//! Bytes in, messages and control frames out.
+//!
+//! ```text
+//!            header complete, rules kept
+//!   ┌──────► Header ───────────────────────────► Payload ──┐
+//!   │          │                                    │      │ last byte of the frame:
+//!   │          │ broken rule                        │      │ deliver, or keep the fragment
+//!   │          ▼                                    ▼      │
+//!   │        Closed ◄── close frame, broken rule, Break    │
+//!   └──────────────────────────────────────────────────────┘
+//! ```
+//! A frame that lies whole in the caller's buffer is handed on from there. Only what has to wait
+//! is copied: at most 14 header bytes inline, a message under way in one `Vec`, half a control
+//! frame in another. All are empty and unallocated while nothing waits.
+//!
+//! Neither a chunk nor a fragment is an object of its own here, so tiny ones pin no more than
+//! their bytes, and there is no limit on chunks; the limit on fragments bounds the work that empty
+//! ones can ask for.
+
+use std::mem;
+use std::ops::ControlFlow;
+
+use super::error::Violation;
+use super::frame::{FIN, LENGTH_16, LENGTH_64, MASK, MAX_SHORT, OpCode, RSV1, RSV2_RSV3};
+use super::mask::unmask;
+
+/// Fragments of one message by default: what `ws` allows.
+pub const MAX_FRAGMENTS: usize = 16_384;
+
+/// Longest header of a client's frame: two bytes, a 64-bit length and the masking key.
+const MAX_CLIENT_HEADER: usize = 14;
+
+/// Largest length that a JavaScript number holds exactly; `ws` refuses more.
+const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+/// What a client may send in one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Payload bytes, over all fragments. Zero means no limit, as in `ws`.
+    pub max_message: usize,
+    /// Fragments, empty ones too. Zero means no limit, as in `ws`; see [`MAX_FRAGMENTS`].
+    pub max_fragments: usize,
+}
+
+/// A complete message or control frame, unmasked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incoming<'a> {
+    /// A text message.
+    Text(&'a str),
+    /// A binary message.
+    Binary(&'a [u8]),
+    /// A ping; its payload (at most 125 bytes) belongs into the pong.
+    Ping(&'a [u8]),
+    /// A pong and its payload (at most 125 bytes).
+    Pong(&'a [u8]),
+    /// The closing handshake, with the client's code if it gave one. Nothing comes after it.
+    Close(Option<u16>),
+}
+
+/// The receiving half of one server-side WebSocket.
+#[derive(Debug)]
+pub struct Reader {
+    limits: Limits,
+    state: State,
+    /// Type of the message under way: `Text` or `Binary`.
+    open: Option<OpCode>,
+    /// Frames of the message under way whose header has been seen.
+    fragments: usize,
+    /// The bytes of the message under way that could not be delivered from the caller's buffer.
+    message: Vec<u8>,
+    /// The bytes of a control frame under way; it may stand between the fragments of a message.
+    control: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// The first `len` bytes of a header.
+    Header { bytes: [u8; MAX_CLIENT_HEADER], len: usize },
+    /// The rest of a payload.
+    Payload(Frame),
+    /// Nothing is read any more.
+    Closed,
+}
+
+impl State {
+    const START: Self = Self::Header { bytes: [0; MAX_CLIENT_HEADER], len: 0 };
+}
+
+/// A frame whose header has been accepted.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    opcode: OpCode,
+    fin: bool,
+    /// The masking key, turned to fit the next byte.
+    key: [u8; 4],
+    /// Payload bytes that have not come yet.
+    remaining: usize,
+}
+
+impl Reader {
+    /// A reader at the first byte after the handshake.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            state: State::START,
+            open: None,
+            fragments: 0,
+            message: Vec::new(),
+            control: Vec::new(),
+        }
+    }
+
+    /// Feeds bytes as they came, in any split; they are unmasked in place.
+    ///
+    /// `sink` is called once for each complete message or control frame, in order. When it returns
+    /// `Break`, and after a close frame, the rest of the bytes and all later ones are dropped.
+    ///
+    /// # Errors
+    /// A broken rule of the framing or of the [`Limits`]. Everything kept is given back, and later
+    /// bytes are dropped.
+    pub fn handle_bytes(
+        &mut self,
+        buf: &mut [u8],
+        mut sink: impl FnMut(Incoming<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Violation> {
+        let result = self.read(buf, &mut sink);
+        match result {
+            Ok(ControlFlow::Continue(())) => Ok(()),
+            Ok(ControlFlow::Break(())) => {
+                self.shut();
+                Ok(())
+            }
+            Err(violation) => {
+                self.shut();
+                Err(violation)
+            }
+        }
+    }
+
+    /// Bytes that wait here for the rest of their header, frame or message.
+    pub fn buffered(&self) -> usize {
+        let header = match self.state {
+            State::Header { len, .. } => len,
+            State::Payload(_) | State::Closed => 0,
+        };
+        header + self.message.len() + self.control.len()
+    }
+
+    /// Bytes of heap memory held for [`buffered`](Self::buffered) ones; zero when nothing waits.
+    pub fn allocated(&self) -> usize {
+        self.message.capacity() + self.control.capacity()
+    }
+
+    fn read(
+        &mut self,
+        mut buf: &mut [u8],
+        sink: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Violation> {
+        loop {
+            let frame = match self.state {
+                State::Closed => return Ok(ControlFlow::Break(())),
+                State::Payload(frame) => frame,
+                State::Header { .. } => match self.read_header(buf)? {
+                    Some((frame, used)) => {
+                        buf = &mut mem::take(&mut buf)[used..];
+                        frame
+                    }
+                    None => return Ok(ControlFlow::Continue(())),
+                },
+            };
+            let arrived = frame.remaining.min(buf.len());
+            let (chunk, rest) = mem::take(&mut buf).split_at_mut(arrived);
+            buf = rest;
+            unmask(chunk, frame.key);
+
+            let missing = frame.remaining - arrived;
+            if missing > 0 {
+                self.keep(&frame, chunk, missing);
+                let mut key = frame.key;
+                key.rotate_left(arrived % 4);
+                self.state = State::Payload(Frame { key, remaining: missing, ..frame });
+                return Ok(ControlFlow::Continue(()));
+            }
+            self.state = State::START;
+            if self.finish(&frame, chunk, sink)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+    }
+
+    /// Reads a header at the front of `buf` and how many of its bytes stood there; `None` when it is
+    /// not all there yet.
+    fn read_header(&mut self, buf: &[u8]) -> Result<Option<(Frame, usize)>, Violation> {
+        let State::Header { mut bytes, len } = self.state else { return Ok(None) };
+        // Nearly always the whole header lies in `buf`. If not, top up the 14 inline bytes: that is
+        // enough for any header, and what they hold too much stays in `buf`.
+        let parsed = if len == 0 {
+            self.parse_header(buf)?
+        } else {
+            let added = buf.len().min(MAX_CLIENT_HEADER - len);
+            bytes[len..len + added].copy_from_slice(&buf[..added]);
+            self.parse_header(&bytes[..len + added])?
+        };
+        let Some((frame, size)) = parsed else {
+            let total = len + buf.len();
+            bytes[len..total].copy_from_slice(buf);
+            self.state = State::Header { bytes, len: total };
+            return Ok(None);
+        };
+        if !frame.opcode.is_control() {
+            if frame.opcode != OpCode::Continuation {
+                self.open = Some(frame.opcode);
+            }
+            self.fragments += 1;
+            if self.limits.max_fragments > 0 && self.fragments > self.limits.max_fragments {
+                return Err(Violation::TOO_MANY_FRAGMENTS);
+            }
+        }
+        Ok(Some((frame, size - len)))
+    }
+
+    /// Reads a header and its size; `None` when `bytes` is too short. Rules are checked as soon as
+    /// their bits are there, in the order of `ws`, and before any payload is kept.
+    fn parse_header(&self, bytes: &[u8]) -> Result<Option<(Frame, usize)>, Violation> {
+        let &[first, second, ref rest @ ..] = bytes else { return Ok(None) };
+        let opcode = self.check_flags(first, second)?;
+        let (length, rest) = match second & !MASK {
+            LENGTH_16 => match rest.split_first_chunk::<2>() {
+                Some((length, rest)) => (u64::from(u16::from_be_bytes(*length)), rest),
+                None => return Ok(None),
+            },
+            LENGTH_64 => match rest.split_first_chunk::<8>() {
+                Some((length, rest)) => (u64::from_be_bytes(*length), rest),
+                None => return Ok(None),
+            },
+            short => (u64::from(short), rest),
+        };
+        let length = self.check_length(opcode, length)?;
+        let Some((key, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };
+        let frame = Frame { opcode, fin: first & FIN != 0, key: *key, remaining: length };
+        Ok(Some((frame, bytes.len() - rest.len())))
+    }
+
+    /// Checks the first two bytes of a header (RFC 6455, sections 5.1, 5.2, 5.4 and 5.5).
+    fn check_flags(&self, first: u8, second: u8) -> Result<OpCode, Violation> {
+        if first & RSV2_RSV3 != 0 {
+            return Err(Violation::RSV_2_3);
+        }
+        if first & RSV1 != 0 {
+            return Err(Violation::RSV_1);
+        }
+        let bits = first & 0x0f;
+        let opcode = OpCode::from_bits(bits).ok_or(Violation::invalid_opcode(bits))?;
+        if opcode.is_control() {
+            if first & FIN == 0 {
+                return Err(Violation::EXPECTED_FIN);
+            }
+            let field = second & !MASK;
+            // Half a close code is as wrong as too many bytes.
+            if usize::from(field) > MAX_SHORT || (opcode == OpCode::Close && field == 1) {
+                return Err(Violation::invalid_control_length(field));
+            }
+        } else if (opcode == OpCode::Continuation) != self.open.is_some() {
+            return Err(Violation::invalid_opcode(bits));
+        }
+        if second & MASK == 0 {
+            return Err(Violation::EXPECTED_MASK);
+        }
+        Ok(opcode)
+    }
+
+    /// Checks a declared length against the limits, before a byte of it is kept.
+    fn check_length(&self, opcode: OpCode, declared: u64) -> Result<usize, Violation> {
+        if declared > MAX_SAFE_INTEGER {
+            return Err(Violation::LENGTH_UNSUPPORTED);
+        }
+        let length = usize::try_from(declared).map_err(|_| Violation::TOO_BIG)?;
+        let limit = self.limits.max_message;
+        if limit > 0
+            && !opcode.is_control()
+            && self.message.len().checked_add(length).is_none_or(|total| total > limit)
+        {
+            return Err(Violation::TOO_BIG);
+        }
+        Ok(length)
+    }
+
+    /// Keeps bytes of a frame of which `missing` more are announced.
+    fn keep(&mut self, frame: &Frame, chunk: &[u8], missing: usize) {
+        if frame.opcode.is_control() {
+            self.control.extend_from_slice(chunk);
+        } else {
+            append(&mut self.message, chunk, frame.fin.then_some(missing));
+        }
+    }
+
+    /// A frame is complete with `chunk`, its last bytes.
+    fn finish(
+        &mut self,
+        frame: &Frame,
+        chunk: &[u8],
+        sink: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Violation> {
+        if frame.opcode.is_control() {
+            if self.control.is_empty() {
+                return deliver(frame.opcode, chunk, sink);
+            }
+            let mut payload = mem::take(&mut self.control);
+            payload.extend_from_slice(chunk);
+            return deliver(frame.opcode, &payload, sink);
+        }
+        if !frame.fin {
+            append(&mut self.message, chunk, None);
+            return Ok(ControlFlow::Continue(()));
+        }
+        let opcode = self.open.take().expect("a data frame opens or continues a message");
+        self.fragments = 0;
+        if self.message.is_empty() {
+            return deliver(opcode, chunk, sink);
+        }
+        let mut payload = mem::take(&mut self.message);
+        append(&mut payload, chunk, Some(0));
+        deliver(opcode, &payload, sink)
+    }
+
+    fn shut(&mut self) {
+        self.state = State::Closed;
+        self.message = Vec::new();
+        self.control = Vec::new();
+    }
+}
+
+/// Hands a complete message or control frame to `sink`.
+fn deliver(
+    opcode: OpCode,
+    payload: &[u8],
+    sink: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, Violation> {
+    Ok(match opcode {
+        OpCode::Text => sink(Incoming::Text(utf8(payload)?)),
+        OpCode::Binary | OpCode::Continuation => sink(Incoming::Binary(payload)),
+        OpCode::Ping => sink(Incoming::Ping(payload)),
+        OpCode::Pong => sink(Incoming::Pong(payload)),
+        OpCode::Close => {
+            // "[no data] after sending a Close frame" (section 5.5.1): break whatever `sink` says.
+            let _ = sink(Incoming::Close(close_code(payload)?));
+            ControlFlow::Break(())
+        }
+    })
+}
+
+/// The code of a close frame's payload, its reason checked.
+fn close_code(payload: &[u8]) -> Result<Option<u16>, Violation> {
+    let Some((code, reason)) = payload.split_first_chunk::<2>() else { return Ok(None) };
+    let code = u16::from_be_bytes(*code);
+    // 1004, 1005, 1006 and 1015 are reserved; 1016-2999 are unassigned (section 7.4).
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(Violation::invalid_close_code(code));
+    }
+    utf8(reason)?;
+    Ok(Some(code))
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, Violation> {
+    simdutf8::basic::from_utf8(bytes).map_err(|_| Violation::INVALID_UTF8)
+}
+
+/// Appends to a message, growing by doubling and so by what really arrived: a header that
+/// announces much costs nothing. `missing` is what the last frame still owes, if this is the last
+/// one: then growth stops at the exact size.
+fn append(message: &mut Vec<u8>, chunk: &[u8], missing: Option<usize>) {
+    let needed = message.len() + chunk.len();
+    if needed > message.capacity() {
+        let wanted = (message.len() * 2).max(needed);
+        let capacity = missing.map_or(wanted, |rest| wanted.min(needed.saturating_add(rest)));
+        message.reserve_exact(capacity - message.len());
+    }
+    message.extend_from_slice(chunk);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_reader_is_small_and_owns_nothing() {
+        let reader = Reader::new(Limits { max_message: 1_000_000, max_fragments: MAX_FRAGMENTS });
+        assert!(size_of::<Reader>() <= 136, "{}", size_of::<Reader>());
+        assert_eq!((reader.buffered(), reader.allocated()), (0, 0));
+    }
+
+    #[test]
+    fn growth_doubles_and_ends_exactly() {
+        let mut message = Vec::new();
+        append(&mut message, &[1; 600], Some(900));
+        append(&mut message, &[2; 100], Some(800));
+        assert_eq!(message.capacity(), 1200);
+        append(&mut message, &[3; 600], Some(200));
+        assert_eq!(message.capacity(), 1400);
+        append(&mut message, &[4; 200], Some(0));
+        assert_eq!((message.len(), message.capacity()), (1500, 1500));
+    }
+}
