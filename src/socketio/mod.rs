@@ -1,1 +1,24 @@
-//! Socket.IO, sans-IO.
+//! Socket.IO (protocol 5), sans-IO: packets and attachments in, and who is in which room.
+//!
+//! | file | tells |
+//! |---|---|
+//! | [`packet`] | what one packet says, its JSON checked but not parsed |
+//! | [`decoder`] | the packets of one client, and the attachments of the one under way |
+//! | [`rooms`] | rooms, and the targets of a broadcast |
+//! | [`config`] | the limits on what a client may send |
+//! | [`error`] | what a client can do wrong |
+//!
+//! JSON stays text all the way: the JavaScript engine builds its values faster than native code
+//! can, and what is never parsed here needs no limit on depth.
+
+pub mod config;
+pub mod decoder;
+pub mod error;
+pub mod packet;
+pub mod rooms;
+
+pub use config::Limits;
+pub use decoder::{Completed, Decoded, Decoder};
+pub use error::ParseError;
+pub use packet::{Packet, PacketType};
+pub use rooms::{Group, RoomId, Rooms, Target, Targets};

@@ -1,0 +1,166 @@
+//! The packets of one client, and the attachments of the one under way.
+//!
+//! ```text
+//!                    text: binary packet, n attachments
+//!   ┌─────────┐ ───────────────────────────────────────► ┌─────────┐
+//!   │  Idle   │                                          │ Pending │ ◄─┐ binary: fewer than n,
+//!   └─────────┘ ◄─────────────────────────────────────── └─────────┘ ──┘ or any progress
+//!    ▲  │ text: other packet       binary: the nth            │
+//!    └──┘                                                     │ text, too large, too slow
+//!                                                             ▼
+//!                                                     error: close the client
+//! ```
+//! Idle costs one null pointer. Times are milliseconds of one clock that never goes back.
+
+use super::config::Limits;
+use super::error::ParseError;
+use super::packet::{Packet, PacketType, decode_with};
+
+/// Milliseconds that a client may be silent in the middle of its attachments: one that stops there
+/// must not pin memory as long as it answers pings.
+pub const ATTACHMENT_TIMEOUT: u64 = 10_000;
+
+/// What a text led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoded<'a> {
+    /// A whole packet; its kind is not binary.
+    Packet(Packet<'a>),
+    /// A packet that waits for its attachments.
+    Pending,
+}
+
+/// A packet whose attachments are all there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completed {
+    /// [`PacketType::Event`] or [`PacketType::Ack`].
+    pub kind: PacketType,
+    /// See [`Packet::namespace`].
+    pub namespace: String,
+    /// See [`Packet::id`].
+    pub id: Option<String>,
+    /// Valid JSON with placeholders in it, not yet checked against `attachments`.
+    pub payload: String,
+    /// In the order in which they came; a placeholder's `num` is an index into it.
+    pub attachments: Vec<Vec<u8>>,
+}
+
+/// Puts packets and attachments of one client together.
+///
+/// After an error nothing more may be fed; what was held is given back at once.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    pending: Option<Box<Pending>>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    packet: Completed,
+    /// Attachments that have not come yet; at least one.
+    missing: u32,
+    /// Bytes that they may still have.
+    room: usize,
+    deadline: u64,
+}
+
+impl Decoder {
+    /// A decoder that waits for a text.
+    pub const fn new() -> Self {
+        Self { pending: None }
+    }
+
+    /// Whether attachments are due.
+    pub const fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// A text arrived.
+    ///
+    /// # Errors
+    /// What [`decode_with`] refuses; [`ParseError::UnexpectedText`] while attachments are due.
+    pub fn handle_text<'a>(
+        &mut self,
+        now: u64,
+        limits: &Limits,
+        text: &'a str,
+    ) -> Result<Decoded<'a>, ParseError> {
+        if self.pending.take().is_some() {
+            return Err(ParseError::UnexpectedText);
+        }
+        let packet = decode_with(text, limits)?;
+        if !packet.kind.is_binary() {
+            return Ok(Decoded::Packet(packet));
+        }
+        self.pending = Some(Box::new(Pending {
+            packet: Completed {
+                kind: packet.kind.without_attachments(),
+                namespace: packet.namespace.to_owned(),
+                id: packet.id.map(str::to_owned),
+                payload: packet.payload.unwrap_or("[]").to_owned(),
+                // Not `with_capacity`: the number is the client's word.
+                attachments: Vec::new(),
+            },
+            missing: packet.attachments,
+            room: limits.max_attachment_bytes,
+            deadline: now.saturating_add(ATTACHMENT_TIMEOUT),
+        }));
+        Ok(Decoded::Pending)
+    }
+
+    /// A binary arrived; gives the packet if it was the last attachment.
+    ///
+    /// # Errors
+    /// [`ParseError::UnexpectedBinary`] when none was due, [`ParseError::AttachmentsTooLarge`].
+    pub fn handle_binary(
+        &mut self,
+        now: u64,
+        data: &[u8],
+    ) -> Result<Option<Completed>, ParseError> {
+        let mut pending = self.pending.take().ok_or(ParseError::UnexpectedBinary)?;
+        pending.room =
+            pending.room.checked_sub(data.len()).ok_or(ParseError::AttachmentsTooLarge)?;
+        pending.packet.attachments.push(data.to_vec());
+        pending.missing -= 1;
+        if pending.missing == 0 {
+            return Ok(Some(pending.packet));
+        }
+        pending.deadline = now.saturating_add(ATTACHMENT_TIMEOUT);
+        self.pending = Some(pending);
+        Ok(None)
+    }
+
+    /// Bytes of the client arrived, though no whole attachment: it has not stopped.
+    pub fn handle_progress(&mut self, now: u64) {
+        if let Some(pending) = &mut self.pending {
+            pending.deadline = now.saturating_add(ATTACHMENT_TIMEOUT);
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called; `None` while idle.
+    pub fn poll_timeout(&self) -> Option<u64> {
+        self.pending.as_ref().map(|pending| pending.deadline)
+    }
+
+    /// Time has passed; called early, it does nothing.
+    ///
+    /// # Errors
+    /// [`ParseError::AttachmentTimeout`] when the client stopped in the middle.
+    pub fn handle_timeout(&mut self, now: u64) -> Result<(), ParseError> {
+        match self.poll_timeout() {
+            Some(deadline) if deadline <= now => {
+                self.pending = None;
+                Err(ParseError::AttachmentTimeout)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_decoder_is_one_pointer() {
+        assert_eq!(size_of::<Decoder>(), size_of::<usize>());
+    }
+}
