@@ -1,1 +1,40 @@
-//! Engine.IO, sans-IO.
+//! Engine.IO, sans-IO: packets, payloads, heartbeat, polling, upgrade and the session that ties
+//! them together.
+//!
+//! Nothing here opens a socket, reads a clock or draws randomness. A driver feeds a [`Session`]
+//! with what arrived and the time (milliseconds of any monotonic clock), then drains
+//! [`Session::poll_action`] until it is empty, and comes back at [`Session::poll_timeout`].
+//!
+//! | file | tells |
+//! |---|---|
+//! | `packet` | one packet and its text form |
+//! | `payload` | several packets in one HTTP body |
+//! | `config` | what the handshake announces, and the limits |
+//! | `close` | why a session ended |
+//! | `error` | what the peer may get wrong in a packet |
+//! | `handshake` | what both sides agree on at the start |
+//! | `action` | what a session asks of its driver |
+//! | `heartbeat` | who pings, and how long an answer may take |
+//! | `polling` | the two requests of HTTP long-polling |
+//! | `upgrade` | the probe that moves a session to WebSocket |
+//! | `session` | the machine of all of these; `requests` and `probe` are its two larger parts |
+
+pub mod action;
+pub mod close;
+pub mod config;
+pub mod error;
+pub mod handshake;
+mod heartbeat;
+pub mod packet;
+pub mod payload;
+mod polling;
+pub mod session;
+mod upgrade;
+
+pub use action::{Action, Body, Link, RequestId};
+pub use close::CloseReason;
+pub use config::Config;
+pub use error::InvalidPacket;
+pub use handshake::{Protocol, Transport};
+pub use packet::{Data, OutMessage, Packet, PacketType, decode_text};
+pub use session::{PostStart, Route, Session};

@@ -1,0 +1,97 @@
+//! What a session asks of its driver.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use super::close::CloseReason;
+use super::packet::OutMessage;
+
+/// Which WebSocket of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// The session's transport.
+    Main,
+    /// The one that probes; it becomes [`Link::Main`] at [`Action::Upgraded`].
+    Probe,
+}
+
+/// Names one HTTP request of the polling transport; the driver chooses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId(pub u32);
+
+/// The body of an HTTP answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// No body and no content type.
+    None,
+    /// `ok`, as `text/html`: what a good POST gets.
+    Ok,
+    /// Packets, as `text/plain; charset=UTF-8`: what a poll gets.
+    Payload {
+        /// The encoded packets.
+        text: Vec<u8>,
+        /// Whether a packet among them may be compressed.
+        compress: bool,
+    },
+}
+
+/// One thing to do, in the order given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Write this text as one WebSocket text frame.
+    SendText(Link, Cow<'static, str>),
+    /// Write this message as one frame on [`Link::Main`]; it had to wait (for the upgrade, mostly).
+    SendMessage(OutMessage),
+    /// Answer an HTTP request.
+    Respond {
+        /// Which one.
+        request: RequestId,
+        /// The HTTP status.
+        status: u16,
+        /// What stands in the body.
+        body: Body,
+    },
+    /// Send a close frame without a code behind what is queued, then end the connection.
+    CloseLink(Link),
+    /// End the connection of this request; it gets no answer.
+    DropRequest(RequestId),
+    /// A fact: the client's probe was answered.
+    Upgrading,
+    /// A fact and an order: the probe is [`Link::Main`] from now on.
+    Upgraded,
+    /// A fact: a pong came.
+    Heartbeat,
+    /// A fact: everything that was buffered has been handed over.
+    Drain,
+    /// The session has ended: its last action, emitted once.
+    Closed(CloseReason),
+}
+
+/// The actions that the driver has not fetched yet.
+#[derive(Debug, Default)]
+pub(super) struct Actions(VecDeque<Action>);
+
+impl Actions {
+    pub(super) fn push(&mut self, action: Action) {
+        self.0.push_back(action);
+    }
+
+    /// The next action. Gives the memory back at the end: an idle session keeps none.
+    pub(super) fn pop(&mut self) -> Option<Action> {
+        let action = self.0.pop_front();
+        if action.is_none() {
+            self.0 = VecDeque::new();
+        }
+        action
+    }
+
+    /// Answers a request that gets no payload.
+    pub(super) fn respond(&mut self, request: RequestId, status: u16, body: Body) {
+        self.push(Action::Respond { request, status, body });
+    }
+
+    /// Answers a poll.
+    pub(super) fn respond_poll(&mut self, request: RequestId, text: Vec<u8>, compress: bool) {
+        self.respond(request, 200, Body::Payload { text, compress });
+    }
+}

@@ -1,0 +1,39 @@
+//! What a server fixes for all of its sessions.
+
+use super::packet::OutMessage;
+
+/// The options of a server that its sessions need; shared by all of them.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Milliseconds between a pong and the next ping.
+    pub ping_interval: u64,
+    /// Milliseconds a client may take to answer a ping.
+    pub ping_timeout: u64,
+    /// Milliseconds a probing WebSocket may take to complete the upgrade.
+    pub upgrade_timeout: u64,
+    /// Bytes of one message or of one POST body (`maxHttpBufferSize`).
+    pub max_payload: usize,
+    /// Whether HTTP long-polling is offered.
+    pub polling: bool,
+    /// Whether WebSocket is offered.
+    pub websocket: bool,
+    /// Whether the handshake announces that a polling session may move to WebSocket.
+    pub allow_upgrades: bool,
+    /// A message that every session gets right behind its handshake.
+    pub initial_packet: Option<OutMessage>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ping_interval: 25_000,
+            ping_timeout: 20_000,
+            upgrade_timeout: 10_000,
+            max_payload: 1_000_000,
+            polling: true,
+            websocket: true,
+            allow_upgrades: true,
+            initial_packet: None,
+        }
+    }
+}

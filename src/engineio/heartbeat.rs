@@ -1,0 +1,87 @@
+//! The heartbeat: who pings, and how long an answer may take.
+//!
+//! ```text
+//!              ping_interval is over: send a ping
+//!      ┌────────────────────────────────────────────┐
+//!      │                                            ▼
+//!   Resting ◄──────── a pong came ──────────── Waiting ──── ping_timeout is over ──► dead
+//!      │ ▲                                       │ ▲
+//!      └─┘ a pong nobody asked for:              └─┘ the first other packet, an upgrade or our
+//!          the interval begins again                 own back-pressure: the wait begins again
+//! ```
+//!
+//! Protocol 3 turns the roles around (the client pings); it would be a third state here.
+
+/// What to do at a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beat {
+    /// Not yet.
+    Nothing,
+    /// Send a ping.
+    Ping,
+    /// The client is gone.
+    Timeout,
+}
+
+/// Where the heartbeat of one session stands.
+#[derive(Debug)]
+pub(super) enum Heartbeat {
+    /// Nothing is due from the client.
+    Resting { ping_at: u64 },
+    /// A ping is out.
+    Waiting { deadline: u64, refreshed: bool },
+}
+
+/// A deadline `delay` away. At least 1 ms, as with JavaScript's timers: a delay of 0 must not make
+/// the deadlines of one instant endless.
+pub(super) fn after(now: u64, delay: u64) -> u64 {
+    now.saturating_add(delay.max(1))
+}
+
+impl Heartbeat {
+    pub(super) fn new(now: u64, ping_interval: u64) -> Self {
+        Self::Resting { ping_at: after(now, ping_interval) }
+    }
+
+    /// Any packet but a pong came. A slow uplink may be busy with it while the pong queues behind,
+    /// so it prolongs the wait; only once for each ping, or a trickle would live for ever.
+    #[inline]
+    pub(super) fn handle_packet(&mut self, now: u64, ping_timeout: u64) {
+        if let Self::Waiting { deadline, refreshed: refreshed @ false } = self {
+            *deadline = after(now, ping_timeout);
+            *refreshed = true;
+        }
+    }
+
+    pub(super) fn handle_pong(&mut self, now: u64, ping_interval: u64) {
+        *self = Self::new(now, ping_interval);
+    }
+
+    /// The wait for a pong that is due begins again.
+    pub(super) fn restart_wait(&mut self, now: u64, ping_timeout: u64) {
+        if let Self::Waiting { deadline, .. } = self {
+            *deadline = after(now, ping_timeout);
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> u64 {
+        match self {
+            Self::Resting { ping_at } => *ping_at,
+            Self::Waiting { deadline, .. } => *deadline,
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: u64, ping_timeout: u64) -> Beat {
+        if now < self.poll_timeout() {
+            return Beat::Nothing;
+        }
+        match self {
+            Self::Waiting { .. } => Beat::Timeout,
+            Self::Resting { .. } => {
+                let deadline = after(now, ping_timeout);
+                *self = Self::Waiting { deadline, refreshed: false };
+                Beat::Ping
+            }
+        }
+    }
+}

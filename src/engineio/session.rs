@@ -1,0 +1,392 @@
+//! One Engine.IO session, whatever carries it.
+//!
+//! ```text
+//!            close(), and polling has no GET to say so with
+//!     Open ───────────────────────────────────────────────► Closing
+//!      │                                                       │
+//!      │ close() · the peer closes · pong late ·               │ the next GET · 30 s · the peer
+//!      │ a packet is bad · a rule is broken                    │ closes · a rule is broken
+//!      ▼                                                       ▼
+//!     Closed ◄─────────────────────────────────────────────────┘
+//! ```
+//!
+//! In *Closing* nothing more comes in and nothing more is accepted to go out; what was buffered
+//! before still leaves with the next GET, and the close packet with the one after it.
+
+mod probe;
+mod requests;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::action::{Action, Actions, Link};
+use super::close::CloseReason;
+use super::config::Config;
+use super::handshake::{Protocol, Transport, open_packet};
+use super::heartbeat::{Beat, Heartbeat};
+use super::packet::{Data, OutMessage, Packet, PacketType};
+use super::polling::Polling;
+use super::upgrade::{Due, Upgrade};
+use crate::id::Sid;
+
+pub use requests::PostStart;
+
+/// Where a message to the client goes now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Straight onto [`Link::Main`].
+    WebSocket,
+    /// Into [`Session::buffer`].
+    Buffer,
+    /// Nowhere: the session is closing or closed.
+    Closed,
+}
+
+/// What the transport is, with what belongs to it alone.
+#[derive(Debug)]
+enum Wire {
+    WebSocket,
+    Polling(Box<Polling>),
+}
+
+#[derive(Debug)]
+enum State {
+    Open,
+    Closing,
+    /// `untold` until the driver has fetched everything before [`Action::Closed`].
+    Closed {
+        untold: Option<CloseReason>,
+    },
+}
+
+/// One session: fed with what arrived, drained of what to do.
+///
+/// Times are milliseconds of a monotonic clock. After every call drain [`Session::poll_action`].
+/// An idle session on a WebSocket owns nothing but its id.
+#[derive(Debug)]
+pub struct Session {
+    config: Arc<Config>,
+    sid: Sid,
+    wire: Wire,
+    state: State,
+    heartbeat: Heartbeat,
+    actions: Actions,
+    protocol: Protocol,
+    upgraded: bool,
+}
+
+impl Session {
+    /// Opens a session and queues its handshake.
+    ///
+    /// With [`Transport::Polling`] the handshake leaves with the GET that opened the session: feed
+    /// it to [`Session::handle_get`] next.
+    pub fn open(
+        config: Arc<Config>,
+        sid: Sid,
+        protocol: Protocol,
+        transport: Transport,
+        now: u64,
+    ) -> Self {
+        let heartbeat = Heartbeat::new(now, config.ping_interval);
+        let wire = match transport {
+            Transport::WebSocket => Wire::WebSocket,
+            Transport::Polling => Wire::Polling(Box::default()),
+        };
+        let mut session = Self {
+            config,
+            sid,
+            wire,
+            state: State::Open,
+            heartbeat,
+            actions: Actions::default(),
+            protocol,
+            upgraded: false,
+        };
+        session.send_control(open_packet(&session.config, &session.sid, transport).into());
+        if let Some(message) = session.config.initial_packet.clone() {
+            session.buffer(message);
+        }
+        session
+    }
+
+    /// The id that names the session on the wire.
+    pub fn sid(&self) -> &Sid {
+        &self.sid
+    }
+
+    /// What carries the session now.
+    pub fn transport(&self) -> Transport {
+        match self.wire {
+            Wire::WebSocket => Transport::WebSocket,
+            Wire::Polling(_) => Transport::Polling,
+        }
+    }
+
+    /// The revision the client speaks.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Whether messages go both ways: neither closing nor closed.
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
+    /// Whether the session has ended.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed { .. })
+    }
+
+    /// Whether a WebSocket is probing.
+    pub fn is_upgrading(&self) -> bool {
+        matches!(&self.wire, Wire::Polling(polling) if polling.upgrade.is_some())
+    }
+
+    /// Whether the session began with polling and has moved to a WebSocket.
+    pub fn has_upgraded(&self) -> bool {
+        self.upgraded
+    }
+
+    /// Whether something can be sent at once; with polling that takes a GET that waits.
+    pub fn writable(&self) -> bool {
+        match &self.wire {
+            Wire::WebSocket => !self.is_closed(),
+            Wire::Polling(polling) => polling.parked.is_some(),
+        }
+    }
+
+    /// Bytes that wait for a poll.
+    pub fn buffered(&self) -> usize {
+        match &self.wire {
+            Wire::WebSocket => 0,
+            Wire::Polling(polling) => polling.buffered(),
+        }
+    }
+
+    /// Where a message to the client goes now.
+    #[inline]
+    pub fn route(&self) -> Route {
+        match (&self.state, &self.wire) {
+            (State::Open, Wire::WebSocket) => Route::WebSocket,
+            (State::Open, Wire::Polling(_)) => Route::Buffer,
+            (State::Closing | State::Closed { .. }, _) => Route::Closed,
+        }
+    }
+
+    /// A packet came by `link`; `Some` is a message for the application (empty text when nothing
+    /// stood behind its digit).
+    ///
+    /// Packets for a session that is closing or closed are ignored.
+    #[inline]
+    pub fn handle_packet<'a>(
+        &mut self,
+        now: u64,
+        link: Link,
+        packet: Packet<'a>,
+    ) -> Option<Data<'a>> {
+        if link == Link::Probe && !self.upgraded {
+            self.handle_probe_packet(now, &packet);
+            return None;
+        }
+        self.receive(now, packet)
+    }
+
+    /// What came by `link` is no packet: the session closes with `parse error`, or the probe ends.
+    pub fn handle_invalid_packet(&mut self, _now: u64, link: Link) {
+        if link == Link::Probe && !self.upgraded {
+            self.end_probe();
+        } else if self.is_open() {
+            self.end(CloseReason::ParseError);
+        }
+    }
+
+    /// A WebSocket ended, by a close frame or with its connection.
+    pub fn handle_link_closed(&mut self, _now: u64, link: Link) {
+        self.handle_link_gone(link, CloseReason::TransportClose);
+    }
+
+    /// The peer broke the WebSocket protocol; the driver closes the link with the fitting code.
+    pub fn handle_link_error(&mut self, _now: u64, link: Link, message: &'static str) {
+        self.handle_link_gone(link, CloseReason::TransportError(message));
+    }
+
+    /// Takes a message that must wait; see [`Session::route`]. Call [`Session::flush`] after the
+    /// last one of a batch.
+    pub fn buffer(&mut self, message: OutMessage) {
+        if !self.is_open() {
+            return;
+        }
+        match &mut self.wire {
+            Wire::WebSocket => self.actions.push(Action::SendMessage(message)),
+            Wire::Polling(polling) => polling.push_message(message),
+        }
+    }
+
+    /// Answers a GET that waits with all that is buffered.
+    pub fn flush(&mut self) {
+        if let Wire::Polling(polling) = &mut self.wire
+            && polling.flush(&mut self.actions)
+        {
+            self.actions.push(Action::Drain);
+        }
+    }
+
+    /// Closes the session from our side, in order.
+    ///
+    /// With polling the close packet may have to wait for a GET, up to 30 s; `discard` does not
+    /// wait for it.
+    pub fn close(&mut self, now: u64, discard: bool) {
+        if self.is_open() {
+            self.flush();
+        }
+        match (&self.state, &mut self.wire) {
+            (State::Closed { .. }, _) => {}
+            (State::Open, Wire::Polling(polling)) if polling.parked.is_none() && !discard => {
+                if polling.is_empty() {
+                    polling.await_close(now);
+                }
+                self.state = State::Closing;
+            }
+            (State::Closing, _) if !discard => {}
+            (State::Open | State::Closing, _) => self.end(CloseReason::ForcedClose),
+        }
+    }
+
+    /// The driver has stopped reading this client on purpose, so a pong may lie unread: the wait
+    /// for it begins again.
+    pub fn defer_ping_timeout(&mut self, now: u64) {
+        self.heartbeat.restart_wait(now, self.config.ping_timeout);
+    }
+
+    /// When [`Session::handle_timeout`] is due next; `None` when the session has ended.
+    pub fn poll_timeout(&self) -> Option<u64> {
+        if self.is_closed() {
+            return None;
+        }
+        let mut next = self.heartbeat.poll_timeout();
+        if let Wire::Polling(polling) = &self.wire {
+            let others = [polling.close_at, polling.upgrade.as_ref().map(Upgrade::poll_timeout)];
+            next = others.into_iter().flatten().fold(next, u64::min);
+        }
+        Some(next)
+    }
+
+    /// Does what is due at `now`; harmless when called early.
+    pub fn handle_timeout(&mut self, now: u64) {
+        if self.is_closed() {
+            return;
+        }
+        match self.heartbeat.handle_timeout(now, self.config.ping_timeout) {
+            // A closing session sends no ping, yet the wait for the pong ends it.
+            Beat::Ping if self.is_open() => {
+                self.send_control("2".into());
+                self.flush();
+            }
+            Beat::Ping | Beat::Nothing => {}
+            Beat::Timeout => return self.end(CloseReason::PingTimeout),
+        }
+        let Wire::Polling(polling) = &mut self.wire else { return };
+        if polling.close_at.is_some_and(|at| now >= at) {
+            return self.end(CloseReason::ForcedClose);
+        }
+        match polling.upgrade.as_mut().map_or(Due::Nothing, |upgrade| upgrade.handle_timeout(now)) {
+            Due::Nothing => {}
+            Due::Noop => polling.answer("6", &mut self.actions),
+            Due::Expired => self.end_probe(),
+        }
+    }
+
+    /// The next thing to do; drain it after every call.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop().or_else(|| match &mut self.state {
+            State::Closed { untold } => untold.take().map(Action::Closed),
+            State::Open | State::Closing => None,
+        })
+    }
+
+    /// A packet of the session's own transport.
+    #[inline]
+    fn receive<'a>(&mut self, now: u64, packet: Packet<'a>) -> Option<Data<'a>> {
+        if packet.kind != PacketType::Message || !self.is_open() {
+            self.receive_control(now, packet.kind);
+            return None;
+        }
+        self.heartbeat.handle_packet(now, self.config.ping_timeout);
+        Some(packet.data.unwrap_or(Data::Text("")))
+    }
+
+    fn receive_control(&mut self, now: u64, kind: PacketType) {
+        // A transport of its own kind of end: polling has no connection that could close instead.
+        // It works in a closing session too. On a WebSocket the packet means nothing.
+        if kind == PacketType::Close
+            && !self.is_closed()
+            && let Wire::Polling(polling) = &mut self.wire
+        {
+            polling.answer("6", &mut self.actions);
+            return self.end(CloseReason::TransportClose);
+        }
+        if !self.is_open() {
+            return;
+        }
+        match kind {
+            PacketType::Pong => {
+                self.heartbeat.handle_pong(now, self.config.ping_interval);
+                self.actions.push(Action::Heartbeat);
+            }
+            PacketType::Ping => {
+                self.end(CloseReason::TransportError("invalid heartbeat direction"));
+            }
+            PacketType::Open
+            | PacketType::Close
+            | PacketType::Message
+            | PacketType::Upgrade
+            | PacketType::Noop => self.heartbeat.handle_packet(now, self.config.ping_timeout),
+        }
+    }
+
+    /// A WebSocket is gone, so there is nothing to close on it.
+    fn handle_link_gone(&mut self, link: Link, reason: CloseReason) {
+        match &mut self.wire {
+            Wire::WebSocket if link == Link::Main || self.upgraded => self.conclude(reason),
+            Wire::Polling(polling) if link == Link::Probe => polling.upgrade = None,
+            Wire::WebSocket | Wire::Polling(_) => {}
+        }
+    }
+
+    /// Sends a packet of the protocol itself, or lets it wait for a poll.
+    fn send_control(&mut self, text: Cow<'static, str>) {
+        match &mut self.wire {
+            Wire::WebSocket => self.actions.push(Action::SendText(Link::Main, text)),
+            Wire::Polling(polling) => polling.push_control(text),
+        }
+    }
+
+    /// Ends the session and what carries it.
+    fn end(&mut self, reason: CloseReason) {
+        if self.is_closed() {
+            return;
+        }
+        match &mut self.wire {
+            Wire::WebSocket => self.actions.push(Action::CloseLink(Link::Main)),
+            Wire::Polling(polling) => polling.shut(&mut self.actions),
+        }
+        self.conclude(reason);
+    }
+
+    fn conclude(&mut self, reason: CloseReason) {
+        if !self.is_closed() {
+            self.state = State::Closed { untold: Some(reason) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_session_is_small() {
+        assert!(size_of::<Session>() <= 160, "{}", size_of::<Session>());
+    }
+}

@@ -1,0 +1,142 @@
+//! The requests of HTTP long-polling.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use super::{Session, State, Wire};
+use crate::engineio::action::{Action, Body, Link, RequestId};
+use crate::engineio::close::CloseReason;
+use crate::engineio::packet::Data;
+use crate::engineio::payload;
+
+/// Whether the body of a POST is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PostStart {
+    /// Read it and hand it to [`Session::handle_post_body`].
+    Accepted,
+    /// Do not read it: the answer is among the actions, or the session had ended already.
+    Refused,
+}
+
+impl Session {
+    /// A GET came.
+    ///
+    /// The driver answers requests for a closed session, and for one whose transport is not
+    /// polling, by itself.
+    pub fn handle_get(&mut self, now: u64, request: RequestId) {
+        if self.is_closed() {
+            return;
+        }
+        let Wire::Polling(polling) = &mut self.wire else {
+            self.actions.respond(request, 400, Body::None);
+            return;
+        };
+        if polling.parked.is_some() {
+            self.actions.respond(request, 400, Body::None);
+            self.end(CloseReason::TransportError("overlap from client"));
+            return;
+        }
+        polling.parked = Some(request);
+        if polling.flush(&mut self.actions) {
+            if matches!(self.state, State::Closing) {
+                polling.await_close(now); // the close packet takes a GET of its own
+            }
+            self.actions.push(Action::Drain);
+        } else if polling.close_at.is_some() {
+            polling.answer("6\u{1e}1", &mut self.actions);
+            self.end(CloseReason::ForcedClose);
+        }
+    }
+
+    /// A POST came; its body is still on its way.
+    pub fn handle_post_start(&mut self, _now: u64, request: RequestId) -> PostStart {
+        if self.is_closed() {
+            return PostStart::Refused;
+        }
+        let Wire::Polling(polling) = &mut self.wire else {
+            self.actions.respond(request, 400, Body::None);
+            return PostStart::Refused;
+        };
+        if polling.posting.is_some() {
+            self.actions.respond(request, 400, Body::None);
+            self.end(CloseReason::TransportError("data request overlap from client"));
+            return PostStart::Refused;
+        }
+        polling.posting = Some(request);
+        PostStart::Accepted
+    }
+
+    /// The POST that [`Session::handle_post_start`] accepted says that its body is binary
+    /// (`application/octet-stream`), which this protocol does not have: 400, and the session ends.
+    pub fn handle_post_invalid_content(&mut self, _now: u64, request: RequestId) {
+        if self.take_post(request) {
+            self.actions.respond(request, 400, Body::None);
+            self.end(CloseReason::TransportError("invalid content"));
+        }
+    }
+
+    /// The body is larger than [`Config::max_payload`]: 413, and the session goes on.
+    pub fn handle_post_too_large(&mut self, _now: u64, request: RequestId) {
+        if self.take_post(request) {
+            self.actions.respond(request, 413, Body::None);
+        }
+    }
+
+    /// The whole body of a POST came: `sink` gets each of its messages, in order.
+    ///
+    /// When `sink` breaks, the rest of the payload is dropped. The answer is `ok` even when a
+    /// packet was bad and closed the session. Bytes that are no UTF-8 count as U+FFFD.
+    pub fn handle_post_body<F>(&mut self, now: u64, request: RequestId, body: &[u8], mut sink: F)
+    where
+        F: FnMut(Data<'_>) -> ControlFlow<()>,
+    {
+        if body.len() > self.config.max_payload {
+            self.handle_post_too_large(now, request);
+            return;
+        }
+        if !self.take_post(request) {
+            return;
+        }
+        let text = match simdutf8::basic::from_utf8(body) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(body),
+        };
+        for packet in payload::decode(&text) {
+            let Ok(packet) = packet else {
+                self.handle_invalid_packet(now, Link::Main);
+                break;
+            };
+            if let Some(data) = self.receive(now, packet)
+                && sink(data).is_break()
+            {
+                break;
+            }
+            if self.is_closed() {
+                break;
+            }
+        }
+        self.actions.respond(request, 200, Body::Ok);
+    }
+
+    /// The peer of this request went away before the answer: the session ends. Nothing happens when
+    /// the request had been answered.
+    pub fn handle_request_closed(&mut self, _now: u64, request: RequestId) {
+        if self.take_post(request) {
+            let message = "data request connection closed prematurely";
+            self.end(CloseReason::TransportError(message));
+        } else if let Wire::Polling(polling) = &mut self.wire
+            && polling.parked == Some(request)
+        {
+            polling.parked = None;
+            self.end(CloseReason::TransportError("poll connection closed prematurely"));
+        }
+    }
+
+    /// Forgets the POST `request`; false when it is not the one on its way.
+    fn take_post(&mut self, request: RequestId) -> bool {
+        match &mut self.wire {
+            Wire::Polling(polling) => polling.posting.take_if(|it| *it == request).is_some(),
+            Wire::WebSocket => false,
+        }
+    }
+}
