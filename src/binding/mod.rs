@@ -1,1 +1,13 @@
-//! The border to Node.js.
+//! The border to Node.js: one class, integer handles, batches instead of calls.
+//!
+//! | file | tells |
+//! |---|---|
+//! | [`bridge`] | the class [`bridge::Bridge`], what JavaScript sees |
+//! | [`ops`] | the batch down: rooms and targets are looked up here, on the JavaScript thread |
+//! | [`options`] | a server's options as they cross the border |
+//! | [`error`] | what can go wrong on the way |
+
+pub mod bridge;
+pub mod error;
+pub mod ops;
+pub mod options;

@@ -1,1 +1,30 @@
-//! The data plane.
+//! The data plane: worker threads that own connections from accept to close.
+//!
+//! ```text
+//!   binding ── Mailbox (operations in order) ──► Worker ──► Connection ──► Wire ──► peer
+//!           ◄── Inbox (records, one text) ──────────┘
+//! ```
+//!
+//! | file | tells |
+//! |---|---|
+//! | [`runtime`] | the threads: started with the first user, stopped with the last |
+//! | [`worker`] | one thread: its table of connections, deadlines, buffers |
+//! | [`connection`] | one client: session, decoder, wires; protocol events to records |
+//! | [`wire`] | one WebSocket byte stream: reading, writing, closing |
+//! | [`command`], [`inbox`], [`record`] | the queues down and up |
+//! | [`write_queue`], [`timers`], [`clock`], [`server`], [`adopt`] | what the name says |
+//!
+//! A connection belongs to one worker for life: nothing of it is locked, shared or sent.
+
+pub mod adopt;
+pub mod clock;
+pub mod command;
+pub mod connection;
+pub mod inbox;
+pub mod record;
+pub mod runtime;
+pub mod server;
+pub mod timers;
+pub mod wire;
+pub mod worker;
+pub mod write_queue;

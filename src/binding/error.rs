@@ -1,0 +1,35 @@
+//! What can go wrong at the border. All of it is a fault of our own JavaScript or of the
+//! operating system, never of a client.
+
+use thiserror::Error;
+
+/// Why a call over the border failed.
+#[derive(Debug, Error)]
+pub enum BorderError {
+    /// The batch of operations does not follow its format.
+    #[error("operation {op} at byte {at} of the batch is malformed")]
+    MalformedBatch {
+        /// The operation's number.
+        op: u8,
+        /// Where it begins.
+        at: usize,
+    },
+    /// No such server is open in this thread.
+    #[error("server {0} is not open in this thread")]
+    UnknownServer(u32),
+    /// The environment is shutting down.
+    #[error("this thread is ending: its servers are closed")]
+    Ended,
+    /// The socket could not be taken over.
+    #[error("can't take over the socket: {0}")]
+    TakeOver(#[source] std::io::Error),
+    /// The worker threads could not be started.
+    #[error("can't start the worker threads: {0}")]
+    Start(#[source] std::io::Error),
+}
+
+impl From<BorderError> for napi::Error {
+    fn from(error: BorderError) -> Self {
+        Self::from_reason(error.to_string())
+    }
+}

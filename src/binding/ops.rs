@@ -1,0 +1,220 @@
+//! The batch down: what one tick of JavaScript asks for, as bytes.
+//!
+//! Little-endian, packed. `text` and `bytes` are preceded by their length (`u32`).
+//!
+//! | op | | operands |
+//! |---|---|---|
+//! | 1 | send | handle `u32`, flags `u8`, text |
+//! | 2 | send with attachments | handle, flags, text, count `u32`, bytes… |
+//! | 3 | broadcast | flags, count, target `u32`…, count, excepted target…, text, count, bytes… |
+//! | 4 | join | handle, room `u32` |
+//! | 5 | leave | handle, room |
+//! | 6 | joined a namespace | handle |
+//! | 7 | close | handle, discard `u8` |
+//! | 8 | release | handle |
+//! | 9 | watch | handle, mask `u8` |
+//! | 10 | send raw | handle, flags, binary `u8`, bytes |
+//!
+//! A target is a room, or a handle with the top bit set. Rooms live here, on the JavaScript
+//! thread: a broadcast is turned into snapshots of the members, one per worker, at its place in
+//! the order of operations.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::error::BorderError;
+use crate::id::Handle;
+use crate::net::command::{Batch, Command, Outgoing};
+use crate::net::runtime::Runtime;
+use crate::socketio::{Rooms, Target};
+
+/// Set in a target that is one client and not a room.
+const SINGLE: u32 = 1 << 31;
+
+/// Applies batches: keeps the rooms, and sorts operations by worker.
+#[derive(Debug)]
+pub struct Operations {
+    rooms: Rooms,
+    /// One batch per worker, filled while a batch is read.
+    batches: Vec<Batch>,
+    targets: Vec<Target>,
+    excepted: Vec<Target>,
+}
+
+impl Operations {
+    /// No rooms; operations are sorted to `workers` workers.
+    pub fn new(workers: usize) -> Self {
+        Self {
+            rooms: Rooms::new(workers),
+            batches: (0..workers).map(|_| Batch::default()).collect(),
+            targets: Vec::new(),
+            excepted: Vec::new(),
+        }
+    }
+
+    /// Number of rooms with members.
+    pub fn rooms(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// Reads a whole batch and hands its operations to the workers.
+    ///
+    /// # Errors
+    /// When the batch does not follow the format; what came before the fault is carried out.
+    pub fn apply(&mut self, batch: &[u8], runtime: &Runtime) -> Result<(), BorderError> {
+        let mut reader = Reader { bytes: batch, at: 0 };
+        let mut result = Ok(());
+        while !reader.is_empty() {
+            let at = reader.at;
+            let op = reader.u8().unwrap_or(0);
+            if self.operation(op, &mut reader).is_none() {
+                result = Err(BorderError::MalformedBatch { op, at });
+                break;
+            }
+        }
+        for (worker, batch) in self.batches.iter_mut().enumerate() {
+            if !batch.is_empty() {
+                runtime.mailbox(worker).post(batch);
+            }
+        }
+        result
+    }
+
+    fn operation(&mut self, op: u8, reader: &mut Reader<'_>) -> Option<()> {
+        match op {
+            1 => {
+                let handle = reader.handle()?;
+                let flags = reader.u8()?;
+                let text = reader.bytes()?;
+                self.batch(handle)?.send_text(handle.slot(), flags, text);
+            }
+            2 => {
+                let handle = reader.handle()?;
+                let flags = reader.u8()?;
+                let messages = reader.messages()?;
+                self.command(handle, Command::Send { slot: handle.slot(), flags, messages })?;
+            }
+            3 => {
+                let flags = reader.u8()?;
+                reader.targets(&mut self.targets)?;
+                reader.targets(&mut self.excepted)?;
+                let messages: Arc<[Outgoing]> = reader.messages()?.into();
+                let targets = self.rooms.targets(&self.targets, &self.excepted);
+                for (worker, group) in targets.groups {
+                    let messages = Arc::clone(&messages);
+                    let command = Command::Broadcast { group, flags, messages };
+                    self.batches.get_mut(worker)?.command(command);
+                }
+            }
+            4 => {
+                let handle = reader.handle()?;
+                self.rooms.join(reader.u32()?, handle);
+            }
+            5 => {
+                let handle = reader.handle()?;
+                self.rooms.leave(reader.u32()?, handle);
+            }
+            6 => {
+                let handle = reader.handle()?;
+                self.command(handle, Command::Joined { slot: handle.slot() })?;
+            }
+            7 => {
+                let handle = reader.handle()?;
+                let discard = reader.u8()? != 0;
+                self.command(handle, Command::Close { slot: handle.slot(), discard })?;
+            }
+            8 => {
+                let handle = reader.handle()?;
+                self.command(handle, Command::Release { slot: handle.slot() })?;
+            }
+            9 => {
+                let handle = reader.handle()?;
+                let mask = reader.u8()?;
+                self.command(handle, Command::Watch { slot: handle.slot(), mask })?;
+            }
+            10 => {
+                let handle = reader.handle()?;
+                let flags = reader.u8()?;
+                let binary = reader.u8()? != 0;
+                let data = reader.bytes()?;
+                if binary {
+                    let messages = vec![Outgoing::Binary(Bytes::copy_from_slice(data))];
+                    self.command(handle, Command::Send { slot: handle.slot(), flags, messages })?;
+                } else {
+                    self.batch(handle)?.send_text(handle.slot(), flags, data);
+                }
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn batch(&mut self, handle: Handle) -> Option<&mut Batch> {
+        self.batches.get_mut(handle.worker())
+    }
+
+    fn command(&mut self, handle: Handle, command: Command) -> Option<()> {
+        self.batch(handle)?.command(command);
+        Some(())
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn is_empty(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
+        let taken = self.bytes.get(self.at..self.at.checked_add(n)?)?;
+        self.at += n;
+        Some(taken)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.take(1).map(|bytes| bytes[0])
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        let bytes = self.take(4)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
+    }
+
+    fn handle(&mut self) -> Option<Handle> {
+        self.u32().map(Handle::from_raw)
+    }
+
+    fn bytes(&mut self) -> Option<&'a [u8]> {
+        let len = self.u32()? as usize;
+        self.take(len)
+    }
+
+    /// A text and its attachments.
+    fn messages(&mut self) -> Option<Vec<Outgoing>> {
+        let text = Bytes::copy_from_slice(self.bytes()?);
+        let count = self.u32()?;
+        let mut messages = vec![Outgoing::Text(text)];
+        for _ in 0..count {
+            messages.push(Outgoing::Binary(Bytes::copy_from_slice(self.bytes()?)));
+        }
+        Some(messages)
+    }
+
+    fn targets(&mut self, targets: &mut Vec<Target>) -> Option<()> {
+        targets.clear();
+        for _ in 0..self.u32()? {
+            let target = self.u32()?;
+            targets.push(if target & SINGLE == 0 {
+                Target::Room(target)
+            } else {
+                Target::Socket(Handle::from_raw(target & !SINGLE))
+            });
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,656 @@
+//! One client: its Engine.IO session, its Socket.IO decoder and its wires.
+//!
+//! Protocol machines say *what* happens; this file carries it out: bytes to the wires, records to
+//! JavaScript, deadlines to the worker.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::clock;
+use super::command::{NO_COMPRESS, Outgoing, PollEvent, VOLATILE};
+use super::record::{Kind, Record};
+use super::server::Server;
+use super::wire::Wire;
+use super::worker::Worker;
+use crate::engineio::{
+    self, Action, Body, CloseReason, Data, Link, OutMessage, Protocol, RequestId, Route, Session,
+    Transport,
+};
+use crate::id::{Handle, Sid};
+use crate::socketio::{self, Completed, Decoded, Decoder, PacketType, ParseError};
+
+/// Bits of the extra records that JavaScript can ask for.
+pub mod watch {
+    /// A record for each heartbeat.
+    pub const HEARTBEAT: u8 = 1;
+    /// A record when everything queued has been written after a jam.
+    pub const DRAIN: u8 = 2;
+}
+
+/// One client.
+pub struct Connection {
+    /// JavaScript's name for it.
+    pub handle: Handle,
+    /// The server that it is a client of.
+    pub server: Arc<Server>,
+    state: RefCell<State>,
+    /// The deadline that the worker has for it; `u64::MAX` when none.
+    pub scheduled: Cell<u64>,
+    watched: Cell<u8>,
+    /// Whether the worker knows that buffered messages wait for [`Connection::flush_session`].
+    unflushed: Cell<bool>,
+    /// What this connection has put into the inbox since the drain that `drains` counts.
+    inbox_bytes: Cell<usize>,
+    drains: Cell<u64>,
+}
+
+struct State {
+    session: Session,
+    decoder: Decoder,
+    /// The wire of the session, once its transport is WebSocket.
+    main: Option<Rc<Wire>>,
+    /// The wire that asks to become the main one.
+    probe: Option<Rc<Wire>>,
+    /// When a client that has joined no namespace is reported; 0: not any more.
+    join_deadline: u64,
+    /// Set once JavaScript has been told of the end.
+    closed: bool,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("handle", &self.handle).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// Opens a session. The caller feeds it its first request or wire, then calls `settle`.
+    pub fn open(
+        handle: Handle,
+        server: Arc<Server>,
+        sid: Sid,
+        transport: Transport,
+        main: Option<Rc<Wire>>,
+        token: u32,
+    ) -> Rc<Self> {
+        let now = clock::now();
+        let join_deadline = now + server.connect_timeout;
+        let engine = Arc::clone(&server.engine);
+        let session = Session::open(engine, sid, Protocol::V4, transport, now);
+        let connection = Self {
+            handle,
+            server,
+            state: RefCell::new(State {
+                session,
+                decoder: Decoder::new(),
+                main,
+                probe: None,
+                join_deadline,
+                closed: false,
+            }),
+            scheduled: Cell::new(u64::MAX),
+            watched: Cell::new(0),
+            unflushed: Cell::new(false),
+            inbox_bytes: Cell::new(0),
+            drains: Cell::new(0),
+        };
+        let state = connection.state.borrow();
+        connection.push(|record| {
+            let transport = u32::from(transport == Transport::WebSocket);
+            record.kind(Kind::Opened).number(handle.raw()).number(connection.server.id);
+            record.string(state.session.sid().as_str()).number(transport).number(token);
+        });
+        drop(state);
+        Rc::new(connection)
+    }
+
+    /// Bytes of this connection that wait for JavaScript.
+    pub fn waiting_bytes(&self) -> usize {
+        if self.drains.get() == self.server.environment.inbox.drains() {
+            self.inbox_bytes.get()
+        } else {
+            0
+        }
+    }
+
+    fn push(&self, write: impl FnOnce(&mut Record<'_>)) {
+        let inbox = &self.server.environment.inbox;
+        let waiting = self.waiting_bytes();
+        self.drains.set(inbox.drains());
+        self.inbox_bytes.set(waiting + inbox.push(write));
+    }
+
+    // --- what comes in -------------------------------------------------------------------------
+
+    /// A text message of a wire: one Engine.IO packet.
+    pub fn handle_text(&self, now: u64, link: Link, text: &str) -> ControlFlow<()> {
+        let state = &mut *self.state.borrow_mut();
+        let Ok(packet) = engineio::decode_text(text) else {
+            state.session.handle_invalid_packet(now, link);
+            return ControlFlow::Break(());
+        };
+        self.handle_packet(state, now, link, packet)
+    }
+
+    /// A binary message of a wire: one Engine.IO message packet.
+    pub fn handle_binary(&self, now: u64, link: Link, data: &[u8]) -> ControlFlow<()> {
+        let state = &mut *self.state.borrow_mut();
+        let packet = engineio::Packet::binary(data);
+        self.handle_packet(state, now, link, packet)
+    }
+
+    fn handle_packet(
+        &self,
+        state: &mut State,
+        now: u64,
+        link: Link,
+        packet: engineio::Packet<'_>,
+    ) -> ControlFlow<()> {
+        let State { session, decoder, .. } = state;
+        match session.handle_packet(now, link, packet) {
+            Some(data) => self.handle_message(session, decoder, now, data),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    /// One Engine.IO message: a Socket.IO packet, or an attachment of one.
+    fn handle_message(
+        &self,
+        session: &mut Session,
+        decoder: &mut Decoder,
+        now: u64,
+        data: Data<'_>,
+    ) -> ControlFlow<()> {
+        let result = match data {
+            Data::Text(text) => match decoder.handle_text(now, &self.server.limits, text) {
+                Ok(Decoded::Packet(packet)) => {
+                    self.push_packet(&packet);
+                    Ok(())
+                }
+                Ok(Decoded::Pending) => Ok(()),
+                Err(error) => Err(error),
+            },
+            Data::Binary(data) => match decoder.handle_binary(now, &data) {
+                Ok(Some(completed)) => {
+                    self.push_completed(completed);
+                    Ok(())
+                }
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            },
+        };
+        match result {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.refuse_packet(session, now, &error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    /// A packet breaks the Socket.IO protocol: the client hears nothing more.
+    fn refuse_packet(&self, session: &mut Session, now: u64, error: &ParseError) {
+        self.push(|record| {
+            record.kind(Kind::InvalidPacket).number(self.handle.raw());
+            record.string(&error.to_string());
+        });
+        session.close(now, false);
+    }
+
+    fn push_packet(&self, packet: &socketio::Packet<'_>) {
+        let handle = self.handle.raw();
+        self.push(|record| match packet.kind {
+            PacketType::Event | PacketType::BinaryEvent => {
+                record.kind(Kind::Event).number(handle).raw(packet.id.unwrap_or("-1"));
+                record.raw(packet.payload.unwrap_or("[]"));
+                if packet.namespace != "/" {
+                    record.string(packet.namespace);
+                }
+            }
+            PacketType::Ack | PacketType::BinaryAck => {
+                record.kind(Kind::Ack).number(handle).raw(packet.id.unwrap_or("-1"));
+                record.raw(packet.payload.unwrap_or("[]"));
+                if packet.namespace != "/" {
+                    record.string(packet.namespace);
+                }
+            }
+            PacketType::Connect => {
+                record.kind(Kind::Connect).number(handle).string(packet.namespace);
+                record.raw(packet.payload.unwrap_or("null"));
+            }
+            PacketType::Disconnect => {
+                record.kind(Kind::Disconnect).number(handle).string(packet.namespace);
+            }
+            PacketType::ConnectError => {
+                record.kind(Kind::ConnectError).number(handle).string(packet.namespace);
+            }
+        });
+    }
+
+    fn push_completed(&self, completed: Completed) {
+        let count = u32::try_from(completed.attachments.len()).expect("the decoder limits them");
+        self.push(|record| {
+            let kind = if completed.kind == PacketType::Ack { Kind::Ack } else { Kind::Event };
+            record.kind(kind).number(self.handle.raw());
+            record.raw(completed.id.as_deref().unwrap_or("-1")).raw(&completed.payload);
+            record.string(&completed.namespace).number(count);
+            for attachment in completed.attachments {
+                record.buffer(attachment);
+            }
+        });
+    }
+
+    /// The WebSocket of `link` broke its protocol.
+    pub fn handle_link_error(&self, now: u64, link: Link, message: &'static str) {
+        self.state.borrow_mut().session.handle_link_error(now, link, message);
+    }
+
+    /// The WebSocket of `link` is closed.
+    pub fn handle_link_closed(&self, now: u64, link: Link) {
+        let mut state = self.state.borrow_mut();
+        match link {
+            Link::Main => state.main = None,
+            Link::Probe => state.probe = None,
+        }
+        state.session.handle_link_closed(now, link);
+    }
+
+    /// A WebSocket asks to become the transport of this session. False: it is refused.
+    pub fn handle_probe(self: &Rc<Self>, wire: &Rc<Wire>) -> bool {
+        let mut state = self.state.borrow_mut();
+        if !state.session.handle_probe_opened(clock::now()) {
+            return false;
+        }
+        wire.bind(self, Link::Probe);
+        state.probe = Some(Rc::clone(wire));
+        true
+    }
+
+    /// Something happened to an HTTP request of the polling transport.
+    pub fn handle_poll(&self, worker: &Worker, token: u32, event: PollEvent) {
+        let now = clock::now();
+        let request = RequestId(token);
+        let mut state = self.state.borrow_mut();
+        if state.session.is_closed() {
+            drop(state);
+            if matches!(event, PollEvent::Get | PollEvent::PostStart) {
+                self.push(|record| {
+                    record.kind(Kind::RequestRefused).number(token).number(UNKNOWN_SID);
+                });
+            }
+            return;
+        }
+        match event {
+            PollEvent::Get => state.session.handle_get(now, request),
+            PollEvent::PostStart => {
+                // What a refusal leads to comes out as actions.
+                let _accepted = state.session.handle_post_start(now, request);
+            }
+            PollEvent::PostBody(body) => self.handle_post_body(&mut state, now, request, &body),
+            PollEvent::PostInvalidContent => state.session.handle_post_invalid_content(now, request),
+            PollEvent::PostTooLarge => state.session.handle_post_too_large(now, request),
+            PollEvent::Closed => state.session.handle_request_closed(now, request),
+        }
+        drop(state);
+        self.settle(worker);
+    }
+
+    fn handle_post_body(&self, state: &mut State, now: u64, request: RequestId, body: &[u8]) {
+        let State { session, decoder, .. } = state;
+        let limits = &self.server.limits;
+        let mut failure = None;
+        session.handle_post_body(now, request, body, |data| {
+            let result = match data {
+                Data::Text(text) => decoder.handle_text(now, limits, text).map(|decoded| {
+                    if let Decoded::Packet(packet) = decoded {
+                        self.push_packet(&packet);
+                    }
+                }),
+                Data::Binary(data) => decoder.handle_binary(now, &data).map(|completed| {
+                    if let Some(completed) = completed {
+                        self.push_completed(completed);
+                    }
+                }),
+            };
+            match result {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failure = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        if let Some(error) = failure {
+            self.refuse_packet(session, now, &error);
+        }
+    }
+
+    /// What waited has been written.
+    pub fn handle_drained(&self) {
+        if self.watched.get() & watch::DRAIN != 0 {
+            self.push(|record| {
+                record.kind(Kind::Drain).number(self.handle.raw());
+            });
+        }
+    }
+
+    /// One of the deadlines has come.
+    pub fn handle_timeout(&self, worker: &Worker, now: u64) {
+        let mut state = self.state.borrow_mut();
+        if state.main.as_ref().is_some_and(|wire| wire.is_stalled()) {
+            // It may have answered the ping; it is us who don't read.
+            state.session.defer_ping_timeout(now);
+        }
+        if state.join_deadline != 0 && state.join_deadline <= now {
+            state.join_deadline = 0;
+            self.push(|record| {
+                record.kind(Kind::ConnectTimeout).number(self.handle.raw());
+            });
+        }
+        if state.decoder.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            let State { session, decoder, .. } = &mut *state;
+            if let Err(error) = decoder.handle_timeout(now) {
+                self.refuse_packet(session, now, &error);
+            }
+        }
+        if state.session.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            state.session.handle_timeout(now);
+        }
+        drop(state);
+        self.settle(worker);
+    }
+
+    // --- what JavaScript asks ------------------------------------------------------------------
+
+    /// Sends one text message.
+    pub fn send_text(self: &Rc<Self>, worker: &Worker, flags: u8, text: &[u8]) {
+        let state = self.state.borrow();
+        match state.session.route() {
+            Route::WebSocket => {
+                if let Some(wire) = &state.main
+                    && !(flags & VOLATILE != 0 && wire.queued() > 0)
+                {
+                    wire.write_message(worker, text);
+                }
+            }
+            Route::Buffer => {
+                drop(state);
+                let message = Outgoing::Text(Bytes::copy_from_slice(text));
+                self.buffer(worker, flags, std::slice::from_ref(&message));
+            }
+            Route::Closed => {}
+        }
+    }
+
+    /// Sends messages that belong together: a packet and its attachments.
+    pub fn send(self: &Rc<Self>, worker: &Worker, flags: u8, messages: &[Outgoing]) {
+        let state = self.state.borrow();
+        match state.session.route() {
+            Route::WebSocket => {
+                let Some(wire) = &state.main else { return };
+                if flags & VOLATILE != 0 && wire.queued() > 0 {
+                    return;
+                }
+                for message in messages {
+                    match message {
+                        Outgoing::Text(text) => wire.write_message(worker, text),
+                        Outgoing::Binary(data) => wire.write_binary(worker, data),
+                    }
+                }
+            }
+            Route::Buffer => {
+                drop(state);
+                self.buffer(worker, flags, messages);
+            }
+            Route::Closed => {}
+        }
+    }
+
+    /// Sends what others get too. `frames` are the messages as WebSocket frames, made once.
+    pub fn send_shared(
+        self: &Rc<Self>,
+        worker: &Worker,
+        flags: u8,
+        messages: &[Outgoing],
+        frames: &[Bytes],
+    ) {
+        let state = self.state.borrow();
+        match state.session.route() {
+            Route::WebSocket => {
+                let Some(wire) = &state.main else { return };
+                if flags & VOLATILE != 0 && wire.queued() > 0 {
+                    return;
+                }
+                for frame in frames {
+                    wire.write_shared(worker, frame);
+                }
+            }
+            Route::Buffer => {
+                drop(state);
+                self.buffer(worker, flags, messages);
+            }
+            Route::Closed => {}
+        }
+    }
+
+    fn buffer(self: &Rc<Self>, worker: &Worker, flags: u8, messages: &[Outgoing]) {
+        let mut state = self.state.borrow_mut();
+        let session = &mut state.session;
+        if flags & VOLATILE != 0 && !(session.writable() && session.buffered() == 0) {
+            return;
+        }
+        for message in messages {
+            let (data, binary) = match message {
+                Outgoing::Text(data) => (data, false),
+                Outgoing::Binary(data) => (data, true),
+            };
+            let compress = flags & NO_COMPRESS == 0;
+            session.buffer(OutMessage { data: data.clone(), binary, compress });
+        }
+        drop(state);
+        if !self.unflushed.replace(true) {
+            worker.add_unflushed(Rc::clone(self));
+        }
+    }
+
+    /// Lets buffered messages go out with a waiting poll. Called once a batch, so that the
+    /// messages of one tick share one answer.
+    pub fn flush_session(&self, worker: &Worker) {
+        self.unflushed.set(false);
+        self.state.borrow_mut().session.flush();
+        self.settle(worker);
+    }
+
+    /// Closes the session from our side.
+    pub fn close(&self, worker: &Worker, discard: bool) {
+        let now = clock::now();
+        self.state.borrow_mut().session.close(now, discard);
+        self.settle(worker);
+    }
+
+    /// The client has joined a namespace: it may stay.
+    pub fn set_joined(&self) {
+        self.state.borrow_mut().join_deadline = 0;
+    }
+
+    /// Which extra records JavaScript wants.
+    pub fn set_watched(&self, mask: u8) {
+        self.watched.set(mask);
+    }
+
+    /// The worker reads again: an answer to our ping may have waited with everything else.
+    pub fn handle_resumed(&self, now: u64) {
+        self.state.borrow_mut().session.defer_ping_timeout(now);
+    }
+
+    /// Ends everything at once: the environment is gone, or the worker can't go on with it.
+    pub fn abort(&self, worker: &Worker) {
+        let Ok(mut state) = self.state.try_borrow_mut() else { return };
+        let wires = [state.main.take(), state.probe.take()];
+        let told = std::mem::replace(&mut state.closed, true);
+        drop(state);
+        if !told {
+            self.tell_closed(CloseReason::TransportError("internal error"));
+        }
+        for wire in wires.into_iter().flatten() {
+            wire.finish(worker);
+        }
+    }
+
+    // --- carrying out --------------------------------------------------------------------------
+
+    /// Carries out what the session asks for, and keeps its deadline with the worker.
+    pub fn settle(&self, worker: &Worker) {
+        loop {
+            // Bound here, so that no borrow is held while the action is carried out.
+            let action = self.state.borrow_mut().session.poll_action();
+            match action {
+                Some(action) => self.carry_out(worker, action),
+                None => break,
+            }
+        }
+        self.schedule(worker);
+    }
+
+    fn wire(&self, link: Link) -> Option<Rc<Wire>> {
+        let state = self.state.borrow();
+        match link {
+            Link::Main => state.main.clone(),
+            Link::Probe => state.probe.clone(),
+        }
+    }
+
+    fn carry_out(&self, worker: &Worker, action: Action) {
+        match action {
+            Action::SendText(link, text) => {
+                if let Some(wire) = self.wire(link) {
+                    wire.write_text(worker, &text);
+                }
+            }
+            Action::SendMessage(message) => {
+                if let Some(wire) = self.wire(Link::Main) {
+                    if message.binary {
+                        wire.write_binary(worker, &message.data);
+                    } else {
+                        wire.write_message(worker, &message.data);
+                    }
+                }
+            }
+            Action::Respond { request, status, body } => self.respond(request, status, body),
+            Action::CloseLink(link) => {
+                if let Some(wire) = self.wire(link) {
+                    if link == Link::Probe {
+                        self.state.borrow_mut().probe = None;
+                        wire.unbind();
+                    }
+                    wire.begin_close(worker, None);
+                }
+            }
+            Action::DropRequest(request) => self.push(|record| {
+                record.kind(Kind::DropRequest).number(request.0);
+            }),
+            Action::Upgrading => self.tell_upgrade(Kind::Upgrading, Link::Probe),
+            Action::Upgraded => self.upgrade(),
+            Action::Heartbeat => {
+                if self.watched.get() & watch::HEARTBEAT != 0 {
+                    self.push(|record| {
+                        record.kind(Kind::Heartbeat).number(self.handle.raw());
+                    });
+                }
+            }
+            Action::Drain => self.handle_drained(),
+            Action::Closed(reason) => self.finish(worker, reason),
+        }
+    }
+
+    fn respond(&self, request: RequestId, status: u16, body: Body) {
+        self.push(|record| {
+            record.kind(Kind::Response).number(request.0).number(u32::from(status));
+            match body {
+                Body::None => record.number(0),
+                Body::Payload { text, compress: false } => record.number(1).buffer(text),
+                Body::Payload { text, compress: true } => record.number(2).buffer(text),
+                Body::Ok => record.number(3),
+            };
+        });
+    }
+
+    fn tell_upgrade(&self, kind: Kind, link: Link) {
+        if let Some(wire) = self.wire(link) {
+            self.push(|record| {
+                record.kind(kind).number(self.handle.raw()).number(wire.token);
+            });
+        }
+    }
+
+    /// The probe has become the transport.
+    fn upgrade(&self) {
+        let mut state = self.state.borrow_mut();
+        state.main = state.probe.take();
+        if let Some(wire) = &state.main {
+            wire.promote();
+        }
+        if let Some(mut entry) = self.server.sessions.get_mut(state.session.sid()) {
+            entry.transport = Transport::WebSocket;
+        }
+        drop(state);
+        self.tell_upgrade(Kind::Upgraded, Link::Main);
+    }
+
+    /// The session has ended.
+    fn finish(&self, worker: &Worker, reason: CloseReason) {
+        let mut state = self.state.borrow_mut();
+        if std::mem::replace(&mut state.closed, true) {
+            return;
+        }
+        let wires = [state.main.take(), state.probe.take()];
+        drop(state);
+        self.tell_closed(reason);
+        for wire in wires.into_iter().flatten() {
+            wire.unbind();
+            wire.begin_close(worker, None);
+        }
+    }
+
+    fn tell_closed(&self, reason: CloseReason) {
+        if let Ok(state) = self.state.try_borrow() {
+            self.server.sessions.remove(state.session.sid());
+        }
+        self.push(|record| {
+            record.kind(Kind::Closed).number(self.handle.raw()).string(reason.as_str());
+            match reason.message() {
+                Some(message) => record.string(message),
+                None => record.raw("null"),
+            };
+        });
+    }
+
+    /// Keeps the earliest deadline with the worker.
+    fn schedule(&self, worker: &Worker) {
+        let state = self.state.borrow();
+        if state.closed {
+            return;
+        }
+        let deadline = [
+            state.session.poll_timeout(),
+            state.decoder.poll_timeout(),
+            (state.join_deadline != 0).then_some(state.join_deadline),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
+        if let Some(deadline) = deadline
+            && deadline < self.scheduled.get()
+        {
+            self.scheduled.set(worker.schedule(deadline, self.handle.slot()));
+        }
+    }
+}
+
+/// Code of the Engine.IO error "Session ID unknown".
+const UNKNOWN_SID: u32 = 1;

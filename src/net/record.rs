@@ -1,0 +1,158 @@
+//! The records of the way up: JSON arrays that begin with their kind.
+
+use std::fmt::Write as _;
+
+/// Kinds of records, as numbers on the border. 0–4 are the Socket.IO packet types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// `[0, handle, namespace, auth]`
+    Connect = 0,
+    /// `[1, handle, namespace]`
+    Disconnect = 1,
+    /// `[2, handle, ackId, data, namespace?, attachments?]`; ackId −1: none
+    Event = 2,
+    /// `[3, handle, ackId, data, namespace?, attachments?]`
+    Ack = 3,
+    /// `[4, handle, namespace]`
+    ConnectError = 4,
+    /// `[10, handle, server, sid, transport, token]`
+    Opened = 10,
+    /// `[11, handle, reason, message]`
+    Closed = 11,
+    /// `[12, handle, token]`
+    Upgraded = 12,
+    /// `[13, handle, token]`
+    Upgrading = 13,
+    /// `[14, handle]`
+    ConnectTimeout = 14,
+    /// `[15, handle, message]`
+    InvalidPacket = 15,
+    /// `[16, handle]`
+    Drain = 16,
+    /// `[18, handle]`
+    Heartbeat = 18,
+    /// `[20, token, status, body]`
+    Response = 20,
+    /// `[21, token]`
+    DropRequest = 21,
+    /// `[22, token, code]`
+    RequestRefused = 22,
+    /// `[30, token]` and a buffer
+    BridgeWrite = 30,
+    /// `[31, token]`
+    WireClosed = 31,
+    /// `[32, token]`
+    BridgePause = 32,
+    /// `[33, token]`
+    BridgeResume = 33,
+}
+
+/// One record being written.
+#[derive(Debug)]
+pub struct Record<'a> {
+    text: &'a mut String,
+    buffers: &'a mut Vec<Vec<u8>>,
+    start: usize,
+    attached: usize,
+}
+
+impl<'a> Record<'a> {
+    pub(super) fn open(text: &'a mut String, buffers: &'a mut Vec<Vec<u8>>) -> Self {
+        let start = text.len();
+        text.push('[');
+        Self { text, buffers, start, attached: 0 }
+    }
+
+    pub(super) fn close(self) -> usize {
+        self.text.push(']');
+        self.attached
+    }
+
+    /// The kind; comes first.
+    pub fn kind(&mut self, kind: Kind) -> &mut Self {
+        self.number(kind as u32)
+    }
+
+    /// A number.
+    pub fn number(&mut self, n: u32) -> &mut Self {
+        self.comma();
+        let mut digits = [0; 10];
+        let mut at = digits.len();
+        let mut rest = n;
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        for digit in &digits[at..] {
+            self.text.push(char::from(*digit));
+        }
+        self
+    }
+
+    /// JSON that is known to be valid, as it is.
+    pub fn raw(&mut self, json: &str) -> &mut Self {
+        self.comma();
+        self.text.push_str(json);
+        self
+    }
+
+    /// A string, escaped.
+    pub fn string(&mut self, s: &str) -> &mut Self {
+        self.comma();
+        self.text.push('"');
+        let mut plain = 0;
+        for (i, b) in s.bytes().enumerate() {
+            if b >= 0x20 && b != b'"' && b != b'\\' {
+                continue;
+            }
+            self.text.push_str(&s[plain..i]);
+            match b {
+                b'"' | b'\\' => {
+                    self.text.push('\\');
+                    self.text.push(char::from(b));
+                }
+                _ => {
+                    write!(self.text, "\\u{b:04x}").expect("writing to a String can't fail");
+                }
+            }
+            plain = i + 1;
+        }
+        self.text.push_str(&s[plain..]);
+        self.text.push('"');
+        self
+    }
+
+    /// A buffer that travels beside the text.
+    pub fn buffer(&mut self, bytes: Vec<u8>) -> &mut Self {
+        self.attached += bytes.len();
+        self.buffers.push(bytes);
+        self
+    }
+
+    fn comma(&mut self) {
+        if self.text.len() > self.start + 1 {
+            self.text.push(',');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_a_json_array() {
+        let (mut text, mut buffers) = (String::new(), Vec::new());
+        let mut record = Record::open(&mut text, &mut buffers);
+        record.kind(Kind::Event).number(u32::MAX).raw("-1").raw("[\"a\"]");
+        record.string("/a\"b\\c\u{1}é").buffer(vec![1, 2]);
+        assert_eq!(record.close(), 2);
+        assert_eq!(text, r#"[2,4294967295,-1,["a"],"/a\"b\\c\u0001é"]"#);
+        serde_json::from_str::<serde_json::Value>(&text).unwrap();
+    }
+}

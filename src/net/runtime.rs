@@ -1,0 +1,104 @@
+//! The worker threads of the process.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
+use std::thread::{self, JoinHandle};
+
+use super::command::{Command, Mailbox};
+use super::worker;
+use crate::id::Handle;
+
+/// Workers made when nobody asks for a number: all cores but the one of JavaScript, at most 4.
+const MAX_DEFAULT_WORKERS: usize = 4;
+
+/// The threads of the data plane. One per process, shared by all servers and environments;
+/// dropping the last `Arc` stops the threads and waits for their end.
+#[derive(Debug)]
+pub struct Runtime {
+    workers: Vec<WorkerThread>,
+    next: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct WorkerThread {
+    mailbox: Arc<Mailbox>,
+    thread: Option<JoinHandle<()>>,
+}
+
+static RUNTIME: Mutex<Weak<Runtime>> = Mutex::new(Weak::new());
+
+impl Runtime {
+    /// The runtime of the process; started with `workers` threads (0: the default number) when
+    /// there is none.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread or no event queue.
+    pub fn acquire(workers: usize) -> std::io::Result<Arc<Self>> {
+        let mut shared = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = shared.upgrade() {
+            return Ok(runtime);
+        }
+        let runtime = Arc::new(Self::start(workers)?);
+        *shared = Arc::downgrade(&runtime);
+        Ok(runtime)
+    }
+
+    fn start(workers: usize) -> std::io::Result<Self> {
+        let count = match workers {
+            0 => default_workers(),
+            n => n.min(Handle::MAX_WORKERS),
+        };
+        let mut runtime = Self { workers: Vec::with_capacity(count), next: AtomicUsize::new(0) };
+        for index in 0..count {
+            let mailbox = Arc::new(Mailbox::default());
+            let for_thread = Arc::clone(&mailbox);
+            let (started, wait) = mpsc::channel();
+            let thread =
+                thread::Builder::new().name(format!("ferrosocket-{index}")).spawn(move || {
+                    worker::run(index, for_thread, |result| {
+                        // Nobody listens any more only if the caller has failed already.
+                        let _gone = started.send(result);
+                    });
+                })?;
+            runtime.workers.push(WorkerThread { mailbox, thread: Some(thread) });
+            // The event queue can only be made on its thread; its failure is the caller's.
+            wait.recv().unwrap_or_else(|_| Err(std::io::ErrorKind::Other.into()))?;
+        }
+        Ok(runtime)
+    }
+
+    /// Number of workers.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// The mailbox of a worker.
+    pub fn mailbox(&self, worker: usize) -> &Mailbox {
+        &self.workers[worker].mailbox
+    }
+
+    /// The worker for the next new session: each in turn.
+    pub fn pick(&self) -> usize {
+        self.next.fetch_add(1, Ordering::Relaxed) % self.workers.len()
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        for worker in &self.workers {
+            worker.mailbox.post_command(Command::Stop);
+        }
+        for worker in &mut self.workers {
+            if let Some(thread) = worker.thread.take() {
+                // A worker that panicked has said so on stderr; there is nothing to add.
+                let _panicked = thread.join();
+            }
+        }
+    }
+}
+
+fn default_workers() -> usize {
+    let cores = thread::available_parallelism().map_or(2, NonZeroUsize::get);
+    cores.saturating_sub(1).clamp(1, MAX_DEFAULT_WORKERS)
+}

@@ -1,0 +1,56 @@
+//! What all connections of one Socket.IO server share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use dashmap::DashMap;
+use rustc_hash::FxBuildHasher;
+
+use super::inbox::Inbox;
+use crate::engineio::{Config, Transport};
+use crate::id::{Handle, Sid};
+use crate::socketio::Limits;
+
+/// One JavaScript thread that has servers here.
+#[derive(Debug)]
+pub struct Environment {
+    /// Tells it from the other environments of the process.
+    pub id: u32,
+    /// Where its records go.
+    pub inbox: Inbox,
+}
+
+impl Environment {
+    /// A new environment with an id of its own.
+    pub fn new(inbox: Inbox) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), inbox }
+    }
+}
+
+/// One Socket.IO server.
+#[derive(Debug)]
+pub struct Server {
+    /// JavaScript's name for it.
+    pub id: u32,
+    /// The environment that it belongs to.
+    pub environment: Arc<Environment>,
+    /// What the Engine.IO sessions need to know.
+    pub engine: Arc<Config>,
+    /// What the Socket.IO decoders need to know.
+    pub limits: Limits,
+    /// Milliseconds that a client has to join a namespace.
+    pub connect_timeout: u64,
+    /// The open sessions. The hash of the ids need not resist attackers: they are ours, and
+    /// random, unless the application makes its own.
+    pub sessions: DashMap<Sid, SessionEntry, FxBuildHasher>,
+}
+
+/// What is known of a session outside of its worker.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionEntry {
+    /// Where it lives.
+    pub handle: Handle,
+    /// Its transport now.
+    pub transport: Transport,
+}
