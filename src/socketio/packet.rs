@@ -185,7 +185,7 @@ fn is_payload_valid(kind: PacketType, payload: Option<&str>) -> bool {
 
 /// Whether `text` is what JavaScript's `JSON.parse` accepts.
 ///
-/// `IgnoredAny` walks with a bit per level instead of recursing, builds nothing, and takes lone
+/// `IgnoredAny` walks with a byte per level instead of recursing, builds nothing, and takes lone
 /// surrogates and numbers beyond a double, as `JSON.parse` does.
 fn is_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()

@@ -59,8 +59,9 @@ impl Reject {
 
     /// Headers of the answer beyond the usual ones, each with its `\r\n`.
     ///
-    /// "[The server MUST] include a |Sec-WebSocket-Version| header field indicating the version(s)
-    /// [it] is capable of understanding" (section 4.2.2).
+    /// To a version that it does not speak the server answers with "a \|Sec-WebSocket-Version\|
+    /// header field indicating the version(s) the server is capable of understanding" (section
+    /// 4.2.2).
     pub const fn extra_headers(self) -> &'static str {
         match self {
             Self::Version => "Sec-WebSocket-Version: 13, 8\r\n",

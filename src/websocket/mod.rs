@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`handshake`] | is this upgrade request acceptable, and what is the answer |
 //! | [`frame`] | opcodes and the headers of the frames a server writes |
+//! | `frame_header` | the headers of the frames a client writes |
 //! | [`mask`] | undoing the client's masking |
 //! | [`reader`] | bytes in, messages and control frames out |
 //! | [`error`] | what a peer can do wrong, and the close code for it |
@@ -12,6 +13,7 @@
 
 pub mod error;
 pub mod frame;
+mod frame_header;
 pub mod handshake;
 pub mod mask;
 pub mod reader;

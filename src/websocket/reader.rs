@@ -21,17 +21,12 @@ use std::mem;
 use std::ops::ControlFlow;
 
 use super::error::Violation;
-use super::frame::{FIN, LENGTH_16, LENGTH_64, MASK, MAX_SHORT, OpCode, RSV1, RSV2_RSV3};
+use super::frame::OpCode;
+use super::frame_header::{Frame, MAX_CLIENT_HEADER, parse};
 use super::mask::unmask;
 
 /// Fragments of one message by default: what `ws` allows.
 pub const MAX_FRAGMENTS: usize = 16_384;
-
-/// Longest header of a client's frame: two bytes, a 64-bit length and the masking key.
-const MAX_CLIENT_HEADER: usize = 14;
-
-/// Largest length that a JavaScript number holds exactly; `ws` refuses more.
-const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// What a client may send in one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,17 +81,6 @@ impl State {
     const START: Self = Self::Header { bytes: [0; MAX_CLIENT_HEADER], len: 0 };
 }
 
-/// A frame whose header has been accepted.
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    opcode: OpCode,
-    fin: bool,
-    /// The masking key, turned to fit the next byte.
-    key: [u8; 4],
-    /// Payload bytes that have not come yet.
-    remaining: usize,
-}
-
 impl Reader {
     /// A reader at the first byte after the handshake.
     pub fn new(limits: Limits) -> Self {
@@ -124,17 +108,10 @@ impl Reader {
         mut sink: impl FnMut(Incoming<'_>) -> ControlFlow<()>,
     ) -> Result<(), Violation> {
         let result = self.read(buf, &mut sink);
-        match result {
-            Ok(ControlFlow::Continue(())) => Ok(()),
-            Ok(ControlFlow::Break(())) => {
-                self.shut();
-                Ok(())
-            }
-            Err(violation) => {
-                self.shut();
-                Err(violation)
-            }
+        if result != Ok(ControlFlow::Continue(())) {
+            self.shut();
         }
+        result.map(|_| ())
     }
 
     /// Bytes that wait here for the rest of their header, frame or message.
@@ -195,11 +172,11 @@ impl Reader {
         // Nearly always the whole header lies in `buf`. If not, top up the 14 inline bytes: that is
         // enough for any header, and what they hold too much stays in `buf`.
         let parsed = if len == 0 {
-            self.parse_header(buf)?
+            parse(buf, self.open.is_some(), self.room())?
         } else {
             let added = buf.len().min(MAX_CLIENT_HEADER - len);
             bytes[len..len + added].copy_from_slice(&buf[..added]);
-            self.parse_header(&bytes[..len + added])?
+            parse(&bytes[..len + added], self.open.is_some(), self.room())?
         };
         let Some((frame, size)) = parsed else {
             let total = len + buf.len();
@@ -219,70 +196,10 @@ impl Reader {
         Ok(Some((frame, size - len)))
     }
 
-    /// Reads a header and its size; `None` when `bytes` is too short. Rules are checked as soon as
-    /// their bits are there, in the order of `ws`, and before any payload is kept.
-    fn parse_header(&self, bytes: &[u8]) -> Result<Option<(Frame, usize)>, Violation> {
-        let &[first, second, ref rest @ ..] = bytes else { return Ok(None) };
-        let opcode = self.check_flags(first, second)?;
-        let (length, rest) = match second & !MASK {
-            LENGTH_16 => match rest.split_first_chunk::<2>() {
-                Some((length, rest)) => (u64::from(u16::from_be_bytes(*length)), rest),
-                None => return Ok(None),
-            },
-            LENGTH_64 => match rest.split_first_chunk::<8>() {
-                Some((length, rest)) => (u64::from_be_bytes(*length), rest),
-                None => return Ok(None),
-            },
-            short => (u64::from(short), rest),
-        };
-        let length = self.check_length(opcode, length)?;
-        let Some((key, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };
-        let frame = Frame { opcode, fin: first & FIN != 0, key: *key, remaining: length };
-        Ok(Some((frame, bytes.len() - rest.len())))
-    }
-
-    /// Checks the first two bytes of a header (RFC 6455, sections 5.1, 5.2, 5.4 and 5.5).
-    fn check_flags(&self, first: u8, second: u8) -> Result<OpCode, Violation> {
-        if first & RSV2_RSV3 != 0 {
-            return Err(Violation::RSV_2_3);
-        }
-        if first & RSV1 != 0 {
-            return Err(Violation::RSV_1);
-        }
-        let bits = first & 0x0f;
-        let opcode = OpCode::from_bits(bits).ok_or(Violation::invalid_opcode(bits))?;
-        if opcode.is_control() {
-            if first & FIN == 0 {
-                return Err(Violation::EXPECTED_FIN);
-            }
-            let field = second & !MASK;
-            // Half a close code is as wrong as too many bytes.
-            if usize::from(field) > MAX_SHORT || (opcode == OpCode::Close && field == 1) {
-                return Err(Violation::invalid_control_length(field));
-            }
-        } else if (opcode == OpCode::Continuation) != self.open.is_some() {
-            return Err(Violation::invalid_opcode(bits));
-        }
-        if second & MASK == 0 {
-            return Err(Violation::EXPECTED_MASK);
-        }
-        Ok(opcode)
-    }
-
-    /// Checks a declared length against the limits, before a byte of it is kept.
-    fn check_length(&self, opcode: OpCode, declared: u64) -> Result<usize, Violation> {
-        if declared > MAX_SAFE_INTEGER {
-            return Err(Violation::LENGTH_UNSUPPORTED);
-        }
-        let length = usize::try_from(declared).map_err(|_| Violation::TOO_BIG)?;
+    /// Payload bytes that the message under way may still have; `None` without a limit.
+    fn room(&self) -> Option<usize> {
         let limit = self.limits.max_message;
-        if limit > 0
-            && !opcode.is_control()
-            && self.message.len().checked_add(length).is_none_or(|total| total > limit)
-        {
-            return Err(Violation::TOO_BIG);
-        }
-        Ok(length)
+        (limit > 0).then(|| limit.saturating_sub(self.message.len()))
     }
 
     /// Keeps bytes of a frame of which `missing` more are announced.
@@ -342,7 +259,8 @@ fn deliver(
         OpCode::Ping => sink(Incoming::Ping(payload)),
         OpCode::Pong => sink(Incoming::Pong(payload)),
         OpCode::Close => {
-            // "[no data] after sending a Close frame" (section 5.5.1): break whatever `sink` says.
+            // "The application MUST NOT send any more data frames after sending a Close frame"
+            // (section 5.5.1), so nothing can follow, whatever `sink` says.
             let _ = sink(Incoming::Close(close_code(payload)?));
             ControlFlow::Break(())
         }
