@@ -19,6 +19,15 @@ pub enum Link {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId(pub u32);
 
+/// Whether the body of a POST is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PostStart {
+    /// Read it and hand it to `Session::handle_post_body`.
+    Accepted,
+    /// Do not read it: the answer is among the actions, or the session had ended already.
+    Refused,
+}
+
 /// The body of an HTTP answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {

@@ -8,6 +8,7 @@
 //! | file | tells |
 //! |---|---|
 //! | `packet` | one packet and its text form |
+//! | `base64` | bytes inside of text |
 //! | `payload` | several packets in one HTTP body |
 //! | `config` | what the handshake announces, and the limits |
 //! | `close` | why a session ended |
@@ -20,6 +21,7 @@
 //! | `session` | the machine of all of these; `requests` and `probe` are its two larger parts |
 
 pub mod action;
+mod base64;
 pub mod close;
 pub mod config;
 pub mod error;
@@ -31,10 +33,10 @@ mod polling;
 pub mod session;
 mod upgrade;
 
-pub use action::{Action, Body, Link, RequestId};
+pub use action::{Action, Body, Link, PostStart, RequestId};
 pub use close::CloseReason;
 pub use config::Config;
 pub use error::InvalidPacket;
 pub use handshake::{Protocol, Transport};
 pub use packet::{Data, OutMessage, Packet, PacketType, decode_text};
-pub use session::{PostStart, Route, Session};
+pub use session::{Route, Session};

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::base64;
 use super::error::InvalidPacket;
-use super::payload::decode_base64;
 
 /// What a packet is for; its digit on the wire is the discriminant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ pub struct OutMessage {
 pub fn decode_text(text: &str) -> Result<Packet<'_>, InvalidPacket> {
     let first = *text.as_bytes().first().ok_or(InvalidPacket)?;
     if first == b'b' {
-        let data = Data::Binary(Cow::Owned(decode_base64(&text.as_bytes()[1..])));
+        let data = Data::Binary(Cow::Owned(base64::decode(&text.as_bytes()[1..])));
         return Ok(Packet { kind: PacketType::Message, data: Some(data) });
     }
     let kind = PacketType::from_digit(first).ok_or(InvalidPacket)?;

@@ -29,8 +29,6 @@ use super::polling::Polling;
 use super::upgrade::{Due, Upgrade};
 use crate::id::Sid;
 
-pub use requests::PostStart;
-
 /// Where a message to the client goes now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -243,10 +241,11 @@ impl Session {
         match (&self.state, &mut self.wire) {
             (State::Closed { .. }, _) => {}
             (State::Open, Wire::Polling(polling)) if polling.parked.is_none() && !discard => {
-                if polling.is_empty() {
-                    polling.await_close(now);
-                }
+                let drained = polling.is_empty();
                 self.state = State::Closing;
+                if drained {
+                    self.await_close(now);
+                }
             }
             (State::Closing, _) if !discard => {}
             (State::Open | State::Closing, _) => self.end(CloseReason::ForcedClose),
@@ -387,6 +386,6 @@ mod tests {
 
     #[test]
     fn an_idle_session_is_small() {
-        assert!(size_of::<Session>() <= 160, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 128, "{}", size_of::<Session>());
     }
 }

@@ -4,19 +4,13 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use super::{Session, State, Wire};
-use crate::engineio::action::{Action, Body, Link, RequestId};
+use crate::engineio::action::{Action, Body, Link, PostStart, RequestId};
 use crate::engineio::close::CloseReason;
 use crate::engineio::packet::Data;
 use crate::engineio::payload;
 
-/// Whether the body of a POST is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PostStart {
-    /// Read it and hand it to [`Session::handle_post_body`].
-    Accepted,
-    /// Do not read it: the answer is among the actions, or the session had ended already.
-    Refused,
-}
+/// The message of a session whose POST ended before its body did.
+const POST_ABORTED: &str = "data request connection closed prematurely";
 
 impl Session {
     /// A GET came.
@@ -38,10 +32,10 @@ impl Session {
         }
         polling.parked = Some(request);
         if polling.flush(&mut self.actions) {
-            if matches!(self.state, State::Closing) {
-                polling.await_close(now); // the close packet takes a GET of its own
-            }
             self.actions.push(Action::Drain);
+            if matches!(self.state, State::Closing) {
+                self.await_close(now); // the close packet takes a GET of its own
+            }
         } else if polling.close_at.is_some() {
             polling.answer("6\u{1e}1", &mut self.actions);
             self.end(CloseReason::ForcedClose);
@@ -75,7 +69,7 @@ impl Session {
         }
     }
 
-    /// The body is larger than [`Config::max_payload`]: 413, and the session goes on.
+    /// The body is larger than `Config::max_payload`: 413, and the session goes on.
     pub fn handle_post_too_large(&mut self, _now: u64, request: RequestId) {
         if self.take_post(request) {
             self.actions.respond(request, 413, Body::None);
@@ -122,8 +116,7 @@ impl Session {
     /// the request had been answered.
     pub fn handle_request_closed(&mut self, _now: u64, request: RequestId) {
         if self.take_post(request) {
-            let message = "data request connection closed prematurely";
-            self.end(CloseReason::TransportError(message));
+            self.end(CloseReason::TransportError(POST_ABORTED));
         } else if let Wire::Polling(polling) = &mut self.wire
             && polling.parked == Some(request)
         {
@@ -137,6 +130,19 @@ impl Session {
         match &mut self.wire {
             Wire::Polling(polling) => polling.posting.take_if(|it| *it == request).is_some(),
             Wire::WebSocket => false,
+        }
+    }
+
+    /// Nothing is buffered any more: waits for a GET that can carry the close packet.
+    ///
+    /// A POST in flight is cut off. Its client sees its transport fail and never polls again, so
+    /// then there is nothing to wait for: as upstream, the session ends as if the client had cut it.
+    pub(super) fn await_close(&mut self, now: u64) {
+        let Wire::Polling(polling) = &mut self.wire else { return };
+        if polling.posting.is_some() {
+            self.end(CloseReason::TransportError(POST_ABORTED));
+        } else {
+            polling.await_close(now);
         }
     }
 }

@@ -1,0 +1,189 @@
+//! § HTTP long-polling: the requests, and § Packet encoding of payloads.
+
+use std::ops::ControlFlow;
+
+use ferrosocket::engineio::{Action, Body, OutMessage, PostStart, RequestId, Route};
+
+use crate::harness::{Bench, message};
+
+#[test]
+fn polling_a_poll_waits_until_there_is_something_to_send() {
+    let mut bench = Bench::polling();
+    assert!(!bench.session.writable());
+    assert_eq!(bench.session.route(), Route::Buffer);
+    assert_eq!(bench.get(1), [""; 0]);
+    assert!(bench.session.writable());
+    assert_eq!(bench.send(&["hello"]), ["#1: 200 4hello"]);
+    assert!(!bench.session.writable());
+}
+
+#[test]
+fn polling_what_finds_no_poll_waits_for_the_next_one() {
+    let mut bench = Bench::polling();
+    assert_eq!(bench.send(&["a", "€"]), [""; 0]);
+    assert_eq!(bench.send_binary(&[1, 2, 3, 4]), [""; 0]);
+    assert_eq!(bench.send(&[""]), [""; 0]);
+    assert_eq!(bench.session.buffered(), 8);
+    assert_eq!(bench.get(1), ["#1: 200 4a␞4€␞bAQIDBA==␞4"]);
+    assert_eq!(bench.session.buffered(), 0);
+    assert_eq!(bench.get(2), [""; 0]);
+}
+
+#[test]
+fn polling_what_is_sent_in_one_tick_shares_an_answer() {
+    let mut bench = Bench::polling();
+    bench.get(1);
+    assert_eq!(bench.send(&["a", "b"]), ["#1: 200 4a␞4b"]);
+}
+
+#[test]
+fn polling_an_answer_may_be_compressed_when_one_of_its_packets_may() {
+    for (first, second, expected) in [(false, false, false), (false, true, true)] {
+        let mut bench = Bench::polling();
+        for compress in [first, second] {
+            bench.session.buffer(OutMessage { compress, ..message(b"x", false) });
+        }
+        bench.session.handle_get(bench.now, RequestId(1));
+        let body = Body::Payload { text: b"4x\x1e4x".to_vec(), compress: expected };
+        let answer = Action::Respond { request: RequestId(1), status: 200, body };
+        assert_eq!(bench.raw_actions(), [answer, Action::Drain]);
+    }
+}
+
+#[test]
+fn polling_a_post_carries_packets_and_is_answered_with_ok() {
+    let mut bench = Bench::polling();
+    assert_eq!(
+        bench.post(1, "4hello\u{1e}4\u{1e}bAQIDBA==\u{1e}b\u{1e}6\u{1e}4€"),
+        ["app: hello", "app: ", "app: <01020304>", "app: <>", "app: €", "#1: 200 ok"]
+    );
+}
+
+#[test]
+fn polling_a_poll_and_a_post_go_side_by_side() {
+    let mut bench = Bench::polling();
+    bench.get(1);
+    assert_eq!(bench.post(2, "4a"), ["app: a", "#2: 200 ok"]);
+    assert_eq!(bench.send(&["b"]), ["#1: 200 4b"]);
+}
+
+#[test]
+fn polling_two_polls_at_once_close_the_session() {
+    let mut bench = Bench::polling();
+    bench.get(1);
+    assert_eq!(
+        bench.get(2),
+        ["#2: 400", "#1: 200 1", "closed: transport error (overlap from client)"]
+    );
+}
+
+#[test]
+fn polling_two_posts_at_once_close_the_session() {
+    let mut bench = Bench::polling();
+    bench.get(1);
+    assert_eq!(bench.post_start(2), (PostStart::Accepted, vec![]));
+    let (start, lines) = bench.post_start(3);
+    assert_eq!(start, PostStart::Refused);
+    assert_eq!(
+        lines,
+        [
+            "#3: 400",
+            "#2 dropped",
+            "#1: 200 1",
+            "closed: transport error (data request overlap from client)"
+        ]
+    );
+    assert_eq!(bench.post_body(2, "4late"), [""; 0]);
+}
+
+#[test]
+fn polling_a_poll_that_the_client_gives_up_closes_the_session() {
+    let mut bench = Bench::polling();
+    bench.get(1);
+    assert_eq!(bench.abort(1), ["closed: transport error (poll connection closed prematurely)"]);
+}
+
+#[test]
+fn polling_a_post_that_the_client_gives_up_closes_the_session() {
+    let mut bench = Bench::polling();
+    bench.get(1);
+    bench.post_start(2);
+    assert_eq!(
+        bench.abort(2),
+        ["#1: 200 1", "closed: transport error (data request connection closed prematurely)"]
+    );
+}
+
+#[test]
+fn polling_a_request_that_was_answered_may_end_as_it_likes() {
+    let mut bench = Bench::polling();
+    assert_eq!(bench.abort(0), [""; 0]);
+    bench.post(1, "4a");
+    assert_eq!(bench.abort(1), [""; 0]);
+    assert!(bench.session.is_open());
+}
+
+#[test]
+fn polling_an_invalid_packet_closes_the_session_and_ends_the_payload() {
+    for bad in ["4a\u{1e}9\u{1e}4b", "4a\u{1e}", "4a\u{1e}\u{1e}4b"] {
+        let mut bench = Bench::polling();
+        bench.get(1);
+        assert_eq!(
+            bench.post(2, bad),
+            ["app: a", "#1: 200 1", "#2: 200 ok", "closed: parse error"]
+        );
+    }
+    let mut bench = Bench::polling();
+    assert_eq!(bench.post(1, ""), ["#1: 200 ok", "closed: parse error"]);
+}
+
+#[test]
+fn polling_bytes_that_are_no_utf8_become_replacement_characters() {
+    let mut bench = Bench::polling();
+    assert_eq!(bench.post(1, [0x34, 0xff, 0xe2, 0x82, 0x41]), ["app: ��A", "#1: 200 ok"]);
+}
+
+#[test]
+fn polling_a_body_above_the_limit_is_refused_and_the_session_lives() {
+    let mut bench = Bench::polling();
+    let body = vec![b'4'; 1_000_001];
+    assert_eq!(bench.post(1, &body), ["#1: 413"]);
+    assert_eq!(bench.post(2, &body[1..]).len(), 2);
+    bench.post_start(3);
+    bench.session.handle_post_too_large(bench.now, RequestId(3));
+    assert_eq!(bench.actions(), ["#3: 413"]);
+    assert_eq!(bench.post(4, "4a"), ["app: a", "#4: 200 ok"]);
+}
+
+#[test]
+fn polling_a_binary_body_is_refused_and_closes_the_session() {
+    let mut bench = Bench::polling();
+    bench.get(1);
+    bench.post_start(2);
+    bench.session.handle_post_invalid_content(bench.now, RequestId(2));
+    assert_eq!(
+        bench.actions(),
+        ["#2: 400", "#1: 200 1", "closed: transport error (invalid content)"]
+    );
+}
+
+#[test]
+fn polling_the_application_may_stop_in_the_middle_of_a_payload() {
+    let mut bench = Bench::polling();
+    bench.post_start(1);
+    let mut seen = 0;
+    bench.session.handle_post_body(bench.now, RequestId(1), b"4a\x1e4b\x1e4c", |_| {
+        seen += 1;
+        if seen == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert_eq!(seen, 2);
+    assert_eq!(bench.actions(), ["#1: 200 ok"]);
+}
+
+#[test]
+fn polling_requests_have_no_place_on_a_websocket() {
+    let mut bench = Bench::websocket();
+    assert_eq!(bench.get(1), ["#1: 400"]);
+    assert_eq!(bench.post_start(2), (PostStart::Refused, vec!["#2: 400".into()]));
+    assert!(bench.session.is_open());
+}
