@@ -62,7 +62,10 @@ impl Handle {
     /// In debug builds, when either is out of range.
     pub fn new(worker: usize, slot: usize) -> Self {
         debug_assert!(worker < Self::MAX_WORKERS && slot < Self::MAX_SLOTS);
-        #[expect(clippy::cast_possible_truncation, reason = "both are range-checked by the callers")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "both are range-checked by the callers"
+        )]
         Self((slot as u32) << 4 | worker as u32)
     }
 

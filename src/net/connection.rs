@@ -292,7 +292,9 @@ impl Connection {
                 let _accepted = state.session.handle_post_start(now, request);
             }
             PollEvent::PostBody(body) => self.handle_post_body(&mut state, now, request, &body),
-            PollEvent::PostInvalidContent => state.session.handle_post_invalid_content(now, request),
+            PollEvent::PostInvalidContent => {
+                state.session.handle_post_invalid_content(now, request)
+            }
             PollEvent::PostTooLarge => state.session.handle_post_too_large(now, request),
             PollEvent::Closed => state.session.handle_request_closed(now, request),
         }

@@ -52,7 +52,9 @@ const BRIDGE_CREDIT: usize = 256 << 10;
 enum Stream {
     Tcp(RefCell<Option<TcpStream>>),
     /// Bytes on their way through JavaScript, not yet confirmed.
-    Bridge { in_flight: Cell<usize> },
+    Bridge {
+        in_flight: Cell<usize>,
+    },
 }
 
 /// How far the closing handshake has come; see the diagram above.

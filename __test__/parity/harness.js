@@ -1,0 +1,194 @@
+"use strict";
+
+/**
+ * The parity harness: one scenario, two servers, one trace.
+ *
+ * A scenario first runs on npm `socket.io`, where its own assertions must hold; then on this library, where the same
+ * assertions must hold; and what it traced on the way must be equal. `PARITY_ONLY=oracle` or `=ours` runs one half,
+ * `PARITY_TRACE=1` prints what was traced.
+ *
+ *     scenario("name", { modes: ALL, options: { pingTimeout: 50 } }, async ({ io, pair, trace }) => { … });
+ *
+ * Modes are how the client library connects: "polling", "websocket", or "upgrade" (polling first, and `pair` waits for
+ * the upgrade to be over). A scenario without modes speaks the wire itself and runs once.
+ */
+
+const assert = require("node:assert/strict");
+const http = require("node:http");
+const { test } = require("node:test");
+const { io: connect } = require("socket.io-client");
+
+const { oracle, ours, selected } = require("../support/implementations");
+const { PollingSession, fetch, start } = require("../support/raw-http");
+const { RawWebSocket } = require("../support/raw-websocket");
+const { until, within } = require("../support/waiting");
+const { anonymise, snapshot } = require("./normalise");
+
+const TRANSPORTS = {
+  polling: ["polling"],
+  websocket: ["websocket"],
+  upgrade: ["polling", "websocket"],
+};
+
+const ALL = Object.keys(TRANSPORTS);
+/** The last resort when a scenario hangs in spite of the deadlines of its waits. */
+const LIMIT = 60_000;
+
+const DIRECT = ["polling", "websocket"];
+
+/** What a scenario works with; closes everything it handed out. */
+class Stage {
+  constructor(implementation, mode, { options = {}, server = true }) {
+    this.implementation = implementation;
+    this.mode = mode;
+    this.options = typeof options === "function" ? options() : { ...options };
+    this.server = server;
+    this.lib = implementation.load();
+    this.channels = {};
+    this.cleanups = [];
+    for (const method of ["trace", "client", "connected", "pair", "defer", "http", "startHttp", "polling", "webSocket"])
+      this[method] = this[method].bind(this);
+  }
+
+  async open() {
+    if (!this.server) return;
+    this.httpServer = http.createServer((req, res) => res.writeHead(404).end("not ours"));
+    this.io = new this.lib.Server(this.httpServer, this.options);
+    this.defer(() => this.shut(this.io, this.httpServer));
+    this.httpServer.listen(0, "127.0.0.1");
+    await until(this.httpServer, "listening");
+    this.port = this.httpServer.address().port;
+    this.url = `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Closes a server and waits until its port is free, whether or not the scenario has closed it already. */
+  async shut(io, httpServer) {
+    const closed = httpServer.listening ? until(httpServer, "close") : Promise.resolve();
+    io.close();
+    httpServer.closeAllConnections();
+    await closed;
+  }
+
+  /** Appends to one channel of the trace. Order is compared within a channel, not between two of them. */
+  trace(channel, ...values) {
+    (this.channels[channel] ??= []).push(snapshot(values));
+  }
+
+  /** Runs `fn` when the scenario is over, last one first. */
+  defer(fn) {
+    this.cleanups.push(fn);
+  }
+
+  /** A socket of the client library, connecting now. */
+  client(namespace = "/", options = {}) {
+    if (typeof namespace === "object") return this.client("/", namespace);
+    const { url = this.url, ...rest } = options;
+    const client = connect(url + (namespace === "/" ? "" : namespace), {
+      forceNew: true,
+      reconnection: false,
+      transports: TRANSPORTS[this.mode],
+      ...rest,
+    });
+    this.defer(() => client.disconnect());
+    return client;
+  }
+
+  /** Waits until a client has joined its namespace, and in mode "upgrade" until its transport has changed. */
+  async connected(client) {
+    if (!client.connected) {
+      await within(
+        new Promise((resolve, reject) => {
+          client.once("connect", resolve);
+          client.once("connect_error", reject);
+        }),
+        `"connect" of ${client.nsp}`,
+      );
+    }
+    const { engine } = client.io;
+    if (this.mode === "upgrade" && engine.transport.name === "polling") await until(engine, "upgrade");
+    return client;
+  }
+
+  /** A client and the server's socket for it: `{ client, socket }`. */
+  async pair(namespace = "/", options = {}) {
+    if (typeof namespace === "object") return this.pair("/", namespace);
+    const { io = this.io } = options;
+    const of = io.of(namespace.split("?")[0]);
+    const client = this.client(namespace, options);
+    await this.connected(client);
+    const socket = of.sockets.get(client.id);
+    if (this.mode === "upgrade" && socket.conn.transport.name !== "websocket") await until(socket.conn, "upgrade");
+    return { client, socket };
+  }
+
+  /** One HTTP request to the server. */
+  http(method, path, options) {
+    return fetch(this.port, method, path, options);
+  }
+
+  /** A request that is left waiting; aborted at the end if it still is. */
+  startHttp(method, path, options) {
+    const handle = start(this.port, method, path, options);
+    this.defer(() => handle.abort());
+    return handle;
+  }
+
+  /** A raw long-polling session. */
+  polling(options) {
+    return PollingSession.open(this.port, options);
+  }
+
+  /** A raw WebSocket, upgraded or refused. Its target defaults to a new Engine.IO session. */
+  async webSocket(target = "/socket.io/?EIO=4&transport=websocket", options) {
+    const raw = await RawWebSocket.open(this.port, target, options);
+    this.defer(() => raw.destroy());
+    return raw;
+  }
+
+  async close() {
+    for (const cleanup of this.cleanups.reverse()) await cleanup();
+  }
+
+  result() {
+    return anonymise(this.channels, { port: this.port });
+  }
+}
+
+async function perform(implementation, mode, settings, run) {
+  const stage = new Stage(implementation, mode, settings);
+  try {
+    await stage.open();
+    await run(stage);
+  } finally {
+    await within(stage.close(), "everything to close");
+  }
+  return stage.result();
+}
+
+/**
+ * Registers a scenario, one test for each of its modes.
+ *
+ * @param {string} name
+ * @param {{ modes?: string[], options?: object | (() => object), server?: boolean, trace?: boolean }} settings
+ *   `server: false` leaves the server to the scenario; `trace: false` for scenarios whose asserts say it all
+ * @param {(stage: Stage) => Promise<void>} run
+ */
+function scenario(name, settings, run) {
+  if (typeof settings === "function") return scenario(name, {}, settings);
+  for (const mode of settings.modes ?? [undefined]) {
+    test(mode ? `${name} [${mode}]` : name, { timeout: LIMIT }, async (t) => {
+      const traces = {};
+      for (const implementation of selected()) {
+        await t.test(`on ${implementation.name}`, async () => {
+          traces[implementation.name] = await perform(implementation, mode, settings, run);
+          if (process.env.PARITY_TRACE) console.dir(traces[implementation.name], { depth: null });
+        });
+      }
+      if (oracle.name in traces && ours.name in traces) {
+        await t.test("equal traces", () => assert.deepStrictEqual(traces.ours, traces.oracle));
+      }
+    });
+  }
+}
+
+module.exports = { ALL, DIRECT, scenario };

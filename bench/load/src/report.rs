@@ -1,0 +1,72 @@
+//! What was measured, as one line of JSON.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::config::Mode;
+use crate::process::Cpu;
+
+/// The outcome of a run. Times per message are in microseconds of CPU.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) mode: Mode,
+    pub(crate) connections: usize,
+    /// How long it took until all were connected.
+    pub(crate) ramp: Duration,
+    /// How long was measured.
+    pub(crate) measured: Duration,
+    /// What came in meanwhile: events, acks, or connects of a storm.
+    pub(crate) count: u64,
+    /// The server's CPU time meanwhile.
+    pub(crate) server: Cpu,
+    /// Our own: near 1 core, we are what was measured.
+    pub(crate) client: Cpu,
+    /// The server's memory before the first connection and at the end, in KiB.
+    pub(crate) resident: (f64, f64),
+    /// Round trips in microseconds, sorted.
+    pub(crate) latencies: Vec<u32>,
+}
+
+impl Report {
+    /// The latency that a share of the messages stays under; 0 without any.
+    fn quantile(&self, share: f64) -> u32 {
+        let last = self.latencies.len().saturating_sub(1);
+        self.latencies.get((last as f64 * share) as usize).copied().unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.measured.as_secs_f64();
+        let each = |cpu: f64| cpu * 1e6 / self.count.max(1) as f64;
+        let (before, after) = self.resident;
+        write!(
+            f,
+            concat!(
+                r#"{{"mode":"{}","connections":{},"ramp_s":{:.2},"seconds":{:.2},"count":{},"per_s":{:.0},"#,
+                r#""cpu_us":{:.3},"user_us":{:.3},"system_us":{:.3},"main_us":{:.3},"#,
+                r#""server_cores":{:.2},"client_cores":{:.2},"#,
+                r#""p50_us":{},"p99_us":{},"p999_us":{},"max_us":{},"#,
+                r#""rss_mib":{:.1},"kib_per_connection":{:.2}}}"#
+            ),
+            self.mode.name(),
+            self.connections,
+            self.ramp.as_secs_f64(),
+            seconds,
+            self.count,
+            self.count as f64 / seconds,
+            each(self.server.total()),
+            each(self.server.user),
+            each(self.server.system),
+            each(self.server.main_thread),
+            self.server.total() / seconds,
+            self.client.total() / seconds,
+            self.quantile(0.5),
+            self.quantile(0.99),
+            self.quantile(0.999),
+            self.quantile(1.0),
+            after / 1024.0,
+            (after - before) / self.connections as f64,
+        )
+    }
+}

@@ -1,0 +1,60 @@
+"use strict";
+
+// A list of stages, run in order under headings, with a summary at the end.
+
+const { performance } = require("node:perf_hooks");
+const { bold, dim, green, heading, red, yellow } = require("./ui");
+
+/**
+ * @typedef {object} Stage
+ * @property {string} name what it is, for the heading and the summary
+ * @property {() => Promise<number>} run resolves with an exit code: 0 is success
+ * @property {string | false} [skip] why it does not run here
+ */
+
+const MARKS = {
+  passed: green("passed"),
+  failed: red("FAILED"),
+  skipped: yellow("skipped"),
+  "not run": dim("not run"),
+};
+
+/**
+ * Runs the stages and prints how each went.
+ * @param {string} title of the summary
+ * @param {Stage[]} stages
+ * @param {{ keepGoing?: boolean }} [options] `keepGoing`: a failure does not stop the stages after it
+ * @returns {Promise<number>} exit code: 0 when none failed
+ */
+async function runStages(title, stages, { keepGoing = false } = {}) {
+  const results = [];
+  let failed = false;
+  for (const { name, run, skip } of stages) {
+    if (skip) {
+      results.push([name, "skipped", skip]);
+      continue;
+    }
+    if (failed && !keepGoing) {
+      results.push([name, "not run", ""]);
+      continue;
+    }
+    heading(name);
+    const start = performance.now();
+    const code = await run();
+    failed ||= code !== 0;
+    const seconds = `${((performance.now() - start) / 1000).toFixed(1)} s`;
+    results.push([
+      name,
+      code === 0 ? "passed" : "failed",
+      code === 0 ? seconds : `${seconds}, exit code ${code}`,
+    ]);
+  }
+  const width = Math.max(...results.map(([name]) => name.length));
+  console.log(`\n${bold(title)}`);
+  for (const [name, result, remark] of results) {
+    console.log(`  ${name.padEnd(width)}  ${MARKS[result]}${remark ? `  ${dim(remark)}` : ""}`);
+  }
+  return failed ? 1 : 0;
+}
+
+module.exports = { runStages };

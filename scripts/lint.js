@@ -1,0 +1,51 @@
+"use strict";
+
+// `npm run lint`: all checks that run nothing of the product. All of them run, whatever fails.
+// `npm run lint -- prettier` runs only the checks whose name contains the word.
+
+const { ensureDependencies } = require("./lib/deps");
+const { capture, run, runTool, tool } = require("./lib/run");
+const { runStages } = require("./lib/stages");
+const { checkToolchain } = require("./lib/toolchain");
+const { runMain } = require("./lib/ui");
+
+const clippy = (...features) =>
+  run("cargo", ["clippy", ...features, "--all-targets", "--", "-D", "warnings"]);
+
+/** A check by a program that a devDependency brings. */
+const check = (packageName, bin, ...args) => runTool(tool(packageName, bin), args);
+
+runMain(async () => {
+  const only = process.argv[2] ?? "";
+  checkToolchain();
+  await ensureDependencies();
+
+  const noDeny = capture("cargo", ["deny", "--version"]) === null;
+  const stages = [
+    { name: "rustfmt", run: () => run("cargo", ["fmt", "--check"]) },
+    { name: "clippy, protocol floors", run: () => clippy("--no-default-features") },
+    { name: "clippy, addon", run: () => clippy() },
+    {
+      name: "rustdoc",
+      run: () => run("cargo", ["doc", "--no-deps"], { env: { RUSTDOCFLAGS: "-D warnings" } }),
+    },
+    {
+      name: "cargo deny",
+      // Compiling cargo-deny takes longer than all other checks together: it is asked for, not taken.
+      skip:
+        noDeny &&
+        "cargo-deny is not installed; npm run lint:deny installs it (some minutes) and runs this check",
+      run: () => run("cargo", ["deny", "check", "bans", "licenses", "sources"]),
+    },
+    { name: "oxlint", run: () => check("oxlint", "oxlint", "--deny-warnings") },
+    { name: "prettier", run: () => check("prettier", "prettier", "--check", ".") },
+    { name: "tsc --checkJs", run: () => check("typescript", "tsc", "--project", "tsconfig.json") },
+    { name: "publint", run: () => check("publint", "publint", "--strict") },
+    {
+      name: "are the types wrong",
+      run: () => check("@arethetypeswrong/cli", "attw", "--pack", "."),
+    },
+  ];
+  const chosen = stages.filter(({ name }) => name.toLowerCase().includes(only.toLowerCase()));
+  return runStages("Checks", chosen, { keepGoing: true });
+});

@@ -1,0 +1,132 @@
+import { EventEmitter } from "events";
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "http";
+import type { Duplex } from "stream";
+import type { AttachOptions, EngineOptions, TransportName } from "./options";
+
+/** The state of a connection. */
+type ReadyState = "opening" | "open" | "closing" | "closed";
+
+/** How a connection came in (see {@link EngineSocket.door}). */
+export type Door = "takeover" | "bridge" | "polling";
+
+/** What carries a session at the moment. */
+export declare abstract class Transport extends EventEmitter {
+  /** The session id. */
+  sid: string;
+  /** Whether packets can be sent right now. */
+  writable: boolean;
+  /** The revision of the Engine.IO protocol: 3 for Socket.IO 2.x clients, else 4. */
+  protocol: 3 | 4;
+  protected discarded: boolean;
+  protected supportsBinary: boolean;
+  /** The state of the transport. */
+  get readyState(): "open" | "closing" | "closed";
+  set readyState(state: "open" | "closing" | "closed");
+  /** `"polling"`, `"websocket"` or `"webtransport"`. */
+  abstract get name(): string;
+  /** Marks the transport as one that may be closed, as an upgrade does with the old one. */
+  discard(): void;
+  /** Closes the transport. */
+  close(fn?: () => void): void;
+}
+
+/** What `send` and `write` of a connection take. */
+export interface SendOptions {
+  /** Whether the packet may be compressed. */
+  compress?: boolean;
+}
+
+/**
+ * One Engine.IO connection: what `socket.conn` is.
+ *
+ * | event | arguments | when |
+ * |---|---|---|
+ * | `upgrade` | transport | the session moved to a better transport |
+ * | `close` | reason, description | the session ended |
+ * | `packet`, `packetCreate` | packet | a packet came in, is about to go out |
+ * | `data`, `message` | data | a message came in |
+ * | `heartbeat` | | a ping or pong came in |
+ * | `flush`, `drain` | write buffer | packets were handed over, have left |
+ */
+export declare class EngineSocket extends EventEmitter {
+  /** The revision of the Engine.IO protocol: 3 for Socket.IO 2.x clients, else 4. */
+  readonly protocol: number;
+  /** The first request of the session. */
+  request: IncomingMessage;
+  /** The IP address of the other end. */
+  readonly remoteAddress: string;
+  /** What carries the session at the moment. */
+  transport: Transport;
+  /**
+   * How the connection reached the server (not in npm `socket.io`).
+   *
+   * `"takeover"`: the TCP connection itself was handed to a worker thread. `"bridge"`: Node.js keeps
+   * the stream (TLS, Windows, any Duplex) and its bytes are pumped. `"polling"`: HTTP requests.
+   */
+  readonly door: Door;
+  /** Whether an upgrade is under way. */
+  upgrading: boolean;
+  /** Whether an upgrade has happened. */
+  upgraded: boolean;
+  /** The state of the connection; {@link readyState} reads it. */
+  _readyState: ReadyState;
+  private readonly id;
+  private server;
+  private writeBuffer;
+  /** The state of the connection. */
+  get readyState(): ReadyState;
+  set readyState(state: ReadyState);
+  /** Sends an Engine.IO message; `callback` is called once it has left. */
+  send(data: any, options?: SendOptions, callback?: (transport: Transport) => void): this;
+  /** The same as {@link send}. */
+  write(data: any, options?: SendOptions, callback?: (transport: Transport) => void): this;
+  /** Closes the connection; `discard` drops what is not sent yet. */
+  close(discard?: boolean): void;
+}
+
+/** Why a request was refused: the code, and what is known about it. */
+export type ErrorCallback = (
+  errorCode?: 0 | 1 | 2 | 3 | 4 | 5,
+  errorContext?: Record<string, unknown> & { name?: string; message?: string },
+) => void;
+
+/**
+ * The Engine.IO server: what `io.engine` is.
+ *
+ * | event | arguments | when |
+ * |---|---|---|
+ * | `connection` | {@link EngineSocket} | a session began |
+ * | `initial_headers` | headers, request | the headers of a session's first response can be changed |
+ * | `headers` | headers, request | the headers of any response can be changed |
+ * | `connection_error` | `{ req, code, message, context }` | a request was refused |
+ * | `flush`, `drain` | connection, write buffer | packets were handed over, have left |
+ */
+export declare class EngineServer extends EventEmitter {
+  /** The options, with the defaults filled in. */
+  opts: EngineOptions;
+  /** The number of sessions. */
+  clientsCount: number;
+  /** The HTTP server underneath, once attached. */
+  httpServer?: HttpServer;
+  /** The sessions by their id. */
+  protected clients: Record<string, EngineSocket>;
+  protected middlewares: Array<
+    (req: IncomingMessage, res: ServerResponse, next: (err?: any) => void) => void
+  >;
+  /** Adds an Express-style `(req, res, next)` middleware in front of all our requests. */
+  use(fn: any): void;
+  /** Makes the id of a session; replace it to choose your own. The id is a secret of the client. */
+  generateId(req: IncomingMessage): string | PromiseLike<string>;
+  /** The transports that a session on `transport` can move to. */
+  upgrades(transport: TransportName): string[];
+  /** Answers an HTTP request. */
+  handleRequest(req: IncomingMessage, res: ServerResponse): void;
+  /** Answers an upgrade request. */
+  handleUpgrade(req: IncomingMessage, socket: Duplex, upgradeHead: Buffer): void;
+  /** Takes the requests of `server` that are for our path. */
+  attach(server: HttpServer, options?: AttachOptions): void;
+  /** Takes a WebTransport session. */
+  onWebTransportSession(session: any): Promise<any>;
+  /** Closes all sessions. */
+  close(): this;
+}

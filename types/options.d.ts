@@ -1,0 +1,189 @@
+import type { IncomingHttpHeaders, IncomingMessage } from "http";
+import type { ZlibOptions } from "zlib";
+import type { AdapterConstructor } from "./adapter";
+
+/** The ways in which an Engine.IO session can be carried. */
+export type TransportName = "polling" | "websocket" | "webtransport";
+
+/** Which origins a browser may connect from. */
+type StaticOrigin = boolean | string | RegExp | Array<boolean | string | RegExp>;
+
+/** Decides about one origin; it is `undefined` when the request names none. */
+type CustomOrigin = (
+  requestOrigin: string | undefined,
+  callback: (err: Error | null, origin?: StaticOrigin) => void,
+) => void;
+
+/** What a {@link CorsOptionsDelegate} sees of a request. */
+export interface CorsRequest {
+  method?: string | undefined;
+  headers: IncomingHttpHeaders;
+}
+
+/** Cross-origin rules, in the words of the `cors` package. */
+export interface CorsOptions {
+  /** The allowed origins. */
+  origin?: StaticOrigin | CustomOrigin | undefined;
+  /** `Access-Control-Allow-Methods`. @default "GET,HEAD,PUT,PATCH,POST,DELETE" */
+  methods?: string | string[] | undefined;
+  /** `Access-Control-Allow-Headers`; the requested ones when left out. */
+  allowedHeaders?: string | string[] | undefined;
+  /** `Access-Control-Expose-Headers`. */
+  exposedHeaders?: string | string[] | undefined;
+  /** Whether to send `Access-Control-Allow-Credentials: true`. */
+  credentials?: boolean | undefined;
+  /** `Access-Control-Max-Age`, in seconds. */
+  maxAge?: number | undefined;
+  /** Whether a preflight request goes on to the next handler. @default false */
+  preflightContinue?: boolean | undefined;
+  /** The status of the answer to a preflight request. @default 204 */
+  optionsSuccessStatus?: number | undefined;
+}
+
+/** Chooses the {@link CorsOptions} for one request. */
+export type CorsOptionsDelegate<T extends CorsRequest = CorsRequest> = (
+  req: T,
+  callback: (err: Error | null, options?: CorsOptions) => void,
+) => void;
+
+/** The attributes of the session cookie. */
+export interface CookieSerializeOptions {
+  /** The `Domain` attribute. */
+  domain?: string | undefined;
+  /** Encodes the value. @default encodeURIComponent */
+  encode?(value: string): string;
+  /** The `Expires` attribute; `maxAge` wins over it in browsers. */
+  expires?: Date | undefined;
+  /** Whether scripts of the page are kept from reading the cookie. @default true */
+  httpOnly?: boolean | undefined;
+  /** The `Max-Age` attribute, in seconds. */
+  maxAge?: number | undefined;
+  /** The `Partitioned` attribute. */
+  partitioned?: boolean | undefined;
+  /** The `Path` attribute. @default "/" */
+  path?: string | undefined;
+  /** The `Priority` attribute. */
+  priority?: "low" | "medium" | "high" | undefined;
+  /** The `SameSite` attribute; `true` stands for `"strict"`. @default "lax" */
+  sameSite?: boolean | "lax" | "strict" | "none" | undefined;
+  /** The `Secure` attribute. */
+  secure?: boolean | undefined;
+}
+
+/** The settings of permessage-deflate (RFC 7692), in the words of the `ws` package. */
+export interface PerMessageDeflateOptions {
+  /** Whether the server starts each message with an empty window. */
+  serverNoContextTakeover?: boolean | undefined;
+  /** Whether the client has to start each message with an empty window. */
+  clientNoContextTakeover?: boolean | undefined;
+  /** The window of the server, 8 to 15 bits. */
+  serverMaxWindowBits?: number | undefined;
+  /** The window of the client, 8 to 15 bits. */
+  clientMaxWindowBits?: number | undefined;
+  /** Settings of the compressor. */
+  zlibDeflateOptions?:
+    | {
+        flush?: number | undefined;
+        finishFlush?: number | undefined;
+        chunkSize?: number | undefined;
+        windowBits?: number | undefined;
+        level?: number | undefined;
+        memLevel?: number | undefined;
+        strategy?: number | undefined;
+        dictionary?: Buffer | Buffer[] | DataView | undefined;
+        info?: boolean | undefined;
+      }
+    | undefined;
+  /** Settings of the decompressor. */
+  zlibInflateOptions?: ZlibOptions | undefined;
+  /** Messages of fewer bytes are sent as they are. @default 1024 */
+  threshold?: number | undefined;
+  /** How many compressions may run at once. */
+  concurrencyLimit?: number | undefined;
+}
+
+/** How the server sits on an HTTP server. */
+export interface AttachOptions {
+  /** The path whose requests are ours. */
+  path?: string;
+  /** Whether upgrade requests that nobody takes are ended. @default true */
+  destroyUpgrade?: boolean;
+  /** After how many milliseconds they are. @default 1000 */
+  destroyUpgradeTimeout?: number;
+  /** Whether the path ends in a slash. @default true */
+  addTrailingSlash?: boolean;
+}
+
+/** The settings of the Engine.IO floor: sessions, transports, limits. */
+export interface EngineOptions {
+  /** How many milliseconds a pong may take before the session counts as lost. @default 20000 */
+  pingTimeout?: number;
+  /** How many milliseconds lie between two pings. @default 25000 */
+  pingInterval?: number;
+  /** How many milliseconds an upgrade may take. @default 10000 */
+  upgradeTimeout?: number;
+  /** How many bytes a message may have; a longer one closes the session. @default 1e6 */
+  maxHttpBufferSize?: number;
+  /**
+   * Admits or refuses a handshake or upgrade request.
+   *
+   * Call `fn(null, true)` to admit it; `fn("reason", false)` answers 403 with that message.
+   */
+  allowRequest?: (
+    req: IncomingMessage,
+    fn: (err: string | null | undefined, success: boolean) => void,
+  ) => void;
+  /** The transports that are offered. @default ["polling", "websocket"] */
+  transports?: TransportName[];
+  /** Whether a session may move to a better transport. @default true */
+  allowUpgrades?: boolean;
+  /** Compression of WebSocket messages. @default false */
+  perMessageDeflate?: boolean | PerMessageDeflateOptions;
+  /** Compression of polling responses. @default true */
+  httpCompression?: boolean | object;
+  /** A WebSocket implementation; accepted for compatibility, WebSockets are served natively. */
+  wsEngine?: any;
+  /** A message that is sent right after the handshake. */
+  initialPacket?: any;
+  /** The cookie that holds the session id; `true` names it `io`. @default false */
+  cookie?: (CookieSerializeOptions & { name: string }) | boolean;
+  /** Cross-origin rules; without them no CORS header is sent. */
+  cors?: CorsOptions | CorsOptionsDelegate;
+  /** Whether Socket.IO 2.x clients (Engine.IO protocol 3) are served. @default false */
+  allowEIO3?: boolean;
+}
+
+/** Connection state recovery: what a client that was away for a moment gets back. */
+export interface ConnectionStateRecoveryOptions {
+  /** For how many milliseconds a state is kept. @default 120000 */
+  maxDisconnectionDuration?: number;
+  /** Whether middlewares are passed over after a recovery. @default true */
+  skipMiddlewares?: boolean;
+}
+
+/** The options of a server. All of them are optional: see `Partial<ServerOptions>` where they are taken. */
+export interface ServerOptions extends EngineOptions, AttachOptions {
+  /** The path whose requests are ours. @default "/socket.io" */
+  path: string;
+  /** Whether the client's files are served under the path. @default true */
+  serveClient: boolean;
+  /** The adapter. @default the in-memory one of `socket.io-adapter` */
+  adapter: AdapterConstructor;
+  /** A replacement of the encoding: `{ Encoder, Decoder }`. */
+  parser: any;
+  /** How many milliseconds a client has to join its first namespace. @default 45000 */
+  connectTimeout: number;
+  /** Keeps rooms, data and missed packets of clients that go away for a moment. Off when left out. */
+  connectionStateRecovery: ConnectionStateRecoveryOptions;
+  /** Whether a namespace made by a parent namespace goes with its last socket. @default false */
+  cleanupEmptyChildNamespaces: boolean;
+  /**
+   * How many data-plane threads the process runs (not in npm `socket.io`).
+   *
+   * They are one per process, shared by all servers: the first server that starts decides. The
+   * environment variable `FERROSOCKET_WORKERS` wins over the option.
+   *
+   * @default the number of cores − 1, at least 1 and at most 4
+   */
+  workers?: number;
+}
