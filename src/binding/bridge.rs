@@ -1,4 +1,5 @@
 //! The class that JavaScript sees.
+#![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::net::inbox::Inbox;
 use crate::net::runtime::Runtime;
 use crate::net::server::{Environment, Server};
 use crate::socketio::Limits;
+use crate::socketio::config::MAX_ATTACHMENTS;
 use crate::websocket::handshake;
 
 /// Wakes the JavaScript thread. Weak: it does not keep the process alive.
@@ -107,15 +109,20 @@ impl Bridge {
 
     /// Opens a server; gives its number.
     #[napi]
-    #[expect(clippy::needless_pass_by_value, reason = "an object of JavaScript comes by value")]
     pub fn open_server(&self, config: ServerConfig) -> u32 {
         let id = self.next_server.get();
         self.next_server.set(id + 1);
+        let engine = config.engine();
+        let limits = Limits {
+            max_attachments: MAX_ATTACHMENTS,
+            // Each attachment may be as large as a message, as upstream has it.
+            max_attachment_bytes: engine.max_payload.saturating_mul(MAX_ATTACHMENTS as usize),
+        };
         let server = Server {
             id,
             environment: Arc::clone(&self.environment),
-            engine: Arc::new(config.engine()),
-            limits: Limits::default(),
+            engine: Arc::new(engine),
+            limits,
             connect_timeout: config.connect_timeout(),
             sessions: dashmap::DashMap::default(),
         };
@@ -167,7 +174,6 @@ impl Bridge {
     /// # Errors
     /// When the batch is malformed.
     #[napi]
-    #[expect(clippy::needless_pass_by_value, reason = "a buffer of JavaScript comes by value")]
     pub fn flush(&self, ops: Buffer, length: u32) -> Result<()> {
         let Some(runtime) = self.shared.runtime() else { return Ok(()) };
         let batch = ops.get(..length as usize).unwrap_or(&ops);
@@ -214,7 +220,6 @@ impl Bridge {
 
     /// The whole body of a POST.
     #[napi]
-    #[expect(clippy::needless_pass_by_value, reason = "a buffer of JavaScript comes by value")]
     pub fn poll_body(&self, server: u32, token: u32, sid: String, body: Buffer) -> bool {
         self.poll(server, token, &sid, PollEvent::PostBody(body.to_vec()))
     }
@@ -240,7 +245,6 @@ impl Bridge {
     /// Checks the request of a WebSocket upgrade. Gives the head of the answer; a refusal begins
     /// with "!" and is JSON: `{status, message, headers}`.
     #[napi]
-    #[expect(clippy::needless_pass_by_value, reason = "strings of JavaScript come by value")]
     pub fn check_upgrade(
         &self,
         method: String,
@@ -281,8 +285,6 @@ impl Bridge {
     /// # Errors
     /// When the descriptor can't be duplicated or the server is not open.
     #[napi]
-    #[expect(clippy::too_many_arguments, reason = "a flat call is the cheapest over the border")]
-    #[expect(clippy::needless_pass_by_value, reason = "values of JavaScript come by value")]
     pub fn adopt(
         &self,
         server: u32,
@@ -303,7 +305,6 @@ impl Bridge {
     /// # Errors
     /// When the server is not open.
     #[napi]
-    #[expect(clippy::needless_pass_by_value, reason = "values of JavaScript come by value")]
     pub fn bridge_open(
         &self,
         server: u32,
@@ -318,7 +319,6 @@ impl Bridge {
 
     /// Bytes from the peer of a bridged stream.
     #[napi]
-    #[expect(clippy::needless_pass_by_value, reason = "a buffer of JavaScript comes by value")]
     pub fn bridge_data(&self, token: u32, chunk: Buffer) {
         self.bridge_event(token, BridgeEvent::Data(chunk.to_vec()));
     }
@@ -370,7 +370,6 @@ impl Bridge {
         true
     }
 
-    #[expect(clippy::too_many_arguments, reason = "as flat as what calls it")]
     fn accept(
         &self,
         server: u32,

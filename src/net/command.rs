@@ -217,6 +217,9 @@ impl Batch {
     }
 
     /// Appends a text packet to one client.
+    ///
+    /// # Panics
+    /// When the text is 4 GiB long: no string of JavaScript is.
     pub fn send_text(&mut self, slot: u32, flags: u8, text: &[u8]) {
         self.bytes.reserve(10 + text.len());
         self.bytes.push(TAG_TEXT);
@@ -241,6 +244,9 @@ impl Batch {
     }
 
     /// Gives every operation to `apply`, in order, and leaves the batch empty.
+    ///
+    /// # Panics
+    /// Never: what is read here was written by the methods above.
     pub fn drain(&mut self, mut apply: impl FnMut(Operation<'_>)) {
         let mut commands = self.commands.drain(..);
         let mut rest = self.bytes.as_slice();

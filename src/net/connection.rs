@@ -293,7 +293,7 @@ impl Connection {
             }
             PollEvent::PostBody(body) => self.handle_post_body(&mut state, now, request, &body),
             PollEvent::PostInvalidContent => {
-                state.session.handle_post_invalid_content(now, request)
+                state.session.handle_post_invalid_content(now, request);
             }
             PollEvent::PostTooLarge => state.session.handle_post_too_large(now, request),
             PollEvent::Closed => state.session.handle_request_closed(now, request),

@@ -279,13 +279,12 @@ impl Wire {
         let Some(tcp) = tcp.as_ref() else { return };
         let mut out = self.out.borrow_mut();
         while !out.is_empty() {
-            let result = match out.single() {
-                Some(bytes) => tcp.try_write(bytes),
-                None => {
-                    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-                    let n = out.slices(&mut slices);
-                    tcp.try_write_vectored(&slices[..n])
-                }
+            let result = if let Some(bytes) = out.single() {
+                tcp.try_write(bytes)
+            } else {
+                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+                let n = out.slices(&mut slices);
+                tcp.try_write_vectored(&slices[..n])
             };
             match result {
                 Ok(n) => {
