@@ -140,7 +140,7 @@ impl World {
     fn new(polling: bool) -> Self {
         let transport = if polling { Transport::Polling } else { Transport::WebSocket };
         let config = Arc::new(Config { max_payload: 10, ..Config::default() });
-        let session = Session::open(config, Sid::custom("s"), Protocol::V4, transport, 0);
+        let session = Session::open(config, Sid::new("s"), Protocol::V4, transport, 0);
         let mut world = Self {
             session,
             now: 0,

@@ -200,7 +200,7 @@ impl Bridge {
     pub fn open_polling(&self, server: u32, token: u32, sid: String) -> Result<()> {
         let server = self.server(server)?;
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
-        let sid = Sid::custom(&sid);
+        let sid = Sid::new(&sid);
         let mailbox = runtime.mailbox(runtime.pick());
         mailbox.post_command(Command::OpenPolling { server, token, sid });
         Ok(())
@@ -382,7 +382,7 @@ impl Bridge {
     ) -> Result<bool> {
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
         let (worker, purpose) = if is_new {
-            (runtime.pick(), Purpose::Session(Sid::custom(sid)))
+            (runtime.pick(), Purpose::Session(Sid::new(sid)))
         } else {
             match self.session(server, sid) {
                 Some(handle) => (handle.worker(), Purpose::Upgrade(handle.slot())),

@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn the_open_packet_announces_what_it_must_in_the_usual_order() {
-        let sid = Sid::custom("a\"b");
+        let sid = Sid::new("a\"b");
         assert_eq!(
             open_packet(&Config::default(), &sid, Transport::Polling),
             r#"0{"sid":"a\"b","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn upgrades_are_announced_only_where_there_is_one() {
-        let sid = Sid::custom("s");
+        let sid = Sid::new("s");
         let none = r#""upgrades":[],"#;
         let config = Config::default();
         assert!(open_packet(&config, &sid, Transport::WebSocket).contains(none));

@@ -88,9 +88,7 @@ impl<'a> Record<'a> {
                 break;
             }
         }
-        for digit in &digits[at..] {
-            self.text.push(char::from(*digit));
-        }
+        self.text.push_str(std::str::from_utf8(&digits[at..]).expect("digits are ASCII"));
         self
     }
 

@@ -32,7 +32,7 @@ impl Bench {
 
     pub(crate) fn open_with(config: Config, transport: Transport) -> Self {
         let now = 1_000_000;
-        let sid = Sid::custom("lv_VI97HAXpY6yYWAAAC");
+        let sid = Sid::new("lv_VI97HAXpY6yYWAAAC");
         let session = Session::open(Arc::new(config), sid, Protocol::V4, transport, now);
         Self { session, now }
     }
