@@ -114,9 +114,10 @@ scenario("acks: ids count up per namespace, over all its sockets", async ({ io, 
     const [socket] = await connection;
     socket.emit("a", () => {});
     socket.emit("b", () => {});
-    io.timeout(60_000).to(socket.id).emit("c", () => {});
+    const answered = answer((reply) => io.timeout(20_000).to(socket.id).emit("c", reply));
     for (let n = 0; n < 3; n++) trace("wire", await raw.next());
-    raw.text(`43${i * 3 + 2}[]`);
+    raw.text(`43${i * 3 + 2}["c"]`);
+    assert.deepEqual(await answered, [null, ["c"]]);
   }
 });
 

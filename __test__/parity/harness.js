@@ -36,6 +36,9 @@ const LIMIT = 60_000;
 
 const DIRECT = ["polling", "websocket"];
 
+/** Whether a client begins with one transport and goes on with another. */
+const upgrades = (client) => client.io.opts.transports.length > 1 && client.io.opts.upgrade !== false;
+
 /** What a scenario works with; closes everything it handed out. */
 class Stage {
   constructor(implementation, mode, { options = {}, server = true }) {
@@ -105,7 +108,7 @@ class Stage {
       );
     }
     const { engine } = client.io;
-    if (this.mode === "upgrade" && engine.transport.name === "polling") await until(engine, "upgrade");
+    if (upgrades(client) && engine.transport.name === "polling") await until(engine, "upgrade");
     return client;
   }
 
@@ -117,7 +120,7 @@ class Stage {
     const client = this.client(namespace, options);
     await this.connected(client);
     const socket = of.sockets.get(client.id);
-    if (this.mode === "upgrade" && socket.conn.transport.name !== "websocket") await until(socket.conn, "upgrade");
+    if (upgrades(client) && socket.conn.transport.name !== "websocket") await until(socket.conn, "upgrade");
     return { client, socket };
   }
 

@@ -33,8 +33,8 @@ function start(port, method, path, { headers = {}, body, agent = false, encoding
   answer.catch(() => {});
   const response = within(answer, `the answer to ${method} ${path}`);
   response.catch(() => {});
-  if (body !== undefined) request.write(body);
-  if (body !== null) request.end();
+  // `null` leaves the body open for the caller to write.
+  if (body !== null) request.end(body);
   return { request, response, abort: () => request.destroy() };
 }
 

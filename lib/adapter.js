@@ -1,0 +1,285 @@
+"use strict";
+
+const { Adapter } = require("socket.io-adapter");
+const { encode } = require("./encoder");
+const { NO_COMPRESS, TARGET_CONNECTION, VOLATILE } = require("./ops");
+
+/** @typedef {import("./ops").Ops} Ops */
+
+const NOT_MIRRORED = -1;
+
+/**
+ * The members of a room by socket id; and the number by which the workers know the room, once it has a member that
+ * they need to know of.
+ *
+ * @extends {Set<string>}
+ */
+class Room extends Set {
+  constructor() {
+    super();
+    this.number = NOT_MIRRORED;
+  }
+}
+
+/**
+ * The default adapter. Rooms are kept here, as in the adapter it extends, and mirrored to the workers, so that a
+ * broadcast costs this thread one packet whatever the number of its receivers.
+ *
+ * Mirrored is the membership of connected sockets. The room that every socket has to itself, named by its id, is not
+ * (as long as it is alone there): the connection itself is addressed.
+ */
+class NativeAdapter extends Adapter {
+  /** @param {any} nsp */
+  constructor(nsp) {
+    super(nsp);
+    /** @private @type {import("./bridge").Bridge | undefined} */
+    this._bridge = undefined;
+    /** @private the room of all sockets */
+    this._everyone = NOT_MIRRORED;
+    /** @private how many connected sockets have a connection that no worker knows */
+    this._foreign = 0;
+  }
+
+  /**
+   * Called when a socket is connected: mirrors what it has joined so far.
+   *
+   * @param {any} socket
+   */
+  onconnected(socket) {
+    const { conn } = socket.client;
+    if (conn._handle === undefined) {
+      this._foreign++;
+      return;
+    }
+    this._bridge ??= /** @type {import("./bridge").Bridge} */ (conn._bridge);
+    const rooms = this.sids.get(socket.id);
+    if (rooms === undefined) return;
+    this.joinEveryone(conn._handle);
+    for (const name of rooms)
+      this.mirrorJoin(/** @type {any} */ (this.rooms.get(name)), name, socket.id, conn._handle);
+  }
+
+  /**
+   * Called before a connected socket goes.
+   *
+   * @param {any} socket
+   */
+  ondisconnecting(socket) {
+    if (socket.client.conn._handle === undefined) this._foreign--;
+  }
+
+  /**
+   * @param {string} id
+   * @returns {number} the handle of a connected socket; -1 when it has none
+   * @private
+   */
+  handleOf(id) {
+    const handle = this.nsp.sockets.get(id)?.client.conn._handle;
+    return handle === undefined ? -1 : handle;
+  }
+
+  /**
+   * @param {number} handle
+   * @private
+   */
+  joinEveryone(handle) {
+    const bridge = /** @type {import("./bridge").Bridge} */ (this._bridge);
+    if (this._everyone === NOT_MIRRORED) this._everyone = bridge.allocateRoom();
+    bridge.ops.join(handle, this._everyone);
+  }
+
+  /**
+   * @param {Room} room
+   * @param {string} name
+   * @param {string} id
+   * @param {number} handle
+   * @private
+   */
+  mirrorJoin(room, name, id, handle) {
+    const bridge = /** @type {import("./bridge").Bridge} */ (this._bridge);
+    if (room.number === NOT_MIRRORED) {
+      if (name === id) return;
+      room.number = bridge.allocateRoom();
+      // the socket that the room is named by may have been alone there
+      const owner = room.has(name) ? this.handleOf(name) : -1;
+      if (owner !== -1) bridge.ops.join(owner, room.number);
+    }
+    bridge.ops.join(handle, room.number);
+  }
+
+  /**
+   * @param {string} id
+   * @param {Set<string>} rooms
+   */
+  addAll(id, rooms) {
+    const handle = this._bridge === undefined ? -1 : this.handleOf(id);
+    let joined = this.sids.get(id);
+    if (joined === undefined) {
+      joined = new Set();
+      this.sids.set(id, joined);
+      if (handle !== -1) this.joinEveryone(handle);
+    }
+    for (const name of rooms) {
+      joined.add(name);
+      let room = /** @type {Room | undefined} */ (this.rooms.get(name));
+      if (room === undefined) {
+        room = new Room();
+        this.rooms.set(name, room);
+        this.emit("create-room", name);
+      }
+      if (room.has(id)) continue;
+      room.add(id);
+      if (handle !== -1) this.mirrorJoin(room, name, id, handle);
+      this.emit("join-room", name, id);
+    }
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} name
+   */
+  del(id, name) {
+    this.sids.get(id)?.delete(name);
+    this.removeFrom(name, id, this.handleOf(id));
+  }
+
+  /** @param {string} id */
+  delAll(id) {
+    const joined = this.sids.get(id);
+    if (joined === undefined) return;
+    const handle = this.handleOf(id);
+    for (const name of joined) this.removeFrom(name, id, handle);
+    this.sids.delete(id);
+    if (handle !== -1 && this._everyone !== NOT_MIRRORED)
+      this._bridge?.ops.leave(handle, this._everyone);
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} id
+   * @param {number} handle
+   * @private
+   */
+  removeFrom(name, id, handle) {
+    const room = /** @type {Room | undefined} */ (this.rooms.get(name));
+    if (room === undefined) return;
+    if (room.delete(id)) {
+      if (handle !== -1 && room.number !== NOT_MIRRORED)
+        this._bridge?.ops.leave(handle, room.number);
+      this.emit("leave-room", name, id);
+    }
+    if (room.size === 0 && this.rooms.delete(name)) {
+      if (room.number !== NOT_MIRRORED) {
+        this._bridge?.freeRoom(room.number);
+        room.number = NOT_MIRRORED;
+      }
+      this.emit("delete-room", name);
+    }
+  }
+
+  /**
+   * @param {Set<string>} rooms
+   * @returns {number[]} the targets that they are for the workers
+   * @private
+   */
+  targets(rooms) {
+    const targets = [];
+    for (const name of rooms) {
+      const room = /** @type {Room | undefined} */ (this.rooms.get(name));
+      if (room === undefined) continue;
+      if (room.number !== NOT_MIRRORED) {
+        targets.push(room.number);
+      } else if (room.has(name)) {
+        const owner = this.handleOf(name);
+        if (owner !== -1) targets.push((TARGET_CONNECTION | owner) >>> 0);
+      }
+    }
+    return targets;
+  }
+
+  /**
+   * @param {any} packet
+   * @param {any} opts { rooms, except, flags }
+   */
+  broadcast(packet, opts) {
+    if (this._foreign > 0) {
+      super.broadcast(packet, opts);
+      return;
+    }
+    packet.nsp = this.nsp.name;
+    const encoded = encode(packet.type, packet.nsp, packet.id, packet.data);
+    const flags = flagsOf(opts.flags);
+    if (this.nsp._outgoing > 0 || (this._bridge !== undefined && this._bridge.watchers > 0)) {
+      this.forEach(opts, (socket) => {
+        socket.notifyOutgoingListeners(packet);
+        socket.client.conn.showOutgoing(encoded, flags);
+      });
+    }
+    this.fanOut(encoded, flags, opts);
+  }
+
+  /**
+   * @param {any} packet
+   * @param {any} opts { rooms, except, flags }
+   * @param {(count: number) => void} clientCountCallback
+   * @param {(...args: any[]) => void} ack
+   */
+  broadcastWithAck(packet, opts, clientCountCallback, ack) {
+    if (this._foreign > 0) {
+      super.broadcastWithAck(packet, opts, clientCountCallback, ack);
+      return;
+    }
+    packet.nsp = this.nsp.name;
+    packet.id = this.nsp._ids++;
+    const encoded = encode(packet.type, packet.nsp, packet.id, packet.data);
+    const flags = flagsOf(opts.flags);
+    let count = 0;
+    this.forEach(opts, (socket) => {
+      count++;
+      socket.acks.set(packet.id, ack);
+      socket.notifyOutgoingListeners(packet);
+      socket.client.conn.showOutgoing(encoded, flags);
+    });
+    this.fanOut(encoded, flags, opts);
+    clientCountCallback(count);
+  }
+
+  /**
+   * @param {any} opts
+   * @param {(socket: any) => void} visit called with each target
+   * @private
+   */
+  forEach(opts, visit) {
+    /** @type {any} */ (this).apply(opts, visit); // private only to the types of the base class
+  }
+
+  /**
+   * @param {string | any[]} encoded
+   * @param {number} flags
+   * @param {any} opts
+   * @private
+   */
+  fanOut(encoded, flags, opts) {
+    if (this._bridge === undefined) return; // nobody has connected yet
+    let to;
+    if (opts.rooms.size > 0) to = this.targets(opts.rooms);
+    else to = this._everyone === NOT_MIRRORED ? [] : [this._everyone];
+    if (to.length === 0) return;
+    const except = opts.except && opts.except.size > 0 ? this.targets(opts.except) : NONE;
+    this._bridge.ops.broadcast(flags, to, except, encoded);
+  }
+}
+
+/** @type {number[]} */
+const NONE = [];
+
+/**
+ * @param {any} [flags]
+ * @returns {number}
+ */
+function flagsOf(flags) {
+  if (flags === undefined) return 0;
+  return (flags.volatile ? VOLATILE : 0) | (flags.compress === false ? NO_COMPRESS : 0);
+}
+
+module.exports = { NativeAdapter, flagsOf };

@@ -1,0 +1,328 @@
+"use strict";
+
+const debug = require("debug")("socket.io:bridge");
+const { Ops } = require("./ops");
+
+const TABLES = 16; // a handle is a slot of a worker: the low bits name the worker
+const LONGEST_TIMER = 2 ** 30; // ms
+
+/**
+ * @typedef {object} Native the class of the addon, see native/index.d.ts
+ * @property {number} workers
+ * @property {(config: object) => number} openServer
+ * @property {(server: number) => void} closeServer
+ * @property {() => string} take
+ * @property {() => Buffer[]} takeBuffers
+ * @property {(ops: Buffer, length: number) => void} flush
+ * @property {(server: number, sid: string) => number} lookup
+ * @property {(server: number, token: number, sid: string) => void} openPolling
+ * @property {(server: number, token: number, sid: string) => boolean} pollGet
+ * @property {(server: number, token: number, sid: string) => boolean} pollPost
+ * @property {(server: number, token: number, sid: string, body: Buffer) => boolean} pollBody
+ * @property {(server: number, token: number, sid: string) => boolean} pollInvalidContent
+ * @property {(server: number, token: number, sid: string) => boolean} pollTooLarge
+ * @property {(server: number, token: number, sid: string) => boolean} requestClosed
+ * @property {(...args: any[]) => string} checkUpgrade
+ * @property {(server: number, token: number, sid: string, isNew: boolean, fd: number, head: Buffer, response: string) => boolean} adopt
+ * @property {(server: number, token: number, sid: string, isNew: boolean, head: Buffer, response: string) => boolean} bridgeOpen
+ * @property {(token: number, chunk: Buffer) => void} bridgeData
+ * @property {(token: number, bytes: number) => void} bridgeWritten
+ * @property {(token: number) => void} bridgeEnd
+ * @property {() => string} stats
+ */
+
+/**
+ * What the bridge asks of a session. Events of one session are called in the order of the wire.
+ *
+ * @typedef {object} Session
+ * @property {(auth: any, nsp: string) => void} onconnect
+ * @property {(type: number, nsp: string, id: number, data: any, attachments: Buffer[] | null) => void} onpacket
+ * @property {(kind: number, argument: any, more: any) => void} onrecord called in a tick of its own
+ */
+
+/**
+ * What the bridge asks of an engine.
+ *
+ * @typedef {object} SessionOwner
+ * @property {(handle: number, sid: string, transport: number, token: number) => Session | undefined} onopen
+ */
+
+/**
+ * What the bridge asks of an HTTP request or of the wire of a WebSocket.
+ *
+ * @typedef {object} Door
+ * @property {(kind: number, first: any, second: any, buffer: Buffer | undefined) => void} onrecord
+ */
+
+/** Kinds of records, as the addon numbers them. */
+const Record = Object.freeze({
+  CONNECT: 0,
+  DISCONNECT: 1,
+  EVENT: 2,
+  ACK: 3,
+  CONNECT_ERROR: 4,
+  OPEN: 10,
+  CLOSED: 11,
+  UPGRADED: 12,
+  UPGRADING: 13,
+  CONNECT_TIMEOUT: 14,
+  INVALID_PACKET: 15,
+  DRAIN: 16,
+  HEARTBEAT: 18,
+  ANSWER: 20,
+  DROP: 21,
+  REFUSED: 22,
+  WRITE: 30,
+  WIRE_CLOSED: 31,
+  PAUSE: 32,
+  RESUME: 33,
+});
+
+/**
+ * The bridge of this thread to the workers: records come up in batches, operations go down in batches.
+ */
+class Bridge {
+  /** @param {new (wake: () => void, workers: number) => Native} NativeBridge */
+  constructor(NativeBridge) {
+    this.native = new NativeBridge(() => this.drain(), 0);
+    this.ops = new Ops((buffer, length) => this.native.flush(buffer, length));
+    /** @type {(Session | undefined)[][]} by the low bits of the handle, then by the rest */
+    this.tables = Array.from({ length: TABLES }, () => []);
+    /** @type {Map<number, SessionOwner>} by server id */
+    this.owners = new Map();
+    /** @type {Map<number, Door>} */
+    this.doors = new Map();
+    this.lastToken = 0;
+    this.lastRoom = -1;
+    /** @type {number[]} numbers of rooms that are empty now */
+    this.freeRooms = [];
+    /** how many connections have "packetCreate" listeners: broadcasts must show them their packet */
+    this.watchers = 0;
+    /** sessions and wires: while there are any, the process stays */
+    this.alive = 0;
+    this.timer = setInterval(noop, LONGEST_TIMER).unref();
+  }
+
+  /** Counts a session or a wire. */
+  retain() {
+    if (this.alive++ === 0) this.timer.ref();
+  }
+
+  /** Uncounts it. */
+  release() {
+    if (--this.alive === 0) this.timer.unref();
+  }
+
+  /**
+   * @param {Door} door
+   * @returns {number} the token by which the workers name it
+   */
+  addDoor(door) {
+    do this.lastToken = (this.lastToken + 1) >>> 0;
+    while (this.doors.has(this.lastToken));
+    this.doors.set(this.lastToken, door);
+    return this.lastToken;
+  }
+
+  /** @returns {number} the number of a room of which nobody is a member */
+  allocateRoom() {
+    return this.freeRooms.length > 0
+      ? /** @type {number} */ (this.freeRooms.pop())
+      : ++this.lastRoom;
+  }
+
+  /** @param {number} room a number whose members have all left, by operations that were written before this call */
+  freeRoom(room) {
+    this.freeRooms.push(room);
+  }
+
+  /**
+   * @param {number} handle
+   * @returns {Session | undefined}
+   */
+  session(handle) {
+    return this.tables[handle & (TABLES - 1)][handle >>> 4];
+  }
+
+  /**
+   * Ends the life of a handle: it names nothing from now on.
+   *
+   * @param {number} handle
+   */
+  forget(handle) {
+    this.tables[handle & (TABLES - 1)][handle >>> 4] = undefined;
+    this.ops.release(handle);
+    this.release();
+  }
+
+  /** @yields {Session} */
+  *sessions() {
+    for (const table of this.tables) {
+      for (const session of table) if (session !== undefined) yield session;
+    }
+  }
+
+  /** Takes what the workers have for this thread. */
+  drain() {
+    const text = this.native.take();
+    if (text === "") return;
+    const buffers = new Buffers(this.native);
+    for (const record of JSON.parse(text)) {
+      try {
+        this.dispatch(record, buffers);
+      } catch (error) {
+        // the rest of the batch belongs to others
+        process.nextTick(rethrow, error);
+      }
+    }
+  }
+
+  /**
+   * @param {any[]} record
+   * @param {Buffers} buffers
+   */
+  dispatch(record, buffers) {
+    const kind = record[0];
+    switch (kind) {
+      case Record.EVENT:
+      case Record.ACK: {
+        const attachments = record.length > 5 ? buffers.next(record[5]) : null;
+        const session = this.session(record[1]);
+        if (session === undefined) return;
+        session.onpacket(
+          kind,
+          record.length > 4 ? record[4] : "/",
+          record[2],
+          record[3],
+          attachments,
+        );
+        return;
+      }
+      case Record.CONNECT:
+        this.session(record[1])?.onconnect(record[3], record[2]);
+        return;
+      case Record.DISCONNECT:
+      case Record.CONNECT_ERROR:
+        this.session(record[1])?.onpacket(kind, record[2], -1, undefined, null);
+        return;
+      case Record.OPEN:
+        this.open(record);
+        return;
+      case Record.ANSWER:
+        this.doors
+          .get(record[1])
+          ?.onrecord(kind, record[2], record[3], carriesBody(record) ? buffers.one() : undefined);
+        return;
+      case Record.WRITE: {
+        const buffer = buffers.one();
+        this.doors.get(record[1])?.onrecord(kind, undefined, undefined, buffer);
+        return;
+      }
+      case Record.DROP:
+      case Record.REFUSED:
+      case Record.WIRE_CLOSED:
+      case Record.PAUSE:
+      case Record.RESUME:
+        this.doors.get(record[1])?.onrecord(kind, record[2], record[3], undefined);
+        return;
+      default: {
+        const session = this.session(record[1]);
+        // after the events that came before it, which have ticks of their own
+        if (session !== undefined) process.nextTick(deliver, session, kind, record[2], record[3]);
+      }
+    }
+  }
+
+  /** @param {any[]} record [kind, handle, server, sid, transport, token] */
+  open(record) {
+    const handle = record[1];
+    this.retain();
+    const table = this.tables[handle & (TABLES - 1)];
+    const slot = handle >>> 4;
+    while (table.length <= slot) table.push(undefined); // keeps the array dense
+    const session = this.owners.get(record[2])?.onopen(handle, record[3], record[4], record[5]);
+    if (session === undefined) {
+      debug("session %d has no owner any more", handle);
+      table[slot] = ORPHAN;
+      this.ops.close(handle, true);
+    }
+  }
+
+  /**
+   * @param {number} handle
+   * @param {Session} session
+   */
+  adopt(handle, session) {
+    this.tables[handle & (TABLES - 1)][handle >>> 4] = session;
+  }
+}
+
+/** The buffers that the records of one batch refer to, fetched only when one does. */
+class Buffers {
+  /** @param {Native} native */
+  constructor(native) {
+    this.native = native;
+    /** @type {Buffer[] | null} */
+    this.list = null;
+    this.at = 0;
+  }
+
+  /** @returns {Buffer} */
+  one() {
+    this.list ??= this.native.takeBuffers();
+    return this.list[this.at++];
+  }
+
+  /**
+   * @param {number} count
+   * @returns {Buffer[]}
+   */
+  next(count) {
+    this.list ??= this.native.takeBuffers();
+    this.at += count;
+    return this.list.slice(this.at - count, this.at);
+  }
+}
+
+function noop() {}
+
+/** @param {any[]} record an ANSWER */
+function carriesBody(record) {
+  return record[3] === 1 || record[3] === 2;
+}
+
+/** @param {unknown} error */
+function rethrow(error) {
+  throw error;
+}
+
+/**
+ * @param {Session} session
+ * @param {number} kind
+ * @param {any} argument
+ * @param {any} more
+ */
+function deliver(session, kind, argument, more) {
+  session.onrecord(kind, argument, more);
+}
+
+/** @type {Bridge | undefined} */
+let bridge;
+
+/** Stands for a session whose server has gone before it opened. */
+const ORPHAN = {
+  onconnect: noop,
+  onpacket: noop,
+  onrecord: noop,
+};
+
+/**
+ * @returns {Bridge} the bridge of this thread, made at the first call
+ */
+function getBridge() {
+  // loaded here so that requiring the package starts nothing
+  bridge ??= new Bridge(/** @type {any} */ (require("../native")).Bridge);
+  return bridge;
+}
+
+module.exports = { Bridge, Record, getBridge };

@@ -1,0 +1,126 @@
+"use strict";
+
+const { EventEmitter } = require("node:events");
+
+/** @typedef {import("./operator").BroadcastOperator} BroadcastOperator */
+
+/**
+ * The steps with which a broadcast begins on a socket, a namespace and a server alike.
+ */
+class Routing extends EventEmitter {
+  /**
+   * @returns {BroadcastOperator} a fresh one
+   */
+  _operator() {
+    throw new Error("to be given by the class");
+  }
+
+  /**
+   * Targets a room.
+   *
+   * @param {any} room a room or an array of rooms
+   * @returns {BroadcastOperator}
+   */
+  to(room) {
+    return this._operator().to(room);
+  }
+
+  /**
+   * Alias of to().
+   *
+   * @param {any} room
+   * @returns {BroadcastOperator}
+   */
+  in(room) {
+    return this._operator().in(room);
+  }
+
+  /**
+   * Excludes a room.
+   *
+   * @param {any} room a room or an array of rooms
+   * @returns {BroadcastOperator}
+   */
+  except(room) {
+    return this._operator().except(room);
+  }
+
+  /** The event stays on this server of a cluster. */
+  get local() {
+    return this._operator().local;
+  }
+}
+
+/**
+ * Those that a namespace and a server have besides.
+ */
+class Chain extends Routing {
+  /**
+   * Sets whether the data may be compressed.
+   *
+   * @param {boolean} compress
+   * @returns {BroadcastOperator}
+   */
+  compress(compress) {
+    return this._operator().compress(compress);
+  }
+
+  /** The event may be lost where a client is not ready to receive it. */
+  get volatile() {
+    return this._operator().volatile;
+  }
+
+  /**
+   * Sets how long acknowledgements are awaited.
+   *
+   * @param {number} timeout ms
+   * @returns {BroadcastOperator}
+   */
+  timeout(timeout) {
+    return this._operator().timeout(timeout);
+  }
+
+  /**
+   * @returns {Promise<Set<string>>} ids
+   * @deprecated use fetchSockets()
+   */
+  allSockets() {
+    return this._operator().allSockets();
+  }
+
+  /**
+   * @returns {Promise<any[]>} the sockets, and stand-ins for those of other servers
+   */
+  fetchSockets() {
+    return this._operator().fetchSockets();
+  }
+
+  /**
+   * Makes the sockets join rooms.
+   *
+   * @param {any} room a room or an array of rooms
+   */
+  socketsJoin(room) {
+    return this._operator().socketsJoin(room);
+  }
+
+  /**
+   * Makes the sockets leave rooms.
+   *
+   * @param {any} room a room or an array of rooms
+   */
+  socketsLeave(room) {
+    return this._operator().socketsLeave(room);
+  }
+
+  /**
+   * Disconnects the sockets.
+   *
+   * @param {boolean} [close] whether to close their connections too
+   */
+  disconnectSockets(close = false) {
+    return this._operator().disconnectSockets(close);
+  }
+}
+
+module.exports = { Chain, Routing };

@@ -1,0 +1,359 @@
+"use strict";
+
+const debug = require("debug")("socket.io:client");
+const { Conn } = require("./conn");
+const { Decoder, reconstruct } = require("./decoder");
+const { flagsOf } = require("./adapter");
+const { encode } = require("./encoder");
+const { MESSAGES } = require("./errors");
+const { PacketType } = require("./packet");
+
+/** @typedef {import("./packet").Packet} Packet */
+/** @typedef {import("./socket").Socket} Socket */
+
+/**
+ * A connection as the Socket.IO layer sees it: one socket per namespace.
+ *
+ * Packets come decoded from a worker; those of a foreign engine (`io.bind()`) are decoded here.
+ */
+class Client {
+  /**
+   * @param {any} server
+   * @param {any} conn a Conn, or the connection of a foreign engine
+   */
+  constructor(server, conn) {
+    this.server = server;
+    this.conn = conn;
+    /** @type {Socket | undefined} that of "/", where most clients are */
+    this.root = undefined;
+    /** @type {Map<string, Socket> | undefined} those of other namespaces, by name */
+    this._others = undefined;
+    /** @type {Decoder | undefined} */
+    this._decoder = undefined;
+    this._closed = false;
+    this._joined = false;
+    this._native = conn instanceof Conn;
+    if (this._native) conn._client = this;
+    else this.listen();
+  }
+
+  /** The session id, a secret. */
+  get id() {
+    return this.conn.id;
+  }
+
+  /** The request that opened the connection. */
+  get request() {
+    return this.conn.request;
+  }
+
+  get encoder() {
+    return this.server.encoder;
+  }
+
+  /** Decodes what ondata() is given. */
+  get decoder() {
+    if (this._decoder === undefined) {
+      this._decoder = new Decoder();
+      this._decoder.on("decoded", (packet) => this.ondecoded(packet));
+    }
+    return this._decoder;
+  }
+
+  /** The sockets by namespace, in a fresh Map. */
+  get nsps() {
+    /** @type {Map<string, Socket>} */
+    const nsps = new Map();
+    if (this.root !== undefined) nsps.set("/", this.root);
+    if (this._others !== undefined)
+      for (const [name, socket] of this._others) nsps.set(name, socket);
+    return nsps;
+  }
+
+  /** The sockets by id, in a fresh Map. */
+  get sockets() {
+    /** @type {Map<string, Socket>} */
+    const sockets = new Map();
+    for (const socket of this.nsps.values()) sockets.set(socket.id, socket);
+    return sockets;
+  }
+
+  /**
+   * @param {string} nsp
+   * @returns {Socket | undefined}
+   */
+  socketOf(nsp) {
+    return nsp === "/" ? this.root : this._others?.get(nsp);
+  }
+
+  /**
+   * Listens to a foreign connection.
+   *
+   * @private
+   */
+  listen() {
+    const { conn } = this;
+    conn.on("data", (/** @type {any} */ data) => this.ondata(data));
+    conn.on("error", (/** @type {any} */ error) => this.onerror(error));
+    conn.on("close", (/** @type {string} */ reason, /** @type {any} */ description) =>
+      this.onclose(reason, description),
+    );
+    setTimeout(() => this.onconnectTimeout(), this.server._connectTimeout).unref();
+  }
+
+  /** Closes a client that has joined no namespace. */
+  onconnectTimeout() {
+    if (this._joined || this._closed) return;
+    debug("no namespace joined yet, close the client");
+    this.close();
+  }
+
+  // --- connecting ---
+
+  /**
+   * Connects the client to a namespace, if there is one or may be one.
+   *
+   * @param {string} name
+   * @param {any} [auth]
+   */
+  connect(name, auth = {}) {
+    if (this.server._nsps.has(name)) {
+      this.doConnect(name, auth);
+      return;
+    }
+    this.server._checkNamespace(name, auth, (/** @type {any} */ allowed) => {
+      if (allowed) {
+        this.doConnect(name, auth);
+      } else {
+        if (debug.enabled) debug("creation of namespace %s was denied", name);
+        this._packet({
+          type: PacketType.CONNECT_ERROR,
+          nsp: name,
+          data: { message: MESSAGES.INVALID_NAMESPACE },
+        });
+      }
+    });
+  }
+
+  /**
+   * @param {string} name
+   * @param {any} auth
+   * @private
+   */
+  doConnect(name, auth) {
+    if (debug.enabled) debug("connecting to namespace %s", name);
+    this.server.of(name)._add(this, auth, add);
+  }
+
+  // --- packets in ---
+
+  /**
+   * @param {string} nsp
+   * @param {any} auth
+   */
+  onconnectPacket(nsp, auth) {
+    if (this._closed) return;
+    if (this.socketOf(nsp) === undefined) this.connect(nsp, auth);
+    else this.reject(PacketType.CONNECT);
+  }
+
+  /**
+   * @param {number} type
+   * @param {string} nsp
+   * @param {number} id -1 when there is none
+   * @param {any} data
+   * @param {Buffer[] | null} attachments
+   */
+  onpacket(type, nsp, id, data, attachments) {
+    if (this._closed) return;
+    const socket = nsp === "/" ? this.root : this._others?.get(nsp);
+    if (socket === undefined || type === PacketType.CONNECT_ERROR) {
+      this.reject(type);
+      return;
+    }
+    if (attachments !== null) {
+      try {
+        data = reconstruct(data, attachments);
+      } catch (error) {
+        this.onerror(error);
+        return;
+      }
+    }
+    process.nextTick(deliver, socket, { type, nsp, data, id: id === -1 ? undefined : id });
+  }
+
+  /**
+   * A packet that has no place in this state.
+   *
+   * @param {number} type
+   * @private
+   */
+  reject(type) {
+    if (debug.enabled) debug("invalid state (packet type: %s)", type);
+    this.close();
+  }
+
+  /**
+   * Takes Engine.IO messages of a foreign connection; programs may call it too.
+   *
+   * @param {any} data
+   */
+  ondata(data) {
+    if (this._closed) return;
+    try {
+      this.decoder.add(data);
+    } catch (error) {
+      debug("invalid packet format");
+      this.onerror(error);
+    }
+  }
+
+  /** @param {Packet} packet */
+  ondecoded(packet) {
+    const nsp = /** @type {string} */ (packet.nsp);
+    if (packet.type === PacketType.CONNECT) this.onconnectPacket(nsp, packet.data);
+    else
+      this.onpacket(packet.type, nsp, packet.id === undefined ? -1 : packet.id, packet.data, null);
+  }
+
+  // --- packets out ---
+
+  /**
+   * Sends a packet.
+   *
+   * @param {number} type
+   * @param {string} nsp
+   * @param {number | undefined} id
+   * @param {any} data
+   * @param {number} flags
+   */
+  send(type, nsp, id, data, flags) {
+    const { conn } = this;
+    if (conn.readyState !== "open") return;
+    const encoded = encode(type, nsp, id, data);
+    if (this._native) conn.sendEncoded(encoded, flags);
+    else this.writeToEngine(encoded, { volatile: (flags & 1) !== 0, compress: (flags & 2) === 0 });
+  }
+
+  /**
+   * Sends a packet.
+   *
+   * @param {Packet | any} packet
+   * @param {any} [opts] volatile, compress, preEncoded
+   */
+  _packet(packet, opts) {
+    if (opts?.preEncoded) this.writeToEngine(packet, opts);
+    else this.send(packet.type, packet.nsp, packet.id, packet.data, flagsOf(opts));
+  }
+
+  /**
+   * Sends what an encoder has made; adapters call it.
+   *
+   * @param {any} encodedPackets a text or bytes, or an array of them
+   * @param {any} [opts] volatile, compress, wsPreEncodedFrame
+   */
+  writeToEngine(encodedPackets, opts = {}) {
+    const { conn } = this;
+    if (conn.readyState !== "open") return;
+    if (!this._native) {
+      if (opts.volatile && !conn.transport.writable) return;
+      for (const data of Array.isArray(encodedPackets) ? encodedPackets : [encodedPackets])
+        conn.write(data, opts);
+      return;
+    }
+    const flags = flagsOf(opts);
+    if (!Array.isArray(encodedPackets)) encodedPackets = [encodedPackets];
+    if (typeof encodedPackets[0] !== "string") {
+      for (const data of encodedPackets) conn.write(data, opts);
+    } else {
+      conn.sendEncoded(encodedPackets.length === 1 ? encodedPackets[0] : encodedPackets, flags);
+    }
+  }
+
+  // --- the end ---
+
+  /** Disconnects from all namespaces and closes the connection. */
+  _disconnect() {
+    for (const socket of this.nsps.values()) socket.disconnect();
+    this.root = undefined;
+    this._others = undefined;
+    this.close();
+  }
+
+  /**
+   * Forgets a socket that has left.
+   *
+   * @param {Socket} socket
+   */
+  _remove(socket) {
+    if (this.root === socket) this.root = undefined;
+    else if (this._others?.get(socket.nsp.name) === socket) this._others.delete(socket.nsp.name);
+  }
+
+  /** Closes the connection. */
+  close() {
+    const { conn } = this;
+    if (conn.readyState !== "open") return;
+    debug("forcing transport close");
+    conn.close();
+    // a WebSocket counts as closed as soon as the server wants it
+    this.onclose(
+      this._native && conn.transportName === "websocket" ? "forced close" : "forced server close",
+    );
+  }
+
+  /**
+   * The client has broken the protocol: tells the sockets and closes.
+   *
+   * @param {any} error
+   */
+  onerror(error) {
+    this.onerrors(error);
+    this.conn.close();
+  }
+
+  /** @param {any} error */
+  onerrors(error) {
+    for (const socket of this.nsps.values()) socket._onerror(error);
+  }
+
+  /**
+   * @param {string} reason
+   * @param {any} [description]
+   */
+  onclose(reason, description) {
+    if (this._closed) return;
+    if (debug.enabled) debug("client close with reason %s", reason);
+    this._closed = true;
+    const sockets = this.nsps;
+    for (const socket of sockets.values()) socket._onclose(reason, description);
+    this.root = undefined;
+    this._others = undefined;
+    this._decoder?.destroy();
+  }
+}
+
+/**
+ * Adds a socket to its client, before the program hears of it.
+ *
+ * @param {Socket} socket
+ */
+function add(socket) {
+  const client = /** @type {Client} */ (socket.client);
+  const { name } = socket.nsp;
+  if (name === "/") client.root = socket;
+  else (client._others ??= new Map()).set(name, socket);
+  if (client._joined) return;
+  client._joined = true;
+  if (client._native) client.conn._bridge.ops.joined(client.conn._handle);
+}
+
+/**
+ * @param {Socket} socket
+ * @param {Packet} packet
+ */
+function deliver(socket, packet) {
+  socket._onpacket(packet);
+}
+
+module.exports = { Client };

@@ -1,0 +1,155 @@
+"use strict";
+
+const { PacketType } = require("./packet");
+
+/** @typedef {import("./packet").Packet} Packet */
+
+const withFile = typeof File === "function";
+
+/**
+ * @param {any} value an object
+ * @returns {boolean} whether it travels as an attachment: Buffer, view, ArrayBuffer, Blob or File
+ */
+function isBinary(value) {
+  return (
+    ArrayBuffer.isView(value) ||
+    value instanceof ArrayBuffer ||
+    value instanceof Blob ||
+    (withFile && value instanceof File)
+  );
+}
+
+/**
+ * Looks for something binary anywhere in a value.
+ *
+ * @param {any} value
+ * @param {boolean} [fromToJSON] whether the value is what a toJSON() gave: only one level of it is followed
+ * @returns {boolean}
+ */
+function hasBinary(value, fromToJSON) {
+  if (value === null || typeof value !== "object") return false;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const item = value[i];
+      if (typeof item === "object" && item !== null && hasBinary(item)) return true;
+    }
+    return false;
+  }
+  if (isBinary(value)) return true;
+  if (typeof value.toJSON === "function" && !fromToJSON) return hasBinary(value.toJSON(), true);
+  for (const key in value) {
+    if (Object.prototype.hasOwnProperty.call(value, key)) {
+      const item = value[key];
+      if (typeof item === "object" && item !== null && hasBinary(item)) return true;
+    }
+  }
+  return false;
+}
+
+/**
+ * Copies a value with placeholders instead of what is binary.
+ *
+ * @param {any} value
+ * @param {any[]} attachments the list that the binary parts are appended to
+ * @param {boolean} [fromToJSON]
+ * @returns {any}
+ */
+function deconstruct(value, attachments, fromToJSON) {
+  if (!value || typeof value !== "object") return value;
+  if (isBinary(value)) {
+    attachments.push(value);
+    return { _placeholder: true, num: attachments.length - 1 };
+  }
+  if (Array.isArray(value)) {
+    const copy = new Array(value.length);
+    for (let i = 0; i < value.length; i++) copy[i] = deconstruct(value[i], attachments);
+    return copy;
+  }
+  if (value instanceof Date) return value;
+  if (typeof value.toJSON === "function" && !fromToJSON) {
+    return deconstruct(value.toJSON(), attachments, true);
+  }
+  /** @type {Record<string, any>} */
+  const copy = {};
+  for (const key in value) {
+    if (Object.prototype.hasOwnProperty.call(value, key))
+      copy[key] = deconstruct(value[key], attachments);
+  }
+  return copy;
+}
+
+/**
+ * @param {any} attachment
+ * @returns {Uint8Array} the bytes that go on the wire
+ */
+function toBytes(attachment) {
+  if (attachment instanceof Uint8Array) return attachment;
+  if (attachment instanceof ArrayBuffer) return new Uint8Array(attachment);
+  if (ArrayBuffer.isView(attachment)) {
+    return new Uint8Array(attachment.buffer, attachment.byteOffset, attachment.byteLength);
+  }
+  return Buffer.from(String(attachment)); // a Blob: its bytes can't be read synchronously
+}
+
+/**
+ * Writes a packet without attachments.
+ *
+ * @param {number} type
+ * @param {string | undefined} nsp
+ * @param {number | undefined} id
+ * @param {any} data
+ * @param {number} [attachments]
+ * @param {(key: string, value: any) => any} [replacer]
+ * @returns {string}
+ */
+function encodeText(type, nsp, id, data, attachments, replacer) {
+  let text = String(type);
+  if (attachments !== undefined) text += attachments + "-";
+  if (nsp && nsp !== "/") text += nsp + ",";
+  if (id !== undefined && id !== null) text += id;
+  if (data !== undefined && data !== null) text += JSON.stringify(data, replacer);
+  return text;
+}
+
+/**
+ * Encodes a packet in the default format.
+ *
+ * @param {number} type
+ * @param {string | undefined} nsp
+ * @param {number | undefined} id
+ * @param {any} data
+ * @param {(key: string, value: any) => any} [replacer]
+ * @returns {string | any[]} the text; or, with attachments, an array of the text and then the attachments as they were given
+ */
+function encode(type, nsp, id, data, replacer) {
+  if ((type === PacketType.EVENT || type === PacketType.ACK) && hasBinary(data)) {
+    /** @type {any[]} */
+    const attachments = [];
+    const copy = deconstruct(data, attachments);
+    const binaryType = type === PacketType.EVENT ? PacketType.BINARY_EVENT : PacketType.BINARY_ACK;
+    attachments.unshift(encodeText(binaryType, nsp, id, copy, attachments.length, replacer));
+    return attachments;
+  }
+  return encodeText(type, nsp, id, data, undefined, replacer);
+}
+
+/**
+ * The encoder as adapters see it (`nsp.server.encoder`).
+ */
+class Encoder {
+  /** @param {(key: string, value: any) => any} [replacer] given to JSON.stringify */
+  constructor(replacer) {
+    this.replacer = replacer;
+  }
+
+  /**
+   * @param {Packet} packet
+   * @returns {any[]} the text, then the attachments
+   */
+  encode(packet) {
+    const encoded = encode(packet.type, packet.nsp, packet.id, packet.data, this.replacer);
+    return typeof encoded === "string" ? [encoded] : encoded;
+  }
+}
+
+module.exports = { Encoder, encode, encodeText, hasBinary, isBinary, toBytes };

@@ -1,0 +1,529 @@
+"use strict";
+
+const { EventEmitter } = require("node:events");
+const cors = require("cors");
+const debug = require("debug")("engine");
+const { getBridge } = require("./bridge");
+const { Conn } = require("./conn");
+const { serializeCookie } = require("./cookie");
+const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES, unsupported } = require("./errors");
+const { generateId } = require("./ids");
+const { UpgradeResponse, applyMiddlewares } = require("./middleware");
+const { PollingDoor } = require("./polling-door");
+const { abortHandshake, abortRequest, abortUpgrade } = require("./refusal");
+const { KeptRequest, RequestInfo, parseQuery } = require("./request-info");
+const { protocolOf, verify } = require("./verify");
+const { WebSocketDoor } = require("./websocket-door");
+
+const TRANSPORTS = ["polling", "websocket"];
+const DESTROY_UPGRADE_TIMEOUT = 1000; // ms
+
+const DEFAULTS = {
+  pingTimeout: 20000,
+  pingInterval: 25000,
+  upgradeTimeout: 10000,
+  maxHttpBufferSize: 1e6,
+  transports: TRANSPORTS,
+  allowUpgrades: true,
+  httpCompression: { threshold: 1024 },
+  cors: false,
+  allowEIO3: false,
+};
+
+const COOKIE_DEFAULTS = { name: "io", path: "/", httpOnly: true, sameSite: "lax" };
+
+const NO_ORIGIN = { remoteAddress: undefined, rebuild: () => undefined };
+
+/**
+ * The Engine.IO server as programs see it (`io.engine`): it looks at requests, lets them through or refuses them, and
+ * hands them to the workers.
+ *
+ * Emits "connection" (conn), "connection_error" ({ req, code, message, context }), "initial_headers" and "headers"
+ * (headers, req).
+ */
+class Engine extends EventEmitter {
+  /** @param {any} [opts] options of Engine.IO, as documented there */
+  constructor(opts = {}) {
+    super();
+    /** @type {any} */
+    this.opts = { ...DEFAULTS, ...opts };
+    if (opts.cookie) this.opts.cookie = { ...COOKIE_DEFAULTS, ...opts.cookie };
+    /** @type {Function[]} */
+    this.middlewares = [];
+    this.clientsCount = 0;
+    /** @type {import("node:http").Server | undefined} */
+    this.httpServer = undefined;
+    /** @type {any} ms; an option of the Socket.IO server that the workers watch over */
+    this.connectTimeout = opts.connectTimeout || 45000;
+    /** @private the bridge and our number there, from the first request on */
+    this._bridge = /** @type {import("./bridge").Bridge | undefined} */ (undefined);
+    /** @private */
+    this._nativeId = -1;
+    /** @private */
+    this._wires = 0;
+    /** @private */
+    this._closed = false;
+    if (this.opts.cors) this.use(cors(this.opts.cors));
+    /** @private those that nobody but us has added */
+    this._ownMiddlewares = this.middlewares.length;
+  }
+
+  /** Error codes, by name. */
+  static get errors() {
+    return ENGINE_ERRORS;
+  }
+
+  /** Error messages, by code. */
+  static get errorMessages() {
+    return ENGINE_ERROR_MESSAGES;
+  }
+
+  /**
+   * The open sessions by id, in a fresh object.
+   *
+   * @returns {Record<string, Conn>}
+   */
+  get clients() {
+    /** @type {Record<string, Conn>} */
+    const clients = {};
+    for (const conn of this.conns()) clients[conn.id] = conn;
+    return clients;
+  }
+
+  /** @yields {Conn} */
+  *conns() {
+    if (this._bridge === undefined) return;
+    for (const session of this._bridge.sessions()) {
+      if (session instanceof Conn && session.server === this) yield session;
+    }
+  }
+
+  /** @returns {import("./bridge").Bridge} */
+  bridge() {
+    return (this._bridge ??= getBridge());
+  }
+
+  /** @returns {number} our number at the bridge; the options count as they are at the first call */
+  nativeId() {
+    if (this._nativeId === -1) {
+      const { opts } = this;
+      const bridge = this.bridge();
+      this._nativeId = bridge.native.openServer({
+        pingInterval: opts.pingInterval,
+        pingTimeout: opts.pingTimeout,
+        upgradeTimeout: opts.upgradeTimeout,
+        connectTimeout: this.connectTimeout,
+        maxHttpBufferSize: opts.maxHttpBufferSize,
+        polling: opts.transports.includes("polling"),
+        websocket: opts.transports.includes("websocket"),
+        allowUpgrades: !!opts.allowUpgrades,
+        initialPacket: opts.initialPacket ?? undefined,
+      });
+      bridge.owners.set(this._nativeId, this);
+      this._closed = false;
+    }
+    return this._nativeId;
+  }
+
+  /**
+   * Adds a middleware for the HTTP requests, upgrades included.
+   *
+   * @param {Function} middleware (req, res, next)
+   */
+  use(middleware) {
+    this.middlewares.push(middleware);
+  }
+
+  /**
+   * Makes the id of a session; programs may replace this method by one that returns an id or a promise of it.
+   *
+   * @param {any} _req
+   * @returns {string | Promise<string>}
+   */
+  generateId(_req) {
+    return generateId();
+  }
+
+  /**
+   * @param {string} transport
+   * @returns {string[]} the transports to which it may be upgraded
+   */
+  upgrades(transport) {
+    return this.opts.allowUpgrades && transport === "polling" ? ["websocket"] : [];
+  }
+
+  /**
+   * Says whether a request may pass.
+   *
+   * @param {any} req
+   * @param {boolean} upgrade
+   * @param {import("./verify").Verdict} done
+   */
+  verify(req, upgrade, done) {
+    verify(
+      req,
+      upgrade,
+      this.opts,
+      (sid) => TRANSPORTS[this.bridge().native.lookup(this.nativeId(), sid)],
+      done,
+    );
+  }
+
+  /**
+   * Handles a request for our path.
+   *
+   * @param {any} req
+   * @param {any} res
+   */
+  handleRequest(req, res) {
+    if (debug.enabled) debug('handling "%s" http request "%s"', req.method, req.url);
+    req._query ??= parseQuery(req.url);
+    req.res = res;
+    this.admit(req, res, false, (code, context) => {
+      if (code !== undefined) {
+        this.refuse(req, code, context);
+        abortRequest(res, code, context);
+        return;
+      }
+      req.res = null; // or the request would keep its response alive
+      const { sid } = req._query;
+      if (!sid) {
+        this.handshake(
+          req,
+          (id) => new PollingDoor(this, req, res, id).openSession(),
+          (error) => abortRequest(res, error),
+        );
+      } else if (req.method === "GET") {
+        new PollingDoor(this, req, res, sid).poll();
+      } else if (req.method === "POST") {
+        new PollingDoor(this, req, res, sid).receive();
+      } else {
+        res.writeHead(500);
+        res.end();
+      }
+    });
+  }
+
+  /**
+   * Handles an upgrade request for our path.
+   *
+   * @param {any} req
+   * @param {import("node:stream").Duplex} socket
+   * @param {Buffer} upgradeHead
+   */
+  handleUpgrade(req, socket, upgradeHead) {
+    req._query ??= parseQuery(req.url);
+    socket.on("error", noop); // the peer may go while we decide
+    const head = Buffer.from(upgradeHead); // a copy: the original is a slice of a read buffer
+    const res = new UpgradeResponse(req, socket);
+    this.admit(req, res, true, (code, context) => {
+      if (code !== undefined) {
+        this.refuse(req, code, context);
+        abortUpgrade(socket, code, context);
+        return;
+      }
+      res.writeHead();
+      if (!socket.readable || !socket.writable) {
+        socket.destroy();
+        return;
+      }
+      const response = this.upgradeResponse(req, socket, res.headers);
+      if (response === undefined) return;
+      const { sid } = req._query;
+      if (sid) {
+        this.openWire(req, socket, sid, false, head, response);
+      } else {
+        this.handshake(
+          req,
+          (id) => this.openWire(req, socket, id, true, head, response),
+          (error) => abortUpgrade(socket, error),
+        );
+      }
+    });
+  }
+
+  /**
+   * Runs the middlewares and the checks.
+   *
+   * @param {any} req
+   * @param {any} res
+   * @param {boolean} upgrade
+   * @param {import("./verify").Verdict} done
+   * @private
+   */
+  admit(req, res, upgrade, done) {
+    applyMiddlewares(this.middlewares, req, res, (error) => {
+      if (error) done(ENGINE_ERRORS.BAD_REQUEST, { name: "MIDDLEWARE_FAILURE" });
+      else this.verify(req, upgrade, done);
+    });
+  }
+
+  /**
+   * Tells "connection_error" listeners about a request that is refused.
+   *
+   * @param {any} req
+   * @param {number} code
+   * @param {any} context
+   */
+  refuse(req, code, context) {
+    if (debug.enabled) debug("request refused with code %d", code);
+    this.emit("connection_error", { req, code, message: ENGINE_ERROR_MESSAGES[code], context });
+  }
+
+  /**
+   * Chooses the id of a new session.
+   *
+   * @param {any} req
+   * @param {(id: string) => void} done
+   * @param {(code: number) => void} refused
+   * @private
+   */
+  handshake(req, done, refused) {
+    const protocol = protocolOf(req);
+    if (protocol === 3) {
+      this.refuse(req, ENGINE_ERRORS.UNSUPPORTED_PROTOCOL_VERSION, { protocol });
+      refused(ENGINE_ERRORS.UNSUPPORTED_PROTOCOL_VERSION);
+      return;
+    }
+    const failed = (/** @type {unknown} */ error) => {
+      this.refuse(req, ENGINE_ERRORS.BAD_REQUEST, { name: "ID_GENERATION_ERROR", error });
+      refused(ENGINE_ERRORS.BAD_REQUEST);
+    };
+    /** @type {any} */
+    let id;
+    try {
+      id = this.generateId(req);
+    } catch (error) {
+      failed(error);
+      return;
+    }
+    if (typeof id?.then === "function")
+      id.then((/** @type {any} */ value) => done(String(value)), failed);
+    else done(String(id));
+  }
+
+  /**
+   * Checks the WebSocket handshake and writes its answer.
+   *
+   * @param {any} req
+   * @param {import("node:stream").Duplex} socket
+   * @param {Record<string, any>} headers set by middlewares
+   * @returns {string | undefined} the 101 response; nothing when the request has been refused
+   * @private
+   */
+  upgradeResponse(req, socket, headers) {
+    this.showUpgradeHeaders(headers, req);
+    let lines = "";
+    for (const name of Object.keys(headers)) lines += `${name}: ${headers[name]}\r\n`;
+    const response = this.bridge().native.checkUpgrade(
+      req.method,
+      req.headers.upgrade,
+      req.headers["sec-websocket-key"],
+      req.headers["sec-websocket-version"],
+      req.headers["sec-websocket-protocol"],
+      lines,
+    );
+    if (!response.startsWith("!")) return response;
+    const refusal = JSON.parse(response.slice(1));
+    abortHandshake(socket, refusal.status, refusal.message, refusal.headers ?? {});
+    return undefined;
+  }
+
+  /**
+   * @param {any} req
+   * @param {import("node:stream").Duplex} socket
+   * @param {string} sid
+   * @param {boolean} isNew
+   * @param {Buffer} head
+   * @param {string} response
+   * @private
+   */
+  openWire(req, socket, sid, isNew, head, response) {
+    if (socket.destroyed) return;
+    this._wires++;
+    new WebSocketDoor(this, req, socket).open(sid, isNew, head, response);
+  }
+
+  /**
+   * Lets listeners change the headers of a polling answer.
+   *
+   * @param {Record<string, any>} headers
+   * @param {any} req
+   * @param {string} sid
+   */
+  showHeaders(headers, req, sid) {
+    if (!req._query.sid) {
+      const { cookie } = this.opts;
+      if (cookie) headers["Set-Cookie"] = [serializeCookie(cookie.name, sid, cookie)];
+    }
+    this.showUpgradeHeaders(headers, req);
+  }
+
+  /**
+   * @param {Record<string, any>} headers
+   * @param {any} req
+   * @private
+   */
+  showUpgradeHeaders(headers, req) {
+    if (!req._query.sid) this.emit("initial_headers", headers, req);
+    this.emit("headers", headers, req);
+  }
+
+  /**
+   * Attaches the engine to an HTTP server: requests for our path are ours, all others go to the listeners that were
+   * there before.
+   *
+   * @param {any} server
+   * @param {any} [options] path, addTrailingSlash, destroyUpgrade, destroyUpgradeTimeout (ms)
+   */
+  attach(server, options = {}) {
+    const path = computePath(options);
+    const isOurs = (/** @type {any} */ req) => req.url.startsWith(path);
+    const listeners = server.listeners("request").slice();
+    server.removeAllListeners("request");
+    server.on("close", () => this.close());
+    server.on("listening", () => {
+      this._closed = false;
+    });
+    server.on("request", (/** @type {any} */ req, /** @type {any} */ res) => {
+      if (isOurs(req)) this.handleRequest(req, res);
+      else for (const listener of listeners) listener.call(server, req, res);
+    });
+    this.httpServer = server;
+    if (!this.opts.transports.includes("websocket")) return;
+    server.on(
+      "upgrade",
+      (/** @type {any} */ req, /** @type {any} */ socket, /** @type {Buffer} */ head) => {
+        if (isOurs(req)) this.handleUpgrade(req, socket, head);
+        else if (options.destroyUpgrade !== false) {
+          socket.on("error", noop);
+          // another listener may answer it; if none does, the connection must not stay for ever
+          setTimeout(() => {
+            if (socket.writable && socket.bytesWritten <= 0) socket.end();
+          }, options.destroyUpgradeTimeout || DESTROY_UPGRADE_TIMEOUT);
+        }
+      },
+    );
+  }
+
+  /** @returns {never} */
+  onWebTransportSession() {
+    throw unsupported("WebTransport");
+  }
+
+  /**
+   * Closes all sessions.
+   *
+   * @returns {this}
+   */
+  close() {
+    debug("closing all open clients");
+    for (const conn of this.conns()) conn.close(true);
+    this._closed = true;
+    this.settle();
+    return this;
+  }
+
+  // --- from the bridge ---
+
+  /**
+   * @param {number} handle
+   * @param {string} sid
+   * @param {number} transport
+   * @param {number} token
+   * @returns {Conn}
+   */
+  onopen(handle, sid, transport, token) {
+    const bridge = this.bridge();
+    const door = /** @type {PollingDoor | WebSocketDoor | undefined} */ (
+      /** @type {any} */ (bridge.doors.get(token))
+    );
+    const req = door?.req;
+    const seen = this.isSeen();
+    const origin = req ? (seen ? new KeptRequest(req) : new RequestInfo(req)) : NO_ORIGIN;
+    const conn = new Conn(
+      this,
+      bridge,
+      handle,
+      sid,
+      transport,
+      origin,
+      door ? door.kind : "polling",
+    );
+    if (door instanceof WebSocketDoor) door.req = undefined;
+    if (seen) conn.exposeRequest();
+    bridge.adopt(handle, conn);
+    this.clientsCount++;
+    this.emit("connection", conn);
+    return conn;
+  }
+
+  /**
+   * @returns {boolean} whether somebody could have seen the requests, or will see the connections as they come
+   * @private
+   */
+  isSeen() {
+    const { httpServer } = this;
+    return (
+      this.opts.allowRequest !== undefined ||
+      this.middlewares.length > this._ownMiddlewares ||
+      this.generateId !== Engine.prototype.generateId ||
+      this.listenerCount("connection") > 1 ||
+      this.listenerCount("initial_headers") > 0 ||
+      this.listenerCount("headers") > 0 ||
+      (httpServer !== undefined &&
+        (httpServer.listenerCount("upgrade") > 1 || httpServer.listenerCount("request") > 1))
+    );
+  }
+
+  /**
+   * @param {Conn} conn
+   * @param {number} token
+   */
+  onupgraded(conn, token) {
+    const door = /** @type {any} */ (this.bridge().doors.get(token));
+    if (!(door instanceof WebSocketDoor)) return;
+    conn.door = door.kind;
+    door.req = undefined;
+  }
+
+  /** @param {Conn} _conn */
+  onclosed(_conn) {
+    this.clientsCount--;
+    if (this._closed) process.nextTick(() => this.settle());
+  }
+
+  onwireClosed() {
+    this._wires--;
+    if (this._closed) this.settle();
+  }
+
+  /**
+   * Leaves the bridge when all is done.
+   *
+   * @private
+   */
+  settle() {
+    const bridge = this._bridge;
+    if (!this._closed || bridge === undefined || this._nativeId === -1) return;
+    if (this.clientsCount > 0 || this._wires > 0) return;
+    const id = this._nativeId;
+    this._nativeId = -1;
+    bridge.ops.flush();
+    bridge.native.closeServer(id);
+    bridge.owners.delete(id);
+  }
+}
+
+/**
+ * @param {any} options
+ * @returns {string} the beginning of the paths that are ours
+ */
+function computePath(options) {
+  const path = (options.path || "/engine.io").replace(/\/$/, "");
+  return options.addTrailingSlash === false ? path : `${path}/`;
+}
+
+function noop() {}
+
+module.exports = { Engine };

@@ -1,0 +1,85 @@
+"use strict";
+
+/**
+ * Every message and code that a program or a peer can see, in one place.
+ */
+
+/** Engine.IO error codes, as they appear in the JSON of a refused request. */
+const ENGINE_ERRORS = Object.freeze({
+  UNKNOWN_TRANSPORT: 0,
+  UNKNOWN_SID: 1,
+  BAD_HANDSHAKE_METHOD: 2,
+  BAD_REQUEST: 3,
+  FORBIDDEN: 4,
+  UNSUPPORTED_PROTOCOL_VERSION: 5,
+});
+
+/** @type {Readonly<Record<number, string>>} */
+const ENGINE_ERROR_MESSAGES = Object.freeze({
+  0: "Transport unknown",
+  1: "Session ID unknown",
+  2: "Bad handshake method",
+  3: "Bad request",
+  4: "Forbidden",
+  5: "Unsupported protocol version",
+});
+
+/** Codes of the errors that only this implementation has. */
+const CODES = Object.freeze({
+  UNSUPPORTED: "SIO_ERR_UNSUPPORTED",
+});
+
+/**
+ * @param {unknown} name
+ * @returns {Error}
+ */
+function reservedEvent(name) {
+  return new Error(`"${String(name)}" is a reserved event name`);
+}
+
+/**
+ * A documented option or method that does not exist here yet.
+ *
+ * @param {string} what
+ * @returns {Error & { code: string }}
+ */
+function unsupported(what) {
+  return Object.assign(new Error(`${what} is not supported yet`), { code: CODES.UNSUPPORTED });
+}
+
+/** @returns {Error} */
+function timedOut() {
+  return new Error("operation has timed out");
+}
+
+/**
+ * The error that "close" and "disconnect" listeners get as description.
+ *
+ * @param {string} message
+ * @returns {Error & { type: string, description: unknown }}
+ */
+function transportError(message) {
+  return Object.assign(new Error(message), { type: "TransportError", description: undefined });
+}
+
+const MESSAGES = Object.freeze({
+  ATTACH_FUNCTION:
+    "You are trying to attach socket.io to an express request handler function. Please pass a http.Server instance.",
+  STATEFUL_REGEXP: "stateful regular expressions are not supported",
+  NO_ADAPTER:
+    "No adapter for this namespace, are you trying to get the list of clients of a dynamic namespace?",
+  PARENT_FETCH: "fetchSockets() is not supported on parent namespaces",
+  INVALID_NAMESPACE: "Invalid namespace",
+  ILLEGAL_ATTACHMENTS: "illegal attachments",
+});
+
+module.exports = {
+  CODES,
+  ENGINE_ERRORS,
+  ENGINE_ERROR_MESSAGES,
+  MESSAGES,
+  reservedEvent,
+  timedOut,
+  transportError,
+  unsupported,
+};

@@ -1,0 +1,40 @@
+"use strict";
+
+/**
+ * What a program can read of the request that opened a connection.
+ *
+ * @typedef {object} Handshake
+ * @property {Record<string, any>} headers
+ * @property {string} time
+ * @property {string | undefined} address
+ * @property {boolean} xdomain whether it has an Origin header
+ * @property {boolean} secure whether it came over TLS
+ * @property {number} issued ms since the epoch
+ * @property {string | undefined} url
+ * @property {Record<string, any>} query
+ * @property {any} auth
+ */
+
+/**
+ * @param {any} conn
+ * @param {any} auth what the client sent along
+ * @param {number} issued ms since the epoch: when the socket was made
+ * @returns {Handshake} a plain object that programs may change
+ */
+function buildHandshake(conn, auth, issued) {
+  const { request } = conn;
+  return {
+    headers: request?.headers || {},
+    time: new Date(issued) + "",
+    address: conn.remoteAddress,
+    xdomain: !!request?.headers.origin,
+    // a connection without a request is a WebTransport session
+    secure: !request || !!(request.socket ?? request.connection)?.encrypted,
+    issued,
+    url: request?.url,
+    query: request?._query || {},
+    auth,
+  };
+}
+
+module.exports = { buildHandshake };

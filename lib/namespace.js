@@ -1,0 +1,283 @@
+"use strict";
+
+const { EventEmitter } = require("node:events");
+const debug = require("debug")("socket.io:namespace");
+const { Chain } = require("./chain");
+const { reservedEvent } = require("./errors");
+const { BroadcastOperator } = require("./operator");
+const { NAMESPACE_RESERVED_EVENTS } = require("./packet");
+const { Socket } = require("./socket");
+
+const emitLocally = EventEmitter.prototype.emit;
+
+/**
+ * Sockets under one name, with middlewares and rooms of their own.
+ *
+ * Emits "connect" and "connection" (socket), and what other servers of a cluster emit with serverSideEmit(). Its own
+ * emit() broadcasts.
+ */
+class Namespace extends Chain {
+  /**
+   * @param {any} server
+   * @param {string} name
+   */
+  constructor(server, name) {
+    super();
+    /** @type {Map<string, Socket>} the connected ones by id */
+    this.sockets = new Map();
+    /** @type {Map<string, Socket>} those that the middlewares are looking at */
+    this._preConnectSockets = new Map();
+    /** @type {Function[]} */
+    this._fns = [];
+    /** the next packet id; adapters count it up too */
+    this._ids = 0;
+    /** how many sockets have listeners for outgoing packets */
+    this._outgoing = 0;
+    this.server = server;
+    this.name = name;
+    /** @type {any} */
+    this.adapter = undefined;
+    this._initAdapter();
+  }
+
+  /** Makes the adapter, again when the program has chosen another class. */
+  _initAdapter() {
+    this.adapter = new (this.server.adapter())(this);
+    Promise.resolve(this.adapter.init()).catch((/** @type {unknown} */ error) => {
+      debug("error while initializing adapter: %s", error);
+    });
+  }
+
+  _operator() {
+    return new BroadcastOperator(this.adapter);
+  }
+
+  /**
+   * Adds a middleware that lets sockets in or refuses them.
+   *
+   * @param {(socket: Socket, next: (error?: any) => void) => void} fn
+   * @returns {this}
+   */
+  use(fn) {
+    this._fns.push(fn);
+    return this;
+  }
+
+  /**
+   * @param {Socket} socket
+   * @param {(error?: any) => void} done
+   * @private
+   */
+  run(socket, done) {
+    if (this._fns.length === 0) return done();
+    const fns = this._fns.slice();
+    const step = (/** @type {number} */ i) => {
+      fns[i](socket, (/** @type {any} */ error) => {
+        if (error || i + 1 === fns.length) done(error || undefined);
+        else step(i + 1);
+      });
+    };
+    step(0);
+  }
+
+  /**
+   * Adds a client.
+   *
+   * @param {any} client
+   * @param {any} auth
+   * @param {(socket: Socket) => void} [joined] called before the program hears of the socket
+   */
+  _add(client, auth, joined) {
+    if (debug.enabled) debug("adding socket to nsp %s", this.name);
+    if (this.server.opts.connectionStateRecovery) this.addRecovering(client, auth, joined);
+    else this.admit(new Socket(this, client, auth), client, joined);
+  }
+
+  /**
+   * @param {any} client
+   * @param {any} auth
+   * @param {(socket: Socket) => void} [joined]
+   * @private
+   */
+  async addRecovering(client, auth, joined) {
+    const socket = new Socket(this, client, auth, await this.findSession(auth));
+    if (
+      socket.recovered &&
+      this.server.opts.connectionStateRecovery.skipMiddlewares &&
+      client.conn.readyState === "open"
+    ) {
+      this._preConnectSockets.set(socket.id, socket);
+      this._doConnect(socket, joined);
+    } else {
+      this.admit(socket, client, joined);
+    }
+  }
+
+  /**
+   * @param {any} auth
+   * @returns {Promise<any>} the state to recover, if any
+   * @private
+   */
+  async findSession(auth) {
+    if (typeof auth.pid !== "string" || typeof auth.offset !== "string") return undefined;
+    try {
+      return (await this.adapter.restoreSession(auth.pid, auth.offset)) || undefined;
+    } catch (error) {
+      debug("error while restoring session: %s", error);
+      return undefined;
+    }
+  }
+
+  /**
+   * Asks the middlewares.
+   *
+   * @param {Socket} socket
+   * @param {any} client
+   * @param {(socket: Socket) => void} [joined]
+   * @private
+   */
+  admit(socket, client, joined) {
+    this._preConnectSockets.set(socket.id, socket);
+    this.run(socket, (error) => process.nextTick(settle, this, socket, client, joined, error));
+  }
+
+  /**
+   * @param {Socket} socket
+   * @param {(socket: Socket) => void} [joined]
+   */
+  _doConnect(socket, joined) {
+    this._preConnectSockets.delete(socket.id);
+    this.sockets.set(socket.id, socket);
+    // ours comes before the program's: a handler may disconnect at once
+    socket._onconnect();
+    if (joined) joined(socket);
+    this.emitReserved("connect", socket);
+    this.emitReserved("connection", socket);
+  }
+
+  /** @param {Socket} socket */
+  _remove(socket) {
+    if (!this.sockets.delete(socket.id)) this._preConnectSockets.delete(socket.id);
+  }
+
+  /**
+   * Emits to all connected clients.
+   *
+   * @param {any[]} data the name of the event and its arguments
+   * @returns {boolean} true
+   */
+  emit(...data) {
+    return this._operator().emit(...data);
+  }
+
+  /**
+   * Emits a "message" event to all clients.
+   *
+   * @param {any[]} args
+   * @returns {this}
+   */
+  send(...args) {
+    this.emit("message", ...args);
+    return this;
+  }
+
+  /**
+   * Alias of send().
+   *
+   * @param {any[]} args
+   * @returns {this}
+   */
+  write(...args) {
+    this.emit("message", ...args);
+    return this;
+  }
+
+  /**
+   * Emits to the other servers of the cluster.
+   *
+   * @param {any[]} data the name of the event and its arguments; a last function gets (error, responses)
+   * @returns {boolean} true
+   */
+  serverSideEmit(...data) {
+    if (NAMESPACE_RESERVED_EVENTS.has(data[0])) throw reservedEvent(data[0]);
+    this.adapter.serverSideEmit(data);
+    return true;
+  }
+
+  /**
+   * Emits to the other servers, and gives a promise of their responses.
+   *
+   * @param {any[]} data
+   * @returns {Promise<any[]>}
+   */
+  serverSideEmitWithAck(...data) {
+    return new Promise((resolve, reject) => {
+      data.push((/** @type {any} */ error, /** @type {any[]} */ responses) => {
+        if (error) {
+          error.responses = responses;
+          reject(error);
+        } else {
+          resolve(responses);
+        }
+      });
+      this.serverSideEmit(...data);
+    });
+  }
+
+  /**
+   * Called by adapters with what another server has emitted.
+   *
+   * @param {any[]} args
+   */
+  _onServerSideEmit(args) {
+    emitLocally.apply(this, /** @type {any} */ (args));
+  }
+
+  /**
+   * Emits to the listeners of this object.
+   *
+   * @param {string} name
+   * @param {any[]} args
+   * @returns {boolean}
+   */
+  emitReserved(name, ...args) {
+    return emitLocally.call(this, name, ...args);
+  }
+
+  /**
+   * Emits to the listeners of this object.
+   *
+   * @param {string} name
+   * @param {any[]} args
+   * @returns {boolean}
+   */
+  emitUntyped(name, ...args) {
+    return emitLocally.call(this, name, ...args);
+  }
+}
+
+/**
+ * Lets a socket in, or not, when the middlewares are done with it.
+ *
+ * @param {Namespace} nsp
+ * @param {Socket} socket
+ * @param {any} client
+ * @param {((socket: Socket) => void) | undefined} joined
+ * @param {any} error
+ */
+function settle(nsp, socket, client, joined, error) {
+  if (client.conn.readyState !== "open") {
+    debug("next called after client was closed - ignoring socket");
+    socket._cleanup();
+    return;
+  }
+  if (error) {
+    debug("middleware error, sending CONNECT_ERROR packet to the client");
+    socket._cleanup();
+    socket._error({ message: error.message, data: error.data });
+    return;
+  }
+  nsp._doConnect(socket, joined);
+}
+
+module.exports = { Namespace };

@@ -1,0 +1,316 @@
+"use strict";
+
+const { toBytes } = require("./encoder");
+
+const INITIAL_SIZE = 1 << 20; // bytes; pages that are never written cost no memory
+const MAX_UTF8 = 3; // bytes of UTF-8 per UTF-16 unit, at most
+
+const SEND = 1;
+const SEND_BINARY = 2;
+const BROADCAST = 3;
+const JOIN = 4;
+const LEAVE = 5;
+const JOINED = 6;
+const CLOSE = 7;
+const RELEASE = 8;
+const WATCH = 9;
+const SEND_RAW = 10;
+
+/** Flags of SEND, SEND_BINARY, BROADCAST and SEND_RAW. */
+const VOLATILE = 1;
+const NO_COMPRESS = 2;
+
+/** Marks the target of a broadcast as a connection instead of a room. */
+const TARGET_CONNECTION = 0x80000000;
+
+/**
+ * @typedef {Buffer & { utf8Write(text: string, offset: number, length?: number): number }} Utf8Buffer
+ */
+
+/**
+ * @param {number} size
+ * @returns {Utf8Buffer}
+ */
+function allocate(size) {
+  return /** @type {Utf8Buffer} */ (Buffer.allocUnsafeSlow(size));
+}
+
+/**
+ * What this thread tells the workers: operations are appended in order and leave together once per tick.
+ */
+class Ops {
+  /** @param {(ops: Buffer, length: number) => void} deliver takes the bytes; they are reused when it returns */
+  constructor(deliver) {
+    this.deliver = deliver;
+    this.buffer = allocate(INITIAL_SIZE);
+    this.length = 0;
+    this.scheduled = false;
+    this.flush = this.flush.bind(this);
+  }
+
+  /** Hands over what has been appended. */
+  flush() {
+    this.scheduled = false;
+    const { length } = this;
+    if (length === 0) return;
+    this.length = 0;
+    const { buffer } = this;
+    if (buffer.length > INITIAL_SIZE) this.buffer = allocate(INITIAL_SIZE); // give a big one back
+    this.deliver(buffer, length);
+  }
+
+  /**
+   * Makes room for an operation and sees to it that it leaves at the end of this tick.
+   *
+   * @param {number} size bytes, at most
+   * @returns {number} where to write
+   */
+  reserve(size) {
+    if (this.length + size > this.buffer.length) {
+      this.flush();
+      if (size > this.buffer.length) this.buffer = allocate(size);
+    }
+    if (!this.scheduled) {
+      this.scheduled = true;
+      process.nextTick(this.flush);
+    }
+    return this.length;
+  }
+
+  /**
+   * @param {number} at
+   * @param {number} value
+   * @returns {number} the position after it
+   */
+  u32(at, value) {
+    const { buffer } = this;
+    buffer[at] = value;
+    buffer[at + 1] = value >>> 8;
+    buffer[at + 2] = value >>> 16;
+    buffer[at + 3] = value >>> 24;
+    return at + 4;
+  }
+
+  /**
+   * Writes a length and a text.
+   *
+   * @param {number} at
+   * @param {string} text
+   * @returns {number} the position after it
+   */
+  text(at, text) {
+    const length = this.buffer.utf8Write(text, at + 4);
+    this.u32(at, length);
+    return at + 4 + length;
+  }
+
+  /**
+   * Writes a count and then each attachment with its length.
+   *
+   * @param {number} at
+   * @param {Uint8Array[]} attachments
+   * @returns {number} the position after them
+   */
+  attachments(at, attachments) {
+    at = this.u32(at, attachments.length);
+    for (const bytes of attachments) {
+      at = this.u32(at, bytes.length);
+      this.buffer.set(bytes, at);
+      at += bytes.length;
+    }
+    return at;
+  }
+
+  /**
+   * @param {number} handle
+   * @param {number} flags
+   * @param {string} text a Socket.IO packet
+   */
+  send(handle, flags, text) {
+    let at = this.reserve(10 + textRoom(text));
+    this.buffer[at] = SEND;
+    at = this.u32(at + 1, handle);
+    this.buffer[at] = flags;
+    this.length = this.text(at + 1, text);
+  }
+
+  /**
+   * @param {number} handle
+   * @param {number} flags
+   * @param {any[]} parts the text and then the attachments
+   */
+  sendBinary(handle, flags, parts) {
+    const text = parts[0];
+    const attachments = bytesOf(parts);
+    let at = this.reserve(14 + textRoom(text) + attachmentsRoom(attachments));
+    this.buffer[at] = SEND_BINARY;
+    at = this.u32(at + 1, handle);
+    this.buffer[at] = flags;
+    at = this.text(at + 1, text);
+    this.length = this.attachments(at, attachments);
+  }
+
+  /**
+   * @param {number} flags
+   * @param {number[]} to targets: rooms, or TARGET_CONNECTION | handle
+   * @param {number[]} except targets
+   * @param {string | any[]} encoded a text, or the text and then the attachments
+   */
+  broadcast(flags, to, except, encoded) {
+    const text = typeof encoded === "string" ? encoded : encoded[0];
+    const attachments = typeof encoded === "string" ? NONE : bytesOf(encoded);
+    const fixed = 18 + 4 * (to.length + except.length);
+    let at = this.reserve(fixed + textRoom(text) + attachmentsRoom(attachments));
+    this.buffer[at] = BROADCAST;
+    this.buffer[at + 1] = flags;
+    at = this.targets(at + 2, to);
+    at = this.targets(at, except);
+    at = this.text(at, text);
+    this.length = this.attachments(at, attachments);
+  }
+
+  /**
+   * @param {number} at
+   * @param {number[]} targets
+   * @returns {number} the position after them
+   */
+  targets(at, targets) {
+    at = this.u32(at, targets.length);
+    for (let i = 0; i < targets.length; i++) at = this.u32(at, targets[i]);
+    return at;
+  }
+
+  /**
+   * @param {number} handle
+   * @param {number} room
+   */
+  join(handle, room) {
+    this.pair(JOIN, handle, room);
+  }
+
+  /**
+   * @param {number} handle
+   * @param {number} room
+   */
+  leave(handle, room) {
+    this.pair(LEAVE, handle, room);
+  }
+
+  /** @param {number} handle a client that has joined its first namespace */
+  joined(handle) {
+    this.length = this.one(JOINED, handle);
+  }
+
+  /**
+   * @param {number} handle
+   * @param {boolean} discard whether to drop what waits to be written
+   */
+  close(handle, discard) {
+    this.byte(CLOSE, handle, discard ? 1 : 0);
+  }
+
+  /** @param {number} handle a closed session, of which all is done */
+  release(handle) {
+    this.length = this.one(RELEASE, handle);
+  }
+
+  /**
+   * @param {number} handle
+   * @param {number} mask 1 heartbeat, 2 drain
+   */
+  watch(handle, mask) {
+    this.byte(WATCH, handle, mask);
+  }
+
+  /**
+   * @param {number} handle
+   * @param {number} flags
+   * @param {any} data one Engine.IO message, a text or bytes
+   */
+  sendRaw(handle, flags, data) {
+    const text = typeof data === "string";
+    const bytes = text ? null : toBytes(data);
+    let at = this.reserve(11 + (bytes === null ? textRoom(data) : bytes.length));
+    this.buffer[at] = SEND_RAW;
+    at = this.u32(at + 1, handle);
+    this.buffer[at] = flags;
+    this.buffer[at + 1] = text ? 0 : 1;
+    if (bytes === null) {
+      this.length = this.text(at + 2, data);
+    } else {
+      at = this.u32(at + 2, bytes.length);
+      this.buffer.set(bytes, at);
+      this.length = at + bytes.length;
+    }
+  }
+
+  /**
+   * @param {number} kind
+   * @param {number} handle
+   * @returns {number} the position after it
+   */
+  one(kind, handle) {
+    const at = this.reserve(5);
+    this.buffer[at] = kind;
+    return this.u32(at + 1, handle);
+  }
+
+  /**
+   * @param {number} kind
+   * @param {number} handle
+   * @param {number} value
+   */
+  byte(kind, handle, value) {
+    const at = this.reserve(6);
+    this.buffer[at] = kind;
+    this.u32(at + 1, handle);
+    this.buffer[at + 5] = value;
+    this.length = at + 6;
+  }
+
+  /**
+   * @param {number} kind
+   * @param {number} handle
+   * @param {number} room
+   */
+  pair(kind, handle, room) {
+    const at = this.reserve(9);
+    this.buffer[at] = kind;
+    this.u32(at + 1, handle);
+    this.length = this.u32(at + 5, room);
+  }
+}
+
+/** @type {Uint8Array[]} */
+const NONE = [];
+
+/**
+ * @param {string} text
+ * @returns {number} enough bytes for it; exact only when guessing would waste a lot
+ */
+function textRoom(text) {
+  const most = text.length * MAX_UTF8;
+  return most < INITIAL_SIZE ? most : Buffer.byteLength(text);
+}
+
+/**
+ * @param {any[]} parts the text and then the attachments
+ * @returns {Uint8Array[]}
+ */
+function bytesOf(parts) {
+  const attachments = new Array(parts.length - 1);
+  for (let i = 1; i < parts.length; i++) attachments[i - 1] = toBytes(parts[i]);
+  return attachments;
+}
+
+/**
+ * @param {Uint8Array[]} attachments
+ * @returns {number}
+ */
+function attachmentsRoom(attachments) {
+  let size = 0;
+  for (let i = 0; i < attachments.length; i++) size += 4 + attachments[i].length;
+  return size;
+}
+
+module.exports = { Ops, NO_COMPRESS, TARGET_CONNECTION, VOLATILE };

@@ -1,0 +1,88 @@
+"use strict";
+
+const debug = require("debug")("socket.io:parent-namespace");
+const { Adapter } = require("socket.io-adapter");
+const { MESSAGES } = require("./errors");
+const { Namespace } = require("./namespace");
+
+let count = 0;
+
+/** Gives a broadcast to the children. */
+class ParentAdapter extends Adapter {
+  /**
+   * @param {any} packet
+   * @param {any} opts
+   */
+  broadcast(packet, opts) {
+    for (const nsp of this.nsp.children) nsp.adapter.broadcast(packet, opts);
+  }
+}
+
+/**
+ * The namespaces whose names match a regular expression or please a function: they are made when a client asks for
+ * them, with the middlewares and the "connection" listeners of this one.
+ */
+class ParentNamespace extends Namespace {
+  /** @param {any} server */
+  constructor(server) {
+    super(server, "/_" + count++);
+    /** @type {Set<Namespace>} */
+    this.children = new Set();
+  }
+
+  _initAdapter() {
+    this.adapter = new ParentAdapter(/** @type {any} */ (this));
+  }
+
+  /**
+   * Emits to the clients of all children.
+   *
+   * @param {any[]} data
+   * @returns {boolean} true
+   */
+  emit(...data) {
+    for (const nsp of this.children) nsp.emit(...data);
+    return true;
+  }
+
+  /**
+   * @param {string} name
+   * @returns {Namespace}
+   */
+  createChild(name) {
+    debug("creating child namespace %s", name);
+    const { server } = this;
+    const nsp = new Namespace(server, name);
+    for (const fn of this._fns) nsp.use(/** @type {any} */ (fn));
+    for (const event of ["connect", "connection"]) {
+      for (const listener of this.listeners(event)) nsp.on(event, /** @type {any} */ (listener));
+    }
+    this.children.add(nsp);
+    if (server.opts.cleanupEmptyChildNamespaces) this.cleanUpWhenEmpty(nsp);
+    server._nsps.set(name, nsp);
+    server.sockets.emitReserved("new_namespace", nsp);
+    return nsp;
+  }
+
+  /**
+   * @param {Namespace} nsp
+   * @private
+   */
+  cleanUpWhenEmpty(nsp) {
+    nsp._remove = (socket) => {
+      Namespace.prototype._remove.call(nsp, socket);
+      if (nsp.sockets.size > 0) return;
+      debug("closing child namespace %s", nsp.name);
+      nsp.adapter.close();
+      this.server._nsps.delete(nsp.name);
+      this.children.delete(nsp);
+    };
+  }
+
+  /** @returns {never} */
+  fetchSockets() {
+    throw new Error(MESSAGES.PARENT_FETCH);
+  }
+}
+
+module.exports = { ParentNamespace };

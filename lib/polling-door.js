@@ -1,0 +1,180 @@
+"use strict";
+
+const { Record } = require("./bridge");
+const { ENGINE_ERRORS } = require("./errors");
+const { abortRequest } = require("./refusal");
+
+/** @typedef {import("./engine").Engine} Engine */
+
+/**
+ * Gathers a request's body in one buffer: chunks of a few bytes would each pin a whole read buffer of Node.
+ */
+class Body {
+  constructor() {
+    /** @type {Buffer | null} */
+    this.buffer = null;
+    this.length = 0;
+  }
+
+  /** @param {Buffer} chunk */
+  append(chunk) {
+    const length = this.length + chunk.length;
+    if (this.buffer === null) {
+      this.buffer = Buffer.from(chunk);
+    } else {
+      if (length > this.buffer.length) {
+        const grown = Buffer.allocUnsafeSlow(Math.max(length, this.buffer.length * 2));
+        this.buffer.copy(grown, 0, 0, this.length);
+        this.buffer = grown;
+      }
+      chunk.copy(this.buffer, this.length);
+    }
+    this.length = length;
+  }
+
+  /** @returns {Buffer} */
+  take() {
+    return this.buffer === null ? Buffer.alloc(0) : this.buffer.subarray(0, this.length);
+  }
+}
+
+/**
+ * One polling request on its way through a worker: it goes down as plain values, its answer comes up as a record.
+ *
+ *     open() ──► waiting ──record──► answered
+ *                   └──the peer goes──► requestClosed
+ */
+class PollingDoor {
+  /**
+   * @param {Engine} engine
+   * @param {any} req
+   * @param {import("node:http").ServerResponse} res
+   * @param {string} sid
+   */
+  constructor(engine, req, res, sid) {
+    this.engine = engine;
+    this.req = req;
+    this.res = res;
+    this.sid = sid;
+    this.kind = /** @type {"polling"} */ ("polling");
+    this.bridge = engine.bridge();
+    this.token = this.bridge.addDoor(this);
+    this.answered = false;
+    this.onresponseClose = this.onresponseClose.bind(this);
+    res.once("close", this.onresponseClose);
+  }
+
+  /** The handshake: makes the session. */
+  openSession() {
+    this.bridge.native.openPolling(this.engine.nativeId(), this.token, this.sid);
+  }
+
+  /** A request for what there is to be sent. */
+  poll() {
+    const known = this.bridge.native.pollGet(this.engine.nativeId(), this.token, this.sid);
+    if (!known) this.refuse();
+  }
+
+  /** A request that brings packets. */
+  receive() {
+    const { req, token, sid } = this;
+    const { native } = this.bridge;
+    const server = this.engine.nativeId();
+    if (!native.pollPost(server, token, sid)) {
+      this.refuse();
+      return;
+    }
+    if (req.headers["content-type"] === "application/octet-stream") {
+      // only revision 3 of the protocol has binary payloads
+      native.pollInvalidContent(server, token, sid);
+      return;
+    }
+    const limit = this.engine.opts.maxHttpBufferSize;
+    const body = new Body();
+    const stop = () => {
+      req.removeListener("data", ondata);
+      req.removeListener("end", onend);
+      req.resume();
+    };
+    const ondata = (/** @type {Buffer} */ chunk) => {
+      if (body.length + chunk.length <= limit) {
+        body.append(chunk);
+        return;
+      }
+      stop();
+      if (!native.pollTooLarge(server, token, sid)) this.refuse();
+    };
+    const onend = () => {
+      if (!this.answered && !native.pollBody(server, token, sid, body.take())) this.refuse();
+    };
+    req.on("data", ondata);
+    req.on("end", onend);
+  }
+
+  /**
+   * The session has gone since the request was let through.
+   *
+   * @private
+   */
+  refuse() {
+    this.onrecord(Record.REFUSED, ENGINE_ERRORS.UNKNOWN_SID, undefined);
+  }
+
+  /**
+   * @param {number} kind
+   * @param {any} first status or error code
+   * @param {any} bodyKind
+   * @param {Buffer} [payload]
+   */
+  onrecord(kind, first, bodyKind, payload) {
+    if (this.answered) return;
+    this.finish();
+    if (kind === Record.DROP) {
+      this.req.destroy();
+    } else if (kind === Record.REFUSED) {
+      this.engine.refuse(this.req, first, { sid: this.sid });
+      abortRequest(this.res, first);
+    } else if (bodyKind === 0) {
+      this.res.writeHead(first);
+      this.res.end();
+    } else {
+      this.answer(first, bodyKind === 3 ? "text/html" : "text/plain; charset=UTF-8", payload);
+    }
+  }
+
+  /**
+   * @param {number} status
+   * @param {string} type
+   * @param {Buffer} [payload] "ok" when there is none
+   */
+  answer(status, type, payload) {
+    /** @type {Record<string, any>} */
+    const headers = {
+      "Content-Type": type,
+      "Content-Length": payload === undefined ? 2 : payload.length,
+    };
+    const agent = this.req.headers["user-agent"];
+    // Internet Explorer takes payloads for an attack otherwise
+    if (agent && (agent.includes(";MSIE") || agent.includes("Trident/")))
+      headers["X-XSS-Protection"] = "0";
+    headers["cache-control"] = "no-store";
+    this.engine.showHeaders(headers, this.req, this.sid);
+    this.res.writeHead(status, headers);
+    this.res.end(payload === undefined ? "ok" : payload);
+  }
+
+  /** Ends the life of the token. */
+  finish() {
+    this.answered = true;
+    this.res.removeListener("close", this.onresponseClose);
+    this.bridge.doors.delete(this.token);
+  }
+
+  onresponseClose() {
+    if (this.answered) return;
+    this.finish();
+    this.bridge.native.requestClosed(this.engine.nativeId(), this.token, this.sid);
+  }
+}
+
+module.exports = { PollingDoor };

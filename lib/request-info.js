@@ -1,0 +1,88 @@
+"use strict";
+
+const { IncomingMessage } = require("node:http");
+
+/**
+ * Reads the query of a request's URL.
+ *
+ * @param {string} url
+ * @returns {Record<string, string>} an object with Object.prototype; of a repeated name the last value
+ */
+function parseQuery(url) {
+  const start = url.indexOf("?");
+  if (start === -1) return {};
+  const hash = url.indexOf("#", start);
+  const search = hash === -1 ? url.slice(start + 1) : url.slice(start + 1, hash);
+  return Object.fromEntries(new URLSearchParams(search));
+}
+
+/**
+ * What is kept of the request that opened a session when nobody has seen it: a fraction of Node's IncomingMessage, from
+ * which that is built again when somebody asks.
+ */
+class RequestInfo {
+  /** @param {any} req an IncomingMessage, with `_query` */
+  constructor(req) {
+    const { socket } = req;
+    /** @type {string} */
+    this.method = req.method;
+    /** @type {string} */
+    this.url = req.url;
+    /** @type {string} */
+    this.httpVersion = req.httpVersion;
+    // one flat string instead of two per header; a header holds no line feed
+    this.raw = req.rawHeaders.join("\n");
+    /** @type {string | undefined} */
+    this.remoteAddress = socket.remoteAddress;
+    /** @type {number | undefined} */
+    this.remotePort = socket.remotePort;
+    this.encrypted = !!socket.encrypted;
+  }
+
+  /**
+   * Builds the request again.
+   *
+   * @returns {any} an IncomingMessage whose socket answers remoteAddress, remotePort and encrypted
+   */
+  rebuild() {
+    const req = /** @type {any} */ (
+      new IncomingMessage(
+        /** @type {any} */ ({
+          remoteAddress: this.remoteAddress,
+          remotePort: this.remotePort,
+          encrypted: this.encrypted,
+          readable: false,
+          writable: false,
+          destroyed: true,
+        }),
+      )
+    );
+    const [major, minor] = this.httpVersion.split(".");
+    req.httpVersionMajor = Number(major);
+    req.httpVersionMinor = Number(minor);
+    req.httpVersion = this.httpVersion;
+    req.method = this.method;
+    req.url = this.url;
+    req.rawHeaders = this.raw === "" ? [] : this.raw.split("\n");
+    req.complete = true;
+    req._query = parseQuery(this.url);
+    return req;
+  }
+}
+
+/** The request itself, kept because somebody may hold or have changed it. */
+class KeptRequest {
+  /** @param {any} req an IncomingMessage */
+  constructor(req) {
+    this.req = req;
+    /** @type {string | undefined} */
+    this.remoteAddress = req.socket.remoteAddress;
+  }
+
+  /** @returns {any} */
+  rebuild() {
+    return this.req;
+  }
+}
+
+module.exports = { KeptRequest, RequestInfo, parseQuery };

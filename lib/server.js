@@ -1,0 +1,388 @@
+"use strict";
+
+const { EventEmitter } = require("node:events");
+const http = require("node:http");
+const cors = require("cors");
+const debug = require("debug")("socket.io:server");
+const { SessionAwareAdapter } = require("socket.io-adapter");
+const { NativeAdapter } = require("./adapter");
+const { Chain } = require("./chain");
+const { Client } = require("./client");
+const { isClientFile, serveClientFile } = require("./client-files");
+const { Encoder } = require("./encoder");
+const { Engine } = require("./engine");
+const { MESSAGES, unsupported } = require("./errors");
+const { Namespace } = require("./namespace");
+const { ParentNamespace } = require("./parent-namespace");
+
+const CONNECT_TIMEOUT = 45000; // ms
+const RECOVERY_DEFAULTS = { maxDisconnectionDuration: 2 * 60 * 1000, skipMiddlewares: true };
+
+/**
+ * A Socket.IO server. Its emitter methods are those of its main namespace, "/".
+ */
+class Server extends Chain {
+  /**
+   * @param {any} [srv] an HTTP server or a port; or the options
+   * @param {any} [opts] options of Socket.IO and Engine.IO, as documented there
+   */
+  constructor(srv, opts = {}) {
+    super();
+    if (typeof srv === "object" && srv instanceof Object && !(/** @type {any} */ (srv).listen)) {
+      opts = srv;
+      srv = undefined;
+    }
+    if (opts.parser) throw unsupported("the parser option");
+    /** @type {Map<string, Namespace>} */
+    this._nsps = new Map();
+    /** @type {Map<Function, ParentNamespace>} by the function that says whether a name is theirs */
+    this.parentNsps = new Map();
+    /** @type {Map<RegExp, ParentNamespace>} */
+    this.parentNamespacesFromRegExp = new Map();
+    /** @private */
+    this._path = "";
+    /** @private */
+    this._serveClient = true;
+    this._connectTimeout = CONNECT_TIMEOUT;
+    /** @type {any} @private */
+    this._adapter = undefined;
+    /** @type {http.Server | undefined} */
+    this.httpServer = undefined;
+    /** @type {any} */
+    this.engine = undefined;
+    /** @type {any} */
+    this.eio = undefined;
+    /** @type {any} @private */
+    this._corsMiddleware = undefined;
+    /** @type {any} */
+    this.opts = opts;
+    this.encoder = new Encoder();
+    this.path(opts.path || "/socket.io");
+    this.connectTimeout(opts.connectTimeout || CONNECT_TIMEOUT);
+    this.serveClient(opts.serveClient !== false);
+    if (opts.connectionStateRecovery) {
+      opts.connectionStateRecovery = { ...RECOVERY_DEFAULTS, ...opts.connectionStateRecovery };
+      this.adapter(opts.adapter || SessionAwareAdapter);
+    } else {
+      this.adapter(opts.adapter || NativeAdapter);
+    }
+    opts.cleanupEmptyChildNamespaces = !!opts.cleanupEmptyChildNamespaces;
+    this.sockets = this.of("/");
+    if (srv || typeof srv === "number") this.attach(srv);
+    if (opts.cors) this._corsMiddleware = cors(opts.cors);
+  }
+
+  get _opts() {
+    return this.opts;
+  }
+
+  _operator() {
+    return this.sockets._operator();
+  }
+
+  // --- options; without an argument they are read ---
+
+  /**
+   * @param {boolean} [value] whether the client's files are served
+   * @returns {any}
+   */
+  serveClient(value) {
+    if (arguments.length === 0) return this._serveClient;
+    this._serveClient = /** @type {boolean} */ (value);
+    return this;
+  }
+
+  /**
+   * @param {string} [value]
+   * @returns {any}
+   */
+  path(value) {
+    if (arguments.length === 0) return this._path;
+    this._path = /** @type {string} */ (value).replace(/\/$/, "");
+    return this;
+  }
+
+  /**
+   * @param {number} [value] ms that a client has to join a namespace
+   * @returns {any}
+   */
+  connectTimeout(value) {
+    if (value === undefined) return this._connectTimeout;
+    this._connectTimeout = value;
+    return this;
+  }
+
+  /**
+   * @param {any} [value] a class, always used with `new`
+   * @returns {any}
+   */
+  adapter(value) {
+    if (arguments.length === 0) return this._adapter;
+    this._adapter = value;
+    for (const nsp of this._nsps.values()) nsp._initAdapter();
+    return this;
+  }
+
+  // --- attaching ---
+
+  /**
+   * Alias of attach().
+   *
+   * @param {any} srv
+   * @param {any} [opts]
+   * @returns {this}
+   */
+  listen(srv, opts = {}) {
+    return this.attach(srv, opts);
+  }
+
+  /**
+   * Attaches to an HTTP server, or makes one that listens on a port.
+   *
+   * @param {any} srv an HTTP server or a port
+   * @param {any} [opts] options of Engine.IO
+   * @returns {this}
+   */
+  attach(srv, opts = {}) {
+    if (typeof srv === "function") throw new Error(MESSAGES.ATTACH_FUNCTION);
+    // eslint-disable-next-line eqeqeq -- a port may be a string
+    if (Number(srv) == srv) srv = Number(srv);
+    if (typeof srv === "number") {
+      debug("creating http server and binding to %d", srv);
+      const port = srv;
+      srv = http.createServer((_req, res) => {
+        res.writeHead(404);
+        res.end();
+      });
+      srv.listen(port);
+    }
+    Object.assign(opts, this.opts);
+    opts.path = opts.path || this._path;
+    this.initEngine(srv, opts);
+    return this;
+  }
+
+  /** @returns {never} */
+  attachApp() {
+    throw unsupported("attachApp()");
+  }
+
+  /**
+   * @param {any} srv
+   * @param {any} opts
+   * @private
+   */
+  initEngine(srv, opts) {
+    const engine = new Engine(opts);
+    engine.connectTimeout = this._connectTimeout;
+    engine.attach(srv, opts);
+    this.eio = engine;
+    if (this._serveClient) this.attachServe(srv);
+    this.httpServer = srv;
+    this.bind(engine);
+  }
+
+  /**
+   * @param {any} srv
+   * @private
+   */
+  attachServe(srv) {
+    const listeners = srv.listeners("request").slice();
+    srv.removeAllListeners("request");
+    srv.on("request", (/** @type {any} */ req, /** @type {any} */ res) => {
+      if (req.url.startsWith(this._path)) {
+        const name = req.url.substring(this._path.length + 1).split("?")[0];
+        if (isClientFile(name)) {
+          if (this._corsMiddleware)
+            this._corsMiddleware(req, res, () => serveClientFile(name, req, res));
+          else serveClientFile(name, req, res);
+          return;
+        }
+      }
+      for (const listener of listeners) listener.call(srv, req, res);
+    });
+  }
+
+  /**
+   * Takes the connections of an Engine.IO server: our own, or a foreign one written in JavaScript.
+   *
+   * @param {any} engine
+   * @returns {this}
+   */
+  bind(engine) {
+    this.engine = engine;
+    engine.on("connection", this.onconnection.bind(this));
+    return this;
+  }
+
+  /**
+   * Takes one connection.
+   *
+   * @param {any} conn
+   * @returns {this}
+   */
+  onconnection(conn) {
+    if (debug.enabled) debug("incoming connection with id %s", conn.id);
+    const client = new Client(this, conn);
+    if (conn.protocol === 3) client.connect("/");
+    return this;
+  }
+
+  // --- namespaces ---
+
+  /**
+   * Finds or makes a namespace.
+   *
+   * @param {any} name a name; or a regular expression or a function, for namespaces that are made on demand
+   * @param {(socket: any) => void} [listener] for "connect"
+   * @returns {Namespace}
+   */
+  of(name, listener) {
+    if (typeof name === "function" || name instanceof RegExp) return this.ofPattern(name, listener);
+    name = String(name);
+    if (name[0] !== "/") name = "/" + name;
+    let nsp = this._nsps.get(name);
+    if (nsp === undefined) {
+      for (const [pattern, parent] of this.parentNamespacesFromRegExp) {
+        if (pattern.test(name)) return parent.createChild(name);
+      }
+      debug("initializing namespace %s", name);
+      nsp = new Namespace(this, name);
+      this._nsps.set(name, nsp);
+      if (name !== "/") this.sockets.emitReserved("new_namespace", nsp);
+    }
+    if (listener) nsp.on("connect", listener);
+    return nsp;
+  }
+
+  /**
+   * @param {any} pattern
+   * @param {(socket: any) => void} [listener]
+   * @returns {ParentNamespace}
+   * @private
+   */
+  ofPattern(pattern, listener) {
+    if (pattern instanceof RegExp && (pattern.global || pattern.sticky))
+      throw new Error(MESSAGES.STATEFUL_REGEXP);
+    const parent = new ParentNamespace(this);
+    if (typeof pattern === "function") {
+      this.parentNsps.set(pattern, parent);
+    } else {
+      const matches = (
+        /** @type {string} */ name,
+        /** @type {any} */ _auth,
+        /** @type {Function} */ next,
+      ) => next(null, pattern.test(name));
+      this.parentNsps.set(matches, parent);
+      this.parentNamespacesFromRegExp.set(pattern, parent);
+    }
+    if (listener) parent.on("connect", listener);
+    return parent;
+  }
+
+  /**
+   * Asks the patterns, in order, whether a namespace may be made.
+   *
+   * @param {string} name
+   * @param {any} auth
+   * @param {(nsp: Namespace | false) => void} done
+   */
+  _checkNamespace(name, auth, done) {
+    const parents = this.parentNsps.entries();
+    const step = () => {
+      const { value, done: last } = parents.next();
+      if (last || value === undefined) {
+        done(false);
+        return;
+      }
+      value[0](name, auth, (/** @type {any} */ error, /** @type {boolean} */ allow) => {
+        if (error || !allow) step();
+        else done(this._nsps.get(name) || value[1].createChild(name)); // it may have been made meanwhile
+      });
+    };
+    step();
+  }
+
+  /**
+   * Closes the server: all clients, and the HTTP server.
+   *
+   * @param {(error?: Error) => void} [done]
+   * @returns {Promise<void>}
+   */
+  async close(done) {
+    await Promise.allSettled(
+      [...this._nsps.values()].map(async (nsp) => {
+        for (const socket of nsp.sockets.values()) socket._onclose("server shutting down");
+        await nsp.adapter.close();
+      }),
+    );
+    this.engine?.close();
+    const { httpServer } = this;
+    if (httpServer === undefined) {
+      if (done) done();
+      return;
+    }
+    await new Promise((resolve) => {
+      httpServer.close((error) => {
+        if (done) done(error);
+        if (error) debug("server was not running");
+        resolve(undefined);
+      });
+    });
+  }
+
+  // --- the main namespace ---
+
+  /**
+   * @param {(socket: any, next: (error?: any) => void) => void} fn
+   * @returns {this}
+   */
+  use(fn) {
+    this.sockets.use(fn);
+    return this;
+  }
+
+  /**
+   * @param {any[]} args
+   * @returns {this}
+   */
+  send(...args) {
+    this.sockets.emit("message", ...args);
+    return this;
+  }
+
+  /**
+   * @param {any[]} args
+   * @returns {this}
+   */
+  write(...args) {
+    this.sockets.emit("message", ...args);
+    return this;
+  }
+
+  /**
+   * @param {any[]} data
+   * @returns {boolean} true
+   */
+  serverSideEmit(...data) {
+    return this.sockets.serverSideEmit(...data);
+  }
+
+  /**
+   * @param {any[]} data
+   * @returns {Promise<any[]>}
+   */
+  serverSideEmitWithAck(...data) {
+    return this.sockets.serverSideEmitWithAck(...data);
+  }
+}
+
+const emitter = /** @type {any} */ (EventEmitter.prototype);
+for (const name of Object.keys(emitter)) {
+  if (typeof emitter[name] !== "function") continue;
+  /** @type {any} */ (Server.prototype)[name] = function (/** @type {any[]} */ ...args) {
+    return this.sockets[name](...args);
+  };
+}
+
+module.exports = { Server };

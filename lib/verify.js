@@ -1,0 +1,88 @@
+"use strict";
+
+const debug = require("debug")("engine");
+const { ENGINE_ERRORS } = require("./errors");
+
+/**
+ * @callback Verdict
+ * @param {number} [code] an Engine.IO error code; none when the request may pass
+ * @param {any} [context] what "connection_error" listeners are told
+ */
+
+// a header value is made of tabs, spaces, and visible or high characters
+// eslint-disable-next-line no-control-regex
+const INVALID_HEADER = /[^\t\x20-\x7e\x80-\xff]/;
+
+/**
+ * @param {any} req
+ * @returns {number} the revision of the Engine.IO protocol that the request asks for: exactly "4", or else 3
+ */
+function protocolOf(req) {
+  return req._query.EIO === "4" ? 4 : 3;
+}
+
+/**
+ * Says whether a request may pass.
+ *
+ * @param {any} req an IncomingMessage with `_query`
+ * @param {boolean} upgrade whether it is an upgrade request
+ * @param {any} opts options of the engine
+ * @param {(sid: string) => string | undefined} transportOf the current transport of an open session
+ * @param {Verdict} done
+ * @returns {void}
+ */
+function verify(req, upgrade, opts, transportOf, done) {
+  const { transport, sid } = req._query;
+  if (!opts.transports.includes(transport) || transport === "webtransport") {
+    if (debug.enabled) debug('unknown transport "%s"', transport);
+    return done(ENGINE_ERRORS.UNKNOWN_TRANSPORT, { transport });
+  }
+  const { origin } = req.headers;
+  if (origin !== undefined && INVALID_HEADER.test(origin)) {
+    req.headers.origin = null; // so that nothing reflects it
+    return done(ENGINE_ERRORS.BAD_REQUEST, { name: "INVALID_ORIGIN", origin });
+  }
+  if (sid) return verifySession(req, upgrade, transportOf(sid), done);
+  if (req.method !== "GET") return done(ENGINE_ERRORS.BAD_HANDSHAKE_METHOD, { method: req.method });
+  if (transport === "websocket" && !upgrade) {
+    return done(ENGINE_ERRORS.BAD_REQUEST, { name: "TRANSPORT_HANDSHAKE_ERROR" });
+  }
+  if (!opts.allowRequest) return done();
+  opts.allowRequest(req, (/** @type {any} */ message, /** @type {boolean} */ success) => {
+    if (success) done();
+    else done(ENGINE_ERRORS.FORBIDDEN, { message });
+  });
+}
+
+/**
+ * @param {any} req
+ * @param {boolean} upgrade
+ * @param {string | undefined} previousTransport
+ * @param {Verdict} done
+ * @returns {void}
+ */
+function verifySession(req, upgrade, previousTransport, done) {
+  const { transport, sid } = req._query;
+  if (previousTransport === undefined) {
+    if (debug.enabled) debug("unknown sid");
+    return done(ENGINE_ERRORS.UNKNOWN_SID, { sid });
+  }
+  if (!upgrade && previousTransport !== transport) {
+    return done(ENGINE_ERRORS.BAD_REQUEST, {
+      name: "TRANSPORT_MISMATCH",
+      transport,
+      previousTransport,
+    });
+  }
+  const protocol = protocolOf(req);
+  if (protocol !== 4) {
+    return done(ENGINE_ERRORS.BAD_REQUEST, {
+      name: "PROTOCOL_MISMATCH",
+      protocol,
+      previousProtocol: 4,
+    });
+  }
+  done();
+}
+
+module.exports = { protocolOf, verify };
