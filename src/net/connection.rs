@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -77,6 +78,7 @@ impl Connection {
         transport: Transport,
         main: Option<Rc<Wire>>,
         token: u32,
+        peer: Option<SocketAddr>,
     ) -> Rc<Self> {
         let now = clock::now();
         let join_deadline = now + server.connect_timeout;
@@ -104,6 +106,9 @@ impl Connection {
             let transport = u32::from(transport == Transport::WebSocket);
             record.kind(Kind::Opened).number(handle.raw()).number(connection.server.id);
             record.string(state.session.sid().as_str()).number(transport).number(token);
+            if let Some(peer) = peer {
+                record.string(&peer.ip().to_string()).number(u32::from(peer.port()));
+            }
         });
         drop(state);
         Rc::new(connection)

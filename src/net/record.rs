@@ -16,7 +16,8 @@ pub enum Kind {
     Ack = 3,
     /// `[4, handle, namespace]`
     ConnectError = 4,
-    /// `[10, handle, server, sid, transport, token]`
+    /// `[10, handle, server, sid, transport, token, address?, port?]`; the last two of the peer
+    /// of a socket that was taken over
     Opened = 10,
     /// `[11, handle, reason, message]`
     Closed = 11,
@@ -88,7 +89,7 @@ impl<'a> Record<'a> {
                 break;
             }
         }
-        self.text.push_str(std::str::from_utf8(&digits[at..]).expect("digits are ASCII"));
+        self.text.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
         self
     }
 

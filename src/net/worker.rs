@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::time::timeout;
 
+use super::adopt::prepare;
 use super::clock;
 use super::command::{
     Adopt, AdoptedStream, Batch, BridgeEvent, BridgeKey, Command, Mailbox, Operation, Outgoing,
@@ -193,7 +195,7 @@ impl Worker {
             }
             Command::Adopt(adopt) => self.adopt(*adopt),
             Command::OpenPolling { server, token, sid } => {
-                let connection = self.open(server, sid, Transport::Polling, None, token);
+                let connection = self.open(server, sid, Transport::Polling, None, token, None);
                 connection.handle_poll(self, token, PollEvent::Get);
             }
             Command::Poll { slot, token, event } => {
@@ -215,13 +217,14 @@ impl Worker {
         transport: Transport,
         main: Option<&Rc<Wire>>,
         token: u32,
+        peer: Option<SocketAddr>,
     ) -> Rc<Connection> {
         let mut connections = self.connections.borrow_mut();
         let entry = connections.vacant_entry();
         let handle = Handle::new(self.index, entry.key());
         server.sessions.insert(sid.clone(), SessionEntry { handle, transport });
-        let connection =
-            Connection::open(handle, server, sid, transport, main.map(Rc::clone), token);
+        let main_wire = main.map(Rc::clone);
+        let connection = Connection::open(handle, server, sid, transport, main_wire, token, peer);
         if let Some(wire) = main {
             wire.bind(&connection, Link::Main);
         }
@@ -236,10 +239,12 @@ impl Worker {
         let tcp = match stream {
             // Registration fails when the limit of the event queue is reached: the wire is then
             // closed before it was open.
-            AdoptedStream::Tcp(stream) => TcpStream::from_std(stream).ok().map(Some),
-            AdoptedStream::Bridge => Some(None),
+            AdoptedStream::Tcp(stream) => prepare(&stream)
+                .and_then(|peer| Ok((Some(TcpStream::from_std(stream)?), peer)))
+                .ok(),
+            AdoptedStream::Bridge => Some((None, None)),
         };
-        let Some(tcp) = tcp else {
+        let Some((tcp, peer)) = tcp else {
             environment.inbox.push(|record| {
                 record.kind(super::record::Kind::WireClosed).number(token);
             });
@@ -253,7 +258,8 @@ impl Worker {
         }
         match purpose {
             Purpose::Session(sid) => {
-                let connection = self.open(server, sid, Transport::WebSocket, Some(&wire), token);
+                let connection =
+                    self.open(server, sid, Transport::WebSocket, Some(&wire), token, peer);
                 connection.settle(self);
             }
             Purpose::Upgrade(slot) => {
