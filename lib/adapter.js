@@ -9,24 +9,13 @@ const { NO_COMPRESS, TARGET_CONNECTION, VOLATILE } = require("./ops");
 const NOT_MIRRORED = -1;
 
 /**
- * The members of a room by socket id; and the number by which the workers know the room, once it has a member that
- * they need to know of.
- *
- * @extends {Set<string>}
- */
-class Room extends Set {
-  constructor() {
-    super();
-    this.number = NOT_MIRRORED;
-  }
-}
-
-/**
  * The default adapter. Rooms are kept here, as in the adapter it extends, and mirrored to the workers, so that a
  * broadcast costs this thread one packet whatever the number of its receivers.
  *
  * Mirrored is the membership of connected sockets. The room that every socket has to itself, named by its id, is not
  * (as long as it is alone there): the connection itself is addressed.
+ *
+ * `rooms` and `sids` hold plain Sets, as everywhere; the numbers of the mirrored rooms are kept beside them.
  */
 class NativeAdapter extends Adapter {
   /** @param {any} nsp */
@@ -34,6 +23,8 @@ class NativeAdapter extends Adapter {
     super(nsp);
     /** @private @type {import("./bridge").Bridge | undefined} */
     this._bridge = undefined;
+    /** @private @type {Map<string, number>} the mirrored rooms */
+    this._numbers = new Map();
     /** @private the room of all sockets */
     this._everyone = NOT_MIRRORED;
     /** @private how many connected sockets have a connection that no worker knows */
@@ -55,8 +46,7 @@ class NativeAdapter extends Adapter {
     const rooms = this.sids.get(socket.id);
     if (rooms === undefined) return;
     this.joinEveryone(conn._handle);
-    for (const name of rooms)
-      this.mirrorJoin(/** @type {any} */ (this.rooms.get(name)), name, socket.id, conn._handle);
+    for (const name of rooms) this.mirrorJoin(name, socket.id, conn._handle);
   }
 
   /**
@@ -89,22 +79,23 @@ class NativeAdapter extends Adapter {
   }
 
   /**
-   * @param {Room} room
    * @param {string} name
    * @param {string} id
    * @param {number} handle
    * @private
    */
-  mirrorJoin(room, name, id, handle) {
+  mirrorJoin(name, id, handle) {
     const bridge = /** @type {import("./bridge").Bridge} */ (this._bridge);
-    if (room.number === NOT_MIRRORED) {
+    let number = this._numbers.get(name);
+    if (number === undefined) {
       if (name === id) return;
-      room.number = bridge.allocateRoom();
+      number = bridge.allocateRoom();
+      this._numbers.set(name, number);
       // the socket that the room is named by may have been alone there
-      const owner = room.has(name) ? this.handleOf(name) : -1;
-      if (owner !== -1) bridge.ops.join(owner, room.number);
+      const owner = this.rooms.get(name)?.has(name) ? this.handleOf(name) : -1;
+      if (owner !== -1) bridge.ops.join(owner, number);
     }
-    bridge.ops.join(handle, room.number);
+    bridge.ops.join(handle, number);
   }
 
   /**
@@ -121,15 +112,15 @@ class NativeAdapter extends Adapter {
     }
     for (const name of rooms) {
       joined.add(name);
-      let room = /** @type {Room | undefined} */ (this.rooms.get(name));
+      let room = this.rooms.get(name);
       if (room === undefined) {
-        room = new Room();
+        room = new Set();
         this.rooms.set(name, room);
         this.emit("create-room", name);
       }
       if (room.has(id)) continue;
       room.add(id);
-      if (handle !== -1) this.mirrorJoin(room, name, id, handle);
+      if (handle !== -1) this.mirrorJoin(name, id, handle);
       this.emit("join-room", name, id);
     }
   }
@@ -161,17 +152,18 @@ class NativeAdapter extends Adapter {
    * @private
    */
   removeFrom(name, id, handle) {
-    const room = /** @type {Room | undefined} */ (this.rooms.get(name));
+    const room = this.rooms.get(name);
     if (room === undefined) return;
     if (room.delete(id)) {
-      if (handle !== -1 && room.number !== NOT_MIRRORED)
-        this._bridge?.ops.leave(handle, room.number);
+      const number = handle === -1 ? undefined : this._numbers.get(name);
+      if (number !== undefined) this._bridge?.ops.leave(handle, number);
       this.emit("leave-room", name, id);
     }
     if (room.size === 0 && this.rooms.delete(name)) {
-      if (room.number !== NOT_MIRRORED) {
-        this._bridge?.freeRoom(room.number);
-        room.number = NOT_MIRRORED;
+      const number = this._numbers.get(name);
+      if (number !== undefined) {
+        this._numbers.delete(name);
+        this._bridge?.freeRoom(number);
       }
       this.emit("delete-room", name);
     }
@@ -185,11 +177,10 @@ class NativeAdapter extends Adapter {
   targets(rooms) {
     const targets = [];
     for (const name of rooms) {
-      const room = /** @type {Room | undefined} */ (this.rooms.get(name));
-      if (room === undefined) continue;
-      if (room.number !== NOT_MIRRORED) {
-        targets.push(room.number);
-      } else if (room.has(name)) {
+      const number = this._numbers.get(name);
+      if (number !== undefined) {
+        targets.push(number);
+      } else if (this.rooms.get(name)?.has(name)) {
         const owner = this.handleOf(name);
         if (owner !== -1) targets.push((TARGET_CONNECTION | owner) >>> 0);
       }

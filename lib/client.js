@@ -296,10 +296,7 @@ class Client {
     if (conn.readyState !== "open") return;
     debug("forcing transport close");
     conn.close();
-    // a WebSocket counts as closed as soon as the server wants it
-    this.onclose(
-      this._native && conn.transportName === "websocket" ? "forced close" : "forced server close",
-    );
+    this.onclose("forced server close"); // unless it is closed already
   }
 
   /**

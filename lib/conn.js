@@ -16,6 +16,7 @@ const OUTGOING = 4;
 const INCOMING = 8;
 
 const NAMES = ["polling", "websocket"];
+const WEBSOCKET = 1;
 
 /**
  * The transport of a connection, as far as it can be seen: the real one lives in a worker.
@@ -36,9 +37,12 @@ class Transport extends LazyEmitter {
     this.discarded = false;
   }
 
-  /** Whether a packet would leave at once. The workers know better: volatile packets are dropped there. */
+  /** Whether a packet would leave at once, as far as this thread knows; volatile packets are dropped by the workers. */
   get writable() {
-    return this._conn.readyState === "open";
+    const conn = this._conn;
+    return (
+      conn.readyState === "open" && (this.name !== "polling" || conn.server.polls.has(conn.id))
+    );
   }
 
   get readyState() {
@@ -229,14 +233,17 @@ class Conn extends LazyEmitter {
   }
 
   /**
-   * Closes the session.
+   * Closes the session. A WebSocket, or whatever is discarded, counts as closed at once; a polling session when the
+   * client has fetched what is left for it.
    *
    * @param {boolean} [discard] whether to drop what waits to be written
+   * @returns {this}
    */
   close(discard) {
     if (this.readyState === "closed" || (this.readyState === "closing" && !discard)) return this;
-    this.readyState = "closing";
     this._bridge.ops.close(this._handle, !!discard);
+    if (discard || this._transportIndex === WEBSOCKET) this.onclose("forced close");
+    else this.readyState = "closing";
     return this;
   }
 
@@ -272,10 +279,11 @@ class Conn extends LazyEmitter {
   onrecord(kind, argument, more) {
     switch (kind) {
       case Record.CLOSED:
-        this.onclose(
-          argument,
-          more === null || more === undefined ? undefined : transportError(more),
-        );
+        try {
+          this.onclose(argument, typeof more === "string" ? transportError(more) : undefined);
+        } finally {
+          this._bridge.forget(this._handle); // whatever a handler throws
+        }
         break;
       case Record.UPGRADING:
         this.upgrading = true;
@@ -284,7 +292,7 @@ class Conn extends LazyEmitter {
       case Record.UPGRADED:
         this.upgrading = false;
         this.upgraded = true;
-        this._transportIndex = 1;
+        this._transportIndex = WEBSOCKET;
         this._transport = undefined;
         this.server.onupgraded(this, argument);
         if (this.listenerCount("upgrade") > 0) this.emit("upgrade", this.transport);
@@ -313,17 +321,15 @@ class Conn extends LazyEmitter {
    * @param {Error} [description]
    */
   onclose(reason, description) {
+    if (this.readyState === "closed") return;
     this.readyState = "closed";
     this.server.onclosed(this);
-    try {
-      if (this._client !== undefined) this._client.onclose(reason, description);
-      this.emit("close", reason, description);
-    } finally {
-      if (this._watched & OUTGOING) this._bridge.watchers--;
-      this._watched = 0;
-      this._client = undefined;
-      this._bridge.forget(this._handle);
-    }
+    if (this._watched & OUTGOING) this._bridge.watchers--;
+    this._watched = 0;
+    const client = this._client;
+    this._client = undefined;
+    if (client !== undefined) client.onclose(reason, description);
+    this.emit("close", reason, description);
   }
 
   /**

@@ -30,6 +30,9 @@ const DEFAULTS = {
   allowEIO3: false,
 };
 
+/** A WebSocket close frame without a code. */
+const CLOSE_FRAME = Buffer.from([0x88, 0x00]);
+
 const COOKIE_DEFAULTS = { name: "io", path: "/", httpOnly: true, sameSite: "lax" };
 
 const NO_ORIGIN = { remoteAddress: undefined, rebuild: () => undefined };
@@ -55,6 +58,8 @@ class Engine extends EventEmitter {
     this.httpServer = undefined;
     /** @type {any} ms; an option of the Socket.IO server that the workers watch over */
     this.connectTimeout = opts.connectTimeout || 45000;
+    /** @type {Map<string, PollingDoor>} requests that wait for something to be sent, by session id */
+    this.polls = new Map();
     /** @private the bridge and our number there, from the first request on */
     this._bridge = /** @type {import("./bridge").Bridge | undefined} */ (undefined);
     /** @private */
@@ -94,7 +99,8 @@ class Engine extends EventEmitter {
   *conns() {
     if (this._bridge === undefined) return;
     for (const session of this._bridge.sessions()) {
-      if (session instanceof Conn && session.server === this) yield session;
+      if (session instanceof Conn && session.server === this && session.readyState !== "closed")
+        yield session;
     }
   }
 
@@ -229,8 +235,11 @@ class Engine extends EventEmitter {
       }
       const response = this.upgradeResponse(req, socket, res.headers);
       if (response === undefined) return;
-      const { sid } = req._query;
-      if (sid) {
+      const { sid, transport } = req._query;
+      if (transport !== "websocket") {
+        // the handshake is right, but nothing can be spoken over it
+        socket.end(Buffer.concat([Buffer.from(response, "latin1"), CLOSE_FRAME]));
+      } else if (sid) {
         this.openWire(req, socket, sid, false, head, response);
       } else {
         this.handshake(
@@ -325,7 +334,7 @@ class Engine extends EventEmitter {
     );
     if (!response.startsWith("!")) return response;
     const refusal = JSON.parse(response.slice(1));
-    abortHandshake(socket, refusal.status, refusal.message, refusal.headers ?? {});
+    abortHandshake(socket, refusal.status, refusal.message, refusal.headers ?? "");
     return undefined;
   }
 

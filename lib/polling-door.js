@@ -71,6 +71,7 @@ class PollingDoor {
 
   /** A request for what there is to be sent. */
   poll() {
+    if (!this.engine.polls.has(this.sid)) this.engine.polls.set(this.sid, this);
     const known = this.bridge.native.pollGet(this.engine.nativeId(), this.token, this.sid);
     if (!known) this.refuse();
   }
@@ -102,10 +103,11 @@ class PollingDoor {
         return;
       }
       stop();
-      if (!native.pollTooLarge(server, token, sid)) this.refuse();
+      native.pollTooLarge(server, token, sid);
     };
     const onend = () => {
-      if (!this.answered && !native.pollBody(server, token, sid, body.take())) this.refuse();
+      // when the session has gone meanwhile, its answer to this request is on the way
+      if (!this.answered) native.pollBody(server, token, sid, body.take());
     };
     req.on("data", ondata);
     req.on("end", onend);
@@ -168,6 +170,8 @@ class PollingDoor {
     this.answered = true;
     this.res.removeListener("close", this.onresponseClose);
     this.bridge.doors.delete(this.token);
+    const { polls } = this.engine;
+    if (polls.get(this.sid) === this) polls.delete(this.sid);
   }
 
   onresponseClose() {

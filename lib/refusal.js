@@ -31,22 +31,22 @@ function abortRequest(res, code, context) {
  */
 function abortUpgrade(socket, code, context) {
   const message = String(context?.message || ENGINE_ERROR_MESSAGES[code]);
-  abortHandshake(socket, 400, message, {}, "Content-type");
+  abortHandshake(socket, 400, message, "", "Content-type");
 }
 
 /**
  * @param {import("node:stream").Duplex} socket
  * @param {number} status
  * @param {string} message the body
- * @param {Record<string, string>} headers further headers
+ * @param {string} lines further headers, each with its line end
  * @param {string} [typeHeader] its spelling: the Engine.IO answer and that of the WebSocket handshake differ
  */
-function abortHandshake(socket, status, message, headers, typeHeader = "Content-Type") {
+function abortHandshake(socket, status, message, lines, typeHeader = "Content-Type") {
   socket.on("error", noop); // the peer may have gone
   if (socket.writable) {
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n${typeHeader}: text/html\r\n`;
     head += `Content-Length: ${Buffer.byteLength(message)}\r\n`;
-    for (const name of Object.keys(headers)) head += `${name}: ${headers[name]}\r\n`;
+    head += lines;
     socket.once("finish", () => socket.destroy());
     socket.end(`${head}\r\n${message}`);
   } else {

@@ -63,7 +63,8 @@ class RequestInfo {
     req.httpVersion = this.httpVersion;
     req.method = this.method;
     req.url = this.url;
-    req.rawHeaders = this.raw === "" ? [] : this.raw.split("\n");
+    const rawHeaders = this.raw === "" ? [] : this.raw.split("\n");
+    req._addHeaderLines(rawHeaders, rawHeaders.length); // as Node's parser does; `headers` is made from it on demand
     req.complete = true;
     req._query = parseQuery(this.url);
     return req;

@@ -316,7 +316,7 @@ class Server extends Chain {
         await nsp.adapter.close();
       }),
     );
-    this.engine?.close();
+    this.engine.close(); // rejects when there is none
     const { httpServer } = this;
     if (httpServer === undefined) {
       if (done) done();

@@ -195,6 +195,16 @@ class RawWebSocket {
     this.socket.write(frame(opcode, payload, options));
   }
 
+  /** Waits until an answer other than 101 is complete, by its length or by the end of the connection. */
+  refusal() {
+    const complete = () =>
+      this.ended || this.body.length >= Number(this.headers["content-length"]) || this.body.endsWith("0\r\n\r\n");
+    const wait = async () => {
+      while (!complete()) await this.changed();
+    };
+    return within(wait(), "the body of a refusal");
+  }
+
   /** Waits until the other side has closed the TCP connection. */
   gone() {
     this.socket.resume();

@@ -1,0 +1,176 @@
+"use strict";
+
+/** Hostile clients and hostile arguments: memory stays bounded, nothing is lost, the same exceptions as upstream. */
+
+const assert = require("node:assert/strict");
+const fs = require("node:fs");
+const os = require("node:os");
+const path = require("node:path");
+const { test } = require("node:test");
+const { ours, selected } = require("./support/implementations");
+const { RawWebSocket } = require("./support/raw-websocket");
+const { OPCODE, frame } = require("./support/raw-websocket");
+const { spawn } = require("./support/child");
+const { eventually, within } = require("./support/waiting");
+const { deepArray } = require("./support/values");
+const { DIRECT, scenario } = require("./parity/harness");
+
+/** 192 MB offered to a server that does not read them: far more than the inbox bound of 64 MiB. */
+const FLOOD_MESSAGES = 6_000;
+const FLOOD_PADDING = 32_000;
+/** The inbox bound, twice for its text being made, and what the kernel and the allocator hold besides. */
+const FLOOD_TOLERANCE = 220 * 1024 * 1024;
+
+for (const implementation of selected()) {
+  test(`${implementation.name}: a flood while JavaScript is blocked is bounded, ordered and complete`, { timeout: 120_000 }, async (t) => {
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), "flood-"));
+    t.after(() => fs.rmSync(directory, { recursive: true }));
+    const release = path.join(directory, "release");
+    const server = spawn("flood-server", implementation, { args: [release] });
+    t.after(server.kill);
+    const { port } = await server.message();
+    const raw = await RawWebSocket.open(port, "/socket.io/?EIO=4&transport=websocket");
+    t.after(() => raw.destroy());
+    await raw.next();
+    await raw.join();
+    raw.text('42["block"]');
+    assert.deepEqual(await server.message(), { blocked: true });
+
+    const padding = "x".repeat(FLOOD_PADDING);
+    let pushedBack = false;
+    const flood = (async () => {
+      for (let n = 0; n < FLOOD_MESSAGES; n++) {
+        if (raw.socket.write(frame(OPCODE.text, Buffer.from(`42["n",${n},"${padding}"]`)))) continue;
+        // The first second without a drain shows that the server has stopped reading: JavaScript may go on.
+        const timer = setTimeout(() => {
+          pushedBack = true;
+          fs.writeFileSync(release, "");
+        }, 1_000);
+        await new Promise((resolve) => raw.socket.once("drain", resolve));
+        clearTimeout(timer);
+      }
+      fs.writeFileSync(release, "");
+      raw.text('427["end"]');
+    })();
+    await within(flood, "the flood to be sent", 60_000);
+    assert.equal(pushedBack, true, "a blocked server pushes back on its client");
+    const { before, peak } = await server.message(60_000);
+    const answer = await within(
+      (async () => {
+        for (;;) {
+          const packet = await raw.next();
+          assert.notEqual(packet, null, "the connection lives");
+          if (packet.startsWith("437")) return JSON.parse(packet.slice(3))[0];
+        }
+      })(),
+      "the count",
+      60_000,
+    );
+    const grown = Math.max(peak, answer.peak) - before;
+    t.diagnostic(`grew by ${Math.round(grown / 2 ** 20)} MiB`);
+    assert.deepEqual([answer.count, answer.ordered], [FLOOD_MESSAGES, true]);
+    assert.ok(grown < FLOOD_TOLERANCE, `grew by ${grown} bytes`);
+    raw.destroy();
+    server.send("close");
+    const { code, stderr } = await server.exit();
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+  });
+}
+
+/** What a call does: its result or what it throws. */
+function outcome(call) {
+  try {
+    return { returned: call() };
+  } catch (error) {
+    return { threw: error instanceof Error, name: error?.name, message: error?.message ?? error };
+  }
+}
+
+/** Arguments nobody should emit. Made anew for each use. */
+function hostile() {
+  const circular = { name: "circular" };
+  circular.self = circular;
+  const circularArray = [];
+  circularArray.push([circularArray]);
+  const revoked = Proxy.revocable({}, {});
+  revoked.revoke();
+  return {
+    circular: [circular],
+    "circular array": [circularArray],
+    BigInt: [1n],
+    "nested BigInt": [{ a: [1n] }],
+    "throwing toJSON": [{ toJSON() { throw new Error("from toJSON"); } }],
+    "throwing getter": [{ get x() { throw new RangeError("from getter"); } }],
+    "throwing a string": [{ get x() { throw "a string"; } }], // eslint-disable-line no-throw-literal
+    "a revoked proxy": [revoked.proxy],
+    "a proxy that throws": [new Proxy({}, { ownKeys() { throw new Error("from proxy"); } })],
+    "10,000 levels": [deepArray(10_000)],
+    "circular with a Buffer": [Object.assign({ b: Buffer.from("b") }, { get self() { return this; } })],
+    "array buffer of zero length": [new ArrayBuffer(0)],
+    "a shared array buffer": [new SharedArrayBuffer(4)],
+    "a view of a shared buffer": [new Uint8Array(new SharedArrayBuffer(4))],
+    "toJSON that returns itself": [(() => { const o = { toJSON: () => o, x: 1 }; return o; })()],
+    "an object without prototype": [Object.assign(Object.create(null), { a: 1 })],
+    "no arguments but a symbol": [Symbol("s")],
+  };
+}
+
+for (const kind of Object.keys(hostile())) {
+  scenario(`hostile arguments: ${kind}`, { modes: DIRECT }, async ({ io, pair, trace }) => {
+    const { client, socket } = await pair();
+    const got = [];
+    client.on("x", (...args) => got.push(args));
+    const calls = {
+      emit: () => socket.emit("x", ...hostile()[kind]),
+      broadcast: () => io.emit("x", ...hostile()[kind]),
+      room: () => io.to(socket.id).emit("x", ...hostile()[kind]),
+      "with ack": () => socket.emit("x", ...hostile()[kind], () => {}),
+    };
+    for (const [name, call] of Object.entries(calls)) trace("outcome", name, outcome(call));
+    // In an ack of the server, too.
+    const acked = new Promise((resolve) => {
+      socket.on("ask", (reply) => {
+        trace("ack", outcome(() => reply(...hostile()[kind])));
+        resolve();
+      });
+    });
+    client.emit("ask");
+    client.emit("ask", () => {});
+    await within(acked, "the ack");
+    client.on("alive", (reply) => reply("yes"));
+    assert.equal(await within(socket.emitWithAck("alive"), "an ack"), "yes", "the connection goes on");
+    trace("client", JSON.stringify(got).length, got.length);
+  });
+}
+
+// A connection of upstream does not survive these: what it must do is throw, and what ours must do is throw and go on.
+for (const make of [() => new ArrayBuffer(8), () => new Uint8Array(8)]) {
+  scenario(`hostile arguments: a detached ${make().constructor.name}`, { modes: ["websocket"] }, async (stage) => {
+    const { client, socket } = await stage.pair();
+    await eventually(() => socket.conn.transport.writable, "a writable transport");
+    const bytes = make();
+    structuredClone(bytes.buffer ?? bytes, { transfer: [bytes.buffer ?? bytes] });
+    const { name } = outcome(() => socket.emit("x", bytes));
+    assert.equal(name, "TypeError");
+    if (stage.implementation !== ours) return;
+    client.on("alive", (reply) => reply("yes"));
+    assert.equal(await within(socket.emitWithAck("alive"), "an ack"), "yes");
+  });
+}
+
+scenario("hostile arguments: emit, join and to with odd names", { modes: ["websocket"] }, async ({ io, pair, trace }) => {
+  const { socket } = await pair();
+  // The client ends the connection for a name that is not a string; here only the server's calls count.
+  for (const name of [1, {}, [], Symbol("s"), () => {}, NaN, undefined, null]) {
+    const label = String(name);
+    trace("emit", label, outcome(() => socket.emit(name, 1)));
+    trace("join", label, outcome(() => socket.join(name)), outcome(() => io.to(name).emit("r", 1)));
+  }
+});
+
+scenario("hostile arguments: a number where bytes are expected", { modes: ["websocket"] }, async ({ pair, trace }) => {
+  const { client, socket } = await pair();
+  const got = new Promise((resolve) => client.once("x", (...args) => resolve(args)));
+  socket.emit("x", 1e9);
+  assert.deepEqual(await within(got, "the event"), [1e9]);
+});
