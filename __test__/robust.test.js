@@ -11,7 +11,7 @@ const { ours, selected } = require("./support/implementations");
 const { RawWebSocket } = require("./support/raw-websocket");
 const { OPCODE, frame } = require("./support/raw-websocket");
 const { spawn } = require("./support/child");
-const { eventually, within } = require("./support/waiting");
+const { within } = require("./support/waiting");
 const { deepArray } = require("./support/values");
 const { DIRECT, scenario } = require("./parity/harness");
 
@@ -143,16 +143,15 @@ for (const kind of Object.keys(hostile())) {
   });
 }
 
-// A connection of upstream does not survive these: what it must do is throw, and what ours must do is throw and go on.
+// Upstream throws these out of a later flush, where no application can catch it: there is nothing to be equal to.
 for (const make of [() => new ArrayBuffer(8), () => new Uint8Array(8)]) {
   scenario(`hostile arguments: a detached ${make().constructor.name}`, { modes: ["websocket"] }, async (stage) => {
+    if (stage.implementation !== ours) return;
     const { client, socket } = await stage.pair();
-    await eventually(() => socket.conn.transport.writable, "a writable transport");
     const bytes = make();
     structuredClone(bytes.buffer ?? bytes, { transfer: [bytes.buffer ?? bytes] });
     const { name } = outcome(() => socket.emit("x", bytes));
     assert.equal(name, "TypeError");
-    if (stage.implementation !== ours) return;
     client.on("alive", (reply) => reply("yes"));
     assert.equal(await within(socket.emitWithAck("alive"), "an ack"), "yes");
   });

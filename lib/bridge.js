@@ -1,9 +1,11 @@
 "use strict";
 
 const debug = require("debug")("socket.io:bridge");
+const { invalidOption } = require("./errors");
 const { Ops } = require("./ops");
 
 const TABLES = 16; // a handle is a slot of a worker: the low bits name the worker
+const MAX_WORKERS = TABLES;
 const LONGEST_TIMER = 2 ** 30; // ms
 
 /**
@@ -40,11 +42,13 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @property {(kind: number, argument: any, more: any) => void} onrecord called in a tick of its own
  */
 
+/** @typedef {{ address: string, port: number }} Peer where a connection comes from, as a worker has read it */
+
 /**
  * What the bridge asks of an engine.
  *
  * @typedef {object} SessionOwner
- * @property {(handle: number, sid: string, transport: number, token: number) => Session | undefined} onopen
+ * @property {(handle: number, sid: string, transport: number, token: number, peer?: Peer) => Session | undefined} onopen
  */
 
 /**
@@ -82,9 +86,12 @@ const Record = Object.freeze({
  * The bridge of this thread to the workers: records come up in batches, operations go down in batches.
  */
 class Bridge {
-  /** @param {new (wake: () => void, workers: number) => Native} NativeBridge */
-  constructor(NativeBridge) {
-    this.native = new NativeBridge(() => this.drain(), 0);
+  /**
+   * @param {new (wake: () => void, workers: number) => Native} NativeBridge
+   * @param {number} [workers] threads, if this is the first bridge of the process; 0: the default number
+   */
+  constructor(NativeBridge, workers = 0) {
+    this.native = new NativeBridge(() => this.drain(), workers);
     this.ops = new Ops((buffer, length) => this.native.flush(buffer, length));
     /** @type {(Session | undefined)[][]} by the low bits of the handle, then by the rest */
     this.tables = Array.from({ length: TABLES }, () => []);
@@ -233,14 +240,16 @@ class Bridge {
     }
   }
 
-  /** @param {any[]} record [kind, handle, server, sid, transport, token] */
+  /** @param {any[]} record [kind, handle, server, sid, transport, token, address?, port?] */
   open(record) {
     const handle = record[1];
     this.retain();
     const table = this.tables[handle & (TABLES - 1)];
     const slot = handle >>> 4;
     while (table.length <= slot) table.push(undefined); // keeps the array dense
-    const session = this.owners.get(record[2])?.onopen(handle, record[3], record[4], record[5]);
+    const peer = record.length > 6 ? { address: record[6], port: record[7] } : undefined;
+    const owner = this.owners.get(record[2]);
+    const session = owner?.onopen(handle, record[3], record[4], record[5], peer);
     if (session === undefined) {
       debug("session %d has no owner any more", handle);
       table[slot] = ORPHAN;
@@ -317,12 +326,38 @@ const ORPHAN = {
 };
 
 /**
+ * @param {unknown} [workers] the option of that name
  * @returns {Bridge} the bridge of this thread, made at the first call
  */
-function getBridge() {
+function getBridge(workers) {
+  const count = workerCount(workers);
   // loaded here so that requiring the package starts nothing
-  bridge ??= new Bridge(/** @type {any} */ (require("../native")).Bridge);
+  bridge ??= new Bridge(/** @type {any} */ (require("../native")).Bridge, count);
   return bridge;
 }
 
-module.exports = { Bridge, Record, getBridge };
+/**
+ * Reads how many worker threads are asked for.
+ *
+ * @param {unknown} option the option `workers`
+ * @returns {number} 0 for the default number
+ * @throws {TypeError} when it is not a number of threads
+ */
+function workerCount(option) {
+  const { FERROSOCKET_WORKERS: variable } = process.env;
+  if (option !== undefined) return checkWorkers("option workers", option);
+  return variable ? checkWorkers("environment variable FERROSOCKET_WORKERS", variable) : 0;
+}
+
+/**
+ * @param {string} what
+ * @param {any} value
+ * @returns {number}
+ */
+function checkWorkers(what, value) {
+  const count = Number(value);
+  if (Number.isInteger(count) && count >= 1 && count <= MAX_WORKERS) return count;
+  throw invalidOption(what, value, `give a whole number from 1 to ${MAX_WORKERS}`);
+}
+
+module.exports = { Bridge, Record, getBridge, workerCount };

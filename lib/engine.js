@@ -3,7 +3,7 @@
 const { EventEmitter } = require("node:events");
 const cors = require("cors");
 const debug = require("debug")("engine");
-const { getBridge } = require("./bridge");
+const { getBridge, workerCount } = require("./bridge");
 const { Conn } = require("./conn");
 const { serializeCookie } = require("./cookie");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES, unsupported } = require("./errors");
@@ -50,6 +50,7 @@ class Engine extends EventEmitter {
     super();
     /** @type {any} */
     this.opts = { ...DEFAULTS, ...opts };
+    workerCount(opts.workers); // a wrong value is told at once, not at the first request
     if (opts.cookie) this.opts.cookie = { ...COOKIE_DEFAULTS, ...opts.cookie };
     /** @type {Function[]} */
     this.middlewares = [];
@@ -106,7 +107,7 @@ class Engine extends EventEmitter {
 
   /** @returns {import("./bridge").Bridge} */
   bridge() {
-    return (this._bridge ??= getBridge());
+    return (this._bridge ??= getBridge(this.opts.workers));
   }
 
   /** @returns {number} our number at the bridge; the options count as they are at the first call */
@@ -440,16 +441,21 @@ class Engine extends EventEmitter {
    * @param {string} sid
    * @param {number} transport
    * @param {number} token
+   * @param {import("./bridge").Peer} [peer]
    * @returns {Conn}
    */
-  onopen(handle, sid, transport, token) {
+  onopen(handle, sid, transport, token, peer) {
     const bridge = this.bridge();
     const door = /** @type {PollingDoor | WebSocketDoor | undefined} */ (
       /** @type {any} */ (bridge.doors.get(token))
     );
     const req = door?.req;
     const seen = this.isSeen();
-    const origin = req ? (seen ? new KeptRequest(req) : new RequestInfo(req)) : NO_ORIGIN;
+    const origin = req
+      ? seen
+        ? new KeptRequest(req, peer)
+        : new RequestInfo(req, peer)
+      : NO_ORIGIN;
     const conn = new Conn(
       this,
       bridge,
@@ -469,7 +475,6 @@ class Engine extends EventEmitter {
 
   /**
    * @returns {boolean} whether somebody could have seen the requests, or will see the connections as they come
-   * @private
    */
   isSeen() {
     const { httpServer } = this;

@@ -27,6 +27,7 @@ const ENGINE_ERROR_MESSAGES = Object.freeze({
 /** Codes of the errors that only this implementation has. */
 const CODES = Object.freeze({
   UNSUPPORTED: "SIO_ERR_UNSUPPORTED",
+  INVALID_OPTION: "SIO_ERR_INVALID_OPTION",
 });
 
 /**
@@ -45,6 +46,20 @@ function reservedEvent(name) {
  */
 function unsupported(what) {
   return Object.assign(new Error(`${what} is not supported yet`), { code: CODES.UNSUPPORTED });
+}
+
+/**
+ * An option of ours with a value that it can't have.
+ *
+ * @param {string} what "option x" or "environment variable X"
+ * @param {unknown} value
+ * @param {string} fix what to do instead
+ * @returns {Error & { code: string }}
+ */
+function invalidOption(what, value, fix) {
+  return Object.assign(new TypeError(`${what} can't be ${String(value)}: ${fix}`), {
+    code: CODES.INVALID_OPTION,
+  });
 }
 
 /** @returns {Error} */
@@ -78,6 +93,7 @@ module.exports = {
   ENGINE_ERRORS,
   ENGINE_ERROR_MESSAGES,
   MESSAGES,
+  invalidOption,
   reservedEvent,
   timedOut,
   transportError,

@@ -21,8 +21,11 @@ function parseQuery(url) {
  * which that is built again when somebody asks.
  */
 class RequestInfo {
-  /** @param {any} req an IncomingMessage, with `_query` */
-  constructor(req) {
+  /**
+   * @param {any} req an IncomingMessage, with `_query`
+   * @param {import("./bridge").Peer} [peer] known when the socket was taken over: then Node's does not know it any more
+   */
+  constructor(req, peer) {
     const { socket } = req;
     /** @type {string} */
     this.method = req.method;
@@ -33,9 +36,9 @@ class RequestInfo {
     // one flat string instead of two per header; a header holds no line feed
     this.raw = req.rawHeaders.join("\n");
     /** @type {string | undefined} */
-    this.remoteAddress = socket.remoteAddress;
+    this.remoteAddress = peer ? peer.address : socket.remoteAddress;
     /** @type {number | undefined} */
-    this.remotePort = socket.remotePort;
+    this.remotePort = peer ? peer.port : socket.remotePort;
     this.encrypted = !!socket.encrypted;
   }
 
@@ -73,11 +76,20 @@ class RequestInfo {
 
 /** The request itself, kept because somebody may hold or have changed it. */
 class KeptRequest {
-  /** @param {any} req an IncomingMessage */
-  constructor(req) {
+  /**
+   * @param {any} req an IncomingMessage
+   * @param {import("./bridge").Peer} [peer] known when the socket was taken over
+   */
+  constructor(req, peer) {
     this.req = req;
+    const { socket } = req;
+    if (peer !== undefined && socket._peername === undefined) {
+      // where Node keeps it: so that the socket goes on answering remoteAddress and the like
+      const family = peer.address.includes(":") ? "IPv6" : "IPv4";
+      socket._peername = { address: peer.address, family, port: peer.port };
+    }
     /** @type {string | undefined} */
-    this.remoteAddress = req.socket.remoteAddress;
+    this.remoteAddress = socket.remoteAddress;
   }
 
   /** @returns {any} */

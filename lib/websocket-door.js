@@ -65,7 +65,6 @@ class WebSocketDoor {
   open(sid, isNew, head, response) {
     const { socket } = this;
     if (typeof socket.setTimeout === "function") socket.setTimeout(0);
-    if (typeof socket.setNoDelay === "function") socket.setNoDelay();
     const descriptor = descriptorOf(socket);
     if (descriptor >= 0) this.takeOver(descriptor, sid, isNew, head, response);
     else this.pump(sid, isNew, head, response);
@@ -82,8 +81,8 @@ class WebSocketDoor {
   takeOver(descriptor, sid, isNew, head, response) {
     const { socket } = this;
     this.kind = "takeover";
-    // asked for now, they are remembered when the handle is gone
-    void (socket.remoteAddress, socket.localAddress);
+    // asked for now, it is remembered when the handle is gone; the peer's address comes from the worker
+    if (this.engine.isSeen()) void socket.localAddress;
     socket._handle.readStop();
     const { native } = this.bridge;
     const bytes = collect(socket, head);
@@ -120,6 +119,7 @@ class WebSocketDoor {
    */
   pump(sid, isNew, head, response) {
     const { socket, token } = this;
+    if (typeof socket.setNoDelay === "function") socket.setNoDelay();
     const { native } = this.bridge;
     const taken = native.bridgeOpen(
       this.engine.nativeId(),
