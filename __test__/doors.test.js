@@ -40,7 +40,8 @@ const APPLICATIONS = {
     return http.createServer(app.callback());
   },
   https: () => https.createServer(tls, (req, res) => res.end("app")),
-  "http2 with HTTP/1": () => http2.createSecureServer({ ...tls, allowHTTP1: true }, (req, res) => res.end("app")),
+  "http2 with HTTP/1": () =>
+    http2.createSecureServer({ ...tls, allowHTTP1: true }, (req, res) => res.end("app")),
 };
 
 const isSecure = (name) => name.startsWith("http2") || name === "https";
@@ -50,30 +51,41 @@ async function talk(client, socket) {
   socket.on("up", (text, data, reply) => reply(`${text}!`, data));
   client.on("down", (data, reply) => reply(data));
   const up = await within(
-    new Promise((resolve) => client.emit("up", "é".repeat(2_000), Buffer.from("abc"), (...args) => resolve(args))),
+    new Promise((resolve) =>
+      client.emit("up", "é".repeat(2_000), Buffer.from("abc"), (...args) => resolve(args)),
+    ),
     "an ack from the server",
   );
   assert.deepEqual(up, [`${"é".repeat(2_000)}!`, Buffer.from("abc")]);
   const large = Buffer.alloc(200_000, 5);
-  assert.deepEqual(await within(socket.emitWithAck("down", large), "an ack from the client"), large);
+  assert.deepEqual(
+    await within(socket.emitWithAck("down", large), "an ack from the client"),
+    large,
+  );
   const seen = [];
   client.on("n", (n) => seen.push(n));
   const end = until(client, "end");
   for (let n = 0; n < 500; n++) socket.emit("n", n);
   socket.emit("end");
   await end;
-  assert.deepEqual(seen, Array.from({ length: 500 }, (_, n) => n));
+  assert.deepEqual(
+    seen,
+    Array.from({ length: 500 }, (_, n) => n),
+  );
 }
 
 /** The body of the application's own page. */
 function page(name, port) {
   const { get } = isSecure(name) ? https : http;
   const answer = new Promise((resolve, reject) => {
-    const request = get({ host: "127.0.0.1", port, path: "/app", rejectUnauthorized: false, agent: false }, (response) => {
-      let body = "";
-      response.on("data", (chunk) => (body += chunk));
-      response.on("end", () => resolve(body));
-    });
+    const request = get(
+      { host: "127.0.0.1", port, path: "/app", rejectUnauthorized: false, agent: false },
+      (response) => {
+        let body = "";
+        response.on("data", (chunk) => (body += chunk));
+        response.on("end", () => resolve(body));
+      },
+    );
     request.on("error", reject);
   });
   return within(answer, "the application's page");
@@ -98,7 +110,8 @@ for (const implementation of selected()) {
         });
         try {
           const [[socket]] = await Promise.all([until(io, "connection"), until(client, "connect")]);
-          if (transports.length > 1 && socket.conn.transport.name !== "websocket") await until(socket.conn, "upgrade");
+          if (transports.length > 1 && socket.conn.transport.name !== "websocket")
+            await until(socket.conn, "upgrade");
           await talk(client, socket);
           assert.equal(socket.handshake.secure, isSecure(name));
           assert.equal(socket.handshake.address, "127.0.0.1");
@@ -167,7 +180,11 @@ for (const implementation of selected()) {
     await until(front, "listening");
     const { port } = front.address();
     for (const transports of [["polling"], ["websocket"]]) {
-      const client = connect(`http://127.0.0.1:${port}`, { transports, forceNew: true, reconnection: false });
+      const client = connect(`http://127.0.0.1:${port}`, {
+        transports,
+        forceNew: true,
+        reconnection: false,
+      });
       const [[socket]] = await Promise.all([until(io, "connection"), until(client, "connect")]);
       await talk(client, socket);
       const gone = until(socket, "disconnect");
@@ -183,27 +200,29 @@ for (const implementation of selected()) {
   });
 }
 
+/** A stream whose writes are what its `other` reads. */
+class Half extends Duplex {
+  _read() {
+    const resume = this.onRead;
+    this.onRead = undefined;
+    resume?.();
+  }
+
+  _write(chunk, encoding, done) {
+    const { other } = this;
+    if (other.destroyed || other.push(chunk)) done();
+    else other.onRead = done;
+  }
+
+  _final(done) {
+    this.other.push(null);
+    done();
+  }
+}
+
 /** Two streams, each reading what the other writes. */
 function duplexPair() {
-  const make = () =>
-    new Duplex({
-      read() {
-        const resume = this.onRead;
-        this.onRead = undefined;
-        resume?.();
-      },
-      write(chunk, encoding, done) {
-        const { other } = this;
-        if (other.destroyed) done();
-        else if (other.push(chunk)) done();
-        else other.onRead = done;
-      },
-      final(done) {
-        this.other.push(null);
-        done();
-      },
-    });
-  const [a, b] = [make(), make()];
+  const [a, b] = [new Half(), new Half()];
   a.other = b;
   b.other = a;
   return [a, b];

@@ -75,24 +75,34 @@ async function measure(server) {
 }
 
 for (const implementation of selected([ours])) {
-  test(`${implementation.name}: ${ROUNDS} connects and disconnects leave nothing behind`, { timeout: 170_000 }, async (t) => {
-    const server = spawn("leak-server", implementation, { execArgv: ["--expose-gc"] });
-    t.after(server.kill);
-    const { port } = await server.message();
-    await churn(port, WARM_UP);
-    const base = await measure(server);
-    await churn(port, ROUNDS);
-    let after = await measure(server);
-    // Descriptors of connections just closed may still be on their way out.
-    for (let i = 0; i < 200 && after.fds > base.fds + FD_TOLERANCE; i++) after = await measure(server);
-    const grown = `${base.heap} → ${after.heap} bytes`;
-    t.diagnostic(`heap ${grown}, external ${base.external} → ${after.external}, fds ${base.fds} → ${after.fds}`);
-    assert.equal(after.rooms, 0);
-    assert.ok(after.fds <= base.fds + FD_TOLERANCE, `descriptors ${base.fds} → ${after.fds}`);
-    assert.ok(after.heap <= base.heap + HEAP_TOLERANCE, `heap ${grown}`);
-    assert.ok(after.external <= base.external + HEAP_TOLERANCE, `external ${base.external} → ${after.external}`);
-    server.send("close");
-    const { code, stderr } = await server.exit();
-    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
-  });
+  test(
+    `${implementation.name}: ${ROUNDS} connects and disconnects leave nothing behind`,
+    { timeout: 170_000 },
+    async (t) => {
+      const server = spawn("leak-server", implementation, { execArgv: ["--expose-gc"] });
+      t.after(server.kill);
+      const { port } = await server.message();
+      await churn(port, WARM_UP);
+      const base = await measure(server);
+      await churn(port, ROUNDS);
+      let after = await measure(server);
+      // Descriptors of connections just closed may still be on their way out.
+      for (let i = 0; i < 200 && after.fds > base.fds + FD_TOLERANCE; i++)
+        after = await measure(server);
+      const grown = `${base.heap} → ${after.heap} bytes`;
+      t.diagnostic(
+        `heap ${grown}, external ${base.external} → ${after.external}, fds ${base.fds} → ${after.fds}`,
+      );
+      assert.equal(after.rooms, 0);
+      assert.ok(after.fds <= base.fds + FD_TOLERANCE, `descriptors ${base.fds} → ${after.fds}`);
+      assert.ok(after.heap <= base.heap + HEAP_TOLERANCE, `heap ${grown}`);
+      assert.ok(
+        after.external <= base.external + HEAP_TOLERANCE,
+        `external ${base.external} → ${after.external}`,
+      );
+      server.send("close");
+      const { code, stderr } = await server.exit();
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+    },
+  );
 }

@@ -20,7 +20,8 @@ for (const implementation of selected()) {
       await run(start);
     });
 
-  const clean = ({ code, signal, stderr }) => assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: "" });
+  const clean = ({ code, signal, stderr }) =>
+    assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: "" });
 
   for (const how of ["idle", "never"]) {
     named(`a process with a closed server ends by itself (${how})`, async (start) => {
@@ -59,10 +60,13 @@ for (const implementation of selected()) {
     });
   }
 
-  named(`${WORKERS} worker_threads with a server each, closed, terminated and exited`, async (start) => {
-    const process = start("workers", implementation, { args: [String(WORKERS)] });
-    const outcomes = await process.message(100_000);
-    assert.equal(outcomes.close + outcomes.terminate + outcomes.exit, WORKERS);
-    clean(await process.exit());
-  });
+  named(
+    `${WORKERS} worker_threads with a server each, closed, terminated and exited`,
+    async (start) => {
+      const process = start("workers", implementation, { args: [String(WORKERS)] });
+      const outcomes = await process.message(100_000);
+      assert.equal(outcomes.close + outcomes.terminate + outcomes.exit, WORKERS);
+      clean(await process.exit());
+    },
+  );
 }

@@ -11,7 +11,7 @@ const { ours, selected } = require("./support/implementations");
 const { RawWebSocket } = require("./support/raw-websocket");
 const { OPCODE, frame } = require("./support/raw-websocket");
 const { spawn } = require("./support/child");
-const { within } = require("./support/waiting");
+const { until, within } = require("./support/waiting");
 const { deepArray } = require("./support/values");
 const { DIRECT, scenario } = require("./parity/harness");
 
@@ -22,59 +22,64 @@ const FLOOD_PADDING = 32_000;
 const FLOOD_TOLERANCE = 220 * 1024 * 1024;
 
 for (const implementation of selected()) {
-  test(`${implementation.name}: a flood while JavaScript is blocked is bounded, ordered and complete`, { timeout: 120_000 }, async (t) => {
-    const directory = fs.mkdtempSync(path.join(os.tmpdir(), "flood-"));
-    t.after(() => fs.rmSync(directory, { recursive: true }));
-    const release = path.join(directory, "release");
-    const server = spawn("flood-server", implementation, { args: [release] });
-    t.after(server.kill);
-    const { port } = await server.message();
-    const raw = await RawWebSocket.open(port, "/socket.io/?EIO=4&transport=websocket");
-    t.after(() => raw.destroy());
-    await raw.next();
-    await raw.join();
-    raw.text('42["block"]');
-    assert.deepEqual(await server.message(), { blocked: true });
+  test(
+    `${implementation.name}: a flood while JavaScript is blocked is bounded, ordered and complete`,
+    { timeout: 120_000 },
+    async (t) => {
+      const directory = fs.mkdtempSync(path.join(os.tmpdir(), "flood-"));
+      t.after(() => fs.rmSync(directory, { recursive: true }));
+      const release = path.join(directory, "release");
+      const server = spawn("flood-server", implementation, { args: [release] });
+      t.after(server.kill);
+      const { port } = await server.message();
+      const raw = await RawWebSocket.open(port, "/socket.io/?EIO=4&transport=websocket");
+      t.after(() => raw.destroy());
+      await raw.next();
+      await raw.join();
+      raw.text('42["block"]');
+      assert.deepEqual(await server.message(), { blocked: true });
 
-    const padding = "x".repeat(FLOOD_PADDING);
-    let pushedBack = false;
-    const flood = (async () => {
-      for (let n = 0; n < FLOOD_MESSAGES; n++) {
-        if (raw.socket.write(frame(OPCODE.text, Buffer.from(`42["n",${n},"${padding}"]`)))) continue;
-        // The first second without a drain shows that the server has stopped reading: JavaScript may go on.
-        const timer = setTimeout(() => {
-          pushedBack = true;
-          fs.writeFileSync(release, "");
-        }, 1_000);
-        await new Promise((resolve) => raw.socket.once("drain", resolve));
-        clearTimeout(timer);
-      }
-      fs.writeFileSync(release, "");
-      raw.text('427["end"]');
-    })();
-    await within(flood, "the flood to be sent", 60_000);
-    assert.equal(pushedBack, true, "a blocked server pushes back on its client");
-    const { before, peak } = await server.message(60_000);
-    const answer = await within(
-      (async () => {
-        for (;;) {
-          const packet = await raw.next();
-          assert.notEqual(packet, null, "the connection lives");
-          if (packet.startsWith("437")) return JSON.parse(packet.slice(3))[0];
+      const padding = "x".repeat(FLOOD_PADDING);
+      let pushedBack = false;
+      const flood = (async () => {
+        for (let n = 0; n < FLOOD_MESSAGES; n++) {
+          if (raw.socket.write(frame(OPCODE.text, Buffer.from(`42["n",${n},"${padding}"]`))))
+            continue;
+          // The first second without a drain shows that the server has stopped reading: JavaScript may go on.
+          const timer = setTimeout(() => {
+            pushedBack = true;
+            fs.writeFileSync(release, "");
+          }, 1_000);
+          await new Promise((resolve) => raw.socket.once("drain", resolve));
+          clearTimeout(timer);
         }
-      })(),
-      "the count",
-      60_000,
-    );
-    const grown = Math.max(peak, answer.peak) - before;
-    t.diagnostic(`grew by ${Math.round(grown / 2 ** 20)} MiB`);
-    assert.deepEqual([answer.count, answer.ordered], [FLOOD_MESSAGES, true]);
-    assert.ok(grown < FLOOD_TOLERANCE, `grew by ${grown} bytes`);
-    raw.destroy();
-    server.send("close");
-    const { code, stderr } = await server.exit();
-    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
-  });
+        fs.writeFileSync(release, "");
+        raw.text('427["end"]');
+      })();
+      await within(flood, "the flood to be sent", 60_000);
+      assert.equal(pushedBack, true, "a blocked server pushes back on its client");
+      const { before, peak } = await server.message(60_000);
+      const answer = await within(
+        (async () => {
+          for (;;) {
+            const packet = await raw.next();
+            assert.notEqual(packet, null, "the connection lives");
+            if (packet.startsWith("437")) return JSON.parse(packet.slice(3))[0];
+          }
+        })(),
+        "the count",
+        60_000,
+      );
+      const grown = Math.max(peak, answer.peak) - before;
+      t.diagnostic(`grew by ${Math.round(grown / 2 ** 20)} MiB`);
+      assert.deepEqual([answer.count, answer.ordered], [FLOOD_MESSAGES, true]);
+      assert.ok(grown < FLOOD_TOLERANCE, `grew by ${grown} bytes`);
+      raw.destroy();
+      server.send("close");
+      const { code, stderr } = await server.exit();
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+    },
+  );
 }
 
 /** What a call does: its result or what it throws. */
@@ -99,17 +104,58 @@ function hostile() {
     "circular array": [circularArray],
     BigInt: [1n],
     "nested BigInt": [{ a: [1n] }],
-    "throwing toJSON": [{ toJSON() { throw new Error("from toJSON"); } }],
-    "throwing getter": [{ get x() { throw new RangeError("from getter"); } }],
-    "throwing a string": [{ get x() { throw "a string"; } }], // eslint-disable-line no-throw-literal
+    "throwing toJSON": [
+      {
+        toJSON() {
+          throw new Error("from toJSON");
+        },
+      },
+    ],
+    "throwing getter": [
+      {
+        get x() {
+          throw new RangeError("from getter");
+        },
+      },
+    ],
+    "throwing a string": [
+      {
+        get x() {
+          throw "a string";
+        },
+      },
+    ], // eslint-disable-line no-throw-literal
     "a revoked proxy": [revoked.proxy],
-    "a proxy that throws": [new Proxy({}, { ownKeys() { throw new Error("from proxy"); } })],
+    "a proxy that throws": [
+      new Proxy(
+        {},
+        {
+          ownKeys() {
+            throw new Error("from proxy");
+          },
+        },
+      ),
+    ],
     "10,000 levels": [deepArray(10_000)],
-    "circular with a Buffer": [Object.assign({ b: Buffer.from("b") }, { get self() { return this; } })],
+    "circular with a Buffer": [
+      Object.assign(
+        { b: Buffer.from("b") },
+        {
+          get self() {
+            return this;
+          },
+        },
+      ),
+    ],
     "array buffer of zero length": [new ArrayBuffer(0)],
     "a shared array buffer": [new SharedArrayBuffer(4)],
     "a view of a shared buffer": [new Uint8Array(new SharedArrayBuffer(4))],
-    "toJSON that returns itself": [(() => { const o = { toJSON: () => o, x: 1 }; return o; })()],
+    "toJSON that returns itself": [
+      (() => {
+        const o = { toJSON: () => o, x: 1 };
+        return o;
+      })(),
+    ],
     "an object without prototype": [Object.assign(Object.create(null), { a: 1 })],
     "no arguments but a symbol": [Symbol("s")],
   };
@@ -130,7 +176,10 @@ for (const kind of Object.keys(hostile())) {
     // In an ack of the server, too.
     const acked = new Promise((resolve) => {
       socket.on("ask", (reply) => {
-        trace("ack", outcome(() => reply(...hostile()[kind])));
+        trace(
+          "ack",
+          outcome(() => reply(...hostile()[kind])),
+        );
         resolve();
       });
     });
@@ -138,38 +187,141 @@ for (const kind of Object.keys(hostile())) {
     client.emit("ask", () => {});
     await within(acked, "the ack");
     client.on("alive", (reply) => reply("yes"));
-    assert.equal(await within(socket.emitWithAck("alive"), "an ack"), "yes", "the connection goes on");
+    assert.equal(
+      await within(socket.emitWithAck("alive"), "an ack"),
+      "yes",
+      "the connection goes on",
+    );
     trace("client", JSON.stringify(got).length, got.length);
   });
 }
 
 // Upstream throws these out of a later flush, where no application can catch it: there is nothing to be equal to.
 for (const make of [() => new ArrayBuffer(8), () => new Uint8Array(8)]) {
-  scenario(`hostile arguments: a detached ${make().constructor.name}`, { modes: ["websocket"] }, async (stage) => {
-    if (stage.implementation !== ours) return;
-    const { client, socket } = await stage.pair();
-    const bytes = make();
-    structuredClone(bytes.buffer ?? bytes, { transfer: [bytes.buffer ?? bytes] });
-    const { name } = outcome(() => socket.emit("x", bytes));
-    assert.equal(name, "TypeError");
-    client.on("alive", (reply) => reply("yes"));
-    assert.equal(await within(socket.emitWithAck("alive"), "an ack"), "yes");
-  });
+  scenario(
+    `hostile arguments: a detached ${make().constructor.name}`,
+    { modes: ["websocket"] },
+    async (stage) => {
+      if (stage.implementation !== ours) return;
+      const { client, socket } = await stage.pair();
+      const bytes = make();
+      structuredClone(bytes.buffer ?? bytes, { transfer: [bytes.buffer ?? bytes] });
+      const { name } = outcome(() => socket.emit("x", bytes));
+      assert.equal(name, "TypeError");
+      client.on("alive", (reply) => reply("yes"));
+      assert.equal(await within(socket.emitWithAck("alive"), "an ack"), "yes");
+    },
+  );
 }
 
-scenario("hostile arguments: emit, join and to with odd names", { modes: ["websocket"] }, async ({ io, pair, trace }) => {
-  const { socket } = await pair();
-  // The client ends the connection for a name that is not a string; here only the server's calls count.
-  for (const name of [1, {}, [], Symbol("s"), () => {}, NaN, undefined, null]) {
-    const label = String(name);
-    trace("emit", label, outcome(() => socket.emit(name, 1)));
-    trace("join", label, outcome(() => socket.join(name)), outcome(() => io.to(name).emit("r", 1)));
-  }
-});
+scenario(
+  "hostile arguments: emit, join and to with odd names",
+  { modes: ["websocket"] },
+  async ({ io, pair, trace }) => {
+    const { socket } = await pair();
+    // The client ends the connection for a name that is not a string; here only the server's calls count.
+    for (const name of [1, {}, [], Symbol("s"), () => {}, NaN, undefined, null]) {
+      const label = String(name);
+      trace(
+        "emit",
+        label,
+        outcome(() => socket.emit(name, 1)),
+      );
+      trace(
+        "join",
+        label,
+        outcome(() => socket.join(name)),
+        outcome(() => io.to(name).emit("r", 1)),
+      );
+    }
+  },
+);
 
-scenario("hostile arguments: a number where bytes are expected", { modes: ["websocket"] }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  const got = new Promise((resolve) => client.once("x", (...args) => resolve(args)));
-  socket.emit("x", 1e9);
-  assert.deepEqual(await within(got, "the event"), [1e9]);
-});
+scenario(
+  "hostile arguments: a number where bytes are expected",
+  { modes: ["websocket"] },
+  async ({ pair }) => {
+    const { client, socket } = await pair();
+    const got = new Promise((resolve) => client.once("x", (...args) => resolve(args)));
+    socket.emit("x", 1e9);
+    assert.deepEqual(await within(got, "the event"), [1e9]);
+  },
+);
+
+/** What a client may send in one message by default, as brackets. */
+const LEVELS = 490_000;
+
+for (const [kind, text] of Object.entries({
+  arrays: `${"[".repeat(LEVELS)}${"]".repeat(LEVELS)}`,
+  "arrays left open": "[".repeat(2 * LEVELS),
+  objects: `${'{"":'.repeat(LEVELS / 3)}0${"}".repeat(LEVELS / 3)}`,
+})) {
+  for (const packet of [
+    `421["deep",${text}]`,
+    `40/x,${text}`,
+    `431[${text}]`,
+    `451-["deep",${text}]`,
+  ]) {
+    const name = `hostile packets: ${kind} as deep as a message allows, in ${packet.slice(0, 4)}`;
+    scenario(name, async ({ io, webSocket, trace }) => {
+      io.on("connection", (socket) => {
+        socket.on("deep", (...args) => args.at(-1)?.("seen"));
+        socket.on("alive", (reply) => reply());
+      });
+      const raw = await webSocket();
+      await raw.next();
+      await raw.join();
+      raw.text(packet);
+      // Whatever the server makes of it, the next client finds it at work.
+      const next = await webSocket();
+      await next.next();
+      await next.join();
+      next.text('421["alive"]');
+      assert.equal(await next.next(), "431[]");
+      if (packet.startsWith("421") && !kind.includes("open")) {
+        const answer = await raw.next();
+        trace("wire", answer);
+        assert.equal(answer, '431["seen"]');
+      }
+    });
+  }
+}
+
+scenario(
+  "hostile packets: a trickle that never pongs does not live on",
+  {
+    options: { pingInterval: 30, pingTimeout: 60 },
+  },
+  async ({ io, webSocket }) => {
+    const raw = await webSocket(undefined, { autoPong: false });
+    const connection = until(io, "connection");
+    await raw.next();
+    await raw.join();
+    const [socket] = await connection;
+    const gone = until(socket, "disconnect");
+    const trickle = setInterval(() => raw.text('42["x"]'), 15);
+    try {
+      assert.equal((await gone)[0], "ping timeout");
+    } finally {
+      clearInterval(trickle);
+    }
+  },
+);
+
+scenario(
+  "hostile packets: thousands of rooms, left in the middle of a broadcast",
+  { modes: ["websocket"] },
+  async ({ io, pair }) => {
+    const leaving = await pair();
+    const staying = await pair();
+    const rooms = Array.from({ length: 5_000 }, (_, n) => `room ${n}`);
+    leaving.socket.join(rooms);
+    staying.socket.join(rooms.slice(0, 10));
+    const end = until(staying.client, "end");
+    for (const room of rooms.slice(0, 200)) io.to(room).emit("x", room);
+    leaving.socket.disconnect(true);
+    io.to(rooms).emit("end");
+    await end;
+    assert.equal(io.sockets.adapter.rooms.size, 11);
+  },
+);

@@ -53,6 +53,7 @@ function worker() {
   });
   client.on("connect", async () => {
     for (let n = 0; n < 20; n++) await client.emitWithAck("n", n);
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     parentPort.postMessage("talking");
     if (workerData.how === "close") {
       client.close();

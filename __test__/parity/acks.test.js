@@ -43,7 +43,7 @@ scenario("acks: many at once, each gets its own", { modes: ALL }, async ({ pair 
   assert.deepEqual(await Promise.all(order.map((n) => client.emitWithAck("x", n))), order);
 });
 
-scenario("acks: called twice, sent once", async ({ io, webSocket, trace }) => {
+scenario("acks: called twice, sent once", async ({ io, webSocket }) => {
   io.on("connection", (socket) =>
     socket.on("x", (reply) => {
       reply("first");
@@ -59,20 +59,24 @@ scenario("acks: called twice, sent once", async ({ io, webSocket, trace }) => {
   assert.equal(await raw.next(), '42["end"]');
 });
 
-scenario("acks: called late, and after the socket has gone", { modes: DIRECT }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  let late;
-  socket.on("x", (reply) => {
-    late = reply;
-  });
-  client.emit("x", () => trace("client", "never"));
-  await eventually(() => late, "the event");
-  const gone = until(socket, "disconnect");
-  client.disconnect();
-  await gone;
-  late("nobody listens");
-  await turns(3);
-});
+scenario(
+  "acks: called late, and after the socket has gone",
+  { modes: DIRECT },
+  async ({ pair, trace }) => {
+    const { client, socket } = await pair();
+    let late;
+    socket.on("x", (reply) => {
+      late = reply;
+    });
+    client.emit("x", () => trace("client", "never"));
+    await eventually(() => late, "the event");
+    const gone = until(socket, "disconnect");
+    client.disconnect();
+    await gone;
+    late("nobody listens");
+    await turns(3);
+  },
+);
 
 scenario("acks: ids a raw client chooses", async ({ io, webSocket, trace }) => {
   io.on("connection", (socket) => socket.on("x", (reply) => reply(typeof reply)));
@@ -85,41 +89,47 @@ scenario("acks: ids a raw client chooses", async ({ io, webSocket, trace }) => {
   }
 });
 
-scenario("acks: unknown and repeated ids from a client are ignored", async ({ io, webSocket, trace }) => {
-  const raw = await webSocket();
-  const connection = until(io, "connection");
-  await raw.next();
-  await raw.join();
-  const [socket] = await connection;
-  const calls = [];
-  socket.emit("q", (...args) => calls.push(args));
-  const question = await raw.next();
-  trace("wire", question);
-  assert.equal(question, '420["q"]');
-  raw.text('4399["unknown"]');
-  raw.text('430["yes",1]');
-  raw.text('430["again"]');
-  socket.on("end", (reply) => reply());
-  raw.text('421["end"]');
-  assert.equal(await raw.next(), "431[]");
-  assert.deepEqual(calls, [["yes", 1]]);
-});
-
-scenario("acks: ids count up per namespace, over all its sockets", async ({ io, webSocket, trace }) => {
-  for (let i = 0; i < 2; i++) {
+scenario(
+  "acks: unknown and repeated ids from a client are ignored",
+  async ({ io, webSocket, trace }) => {
     const raw = await webSocket();
     const connection = until(io, "connection");
     await raw.next();
     await raw.join();
     const [socket] = await connection;
-    socket.emit("a", () => {});
-    socket.emit("b", () => {});
-    const answered = answer((reply) => io.timeout(20_000).to(socket.id).emit("c", reply));
-    for (let n = 0; n < 3; n++) trace("wire", await raw.next());
-    raw.text(`43${i * 3 + 2}["c"]`);
-    assert.deepEqual(await answered, [null, ["c"]]);
-  }
-});
+    const calls = [];
+    socket.emit("q", (...args) => calls.push(args));
+    const question = await raw.next();
+    trace("wire", question);
+    assert.equal(question, '420["q"]');
+    raw.text('4399["unknown"]');
+    raw.text('430["yes",1]');
+    raw.text('430["again"]');
+    socket.on("end", (reply) => reply());
+    raw.text('421["end"]');
+    assert.equal(await raw.next(), "431[]");
+    assert.deepEqual(calls, [["yes", 1]]);
+  },
+);
+
+scenario(
+  "acks: ids count up per namespace, over all its sockets",
+  async ({ io, webSocket, trace }) => {
+    for (let i = 0; i < 2; i++) {
+      const raw = await webSocket();
+      const connection = until(io, "connection");
+      await raw.next();
+      await raw.join();
+      const [socket] = await connection;
+      socket.emit("a", () => {});
+      socket.emit("b", () => {});
+      const answered = answer((reply) => io.timeout(20_000).to(socket.id).emit("c", reply));
+      for (let n = 0; n < 3; n++) trace("wire", await raw.next());
+      raw.text(`43${i * 3 + 2}["c"]`);
+      assert.deepEqual(await answered, [null, ["c"]]);
+    }
+  },
+);
 
 scenario("acks: a silent client and a timeout", { modes: DIRECT }, async ({ pair, trace }) => {
   const { socket } = await pair();
@@ -137,23 +147,31 @@ scenario("acks: with a timeout that is met", { modes: ALL }, async ({ pair, trac
   assert.equal(await socket.timeout(10_000).emitWithAck("x"), "in");
 });
 
-scenario("acks: the timeout is for one emit only", { modes: ["websocket"] }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  client.on("x", (reply) => reply("plain"));
-  assert.equal(socket.timeout(10_000), socket);
-  trace("first", await answer((reply) => socket.emit("x", reply)));
-  trace("second", await answer((reply) => socket.emit("x", reply)));
-});
+scenario(
+  "acks: the timeout is for one emit only",
+  { modes: ["websocket"] },
+  async ({ pair, trace }) => {
+    const { client, socket } = await pair();
+    client.on("x", (reply) => reply("plain"));
+    assert.equal(socket.timeout(10_000), socket);
+    trace("first", await answer((reply) => socket.emit("x", reply)));
+    trace("second", await answer((reply) => socket.emit("x", reply)));
+  },
+);
 
-scenario("acks: pending ones are not answered on disconnect", { modes: DIRECT }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  socket.emit("x", () => trace("server", "never"));
-  const timed = socket.timeout(50).emitWithAck("x");
-  const gone = until(socket, "disconnect");
-  client.disconnect();
-  await gone;
-  await assert.rejects(timed, { message: "operation has timed out" });
-});
+scenario(
+  "acks: pending ones are not answered on disconnect",
+  { modes: DIRECT },
+  async ({ pair, trace }) => {
+    const { client, socket } = await pair();
+    socket.emit("x", () => trace("server", "never"));
+    const timed = socket.timeout(50).emitWithAck("x");
+    const gone = until(socket, "disconnect");
+    client.disconnect();
+    await gone;
+    await assert.rejects(timed, { message: "operation has timed out" });
+  },
+);
 
 scenario("acks: a broadcast, all answer", { modes: ALL }, async ({ io, pair, trace }) => {
   for (let n = 0; n < 3; n++) {
@@ -167,11 +185,15 @@ scenario("acks: a broadcast, all answer", { modes: ALL }, async ({ io, pair, tra
   trace("responses", [...responses].sort(), [...again].sort());
 });
 
-scenario("acks: a broadcast with only the first argument of each", { modes: DIRECT }, async ({ io, pair, trace }) => {
-  const { client } = await pair();
-  client.on("x", (reply) => reply("a", "b"));
-  trace("responses", await io.timeout(10_000).emitWithAck("x"));
-});
+scenario(
+  "acks: a broadcast with only the first argument of each",
+  { modes: DIRECT },
+  async ({ io, pair, trace }) => {
+    const { client } = await pair();
+    client.on("x", (reply) => reply("a", "b"));
+    trace("responses", await io.timeout(10_000).emitWithAck("x"));
+  },
+);
 
 scenario("acks: a broadcast, one stays silent", { modes: DIRECT }, async ({ io, pair, trace }) => {
   for (let n = 0; n < 3; n++) {
@@ -182,31 +204,40 @@ scenario("acks: a broadcast, one stays silent", { modes: DIRECT }, async ({ io, 
   const [error, responses] = await answer((reply) => io.timeout(500).emit("x", reply));
   assert.equal(error.message, "operation has timed out");
   assert.deepEqual([...responses].sort(), [0, 2]);
-  const rejected = await io.timeout(500).emitWithAck("x").catch((reason) => reason);
+  const rejected = await io
+    .timeout(500)
+    .emitWithAck("x")
+    .catch((reason) => reason);
   assert.deepEqual([...rejected.responses].sort(), [0, 2]);
   trace("outcome", error, rejected.message);
 });
 
-scenario("acks: a broadcast to nobody", async ({ io, trace }) => {
+scenario("acks: a broadcast to nobody", async ({ io }) => {
   const outcome = await answer((reply) => io.timeout(10_000).emit("x", reply));
   assert.deepEqual(outcome, [null, []]);
   assert.deepEqual(await io.to("empty").timeout(10_000).emitWithAck("x"), []);
 });
 
-scenario("acks: a broadcast from a socket leaves it out", { modes: DIRECT }, async ({ pair, trace }) => {
+scenario("acks: a broadcast from a socket leaves it out", { modes: DIRECT }, async ({ pair }) => {
   const sender = await pair();
   sender.client.on("x", (reply) => reply("sender"));
   const other = await pair();
   other.client.on("x", (reply) => reply("other"));
   assert.deepEqual(await sender.socket.broadcast.timeout(10_000).emitWithAck("x"), ["other"]);
-  assert.deepEqual(await sender.socket.timeout(10_000).to(other.socket.id).emitWithAck("x"), ["other"]);
+  assert.deepEqual(await sender.socket.timeout(10_000).to(other.socket.id).emitWithAck("x"), [
+    "other",
+  ]);
 });
 
-scenario("acks: a broadcast without a timeout fails at once", { modes: ["websocket"] }, async ({ io, pair, trace }) => {
-  await pair();
-  const [error, responses] = await answer((reply) => io.emit("x", reply));
-  trace("outcome", error, responses);
-});
+scenario(
+  "acks: a broadcast without a timeout fails at once",
+  { modes: ["websocket"] },
+  async ({ io, pair, trace }) => {
+    await pair();
+    const [error, responses] = await answer((reply) => io.emit("x", reply));
+    trace("outcome", error, responses);
+  },
+);
 
 scenario("acks: binary answers to a broadcast", { modes: DIRECT }, async ({ io, pair, trace }) => {
   const { client } = await pair();

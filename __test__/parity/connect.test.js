@@ -31,18 +31,21 @@ scenario("connect: auth object and auth function", { modes: DIRECT }, async ({ p
   trace("auth", socket.handshake.auth, later.socket.handshake.auth, none.socket.handshake.auth);
 });
 
-scenario("connect: auth of a raw client, absent, empty and with __proto__", async ({ io, webSocket, trace }) => {
-  for (const packet of ["40", "40{}", '40{"__proto__":{"admin":true},"a":1}']) {
-    const connection = once(io, "connection");
-    const raw = await webSocket();
-    await raw.next();
-    await raw.join(packet);
-    const [socket] = await connection;
-    const { auth } = socket.handshake;
-    assert.equal(auth?.admin, undefined);
-    trace("auth", packet, typeof auth, auth && Object.keys(auth), auth);
-  }
-});
+scenario(
+  "connect: auth of a raw client, absent, empty and with __proto__",
+  async ({ io, webSocket, trace }) => {
+    for (const packet of ["40", "40{}", '40{"__proto__":{"admin":true},"a":1}']) {
+      const connection = once(io, "connection");
+      const raw = await webSocket();
+      await raw.next();
+      await raw.join(packet);
+      const [socket] = await connection;
+      const { auth } = socket.handshake;
+      assert.equal(auth?.admin, undefined);
+      trace("auth", packet, typeof auth, auth && Object.keys(auth), auth);
+    }
+  },
+);
 
 scenario(
   "handshake: every field, its type and its order",
@@ -77,42 +80,69 @@ scenario(
     assert.equal(handshake.query.list, "x,y");
     const { time, issued, url, query, headers, ...rest } = handshake;
     const { t, ...kept } = query;
-    trace("handshake", rest, kept, typeof time, typeof issued, typeof t, Object.getPrototypeOf(query) === Object.prototype);
-    for (const name of ["x-custom", "origin", "cookie", "host", "accept", "upgrade"]) trace("header", headers[name]);
+    trace(
+      "handshake",
+      rest,
+      kept,
+      typeof time,
+      typeof issued,
+      typeof t,
+      Object.getPrototypeOf(query) === Object.prototype,
+    );
+    for (const name of ["x-custom", "origin", "cookie", "host", "accept", "upgrade"])
+      trace("header", headers[name]);
     trace("url", url.replace(/&t=[^&]*/, ""));
     assert.equal(socket.handshake, handshake, "built once");
   },
 );
 
-scenario("handshake: without origin, xdomain is false", { modes: DIRECT }, async ({ pair, trace }) => {
-  const { socket } = await pair();
-  assert.equal(socket.handshake.xdomain, false);
-  trace("xdomain", socket.handshake.xdomain, socket.handshake.headers.origin);
-});
+scenario(
+  "handshake: without origin, xdomain is false",
+  { modes: DIRECT },
+  async ({ pair, trace }) => {
+    const { socket } = await pair();
+    assert.equal(socket.handshake.xdomain, false);
+    trace("xdomain", socket.handshake.xdomain, socket.handshake.headers.origin);
+  },
+);
 
-scenario("request: url, method and headers of the opening request", { modes: ALL }, async ({ pair, trace, mode }) => {
-  const { socket } = await pair({ extraHeaders: { "X-Custom": "value" } });
-  const { request } = socket;
-  assert.equal(socket.client.request, request);
-  assert.equal(socket.conn.request, request);
-  assert.equal(request.method, "GET");
-  assert.equal(request.headers["x-custom"], "value");
-  const transport = mode === "websocket" ? "websocket" : "polling";
-  assert.ok(request.url.startsWith(`/socket.io/?EIO=4&transport=${transport}`));
-  trace("request", request.method, request.httpVersion, request._query.EIO, request._query.transport);
-  trace("headers", request.headers["x-custom"], request.headers.upgrade);
-  assert.ok(request.rawHeaders.includes("X-Custom"));
-  assert.equal(request.connection, request.socket);
-});
+scenario(
+  "request: url, method and headers of the opening request",
+  { modes: ALL },
+  async ({ pair, trace, mode }) => {
+    const { socket } = await pair({ extraHeaders: { "X-Custom": "value" } });
+    const { request } = socket;
+    assert.equal(socket.client.request, request);
+    assert.equal(socket.conn.request, request);
+    assert.equal(request.method, "GET");
+    assert.equal(request.headers["x-custom"], "value");
+    const transport = mode === "websocket" ? "websocket" : "polling";
+    assert.ok(request.url.startsWith(`/socket.io/?EIO=4&transport=${transport}`));
+    trace(
+      "request",
+      request.method,
+      request.httpVersion,
+      request._query.EIO,
+      request._query.transport,
+    );
+    trace("headers", request.headers["x-custom"], request.headers.upgrade);
+    assert.ok(request.rawHeaders.includes("X-Custom"));
+    assert.equal(request.connection, request.socket);
+  },
+);
 
-scenario("path: a custom one", { modes: ALL, options: { path: "/custom/" } }, async ({ io, pair, http, trace }) => {
-  const { socket } = await pair({ path: "/custom/" });
-  assert.equal(io.path(), "/custom");
-  assert.ok(socket.request.url.startsWith("/custom/?"));
-  const { status, body } = await http("GET", "/socket.io/?EIO=4&transport=polling");
-  assert.equal(status, 404);
-  trace("default path", status, body);
-});
+scenario(
+  "path: a custom one",
+  { modes: ALL, options: { path: "/custom/" } },
+  async ({ io, pair, http, trace }) => {
+    const { socket } = await pair({ path: "/custom/" });
+    assert.equal(io.path(), "/custom");
+    assert.ok(socket.request.url.startsWith("/custom/?"));
+    const { status, body } = await http("GET", "/socket.io/?EIO=4&transport=polling");
+    assert.equal(status, 404);
+    trace("default path", status, body);
+  },
+);
 
 scenario(
   "path: without trailing slash",
@@ -135,12 +165,16 @@ scenario("namespace: connect to one of our own", { modes: ALL }, async ({ io, pa
   trace("namespace", seen, chat.sockets.size, chat.name);
 });
 
-scenario("namespace: the query is the handshake's own", { modes: DIRECT }, async ({ io, pair, trace }) => {
-  io.of("/q");
-  const { socket } = await pair("/q?a=b");
-  trace("query", socket.nsp.name, socket.handshake.query.a);
-  assert.equal(socket.handshake.query.a, "b");
-});
+scenario(
+  "namespace: the query is the handshake's own",
+  { modes: DIRECT },
+  async ({ io, pair, trace }) => {
+    io.of("/q");
+    const { socket } = await pair("/q?a=b");
+    trace("query", socket.nsp.name, socket.handshake.query.a);
+    assert.equal(socket.handshake.query.a, "b");
+  },
+);
 
 scenario("namespace: an unknown one is refused", { modes: ALL }, async ({ client, trace }) => {
   const [error] = await until(client("/nowhere"), "connect_error");
@@ -148,65 +182,87 @@ scenario("namespace: an unknown one is refused", { modes: ALL }, async ({ client
   trace("error", error, error.data);
 });
 
-scenario("namespace: \"new_namespace\" and order of events", { modes: ["websocket"] }, async ({ io, pair, trace }) => {
-  io.on("new_namespace", (namespace) => trace("server", "new_namespace", namespace.name));
-  const of = io.of("/fresh");
-  of.on("connect", () => trace("server", "connect"));
-  of.on("connection", () => trace("server", "connection"));
-  await pair("/fresh");
-  io.of("/fresh");
-});
+scenario(
+  'namespace: "new_namespace" and order of events',
+  { modes: ["websocket"] },
+  async ({ io, pair, trace }) => {
+    io.on("new_namespace", (namespace) => trace("server", "new_namespace", namespace.name));
+    const of = io.of("/fresh");
+    of.on("connect", () => trace("server", "connect"));
+    of.on("connection", () => trace("server", "connection"));
+    await pair("/fresh");
+    io.of("/fresh");
+  },
+);
 
-scenario("namespace: several over one connection, one of them closed", { modes: ALL }, async (stage) => {
-  const { io, client, connected, trace } = stage;
-  io.of("/a");
-  io.of("/b");
-  const root = await connected(client());
-  const a = await connected(root.io.socket("/a"));
-  const b = await connected(root.io.socket("/b"));
-  const sides = [io.sockets, io.of("/a"), io.of("/b")].map((of) => [...of.sockets.values()][0]);
-  assert.equal(sides[0].conn, sides[1].conn);
-  assert.equal(sides[1].client, sides[2].client);
-  assert.equal(new Set(sides.map(({ id }) => id)).size, 3, "an id for each");
-  assert.equal(io.engine.clientsCount, 1);
-  const gone = until(sides[1], "disconnect");
-  a.disconnect();
-  const [reason] = await gone;
-  assert.equal(reason, "client namespace disconnect");
-  assert.equal(sides[2].connected, true);
-  sides[2].on("still", (reply) => reply("here"));
-  trace("after", await b.emitWithAck("still"), reason, io.of("/a").sockets.size, root.connected, b.connected);
-});
+scenario(
+  "namespace: several over one connection, one of them closed",
+  { modes: ALL },
+  async (stage) => {
+    const { io, client, connected, trace } = stage;
+    io.of("/a");
+    io.of("/b");
+    const root = await connected(client());
+    const a = await connected(root.io.socket("/a"));
+    const b = await connected(root.io.socket("/b"));
+    const sides = [io.sockets, io.of("/a"), io.of("/b")].map((of) => [...of.sockets.values()][0]);
+    assert.equal(sides[0].conn, sides[1].conn);
+    assert.equal(sides[1].client, sides[2].client);
+    assert.equal(new Set(sides.map(({ id }) => id)).size, 3, "an id for each");
+    assert.equal(io.engine.clientsCount, 1);
+    const gone = until(sides[1], "disconnect");
+    a.disconnect();
+    const [reason] = await gone;
+    assert.equal(reason, "client namespace disconnect");
+    assert.equal(sides[2].connected, true);
+    sides[2].on("still", (reply) => reply("here"));
+    trace(
+      "after",
+      await b.emitWithAck("still"),
+      reason,
+      io.of("/a").sockets.size,
+      root.connected,
+      b.connected,
+    );
+  },
+);
 
-scenario("namespace: joined twice on one connection closes it", async ({ io, webSocket, trace }) => {
-  const connection = once(io, "connection");
-  const raw = await webSocket();
-  await raw.next();
-  await raw.join();
-  const [socket] = await connection;
-  const disconnect = until(socket, "disconnect");
-  raw.text("40");
-  const [reason] = await disconnect;
-  trace("server", reason);
-  trace("wire", await raw.rest());
-});
+scenario(
+  "namespace: joined twice on one connection closes it",
+  async ({ io, webSocket, trace }) => {
+    const connection = once(io, "connection");
+    const raw = await webSocket();
+    await raw.next();
+    await raw.join();
+    const [socket] = await connection;
+    const disconnect = until(socket, "disconnect");
+    raw.text("40");
+    const [reason] = await disconnect;
+    trace("server", reason);
+    trace("wire", await raw.rest());
+  },
+);
 
-scenario("namespace: left and joined again", { modes: ALL }, async ({ io, pair, connected, trace }) => {
-  const { client, socket } = await pair();
-  const gone = until(socket, "disconnect");
-  const other = client.io.socket("/keep");
-  io.of("/keep");
-  await connected(other);
-  client.disconnect();
-  await gone;
-  const again = once(io, "connection");
-  client.connect();
-  const [fresh] = await again;
-  await connected(client);
-  assert.notEqual(fresh.id, socket.id);
-  assert.equal(fresh.conn, socket.conn);
-  trace("ids", socket.id, fresh.id, client.id);
-});
+scenario(
+  "namespace: left and joined again",
+  { modes: ALL },
+  async ({ io, pair, connected, trace }) => {
+    const { client, socket } = await pair();
+    const gone = until(socket, "disconnect");
+    const other = client.io.socket("/keep");
+    io.of("/keep");
+    await connected(other);
+    client.disconnect();
+    await gone;
+    const again = once(io, "connection");
+    client.connect();
+    const [fresh] = await again;
+    await connected(client);
+    assert.notEqual(fresh.id, socket.id);
+    assert.equal(fresh.conn, socket.conn);
+    trace("ids", socket.id, fresh.id, client.id);
+  },
+);
 
 scenario("namespace names with odd characters", async ({ io, webSocket, trace }) => {
   for (const name of ["/ünï", "/a/b/c", "/with space", "/{}", "/1"]) {
@@ -228,41 +284,49 @@ scenario("a CONNECT with a query in the namespace name", async ({ io, webSocket,
   assert.equal(answer, '44/a?x=1,{"message":"Invalid namespace"}');
 });
 
-scenario("middleware: runs in order before the connection", { modes: ALL }, async ({ io, pair, trace }) => {
-  io.use((socket, next) => {
-    trace("server", "first", socket.connected, [...socket.rooms]);
-    socket.data.first = true;
-    next();
-  });
-  io.use(async (socket, next) => {
-    await turns(3);
-    trace("server", "second", socket.data);
-    socket.join("early");
-    next();
-  });
-  io.on("connection", (socket) => trace("server", "connection", [...socket.rooms]));
-  const { socket } = await pair();
-  assert.deepEqual([...socket.rooms], ["early", socket.id]);
-});
+scenario(
+  "middleware: runs in order before the connection",
+  { modes: ALL },
+  async ({ io, pair, trace }) => {
+    io.use((socket, next) => {
+      trace("server", "first", socket.connected, [...socket.rooms]);
+      socket.data.first = true;
+      next();
+    });
+    io.use(async (socket, next) => {
+      await turns(3);
+      trace("server", "second", socket.data);
+      socket.join("early");
+      next();
+    });
+    io.on("connection", (socket) => trace("server", "connection", [...socket.rooms]));
+    const { socket } = await pair();
+    assert.deepEqual([...socket.rooms], ["early", socket.id]);
+  },
+);
 
-scenario("middleware: an error with data refuses the client", { modes: ALL }, async ({ io, client, trace }) => {
-  io.use((socket, next) => {
-    socket.join("ghosts");
-    const error = new Error("not you");
-    error.data = { code: 42, why: ["because"] };
-    next(error);
-  });
-  io.use(() => trace("server", "never reached"));
-  io.on("connection", () => trace("server", "never connected"));
-  const refused = client();
-  const [error] = await until(refused, "connect_error");
-  assert.equal(error.message, "not you");
-  assert.deepEqual(error.data, { code: 42, why: ["because"] });
-  assert.equal(refused.connected, false);
-  assert.equal(io.sockets.adapter.rooms.size, 0, "its rooms are gone");
-  assert.equal(io.sockets.sockets.size, 0);
-  trace("client", error, error.data);
-});
+scenario(
+  "middleware: an error with data refuses the client",
+  { modes: ALL },
+  async ({ io, client, trace }) => {
+    io.use((socket, next) => {
+      socket.join("ghosts");
+      const error = new Error("not you");
+      error.data = { code: 42, why: ["because"] };
+      next(error);
+    });
+    io.use(() => trace("server", "never reached"));
+    io.on("connection", () => trace("server", "never connected"));
+    const refused = client();
+    const [error] = await until(refused, "connect_error");
+    assert.equal(error.message, "not you");
+    assert.deepEqual(error.data, { code: 42, why: ["because"] });
+    assert.equal(refused.connected, false);
+    assert.equal(io.sockets.adapter.rooms.size, 0, "its rooms are gone");
+    assert.equal(io.sockets.sockets.size, 0);
+    trace("client", error, error.data);
+  },
+);
 
 scenario("middleware: an error without data; a string", async ({ io, webSocket, trace }) => {
   const errors = [new Error("plain"), "a string", Object.assign(new Error(""), { data: null })];
@@ -274,39 +338,51 @@ scenario("middleware: an error without data; a string", async ({ io, webSocket, 
   }
 });
 
-scenario("middleware: only of its own namespace", { modes: ["websocket"] }, async ({ io, pair, client, trace }) => {
-  io.of("/private").use((socket, next) => next(new Error("private")));
-  await pair();
-  const [error] = await until(client("/private"), "connect_error");
-  trace("client", error);
-  assert.equal(error.message, "private");
-});
+scenario(
+  "middleware: only of its own namespace",
+  { modes: ["websocket"] },
+  async ({ io, pair, client, trace }) => {
+    io.of("/private").use((socket, next) => next(new Error("private")));
+    await pair();
+    const [error] = await until(client("/private"), "connect_error");
+    trace("client", error);
+    assert.equal(error.message, "private");
+  },
+);
 
-scenario("middleware: the client leaves while it waits", { modes: DIRECT }, async ({ io, client, trace }) => {
-  const waiting = deferred("middleware");
-  io.use((socket, next) => waiting.resolve({ socket, next }));
-  io.on("connection", () => trace("server", "never connected"));
-  const leaving = client();
-  const { socket, next } = await waiting.promise;
-  const closed = until(socket.conn, "close");
-  leaving.disconnect();
-  await closed;
-  next();
-  await turns(5);
-  assert.equal(io.sockets.sockets.size, 0);
-  assert.equal(socket.connected, false);
-});
+scenario(
+  "middleware: the client leaves while it waits",
+  { modes: DIRECT },
+  async ({ io, client, trace }) => {
+    const waiting = deferred("middleware");
+    io.use((socket, next) => waiting.resolve({ socket, next }));
+    io.on("connection", () => trace("server", "never connected"));
+    const leaving = client();
+    const { socket, next } = await waiting.promise;
+    const closed = until(socket.conn, "close");
+    leaving.disconnect();
+    await closed;
+    next();
+    await turns(5);
+    assert.equal(io.sockets.sockets.size, 0);
+    assert.equal(socket.connected, false);
+  },
+);
 
-scenario("connectTimeout: a silent client is closed", { options: { connectTimeout: 50 } }, async ({ io, webSocket, trace }) => {
-  const opened = once(io.engine, "connection");
-  const raw = await webSocket();
-  const [conn] = await opened;
-  const closed = until(conn, "close");
-  await raw.next();
-  trace("wire", await raw.rest());
-  trace("reason", (await closed)[0]);
-  assert.equal(io.engine.clientsCount, 0);
-});
+scenario(
+  "connectTimeout: a silent client is closed",
+  { options: { connectTimeout: 50 } },
+  async ({ io, webSocket, trace }) => {
+    const opened = once(io.engine, "connection");
+    const raw = await webSocket();
+    const [conn] = await opened;
+    const closed = until(conn, "close");
+    await raw.next();
+    trace("wire", await raw.rest());
+    trace("reason", (await closed)[0]);
+    assert.equal(io.engine.clientsCount, 0);
+  },
+);
 
 scenario(
   "connectTimeout: over polling",

@@ -1,9 +1,9 @@
 "use strict";
 
-/** Events in both directions: argument kinds, binary, names, middleware, catch-all listeners. */
+/** Events in both directions: argument kinds, binary, order, names. */
 
 const assert = require("node:assert/strict");
-const { deferred, eventually, gather, turns, until } = require("../support/waiting");
+const { deferred, gather, until } = require("../support/waiting");
 const { binaryValues, deepArray, deepObject, textValues } = require("../support/values");
 const { ALL, DIRECT, scenario } = require("./harness");
 
@@ -27,18 +27,22 @@ for (const [kind, args] of Object.entries(textValues())) {
   });
 }
 
-scenario("events: nested deeper than any recursion guard, both ways", { modes: DIRECT }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  for (const value of [deepArray(1_500), deepObject(1_500)]) {
-    const down = until(client, "down");
-    socket.emit("down", value);
-    const up = until(socket, "up");
-    client.emit("up", value);
-    // As text: comparing them as values would itself recurse too deep.
-    assert.equal(JSON.stringify(await down), JSON.stringify([value]));
-    assert.equal(JSON.stringify(await up), JSON.stringify([value]));
-  }
-});
+scenario(
+  "events: nested deeper than any recursion guard, both ways",
+  { modes: DIRECT },
+  async ({ pair }) => {
+    const { client, socket } = await pair();
+    for (const value of [deepArray(1_500), deepObject(1_500)]) {
+      const down = until(client, "down");
+      socket.emit("down", value);
+      const up = until(socket, "up");
+      client.emit("up", value);
+      // As text: comparing them as values would itself recurse too deep.
+      assert.equal(JSON.stringify(await down), JSON.stringify([value]));
+      assert.equal(JSON.stringify(await up), JSON.stringify([value]));
+    }
+  },
+);
 
 for (const kind of Object.keys(binaryValues())) {
   scenario(`binary: ${kind}, both ways`, { modes: DIRECT }, async ({ pair, trace }) => {
@@ -60,34 +64,46 @@ scenario("binary: with acks both ways, and in an ack", { modes: ALL }, async ({ 
   const { client, socket } = await pair();
   socket.on("up", (data, reply) => reply({ back: data }, Buffer.from("more")));
   client.on("down", (data, reply) => reply([data, new Uint8Array([1])]));
-  const up = await new Promise((resolve) => client.emit("up", Buffer.from("abc"), (...args) => resolve(args)));
+  const up = await new Promise((resolve) =>
+    client.emit("up", Buffer.from("abc"), (...args) => resolve(args)),
+  );
   const down = await socket.emitWithAck("down", Buffer.from("xyz"));
   assert.deepEqual(up, [{ back: Buffer.from("abc") }, Buffer.from("more")]);
   assert.deepEqual(down, [Buffer.from("xyz"), Buffer.from([1])]);
   trace("replies", up, down);
 });
 
-scenario("binary: what arrives is ours to keep and to change", { modes: DIRECT }, async ({ pair }) => {
-  const { client, socket } = await pair();
-  const kept = [];
-  const all = deferred("200 buffers");
-  socket.on("data", (data) => {
-    if (kept.push(data) === 200) all.resolve();
-  });
-  for (let i = 0; i < 200; i++) client.emit("data", Buffer.alloc(1_000, i));
-  await all.promise;
-  kept.forEach((data, i) => assert.ok(data.equals(Buffer.alloc(1_000, i)), `buffer ${i} is intact`));
-  kept[0].fill(255);
-  assert.ok(kept[1].equals(Buffer.alloc(1_000, 1)), "no shared memory");
-});
+scenario(
+  "binary: what arrives is ours to keep and to change",
+  { modes: DIRECT },
+  async ({ pair }) => {
+    const { client, socket } = await pair();
+    const kept = [];
+    const all = deferred("200 buffers");
+    socket.on("data", (data) => {
+      if (kept.push(data) === 200) all.resolve();
+    });
+    for (let i = 0; i < 200; i++) client.emit("data", Buffer.alloc(1_000, i));
+    await all.promise;
+    kept.forEach((data, i) =>
+      assert.ok(data.equals(Buffer.alloc(1_000, i)), `buffer ${i} is intact`),
+    );
+    kept[0].fill(255);
+    assert.ok(kept[1].equals(Buffer.alloc(1_000, 1)), "no shared memory");
+  },
+);
 
-scenario("binary: the sender may reuse its buffer after the tick", { modes: DIRECT }, async ({ io, pair, trace }) => {
-  const { client, socket } = await pair();
-  const calls = gather(client, "data", 2);
-  socket.emit("data", Buffer.from("one"));
-  io.emit("data", Buffer.from("two"));
-  trace("client", await calls);
-});
+scenario(
+  "binary: the sender may reuse its buffer after the tick",
+  { modes: DIRECT },
+  async ({ io, pair, trace }) => {
+    const { client, socket } = await pair();
+    const calls = gather(client, "data", 2);
+    socket.emit("data", Buffer.from("one"));
+    io.emit("data", Buffer.from("two"));
+    trace("client", await calls);
+  },
+);
 
 scenario("binary and text keep their order", { modes: ALL }, async ({ pair, trace }) => {
   const { client, socket } = await pair();
@@ -99,8 +115,14 @@ scenario("binary and text keep their order", { modes: ALL }, async ({ pair, trac
     socket.emit("n", ...args);
   }
   const order = Array.from({ length: 60 }, (_, i) => i);
-  assert.deepEqual((await up).map(([i]) => i), order);
-  assert.deepEqual((await down).map(([i]) => i), order);
+  assert.deepEqual(
+    (await up).map(([i]) => i),
+    order,
+  );
+  assert.deepEqual(
+    (await down).map(([i]) => i),
+    order,
+  );
   trace("up", await up);
 });
 
@@ -134,14 +156,32 @@ scenario("events: emitted while the transport upgrades", { modes: ["upgrade"] },
   });
   upgrading.emit("n", 0);
   await all.promise;
-  assert.deepEqual(lines, Array.from({ length: 100 }, (_, i) => i));
-  assert.deepEqual((await hello).flat(), Array.from({ length: 50 }, (_, i) => i));
+  assert.deepEqual(
+    lines,
+    Array.from({ length: 100 }, (_, i) => i),
+  );
+  assert.deepEqual(
+    (await hello).flat(),
+    Array.from({ length: 50 }, (_, i) => i),
+  );
   trace("lines", lines.length);
 });
 
 scenario("events: odd names", { modes: DIRECT }, async ({ pair, trace }) => {
   const { client, socket } = await pair();
-  for (const name of ["", "a b", "日本", "__proto__", "constructor", "toString", "message", "data", "close", "0", "end"]) {
+  for (const name of [
+    "",
+    "a b",
+    "日本",
+    "__proto__",
+    "constructor",
+    "toString",
+    "message",
+    "data",
+    "close",
+    "0",
+    "end",
+  ]) {
     const up = until(socket, name);
     client.emit(name, name);
     const down = until(client, name);
@@ -165,272 +205,130 @@ scenario("events: numeric names", async ({ io, webSocket, trace }) => {
   }
 });
 
-scenario("events: names the application may not emit", { modes: ["websocket"] }, async ({ io, pair, trace }) => {
-  const { socket } = await pair();
-  const names = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
-  for (const name of names) {
-    const expected = { message: `"${name}" is a reserved event name` };
-    assert.throws(() => socket.emit(name), expected);
-    assert.throws(() => io.emit(name), expected);
-    assert.throws(() => io.to("room").emit(name), expected);
-    assert.throws(() => socket.broadcast.emit(name), expected);
-    assert.throws(() => socket.timeout(5).emit(name, () => {}), expected);
-  }
-  for (const name of ["connect", "connection", "new_namespace"]) {
-    assert.throws(() => io.serverSideEmit(name), { message: `"${name}" is a reserved event name` });
-  }
-  trace("free", socket.emit("connection"), socket.emit("error", 1), io.emit("new_namespace"));
-});
+scenario(
+  "events: names the application may not emit",
+  { modes: ["websocket"] },
+  async ({ io, pair, trace }) => {
+    const { socket } = await pair();
+    const names = [
+      "connect",
+      "connect_error",
+      "disconnect",
+      "disconnecting",
+      "newListener",
+      "removeListener",
+    ];
+    for (const name of names) {
+      const expected = { message: `"${name}" is a reserved event name` };
+      assert.throws(() => socket.emit(name), expected);
+      assert.throws(() => io.emit(name), expected);
+      assert.throws(() => io.to("room").emit(name), expected);
+      assert.throws(() => socket.broadcast.emit(name), expected);
+      assert.throws(() => socket.timeout(5).emit(name, () => {}), expected);
+    }
+    for (const name of ["connect", "connection", "new_namespace"]) {
+      assert.throws(() => io.serverSideEmit(name), {
+        message: `"${name}" is a reserved event name`,
+      });
+    }
+    trace("free", socket.emit("connection"), socket.emit("error", 1), io.emit("new_namespace"));
+  },
+);
 
-scenario("events: emit returns true, send and write the socket", { modes: ["websocket"] }, async ({ io, pair, trace }) => {
-  const { client, socket } = await pair();
-  const calls = gather(client, "message", 6);
-  assert.equal(socket.emit("x"), true);
-  assert.equal(io.emit("x"), true);
-  assert.equal(socket.to("nobody").emit("x"), true);
-  assert.equal(socket.send("a", 1), socket);
-  assert.equal(socket.write("b"), socket);
-  assert.equal(io.send("c"), io);
-  assert.equal(io.write("d"), io);
-  assert.equal(io.of("/").send("e"), io.sockets);
-  assert.equal(io.of("/").write("f"), io.sockets);
-  trace("client", await calls);
-});
+scenario(
+  "events: emit returns true, send and write the socket",
+  { modes: ["websocket"] },
+  async ({ io, pair, trace }) => {
+    const { client, socket } = await pair();
+    const calls = gather(client, "message", 6);
+    assert.equal(socket.emit("x"), true);
+    assert.equal(io.emit("x"), true);
+    assert.equal(socket.to("nobody").emit("x"), true);
+    assert.equal(socket.send("a", 1), socket);
+    assert.equal(socket.write("b"), socket);
+    assert.equal(io.send("c"), io);
+    assert.equal(io.write("d"), io);
+    assert.equal(io.of("/").send("e"), io.sockets);
+    assert.equal(io.of("/").write("f"), io.sockets);
+    trace("client", await calls);
+  },
+);
 
-scenario("events: client send arrives as \"message\"", { modes: ALL }, async ({ pair, trace }) => {
+scenario('events: client send arrives as "message"', { modes: ALL }, async ({ pair, trace }) => {
   const { client, socket } = await pair();
   const message = until(socket, "message");
   client.send("hi", 2);
   trace("server", await message);
 });
 
-scenario("events: a client's \"error\" without a listener harms nobody", { modes: DIRECT }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  client.emit("error", "boom");
-  socket.on("after", (reply) => reply("alive"));
-  assert.equal(await client.emitWithAck("after"), "alive");
-  const error = until(socket, "error");
-  client.emit("error", "boom again");
-  trace("server", await error);
-});
+scenario(
+  'events: a client\'s "error" without a listener harms nobody',
+  { modes: DIRECT },
+  async ({ pair, trace }) => {
+    const { client, socket } = await pair();
+    client.emit("error", "boom");
+    socket.on("after", (reply) => reply("alive"));
+    assert.equal(await client.emitWithAck("after"), "alive");
+    const error = until(socket, "error");
+    client.emit("error", "boom again");
+    trace("server", await error);
+  },
+);
 
-scenario("events: each in a tick of its own, microtasks between", { modes: DIRECT }, async ({ pair, trace, defer }) => {
-  const { client, socket } = await pair();
-  const done = deferred("last event");
-  defer(() => socket.removeAllListeners());
-  socket.on("n", (n) => {
-    trace("order", `event ${n}`);
-    Promise.resolve().then(() => trace("order", `microtask ${n}`));
-    if (n === 4) setImmediate(done.resolve);
-  });
-  for (let n = 0; n < 5; n++) client.emit("n", n);
-  await done.promise;
-});
-
-scenario("events: listeners of Node's EventEmitter", { modes: ["websocket"] }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  const { EventEmitter } = require("node:events");
-  assert.ok(socket instanceof EventEmitter);
-  socket.once("once", () => trace("server", "once"));
-  const removed = () => trace("server", "removed");
-  socket.on("on", removed);
-  socket.off("on", removed);
-  socket.prependListener("on", (value) => trace("server", "prepended", value));
-  socket.on("on", function (value, reply) {
-    trace("server", "on", value, this === socket);
-    reply();
-  });
-  trace("names", socket.eventNames(), socket.listenerCount("on"));
-  client.emit("once");
-  client.emit("once");
-  await client.emitWithAck("on", 1);
-  await client.emitWithAck("on", 2);
-});
-
-scenario("events: in the same payload as one that gets the socket disconnected are dropped", async (stage) => {
-  const { io, polling, trace } = stage;
-  io.on("connection", (socket) => {
-    socket.on("late", () => trace("server", "late"));
-    socket.on("kick", () => socket.disconnect());
-  });
-  io.of("/other").on("connection", (socket) => socket.on("still", (reply) => reply("there")));
-  const session = await polling();
-  await session.join();
-  await session.join("40/other,");
-  await session.post('42["kick"]\x1e42["late"]\x1e42/other,1["still"]');
-  trace("wire", await session.next(), await session.next());
-});
-
-scenario("socket.use: passes, changes, delays", { modes: ALL }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  socket.use((event, next) => {
-    trace("server", "use", event.filter((item) => typeof item !== "function"));
-    if (event[0] === "rename") event[0] = "renamed";
-    if (event[0] === "more") event.splice(1, 0, "inserted");
-    if (event[0] === "wrap") event.unshift("wrapped");
-    next();
-  });
-  assert.equal(
-    socket.use(async (event, next) => {
-      await turns(2);
-      next();
-    }),
-    socket,
-  );
-  for (const name of ["renamed", "more", "wrapped", "plain"]) {
-    socket.on(name, (...args) => {
-      const reply = args.pop();
-      trace("server", name, args);
-      reply(name);
+scenario(
+  "events: each in a tick of its own, microtasks between",
+  { modes: DIRECT },
+  async ({ pair, trace, defer }) => {
+    const { client, socket } = await pair();
+    const done = deferred("last event");
+    defer(() => socket.removeAllListeners());
+    socket.on("n", (n) => {
+      trace("order", `event ${n}`);
+      Promise.resolve().then(() => trace("order", `microtask ${n}`));
+      if (n === 4) setImmediate(done.resolve);
     });
-  }
-  for (const name of ["rename", "more", "wrap", "plain"]) trace("client", await client.emitWithAck(name, 1));
-});
+    for (let n = 0; n < 5; n++) client.emit("n", n);
+    await done.promise;
+  },
+);
 
-scenario("socket.use: an error becomes the \"error\" event", { modes: DIRECT }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  const failure = Object.assign(new Error("refused"), { data: 7 });
-  socket.use((event, next) => next(event[0] === "bad" ? failure : undefined));
-  socket.use((event, next) => {
-    trace("server", "second", event[0]);
-    next();
-  });
-  socket.on("bad", () => trace("server", "never"));
-  const error = until(socket, "error");
-  client.emit("bad");
-  assert.equal((await error)[0], failure);
-  assert.equal(socket.connected, true);
-});
+scenario(
+  "events: listeners of Node's EventEmitter",
+  { modes: ["websocket"] },
+  async ({ pair, trace }) => {
+    const { client, socket } = await pair();
+    const { EventEmitter } = require("node:events");
+    assert.ok(socket instanceof EventEmitter);
+    socket.once("once", () => trace("server", "once"));
+    const removed = () => trace("server", "removed");
+    socket.on("on", removed);
+    socket.off("on", removed);
+    socket.prependListener("on", (value) => trace("server", "prepended", value));
+    socket.on("on", function (value, reply) {
+      trace("server", "on", value, this === socket);
+      reply();
+    });
+    trace("names", socket.eventNames(), socket.listenerCount("on"));
+    client.emit("once");
+    client.emit("once");
+    await client.emitWithAck("on", 1);
+    await client.emitWithAck("on", 2);
+  },
+);
 
-scenario("onAny and friends", { modes: DIRECT }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  const one = (...args) => trace("server", "one", args.filter((item) => typeof item !== "function"));
-  const two = (...args) => trace("server", "two", args.length);
-  assert.deepEqual(socket.listenersAny(), []);
-  assert.equal(socket.onAny(one), socket);
-  assert.equal(socket.prependAny(two), socket);
-  assert.deepEqual(socket.listenersAny(), [two, one]);
-  socket.on("x", (...args) => args.pop()());
-  await client.emitWithAck("x", 1);
-  assert.equal(socket.offAny(two), socket);
-  assert.equal(socket.offAny(() => {}), socket);
-  await client.emitWithAck("x", 2);
-  socket.offAny();
-  assert.deepEqual(socket.listenersAny(), []);
-  await client.emitWithAck("x", 3);
-});
-
-scenario("onAnyOutgoing and friends", { modes: DIRECT }, async ({ io, pair, trace }) => {
-  const { client, socket } = await pair();
-  const one = (...args) => trace("server", "one", args);
-  const two = (...args) => trace("server", "two", args);
-  assert.deepEqual(socket.listenersAnyOutgoing(), []);
-  assert.equal(socket.onAnyOutgoing(one), socket);
-  assert.equal(socket.prependAnyOutgoing(two), socket);
-  assert.deepEqual(socket.listenersAnyOutgoing(), [two, one]);
-  const calls = gather(client, "x", 5);
-  socket.emit("x", 1);
-  io.emit("x", 2);
-  io.to(socket.id).emit("x", 3, Buffer.from("binary"));
-  assert.equal(socket.offAnyOutgoing(two), socket);
-  socket.emit("x", 4);
-  socket.offAnyOutgoing();
-  socket.emit("x", 5);
-  trace("client", await calls);
-});
-
-scenario("onAnyOutgoing: with acks, and not for acks", { modes: DIRECT }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  socket.onAnyOutgoing((...args) => trace("server", args));
-  client.on("q", (reply) => reply("a"));
-  trace("client", await socket.emitWithAck("q"));
-  socket.on("x", (reply) => reply("b"));
-  trace("client", await client.emitWithAck("x"));
-});
-
-scenario("volatile: two in one tick, one arrives", { modes: ALL }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  const seen = [];
-  client.on("v", (n) => seen.push(n));
-  const end = until(client, "end");
-  await eventually(() => socket.conn.transport.writable, "a writable transport");
-  socket.volatile.emit("v", 1);
-  socket.volatile.emit("v", 2);
-  socket.emit("end");
-  await end;
-  assert.deepEqual(seen, [1]);
-  trace("client", seen);
-});
-
-scenario("volatile: a broadcast", { modes: ALL }, async ({ io, pair, trace }) => {
-  const { client, socket } = await pair();
-  const seen = [];
-  client.on("v", (n) => seen.push(n));
-  const end = until(client, "end");
-  await eventually(() => socket.conn.transport.writable, "a writable transport");
-  io.volatile.emit("v", 1);
-  io.to(socket.id).volatile.emit("v", 2);
-  io.emit("end");
-  await end;
-  trace("client", seen);
-  assert.deepEqual(seen, [1]);
-});
-
-scenario("volatile: once the first has gone, the next one goes", { modes: DIRECT }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  const seen = [];
-  for (let n = 0; n < 3; n++) {
-    await eventually(() => socket.conn.transport.writable, "a writable transport");
-    const next = until(client, "v");
-    socket.volatile.emit("v", n);
-    seen.push((await next)[0]);
-  }
-  assert.deepEqual(seen, [0, 1, 2]);
-  trace("client", seen);
-});
-
-scenario("volatile: the flag is for one emit only", { modes: DIRECT }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  const end = until(client, "end");
-  const seen = [];
-  client.on("n", (n) => seen.push(n));
-  await eventually(() => socket.conn.transport.writable, "a writable transport");
-  socket.volatile.emit("n", 1);
-  for (let n = 2; n < 6; n++) socket.emit("n", n);
-  socket.emit("end");
-  await end;
-  assert.deepEqual(seen, [1, 2, 3, 4, 5]);
-  trace("client", seen);
-});
-
-scenario("compress: changes nothing that the application sees", { modes: ALL }, async ({ io, pair, trace }) => {
-  const { client, socket } = await pair();
-  const calls = gather(client, "x", 5);
-  assert.equal(socket.compress(true), socket);
-  socket.emit("x", 1);
-  socket.compress(false).emit("x", 2);
-  io.compress(true).emit("x", 3);
-  io.compress(false).to(socket.id).emit("x", 4);
-  socket.compress(false).volatile.compress(true);
-  io.of("/").compress(false).emit("x", 5);
-  trace("client", await calls);
-});
-
-scenario("instance overrides of onevent, emit and ack are honoured", { modes: DIRECT }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  const { onevent, ack } = socket;
-  socket.onevent = function (packet) {
-    trace("server", "onevent", packet.type, packet.nsp, packet.id, packet.data);
-    packet.data.push("added");
-    onevent.call(this, packet);
-  };
-  socket.ack = function (id) {
-    trace("server", "ack", id);
-    return ack.call(this, id);
-  };
-  socket.on("x", (...args) => {
-    const reply = args.pop();
-    reply(args);
-  });
-  trace("client", await client.emitWithAck("x", 1));
-});
+scenario(
+  "events: in the same payload as one that gets the socket disconnected are dropped",
+  async (stage) => {
+    const { io, polling, trace } = stage;
+    io.on("connection", (socket) => {
+      socket.on("late", () => trace("server", "late"));
+      socket.on("kick", () => socket.disconnect());
+    });
+    io.of("/other").on("connection", (socket) => socket.on("still", (reply) => reply("there")));
+    const session = await polling();
+    await session.join();
+    await session.join("40/other,");
+    await session.post('42["kick"]\x1e42["late"]\x1e42/other,1["still"]');
+    trace("wire", await session.next(), await session.next());
+  },
+);

@@ -47,7 +47,8 @@ function shortenCloseTimeout(engine) {
 }
 
 /** Whether a client begins with one transport and goes on with another. */
-const upgrades = (client) => client.io.opts.transports.length > 1 && client.io.opts.upgrade !== false;
+const upgrades = (client) =>
+  client.io.opts.transports.length > 1 && client.io.opts.upgrade !== false;
 
 /** What a scenario works with; closes everything it handed out. */
 class Stage {
@@ -59,7 +60,17 @@ class Stage {
     this.lib = implementation.load();
     this.channels = {};
     this.cleanups = [];
-    for (const method of ["trace", "client", "connected", "pair", "defer", "http", "startHttp", "polling", "webSocket"])
+    for (const method of [
+      "trace",
+      "client",
+      "connected",
+      "pair",
+      "defer",
+      "http",
+      "startHttp",
+      "polling",
+      "webSocket",
+    ])
       this[method] = this[method].bind(this);
   }
 
@@ -131,7 +142,8 @@ class Stage {
     const client = this.client(namespace, options);
     await this.connected(client);
     const socket = of.sockets.get(client.id);
-    if (upgrades(client) && socket.conn.transport.name !== "websocket") await until(socket.conn, "upgrade");
+    if (upgrades(client) && socket.conn.transport.name !== "websocket")
+      await until(socket.conn, "upgrade");
     return { client, socket };
   }
 

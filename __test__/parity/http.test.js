@@ -33,8 +33,19 @@ scenario("client files: each, plain", async ({ http, trace }) => {
 scenario("client files: compressed", async ({ http, trace }) => {
   const plain = await http("GET", "/socket.io/socket.io.js");
   const open = { br: zlib.brotliDecompressSync, gzip: zlib.gunzipSync, deflate: zlib.inflateSync };
-  for (const accept of ["br", "gzip", "deflate", "gzip, deflate, br", "identity", "br;q=0, gzip;q=0.5", "*", ""]) {
-    const { headers, raw } = await http("GET", "/socket.io/socket.io.js", { headers: { "accept-encoding": accept } });
+  for (const accept of [
+    "br",
+    "gzip",
+    "deflate",
+    "gzip, deflate, br",
+    "identity",
+    "br;q=0, gzip;q=0.5",
+    "*",
+    "",
+  ]) {
+    const { headers, raw } = await http("GET", "/socket.io/socket.io.js", {
+      headers: { "accept-encoding": accept },
+    });
     const opened = open[headers["content-encoding"]]?.(raw) ?? raw;
     assert.ok(opened.equals(plain.raw), accept);
     trace("wire", accept, headers);
@@ -43,7 +54,9 @@ scenario("client files: compressed", async ({ http, trace }) => {
 
 scenario("client files: etag", async ({ http, trace }) => {
   for (const etag of ['"4.8.4"', 'W/"4.8.4"', '"4.8.3"', "*", '"x", "4.8.4"']) {
-    const { status, headers, body } = await http("GET", "/socket.io/socket.io.js", { headers: { "if-none-match": etag } });
+    const { status, headers, body } = await http("GET", "/socket.io/socket.io.js", {
+      headers: { "if-none-match": etag },
+    });
     trace("wire", etag, status, headers, body.length);
   }
 });
@@ -68,17 +81,25 @@ scenario("client files: queries, methods and names that are none", async ({ http
   }
 });
 
-scenario("client files: not served", { options: { serveClient: false } }, async ({ http, trace }) => {
-  const { status, headers, body } = await http("GET", "/socket.io/socket.io.js");
-  assert.equal(status, 400);
-  trace("wire", status, headers, body);
-});
+scenario(
+  "client files: not served",
+  { options: { serveClient: false } },
+  async ({ http, trace }) => {
+    const { status, headers, body } = await http("GET", "/socket.io/socket.io.js");
+    assert.equal(status, 400);
+    trace("wire", status, headers, body);
+  },
+);
 
-scenario("client files: under another path", { options: { path: "/other" } }, async ({ http, trace }) => {
-  const { status } = await http("GET", "/other/socket.io.js");
-  assert.equal(status, 200);
-  trace("wire", (await http("GET", "/socket.io/socket.io.js")).status);
-});
+scenario(
+  "client files: under another path",
+  { options: { path: "/other" } },
+  async ({ http, trace }) => {
+    const { status } = await http("GET", "/other/socket.io.js");
+    assert.equal(status, 200);
+    trace("wire", (await http("GET", "/socket.io/socket.io.js")).status);
+  },
+);
 
 scenario("cors: none unless asked for", async ({ http, polling, trace }) => {
   const headers = { origin: "https://evil.example" };
@@ -88,22 +109,34 @@ scenario("cors: none unless asked for", async ({ http, polling, trace }) => {
     await session.post("40", { headers }),
     await session.get({ headers }),
     await http("GET", "/socket.io/?EIO=4&transport=unknown", { headers }),
-    await http("OPTIONS", OPEN, { headers: { ...headers, "access-control-request-method": "POST" } }),
+    await http("OPTIONS", OPEN, {
+      headers: { ...headers, "access-control-request-method": "POST" },
+    }),
     await http("GET", "/socket.io/socket.io.js", { headers }),
   ];
   for (const answer of answers) {
-    for (const name of Object.keys(answer.headers)) assert.ok(!name.startsWith("access-control"), name);
+    for (const name of Object.keys(answer.headers))
+      assert.ok(!name.startsWith("access-control"), name);
     trace("wire", answer.status, Object.keys(answer.headers));
   }
 });
 
 for (const [name, cors] of Object.entries({
   "one origin": { origin: "https://app.example" },
-  "a list with credentials": { origin: ["https://app.example", "https://b.example"], credentials: true },
-  "a pattern": { origin: /\.example$/, allowedHeaders: ["x-a"], exposedHeaders: ["x-b"], maxAge: 60, methods: ["GET", "POST"] },
-  "any": { origin: "*" },
-  "reflected": { origin: true },
-  "off": { origin: false },
+  "a list with credentials": {
+    origin: ["https://app.example", "https://b.example"],
+    credentials: true,
+  },
+  "a pattern": {
+    origin: /\.example$/,
+    allowedHeaders: ["x-a"],
+    exposedHeaders: ["x-b"],
+    maxAge: 60,
+    methods: ["GET", "POST"],
+  },
+  any: { origin: "*" },
+  reflected: { origin: true },
+  off: { origin: false },
 })) {
   scenario(`cors: ${name}`, { options: { cors } }, async ({ http, polling, webSocket, trace }) => {
     for (const origin of ["https://app.example", "https://other.invalid"]) {
@@ -113,7 +146,11 @@ for (const [name, cors] of Object.entries({
       const post = await session.post("40", { headers });
       trace("post", post.status, post.headers);
       const preflight = await http("OPTIONS", OPEN, {
-        headers: { ...headers, "access-control-request-method": "POST", "access-control-request-headers": "x-a, content-type" },
+        headers: {
+          ...headers,
+          "access-control-request-method": "POST",
+          "access-control-request-headers": "x-a, content-type",
+        },
       });
       trace("preflight", preflight.status, preflight.headers, preflight.body);
       const file = await http("GET", "/socket.io/socket.io.min.js", { headers });
@@ -126,11 +163,17 @@ for (const [name, cors] of Object.entries({
   });
 }
 
-scenario("cors: a function that decides", { options: {
-  cors: { origin: (origin, done) => done(null, origin === "https://app.example") },
-} }, async ({ polling, trace }) => {
-  for (const origin of ["https://app.example", "https://other.invalid"]) {
-    const { opening } = await polling({ headers: { origin } });
-    trace("opening", opening.headers);
-  }
-});
+scenario(
+  "cors: a function that decides",
+  {
+    options: {
+      cors: { origin: (origin, done) => done(null, origin === "https://app.example") },
+    },
+  },
+  async ({ polling, trace }) => {
+    for (const origin of ["https://app.example", "https://other.invalid"]) {
+      const { opening } = await polling({ headers: { origin } });
+      trace("opening", opening.headers);
+    }
+  },
+);

@@ -24,7 +24,10 @@ function snapshot(value, seen = new Set()) {
   seen.add(value);
   let copy;
   if (value instanceof Error) {
-    copy = { error: value.message, ...(value.data === undefined ? {} : { data: snapshot(value.data, seen) }) };
+    copy = {
+      error: value.message,
+      ...(value.data === undefined ? {} : { data: snapshot(value.data, seen) }),
+    };
   } else if (value instanceof Set) copy = { set: [...value].map((item) => snapshot(item, seen)) };
   else if (value instanceof Map) copy = { map: [...value].map((entry) => snapshot(entry, seen)) };
   else if (Array.isArray(value)) copy = Array.from(value, (item) => snapshot(item, seen));

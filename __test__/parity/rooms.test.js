@@ -17,7 +17,9 @@ async function crowd({ pair, io }, count, namespace = "/") {
   }
   /** What each has received so far, everybody having seen an end mark. */
   const received = async () => {
-    const ends = members.filter(({ client }) => client.connected).map(({ client }) => until(client, "end"));
+    const ends = members
+      .filter(({ client }) => client.connected)
+      .map(({ client }) => until(client, "end"));
     for (const { socket } of members) if (socket.connected) socket.emit("end");
     await Promise.all(ends);
     return members.map(({ got }) => got.splice(0));
@@ -25,26 +27,30 @@ async function crowd({ pair, io }, count, namespace = "/") {
   return { members, received, sockets: members.map(({ socket }) => socket), io };
 }
 
-scenario("rooms: join, leave, contents and order", { modes: DIRECT }, async ({ io, pair, trace }) => {
-  const { socket } = await pair();
-  assert.ok(socket.rooms instanceof Set);
-  assert.deepEqual([...socket.rooms], [socket.id]);
-  assert.equal(socket.join("b"), undefined);
-  socket.join(["a", "c", "b"]);
-  assert.deepEqual([...socket.rooms], [socket.id, "b", "a", "c"]);
-  assert.equal(socket.leave("a"), undefined);
-  socket.leave("never joined");
-  assert.deepEqual([...socket.rooms], [socket.id, "b", "c"]);
-  assert.deepEqual([...io.sockets.adapter.rooms.keys()], [socket.id, "b", "c"]);
-  assert.deepEqual(io.sockets.adapter.rooms.get("b"), new Set([socket.id]));
-  assert.deepEqual(io.of("/").adapter.sids.get(socket.id), socket.rooms);
-  socket.leave(socket.id);
-  trace("rooms", socket.rooms);
-  socket.leaveAll();
-  trace("rooms", socket.rooms, io.sockets.adapter.rooms);
-  socket.join("again");
-  trace("rooms", socket.rooms);
-});
+scenario(
+  "rooms: join, leave, contents and order",
+  { modes: DIRECT },
+  async ({ io, pair, trace }) => {
+    const { socket } = await pair();
+    assert.ok(socket.rooms instanceof Set);
+    assert.deepEqual([...socket.rooms], [socket.id]);
+    assert.equal(socket.join("b"), undefined);
+    socket.join(["a", "c", "b"]);
+    assert.deepEqual([...socket.rooms], [socket.id, "b", "a", "c"]);
+    assert.equal(socket.leave("a"), undefined);
+    socket.leave("never joined");
+    assert.deepEqual([...socket.rooms], [socket.id, "b", "c"]);
+    assert.deepEqual([...io.sockets.adapter.rooms.keys()], [socket.id, "b", "c"]);
+    assert.deepEqual(io.sockets.adapter.rooms.get("b"), new Set([socket.id]));
+    assert.deepEqual(io.of("/").adapter.sids.get(socket.id), socket.rooms);
+    socket.leave(socket.id);
+    trace("rooms", socket.rooms);
+    socket.leaveAll();
+    trace("rooms", socket.rooms, io.sockets.adapter.rooms);
+    socket.join("again");
+    trace("rooms", socket.rooms);
+  },
+);
 
 scenario("rooms: names that are not strings", { modes: ["websocket"] }, async (stage) => {
   const { io, trace } = stage;
@@ -58,18 +64,24 @@ scenario("rooms: names that are not strings", { modes: ["websocket"] }, async (s
   trace("received", await received(), sockets[0].rooms);
 });
 
-scenario("rooms: still there in \"disconnecting\", gone in \"disconnect\"", { modes: ALL }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  socket.join(["one", "two"]);
-  socket.on("disconnecting", (reason) => trace("server", "disconnecting", reason, [...socket.rooms], socket.connected));
-  const gone = until(socket, "disconnect");
-  client.disconnect();
-  const [reason] = await gone;
-  assert.equal(socket.rooms.size, 0);
-  trace("server", "disconnect", reason, [...socket.rooms], socket.connected);
-  socket.join("too late");
-  assert.equal(socket.rooms.size, 0, "nothing joins after the end");
-});
+scenario(
+  'rooms: still there in "disconnecting", gone in "disconnect"',
+  { modes: ALL },
+  async ({ pair, trace }) => {
+    const { client, socket } = await pair();
+    socket.join(["one", "two"]);
+    socket.on("disconnecting", (reason) =>
+      trace("server", "disconnecting", reason, [...socket.rooms], socket.connected),
+    );
+    const gone = until(socket, "disconnect");
+    client.disconnect();
+    const [reason] = await gone;
+    assert.equal(socket.rooms.size, 0);
+    trace("server", "disconnect", reason, [...socket.rooms], socket.connected);
+    socket.join("too late");
+    assert.equal(socket.rooms.size, 0, "nothing joins after the end");
+  },
+);
 
 scenario("rooms: adapter events", { modes: ["websocket"] }, async ({ io, pair, trace }) => {
   const { client, socket } = await pair();
@@ -85,35 +97,49 @@ scenario("rooms: adapter events", { modes: ["websocket"] }, async ({ io, pair, t
   await gone;
 });
 
-scenario("broadcast: io.emit and io.of().emit reach everybody of the namespace", { modes: ALL }, async (stage) => {
-  const { io, trace } = stage;
-  io.of("/other");
-  const root = await crowd(stage, 2);
-  const other = await crowd(stage, 1, "/other");
-  io.emit("x", 1);
-  io.of("/other").emit("x", 2);
-  io.sockets.emit("x", 3);
-  const seen = [await root.received(), await other.received()];
-  assert.deepEqual(seen, [[[1, 3], [1, 3]], [[2]]]);
-  trace("received", seen);
-});
+scenario(
+  "broadcast: io.emit and io.of().emit reach everybody of the namespace",
+  { modes: ALL },
+  async (stage) => {
+    const { io, trace } = stage;
+    io.of("/other");
+    const root = await crowd(stage, 2);
+    const other = await crowd(stage, 1, "/other");
+    io.emit("x", 1);
+    io.of("/other").emit("x", 2);
+    io.sockets.emit("x", 3);
+    const seen = [await root.received(), await other.received()];
+    assert.deepEqual(seen, [
+      [
+        [1, 3],
+        [1, 3],
+      ],
+      [[2]],
+    ]);
+    trace("received", seen);
+  },
+);
 
-scenario("broadcast: to one room, several rooms, arrays; one copy each", { modes: ALL }, async (stage) => {
-  const { io, trace } = stage;
-  const { sockets, received } = await crowd(stage, 4);
-  sockets[0].join(["a", "b"]);
-  sockets[1].join("b");
-  sockets[2].join("c");
-  io.to("a").emit("x", 1);
-  io.to("a").to("b").emit("x", 2);
-  io.in(["a", "b", "c"]).emit("x", 3);
-  io.to(["a"]).in("c").emit("x", 4);
-  io.to("none").emit("x", 5);
-  io.to([]).emit("x", 6);
-  const seen = await received();
-  assert.deepEqual(seen, [[1, 2, 3, 4, 6], [2, 3, 6], [3, 4, 6], [6]]);
-  trace("received", seen);
-});
+scenario(
+  "broadcast: to one room, several rooms, arrays; one copy each",
+  { modes: ALL },
+  async (stage) => {
+    const { io, trace } = stage;
+    const { sockets, received } = await crowd(stage, 4);
+    sockets[0].join(["a", "b"]);
+    sockets[1].join("b");
+    sockets[2].join("c");
+    io.to("a").emit("x", 1);
+    io.to("a").to("b").emit("x", 2);
+    io.in(["a", "b", "c"]).emit("x", 3);
+    io.to(["a"]).in("c").emit("x", 4);
+    io.to("none").emit("x", 5);
+    io.to([]).emit("x", 6);
+    const seen = await received();
+    assert.deepEqual(seen, [[1, 2, 3, 4, 6], [2, 3, 6], [3, 4, 6], [6]]);
+    trace("received", seen);
+  },
+);
 
 scenario("broadcast: except rooms and sockets", { modes: ALL }, async (stage) => {
   const { io, trace } = stage;
@@ -160,36 +186,47 @@ scenario("broadcast: targets are those of the moment of emit", { modes: ALL }, a
   sockets[0].join("r");
   io.to("r").emit("x", 3);
   const seen = await received();
-  assert.deepEqual(seen, [[1, 3], [2, 3]]);
+  assert.deepEqual(seen, [
+    [1, 3],
+    [2, 3],
+  ]);
   trace("received", seen);
 });
 
-scenario("broadcast: order with plain emits of the same tick", { modes: ALL }, async ({ io, pair, trace }) => {
-  const { client, socket } = await pair();
-  const calls = gather(client, "x", 6);
-  socket.emit("x", 1);
-  io.emit("x", 2);
-  socket.emit("x", 3);
-  io.to(socket.id).emit("x", 4);
-  io.local.emit("x", 5);
-  socket.emit("x", 6);
-  assert.deepEqual((await calls).flat(), [1, 2, 3, 4, 5, 6]);
-});
+scenario(
+  "broadcast: order with plain emits of the same tick",
+  { modes: ALL },
+  async ({ io, pair }) => {
+    const { client, socket } = await pair();
+    const calls = gather(client, "x", 6);
+    socket.emit("x", 1);
+    io.emit("x", 2);
+    socket.emit("x", 3);
+    io.to(socket.id).emit("x", 4);
+    io.local.emit("x", 5);
+    socket.emit("x", 6);
+    assert.deepEqual((await calls).flat(), [1, 2, 3, 4, 5, 6]);
+  },
+);
 
-scenario("broadcast: followed by a disconnect in the same tick", { modes: ALL }, async ({ io, pair, trace }) => {
-  const { client, socket } = await pair();
-  const seen = [];
-  client.on("x", (n) => seen.push(n));
-  socket.join("r");
-  const gone = until(client, "disconnect");
-  io.to("r").emit("x", 1);
-  socket.emit("x", 2);
-  socket.disconnect();
-  io.to("r").emit("x", 3);
-  socket.emit("x", 4);
-  trace("client", await gone);
-  assert.deepEqual(seen, [1, 2]);
-});
+scenario(
+  "broadcast: followed by a disconnect in the same tick",
+  { modes: ALL },
+  async ({ io, pair, trace }) => {
+    const { client, socket } = await pair();
+    const seen = [];
+    client.on("x", (n) => seen.push(n));
+    socket.join("r");
+    const gone = until(client, "disconnect");
+    io.to("r").emit("x", 1);
+    socket.emit("x", 2);
+    socket.disconnect();
+    io.to("r").emit("x", 3);
+    socket.emit("x", 4);
+    trace("client", await gone);
+    assert.deepEqual(seen, [1, 2]);
+  },
+);
 
 scenario("broadcast: binary, to both transports", { modes: ALL }, async ({ io, pair, trace }) => {
   const here = await pair();
@@ -201,23 +238,27 @@ scenario("broadcast: binary, to both transports", { modes: ALL }, async ({ io, p
   trace("received", got);
 });
 
-scenario("broadcast: arguments are serialised once, as they are now", { modes: DIRECT }, async ({ io, pair, trace }) => {
-  const { client } = await pair();
-  await pair();
-  let calls = 0;
-  const value = {
-    n: 1,
-    toJSON() {
-      calls++;
-      return { n: this.n };
-    },
-  };
-  const got = until(client, "x");
-  io.emit("x", value);
-  value.n = 2;
-  assert.deepEqual(await got, [{ n: 1 }]);
-  trace("received", calls);
-});
+scenario(
+  "broadcast: arguments are serialised once, as they are now",
+  { modes: DIRECT },
+  async ({ io, pair, trace }) => {
+    const { client } = await pair();
+    await pair();
+    let calls = 0;
+    const value = {
+      n: 1,
+      toJSON() {
+        calls++;
+        return { n: this.n };
+      },
+    };
+    const got = until(client, "x");
+    io.emit("x", value);
+    value.n = 2;
+    assert.deepEqual(await got, [{ n: 1 }]);
+    trace("received", calls);
+  },
+);
 
 scenario("operators: immutable", { modes: ["websocket"] }, async (stage) => {
   const { io, trace } = stage;
@@ -236,21 +277,30 @@ scenario("operators: immutable", { modes: ["websocket"] }, async (stage) => {
   sender.emit("x", 5);
   const seen = await received();
   assert.deepEqual(seen, [[1, 2, 4, 5], [2, 4], []]);
-  trace("class", base.constructor.name, both.constructor.name, sockets[0].broadcast.constructor.name);
+  trace(
+    "class",
+    base.constructor.name,
+    both.constructor.name,
+    sockets[0].broadcast.constructor.name,
+  );
 });
 
-scenario("operators: flags on the server leave no trace on the next emit", { modes: DIRECT }, async (stage) => {
-  const { io, trace } = stage;
-  const { received } = await crowd(stage, 2);
-  io.to("nobody");
-  io.except("nobody");
-  void io.volatile;
-  void io.local;
-  io.timeout(1);
-  io.compress(false);
-  io.emit("x", 1);
-  assert.deepEqual(await received(), [[1], [1]]);
-});
+scenario(
+  "operators: flags on the server leave no trace on the next emit",
+  { modes: DIRECT },
+  async (stage) => {
+    const { io } = stage;
+    const { received } = await crowd(stage, 2);
+    io.to("nobody");
+    io.except("nobody");
+    void io.volatile;
+    void io.local;
+    io.timeout(1);
+    io.compress(false);
+    io.emit("x", 1);
+    assert.deepEqual(await received(), [[1], [1]]);
+  },
+);
 
 scenario("fetchSockets, allSockets and their order", { modes: DIRECT }, async (stage) => {
   const { io, trace } = stage;
@@ -265,7 +315,10 @@ scenario("fetchSockets, allSockets and their order", { modes: DIRECT }, async (s
   assert.deepEqual(await sockets[0].broadcast.fetchSockets(), [sockets[1], sockets[2]]);
   assert.deepEqual(await io.in("none").fetchSockets(), []);
   const all = await io.allSockets();
-  assert.deepEqual([...all], sockets.map(({ id }) => id));
+  assert.deepEqual(
+    [...all],
+    sockets.map(({ id }) => id),
+  );
   assert.deepEqual([...(await io.in("r").allSockets())], [sockets[2].id, sockets[0].id]);
   assert.deepEqual([...(await io.of("/").allSockets())], [...all]);
   trace("ids", all);
@@ -277,73 +330,94 @@ scenario("socketsJoin and socketsLeave", { modes: DIRECT }, async (stage) => {
   assert.equal(io.socketsJoin("all"), undefined);
   io.in(sockets[0].id).socketsJoin(["one", "two"]);
   sockets[2].broadcast.socketsJoin("not two");
-  trace("rooms", sockets.map(({ rooms }) => [...rooms]));
+  trace(
+    "rooms",
+    sockets.map(({ rooms }) => [...rooms]),
+  );
   io.in("one").socketsLeave("two");
   io.except("one").socketsLeave(["all", "not two"]);
-  trace("rooms", sockets.map(({ rooms }) => [...rooms]));
+  trace(
+    "rooms",
+    sockets.map(({ rooms }) => [...rooms]),
+  );
   io.to("all").emit("x", 1);
   assert.deepEqual(await received(), [[1], [], []]);
 });
 
-scenario("disconnectSockets: of a room, then all with their connections", { modes: ALL }, async (stage) => {
-  const { io, trace } = stage;
-  const { members, sockets } = await crowd(stage, 3);
-  sockets[1].join("out");
-  const first = [until(members[1].client, "disconnect"), until(sockets[1], "disconnect")];
-  assert.equal(io.in("out").disconnectSockets(), undefined);
-  const reasons = (await Promise.all(first)).map(([reason]) => reason);
-  assert.deepEqual(reasons, ["io server disconnect", "server namespace disconnect"]);
-  assert.equal(sockets[0].connected, true);
-  const rest = [members[0], members[2]].flatMap(({ client, socket }) => [
-    until(client, "disconnect"),
-    until(socket, "disconnect"),
-    until(socket.conn, "close"),
-  ]);
-  io.disconnectSockets(true);
-  trace("reasons", (await Promise.all(rest)).map(([reason]) => reason));
-  assert.equal(io.sockets.sockets.size, 0);
-});
+scenario(
+  "disconnectSockets: of a room, then all with their connections",
+  { modes: ALL },
+  async (stage) => {
+    const { io, trace } = stage;
+    const { members, sockets } = await crowd(stage, 3);
+    sockets[1].join("out");
+    const first = [until(members[1].client, "disconnect"), until(sockets[1], "disconnect")];
+    assert.equal(io.in("out").disconnectSockets(), undefined);
+    const reasons = (await Promise.all(first)).map(([reason]) => reason);
+    assert.deepEqual(reasons, ["io server disconnect", "server namespace disconnect"]);
+    assert.equal(sockets[0].connected, true);
+    const rest = [members[0], members[2]].flatMap(({ client, socket }) => [
+      until(client, "disconnect"),
+      until(socket, "disconnect"),
+      until(socket.conn, "close"),
+    ]);
+    io.disconnectSockets(true);
+    trace(
+      "reasons",
+      (await Promise.all(rest)).map(([reason]) => reason),
+    );
+    assert.equal(io.sockets.sockets.size, 0);
+  },
+);
 
-scenario("RemoteSocket: what fetchSockets yields for local sockets", { modes: ["websocket"] }, async ({ io, pair, trace }) => {
-  const { client, socket } = await pair({ auth: { a: 1 } });
-  socket.data.name = "n";
-  socket.join("r");
-  const [remote] = await io.in("r").fetchSockets();
-  assert.equal(remote.id, socket.id);
-  assert.deepEqual(remote.data, { name: "n" });
-  assert.deepEqual(remote.handshake.auth, { a: 1 });
-  assert.deepEqual([...remote.rooms], [socket.id, "r"]);
-  const hello = until(client, "hello");
-  remote.emit("hello", 1);
-  await hello;
-  remote.join("s");
-  remote.leave("r");
-  trace("rooms", remote.rooms);
-  const gone = until(client, "disconnect");
-  remote.disconnect();
-  trace("gone", await gone);
-});
+scenario(
+  "RemoteSocket: what fetchSockets yields for local sockets",
+  { modes: ["websocket"] },
+  async ({ io, pair, trace }) => {
+    const { client, socket } = await pair({ auth: { a: 1 } });
+    socket.data.name = "n";
+    socket.join("r");
+    const [remote] = await io.in("r").fetchSockets();
+    assert.equal(remote.id, socket.id);
+    assert.deepEqual(remote.data, { name: "n" });
+    assert.deepEqual(remote.handshake.auth, { a: 1 });
+    assert.deepEqual([...remote.rooms], [socket.id, "r"]);
+    const hello = until(client, "hello");
+    remote.emit("hello", 1);
+    await hello;
+    remote.join("s");
+    remote.leave("r");
+    trace("rooms", remote.rooms);
+    const gone = until(client, "disconnect");
+    remote.disconnect();
+    trace("gone", await gone);
+  },
+);
 
-scenario("RemoteSocket: made from an adapter's description", { modes: ["websocket"] }, async ({ io, lib, pair, trace }) => {
-  const { client, socket } = await pair();
-  client.on("q", (n, reply) => reply(n + 1));
-  const { adapter } = io.of("/");
-  adapter.fetchSockets = async () => [
-    { id: socket.id, handshake: { url: "/elsewhere" }, rooms: [socket.id, "r"], data: { d: 1 } },
-  ];
-  const [remote] = await io.fetchSockets();
-  assert.notEqual(remote, socket);
-  trace("shape", remote.id, remote.handshake, remote.rooms, remote.data, remote.constructor.name);
-  assert.equal(typeof lib.RemoteSocket, typeof require("socket.io").RemoteSocket);
-  const hello = until(client, "hello");
-  trace("emit", remote.emit("hello", 1), await hello);
-  trace("ack", await remote.timeout(10_000).emitWithAck("q", 1));
-  remote.join(["s"]);
-  remote.leave("r");
-  trace("rooms", socket.rooms);
-  const gone = until(client, "disconnect");
-  trace("disconnect", remote.disconnect() === remote, await gone);
-});
+scenario(
+  "RemoteSocket: made from an adapter's description",
+  { modes: ["websocket"] },
+  async ({ io, lib, pair, trace }) => {
+    const { client, socket } = await pair();
+    client.on("q", (n, reply) => reply(n + 1));
+    const { adapter } = io.of("/");
+    adapter.fetchSockets = async () => [
+      { id: socket.id, handshake: { url: "/elsewhere" }, rooms: [socket.id, "r"], data: { d: 1 } },
+    ];
+    const [remote] = await io.fetchSockets();
+    assert.notEqual(remote, socket);
+    trace("shape", remote.id, remote.handshake, remote.rooms, remote.data, remote.constructor.name);
+    assert.equal(typeof lib.RemoteSocket, typeof require("socket.io").RemoteSocket);
+    const hello = until(client, "hello");
+    trace("emit", remote.emit("hello", 1), await hello);
+    trace("ack", await remote.timeout(10_000).emitWithAck("q", 1));
+    remote.join(["s"]);
+    remote.leave("r");
+    trace("rooms", socket.rooms);
+    const gone = until(client, "disconnect");
+    trace("disconnect", remote.disconnect() === remote, await gone);
+  },
+);
 
 scenario("serverSideEmit on a single node", async ({ io, trace }) => {
   const { warn } = console;
@@ -361,45 +435,58 @@ scenario("serverSideEmit on a single node", async ({ io, trace }) => {
   assert.equal(warnings.length, 2);
 });
 
-scenario("an adapter of one's own sees joins, leaves and broadcasts", { modes: ["websocket"], options: () => {
-  const { Adapter } = require("socket.io-adapter");
-  class Counting extends Adapter {
-    calls = [];
-    init() {
-      this.calls.push("init");
-    }
-    close() {
-      this.calls.push("close");
-    }
-    addAll(id, rooms) {
-      this.calls.push(["addAll", [...rooms].length]);
-      return super.addAll(id, rooms);
-    }
-    del(id, room) {
-      this.calls.push(["del", room]);
-      return super.del(id, room);
-    }
-    delAll(id) {
-      this.calls.push(["delAll"]);
-      return super.delAll(id);
-    }
-    broadcast(packet, opts) {
-      this.calls.push(["broadcast", packet.data, [...opts.rooms], [...opts.except].length, { ...opts.flags }]);
-      return super.broadcast(packet, opts);
-    }
-  }
-  return { adapter: Counting };
-} }, async ({ io, pair, trace }) => {
-  const { client, socket } = await pair();
-  const other = await pair();
-  const calls = gather(client, "x", 2);
-  socket.join("r");
-  io.to("r").volatile.local.compress(false).emit("x", 1);
-  other.socket.broadcast.emit("x", 2);
-  trace("client", await calls);
-  socket.leave("r");
-  const gone = until(socket, "disconnect");
-  client.disconnect();
-  await gone;
-  trace("calls", io.of("/").adapter.calls);
-});
+scenario(
+  "an adapter of one's own sees joins, leaves and broadcasts",
+  {
+    modes: ["websocket"],
+    options: () => {
+      const { Adapter } = require("socket.io-adapter");
+      class Counting extends Adapter {
+        calls = [];
+        init() {
+          this.calls.push("init");
+        }
+        close() {
+          this.calls.push("close");
+        }
+        addAll(id, rooms) {
+          this.calls.push(["addAll", [...rooms].length]);
+          return super.addAll(id, rooms);
+        }
+        del(id, room) {
+          this.calls.push(["del", room]);
+          return super.del(id, room);
+        }
+        delAll(id) {
+          this.calls.push(["delAll"]);
+          return super.delAll(id);
+        }
+        broadcast(packet, opts) {
+          this.calls.push([
+            "broadcast",
+            packet.data,
+            [...opts.rooms],
+            [...opts.except].length,
+            { ...opts.flags },
+          ]);
+          return super.broadcast(packet, opts);
+        }
+      }
+      return { adapter: Counting };
+    },
+  },
+  async ({ io, pair, trace }) => {
+    const { client, socket } = await pair();
+    const other = await pair();
+    const calls = gather(client, "x", 2);
+    socket.join("r");
+    io.to("r").volatile.local.compress(false).emit("x", 1);
+    other.socket.broadcast.emit("x", 2);
+    trace("client", await calls);
+    socket.leave("r");
+    const gone = until(socket, "disconnect");
+    client.disconnect();
+    await gone;
+    trace("calls", io.of("/").adapter.calls);
+  },
+);

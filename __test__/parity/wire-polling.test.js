@@ -7,34 +7,10 @@ const { once } = require("node:events");
 const { start } = require("../support/raw-http");
 const { eventually, gather, turns, until, within } = require("../support/waiting");
 const { scenario } = require("./harness");
-
-const OPEN = "/socket.io/?EIO=4&transport=polling";
-
-/** A polling session that has joined "/", and the server's socket for it. */
-async function joined({ io, polling }, options) {
-  const connection = until(io, "connection");
-  const session = await polling(options);
-  await session.join();
-  const [socket] = await connection;
-  return { session, socket };
-}
-
-/** Parks a GET and waits until the server has it. */
-async function park(session, conn) {
-  const parked = session.startGet();
-  await eventually(() => conn.transport.writable, "a parked GET");
-  return parked;
-}
-
-/** Collects what `connection_error` tells, without the request. */
-function refusals(io) {
-  const seen = [];
-  io.engine.on("connection_error", ({ req, code, message, context }) => seen.push({ url: typeof req.url, code, message, context }));
-  return seen;
-}
+const { POLLING, park, pollingPair, refusals } = require("./raw-pairs");
 
 scenario("polling: the handshake, exactly", async ({ http, trace }) => {
-  const { status, headers, body } = await http("GET", OPEN);
+  const { status, headers, body } = await http("GET", POLLING);
   assert.equal(status, 200);
   assert.match(
     body,
@@ -52,19 +28,26 @@ scenario(
   "polling: the handshake with other settings",
   { options: { pingInterval: 1, pingTimeout: 2, maxHttpBufferSize: 3, allowUpgrades: false } },
   async ({ http, trace }) => {
-    const { body } = await http("GET", OPEN);
-    assert.match(body, /^0\{"sid":".{20}","upgrades":\[\],"pingInterval":1,"pingTimeout":2,"maxPayload":3\}/);
+    const { body } = await http("GET", POLLING);
+    assert.match(
+      body,
+      /^0\{"sid":".{20}","upgrades":\[\],"pingInterval":1,"pingTimeout":2,"maxPayload":3\}/,
+    );
     trace("wire", body.split("\x1e")[0]);
   },
 );
 
-scenario("polling: only transport", { options: { transports: ["polling"] } }, async ({ http, webSocket, trace }) => {
-  const { body } = await http("GET", OPEN);
-  trace("wire", body);
-  const raw = await webSocket();
-  await raw.refusal();
-  trace("websocket", raw.status, raw.body);
-});
+scenario(
+  "polling: only transport",
+  { options: { transports: ["polling"] } },
+  async ({ http, webSocket, trace }) => {
+    const { body } = await http("GET", POLLING);
+    trace("wire", body);
+    const raw = await webSocket();
+    await raw.refusal();
+    trace("websocket", raw.status, raw.body);
+  },
+);
 
 scenario("polling: extra and repeated parameters, other orders", async ({ http, trace }) => {
   for (const query of [
@@ -93,34 +76,43 @@ scenario("polling: a path that only begins like ours", async ({ http, trace }) =
 });
 
 scenario("polling: POST and its answer", async (stage) => {
-  const { session } = await joined(stage);
+  const { session } = await pollingPair(stage);
   const { status, headers, body } = await session.post('42["x"]');
   assert.equal(status, 200);
   assert.equal(body, "ok");
-  assert.deepEqual(headers, { "content-type": "text/html", "content-length": "2", "cache-control": "no-store" });
+  assert.deepEqual(headers, {
+    "content-type": "text/html",
+    "content-length": "2",
+    "cache-control": "no-store",
+  });
   stage.trace("wire", status, headers, body);
 });
 
 scenario("polling: several packets in one POST", async (stage) => {
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   const calls = gather(socket, "x", 3);
   await session.post('42["x",1]\x1e42["x","é😀"]\x1e42["x",3]');
   stage.trace("server", await calls);
 });
 
 scenario("polling: several packets in one answer", async (stage) => {
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   socket.emit("a", 1);
   socket.emit("b", "é\u2028");
   socket.emit("c", Buffer.from([1, 2, 3]));
   const packets = [];
   for (let i = 0; i < 4; i++) packets.push(await session.next());
-  assert.deepEqual(packets, ['42["a",1]', '42["b","é\u2028"]', '451-["c",{"_placeholder":true,"num":0}]', "bAQID"]);
+  assert.deepEqual(packets, [
+    '42["a",1]',
+    '42["b","é\u2028"]',
+    '451-["c",{"_placeholder":true,"num":0}]',
+    "bAQID",
+  ]);
   stage.trace("wire", packets);
 });
 
 scenario("polling: one answer holds what was emitted while no GET waited", async (stage) => {
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   await eventually(() => !socket.conn.transport.writable, "no GET");
   for (let n = 0; n < 5; n++) socket.emit("n", n);
   const { headers, body } = await session.get();
@@ -129,7 +121,7 @@ scenario("polling: one answer holds what was emitted while no GET waited", async
 });
 
 scenario("polling: base64 binary from the client", async (stage) => {
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   socket.on("x", (...args) => {
     const reply = args.pop();
     stage.trace("server", args);
@@ -143,7 +135,7 @@ scenario("polling: base64 binary from the client", async (stage) => {
 });
 
 scenario("polling: UTF-8 split over chunks of the body", async (stage) => {
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   const event = until(socket, "x");
   const body = Buffer.from('42["x","é😀日本"]');
   const post = session.startPost(null, { headers: { "content-length": body.length } });
@@ -157,7 +149,7 @@ scenario("polling: UTF-8 split over chunks of the body", async (stage) => {
 });
 
 scenario("polling: a body with transfer-encoding chunked", async (stage) => {
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   const event = until(socket, "x");
   const post = session.startPost(null, { headers: { "transfer-encoding": "chunked" } });
   post.request.write('42["x",');
@@ -167,8 +159,13 @@ scenario("polling: a body with transfer-encoding chunked", async (stage) => {
 });
 
 scenario("polling: other content types of a POST", async (stage) => {
-  const { session, socket } = await joined(stage);
-  for (const type of ["text/plain", "text/plain;charset=UTF-8", "application/json", "application/octet-stream; x=1"]) {
+  const { session, socket } = await pollingPair(stage);
+  for (const type of [
+    "text/plain",
+    "text/plain;charset=UTF-8",
+    "application/json",
+    "application/octet-stream; x=1",
+  ]) {
     const event = until(socket, "x");
     const { status } = await session.post('42["x"]', { headers: { "content-type": type } });
     await event;
@@ -177,18 +174,20 @@ scenario("polling: other content types of a POST", async (stage) => {
 });
 
 scenario("polling: a binary POST is refused and ends", async (stage) => {
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   const gone = until(socket, "disconnect");
-  const answer = await session.post(Buffer.from([1, 2, 3]), { headers: { "content-type": "application/octet-stream" } });
+  const answer = await session.post(Buffer.from([1, 2, 3]), {
+    headers: { "content-type": "application/octet-stream" },
+  });
   assert.equal(answer.status, 400);
   stage.trace("wire", answer);
   stage.trace("reason", (await gone)[0]);
 });
 
 scenario("polling: two GETs at once", async (stage) => {
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   const gone = until(socket, "disconnect");
-  const parked = await park(session, socket.conn);
+  const parked = await park(session, socket);
   const second = await session.get();
   assert.equal(second.status, 400);
   const first = await parked.response;
@@ -197,7 +196,7 @@ scenario("polling: two GETs at once", async (stage) => {
 });
 
 scenario("polling: two POSTs at once", async (stage) => {
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   const gone = until(socket, "disconnect");
   const arrived = within(once(stage.httpServer, "request"), "the first POST");
   const slow = session.startPost(null, { headers: { "content-length": "50" } });
@@ -212,30 +211,42 @@ scenario("polling: two POSTs at once", async (stage) => {
   await assert.rejects(slow.response);
 });
 
-scenario("polling: a POST over the limit, announced and not", { options: { maxHttpBufferSize: 100 } }, async (stage) => {
-  for (const headers of [{}, { "transfer-encoding": "chunked" }]) {
-    const { session, socket } = await joined(stage);
-    const { status, headers: answered, body } = await session.post(`4${"x".repeat(100)}`, { headers });
-    assert.equal(status, 413);
-    stage.trace("wire", status, answered, body, socket.connected);
-  }
-});
+scenario(
+  "polling: a POST over the limit, announced and not",
+  { options: { maxHttpBufferSize: 100 } },
+  async (stage) => {
+    for (const headers of [{}, { "transfer-encoding": "chunked" }]) {
+      const { session, socket } = await pollingPair(stage);
+      const {
+        status,
+        headers: answered,
+        body,
+      } = await session.post(`4${"x".repeat(100)}`, { headers });
+      assert.equal(status, 413);
+      stage.trace("wire", status, answered, body, socket.connected);
+    }
+  },
+);
 
-scenario("polling: a POST of exactly the limit, in bytes", { options: { maxHttpBufferSize: 20 } }, async (stage) => {
-  const { session, socket } = await joined(stage);
-  const event = until(socket, "x");
-  const fits = `42["x","${"é".repeat(5)}"]`;
-  assert.equal(Buffer.byteLength(fits), 20);
-  assert.equal((await session.post(fits)).status, 200);
-  await event;
-  const { status } = await session.post(`42["x","${"é".repeat(5)}y"]`);
-  assert.equal(status, 413);
-});
+scenario(
+  "polling: a POST of exactly the limit, in bytes",
+  { options: { maxHttpBufferSize: 20 } },
+  async (stage) => {
+    const { session, socket } = await pollingPair(stage);
+    const event = until(socket, "x");
+    const fits = `42["x","${"é".repeat(5)}"]`;
+    assert.equal(Buffer.byteLength(fits), 20);
+    assert.equal((await session.post(fits)).status, 200);
+    await event;
+    const { status } = await session.post(`42["x","${"é".repeat(5)}y"]`);
+    assert.equal(status, 413);
+  },
+);
 
 scenario("polling: after the session is closed its id is unknown", async (stage) => {
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   const closed = until(socket.conn, "close");
-  const parked = await park(session, socket.conn);
+  const parked = await park(session, socket);
   socket.disconnect(true);
   stage.trace("last", (await parked.response).body, (await session.get()).body);
   await closed;
@@ -245,7 +256,7 @@ scenario("polling: after the session is closed its id is unknown", async (stage)
 });
 
 scenario("polling: closed while no GET waits, the close comes with the next", async (stage) => {
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   socket.emit("x", 1);
   await session.next();
   await eventually(() => !socket.conn.transport.writable, "no GET");
@@ -257,7 +268,7 @@ scenario("polling: closed while no GET waits, the close comes with the next", as
 });
 
 scenario("polling: methods that are not GET or POST", async (stage) => {
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   for (const method of ["PUT", "DELETE", "OPTIONS", "PATCH"]) {
     const { status, body, headers } = await stage.http(method, session.url);
     stage.trace("wire", method, status, body, headers);
@@ -266,7 +277,7 @@ scenario("polling: methods that are not GET or POST", async (stage) => {
 });
 
 scenario("polling: compression of large answers", async (stage) => {
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   const zlib = require("node:zlib");
   for (const [accept, open] of [
     ["gzip", zlib.gunzipSync],
@@ -278,7 +289,12 @@ scenario("polling: compression of large answers", async (stage) => {
     socket.emit("x", "y".repeat(2_000));
     const { headers, raw } = await session.get({ headers: { "accept-encoding": accept } });
     assert.equal(open(raw).toString(), `42["x","${"y".repeat(2_000)}"]`);
-    stage.trace("wire", accept, headers["content-encoding"], headers["content-length"] !== undefined);
+    stage.trace(
+      "wire",
+      accept,
+      headers["content-encoding"],
+      headers["content-length"] !== undefined,
+    );
   }
   socket.emit("x", "short");
   const { headers } = await session.get({ headers: { "accept-encoding": "gzip" } });
@@ -289,16 +305,20 @@ scenario("polling: compression of large answers", async (stage) => {
 });
 
 scenario("polling: httpCompression off", { options: { httpCompression: false } }, async (stage) => {
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   socket.emit("x", "y".repeat(2_000));
   const { headers } = await session.get({ headers: { "accept-encoding": "gzip" } });
   stage.trace("wire", headers);
 });
 
 scenario("polling: X-XSS-Protection for the browsers that needed it", async (stage) => {
-  const agents = ["Mozilla/5.0 (compatible;MSIE 9.0)", "Mozilla/5.0 (Windows NT; Trident/7.0; rv:11.0)", "curl/8"];
+  const agents = [
+    "Mozilla/5.0 (compatible;MSIE 9.0)",
+    "Mozilla/5.0 (Windows NT; Trident/7.0; rv:11.0)",
+    "curl/8",
+  ];
   for (const agent of agents) {
-    const { headers } = await stage.http("GET", OPEN, { headers: { "user-agent": agent } });
+    const { headers } = await stage.http("GET", POLLING, { headers: { "user-agent": agent } });
     stage.trace("wire", headers["x-xss-protection"]);
   }
 });
@@ -309,7 +329,10 @@ scenario("polling: keep-alive, several requests over one connection", async (sta
   stage.defer(() => agent.destroy());
   const session = await stage.polling();
   for (let i = 0; i < 5; i++) {
-    const post = start(stage.port, "POST", session.url, { agent, body: i === 0 ? "40" : '42["x"]' });
+    const post = start(stage.port, "POST", session.url, {
+      agent,
+      body: i === 0 ? "40" : '42["x"]',
+    });
     assert.equal((await post.response).status, 200);
   }
   const { response } = start(stage.port, "GET", session.url, { agent });
@@ -357,16 +380,22 @@ scenario("refused: status, body and connection_error of each case", async ({ io,
 
 scenario("refused: an invalid Origin header", async ({ io, http, trace }) => {
   const seen = refusals(io);
-  const { status, body } = await http("GET", OPEN, { headers: { origin: "http://\u00e9vil\u0080" } });
+  const { status, body } = await http("GET", POLLING, {
+    headers: { origin: "http://\u00e9vil\u0080" },
+  });
   trace("wire", status, body);
   trace("connection_error", seen);
 });
 
 scenario("refused: another transport or protocol for a session", async (stage) => {
   const seen = refusals(stage.io);
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   const { sid } = session;
-  for (const query of [`EIO=4&transport=websocket&sid=${sid}`, `EIO=3&transport=polling&sid=${sid}`, `transport=polling&sid=${sid}`]) {
+  for (const query of [
+    `EIO=4&transport=websocket&sid=${sid}`,
+    `EIO=3&transport=polling&sid=${sid}`,
+    `transport=polling&sid=${sid}`,
+  ]) {
     for (const method of ["GET", "POST"]) {
       const { status, body } = await stage.http(method, `/socket.io/?${query}`);
       assert.equal(status, 400);
@@ -374,12 +403,15 @@ scenario("refused: another transport or protocol for a session", async (stage) =
     }
   }
   stage.trace("connection_error", seen);
-  assert.deepEqual([...new Set(seen.map(({ context }) => context.name))], ["TRANSPORT_MISMATCH", "PROTOCOL_MISMATCH"]);
+  assert.deepEqual(
+    [...new Set(seen.map(({ context }) => context.name))],
+    ["TRANSPORT_MISMATCH", "PROTOCOL_MISMATCH"],
+  );
   assert.equal(socket.connected, true);
 });
 
 scenario("refused: polling requests after the upgrade", async (stage) => {
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   const raw = await stage.webSocket(`/socket.io/?EIO=4&transport=websocket&sid=${session.sid}`);
   raw.text("2probe");
   assert.equal(await raw.next(), "3probe");
@@ -392,38 +424,50 @@ scenario("refused: polling requests after the upgrade", async (stage) => {
   assert.equal(socket.connected, true);
 });
 
-scenario("initialPacket comes with the handshake", { options: { initialPacket: "hello" } }, async ({ http, trace }) => {
-  const { body } = await http("GET", OPEN);
-  const rest = body.split("\x1e").slice(1);
-  trace("wire", rest);
-});
+scenario(
+  "initialPacket comes with the handshake",
+  { options: { initialPacket: "hello" } },
+  async ({ http, trace }) => {
+    const { body } = await http("GET", POLLING);
+    const rest = body.split("\x1e").slice(1);
+    trace("wire", rest);
+  },
+);
 
 scenario("ids: from 20 characters, all different", async ({ http }) => {
   const ids = new Set();
-  for (let i = 0; i < 50; i++) ids.add(JSON.parse((await http("GET", OPEN)).body.slice(1)).sid);
+  for (let i = 0; i < 50; i++) ids.add(JSON.parse((await http("GET", POLLING)).body.slice(1)).sid);
   assert.equal(ids.size, 50);
   for (const id of ids) assert.match(id, /^[\w-]{20}$/);
 });
 
 scenario("polling: a long POST of tiny packets is read in linear time", async (stage) => {
-  const { session, socket } = await joined(stage);
+  const { session, socket } = await pollingPair(stage);
   const calls = gather(socket, "x", 50_000);
   const post = await session.post(Array.from({ length: 50_000 }, () => '42["x"]').join("\x1e"));
   assert.equal(post.status, 200);
   assert.equal((await calls).length, 50_000);
 });
 
-scenario("polling: a request aborted while its answer is compressed", async (stage) => {
-  const { session, socket } = await joined(stage);
-  const parked = session.startGet({ headers: { "accept-encoding": "gzip" } });
-  await eventually(() => socket.conn.transport.writable, "a parked GET");
-  socket.emit("x", "x".repeat(5_000_000));
-  parked.abort();
-  await turns(20);
-  const other = await joined(stage);
-  const echo = until(other.socket, "x");
-  await other.session.post('42["x"]');
-  await echo;
-  stage.io.disconnectSockets(true);
-  await other.session.get();
-});
+for (const accept of ["identity", "gzip"]) {
+  scenario(
+    `polling: the answer to an aborted request reaches nobody else (${accept})`,
+    async (stage) => {
+      for (let round = 0; round < 5; round++) {
+        const { session, socket } = await pollingPair(stage);
+        const parked = session.startGet({ headers: { "accept-encoding": accept } });
+        await eventually(() => socket.conn.transport.writable, "a parked GET");
+        socket.emit("secret", "x".repeat(2_000_000));
+        parked.abort();
+        await turns(round);
+        const { status, body } = await stage.http("GET", POLLING);
+        assert.equal(status, 200);
+        assert.equal(body.slice(0, 8), '0{"sid":', "the handshake of a stranger");
+        const other = await pollingPair(stage);
+        const echo = until(other.socket, "x");
+        await other.session.post('42["x"]');
+        await echo;
+      }
+    },
+  );
+}

@@ -1,39 +1,15 @@
 "use strict";
 
-/** WebSocket as bytes: the upgrade request, frames, close codes, the probe. */
+/** WebSocket as bytes: the upgrade request, frames, close codes. */
 
 const assert = require("node:assert/strict");
-const { OPCODE } = require("../support/raw-websocket");
+const { OPCODE, RawWebSocket, frame } = require("../support/raw-websocket");
 const { eventually, turns, until } = require("../support/waiting");
 const { scenario } = require("./harness");
-
-const TARGET = "/socket.io/?EIO=4&transport=websocket";
-
-async function joined({ io, webSocket }, options) {
-  const connection = until(io, "connection");
-  const raw = await webSocket(TARGET, options);
-  await raw.next();
-  await raw.join();
-  const [socket] = await connection;
-  return { raw, socket };
-}
-
-async function polled({ io, polling }) {
-  const connection = until(io, "connection");
-  const session = await polling();
-  await session.join();
-  const [socket] = await connection;
-  return { session, socket };
-}
-
-function refusals(io) {
-  const seen = [];
-  io.engine.on("connection_error", ({ code, message, context }) => seen.push({ code, message, context }));
-  return seen;
-}
+const { WEBSOCKET, refusals, webSocketPair } = require("./raw-pairs");
 
 scenario("websocket: the upgrade and the handshake, exactly", async ({ webSocket, trace }) => {
-  const raw = await webSocket(TARGET, { key: "dGhlIHNhbXBsZSBub25jZQ==" });
+  const raw = await webSocket(WEBSOCKET, { key: "dGhlIHNhbXBsZSBub25jZQ==" });
   assert.equal(raw.statusLine, "HTTP/1.1 101 Switching Protocols");
   assert.deepEqual(raw.headers, {
     upgrade: "websocket",
@@ -41,18 +17,25 @@ scenario("websocket: the upgrade and the handshake, exactly", async ({ webSocket
     "sec-websocket-accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
   });
   const open = await raw.next();
-  assert.match(open, /^0\{"sid":".{20}","upgrades":\[\],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000\}$/);
+  assert.match(
+    open,
+    /^0\{"sid":".{20}","upgrades":\[\],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000\}$/,
+  );
   const connect = await raw.join();
   assert.match(connect, /^40\{"sid":".{20}"\}$/);
   trace("wire", Object.keys(raw.headers), open, connect);
 });
 
-scenario("websocket: only transport", { options: { transports: ["websocket"] } }, async ({ http, webSocket, trace }) => {
-  const raw = await webSocket();
-  trace("wire", raw.status, await raw.next());
-  const { status, body } = await http("GET", "/socket.io/?EIO=4&transport=polling");
-  trace("polling", status, body);
-});
+scenario(
+  "websocket: only transport",
+  { options: { transports: ["websocket"] } },
+  async ({ http, webSocket, trace }) => {
+    const raw = await webSocket();
+    trace("wire", raw.status, await raw.next());
+    const { status, body } = await http("GET", "/socket.io/?EIO=4&transport=polling");
+    trace("polling", status, body);
+  },
+);
 
 scenario("websocket: upgrade requests that are wrong", async ({ webSocket, trace }) => {
   const cases = [
@@ -66,10 +49,11 @@ scenario("websocket: upgrade requests that are wrong", async ({ webSocket, trace
     ["another protocol", { upgrade: "h2c" }],
   ];
   for (const [name, options] of cases) {
-    const raw = await webSocket(TARGET, options);
+    const raw = await webSocket(WEBSOCKET, options);
     await raw.refusal();
     raw.destroy();
-    const { date, ...headers } = raw.headers;
+    const headers = { ...raw.headers };
+    delete headers.date;
     trace("wire", name, raw.statusLine, headers, raw.body);
     assert.notEqual(raw.status, 101, name);
   }
@@ -77,20 +61,27 @@ scenario("websocket: upgrade requests that are wrong", async ({ webSocket, trace
 
 scenario("websocket: upgrade header in other spellings", async ({ webSocket, trace }) => {
   for (const upgrade of ["WebSocket", "WEBSOCKET"]) {
-    const raw = await webSocket(TARGET, { upgrade });
+    const raw = await webSocket(WEBSOCKET, { upgrade });
     trace("wire", upgrade, raw.status);
   }
-  for (const version of ["13", "8"]) trace("wire", version, (await webSocket(TARGET, { version })).status);
+  for (const version of ["13", "8"])
+    trace("wire", version, (await webSocket(WEBSOCKET, { version })).status);
 });
 
 scenario("websocket: subprotocols and extensions", async ({ webSocket, trace }) => {
   const protocols = ["chat", "a, b", "a,", "b a", "", `b${" ".repeat(4_000)}x`];
   for (const protocol of protocols) {
-    const raw = await webSocket(TARGET, { headers: { "Sec-WebSocket-Protocol": protocol } });
+    const raw = await webSocket(WEBSOCKET, { headers: { "Sec-WebSocket-Protocol": protocol } });
     trace("wire", raw.status, raw.headers["sec-websocket-protocol"], raw.body);
   }
-  for (const extension of ["permessage-deflate", "constructor", "permessage-deflate; __proto__=1", 'a; b="', "x-unknown; y=1"]) {
-    const raw = await webSocket(TARGET, { headers: { "Sec-WebSocket-Extensions": extension } });
+  for (const extension of [
+    "permessage-deflate",
+    "constructor",
+    "permessage-deflate; __proto__=1",
+    'a; b="',
+    "x-unknown; y=1",
+  ]) {
+    const raw = await webSocket(WEBSOCKET, { headers: { "Sec-WebSocket-Extensions": extension } });
     trace("wire", extension, raw.status, raw.headers["sec-websocket-extensions"]);
     assert.equal(raw.headers["sec-websocket-extensions"], undefined);
   }
@@ -125,30 +116,41 @@ scenario("websocket: protocol 3 is refused", async ({ io, webSocket, trace }) =>
   assert.equal(io.engine.clientsCount, 0);
 });
 
-scenario("websocket: transport=polling over an upgrade is closed", async ({ io, webSocket, trace }) => {
-  const raw = await webSocket("/socket.io/?EIO=4&transport=polling");
-  trace("wire", raw.status, await raw.rest());
-  assert.equal(io.engine.clientsCount, 0);
-});
+scenario(
+  "websocket: transport=polling over an upgrade is closed",
+  async ({ io, webSocket, trace }) => {
+    const raw = await webSocket("/socket.io/?EIO=4&transport=polling");
+    trace("wire", raw.status, await raw.rest());
+    assert.equal(io.engine.clientsCount, 0);
+  },
+);
 
-scenario("websocket: an upgrade for another path is destroyed", { options: { destroyUpgradeTimeout: 10 } }, async ({ webSocket, trace }) => {
-  const raw = await webSocket("/elsewhere");
-  await raw.gone();
-  assert.equal(raw.status, undefined);
-  trace("wire", raw.body, raw.pending.length);
-});
+scenario(
+  "websocket: an upgrade for another path is destroyed",
+  { options: { destroyUpgradeTimeout: 10 } },
+  async ({ webSocket, trace }) => {
+    const raw = await webSocket("/elsewhere");
+    await raw.gone();
+    assert.equal(raw.status, undefined);
+    trace("wire", raw.body, raw.pending.length);
+  },
+);
 
-scenario("websocket: an upgrade for another path is left alone", { options: { destroyUpgrade: false } }, async ({ httpServer, webSocket, trace }) => {
-  httpServer.on("upgrade", (req, socket) => {
-    if (req.url === "/mine") socket.end("HTTP/1.1 418 Mine\r\n\r\n");
-  });
-  const raw = await webSocket("/mine");
-  await raw.gone();
-  trace("wire", raw.statusLine);
-});
+scenario(
+  "websocket: an upgrade for another path is left alone",
+  { options: { destroyUpgrade: false } },
+  async ({ httpServer, webSocket, trace }) => {
+    httpServer.on("upgrade", (req, socket) => {
+      if (req.url === "/mine") socket.end("HTTP/1.1 418 Mine\r\n\r\n");
+    });
+    const raw = await webSocket("/mine");
+    await raw.gone();
+    trace("wire", raw.statusLine);
+  },
+);
 
 scenario("websocket: fragments, with control frames between", async (stage) => {
-  const { raw, socket } = await joined(stage);
+  const { raw, socket } = await webSocketPair(stage);
   const event = until(socket, "x");
   raw.send(OPCODE.text, Buffer.from('42["'), { fin: false });
   raw.send(OPCODE.ping, Buffer.from("p"));
@@ -162,7 +164,7 @@ scenario("websocket: fragments, with control frames between", async (stage) => {
 });
 
 scenario("websocket: ping gets pong, pong gets nothing", async (stage) => {
-  const { raw, socket } = await joined(stage);
+  const { raw, socket } = await webSocketPair(stage);
   for (const payload of ["", "hello", "x".repeat(125)]) {
     raw.send(OPCODE.ping, Buffer.from(payload));
     const pong = await raw.nextFrame();
@@ -176,8 +178,7 @@ scenario("websocket: ping gets pong, pong gets nothing", async (stage) => {
 });
 
 scenario("websocket: one byte at a time", async (stage) => {
-  const { frame } = require("../support/raw-websocket");
-  const { raw, socket } = await joined(stage);
+  const { raw, socket } = await webSocketPair(stage);
   const event = until(socket, "x");
   raw.socket.setNoDelay(true);
   for (const byte of frame(OPCODE.text, Buffer.from(`42["x","${"é".repeat(60)}"]`))) {
@@ -188,22 +189,26 @@ scenario("websocket: one byte at a time", async (stage) => {
 });
 
 scenario("websocket: many frames in one write, an incomplete one last", async (stage) => {
-  const { frame } = require("../support/raw-websocket");
-  const { raw, socket } = await joined(stage);
+  const { raw, socket } = await webSocketPair(stage);
   const seen = [];
   const end = until(socket, "end");
   socket.on("x", (n) => seen.push(n));
-  const frames = Array.from({ length: 1_000 }, (_, n) => frame(OPCODE.text, Buffer.from(`42["x",${n}]`)));
+  const frames = Array.from({ length: 1_000 }, (_, n) =>
+    frame(OPCODE.text, Buffer.from(`42["x",${n}]`)),
+  );
   const last = frame(OPCODE.text, Buffer.from('42["end"]'));
   raw.socket.write(Buffer.concat([...frames, last.subarray(0, 3)]));
   await eventually(() => seen.length === 1_000, "1000 events");
   raw.socket.write(last.subarray(3));
   await end;
-  assert.deepEqual(seen, Array.from({ length: 1_000 }, (_, n) => n));
+  assert.deepEqual(
+    seen,
+    Array.from({ length: 1_000 }, (_, n) => n),
+  );
 });
 
 scenario("websocket: sizes around each length encoding, both ways", async (stage) => {
-  const { raw, socket } = await joined(stage);
+  const { raw, socket } = await webSocketPair(stage);
   socket.on("x", (text, reply) => reply(text));
   const overhead = '431[""]'.length;
   for (const length of [124, 125, 126, 127, 65_534, 65_535, 65_536, 65_537, 200_000]) {
@@ -228,37 +233,73 @@ const VIOLATIONS = [
   ["a ping of 126 bytes", 1002, (raw) => raw.send(OPCODE.ping, Buffer.alloc(126))],
   ["a close of 126 bytes", 1002, (raw) => raw.send(OPCODE.close, Buffer.alloc(126))],
   ["a continuation of nothing", 1002, (raw) => raw.send(OPCODE.continuation, Buffer.from("x"))],
-  ["a new message inside a fragmented one", 1002, (raw) => {
-    raw.send(OPCODE.text, Buffer.from("3"), { fin: false });
-    raw.send(OPCODE.text, Buffer.from("3"));
-  }],
+  [
+    "a new message inside a fragmented one",
+    1002,
+    (raw) => {
+      raw.send(OPCODE.text, Buffer.from("3"), { fin: false });
+      raw.send(OPCODE.text, Buffer.from("3"));
+    },
+  ],
   ["bad UTF-8", 1007, (raw) => raw.send(OPCODE.text, Buffer.from([0x34, 0xff, 0xfe]))],
   ["an overlong encoding", 1007, (raw) => raw.send(OPCODE.text, Buffer.from([0x34, 0xc0, 0xaf]))],
-  ["an encoded surrogate", 1007, (raw) => raw.send(OPCODE.text, Buffer.from([0x34, 0xed, 0xa0, 0x80]))],
-  ["a truncated character at the end", 1007, (raw) => raw.send(OPCODE.text, Buffer.from([0x34, 0xe2, 0x82]))],
-  ["bad UTF-8 over fragments", 1007, (raw) => {
-    raw.send(OPCODE.text, Buffer.from([0x34, 0xc3]), { fin: false });
-    raw.send(OPCODE.continuation, Buffer.from([0x28]));
-  }],
+  [
+    "an encoded surrogate",
+    1007,
+    (raw) => raw.send(OPCODE.text, Buffer.from([0x34, 0xed, 0xa0, 0x80])),
+  ],
+  [
+    "a truncated character at the end",
+    1007,
+    (raw) => raw.send(OPCODE.text, Buffer.from([0x34, 0xe2, 0x82])),
+  ],
+  [
+    "bad UTF-8 over fragments",
+    1007,
+    (raw) => {
+      raw.send(OPCODE.text, Buffer.from([0x34, 0xc3]), { fin: false });
+      raw.send(OPCODE.continuation, Buffer.from([0x28]));
+    },
+  ],
   ["a close of one byte", 1002, (raw) => raw.send(OPCODE.close, Buffer.from([3]))],
   ["close code 999", 1002, (raw) => raw.send(OPCODE.close, Buffer.from([0x03, 0xe7]))],
   ["close code 1004", 1002, (raw) => raw.send(OPCODE.close, Buffer.from([0x03, 0xec]))],
   ["close code 1005", 1002, (raw) => raw.send(OPCODE.close, Buffer.from([0x03, 0xed]))],
   ["close code 1006", 1002, (raw) => raw.send(OPCODE.close, Buffer.from([0x03, 0xee]))],
   ["close code 5000", 1002, (raw) => raw.send(OPCODE.close, Buffer.from([0x13, 0x88]))],
-  ["a close reason that is not UTF-8", 1007, (raw) => raw.send(OPCODE.close, Buffer.from([0x03, 0xe8, 0xff]))],
-  ["a length of 1 MB + 1", 1009, (raw) => raw.send(OPCODE.text, Buffer.from("3"), { length: 1_000_001n })],
-  ["a length of 2^63 - 1", 1009, (raw) => raw.send(OPCODE.text, Buffer.from("3"), { length: 2n ** 63n - 1n })],
-  ["a length of 2^64 - 1", 1009, (raw) => raw.send(OPCODE.text, Buffer.from("3"), { length: 2n ** 64n - 1n })],
-  ["fragments that add up to too much", 1009, (raw) => {
-    raw.send(OPCODE.text, Buffer.alloc(600_000, 0x34), { fin: false });
-    raw.send(OPCODE.continuation, Buffer.alloc(600_000, 0x34));
-  }],
+  [
+    "a close reason that is not UTF-8",
+    1007,
+    (raw) => raw.send(OPCODE.close, Buffer.from([0x03, 0xe8, 0xff])),
+  ],
+  [
+    "a length of 1 MB + 1",
+    1009,
+    (raw) => raw.send(OPCODE.text, Buffer.from("3"), { length: 1_000_001n }),
+  ],
+  [
+    "a length of 2^63 - 1",
+    1009,
+    (raw) => raw.send(OPCODE.text, Buffer.from("3"), { length: 2n ** 63n - 1n }),
+  ],
+  [
+    "a length of 2^64 - 1",
+    1009,
+    (raw) => raw.send(OPCODE.text, Buffer.from("3"), { length: 2n ** 64n - 1n }),
+  ],
+  [
+    "fragments that add up to too much",
+    1009,
+    (raw) => {
+      raw.send(OPCODE.text, Buffer.alloc(600_000, 0x34), { fin: false });
+      raw.send(OPCODE.continuation, Buffer.alloc(600_000, 0x34));
+    },
+  ],
 ];
 
 scenario("websocket: violations and their close codes", async (stage) => {
   for (const [name, code, violate] of VIOLATIONS) {
-    const { raw, socket } = await joined(stage);
+    const { raw, socket } = await webSocketPair(stage);
     const gone = until(socket, "disconnect");
     violate(raw);
     const [reason] = await gone;
@@ -271,7 +312,7 @@ scenario("websocket: violations and their close codes", async (stage) => {
 
 scenario("websocket: valid close codes are echoed", async (stage) => {
   for (const code of [1000, 1001, 1003, 1011, 1012, 1014, 3000, 4999]) {
-    const { raw, socket } = await joined(stage);
+    const { raw, socket } = await webSocketPair(stage);
     const gone = until(socket, "disconnect");
     const payload = Buffer.from([0, 0]);
     payload.writeUInt16BE(code);
@@ -282,7 +323,7 @@ scenario("websocket: valid close codes are echoed", async (stage) => {
 });
 
 scenario("websocket: frames after a close frame are ignored", async (stage) => {
-  const { raw, socket } = await joined(stage);
+  const { raw, socket } = await webSocketPair(stage);
   socket.on("x", () => stage.trace("server", "never"));
   const gone = until(socket, "disconnect");
   raw.send(OPCODE.close, Buffer.from([0x03, 0xe8]));
@@ -292,18 +333,21 @@ scenario("websocket: frames after a close frame are ignored", async (stage) => {
 });
 
 scenario("websocket: endless fragments are stopped at 1008", async (stage) => {
-  const { frame } = require("../support/raw-websocket");
-  const { raw, socket } = await joined(stage);
+  const { raw, socket } = await webSocketPair(stage);
   const gone = until(socket, "disconnect");
   raw.send(OPCODE.text, Buffer.from("4"), { fin: false });
-  const empty = Buffer.concat(Array.from({ length: 20_000 }, () => frame(OPCODE.continuation, Buffer.alloc(0), { fin: false })));
+  const empty = Buffer.concat(
+    Array.from({ length: 20_000 }, () =>
+      frame(OPCODE.continuation, Buffer.alloc(0), { fin: false }),
+    ),
+  );
   raw.socket.write(empty);
   assert.equal((await gone)[0], "transport error");
   assert.deepEqual(await raw.rest(), [{ close: 1008 }]);
 });
 
 scenario("websocket: binary frames and text beginning with b", async (stage) => {
-  const { raw, socket } = await joined(stage);
+  const { raw, socket } = await webSocketPair(stage);
   const event = until(socket, "x");
   raw.text('451-["x",{"_placeholder":true,"num":0}]');
   raw.text("bAQID");
@@ -318,7 +362,7 @@ scenario("websocket: binary frames and text beginning with b", async (stage) => 
 });
 
 scenario("websocket: the close frame of the server", async (stage) => {
-  const { raw, socket } = await joined(stage);
+  const { raw, socket } = await webSocketPair(stage);
   socket.emit("last");
   socket.disconnect(true);
   const wire = await raw.rest();
@@ -329,177 +373,10 @@ scenario("websocket: the close frame of the server", async (stage) => {
 
 scenario("websocket: thousands of request headers", async (stage) => {
   const headers = Object.fromEntries(Array.from({ length: 2_500 }, (_, i) => [`x-${i}`, "1"]));
-  const { RawWebSocket } = require("../support/raw-websocket");
-  const raw = await RawWebSocket.open(stage.port, TARGET, { headers });
+  const raw = await RawWebSocket.open(stage.port, WEBSOCKET, { headers });
   stage.defer(() => raw.destroy());
   // Node drops headers past its limit or answers 431; what counts is that the server lives on.
   assert.ok([101, 400, 426, 431, undefined].includes(raw.status), String(raw.status));
   const after = await stage.webSocket();
   assert.equal(after.status, 101);
-});
-
-scenario("upgrade: probe, noop, upgrade, the rest over WebSocket", async (stage) => {
-  const { session, socket } = await polled(stage);
-  socket.conn.on("upgrading", () => stage.trace("server", "upgrading"));
-  socket.conn.on("upgrade", () => stage.trace("server", "upgrade"));
-  const parked = session.startGet();
-  await eventually(() => socket.conn.transport.writable, "a parked GET");
-  const raw = await stage.webSocket(`${TARGET}&sid=${session.sid}`);
-  assert.equal(raw.status, 101);
-  raw.text("2probe");
-  assert.equal(await raw.next(), "3probe");
-  const { status, body } = await parked.response;
-  assert.deepEqual([status, body], [200, "6"]);
-  socket.emit("while", "upgrading");
-  raw.text("5");
-  assert.equal(await raw.next(), '42["while","upgrading"]');
-  socket.on("x", (reply) => reply("over websocket"));
-  raw.text('421["x"]');
-  assert.equal(await raw.next(), '431["over websocket"]');
-  assert.equal(socket.conn.transport.name, "websocket");
-});
-
-scenario("upgrade: a GET parked when the upgrade packet arrives is answered", async (stage) => {
-  const { session, socket } = await polled(stage);
-  const raw = await stage.webSocket(`${TARGET}&sid=${session.sid}`);
-  raw.text("2probe");
-  await raw.next();
-  const parked = session.startGet();
-  await eventually(() => socket.conn.transport.writable, "a parked GET");
-  const upgraded = until(socket.conn, "upgrade");
-  raw.text("5");
-  await upgraded;
-  const { status, body } = await parked.response;
-  assert.equal(status, 200);
-  assert.ok(["6", "1"].includes(body), body);
-});
-
-scenario("upgrade: POSTs in flight are not lost", async (stage) => {
-  const { session, socket } = await polled(stage);
-  const event = until(socket, "x");
-  const raw = await stage.webSocket(`${TARGET}&sid=${session.sid}`);
-  raw.text("2probe");
-  await raw.next();
-  const { status } = await session.post('42["x","between"]');
-  assert.equal(status, 200);
-  assert.deepEqual(await event, ["between"]);
-  raw.text("5");
-  socket.on("y", (reply) => reply());
-  raw.text('421["y"]');
-  assert.equal(await raw.next(), "431[]");
-});
-
-scenario("upgrade: a second probe is refused, the first goes on", async (stage) => {
-  const { session, socket } = await polled(stage);
-  const first = await stage.webSocket(`${TARGET}&sid=${session.sid}`);
-  first.text("2probe");
-  assert.equal(await first.next(), "3probe");
-  const second = await stage.webSocket(`${TARGET}&sid=${session.sid}`);
-  stage.trace("second", second.status, await second.rest());
-  first.text("5");
-  await eventually(() => socket.conn.transport.name === "websocket", "the upgrade");
-  const third = await stage.webSocket(`${TARGET}&sid=${session.sid}`);
-  stage.trace("third", third.status, await third.rest());
-  assert.equal(socket.connected, true);
-});
-
-scenario("upgrade: a probe that says something else", async (stage) => {
-  for (const packet of ["5x", "2", "2other", "40", "9", "1", "6"]) {
-    const { session, socket } = await polled(stage);
-    const raw = await stage.webSocket(`${TARGET}&sid=${session.sid}`);
-    raw.text(packet);
-    if (packet === "5x") {
-      await eventually(() => socket.conn.transport.name === "websocket", "the upgrade");
-      stage.trace("outcome", packet, "upgraded");
-      continue;
-    }
-    stage.trace("outcome", packet, await raw.rest());
-    assert.equal(socket.connected, true);
-    assert.equal(socket.conn.transport.name, "polling");
-    const again = await stage.webSocket(`${TARGET}&sid=${session.sid}`);
-    again.text("2probe");
-    assert.equal(await again.next(), "3probe", "another probe may try");
-  }
-});
-
-scenario("upgrade: upgradeTimeout, with and without a probe", { options: { upgradeTimeout: 50 } }, async (stage) => {
-  for (const probe of [true, false]) {
-    const { session, socket } = await polled(stage);
-    const raw = await stage.webSocket(`${TARGET}&sid=${session.sid}`);
-    if (probe) raw.text("2probe");
-    const wire = await raw.rest();
-    stage.trace("wire", probe, wire);
-    assert.equal(socket.connected, true);
-    socket.emit("still", "polling");
-    assert.equal(await nextOf(session), '42["still","polling"]');
-  }
-});
-
-/** The next packet that is not a noop. */
-async function nextOf(session) {
-  for (;;) {
-    const packet = await session.next();
-    if (packet !== "6") return packet;
-  }
-}
-
-scenario("upgrade: a probe that dies leaves polling alone", async (stage) => {
-  const { session, socket } = await polled(stage);
-  const raw = await stage.webSocket(`${TARGET}&sid=${session.sid}`);
-  raw.text("2probe");
-  await raw.next();
-  raw.destroy();
-  await eventually(() => !socket.conn.upgrading, "the end of the probe");
-  socket.emit("still", "polling");
-  assert.equal(await nextOf(session), '42["still","polling"]');
-  assert.equal(socket.connected, true);
-});
-
-scenario("upgrade: the session closes while it upgrades", async (stage) => {
-  const { session, socket } = await polled(stage);
-  const raw = await stage.webSocket(`${TARGET}&sid=${session.sid}`);
-  raw.text("2probe");
-  await raw.next();
-  const closed = until(socket.conn, "close");
-  const parked = session.get();
-  await session.post("1");
-  assert.equal((await closed)[0], "transport close");
-  await parked;
-  stage.trace("wire", await raw.rest());
-});
-
-scenario("upgrade: not allowed", { options: { allowUpgrades: false } }, async (stage) => {
-  const { session, socket } = await polled(stage);
-  assert.deepEqual(session.handshake.upgrades, []);
-  const raw = await stage.webSocket(`${TARGET}&sid=${session.sid}`);
-  raw.text("2probe");
-  stage.trace("wire", raw.status, await raw.next());
-  assert.equal(socket.connected, true);
-});
-
-scenario("upgrade: with another protocol version", async (stage) => {
-  const seen = refusals(stage.io);
-  const { session, socket } = await polled(stage);
-  for (const query of [`EIO=3&transport=websocket&sid=${session.sid}`, `transport=websocket&sid=${session.sid}`]) {
-    const raw = await stage.webSocket(`/socket.io/?${query}`);
-    await raw.gone();
-    stage.trace("wire", raw.status, raw.body);
-    assert.equal(raw.status, 400);
-  }
-  assert.deepEqual(seen.map(({ context }) => context.name), ["PROTOCOL_MISMATCH", "PROTOCOL_MISMATCH"]);
-  assert.equal(socket.connected, true);
-});
-
-scenario("upgrade: heartbeats go on over the new wire", { options: { pingInterval: 40, pingTimeout: 2_000 } }, async (stage) => {
-  const { session, socket } = await polled(stage);
-  const raw = await stage.webSocket(`${TARGET}&sid=${session.sid}`, { autoPong: false });
-  raw.text("2probe");
-  assert.equal(await raw.next(), "3probe");
-  raw.text("5");
-  await eventually(() => socket.conn.transport.name === "websocket", "the upgrade");
-  for (let i = 0; i < 3; i++) {
-    assert.equal(await raw.next(), "2");
-    raw.text("3");
-  }
-  assert.equal(socket.connected, true);
 });

@@ -19,7 +19,8 @@ function spawn(script, implementation, { args = [], execArgv = [], env = {} } = 
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   const output = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"]) child[name].on("data", (chunk) => (output[name] += chunk));
+  for (const name of ["stdout", "stderr"])
+    child[name].on("data", (chunk) => (output[name] += chunk));
 
   const inbox = [];
   const waiters = [];
@@ -28,7 +29,9 @@ function spawn(script, implementation, { args = [], execArgv = [], env = {} } = 
     if (waiter) waiter(message);
     else inbox.push(message);
   });
-  const exit = new Promise((resolve) => child.on("close", (code, signal) => resolve({ code, signal, ...output })));
+  const exit = new Promise((resolve) =>
+    child.on("close", (code, signal) => resolve({ code, signal, ...output })),
+  );
 
   return {
     child,

@@ -46,7 +46,10 @@ function fetch(port, method, path, options) {
 /** An Engine.IO session over long-polling, one request at a time as the caller says. */
 class PollingSession {
   /** Performs the opening GET. */
-  static async open(port, { path = "/socket.io/", query = "EIO=4&transport=polling", headers } = {}) {
+  static async open(
+    port,
+    { path = "/socket.io/", query = "EIO=4&transport=polling", headers } = {},
+  ) {
     const opening = await fetch(port, "GET", `${path}?${query}`, { headers });
     return new PollingSession(port, path, query, opening);
   }
@@ -87,10 +90,14 @@ class PollingSession {
     return this.unread.shift();
   }
 
-  /** Joins a namespace and hands back the CONNECT packet of the server. */
+  /** Joins a namespace and hands back the server's answer; a ping that comes before it is answered. */
   async join(packet = "40") {
     await this.post(packet);
-    return this.next();
+    for (;;) {
+      const answer = await this.next();
+      if (answer !== "2") return answer;
+      await this.post("3");
+    }
   }
 }
 

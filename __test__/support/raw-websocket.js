@@ -9,7 +9,11 @@ const { within } = require("./waiting");
 const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 };
 
 /** One client frame as bytes. `mask: false` leaves the payload bare, `length` lies about its size. */
-function frame(opcode, payload = Buffer.alloc(0), { fin = true, rsv = 0, mask = true, length } = {}) {
+function frame(
+  opcode,
+  payload = Buffer.alloc(0),
+  { fin = true, rsv = 0, mask = true, length } = {},
+) {
   const data = Buffer.from(payload);
   const announced = length ?? BigInt(data.length);
   const first = (fin ? 0x80 : 0) | (rsv << 4) | opcode;
@@ -69,7 +73,10 @@ class RawWebSocket {
     socket.on("error", end);
   }
 
-  request(target, { method = "GET", headers = {}, key, version = "13", upgrade = "websocket" } = {}) {
+  request(
+    target,
+    { method = "GET", headers = {}, key, version = "13", upgrade = "websocket" } = {},
+  ) {
     const lines = [`${method} ${target} HTTP/1.1`, "Host: 127.0.0.1", "Connection: Upgrade"];
     if (upgrade !== null) lines.push(`Upgrade: ${upgrade}`);
     if (key !== null) lines.push(`Sec-WebSocket-Key: ${key ?? randomBytes(16).toString("base64")}`);
@@ -177,10 +184,14 @@ class RawWebSocket {
     }
   }
 
-  /** Joins a namespace and hands back the CONNECT packet of the server. */
-  join(packet = "40") {
+  /** Joins a namespace and hands back the server's answer; a ping that comes before it is answered. */
+  async join(packet = "40") {
     this.text(packet);
-    return this.next();
+    for (;;) {
+      const answer = await this.next();
+      if (answer !== "2") return answer;
+      this.text("3");
+    }
   }
 
   text(string, options) {
@@ -198,7 +209,9 @@ class RawWebSocket {
   /** Waits until an answer other than 101 is complete, by its length or by the end of the connection. */
   refusal() {
     const complete = () =>
-      this.ended || this.body.length >= Number(this.headers["content-length"]) || this.body.endsWith("0\r\n\r\n");
+      this.ended ||
+      this.body.length >= Number(this.headers["content-length"]) ||
+      this.body.endsWith("0\r\n\r\n");
     const wait = async () => {
       while (!complete()) await this.changed();
     };

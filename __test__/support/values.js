@@ -4,7 +4,17 @@
 function textValues() {
   return {
     nothing: [],
-    strings: ["", "a", '"quoted"\\', "line\nbreak\r\t\0", "\u2028\u2029", "é", "日本語", "\x1e", "\x7f"],
+    strings: [
+      "",
+      "a",
+      '"quoted"\\',
+      "line\nbreak\r\t\0",
+      "\u2028\u2029",
+      "é",
+      "日本語",
+      "\x1e",
+      "\x7f",
+    ],
     astral: ["\u{1F600}", "a\u{10FFFF}b", "👩‍👩‍👧‍👦"],
     "lone surrogates": ["\ud800", "x\udc00y", "\udc00\ud800"],
     numbers: [0, -0, 1, -1, 1.5, 1e21, 1e-7, 2 ** 53 - 1, Number.MIN_VALUE, Number.MAX_VALUE],
@@ -15,7 +25,11 @@ function textValues() {
     functions: [{ method() {} }, [() => {}], Symbol.iterator],
     collections: [new Map([[1, 2]]), new Set([1]), /regexp/g, new Error("lost")],
     "sparse array": [[, 1, , 2]], // eslint-disable-line no-sparse-arrays
-    toJSON: [{ toJSON: () => "instead" }, { toJSON: () => undefined }, { a: { toJSON: (key) => key } }],
+    toJSON: [
+      { toJSON: () => "instead" },
+      { toJSON: () => undefined },
+      { a: { toJSON: (key) => key } },
+    ],
     inherited: [Object.create({ inherited: 1 }, { own: { value: 2, enumerable: true } })],
     getters: [Object.defineProperty({}, "computed", { get: () => "got", enumerable: true })],
     "__proto__ key": [JSON.parse('{"__proto__":{"polluted":true},"constructor":1}')],
@@ -36,7 +50,10 @@ function binaryValues() {
     "array buffer": [new Uint8Array([9, 8, 7]).buffer],
     "data view": [new DataView(new Uint8Array([4, 5, 6, 7]).buffer, 1, 2)],
     "slice of a larger buffer": [Buffer.from("0123456789").subarray(3, 6)],
-    nested: [{ a: { b: [Buffer.from("one"), { c: Buffer.from("two") }] }, text: "between" }, Buffer.from("three")],
+    nested: [
+      { a: { b: [Buffer.from("one"), { c: Buffer.from("two") }] }, text: "between" },
+      Buffer.from("three"),
+    ],
     "same buffer twice": (() => {
       const shared = Buffer.from("shared");
       return [shared, [shared]];
