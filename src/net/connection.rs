@@ -63,6 +63,26 @@ struct State {
     closed: bool,
 }
 
+impl State {
+    /// It is us who don't read: the answer to our ping and the missing attachments may have come.
+    fn defer(&mut self, now: u64) {
+        self.session.defer_ping_timeout(now);
+        self.decoder.handle_progress(now);
+    }
+
+    /// Lets go of a wire that carries nothing any more. Its connection may end much later: by then
+    /// another wire may have the link, or another client the handle.
+    fn detach(&mut self, link: Link) {
+        let wire = match link {
+            Link::Main => self.main.take(),
+            Link::Probe => self.probe.take(),
+        };
+        if let Some(wire) = wire {
+            wire.unbind();
+        }
+    }
+}
+
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection").field("handle", &self.handle).finish_non_exhaustive()
@@ -132,34 +152,26 @@ impl Connection {
 
     // --- what comes in -------------------------------------------------------------------------
 
-    /// A text message of a wire: one Engine.IO packet.
-    pub fn handle_text(&self, now: u64, link: Link, text: &str) -> ControlFlow<()> {
+    /// A text message of a wire: one Engine.IO packet. A session that has ended ignores it.
+    pub fn handle_text(&self, now: u64, link: Link, text: &str) {
         let state = &mut *self.state.borrow_mut();
-        let Ok(packet) = engineio::decode_text(text) else {
-            state.session.handle_invalid_packet(now, link);
-            return ControlFlow::Break(());
-        };
-        self.handle_packet(state, now, link, packet)
+        match engineio::decode_text(text) {
+            Ok(packet) => self.handle_packet(state, now, link, packet),
+            Err(_) => state.session.handle_invalid_packet(now, link),
+        }
     }
 
     /// A binary message of a wire: one Engine.IO message packet.
-    pub fn handle_binary(&self, now: u64, link: Link, data: &[u8]) -> ControlFlow<()> {
+    pub fn handle_binary(&self, now: u64, link: Link, data: &[u8]) {
         let state = &mut *self.state.borrow_mut();
         let packet = engineio::Packet::binary(data);
-        self.handle_packet(state, now, link, packet)
+        self.handle_packet(state, now, link, packet);
     }
 
-    fn handle_packet(
-        &self,
-        state: &mut State,
-        now: u64,
-        link: Link,
-        packet: engineio::Packet<'_>,
-    ) -> ControlFlow<()> {
+    fn handle_packet(&self, state: &mut State, now: u64, link: Link, packet: engineio::Packet<'_>) {
         let State { session, decoder, .. } = state;
-        match session.handle_packet(now, link, packet) {
-            Some(data) => self.handle_message(session, decoder, now, data),
-            None => ControlFlow::Continue(()),
+        if let Some(data) = session.handle_packet(now, link, packet) {
+            self.handle_message(session, decoder, now, data);
         }
     }
 
@@ -170,7 +182,7 @@ impl Connection {
         decoder: &mut Decoder,
         now: u64,
         data: Data<'_>,
-    ) -> ControlFlow<()> {
+    ) {
         let result = match data {
             Data::Text(text) => match decoder.handle_text(now, &self.server.limits, text) {
                 Ok(Decoded::Packet(packet)) => {
@@ -189,12 +201,8 @@ impl Connection {
                 Err(error) => Err(error),
             },
         };
-        match result {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                self.refuse_packet(session, now, &error);
-                ControlFlow::Break(())
-            }
+        if let Err(error) = result {
+            self.refuse_packet(session, now, &error);
         }
     }
 
@@ -252,17 +260,21 @@ impl Connection {
 
     /// The WebSocket of `link` broke its protocol.
     pub fn handle_link_error(&self, now: u64, link: Link, message: &'static str) {
-        self.state.borrow_mut().session.handle_link_error(now, link, message);
+        let mut state = self.state.borrow_mut();
+        state.detach(link);
+        state.session.handle_link_error(now, link, message);
     }
 
     /// The WebSocket of `link` is closed.
     pub fn handle_link_closed(&self, now: u64, link: Link) {
         let mut state = self.state.borrow_mut();
-        match link {
-            Link::Main => state.main = None,
-            Link::Probe => state.probe = None,
-        }
+        state.detach(link);
         state.session.handle_link_closed(now, link);
+    }
+
+    /// Bytes came by the main link: whatever they are part of, the client has not stopped.
+    pub fn handle_progress(&self, now: u64) {
+        self.state.borrow_mut().decoder.handle_progress(now);
     }
 
     /// A WebSocket asks to become the transport of this session. False: it is refused.
@@ -349,9 +361,11 @@ impl Connection {
     /// One of the deadlines has come.
     pub fn handle_timeout(&self, worker: &Worker, now: u64) {
         let mut state = self.state.borrow_mut();
+        if state.closed {
+            return;
+        }
         if state.main.as_ref().is_some_and(|wire| wire.is_stalled()) {
-            // It may have answered the ping; it is us who don't read.
-            state.session.defer_ping_timeout(now);
+            state.defer(now);
         }
         if state.join_deadline != 0 && state.join_deadline <= now {
             state.join_deadline = 0;
@@ -490,9 +504,9 @@ impl Connection {
         self.watched.set(mask);
     }
 
-    /// The worker reads again: an answer to our ping may have waited with everything else.
+    /// The worker reads again.
     pub fn handle_resumed(&self, now: u64) {
-        self.state.borrow_mut().session.defer_ping_timeout(now);
+        self.state.borrow_mut().defer(now);
     }
 
     /// Ends everything at once: the environment is gone, or the worker can't go on with it.

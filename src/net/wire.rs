@@ -4,8 +4,8 @@
 //!           our close frame is queued                 peer's close frame
 //!   Open ─────────────────────────────► Closing ─────────────────────────┐
 //!    │                                     │                             ▼
-//!    └── peer's close frame (answered) ────┼──────────────────────────► Ending   half-closed when
-//!                                          │                             │       all is written
+//!    ├── peer's close frame (answered) ────┼──────────────────────────► Ending   half-closed when
+//!    └── peer breaks a rule (told so) ─────┴──────────────────────────►  │       all is written
 //!                       end of stream, error or CLOSE_TIMEOUT            │
 //!                                          ▼                             ▼
 //!                                        Gone  ◄─────────────────────────┘
@@ -75,8 +75,6 @@ pub struct Wire {
     reader: RefCell<Reader>,
     out: RefCell<WriteQueue>,
     state: Cell<State>,
-    /// Set when what comes in is no WebSocket any more: it is read and thrown away.
-    deaf: Cell<bool>,
     half_closed: Cell<bool>,
     /// Set while the peer does not take what we write.
     blocked: Cell<bool>,
@@ -117,7 +115,6 @@ impl Wire {
             reader: RefCell::new(Reader::new(Limits { max_message, max_fragments: MAX_FRAGMENTS })),
             out: RefCell::default(),
             state: Cell::new(State::Open),
-            deaf: Cell::new(false),
             half_closed: Cell::new(false),
             blocked: Cell::new(false),
             stalled: Cell::new(false),
@@ -248,8 +245,9 @@ impl Wire {
         worker.watch_closing(Rc::clone(self));
     }
 
-    /// Answers the peer's close frame.
-    fn answer_close(self: &Rc<Self>, worker: &Worker, code: Option<u16>) {
+    /// Ends the WebSocket with a close frame, the last that is written: the peer has closed, or has
+    /// said something that is no WebSocket and is not listened to any more.
+    fn end(self: &Rc<Self>, worker: &Worker, code: Option<u16>) {
         if self.state.get() == State::Open {
             self.queue(worker, |out| frame::write_close(out, code));
             worker.watch_closing(Rc::clone(self));
@@ -496,17 +494,21 @@ impl Wire {
 
     /// Bytes as they came from the peer.
     pub fn handle_bytes(self: &Rc<Self>, worker: &Worker, bytes: &mut [u8]) {
-        if self.deaf.get() || matches!(self.state.get(), State::Ending | State::Gone) {
+        if matches!(self.state.get(), State::Ending | State::Gone) {
             return;
         }
         let connection = self.connection();
         let now = clock::now();
+        if self.link.get() == Link::Main
+            && let Some(connection) = &connection
+        {
+            connection.handle_progress(now);
+        }
         let result = self.reader.borrow_mut().handle_bytes(bytes, |incoming| {
             self.handle_incoming(worker, connection.as_ref(), now, incoming)
         });
         if let Err(violation) = result {
-            self.deaf.set(true);
-            self.begin_close(worker, Some(violation.code));
+            self.end(worker, Some(violation.code));
             if let Some(connection) = &connection {
                 connection.handle_link_error(now, self.link.get(), violation.message);
             }
@@ -525,14 +527,20 @@ impl Wire {
         incoming: Incoming<'_>,
     ) -> ControlFlow<()> {
         match incoming {
-            Incoming::Text(text) if self.is_open() => match connection {
-                Some(connection) => connection.handle_text(now, self.link.get(), text),
-                None => ControlFlow::Continue(()),
-            },
-            Incoming::Binary(data) if self.is_open() => match connection {
-                Some(connection) => connection.handle_binary(now, self.link.get(), data),
-                None => ControlFlow::Continue(()),
-            },
+            // Behind an invalid packet the rest is still read, as the peer's close frame may stand
+            // there.
+            Incoming::Text(text) if self.is_open() => {
+                if let Some(connection) = connection {
+                    connection.handle_text(now, self.link.get(), text);
+                }
+                ControlFlow::Continue(())
+            }
+            Incoming::Binary(data) if self.is_open() => {
+                if let Some(connection) = connection {
+                    connection.handle_binary(now, self.link.get(), data);
+                }
+                ControlFlow::Continue(())
+            }
             Incoming::Text(_) | Incoming::Binary(_) | Incoming::Pong(_) => {
                 ControlFlow::Continue(())
             }
@@ -546,7 +554,7 @@ impl Wire {
                 ControlFlow::Continue(())
             }
             Incoming::Close(code) => {
-                self.answer_close(worker, code);
+                self.end(worker, code);
                 if let Some(connection) = connection {
                     connection.handle_link_closed(now, self.link.get());
                 }

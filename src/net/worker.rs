@@ -17,6 +17,7 @@ use rustc_hash::FxHashMap;
 use slab::Slab;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::adopt::prepare;
@@ -95,19 +96,26 @@ impl Worker {
         let mut batch = Batch::default();
         loop {
             self.wait().await;
-            let mut stop = false;
-            while self.mailbox.take(&mut batch) {
+            let mut more = true;
+            while more {
+                let mut stop = false;
+                more = self.mailbox.take(&mut batch);
                 batch.drain(|operation| {
                     stop |= matches!(operation, Operation::Command(Command::Stop));
                     self.guard(None, || self.apply(operation));
                 });
                 self.flush();
+                if stop {
+                    return self.drop_connections(|_| true);
+                }
+                self.fire_timers();
+                self.flush();
+                if more {
+                    // JavaScript may fill the mailbox as fast as we empty it: the sockets must have
+                    // their turn all the same.
+                    yield_now().await;
+                }
             }
-            if stop {
-                return;
-            }
-            self.fire_timers();
-            self.flush();
         }
     }
 
@@ -205,7 +213,7 @@ impl Worker {
             }
             Command::Bridge { key, event } => self.handle_bridge(key, event),
             Command::Resume => self.resume(),
-            Command::DropEnvironment(id) => self.drop_environment(id),
+            Command::DropEnvironment(id) => self.drop_connections(|environment| environment == id),
             Command::Stop => {}
         }
     }
@@ -320,29 +328,33 @@ impl Worker {
         }
     }
 
-    fn drop_environment(&self, id: u32) {
+    /// Drops everything that belongs to the environments that `doomed` names by their id. (Wires
+    /// and connections hold each other: without this they would outlive the worker.)
+    fn drop_connections(&self, doomed: impl Fn(u32) -> bool) {
         let mut connections = self.connections.borrow_mut();
-        let doomed: Vec<usize> = connections
+        let slots: Vec<usize> = connections
             .iter()
-            .filter(|(_, connection)| connection.server.environment.id == id)
+            .filter(|(_, connection)| doomed(connection.server.environment.id))
             .map(|(slot, _)| slot)
             .collect();
-        for slot in doomed {
+        for slot in slots {
             let connection = connections.remove(slot);
             connection.abort(self);
         }
         drop(connections);
         let bridges: Vec<Rc<Wire>> = {
             let bridges = self.bridges.borrow();
-            bridges.iter().filter(|((env, _), _)| *env == id).map(|(_, w)| Rc::clone(w)).collect()
+            bridges.iter().filter(|((env, _), _)| doomed(*env)).map(|(_, w)| Rc::clone(w)).collect()
         };
         for wire in bridges {
             wire.finish(self);
         }
         let closing = self.closing.borrow();
-        for (_, wire) in closing.iter().filter(|(_, wire)| wire.environment_id() == id) {
+        for (_, wire) in closing.iter().filter(|(_, wire)| doomed(wire.environment_id())) {
             wire.finish(self);
         }
+        // Nobody drains that inbox any more, so no room is to be waited for.
+        self.stalled.borrow_mut().retain(|wire| !doomed(wire.environment_id()));
     }
 
     // --- deadlines -----------------------------------------------------------------------------

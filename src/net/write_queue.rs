@@ -7,6 +7,8 @@ use bytes::{Buf as _, Bytes};
 
 /// A shared frame up to this size is copied behind what already waits: one buffer, one write.
 const COPY_LIMIT: usize = 2048;
+/// Bytes already written that a tail buffer may hold on to.
+const COMPACT_FROM: usize = 16 << 10;
 /// At most this many pieces go into one `writev`.
 pub const MAX_SLICES: usize = 32;
 
@@ -37,6 +39,12 @@ impl WriteQueue {
     pub fn append(&mut self, spare: impl FnOnce() -> Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
         if self.tail.capacity() == 0 {
             self.tail = spare();
+        }
+        // A peer that keeps up but is never quite done must not make the tail grow for ever. To move
+        // what waits costs less than what was written since the last time.
+        if self.written >= COMPACT_FROM && self.written >= self.tail.len() - self.written {
+            self.tail.drain(..self.written);
+            self.written = 0;
         }
         let before = self.tail.len();
         write(&mut self.tail);
@@ -159,6 +167,19 @@ mod tests {
             assert_eq!(queue.len(), expected.len());
             assert!(drain(&mut queue, step) == expected);
         }
+    }
+
+    #[test]
+    fn a_queue_that_is_never_empty_gives_back_what_is_written() {
+        let mut queue = WriteQueue::default();
+        queue.append(Vec::new, |tail| tail.extend_from_slice(&[0; 100]));
+        for round in 0..100_000u32 {
+            queue.append(Vec::new, |tail| tail.extend_from_slice(&round.to_le_bytes()));
+            assert!(queue.advance(4).is_none());
+        }
+        assert_eq!(queue.len(), 100);
+        assert!(queue.tail.capacity() <= 4 * COMPACT_FROM, "{}", queue.tail.capacity());
+        assert_eq!(queue.take(100)[96..], 99_999u32.to_le_bytes());
     }
 
     #[test]

@@ -1,0 +1,101 @@
+//! JavaScript is busy: the workers stop reading, and nobody is lost.
+
+use std::io::Write as _;
+use std::thread;
+
+use ferrosocket::engineio::Config;
+use ferrosocket::net::inbox::CONNECTION_LIMIT;
+
+use crate::client::{Client, FIN, Raw, TEXT, frame};
+use crate::host::{EVENT, Host};
+
+/// One read, which may pass the limit, and what the records have more than the packets.
+const SLACK: usize = 1 << 20;
+
+const PLACEHOLDERS: &str = r#"{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}"#;
+
+#[test]
+fn a_flood_stops_at_the_limit_and_arrives_when_there_is_room() {
+    // Heartbeats go on; the time for an answer is shorter than the time without reading.
+    let config = Config { ping_interval: 200, ping_timeout: 3000, ..Config::default() };
+    let host = Host::with(config);
+    let (mut flooding, handle) = Raw::open(&host);
+    let (mut clock, clock_handle) = Client::open(&host);
+
+    let count = 120; // 12 MB, three times the limit
+    let filler = "x".repeat(100_000);
+    let mut writing = flooding.stream.try_clone().unwrap();
+    writing.set_write_timeout(None).unwrap();
+    let writer = thread::spawn(move || {
+        for n in 0..count {
+            let text = format!("42[\"n\",{n},\"{filler}\"]");
+            writing.write_all(&frame(FIN | TEXT, text.as_bytes())).unwrap();
+        }
+        // The answer to the pings of the time without reading lies behind all that.
+        writing.write_all(&frame(FIN | TEXT, b"3")).unwrap();
+    });
+    Host::until(|| host.environment.inbox.bytes() >= CONNECTION_LIMIT);
+    // The other client of the worker is served meanwhile, far longer than a pong may take.
+    for n in 0..20 {
+        assert_eq!(clock.text(), "2");
+        clock.send("3");
+        clock.send(format!("42[\"clock\",{n}]"));
+        assert!(host.environment.inbox.bytes() < CONNECTION_LIMIT + SLACK);
+    }
+    let mut clocked = 0;
+    for n in 0..count {
+        let event = loop {
+            let event = host.next(EVENT);
+            if event.number(1) == u64::from(handle.raw()) {
+                break event;
+            }
+            clocked += 1;
+        };
+        assert_eq!(event.fields[3][1], n);
+    }
+    for _ in clocked..20 {
+        host.next_of(EVENT, clock_handle.raw());
+    }
+    writer.join().unwrap();
+    flooding.send(FIN | TEXT, r#"42["alive"]"#);
+    let alive = host
+        .find("sign of life", |record| record.kind() == EVENT && record.fields[3][0] == "alive");
+    assert_eq!(alive.number(1), u64::from(handle.raw()));
+}
+
+/// A client whose attachment waits in the operating system's buffers, because we do not read, has
+/// not stopped sending.
+#[test]
+fn attachments_do_not_time_out_while_we_do_not_read() {
+    let host =
+        Host::with(Config { ping_interval: 1000, ping_timeout: 60_000, ..Config::default() });
+    let (mut flooding, handle) = Raw::open(&host);
+    let (mut clock, _) = Client::open(&host);
+    let filler = "x".repeat(100_000);
+    // Nearly every place where the limit may be passed is inside an attachment.
+    let mut writing = flooding.stream.try_clone().unwrap();
+    writing.set_write_timeout(None).unwrap();
+    let writer = thread::spawn(move || {
+        for n in 0..40 {
+            let header = format!("452-[{n},\"{filler}\",{PLACEHOLDERS}]");
+            writing.write_all(&frame(FIN | TEXT, header.as_bytes())).unwrap();
+            for _ in 0..2 {
+                let attachment = frame(FIN | crate::client::BINARY, &vec![7; 100_000]);
+                writing.write_all(&attachment).unwrap();
+            }
+        }
+    });
+    Host::until(|| host.environment.inbox.bytes() >= CONNECTION_LIMIT);
+    for _ in 0..12 {
+        assert_eq!(clock.text(), "2");
+        clock.send("3");
+    }
+    for n in 0..40 {
+        let event = host.next_of(EVENT, handle.raw());
+        assert_eq!(event.fields[3][0], n);
+        assert_eq!(event.buffers.len(), 2);
+    }
+    writer.join().unwrap();
+    flooding.send(FIN | TEXT, r#"42["alive"]"#);
+    assert_eq!(host.next_of(EVENT, handle.raw()).fields[3][0], "alive");
+}

@@ -1,0 +1,151 @@
+//! Streams that JavaScript pumps.
+
+use std::sync::Arc;
+
+use ferrosocket::id::Handle;
+use ferrosocket::net::command::{Adopt, AdoptedStream, BridgeEvent, Command, Purpose};
+use ferrosocket::net::inbox::CONNECTION_LIMIT;
+
+use crate::client::{CLOSE, FIN, TEXT, frame};
+use crate::host::{
+    BRIDGE_PAUSE, BRIDGE_RESUME, BRIDGE_WRITE, EVENT, Host, OPENED, WIRE_CLOSED, handle_of,
+};
+
+/// What a worker lets JavaScript have in flight.
+const CREDIT: usize = 256 << 10;
+
+/// Opens a session over a bridged stream; what answers the upgrade request has been written.
+fn open(host: &Host) -> (u32, Handle) {
+    let token = host.token();
+    host.command_to(
+        host.worker,
+        Command::Adopt(Box::new(Adopt {
+            server: Arc::clone(&host.server),
+            token,
+            purpose: Purpose::Session(host.sid()),
+            stream: AdoptedStream::Bridge,
+            head: Vec::new(),
+            response: b"HTTP/1.1 101 \r\n\r\n".to_vec(),
+        })),
+    );
+    let handle = handle_of(&host.next(OPENED));
+    let first = write(host, token);
+    assert!(first.starts_with(b"HTTP/1.1 101 \r\n\r\n"));
+    host.bridge(token, BridgeEvent::Written(first.len()));
+    (token, handle)
+}
+
+/// Waits for bytes to write.
+fn write(host: &Host, token: u32) -> Vec<u8> {
+    host.next_of(BRIDGE_WRITE, token).buffers.remove(0)
+}
+
+fn data(host: &Host, token: u32, bytes: Vec<u8>) {
+    host.bridge(token, BridgeEvent::Data(bytes));
+}
+
+#[test]
+fn chunks_go_both_ways() {
+    let host = Host::new();
+    let (token, handle) = open(&host);
+    let bytes = frame(FIN | TEXT, br#"42["hello"]"#);
+    let (front, back) = bytes.split_at(5);
+    data(&host, token, front.to_vec());
+    data(&host, token, back.to_vec());
+    assert_eq!(host.next(EVENT).fields[3][0], "hello");
+    host.send(handle, r#"2["hi"]"#);
+    assert_eq!(write(&host, token), b"\x81\x0842[\"hi\"]");
+}
+
+#[test]
+fn the_closing_handshake_goes_through() {
+    let host = Host::new();
+    let (token, handle) = open(&host);
+    data(&host, token, frame(FIN | CLOSE, &1000u16.to_be_bytes()));
+    assert_eq!(write(&host, token), [0x88, 2, 0x03, 0xe8]);
+    assert_eq!(host.closed(handle), ("transport close".into(), None));
+    host.next_of(WIRE_CLOSED, token);
+}
+
+#[test]
+fn we_close_and_the_peer_answers() {
+    let host = Host::new();
+    let (token, handle) = open(&host);
+    host.close(handle);
+    assert_eq!(write(&host, token), [0x88, 0]);
+    assert_eq!(host.closed(handle), ("forced close".into(), None));
+    data(&host, token, frame(FIN | CLOSE, b""));
+    host.next_of(WIRE_CLOSED, token);
+}
+
+#[test]
+fn the_end_of_the_stream_ends_the_session() {
+    let host = Host::new();
+    let (token, handle) = open(&host);
+    host.bridge(token, BridgeEvent::End);
+    assert_eq!(host.closed(handle), ("transport close".into(), None));
+    host.next_of(WIRE_CLOSED, token);
+    // What still comes for it is no harm.
+    data(&host, token, vec![1, 2, 3]);
+    host.bridge(token, BridgeEvent::Written(10));
+    host.bridge(token, BridgeEvent::End);
+    open(&host);
+}
+
+#[test]
+fn a_violation_is_answered_before_the_stream_ends() {
+    let host = Host::new();
+    let (token, handle) = open(&host);
+    data(&host, token, frame(FIN | 3, b""));
+    assert_eq!(write(&host, token), [0x88, 2, 0x03, 0xea]);
+    assert_eq!(host.closed(handle).0, "transport error");
+    host.next_of(WIRE_CLOSED, token);
+}
+
+#[test]
+fn no_more_than_the_credit_is_in_flight() {
+    let host = Host::new();
+    let (token, handle) = open(&host);
+    let text: String = ('a'..='w').cycle().take(1 << 20).collect();
+    host.send(handle, &text);
+    host.close(handle);
+    host.closed(handle);
+    let mut written = Vec::new();
+    let mut in_flight = 0;
+    let size = 10 + 1 + text.len() + 2;
+    while written.len() < size {
+        if in_flight == CREDIT {
+            host.bridge(token, BridgeEvent::Written(1000));
+            in_flight -= 1000;
+            host.bridge(token, BridgeEvent::Written(in_flight));
+            in_flight = 0;
+        }
+        let bytes = write(&host, token);
+        in_flight += bytes.len();
+        assert!(in_flight <= CREDIT);
+        written.extend(bytes);
+    }
+    assert!(written[11..11 + text.len()] == *text.as_bytes());
+    assert_eq!(written[11 + text.len()..], [0x88, 0]);
+}
+
+#[test]
+fn the_stream_is_paused_while_the_inbox_is_full() {
+    let host = Host::new();
+    let (token, _) = open(&host);
+    let text = "x".repeat(100_000);
+    let count = 60;
+    for n in 0..count {
+        data(&host, token, frame(FIN | TEXT, format!("42[{n},\"{text}\"]").as_bytes()));
+    }
+    // Nobody takes records: the stream is to be paused. What was on its way is taken.
+    Host::until(|| host.environment.inbox.bytes() > count * text.len());
+    assert!(count * text.len() > CONNECTION_LIMIT);
+    host.next_of(BRIDGE_PAUSE, token);
+    host.next_of(BRIDGE_RESUME, token);
+    for n in 0..count {
+        assert_eq!(host.next(EVENT).fields[3][0], n);
+    }
+    data(&host, token, frame(FIN | TEXT, b"42[\"end\"]"));
+    assert_eq!(host.next(EVENT).fields[3][0], "end");
+}

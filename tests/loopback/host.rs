@@ -1,0 +1,441 @@
+//! JavaScript's part of a server: accepts, takes records, gives commands.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashSet, VecDeque};
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
+use std::sync::{Arc, Condvar, Mutex, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use ferrosocket::engineio::Config;
+use ferrosocket::id::{Handle, Sid};
+use ferrosocket::net::clock;
+use ferrosocket::net::command::{
+    Adopt, AdoptedStream, Batch, BridgeEvent, Command, PollEvent, Purpose,
+};
+use ferrosocket::net::inbox::Inbox;
+use ferrosocket::net::runtime::Runtime;
+use ferrosocket::net::server::{Environment, Server};
+use ferrosocket::socketio::Limits;
+use ferrosocket::websocket::handshake;
+use serde_json::Value;
+
+/// How long anything that a test waits for may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Workers of the runtime that all tests of this process share.
+const WORKERS: usize = 2;
+
+pub(crate) const CONNECT: u64 = 0;
+pub(crate) const EVENT: u64 = 2;
+pub(crate) const ACK: u64 = 3;
+pub(crate) const OPENED: u64 = 10;
+pub(crate) const CLOSED: u64 = 11;
+pub(crate) const UPGRADED: u64 = 12;
+pub(crate) const UPGRADING: u64 = 13;
+pub(crate) const CONNECT_TIMEOUT: u64 = 14;
+pub(crate) const INVALID_PACKET: u64 = 15;
+pub(crate) const DRAIN: u64 = 16;
+pub(crate) const HEARTBEAT: u64 = 18;
+pub(crate) const RESPONSE: u64 = 20;
+pub(crate) const DROP_REQUEST: u64 = 21;
+pub(crate) const REQUEST_REFUSED: u64 = 22;
+pub(crate) const BRIDGE_WRITE: u64 = 30;
+pub(crate) const WIRE_CLOSED: u64 = 31;
+pub(crate) const BRIDGE_PAUSE: u64 = 32;
+pub(crate) const BRIDGE_RESUME: u64 = 33;
+
+/// Held for reading by every [`Host`], for writing by the test that wants the process for itself.
+static GATE: RwLock<()> = RwLock::new(());
+
+/// One record, with the buffers that belong to it.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) fields: Vec<Value>,
+    pub(crate) buffers: Vec<Vec<u8>>,
+}
+
+impl Record {
+    pub(crate) fn kind(&self) -> u64 {
+        self.number(0)
+    }
+
+    pub(crate) fn number(&self, field: usize) -> u64 {
+        self.fields[field].as_u64().expect("the field is a number")
+    }
+
+    pub(crate) fn text(&self, field: usize) -> &str {
+        self.fields[field].as_str().expect("the field is a string")
+    }
+
+    /// The whole record as JSON.
+    pub(crate) fn json(&self) -> String {
+        serde_json::to_string(&self.fields).unwrap()
+    }
+
+    fn names_a_handle(&self) -> bool {
+        matches!(self.kind(), 0..=4 | 11..=18)
+    }
+}
+
+/// The JavaScript thread of one environment, with one server.
+pub(crate) struct Host {
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) environment: Arc<Environment>,
+    pub(crate) server: Arc<Server>,
+    listener: TcpListener,
+    signal: Arc<Signal>,
+    records: RefCell<VecDeque<Record>>,
+    /// Handles whose session has ended: nothing may come for them until they are opened again.
+    ended: RefCell<HashSet<u64>>,
+    next: Cell<u32>,
+    /// Where new sessions go; all to one worker, so that slots are predictable.
+    pub(crate) worker: usize,
+    /// Set when the end of the environment is not to be told.
+    abandoned: bool,
+    /// Dropped last; none in a test that has the process for itself.
+    gate: Option<Rc<RwLockReadGuard<'static, ()>>>,
+}
+
+#[derive(Default)]
+struct Signal {
+    woken: Mutex<bool>,
+    condition: Condvar,
+}
+
+impl Signal {
+    fn set(&self) {
+        *self.woken.lock().unwrap() = true;
+        self.condition.notify_all();
+    }
+
+    /// Waits until it is set, and takes it back.
+    fn wait(&self) -> bool {
+        let woken = self.woken.lock().unwrap();
+        let (mut woken, timeout) =
+            self.condition.wait_timeout_while(woken, PATIENCE, |woken| !*woken).unwrap();
+        *woken = false;
+        !timeout.timed_out()
+    }
+}
+
+impl Host {
+    pub(crate) fn new() -> Self {
+        Self::with(Config::default())
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
+        Self::with_connect_timeout(config, 45_000)
+    }
+
+    pub(crate) fn with_connect_timeout(config: Config, connect_timeout: u64) -> Self {
+        let gate = GATE.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let runtime = Runtime::acquire(WORKERS).unwrap();
+        Self::make(runtime, Some(Rc::new(gate)), config, connect_timeout)
+    }
+
+    /// A second environment in the same process.
+    pub(crate) fn beside(other: &Self) -> Self {
+        let runtime = Arc::clone(&other.runtime);
+        Self::make(runtime, other.gate.clone(), Config::default(), 45_000)
+    }
+
+    fn make(
+        runtime: Arc<Runtime>,
+        gate: Option<Rc<RwLockReadGuard<'static, ()>>>,
+        config: Config,
+        connect_timeout: u64,
+    ) -> Self {
+        let signal = Arc::new(Signal::default());
+        let for_inbox = Arc::clone(&signal);
+        let environment = Arc::new(Environment::new(Inbox::new(move || for_inbox.set())));
+        let server = Server {
+            id: 7,
+            environment: Arc::clone(&environment),
+            engine: Arc::new(config),
+            limits: Limits::default(),
+            connect_timeout,
+            sessions: dashmap::DashMap::default(),
+        };
+        let worker = runtime.pick();
+        Self {
+            environment,
+            server: Arc::new(server),
+            listener: TcpListener::bind("127.0.0.1:0").unwrap(),
+            signal,
+            records: RefCell::default(),
+            ended: RefCell::default(),
+            next: Cell::new(1),
+            worker,
+            runtime,
+            abandoned: false,
+            gate,
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap()
+    }
+
+    pub(crate) fn token(&self) -> u32 {
+        self.next.replace(self.next.get() + 1)
+    }
+
+    /// A session id that no other session has.
+    pub(crate) fn sid(&self) -> Sid {
+        Sid::new(&format!("session-{}", self.token()))
+    }
+
+    // --- accepting -------------------------------------------------------------------------------
+
+    /// Accepts a connection and reads its upgrade request; gives the stream, the answer to the
+    /// request and the bytes behind it.
+    pub(crate) fn accept(listener: &TcpListener) -> (TcpStream, Vec<u8>, Vec<u8>) {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut bytes = Vec::new();
+        let end = loop {
+            let mut chunk = [0; 1024];
+            let n = stream.read(&mut chunk).unwrap();
+            assert_ne!(n, 0, "the client ended inside its request");
+            bytes.extend_from_slice(&chunk[..n]);
+            if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at + 4;
+            }
+        };
+        let head = bytes.split_off(end);
+        let request = String::from_utf8(bytes).unwrap();
+        let header = |name: &str| {
+            request.lines().find_map(|line| {
+                let (key, value) = line.split_once(':')?;
+                key.eq_ignore_ascii_case(name).then(|| value.trim())
+            })
+        };
+        let accepted = handshake::check(&handshake::Request {
+            method: request.split(' ').next().unwrap(),
+            upgrade: header("upgrade"),
+            key: header("sec-websocket-key"),
+            version: header("sec-websocket-version"),
+            protocol: header("sec-websocket-protocol"),
+        })
+        .unwrap();
+        let mut response = Vec::new();
+        accepted.write_response(&mut response, "");
+        (stream, response, head)
+    }
+
+    pub(crate) fn listener(&self) -> TcpListener {
+        self.listener.try_clone().unwrap()
+    }
+
+    /// The command that gives a worker an accepted connection; `extra` stands behind what was read
+    /// with the request.
+    pub(crate) fn adopt(
+        server: &Arc<Server>,
+        token: u32,
+        purpose: Purpose,
+        (stream, response, mut head): (TcpStream, Vec<u8>, Vec<u8>),
+        extra: &[u8],
+    ) -> Command {
+        use std::os::fd::AsRawFd as _;
+        // As in production: the worker gets a copy of the descriptor, the original is closed.
+        let copy = ferrosocket::net::adopt::duplicate(stream.as_raw_fd()).unwrap();
+        head.extend_from_slice(extra);
+        Command::Adopt(Box::new(Adopt {
+            server: Arc::clone(server),
+            token,
+            purpose,
+            stream: AdoptedStream::Tcp(copy),
+            head,
+            response,
+        }))
+    }
+
+    // --- commands --------------------------------------------------------------------------------
+
+    pub(crate) fn command_to(&self, worker: usize, command: Command) {
+        self.runtime.mailbox(worker).post_command(command);
+    }
+
+    /// Gives the worker of `handle` a command.
+    pub(crate) fn command(&self, handle: Handle, command: Command) {
+        self.command_to(handle.worker(), command);
+    }
+
+    /// Gives the worker of `handle` a batch, in one piece.
+    pub(crate) fn post(&self, handle: Handle, batch: &mut Batch) {
+        self.runtime.mailbox(handle.worker()).post(batch);
+    }
+
+    /// Sends one text packet to one client.
+    pub(crate) fn send(&self, handle: Handle, text: &str) {
+        let mut batch = Batch::default();
+        batch.send_text(handle.slot(), 0, text.as_bytes());
+        self.post(handle, &mut batch);
+    }
+
+    pub(crate) fn close(&self, handle: Handle) {
+        self.command(handle, Command::Close { slot: handle.slot(), discard: false });
+    }
+
+    pub(crate) fn release(&self, handle: Handle) {
+        self.command(handle, Command::Release { slot: handle.slot() });
+    }
+
+    pub(crate) fn watch(&self, handle: Handle, mask: u8) {
+        self.command(handle, Command::Watch { slot: handle.slot(), mask });
+    }
+
+    /// A request of the polling transport.
+    pub(crate) fn poll(&self, handle: Handle, event: PollEvent) -> u32 {
+        let token = self.token();
+        self.poll_as(handle, token, event);
+        token
+    }
+
+    pub(crate) fn poll_as(&self, handle: Handle, token: u32, event: PollEvent) {
+        self.command(handle, Command::Poll { slot: handle.slot(), token, event });
+    }
+
+    pub(crate) fn bridge(&self, token: u32, event: BridgeEvent) {
+        let key = (self.environment.id, token);
+        self.command_to(self.worker, Command::Bridge { key, event });
+    }
+
+    // --- records ---------------------------------------------------------------------------------
+
+    /// Takes what waits in the inbox, and tells the workers that had to stop reading.
+    fn take(&self) {
+        let (batch, stalled) = self.environment.inbox.take(String::new());
+        for worker in 0..self.runtime.workers() {
+            if stalled & (1 << worker) != 0 {
+                self.command_to(worker, Command::Resume);
+            }
+        }
+        if batch.text.is_empty() {
+            return;
+        }
+        let arrays: Vec<Vec<Value>> = serde_json::from_str(&batch.text).unwrap();
+        let mut buffers = batch.buffers.into_iter();
+        for fields in arrays {
+            let mut record = Record { fields, buffers: Vec::new() };
+            let count = match record.kind() {
+                EVENT | ACK if record.fields.len() == 6 => record.number(5),
+                RESPONSE => u64::from(matches!(record.number(3), 1 | 2)),
+                BRIDGE_WRITE => 1,
+                _ => 0,
+            };
+            let count = usize::try_from(count).unwrap();
+            record.buffers.extend(buffers.by_ref().take(count));
+            assert_eq!(record.buffers.len(), count);
+            self.check_order(&record);
+            self.records.borrow_mut().push_back(record);
+        }
+        assert_eq!(buffers.next(), None, "a buffer that no record refers to");
+    }
+
+    /// Between the end of a session and the next use of its handle, nothing comes for it.
+    fn check_order(&self, record: &Record) {
+        let mut ended = self.ended.borrow_mut();
+        if record.kind() == OPENED {
+            ended.remove(&record.number(1));
+        } else if record.names_a_handle() {
+            assert!(!ended.contains(&record.number(1)), "after the end: {record:?}");
+            if record.kind() == CLOSED {
+                ended.insert(record.number(1));
+            }
+        }
+    }
+
+    /// Waits for the first record that `wanted` accepts; the others stay for later.
+    pub(crate) fn find(&self, what: &str, wanted: impl Fn(&Record) -> bool) -> Record {
+        loop {
+            let found = {
+                let mut records = self.records.borrow_mut();
+                let at = records.iter().position(&wanted);
+                at.and_then(|at| records.remove(at))
+            };
+            if let Some(record) = found {
+                return record;
+            }
+            assert!(self.signal.wait(), "no {what}; there is {:?}", self.records.borrow());
+            self.take();
+        }
+    }
+
+    /// Waits for the next record of `kind`.
+    pub(crate) fn next(&self, kind: u64) -> Record {
+        self.find(&format!("record of kind {kind}"), |record| record.kind() == kind)
+    }
+
+    /// Waits for the next record of `kind` about `subject`, a handle or a token.
+    pub(crate) fn next_of(&self, kind: u64, subject: u32) -> Record {
+        let what = format!("record of kind {kind} about {subject}");
+        self.find(&what, |record| record.kind() == kind && record.number(1) == u64::from(subject))
+    }
+
+    /// Waits for the next record, whatever it is.
+    pub(crate) fn any(&self) -> Record {
+        self.find("record", |_| true)
+    }
+
+    /// Waits for the next session; gives its handle.
+    pub(crate) fn opened(&self) -> Handle {
+        handle_of(&self.next(OPENED))
+    }
+
+    /// Waits for the end of a session; gives the reason and the message.
+    pub(crate) fn closed(&self, handle: Handle) -> (String, Option<String>) {
+        let record = self.next_of(CLOSED, handle.raw());
+        (record.text(2).to_owned(), record.fields[3].as_str().map(str::to_owned))
+    }
+
+    /// Waits, without taking records, until `condition` holds.
+    pub(crate) fn until(condition: impl Fn() -> bool) {
+        let patience = u64::try_from(PATIENCE.as_millis()).unwrap();
+        let deadline = clock::now() + patience;
+        while !condition() {
+            assert!(clock::now() < deadline, "the condition never held");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether a record of `kind` about `handle` has been taken already and waits here.
+    pub(crate) fn has(&self, kind: u64, handle: Handle) -> bool {
+        self.records
+            .borrow()
+            .iter()
+            .any(|record| record.kind() == kind && record.number(1) == u64::from(handle.raw()))
+    }
+}
+
+impl Host {
+    /// Stops the runtime, if this is its last host, without the end of the environment before it.
+    pub(crate) fn stop(mut self) {
+        self.abandoned = true;
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if self.abandoned {
+            return;
+        }
+        for worker in 0..self.runtime.workers() {
+            self.command_to(worker, Command::DropEnvironment(self.environment.id));
+        }
+    }
+}
+
+/// The handle that a record is about.
+pub(crate) fn handle_of(record: &Record) -> Handle {
+    Handle::from_raw(u32::try_from(record.number(1)).unwrap())
+}
+
+/// Runs `test` while no other test of this process has a [`Host`], and so no [`Runtime`]. It gets
+/// what makes hosts.
+pub(crate) fn alone(test: impl FnOnce(&dyn Fn() -> Host)) {
+    let gate = GATE.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+    test(&|| Host::make(Runtime::acquire(WORKERS).unwrap(), None, Config::default(), 45_000));
+    drop(gate);
+}

@@ -1,0 +1,149 @@
+//! Handles, environments and the runtime: what is taken is given back.
+
+use ferrosocket::net::command::{AdoptedStream, BridgeEvent, Command, PollEvent, Purpose};
+
+use crate::client::{CLOSE, Client, FIN, Raw, TEXT};
+use crate::host::{CLOSED, EVENT, Host, OPENED, WIRE_CLOSED, alone};
+use crate::sending::{JAM, jam};
+
+// Slots are the worker's, whoever its clients belong to: who counts on one must be alone.
+
+#[test]
+fn a_slot_is_used_again_only_after_its_release() {
+    alone(|make| {
+        let host = make();
+        let (client, first) = Client::open(&host);
+        drop(client);
+        host.closed(first);
+        let (_second_client, second) = Client::open(&host);
+        assert_ne!(first, second);
+        host.release(first);
+        let (_third_client, third) = Client::open(&host);
+        assert_eq!(first, third);
+        // A second release would be a fault of ours; it hits nobody but the slot's owner.
+        host.release(first);
+        host.release(first);
+        host.send(second, "2[]");
+    });
+}
+
+/// The old client's connection lives on (it has yet to read what was queued); nothing of it may
+/// come up under the handle that another client has now.
+#[test]
+fn an_old_connection_says_nothing_under_its_handle() {
+    alone(|make| {
+        let host = make();
+        let (mut old, first) = Raw::open(&host);
+        host.watch(first, 0xff);
+        for n in 0..JAM {
+            host.send(first, &jam(n));
+        }
+        old.send(FIN | CLOSE, "");
+        host.closed(first);
+        host.release(first);
+        let (mut new, second) = Client::open(&host);
+        assert_eq!(first, second);
+        for n in 0..JAM {
+            assert!(old.text()[1..] == jam(n), "message {n}");
+        }
+        assert_eq!(old.frame().opcode, CLOSE);
+        let token = old.token;
+        drop(old);
+        host.next_of(WIRE_CLOSED, token);
+        for kind in [CLOSED, EVENT, crate::host::DRAIN, crate::host::HEARTBEAT] {
+            assert!(!host.has(kind, second));
+        }
+        new.send(r#"42["new"]"#);
+        assert_eq!(host.next_of(EVENT, second.raw()).fields[3][0], "new");
+    });
+}
+
+#[test]
+fn late_commands_for_a_released_handle_do_nothing() {
+    let host = Host::new();
+    let (client, handle) = Client::open(&host);
+    drop(client);
+    host.closed(handle);
+    host.release(handle);
+    host.send(handle, "2[]");
+    host.close(handle);
+    host.watch(handle, 3);
+    host.command(handle, Command::Joined { slot: handle.slot() });
+    host.poll(handle, PollEvent::Get);
+    Client::open(&host);
+}
+
+#[test]
+fn the_end_of_an_environment_closes_its_connections_only() {
+    let host = Host::new();
+    let other = Host::beside(&host);
+    let (mut client, _) = Raw::open(&host);
+    let (mut kept, kept_handle) = Client::open(&other);
+    crate::polling::open(&host);
+    let bridged = host.token();
+    host.command_to(
+        host.worker,
+        Command::Adopt(Box::new(ferrosocket::net::command::Adopt {
+            server: std::sync::Arc::clone(&host.server),
+            token: bridged,
+            purpose: Purpose::Session(host.sid()),
+            stream: AdoptedStream::Bridge,
+            head: Vec::new(),
+            response: Vec::new(),
+        })),
+    );
+    host.next(OPENED);
+    for worker in 0..host.runtime.workers() {
+        host.command_to(worker, Command::DropEnvironment(host.environment.id));
+    }
+    client.expect_end();
+    host.next_of(WIRE_CLOSED, client.token);
+    host.next_of(WIRE_CLOSED, bridged);
+    assert!(host.server.sessions.is_empty());
+    host.bridge(bridged, BridgeEvent::End);
+    other.send(kept_handle, "2[]");
+    assert_eq!(kept.text(), "42[]");
+}
+
+/// What of the process can be counted: threads and descriptors.
+#[cfg(target_os = "linux")]
+fn resources() -> (usize, usize) {
+    let threads = std::fs::read_dir("/proc/self/task")
+        .unwrap()
+        .filter(|task| {
+            let name = task.as_ref().unwrap().path().join("comm");
+            std::fs::read_to_string(name).is_ok_and(|name| name.starts_with("ferrosocket"))
+        })
+        .count();
+    (threads, std::fs::read_dir("/proc/self/fd").unwrap().count())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stopped_runtime_leaves_nothing_behind() {
+    alone(|make| {
+        let before = resources();
+        assert_eq!(before.0, 0);
+        // With the end of the environment, as in production, and without.
+        for end in [true, false] {
+            let host = make();
+            assert_eq!(resources().0, host.runtime.workers());
+            let mut clients: Vec<_> = (0..20).map(|_| Raw::open(&host)).collect();
+            for (client, handle) in &mut clients {
+                client.send(FIN | TEXT, "40");
+                host.next_of(crate::host::CONNECT, handle.raw());
+            }
+            if end {
+                drop(host);
+            } else {
+                host.stop();
+            }
+            assert_eq!(resources().0, 0);
+            for (client, _) in &mut clients {
+                client.expect_end();
+            }
+            drop(clients);
+            assert_eq!(resources(), before);
+        }
+    });
+}

@@ -1,0 +1,21 @@
+//! The data plane over real sockets on the loopback interface. The tests play JavaScript's part:
+//! they accept connections, take records out of the inbox and put commands into the mailboxes.
+//!
+//! Nothing sleeps and no time is asserted: a test waits for a record or for bytes, and fails when
+//! neither comes within [`host::PATIENCE`]. Where time has to pass, heartbeats of a second
+//! connection count it.
+#![cfg(feature = "net")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
+mod back_pressure;
+mod bridge;
+mod client;
+mod closing;
+mod deadlines;
+mod host;
+mod lifecycle;
+mod messages;
+mod polling;
+mod sending;
+mod upgrade;
+mod violations;

@@ -1,0 +1,205 @@
+//! Sessions over HTTP long-polling, as the worker sees them.
+
+use std::sync::Arc;
+
+use ferrosocket::engineio::{Config, Transport};
+use ferrosocket::id::{Handle, Sid};
+use ferrosocket::net::command::{Batch, Command, Outgoing, PollEvent, VOLATILE};
+use ferrosocket::socketio::Group;
+use smallvec::SmallVec;
+
+use crate::host::{
+    CONNECT, DROP_REQUEST, EVENT, Host, INVALID_PACKET, OPENED, REQUEST_REFUSED, RESPONSE,
+    handle_of,
+};
+
+/// Opens a session; its handshake has been answered.
+pub(crate) fn open(host: &Host) -> (Handle, Sid) {
+    let (token, sid) = (host.token(), host.sid());
+    let server = Arc::clone(&host.server);
+    host.command_to(host.worker, Command::OpenPolling { server, token, sid: sid.clone() });
+    let opened = host.next(OPENED);
+    assert_eq!(opened.number(2), u64::from(host.server.id));
+    assert_eq!(opened.text(3), sid.as_str());
+    assert_eq!((opened.number(4), opened.number(5)), (0, u64::from(token)));
+    assert!(answer(host, token).starts_with(&format!("0{{\"sid\":\"{}\"", sid.as_str())));
+    (handle_of(&opened), sid)
+}
+
+/// Waits for the answer to a request, a payload.
+pub(crate) fn answer(host: &Host, token: u32) -> String {
+    let mut response = host.next_of(RESPONSE, token);
+    assert_eq!(response.number(2), 200, "{response:?}");
+    String::from_utf8(response.buffers.remove(0)).unwrap()
+}
+
+/// Waits for the answer to a request; its status and kind of body.
+pub(crate) fn status(host: &Host, token: u32) -> (u64, u64) {
+    let response = host.next_of(RESPONSE, token);
+    (response.number(2), response.number(3))
+}
+
+/// Sends a whole POST; its token.
+fn post(host: &Host, handle: Handle, body: &str) -> u32 {
+    let token = host.poll(handle, PollEvent::PostStart);
+    host.poll_as(handle, token, PollEvent::PostBody(body.as_bytes().to_vec()));
+    token
+}
+
+#[test]
+fn a_parked_get_is_answered_by_what_is_sent() {
+    let host = Host::new();
+    let (handle, sid) = open(&host);
+    let entry = *host.server.sessions.get(&sid).unwrap();
+    assert_eq!((entry.handle, entry.transport), (handle, Transport::Polling));
+    let get = host.poll(handle, PollEvent::Get);
+    let mut batch = Batch::default();
+    batch.send_text(handle.slot(), 0, b"2[\"one\"]");
+    batch.send_text(handle.slot(), 0, b"2[\"two\"]");
+    let messages = vec![Outgoing::Text("51-[]".into()), Outgoing::Binary(vec![1, 2, 3].into())];
+    batch.command(Command::Send { slot: handle.slot(), flags: 0, messages });
+    host.post(handle, &mut batch);
+    // What one batch holds shares one answer.
+    assert_eq!(answer(&host, get), "42[\"one\"]\u{1e}42[\"two\"]\u{1e}451-[]\u{1e}bAQID");
+}
+
+#[test]
+fn what_is_sent_waits_for_the_next_get() {
+    let host = Host::new();
+    let (handle, _) = open(&host);
+    host.send(handle, "2[\"kept\"]");
+    let mut batch = Batch::default();
+    batch.send_text(handle.slot(), VOLATILE, b"2[\"dropped\"]");
+    let group = Group { members: Arc::new(vec![handle.slot()]), except: SmallVec::new() };
+    let messages = [Outgoing::Text("2[\"all\"]".into())].into();
+    batch.command(Command::Broadcast { group, flags: 0, messages });
+    host.post(handle, &mut batch);
+    let get = host.poll(handle, PollEvent::Get);
+    assert_eq!(answer(&host, get), "42[\"kept\"]\u{1e}42[\"all\"]");
+}
+
+#[test]
+fn a_post_brings_packets_in_order() {
+    let host = Host::new();
+    let (handle, _) = open(&host);
+    let binary = "451-[\"b\",{\"_placeholder\":true,\"num\":0}]\u{1e}bAQID";
+    let token = post(&host, handle, &format!("40\u{1e}42[\"a\"]\u{1e}{binary}"));
+    assert_eq!(host.any().kind(), CONNECT);
+    assert_eq!(host.any().fields[3][0], "a");
+    let event = host.any();
+    assert_eq!((event.kind(), event.buffers.concat()), (EVENT, vec![1, 2, 3]));
+    assert_eq!(status(&host, token), (200, 3));
+}
+
+#[test]
+fn a_second_get_ends_the_session() {
+    let host = Host::new();
+    let (handle, sid) = open(&host);
+    let first = host.poll(handle, PollEvent::Get);
+    let second = host.poll(handle, PollEvent::Get);
+    assert_eq!(status(&host, second), (400, 0));
+    assert_eq!(answer(&host, first), "1");
+    let reason = ("transport error".into(), Some("overlap from client".into()));
+    assert_eq!(host.closed(handle), reason);
+    assert!(host.server.sessions.get(&sid).is_none());
+}
+
+#[test]
+fn a_second_post_ends_the_session() {
+    let host = Host::new();
+    let (handle, _) = open(&host);
+    let first = host.poll(handle, PollEvent::PostStart);
+    let second = host.poll(handle, PollEvent::PostStart);
+    assert_eq!(status(&host, second), (400, 0));
+    host.next_of(DROP_REQUEST, first);
+    assert_eq!(host.closed(handle).0, "transport error");
+    // Its body comes too late to matter.
+    host.poll_as(handle, first, PollEvent::PostBody(b"42[\"late\"]".to_vec()));
+    let refused = host.poll(handle, PollEvent::Get);
+    host.next_of(REQUEST_REFUSED, refused);
+}
+
+#[test]
+fn requests_that_are_cut_end_the_session() {
+    for event in [PollEvent::Get, PollEvent::PostStart] {
+        let host = Host::new();
+        let (handle, _) = open(&host);
+        let token = host.poll(handle, event);
+        host.poll_as(handle, token, PollEvent::Closed);
+        let (reason, message) = host.closed(handle);
+        assert_eq!(reason, "transport error");
+        assert!(message.unwrap().ends_with("connection closed prematurely"));
+    }
+}
+
+#[test]
+fn an_answered_request_may_be_closed() {
+    let host = Host::new();
+    let (handle, _) = open(&host);
+    let token = post(&host, handle, "40");
+    assert_eq!(status(&host, token), (200, 3));
+    host.poll_as(handle, token, PollEvent::Closed);
+    let get = host.poll(handle, PollEvent::Get);
+    host.send(handle, "2[]");
+    assert_eq!(answer(&host, get), "42[]");
+}
+
+#[test]
+fn posts_that_are_refused() {
+    let host = Host::with(Config { max_payload: 10, ..Config::default() });
+    let (handle, _) = open(&host);
+    let token = post(&host, handle, "42[\"much too long\"]");
+    assert_eq!(status(&host, token), (413, 0));
+    let token = host.poll(handle, PollEvent::PostStart);
+    host.poll_as(handle, token, PollEvent::PostTooLarge);
+    assert_eq!(status(&host, token), (413, 0));
+    let token = host.poll(handle, PollEvent::PostStart);
+    host.poll_as(handle, token, PollEvent::PostInvalidContent);
+    assert_eq!(status(&host, token), (400, 0));
+    let reason = ("transport error".into(), Some("invalid content".into()));
+    assert_eq!(host.closed(handle), reason);
+}
+
+#[test]
+fn an_invalid_packet_ends_the_session_and_the_rest_of_its_post() {
+    let host = Host::new();
+    let (handle, _) = open(&host);
+    let get = host.poll(handle, PollEvent::Get);
+    let token = post(&host, handle, "42[\"a\"]\u{1e}42[true]\u{1e}42[\"b\"]");
+    assert_eq!(host.next(EVENT).fields[3][0], "a");
+    host.next_of(INVALID_PACKET, handle.raw());
+    assert_eq!(status(&host, token), (200, 3));
+    assert_eq!(answer(&host, get), "1");
+    assert_eq!(host.closed(handle), ("forced close".into(), None));
+    assert!(!host.has(EVENT, handle));
+}
+
+#[test]
+fn a_close_waits_for_a_get_and_answers_it() {
+    let host = Host::new();
+    let (handle, _) = open(&host);
+    host.send(handle, "2[\"last\"]");
+    host.close(handle);
+    host.send(handle, "2[\"too late\"]");
+    let get = host.poll(handle, PollEvent::Get);
+    assert_eq!(answer(&host, get), "42[\"last\"]");
+    let get = host.poll(handle, PollEvent::Get);
+    assert_eq!(answer(&host, get), "6\u{1e}1");
+    assert_eq!(host.closed(handle), ("forced close".into(), None));
+    let late = host.poll(handle, PollEvent::Get);
+    assert_eq!(host.next_of(REQUEST_REFUSED, late).number(2), 1);
+}
+
+#[test]
+fn the_heartbeat_goes_by_polls() {
+    let host = Host::with(Config { ping_interval: 30, ping_timeout: 20_000, ..Config::default() });
+    let (handle, _) = open(&host);
+    for _ in 0..3 {
+        let get = host.poll(handle, PollEvent::Get);
+        assert_eq!(answer(&host, get), "2");
+        let token = post(&host, handle, "3");
+        assert_eq!(status(&host, token), (200, 3));
+    }
+    let get = host.poll(handle, PollEvent::Get);
+    assert_eq!(answer(&host, get), "2");
+}
