@@ -287,6 +287,7 @@ class Conn extends LazyEmitter {
         break;
       case Record.UPGRADING:
         this.upgrading = true;
+        this.server.onupgrading(this, argument);
         this.emit("upgrading", new Transport(this, "websocket"));
         break;
       case Record.UPGRADED:

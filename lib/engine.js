@@ -492,6 +492,16 @@ class Engine extends EventEmitter {
 
   /**
    * @param {Conn} conn
+   * @param {number} token that of the WebSocket which asks to become the transport
+   */
+  onupgrading(conn, token) {
+    const door = /** @type {any} */ (this.bridge().doors.get(token));
+    if (door instanceof WebSocketDoor) door.probeOf = conn;
+    else conn.upgrading = false; // it has gone already
+  }
+
+  /**
+   * @param {Conn} conn
    * @param {number} token
    */
   onupgraded(conn, token) {
@@ -499,6 +509,7 @@ class Engine extends EventEmitter {
     if (!(door instanceof WebSocketDoor)) return;
     conn.door = door.kind;
     door.req = undefined;
+    door.probeOf = undefined;
   }
 
   /** @param {Conn} _conn */

@@ -48,6 +48,8 @@ class WebSocketDoor {
     /** @type {any} the net.Server that must go on counting the connection */
     this.counter = undefined;
     this.ended = false;
+    /** @type {import("./conn").Conn | undefined} the session whose transport it asks to become */
+    this.probeOf = undefined;
     this.kind = /** @type {"takeover" | "bridge"} */ ("bridge");
     this.bridge = engine.bridge();
     this.token = this.bridge.addDoor(this);
@@ -190,6 +192,8 @@ class WebSocketDoor {
     this.ended = true;
     this.socket?.end();
     this.socket = undefined;
+    if (this.probeOf !== undefined) this.probeOf.upgrading = false;
+    this.probeOf = undefined;
     const { counter } = this;
     if (counter !== undefined) {
       counter._connections--;
