@@ -7,7 +7,7 @@ const { ensureDependencies } = require("./lib/deps");
 const { capture, run, runTool, tool } = require("./lib/run");
 const { runStages } = require("./lib/stages");
 const { checkToolchain } = require("./lib/toolchain");
-const { runMain } = require("./lib/ui");
+const { note, runMain } = require("./lib/ui");
 
 const clippy = (...features) =>
   run("cargo", ["clippy", ...features, "--all-targets", "--", "-D", "warnings"]);
@@ -20,7 +20,11 @@ runMain(async () => {
   checkToolchain();
   await ensureDependencies();
 
-  const noDeny = capture("cargo", ["deny", "--version"]) === null;
+  let noDeny = capture("cargo", ["deny", "--version"]) === null;
+  if (noDeny && process.env.CI) {
+    note("cargo-deny is compiled for the check of licences and sources; it takes some minutes");
+    noDeny = (await run("cargo", ["install", "--locked", "--quiet", "cargo-deny"])) !== 0;
+  }
   const stages = [
     { name: "rustfmt", run: () => run("cargo", ["fmt", "--check"]) },
     { name: "clippy, protocol floors", run: () => clippy("--no-default-features") },

@@ -5,6 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -101,12 +102,15 @@ pub(crate) struct Host {
 struct Signal {
     woken: Mutex<bool>,
     condition: Condvar,
+    /// Makes the next call from a worker panic: a fault in the middle of its work.
+    panics: AtomicBool,
 }
 
 impl Signal {
     fn set(&self) {
         *self.woken.lock().unwrap() = true;
         self.condition.notify_all();
+        assert!(!self.panics.swap(false, Ordering::Relaxed), "a fault that the test asked for");
     }
 
     /// Waits until it is set, and takes it back.
@@ -171,6 +175,11 @@ impl Host {
             abandoned: false,
             gate,
         }
+    }
+
+    /// Makes the worker panic that brings the next record.
+    pub(crate) fn panic_at_next_record(&self) {
+        self.signal.panics.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -147,3 +147,23 @@ fn a_stopped_runtime_leaves_nothing_behind() {
         }
     });
 }
+
+#[test]
+fn a_panic_ends_one_connection_and_nothing_else() {
+    let host = Host::new();
+    let (mut doomed, handle) = Client::open(&host);
+    let (mut other, other_handle) = Client::open(&host);
+    assert_eq!(handle.worker(), other_handle.worker());
+
+    host.panic_at_next_record();
+    doomed.send(r#"42["x"]"#);
+    host.next(EVENT);
+    let closed = host.next(CLOSED);
+    assert_eq!(closed.number(1), u64::from(handle.raw()));
+    assert_eq!(closed.text(2), "transport error");
+
+    other.send(r#"42["still here"]"#);
+    assert_eq!(host.next(EVENT).number(1), u64::from(other_handle.raw()));
+    host.send(other_handle, "2[1]");
+    assert_eq!(other.text(), "42[1]");
+}
