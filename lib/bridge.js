@@ -215,11 +215,12 @@ class Bridge {
       case Record.OPEN:
         this.open(record);
         return;
-      case Record.ANSWER:
-        this.doors
-          .get(record[1])
-          ?.onrecord(kind, record[2], record[3], carriesBody(record) ? buffers.one() : undefined);
+      case Record.ANSWER: {
+        // taken whoever wants it: the buffers after it belong to the records after this one
+        const buffer = carriesBody(record) ? buffers.one() : undefined;
+        this.doors.get(record[1])?.onrecord(kind, record[2], record[3], buffer);
         return;
+      }
       case Record.WRITE: {
         const buffer = buffers.one();
         this.doors.get(record[1])?.onrecord(kind, undefined, undefined, buffer);

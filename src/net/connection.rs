@@ -14,10 +14,10 @@ use bytes::Bytes;
 
 use super::clock;
 use super::command::{NO_COMPRESS, Outgoing, PollEvent, VOLATILE};
+use super::context::{Buffered, Context, Port as _};
 use super::record::{Kind, Record};
 use super::server::Server;
-use super::wire::Wire;
-use super::worker::Worker;
+use super::wire::{Carried, Wire};
 use crate::engineio::{
     self, Action, Body, CloseReason, Data, Link, OutMessage, Protocol, RequestId, Route, Session,
     Transport,
@@ -134,15 +134,6 @@ impl Connection {
         Rc::new(connection)
     }
 
-    /// Bytes of this connection that wait for JavaScript.
-    pub fn waiting_bytes(&self) -> usize {
-        if self.drains.get() == self.server.environment.inbox.drains() {
-            self.inbox_bytes.get()
-        } else {
-            0
-        }
-    }
-
     fn push(&self, write: impl FnOnce(&mut Record<'_>)) {
         let inbox = &self.server.environment.inbox;
         let waiting = self.waiting_bytes();
@@ -151,22 +142,6 @@ impl Connection {
     }
 
     // --- what comes in -------------------------------------------------------------------------
-
-    /// A text message of a wire: one Engine.IO packet. A session that has ended ignores it.
-    pub fn handle_text(&self, now: u64, link: Link, text: &str) {
-        let state = &mut *self.state.borrow_mut();
-        match engineio::decode_text(text) {
-            Ok(packet) => self.handle_packet(state, now, link, packet),
-            Err(_) => state.session.handle_invalid_packet(now, link),
-        }
-    }
-
-    /// A binary message of a wire: one Engine.IO message packet.
-    pub fn handle_binary(&self, now: u64, link: Link, data: &[u8]) {
-        let state = &mut *self.state.borrow_mut();
-        let packet = engineio::Packet::binary(data);
-        self.handle_packet(state, now, link, packet);
-    }
 
     fn handle_packet(&self, state: &mut State, now: u64, link: Link, packet: engineio::Packet<'_>) {
         let State { session, decoder, .. } = state;
@@ -258,38 +233,19 @@ impl Connection {
         });
     }
 
-    /// The WebSocket of `link` broke its protocol.
-    pub fn handle_link_error(&self, now: u64, link: Link, message: &'static str) {
-        let mut state = self.state.borrow_mut();
-        state.detach(link);
-        state.session.handle_link_error(now, link, message);
-    }
-
-    /// The WebSocket of `link` is closed.
-    pub fn handle_link_closed(&self, now: u64, link: Link) {
-        let mut state = self.state.borrow_mut();
-        state.detach(link);
-        state.session.handle_link_closed(now, link);
-    }
-
-    /// Bytes came by the main link: whatever they are part of, the client has not stopped.
-    pub fn handle_progress(&self, now: u64) {
-        self.state.borrow_mut().decoder.handle_progress(now);
-    }
-
     /// A WebSocket asks to become the transport of this session. False: it is refused.
     pub fn handle_probe(self: &Rc<Self>, wire: &Rc<Wire>) -> bool {
         let mut state = self.state.borrow_mut();
         if !state.session.handle_probe_opened(clock::now()) {
             return false;
         }
-        wire.bind(self, Link::Probe);
+        wire.bind(Rc::<Self>::clone(self), Link::Probe);
         state.probe = Some(Rc::clone(wire));
         true
     }
 
     /// Something happened to an HTTP request of the polling transport.
-    pub fn handle_poll(&self, worker: &Worker, token: u32, event: PollEvent) {
+    pub fn handle_poll(&self, worker: &Context, token: u32, event: PollEvent) {
         let now = clock::now();
         let request = RequestId(token);
         let mut state = self.state.borrow_mut();
@@ -349,17 +305,8 @@ impl Connection {
         }
     }
 
-    /// What waited has been written.
-    pub fn handle_drained(&self) {
-        if self.watched.get() & watch::DRAIN != 0 {
-            self.push(|record| {
-                record.kind(Kind::Drain).number(self.handle.raw());
-            });
-        }
-    }
-
     /// One of the deadlines has come.
-    pub fn handle_timeout(&self, worker: &Worker, now: u64) {
+    pub fn handle_timeout(&self, worker: &Context, now: u64) {
         let mut state = self.state.borrow_mut();
         if state.closed {
             return;
@@ -389,7 +336,7 @@ impl Connection {
     // --- what JavaScript asks ------------------------------------------------------------------
 
     /// Sends one text message.
-    pub fn send_text(self: &Rc<Self>, worker: &Worker, flags: u8, text: &[u8]) {
+    pub fn send_text(self: &Rc<Self>, worker: &Context, flags: u8, text: &[u8]) {
         let state = self.state.borrow();
         match state.session.route() {
             Route::WebSocket => {
@@ -409,7 +356,7 @@ impl Connection {
     }
 
     /// Sends messages that belong together: a packet and its attachments.
-    pub fn send(self: &Rc<Self>, worker: &Worker, flags: u8, messages: &[Outgoing]) {
+    pub fn send(self: &Rc<Self>, worker: &Context, flags: u8, messages: &[Outgoing]) {
         let state = self.state.borrow();
         match state.session.route() {
             Route::WebSocket => {
@@ -435,7 +382,7 @@ impl Connection {
     /// Sends what others get too. `frames` are the messages as WebSocket frames, made once.
     pub fn send_shared(
         self: &Rc<Self>,
-        worker: &Worker,
+        worker: &Context,
         flags: u8,
         messages: &[Outgoing],
         frames: &[Bytes],
@@ -459,7 +406,7 @@ impl Connection {
         }
     }
 
-    fn buffer(self: &Rc<Self>, worker: &Worker, flags: u8, messages: &[Outgoing]) {
+    fn buffer(self: &Rc<Self>, worker: &Context, flags: u8, messages: &[Outgoing]) {
         let mut state = self.state.borrow_mut();
         let session = &mut state.session;
         if flags & VOLATILE != 0 && !(session.writable() && session.buffered() == 0) {
@@ -475,20 +422,12 @@ impl Connection {
         }
         drop(state);
         if !self.unflushed.replace(true) {
-            worker.add_unflushed(Rc::clone(self));
+            worker.add_unflushed(Rc::<Self>::clone(self));
         }
     }
 
-    /// Lets buffered messages go out with a waiting poll. Called once a batch, so that the
-    /// messages of one tick share one answer.
-    pub fn flush_session(&self, worker: &Worker) {
-        self.unflushed.set(false);
-        self.state.borrow_mut().session.flush();
-        self.settle(worker);
-    }
-
     /// Closes the session from our side.
-    pub fn close(&self, worker: &Worker, discard: bool) {
+    pub fn close(&self, worker: &Context, discard: bool) {
         let now = clock::now();
         self.state.borrow_mut().session.close(now, discard);
         self.settle(worker);
@@ -504,39 +443,7 @@ impl Connection {
         self.watched.set(mask);
     }
 
-    /// The worker reads again.
-    pub fn handle_resumed(&self, now: u64) {
-        self.state.borrow_mut().defer(now);
-    }
-
-    /// Ends everything at once: the environment is gone, or the worker can't go on with it.
-    pub fn abort(&self, worker: &Worker) {
-        let Ok(mut state) = self.state.try_borrow_mut() else { return };
-        let wires = [state.main.take(), state.probe.take()];
-        let told = std::mem::replace(&mut state.closed, true);
-        drop(state);
-        if !told {
-            self.tell_closed(CloseReason::TransportError("internal error"));
-        }
-        for wire in wires.into_iter().flatten() {
-            wire.finish(worker);
-        }
-    }
-
     // --- carrying out --------------------------------------------------------------------------
-
-    /// Carries out what the session asks for, and keeps its deadline with the worker.
-    pub fn settle(&self, worker: &Worker) {
-        loop {
-            // Bound here, so that no borrow is held while the action is carried out.
-            let action = self.state.borrow_mut().session.poll_action();
-            match action {
-                Some(action) => self.carry_out(worker, action),
-                None => break,
-            }
-        }
-        self.schedule(worker);
-    }
 
     fn wire(&self, link: Link) -> Option<Rc<Wire>> {
         let state = self.state.borrow();
@@ -546,7 +453,7 @@ impl Connection {
         }
     }
 
-    fn carry_out(&self, worker: &Worker, action: Action) {
+    fn carry_out(&self, worker: &Context, action: Action) {
         match action {
             Action::SendText(link, text) => {
                 if let Some(wire) = self.wire(link) {
@@ -624,7 +531,7 @@ impl Connection {
     }
 
     /// The session has ended.
-    fn finish(&self, worker: &Worker, reason: CloseReason) {
+    fn finish(&self, worker: &Context, reason: CloseReason) {
         let mut state = self.state.borrow_mut();
         if std::mem::replace(&mut state.closed, true) {
             return;
@@ -652,7 +559,7 @@ impl Connection {
     }
 
     /// Keeps the earliest deadline with the worker.
-    fn schedule(&self, worker: &Worker) {
+    fn schedule(&self, worker: &Context) {
         let state = self.state.borrow();
         if state.closed {
             return;
@@ -670,6 +577,91 @@ impl Connection {
         {
             self.scheduled.set(worker.schedule(deadline, self.handle.slot()));
         }
+    }
+}
+
+impl Carried for Connection {
+    fn waiting_bytes(&self) -> usize {
+        if self.drains.get() == self.server.environment.inbox.drains() {
+            self.inbox_bytes.get()
+        } else {
+            0
+        }
+    }
+
+    fn handle_text(&self, now: u64, link: Link, text: &str) {
+        let state = &mut *self.state.borrow_mut();
+        match engineio::decode_text(text) {
+            Ok(packet) => self.handle_packet(state, now, link, packet),
+            Err(_) => state.session.handle_invalid_packet(now, link),
+        }
+    }
+
+    fn handle_binary(&self, now: u64, link: Link, data: &[u8]) {
+        let state = &mut *self.state.borrow_mut();
+        let packet = engineio::Packet::binary(data);
+        self.handle_packet(state, now, link, packet);
+    }
+
+    fn handle_link_error(&self, now: u64, link: Link, message: &'static str) {
+        let mut state = self.state.borrow_mut();
+        state.detach(link);
+        state.session.handle_link_error(now, link, message);
+    }
+
+    fn handle_link_closed(&self, now: u64, link: Link) {
+        let mut state = self.state.borrow_mut();
+        state.detach(link);
+        state.session.handle_link_closed(now, link);
+    }
+
+    fn handle_progress(&self, now: u64) {
+        self.state.borrow_mut().decoder.handle_progress(now);
+    }
+
+    fn handle_drained(&self) {
+        if self.watched.get() & watch::DRAIN != 0 {
+            self.push(|record| {
+                record.kind(Kind::Drain).number(self.handle.raw());
+            });
+        }
+    }
+
+    fn handle_resumed(&self, now: u64) {
+        self.state.borrow_mut().defer(now);
+    }
+
+    fn settle(&self, worker: &Context) {
+        loop {
+            // Bound here, so that no borrow is held while the action is carried out.
+            let action = self.state.borrow_mut().session.poll_action();
+            match action {
+                Some(action) => self.carry_out(worker, action),
+                None => break,
+            }
+        }
+        self.schedule(worker);
+    }
+
+    fn abort(&self, worker: &Context) {
+        let Ok(mut state) = self.state.try_borrow_mut() else { return };
+        let wires = [state.main.take(), state.probe.take()];
+        let told = std::mem::replace(&mut state.closed, true);
+        drop(state);
+        if !told {
+            self.tell_closed(CloseReason::TransportError("internal error"));
+        }
+        for wire in wires.into_iter().flatten() {
+            wire.finish(worker);
+        }
+    }
+}
+
+impl Buffered for Connection {
+    fn flush_session(&self, worker: &Context) {
+        self.unflushed.set(false);
+        self.state.borrow_mut().session.flush();
+        self.settle(worker);
     }
 }
 

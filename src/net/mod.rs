@@ -8,7 +8,8 @@
 //! | file | tells |
 //! |---|---|
 //! | [`runtime`] | the threads: started with the first user, stopped with the last |
-//! | [`worker`] | one thread: its table of connections, deadlines, buffers |
+//! | [`worker`] | one thread: its table of connections, and what is done with each operation |
+//! | [`context`] | what all connections of a worker share: buffers, deadlines, lists |
 //! | [`connection`] | one client: session, decoder, wires; protocol events to records |
 //! | [`wire`] | one WebSocket byte stream: reading, writing, closing |
 //! | [`command`], [`inbox`], [`record`] | the queues down and up |
@@ -20,6 +21,7 @@ pub mod adopt;
 pub mod clock;
 pub mod command;
 pub mod connection;
+pub mod context;
 pub mod inbox;
 pub mod record;
 pub mod runtime;

@@ -18,7 +18,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{self, Poll, Waker};
 
 use bytes::Bytes;
 use socket2::SockRef;
@@ -26,11 +26,10 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::clock;
-use super::connection::Connection;
+use super::context::{Context, Port};
 use super::inbox::{CONNECTION_LIMIT, INBOX_LIMIT};
 use super::record::Kind;
 use super::server::Environment;
-use super::worker::Worker;
 use super::write_queue::{MAX_SLICES, WriteQueue};
 use crate::engineio::Link;
 use crate::websocket::frame::{self, OpCode};
@@ -38,7 +37,7 @@ use crate::websocket::reader::MAX_FRAGMENTS;
 use crate::websocket::{Incoming, Limits, Reader};
 
 /// How long a peer may take to answer our close frame: 30 s, as `ws`.
-pub const CLOSE_TIMEOUT: u64 = 30_000;
+const CLOSE_TIMEOUT: u64 = 30_000;
 /// Reads of one connection before the others of its worker get their turn.
 const READS_PER_TURN: u32 = 4;
 /// Answers to WebSocket pings are dropped while more than this waits to be written: a peer that
@@ -46,6 +45,30 @@ const READS_PER_TURN: u32 = 4;
 const PONG_LIMIT: usize = 64 << 10;
 /// Bytes of a bridged stream that may be on their way through JavaScript.
 const BRIDGE_CREDIT: usize = 256 << 10;
+
+/// What a wire carries: a connection, as far as the wire has to know it.
+pub trait Carried {
+    /// Bytes of it that wait for JavaScript.
+    fn waiting_bytes(&self) -> usize;
+    /// A text message: one Engine.IO packet. A session that has ended ignores it.
+    fn handle_text(&self, now: u64, link: Link, text: &str);
+    /// A binary message: one Engine.IO message packet.
+    fn handle_binary(&self, now: u64, link: Link, data: &[u8]);
+    /// Bytes came by the main link: whatever they are part of, the client has not stopped.
+    fn handle_progress(&self, now: u64);
+    /// The WebSocket of `link` broke its protocol.
+    fn handle_link_error(&self, now: u64, link: Link, message: &'static str);
+    /// The WebSocket of `link` is closed.
+    fn handle_link_closed(&self, now: u64, link: Link);
+    /// What waited has been written.
+    fn handle_drained(&self);
+    /// The wire reads on after the inbox was full.
+    fn handle_resumed(&self, now: u64);
+    /// Carries out what the session asks for, and keeps its deadline with the worker.
+    fn settle(&self, worker: &Context);
+    /// Ends everything at once: the environment is gone, or the worker can't go on with it.
+    fn abort(&self, worker: &Context);
+}
 
 /// Where the bytes come from and go to.
 #[derive(Debug)]
@@ -82,7 +105,7 @@ pub struct Wire {
     stalled: Cell<bool>,
     /// Set while the worker knows that something waits to be written.
     dirty: Cell<bool>,
-    connection: RefCell<Option<Rc<Connection>>>,
+    connection: RefCell<Option<Rc<dyn Carried>>>,
     link: Cell<Link>,
     waker: RefCell<Option<Waker>>,
 }
@@ -135,11 +158,6 @@ impl Wire {
         self.state.get() == State::Open
     }
 
-    /// Whether nothing can come or go any more.
-    pub fn is_gone(&self) -> bool {
-        self.state.get() == State::Gone
-    }
-
     /// Whether we have stopped reading because the inbox is full.
     pub fn is_stalled(&self) -> bool {
         self.stalled.get()
@@ -151,8 +169,8 @@ impl Wire {
     }
 
     /// Makes the wire carry a session, as its main link or as a probe.
-    pub fn bind(&self, connection: &Rc<Connection>, link: Link) {
-        *self.connection.borrow_mut() = Some(Rc::clone(connection));
+    pub fn bind(&self, connection: Rc<dyn Carried>, link: Link) {
+        *self.connection.borrow_mut() = Some(connection);
         self.link.set(link);
     }
 
@@ -162,17 +180,12 @@ impl Wire {
     }
 
     /// The session that it carries.
-    pub fn connection(&self) -> Option<Rc<Connection>> {
+    fn connection(&self) -> Option<Rc<dyn Carried>> {
         self.connection.borrow().clone()
     }
 
-    /// Id of the environment that it belongs to.
-    pub fn environment_id(&self) -> u32 {
-        self.environment.id
-    }
-
     /// Handling this wire has panicked: its session ends, and nothing else.
-    pub fn handle_panic(&self, worker: &Worker) {
+    pub fn handle_panic(&self, worker: &Context) {
         if let Some(connection) = self.connection() {
             connection.abort(worker);
         }
@@ -187,12 +200,12 @@ impl Wire {
     // --- writing -----------------------------------------------------------------------------
 
     /// Queues bytes as they are (the answer to the upgrade request).
-    pub fn write_raw(self: &Rc<Self>, worker: &Worker, bytes: &[u8]) {
+    pub fn write_raw(self: &Rc<Self>, worker: &Context, bytes: &[u8]) {
         self.queue(worker, |out| out.extend_from_slice(bytes));
     }
 
     /// Queues one text frame.
-    pub fn write_text(self: &Rc<Self>, worker: &Worker, text: &str) {
+    pub fn write_text(self: &Rc<Self>, worker: &Context, text: &str) {
         self.queue(worker, |out| {
             frame::write_header(out, OpCode::Text, false, text.len());
             out.extend_from_slice(text.as_bytes());
@@ -200,7 +213,7 @@ impl Wire {
     }
 
     /// Queues one Engine.IO message packet as a text frame: `4` and the text.
-    pub fn write_message(self: &Rc<Self>, worker: &Worker, text: &[u8]) {
+    pub fn write_message(self: &Rc<Self>, worker: &Context, text: &[u8]) {
         self.queue(worker, |out| {
             frame::write_header(out, OpCode::Text, false, text.len() + 1);
             out.push(b'4');
@@ -209,70 +222,55 @@ impl Wire {
     }
 
     /// Queues one binary message.
-    pub fn write_binary(self: &Rc<Self>, worker: &Worker, data: &Bytes) {
+    pub fn write_binary(self: &Rc<Self>, worker: &Context, data: &Bytes) {
         self.queue(worker, |out| frame::write_header(out, OpCode::Binary, false, data.len()));
         self.write_shared(worker, data);
     }
 
     /// Queues a whole frame that other wires get too.
-    pub fn write_shared(self: &Rc<Self>, worker: &Worker, frame: &Bytes) {
+    pub fn write_shared(self: &Rc<Self>, worker: &Context, frame: &Bytes) {
         if self.state.get() == State::Open {
             self.out.borrow_mut().append_shared(frame, || worker.spare_buffer());
             self.mark_dirty(worker);
         }
     }
 
-    fn queue(self: &Rc<Self>, worker: &Worker, write: impl FnOnce(&mut Vec<u8>)) {
+    fn queue(self: &Rc<Self>, worker: &Context, write: impl FnOnce(&mut Vec<u8>)) {
         if self.state.get() == State::Open {
             self.out.borrow_mut().append(|| worker.spare_buffer(), write);
             self.mark_dirty(worker);
         }
     }
 
-    fn mark_dirty(self: &Rc<Self>, worker: &Worker) {
+    fn mark_dirty(self: &Rc<Self>, worker: &Context) {
         if !self.blocked.get() && !self.dirty.replace(true) {
-            worker.add_dirty(Rc::clone(self));
+            worker.add_dirty(Rc::<Self>::clone(self));
         }
     }
 
     /// Begins the closing handshake: a close frame goes out behind what is queued.
-    pub fn begin_close(self: &Rc<Self>, worker: &Worker, code: Option<u16>) {
+    pub fn begin_close(self: &Rc<Self>, worker: &Context, code: Option<u16>) {
         if self.state.get() != State::Open {
             return;
         }
         self.queue(worker, |out| frame::write_close(out, code));
         self.state.set(State::Closing);
-        worker.watch_closing(Rc::clone(self));
+        worker.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
     }
 
     /// Ends the WebSocket with a close frame, the last that is written: the peer has closed, or has
     /// said something that is no WebSocket and is not listened to any more.
-    fn end(self: &Rc<Self>, worker: &Worker, code: Option<u16>) {
+    fn end(self: &Rc<Self>, worker: &Context, code: Option<u16>) {
         if self.state.get() == State::Open {
             self.queue(worker, |out| frame::write_close(out, code));
-            worker.watch_closing(Rc::clone(self));
+            worker.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
         }
         self.state.set(State::Ending);
         // Nothing may be left to write: then this is what half-closes.
-        self.flush(worker);
+        Rc::clone(self).flush(worker);
     }
 
-    /// Writes what is queued, as far as the peer takes it.
-    pub fn flush(self: &Rc<Self>, worker: &Worker) {
-        self.dirty.set(false);
-        match &self.stream {
-            Stream::Tcp(tcp) => self.flush_tcp(worker, tcp),
-            Stream::Bridge { in_flight } => self.flush_bridge(in_flight),
-        }
-        if self.state.get() == State::Ending
-            && self.out.borrow().is_empty()
-            && !self.half_closed.replace(true)
-        {
-            self.half_close(worker);
-        }
-    }
-
-    fn flush_tcp(&self, worker: &Worker, tcp: &RefCell<Option<TcpStream>>) {
+    fn flush_tcp(&self, worker: &Context, tcp: &RefCell<Option<TcpStream>>) {
         let tcp = tcp.borrow();
         let Some(tcp) = tcp.as_ref() else { return };
         let mut out = self.out.borrow_mut();
@@ -321,11 +319,11 @@ impl Wire {
     }
 
     /// The bridge has written `n` bytes.
-    pub fn handle_written(self: &Rc<Self>, worker: &Worker, n: usize) {
+    pub fn handle_written(self: &Rc<Self>, worker: &Context, n: usize) {
         if let Stream::Bridge { in_flight } = &self.stream {
             in_flight.set(in_flight.get().saturating_sub(n));
             let was_blocked = self.blocked.get();
-            self.flush(worker);
+            Rc::clone(self).flush(worker);
             self.tell_drained(was_blocked);
         }
     }
@@ -339,7 +337,7 @@ impl Wire {
         }
     }
 
-    fn half_close(&self, worker: &Worker) {
+    fn half_close(&self, worker: &Context) {
         match &self.stream {
             Stream::Tcp(tcp) => {
                 if let Some(tcp) = tcp.borrow().as_ref() {
@@ -352,24 +350,6 @@ impl Wire {
         }
     }
 
-    /// Drops the stream, whatever state it is in.
-    pub fn finish(&self, worker: &Worker) {
-        if self.state.replace(State::Gone) == State::Gone {
-            return;
-        }
-        if let Stream::Tcp(tcp) = &self.stream {
-            *tcp.borrow_mut() = None;
-        } else {
-            worker.forget_bridge((self.environment.id, self.token));
-        }
-        self.out.borrow_mut().clear();
-        self.unbind();
-        self.environment.inbox.push(|record| {
-            record.kind(Kind::WireClosed).number(self.token);
-        });
-        self.wake();
-    }
-
     // --- reading -----------------------------------------------------------------------------
 
     /// Wakes the task that drives the wire.
@@ -380,7 +360,7 @@ impl Wire {
     }
 
     /// Drives a socket that we own; ready when it is gone.
-    pub fn poll_drive(self: &Rc<Self>, worker: &Worker, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_drive(self: &Rc<Self>, worker: &Context, cx: &mut task::Context<'_>) -> Poll<()> {
         let Stream::Tcp(tcp) = &self.stream else { return Poll::Ready(()) };
         {
             let mut waker = self.waker.borrow_mut();
@@ -411,25 +391,25 @@ impl Wire {
 
     fn poll_blocked(
         self: &Rc<Self>,
-        worker: &Worker,
+        worker: &Context,
         tcp: &RefCell<Option<TcpStream>>,
-        cx: &mut Context<'_>,
+        cx: &mut task::Context<'_>,
     ) {
         while self.blocked.get() {
             match tcp.borrow().as_ref().map(|tcp| tcp.poll_write_ready(cx)) {
                 Some(Poll::Ready(Ok(()))) => {}
                 Some(Poll::Pending | Poll::Ready(Err(_))) | None => return,
             }
-            self.flush(worker);
+            Rc::clone(self).flush(worker);
             self.tell_drained(true);
         }
     }
 
     fn poll_read(
         self: &Rc<Self>,
-        worker: &Worker,
+        worker: &Context,
         tcp: &RefCell<Option<TcpStream>>,
-        cx: &mut Context<'_>,
+        cx: &mut task::Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let mut buffer = worker.read_buffer();
         let mut read = ReadBuf::new(&mut buffer);
@@ -451,7 +431,7 @@ impl Wire {
 
     /// Whether the inbox has room for what this peer sends. When it has not, the worker wakes us
     /// after JavaScript has drained it.
-    fn may_read(self: &Rc<Self>, worker: &Worker) -> bool {
+    fn may_read(self: &Rc<Self>, worker: &Context) -> bool {
         if self.stalled.get() {
             return false;
         }
@@ -465,25 +445,13 @@ impl Wire {
             return true;
         }
         self.stalled.set(true);
-        worker.add_stalled(Rc::clone(self));
+        worker.add_stalled(Rc::<Self>::clone(self));
         false
-    }
-
-    /// The inbox has room again.
-    pub fn resume(&self) {
-        self.stalled.set(false);
-        if self.is_bridge() {
-            self.environment.inbox.push(|record| {
-                record.kind(Kind::BridgeResume).number(self.token);
-            });
-        } else {
-            self.wake();
-        }
     }
 
     /// Bytes of a bridged stream. They are taken in any case; when the inbox is full,
     /// JavaScript is asked to stop reading the stream.
-    pub fn handle_bridged(self: &Rc<Self>, worker: &Worker, bytes: &mut [u8]) {
+    pub fn handle_bridged(self: &Rc<Self>, worker: &Context, bytes: &mut [u8]) {
         self.handle_bytes(worker, bytes);
         if !self.stalled.get() && !self.is_gone() && !self.may_read(worker) {
             self.environment.inbox.push(|record| {
@@ -493,7 +461,7 @@ impl Wire {
     }
 
     /// Bytes as they came from the peer.
-    pub fn handle_bytes(self: &Rc<Self>, worker: &Worker, bytes: &mut [u8]) {
+    pub fn handle_bytes(self: &Rc<Self>, worker: &Context, bytes: &mut [u8]) {
         if matches!(self.state.get(), State::Ending | State::Gone) {
             return;
         }
@@ -521,8 +489,8 @@ impl Wire {
 
     fn handle_incoming(
         self: &Rc<Self>,
-        worker: &Worker,
-        connection: Option<&Rc<Connection>>,
+        worker: &Context,
+        connection: Option<&Rc<dyn Carried>>,
         now: u64,
         incoming: Incoming<'_>,
     ) -> ControlFlow<()> {
@@ -564,7 +532,7 @@ impl Wire {
     }
 
     /// The stream has ended, orderly or not.
-    pub fn handle_end(self: &Rc<Self>, worker: &Worker) {
+    pub fn handle_end(self: &Rc<Self>, worker: &Context) {
         let connection = self.connection();
         let link = self.link.get();
         self.finish(worker);
@@ -574,5 +542,60 @@ impl Wire {
             connection.settle(worker);
             worker.flush_dirty();
         }
+    }
+}
+
+impl Port for Wire {
+    fn flush(self: Rc<Self>, worker: &Context) {
+        self.dirty.set(false);
+        match &self.stream {
+            Stream::Tcp(tcp) => self.flush_tcp(worker, tcp),
+            Stream::Bridge { in_flight } => self.flush_bridge(in_flight),
+        }
+        if self.state.get() == State::Ending
+            && self.out.borrow().is_empty()
+            && !self.half_closed.replace(true)
+        {
+            self.half_close(worker);
+        }
+    }
+
+    fn resume(&self, now: u64) {
+        if let Some(connection) = self.connection() {
+            connection.handle_resumed(now);
+        }
+        self.stalled.set(false);
+        if self.is_bridge() {
+            self.environment.inbox.push(|record| {
+                record.kind(Kind::BridgeResume).number(self.token);
+            });
+        } else {
+            self.wake();
+        }
+    }
+
+    fn finish(&self, worker: &Context) {
+        if self.state.replace(State::Gone) == State::Gone {
+            return;
+        }
+        if let Stream::Tcp(tcp) = &self.stream {
+            *tcp.borrow_mut() = None;
+        } else {
+            worker.add_gone_bridge((self.environment.id, self.token));
+        }
+        self.out.borrow_mut().clear();
+        self.unbind();
+        self.environment.inbox.push(|record| {
+            record.kind(Kind::WireClosed).number(self.token);
+        });
+        self.wake();
+    }
+
+    fn is_gone(&self) -> bool {
+        self.state.get() == State::Gone
+    }
+
+    fn environment_id(&self) -> u32 {
+        self.environment.id
     }
 }

@@ -1,7 +1,6 @@
 //! One thread of the data plane.
 
-use std::cell::{Cell, RefCell, RefMut};
-use std::collections::VecDeque;
+use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -27,42 +26,23 @@ use super::command::{
     PollEvent, Purpose,
 };
 use super::connection::Connection;
+use super::context::{Context, Port as _};
 use super::server::{Server, SessionEntry};
-use super::timers::Timers;
-use super::wire::{CLOSE_TIMEOUT, Wire};
+use super::wire::{Carried as _, Wire};
 use crate::engineio::{Link, Transport};
 use crate::id::{Handle, Sid};
 use crate::websocket::frame::{self, OpCode};
 
-/// One read takes at most this much. All connections of the worker read into the same buffer.
-const READ_BUFFER: usize = 64 << 10;
-/// Write buffers kept for the next connection that needs one…
-const SPARE_BUFFERS: usize = 64;
-/// …if they have not grown beyond this.
-const SPARE_CAPACITY: usize = 16 << 10;
-
 /// One thread of the data plane: owns its connections from accept to close.
 pub struct Worker {
-    /// Which of the workers it is.
-    pub index: usize,
-    mailbox: Arc<Mailbox>,
+    context: Context,
     connections: RefCell<Slab<Rc<Connection>>>,
     bridges: RefCell<FxHashMap<BridgeKey, Rc<Wire>>>,
-    timers: RefCell<Timers>,
-    /// The deadline that the main loop sleeps for.
-    sleeping_until: Cell<u64>,
-    /// Wires that wait for the end of the closing handshake, the oldest first.
-    closing: RefCell<VecDeque<(u64, Rc<Wire>)>>,
-    read_buffer: RefCell<Box<[u8]>>,
-    spare_buffers: RefCell<Vec<Vec<u8>>>,
-    dirty: RefCell<Vec<Rc<Wire>>>,
-    unflushed: RefCell<Vec<Rc<Connection>>>,
-    stalled: RefCell<Vec<Rc<Wire>>>,
 }
 
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("index", &self.index).finish_non_exhaustive()
+        f.debug_struct("Worker").field("index", &self.context.index).finish_non_exhaustive()
     }
 }
 
@@ -75,18 +55,9 @@ pub(super) fn run(index: usize, mailbox: Arc<Mailbox>, started: impl FnOnce(io::
         };
     started(Ok(()));
     let worker = Rc::new(Worker {
-        index,
-        mailbox,
+        context: Context::new(index, mailbox),
         connections: RefCell::default(),
         bridges: RefCell::default(),
-        timers: RefCell::default(),
-        sleeping_until: Cell::new(u64::MAX),
-        closing: RefCell::default(),
-        read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
-        spare_buffers: RefCell::default(),
-        dirty: RefCell::default(),
-        unflushed: RefCell::default(),
-        stalled: RefCell::default(),
     });
     executor.block_on(worker.main_loop());
 }
@@ -99,7 +70,7 @@ impl Worker {
             let mut more = true;
             while more {
                 let mut stop = false;
-                more = self.mailbox.take(&mut batch);
+                more = self.context.mailbox.take(&mut batch);
                 batch.drain(|operation| {
                     stop |= matches!(operation, Operation::Command(Command::Stop));
                     self.guard(None, || self.apply(operation));
@@ -121,11 +92,8 @@ impl Worker {
 
     /// Waits for operations or the next deadline.
     async fn wait(&self) {
-        let closing = self.closing.borrow().front().map(|(deadline, _)| *deadline);
-        let deadline = self.timers.borrow().next_deadline().into_iter().chain(closing).min();
-        let notified = self.mailbox.notify.notified();
-        self.sleeping_until.set(deadline.unwrap_or(u64::MAX));
-        match deadline {
+        let notified = self.context.mailbox.notify.notified();
+        match self.context.fall_asleep() {
             None => notified.await,
             Some(deadline) => {
                 let left = Duration::from_millis(deadline.saturating_sub(clock::now()));
@@ -133,7 +101,7 @@ impl Worker {
                 let _elapsed = timeout(left, notified).await;
             }
         }
-        self.sleeping_until.set(0);
+        self.context.wake_up();
     }
 
     /// Runs `f`; a panic in it ends `connection` and nothing else. (The panic message has been
@@ -143,7 +111,7 @@ impl Worker {
             && let Some(connection) = connection
         {
             // Should this panic too, the connection stays as it is; the worker goes on.
-            let _again = catch_unwind(AssertUnwindSafe(|| connection.abort(self)));
+            let _again = catch_unwind(AssertUnwindSafe(|| connection.abort(&self.context)));
         }
     }
 
@@ -158,7 +126,7 @@ impl Worker {
             Operation::SendText { slot, flags, text } => {
                 let connections = self.connections.borrow();
                 if let Some(connection) = connections.get(slot as usize) {
-                    connection.send_text(self, flags, text);
+                    connection.send_text(&self.context, flags, text);
                 }
             }
             Operation::Command(command) => self.command(command),
@@ -169,7 +137,7 @@ impl Worker {
         match command {
             Command::Send { slot, flags, messages } => {
                 if let Some(connection) = self.connection(slot) {
-                    connection.send(self, flags, &messages);
+                    connection.send(&self.context, flags, &messages);
                 }
             }
             Command::Broadcast { group, flags, messages } => {
@@ -177,13 +145,13 @@ impl Worker {
                 let connections = self.connections.borrow();
                 for slot in group.iter() {
                     if let Some(connection) = connections.get(slot as usize) {
-                        connection.send_shared(self, flags, &messages, &frames);
+                        connection.send_shared(&self.context, flags, &messages, &frames);
                     }
                 }
             }
             Command::Close { slot, discard } => {
                 if let Some(connection) = self.connection(slot) {
-                    self.guard(Some(&connection), || connection.close(self, discard));
+                    self.guard(Some(&connection), || connection.close(&self.context, discard));
                 }
             }
             Command::Release { slot } => {
@@ -204,15 +172,17 @@ impl Worker {
             Command::Adopt(adopt) => self.adopt(*adopt),
             Command::OpenPolling { server, token, sid } => {
                 let connection = self.open(server, sid, Transport::Polling, None, token, None);
-                connection.handle_poll(self, token, PollEvent::Get);
+                connection.handle_poll(&self.context, token, PollEvent::Get);
             }
             Command::Poll { slot, token, event } => {
                 if let Some(connection) = self.connection(slot) {
-                    self.guard(Some(&connection), || connection.handle_poll(self, token, event));
+                    self.guard(Some(&connection), || {
+                        connection.handle_poll(&self.context, token, event);
+                    });
                 }
             }
             Command::Bridge { key, event } => self.handle_bridge(key, event),
-            Command::Resume => self.resume(),
+            Command::Resume => self.context.resume(clock::now()),
             Command::DropEnvironment(id) => self.drop_connections(|environment| environment == id),
             Command::Stop => {}
         }
@@ -229,12 +199,12 @@ impl Worker {
     ) -> Rc<Connection> {
         let mut connections = self.connections.borrow_mut();
         let entry = connections.vacant_entry();
-        let handle = Handle::new(self.index, entry.key());
+        let handle = Handle::new(self.context.index, entry.key());
         server.sessions.insert(sid.clone(), SessionEntry { handle, transport });
         let main_wire = main.map(Rc::clone);
         let connection = Connection::open(handle, server, sid, transport, main_wire, token, peer);
         if let Some(wire) = main {
-            wire.bind(&connection, Link::Main);
+            wire.bind(Rc::<Connection>::clone(&connection), Link::Main);
         }
         entry.insert(Rc::clone(&connection));
         connection
@@ -260,7 +230,7 @@ impl Worker {
         };
         let bridged = tcp.is_none();
         let wire = Rc::new(Wire::new(Arc::clone(&environment), token, tcp, max_message));
-        wire.write_raw(self, &response);
+        wire.write_raw(&self.context, &response);
         if bridged {
             self.bridges.borrow_mut().insert((environment.id, token), Rc::clone(&wire));
         }
@@ -268,16 +238,16 @@ impl Worker {
             Purpose::Session(sid) => {
                 let connection =
                     self.open(server, sid, Transport::WebSocket, Some(&wire), token, peer);
-                connection.settle(self);
+                connection.settle(&self.context);
             }
             Purpose::Upgrade(slot) => {
                 let connection = self.connection(slot);
                 if connection.as_ref().is_some_and(|connection| connection.handle_probe(&wire)) {
                     if let Some(connection) = connection {
-                        connection.settle(self);
+                        connection.settle(&self.context);
                     }
                 } else {
-                    wire.begin_close(self, None);
+                    wire.begin_close(&self.context, None);
                 }
             }
         }
@@ -287,7 +257,7 @@ impl Worker {
             tokio::task::spawn_local(async move { worker.drive(&wire).await });
         }
         if !head.is_empty() {
-            wire.handle_bytes(self, &mut head);
+            wire.handle_bytes(&self.context, &mut head);
         }
     }
 
@@ -296,10 +266,10 @@ impl Worker {
         poll_fn(|cx| {
             let mut result = Poll::Pending;
             let polled = catch_unwind(AssertUnwindSafe(|| {
-                result = wire.poll_drive(&self, cx);
+                result = wire.poll_drive(&self.context, cx);
             }));
             if polled.is_err() {
-                let _again = catch_unwind(AssertUnwindSafe(|| wire.handle_panic(&self)));
+                let _again = catch_unwind(AssertUnwindSafe(|| wire.handle_panic(&self.context)));
                 return Poll::Ready(());
             }
             result
@@ -311,20 +281,9 @@ impl Worker {
         let wire = self.bridges.borrow().get(&key).map(Rc::clone);
         let Some(wire) = wire else { return };
         match event {
-            BridgeEvent::Data(mut bytes) => wire.handle_bridged(self, &mut bytes),
-            BridgeEvent::Written(n) => wire.handle_written(self, n),
-            BridgeEvent::End => wire.handle_end(self),
-        }
-    }
-
-    fn resume(&self) {
-        let now = clock::now();
-        let stalled = std::mem::take(&mut *self.stalled.borrow_mut());
-        for wire in stalled {
-            if let Some(connection) = wire.connection() {
-                connection.handle_resumed(now);
-            }
-            wire.resume();
+            BridgeEvent::Data(mut bytes) => wire.handle_bridged(&self.context, &mut bytes),
+            BridgeEvent::Written(n) => wire.handle_written(&self.context, n),
+            BridgeEvent::End => wire.handle_end(&self.context),
         }
     }
 
@@ -339,7 +298,7 @@ impl Worker {
             .collect();
         for slot in slots {
             let connection = connections.remove(slot);
-            connection.abort(self);
+            connection.abort(&self.context);
         }
         drop(connections);
         let bridges: Vec<Rc<Wire>> = {
@@ -347,124 +306,37 @@ impl Worker {
             bridges.iter().filter(|((env, _), _)| doomed(*env)).map(|(_, w)| Rc::clone(w)).collect()
         };
         for wire in bridges {
-            wire.finish(self);
+            wire.finish(&self.context);
         }
-        let closing = self.closing.borrow();
-        for (_, wire) in closing.iter().filter(|(_, wire)| doomed(wire.environment_id())) {
-            wire.finish(self);
-        }
-        // Nobody drains that inbox any more, so no room is to be waited for.
-        self.stalled.borrow_mut().retain(|wire| !doomed(wire.environment_id()));
+        self.context.drop_ports(doomed);
     }
 
-    // --- deadlines -----------------------------------------------------------------------------
-
-    /// Keeps a deadline for the connection in `slot`; gives it back as it is kept.
-    pub fn schedule(&self, deadline: u64, slot: u32) -> u64 {
-        let deadline = self.timers.borrow_mut().schedule(deadline, slot);
-        if deadline < self.sleeping_until.get() {
-            self.mailbox.notify.notify_one();
-        }
-        deadline
-    }
-
-    /// Drops `wire` when its peer takes too long with the closing handshake.
-    pub fn watch_closing(&self, wire: Rc<Wire>) {
-        let deadline = clock::now() + CLOSE_TIMEOUT;
-        let mut closing = self.closing.borrow_mut();
-        while closing.front().is_some_and(|(_, wire)| wire.is_gone()) {
-            closing.pop_front();
-        }
-        closing.push_back((deadline, wire));
-        if deadline < self.sleeping_until.get() {
-            self.mailbox.notify.notify_one();
-        }
-    }
+    // --- deadlines and writes ------------------------------------------------------------------
 
     fn fire_timers(&self) {
         let now = clock::now();
-        loop {
-            let due = self.timers.borrow_mut().pop_due(now);
-            let Some((deadline, slot)) = due else { break };
+        while let Some((deadline, slot)) = self.context.pop_due(now) {
             if let Some(connection) = self.connection(slot)
                 && connection.scheduled.get() == deadline
             {
                 connection.scheduled.set(u64::MAX);
-                self.guard(Some(&connection), || connection.handle_timeout(self, now));
+                self.guard(Some(&connection), || connection.handle_timeout(&self.context, now));
             }
         }
-        loop {
-            let front = {
-                let mut closing = self.closing.borrow_mut();
-                match closing.front() {
-                    Some((deadline, wire)) if *deadline <= now || wire.is_gone() => {
-                        closing.pop_front()
-                    }
-                    _ => None,
-                }
-            };
-            let Some((_, wire)) = front else { break };
-            wire.finish(self);
+        while let Some(port) = self.context.pop_overdue(now) {
+            port.finish(&self.context);
         }
     }
 
-    // --- buffers and lists ---------------------------------------------------------------------
-
-    /// The buffer that everything is read into; borrowed for one read and what it leads to.
-    pub fn read_buffer(&self) -> RefMut<'_, Box<[u8]>> {
-        self.read_buffer.borrow_mut()
-    }
-
-    /// An empty write buffer.
-    pub fn spare_buffer(&self) -> Vec<u8> {
-        self.spare_buffers.borrow_mut().pop().unwrap_or_default()
-    }
-
-    /// Gives a write buffer back.
-    pub fn give_spare_buffer(&self, buffer: Vec<u8>) {
-        let mut spare = self.spare_buffers.borrow_mut();
-        if spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_CAPACITY {
-            spare.push(buffer);
-        }
-    }
-
-    /// Notes that something waits to be written on `wire`.
-    pub fn add_dirty(&self, wire: Rc<Wire>) {
-        self.dirty.borrow_mut().push(wire);
-    }
-
-    /// Notes that messages wait for the next poll of `connection`.
-    pub fn add_unflushed(&self, connection: Rc<Connection>) {
-        self.unflushed.borrow_mut().push(connection);
-    }
-
-    /// Notes that `wire` waits for room in the inbox.
-    pub fn add_stalled(&self, wire: Rc<Wire>) {
-        self.stalled.borrow_mut().push(wire);
-    }
-
-    /// Forgets a bridged stream.
-    pub fn forget_bridge(&self, key: BridgeKey) {
-        self.bridges.borrow_mut().remove(&key);
-    }
-
-    /// Writes everything that waits to be written.
-    pub fn flush_dirty(&self) {
-        loop {
-            // Taken out one by one: writing can end a session, which marks other wires.
-            let wire = self.dirty.borrow_mut().pop();
-            let Some(wire) = wire else { return };
-            wire.flush(self);
-        }
-    }
-
+    /// Lets go out what has been queued, and forgets what is over.
     fn flush(&self) {
-        loop {
-            let connection = self.unflushed.borrow_mut().pop();
-            let Some(connection) = connection else { break };
-            self.guard(Some(&connection), || connection.flush_session(self));
+        while let Some(connection) = self.context.pop_unflushed() {
+            self.guard(None, || connection.flush_session(&self.context));
         }
-        self.flush_dirty();
+        self.context.flush_dirty();
+        while let Some(key) = self.context.pop_gone_bridge() {
+            self.bridges.borrow_mut().remove(&key);
+        }
     }
 }
 

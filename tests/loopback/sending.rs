@@ -19,6 +19,16 @@ pub(crate) fn jam(n: usize) -> String {
     char::from(b'A' + u8::try_from(n).unwrap()).to_string().repeat(1 << 20)
 }
 
+/// Returns once the worker has done everything that it was given before: another client of it has
+/// been answered twice. (Its first answer may leave just before the last write of the others.)
+fn wait_for_worker(host: &Host) {
+    let (mut other, handle) = Raw::open(host);
+    for round in ["first", "second"] {
+        host.send(handle, round);
+        assert_eq!(&other.text()[1..], round);
+    }
+}
+
 fn broadcast(members: Vec<u32>, except: &[u32], messages: Vec<Outgoing>) -> Command {
     let group = Group { members: Arc::new(members), except: except.iter().copied().collect() };
     Command::Broadcast { group, flags: 0, messages: messages.into() }
@@ -86,6 +96,7 @@ fn a_slow_reader_gets_everything_in_order_and_a_drain_is_told() {
         host.send(handle, &jam(n));
         host.command(handle, broadcast(vec![handle.slot()], &[], vec![shared.clone()]));
     }
+    wait_for_worker(&host);
     for n in 0..JAM {
         assert!(client.text()[1..] == jam(n), "message {n}");
         let frame = client.frame();
@@ -112,6 +123,7 @@ fn volatile_packets_are_dropped_while_something_is_queued() {
     }
     volatile("dropped");
     host.send(handle, "kept");
+    wait_for_worker(&host);
     for n in 0..JAM {
         assert!(client.text()[1..] == jam(n), "message {n}");
     }

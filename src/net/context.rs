@@ -1,0 +1,222 @@
+//! What all connections of a worker share: buffers, deadlines, and the lists of what is to be done.
+//!
+//! The lists hold wires and connections by what the worker does with them ([`Port`], [`Buffered`]),
+//! so that this file knows neither.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::collections::VecDeque;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::command::{BridgeKey, Mailbox};
+use super::timers::Timers;
+
+/// One read takes at most this much. All connections of the worker read into the same buffer.
+const READ_BUFFER: usize = 64 << 10;
+/// Write buffers kept for the next connection that needs one…
+const SPARE_BUFFERS: usize = 64;
+/// …if they have not grown beyond this.
+const SPARE_CAPACITY: usize = 16 << 10;
+
+/// A wire, as the lists see it.
+pub trait Port {
+    /// Writes what is queued, as far as the peer takes it.
+    fn flush(self: Rc<Self>, worker: &Context);
+    /// The inbox has room again: reads on.
+    fn resume(&self, now: u64);
+    /// Drops the stream.
+    fn finish(&self, worker: &Context);
+    /// Whether it is dropped.
+    fn is_gone(&self) -> bool;
+    /// Id of the environment that it belongs to.
+    fn environment_id(&self) -> u32;
+}
+
+/// A connection that holds messages back, as the list sees it.
+pub trait Buffered {
+    /// Lets them go out, if a poll waits for them.
+    fn flush_session(&self, worker: &Context);
+}
+
+/// What all connections of a worker share.
+pub struct Context {
+    /// Which of the workers it is.
+    pub index: usize,
+    /// What JavaScript has for the worker; notifying it wakes the worker.
+    pub mailbox: Arc<Mailbox>,
+    timers: RefCell<Timers>,
+    /// The deadline that the main loop sleeps for; 0 while it is awake.
+    sleeping_until: Cell<u64>,
+    /// Wires that wait for the end of the closing handshake, the oldest first.
+    closing: RefCell<VecDeque<(u64, Rc<dyn Port>)>>,
+    read_buffer: RefCell<Box<[u8]>>,
+    spare_buffers: RefCell<Vec<Vec<u8>>>,
+    dirty: RefCell<Vec<Rc<dyn Port>>>,
+    unflushed: RefCell<Vec<Rc<dyn Buffered>>>,
+    stalled: RefCell<Vec<Rc<dyn Port>>>,
+    gone_bridges: RefCell<Vec<BridgeKey>>,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// The context of worker `index`.
+    pub fn new(index: usize, mailbox: Arc<Mailbox>) -> Self {
+        Self {
+            index,
+            mailbox,
+            timers: RefCell::default(),
+            sleeping_until: Cell::new(0),
+            closing: RefCell::default(),
+            read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
+            spare_buffers: RefCell::default(),
+            dirty: RefCell::default(),
+            unflushed: RefCell::default(),
+            stalled: RefCell::default(),
+            gone_bridges: RefCell::default(),
+        }
+    }
+
+    // --- deadlines -----------------------------------------------------------------------------
+
+    /// Keeps a deadline for the connection in `slot`; gives it back as it is kept.
+    pub fn schedule(&self, deadline: u64, slot: u32) -> u64 {
+        let deadline = self.timers.borrow_mut().schedule(deadline, slot);
+        self.wake_for(deadline);
+        deadline
+    }
+
+    /// Takes a connection's deadline that is due.
+    pub fn pop_due(&self, now: u64) -> Option<(u64, u32)> {
+        self.timers.borrow_mut().pop_due(now)
+    }
+
+    /// Drops `port` at `deadline` when its peer takes too long with the closing handshake. All
+    /// wires have the same time for it: later calls have later deadlines.
+    pub fn watch_closing(&self, deadline: u64, port: Rc<dyn Port>) {
+        let mut closing = self.closing.borrow_mut();
+        while closing.front().is_some_and(|(_, port)| port.is_gone()) {
+            closing.pop_front();
+        }
+        closing.push_back((deadline, port));
+        self.wake_for(deadline);
+    }
+
+    /// Takes a wire that is to be dropped.
+    pub fn pop_overdue(&self, now: u64) -> Option<Rc<dyn Port>> {
+        let mut closing = self.closing.borrow_mut();
+        let (deadline, port) = closing.front()?;
+        if *deadline > now && !port.is_gone() {
+            return None;
+        }
+        closing.pop_front().map(|(_, port)| port)
+    }
+
+    /// The earliest of all deadlines. The main loop sleeps until then; who adds an earlier one
+    /// wakes it.
+    pub fn fall_asleep(&self) -> Option<u64> {
+        let closing = self.closing.borrow().front().map(|(deadline, _)| *deadline);
+        let deadline = self.timers.borrow().next_deadline().into_iter().chain(closing).min();
+        self.sleeping_until.set(deadline.unwrap_or(u64::MAX));
+        deadline
+    }
+
+    /// The main loop is awake and will look at the deadlines by itself.
+    pub fn wake_up(&self) {
+        self.sleeping_until.set(0);
+    }
+
+    fn wake_for(&self, deadline: u64) {
+        if deadline < self.sleeping_until.get() {
+            self.mailbox.notify.notify_one();
+        }
+    }
+
+    // --- buffers -------------------------------------------------------------------------------
+
+    /// The buffer that everything is read into; borrowed for one read and what it leads to.
+    pub fn read_buffer(&self) -> RefMut<'_, Box<[u8]>> {
+        self.read_buffer.borrow_mut()
+    }
+
+    /// An empty write buffer.
+    pub fn spare_buffer(&self) -> Vec<u8> {
+        self.spare_buffers.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Gives a write buffer back.
+    pub fn give_spare_buffer(&self, buffer: Vec<u8>) {
+        let mut spare = self.spare_buffers.borrow_mut();
+        if spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_CAPACITY {
+            spare.push(buffer);
+        }
+    }
+
+    // --- lists ---------------------------------------------------------------------------------
+
+    /// Notes that something waits to be written.
+    pub fn add_dirty(&self, port: Rc<dyn Port>) {
+        self.dirty.borrow_mut().push(port);
+    }
+
+    /// Writes everything that waits to be written.
+    pub fn flush_dirty(&self) {
+        loop {
+            // Taken out one by one: writing can end a session, which marks other wires.
+            let port = self.dirty.borrow_mut().pop();
+            let Some(port) = port else { return };
+            port.flush(self);
+        }
+    }
+
+    /// Notes that messages wait for the next poll.
+    pub fn add_unflushed(&self, connection: Rc<dyn Buffered>) {
+        self.unflushed.borrow_mut().push(connection);
+    }
+
+    /// Takes a connection whose messages wait for the next poll.
+    pub fn pop_unflushed(&self) -> Option<Rc<dyn Buffered>> {
+        self.unflushed.borrow_mut().pop()
+    }
+
+    /// Notes that a wire waits for room in the inbox.
+    pub fn add_stalled(&self, port: Rc<dyn Port>) {
+        self.stalled.borrow_mut().push(port);
+    }
+
+    /// Lets all wires read on that wait for room in the inbox.
+    pub fn resume(&self, now: u64) {
+        let stalled = std::mem::take(&mut *self.stalled.borrow_mut());
+        for port in stalled {
+            port.resume(now);
+        }
+    }
+
+    /// Notes that a bridged stream is over.
+    pub fn add_gone_bridge(&self, key: BridgeKey) {
+        self.gone_bridges.borrow_mut().push(key);
+    }
+
+    /// Takes the name of a bridged stream that is over.
+    pub fn pop_gone_bridge(&self) -> Option<BridgeKey> {
+        self.gone_bridges.borrow_mut().pop()
+    }
+
+    /// Drops the closing wires of the environments that `doomed` names.
+    pub fn drop_ports(&self, doomed: impl Fn(u32) -> bool) {
+        let closing: Vec<_> = {
+            let closing = self.closing.borrow();
+            closing.iter().map(|(_, port)| Rc::clone(port)).collect()
+        };
+        for port in closing.iter().filter(|port| doomed(port.environment_id())) {
+            port.finish(self);
+        }
+        // Nobody drains that inbox any more, so no room is to be waited for.
+        self.stalled.borrow_mut().retain(|port| !doomed(port.environment_id()));
+    }
+}
