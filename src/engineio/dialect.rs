@@ -63,6 +63,7 @@ impl Dialect {
     pub const COUNT: usize = 4;
 
     /// Tells the dialects apart: less than [`Dialect::COUNT`].
+    #[inline]
     pub fn index(self) -> usize {
         usize::from(self.protocol == Protocol::V3) + 2 * usize::from(self.base64)
     }

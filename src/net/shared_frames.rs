@@ -26,6 +26,7 @@ impl<'a> SharedFrames<'a> {
     }
 
     /// The frames for clients that speak `dialect`.
+    #[inline]
     pub fn of(&self, dialect: Dialect) -> &[Bytes] {
         let index = if self.plain { 0 } else { dialect.index() };
         self.made[index].get_or_init(|| {

@@ -153,6 +153,7 @@ impl Wire {
     }
 
     /// How the client speaks on it.
+    #[inline]
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
