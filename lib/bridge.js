@@ -17,16 +17,16 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @property {() => Buffer[]} takeBuffers
  * @property {(ops: Buffer, length: number) => void} flush
  * @property {(server: number, sid: string) => number} lookup
- * @property {(server: number, token: number, sid: string) => void} openPolling
+ * @property {(server: number, token: number, sid: string, dialect: number, jsonp?: string) => void} openPolling
  * @property {(server: number, token: number, sid: string) => boolean} pollGet
  * @property {(server: number, token: number, sid: string) => boolean} pollPost
- * @property {(server: number, token: number, sid: string, body: Buffer) => boolean} pollBody
+ * @property {(server: number, token: number, sid: string, body: Buffer, binary: boolean) => boolean} pollBody
  * @property {(server: number, token: number, sid: string) => boolean} pollInvalidContent
  * @property {(server: number, token: number, sid: string) => boolean} pollTooLarge
  * @property {(server: number, token: number, sid: string) => boolean} requestClosed
  * @property {(...args: any[]) => string} checkUpgrade
- * @property {(server: number, token: number, sid: string, isNew: boolean, fd: number, head: Buffer, response: string) => boolean} adopt
- * @property {(server: number, token: number, sid: string, isNew: boolean, head: Buffer, response: string) => boolean} bridgeOpen
+ * @property {(server: number, token: number, sid: string, kind: number, fd: number, head: Buffer, response: string) => boolean} adopt
+ * @property {(server: number, token: number, sid: string, kind: number, head: Buffer, response: string) => boolean} bridgeOpen
  * @property {(token: number, chunk: Buffer) => void} bridgeData
  * @property {(token: number, bytes: number) => void} bridgeWritten
  * @property {(token: number) => void} bridgeEnd
@@ -48,7 +48,7 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * What the bridge asks of an engine.
  *
  * @typedef {object} SessionOwner
- * @property {(handle: number, sid: string, transport: number, token: number, peer?: Peer) => Session | undefined} onopen
+ * @property {(handle: number, sid: string, form: number, token: number, peer?: Peer) => Session | undefined} onopen
  */
 
 /**
@@ -241,7 +241,7 @@ class Bridge {
     }
   }
 
-  /** @param {any[]} record [kind, handle, server, sid, transport, token, address?, port?] */
+  /** @param {any[]} record [kind, handle, server, sid, form, token, address?, port?] */
   open(record) {
     const handle = record[1];
     this.retain();
@@ -298,7 +298,7 @@ function noop() {}
 
 /** @param {any[]} record an ANSWER */
 function carriesBody(record) {
-  return record[3] === 1 || record[3] === 2;
+  return record[3] !== 0 && record[3] !== 3;
 }
 
 /** @param {unknown} error */

@@ -153,6 +153,12 @@ class Client {
    */
   onconnectPacket(nsp, auth) {
     if (this._closed) return;
+    if (this.conn.protocol === 3) {
+      const url = this.parseNamespace(nsp);
+      if (url === undefined) return;
+      nsp = url.pathname;
+      auth = withoutPrototype(url.searchParams);
+    }
     if (this.socketOf(nsp) === undefined) this.connect(nsp, auth);
     else this.reject(PacketType.CONNECT);
   }
@@ -166,7 +172,12 @@ class Client {
    */
   onpacket(type, nsp, id, data, attachments) {
     if (this._closed) return;
-    const socket = nsp === "/" ? this.root : this._others?.get(nsp);
+    let socket = nsp === "/" ? this.root : this._others?.get(nsp);
+    if (socket === undefined && this.conn.protocol === 3) {
+      const url = this.parseNamespace(nsp);
+      if (url === undefined) return;
+      socket = this.socketOf(url.pathname);
+    }
     if (socket === undefined || type === PacketType.CONNECT_ERROR) {
       this.reject(type);
       return;
@@ -180,6 +191,22 @@ class Client {
       }
     }
     process.nextTick(deliver, socket, { type, nsp, data, id: id === -1 ? undefined : id });
+  }
+
+  /**
+   * Clients of protocol 3 name a namespace together with its query, `/name?key=value`.
+   *
+   * @param {string} nsp
+   * @returns {URL | undefined} undefined: it is none, and the client is being closed
+   * @private
+   */
+  parseNamespace(nsp) {
+    try {
+      return new URL(nsp, "https://socket.io");
+    } catch (error) {
+      this.onerror(error);
+      return undefined;
+    }
   }
 
   /**
@@ -328,6 +355,16 @@ class Client {
     this._others = undefined;
     this._decoder?.destroy();
   }
+}
+
+/**
+ * @param {URLSearchParams} query
+ * @returns {Record<string, string>} its fields, in an object in which no other name means anything
+ */
+function withoutPrototype(query) {
+  const fields = Object.create(null);
+  for (const [name, value] of query) fields[name] = value;
+  return fields;
 }
 
 /**

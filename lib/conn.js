@@ -65,14 +65,16 @@ class Conn extends LazyEmitter {
    * @param {Bridge} bridge
    * @param {number} handle
    * @param {string} id the session id, a secret
-   * @param {number} transport index of its name
+   * @param {import("./verify").Known} form its transport and its protocol
    * @param {{ remoteAddress: string | undefined, rebuild(): any }} origin the request that opened it
    * @param {"takeover" | "bridge" | "polling"} door how it came in
    */
-  constructor(server, bridge, handle, id, transport, origin, door) {
+  constructor(server, bridge, handle, id, form, origin, door) {
     super();
     this.id = id;
     this.server = server;
+    /** the revision of the Engine.IO protocol */
+    this.protocol = form.protocol;
     this.readyState = "open";
     this.door = door;
     this.upgrading = false;
@@ -84,16 +86,11 @@ class Conn extends LazyEmitter {
     this._bridge = bridge;
     this._handle = handle;
     /** @private */
-    this._transportIndex = transport;
+    this._transportIndex = NAMES.indexOf(form.transport);
     /** @type {Transport | undefined} @private */
     this._transport = undefined;
     /** @private */
     this._watched = 0;
-  }
-
-  /** The revision of the Engine.IO protocol. */
-  get protocol() {
-    return 4;
   }
 
   /** What waits to be written is in the workers. @returns {any[]} */

@@ -12,10 +12,14 @@ const { UpgradeResponse, applyMiddlewares } = require("./middleware");
 const { PollingDoor } = require("./polling-door");
 const { abortHandshake, abortRequest, abortUpgrade } = require("./refusal");
 const { KeptRequest, RequestInfo, parseQuery } = require("./request-info");
-const { protocolOf, verify } = require("./verify");
+const { dialectOf, protocolOf, verify } = require("./verify");
 const { WebSocketDoor } = require("./websocket-door");
 
 const TRANSPORTS = ["polling", "websocket"];
+/** What a session can be, in the order in which the addon numbers it. */
+const FORMS = [4, 3].flatMap((protocol) =>
+  TRANSPORTS.map((transport) => ({ transport, protocol })),
+);
 const DESTROY_UPGRADE_TIMEOUT = 1000; // ms
 
 const DEFAULTS = {
@@ -167,13 +171,17 @@ class Engine extends EventEmitter {
    * @param {import("./verify").Verdict} done
    */
   verify(req, upgrade, done) {
-    verify(
-      req,
-      upgrade,
-      this.opts,
-      (sid) => TRANSPORTS[this.bridge().native.lookup(this.nativeId(), sid)],
-      done,
-    );
+    verify(req, upgrade, this.opts, (sid) => this.find(sid), done);
+  }
+
+  /**
+   * @param {string} sid
+   * @returns {import("./verify").Known | undefined} what the workers know of an open session
+   * @private
+   */
+  find(sid) {
+    const found = this.bridge().native.lookup(this.nativeId(), sid);
+    return FORMS[found]; // -1: there is no such session
   }
 
   /**
@@ -290,7 +298,7 @@ class Engine extends EventEmitter {
    */
   handshake(req, done, refused) {
     const protocol = protocolOf(req);
-    if (protocol === 3) {
+    if (protocol === 3 && !this.opts.allowEIO3) {
       this.refuse(req, ENGINE_ERRORS.UNSUPPORTED_PROTOCOL_VERSION, { protocol });
       refused(ENGINE_ERRORS.UNSUPPORTED_PROTOCOL_VERSION);
       return;
@@ -351,7 +359,7 @@ class Engine extends EventEmitter {
   openWire(req, socket, sid, isNew, head, response) {
     if (socket.destroyed) return;
     this._wires++;
-    new WebSocketDoor(this, req, socket).open(sid, isNew, head, response);
+    new WebSocketDoor(this, req, socket).open(sid, isNew, head, response, dialectOf(req));
   }
 
   /**
@@ -439,12 +447,12 @@ class Engine extends EventEmitter {
   /**
    * @param {number} handle
    * @param {string} sid
-   * @param {number} transport
+   * @param {number} form
    * @param {number} token
    * @param {import("./bridge").Peer} [peer]
    * @returns {Conn}
    */
-  onopen(handle, sid, transport, token, peer) {
+  onopen(handle, sid, form, token, peer) {
     const bridge = this.bridge();
     const door = /** @type {PollingDoor | WebSocketDoor | undefined} */ (
       /** @type {any} */ (bridge.doors.get(token))
@@ -461,7 +469,7 @@ class Engine extends EventEmitter {
       bridge,
       handle,
       sid,
-      transport,
+      FORMS[form],
       origin,
       door ? door.kind : "polling",
     );

@@ -274,7 +274,8 @@ function settle(nsp, socket, client, joined, error) {
   if (error) {
     debug("middleware error, sending CONNECT_ERROR packet to the client");
     socket._cleanup();
-    socket._error({ message: error.message, data: error.data });
+    if (client.conn.protocol === 3) socket._error(error.data || error.message);
+    else socket._error({ message: error.message, data: error.data });
     return;
   }
   nsp._doConnect(socket, joined);

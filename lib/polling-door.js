@@ -3,8 +3,14 @@
 const { Record } = require("./bridge");
 const { ENGINE_ERRORS } = require("./errors");
 const { abortRequest } = require("./refusal");
+const { dialectOf, protocolOf } = require("./verify");
 
 /** @typedef {import("./engine").Engine} Engine */
+
+const TEXT = "text/plain; charset=UTF-8";
+const BYTES = "application/octet-stream";
+/** Content types by the kind of body; the workers number them, see src/net/record.rs. */
+const CONTENT_TYPES = ["", TEXT, TEXT, "text/html", BYTES, BYTES];
 
 /**
  * Gathers a request's body in one buffer: chunks of a few bytes would each pin a whole read buffer of Node.
@@ -66,7 +72,15 @@ class PollingDoor {
 
   /** The handshake: makes the session. */
   openSession() {
-    this.bridge.native.openPolling(this.engine.nativeId(), this.token, this.sid);
+    const { req } = this;
+    const { j } = req._query; // JSONP
+    this.bridge.native.openPolling(
+      this.engine.nativeId(),
+      this.token,
+      this.sid,
+      dialectOf(req),
+      typeof j === "string" ? j : undefined,
+    );
   }
 
   /** A request for what there is to be sent. */
@@ -85,7 +99,8 @@ class PollingDoor {
       this.refuse();
       return;
     }
-    if (req.headers["content-type"] === "application/octet-stream") {
+    const binary = req.headers["content-type"] === "application/octet-stream";
+    if (binary && protocolOf(req) === 4) {
       // only revision 3 of the protocol has binary payloads
       native.pollInvalidContent(server, token, sid);
       return;
@@ -107,7 +122,7 @@ class PollingDoor {
     };
     const onend = () => {
       // when the session has gone meanwhile, its answer to this request is on the way
-      if (!this.answered) native.pollBody(server, token, sid, body.take());
+      if (!this.answered) native.pollBody(server, token, sid, body.take(), binary);
     };
     req.on("data", ondata);
     req.on("end", onend);
@@ -140,7 +155,7 @@ class PollingDoor {
       this.res.writeHead(first);
       this.res.end();
     } else {
-      this.answer(first, bodyKind === 3 ? "text/html" : "text/plain; charset=UTF-8", payload);
+      this.answer(first, CONTENT_TYPES[bodyKind], payload);
     }
   }
 

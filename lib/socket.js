@@ -47,7 +47,11 @@ class Socket extends Routing {
     /** @type {any} */
     this.adapter = nsp.adapter;
     /** @type {string} */
-    this.id = session ? session.sid : generateId();
+    this.id = session
+      ? session.sid
+      : client.conn.protocol === 3
+        ? oldId(nsp, client)
+        : generateId();
     this.connected = false;
     this.recovered = false;
     // made at first use, see the accessors below
@@ -310,8 +314,16 @@ class Socket extends Routing {
     this.connected = true;
     this.join(this.id);
     this.adapter.onconnected?.(this);
-    const data = this.pid === undefined ? { sid: this.id } : { sid: this.id, pid: this.pid };
-    this.client.send(PacketType.CONNECT, this.nsp.name, undefined, data, 0);
+    this.client.send(PacketType.CONNECT, this.nsp.name, undefined, this.connectData(), 0);
+  }
+
+  /**
+   * @returns {any} what the client is told of its socket; with protocol 3 it knows the id already
+   * @private
+   */
+  connectData() {
+    if (this.client.conn.protocol === 3) return undefined;
+    return this.pid === undefined ? { sid: this.id } : { sid: this.id, pid: this.pid };
   }
 
   /**
@@ -663,6 +675,17 @@ class Socket extends Routing {
 }
 
 function noop() {}
+
+/**
+ * Clients of protocol 3 work out the id of their sockets by themselves.
+ *
+ * @param {any} nsp
+ * @param {any} client
+ * @returns {string} the session id, which such clients do not keep secret, behind the namespace if that is not "/"
+ */
+function oldId(nsp, client) {
+  return nsp.name === "/" ? client.id : `${nsp.name}#${client.id}`;
+}
 
 /**
  * @param {Function[] | undefined} listeners

@@ -9,6 +9,12 @@ const { ENGINE_ERRORS } = require("./errors");
  * @param {any} [context] what "connection_error" listeners are told
  */
 
+/**
+ * @typedef {object} Known an open session
+ * @property {string} transport its current one
+ * @property {number} protocol
+ */
+
 // a header value is made of tabs, spaces, and visible or high characters
 // eslint-disable-next-line no-control-regex
 const INVALID_HEADER = /[^\t\x20-\x7e\x80-\xff]/;
@@ -22,16 +28,24 @@ function protocolOf(req) {
 }
 
 /**
+ * @param {any} req
+ * @returns {number} how its client speaks, as the addon numbers it: 1 protocol 3, 2 bytes as base64
+ */
+function dialectOf(req) {
+  return (protocolOf(req) === 3 ? 1 : 0) + (req._query.b64 ? 2 : 0);
+}
+
+/**
  * Says whether a request may pass.
  *
  * @param {any} req an IncomingMessage with `_query`
  * @param {boolean} upgrade whether it is an upgrade request
  * @param {any} opts options of the engine
- * @param {(sid: string) => string | undefined} transportOf the current transport of an open session
+ * @param {(sid: string) => Known | undefined} find what is known of an open session
  * @param {Verdict} done
  * @returns {void}
  */
-function verify(req, upgrade, opts, transportOf, done) {
+function verify(req, upgrade, opts, find, done) {
   const { transport, sid } = req._query;
   if (!opts.transports.includes(transport) || transport === "webtransport") {
     if (debug.enabled) debug('unknown transport "%s"', transport);
@@ -42,7 +56,7 @@ function verify(req, upgrade, opts, transportOf, done) {
     req.headers.origin = null; // so that nothing reflects it
     return done(ENGINE_ERRORS.BAD_REQUEST, { name: "INVALID_ORIGIN", origin });
   }
-  if (sid) return verifySession(req, upgrade, transportOf(sid), done);
+  if (sid) return verifySession(req, upgrade, find(sid), done);
   if (req.method !== "GET") return done(ENGINE_ERRORS.BAD_HANDSHAKE_METHOD, { method: req.method });
   if (transport === "websocket" && !upgrade) {
     return done(ENGINE_ERRORS.BAD_REQUEST, { name: "TRANSPORT_HANDSHAKE_ERROR" });
@@ -57,32 +71,32 @@ function verify(req, upgrade, opts, transportOf, done) {
 /**
  * @param {any} req
  * @param {boolean} upgrade
- * @param {string | undefined} previousTransport
+ * @param {Known | undefined} known
  * @param {Verdict} done
  * @returns {void}
  */
-function verifySession(req, upgrade, previousTransport, done) {
+function verifySession(req, upgrade, known, done) {
   const { transport, sid } = req._query;
-  if (previousTransport === undefined) {
+  if (known === undefined) {
     if (debug.enabled) debug("unknown sid");
     return done(ENGINE_ERRORS.UNKNOWN_SID, { sid });
   }
-  if (!upgrade && previousTransport !== transport) {
+  if (!upgrade && known.transport !== transport) {
     return done(ENGINE_ERRORS.BAD_REQUEST, {
       name: "TRANSPORT_MISMATCH",
       transport,
-      previousTransport,
+      previousTransport: known.transport,
     });
   }
   const protocol = protocolOf(req);
-  if (protocol !== 4) {
+  if (protocol !== known.protocol) {
     return done(ENGINE_ERRORS.BAD_REQUEST, {
       name: "PROTOCOL_MISMATCH",
       protocol,
-      previousProtocol: 4,
+      previousProtocol: known.protocol,
     });
   }
   done();
 }
 
-module.exports = { protocolOf, verify };
+module.exports = { dialectOf, protocolOf, verify };

@@ -5,6 +5,7 @@ const { Record } = require("./bridge");
 
 /** @typedef {import("./engine").Engine} Engine */
 
+const NEW_SESSION = 4;
 const POSIX = process.platform !== "win32" && process.versions.bun === undefined;
 
 /**
@@ -27,6 +28,15 @@ function collect(socket, head) {
   const chunks = head.length > 0 ? [head] : [];
   for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) chunks.push(chunk);
   return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+}
+
+/**
+ * @param {boolean} isNew
+ * @param {number} dialect
+ * @returns {number} both in one, as the addon has it
+ */
+function kindOf(isNew, dialect) {
+  return dialect | (isNew ? NEW_SESSION : 0);
 }
 
 /**
@@ -63,13 +73,14 @@ class WebSocketDoor {
    * @param {boolean} isNew a new session, or an upgrade of an existing one
    * @param {Buffer} head
    * @param {string} response the whole 101 response
+   * @param {number} dialect how the client speaks
    */
-  open(sid, isNew, head, response) {
+  open(sid, isNew, head, response, dialect) {
     const { socket } = this;
     if (typeof socket.setTimeout === "function") socket.setTimeout(0);
     const descriptor = descriptorOf(socket);
-    if (descriptor >= 0) this.takeOver(descriptor, sid, isNew, head, response);
-    else this.pump(sid, isNew, head, response);
+    if (descriptor >= 0) this.takeOver(descriptor, sid, isNew, head, response, dialect);
+    else this.pump(sid, isNew, head, response, dialect);
   }
 
   /**
@@ -78,9 +89,10 @@ class WebSocketDoor {
    * @param {boolean} isNew
    * @param {Buffer} head
    * @param {string} response
+   * @param {number} dialect
    * @private
    */
-  takeOver(descriptor, sid, isNew, head, response) {
+  takeOver(descriptor, sid, isNew, head, response, dialect) {
     const { socket } = this;
     this.kind = "takeover";
     // asked for now, it is remembered when the handle is gone; the peer's address comes from the worker
@@ -94,7 +106,7 @@ class WebSocketDoor {
         this.engine.nativeId(),
         this.token,
         sid,
-        isNew,
+        kindOf(isNew, dialect),
         descriptor,
         bytes,
         response,
@@ -117,9 +129,10 @@ class WebSocketDoor {
    * @param {boolean} isNew
    * @param {Buffer} head
    * @param {string} response
+   * @param {number} dialect
    * @private
    */
-  pump(sid, isNew, head, response) {
+  pump(sid, isNew, head, response, dialect) {
     const { socket, token } = this;
     if (typeof socket.setNoDelay === "function") socket.setNoDelay();
     const { native } = this.bridge;
@@ -127,7 +140,7 @@ class WebSocketDoor {
       this.engine.nativeId(),
       token,
       sid,
-      isNew,
+      kindOf(isNew, dialect),
       collect(socket, head),
       response,
     );

@@ -181,7 +181,7 @@ impl World {
             Event::PostBody(body) => {
                 if let Some(request) = self.posting.take() {
                     let go_on = |_: Data<'_>| ControlFlow::Continue(());
-                    self.session.handle_post_body(now, request, &body, go_on);
+                    self.session.handle_post_body(now, request, &body, false, go_on);
                 }
             }
             Event::PostTooLarge => {

@@ -149,7 +149,7 @@ export interface EngineOptions {
   cookie?: (CookieSerializeOptions & { name: string }) | boolean;
   /** Cross-origin rules; without them no CORS header is sent. */
   cors?: CorsOptions | CorsOptionsDelegate;
-  /** Whether Socket.IO 2.x clients (Engine.IO protocol 3) are served. @default false */
+  /** Whether Socket.IO 1.x and 2.x clients (Engine.IO protocol 3) are served. @default false */
   allowEIO3?: boolean;
 }
 

@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 use super::error::BorderError;
 use super::ops::Operations;
 use super::options::ServerConfig;
-use crate::engineio::Transport;
+use crate::engineio::{Dialect, Protocol, Transport};
 use crate::id::{Handle, Sid};
 use crate::net::adopt::duplicate;
 use crate::net::command::{Adopt, AdoptedStream, BridgeEvent, Command, PollEvent, Purpose};
@@ -180,29 +180,38 @@ impl Bridge {
         Ok(self.operations.borrow_mut().apply(batch, &runtime)?)
     }
 
-    /// What is known of a session: −1 no such session, 0 it polls, 1 it uses a WebSocket.
+    /// What is known of a session: −1 no such session, 0 it polls, 1 it uses a WebSocket; 2 more
+    /// when it speaks protocol 3.
     #[napi]
     pub fn lookup(&self, server: u32, sid: String) -> i32 {
         let servers = self.servers.borrow();
         let Some(server) = servers.get(&server) else { return -1 };
-        match server.sessions.get(sid.as_str()).map(|entry| entry.transport) {
-            None => -1,
-            Some(Transport::Polling) => 0,
-            Some(Transport::WebSocket) => 1,
-        }
+        server.sessions.get(sid.as_str()).map_or(-1, |entry| {
+            i32::from(entry.transport == Transport::WebSocket)
+                + 2 * i32::from(entry.protocol == Protocol::V3)
+        })
     }
 
     /// A handshake over polling: opens the session `sid`; the request `token` is its first poll.
+    /// `dialect`: 1 for protocol 3, 2 more for bytes as base64. `jsonp`: the parameter `j`, if any.
     ///
     /// # Errors
     /// When the server is not open.
     #[napi]
-    pub fn open_polling(&self, server: u32, token: u32, sid: String) -> Result<()> {
+    pub fn open_polling(
+        &self,
+        server: u32,
+        token: u32,
+        sid: String,
+        dialect: u32,
+        jsonp: Option<String>,
+    ) -> Result<()> {
         let server = self.server(server)?;
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
         let sid = Sid::new(&sid);
         let mailbox = runtime.mailbox(runtime.pick());
-        mailbox.post_command(Command::OpenPolling { server, token, sid });
+        let dialect = read_dialect(dialect);
+        mailbox.post_command(Command::OpenPolling { server, token, sid, dialect, jsonp });
         Ok(())
     }
 
@@ -218,10 +227,17 @@ impl Bridge {
         self.poll(server, token, &sid, PollEvent::PostStart)
     }
 
-    /// The whole body of a POST.
+    /// The whole body of a POST; `binary` when its content type is `application/octet-stream`.
     #[napi]
-    pub fn poll_body(&self, server: u32, token: u32, sid: String, body: Buffer) -> bool {
-        self.poll(server, token, &sid, PollEvent::PostBody(body.to_vec()))
+    pub fn poll_body(
+        &self,
+        server: u32,
+        token: u32,
+        sid: String,
+        body: Buffer,
+        binary: bool,
+    ) -> bool {
+        self.poll(server, token, &sid, PollEvent::PostBody { body: body.to_vec(), binary })
     }
 
     /// A POST has a content type that the protocol does not allow.
@@ -280,7 +296,8 @@ impl Bridge {
     }
 
     /// Takes a WebSocket connection over: duplicates `fd`, so that JavaScript can drop its socket.
-    /// `head`: bytes that came behind the upgrade request; `response`: its answer, to be sent.
+    /// `head`: bytes that came behind the upgrade request; `response`: its answer, to be sent;
+    /// `kind`: a dialect as for [`Bridge::open_polling`], 4 more for a new session.
     ///
     /// # Errors
     /// When the descriptor can't be duplicated or the server is not open.
@@ -290,13 +307,13 @@ impl Bridge {
         server: u32,
         token: u32,
         sid: String,
-        is_new: bool,
+        kind: u32,
         fd: i32,
         head: Buffer,
         response: String,
     ) -> Result<bool> {
         let stream = AdoptedStream::Tcp(duplicate(fd).map_err(BorderError::TakeOver)?);
-        self.accept(server, token, &sid, is_new, stream, &head, response)
+        self.accept(server, token, &sid, kind, stream, &head, response)
     }
 
     /// Like [`Bridge::adopt`], for a stream that JavaScript pumps: bytes from the peer come by
@@ -310,11 +327,11 @@ impl Bridge {
         server: u32,
         token: u32,
         sid: String,
-        is_new: bool,
+        kind: u32,
         head: Buffer,
         response: String,
     ) -> Result<bool> {
-        self.accept(server, token, &sid, is_new, AdoptedStream::Bridge, &head, response)
+        self.accept(server, token, &sid, kind, AdoptedStream::Bridge, &head, response)
     }
 
     /// Bytes from the peer of a bridged stream.
@@ -375,13 +392,13 @@ impl Bridge {
         server: u32,
         token: u32,
         sid: &str,
-        is_new: bool,
+        kind: u32,
         stream: AdoptedStream,
         head: &[u8],
         response: String,
     ) -> Result<bool> {
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
-        let (worker, purpose) = if is_new {
+        let (worker, purpose) = if kind & NEW_SESSION != 0 {
             (runtime.pick(), Purpose::Session(Sid::new(sid)))
         } else {
             match self.session(server, sid) {
@@ -397,6 +414,7 @@ impl Bridge {
             server,
             token,
             purpose,
+            dialect: read_dialect(kind),
             stream,
             head: head.to_vec(),
             response: response.into_bytes(),
@@ -412,6 +430,15 @@ impl Bridge {
             runtime.mailbox(worker).post_command(Command::Bridge { key, event });
         }
     }
+}
+
+/// Set in the kind of a wire that opens a session; without it the wire is to take one over.
+const NEW_SESSION: u32 = 4;
+
+/// Reads a dialect as it crosses the border; see [`Bridge::open_polling`].
+fn read_dialect(bits: u32) -> Dialect {
+    let protocol = if bits & 1 == 0 { Protocol::V4 } else { Protocol::V3 };
+    Dialect { protocol, base64: bits & 2 != 0 }
 }
 
 impl Shared {

@@ -42,6 +42,13 @@ pub enum Body {
         /// Whether a packet among them may be compressed.
         compress: bool,
     },
+    /// Packets with bytes among them, as `application/octet-stream`: protocol 3 only.
+    Binary {
+        /// The encoded packets.
+        bytes: Vec<u8>,
+        /// Whether a packet among them may be compressed.
+        compress: bool,
+    },
 }
 
 /// One thing to do, in the order given.
@@ -68,7 +75,7 @@ pub enum Action {
     Upgrading,
     /// A fact and an order: the probe is [`Link::Main`] from now on.
     Upgraded,
-    /// A fact: a pong came.
+    /// A fact: a pong came, or the ping of a client that pings.
     Heartbeat,
     /// A fact: everything that was buffered has been handed over.
     Drain,
@@ -94,13 +101,8 @@ impl Actions {
         action
     }
 
-    /// Answers a request that gets no payload.
+    /// Answers a request.
     pub(super) fn respond(&mut self, request: RequestId, status: u16, body: Body) {
         self.push(Action::Respond { request, status, body });
-    }
-
-    /// Answers a poll.
-    pub(super) fn respond_poll(&mut self, request: RequestId, text: Vec<u8>, compress: bool) {
-        self.respond(request, 200, Body::Payload { text, compress });
     }
 }

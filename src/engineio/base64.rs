@@ -1,7 +1,7 @@
 //! Base64 as clients have always been allowed to write it.
 
 use base64::alphabet::STANDARD;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD as PADDED};
 use base64::engine::{DecodePaddingMode, Engine};
 
 /// The alphabet with padding that may be there or not: what nearly every client sends.
@@ -11,6 +11,19 @@ const RELAXED: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
+
+/// Length of the base64 of `len` bytes.
+pub(super) fn encoded_len(len: usize) -> usize {
+    len.div_ceil(3) * 4
+}
+
+/// Appends `data` as base64, with padding.
+pub(super) fn encode(out: &mut Vec<u8>, data: &[u8]) {
+    let start = out.len();
+    out.resize(start + encoded_len(data.len()), 0);
+    let written = PADDED.encode_slice(data, &mut out[start..]);
+    debug_assert_eq!(written, Ok(out.len() - start));
+}
 
 /// Decodes base64 as leniently as `Buffer.from(text, "base64")`, which never fails: both alphabets,
 /// characters of neither are skipped, the first `=` ends it, a lone last character is dropped.

@@ -7,7 +7,7 @@ use super::packet::OutMessage;
 pub struct Config {
     /// Milliseconds between a pong and the next ping.
     pub ping_interval: u64,
-    /// Milliseconds a client may take to answer a ping.
+    /// Milliseconds a client may take to answer a ping, or to be late with one (protocol 3).
     pub ping_timeout: u64,
     /// Milliseconds a probing WebSocket may take to complete the upgrade.
     pub upgrade_timeout: u64,

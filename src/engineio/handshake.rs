@@ -3,15 +3,6 @@
 use super::config::Config;
 use crate::id::Sid;
 
-/// The revision of the protocol a client speaks (its `EIO` parameter).
-///
-/// Revision 3 will be another variant here: the client pings, and payloads carry lengths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// `EIO=4`.
-    V4,
-}
-
 /// What carries a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {

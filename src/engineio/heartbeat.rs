@@ -10,7 +10,11 @@
 //!          the interval begins again                 own back-pressure: the wait begins again
 //! ```
 //!
-//! Protocol 3 turns the roles around (the client pings); it would be a third state here.
+//! Protocol 3 turns the roles around: the client pings, at least once in `ping_interval` and
+//! `ping_timeout`. That is the third state, *Listening*, which such a session never leaves.
+
+use super::config::Config;
+use super::dialect::Protocol;
 
 /// What to do at a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub(super) enum Heartbeat {
     Resting { ping_at: u64 },
     /// A ping is out.
     Waiting { deadline: u64, refreshed: bool },
+    /// The client is to ping.
+    Listening { deadline: u64 },
 }
 
 /// A deadline `delay` away. At least 1 ms, as with JavaScript's timers: a delay of 0 must not make
@@ -38,9 +44,17 @@ pub(super) fn after(now: u64, delay: u64) -> u64 {
     now.saturating_add(delay.max(1))
 }
 
+/// When a client that pings counts as gone.
+fn patience(now: u64, config: &Config) -> u64 {
+    after(now, config.ping_interval.saturating_add(config.ping_timeout))
+}
+
 impl Heartbeat {
-    pub(super) fn new(now: u64, ping_interval: u64) -> Self {
-        Self::Resting { ping_at: after(now, ping_interval) }
+    pub(super) fn new(protocol: Protocol, now: u64, config: &Config) -> Self {
+        match protocol {
+            Protocol::V3 => Self::Listening { deadline: patience(now, config) },
+            Protocol::V4 => Self::Resting { ping_at: after(now, config.ping_interval) },
+        }
     }
 
     /// Any packet but a pong came. A slow uplink may be busy with it while the pong queues behind,
@@ -53,21 +67,24 @@ impl Heartbeat {
         }
     }
 
-    pub(super) fn handle_pong(&mut self, now: u64, ping_interval: u64) {
-        *self = Self::new(now, ping_interval);
+    /// The client's part of a beat came: a pong, or with protocol 3 a ping.
+    pub(super) fn handle_beat(&mut self, protocol: Protocol, now: u64, config: &Config) {
+        *self = Self::new(protocol, now, config);
     }
 
-    /// The wait for a pong that is due begins again.
-    pub(super) fn restart_wait(&mut self, now: u64, ping_timeout: u64) {
-        if let Self::Waiting { deadline, .. } = self {
-            *deadline = after(now, ping_timeout);
+    /// The wait for a pong that is due, or for a client that pings, begins again.
+    pub(super) fn restart_wait(&mut self, now: u64, config: &Config) {
+        match self {
+            Self::Waiting { deadline, .. } => *deadline = after(now, config.ping_timeout),
+            Self::Listening { deadline } => *deadline = patience(now, config),
+            Self::Resting { .. } => {}
         }
     }
 
     pub(super) fn poll_timeout(&self) -> u64 {
         match self {
             Self::Resting { ping_at } => *ping_at,
-            Self::Waiting { deadline, .. } => *deadline,
+            Self::Waiting { deadline, .. } | Self::Listening { deadline } => *deadline,
         }
     }
 
@@ -76,7 +93,7 @@ impl Heartbeat {
             return Beat::Nothing;
         }
         match self {
-            Self::Waiting { .. } => Beat::Timeout,
+            Self::Waiting { .. } | Self::Listening { .. } => Beat::Timeout,
             Self::Resting { .. } => {
                 let deadline = after(now, ping_timeout);
                 *self = Self::Waiting { deadline, refreshed: false };

@@ -8,8 +8,10 @@
 //! | file | tells |
 //! |---|---|
 //! | `packet` | one packet and its text form |
+//! | `dialect` | the revision of the protocol, and how bytes travel |
 //! | `base64` | bytes inside of text |
-//! | `payload` | several packets in one HTTP body |
+//! | `payload`, `payload_v3` | several packets in one HTTP body |
+//! | `jsonp` | such a body as a script, and in a form |
 //! | `config` | what the handshake announces, and the limits |
 //! | `close` | why a session ended |
 //! | `error` | what the peer may get wrong in a packet |
@@ -24,11 +26,14 @@ pub mod action;
 mod base64;
 pub mod close;
 pub mod config;
+pub mod dialect;
 pub mod error;
 pub mod handshake;
 mod heartbeat;
+mod jsonp;
 pub mod packet;
 pub mod payload;
+pub mod payload_v3;
 mod polling;
 pub mod session;
 mod upgrade;
@@ -36,7 +41,8 @@ mod upgrade;
 pub use action::{Action, Body, Link, PostStart, RequestId};
 pub use close::CloseReason;
 pub use config::Config;
+pub use dialect::{Dialect, Protocol};
 pub use error::InvalidPacket;
-pub use handshake::{Protocol, Transport};
+pub use handshake::Transport;
 pub use packet::{Data, OutMessage, Packet, PacketType, decode_text};
 pub use session::{Route, Session};

@@ -9,11 +9,12 @@
 
 use std::borrow::Cow;
 
-use super::action::{Action, Actions, Link, RequestId};
+use super::action::{Action, Actions, Body, Link, RequestId};
+use super::dialect::{Dialect, Protocol};
 use super::heartbeat::after;
 use super::packet::OutMessage;
-use super::payload;
 use super::upgrade::Upgrade;
+use super::{jsonp, payload, payload_v3};
 
 /// How long an orderly close waits for a poll that can carry the close packet, milliseconds.
 const CLOSE_TIMEOUT: u64 = 30_000;
@@ -25,9 +26,20 @@ enum Queued {
     Message(OutMessage),
 }
 
+/// The forms of a payload; JSONP puts one of the first two into a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    V4,
+    V3Text,
+    V3Binary,
+}
+
 /// The polling transport of one session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Polling {
+    dialect: Dialect,
+    /// The number of the client's callback, if it polls by JSONP.
+    pub(super) jsonp: Option<Box<str>>,
     /// The GET that waits for something to send.
     pub(super) parked: Option<RequestId>,
     /// The POST whose body is on its way.
@@ -41,6 +53,19 @@ pub(super) struct Polling {
 }
 
 impl Polling {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            jsonp: None,
+            parked: None,
+            posting: None,
+            upgrade: None,
+            close_at: None,
+            queue: Vec::new(),
+            bytes: 0,
+        }
+    }
+
     pub(super) fn push_control(&mut self, text: Cow<'static, str>) {
         self.bytes += text.len();
         self.queue.push(Queued::Control(text));
@@ -70,30 +95,59 @@ impl Polling {
             return false;
         }
         let Some(request) = self.parked.take() else { return false };
-        // A digit or `b` and a separator each; base64 makes a binary message grow.
-        let mut text = Vec::with_capacity(self.bytes + 2 * self.queue.len());
+        let form = self.form();
+        // A digit or `b` and a separator each; base64 makes a binary message grow, lengths more so.
+        let mut out = Vec::with_capacity(self.bytes + 2 * self.queue.len());
         let mut compress = false;
         for queued in self.take_queue() {
             match queued {
                 Queued::Control(packet) => {
-                    payload::encode_text(&mut text, &packet);
+                    form.encode_text(&mut out, &packet);
                     compress = true;
                 }
                 Queued::Message(message) => {
-                    payload::encode_message(&mut text, &message);
+                    form.encode_message(&mut out, &message);
                     compress |= message.compress;
                 }
             }
         }
-        actions.respond_poll(request, text, compress);
+        actions.respond(request, 200, self.body(form, out, compress));
         true
     }
 
-    /// Answers the parked GET, if there is one, with these packets alone.
-    pub(super) fn answer(&mut self, packets: &str, actions: &mut Actions) {
-        if let Some(request) = self.parked.take() {
-            actions.respond_poll(request, packets.into(), false);
+    /// The form of what is queued. A script has no bytes, so with JSONP they are base64.
+    fn form(&self) -> Form {
+        match self.dialect.protocol {
+            Protocol::V4 => Form::V4,
+            Protocol::V3 if self.dialect.base64 || self.jsonp.is_some() => Form::V3Text,
+            Protocol::V3 => {
+                let is_binary =
+                    |queued: &Queued| matches!(queued, Queued::Message(message) if message.binary);
+                if self.queue.iter().any(is_binary) { Form::V3Binary } else { Form::V3Text }
+            }
         }
+    }
+
+    fn body(&self, form: Form, out: Vec<u8>, compress: bool) -> Body {
+        match &self.jsonp {
+            _ if form == Form::V3Binary => Body::Binary { bytes: out, compress },
+            Some(index) => Body::Payload { text: jsonp::wrap(index, &out), compress },
+            None => Body::Payload { text: out, compress },
+        }
+    }
+
+    /// Answers the parked GET, if there is one, with these packets alone.
+    pub(super) fn answer(&mut self, packets: &[&str], actions: &mut Actions) {
+        let Some(request) = self.parked.take() else { return };
+        let form = match self.dialect.protocol {
+            Protocol::V3 => Form::V3Text,
+            Protocol::V4 => Form::V4,
+        };
+        let mut out = Vec::new();
+        for packet in packets {
+            form.encode_text(&mut out, packet);
+        }
+        actions.respond(request, 200, self.body(form, out, false));
     }
 
     /// Lets go of everything that is still open: the session ends.
@@ -124,11 +178,29 @@ impl Polling {
         if let Some(request) = self.posting.take() {
             actions.push(Action::DropRequest(request));
         }
-        self.answer("1", actions);
+        self.answer(&["1"], actions);
     }
 
     fn take_queue(&mut self) -> Vec<Queued> {
         self.bytes = 0;
         std::mem::take(&mut self.queue)
+    }
+}
+
+impl Form {
+    fn encode_text(self, out: &mut Vec<u8>, packet: &str) {
+        match self {
+            Self::V4 => payload::encode_text(out, packet),
+            Self::V3Text => payload_v3::encode_text(out, packet),
+            Self::V3Binary => payload_v3::encode_text_in_binary(out, packet),
+        }
+    }
+
+    fn encode_message(self, out: &mut Vec<u8>, message: &OutMessage) {
+        match self {
+            Self::V4 => payload::encode_message(out, message),
+            Self::V3Text => payload_v3::encode_message(out, message),
+            Self::V3Binary => payload_v3::encode_message_in_binary(out, message),
+        }
     }
 }

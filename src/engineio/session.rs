@@ -22,7 +22,8 @@ use std::sync::Arc;
 use super::action::{Action, Actions, Link};
 use super::close::CloseReason;
 use super::config::Config;
-use super::handshake::{Protocol, Transport, open_packet};
+use super::dialect::{Dialect, Protocol};
+use super::handshake::{Transport, open_packet};
 use super::heartbeat::{Beat, Heartbeat};
 use super::packet::{Data, OutMessage, Packet, PacketType};
 use super::polling::Polling;
@@ -81,14 +82,15 @@ impl Session {
     pub fn open(
         config: Arc<Config>,
         sid: Sid,
-        protocol: Protocol,
+        dialect: impl Into<Dialect>,
         transport: Transport,
         now: u64,
     ) -> Self {
-        let heartbeat = Heartbeat::new(now, config.ping_interval);
+        let dialect = dialect.into();
+        let heartbeat = Heartbeat::new(dialect.protocol, now, &config);
         let wire = match transport {
             Transport::WebSocket => Wire::WebSocket,
-            Transport::Polling => Wire::Polling(Box::default()),
+            Transport::Polling => Wire::Polling(Box::new(Polling::new(dialect))),
         };
         let mut session = Self {
             config,
@@ -97,7 +99,7 @@ impl Session {
             state: State::Open,
             heartbeat,
             actions: Actions::default(),
-            protocol,
+            protocol: dialect.protocol,
             upgraded: false,
         };
         session.send_control(open_packet(&session.config, &session.sid, transport).into());
@@ -105,6 +107,15 @@ impl Session {
             session.buffer(message);
         }
         session
+    }
+
+    /// Makes polling answer with scripts and read forms, for the callback whose number `parameter`
+    /// (`j`) holds: its digits count, whatever else is in it must not get into a script.
+    pub fn set_jsonp(&mut self, parameter: &str) {
+        if let Wire::Polling(polling) = &mut self.wire {
+            let digits: String = parameter.chars().filter(char::is_ascii_digit).collect();
+            polling.jsonp = Some(digits.into());
+        }
     }
 
     /// The id that names the session on the wire.
@@ -255,7 +266,7 @@ impl Session {
     /// The driver has stopped reading this client on purpose, so a pong may lie unread: the wait
     /// for it begins again.
     pub fn defer_ping_timeout(&mut self, now: u64) {
-        self.heartbeat.restart_wait(now, self.config.ping_timeout);
+        self.heartbeat.restart_wait(now, &self.config);
     }
 
     /// When [`Session::handle_timeout`] is due next; `None` when the session has ended.
@@ -291,7 +302,7 @@ impl Session {
         }
         match polling.upgrade.as_mut().map_or(Due::Nothing, |upgrade| upgrade.handle_timeout(now)) {
             Due::Nothing => {}
-            Due::Noop => polling.answer("6", &mut self.actions),
+            Due::Noop => polling.answer(&["6"], &mut self.actions),
             Due::Expired => self.end_probe(),
         }
     }
@@ -322,25 +333,34 @@ impl Session {
             && !self.is_closed()
             && let Wire::Polling(polling) = &mut self.wire
         {
-            polling.answer("6", &mut self.actions);
+            polling.answer(&["6"], &mut self.actions);
             return self.end(CloseReason::TransportClose);
         }
         if !self.is_open() {
             return;
         }
-        match kind {
-            PacketType::Pong => {
-                self.heartbeat.handle_pong(now, self.config.ping_interval);
+        match (kind, self.protocol) {
+            (PacketType::Pong, Protocol::V4) => {
+                self.heartbeat.handle_beat(self.protocol, now, &self.config);
                 self.actions.push(Action::Heartbeat);
             }
-            PacketType::Ping => {
+            (PacketType::Ping, Protocol::V3) => {
+                self.heartbeat.handle_beat(self.protocol, now, &self.config);
+                self.send_control("3".into());
+                self.flush();
+                self.actions.push(Action::Heartbeat);
+            }
+            (PacketType::Ping, Protocol::V4) | (PacketType::Pong, Protocol::V3) => {
                 self.end(CloseReason::TransportError("invalid heartbeat direction"));
             }
-            PacketType::Open
-            | PacketType::Close
-            | PacketType::Message
-            | PacketType::Upgrade
-            | PacketType::Noop => self.heartbeat.handle_packet(now, self.config.ping_timeout),
+            (
+                PacketType::Open
+                | PacketType::Close
+                | PacketType::Message
+                | PacketType::Upgrade
+                | PacketType::Noop,
+                Protocol::V3 | Protocol::V4,
+            ) => self.heartbeat.handle_packet(now, self.config.ping_timeout),
         }
     }
 

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::server::Server;
+use crate::engineio::Dialect;
 use crate::id::Sid;
 use crate::socketio::Group;
 
@@ -75,6 +76,10 @@ pub enum Command {
         token: u32,
         /// The session to be made.
         sid: Sid,
+        /// How the client speaks.
+        dialect: Dialect,
+        /// The parameter `j` of a client that polls by JSONP.
+        jsonp: Option<String>,
     },
     /// A request of a polling session.
     Poll {
@@ -117,7 +122,12 @@ pub enum PollEvent {
     /// A POST has begun.
     PostStart,
     /// The whole body of the POST is here.
-    PostBody(Vec<u8>),
+    PostBody {
+        /// The body.
+        body: Vec<u8>,
+        /// Whether its content type is `application/octet-stream`.
+        binary: bool,
+    },
     /// The POST announced a content type that the protocol does not allow.
     PostInvalidContent,
     /// The body is longer than `maxHttpBufferSize`.
@@ -149,6 +159,8 @@ pub struct Adopt {
     pub token: u32,
     /// What it is for.
     pub purpose: Purpose,
+    /// How the client speaks on it.
+    pub dialect: Dialect,
     /// Where its bytes come from and go to.
     pub stream: AdoptedStream,
     /// Bytes that came behind the upgrade request.

@@ -17,12 +17,13 @@ use super::command::{NO_COMPRESS, Outgoing, PollEvent, VOLATILE};
 use super::context::{Buffered, Context, Port as _};
 use super::record::{Kind, Record};
 use super::server::Server;
+use super::shared_frames::SharedFrames;
 use super::wire::{Carried, Wire};
 use crate::engineio::{
-    self, Action, Body, CloseReason, Data, Link, OutMessage, Protocol, RequestId, Route, Session,
-    Transport,
+    self, Action, Body, CloseReason, Data, InvalidPacket, Link, OutMessage, Protocol, RequestId,
+    Route, Session, Transport,
 };
-use crate::id::{Handle, Sid};
+use crate::id::Handle;
 use crate::socketio::{self, Completed, Decoded, Decoder, PacketType, ParseError};
 
 /// Bits of the extra records that JavaScript can ask for.
@@ -94,16 +95,12 @@ impl Connection {
     pub fn open(
         handle: Handle,
         server: Arc<Server>,
-        sid: Sid,
-        transport: Transport,
+        session: Session,
         main: Option<Rc<Wire>>,
         token: u32,
         peer: Option<SocketAddr>,
     ) -> Rc<Self> {
-        let now = clock::now();
-        let join_deadline = now + server.connect_timeout;
-        let engine = Arc::clone(&server.engine);
-        let session = Session::open(engine, sid, Protocol::V4, transport, now);
+        let join_deadline = clock::now() + server.connect_timeout;
         let connection = Self {
             handle,
             server,
@@ -123,7 +120,8 @@ impl Connection {
         };
         let state = connection.state.borrow();
         connection.push(|record| {
-            let transport = u32::from(transport == Transport::WebSocket);
+            let transport = u32::from(state.session.transport() == Transport::WebSocket)
+                + 2 * u32::from(state.session.protocol() == Protocol::V3);
             record.kind(Kind::Opened).number(handle.raw()).number(connection.server.id);
             record.string(state.session.sid().as_str()).number(transport).number(token);
             if let Some(peer) = peer {
@@ -143,8 +141,18 @@ impl Connection {
 
     // --- what comes in -------------------------------------------------------------------------
 
-    fn handle_packet(&self, state: &mut State, now: u64, link: Link, packet: engineio::Packet<'_>) {
+    fn handle_packet(
+        &self,
+        state: &mut State,
+        now: u64,
+        link: Link,
+        packet: Result<engineio::Packet<'_>, InvalidPacket>,
+    ) {
         let State { session, decoder, .. } = state;
+        let Ok(packet) = packet else {
+            session.handle_invalid_packet(now, link);
+            return;
+        };
         if let Some(data) = session.handle_packet(now, link, packet) {
             self.handle_message(session, decoder, now, data);
         }
@@ -264,7 +272,9 @@ impl Connection {
                 // What a refusal leads to comes out as actions.
                 let _accepted = state.session.handle_post_start(now, request);
             }
-            PollEvent::PostBody(body) => self.handle_post_body(&mut state, now, request, &body),
+            PollEvent::PostBody { body, binary } => {
+                self.handle_post_body(&mut state, now, request, &body, binary);
+            }
             PollEvent::PostInvalidContent => {
                 state.session.handle_post_invalid_content(now, request);
             }
@@ -275,11 +285,18 @@ impl Connection {
         self.settle(worker);
     }
 
-    fn handle_post_body(&self, state: &mut State, now: u64, request: RequestId, body: &[u8]) {
+    fn handle_post_body(
+        &self,
+        state: &mut State,
+        now: u64,
+        request: RequestId,
+        body: &[u8],
+        binary: bool,
+    ) {
         let State { session, decoder, .. } = state;
         let limits = &self.server.limits;
         let mut failure = None;
-        session.handle_post_body(now, request, body, |data| {
+        session.handle_post_body(now, request, body, binary, |data| {
             let result = match data {
                 Data::Text(text) => decoder.handle_text(now, limits, text).map(|decoded| {
                     if let Decoded::Packet(packet) = decoded {
@@ -379,13 +396,13 @@ impl Connection {
         }
     }
 
-    /// Sends what others get too. `frames` are the messages as WebSocket frames, made once.
+    /// Sends what others get too. `frames` makes the WebSocket frames once for each dialect.
     pub fn send_shared(
         self: &Rc<Self>,
         worker: &Context,
         flags: u8,
         messages: &[Outgoing],
-        frames: &[Bytes],
+        frames: &SharedFrames<'_>,
     ) {
         let state = self.state.borrow();
         match state.session.route() {
@@ -394,7 +411,7 @@ impl Connection {
                 if flags & VOLATILE != 0 && wire.queued() > 0 {
                     return;
                 }
-                for frame in frames {
+                for frame in frames.of(wire.dialect()) {
                     wire.write_shared(worker, frame);
                 }
             }
@@ -504,6 +521,8 @@ impl Connection {
                 Body::Payload { text, compress: false } => record.number(1).buffer(text),
                 Body::Payload { text, compress: true } => record.number(2).buffer(text),
                 Body::Ok => record.number(3),
+                Body::Binary { bytes, compress: false } => record.number(4).buffer(bytes),
+                Body::Binary { bytes, compress: true } => record.number(5).buffer(bytes),
             };
         });
     }
@@ -591,15 +610,13 @@ impl Carried for Connection {
 
     fn handle_text(&self, now: u64, link: Link, text: &str) {
         let state = &mut *self.state.borrow_mut();
-        match engineio::decode_text(text) {
-            Ok(packet) => self.handle_packet(state, now, link, packet),
-            Err(_) => state.session.handle_invalid_packet(now, link),
-        }
+        let packet = state.session.protocol().decode_text(text);
+        self.handle_packet(state, now, link, packet);
     }
 
     fn handle_binary(&self, now: u64, link: Link, data: &[u8]) {
         let state = &mut *self.state.borrow_mut();
-        let packet = engineio::Packet::binary(data);
+        let packet = state.session.protocol().decode_binary(data);
         self.handle_packet(state, now, link, packet);
     }
 

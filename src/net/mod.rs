@@ -26,6 +26,7 @@ pub mod inbox;
 pub mod record;
 pub mod runtime;
 pub mod server;
+pub mod shared_frames;
 pub mod timers;
 pub mod wire;
 pub mod worker;

@@ -16,8 +16,8 @@ pub enum Kind {
     Ack = 3,
     /// `[4, handle, namespace]`
     ConnectError = 4,
-    /// `[10, handle, server, sid, transport, token, address?, port?]`; the last two of the peer
-    /// of a socket that was taken over
+    /// `[10, handle, server, sid, transport, token, address?, port?]`; transport: 0 polling, 1
+    /// WebSocket, 2 more with protocol 3; the last two of the peer of a socket that was taken over
     Opened = 10,
     /// `[11, handle, reason, message]`
     Closed = 11,
@@ -33,7 +33,8 @@ pub enum Kind {
     Drain = 16,
     /// `[18, handle]`
     Heartbeat = 18,
-    /// `[20, token, status, body]`
+    /// `[20, token, status, body]`; body: 0 none, 1 text, 2 text that may be compressed, 3 `ok`, 4
+    /// bytes, 5 bytes that may be compressed
     Response = 20,
     /// `[21, token]`
     DropRequest = 21,

@@ -7,7 +7,7 @@ use dashmap::DashMap;
 use rustc_hash::FxBuildHasher;
 
 use super::inbox::Inbox;
-use crate::engineio::{Config, Transport};
+use crate::engineio::{Config, Protocol, Transport};
 use crate::id::{Handle, Sid};
 use crate::socketio::Limits;
 
@@ -53,4 +53,6 @@ pub struct SessionEntry {
     pub handle: Handle,
     /// Its transport now.
     pub transport: Transport,
+    /// The revision of the protocol that the client speaks.
+    pub protocol: Protocol,
 }

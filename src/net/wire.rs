@@ -30,8 +30,9 @@ use super::context::{Context, Port};
 use super::inbox::{CONNECTION_LIMIT, INBOX_LIMIT};
 use super::record::Kind;
 use super::server::Environment;
+use super::shared_frames::write_binary_header;
 use super::write_queue::{MAX_SLICES, WriteQueue};
-use crate::engineio::Link;
+use crate::engineio::{Dialect, Link, Protocol};
 use crate::websocket::frame::{self, OpCode};
 use crate::websocket::reader::MAX_FRAGMENTS;
 use crate::websocket::{Incoming, Limits, Reader};
@@ -94,6 +95,7 @@ pub struct Wire {
     environment: Arc<Environment>,
     /// JavaScript's name for the stream.
     pub token: u32,
+    dialect: Dialect,
     stream: Stream,
     reader: RefCell<Reader>,
     out: RefCell<WriteQueue>,
@@ -126,6 +128,7 @@ impl Wire {
         token: u32,
         tcp: Option<TcpStream>,
         max_message: usize,
+        dialect: Dialect,
     ) -> Self {
         let stream = match tcp {
             Some(tcp) => Stream::Tcp(RefCell::new(Some(tcp))),
@@ -134,6 +137,7 @@ impl Wire {
         Self {
             environment,
             token,
+            dialect,
             stream,
             reader: RefCell::new(Reader::new(Limits { max_message, max_fragments: MAX_FRAGMENTS })),
             out: RefCell::default(),
@@ -146,6 +150,12 @@ impl Wire {
             link: Cell::new(Link::Main),
             waker: RefCell::new(None),
         }
+    }
+
+    /// How the client speaks on it.
+    #[inline]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// Whether JavaScript pumps the bytes.
@@ -223,8 +233,20 @@ impl Wire {
 
     /// Queues one binary message.
     pub fn write_binary(self: &Rc<Self>, worker: &Context, data: &Bytes) {
-        self.queue(worker, |out| frame::write_header(out, OpCode::Binary, false, data.len()));
-        self.write_shared(worker, data);
+        let dialect = self.dialect;
+        let header = |out: &mut Vec<u8>| {
+            write_binary_header(out, dialect, dialect.binary_len(data.len()));
+        };
+        if dialect == Dialect::from(Protocol::V4) {
+            // The bytes are the frame's payload as they are: large ones are not copied.
+            self.queue(worker, header);
+            self.write_shared(worker, data);
+        } else {
+            self.queue(worker, |out| {
+                header(out);
+                dialect.write_binary(out, data);
+            });
+        }
     }
 
     /// Queues a whole frame that other wires get too.

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 use tokio::net::TcpStream;
@@ -22,16 +21,16 @@ use tokio::time::timeout;
 use super::adopt::prepare;
 use super::clock;
 use super::command::{
-    Adopt, AdoptedStream, Batch, BridgeEvent, BridgeKey, Command, Mailbox, Operation, Outgoing,
-    PollEvent, Purpose,
+    Adopt, AdoptedStream, Batch, BridgeEvent, BridgeKey, Command, Mailbox, Operation, PollEvent,
+    Purpose,
 };
 use super::connection::Connection;
 use super::context::{Context, Port as _};
 use super::server::{Server, SessionEntry};
+use super::shared_frames::SharedFrames;
 use super::wire::{Carried as _, Wire};
-use crate::engineio::{Link, Transport};
-use crate::id::{Handle, Sid};
-use crate::websocket::frame::{self, OpCode};
+use crate::engineio::{Link, Session, Transport};
+use crate::id::Handle;
 
 /// One thread of the data plane: owns its connections from accept to close.
 pub struct Worker {
@@ -141,7 +140,7 @@ impl Worker {
                 }
             }
             Command::Broadcast { group, flags, messages } => {
-                let frames: Vec<Bytes> = messages.iter().map(encode_frame).collect();
+                let frames = SharedFrames::new(&messages);
                 let connections = self.connections.borrow();
                 for slot in group.iter() {
                     if let Some(connection) = connections.get(slot as usize) {
@@ -170,8 +169,14 @@ impl Worker {
                 }
             }
             Command::Adopt(adopt) => self.adopt(*adopt),
-            Command::OpenPolling { server, token, sid } => {
-                let connection = self.open(server, sid, Transport::Polling, None, token, None);
+            Command::OpenPolling { server, token, sid, dialect, jsonp } => {
+                let engine = Arc::clone(&server.engine);
+                let mut session =
+                    Session::open(engine, sid, dialect, Transport::Polling, clock::now());
+                if let Some(parameter) = jsonp {
+                    session.set_jsonp(&parameter);
+                }
+                let connection = self.open(server, session, None, token, None);
                 connection.handle_poll(&self.context, token, PollEvent::Get);
             }
             Command::Poll { slot, token, event } => {
@@ -191,8 +196,7 @@ impl Worker {
     fn open(
         self: &Rc<Self>,
         server: Arc<Server>,
-        sid: Sid,
-        transport: Transport,
+        session: Session,
         main: Option<&Rc<Wire>>,
         token: u32,
         peer: Option<SocketAddr>,
@@ -200,9 +204,11 @@ impl Worker {
         let mut connections = self.connections.borrow_mut();
         let entry = connections.vacant_entry();
         let handle = Handle::new(self.context.index, entry.key());
-        server.sessions.insert(sid.clone(), SessionEntry { handle, transport });
+        let (transport, protocol) = (session.transport(), session.protocol());
+        let known = SessionEntry { handle, transport, protocol };
+        server.sessions.insert(session.sid().clone(), known);
         let main_wire = main.map(Rc::clone);
-        let connection = Connection::open(handle, server, sid, transport, main_wire, token, peer);
+        let connection = Connection::open(handle, server, session, main_wire, token, peer);
         if let Some(wire) = main {
             wire.bind(Rc::<Connection>::clone(&connection), Link::Main);
         }
@@ -211,7 +217,7 @@ impl Worker {
     }
 
     fn adopt(self: &Rc<Self>, adopt: Adopt) {
-        let Adopt { server, token, purpose, stream, mut head, response } = adopt;
+        let Adopt { server, token, purpose, dialect, stream, mut head, response } = adopt;
         let environment = Arc::clone(&server.environment);
         let max_message = server.engine.max_payload;
         let tcp = match stream {
@@ -229,15 +235,17 @@ impl Worker {
             return;
         };
         let bridged = tcp.is_none();
-        let wire = Rc::new(Wire::new(Arc::clone(&environment), token, tcp, max_message));
+        let wire = Rc::new(Wire::new(Arc::clone(&environment), token, tcp, max_message, dialect));
         wire.write_raw(&self.context, &response);
         if bridged {
             self.bridges.borrow_mut().insert((environment.id, token), Rc::clone(&wire));
         }
         match purpose {
             Purpose::Session(sid) => {
-                let connection =
-                    self.open(server, sid, Transport::WebSocket, Some(&wire), token, peer);
+                let engine = Arc::clone(&server.engine);
+                let now = clock::now();
+                let session = Session::open(engine, sid, dialect, Transport::WebSocket, now);
+                let connection = self.open(server, session, Some(&wire), token, peer);
                 connection.settle(&self.context);
             }
             Purpose::Upgrade(slot) => {
@@ -338,18 +346,4 @@ impl Worker {
             self.bridges.borrow_mut().remove(&key);
         }
     }
-}
-
-/// A message as one WebSocket frame.
-fn encode_frame(message: &Outgoing) -> Bytes {
-    let (opcode, prefix, data): (_, &[u8], _) = match message {
-        Outgoing::Text(data) => (OpCode::Text, b"4", data),
-        Outgoing::Binary(data) => (OpCode::Binary, b"", data),
-    };
-    let len = prefix.len() + data.len();
-    let mut out = Vec::with_capacity(frame::MAX_HEADER + len);
-    frame::write_header(&mut out, opcode, false, len);
-    out.extend_from_slice(prefix);
-    out.extend_from_slice(data);
-    out.into()
 }

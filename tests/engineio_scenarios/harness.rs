@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ferrosocket::engineio::{
-    Action, Body, Config, Data, Link, OutMessage, Packet, PostStart, Protocol, RequestId, Session,
-    Transport, decode_text,
+    Action, Body, Config, Data, Dialect, InvalidPacket, Link, OutMessage, Packet, PostStart,
+    Protocol, RequestId, Session, Transport,
 };
 use ferrosocket::id::Sid;
 
@@ -17,7 +17,7 @@ use ferrosocket::id::Sid;
 /// | `app: hello`, `app: <0102>` | the application got this message |
 /// | `main: 4hello`, `probe: 3probe`, `main: <0102>` | a frame on a WebSocket |
 /// | `main closes` | an orderly close of a WebSocket |
-/// | `#1: 200 4a␞4b` | the answer to request 1, packets or `ok` |
+/// | `#1: 200 4a␞4b`, `#1: 200 <0102>` | the answer to request 1, packets or `ok` |
 /// | `#1 dropped` | its connection was ended |
 /// | `closed: transport error (…)` | the session has ended |
 pub(crate) struct Bench {
@@ -31,9 +31,17 @@ impl Bench {
     }
 
     pub(crate) fn open_with(config: Config, transport: Transport) -> Self {
+        Self::open_as(config, Protocol::V4, transport)
+    }
+
+    pub(crate) fn open_as(
+        config: Config,
+        dialect: impl Into<Dialect>,
+        transport: Transport,
+    ) -> Self {
         let now = 1_000_000;
         let sid = Sid::new("lv_VI97HAXpY6yYWAAAC");
-        let session = Session::open(Arc::new(config), sid, Protocol::V4, transport, now);
+        let session = Session::open(Arc::new(config), sid, dialect, transport, now);
         Self { session, now }
     }
 
@@ -73,9 +81,19 @@ impl Bench {
 
     /// The body of a POST arrives.
     pub(crate) fn post_body(&mut self, request: u32, body: impl AsRef<[u8]>) -> Vec<String> {
+        self.post_body_as(request, body, false)
+    }
+
+    /// The body of a POST arrives, as text or as `application/octet-stream`.
+    pub(crate) fn post_body_as(
+        &mut self,
+        request: u32,
+        body: impl AsRef<[u8]>,
+        binary: bool,
+    ) -> Vec<String> {
         let mut lines = Vec::new();
         let request = RequestId(request);
-        self.session.handle_post_body(self.now, request, body.as_ref(), |data| {
+        self.session.handle_post_body(self.now, request, body.as_ref(), binary, |data| {
             lines.push(app(&data));
             ControlFlow::Continue(())
         });
@@ -87,6 +105,12 @@ impl Bench {
     pub(crate) fn post(&mut self, request: u32, body: impl AsRef<[u8]>) -> Vec<String> {
         assert_eq!(self.post_start(request), (PostStart::Accepted, vec![]));
         self.post_body(request, body)
+    }
+
+    /// A whole POST arrives, as `application/octet-stream`.
+    pub(crate) fn post_binary(&mut self, request: u32, body: impl AsRef<[u8]>) -> Vec<String> {
+        assert_eq!(self.post_start(request), (PostStart::Accepted, vec![]));
+        self.post_body_as(request, body, true)
     }
 
     /// The peer of a request goes away.
@@ -106,19 +130,21 @@ impl Bench {
     }
 
     fn frame(&mut self, link: Link, text: &str) -> Vec<String> {
-        let Ok(packet) = decode_text(text) else {
-            self.session.handle_invalid_packet(self.now, link);
-            return self.actions();
-        };
+        let packet = self.session.protocol().decode_text(text);
         self.packet(link, packet)
     }
 
     /// A binary frame arrives.
     pub(crate) fn binary(&mut self, link: Link, data: &[u8]) -> Vec<String> {
-        self.packet(link, Packet::binary(data))
+        let packet = self.session.protocol().decode_binary(data);
+        self.packet(link, packet)
     }
 
-    fn packet(&mut self, link: Link, packet: Packet<'_>) -> Vec<String> {
+    fn packet(&mut self, link: Link, packet: Result<Packet<'_>, InvalidPacket>) -> Vec<String> {
+        let Ok(packet) = packet else {
+            self.session.handle_invalid_packet(self.now, link);
+            return self.actions();
+        };
         let data = self.session.handle_packet(self.now, link, packet);
         data.iter().map(app).chain(self.actions()).collect()
     }
@@ -214,6 +240,7 @@ fn line(action: &Action) -> String {
         Action::Respond { request: RequestId(id), status, body } => match body {
             Body::None => format!("#{id}: {status}"),
             Body::Ok => format!("#{id}: {status} ok"),
+            Body::Binary { bytes, .. } => format!("#{id}: {status} {}", hex(bytes)),
             Body::Payload { text, .. } => {
                 let text = String::from_utf8_lossy(text).replace('\u{1e}', "␞");
                 format!("#{id}: {status} {text}")

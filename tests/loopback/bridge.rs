@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ferrosocket::engineio::Protocol;
 use ferrosocket::id::Handle;
 use ferrosocket::net::command::{Adopt, AdoptedStream, BridgeEvent, Command, Purpose};
 use ferrosocket::net::inbox::CONNECTION_LIMIT;
@@ -23,6 +24,7 @@ fn open(host: &Host) -> (u32, Handle) {
             server: Arc::clone(&host.server),
             token,
             purpose: Purpose::Session(host.sid()),
+            dialect: Protocol::V4.into(),
             stream: AdoptedStream::Bridge,
             head: Vec::new(),
             response: b"HTTP/1.1 101 \r\n\r\n".to_vec(),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use ferrosocket::engineio::Config;
+use ferrosocket::engineio::{Config, Protocol};
 use ferrosocket::id::{Handle, Sid};
 use ferrosocket::net::clock;
 use ferrosocket::net::command::{
@@ -254,6 +254,7 @@ impl Host {
             server: Arc::clone(server),
             token,
             purpose,
+            dialect: Protocol::V4.into(),
             stream: AdoptedStream::Tcp(copy),
             head,
             response,

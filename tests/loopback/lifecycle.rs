@@ -1,5 +1,6 @@
 //! Handles, environments and the runtime: what is taken is given back.
 
+use ferrosocket::engineio::Protocol;
 use ferrosocket::net::command::{AdoptedStream, BridgeEvent, Command, PollEvent, Purpose};
 
 use crate::client::{CLOSE, Client, FIN, Raw, TEXT};
@@ -87,6 +88,7 @@ fn the_end_of_an_environment_closes_its_connections_only() {
             server: std::sync::Arc::clone(&host.server),
             token: bridged,
             purpose: Purpose::Session(host.sid()),
+            dialect: Protocol::V4.into(),
             stream: AdoptedStream::Bridge,
             head: Vec::new(),
             response: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferrosocket::engineio::{Config, Transport};
+use ferrosocket::engineio::{Config, Protocol, Transport};
 use ferrosocket::id::{Handle, Sid};
 use ferrosocket::net::command::{Batch, Command, Outgoing, PollEvent, VOLATILE};
 use ferrosocket::socketio::Group;
@@ -17,7 +17,14 @@ use crate::host::{
 pub(crate) fn open(host: &Host) -> (Handle, Sid) {
     let (token, sid) = (host.token(), host.sid());
     let server = Arc::clone(&host.server);
-    host.command_to(host.worker, Command::OpenPolling { server, token, sid: sid.clone() });
+    let open = Command::OpenPolling {
+        server,
+        token,
+        sid: sid.clone(),
+        dialect: Protocol::V4.into(),
+        jsonp: None,
+    };
+    host.command_to(host.worker, open);
     let opened = host.next(OPENED);
     assert_eq!(opened.number(2), u64::from(host.server.id));
     assert_eq!(opened.text(3), sid.as_str());
@@ -42,7 +49,11 @@ pub(crate) fn status(host: &Host, token: u32) -> (u64, u64) {
 /// Sends a whole POST; its token.
 fn post(host: &Host, handle: Handle, body: &str) -> u32 {
     let token = host.poll(handle, PollEvent::PostStart);
-    host.poll_as(handle, token, PollEvent::PostBody(body.as_bytes().to_vec()));
+    host.poll_as(
+        handle,
+        token,
+        PollEvent::PostBody { body: body.as_bytes().to_vec(), binary: false },
+    );
     token
 }
 
@@ -114,7 +125,11 @@ fn a_second_post_ends_the_session() {
     host.next_of(DROP_REQUEST, first);
     assert_eq!(host.closed(handle).0, "transport error");
     // Its body comes too late to matter.
-    host.poll_as(handle, first, PollEvent::PostBody(b"42[\"late\"]".to_vec()));
+    host.poll_as(
+        handle,
+        first,
+        PollEvent::PostBody { body: b"42[\"late\"]".to_vec(), binary: false },
+    );
     let refused = host.poll(handle, PollEvent::Get);
     host.next_of(REQUEST_REFUSED, refused);
 }

@@ -49,7 +49,7 @@ impl Session {
         }
         // A ping may have left with a poll while its pong comes by the new wire: the client gets
         // the whole time again. (To drop the wait instead would let a silent client live for ever.)
-        self.heartbeat.restart_wait(now, self.config.ping_timeout);
+        self.heartbeat.restart_wait(now, &self.config);
         if matches!(self.state, State::Closing) {
             self.end(CloseReason::ForcedClose);
         }

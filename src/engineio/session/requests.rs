@@ -6,8 +6,10 @@ use std::ops::ControlFlow;
 use super::{Session, State, Wire};
 use crate::engineio::action::{Action, Body, Link, PostStart, RequestId};
 use crate::engineio::close::CloseReason;
-use crate::engineio::packet::Data;
-use crate::engineio::payload;
+use crate::engineio::dialect::Protocol;
+use crate::engineio::error::InvalidPacket;
+use crate::engineio::packet::{Data, Packet};
+use crate::engineio::{jsonp, payload, payload_v3};
 
 /// The message of a session whose POST ended before its body did.
 const POST_ABORTED: &str = "data request connection closed prematurely";
@@ -37,7 +39,7 @@ impl Session {
                 self.await_close(now); // the close packet takes a GET of its own
             }
         } else if polling.close_at.is_some() {
-            polling.answer("6\u{1e}1", &mut self.actions);
+            polling.answer(&["6", "1"], &mut self.actions);
             self.end(CloseReason::ForcedClose);
         }
     }
@@ -79,9 +81,16 @@ impl Session {
     /// The whole body of a POST came: `sink` gets each of its messages, in order.
     ///
     /// When `sink` breaks, the rest of the payload is dropped. The answer is `ok` even when a
-    /// packet was bad and closed the session. Bytes that are no UTF-8 count as U+FFFD.
-    pub fn handle_post_body<F>(&mut self, now: u64, request: RequestId, body: &[u8], mut sink: F)
-    where
+    /// packet was bad and closed the session. Bytes that are no UTF-8 count as U+FFFD, except in a
+    /// `binary` payload (`application/octet-stream`), which protocol 3 has and JSONP has not.
+    pub fn handle_post_body<F>(
+        &mut self,
+        now: u64,
+        request: RequestId,
+        body: &[u8],
+        binary: bool,
+        sink: F,
+    ) where
         F: FnMut(Data<'_>) -> ControlFlow<()>,
     {
         if body.len() > self.config.max_payload {
@@ -91,11 +100,36 @@ impl Session {
         if !self.take_post(request) {
             return;
         }
-        let text = match simdutf8::basic::from_utf8(body) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => String::from_utf8_lossy(body),
-        };
-        for packet in payload::decode(&text) {
+        let jsonp = matches!(&self.wire, Wire::Polling(polling) if polling.jsonp.is_some());
+        if binary && self.protocol == Protocol::V3 && !jsonp {
+            self.receive_payload(now, payload_v3::decode_binary(body), sink);
+        } else {
+            let text = match simdutf8::basic::from_utf8(body) {
+                Ok(text) => Cow::Borrowed(text),
+                Err(_) => String::from_utf8_lossy(body),
+            };
+            // A form without a payload says nothing.
+            if let Some(text) =
+                if jsonp { jsonp::unwrap(&text).map(Cow::Owned) } else { Some(text) }
+            {
+                match self.protocol {
+                    Protocol::V3 => self.receive_payload(now, payload_v3::decode(&text), sink),
+                    Protocol::V4 => self.receive_payload(now, payload::decode(&text), sink),
+                }
+            }
+        }
+        self.actions.respond(request, 200, Body::Ok);
+    }
+
+    fn receive_payload<'a, F>(
+        &mut self,
+        now: u64,
+        packets: impl Iterator<Item = Result<Packet<'a>, InvalidPacket>>,
+        mut sink: F,
+    ) where
+        F: FnMut(Data<'_>) -> ControlFlow<()>,
+    {
+        for packet in packets {
             let Ok(packet) = packet else {
                 self.handle_invalid_packet(now, Link::Main);
                 break;
@@ -109,7 +143,6 @@ impl Session {
                 break;
             }
         }
-        self.actions.respond(request, 200, Body::Ok);
     }
 
     /// The peer of this request went away before the answer: the session ends. Nothing happens when
