@@ -5,6 +5,8 @@ const { Record } = require("./bridge");
 
 /** @typedef {import("./engine").Engine} Engine */
 
+/** @typedef {import("./bridge").UpgradeAnswer} UpgradeAnswer */
+
 const POSIX = process.platform !== "win32" && process.versions.bun === undefined;
 
 /**
@@ -62,14 +64,14 @@ class WebSocketDoor {
    * @param {string} sid
    * @param {boolean} isNew a new session, or an upgrade of an existing one
    * @param {Buffer} head
-   * @param {string} response the whole 101 response
+   * @param {UpgradeAnswer} answer
    */
-  open(sid, isNew, head, response) {
+  open(sid, isNew, head, answer) {
     const { socket } = this;
     if (typeof socket.setTimeout === "function") socket.setTimeout(0);
     const descriptor = descriptorOf(socket);
-    if (descriptor >= 0) this.takeOver(descriptor, sid, isNew, head, response);
-    else this.pump(sid, isNew, head, response);
+    if (descriptor >= 0) this.takeOver(descriptor, sid, isNew, head, answer);
+    else this.pump(sid, isNew, head, answer);
   }
 
   /**
@@ -77,10 +79,10 @@ class WebSocketDoor {
    * @param {string} sid
    * @param {boolean} isNew
    * @param {Buffer} head
-   * @param {string} response
+   * @param {UpgradeAnswer} answer
    * @private
    */
-  takeOver(descriptor, sid, isNew, head, response) {
+  takeOver(descriptor, sid, isNew, head, answer) {
     const { socket } = this;
     this.kind = "takeover";
     // asked for now, it is remembered when the handle is gone; the peer's address comes from the worker
@@ -97,7 +99,7 @@ class WebSocketDoor {
         isNew,
         descriptor,
         bytes,
-        response,
+        answer,
       );
     } catch (error) {
       debug("the connection can't be taken over: %s", error); // no descriptor is free
@@ -116,10 +118,10 @@ class WebSocketDoor {
    * @param {string} sid
    * @param {boolean} isNew
    * @param {Buffer} head
-   * @param {string} response
+   * @param {UpgradeAnswer} answer
    * @private
    */
-  pump(sid, isNew, head, response) {
+  pump(sid, isNew, head, answer) {
     const { socket, token } = this;
     if (typeof socket.setNoDelay === "function") socket.setNoDelay();
     const { native } = this.bridge;
@@ -129,7 +131,7 @@ class WebSocketDoor {
       sid,
       isNew,
       collect(socket, head),
-      response,
+      answer,
     );
     if (!taken) {
       this.close();

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::broadcast::SharedFrames;
 use super::clock;
 use super::command::{NO_COMPRESS, Outgoing, PollEvent, VOLATILE};
 use super::context::{Buffered, Context, Port as _};
@@ -343,7 +344,7 @@ impl Connection {
                 if let Some(wire) = &state.main
                     && !(flags & VOLATILE != 0 && wire.queued() > 0)
                 {
-                    wire.write_message(worker, text);
+                    wire.write_message(worker, text, flags & NO_COMPRESS == 0);
                 }
             }
             Route::Buffer => {
@@ -364,10 +365,11 @@ impl Connection {
                 if flags & VOLATILE != 0 && wire.queued() > 0 {
                     return;
                 }
+                let compress = flags & NO_COMPRESS == 0;
                 for message in messages {
                     match message {
-                        Outgoing::Text(text) => wire.write_message(worker, text),
-                        Outgoing::Binary(data) => wire.write_binary(worker, data),
+                        Outgoing::Text(text) => wire.write_message(worker, text, compress),
+                        Outgoing::Binary(data) => wire.write_binary(worker, data, compress),
                     }
                 }
             }
@@ -379,14 +381,8 @@ impl Connection {
         }
     }
 
-    /// Sends what others get too. `frames` are the messages as WebSocket frames, made once.
-    pub fn send_shared(
-        self: &Rc<Self>,
-        worker: &Context,
-        flags: u8,
-        messages: &[Outgoing],
-        frames: &[Bytes],
-    ) {
+    /// Sends what others get too.
+    pub fn send_shared(self: &Rc<Self>, worker: &Context, flags: u8, frames: &SharedFrames<'_>) {
         let state = self.state.borrow();
         match state.session.route() {
             Route::WebSocket => {
@@ -394,13 +390,11 @@ impl Connection {
                 if flags & VOLATILE != 0 && wire.queued() > 0 {
                     return;
                 }
-                for frame in frames {
-                    wire.write_shared(worker, frame);
-                }
+                wire.write_frames(worker, frames, flags & NO_COMPRESS == 0);
             }
             Route::Buffer => {
                 drop(state);
-                self.buffer(worker, flags, messages);
+                self.buffer(worker, flags, frames.messages);
             }
             Route::Closed => {}
         }
@@ -463,9 +457,9 @@ impl Connection {
             Action::SendMessage(message) => {
                 if let Some(wire) = self.wire(Link::Main) {
                     if message.binary {
-                        wire.write_binary(worker, &message.data);
+                        wire.write_binary(worker, &message.data, message.compress);
                     } else {
-                        wire.write_message(worker, &message.data);
+                        wire.write_message(worker, &message.data, message.compress);
                     }
                 }
             }

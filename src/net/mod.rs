@@ -13,15 +13,18 @@
 //! | [`connection`] | one client: session, decoder, wires; protocol events to records |
 //! | [`wire`] | one WebSocket byte stream: reading, writing, closing |
 //! | [`command`], [`inbox`], [`record`] | the queues down and up |
+//! | [`broadcast`], [`deflate`] | one packet for many clients; compression |
 //! | [`write_queue`], [`timers`], [`clock`], [`server`], [`adopt`] | what the name says |
 //!
 //! A connection belongs to one worker for life: nothing of it is locked, shared or sent.
 
 pub mod adopt;
+pub mod broadcast;
 pub mod clock;
 pub mod command;
 pub mod connection;
 pub mod context;
+pub mod deflate;
 pub mod inbox;
 pub mod record;
 pub mod runtime;

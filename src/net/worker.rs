@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 use tokio::net::TcpStream;
@@ -20,10 +19,11 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::adopt::prepare;
+use super::broadcast::SharedFrames;
 use super::clock;
 use super::command::{
-    Adopt, AdoptedStream, Batch, BridgeEvent, BridgeKey, Command, Mailbox, Operation, Outgoing,
-    PollEvent, Purpose,
+    Adopt, AdoptedStream, Batch, BridgeEvent, BridgeKey, Command, Mailbox, Operation, PollEvent,
+    Purpose,
 };
 use super::connection::Connection;
 use super::context::{Context, Port as _};
@@ -31,7 +31,6 @@ use super::server::{Server, SessionEntry};
 use super::wire::{Carried as _, Wire};
 use crate::engineio::{Link, Transport};
 use crate::id::{Handle, Sid};
-use crate::websocket::frame::{self, OpCode};
 
 /// One thread of the data plane: owns its connections from accept to close.
 pub struct Worker {
@@ -141,11 +140,11 @@ impl Worker {
                 }
             }
             Command::Broadcast { group, flags, messages } => {
-                let frames: Vec<Bytes> = messages.iter().map(encode_frame).collect();
+                let frames = SharedFrames::new(&messages);
                 let connections = self.connections.borrow();
                 for slot in group.iter() {
                     if let Some(connection) = connections.get(slot as usize) {
-                        connection.send_shared(&self.context, flags, &messages, &frames);
+                        connection.send_shared(&self.context, flags, &frames);
                     }
                 }
             }
@@ -211,9 +210,8 @@ impl Worker {
     }
 
     fn adopt(self: &Rc<Self>, adopt: Adopt) {
-        let Adopt { server, token, purpose, stream, mut head, response } = adopt;
+        let Adopt { server, token, purpose, stream, mut head, response, deflate } = adopt;
         let environment = Arc::clone(&server.environment);
-        let max_message = server.engine.max_payload;
         let tcp = match stream {
             // Registration fails when the limit of the event queue is reached: the wire is then
             // closed before it was open.
@@ -229,7 +227,7 @@ impl Worker {
             return;
         };
         let bridged = tcp.is_none();
-        let wire = Rc::new(Wire::new(Arc::clone(&environment), token, tcp, max_message));
+        let wire = Rc::new(Wire::new(&server, token, tcp, deflate));
         wire.write_raw(&self.context, &response);
         if bridged {
             self.bridges.borrow_mut().insert((environment.id, token), Rc::clone(&wire));
@@ -338,18 +336,4 @@ impl Worker {
             self.bridges.borrow_mut().remove(&key);
         }
     }
-}
-
-/// A message as one WebSocket frame.
-fn encode_frame(message: &Outgoing) -> Bytes {
-    let (opcode, prefix, data): (_, &[u8], _) = match message {
-        Outgoing::Text(data) => (OpCode::Text, b"4", data),
-        Outgoing::Binary(data) => (OpCode::Binary, b"", data),
-    };
-    let len = prefix.len() + data.len();
-    let mut out = Vec::with_capacity(frame::MAX_HEADER + len);
-    frame::write_header(&mut out, opcode, false, len);
-    out.extend_from_slice(prefix);
-    out.extend_from_slice(data);
-    out.into()
 }
