@@ -8,6 +8,8 @@ const TABLES = 16; // a handle is a slot of a worker: the low bits name the work
 const MAX_WORKERS = TABLES;
 const LONGEST_TIMER = 2 ** 30; // ms
 
+/** @typedef {import("../native").UpgradeAnswer} UpgradeAnswer */
+
 /**
  * @typedef {object} Native the class of the addon, see native/index.d.ts
  * @property {number} workers
@@ -25,8 +27,9 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @property {(server: number, token: number, sid: string) => boolean} pollTooLarge
  * @property {(server: number, token: number, sid: string) => boolean} requestClosed
  * @property {(...args: any[]) => string} checkUpgrade
- * @property {(server: number, token: number, sid: string, kind: number, fd: number, head: Buffer, response: string) => boolean} adopt
- * @property {(server: number, token: number, sid: string, kind: number, head: Buffer, response: string) => boolean} bridgeOpen
+ * @property {(server: number, offers: string) => { agreement: number, value: string } | null} negotiateDeflate
+ * @property {(server: number, token: number, sid: string, kind: number, fd: number, head: Buffer, answer: UpgradeAnswer) => boolean} adopt
+ * @property {(server: number, token: number, sid: string, kind: number, head: Buffer, answer: UpgradeAnswer) => boolean} bridgeOpen
  * @property {(token: number, chunk: Buffer) => void} bridgeData
  * @property {(token: number, bytes: number) => void} bridgeWritten
  * @property {(token: number) => void} bridgeEnd

@@ -4,6 +4,12 @@ const { EventEmitter } = require("node:events");
 const cors = require("cors");
 const debug = require("debug")("engine");
 const { getBridge, workerCount } = require("./bridge");
+const {
+  DEFAULT_THRESHOLD,
+  checkHttpCompression,
+  deflateOptions,
+  nativeDeflate,
+} = require("./compression");
 const { Conn } = require("./conn");
 const { serializeCookie } = require("./cookie");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES, unsupported } = require("./errors");
@@ -29,7 +35,8 @@ const DEFAULTS = {
   maxHttpBufferSize: 1e6,
   transports: TRANSPORTS,
   allowUpgrades: true,
-  httpCompression: { threshold: 1024 },
+  httpCompression: { threshold: DEFAULT_THRESHOLD },
+  perMessageDeflate: false,
   cors: false,
   allowEIO3: false,
 };
@@ -55,6 +62,8 @@ class Engine extends EventEmitter {
     /** @type {any} */
     this.opts = { ...DEFAULTS, ...opts };
     workerCount(opts.workers); // a wrong value is told at once, not at the first request
+    checkHttpCompression(this.opts.httpCompression);
+    this.opts.perMessageDeflate = deflateOptions(opts.perMessageDeflate);
     if (opts.cookie) this.opts.cookie = { ...COOKIE_DEFAULTS, ...opts.cookie };
     /** @type {Function[]} */
     this.middlewares = [];
@@ -128,6 +137,7 @@ class Engine extends EventEmitter {
         polling: opts.transports.includes("polling"),
         websocket: opts.transports.includes("websocket"),
         allowUpgrades: !!opts.allowUpgrades,
+        perMessageDeflate: nativeDeflate(opts.perMessageDeflate),
         initialPacket: opts.initialPacket ?? undefined,
       });
       bridge.owners.set(this._nativeId, this);
@@ -242,18 +252,18 @@ class Engine extends EventEmitter {
         socket.destroy();
         return;
       }
-      const response = this.upgradeResponse(req, socket, res.headers);
-      if (response === undefined) return;
+      const answer = this.upgradeAnswer(req, socket, res.headers);
+      if (answer === undefined) return;
       const { sid, transport } = req._query;
       if (transport !== "websocket") {
         // the handshake is right, but nothing can be spoken over it
-        socket.end(Buffer.concat([Buffer.from(response, "latin1"), CLOSE_FRAME]));
+        socket.end(Buffer.concat([Buffer.from(answer.response, "latin1"), CLOSE_FRAME]));
       } else if (sid) {
-        this.openWire(req, socket, sid, false, head, response);
+        this.openWire(req, socket, sid, false, head, answer);
       } else {
         this.handshake(
           req,
-          (id) => this.openWire(req, socket, id, true, head, response),
+          (id) => this.openWire(req, socket, id, true, head, answer),
           (error) => abortUpgrade(socket, error),
         );
       }
@@ -326,12 +336,13 @@ class Engine extends EventEmitter {
    * @param {any} req
    * @param {import("node:stream").Duplex} socket
    * @param {Record<string, any>} headers set by middlewares
-   * @returns {string | undefined} the 101 response; nothing when the request has been refused
+   * @returns {import("./bridge").UpgradeAnswer | undefined} nothing when the request has been refused
    * @private
    */
-  upgradeResponse(req, socket, headers) {
+  upgradeAnswer(req, socket, headers) {
     this.showUpgradeHeaders(headers, req);
-    let lines = "";
+    const agreed = this.agreeOnDeflate(req);
+    let lines = agreed ? `Sec-WebSocket-Extensions: ${agreed.value}\r\n` : "";
     for (const name of Object.keys(headers)) lines += `${name}: ${headers[name]}\r\n`;
     const response = this.bridge().native.checkUpgrade(
       req.method,
@@ -341,10 +352,26 @@ class Engine extends EventEmitter {
       req.headers["sec-websocket-protocol"],
       lines,
     );
-    if (!response.startsWith("!")) return response;
-    const refusal = JSON.parse(response.slice(1));
-    abortHandshake(socket, refusal.status, refusal.message, refusal.headers ?? "");
-    return undefined;
+    if (response.startsWith("!")) {
+      const refusal = JSON.parse(response.slice(1));
+      abortHandshake(socket, refusal.status, refusal.message, refusal.headers ?? "");
+      return undefined;
+    }
+    if (agreed?.agreement === 0) {
+      abortHandshake(socket, 400, agreed.value, "");
+      return undefined;
+    }
+    return { response, deflate: agreed ? agreed.agreement : 0 };
+  }
+
+  /**
+   * @param {any} req
+   * @returns {{ agreement: number, value: string } | null} agreement 0: it can't be accepted
+   * @private
+   */
+  agreeOnDeflate(req) {
+    const offers = this.opts.perMessageDeflate && req.headers["sec-websocket-extensions"];
+    return offers ? this.bridge().native.negotiateDeflate(this.nativeId(), offers) : null;
   }
 
   /**
@@ -353,13 +380,13 @@ class Engine extends EventEmitter {
    * @param {string} sid
    * @param {boolean} isNew
    * @param {Buffer} head
-   * @param {string} response
+   * @param {import("./bridge").UpgradeAnswer} answer
    * @private
    */
-  openWire(req, socket, sid, isNew, head, response) {
+  openWire(req, socket, sid, isNew, head, answer) {
     if (socket.destroyed) return;
     this._wires++;
-    new WebSocketDoor(this, req, socket).open(sid, isNew, head, response, dialectOf(req));
+    new WebSocketDoor(this, req, socket).open(sid, isNew, head, answer, dialectOf(req));
   }
 
   /**

@@ -1,6 +1,10 @@
 "use strict";
 
+const { pipeline } = require("node:stream");
+const accepts = require("accepts");
+const debug = require("debug")("engine:polling");
 const { Record } = require("./bridge");
+const { ENCODERS, isWorthIt } = require("./compression");
 const { ENGINE_ERRORS } = require("./errors");
 const { abortRequest } = require("./refusal");
 const { dialectOf, protocolOf } = require("./verify");
@@ -155,7 +159,7 @@ class PollingDoor {
       this.res.writeHead(first);
       this.res.end();
     } else {
-      this.answer(first, CONTENT_TYPES[bodyKind], payload);
+      this.answer(first, CONTENT_TYPES[bodyKind], payload, bodyKind === 2);
     }
   }
 
@@ -163,13 +167,14 @@ class PollingDoor {
    * @param {number} status
    * @param {string} type
    * @param {Buffer} [payload] "ok" when there is none
+   * @param {boolean} [compress] whether it may be compressed
    */
-  answer(status, type, payload) {
+  answer(status, type, payload, compress) {
     /** @type {Record<string, any>} */
-    const headers = {
-      "Content-Type": type,
-      "Content-Length": payload === undefined ? 2 : payload.length,
-    };
+    const headers = { "Content-Type": type };
+    const encoding = compress ? this.encodingOf(/** @type {Buffer} */ (payload)) : undefined;
+    if (encoding) headers["Content-Encoding"] = encoding;
+    else headers["Content-Length"] = payload === undefined ? 2 : payload.length;
     const agent = this.req.headers["user-agent"];
     // Internet Explorer takes payloads for an attack otherwise
     if (agent && (agent.includes(";MSIE") || agent.includes("Trident/")))
@@ -177,7 +182,32 @@ class PollingDoor {
     headers["cache-control"] = "no-store";
     this.engine.showHeaders(headers, this.req, this.sid);
     this.res.writeHead(status, headers);
-    this.res.end(payload === undefined ? "ok" : payload);
+    if (encoding) this.compress(encoding, /** @type {Buffer} */ (payload));
+    else this.res.end(payload === undefined ? "ok" : payload);
+  }
+
+  /**
+   * @param {Buffer} payload
+   * @returns {string | false | undefined} how to compress it; nothing when it is too short or the client wants none
+   * @private
+   */
+  encodingOf(payload) {
+    if (!isWorthIt(this.engine.opts.httpCompression, payload.length)) return undefined;
+    return accepts(this.req).encodings(Object.keys(ENCODERS));
+  }
+
+  /**
+   * @param {string} encoding
+   * @param {Buffer} payload
+   * @private
+   */
+  compress(encoding, payload) {
+    const encoder = ENCODERS[encoding](this.engine.opts.httpCompression);
+    // when the client goes before all is sent, this drops the encoder
+    pipeline(encoder, this.res, (error) => {
+      if (error) debug("the answer was not taken: %s", error.message);
+    });
+    encoder.end(payload);
   }
 
   /** Ends the life of the token. */

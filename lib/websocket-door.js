@@ -6,6 +6,9 @@ const { Record } = require("./bridge");
 /** @typedef {import("./engine").Engine} Engine */
 
 const NEW_SESSION = 4;
+
+/** @typedef {import("./bridge").UpgradeAnswer} UpgradeAnswer */
+
 const POSIX = process.platform !== "win32" && process.versions.bun === undefined;
 
 /**
@@ -72,15 +75,15 @@ class WebSocketDoor {
    * @param {string} sid
    * @param {boolean} isNew a new session, or an upgrade of an existing one
    * @param {Buffer} head
-   * @param {string} response the whole 101 response
+   * @param {UpgradeAnswer} answer
    * @param {number} dialect how the client speaks
    */
-  open(sid, isNew, head, response, dialect) {
+  open(sid, isNew, head, answer, dialect) {
     const { socket } = this;
     if (typeof socket.setTimeout === "function") socket.setTimeout(0);
     const descriptor = descriptorOf(socket);
-    if (descriptor >= 0) this.takeOver(descriptor, sid, isNew, head, response, dialect);
-    else this.pump(sid, isNew, head, response, dialect);
+    if (descriptor >= 0) this.takeOver(descriptor, sid, isNew, head, answer, dialect);
+    else this.pump(sid, isNew, head, answer, dialect);
   }
 
   /**
@@ -88,11 +91,11 @@ class WebSocketDoor {
    * @param {string} sid
    * @param {boolean} isNew
    * @param {Buffer} head
-   * @param {string} response
+   * @param {UpgradeAnswer} answer
    * @param {number} dialect
    * @private
    */
-  takeOver(descriptor, sid, isNew, head, response, dialect) {
+  takeOver(descriptor, sid, isNew, head, answer, dialect) {
     const { socket } = this;
     this.kind = "takeover";
     // asked for now, it is remembered when the handle is gone; the peer's address comes from the worker
@@ -109,7 +112,7 @@ class WebSocketDoor {
         kindOf(isNew, dialect),
         descriptor,
         bytes,
-        response,
+        answer,
       );
     } catch (error) {
       debug("the connection can't be taken over: %s", error); // no descriptor is free
@@ -128,11 +131,11 @@ class WebSocketDoor {
    * @param {string} sid
    * @param {boolean} isNew
    * @param {Buffer} head
-   * @param {string} response
+   * @param {UpgradeAnswer} answer
    * @param {number} dialect
    * @private
    */
-  pump(sid, isNew, head, response, dialect) {
+  pump(sid, isNew, head, answer, dialect) {
     const { socket, token } = this;
     if (typeof socket.setNoDelay === "function") socket.setNoDelay();
     const { native } = this.bridge;
@@ -142,7 +145,7 @@ class WebSocketDoor {
       sid,
       kindOf(isNew, dialect),
       collect(socket, head),
-      response,
+      answer,
     );
     if (!taken) {
       this.close();

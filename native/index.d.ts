@@ -74,14 +74,22 @@ export declare class Bridge {
    */
   checkUpgrade(method: string, upgrade: string | undefined | null, key: string | undefined | null, version: string | undefined | null, protocols: string | undefined | null, extraHeaders: string): string
   /**
+   * Answers the `Sec-WebSocket-Extensions` of an upgrade request; nothing when there is nothing
+   * to agree on.
+   *
+   * # Errors
+   * When the server is not open.
+   */
+  negotiateDeflate(server: number, offers: string): DeflateAnswer | null
+  /**
    * Takes a WebSocket connection over: duplicates `fd`, so that JavaScript can drop its socket.
-   * `head`: bytes that came behind the upgrade request; `response`: its answer, to be sent;
+   * `head`: bytes that came behind the upgrade request; `answer`: to be sent;
    * `kind`: a dialect as for [`Bridge::open_polling`], 4 more for a new session.
    *
    * # Errors
    * When the descriptor can't be duplicated or the server is not open.
    */
-  adopt(server: number, token: number, sid: string, kind: number, fd: number, head: Buffer, response: string): boolean
+  adopt(server: number, token: number, sid: string, kind: number, fd: number, head: Buffer, answer: UpgradeAnswer): boolean
   /**
    * Like [`Bridge::adopt`], for a stream that JavaScript pumps: bytes from the peer come by
    * [`Bridge::bridge_data`], bytes to it leave as records.
@@ -89,7 +97,7 @@ export declare class Bridge {
    * # Errors
    * When the server is not open.
    */
-  bridgeOpen(server: number, token: number, sid: string, kind: number, head: Buffer, response: string): boolean
+  bridgeOpen(server: number, token: number, sid: string, kind: number, head: Buffer, answer: UpgradeAnswer): boolean
   /** Bytes from the peer of a bridged stream. */
   bridgeData(token: number, chunk: Buffer): void
   /** So many bytes of a bridged stream have been written. */
@@ -101,6 +109,36 @@ export declare class Bridge {
    * `rooms` (with members), `inboxBytes` (waiting for this thread).
    */
   stats(): string
+}
+
+/** The answer to the offers of a client. */
+export interface DeflateAnswer {
+  /** What was agreed on, for [`UpgradeAnswer::deflate`]; 0: the request is refused. */
+  agreement: number
+  /** The value of `Sec-WebSocket-Extensions` in the response; of a refusal, the body. */
+  value: string
+}
+
+/** How WebSocket messages are compressed, in the words of `ws`. */
+export interface DeflateConfig {
+  /**
+   * Whether the server starts each message with an empty window; `false` refuses clients that
+   * ask for it, absent leaves it to them.
+   */
+  serverNoContextTakeover?: boolean
+  /** Whether clients have to. */
+  clientNoContextTakeover: boolean
+  /**
+   * The window of the server, 8 to 15 bits; 0 refuses clients that ask for one, absent leaves
+   * it to them.
+   */
+  serverMaxWindowBits?: number
+  /** The window of the client, 8 to 15 bits; 0: none is agreed on, absent leaves it to them. */
+  clientMaxWindowBits?: number
+  /** Messages of fewer bytes are sent as they are. */
+  threshold: number
+  /** 0 (none) to 9 (best). */
+  level: number
 }
 
 /**
@@ -124,6 +162,16 @@ export interface ServerConfig {
   websocket: boolean
   /** Whether a polling session may become a WebSocket one. */
   allowUpgrades: boolean
+  /** How WebSocket messages are compressed; absent when they are not. */
+  perMessageDeflate?: DeflateConfig
   /** A message that every client gets right after the handshake. */
   initialPacket?: string | Buffer
+}
+
+/** The answer to an upgrade request that is let through. */
+export interface UpgradeAnswer {
+  /** The whole `101` response. */
+  response: string
+  /** How messages may be compressed ([`DeflateAnswer::agreement`]); 0: not at all. */
+  deflate: number
 }

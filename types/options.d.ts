@@ -80,7 +80,7 @@ export interface PerMessageDeflateOptions {
   serverMaxWindowBits?: number | undefined;
   /** The window of the client, 8 to 15 bits. */
   clientMaxWindowBits?: number | undefined;
-  /** Settings of the compressor. */
+  /** Settings of the compressor, of which `level` counts. */
   zlibDeflateOptions?:
     | {
         flush?: number | undefined;
@@ -94,11 +94,11 @@ export interface PerMessageDeflateOptions {
         info?: boolean | undefined;
       }
     | undefined;
-  /** Settings of the decompressor. */
+  /** Accepted for compatibility. */
   zlibInflateOptions?: ZlibOptions | undefined;
   /** Messages of fewer bytes are sent as they are. @default 1024 */
   threshold?: number | undefined;
-  /** How many compressions may run at once. */
+  /** Accepted for compatibility: the workers compress, one message at a time each. */
   concurrencyLimit?: number | undefined;
 }
 
@@ -139,7 +139,7 @@ export interface EngineOptions {
   allowUpgrades?: boolean;
   /** Compression of WebSocket messages. @default false */
   perMessageDeflate?: boolean | PerMessageDeflateOptions;
-  /** Compression of polling responses. @default true */
+  /** Compression of polling responses: the options of zlib, and `threshold` (bytes). @default { threshold: 1024 } */
   httpCompression?: boolean | object;
   /** A WebSocket implementation; accepted for compatibility, WebSockets are served natively. */
   wsEngine?: any;

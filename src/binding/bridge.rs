@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 
 use super::error::BorderError;
 use super::ops::Operations;
-use super::options::ServerConfig;
+use super::options::{DeflateAnswer, ServerConfig, UpgradeAnswer};
 use crate::engineio::{Dialect, Protocol, Transport};
 use crate::id::{Handle, Sid};
 use crate::net::adopt::duplicate;
@@ -23,6 +23,7 @@ use crate::net::runtime::Runtime;
 use crate::net::server::{Environment, Server};
 use crate::socketio::Limits;
 use crate::socketio::config::MAX_ATTACHMENTS;
+use crate::websocket::extension::{self, Agreement};
 use crate::websocket::handshake;
 
 /// Wakes the JavaScript thread. Weak: it does not keep the process alive.
@@ -123,6 +124,7 @@ impl Bridge {
             environment: Arc::clone(&self.environment),
             engine: Arc::new(engine),
             limits,
+            compression: config.compression(),
             connect_timeout: config.connect_timeout(),
             sessions: dashmap::DashMap::default(),
         };
@@ -295,8 +297,26 @@ impl Bridge {
         }
     }
 
+    /// Answers the `Sec-WebSocket-Extensions` of an upgrade request; nothing when there is nothing
+    /// to agree on.
+    ///
+    /// # Errors
+    /// When the server is not open.
+    #[napi]
+    pub fn negotiate_deflate(&self, server: u32, offers: String) -> Result<Option<DeflateAnswer>> {
+        let server = self.server(server)?;
+        let Some(compression) = &server.compression else { return Ok(None) };
+        Ok(match extension::negotiate(&offers, compression.settings) {
+            Ok(None) => None,
+            Ok(Some((agreement, value))) => {
+                Some(DeflateAnswer { agreement: agreement.to_bits(), value })
+            }
+            Err(refusal) => Some(DeflateAnswer { agreement: 0, value: refusal.to_string() }),
+        })
+    }
+
     /// Takes a WebSocket connection over: duplicates `fd`, so that JavaScript can drop its socket.
-    /// `head`: bytes that came behind the upgrade request; `response`: its answer, to be sent;
+    /// `head`: bytes that came behind the upgrade request; `answer`: to be sent;
     /// `kind`: a dialect as for [`Bridge::open_polling`], 4 more for a new session.
     ///
     /// # Errors
@@ -310,10 +330,10 @@ impl Bridge {
         kind: u32,
         fd: i32,
         head: Buffer,
-        response: String,
+        answer: UpgradeAnswer,
     ) -> Result<bool> {
         let stream = AdoptedStream::Tcp(duplicate(fd).map_err(BorderError::TakeOver)?);
-        self.accept(server, token, &sid, kind, stream, &head, response)
+        self.accept(server, token, &sid, kind, stream, &head, answer)
     }
 
     /// Like [`Bridge::adopt`], for a stream that JavaScript pumps: bytes from the peer come by
@@ -329,9 +349,9 @@ impl Bridge {
         sid: String,
         kind: u32,
         head: Buffer,
-        response: String,
+        answer: UpgradeAnswer,
     ) -> Result<bool> {
-        self.accept(server, token, &sid, kind, AdoptedStream::Bridge, &head, response)
+        self.accept(server, token, &sid, kind, AdoptedStream::Bridge, &head, answer)
     }
 
     /// Bytes from the peer of a bridged stream.
@@ -395,7 +415,7 @@ impl Bridge {
         kind: u32,
         stream: AdoptedStream,
         head: &[u8],
-        response: String,
+        answer: UpgradeAnswer,
     ) -> Result<bool> {
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
         let (worker, purpose) = if kind & NEW_SESSION != 0 {
@@ -417,7 +437,8 @@ impl Bridge {
             dialect: read_dialect(kind),
             stream,
             head: head.to_vec(),
-            response: response.into_bytes(),
+            response: answer.response.into_bytes(),
+            deflate: Agreement::from_bits(answer.deflate),
         };
         runtime.mailbox(worker).post_command(Command::Adopt(Box::new(adopt)));
         Ok(true)

@@ -5,6 +5,8 @@ use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
 use crate::engineio::{Config, OutMessage};
+use crate::net::deflate::Compression;
+use crate::websocket::extension::{MAX_WINDOW_BITS, MIN_WINDOW_BITS, Settings, WindowBits};
 
 /// What the data plane has to know of a server. Times are milliseconds, sizes bytes; `JavaScript`
 /// fills in upstream's defaults.
@@ -26,8 +28,76 @@ pub struct ServerConfig {
     pub websocket: bool,
     /// Whether a polling session may become a WebSocket one.
     pub allow_upgrades: bool,
+    /// How WebSocket messages are compressed; absent when they are not.
+    pub per_message_deflate: Option<DeflateConfig>,
     /// A message that every client gets right after the handshake.
     pub initial_packet: Option<Either<String, Buffer>>,
+}
+
+/// How WebSocket messages are compressed, in the words of `ws`.
+#[napi(object)]
+#[derive(Debug)]
+pub struct DeflateConfig {
+    /// Whether the server starts each message with an empty window; `false` refuses clients that
+    /// ask for it, absent leaves it to them.
+    pub server_no_context_takeover: Option<bool>,
+    /// Whether clients have to.
+    pub client_no_context_takeover: bool,
+    /// The window of the server, 8 to 15 bits; 0 refuses clients that ask for one, absent leaves
+    /// it to them.
+    pub server_max_window_bits: Option<u32>,
+    /// The window of the client, 8 to 15 bits; 0: none is agreed on, absent leaves it to them.
+    pub client_max_window_bits: Option<u32>,
+    /// Messages of fewer bytes are sent as they are.
+    pub threshold: f64,
+    /// 0 (none) to 9 (best).
+    pub level: u32,
+}
+
+/// The answer to the offers of a client.
+#[napi(object)]
+#[derive(Debug)]
+pub struct DeflateAnswer {
+    /// What was agreed on, for [`UpgradeAnswer::deflate`]; 0: the request is refused.
+    pub agreement: u32,
+    /// The value of `Sec-WebSocket-Extensions` in the response; of a refusal, the body.
+    pub value: String,
+}
+
+/// The answer to an upgrade request that is let through.
+#[napi(object)]
+#[derive(Debug)]
+pub struct UpgradeAnswer {
+    /// The whole `101` response.
+    pub response: String,
+    /// How messages may be compressed ([`DeflateAnswer::agreement`]); 0: not at all.
+    pub deflate: u32,
+}
+
+impl DeflateConfig {
+    fn compression(&self) -> Compression {
+        Compression {
+            settings: Settings {
+                server_no_context_takeover: self.server_no_context_takeover,
+                client_no_context_takeover: self.client_no_context_takeover,
+                server_max_window_bits: window_bits(self.server_max_window_bits),
+                client_max_window_bits: window_bits(self.client_max_window_bits),
+            },
+            threshold: usize::try_from(millis(self.threshold)).unwrap_or(usize::MAX),
+            level: u8::try_from(self.level.min(9)).expect("nine fits"),
+        }
+    }
+}
+
+fn window_bits(option: Option<u32>) -> WindowBits {
+    match option {
+        None => WindowBits::Any,
+        Some(0) => WindowBits::Refused,
+        Some(bits) => {
+            let bits = u8::try_from(bits).unwrap_or(MAX_WINDOW_BITS);
+            WindowBits::Exactly(bits.clamp(MIN_WINDOW_BITS, MAX_WINDOW_BITS))
+        }
+    }
 }
 
 impl std::fmt::Debug for ServerConfig {
@@ -58,6 +128,11 @@ impl ServerConfig {
                 OutMessage { data: data.into(), binary, compress: true }
             }),
         }
+    }
+
+    /// How WebSocket messages are compressed, if they are.
+    pub fn compression(&self) -> Option<Compression> {
+        self.per_message_deflate.as_ref().map(DeflateConfig::compression)
     }
 
     /// Milliseconds that a client has to join a namespace.

@@ -15,6 +15,7 @@ use super::server::Server;
 use crate::engineio::Dialect;
 use crate::id::Sid;
 use crate::socketio::Group;
+use crate::websocket::extension::Agreement;
 
 /// Flag: drop the packet when the client can't take it at once.
 pub const VOLATILE: u8 = 1;
@@ -167,6 +168,8 @@ pub struct Adopt {
     pub head: Vec<u8>,
     /// The answer to the upgrade request.
     pub response: Vec<u8>,
+    /// How messages may be compressed, if that was agreed on.
+    pub deflate: Option<Agreement>,
 }
 
 /// What an incoming WebSocket is for.

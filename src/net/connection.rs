@@ -360,7 +360,7 @@ impl Connection {
                 if let Some(wire) = &state.main
                     && !(flags & VOLATILE != 0 && wire.queued() > 0)
                 {
-                    wire.write_message(worker, text);
+                    wire.write_message(worker, text, flags & NO_COMPRESS == 0);
                 }
             }
             Route::Buffer => {
@@ -381,10 +381,11 @@ impl Connection {
                 if flags & VOLATILE != 0 && wire.queued() > 0 {
                     return;
                 }
+                let compress = flags & NO_COMPRESS == 0;
                 for message in messages {
                     match message {
-                        Outgoing::Text(text) => wire.write_message(worker, text),
-                        Outgoing::Binary(data) => wire.write_binary(worker, data),
+                        Outgoing::Text(text) => wire.write_message(worker, text, compress),
+                        Outgoing::Binary(data) => wire.write_binary(worker, data, compress),
                     }
                 }
             }
@@ -396,14 +397,8 @@ impl Connection {
         }
     }
 
-    /// Sends what others get too. `frames` makes the WebSocket frames once for each dialect.
-    pub fn send_shared(
-        self: &Rc<Self>,
-        worker: &Context,
-        flags: u8,
-        messages: &[Outgoing],
-        frames: &SharedFrames<'_>,
-    ) {
+    /// Sends what others get too.
+    pub fn send_shared(self: &Rc<Self>, worker: &Context, flags: u8, frames: &SharedFrames<'_>) {
         let state = self.state.borrow();
         match state.session.route() {
             Route::WebSocket => {
@@ -411,13 +406,11 @@ impl Connection {
                 if flags & VOLATILE != 0 && wire.queued() > 0 {
                     return;
                 }
-                for frame in frames.of(wire.dialect()) {
-                    wire.write_shared(worker, frame);
-                }
+                wire.write_frames(worker, frames, flags & NO_COMPRESS == 0);
             }
             Route::Buffer => {
                 drop(state);
-                self.buffer(worker, flags, messages);
+                self.buffer(worker, flags, frames.messages);
             }
             Route::Closed => {}
         }
@@ -480,9 +473,9 @@ impl Connection {
             Action::SendMessage(message) => {
                 if let Some(wire) = self.wire(Link::Main) {
                     if message.binary {
-                        wire.write_binary(worker, &message.data);
+                        wire.write_binary(worker, &message.data, message.compress);
                     } else {
-                        wire.write_message(worker, &message.data);
+                        wire.write_message(worker, &message.data, message.compress);
                     }
                 }
             }

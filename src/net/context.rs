@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::command::{BridgeKey, Mailbox};
+use super::deflate::Compressors;
 use super::timers::Timers;
 
 /// One read takes at most this much. All connections of the worker read into the same buffer.
@@ -56,6 +57,8 @@ pub struct Context {
     unflushed: RefCell<Vec<Rc<dyn Buffered>>>,
     stalled: RefCell<Vec<Rc<dyn Port>>>,
     gone_bridges: RefCell<Vec<BridgeKey>>,
+    /// What its wires share to compress.
+    pub compressors: Compressors,
 }
 
 impl fmt::Debug for Context {
@@ -79,6 +82,7 @@ impl Context {
             unflushed: RefCell::default(),
             stalled: RefCell::default(),
             gone_bridges: RefCell::default(),
+            compressors: Compressors::default(),
         }
     }
 

@@ -22,6 +22,7 @@ pub mod clock;
 pub mod command;
 pub mod connection;
 pub mod context;
+pub mod deflate;
 pub mod inbox;
 pub mod record;
 pub mod runtime;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use dashmap::DashMap;
 use rustc_hash::FxBuildHasher;
 
+use super::deflate::Compression;
 use super::inbox::Inbox;
 use crate::engineio::{Config, Protocol, Transport};
 use crate::id::{Handle, Sid};
@@ -39,6 +40,8 @@ pub struct Server {
     pub engine: Arc<Config>,
     /// What the Socket.IO decoders need to know.
     pub limits: Limits,
+    /// How WebSocket messages are compressed, if they are.
+    pub compression: Option<Compression>,
     /// Milliseconds that a client has to join a namespace.
     pub connect_timeout: u64,
     /// The open sessions. The hash of the ids need not resist attackers: they are ours, and

@@ -1,37 +1,72 @@
 //! The frames of a broadcast.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 use bytes::Bytes;
 
 use super::command::Outgoing;
-use crate::engineio::Dialect;
+use super::deflate::{Compressors, Deflate};
+use crate::engineio::{Dialect, Protocol};
+use crate::websocket::deflate::Form;
 use crate::websocket::frame::{self, OpCode};
 
 /// One packet as WebSocket frames, made at the first client that speaks a dialect and shared by all
 /// others that do.
 #[derive(Debug)]
 pub struct SharedFrames<'a> {
-    messages: &'a [Outgoing],
+    /// The messages, in order.
+    pub messages: &'a [Outgoing],
     /// Whether all dialects frame it the same way: they differ in bytes alone.
-    plain: bool,
+    text_only: bool,
     made: [OnceCell<Vec<Bytes>>; Dialect::COUNT],
+    /// Compressed frames: which message, which form.
+    compressed: RefCell<Vec<(usize, Form, Bytes)>>,
 }
 
 impl<'a> SharedFrames<'a> {
     /// The frames of `messages`, none of them made yet.
     pub fn new(messages: &'a [Outgoing]) -> Self {
-        let plain = messages.iter().all(|message| matches!(message, Outgoing::Text(_)));
-        Self { messages, plain, made: Default::default() }
+        let text_only = messages.iter().all(|message| matches!(message, Outgoing::Text(_)));
+        Self { messages, text_only, made: Default::default(), compressed: RefCell::default() }
     }
 
     /// The frames for clients that speak `dialect`.
     #[inline]
     pub fn of(&self, dialect: Dialect) -> &[Bytes] {
-        let index = if self.plain { 0 } else { dialect.index() };
+        let index = if self.text_only { 0 } else { dialect.index() };
         self.made[index].get_or_init(|| {
             self.messages.iter().map(|message| encode_frame(message, dialect)).collect()
         })
+    }
+
+    /// The frame of the message at `index` for the wire that `deflate` compresses for; the plain
+    /// one when it is too short, or has a form that few clients ask for.
+    pub fn compressed(
+        &self,
+        index: usize,
+        dialect: Dialect,
+        deflate: &Deflate,
+        shared: &Compressors,
+    ) -> Bytes {
+        let (opcode, prefix, data): (_, &[u8], _) = match &self.messages[index] {
+            Outgoing::Text(data) => (OpCode::Text, b"4", data),
+            Outgoing::Binary(data) => (OpCode::Binary, b"", data),
+        };
+        let usual = opcode == OpCode::Text || dialect == Dialect::from(Protocol::V4);
+        if !usual || !deflate.takes(prefix.len() + data.len()) {
+            return self.of(dialect)[index].clone();
+        }
+        deflate.set_stale();
+        let mut compressed = self.compressed.borrow_mut();
+        let known = compressed.iter().find(|(i, form, _)| *i == index && *form == deflate.form());
+        if let Some((_, _, frame)) = known {
+            return frame.clone();
+        }
+        let mut frame = Vec::new();
+        shared.write_frame(deflate.form(), opcode, prefix, data, &mut frame);
+        let frame = Bytes::from(frame);
+        compressed.push((index, deflate.form(), frame.clone()));
+        frame
     }
 }
 

@@ -27,12 +27,15 @@ use tokio::net::TcpStream;
 
 use super::clock;
 use super::context::{Context, Port};
+use super::deflate::Deflate;
 use super::inbox::{CONNECTION_LIMIT, INBOX_LIMIT};
 use super::record::Kind;
-use super::server::Environment;
-use super::shared_frames::write_binary_header;
+use super::server::{Environment, Server};
+use super::shared_frames::{SharedFrames, write_binary_header};
 use super::write_queue::{MAX_SLICES, WriteQueue};
 use crate::engineio::{Dialect, Link, Protocol};
+use crate::websocket::deflate::Inflate;
+use crate::websocket::extension::Agreement;
 use crate::websocket::frame::{self, OpCode};
 use crate::websocket::reader::MAX_FRAGMENTS;
 use crate::websocket::{Incoming, Limits, Reader};
@@ -99,6 +102,8 @@ pub struct Wire {
     stream: Stream,
     reader: RefCell<Reader>,
     out: RefCell<WriteQueue>,
+    /// Present when compressed messages were agreed on.
+    deflate: Option<Box<Deflate>>,
     state: Cell<State>,
     half_closed: Cell<bool>,
     /// Set while the peer does not take what we write.
@@ -122,25 +127,34 @@ impl fmt::Debug for Wire {
 }
 
 impl Wire {
-    /// A stream of `environment`; `tcp` is none for a bridged one.
+    /// A stream for `server`; `tcp` is none for a bridged one, `agreement` when messages are not
+    /// compressed.
     pub fn new(
-        environment: Arc<Environment>,
+        server: &Server,
         token: u32,
         tcp: Option<TcpStream>,
-        max_message: usize,
         dialect: Dialect,
+        agreement: Option<Agreement>,
     ) -> Self {
         let stream = match tcp {
             Some(tcp) => Stream::Tcp(RefCell::new(Some(tcp))),
             None => Stream::Bridge { in_flight: Cell::new(0) },
         };
+        let max_message = server.engine.max_payload;
+        let mut reader = Reader::new(Limits { max_message, max_fragments: MAX_FRAGMENTS });
+        let mut deflate = None;
+        if let (Some(compression), Some(agreement)) = (&server.compression, agreement) {
+            reader = reader.with_inflate(Inflate::new(agreement));
+            deflate = Some(Box::new(Deflate::new(compression, agreement)));
+        }
         Self {
-            environment,
+            environment: Arc::clone(&server.environment),
             token,
             dialect,
             stream,
-            reader: RefCell::new(Reader::new(Limits { max_message, max_fragments: MAX_FRAGMENTS })),
+            reader: RefCell::new(reader),
             out: RefCell::default(),
+            deflate,
             state: Cell::new(State::Open),
             half_closed: Cell::new(false),
             blocked: Cell::new(false),
@@ -216,6 +230,9 @@ impl Wire {
 
     /// Queues one text frame.
     pub fn write_text(self: &Rc<Self>, worker: &Context, text: &str) {
+        if let Some(deflate) = self.deflates(true, text.len()) {
+            return self.write_deflated(worker, deflate, OpCode::Text, b"", text.as_bytes());
+        }
         self.queue(worker, |out| {
             frame::write_header(out, OpCode::Text, false, text.len());
             out.extend_from_slice(text.as_bytes());
@@ -223,7 +240,11 @@ impl Wire {
     }
 
     /// Queues one Engine.IO message packet as a text frame: `4` and the text.
-    pub fn write_message(self: &Rc<Self>, worker: &Context, text: &[u8]) {
+    /// `compress`: whether it may be compressed.
+    pub fn write_message(self: &Rc<Self>, worker: &Context, text: &[u8], compress: bool) {
+        if let Some(deflate) = self.deflates(compress, text.len() + 1) {
+            return self.write_deflated(worker, deflate, OpCode::Text, b"4", text);
+        }
         self.queue(worker, |out| {
             frame::write_header(out, OpCode::Text, false, text.len() + 1);
             out.push(b'4');
@@ -231,26 +252,68 @@ impl Wire {
         });
     }
 
-    /// Queues one binary message.
-    pub fn write_binary(self: &Rc<Self>, worker: &Context, data: &Bytes) {
+    /// Queues one binary message. `compress`: whether it may be compressed.
+    pub fn write_binary(self: &Rc<Self>, worker: &Context, data: &Bytes, compress: bool) {
         let dialect = self.dialect;
         let header = |out: &mut Vec<u8>| {
             write_binary_header(out, dialect, dialect.binary_len(data.len()));
         };
-        if dialect == Dialect::from(Protocol::V4) {
-            // The bytes are the frame's payload as they are: large ones are not copied.
-            self.queue(worker, header);
-            self.write_shared(worker, data);
-        } else {
-            self.queue(worker, |out| {
+        if dialect != Dialect::from(Protocol::V4) {
+            return self.queue(worker, |out| {
                 header(out);
                 dialect.write_binary(out, data);
             });
         }
+        if let Some(deflate) = self.deflates(compress, data.len()) {
+            return self.write_deflated(worker, deflate, OpCode::Binary, b"", data);
+        }
+        // The bytes are the frame's payload as they are: large ones are not copied.
+        self.queue(worker, header);
+        self.write_shared(worker, data);
     }
 
-    /// Queues a whole frame that other wires get too.
-    pub fn write_shared(self: &Rc<Self>, worker: &Context, frame: &Bytes) {
+    /// Queues frames that other wires get too. `compress`: whether they may be compressed.
+    pub fn write_frames(
+        self: &Rc<Self>,
+        worker: &Context,
+        frames: &SharedFrames<'_>,
+        compress: bool,
+    ) {
+        match &self.deflate {
+            Some(deflate) if compress => {
+                for index in 0..frames.messages.len() {
+                    let frame =
+                        frames.compressed(index, self.dialect, deflate, &worker.compressors);
+                    self.write_shared(worker, &frame);
+                }
+            }
+            Some(_) | None => {
+                for frame in frames.of(self.dialect) {
+                    self.write_shared(worker, frame);
+                }
+            }
+        }
+    }
+
+    /// The compressor for a message of `len` bytes, if it is to be compressed.
+    fn deflates(&self, compress: bool, len: usize) -> Option<&Deflate> {
+        self.deflate.as_deref().filter(|deflate| compress && deflate.takes(len))
+    }
+
+    fn write_deflated(
+        self: &Rc<Self>,
+        worker: &Context,
+        deflate: &Deflate,
+        opcode: OpCode,
+        prefix: &[u8],
+        data: &[u8],
+    ) {
+        self.queue(worker, |out| {
+            deflate.write_frame(&worker.compressors, opcode, prefix, data, out);
+        });
+    }
+
+    fn write_shared(self: &Rc<Self>, worker: &Context, frame: &Bytes) {
         if self.state.get() == State::Open {
             self.out.borrow_mut().append_shared(frame, || worker.spare_buffer());
             self.mark_dirty(worker);

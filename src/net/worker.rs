@@ -144,7 +144,7 @@ impl Worker {
                 let connections = self.connections.borrow();
                 for slot in group.iter() {
                     if let Some(connection) = connections.get(slot as usize) {
-                        connection.send_shared(&self.context, flags, &messages, &frames);
+                        connection.send_shared(&self.context, flags, &frames);
                     }
                 }
             }
@@ -217,9 +217,8 @@ impl Worker {
     }
 
     fn adopt(self: &Rc<Self>, adopt: Adopt) {
-        let Adopt { server, token, purpose, dialect, stream, mut head, response } = adopt;
+        let Adopt { server, token, purpose, dialect, stream, mut head, response, deflate } = adopt;
         let environment = Arc::clone(&server.environment);
-        let max_message = server.engine.max_payload;
         let tcp = match stream {
             // Registration fails when the limit of the event queue is reached: the wire is then
             // closed before it was open.
@@ -235,7 +234,7 @@ impl Worker {
             return;
         };
         let bridged = tcp.is_none();
-        let wire = Rc::new(Wire::new(Arc::clone(&environment), token, tcp, max_message, dialect));
+        let wire = Rc::new(Wire::new(&server, token, tcp, dialect, deflate));
         wire.write_raw(&self.context, &response);
         if bridged {
             self.bridges.borrow_mut().insert((environment.id, token), Rc::clone(&wire));

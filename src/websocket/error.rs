@@ -29,7 +29,7 @@ impl Violation {
     /// RSV2 or RSV3 was set: no extension can have claimed them.
     pub(super) const RSV_2_3: Self =
         Self::protocol("Invalid WebSocket frame: RSV2 and RSV3 must be clear");
-    /// RSV1 was set without permessage-deflate.
+    /// RSV1 was set without permessage-deflate, or not on the first frame of a message.
     pub(super) const RSV_1: Self = Self::protocol("Invalid WebSocket frame: RSV1 must be clear");
     /// A control frame was fragmented.
     pub(super) const EXPECTED_FIN: Self =
@@ -40,6 +40,9 @@ impl Violation {
     /// A text message or a close reason was not UTF-8.
     pub(super) const INVALID_UTF8: Self =
         Self::new(code::INVALID_DATA, "Invalid WebSocket frame: invalid UTF-8 sequence", None);
+    /// A compressed message is not what a compressor writes.
+    pub(super) const INVALID_DEFLATE: Self =
+        Self::new(code::INVALID_DATA, "Invalid compressed data", None);
     /// The declared length does not fit into a JavaScript number.
     pub(super) const LENGTH_UNSUPPORTED: Self =
         Self::new(code::TOO_BIG, "Unsupported WebSocket frame: payload length > 2^53 - 1", None);

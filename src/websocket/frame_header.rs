@@ -14,6 +14,8 @@ const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 pub(super) struct Frame {
     pub(super) opcode: OpCode,
     pub(super) fin: bool,
+    /// Whether it begins a compressed message.
+    pub(super) compressed: bool,
     /// The masking key, turned to fit the next byte.
     pub(super) key: [u8; 4],
     /// Payload bytes that have not come yet.
@@ -23,14 +25,15 @@ pub(super) struct Frame {
 /// Reads the header that `bytes` begins with, and its size; `None` when `bytes` is too short.
 ///
 /// `message_open` tells whether a fragmented message is under way, `room` how many bytes it may
-/// still have. Rules are checked as soon as their bits are there, in the order of `ws`.
+/// still have, `deflate` whether messages may be compressed. Rules are checked as soon as their bits are there, in the order of `ws`.
 pub(super) fn parse(
     bytes: &[u8],
     message_open: bool,
     room: Option<usize>,
+    deflate: bool,
 ) -> Result<Option<(Frame, usize)>, Violation> {
     let &[first, second, ref rest @ ..] = bytes else { return Ok(None) };
-    let opcode = check_flags(first, second, message_open)?;
+    let opcode = check_flags(first, second, message_open, deflate)?;
     let (length, rest) = match second & !MASK {
         LENGTH_16 => match rest.split_first_chunk::<2>() {
             Some((length, rest)) => (u64::from(u16::from_be_bytes(*length)), rest),
@@ -45,16 +48,23 @@ pub(super) fn parse(
     let room = if opcode.is_control() { None } else { room };
     let remaining = check_length(length, room)?;
     let Some((key, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };
-    let frame = Frame { opcode, fin: first & FIN != 0, key: *key, remaining };
+    let (fin, compressed) = (first & FIN != 0, first & RSV1 != 0);
+    let frame = Frame { opcode, fin, compressed, key: *key, remaining };
     Ok(Some((frame, bytes.len() - rest.len())))
 }
 
-/// Checks the first two bytes (RFC 6455, sections 5.1, 5.2, 5.4 and 5.5).
-fn check_flags(first: u8, second: u8, message_open: bool) -> Result<OpCode, Violation> {
+/// Checks the first two bytes (RFC 6455, sections 5.1, 5.2, 5.4 and 5.5; RFC 7692, section 6).
+fn check_flags(
+    first: u8,
+    second: u8,
+    message_open: bool,
+    deflate: bool,
+) -> Result<OpCode, Violation> {
     if first & RSV2_RSV3 != 0 {
         return Err(Violation::RSV_2_3);
     }
-    if first & RSV1 != 0 {
+    let compressed = first & RSV1 != 0;
+    if compressed && !deflate {
         return Err(Violation::RSV_1);
     }
     let bits = first & 0x0f;
@@ -63,11 +73,16 @@ fn check_flags(first: u8, second: u8, message_open: bool) -> Result<OpCode, Viol
         if first & FIN == 0 {
             return Err(Violation::EXPECTED_FIN);
         }
+        if compressed {
+            return Err(Violation::RSV_1);
+        }
         let field = second & !MASK;
         // Half a close code is as wrong as too many bytes.
         if usize::from(field) > MAX_SHORT || (opcode == OpCode::Close && field == 1) {
             return Err(Violation::invalid_control_length(field));
         }
+    } else if compressed && opcode == OpCode::Continuation {
+        return Err(Violation::RSV_1);
     } else if (opcode == OpCode::Continuation) != message_open {
         return Err(Violation::invalid_opcode(bits));
     }

@@ -174,7 +174,7 @@ fn first_protocol(offer: &str) -> Option<&str> {
 }
 
 /// Whether `byte` may stand in a token (RFC 9110, section 5.6.2).
-const fn is_token_byte(byte: u8) -> bool {
+pub(super) const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,

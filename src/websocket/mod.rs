@@ -7,11 +7,15 @@
 //! | `frame_header` | the headers of the frames a client writes |
 //! | [`mask`] | undoing the client's masking |
 //! | [`reader`] | bytes in, messages and control frames out |
+//! | [`extension`] | agreeing on permessage-deflate |
+//! | [`deflate`] | messages in and out of DEFLATE |
 //! | [`error`] | what a peer can do wrong, and the close code for it |
 //!
-//! Nothing here negotiates an extension, so RSV1 is a violation on the way in.
+//! permessage-deflate is the only extension: RSV1 is a violation unless it was agreed on.
 
+pub mod deflate;
 pub mod error;
+pub mod extension;
 pub mod frame;
 mod frame_header;
 pub mod handshake;

@@ -13,6 +13,8 @@
 //! is copied: at most 14 header bytes inline, a message under way in one `Vec`, half a control
 //! frame in another. All are empty and unallocated while nothing waits.
 //!
+//! A compressed message is decompressed when all of it is there, up to the limit and not beyond.
+//!
 //! Neither a chunk nor a fragment is an object of its own here, so tiny ones pin no more than
 //! their bytes, and there is no limit on chunks; the limit on fragments bounds the work that empty
 //! ones can ask for.
@@ -20,6 +22,7 @@
 use std::mem;
 use std::ops::ControlFlow;
 
+use super::deflate::Inflate;
 use super::error::Violation;
 use super::frame::OpCode;
 use super::frame_header::{Frame, MAX_CLIENT_HEADER, parse};
@@ -59,12 +62,16 @@ pub struct Reader {
     state: State,
     /// Type of the message under way: `Text` or `Binary`.
     open: Option<OpCode>,
+    /// Whether the message under way is compressed.
+    compressed: bool,
     /// Frames of the message under way whose header has been seen.
     fragments: usize,
     /// The bytes of the message under way that could not be delivered from the caller's buffer.
     message: Vec<u8>,
     /// The bytes of a control frame under way; it may stand between the fragments of a message.
     control: Vec<u8>,
+    /// Present when compressed messages were agreed on.
+    inflate: Option<Box<Inflate>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,10 +95,19 @@ impl Reader {
             limits,
             state: State::START,
             open: None,
+            compressed: false,
             fragments: 0,
             message: Vec::new(),
             control: Vec::new(),
+            inflate: None,
         }
+    }
+
+    /// Lets messages be compressed. To be called before the first byte.
+    #[must_use]
+    pub fn with_inflate(mut self, inflate: Inflate) -> Self {
+        self.inflate = Some(Box::new(inflate));
+        self
     }
 
     /// Feeds bytes as they came, in any split; they are unmasked in place.
@@ -171,12 +187,13 @@ impl Reader {
         let State::Header { mut bytes, len } = self.state else { return Ok(None) };
         // Nearly always the whole header lies in `buf`. If not, top up the 14 inline bytes: that is
         // enough for any header, and what they hold too much stays in `buf`.
+        let deflate = self.inflate.is_some();
         let parsed = if len == 0 {
-            parse(buf, self.open.is_some(), self.room())?
+            parse(buf, self.open.is_some(), self.room(), deflate)?
         } else {
             let added = buf.len().min(MAX_CLIENT_HEADER - len);
             bytes[len..len + added].copy_from_slice(&buf[..added]);
-            parse(&bytes[..len + added], self.open.is_some(), self.room())?
+            parse(&bytes[..len + added], self.open.is_some(), self.room(), deflate)?
         };
         let Some((frame, size)) = parsed else {
             let total = len + buf.len();
@@ -187,6 +204,7 @@ impl Reader {
         if !frame.opcode.is_control() {
             if frame.opcode != OpCode::Continuation {
                 self.open = Some(frame.opcode);
+                self.compressed = frame.compressed;
             }
             self.fragments += 1;
             if self.limits.max_fragments > 0 && self.fragments > self.limits.max_fragments {
@@ -233,17 +251,34 @@ impl Reader {
         let opcode = self.open.take().expect("a data frame opens or continues a message");
         self.fragments = 0;
         if self.message.is_empty() {
-            return deliver(opcode, chunk, sink);
+            return self.deliver_message(opcode, chunk, sink);
         }
         let mut payload = mem::take(&mut self.message);
         append(&mut payload, chunk, Some(0));
-        deliver(opcode, &payload, sink)
+        self.deliver_message(opcode, &payload, sink)
+    }
+
+    fn deliver_message(
+        &mut self,
+        opcode: OpCode,
+        payload: &[u8],
+        sink: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Violation> {
+        match &mut self.inflate {
+            Some(inflate) if self.compressed => {
+                // The limit holds for what came and for what it becomes.
+                let limit = (self.limits.max_message > 0).then_some(self.limits.max_message);
+                deliver(opcode, &inflate.inflate(payload, limit)?, sink)
+            }
+            Some(_) | None => deliver(opcode, payload, sink),
+        }
     }
 
     fn shut(&mut self) {
         self.state = State::Closed;
         self.message = Vec::new();
         self.control = Vec::new();
+        self.inflate = None;
     }
 }
 

@@ -28,6 +28,7 @@ fn open(host: &Host) -> (u32, Handle) {
             stream: AdoptedStream::Bridge,
             head: Vec::new(),
             response: b"HTTP/1.1 101 \r\n\r\n".to_vec(),
+            deflate: None,
         })),
     );
     let handle = handle_of(&host.next(OPENED));

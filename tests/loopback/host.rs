@@ -158,6 +158,7 @@ impl Host {
             environment: Arc::clone(&environment),
             engine: Arc::new(config),
             limits: Limits::default(),
+            compression: None,
             connect_timeout,
             sessions: dashmap::DashMap::default(),
         };
@@ -258,6 +259,7 @@ impl Host {
             stream: AdoptedStream::Tcp(copy),
             head,
             response,
+            deflate: None,
         }))
     }
 

@@ -92,6 +92,7 @@ fn the_end_of_an_environment_closes_its_connections_only() {
             stream: AdoptedStream::Bridge,
             head: Vec::new(),
             response: Vec::new(),
+            deflate: None,
         })),
     );
     host.next(OPENED);

@@ -1,0 +1,149 @@
+//! Compression on the way out (permessage-deflate): who compresses what, with which window.
+//!
+//! | message | compressed by | window |
+//! |---|---|---|
+//! | to one client, with context takeover | a compressor of that wire, made by its first message | goes on |
+//! | to one client, without | the compressor that the worker has for the form | empty |
+//! | to many | the same, once for all wires with the same form | empty |
+//!
+//! A message compressed with an empty window refers to nothing before it, so a peer can read it
+//! whatever its own window holds. But afterwards that window holds a message that the wire's own
+//! compressor has not seen: it starts again with an empty window too, before it is next used. So a
+//! broadcast costs one compression instead of one for each client, and clients that get nothing but
+//! broadcasts need no compressor; what is given up is the similarity of one broadcast to the last.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+
+use crate::websocket::deflate::{Compressor, Form};
+use crate::websocket::extension::{Agreement, Settings};
+use crate::websocket::frame::{self, OpCode};
+
+/// A scratch buffer is kept up to this many bytes.
+const KEEP_CAPACITY: usize = 64 << 10;
+
+/// What a server that compresses wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Compression {
+    /// Its side of the negotiation.
+    pub settings: Settings,
+    /// Messages of fewer bytes are sent as they are.
+    pub threshold: usize,
+    /// 0 (none) to 9 (best).
+    pub level: u8,
+}
+
+/// The compressing half of one wire.
+#[derive(Debug)]
+pub struct Deflate {
+    threshold: usize,
+    form: Form,
+    context_takeover: bool,
+    /// Made by the first message that goes on with the window of the one before.
+    own: RefCell<Option<Compressor>>,
+    /// Set when the peer's window holds what `own` has not seen.
+    stale: Cell<bool>,
+}
+
+impl Deflate {
+    /// Compresses for a peer that keeps to `agreement`.
+    pub fn new(compression: &Compression, agreement: Agreement) -> Self {
+        Self {
+            threshold: compression.threshold,
+            form: Form { window_bits: agreement.server_window_bits, level: compression.level },
+            context_takeover: !agreement.server_no_context_takeover,
+            own: RefCell::default(),
+            stale: Cell::new(false),
+        }
+    }
+
+    /// How its messages are compressed; wires with the same form can share frames.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The peer gets a compressed message that this wire has not made.
+    pub fn set_stale(&self) {
+        self.stale.set(true);
+    }
+
+    /// Whether a message of `len` bytes is worth it.
+    pub fn takes(&self, len: usize) -> bool {
+        len >= self.threshold
+    }
+
+    /// Appends the frame of one message to `out`: `prefix` and `data`, compressed.
+    pub fn write_frame(
+        &self,
+        shared: &Compressors,
+        opcode: OpCode,
+        prefix: &[u8],
+        data: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        if !self.context_takeover {
+            return shared.write_frame(self.form, opcode, prefix, data, out);
+        }
+        let mut own = self.own.borrow_mut();
+        let compressor = own.get_or_insert_with(|| Compressor::new(self.form));
+        if self.stale.replace(false) {
+            compressor.forget();
+        }
+        let mut scratch = shared.scratch.borrow_mut();
+        write_compressed(compressor, &mut scratch, opcode, prefix, data, out);
+    }
+}
+
+/// What the wires of one worker share: a compressor for each form in use, and a buffer.
+#[derive(Default)]
+pub struct Compressors {
+    /// At most one for each level and window: a handful.
+    compressors: RefCell<Vec<(Form, Compressor)>>,
+    scratch: RefCell<Vec<u8>>,
+}
+
+impl fmt::Debug for Compressors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compressors").finish_non_exhaustive()
+    }
+}
+
+impl Compressors {
+    /// Appends the frame of a message that refers to no other.
+    pub fn write_frame(
+        &self,
+        form: Form,
+        opcode: OpCode,
+        prefix: &[u8],
+        data: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        let mut compressors = self.compressors.borrow_mut();
+        let known = compressors.iter().position(|(other, _)| *other == form);
+        let index = known.unwrap_or_else(|| {
+            compressors.push((form, Compressor::new(form)));
+            compressors.len() - 1
+        });
+        let compressor = &mut compressors[index].1;
+        compressor.forget();
+        write_compressed(compressor, &mut self.scratch.borrow_mut(), opcode, prefix, data, out);
+    }
+}
+
+/// Compresses into `scratch`, because the size stands in front, and appends the frame to `out`.
+fn write_compressed(
+    compressor: &mut Compressor,
+    scratch: &mut Vec<u8>,
+    opcode: OpCode,
+    prefix: &[u8],
+    data: &[u8],
+    out: &mut Vec<u8>,
+) {
+    scratch.clear();
+    compressor.compress(prefix, data, scratch);
+    frame::write_header(out, opcode, true, scratch.len());
+    out.extend_from_slice(scratch);
+    if scratch.capacity() > KEEP_CAPACITY {
+        *scratch = Vec::new();
+    }
+}
