@@ -72,6 +72,7 @@ const Record = Object.freeze({
   CONNECT_TIMEOUT: 14,
   INVALID_PACKET: 15,
   DRAIN: 16,
+  CONTROL: 17,
   HEARTBEAT: 18,
   ANSWER: 20,
   DROP: 21,

@@ -6,7 +6,7 @@ const debug = require("debug")("engine");
 const { getBridge, workerCount } = require("./bridge");
 const { Conn } = require("./conn");
 const { serializeCookie } = require("./cookie");
-const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES, unsupported } = require("./errors");
+const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES } = require("./errors");
 const { generateId } = require("./ids");
 const { UpgradeResponse, applyMiddlewares } = require("./middleware");
 const { PollingDoor } = require("./polling-door");
@@ -14,8 +14,11 @@ const { abortHandshake, abortRequest, abortUpgrade } = require("./refusal");
 const { KeptRequest, RequestInfo, parseQuery } = require("./request-info");
 const { protocolOf, verify } = require("./verify");
 const { WebSocketDoor } = require("./websocket-door");
+const { WebTransportDoor, receiveSession } = require("./webtransport");
 
 const TRANSPORTS = ["polling", "websocket"];
+/** The transports that a session may be upgraded to from polling. */
+const UPGRADES = ["websocket", "webtransport"];
 const DESTROY_UPGRADE_TIMEOUT = 1000; // ms
 
 const DEFAULTS = {
@@ -42,7 +45,7 @@ const NO_ORIGIN = { remoteAddress: undefined, rebuild: () => undefined };
  * hands them to the workers.
  *
  * Emits "connection" (conn), "connection_error" ({ req, code, message, context }), "initial_headers" and "headers"
- * (headers, req).
+ * (headers, req), "flush" (conn, packets) and "drain" (conn).
  */
 class Engine extends EventEmitter {
   /** @param {any} [opts] options of Engine.IO, as documented there */
@@ -51,10 +54,15 @@ class Engine extends EventEmitter {
     /** @type {any} */
     this.opts = { ...DEFAULTS, ...opts };
     workerCount(opts.workers); // a wrong value is told at once, not at the first request
+    if (opts.wsEngine) debug("option wsEngine is not used: WebSockets are served natively");
     if (opts.cookie) this.opts.cookie = { ...COOKIE_DEFAULTS, ...opts.cookie };
     /** @type {Function[]} */
     this.middlewares = [];
     this.clientsCount = 0;
+    /** @type {Record<string, Conn>} the open sessions by id */
+    this.clients = {};
+    /** whether somebody listens to what leaves on any connection */
+    this.showsFlushes = false;
     /** @type {import("node:http").Server | undefined} */
     this.httpServer = undefined;
     /** @type {any} ms; an option of the Socket.IO server that the workers watch over */
@@ -84,27 +92,6 @@ class Engine extends EventEmitter {
     return ENGINE_ERROR_MESSAGES;
   }
 
-  /**
-   * The open sessions by id, in a fresh object.
-   *
-   * @returns {Record<string, Conn>}
-   */
-  get clients() {
-    /** @type {Record<string, Conn>} */
-    const clients = {};
-    for (const conn of this.conns()) clients[conn.id] = conn;
-    return clients;
-  }
-
-  /** @yields {Conn} */
-  *conns() {
-    if (this._bridge === undefined) return;
-    for (const session of this._bridge.sessions()) {
-      if (session instanceof Conn && session.server === this && session.readyState !== "closed")
-        yield session;
-    }
-  }
-
   /** @returns {import("./bridge").Bridge} */
   bridge() {
     return (this._bridge ??= getBridge(this.opts.workers));
@@ -123,6 +110,7 @@ class Engine extends EventEmitter {
         maxHttpBufferSize: opts.maxHttpBufferSize,
         polling: opts.transports.includes("polling"),
         websocket: opts.transports.includes("websocket"),
+        webtransport: opts.transports.includes("webtransport"),
         allowUpgrades: !!opts.allowUpgrades,
         initialPacket: opts.initialPacket ?? undefined,
       });
@@ -156,7 +144,7 @@ class Engine extends EventEmitter {
    * @returns {string[]} the transports to which it may be upgraded
    */
   upgrades(transport) {
-    return this.opts.allowUpgrades && transport === "polling" ? ["websocket"] : [];
+    return this.opts.allowUpgrades && transport === "polling" ? UPGRADES : [];
   }
 
   /**
@@ -167,13 +155,19 @@ class Engine extends EventEmitter {
    * @param {import("./verify").Verdict} done
    */
   verify(req, upgrade, done) {
-    verify(
-      req,
-      upgrade,
-      this.opts,
-      (sid) => TRANSPORTS[this.bridge().native.lookup(this.nativeId(), sid)],
-      done,
-    );
+    verify(req, upgrade, this.opts, (sid) => this.transportOf(sid), done);
+  }
+
+  /**
+   * @param {string} sid
+   * @returns {string | undefined} the current transport of an open session
+   * @private
+   */
+  transportOf(sid) {
+    const name = TRANSPORTS[this.bridge().native.lookup(this.nativeId(), sid)];
+    // to the workers a WebTransport session is a WebSocket
+    const isKnown = name === "websocket" && Object.hasOwn(this.clients, sid);
+    return isKnown ? this.clients[sid].transportName : name;
   }
 
   /**
@@ -416,9 +410,23 @@ class Engine extends EventEmitter {
     );
   }
 
-  /** @returns {never} */
-  onWebTransportSession() {
-    throw unsupported("WebTransport");
+  /**
+   * Takes a WebTransport session.
+   *
+   * @param {any} session in the shape of the W3C's WebTransport interface, as `@fails-components/webtransport` makes it
+   * @returns {Promise<void>}
+   */
+  async onWebTransportSession(session) {
+    if (this.middlewares.length > 0) {
+      debug("closing session since WebTransport is not compatible with middlewares");
+      return session.close();
+    }
+    const opened = await receiveSession(session, this.opts);
+    if (opened === undefined) return;
+    const { sid, stream } = opened;
+    this._wires++;
+    // the id is made here and not by generateId(), which is given a request
+    new WebTransportDoor(this, session, stream).open(sid ?? generateId(), sid === undefined);
   }
 
   /**
@@ -428,10 +436,36 @@ class Engine extends EventEmitter {
    */
   close() {
     debug("closing all open clients");
-    for (const conn of this.conns()) conn.close(true);
+    for (const conn of Object.values(this.clients)) conn.close(true);
     this._closed = true;
     this.settle();
     return this;
+  }
+
+  // --- listeners: "flush" and "drain" of all connections cost something only while somebody listens ---
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  on(name, listener) {
+    super.on(name, listener);
+    if (name === "flush" || name === "drain") this.showFlushes();
+    return this;
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  addListener(name, listener) {
+    return this.on(name, listener);
+  }
+
+  /** @private */
+  showFlushes() {
+    this.showsFlushes = true;
+    for (const conn of Object.values(this.clients)) conn.watch();
   }
 
   // --- from the bridge ---
@@ -446,7 +480,7 @@ class Engine extends EventEmitter {
    */
   onopen(handle, sid, transport, token, peer) {
     const bridge = this.bridge();
-    const door = /** @type {PollingDoor | WebSocketDoor | undefined} */ (
+    const door = /** @type {PollingDoor | WebSocketDoor | WebTransportDoor | undefined} */ (
       /** @type {any} */ (bridge.doors.get(token))
     );
     const req = door?.req;
@@ -456,18 +490,14 @@ class Engine extends EventEmitter {
         ? new KeptRequest(req, peer)
         : new RequestInfo(req, peer)
       : NO_ORIGIN;
-    const conn = new Conn(
-      this,
-      bridge,
-      handle,
-      sid,
-      transport,
-      origin,
-      door ? door.kind : "polling",
-    );
+    if (door instanceof WebTransportDoor) transport = door.transport;
+    const kind = door ? door.kind : "polling";
+    if (debug.enabled) debug('handshaking client "%s"', sid);
+    const conn = new Conn(this, bridge, handle, sid, transport, origin, kind);
     if (door instanceof WebSocketDoor) door.req = undefined;
     if (seen) conn.exposeRequest();
     bridge.adopt(handle, conn);
+    this.clients[sid] = conn;
     this.clientsCount++;
     this.emit("connection", conn);
     return conn;
@@ -506,14 +536,24 @@ class Engine extends EventEmitter {
    */
   onupgraded(conn, token) {
     const door = /** @type {any} */ (this.bridge().doors.get(token));
-    if (!(door instanceof WebSocketDoor)) return;
+    if (door === undefined) return;
     conn.door = door.kind;
     door.req = undefined;
     door.probeOf = undefined;
   }
 
-  /** @param {Conn} _conn */
-  onclosed(_conn) {
+  /**
+   * @param {number} token
+   * @returns {number} index of the name of the transport that the door leads to
+   */
+  transportOfDoor(token) {
+    const door = /** @type {any} */ (this.bridge().doors.get(token));
+    return door === undefined ? WebSocketDoor.prototype.transport : door.transport;
+  }
+
+  /** @param {Conn} conn */
+  onclosed(conn) {
+    delete this.clients[conn.id];
     this.clientsCount--;
     if (this._closed) process.nextTick(() => this.settle());
   }

@@ -203,4 +203,7 @@ class WebSocketDoor {
   }
 }
 
+/** Index of the transport's name. */
+WebSocketDoor.prototype.transport = 1;
+
 module.exports = { WebSocketDoor };

@@ -117,6 +117,8 @@ export interface ServerConfig {
   polling: boolean
   /** Whether WebSocket is offered. */
   websocket: boolean
+  /** Whether WebTransport is offered. */
+  webtransport: boolean
   /** Whether a polling session may become a WebSocket one. */
   allowUpgrades: boolean
   /** A message that every client gets right after the handshake. */

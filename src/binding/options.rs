@@ -24,6 +24,8 @@ pub struct ServerConfig {
     pub polling: bool,
     /// Whether WebSocket is offered.
     pub websocket: bool,
+    /// Whether WebTransport is offered.
+    pub webtransport: bool,
     /// Whether a polling session may become a WebSocket one.
     pub allow_upgrades: bool,
     /// A message that every client gets right after the handshake.
@@ -49,6 +51,7 @@ impl ServerConfig {
             max_payload: usize::try_from(millis(self.max_http_buffer_size)).unwrap_or(usize::MAX),
             polling: self.polling,
             websocket: self.websocket,
+            webtransport: self.webtransport,
             allow_upgrades: self.allow_upgrades,
             initial_packet: self.initial_packet.as_ref().map(|packet| {
                 let (data, binary) = match packet {

@@ -17,6 +17,8 @@ pub struct Config {
     pub polling: bool,
     /// Whether WebSocket is offered.
     pub websocket: bool,
+    /// Whether WebTransport is offered.
+    pub webtransport: bool,
     /// Whether the handshake announces that a polling session may move to WebSocket.
     pub allow_upgrades: bool,
     /// A message that every session gets right behind its handshake.
@@ -32,6 +34,7 @@ impl Default for Config {
             max_payload: 1_000_000,
             polling: true,
             websocket: true,
+            webtransport: false,
             allow_upgrades: true,
             initial_packet: None,
         }

@@ -29,8 +29,8 @@ use crate::socketio::{self, Completed, Decoded, Decoder, PacketType, ParseError}
 pub mod watch {
     /// A record for each heartbeat.
     pub const HEARTBEAT: u8 = 1;
-    /// A record when everything queued has been written after a jam.
-    pub const DRAIN: u8 = 2;
+    /// A record for each Engine.IO packet that is not a message.
+    pub const CONTROL: u8 = 2;
 }
 
 /// One client.
@@ -43,6 +43,8 @@ pub struct Connection {
     /// The deadline that the worker has for it; `u64::MAX` when none.
     pub scheduled: Cell<u64>,
     watched: Cell<u8>,
+    /// Marks that JavaScript waits for: see [`Connection::mark`].
+    marks: Cell<u32>,
     /// Whether the worker knows that buffered messages wait for [`Connection::flush_session`].
     unflushed: Cell<bool>,
     /// What this connection has put into the inbox since the drain that `drains` counts.
@@ -117,6 +119,7 @@ impl Connection {
             }),
             scheduled: Cell::new(u64::MAX),
             watched: Cell::new(0),
+            marks: Cell::new(0),
             unflushed: Cell::new(false),
             inbox_bytes: Cell::new(0),
             drains: Cell::new(0),
@@ -142,6 +145,16 @@ impl Connection {
     }
 
     // --- what comes in -------------------------------------------------------------------------
+
+    /// Tells JavaScript of a packet that is not a message, if it wants to know.
+    fn show_control(&self, out: bool, packet: &str) {
+        if self.watched.get() & watch::CONTROL != 0 {
+            self.push(|record| {
+                record.kind(Kind::Control).number(self.handle.raw());
+                record.number(u32::from(out)).string(packet);
+            });
+        }
+    }
 
     fn handle_packet(&self, state: &mut State, now: u64, link: Link, packet: engineio::Packet<'_>) {
         let State { session, decoder, .. } = state;
@@ -279,6 +292,13 @@ impl Connection {
         let State { session, decoder, .. } = state;
         let limits = &self.server.limits;
         let mut failure = None;
+        if self.watched.get() & watch::CONTROL != 0 {
+            for packet in body.split(|&byte| byte == 0x1e) {
+                if !matches!(packet.first(), Some(b'4' | b'b') | None) {
+                    self.show_control(false, &String::from_utf8_lossy(packet));
+                }
+            }
+        }
         session.handle_post_body(now, request, body, |data| {
             let result = match data {
                 Data::Text(text) => decoder.handle_text(now, limits, text).map(|decoded| {
@@ -327,7 +347,11 @@ impl Connection {
             }
         }
         if state.session.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            let waited = state.session.awaits_pong();
             state.session.handle_timeout(now);
+            if !waited && state.session.awaits_pong() {
+                self.show_control(true, "2");
+            }
         }
         drop(state);
         self.settle(worker);
@@ -441,6 +465,25 @@ impl Connection {
     /// Which extra records JavaScript wants.
     pub fn set_watched(&self, mask: u8) {
         self.watched.set(mask);
+    }
+
+    /// JavaScript wants to know when what has been sent so far has left.
+    ///
+    /// It is written now, as far as the peer takes it, so that only those who ask pay for it.
+    pub fn mark(&self, worker: &Context) {
+        self.marks.set(self.marks.get() + 1);
+        let wire = self.wire(Link::Main);
+        if let Some(wire) = wire {
+            wire.flush(worker);
+            if wire.queued() == 0 {
+                self.handle_drained();
+            }
+        } else {
+            self.flush_session(worker);
+            if self.state.borrow().session.buffered() == 0 {
+                self.handle_drained();
+            }
+        }
     }
 
     // --- carrying out --------------------------------------------------------------------------
@@ -592,7 +635,13 @@ impl Carried for Connection {
     fn handle_text(&self, now: u64, link: Link, text: &str) {
         let state = &mut *self.state.borrow_mut();
         match engineio::decode_text(text) {
-            Ok(packet) => self.handle_packet(state, now, link, packet),
+            Ok(packet) => {
+                let kind = packet.kind;
+                self.handle_packet(state, now, link, packet);
+                if kind != engineio::PacketType::Message && link == Link::Main {
+                    self.show_control(false, text);
+                }
+            }
             Err(_) => state.session.handle_invalid_packet(now, link),
         }
     }
@@ -620,9 +669,10 @@ impl Carried for Connection {
     }
 
     fn handle_drained(&self) {
-        if self.watched.get() & watch::DRAIN != 0 {
+        let marks = self.marks.replace(0);
+        if marks > 0 {
             self.push(|record| {
-                record.kind(Kind::Drain).number(self.handle.raw());
+                record.kind(Kind::Drain).number(self.handle.raw()).number(marks);
             });
         }
     }

@@ -169,6 +169,11 @@ impl Worker {
                     connection.set_watched(mask);
                 }
             }
+            Command::Mark { slot } => {
+                if let Some(connection) = self.connection(slot) {
+                    self.guard(Some(&connection), || connection.mark(self));
+                }
+            }
             Command::Adopt(adopt) => self.adopt(*adopt),
             Command::OpenPolling { server, token, sid } => {
                 let connection = self.open(server, sid, Transport::Polling, None, token, None);
