@@ -526,7 +526,7 @@ class Engine extends EventEmitter {
    */
   onupgrading(conn, token) {
     const door = /** @type {any} */ (this.bridge().doors.get(token));
-    if (door instanceof WebSocketDoor) door.probeOf = conn;
+    if (door !== undefined) door.probeOf = conn;
     else conn.upgrading = false; // it has gone already
   }
 

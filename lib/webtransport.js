@@ -114,6 +114,8 @@ class WebTransportDoor {
     this.req = undefined;
     this.kind = /** @type {"bridge"} */ ("bridge");
     this.ended = false;
+    /** @type {import("./conn").Conn | undefined} the session whose transport it asks to become */
+    this.probeOf = undefined;
     /** bytes of a frame of the worker that is not complete */
     this.rest = Buffer.alloc(0);
     /** @type {(() => void) | undefined} set while the worker wants to hear nothing */
@@ -238,6 +240,8 @@ class WebTransportDoor {
     this.unpause();
     this.bridge.doors.delete(this.token);
     this.bridge.release();
+    if (this.probeOf !== undefined) this.probeOf.upgrading = false;
+    this.probeOf = undefined;
     const { session, stream } = this;
     stream.reader.cancel().catch(noop);
     // what is written must leave first
