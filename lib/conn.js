@@ -451,8 +451,7 @@ class Conn extends LazyEmitter {
     if (this._outbox === undefined && this.wantsFlushes()) this._outbox = new Outbox(this);
     let watched = debug.enabled ? CONTROL | OUTGOING | INCOMING : 0;
     if (this.listenerCount("heartbeat") > 0) watched |= HEARTBEAT;
-    if (this._outbox !== undefined || this.listenerCount("packetCreate") > 0)
-      watched |= OUTGOING | CONTROL;
+    if (this._outbox !== undefined) watched |= OUTGOING | CONTROL;
     if (this.listenerCount("packet") > 0) watched |= INCOMING | CONTROL;
     if (this.listenerCount("data") + this.listenerCount("message") > 0) watched |= INCOMING;
     const before = this._watched;
@@ -470,7 +469,10 @@ class Conn extends LazyEmitter {
    */
   wantsFlushes() {
     return (
-      this.server.showsFlushes || this.listenerCount("flush") > 0 || this.listenerCount("drain") > 0
+      this.server.showsFlushes ||
+      this.listenerCount("flush") > 0 ||
+      this.listenerCount("drain") > 0 ||
+      this.listenerCount("packetCreate") > 0
     );
   }
 }

@@ -38,7 +38,7 @@ const CLOSE_FRAME = Buffer.from([0x88, 0x00]);
 
 const COOKIE_DEFAULTS = { name: "io", path: "/", httpOnly: true, sameSite: "lax" };
 
-const NO_ORIGIN = { remoteAddress: undefined, rebuild: () => undefined };
+const NO_ORIGIN = { remoteAddress: undefined, rebuild: () => null };
 
 /**
  * The Engine.IO server as programs see it (`io.engine`): it looks at requests, lets them through or refuses them, and

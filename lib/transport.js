@@ -25,8 +25,8 @@ class Transport extends LazyEmitter {
   get writable() {
     const conn = this._conn;
     if (conn.readyState === "closed") return false;
-    if (this.name === "polling") return conn.server.polls.has(conn.id);
-    return conn._outbox === undefined || !conn._outbox.busy;
+    if (conn._outbox?.busy) return false;
+    return this.name !== "polling" || conn.server.polls.has(conn.id);
   }
 
   get readyState() {

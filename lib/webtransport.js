@@ -6,6 +6,9 @@ const { PacketReader, encodePackets, webSocketFrame } = require("./webtransport-
 
 /** @typedef {import("./engine").Engine} Engine */
 
+/** ms that a peer may take to read what is left for it when its session is closed */
+const CLOSE_TIMEOUT = 30_000;
+
 /** What goes to the worker in place of a packet that can't be read: no packet is empty, so the session ends. */
 const INVALID = webSocketFrame("");
 
@@ -246,7 +249,13 @@ class WebTransportDoor {
     stream.reader.cancel().catch(noop);
     // what is written must leave first
     const close = () => session.close();
-    stream.writer.close().then(close, close).catch(noop);
+    const timeout = setTimeout(close, CLOSE_TIMEOUT).unref();
+    stream.writer
+      .close()
+      .catch(noop)
+      .then(close)
+      .catch(noop)
+      .finally(() => clearTimeout(timeout));
     this.engine.onwireClosed();
   }
 }
