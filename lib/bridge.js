@@ -213,6 +213,9 @@ class Bridge {
       case Record.CONNECT_ERROR:
         this.session(record[1])?.onpacket(kind, record[2], -1, undefined, null);
         return;
+      case Record.CONTROL:
+        this.session(record[1])?.onrecord(kind, record[2], record[3]); // in order with the messages
+        return;
       case Record.OPEN:
         this.open(record);
         return;

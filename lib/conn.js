@@ -120,7 +120,7 @@ class Conn extends LazyEmitter {
    */
   get request() {
     const req = this._origin.rebuild();
-    this.exposeRequest(req);
+    if (req !== undefined) this.exposeRequest(req);
     return req;
   }
 
@@ -140,6 +140,8 @@ class Conn extends LazyEmitter {
       enumerable: true,
       configurable: true,
     });
+    // once deleted, it stays so
+    this._origin = { remoteAddress: this.remoteAddress, rebuild: noop };
   }
 
   /**
@@ -476,5 +478,7 @@ class Conn extends LazyEmitter {
     );
   }
 }
+
+function noop() {}
 
 module.exports = { Conn };

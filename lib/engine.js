@@ -499,8 +499,23 @@ class Engine extends EventEmitter {
     bridge.adopt(handle, conn);
     this.clients[sid] = conn;
     this.clientsCount++;
+    if (this.showsFlushes) this.showOpenPacket(conn);
     this.emit("connection", conn);
     return conn;
+  }
+
+  /**
+   * Shows the handshake, which the worker has sent, to the listeners of "flush" and "drain".
+   *
+   * @param {Conn} conn
+   * @private
+   */
+  showOpenPacket(conn) {
+    const { transports, pingInterval, pingTimeout, maxHttpBufferSize: maxPayload } = this.opts;
+    const upgrades = this.upgrades(conn.transportName).filter((name) => transports.includes(name));
+    const data = JSON.stringify({ sid: conn.id, upgrades, pingInterval, pingTimeout, maxPayload });
+    this.emit("flush", conn, [{ type: "open", options: { compress: true }, data }]);
+    this.emit("drain", conn);
   }
 
   /**
