@@ -9,6 +9,7 @@ use crate::engineio::{Config, OutMessage};
 /// What the data plane has to know of a server. Times are milliseconds, sizes bytes; `JavaScript`
 /// fills in upstream's defaults.
 #[napi(object)]
+#[expect(clippy::struct_excessive_bools, reason = "options that are switched one by one")]
 pub struct ServerConfig {
     /// Time between two pings of the server.
     pub ping_interval: f64,

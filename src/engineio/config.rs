@@ -4,6 +4,7 @@ use super::packet::OutMessage;
 
 /// The options of a server that its sessions need; shared by all of them.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "options that are switched one by one")]
 pub struct Config {
     /// Milliseconds between a pong and the next ping.
     pub ping_interval: u64,
