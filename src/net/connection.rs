@@ -474,7 +474,7 @@ impl Connection {
         self.marks.set(self.marks.get() + 1);
         let wire = self.wire(Link::Main);
         if let Some(wire) = wire {
-            wire.flush(worker);
+            Rc::clone(&wire).flush(worker);
             if wire.queued() == 0 {
                 self.handle_drained();
             }

@@ -171,7 +171,7 @@ impl Worker {
             }
             Command::Mark { slot } => {
                 if let Some(connection) = self.connection(slot) {
-                    self.guard(Some(&connection), || connection.mark(self));
+                    self.guard(Some(&connection), || connection.mark(&self.context));
                 }
             }
             Command::Adopt(adopt) => self.adopt(*adopt),
