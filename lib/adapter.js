@@ -200,10 +200,11 @@ class NativeAdapter extends Adapter {
     packet.nsp = this.nsp.name;
     const encoded = encode(packet.type, packet.nsp, packet.id, packet.data);
     const flags = flagsOf(opts.flags);
-    if (this.nsp._outgoing > 0 || (this._bridge !== undefined && this._bridge.watchers > 0)) {
+    if (this.nsp._outgoing > 0 || this.isWatched()) {
+      const options = this.isWatched() ? packetOptions(encoded, opts.flags) : undefined;
       this.forEach(opts, (socket) => {
         socket.notifyOutgoingListeners(packet);
-        socket.client.conn.showOutgoing(encoded, flags);
+        if (options !== undefined) socket.client.conn.showOutgoing(encoded, flags, options);
       });
     }
     this.fanOut(encoded, flags, opts);
@@ -224,15 +225,24 @@ class NativeAdapter extends Adapter {
     packet.id = this.nsp._ids++;
     const encoded = encode(packet.type, packet.nsp, packet.id, packet.data);
     const flags = flagsOf(opts.flags);
+    const options = this.isWatched() ? packetOptions(encoded, opts.flags) : undefined;
     let count = 0;
     this.forEach(opts, (socket) => {
       count++;
       socket.acks.set(packet.id, ack);
       socket.notifyOutgoingListeners(packet);
-      socket.client.conn.showOutgoing(encoded, flags);
+      if (options !== undefined) socket.client.conn.showOutgoing(encoded, flags, options);
     });
     this.fanOut(encoded, flags, opts);
     clientCountCallback(count);
+  }
+
+  /**
+   * @returns {boolean} whether somebody looks at what connections are sent
+   * @private
+   */
+  isWatched() {
+    return this._bridge !== undefined && this._bridge.watchers > 0;
   }
 
   /**
@@ -271,6 +281,41 @@ const NONE = [];
 function flagsOf(flags) {
   if (flags === undefined) return 0;
   return (flags.volatile ? VOLATILE : 0) | (flags.compress === false ? NO_COMPRESS : 0);
+}
+
+/**
+ * What listeners of "packetCreate" see as the options of a broadcast packet.
+ *
+ * @param {string | any[]} encoded
+ * @param {any} [flags]
+ * @returns {any}
+ */
+function packetOptions(encoded, flags) {
+  /** @type {any} */
+  const options = { preEncoded: true, volatile: flags?.volatile, compress: flags?.compress };
+  if (typeof encoded === "string") options.wsPreEncodedFrame = textFrame(`4${encoded}`);
+  return options;
+}
+
+/**
+ * @param {string} text
+ * @returns {[Buffer, Buffer]} the header and the payload of a WebSocket frame (RFC 6455 §5.2), final and unmasked
+ */
+function textFrame(text) {
+  const payload = Buffer.from(text);
+  const { length } = payload;
+  const header = Buffer.alloc(length < 126 ? 2 : length < 65536 ? 4 : 10);
+  header[0] = 0x81;
+  if (length < 126) {
+    header[1] = length;
+  } else if (length < 65536) {
+    header[1] = 126;
+    header.writeUInt16BE(length, 2);
+  } else {
+    header[1] = 127;
+    header.writeUIntBE(length, 4, 6);
+  }
+  return [header, payload];
 }
 
 module.exports = { NativeAdapter, flagsOf };

@@ -75,6 +75,7 @@ const Record = Object.freeze({
   CONNECT_TIMEOUT: 14,
   INVALID_PACKET: 15,
   DRAIN: 16,
+  CONTROL: 17,
   HEARTBEAT: 18,
   ANSWER: 20,
   DROP: 21,
@@ -214,6 +215,9 @@ class Bridge {
       case Record.DISCONNECT:
       case Record.CONNECT_ERROR:
         this.session(record[1])?.onpacket(kind, record[2], -1, undefined, null);
+        return;
+      case Record.CONTROL:
+        this.session(record[1])?.onrecord(kind, record[2], record[3]); // in order with the messages
         return;
       case Record.OPEN:
         this.open(record);

@@ -109,4 +109,4 @@ function serveClientFile(name, req, res) {
   );
 }
 
-module.exports = { isClientFile, serveClientFile };
+module.exports = { ETAG, bodyOf, isClientFile, serveClientFile };

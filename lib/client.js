@@ -293,7 +293,11 @@ class Client {
     if (typeof encodedPackets[0] !== "string") {
       for (const data of encodedPackets) conn.write(data, opts);
     } else {
-      conn.sendEncoded(encodedPackets.length === 1 ? encodedPackets[0] : encodedPackets, flags);
+      conn.sendEncoded(
+        encodedPackets.length === 1 ? encodedPackets[0] : encodedPackets,
+        flags,
+        opts,
+      );
     }
   }
 

@@ -3,52 +3,23 @@
 const debug = require("debug")("engine:socket");
 const { LazyEmitter } = require("./lazy-emitter");
 const { NO_COMPRESS, VOLATILE } = require("./ops");
+const { Outbox } = require("./outbox");
 const { Record } = require("./bridge");
-const { encode } = require("./encoder");
+const { encode, isBinary } = require("./encoder");
 const { transportError } = require("./errors");
+const { PACKET_TYPES } = require("./packet");
+const { Transport } = require("./transport");
 
 /** @typedef {import("./bridge").Bridge} Bridge */
 
-// what somebody listens to, beside the events that come anyway
+// what somebody listens to, beside the events that come anyway; the first two are asked of the worker
 const HEARTBEAT = 1;
-const DRAIN = 2;
+const CONTROL = 2;
 const OUTGOING = 4;
 const INCOMING = 8;
 
-const NAMES = ["polling", "websocket"];
-const WEBSOCKET = 1;
-
-/**
- * The transport of a connection, as far as it can be seen: the real one lives in a worker.
- */
-class Transport extends LazyEmitter {
-  /**
-   * @param {Conn} conn
-   * @param {string} name
-   */
-  constructor(conn, name) {
-    super();
-    /** @private */
-    this._conn = conn;
-    this.name = name;
-    this.sid = conn.id;
-    this.protocol = conn.protocol;
-    this.supportsBinary = true;
-    this.discarded = false;
-  }
-
-  /** Whether a packet would leave at once, as far as this thread knows; volatile packets are dropped by the workers. */
-  get writable() {
-    const conn = this._conn;
-    return (
-      conn.readyState === "open" && (this.name !== "polling" || conn.server.polls.has(conn.id))
-    );
-  }
-
-  get readyState() {
-    return this._conn.readyState;
-  }
-}
+const NAMES = ["polling", "websocket", "webtransport"];
+const POLLING = 0;
 
 /**
  * A session as programs see it (`socket.conn`).
@@ -57,7 +28,8 @@ class Transport extends LazyEmitter {
  *      └──────────────────────────────▲   the peer, a timeout, an error
  *
  * Emits "close" (reason, description), "upgrading" and "upgrade" (transport); and, at a price that is paid only while
- * somebody listens: "heartbeat", "drain", "packetCreate", "packet", "data" and "message".
+ * somebody listens: "heartbeat", "flush" (packets), "drain", "packetCreate" (packet), "packet" (packet), "data" and
+ * "message" (data).
  */
 class Conn extends LazyEmitter {
   /**
@@ -89,13 +61,34 @@ class Conn extends LazyEmitter {
     this._transportIndex = NAMES.indexOf(form.transport);
     /** @type {Transport | undefined} @private */
     this._transport = undefined;
+    /** @type {Transport | undefined} @private the one that probes */
+    this._next = undefined;
+    /** @type {Outbox | undefined} from the first look at what has left on */
+    this._outbox = undefined;
     /** @private */
     this._watched = 0;
+    if (debug.enabled || server.showsFlushes) this.watch();
   }
 
-  /** What waits to be written is in the workers. @returns {any[]} */
+  /**
+   * The packets that the transport could not take yet. They are counted from the first look on.
+   *
+   * @returns {any[]}
+   */
   get writeBuffer() {
-    return [];
+    return this.outbox().packets;
+  }
+
+  /**
+   * @returns {Outbox}
+   * @private
+   */
+  outbox() {
+    if (this._outbox === undefined) {
+      this._outbox = new Outbox(this);
+      this.watch();
+    }
+    return this._outbox;
   }
 
   /** @returns {string | undefined} */
@@ -124,7 +117,7 @@ class Conn extends LazyEmitter {
    */
   get request() {
     const req = this._origin.rebuild();
-    this.exposeRequest(req);
+    if (req !== undefined) this.exposeRequest(req);
     return req;
   }
 
@@ -144,6 +137,8 @@ class Conn extends LazyEmitter {
       enumerable: true,
       configurable: true,
     });
+    // once deleted, it stays so
+    this._origin = { remoteAddress: this.remoteAddress, rebuild: noop };
   }
 
   /**
@@ -188,10 +183,12 @@ class Conn extends LazyEmitter {
       debug("packet of type %s is left to the worker", type);
       return;
     }
+    if (!data) data = "";
+    else if (typeof data !== "string" && !isBinary(data)) data = String(data);
     const flags = options?.compress === false ? NO_COMPRESS : 0;
-    if (this._watched & OUTGOING) this.showOutgoing(data, flags, options);
+    if (typeof callback === "function") this.outbox();
+    if (this._watched & OUTGOING) this.showOutgoing(data, flags, options, callback);
     this._bridge.ops.sendRaw(this._handle, flags, data);
-    if (typeof callback === "function") process.nextTick(callback, this.transport);
   }
 
   /**
@@ -199,34 +196,48 @@ class Conn extends LazyEmitter {
    *
    * @param {string | any[]} encoded a text, or the text and then the attachments
    * @param {number} flags VOLATILE, NO_COMPRESS
+   * @param {any} [options] as given to the caller
    */
-  sendEncoded(encoded, flags) {
+  sendEncoded(encoded, flags, options) {
     if (this.readyState !== "open") return;
-    if (this._watched & OUTGOING) this.showOutgoing(encoded, flags);
+    if (this._watched & OUTGOING) this.showOutgoing(encoded, flags, options);
     if (typeof encoded === "string") this._bridge.ops.send(this._handle, flags, encoded);
     else this._bridge.ops.sendBinary(this._handle, flags, encoded);
   }
 
   /**
-   * Shows what is about to be sent to the listeners of "packetCreate".
+   * Shows what is about to be sent to the listeners of "packetCreate", "flush" and "drain".
    *
    * @param {any} encoded
    * @param {number} flags
-   * @param {any} [options]
+   * @param {any} [options] those of the packets; made from the flags when left out
+   * @param {Function} [callback] called when the last packet has left
    */
-  showOutgoing(encoded, flags, options) {
-    if (!(this._watched & OUTGOING)) return;
-    for (const data of Array.isArray(encoded) ? encoded : [encoded]) {
-      this.emit("packetCreate", {
-        type: "message",
-        options: {
-          ...options,
-          compress: (flags & NO_COMPRESS) === 0,
-          volatile: (flags & VOLATILE) !== 0,
-        },
-        data,
-      });
+  showOutgoing(encoded, flags, options, callback) {
+    if (!(this._watched & OUTGOING) || this.readyState !== "open") return;
+    if (flags & VOLATILE && !this.transport.writable) return;
+    options ??= flags & VOLATILE ? { volatile: true } : {};
+    options.compress = (flags & NO_COMPRESS) === 0;
+    const list = Array.isArray(encoded) ? encoded : [encoded];
+    for (let i = 0; i < list.length; i++) {
+      this.showPacket("message", list[i], options, i === list.length - 1 ? callback : undefined);
     }
+  }
+
+  /**
+   * @param {string} type
+   * @param {any} data
+   * @param {any} options
+   * @param {Function} [callback]
+   * @private
+   */
+  showPacket(type, data, options, callback) {
+    if (debug.enabled) debug('sending packet "%s" (%s)', type, data);
+    /** @type {any} */
+    const packet = { type, options };
+    if (data) packet.data = data;
+    this.emit("packetCreate", packet);
+    this._outbox?.add(packet, callback);
   }
 
   /**
@@ -239,7 +250,8 @@ class Conn extends LazyEmitter {
   close(discard) {
     if (this.readyState === "closed" || (this.readyState === "closing" && !discard)) return this;
     this._bridge.ops.close(this._handle, !!discard);
-    if (discard || this._transportIndex === WEBSOCKET) this.onclose("forced close");
+    if (debug.enabled) debug("closing the transport (discard? %s)", !!discard);
+    if (discard || this._transportIndex !== POLLING) this.onclose("forced close");
     else this.readyState = "closing";
     return this;
   }
@@ -285,15 +297,21 @@ class Conn extends LazyEmitter {
       case Record.UPGRADING:
         this.upgrading = true;
         this.server.onupgrading(this, argument);
-        this.emit("upgrading", new Transport(this, "websocket"));
+        if (this.listenerCount("upgrading") > 0) {
+          this._next = new Transport(this, NAMES[this.server.transportOfDoor(argument)]);
+          this.emit("upgrading", this._next);
+        }
         break;
       case Record.UPGRADED:
+        if (debug.enabled) debug("got upgrade packet - upgrading");
         this.upgrading = false;
         this.upgraded = true;
-        this._transportIndex = WEBSOCKET;
-        this._transport = undefined;
+        this._transportIndex = this.server.transportOfDoor(argument);
+        this._transport = this._next;
+        this._next = undefined;
         this.server.onupgraded(this, argument);
         if (this.listenerCount("upgrade") > 0) this.emit("upgrade", this.transport);
+        this._outbox?.flush();
         break;
       case Record.CONNECT_TIMEOUT:
         if (this._client !== undefined) this._client.onconnectTimeout();
@@ -303,8 +321,10 @@ class Conn extends LazyEmitter {
         if (this._client !== undefined) this._client.onerrors(new Error(argument));
         break;
       case Record.DRAIN:
-        this.emit("drain");
-        this.server.emit("drain", this);
+        this._outbox?.ondrain(argument);
+        break;
+      case Record.CONTROL:
+        this.oncontrol(argument === 1, more);
         break;
       case Record.HEARTBEAT:
         this.emit("heartbeat");
@@ -320,14 +340,35 @@ class Conn extends LazyEmitter {
    */
   onclose(reason, description) {
     if (this.readyState === "closed") return;
+    if (debug.enabled) debug("readyState updated from %s to closed (%s)", this.readyState, reason);
     this.readyState = "closed";
     this.server.onclosed(this);
     if (this._watched & OUTGOING) this._bridge.watchers--;
     this._watched = 0;
+    this._outbox?.clear();
     const client = this._client;
     this._client = undefined;
     if (client !== undefined) client.onclose(reason, description);
     this.emit("close", reason, description);
+  }
+
+  /**
+   * A packet of the protocol itself came or went.
+   *
+   * @param {boolean} out
+   * @param {string} text
+   * @private
+   */
+  oncontrol(out, text) {
+    const type = PACKET_TYPES[Number(text[0])];
+    if (this.readyState === "closed" || type === undefined) return;
+    const data = text.length > 1 ? text.slice(1) : undefined;
+    if (out) {
+      this.showPacket(type, data, { compress: true });
+      return;
+    }
+    if (debug.enabled) debug("received packet %s", type);
+    this.emit("packet", data === undefined ? { type } : { type, data });
   }
 
   /**
@@ -340,6 +381,7 @@ class Conn extends LazyEmitter {
     let text = encoded;
     if (attachments) text = `${Number(text[0]) + 3}${attachments.length}-${text.slice(1)}`;
     for (const data of attachments ? [text, ...attachments] : [text]) {
+      if (debug.enabled) debug("received packet message");
       this.emit("packet", { type: "message", data });
       this.emit("data", data);
       this.emit("message", data);
@@ -402,27 +444,38 @@ class Conn extends LazyEmitter {
     return this;
   }
 
-  /** @private */
+  /** Tells the worker what is listened to; called when that may have changed. */
   watch() {
     if (this.readyState === "closed") return;
-    let watched = 0;
+    if (this._outbox === undefined && this.wantsFlushes()) this._outbox = new Outbox(this);
+    let watched = debug.enabled ? CONTROL | OUTGOING | INCOMING : 0;
     if (this.listenerCount("heartbeat") > 0) watched |= HEARTBEAT;
-    if (this.listenerCount("drain") > 0) watched |= DRAIN;
-    if (this.listenerCount("packetCreate") > 0) watched |= OUTGOING;
-    if (
-      this.listenerCount("packet") + this.listenerCount("data") + this.listenerCount("message") >
-      0
-    ) {
-      watched |= INCOMING;
-    }
+    if (this._outbox !== undefined) watched |= OUTGOING | CONTROL;
+    if (this.listenerCount("packet") > 0) watched |= INCOMING | CONTROL;
+    if (this.listenerCount("data") + this.listenerCount("message") > 0) watched |= INCOMING;
     const before = this._watched;
     if (before === watched) return;
     this._watched = watched;
     if ((before ^ watched) & OUTGOING) this._bridge.watchers += watched & OUTGOING ? 1 : -1;
-    if ((before ^ watched) & (HEARTBEAT | DRAIN)) {
-      this._bridge.ops.watch(this._handle, watched & (HEARTBEAT | DRAIN));
+    if ((before ^ watched) & (HEARTBEAT | CONTROL)) {
+      this._bridge.ops.watch(this._handle, watched & (HEARTBEAT | CONTROL));
     }
+  }
+
+  /**
+   * @returns {boolean} whether somebody listens to what leaves
+   * @private
+   */
+  wantsFlushes() {
+    return (
+      this.server.showsFlushes ||
+      this.listenerCount("flush") > 0 ||
+      this.listenerCount("drain") > 0 ||
+      this.listenerCount("packetCreate") > 0
+    );
   }
 }
 
-module.exports = { Conn, Transport };
+function noop() {}
+
+module.exports = { Conn };

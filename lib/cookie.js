@@ -35,9 +35,10 @@ function serializeCookie(name, value, options) {
   const encoded = (options.encode || encodeURIComponent)(value);
   if (!VALUE.test(encoded)) throw new TypeError(`argument val is invalid: ${value}`);
   let text = `${name}=${encoded}`;
-  if (options.maxAge !== undefined) {
-    if (!Number.isInteger(options.maxAge)) throw invalid("maxAge", options.maxAge);
-    text += `; Max-Age=${options.maxAge}`;
+  if (options.maxAge !== undefined && options.maxAge !== null) {
+    const maxAge = Math.floor(Number(options.maxAge));
+    if (!Number.isFinite(maxAge)) throw invalid("maxAge", options.maxAge);
+    text += `; Max-Age=${maxAge}`;
   }
   if (options.domain) {
     if (!DOMAIN.test(options.domain)) throw invalid("domain", options.domain);

@@ -12,7 +12,7 @@ const {
 } = require("./compression");
 const { Conn } = require("./conn");
 const { serializeCookie } = require("./cookie");
-const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES, unsupported } = require("./errors");
+const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES } = require("./errors");
 const { generateId } = require("./ids");
 const { UpgradeResponse, applyMiddlewares } = require("./middleware");
 const { PollingDoor } = require("./polling-door");
@@ -20,12 +20,15 @@ const { abortHandshake, abortRequest, abortUpgrade } = require("./refusal");
 const { KeptRequest, RequestInfo, parseQuery } = require("./request-info");
 const { dialectOf, protocolOf, verify } = require("./verify");
 const { WebSocketDoor } = require("./websocket-door");
+const { WebTransportDoor, receiveSession } = require("./webtransport");
 
 const TRANSPORTS = ["polling", "websocket"];
 /** What a session can be, in the order in which the addon numbers it. */
 const FORMS = [4, 3].flatMap((protocol) =>
   TRANSPORTS.map((transport) => ({ transport, protocol })),
 );
+/** The transports that a session may be upgraded to from polling. */
+const UPGRADES = ["websocket", "webtransport"];
 const DESTROY_UPGRADE_TIMEOUT = 1000; // ms
 
 const DEFAULTS = {
@@ -46,14 +49,14 @@ const CLOSE_FRAME = Buffer.from([0x88, 0x00]);
 
 const COOKIE_DEFAULTS = { name: "io", path: "/", httpOnly: true, sameSite: "lax" };
 
-const NO_ORIGIN = { remoteAddress: undefined, rebuild: () => undefined };
+const NO_ORIGIN = { remoteAddress: undefined, rebuild: () => null };
 
 /**
  * The Engine.IO server as programs see it (`io.engine`): it looks at requests, lets them through or refuses them, and
  * hands them to the workers.
  *
  * Emits "connection" (conn), "connection_error" ({ req, code, message, context }), "initial_headers" and "headers"
- * (headers, req).
+ * (headers, req), "flush" (conn, packets) and "drain" (conn).
  */
 class Engine extends EventEmitter {
   /** @param {any} [opts] options of Engine.IO, as documented there */
@@ -64,10 +67,15 @@ class Engine extends EventEmitter {
     workerCount(opts.workers); // a wrong value is told at once, not at the first request
     checkHttpCompression(this.opts.httpCompression);
     this.opts.perMessageDeflate = deflateOptions(opts.perMessageDeflate);
+    if (opts.wsEngine) debug("option wsEngine is not used: WebSockets are served natively");
     if (opts.cookie) this.opts.cookie = { ...COOKIE_DEFAULTS, ...opts.cookie };
     /** @type {Function[]} */
     this.middlewares = [];
     this.clientsCount = 0;
+    /** @type {Record<string, Conn>} the open sessions by id */
+    this.clients = {};
+    /** whether somebody listens to what leaves on any connection */
+    this.showsFlushes = false;
     /** @type {import("node:http").Server | undefined} */
     this.httpServer = undefined;
     /** @type {any} ms; an option of the Socket.IO server that the workers watch over */
@@ -97,27 +105,6 @@ class Engine extends EventEmitter {
     return ENGINE_ERROR_MESSAGES;
   }
 
-  /**
-   * The open sessions by id, in a fresh object.
-   *
-   * @returns {Record<string, Conn>}
-   */
-  get clients() {
-    /** @type {Record<string, Conn>} */
-    const clients = {};
-    for (const conn of this.conns()) clients[conn.id] = conn;
-    return clients;
-  }
-
-  /** @yields {Conn} */
-  *conns() {
-    if (this._bridge === undefined) return;
-    for (const session of this._bridge.sessions()) {
-      if (session instanceof Conn && session.server === this && session.readyState !== "closed")
-        yield session;
-    }
-  }
-
   /** @returns {import("./bridge").Bridge} */
   bridge() {
     return (this._bridge ??= getBridge(this.opts.workers));
@@ -136,6 +123,7 @@ class Engine extends EventEmitter {
         maxHttpBufferSize: opts.maxHttpBufferSize,
         polling: opts.transports.includes("polling"),
         websocket: opts.transports.includes("websocket"),
+        webtransport: opts.transports.includes("webtransport"),
         allowUpgrades: !!opts.allowUpgrades,
         perMessageDeflate: nativeDeflate(opts.perMessageDeflate),
         initialPacket: opts.initialPacket ?? undefined,
@@ -170,7 +158,7 @@ class Engine extends EventEmitter {
    * @returns {string[]} the transports to which it may be upgraded
    */
   upgrades(transport) {
-    return this.opts.allowUpgrades && transport === "polling" ? ["websocket"] : [];
+    return this.opts.allowUpgrades && transport === "polling" ? UPGRADES : [];
   }
 
   /**
@@ -190,8 +178,10 @@ class Engine extends EventEmitter {
    * @private
    */
   find(sid) {
-    const found = this.bridge().native.lookup(this.nativeId(), sid);
-    return FORMS[found]; // -1: there is no such session
+    const found = FORMS[this.bridge().native.lookup(this.nativeId(), sid)]; // -1: there is no such session
+    // to the workers a WebTransport session is a WebSocket
+    if (found?.transport !== "websocket" || !Object.hasOwn(this.clients, sid)) return found;
+    return { transport: this.clients[sid].transportName, protocol: found.protocol };
   }
 
   /**
@@ -451,9 +441,23 @@ class Engine extends EventEmitter {
     );
   }
 
-  /** @returns {never} */
-  onWebTransportSession() {
-    throw unsupported("WebTransport");
+  /**
+   * Takes a WebTransport session.
+   *
+   * @param {any} session in the shape of the W3C's WebTransport interface, as `@fails-components/webtransport` makes it
+   * @returns {Promise<void>}
+   */
+  async onWebTransportSession(session) {
+    if (this.middlewares.length > 0) {
+      debug("closing session since WebTransport is not compatible with middlewares");
+      return session.close();
+    }
+    const opened = await receiveSession(session, this.opts);
+    if (opened === undefined) return;
+    const { sid, stream } = opened;
+    this._wires++;
+    // the id is made here and not by generateId(), which is given a request
+    new WebTransportDoor(this, session, stream).open(sid ?? generateId(), sid === undefined);
   }
 
   /**
@@ -463,10 +467,36 @@ class Engine extends EventEmitter {
    */
   close() {
     debug("closing all open clients");
-    for (const conn of this.conns()) conn.close(true);
+    for (const conn of Object.values(this.clients)) conn.close(true);
     this._closed = true;
     this.settle();
     return this;
+  }
+
+  // --- listeners: "flush" and "drain" of all connections cost something only while somebody listens ---
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  on(name, listener) {
+    super.on(name, listener);
+    if (name === "flush" || name === "drain") this.showFlushes();
+    return this;
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  addListener(name, listener) {
+    return this.on(name, listener);
+  }
+
+  /** @private */
+  showFlushes() {
+    this.showsFlushes = true;
+    for (const conn of Object.values(this.clients)) conn.watch();
   }
 
   // --- from the bridge ---
@@ -474,14 +504,14 @@ class Engine extends EventEmitter {
   /**
    * @param {number} handle
    * @param {string} sid
-   * @param {number} form
+   * @param {number} index
    * @param {number} token
    * @param {import("./bridge").Peer} [peer]
    * @returns {Conn}
    */
-  onopen(handle, sid, form, token, peer) {
+  onopen(handle, sid, index, token, peer) {
     const bridge = this.bridge();
-    const door = /** @type {PollingDoor | WebSocketDoor | undefined} */ (
+    const door = /** @type {PollingDoor | WebSocketDoor | WebTransportDoor | undefined} */ (
       /** @type {any} */ (bridge.doors.get(token))
     );
     const req = door?.req;
@@ -491,21 +521,33 @@ class Engine extends EventEmitter {
         ? new KeptRequest(req, peer)
         : new RequestInfo(req, peer)
       : NO_ORIGIN;
-    const conn = new Conn(
-      this,
-      bridge,
-      handle,
-      sid,
-      FORMS[form],
-      origin,
-      door ? door.kind : "polling",
-    );
+    let form = FORMS[index];
+    if (door instanceof WebTransportDoor) form = { ...form, transport: "webtransport" };
+    const kind = door ? door.kind : "polling";
+    if (debug.enabled) debug('handshaking client "%s"', sid);
+    const conn = new Conn(this, bridge, handle, sid, form, origin, kind);
     if (door instanceof WebSocketDoor) door.req = undefined;
     if (seen) conn.exposeRequest();
     bridge.adopt(handle, conn);
+    this.clients[sid] = conn;
     this.clientsCount++;
+    if (this.showsFlushes) this.showOpenPacket(conn);
     this.emit("connection", conn);
     return conn;
+  }
+
+  /**
+   * Shows the handshake, which the worker has sent, to the listeners of "flush" and "drain".
+   *
+   * @param {Conn} conn
+   * @private
+   */
+  showOpenPacket(conn) {
+    const { transports, pingInterval, pingTimeout, maxHttpBufferSize: maxPayload } = this.opts;
+    const upgrades = this.upgrades(conn.transportName).filter((name) => transports.includes(name));
+    const data = JSON.stringify({ sid: conn.id, upgrades, pingInterval, pingTimeout, maxPayload });
+    this.emit("flush", conn, [{ type: "open", options: { compress: true }, data }]);
+    this.emit("drain", conn);
   }
 
   /**
@@ -531,7 +573,7 @@ class Engine extends EventEmitter {
    */
   onupgrading(conn, token) {
     const door = /** @type {any} */ (this.bridge().doors.get(token));
-    if (door instanceof WebSocketDoor) door.probeOf = conn;
+    if (door !== undefined) door.probeOf = conn;
     else conn.upgrading = false; // it has gone already
   }
 
@@ -541,14 +583,24 @@ class Engine extends EventEmitter {
    */
   onupgraded(conn, token) {
     const door = /** @type {any} */ (this.bridge().doors.get(token));
-    if (!(door instanceof WebSocketDoor)) return;
+    if (door === undefined) return;
     conn.door = door.kind;
     door.req = undefined;
     door.probeOf = undefined;
   }
 
-  /** @param {Conn} _conn */
-  onclosed(_conn) {
+  /**
+   * @param {number} token
+   * @returns {number} index of the name of the transport that the door leads to
+   */
+  transportOfDoor(token) {
+    const door = /** @type {any} */ (this.bridge().doors.get(token));
+    return door === undefined ? WebSocketDoor.prototype.transport : door.transport;
+  }
+
+  /** @param {Conn} conn */
+  onclosed(conn) {
+    delete this.clients[conn.id];
     this.clientsCount--;
     if (this._closed) process.nextTick(() => this.settle());
   }

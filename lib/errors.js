@@ -26,6 +26,7 @@ const ENGINE_ERROR_MESSAGES = Object.freeze({
 
 /** Codes of the errors that only this implementation has. */
 const CODES = Object.freeze({
+  MISSING_PACKAGE: "SIO_ERR_MISSING_PACKAGE",
   UNSUPPORTED: "SIO_ERR_UNSUPPORTED",
   INVALID_OPTION: "SIO_ERR_INVALID_OPTION",
 });
@@ -46,6 +47,19 @@ function reservedEvent(name) {
  */
 function unsupported(what) {
   return Object.assign(new Error(`${what} is not supported yet`), { code: CODES.UNSUPPORTED });
+}
+
+/**
+ * A package that is installed only by those who need it.
+ *
+ * @param {string} name
+ * @param {string} what needs it
+ * @param {unknown} cause
+ * @returns {Error & { code: string }}
+ */
+function missingPackage(name, what, cause) {
+  const message = `${what} needs the package "${name}": npm i ${name}`;
+  return Object.assign(new Error(message, { cause }), { code: CODES.MISSING_PACKAGE });
 }
 
 /**
@@ -94,6 +108,7 @@ module.exports = {
   ENGINE_ERROR_MESSAGES,
   MESSAGES,
   invalidOption,
+  missingPackage,
   reservedEvent,
   timedOut,
   transportError,

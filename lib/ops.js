@@ -15,6 +15,7 @@ const CLOSE = 7;
 const RELEASE = 8;
 const WATCH = 9;
 const SEND_RAW = 10;
+const MARK = 11;
 
 /** Flags of SEND, SEND_BINARY, BROADCAST and SEND_RAW. */
 const VOLATILE = 1;
@@ -214,9 +215,14 @@ class Ops {
     this.length = this.one(RELEASE, handle);
   }
 
+  /** @param {number} handle a client of which we want to hear when all that was sent to it has left */
+  mark(handle) {
+    this.length = this.one(MARK, handle);
+  }
+
   /**
    * @param {number} handle
-   * @param {number} mask 1 heartbeat, 2 drain
+   * @param {number} mask 1 heartbeats, 2 packets of the protocol itself
    */
   watch(handle, mask) {
     this.byte(WATCH, handle, mask);

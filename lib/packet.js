@@ -11,6 +11,9 @@ const PacketType = Object.freeze({
   BINARY_ACK: 6,
 });
 
+/** Names of the Engine.IO packet types, by their digit. */
+const PACKET_TYPES = ["open", "close", "ping", "pong", "message", "upgrade", "noop"];
+
 /** Names that a program may not emit to a client, nor a client to the server. */
 const RESERVED_EVENTS = new Set([
   "connect",
@@ -33,4 +36,4 @@ const NAMESPACE_RESERVED_EVENTS = new Set(["connect", "connection", "new_namespa
  * @property {number} [attachments]
  */
 
-module.exports = { PacketType, RESERVED_EVENTS, NAMESPACE_RESERVED_EVENTS };
+module.exports = { PACKET_TYPES, PacketType, RESERVED_EVENTS, NAMESPACE_RESERVED_EVENTS };

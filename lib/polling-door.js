@@ -92,6 +92,7 @@ class PollingDoor {
     if (!this.engine.polls.has(this.sid)) this.engine.polls.set(this.sid, this);
     const known = this.bridge.native.pollGet(this.engine.nativeId(), this.token, this.sid);
     if (!known) this.refuse();
+    else this.engine.clients[this.sid]?._outbox?.flush();
   }
 
   /** A request that brings packets. */

@@ -6,6 +6,7 @@ const cors = require("cors");
 const debug = require("debug")("socket.io:server");
 const { SessionAwareAdapter } = require("socket.io-adapter");
 const { NativeAdapter } = require("./adapter");
+const { createAppEngine, serveAppFiles } = require("./app");
 const { Chain } = require("./chain");
 const { Client } = require("./client");
 const { isClientFile, serveClientFile } = require("./client-files");
@@ -162,9 +163,21 @@ class Server extends Chain {
     return this;
   }
 
-  /** @returns {never} */
-  attachApp() {
-    throw unsupported("attachApp()");
+  /**
+   * Attaches to an application of uWebSockets.js. Its connections are served by the npm package `engine.io`, which has
+   * to be installed beside this one, and not by the workers.
+   *
+   * @param {any} app
+   * @param {any} [opts] options of Engine.IO
+   * @throws {Error} when `engine.io` is not installed
+   */
+  attachApp(app, opts = {}) {
+    Object.assign(opts, this.opts);
+    opts.path = opts.path || this._path;
+    const engine = createAppEngine(opts);
+    engine.attach(app, opts);
+    this.bind(engine);
+    if (this._serveClient) serveAppFiles(app, this._path);
   }
 
   /**

@@ -219,4 +219,7 @@ class WebSocketDoor {
   }
 }
 
-module.exports = { WebSocketDoor };
+/** Index of the transport's name. */
+WebSocketDoor.prototype.transport = 1;
+
+module.exports = { WebSocketDoor, kindOf };

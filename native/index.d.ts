@@ -160,6 +160,8 @@ export interface ServerConfig {
   polling: boolean
   /** Whether WebSocket is offered. */
   websocket: boolean
+  /** Whether WebTransport is offered. */
+  webtransport: boolean
   /** Whether a polling session may become a WebSocket one. */
   allowUpgrades: boolean
   /** How WebSocket messages are compressed; absent when they are not. */

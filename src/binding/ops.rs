@@ -14,6 +14,7 @@
 //! | 8 | release | handle |
 //! | 9 | watch | handle, mask `u8` |
 //! | 10 | send raw | handle, flags, binary `u8`, bytes |
+//! | 11 | mark | handle |
 //!
 //! A target is a room, or a handle with the top bit set. Rooms live here, on the JavaScript
 //! thread: a broadcast is turned into snapshots of the members, one per worker, at its place in
@@ -144,6 +145,10 @@ impl Operations {
                 } else {
                     self.batch(handle)?.send_text(handle.slot(), flags, data);
                 }
+            }
+            11 => {
+                let handle = reader.handle()?;
+                self.command(handle, Command::Mark { slot: handle.slot() })?;
             }
             _ => return None,
         }

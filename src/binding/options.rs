@@ -11,6 +11,7 @@ use crate::websocket::extension::{MAX_WINDOW_BITS, MIN_WINDOW_BITS, Settings, Wi
 /// What the data plane has to know of a server. Times are milliseconds, sizes bytes; `JavaScript`
 /// fills in upstream's defaults.
 #[napi(object)]
+#[expect(clippy::struct_excessive_bools, reason = "options that are switched one by one")]
 pub struct ServerConfig {
     /// Time between two pings of the server.
     pub ping_interval: f64,
@@ -26,6 +27,8 @@ pub struct ServerConfig {
     pub polling: bool,
     /// Whether WebSocket is offered.
     pub websocket: bool,
+    /// Whether WebTransport is offered.
+    pub webtransport: bool,
     /// Whether a polling session may become a WebSocket one.
     pub allow_upgrades: bool,
     /// How WebSocket messages are compressed; absent when they are not.
@@ -119,6 +122,7 @@ impl ServerConfig {
             max_payload: usize::try_from(millis(self.max_http_buffer_size)).unwrap_or(usize::MAX),
             polling: self.polling,
             websocket: self.websocket,
+            webtransport: self.webtransport,
             allow_upgrades: self.allow_upgrades,
             initial_packet: self.initial_packet.as_ref().map(|packet| {
                 let (data, binary) = match packet {

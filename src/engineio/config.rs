@@ -4,6 +4,7 @@ use super::packet::OutMessage;
 
 /// The options of a server that its sessions need; shared by all of them.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "options that are switched one by one")]
 pub struct Config {
     /// Milliseconds between a pong and the next ping.
     pub ping_interval: u64,
@@ -17,6 +18,8 @@ pub struct Config {
     pub polling: bool,
     /// Whether WebSocket is offered.
     pub websocket: bool,
+    /// Whether WebTransport is offered.
+    pub webtransport: bool,
     /// Whether the handshake announces that a polling session may move to WebSocket.
     pub allow_upgrades: bool,
     /// A message that every session gets right behind its handshake.
@@ -32,6 +35,7 @@ impl Default for Config {
             max_payload: 1_000_000,
             polling: true,
             websocket: true,
+            webtransport: false,
             allow_upgrades: true,
             initial_packet: None,
         }

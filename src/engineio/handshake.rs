@@ -25,7 +25,14 @@ impl Transport {
 /// The open packet. The order of the keys is the one that clients have always seen.
 pub(super) fn open_packet(config: &Config, sid: &Sid, transport: Transport) -> String {
     let upgrades = match transport {
-        Transport::Polling if config.allow_upgrades && config.websocket => "\"websocket\"",
+        Transport::Polling if config.allow_upgrades => {
+            match (config.websocket, config.webtransport) {
+                (true, true) => r#""websocket","webtransport""#,
+                (true, false) => r#""websocket""#,
+                (false, true) => r#""webtransport""#,
+                (false, false) => "",
+            }
+        }
         Transport::Polling | Transport::WebSocket => "",
     };
     format!(
@@ -60,5 +67,8 @@ mod tests {
         assert!(open_packet(&config, &sid, Transport::Polling).contains(none));
         let config = Config { websocket: false, ..Config::default() };
         assert!(open_packet(&config, &sid, Transport::Polling).contains(none));
+        let config = Config { webtransport: true, ..Config::default() };
+        let both = r#""upgrades":["websocket","webtransport"],"#;
+        assert!(open_packet(&config, &sid, Transport::Polling).contains(both));
     }
 }

@@ -147,6 +147,11 @@ impl Session {
         matches!(self.state, State::Closed { .. })
     }
 
+    /// Whether a ping is out.
+    pub fn awaits_pong(&self) -> bool {
+        matches!(self.heartbeat, Heartbeat::Waiting { .. })
+    }
+
     /// Whether a WebSocket is probing.
     pub fn is_upgrading(&self) -> bool {
         matches!(&self.wire, Wire::Polling(polling) if polling.upgrade.is_some())

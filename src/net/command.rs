@@ -67,6 +67,11 @@ pub enum Command {
         /// A set of bits.
         mask: u8,
     },
+    /// Say when everything that has been sent to the client so far has left.
+    Mark {
+        /// The client.
+        slot: u32,
+    },
     /// A WebSocket connection comes in.
     Adopt(Box<Adopt>),
     /// A handshake over polling comes in.

@@ -30,8 +30,8 @@ use crate::socketio::{self, Completed, Decoded, Decoder, PacketType, ParseError}
 pub mod watch {
     /// A record for each heartbeat.
     pub const HEARTBEAT: u8 = 1;
-    /// A record when everything queued has been written after a jam.
-    pub const DRAIN: u8 = 2;
+    /// A record for each Engine.IO packet that is not a message.
+    pub const CONTROL: u8 = 2;
 }
 
 /// One client.
@@ -44,6 +44,8 @@ pub struct Connection {
     /// The deadline that the worker has for it; `u64::MAX` when none.
     pub scheduled: Cell<u64>,
     watched: Cell<u8>,
+    /// Marks that JavaScript waits for: see [`Connection::mark`].
+    marks: Cell<u32>,
     /// Whether the worker knows that buffered messages wait for [`Connection::flush_session`].
     unflushed: Cell<bool>,
     /// What this connection has put into the inbox since the drain that `drains` counts.
@@ -114,6 +116,7 @@ impl Connection {
             }),
             scheduled: Cell::new(u64::MAX),
             watched: Cell::new(0),
+            marks: Cell::new(0),
             unflushed: Cell::new(false),
             inbox_bytes: Cell::new(0),
             drains: Cell::new(0),
@@ -140,6 +143,16 @@ impl Connection {
     }
 
     // --- what comes in -------------------------------------------------------------------------
+
+    /// Tells JavaScript of a packet that is not a message, if it wants to know.
+    fn show_control(&self, out: bool, packet: &str) {
+        if self.watched.get() & watch::CONTROL != 0 {
+            self.push(|record| {
+                record.kind(Kind::Control).number(self.handle.raw());
+                record.number(u32::from(out)).string(packet);
+            });
+        }
+    }
 
     fn handle_packet(
         &self,
@@ -296,6 +309,13 @@ impl Connection {
         let State { session, decoder, .. } = state;
         let limits = &self.server.limits;
         let mut failure = None;
+        if self.watched.get() & watch::CONTROL != 0 && session.protocol() == Protocol::V4 {
+            for packet in body.split(|&byte| byte == 0x1e) {
+                if !matches!(packet.first(), Some(b'4' | b'b') | None) {
+                    self.show_control(false, &String::from_utf8_lossy(packet));
+                }
+            }
+        }
         session.handle_post_body(now, request, body, binary, |data| {
             let result = match data {
                 Data::Text(text) => decoder.handle_text(now, limits, text).map(|decoded| {
@@ -344,7 +364,11 @@ impl Connection {
             }
         }
         if state.session.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            let waited = state.session.awaits_pong();
             state.session.handle_timeout(now);
+            if !waited && state.session.awaits_pong() {
+                self.show_control(true, "2");
+            }
         }
         drop(state);
         self.settle(worker);
@@ -451,6 +475,25 @@ impl Connection {
     /// Which extra records JavaScript wants.
     pub fn set_watched(&self, mask: u8) {
         self.watched.set(mask);
+    }
+
+    /// JavaScript wants to know when what has been sent so far has left.
+    ///
+    /// It is written now, as far as the peer takes it, so that only those who ask pay for it.
+    pub fn mark(&self, worker: &Context) {
+        self.marks.set(self.marks.get() + 1);
+        let wire = self.wire(Link::Main);
+        if let Some(wire) = wire {
+            Rc::clone(&wire).flush(worker);
+            if wire.queued() == 0 {
+                self.handle_drained();
+            }
+        } else {
+            self.flush_session(worker);
+            if self.state.borrow().session.buffered() == 0 {
+                self.handle_drained();
+            }
+        }
     }
 
     // --- carrying out --------------------------------------------------------------------------
@@ -604,7 +647,11 @@ impl Carried for Connection {
     fn handle_text(&self, now: u64, link: Link, text: &str) {
         let state = &mut *self.state.borrow_mut();
         let packet = state.session.protocol().decode_text(text);
+        let control = matches!(&packet, Ok(packet) if packet.kind != engineio::PacketType::Message);
         self.handle_packet(state, now, link, packet);
+        if control && link == Link::Main {
+            self.show_control(false, text);
+        }
     }
 
     fn handle_binary(&self, now: u64, link: Link, data: &[u8]) {
@@ -630,9 +677,10 @@ impl Carried for Connection {
     }
 
     fn handle_drained(&self) {
-        if self.watched.get() & watch::DRAIN != 0 {
+        let marks = self.marks.replace(0);
+        if marks > 0 {
             self.push(|record| {
-                record.kind(Kind::Drain).number(self.handle.raw());
+                record.kind(Kind::Drain).number(self.handle.raw()).number(marks);
             });
         }
     }

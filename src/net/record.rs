@@ -29,8 +29,10 @@ pub enum Kind {
     ConnectTimeout = 14,
     /// `[15, handle, message]`
     InvalidPacket = 15,
-    /// `[16, handle]`
+    /// `[16, handle, marks]`: what was sent before the so many oldest marks has left
     Drain = 16,
+    /// `[17, handle, out, packet]`: a packet of the protocol itself; out 1: sent, 0: received
+    Control = 17,
     /// `[18, handle]`
     Heartbeat = 18,
     /// `[20, token, status, body]`; body: 0 none, 1 text, 2 text that may be compressed, 3 `ok`, 4

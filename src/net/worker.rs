@@ -168,6 +168,11 @@ impl Worker {
                     connection.set_watched(mask);
                 }
             }
+            Command::Mark { slot } => {
+                if let Some(connection) = self.connection(slot) {
+                    self.guard(Some(&connection), || connection.mark(&self.context));
+                }
+            }
             Command::Adopt(adopt) => self.adopt(*adopt),
             Command::OpenPolling { server, token, sid, dialect, jsonp } => {
                 let engine = Arc::clone(&server.engine);

@@ -298,6 +298,11 @@ impl Host {
         self.command(handle, Command::Watch { slot: handle.slot(), mask });
     }
 
+    /// Asks for a record when all that was sent so far has left.
+    pub(crate) fn mark(&self, handle: Handle) {
+        self.command(handle, Command::Mark { slot: handle.slot() });
+    }
+
     /// A request of the polling transport.
     pub(crate) fn poll(&self, handle: Handle, event: PollEvent) -> u32 {
         let token = self.token();

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use ferrosocket::engineio::Config;
 use ferrosocket::net::command::{Batch, Command, Outgoing, VOLATILE};
-use ferrosocket::net::connection::watch;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 
@@ -90,12 +89,12 @@ fn a_broadcast_reaches_everyone_but_the_excepted() {
 fn a_slow_reader_gets_everything_in_order_and_a_drain_is_told() {
     let host = Host::new();
     let (mut client, handle) = Raw::open(&host);
-    host.watch(handle, watch::DRAIN);
     let shared = Outgoing::Binary(vec![7; 100_000].into());
     for n in 0..JAM {
         host.send(handle, &jam(n));
         host.command(handle, broadcast(vec![handle.slot()], &[], vec![shared.clone()]));
     }
+    host.mark(handle);
     wait_for_worker(&host);
     for n in 0..JAM {
         assert!(client.text()[1..] == jam(n), "message {n}");
@@ -109,7 +108,6 @@ fn a_slow_reader_gets_everything_in_order_and_a_drain_is_told() {
 fn volatile_packets_are_dropped_while_something_is_queued() {
     let host = Host::new();
     let (mut client, handle) = Raw::open(&host);
-    host.watch(handle, watch::DRAIN);
     let volatile = |text: &str| {
         let mut batch = Batch::default();
         batch.send_text(handle.slot(), VOLATILE, text.as_bytes());
@@ -123,6 +121,7 @@ fn volatile_packets_are_dropped_while_something_is_queued() {
     }
     volatile("dropped");
     host.send(handle, "kept");
+    host.mark(handle);
     wait_for_worker(&host);
     for n in 0..JAM {
         assert!(client.text()[1..] == jam(n), "message {n}");
@@ -137,10 +136,10 @@ fn volatile_packets_are_dropped_while_something_is_queued() {
 fn what_is_queued_at_the_end_still_leaves() {
     let host = Host::new();
     let (mut client, handle) = Raw::open(&host);
-    host.watch(handle, watch::DRAIN);
     for n in 0..JAM {
         host.send(handle, &jam(n));
     }
+    host.mark(handle);
     client.send(crate::client::FIN | CLOSE, 1000u16.to_be_bytes());
     assert_eq!(host.closed(handle), ("transport close".into(), None));
     for n in 0..JAM {

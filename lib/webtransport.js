@@ -1,0 +1,284 @@
+"use strict";
+
+const debug = require("debug")("engine:webtransport");
+const { Record } = require("./bridge");
+const { kindOf } = require("./websocket-door");
+const { PacketReader, encodePackets, webSocketFrame } = require("./webtransport-codec");
+
+/** @typedef {import("./engine").Engine} Engine */
+
+/** ms that a peer may take to read what is left for it when its session is closed */
+const CLOSE_TIMEOUT = 30_000;
+
+/** How such a client speaks: protocol 4, and bytes as they are. */
+const PLAIN_DIALECT = 0;
+
+/** There is no upgrade request to answer. */
+const NO_ANSWER = { response: "", deflate: 0 };
+
+/** What goes to the worker in place of a packet that can't be read: no packet is empty, so the session ends. */
+const INVALID = webSocketFrame("");
+
+/**
+ * The one bidirectional stream of a WebTransport session.
+ *
+ * @typedef {object} Stream
+ * @property {ReadableStreamDefaultReader<Uint8Array>} reader
+ * @property {WritableStreamDefaultWriter<Uint8Array>} writer
+ * @property {PacketReader} packets what has been read but not used is in there
+ */
+
+/**
+ * Waits for the stream of a new session and for its first packet, which says what it is for.
+ *
+ * @param {any} session
+ * @param {any} opts options of the engine: upgradeTimeout (ms), maxHttpBufferSize
+ * @returns {Promise<{ sid: string | undefined, stream: Stream } | undefined>} `sid` of the session to upgrade; nothing
+ *   when the session has ended or has been refused
+ */
+async function receiveSession(session, opts) {
+  const timeout = setTimeout(() => {
+    debug("the client failed to establish a bidirectional stream in the given period");
+    session.close();
+  }, opts.upgradeTimeout);
+  try {
+    const streams = session.incomingBidirectionalStreams.getReader();
+    const { value, done } = await streams.read().finally(() => streams.releaseLock());
+    if (done) {
+      debug("session is closed");
+      return undefined;
+    }
+    return await receiveFirst(session, value, opts.maxHttpBufferSize);
+  } catch (error) {
+    debug("session is closed: %s", error);
+    return undefined;
+  } finally {
+    clearTimeout(timeout);
+  }
+}
+
+/**
+ * @param {any} session
+ * @param {any} duplex { readable, writable }
+ * @param {number} maxPayload bytes
+ * @returns {Promise<{ sid: string | undefined, stream: Stream } | undefined>}
+ */
+async function receiveFirst(session, duplex, maxPayload) {
+  const reader = duplex.readable.getReader();
+  const packets = new PacketReader(maxPayload);
+  let first = packets.next();
+  while (first === undefined) {
+    const { value, done } = await reader.read();
+    if (done) {
+      debug("stream is closed");
+      reader.releaseLock();
+      return undefined;
+    }
+    packets.add(value);
+    first = packets.next();
+  }
+  const sid = sessionToOpen(first);
+  if (sid !== null) {
+    return { sid, stream: { reader, writer: duplex.writable.getWriter(), packets } };
+  }
+  debug("invalid WebTransport handshake");
+  await reader.cancel().catch(noop);
+  reader.releaseLock();
+  session.close();
+  return undefined;
+}
+
+/**
+ * @param {string | Buffer | Error} packet the first of a session
+ * @returns {string | undefined | null} the id of a session to upgrade, undefined for a new one, null for nonsense
+ */
+function sessionToOpen(packet) {
+  if (typeof packet !== "string" || packet[0] !== "0") return null;
+  if (packet.length === 1) return undefined;
+  try {
+    const { sid } = JSON.parse(packet.slice(1));
+    return typeof sid === "string" && sid !== "" ? sid : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * A WebTransport session on its way to a worker. WebTransport packets and WebSocket messages hold the same, one for
+ * one, in another frame: here one is turned into the other, and to the worker this is the byte bridge of a WebSocket.
+ *
+ *     session ──packets──► pump() ──frames──► worker
+ *        ▲                                      │
+ *        └──packets── write() ◄──────frames─────┘
+ */
+class WebTransportDoor {
+  /**
+   * @param {Engine} engine
+   * @param {any} session
+   * @param {Stream} stream
+   */
+  constructor(engine, session, stream) {
+    this.engine = engine;
+    this.session = session;
+    this.stream = stream;
+    this.req = undefined;
+    this.kind = /** @type {"bridge"} */ ("bridge");
+    this.ended = false;
+    /** @type {import("./conn").Conn | undefined} the session whose transport it asks to become */
+    this.probeOf = undefined;
+    /** bytes of a frame of the worker that is not complete */
+    this.rest = Buffer.alloc(0);
+    /** @type {(() => void) | undefined} set while the worker wants to hear nothing */
+    this.resume = undefined;
+    /** @type {Promise<void> | undefined} */
+    this.paused = undefined;
+    this.bridge = engine.bridge();
+    this.token = this.bridge.addDoor(this);
+    this.bridge.retain();
+  }
+
+  /**
+   * @param {string} sid
+   * @param {boolean} isNew a new session, or an upgrade of an existing one
+   */
+  open(sid, isNew) {
+    const { native } = this.bridge;
+    const server = this.engine.nativeId();
+    if (
+      !native.bridgeOpen(
+        server,
+        this.token,
+        sid,
+        kindOf(isNew, PLAIN_DIALECT),
+        Buffer.alloc(0),
+        NO_ANSWER,
+      )
+    ) {
+      debug("upgrade attempt for unknown session");
+      this.close();
+      return;
+    }
+    const onend = () => this.end();
+    Promise.resolve(this.session.closed).then(onend, onend);
+    this.pump().then(noop, (error) => {
+      debug("error while reading: %s", error);
+    });
+  }
+
+  /**
+   * Takes packets to the worker. That the stream ends says nothing: the session does.
+   *
+   * @private
+   */
+  async pump() {
+    const { reader, packets } = this.stream;
+    for (;;) {
+      const packet = packets.next();
+      if (packet !== undefined) {
+        const frame = packet instanceof Error ? INVALID : webSocketFrame(packet);
+        if (!this.ended) this.bridge.native.bridgeData(this.token, frame);
+        if (packet instanceof Error) return;
+        continue;
+      }
+      await this.paused;
+      const { value, done } = await reader.read();
+      if (done || this.ended) return;
+      packets.add(value);
+    }
+  }
+
+  /**
+   * @param {number} kind
+   * @param {any} _first
+   * @param {any} _second
+   * @param {Buffer} [buffer]
+   */
+  onrecord(kind, _first, _second, buffer) {
+    switch (kind) {
+      case Record.WRITE:
+        this.write(/** @type {Buffer} */ (buffer));
+        break;
+      case Record.PAUSE:
+        this.paused ??= new Promise((resolve) => {
+          this.resume = resolve;
+        });
+        break;
+      case Record.RESUME:
+        this.unpause();
+        break;
+      case Record.WIRE_CLOSED:
+        this.close();
+        break;
+      default:
+        debug("unknown record %d", kind);
+    }
+  }
+
+  /**
+   * @param {Buffer} buffer frames, of which the first and the last may be parts
+   * @private
+   */
+  write(buffer) {
+    const { packets, rest, closed } = encodePackets(Buffer.concat([this.rest, buffer]));
+    this.rest = Buffer.from(rest);
+    const written = () => {
+      if (!this.ended) this.bridge.native.bridgeWritten(this.token, buffer.length);
+    };
+    if (packets.length === 0) {
+      written();
+    } else {
+      this.stream.writer.write(packets).then(written, (error) => {
+        debug("error while writing: %s", error);
+      });
+    }
+    // a WebSocket's peer would answer the close frame; here closing is one-sided
+    if (closed) this.end();
+  }
+
+  /** @private */
+  unpause() {
+    this.resume?.();
+    this.resume = undefined;
+    this.paused = undefined;
+  }
+
+  /**
+   * The worker is to hear no more of it, and answers that the wire is closed.
+   *
+   * @private
+   */
+  end() {
+    if (this.ended) return;
+    this.ended = true;
+    this.bridge.native.bridgeEnd(this.token);
+  }
+
+  /** @private */
+  close() {
+    this.ended = true;
+    this.unpause();
+    this.bridge.doors.delete(this.token);
+    this.bridge.release();
+    if (this.probeOf !== undefined) this.probeOf.upgrading = false;
+    this.probeOf = undefined;
+    const { session, stream } = this;
+    stream.reader.cancel().catch(noop);
+    // what is written must leave first
+    const close = () => session.close();
+    const timeout = setTimeout(close, CLOSE_TIMEOUT).unref();
+    stream.writer
+      .close()
+      .catch(noop)
+      .then(close)
+      .catch(noop)
+      .finally(() => clearTimeout(timeout));
+    this.engine.onwireClosed();
+  }
+}
+
+/** Index of the transport's name. */
+WebTransportDoor.prototype.transport = 2;
+
+function noop() {}
+
+module.exports = { WebTransportDoor, receiveSession };
