@@ -39,6 +39,7 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @typedef {object} Session
  * @property {(auth: any, nsp: string) => void} onconnect
  * @property {(type: number, nsp: string, id: number, data: any, attachments: Buffer[] | null) => void} onpacket
+ * @property {(data: string | Buffer) => void} onmessage what came, when the server has a parser of its own
  * @property {(kind: number, argument: any, more: any) => void} onrecord called in a tick of its own
  */
 
@@ -72,6 +73,7 @@ const Record = Object.freeze({
   CONNECT_TIMEOUT: 14,
   INVALID_PACKET: 15,
   DRAIN: 16,
+  RAW: 17,
   HEARTBEAT: 18,
   ANSWER: 20,
   DROP: 21,
@@ -212,6 +214,11 @@ class Bridge {
       case Record.CONNECT_ERROR:
         this.session(record[1])?.onpacket(kind, record[2], -1, undefined, null);
         return;
+      case Record.RAW: {
+        const data = record.length > 2 ? record[2] : buffers.one();
+        this.session(record[1])?.onmessage(data);
+        return;
+      }
       case Record.OPEN:
         this.open(record);
         return;
@@ -323,6 +330,7 @@ let bridge;
 const ORPHAN = {
   onconnect: noop,
   onpacket: noop,
+  onmessage: noop,
   onrecord: noop,
 };
 

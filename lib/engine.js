@@ -63,6 +63,8 @@ class Engine extends EventEmitter {
     this.httpServer = undefined;
     /** @type {any} ms; an option of the Socket.IO server that the workers watch over */
     this.connectTimeout = opts.connectTimeout || 45000;
+    /** whether messages come undecoded, for the parser that the Socket.IO server has been given */
+    this.rawMessages = false;
     /** @type {Map<string, PollingDoor>} requests that wait for something to be sent, by session id */
     this.polls = new Map();
     /** @private the bridge and our number there, from the first request on */
@@ -128,6 +130,7 @@ class Engine extends EventEmitter {
         polling: opts.transports.includes("polling"),
         websocket: opts.transports.includes("websocket"),
         allowUpgrades: !!opts.allowUpgrades,
+        rawMessages: this.rawMessages,
         initialPacket: opts.initialPacket ?? undefined,
       });
       bridge.owners.set(this._nativeId, this);

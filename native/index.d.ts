@@ -124,6 +124,8 @@ export interface ServerConfig {
   websocket: boolean
   /** Whether a polling session may become a WebSocket one. */
   allowUpgrades: boolean
+  /** Whether messages go up as they come, undecoded: JavaScript has a parser of its own. */
+  rawMessages?: boolean
   /** A message that every client gets right after the handshake. */
   initialPacket?: string | Buffer
 }

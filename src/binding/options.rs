@@ -26,6 +26,8 @@ pub struct ServerConfig {
     pub websocket: bool,
     /// Whether a polling session may become a WebSocket one.
     pub allow_upgrades: bool,
+    /// Whether messages go up as they come, undecoded: JavaScript has a parser of its own.
+    pub raw_messages: Option<bool>,
     /// A message that every client gets right after the handshake.
     pub initial_packet: Option<Either<String, Buffer>>,
 }

@@ -31,6 +31,9 @@ pub enum Kind {
     InvalidPacket = 15,
     /// `[16, handle]`
     Drain = 16,
+    /// `[17, handle, text]`, or `[17, handle]` and a buffer: an Engine.IO message as it came, of a
+    /// server with a parser of its own
+    RawMessage = 17,
     /// `[18, handle]`
     Heartbeat = 18,
     /// `[20, token, status, body]`; body: 0 none, 1 text, 2 text that may be compressed, 3 `ok`, 4
