@@ -11,6 +11,9 @@ const PacketType = Object.freeze({
   BINARY_ACK: 6,
 });
 
+/** The revision of the Socket.IO protocol. */
+const PROTOCOL = 5;
+
 /** Names that a program may not emit to a client, nor a client to the server. */
 const RESERVED_EVENTS = new Set([
   "connect",
@@ -33,4 +36,4 @@ const NAMESPACE_RESERVED_EVENTS = new Set(["connect", "connection", "new_namespa
  * @property {number} [attachments]
  */
 
-module.exports = { PacketType, RESERVED_EVENTS, NAMESPACE_RESERVED_EVENTS };
+module.exports = { NAMESPACE_RESERVED_EVENTS, PROTOCOL, PacketType, RESERVED_EVENTS };
