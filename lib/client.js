@@ -383,8 +383,8 @@ class Client {
     this.root = undefined;
     this._others = undefined;
     if (this._decoder === undefined) return;
-    this._decoder.destroy();
     this._decoder.removeListener("decoded", this.ondecoded);
+    this._decoder.destroy();
   }
 }
 
