@@ -194,7 +194,7 @@ class Client {
         return;
       }
     }
-    process.nextTick(deliver, socket, { type, nsp, data, id: id === -1 ? undefined : id });
+    process.nextTick(deliver, socket, { type, nsp, id: id === -1 ? undefined : id, data });
   }
 
   /**
