@@ -3,6 +3,7 @@
 const debug = require("debug")("socket.io:bridge");
 const { invalidOption } = require("./errors");
 const { Ops } = require("./ops");
+const { trace } = require("./trace");
 
 const TABLES = 16; // a handle is a slot of a worker: the low bits name the worker
 const MAX_WORKERS = TABLES;
@@ -175,6 +176,7 @@ class Bridge {
   drain() {
     const text = this.native.take();
     if (text === "") return;
+    trace.refresh();
     const buffers = new Buffers(this.native);
     for (const record of JSON.parse(text)) {
       try {

@@ -7,6 +7,7 @@ const { flagsOf } = require("./adapter");
 const { encode } = require("./encoder");
 const { MESSAGES } = require("./errors");
 const { PacketType } = require("./packet");
+const { trace } = require("./trace");
 
 /** @typedef {import("./packet").Packet} Packet */
 /** @typedef {import("./socket").Socket} Socket */
@@ -97,7 +98,10 @@ class Client {
    */
   listen() {
     const { conn } = this;
-    conn.on("data", (/** @type {any} */ data) => this.ondata(data));
+    conn.on("data", (/** @type {any} */ data) => {
+      trace.refresh();
+      this.ondata(data);
+    });
     conn.on("error", (/** @type {any} */ error) => this.onerror(error));
     conn.on("close", (/** @type {string} */ reason, /** @type {any} */ description) =>
       this.onclose(reason, description),

@@ -2,6 +2,7 @@
 
 const debug = require("debug")("socket.io-parser");
 const { PacketType } = require("./packet");
+const { trace } = require("./trace");
 
 /** @typedef {import("./packet").Packet} Packet */
 
@@ -109,7 +110,7 @@ function encodeText(type, nsp, id, data, attachments, replacer) {
   if (nsp && nsp !== "/") text += nsp + ",";
   if (id !== undefined && id !== null) text += id;
   if (data !== undefined && data !== null) text += JSON.stringify(data, replacer);
-  if (debug.enabled) debug("encoded %j as %s", { type, nsp, id, data }, text);
+  if (trace.parser) debug("encoded %j as %s", { type, nsp, id, data }, text);
   return text;
 }
 
@@ -124,7 +125,7 @@ function encodeText(type, nsp, id, data, attachments, replacer) {
  * @returns {string | any[]} the text; or, with attachments, an array of the text and then the attachments as they were given
  */
 function encode(type, nsp, id, data, replacer) {
-  if (debug.enabled) debug("encoding packet %j", { type, nsp, id, data });
+  if (trace.parser) debug("encoding packet %j", { type, nsp, id, data });
   if ((type === PacketType.EVENT || type === PacketType.ACK) && hasBinary(data)) {
     /** @type {any[]} */
     const attachments = [];

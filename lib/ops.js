@@ -1,6 +1,7 @@
 "use strict";
 
 const { toBytes } = require("./encoder");
+const { trace } = require("./trace");
 
 const INITIAL_SIZE = 1 << 20; // bytes; pages that are never written cost no memory
 const MAX_UTF8 = 3; // bytes of UTF-8 per UTF-16 unit, at most
@@ -62,6 +63,7 @@ class Ops {
   /** Hands over what has been appended. */
   flush() {
     this.scheduled = false;
+    trace.refresh();
     const { length } = this;
     if (length === 0) return;
     this.length = 0;

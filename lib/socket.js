@@ -9,6 +9,7 @@ const { buildHandshake } = require("./handshake");
 const { generateId } = require("./ids");
 const { BroadcastOperator } = require("./operator");
 const { PacketType, RESERVED_EVENTS } = require("./packet");
+const { trace } = require("./trace");
 
 /** @typedef {import("./packet").Packet} Packet */
 
@@ -160,7 +161,7 @@ class Socket extends Routing {
     let id;
     if (typeof data[data.length - 1] === "function") {
       id = /** @type {number} */ (this.nsp._ids++);
-      if (debug.enabled) debug("emitting packet with ack id %d", id);
+      if (trace.socket) debug("emitting packet with ack id %d", id);
       this.registerAckCallback(id, data.pop());
     }
     const flags = this._flags;
@@ -339,7 +340,7 @@ class Socket extends Routing {
    * @param {Packet} packet
    */
   _onpacket(packet) {
-    if (debug.enabled) debug("got packet %j", packet);
+    if (trace.socket) debug("got packet %j", packet);
     switch (packet.type) {
       case PacketType.EVENT:
       case PacketType.BINARY_EVENT: // of a parser that keeps the difference
@@ -362,7 +363,7 @@ class Socket extends Routing {
    */
   onevent(packet) {
     const args = packet.data || [];
-    const tracing = debug.enabled;
+    const tracing = trace.socket;
     if (tracing) debug("emitting event %j", args);
     if (packet.id !== undefined && packet.id !== null) {
       if (tracing) debug("attaching ack callback to event");
@@ -384,7 +385,7 @@ class Socket extends Routing {
     let sent = false;
     return (...args) => {
       if (sent) return;
-      if (debug.enabled) debug("sending ack %j", args);
+      if (trace.socket) debug("sending ack %j", args);
       this.packet({ id, type: PacketType.ACK, data: args });
       sent = true;
     };
@@ -398,10 +399,10 @@ class Socket extends Routing {
     const id = /** @type {number} */ (packet.id);
     const ack = this._acks?.get(id);
     if (typeof ack !== "function") {
-      if (debug.enabled) debug("bad ack %s", id);
+      if (trace.socket) debug("bad ack %s", id);
       return;
     }
-    if (debug.enabled) debug("calling ack %s with %j", id, packet.data);
+    if (trace.socket) debug("calling ack %s with %j", id, packet.data);
     try {
       ack.apply(this, packet.data);
     } finally {
@@ -423,7 +424,7 @@ class Socket extends Routing {
    */
   dispatch(event) {
     const fns = this._fns;
-    if (debug.enabled) debug("dispatching an event %j", event);
+    if (trace.socket) debug("dispatching an event %j", event);
     if (fns === undefined || fns.length === 0) {
       if (this.connected) emitLocally.apply(this, /** @type {any} */ (event));
       else debug("ignore packet received after disconnection");

@@ -159,6 +159,7 @@ impl Host {
             engine: Arc::new(config),
             limits: Limits::default(),
             connect_timeout,
+            raw_messages: false,
             sessions: dashmap::DashMap::default(),
         };
         let worker = runtime.pick();
