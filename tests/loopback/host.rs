@@ -37,6 +37,7 @@ pub(crate) const UPGRADING: u64 = 13;
 pub(crate) const CONNECT_TIMEOUT: u64 = 14;
 pub(crate) const INVALID_PACKET: u64 = 15;
 pub(crate) const DRAIN: u64 = 16;
+pub(crate) const RAW: u64 = 17;
 pub(crate) const HEARTBEAT: u64 = 18;
 pub(crate) const RESPONSE: u64 = 20;
 pub(crate) const DROP_REQUEST: u64 = 21;
@@ -130,6 +131,13 @@ impl Host {
 
     pub(crate) fn with(config: Config) -> Self {
         Self::with_connect_timeout(config, 45_000)
+    }
+
+    /// With a server that has a parser of its own.
+    pub(crate) fn with_raw_messages() -> Self {
+        let mut host = Self::new();
+        Arc::get_mut(&mut host.server).expect("it has no client yet").raw_messages = true;
+        host
     }
 
     pub(crate) fn with_connect_timeout(config: Config, connect_timeout: u64) -> Self {
@@ -334,6 +342,7 @@ impl Host {
                 EVENT | ACK if record.fields.len() == 6 => record.number(5),
                 RESPONSE => u64::from(matches!(record.number(3), 1 | 2)),
                 BRIDGE_WRITE => 1,
+                RAW => u64::from(record.fields.len() == 2),
                 _ => 0,
             };
             let count = usize::try_from(count).unwrap();
