@@ -255,7 +255,13 @@ class Client {
       this.onconnectPacket(/** @type {string} */ (packet.nsp), packet.data);
       return;
     }
-    const socket = this.socketOf(/** @type {string} */ (packet.nsp));
+    const nsp = /** @type {string} */ (packet.nsp);
+    let socket = this.socketOf(nsp);
+    if (socket === undefined && this.conn.protocol === 3) {
+      const url = this.parseNamespace(nsp);
+      if (url === undefined) return;
+      socket = this.socketOf(url.pathname);
+    }
     if (socket === undefined || type === PacketType.CONNECT_ERROR) this.reject(type);
     else process.nextTick(deliver, socket, packet);
   }
