@@ -1,8 +1,10 @@
 "use strict";
 
-const { Namespace } = require("./lib/namespace");
+// By these paths, because instrumentations patch what they find there when it is first required.
+require("./dist/broadcast-operator");
+const { Namespace } = require("./dist/namespace");
+const { Socket } = require("./dist/socket");
 const { Server } = require("./lib/server");
-const { Socket } = require("./lib/socket");
 
 /**
  * Makes a server; the same as `new Server(srv, opts)`.

@@ -27,8 +27,8 @@ class NativeAdapter extends Adapter {
     this._numbers = new Map();
     /** @private the room of all sockets */
     this._everyone = NOT_MIRRORED;
-    /** @private how many connected sockets have a connection that no worker knows */
-    this._foreign = 0;
+    /** @private whether sockets were added that belong to the adapter before this one, see addAll() */
+    this._adopted = false;
   }
 
   /**
@@ -37,35 +37,35 @@ class NativeAdapter extends Adapter {
    * @param {any} socket
    */
   onconnected(socket) {
-    const { conn } = socket.client;
-    if (conn._handle === undefined) {
-      this._foreign++;
-      return;
-    }
-    this._bridge ??= /** @type {import("./bridge").Bridge} */ (conn._bridge);
+    const handle = this.handleOf(socket.id);
     const rooms = this.sids.get(socket.id);
-    if (rooms === undefined) return;
-    this.joinEveryone(conn._handle);
-    for (const name of rooms) this.mirrorJoin(name, socket.id, conn._handle);
+    if (handle === -1 || rooms === undefined) return;
+    this.joinEveryone(handle);
+    for (const name of rooms) this.mirrorJoin(name, socket.id, handle);
   }
 
   /**
-   * Called before a connected socket goes.
+   * Called before a socket goes, when it has left its rooms. Its handle will name another client: it must have left the
+   * mirrored rooms, even if a subclass has replaced delAll().
    *
    * @param {any} socket
    */
   ondisconnecting(socket) {
-    if (socket.client.conn._handle === undefined) this._foreign--;
+    if (this.sids.has(socket.id)) NativeAdapter.prototype.delAll.call(this, socket.id);
   }
 
   /**
    * @param {string} id
-   * @returns {number} the handle of a connected socket; -1 when it has none
+   * @returns {number} the handle of a connected socket of this adapter; -1 when it has none
    * @private
    */
   handleOf(id) {
-    const handle = this.nsp.sockets.get(id)?.client.conn._handle;
-    return handle === undefined ? -1 : handle;
+    const socket = this.nsp.sockets.get(id);
+    if (socket === undefined || /** @type {any} */ (socket).adapter !== this) return -1;
+    const { conn } = /** @type {any} */ (socket.client);
+    if (conn._handle === undefined) return -1;
+    this._bridge ??= conn._bridge;
+    return conn._handle;
   }
 
   /**
@@ -99,11 +99,18 @@ class NativeAdapter extends Adapter {
   }
 
   /**
+   * Notes that a socket has joined rooms.
+   *
+   * After `io.adapter()` has been called with live sockets, those still belong to the adapter that they were born with, and
+   * only that one hears of their end: when a program adds them here too, they are not mirrored, and broadcasts address each
+   * target by itself.
+   *
    * @param {string} id
    * @param {Set<string>} rooms
    */
   addAll(id, rooms) {
-    const handle = this._bridge === undefined ? -1 : this.handleOf(id);
+    const handle = this.handleOf(id);
+    if (handle === -1 && this.nsp.sockets.has(id)) this._adopted = true;
     let joined = this.sids.get(id);
     if (joined === undefined) {
       joined = new Set();
@@ -193,12 +200,34 @@ class NativeAdapter extends Adapter {
    * @param {any} opts { rooms, except, flags }
    */
   broadcast(packet, opts) {
-    if (this._foreign > 0) {
-      super.broadcast(packet, opts);
-      return;
-    }
-    packet.nsp = this.nsp.name;
-    const encoded = encode(packet.type, packet.nsp, packet.id, packet.data);
+    if (this.oneByOne) super.broadcast(packet, opts);
+    else this.deliver(packet, this.encode(packet), opts);
+  }
+
+  /** Whether targets must be addressed one by one: not all of them are mirrored */
+  get oneByOne() {
+    return this.nsp._foreign > 0 || this._adopted;
+  }
+
+  /**
+   * @param {any} packet gets its namespace
+   * @returns {string | any[]} a text, or the messages that the packet is made of
+   */
+  encode(packet) {
+    const { nsp } = this;
+    packet.nsp = nsp.name;
+    if (nsp.server._foreignParser) return nsp.server.encoder.encode(packet);
+    return encode(packet.type, nsp.name, packet.id, packet.data);
+  }
+
+  /**
+   * Shows a packet to those who want to see it, and sends it.
+   *
+   * @param {any} packet
+   * @param {string | any[]} encoded what encode() made of it
+   * @param {any} opts { rooms, except, flags }
+   */
+  deliver(packet, encoded, opts) {
     const flags = flagsOf(opts.flags);
     if (this.nsp._outgoing > 0 || this.isWatched()) {
       const options = this.isWatched() ? packetOptions(encoded, opts.flags) : undefined;
@@ -217,13 +246,12 @@ class NativeAdapter extends Adapter {
    * @param {(...args: any[]) => void} ack
    */
   broadcastWithAck(packet, opts, clientCountCallback, ack) {
-    if (this._foreign > 0) {
+    if (this.oneByOne) {
       super.broadcastWithAck(packet, opts, clientCountCallback, ack);
       return;
     }
-    packet.nsp = this.nsp.name;
     packet.id = this.nsp._ids++;
-    const encoded = encode(packet.type, packet.nsp, packet.id, packet.data);
+    const encoded = this.encode(packet);
     const flags = flagsOf(opts.flags);
     const options = this.isWatched() ? packetOptions(encoded, opts.flags) : undefined;
     let count = 0;

@@ -3,6 +3,7 @@
 const debug = require("debug")("socket.io:bridge");
 const { invalidOption } = require("./errors");
 const { Ops } = require("./ops");
+const { trace } = require("./trace");
 
 const TABLES = 16; // a handle is a slot of a worker: the low bits name the worker
 const MAX_WORKERS = TABLES;
@@ -42,6 +43,7 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @typedef {object} Session
  * @property {(auth: any, nsp: string) => void} onconnect
  * @property {(type: number, nsp: string, id: number, data: any, attachments: Buffer[] | null) => void} onpacket
+ * @property {(data: string | Buffer) => void} onmessage what came, when the server has a parser of its own
  * @property {(kind: number, argument: any, more: any) => void} onrecord called in a tick of its own
  */
 
@@ -76,6 +78,7 @@ const Record = Object.freeze({
   INVALID_PACKET: 15,
   DRAIN: 16,
   CONTROL: 17,
+  RAW: 19,
   HEARTBEAT: 18,
   ANSWER: 20,
   DROP: 21,
@@ -177,6 +180,7 @@ class Bridge {
   drain() {
     const text = this.native.take();
     if (text === "") return;
+    trace.refresh();
     const buffers = new Buffers(this.native);
     for (const record of JSON.parse(text)) {
       try {
@@ -219,6 +223,11 @@ class Bridge {
       case Record.CONTROL:
         this.session(record[1])?.onrecord(kind, record[2], record[3]); // in order with the messages
         return;
+      case Record.RAW: {
+        const data = record.length > 2 ? record[2] : buffers.one();
+        this.session(record[1])?.onmessage(data);
+        return;
+      }
       case Record.OPEN:
         this.open(record);
         return;
@@ -330,6 +339,7 @@ let bridge;
 const ORPHAN = {
   onconnect: noop,
   onpacket: noop,
+  onmessage: noop,
   onrecord: noop,
 };
 

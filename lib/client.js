@@ -2,11 +2,12 @@
 
 const debug = require("debug")("socket.io:client");
 const { Conn } = require("./conn");
-const { Decoder, reconstruct } = require("./decoder");
+const { reconstruct } = require("./decoder");
 const { flagsOf } = require("./adapter");
 const { encode } = require("./encoder");
 const { MESSAGES } = require("./errors");
 const { PacketType } = require("./packet");
+const { trace } = require("./trace");
 
 /** @typedef {import("./packet").Packet} Packet */
 /** @typedef {import("./socket").Socket} Socket */
@@ -14,7 +15,8 @@ const { PacketType } = require("./packet");
 /**
  * A connection as the Socket.IO layer sees it: one socket per namespace.
  *
- * Packets come decoded from a worker; those of a foreign engine (`io.bind()`) are decoded here.
+ * Packets come decoded from a worker; those of a foreign engine (`io.bind()`), and those of a server with a parser of
+ * its own, are decoded here.
  */
 class Client {
   /**
@@ -28,8 +30,10 @@ class Client {
     this.root = undefined;
     /** @type {Map<string, Socket> | undefined} those of other namespaces, by name */
     this._others = undefined;
-    /** @type {Decoder | undefined} */
+    /** @type {any} */
     this._decoder = undefined;
+    /** @type {any} the encoder of the server's own parser; undefined with the default one */
+    this._foreignEncoder = server._foreignParser ? server.encoder : undefined;
     this._closed = false;
     this._joined = false;
     this._native = conn instanceof Conn;
@@ -54,8 +58,9 @@ class Client {
   /** Decodes what ondata() is given. */
   get decoder() {
     if (this._decoder === undefined) {
-      this._decoder = new Decoder();
-      this._decoder.on("decoded", (packet) => this.ondecoded(packet));
+      this._decoder = new this.server._parser.Decoder();
+      this.ondecoded = this.ondecoded.bind(this);
+      this._decoder.on("decoded", this.ondecoded);
     }
     return this._decoder;
   }
@@ -93,7 +98,10 @@ class Client {
    */
   listen() {
     const { conn } = this;
-    conn.on("data", (/** @type {any} */ data) => this.ondata(data));
+    conn.on("data", (/** @type {any} */ data) => {
+      trace.refresh();
+      this.ondata(data);
+    });
     conn.on("error", (/** @type {any} */ error) => this.onerror(error));
     conn.on("close", (/** @type {string} */ reason, /** @type {any} */ description) =>
       this.onclose(reason, description),
@@ -118,6 +126,7 @@ class Client {
    */
   connect(name, auth = {}) {
     if (this.server._nsps.has(name)) {
+      if (debug.enabled) debug("connecting to namespace %s", name);
       this.doConnect(name, auth);
       return;
     }
@@ -141,7 +150,6 @@ class Client {
    * @private
    */
   doConnect(name, auth) {
-    if (debug.enabled) debug("connecting to namespace %s", name);
     this.server.of(name)._add(this, auth, add);
   }
 
@@ -190,7 +198,7 @@ class Client {
         return;
       }
     }
-    process.nextTick(deliver, socket, { type, nsp, data, id: id === -1 ? undefined : id });
+    process.nextTick(deliver, socket, { type, nsp, id: id === -1 ? undefined : id, data });
   }
 
   /**
@@ -235,12 +243,27 @@ class Client {
     }
   }
 
-  /** @param {Packet} packet */
+  /**
+   * Called by the decoder; the socket gets the very packet that it made.
+   *
+   * @param {Packet} packet
+   */
   ondecoded(packet) {
+    if (this._closed) return;
+    const { type } = packet;
+    if (type === PacketType.CONNECT) {
+      this.onconnectPacket(/** @type {string} */ (packet.nsp), packet.data);
+      return;
+    }
     const nsp = /** @type {string} */ (packet.nsp);
-    if (packet.type === PacketType.CONNECT) this.onconnectPacket(nsp, packet.data);
-    else
-      this.onpacket(packet.type, nsp, packet.id === undefined ? -1 : packet.id, packet.data, null);
+    let socket = this.socketOf(nsp);
+    if (socket === undefined && this.conn.protocol === 3) {
+      const url = this.parseNamespace(nsp);
+      if (url === undefined) return;
+      socket = this.socketOf(url.pathname);
+    }
+    if (socket === undefined || type === PacketType.CONNECT_ERROR) this.reject(type);
+    else process.nextTick(deliver, socket, packet);
   }
 
   // --- packets out ---
@@ -256,10 +279,26 @@ class Client {
    */
   send(type, nsp, id, data, flags) {
     const { conn } = this;
-    if (conn.readyState !== "open") return;
-    const encoded = encode(type, nsp, id, data);
+    if (conn.readyState !== "open") {
+      if (debug.enabled) debug("ignoring packet write %j", { type, data, id, nsp });
+      return;
+    }
+    const encoded =
+      this._foreignEncoder === undefined
+        ? encode(type, nsp, id, data)
+        : this._foreignEncoder.encode(packetOf(type, data, id, nsp));
     if (this._native) conn.sendEncoded(encoded, flags);
     else this.writeToEngine(encoded, { volatile: (flags & 1) !== 0, compress: (flags & 2) === 0 });
+  }
+
+  /**
+   * Sends a packet that has been encoded before.
+   *
+   * @param {string | any[]} encoded a text, or the messages that the packet is made of
+   */
+  sendEncoded(encoded) {
+    if (this._native) this.conn.sendEncoded(encoded, 0);
+    else this.writeToEngine(encoded, { compress: true });
   }
 
   /**
@@ -270,35 +309,30 @@ class Client {
    */
   _packet(packet, opts) {
     if (opts?.preEncoded) this.writeToEngine(packet, opts);
+    else if (this._foreignEncoder !== undefined && this.conn.readyState === "open")
+      this.writeToEngine(this._foreignEncoder.encode(packet), opts); // it may look at all of the packet
     else this.send(packet.type, packet.nsp, packet.id, packet.data, flagsOf(opts));
   }
 
   /**
-   * Sends what an encoder has made; adapters call it.
+   * Sends what an encoder has made; adapters call it, for a broadcast with the same array for each client.
    *
    * @param {any} encodedPackets a text or bytes, or an array of them
    * @param {any} [opts] volatile, compress, wsPreEncodedFrame
    */
   writeToEngine(encodedPackets, opts = {}) {
     const { conn } = this;
-    if (conn.readyState !== "open") return;
-    if (!this._native) {
-      if (opts.volatile && !conn.transport.writable) return;
-      for (const data of Array.isArray(encodedPackets) ? encodedPackets : [encodedPackets])
-        conn.write(data, opts);
+    if (this._native) {
+      const messages = Array.isArray(encodedPackets) ? encodedPackets : [encodedPackets];
+      conn.sendShared(messages, flagsOf(opts), opts);
       return;
     }
-    const flags = flagsOf(opts);
-    if (!Array.isArray(encodedPackets)) encodedPackets = [encodedPackets];
-    if (typeof encodedPackets[0] !== "string") {
-      for (const data of encodedPackets) conn.write(data, opts);
-    } else {
-      conn.sendEncoded(
-        encodedPackets.length === 1 ? encodedPackets[0] : encodedPackets,
-        flags,
-        opts,
-      );
+    if (opts.volatile && !conn.transport.writable) {
+      debug("volatile packet is discarded since the transport is not currently writable");
+      return;
     }
+    for (const data of Array.isArray(encodedPackets) ? encodedPackets : [encodedPackets])
+      conn.write(data, opts);
   }
 
   // --- the end ---
@@ -319,6 +353,7 @@ class Client {
   _remove(socket) {
     if (this.root === socket) this.root = undefined;
     else if (this._others?.get(socket.nsp.name) === socket) this._others.delete(socket.nsp.name);
+    else if (debug.enabled) debug("ignoring remove for %s", socket.id);
   }
 
   /** Closes the connection. */
@@ -357,7 +392,9 @@ class Client {
     for (const socket of sockets.values()) socket._onclose(reason, description);
     this.root = undefined;
     this._others = undefined;
-    this._decoder?.destroy();
+    if (this._decoder === undefined) return;
+    this._decoder.removeListener("decoded", this.ondecoded);
+    this._decoder.destroy();
   }
 }
 
@@ -369,6 +406,19 @@ function withoutPrototype(query) {
   const fields = Object.create(null);
   for (const [name, value] of query) fields[name] = value;
   return fields;
+}
+
+/**
+ * Makes a packet for the encoder of another parser.
+ *
+ * @param {number} type
+ * @param {any} data
+ * @param {number | undefined} id
+ * @param {string} nsp
+ * @returns {Packet} with its keys in the order in which upstream has them: some formats show it
+ */
+function packetOf(type, data, id, nsp) {
+  return id === undefined ? { type, data, nsp } : { type, data, id, nsp };
 }
 
 /**

@@ -194,7 +194,7 @@ class Conn extends LazyEmitter {
   /**
    * Sends a Socket.IO packet.
    *
-   * @param {string | any[]} encoded a text, or the text and then the attachments
+   * @param {string | any[]} encoded a text, or the messages that the packet is made of
    * @param {number} flags VOLATILE, NO_COMPRESS
    * @param {any} [options] as given to the caller
    */
@@ -203,6 +203,19 @@ class Conn extends LazyEmitter {
     if (this._watched & OUTGOING) this.showOutgoing(encoded, flags, options);
     if (typeof encoded === "string") this._bridge.ops.send(this._handle, flags, encoded);
     else this._bridge.ops.sendBinary(this._handle, flags, encoded);
+  }
+
+  /**
+   * Sends a packet that many get: called for one after the other with the same array, it is encoded once.
+   *
+   * @param {any[]} encoded the messages that the packet is made of
+   * @param {number} flags VOLATILE, NO_COMPRESS
+   * @param {any} options as the adapter made them
+   */
+  sendShared(encoded, flags, options) {
+    if (this.readyState !== "open") return;
+    if (this._watched & OUTGOING) this.showOutgoing(encoded, flags, options);
+    this._bridge.ops.multicast(this._handle, flags, encoded);
   }
 
   /**
@@ -278,6 +291,12 @@ class Conn extends LazyEmitter {
     if (this._watched & INCOMING)
       this.showIncoming(encode(type, nsp, id < 0 ? undefined : id, data), attachments);
     if (this._client !== undefined) this._client.onpacket(type, nsp, id, data, attachments);
+  }
+
+  /** @param {string | Buffer} data a message of a client of a server with a parser of its own */
+  onmessage(data) {
+    if (this._watched & INCOMING) this.showIncoming(data);
+    if (this._client !== undefined) this._client.ondata(data);
   }
 
   /**

@@ -1,5 +1,6 @@
 "use strict";
 
+const debug = require("debug")("socket.io-parser");
 const { LazyEmitter } = require("./lazy-emitter");
 const { MESSAGES } = require("./errors");
 const { PacketType, RESERVED_EVENTS } = require("./packet");
@@ -104,6 +105,7 @@ function decodeText(text) {
     }
     if (!isPayloadValid(packet.type, packet.data)) throw new Error("invalid payload");
   }
+  if (debug.enabled) debug("decoded %s as %j", text, packet);
   return packet;
 }
 

@@ -1,6 +1,8 @@
 "use strict";
 
+const debug = require("debug")("socket.io-parser");
 const { PacketType } = require("./packet");
+const { trace } = require("./trace");
 
 /** @typedef {import("./packet").Packet} Packet */
 
@@ -108,6 +110,7 @@ function encodeText(type, nsp, id, data, attachments, replacer) {
   if (nsp && nsp !== "/") text += nsp + ",";
   if (id !== undefined && id !== null) text += id;
   if (data !== undefined && data !== null) text += JSON.stringify(data, replacer);
+  if (trace.parser) debug("encoded %j as %s", { type, nsp, id, data }, text);
   return text;
 }
 
@@ -122,6 +125,7 @@ function encodeText(type, nsp, id, data, attachments, replacer) {
  * @returns {string | any[]} the text; or, with attachments, an array of the text and then the attachments as they were given
  */
 function encode(type, nsp, id, data, replacer) {
+  if (trace.parser) debug("encoding packet %j", { type, nsp, id, data });
   if ((type === PacketType.EVENT || type === PacketType.ACK) && hasBinary(data)) {
     /** @type {any[]} */
     const attachments = [];

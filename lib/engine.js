@@ -80,6 +80,8 @@ class Engine extends EventEmitter {
     this.httpServer = undefined;
     /** @type {any} ms; an option of the Socket.IO server that the workers watch over */
     this.connectTimeout = opts.connectTimeout || 45000;
+    /** whether messages come undecoded, for the parser that the Socket.IO server has been given */
+    this.rawMessages = false;
     /** @type {Map<string, PollingDoor>} requests that wait for something to be sent, by session id */
     this.polls = new Map();
     /** @private the bridge and our number there, from the first request on */
@@ -126,6 +128,7 @@ class Engine extends EventEmitter {
         webtransport: opts.transports.includes("webtransport"),
         allowUpgrades: !!opts.allowUpgrades,
         perMessageDeflate: nativeDeflate(opts.perMessageDeflate),
+        rawMessages: this.rawMessages,
         initialPacket: opts.initialPacket ?? undefined,
       });
       bridge.owners.set(this._nativeId, this);

@@ -33,6 +33,8 @@ class Namespace extends Chain {
     this._ids = 0;
     /** how many sockets have listeners for outgoing packets */
     this._outgoing = 0;
+    /** how many connected sockets have a connection that no worker knows */
+    this._foreign = 0;
     this.server = server;
     this.name = name;
     /** @type {any} */
@@ -121,7 +123,10 @@ class Namespace extends Chain {
   async findSession(auth) {
     if (typeof auth.pid !== "string" || typeof auth.offset !== "string") return undefined;
     try {
-      return (await this.adapter.restoreSession(auth.pid, auth.offset)) || undefined;
+      const session = await this.adapter.restoreSession(auth.pid, auth.offset);
+      if (!session) return undefined;
+      if (debug.enabled) debug("connection state recovered for sid %s", session.sid);
+      return session;
     } catch (error) {
       debug("error while restoring session: %s", error);
       return undefined;

@@ -160,6 +160,10 @@ class BroadcastOperator {
       ack.call(this, timedOut(), single ? null : responses);
     }, this.flags.timeout);
     const check = () => {
+      if (debug.enabled) {
+        const format = "responses: servers: %d / %d ; clients: %d / %d";
+        debug(format, answeredServers, servers, responses.length, clients);
+      }
       if (expired || servers !== answeredServers || responses.length !== clients) return;
       clearTimeout(timer);
       ack.call(this, null, single ? responses[0] : responses);

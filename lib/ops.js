@@ -1,6 +1,7 @@
 "use strict";
 
 const { toBytes } = require("./encoder");
+const { trace } = require("./trace");
 
 const INITIAL_SIZE = 1 << 20; // bytes; pages that are never written cost no memory
 const MAX_UTF8 = 3; // bytes of UTF-8 per UTF-16 unit, at most
@@ -16,13 +17,17 @@ const RELEASE = 8;
 const WATCH = 9;
 const SEND_RAW = 10;
 const MARK = 11;
+const MULTICAST = 12;
 
-/** Flags of SEND, SEND_BINARY, BROADCAST and SEND_RAW. */
+/** Flags of SEND, SEND_BINARY, BROADCAST, SEND_RAW and MULTICAST. */
 const VOLATILE = 1;
 const NO_COMPRESS = 2;
 
 /** Marks the target of a broadcast as a connection instead of a room. */
 const TARGET_CONNECTION = 0x80000000;
+
+/** Marks the length of a message as that of bytes instead of a text. */
+const BINARY = 0x80000000;
 
 /**
  * @typedef {Buffer & { utf8Write(text: string, offset: number, length?: number): number }} Utf8Buffer
@@ -46,15 +51,24 @@ class Ops {
     this.buffer = allocate(INITIAL_SIZE);
     this.length = 0;
     this.scheduled = false;
+    /** @type {any[] | null} what the MULTICAST carries that was written last */
+    this.cast = null;
+    this.castFlags = 0;
+    this.castHandle = -1;
+    this.castStart = 0; // where its count is
+    this.castEnd = 0;
+    this.castCount = 0;
     this.flush = this.flush.bind(this);
   }
 
   /** Hands over what has been appended. */
   flush() {
     this.scheduled = false;
+    trace.refresh();
     const { length } = this;
     if (length === 0) return;
     this.length = 0;
+    this.cast = null;
     const { buffer } = this;
     if (buffer.length > INITIAL_SIZE) this.buffer = allocate(INITIAL_SIZE); // give a big one back
     this.deliver(buffer, length);
@@ -106,20 +120,29 @@ class Ops {
   }
 
   /**
-   * Writes a count and then each attachment with its length.
+   * Writes the messages of a packet.
    *
    * @param {number} at
-   * @param {Uint8Array[]} attachments
+   * @param {any[]} messages texts as they are, and bytes
    * @returns {number} the position after them
    */
-  attachments(at, attachments) {
-    at = this.u32(at, attachments.length);
-    for (const bytes of attachments) {
-      at = this.u32(at, bytes.length);
-      this.buffer.set(bytes, at);
-      at += bytes.length;
-    }
+  messages(at, messages) {
+    at = this.message(at, messages[0]);
+    at = this.u32(at, messages.length - 1);
+    for (let i = 1; i < messages.length; i++) at = this.message(at, messages[i]);
     return at;
+  }
+
+  /**
+   * @param {number} at
+   * @param {string | Uint8Array} message
+   * @returns {number} the position after it
+   */
+  message(at, message) {
+    if (typeof message === "string") return this.text(at, message);
+    at = this.u32(at, message.length | BINARY);
+    this.buffer.set(message, at);
+    return at + message.length;
   }
 
   /**
@@ -138,36 +161,66 @@ class Ops {
   /**
    * @param {number} handle
    * @param {number} flags
-   * @param {any[]} parts the text and then the attachments
+   * @param {any[]} parts the messages of a packet, texts and anything binary
    */
   sendBinary(handle, flags, parts) {
-    const text = parts[0];
-    const attachments = bytesOf(parts);
-    let at = this.reserve(14 + textRoom(text) + attachmentsRoom(attachments));
+    const messages = messagesOf(parts);
+    let at = this.reserve(6 + messagesRoom(messages));
     this.buffer[at] = SEND_BINARY;
     at = this.u32(at + 1, handle);
     this.buffer[at] = flags;
-    at = this.text(at + 1, text);
-    this.length = this.attachments(at, attachments);
+    this.length = this.messages(at + 1, messages);
   }
 
   /**
    * @param {number} flags
    * @param {number[]} to targets: rooms, or TARGET_CONNECTION | handle
    * @param {number[]} except targets
-   * @param {string | any[]} encoded a text, or the text and then the attachments
+   * @param {string | any[]} encoded a text, or the messages of a packet
    */
   broadcast(flags, to, except, encoded) {
-    const text = typeof encoded === "string" ? encoded : encoded[0];
-    const attachments = typeof encoded === "string" ? NONE : bytesOf(encoded);
-    const fixed = 18 + 4 * (to.length + except.length);
-    let at = this.reserve(fixed + textRoom(text) + attachmentsRoom(attachments));
+    const messages = typeof encoded === "string" ? [encoded] : messagesOf(encoded);
+    let at = this.reserve(10 + 4 * (to.length + except.length) + messagesRoom(messages));
     this.buffer[at] = BROADCAST;
     this.buffer[at + 1] = flags;
     at = this.targets(at + 2, to);
     at = this.targets(at, except);
-    at = this.text(at, text);
-    this.length = this.attachments(at, attachments);
+    this.length = this.messages(at, messages);
+  }
+
+  /**
+   * Sends a packet that is being sent to many, one call for each: as long as nothing else is written between two
+   * calls, the second only adds its target to the operation of the first, and the worker encodes the packet once.
+   *
+   * @param {number} handle
+   * @param {number} flags
+   * @param {any[]} parts the messages of a packet: the very same array for all its targets
+   */
+  multicast(handle, flags, parts) {
+    if (
+      this.cast === parts &&
+      this.castEnd === this.length &&
+      this.castFlags === flags &&
+      this.castHandle !== handle && // the same client again: it may be meant to get two copies
+      this.length + 4 <= this.buffer.length
+    ) {
+      this.castHandle = handle;
+      this.castEnd = this.length = this.u32(this.length, handle);
+      this.u32(this.castStart, ++this.castCount);
+      return;
+    }
+    const messages = messagesOf(parts);
+    let at = this.reserve(10 + messagesRoom(messages));
+    this.buffer[at] = MULTICAST;
+    this.buffer[at + 1] = flags;
+    at = this.messages(at + 2, messages);
+    this.cast = parts;
+    this.castFlags = flags;
+    this.castHandle = handle;
+    this.castStart = at;
+    this.castCount = 1;
+    at = this.u32(at, 1);
+    this.castEnd = this.length = this.u32(at, handle);
   }
 
   /**
@@ -287,9 +340,6 @@ class Ops {
   }
 }
 
-/** @type {Uint8Array[]} */
-const NONE = [];
-
 /**
  * @param {string} text
  * @returns {number} enough bytes for it; exact only when guessing would waste a lot
@@ -300,22 +350,28 @@ function textRoom(text) {
 }
 
 /**
- * @param {any[]} parts the text and then the attachments
- * @returns {Uint8Array[]}
+ * @param {any[]} parts texts and anything binary
+ * @returns {any[]} texts and bytes
  */
-function bytesOf(parts) {
-  const attachments = new Array(parts.length - 1);
-  for (let i = 1; i < parts.length; i++) attachments[i - 1] = toBytes(parts[i]);
-  return attachments;
+function messagesOf(parts) {
+  const messages = new Array(parts.length);
+  for (let i = 0; i < parts.length; i++) {
+    const part = parts[i];
+    messages[i] = typeof part === "string" ? part : toBytes(part);
+  }
+  return messages;
 }
 
 /**
- * @param {Uint8Array[]} attachments
- * @returns {number}
+ * @param {any[]} messages
+ * @returns {number} enough bytes for them and their lengths and count
  */
-function attachmentsRoom(attachments) {
-  let size = 0;
-  for (let i = 0; i < attachments.length; i++) size += 4 + attachments[i].length;
+function messagesRoom(messages) {
+  let size = 4;
+  for (let i = 0; i < messages.length; i++) {
+    const message = messages[i];
+    size += 4 + (typeof message === "string" ? textRoom(message) : message.length);
+  }
   return size;
 }
 

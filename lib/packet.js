@@ -14,6 +14,9 @@ const PacketType = Object.freeze({
 /** Names of the Engine.IO packet types, by their digit. */
 const PACKET_TYPES = ["open", "close", "ping", "pong", "message", "upgrade", "noop"];
 
+/** The revision of the Socket.IO protocol. */
+const PROTOCOL = 5;
+
 /** Names that a program may not emit to a client, nor a client to the server. */
 const RESERVED_EVENTS = new Set([
   "connect",
@@ -36,4 +39,10 @@ const NAMESPACE_RESERVED_EVENTS = new Set(["connect", "connection", "new_namespa
  * @property {number} [attachments]
  */
 
-module.exports = { PACKET_TYPES, PacketType, RESERVED_EVENTS, NAMESPACE_RESERVED_EVENTS };
+module.exports = {
+  NAMESPACE_RESERVED_EVENTS,
+  PACKET_TYPES,
+  PROTOCOL,
+  PacketType,
+  RESERVED_EVENTS,
+};

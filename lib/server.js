@@ -4,20 +4,22 @@ const { EventEmitter } = require("node:events");
 const http = require("node:http");
 const cors = require("cors");
 const debug = require("debug")("socket.io:server");
-const { SessionAwareAdapter } = require("socket.io-adapter");
 const { NativeAdapter } = require("./adapter");
 const { createAppEngine, serveAppFiles } = require("./app");
 const { Chain } = require("./chain");
 const { Client } = require("./client");
 const { isClientFile, serveClientFile } = require("./client-files");
+const { Decoder } = require("./decoder");
 const { Encoder } = require("./encoder");
 const { Engine } = require("./engine");
 const { MESSAGES, unsupported } = require("./errors");
 const { Namespace } = require("./namespace");
+const { PROTOCOL, PacketType } = require("./packet");
 const { ParentNamespace } = require("./parent-namespace");
+const { RECOVERY_DEFAULTS, RecoveryAdapter } = require("./recovery");
 
 const CONNECT_TIMEOUT = 45000; // ms
-const RECOVERY_DEFAULTS = { maxDisconnectionDuration: 2 * 60 * 1000, skipMiddlewares: true };
+const PARSER = Object.freeze({ Decoder, Encoder, PacketType, protocol: PROTOCOL });
 
 /**
  * A Socket.IO server. Its emitter methods are those of its main namespace, "/".
@@ -33,7 +35,6 @@ class Server extends Chain {
       opts = srv;
       srv = undefined;
     }
-    if (opts.parser) throw unsupported("the parser option");
     /** @type {Map<string, Namespace>} */
     this._nsps = new Map();
     /** @type {Map<Function, ParentNamespace>} by the function that says whether a name is theirs */
@@ -57,13 +58,17 @@ class Server extends Chain {
     this._corsMiddleware = undefined;
     /** @type {any} */
     this.opts = opts;
-    this.encoder = new Encoder();
+    /** whether packets are encoded and decoded here, by a parser that the program has given */
+    this._foreignParser = !!opts.parser;
+    /** @type {any} */
+    this._parser = opts.parser || PARSER;
+    this.encoder = new this._parser.Encoder();
     this.path(opts.path || "/socket.io");
     this.connectTimeout(opts.connectTimeout || CONNECT_TIMEOUT);
     this.serveClient(opts.serveClient !== false);
     if (opts.connectionStateRecovery) {
       opts.connectionStateRecovery = { ...RECOVERY_DEFAULTS, ...opts.connectionStateRecovery };
-      this.adapter(opts.adapter || SessionAwareAdapter);
+      this.adapter(opts.adapter || RecoveryAdapter);
     } else {
       this.adapter(opts.adapter || NativeAdapter);
     }
@@ -186,7 +191,9 @@ class Server extends Chain {
    * @private
    */
   initEngine(srv, opts) {
+    if (debug.enabled) debug("creating engine.io instance with opts %j", opts);
     const engine = new Engine(opts);
+    engine.rawMessages = this._foreignParser;
     engine.connectTimeout = this._connectTimeout;
     engine.attach(srv, opts);
     this.eio = engine;
@@ -200,6 +207,7 @@ class Server extends Chain {
    * @private
    */
   attachServe(srv) {
+    debug("attaching client serving req handler");
     const listeners = srv.listeners("request").slice();
     srv.removeAllListeners("request");
     srv.on("request", (/** @type {any} */ req, /** @type {any} */ res) => {
@@ -257,7 +265,9 @@ class Server extends Chain {
     let nsp = this._nsps.get(name);
     if (nsp === undefined) {
       for (const [pattern, parent] of this.parentNamespacesFromRegExp) {
-        if (pattern.test(name)) return parent.createChild(name);
+        if (!pattern.test(name)) continue;
+        debug("attaching namespace %s to parent namespace %s", name, pattern);
+        return parent.createChild(name);
       }
       debug("initializing namespace %s", name);
       nsp = new Namespace(this, name);
@@ -278,6 +288,7 @@ class Server extends Chain {
     if (pattern instanceof RegExp && (pattern.global || pattern.sticky))
       throw new Error(MESSAGES.STATEFUL_REGEXP);
     const parent = new ParentNamespace(this);
+    debug("initializing parent namespace %s", parent.name);
     if (typeof pattern === "function") {
       this.parentNsps.set(pattern, parent);
     } else {
@@ -309,8 +320,19 @@ class Server extends Chain {
         return;
       }
       value[0](name, auth, (/** @type {any} */ error, /** @type {boolean} */ allow) => {
-        if (error || !allow) step();
-        else done(this._nsps.get(name) || value[1].createChild(name)); // it may have been made meanwhile
+        if (error || !allow) {
+          step();
+          return;
+        }
+        const existing = this._nsps.get(name); // it may have been made meanwhile
+        if (existing) {
+          debug("dynamic namespace %s already exists", name);
+          done(existing);
+          return;
+        }
+        const child = value[1].createChild(name);
+        debug("dynamic namespace %s was created", name);
+        done(child);
       });
     };
     step();

@@ -9,6 +9,7 @@ const { buildHandshake } = require("./handshake");
 const { generateId } = require("./ids");
 const { BroadcastOperator } = require("./operator");
 const { PacketType, RESERVED_EVENTS } = require("./packet");
+const { trace } = require("./trace");
 
 /** @typedef {import("./packet").Packet} Packet */
 
@@ -89,7 +90,12 @@ class Socket extends Routing {
     this.pid = session.pid;
     for (const room of session.rooms) this.join(room);
     this._data = session.data;
-    for (const data of session.missedPackets) this.packet({ type: PacketType.EVENT, data });
+    if (session.missedMessages !== undefined) {
+      // of our own adapter: as they were sent the first time
+      for (const encoded of session.missedMessages) this.client.sendEncoded(encoded);
+    } else {
+      for (const data of session.missedPackets) this.packet({ type: PacketType.EVENT, data });
+    }
     this.recovered = true;
   }
 
@@ -155,6 +161,7 @@ class Socket extends Routing {
     let id;
     if (typeof data[data.length - 1] === "function") {
       id = /** @type {number} */ (this.nsp._ids++);
+      if (trace.socket) debug("emitting packet with ack id %d", id);
       this.registerAckCallback(id, data.pop());
     }
     const flags = this._flags;
@@ -313,6 +320,7 @@ class Socket extends Routing {
     if (debug.enabled) debug("socket connected - writing packet");
     this.connected = true;
     this.join(this.id);
+    if (!this.client._native) this.nsp._foreign++;
     this.adapter.onconnected?.(this);
     this.client.send(PacketType.CONNECT, this.nsp.name, undefined, this.connectData(), 0);
   }
@@ -323,7 +331,7 @@ class Socket extends Routing {
    */
   connectData() {
     if (this.client.conn.protocol === 3) return undefined;
-    return this.pid === undefined ? { sid: this.id } : { sid: this.id, pid: this.pid };
+    return { sid: this.id, pid: this.pid };
   }
 
   /**
@@ -332,15 +340,18 @@ class Socket extends Routing {
    * @param {Packet} packet
    */
   _onpacket(packet) {
+    if (trace.socket) debug("got packet %j", packet);
     switch (packet.type) {
       case PacketType.EVENT:
+      case PacketType.BINARY_EVENT: // of a parser that keeps the difference
         this.onevent(packet);
         break;
       case PacketType.ACK:
+      case PacketType.BINARY_ACK:
         this.onack(packet);
         break;
       case PacketType.DISCONNECT:
-        this._onclose("client namespace disconnect");
+        this.ondisconnect();
         break;
     }
   }
@@ -352,7 +363,12 @@ class Socket extends Routing {
    */
   onevent(packet) {
     const args = packet.data || [];
-    if (packet.id !== undefined && packet.id !== null) args.push(this.ack(packet.id));
+    const tracing = trace.socket;
+    if (tracing) debug("emitting event %j", args);
+    if (packet.id !== undefined && packet.id !== null) {
+      if (tracing) debug("attaching ack callback to event");
+      args.push(this.ack(packet.id));
+    }
     const any = this._anyListeners;
     if (any !== undefined && any.length > 0)
       for (const listener of any.slice()) listener.apply(this, args);
@@ -369,7 +385,7 @@ class Socket extends Routing {
     let sent = false;
     return (...args) => {
       if (sent) return;
-      if (debug.enabled) debug("sending ack %j", args);
+      if (trace.socket) debug("sending ack %j", args);
       this.packet({ id, type: PacketType.ACK, data: args });
       sent = true;
     };
@@ -383,14 +399,21 @@ class Socket extends Routing {
     const id = /** @type {number} */ (packet.id);
     const ack = this._acks?.get(id);
     if (typeof ack !== "function") {
-      if (debug.enabled) debug("bad ack %s", id);
+      if (trace.socket) debug("bad ack %s", id);
       return;
     }
+    if (trace.socket) debug("calling ack %s with %j", id, packet.data);
     try {
       ack.apply(this, packet.data);
     } finally {
       this._acks?.delete(id);
     }
+  }
+
+  /** @private */
+  ondisconnect() {
+    debug("got disconnect packet");
+    this._onclose("client namespace disconnect");
   }
 
   /**
@@ -401,8 +424,10 @@ class Socket extends Routing {
    */
   dispatch(event) {
     const fns = this._fns;
+    if (trace.socket) debug("dispatching an event %j", event);
     if (fns === undefined || fns.length === 0) {
       if (this.connected) emitLocally.apply(this, /** @type {any} */ (event));
+      else debug("ignore packet received after disconnection");
       return;
     }
     this.run(event, (error) => {
@@ -457,6 +482,7 @@ class Socket extends Routing {
     if (debug.enabled) debug("closing socket - reason %s", reason);
     this.emitReserved("disconnecting", reason, description);
     if (this.server._opts.connectionStateRecovery && RECOVERABLE_REASONS.has(reason)) {
+      if (debug.enabled) debug("connection state recovery is enabled for sid %s", this.id);
       this.adapter.persistSession({
         sid: this.id,
         pid: this.pid,
@@ -473,7 +499,8 @@ class Socket extends Routing {
   /** Makes the socket leave everything. */
   _cleanup() {
     this.leaveAll();
-    if (this.connected) this.adapter.ondisconnecting?.(this);
+    this.adapter.ondisconnecting?.(this);
+    if (this.connected && !this.client._native) this.nsp._foreign--;
     if (this._counted) {
       this._counted = false;
       this.nsp._outgoing--;

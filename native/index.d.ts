@@ -166,6 +166,8 @@ export interface ServerConfig {
   allowUpgrades: boolean
   /** How WebSocket messages are compressed; absent when they are not. */
   perMessageDeflate?: DeflateConfig
+  /** Whether messages go up as they come, undecoded: JavaScript has a parser of its own. */
+  rawMessages?: boolean
   /** A message that every client gets right after the handshake. */
   initialPacket?: string | Buffer
 }

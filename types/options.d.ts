@@ -159,6 +159,11 @@ export interface ConnectionStateRecoveryOptions {
   maxDisconnectionDuration?: number;
   /** Whether middlewares are passed over after a recovery. @default true */
   skipMiddlewares?: boolean;
+  /**
+   * How many bytes a namespace keeps of packets to send again, and of sessions: beyond, the oldest go first. (Ours.)
+   * @default 67108864
+   */
+  maxStoredBytes?: number;
 }
 
 /** The options of a server. All of them are optional: see `Partial<ServerOptions>` where they are taken. */
@@ -167,7 +172,7 @@ export interface ServerOptions extends EngineOptions, AttachOptions {
   path: string;
   /** Whether the client's files are served under the path. @default true */
   serveClient: boolean;
-  /** The adapter. @default the in-memory one of `socket.io-adapter` */
+  /** The adapter. @default an in-memory one whose broadcasts are fanned out natively */
   adapter: AdapterConstructor;
   /** A replacement of the encoding: `{ Encoder, Decoder }`. */
   parser: any;

@@ -20,7 +20,7 @@ const TOP = [
   "wrapper.d.mts",
   "wrapper.mjs",
 ];
-const WHOLE_FOLDERS = ["lib", "scripts/lib", "src", "types"];
+const WHOLE_FOLDERS = ["dist", "lib", "scripts/lib", "src", "types"];
 
 const filesIn = (folder) =>
   fs

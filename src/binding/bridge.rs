@@ -126,6 +126,7 @@ impl Bridge {
             limits,
             compression: config.compression(),
             connect_timeout: config.connect_timeout(),
+            raw_messages: config.raw_messages.unwrap_or(false),
             sessions: dashmap::DashMap::default(),
         };
         self.servers.borrow_mut().insert(id, Arc::new(server));

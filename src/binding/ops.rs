@@ -5,8 +5,8 @@
 //! | op | | operands |
 //! |---|---|---|
 //! | 1 | send | handle `u32`, flags `u8`, text |
-//! | 2 | send with attachments | handle, flags, text, count `u32`, bytes… |
-//! | 3 | broadcast | flags, count, target `u32`…, count, excepted target…, text, count, bytes… |
+//! | 2 | send with attachments | handle, flags, messages |
+//! | 3 | broadcast | flags, count `u32`, target `u32`…, count, excepted target…, messages |
 //! | 4 | join | handle, room `u32` |
 //! | 5 | leave | handle, room |
 //! | 6 | joined a namespace | handle |
@@ -15,6 +15,10 @@
 //! | 9 | watch | handle, mask `u8` |
 //! | 10 | send raw | handle, flags, binary `u8`, bytes |
 //! | 11 | mark | handle |
+//! | 12 | multicast | flags, messages, count, handle… |
+//!
+//! `messages` are one message, a count, and so many more messages. The length before a message has
+//! its top bit set when the message is binary.
 //!
 //! A target is a room, or a handle with the top bit set. Rooms live here, on the JavaScript
 //! thread: a broadcast is turned into snapshots of the members, one per worker, at its place in
@@ -23,15 +27,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::error::BorderError;
 use crate::id::Handle;
 use crate::net::command::{Batch, Command, Outgoing};
 use crate::net::runtime::Runtime;
-use crate::socketio::{Rooms, Target};
+use crate::socketio::{Group, Rooms, Target};
 
 /// Set in a target that is one client and not a room.
 const SINGLE: u32 = 1 << 31;
+
+/// Set in the length of a message that is binary.
+const BINARY: u32 = 1 << 31;
 
 /// Applies batches: keeps the rooms, and sorts operations by worker.
 #[derive(Debug)]
@@ -150,7 +158,36 @@ impl Operations {
                 let handle = reader.handle()?;
                 self.command(handle, Command::Mark { slot: handle.slot() })?;
             }
+            12 => {
+                let flags = reader.u8()?;
+                let messages: Arc<[Outgoing]> = reader.messages()?.into();
+                self.multicast(flags, &messages, reader)?;
+            }
             _ => return None,
+        }
+        Some(())
+    }
+
+    /// A broadcast whose targets JavaScript has named one by one: each entry is one copy, even if
+    /// it comes twice.
+    fn multicast(
+        &mut self,
+        flags: u8,
+        messages: &Arc<[Outgoing]>,
+        reader: &mut Reader<'_>,
+    ) -> Option<()> {
+        let mut members = vec![Vec::new(); self.batches.len()];
+        for _ in 0..reader.u32()? {
+            let handle = reader.handle()?;
+            members.get_mut(handle.worker())?.push(handle.slot());
+        }
+        for (batch, members) in self.batches.iter_mut().zip(members) {
+            if members.is_empty() {
+                continue;
+            }
+            let group = Group { members: Arc::new(members), except: SmallVec::new() };
+            let messages = Arc::clone(messages);
+            batch.command(Command::Broadcast { group, flags, messages });
         }
         Some(())
     }
@@ -199,13 +236,17 @@ impl<'a> Reader<'a> {
         self.take(len)
     }
 
-    /// A text and its attachments.
+    fn message(&mut self) -> Option<Outgoing> {
+        let word = self.u32()?;
+        let data = Bytes::copy_from_slice(self.take((word & !BINARY) as usize)?);
+        Some(if word & BINARY == 0 { Outgoing::Text(data) } else { Outgoing::Binary(data) })
+    }
+
+    /// The messages that a packet is made of.
     fn messages(&mut self) -> Option<Vec<Outgoing>> {
-        let text = Bytes::copy_from_slice(self.bytes()?);
-        let count = self.u32()?;
-        let mut messages = vec![Outgoing::Text(text)];
-        for _ in 0..count {
-            messages.push(Outgoing::Binary(Bytes::copy_from_slice(self.bytes()?)));
+        let mut messages = vec![self.message()?];
+        for _ in 0..self.u32()? {
+            messages.push(self.message()?);
         }
         Some(messages)
     }

@@ -33,6 +33,8 @@ pub struct ServerConfig {
     pub allow_upgrades: bool,
     /// How WebSocket messages are compressed; absent when they are not.
     pub per_message_deflate: Option<DeflateConfig>,
+    /// Whether messages go up as they come, undecoded: JavaScript has a parser of its own.
+    pub raw_messages: Option<bool>,
     /// A message that every client gets right after the handshake.
     pub initial_packet: Option<Either<String, Buffer>>,
 }

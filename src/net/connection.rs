@@ -179,27 +179,39 @@ impl Connection {
         now: u64,
         data: Data<'_>,
     ) {
-        let result = match data {
-            Data::Text(text) => match decoder.handle_text(now, &self.server.limits, text) {
-                Ok(Decoded::Packet(packet)) => {
-                    self.push_packet(&packet);
-                    Ok(())
-                }
-                Ok(Decoded::Pending) => Ok(()),
-                Err(error) => Err(error),
-            },
-            Data::Binary(data) => match decoder.handle_binary(now, &data) {
-                Ok(Some(completed)) => {
-                    self.push_completed(completed);
-                    Ok(())
-                }
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            },
-        };
-        if let Err(error) = result {
+        if let Err(error) = self.decode(decoder, now, data) {
             self.refuse_packet(session, now, &error);
         }
+    }
+
+    /// Brings a message up: as the packet that it is or completes, or as it came.
+    fn decode(&self, decoder: &mut Decoder, now: u64, data: Data<'_>) -> Result<(), ParseError> {
+        match data {
+            _ if self.server.raw_messages => self.push_raw(data),
+            Data::Text(text) => {
+                if let Decoded::Packet(packet) =
+                    decoder.handle_text(now, &self.server.limits, text)?
+                {
+                    self.push_packet(&packet);
+                }
+            }
+            Data::Binary(data) => {
+                if let Some(completed) = decoder.handle_binary(now, &data)? {
+                    self.push_completed(completed);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn push_raw(&self, data: Data<'_>) {
+        self.push(|record| {
+            record.kind(Kind::RawMessage).number(self.handle.raw());
+            match data {
+                Data::Text(text) => record.string(text),
+                Data::Binary(bytes) => record.buffer(bytes.into_owned()),
+            };
+        });
     }
 
     /// A packet breaks the Socket.IO protocol: the client hears nothing more.
@@ -307,7 +319,6 @@ impl Connection {
         binary: bool,
     ) {
         let State { session, decoder, .. } = state;
-        let limits = &self.server.limits;
         let mut failure = None;
         if self.watched.get() & watch::CONTROL != 0 && session.protocol() == Protocol::V4 {
             for packet in body.split(|&byte| byte == 0x1e) {
@@ -317,19 +328,7 @@ impl Connection {
             }
         }
         session.handle_post_body(now, request, body, binary, |data| {
-            let result = match data {
-                Data::Text(text) => decoder.handle_text(now, limits, text).map(|decoded| {
-                    if let Decoded::Packet(packet) = decoded {
-                        self.push_packet(&packet);
-                    }
-                }),
-                Data::Binary(data) => decoder.handle_binary(now, &data).map(|completed| {
-                    if let Some(completed) = completed {
-                        self.push_completed(completed);
-                    }
-                }),
-            };
-            match result {
+            match self.decode(decoder, now, data) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     failure = Some(error);

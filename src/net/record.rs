@@ -35,6 +35,9 @@ pub enum Kind {
     Control = 17,
     /// `[18, handle]`
     Heartbeat = 18,
+    /// `[19, handle, text]`, or `[19, handle]` and a buffer: an Engine.IO message as it came, of a
+    /// server with a parser of its own
+    RawMessage = 19,
     /// `[20, token, status, body]`; body: 0 none, 1 text, 2 text that may be compressed, 3 `ok`, 4
     /// bytes, 5 bytes that may be compressed
     Response = 20,

@@ -44,6 +44,8 @@ pub struct Server {
     pub compression: Option<Compression>,
     /// Milliseconds that a client has to join a namespace.
     pub connect_timeout: u64,
+    /// Whether JavaScript decodes the packets: the server has a parser of its own.
+    pub raw_messages: bool,
     /// The open sessions. The hash of the ids need not resist attackers: they are ours, and
     /// random, unless the application makes its own.
     pub sessions: DashMap<Sid, SessionEntry, FxBuildHasher>,

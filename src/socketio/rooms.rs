@@ -33,7 +33,7 @@ pub enum Target {
 /// The sockets of one worker that a broadcast goes to: `members` without `except`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// Slots, each once.
+    /// Slots; each once, unless the application has listed the targets by itself.
     pub members: Arc<Vec<u32>>,
     /// Slots to leave out; not every one need be in `members`.
     pub except: SmallVec<[u32; 2]>,

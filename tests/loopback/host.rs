@@ -37,6 +37,7 @@ pub(crate) const UPGRADING: u64 = 13;
 pub(crate) const CONNECT_TIMEOUT: u64 = 14;
 pub(crate) const INVALID_PACKET: u64 = 15;
 pub(crate) const DRAIN: u64 = 16;
+pub(crate) const RAW: u64 = 19;
 pub(crate) const HEARTBEAT: u64 = 18;
 pub(crate) const RESPONSE: u64 = 20;
 pub(crate) const DROP_REQUEST: u64 = 21;
@@ -75,7 +76,7 @@ impl Record {
     }
 
     fn names_a_handle(&self) -> bool {
-        matches!(self.kind(), 0..=4 | 11..=18)
+        matches!(self.kind(), 0..=4 | 11..=19)
     }
 }
 
@@ -132,6 +133,13 @@ impl Host {
         Self::with_connect_timeout(config, 45_000)
     }
 
+    /// With a server that has a parser of its own.
+    pub(crate) fn with_raw_messages() -> Self {
+        let mut host = Self::new();
+        Arc::get_mut(&mut host.server).expect("it has no client yet").raw_messages = true;
+        host
+    }
+
     pub(crate) fn with_connect_timeout(config: Config, connect_timeout: u64) -> Self {
         let gate = GATE.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let runtime = Runtime::acquire(WORKERS).unwrap();
@@ -160,6 +168,7 @@ impl Host {
             limits: Limits::default(),
             compression: None,
             connect_timeout,
+            raw_messages: false,
             sessions: dashmap::DashMap::default(),
         };
         let worker = runtime.pick();
@@ -340,6 +349,7 @@ impl Host {
                 EVENT | ACK if record.fields.len() == 6 => record.number(5),
                 RESPONSE => u64::from(matches!(record.number(3), 1 | 2)),
                 BRIDGE_WRITE => 1,
+                RAW => u64::from(record.fields.len() == 2),
                 _ => 0,
             };
             let count = usize::try_from(count).unwrap();

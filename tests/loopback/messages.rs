@@ -5,7 +5,7 @@ use ferrosocket::net::command::{Command, Outgoing};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::{Client, FIN, PING, PONG, Raw, TEXT, frame};
-use crate::host::{ACK, CONNECT, EVENT, Host};
+use crate::host::{ACK, CONNECT, EVENT, Host, RAW};
 
 /// Continuation of a fragmented message.
 const CONTINUATION: u8 = 0;
@@ -26,6 +26,19 @@ fn text_makes_the_round_trip() {
     assert_eq!(event.fields.len(), 4);
     host.send(handle, r#"2["echo","é"]"#);
     assert_eq!(client.text(), r#"42["echo","é"]"#);
+}
+
+#[test]
+fn a_server_with_a_parser_gets_messages_as_they_came() {
+    let host = Host::with_raw_messages();
+    let (mut client, handle) = Client::open(&host);
+    client.send("4no packet \"é");
+    let record = host.next(RAW);
+    assert_eq!(record.json(), format!(r#"[17,{},"no packet \"é"]"#, handle.raw()));
+    client.send(vec![0, 1, 255]);
+    let record = host.next(RAW);
+    assert_eq!(record.json(), format!("[17,{}]", handle.raw()));
+    assert_eq!(record.buffers, [[0, 1, 255]]);
 }
 
 #[test]

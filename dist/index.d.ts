@@ -1,0 +1,3 @@
+import io = require("../index");
+
+export = io;

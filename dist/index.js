@@ -1,0 +1,4 @@
+"use strict";
+
+// The path under which upstream keeps this: programs and instrumentations ask for it by name.
+module.exports = require("../index.js");
