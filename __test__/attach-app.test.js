@@ -25,9 +25,16 @@ test("attachApp: clients, broadcasts, client files", async (t) => {
     socket.on("echo", (data, reply) => reply(data));
   });
   for (const transport of ["polling", "websocket"]) {
-    const client = connect(`http://127.0.0.1:${port}`, { transports: [transport], forceNew: true, reconnection: false });
+    const client = connect(`http://127.0.0.1:${port}`, {
+      transports: [transport],
+      forceNew: true,
+      reconnection: false,
+    });
     await until(client, "connect");
-    assert.deepEqual(await within(client.emitWithAck("echo", Buffer.from("abc")), "the echo"), Buffer.from("abc"));
+    assert.deepEqual(
+      await within(client.emitWithAck("echo", Buffer.from("abc")), "the echo"),
+      Buffer.from("abc"),
+    );
     const hello = until(client, "hello");
     io.to("room").emit("hello", transport);
     assert.deepEqual(await hello, [transport]);
@@ -36,7 +43,9 @@ test("attachApp: clients, broadcasts, client files", async (t) => {
   const file = await fetch(port, "GET", "/socket.io/socket.io.js");
   assert.equal(file.status, 200);
   assert.equal(file.headers.etag, '"4.8.4"');
-  const cached = await fetch(port, "GET", "/socket.io/socket.io.js", { headers: { "if-none-match": '"4.8.4"' } });
+  const cached = await fetch(port, "GET", "/socket.io/socket.io.js", {
+    headers: { "if-none-match": '"4.8.4"' },
+  });
   assert.equal(cached.status, 304);
   assert.equal((await fetch(port, "GET", "/socket.io/package.json")).status, 404);
 });

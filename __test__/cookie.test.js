@@ -22,11 +22,21 @@ const INPUTS = [
   ["io", "a", { encode: () => '"quoted"' }],
   ["io", "a", { encode: () => '"half' }],
   ["io", "a", { encode: 5 }],
-  ...[0, 60, -1, 1.5, NaN, Infinity, "60", "x", null, undefined].map((maxAge) => ["io", "a", { maxAge }]),
-  ...["example.com", ".example.com", "a..b", "a b", "-a.com", "localhost", "a;b", ""].map((domain) => ["io", "a", { domain }]),
+  ...[0, 60, -1, 1.5, NaN, Infinity, "60", "x", null, undefined].map((maxAge) => [
+    "io",
+    "a",
+    { maxAge },
+  ]),
+  ...["example.com", ".example.com", "a..b", "a b", "-a.com", "localhost", "a;b", ""].map(
+    (domain) => ["io", "a", { domain }],
+  ),
   ...["/", "/a;b", "/a b", "/\u00e9", "", "/\n"].map((path) => ["io", "a", { path }]),
   ...[DATE, new Date(NaN), "soon", 0, null].map((expires) => ["io", "a", { expires }]),
-  ...["lax", "Lax", "STRICT", "none", "other", true, false, 1, null].map((sameSite) => ["io", "a", { sameSite }]),
+  ...["lax", "Lax", "STRICT", "none", "other", true, false, 1, null].map((sameSite) => [
+    "io",
+    "a",
+    { sameSite },
+  ]),
   ...["low", "Medium", "HIGH", "other", 1, ""].map((priority) => ["io", "a", { priority }]),
   ["io", "a", { httpOnly: true, secure: true, partitioned: true }],
   ["io", "a", { httpOnly: 0, secure: "", partitioned: null }],
@@ -59,6 +69,10 @@ function outcome(fn) {
 test("a cookie is written as by the npm package cookie", () => {
   for (const [name, value, options] of INPUTS) {
     const expected = outcome(() => serialize(name, value, options));
-    assert.deepEqual(outcome(() => serializeCookie(name, value, options)), expected, JSON.stringify([name, value, options]));
+    assert.deepEqual(
+      outcome(() => serializeCookie(name, value, options)),
+      expected,
+      JSON.stringify([name, value, options]),
+    );
   }
 });

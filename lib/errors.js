@@ -27,7 +27,6 @@ const ENGINE_ERROR_MESSAGES = Object.freeze({
 /** Codes of the errors that only this implementation has. */
 const CODES = Object.freeze({
   MISSING_PACKAGE: "SIO_ERR_MISSING_PACKAGE",
-  UNSUPPORTED: "SIO_ERR_UNSUPPORTED",
   INVALID_OPTION: "SIO_ERR_INVALID_OPTION",
 });
 
@@ -37,16 +36,6 @@ const CODES = Object.freeze({
  */
 function reservedEvent(name) {
   return new Error(`"${String(name)}" is a reserved event name`);
-}
-
-/**
- * A documented option or method that does not exist here yet.
- *
- * @param {string} what
- * @returns {Error & { code: string }}
- */
-function unsupported(what) {
-  return Object.assign(new Error(`${what} is not supported yet`), { code: CODES.UNSUPPORTED });
 }
 
 /**
@@ -112,5 +101,4 @@ module.exports = {
   reservedEvent,
   timedOut,
   transportError,
-  unsupported,
 };

@@ -17,64 +17,96 @@ scenario("engine: clients is a plain object by id", { modes: ALL }, async ({ io,
   const { socket } = await pair();
   assert.equal(clients[socket.conn.id], socket.conn);
   assert.equal(clients, io.engine.clients);
-  trace("server", Object.keys(clients).length, io.engine.clientsCount, Object.getPrototypeOf(clients) === Object.prototype);
-  trace("server", io.eio === io.engine, io.eio.opts.pingTimeout, io.eio.opts.pingInterval, io.eio.opts.transports);
+  trace(
+    "server",
+    Object.keys(clients).length,
+    io.engine.clientsCount,
+    Object.getPrototypeOf(clients) === Object.prototype,
+  );
+  trace(
+    "server",
+    io.eio === io.engine,
+    io.eio.opts.pingTimeout,
+    io.eio.opts.pingInterval,
+    io.eio.opts.transports,
+  );
   const gone = until(socket.conn, "close");
   socket.disconnect(true);
   await gone;
   trace("server", Object.keys(clients).length, io.engine.clientsCount);
 });
 
-scenario("engine: express-session runs unchanged", { modes: DIRECT }, async ({ io, pair, http: request, webSocket, trace }) => {
-  const middleware = session({ secret: "s", resave: false, saveUninitialized: true, name: "sid" });
-  io.engine.use(middleware);
-  const { socket } = await pair();
-  trace("server", typeof socket.request.session.id, socket.request.session.cookie.path);
-  const { headers } = await request("GET", OPEN);
-  const [cookie] = headers["set-cookie"];
-  trace("polling", cookie.replace(/=.*?;/, "=…;"));
-  const raw = await webSocket();
-  trace("websocket", raw.status, raw.headers["set-cookie"].replace(/=.*?;/, "=…;"));
-  // the session is found again by its cookie
-  const connection = until(io.engine, "connection");
-  await webSocket(undefined, { headers: { cookie: cookie.split(";")[0] } });
-  const [conn] = await connection;
-  trace("again", cookie.includes(encodeURIComponent(conn.request.sessionID)));
-});
+scenario(
+  "engine: express-session runs unchanged",
+  { modes: DIRECT },
+  async ({ io, pair, http: request, webSocket, trace }) => {
+    const middleware = session({
+      secret: "s",
+      resave: false,
+      saveUninitialized: true,
+      name: "sid",
+    });
+    io.engine.use(middleware);
+    const { socket } = await pair();
+    trace("server", typeof socket.request.session.id, socket.request.session.cookie.path);
+    const { headers } = await request("GET", OPEN);
+    const [cookie] = headers["set-cookie"];
+    trace("polling", cookie.replace(/=.*?;/, "=…;"));
+    const raw = await webSocket();
+    trace("websocket", raw.status, raw.headers["set-cookie"].replace(/=.*?;/, "=…;"));
+    // the session is found again by its cookie
+    const connection = until(io.engine, "connection");
+    await webSocket(undefined, { headers: { cookie: cookie.split(";")[0] } });
+    const [conn] = await connection;
+    trace("again", cookie.includes(encodeURIComponent(conn.request.sessionID)));
+  },
+);
 
-scenario("engine: middlewares, async, headers, errors", async ({ io, http: request, webSocket, trace }) => {
-  const seen = [];
-  io.engine.on("connection_error", ({ code, message, context }) => seen.push([code, message, context]));
-  io.engine.use(async (req, res, next) => {
-    await null;
-    res.setHeader("x-one", "1");
-    res.setHeader("x-two", "2");
-    res.removeHeader("x-two");
-    next();
-    next(new Error("too late"));
-  });
-  io.engine.use((req, res, next) => {
-    if (req.headers["x-fail"] === "next") next(new Error("no"));
-    else if (req.headers["x-fail"] === "throw") throw new Error("no");
-    else next();
-  });
-  io.engine.use(async (req) => {
-    if (req.headers["x-fail"] === "reject") throw new Error("no");
-    if (req.headers["x-fail"] === "answer") req.answered = true;
-  });
-  io.engine.middlewares.pop();
-  io.engine.use(async (req, res, next) => {
-    if (req.headers["x-fail"] === "reject") throw new Error("no");
-    next();
-  });
-  for (const fail of ["", "next", "throw", "reject"]) {
-    const answer = await request("GET", OPEN, { headers: { "x-fail": fail } });
-    trace("polling", fail, answer.status, answer.headers["x-one"], answer.headers["x-two"], fail && answer.body);
-    const raw = await webSocket(undefined, { headers: { "x-fail": fail } });
-    trace("websocket", fail, raw.status, raw.headers["x-one"]);
-  }
-  trace("errors", seen);
-});
+scenario(
+  "engine: middlewares, async, headers, errors",
+  async ({ io, http: request, webSocket, trace }) => {
+    const seen = [];
+    io.engine.on("connection_error", ({ code, message, context }) =>
+      seen.push([code, message, context]),
+    );
+    io.engine.use(async (req, res, next) => {
+      await null;
+      res.setHeader("x-one", "1");
+      res.setHeader("x-two", "2");
+      res.removeHeader("x-two");
+      next();
+      next(new Error("too late"));
+    });
+    io.engine.use((req, res, next) => {
+      if (req.headers["x-fail"] === "next") next(new Error("no"));
+      else if (req.headers["x-fail"] === "throw") throw new Error("no");
+      else next();
+    });
+    io.engine.use(async (req) => {
+      if (req.headers["x-fail"] === "reject") throw new Error("no");
+      if (req.headers["x-fail"] === "answer") req.answered = true;
+    });
+    io.engine.middlewares.pop();
+    io.engine.use(async (req, res, next) => {
+      if (req.headers["x-fail"] === "reject") throw new Error("no");
+      next();
+    });
+    for (const fail of ["", "next", "throw", "reject"]) {
+      const answer = await request("GET", OPEN, { headers: { "x-fail": fail } });
+      trace(
+        "polling",
+        fail,
+        answer.status,
+        answer.headers["x-one"],
+        answer.headers["x-two"],
+        fail && answer.body,
+      );
+      const raw = await webSocket(undefined, { headers: { "x-fail": fail } });
+      trace("websocket", fail, raw.status, raw.headers["x-one"]);
+    }
+    trace("errors", seen);
+  },
+);
 
 scenario("engine: the response of an upgrade is an emitter", async ({ io, webSocket, trace }) => {
   const events = [];
@@ -111,7 +143,9 @@ for (const [name, generateId] of Object.entries({
   },
 })) {
   scenario(`engine: generateId gives ${name}`, async ({ io, http: request, trace }) => {
-    io.engine.on("connection_error", ({ code, context }) => trace("error", code, context.name, context.error));
+    io.engine.on("connection_error", ({ code, context }) =>
+      trace("error", code, context.name, context.error),
+    );
     io.engine.generateId = generateId;
     const { status, body } = await request("GET", OPEN);
     trace("wire", status, body, Object.keys(io.engine.clients));
@@ -120,47 +154,71 @@ for (const [name, generateId] of Object.entries({
 
 for (const [name, allowRequest] of Object.entries({
   "a text": (req, done) => done("not you", false),
-  "nothing": (req, done) => done(null, false),
-  "later": (req, done) => setImmediate(done, "later", false),
+  nothing: (req, done) => done(null, false),
+  later: (req, done) => setImmediate(done, "later", false),
   "a text, and lets pass": (req, done) => done("hello", true),
 })) {
-  scenario(`engine: allowRequest says ${name}`, { options: { allowRequest } }, async ({ io, http: request, webSocket, trace }) => {
-    io.engine.on("connection_error", ({ code, message, context }) => trace("error", code, message, context));
-    const { status, body } = await request("GET", OPEN);
-    trace("polling", status, status === 200 ? "" : body);
-    const raw = await webSocket();
-    trace("websocket", raw.status, raw.body);
-  });
+  scenario(
+    `engine: allowRequest says ${name}`,
+    { options: { allowRequest } },
+    async ({ io, http: request, webSocket, trace }) => {
+      io.engine.on("connection_error", ({ code, message, context }) =>
+        trace("error", code, message, context),
+      );
+      const { status, body } = await request("GET", OPEN);
+      trace("polling", status, status === 200 ? "" : body);
+      const raw = await webSocket();
+      trace("websocket", raw.status, raw.body);
+    },
+  );
 }
 
 const PATHS = ["/custom", "/custom/", "/customer/", "/custom/x"];
 for (const addTrailingSlash of [true, false]) {
-  scenario(`engine: addTrailingSlash ${addTrailingSlash}`, { options: { path: "/custom", addTrailingSlash } }, async (stage) => {
-    for (const path of PATHS) {
-      const { status } = await stage.http("GET", `${path}?EIO=4&transport=polling`);
-      stage.trace("wire", path, status);
-    }
-  });
+  scenario(
+    `engine: addTrailingSlash ${addTrailingSlash}`,
+    { options: { path: "/custom", addTrailingSlash } },
+    async (stage) => {
+      for (const path of PATHS) {
+        const { status } = await stage.http("GET", `${path}?EIO=4&transport=polling`);
+        stage.trace("wire", path, status);
+      }
+    },
+  );
 }
 
 for (const transports of [["polling"], ["websocket"]]) {
-  scenario(`engine: transports ${transports}`, { options: { transports } }, async ({ http: request, trace }) => {
-    for (const transport of ["polling", "websocket", "webtransport", "__proto__"]) {
-      const { status, body } = await request("GET", `/socket.io/?EIO=4&transport=${transport}`);
-      trace("wire", transport, status, body);
-    }
-  });
+  scenario(
+    `engine: transports ${transports}`,
+    { options: { transports } },
+    async ({ http: request, trace }) => {
+      for (const transport of ["polling", "websocket", "webtransport", "__proto__"]) {
+        const { status, body } = await request("GET", `/socket.io/?EIO=4&transport=${transport}`);
+        trace("wire", transport, status, body);
+      }
+    },
+  );
 }
 
-scenario("engine: initialPacket, allowUpgrades and intervals", {
-  options: { initialPacket: "4hello", allowUpgrades: false, pingInterval: 1234, pingTimeout: 567, maxHttpBufferSize: 89 },
-}, async ({ polling, webSocket, trace }) => {
-  const opened = await polling();
-  trace("polling", opened.opening.body);
-  trace("polling", opened.unread.length > 0 ? opened.unread : [await opened.next()]);
-  const raw = await webSocket();
-  trace("websocket", (await raw.next()), await raw.next());
-});
+scenario(
+  "engine: initialPacket, allowUpgrades and intervals",
+  {
+    options: {
+      initialPacket: "4hello",
+      allowUpgrades: false,
+      pingInterval: 1234,
+      pingTimeout: 567,
+      maxHttpBufferSize: 89,
+    },
+  },
+  async ({ polling, webSocket, trace }) => {
+    const opened = await polling();
+    trace("polling", opened.opening.body);
+    trace("polling", opened.unread.length > 0 ? opened.unread : [await opened.next()]);
+    const raw = await webSocket();
+    trace("websocket", await raw.next(), await raw.next());
+  },
+);
 
 scenario("engine: used without attach", { server: false, modes: ["websocket"] }, async (stage) => {
   const io = new stage.lib.Server();
@@ -212,7 +270,11 @@ scenario("bind: an engine of the npm package engine.io", { modes: ALL }, async (
   trace("clients", await arrived);
   for (const { client, socket } of [foreign, own]) {
     client.on("q", (reply) => reply("yes"));
-    trace("acks", await client.timeout(5000).emitWithAck("ack", Buffer.from("x")), await socket.timeout(5000).emitWithAck("q"));
+    trace(
+      "acks",
+      await client.timeout(5000).emitWithAck("ack", Buffer.from("x")),
+      await socket.timeout(5000).emitWithAck("q"),
+    );
   }
   trace("acks", await io.timeout(5000).emitWithAck("q"));
   const gone = until(foreign.socket, "disconnect");
@@ -274,7 +336,9 @@ for (const [name, pass] of Object.entries({
       for (const socket of sockets) socket.destroy();
       balancer.close();
     });
-    const { client, socket } = await stage.pair({ url: `http://127.0.0.1:${balancer.address().port}` });
+    const { client, socket } = await stage.pair({
+      url: `http://127.0.0.1:${balancer.address().port}`,
+    });
     socket.on("echo", (data, reply) => reply(data));
     const data = Buffer.alloc(100_000, 3);
     const answer = await within(client.emitWithAck("echo", data), "the echo");

@@ -7,7 +7,9 @@ const { TransformStream, ReadableStream } = require("node:stream/web");
 const { scenario } = require("./harness");
 const { eventually, gather, until, within } = require("../support/waiting");
 
-const settings = (more = {}) => ({ options: { transports: ["polling", "websocket", "webtransport"], ...more } });
+const settings = (more = {}) => ({
+  options: { transports: ["polling", "websocket", "webtransport"], ...more },
+});
 
 /** A packet as it is framed on the stream. */
 function frame(packet) {
@@ -70,7 +72,12 @@ class Session {
       if (pending.length > 0) {
         const short = pending[0] & 0x7f;
         const head = short < 126 ? 1 : short === 126 ? 3 : 9;
-        const length = short < 126 ? short : short === 126 ? pending.readUInt16BE(1) : Number(pending.readBigUInt64BE(1));
+        const length =
+          short < 126
+            ? short
+            : short === 126
+              ? pending.readUInt16BE(1)
+              : Number(pending.readBigUInt64BE(1));
         if (pending.length >= head + length) {
           this.pending = pending.subarray(head + length);
           const payload = pending.subarray(head, head + length);
@@ -87,7 +94,14 @@ class Session {
 scenario("webtransport: connect, events, acks and binary", settings(), async ({ io, trace }) => {
   io.on("connection", (socket) => {
     const { conn } = socket;
-    trace("server", conn.transport.name, conn.protocol, socket.handshake.secure, socket.handshake.headers, socket.handshake.query);
+    trace(
+      "server",
+      conn.transport.name,
+      conn.protocol,
+      socket.handshake.secure,
+      socket.handshake.headers,
+      socket.handshake.query,
+    );
     assert.equal(io.engine.clients[conn.id], conn);
     socket.on("echo", (...args) => socket.emit("echo", ...args));
     socket.on("ack", (text, reply) => reply(`${text}!`));
@@ -124,21 +138,25 @@ scenario("webtransport: the server closes", settings(), async ({ io, trace }) =>
   trace("server", await gone, await within(session.closed, "the end"));
 });
 
-scenario("webtransport: heartbeat", settings({ pingInterval: 20, pingTimeout: 40 }), async ({ io, trace }) => {
-  const connection = until(io, "connection");
-  const session = new Session();
-  io.engine.onWebTransportSession(session.server);
-  session.send("0", "40");
-  const [socket] = await connection;
-  const gone = until(socket, "disconnect");
-  await session.next();
-  await session.next();
-  trace("wire", await session.next());
-  session.send("3");
-  trace("wire", await session.next());
-  const [reason] = await gone;
-  trace("server", reason);
-});
+scenario(
+  "webtransport: heartbeat",
+  settings({ pingInterval: 20, pingTimeout: 40 }),
+  async ({ io, trace }) => {
+    const connection = until(io, "connection");
+    const session = new Session();
+    io.engine.onWebTransportSession(session.server);
+    session.send("0", "40");
+    const [socket] = await connection;
+    const gone = until(socket, "disconnect");
+    await session.next();
+    await session.next();
+    trace("wire", await session.next());
+    session.send("3");
+    trace("wire", await session.next());
+    const [reason] = await gone;
+    trace("server", reason);
+  },
+);
 
 scenario("webtransport: bytes one by one", settings(), async ({ io, trace }) => {
   io.on("connection", (socket) => socket.on("echo", (data) => socket.emit("echo", data)));
@@ -178,7 +196,7 @@ for (const [name, packet] of Object.entries({
   "no id": '0{"sid":1}',
   "no JSON": "0{",
   "another packet": "40",
-  "binary": Buffer.from("0"),
+  binary: Buffer.from("0"),
 })) {
   scenario(`webtransport: refused, ${name}`, settings(), async ({ io, trace }) => {
     const session = new Session();
@@ -189,30 +207,38 @@ for (const [name, packet] of Object.entries({
   });
 }
 
-scenario("webtransport: an empty and a long packet", settings({ maxHttpBufferSize: 100 }), async ({ io, trace }) => {
-  for (const bytes of [Buffer.from([0]), frame("4".repeat(101))]) {
-    const connection = until(io.engine, "connection");
-    const session = new Session();
-    io.engine.onWebTransportSession(session.server);
-    session.send("0");
-    const [conn] = await connection;
-    const closed = until(conn, "close");
-    session.writer.write(bytes).catch(() => {});
-    const [reason] = await closed;
-    trace("server", reason, await within(session.closed, "the end"));
-  }
-});
+scenario(
+  "webtransport: an empty and a long packet",
+  settings({ maxHttpBufferSize: 100 }),
+  async ({ io, trace }) => {
+    for (const bytes of [Buffer.from([0]), frame("4".repeat(101))]) {
+      const connection = until(io.engine, "connection");
+      const session = new Session();
+      io.engine.onWebTransportSession(session.server);
+      session.send("0");
+      const [conn] = await connection;
+      const closed = until(conn, "close");
+      session.writer.write(bytes).catch(() => {});
+      const [reason] = await closed;
+      trace("server", reason, await within(session.closed, "the end"));
+    }
+  },
+);
 
-scenario("webtransport: no stream in time, none at all", settings({ upgradeTimeout: 20 }), async ({ io, trace }) => {
-  const late = new Session({ stream: false });
-  io.engine.onWebTransportSession(late.server).catch(() => {});
-  trace("server", await within(late.closed, "the end"));
-  const silent = new Session();
-  io.engine.onWebTransportSession(silent.server).catch(() => {});
-  trace("server", await within(silent.closed, "the end"));
-  await io.engine.onWebTransportSession(new Session({ stream: null }).server);
-  trace("server", io.engine.clientsCount);
-});
+scenario(
+  "webtransport: no stream in time, none at all",
+  settings({ upgradeTimeout: 20 }),
+  async ({ io, trace }) => {
+    const late = new Session({ stream: false });
+    io.engine.onWebTransportSession(late.server).catch(() => {});
+    trace("server", await within(late.closed, "the end"));
+    const silent = new Session();
+    io.engine.onWebTransportSession(silent.server).catch(() => {});
+    trace("server", await within(silent.closed, "the end"));
+    await io.engine.onWebTransportSession(new Session({ stream: null }).server);
+    trace("server", io.engine.clientsCount);
+  },
+);
 
 scenario("webtransport: closed where there are middlewares", settings(), async ({ io, trace }) => {
   io.engine.use((req, res, next) => next());
@@ -221,17 +247,21 @@ scenario("webtransport: closed where there are middlewares", settings(), async (
   trace("server", await within(session.closed, "the end"));
 });
 
-scenario("webtransport: rooms reach it beside a polling client", settings(), async ({ io, polling, trace }) => {
-  const connections = gather(io, "connection", 2);
-  const other = await polling();
-  await other.join();
-  const session = new Session();
-  io.engine.onWebTransportSession(session.server);
-  session.send("0", "40");
-  for (const [socket] of await connections) socket.join("room");
-  await session.next();
-  await session.next();
-  io.to("room").emit("hello", Buffer.from("abc"));
-  trace("wire", await session.next(), await session.next());
-  trace("wire", await other.next(), await other.next());
-});
+scenario(
+  "webtransport: rooms reach it beside a polling client",
+  settings(),
+  async ({ io, polling, trace }) => {
+    const connections = gather(io, "connection", 2);
+    const other = await polling();
+    await other.join();
+    const session = new Session();
+    io.engine.onWebTransportSession(session.server);
+    session.send("0", "40");
+    for (const [socket] of await connections) socket.join("room");
+    await session.next();
+    await session.next();
+    io.to("room").emit("hello", Buffer.from("abc"));
+    trace("wire", await session.next(), await session.next());
+    trace("wire", await other.next(), await other.next());
+  },
+);

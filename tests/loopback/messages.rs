@@ -34,10 +34,10 @@ fn a_server_with_a_parser_gets_messages_as_they_came() {
     let (mut client, handle) = Client::open(&host);
     client.send("4no packet \"é");
     let record = host.next(RAW);
-    assert_eq!(record.json(), format!(r#"[17,{},"no packet \"é"]"#, handle.raw()));
+    assert_eq!(record.json(), format!(r#"[19,{},"no packet \"é"]"#, handle.raw()));
     client.send(vec![0, 1, 255]);
     let record = host.next(RAW);
-    assert_eq!(record.json(), format!("[17,{}]", handle.raw()));
+    assert_eq!(record.json(), format!("[19,{}]", handle.raw()));
     assert_eq!(record.buffers, [[0, 1, 255]]);
 }
 
