@@ -4,7 +4,7 @@
 
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
-const { selected } = require("./support/implementations");
+const { ours, selected } = require("./support/implementations");
 const { spawn } = require("./support/child");
 
 const WORKERS = 50;
@@ -70,3 +70,17 @@ for (const implementation of selected()) {
     },
   );
 }
+
+test("worker threads begin with the first server and end with the last", async (t) => {
+  const child = spawn("threads", ours);
+  t.after(child.kill);
+  const seen = await child.message();
+  const { code, stderr } = await child.exit();
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+  const [before, ...rounds] = seen;
+  assert.equal(before, 0);
+  for (const [i, count] of rounds.entries()) {
+    if (i % 2 === 0) assert.ok(count > 0, "threads while a server is open");
+    else assert.equal(count, 0, "none after it");
+  }
+});

@@ -310,7 +310,9 @@ class Conn extends LazyEmitter {
         try {
           this.onclose(argument, typeof more === "string" ? transportError(more) : undefined);
         } finally {
-          this._bridge.forget(this._handle); // whatever a handler throws
+          // whatever a handler throws
+          this._bridge.forget(this._handle);
+          this.server.letGo();
         }
         break;
       case Record.UPGRADING:

@@ -89,7 +89,7 @@ class Engine extends EventEmitter {
     /** @private */
     this._nativeId = -1;
     /** @private */
-    this._wires = 0;
+    this._held = 0;
     /** @private */
     this._closed = false;
     if (this.opts.cors) this.use(cors(this.opts.cors));
@@ -378,7 +378,6 @@ class Engine extends EventEmitter {
    */
   openWire(req, socket, sid, isNew, head, answer) {
     if (socket.destroyed) return;
-    this._wires++;
     new WebSocketDoor(this, req, socket).open(sid, isNew, head, answer, dialectOf(req));
   }
 
@@ -458,7 +457,6 @@ class Engine extends EventEmitter {
     const opened = await receiveSession(session, this.opts);
     if (opened === undefined) return;
     const { sid, stream } = opened;
-    this._wires++;
     // the id is made here and not by generateId(), which is given a request
     new WebTransportDoor(this, session, stream).open(sid ?? generateId(), sid === undefined);
   }
@@ -532,6 +530,7 @@ class Engine extends EventEmitter {
     if (door instanceof WebSocketDoor) door.req = undefined;
     if (seen) conn.exposeRequest();
     bridge.adopt(handle, conn);
+    this.hold();
     this.clients[sid] = conn;
     this.clientsCount++;
     if (this.showsFlushes) this.showOpenPacket(conn);
@@ -605,23 +604,27 @@ class Engine extends EventEmitter {
   onclosed(conn) {
     delete this.clients[conn.id];
     this.clientsCount--;
-    if (this._closed) process.nextTick(() => this.settle());
   }
 
-  onwireClosed() {
-    this._wires--;
-    if (this._closed) this.settle();
+  /** Counts what the workers still have of ours: a session, a request or the wire of a WebSocket. */
+  hold() {
+    this._held++;
+  }
+
+  /** Uncounts it. */
+  letGo() {
+    if (--this._held === 0 && this._closed) this.settle();
   }
 
   /**
-   * Leaves the bridge when all is done.
+   * Leaves the bridge when all is done; with the last server of the process, the workers end.
    *
    * @private
    */
   settle() {
     const bridge = this._bridge;
     if (!this._closed || bridge === undefined || this._nativeId === -1) return;
-    if (this.clientsCount > 0 || this._wires > 0) return;
+    if (this._held > 0) return;
     const id = this._nativeId;
     this._nativeId = -1;
     bridge.ops.flush();

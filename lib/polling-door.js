@@ -70,6 +70,7 @@ class PollingDoor {
     this.bridge = engine.bridge();
     this.token = this.bridge.addDoor(this);
     this.answered = false;
+    engine.hold();
     this.onresponseClose = this.onresponseClose.bind(this);
     res.once("close", this.onresponseClose);
   }
@@ -218,12 +219,13 @@ class PollingDoor {
     this.bridge.doors.delete(this.token);
     const { polls } = this.engine;
     if (polls.get(this.sid) === this) polls.delete(this.sid);
+    this.engine.letGo();
   }
 
   onresponseClose() {
     if (this.answered) return;
-    this.finish();
     this.bridge.native.requestClosed(this.engine.nativeId(), this.token, this.sid);
+    this.finish();
   }
 }
 

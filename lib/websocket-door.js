@@ -67,6 +67,7 @@ class WebSocketDoor {
     this.bridge = engine.bridge();
     this.token = this.bridge.addDoor(this);
     this.bridge.retain();
+    engine.hold();
   }
 
   /**
@@ -215,7 +216,7 @@ class WebSocketDoor {
       counter._connections--;
       counter._emitCloseIfDrained();
     }
-    this.engine.onwireClosed();
+    this.engine.letGo();
   }
 }
 

@@ -135,6 +135,7 @@ class WebTransportDoor {
     this.bridge = engine.bridge();
     this.token = this.bridge.addDoor(this);
     this.bridge.retain();
+    engine.hold();
   }
 
   /**
@@ -272,7 +273,7 @@ class WebTransportDoor {
       .then(close)
       .catch(noop)
       .finally(() => clearTimeout(timeout));
-    this.engine.onwireClosed();
+    this.engine.letGo();
   }
 }
 

@@ -12,20 +12,29 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** The data plane as one JavaScript thread sees it. One per thread. */
 export declare class Bridge {
   /**
-   * Connects this thread to the workers of the process, which are started if need be.
+   * The bridge of this thread. Threads are started when the first server is opened, and end with
+   * the last one of the process.
    *
    * `wake` is called when records wait for [`Bridge::take`]. `workers` is the number of
-   * threads (0: cores − 1, from 1 to 4); only the first bridge of the process decides it.
+   * threads (0: cores − 1, from 1 to 4); who opens the first server decides it.
    *
    * # Errors
-   * When threads can't be started.
+   * When the engine can't make what wakes it.
    */
   constructor(wake: () => void, workers: number)
-  /** Number of worker threads. */
+  /** Number of worker threads that run now. */
   get workers(): number
-  /** Opens a server; gives its number. */
+  /**
+   * Opens a server; gives its number.
+   *
+   * # Errors
+   * When threads can't be started, or this one is ending.
+   */
   openServer(config: ServerConfig): number
-  /** Forgets a server. Its clients, if there are any left, stay until they are closed. */
+  /**
+   * Forgets a server of which nothing is left: no client, no wire, no request. With the last
+   * server of the process, the threads end.
+   */
   closeServer(server: number): void
   /**
    * Takes the records that wait: a JSON array, or "" when there are none.

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::bindgen_prelude::{Buffer, Function};
@@ -38,6 +39,7 @@ type SharedWaker = Arc<Mutex<Option<Waker>>>;
 pub struct Bridge {
     shared: Arc<Shared>,
     environment: Arc<Environment>,
+    wanted_workers: usize,
     operations: RefCell<Operations>,
     servers: RefCell<FxHashMap<u32, Arc<Server>>>,
     next_server: Cell<u32>,
@@ -51,7 +53,9 @@ pub struct Bridge {
 
 /// What the clean-up hook of the environment needs too.
 struct Shared {
+    /// Held while a server is open.
     runtime: Mutex<Option<Arc<Runtime>>>,
+    ended: AtomicBool,
     waker: SharedWaker,
 }
 
@@ -63,18 +67,18 @@ impl fmt::Debug for Bridge {
 
 #[napi]
 impl Bridge {
-    /// Connects this thread to the workers of the process, which are started if need be.
+    /// The bridge of this thread. Threads are started when the first server is opened, and end with
+    /// the last one of the process.
     ///
     /// `wake` is called when records wait for [`Bridge::take`]. `workers` is the number of
-    /// threads (0: cores − 1, from 1 to 4); only the first bridge of the process decides it.
+    /// threads (0: cores − 1, from 1 to 4); who opens the first server decides it.
     ///
     /// # Errors
-    /// When threads can't be started.
+    /// When the engine can't make what wakes it.
     #[napi(constructor)]
     pub fn new(env: Env, wake: Function<'_, (), ()>, workers: u32) -> Result<Self> {
         let waker: Waker = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         let waker: SharedWaker = Arc::new(Mutex::new(Some(waker)));
-        let runtime = Runtime::acquire(workers as usize).map_err(BorderError::Start)?;
         let for_inbox = Arc::clone(&waker);
         let inbox = Inbox::new(move || {
             let waker = for_inbox.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,15 +88,16 @@ impl Bridge {
             }
         });
         let environment = Arc::new(Environment::new(inbox));
-        let count = runtime.workers();
-        let shared = Arc::new(Shared { runtime: Mutex::new(Some(runtime)), waker });
+        let shared =
+            Arc::new(Shared { runtime: Mutex::default(), waker, ended: AtomicBool::new(false) });
         let environment_id = environment.id;
         // Hooks run last in, first out: this one runs before Node.js closes the waker.
         env.add_env_cleanup_hook(Arc::clone(&shared), move |shared| shared.end(environment_id))?;
         Ok(Self {
             shared,
             environment,
-            operations: RefCell::new(Operations::new(count)),
+            wanted_workers: workers as usize,
+            operations: RefCell::new(Operations::new(0)),
             servers: RefCell::default(),
             next_server: Cell::new(1),
             bridged: RefCell::default(),
@@ -101,7 +106,7 @@ impl Bridge {
         })
     }
 
-    /// Number of worker threads.
+    /// Number of worker threads that run now.
     #[napi(getter)]
     pub fn workers(&self) -> u32 {
         let workers = self.shared.runtime().map_or(0, |runtime| runtime.workers());
@@ -109,8 +114,12 @@ impl Bridge {
     }
 
     /// Opens a server; gives its number.
+    ///
+    /// # Errors
+    /// When threads can't be started, or this one is ending.
     #[napi]
-    pub fn open_server(&self, config: ServerConfig) -> u32 {
+    pub fn open_server(&self, config: ServerConfig) -> Result<u32> {
+        self.start()?;
         let id = self.next_server.get();
         self.next_server.set(id + 1);
         let engine = config.engine();
@@ -130,13 +139,17 @@ impl Bridge {
             sessions: dashmap::DashMap::default(),
         };
         self.servers.borrow_mut().insert(id, Arc::new(server));
-        id
+        Ok(id)
     }
 
-    /// Forgets a server. Its clients, if there are any left, stay until they are closed.
+    /// Forgets a server of which nothing is left: no client, no wire, no request. With the last
+    /// server of the process, the threads end.
     #[napi]
     pub fn close_server(&self, server: u32) {
         self.servers.borrow_mut().remove(&server);
+        if self.servers.borrow().is_empty() {
+            self.shared.stop();
+        }
     }
 
     /// Takes the records that wait: a JSON array, or "" when there are none.
@@ -391,6 +404,21 @@ impl Bridge {
 }
 
 impl Bridge {
+    /// Sees to it that there are workers.
+    fn start(&self) -> std::result::Result<(), BorderError> {
+        let mut shared = self.shared.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.shared.ended.load(Ordering::Relaxed) {
+            return Err(BorderError::Ended);
+        }
+        if shared.is_none() {
+            let runtime = Runtime::acquire(self.wanted_workers).map_err(BorderError::Start)?;
+            // There are no members left: rooms begin anew, for as many workers as there are now.
+            *self.operations.borrow_mut() = Operations::new(runtime.workers());
+            *shared = Some(runtime);
+        }
+        Ok(())
+    }
+
     fn server(&self, id: u32) -> std::result::Result<Arc<Server>, BorderError> {
         self.servers.borrow().get(&id).map(Arc::clone).ok_or(BorderError::UnknownServer(id))
     }
@@ -468,17 +496,22 @@ impl Shared {
         self.runtime.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Lets go of the workers. If nobody else needs them, they end, and this waits for that.
+    fn stop(&self) {
+        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(runtime);
+    }
+
     /// The environment ends: nothing may call into it any more.
     fn end(&self, environment: u32) {
+        self.ended.store(true, Ordering::Relaxed);
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(waker);
-        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(runtime) = runtime {
+        if let Some(runtime) = self.runtime() {
             for worker in 0..runtime.workers() {
                 runtime.mailbox(worker).post_command(Command::DropEnvironment(environment));
             }
-            // If this was the last environment, this stops the threads and waits for them.
-            drop(runtime);
         }
+        self.stop();
     }
 }
