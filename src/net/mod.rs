@@ -10,8 +10,8 @@
 //! | [`runtime`] | the threads: started with the first user, stopped with the last |
 //! | [`worker`] | one thread: its table of connections, and what is done with each operation |
 //! | [`context`] | what all connections of a worker share: buffers, deadlines, lists |
-//! | [`connection`] | one client: session, decoder, wires; protocol events to records |
-//! | [`wire`] | one WebSocket byte stream: reading, writing, closing |
+//! | [`connection`] | one client: session, decoder, wires; what comes in and what is asked in files below |
+//! | [`wire`] | one WebSocket byte stream; reading and writing in files below |
 //! | [`command`], [`inbox`], [`record`] | the queues down and up |
 //! | [`write_queue`], [`timers`], [`clock`], [`server`], [`adopt`] | what the name says |
 //!

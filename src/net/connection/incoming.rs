@@ -1,0 +1,244 @@
+//! What comes in: packets, requests, deadlines.
+
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use super::{Connection, State, UNKNOWN_SID, watch};
+use crate::engineio::{self, Data, InvalidPacket, Link, Protocol, RequestId, Session};
+use crate::net::clock;
+use crate::net::command::PollEvent;
+use crate::net::context::Context;
+use crate::net::record::Kind;
+use crate::net::wire::{Carried as _, Wire};
+use crate::socketio::{self, Completed, Decoded, Decoder, PacketType, ParseError};
+
+impl Connection {
+    /// Tells JavaScript of a packet that is not a message, if it wants to know.
+    pub(super) fn show_control(&self, out: bool, packet: &str) {
+        if self.watched.get() & watch::CONTROL != 0 {
+            self.push(|record| {
+                record.kind(Kind::Control).number(self.handle.raw());
+                record.number(u32::from(out)).string(packet);
+            });
+        }
+    }
+
+    pub(super) fn handle_packet(
+        &self,
+        state: &mut State,
+        now: u64,
+        link: Link,
+        packet: Result<engineio::Packet<'_>, InvalidPacket>,
+    ) {
+        let State { session, decoder, .. } = state;
+        let Ok(packet) = packet else {
+            session.handle_invalid_packet(now, link);
+            return;
+        };
+        if let Some(data) = session.handle_packet(now, link, packet) {
+            self.handle_message(session, decoder, now, data);
+        }
+    }
+
+    /// One Engine.IO message: a Socket.IO packet, or an attachment of one.
+    fn handle_message(
+        &self,
+        session: &mut Session,
+        decoder: &mut Decoder,
+        now: u64,
+        data: Data<'_>,
+    ) {
+        if let Err(error) = self.decode(decoder, now, data) {
+            self.refuse_packet(session, now, &error);
+        }
+    }
+
+    /// Brings a message up: as the packet that it is or completes, or as it came.
+    fn decode(&self, decoder: &mut Decoder, now: u64, data: Data<'_>) -> Result<(), ParseError> {
+        match data {
+            _ if self.server.raw_messages => self.push_raw(data),
+            Data::Text(text) => {
+                if let Decoded::Packet(packet) =
+                    decoder.handle_text(now, &self.server.limits, text)?
+                {
+                    self.push_packet(&packet);
+                }
+            }
+            Data::Binary(data) => {
+                if let Some(completed) = decoder.handle_binary(now, &data)? {
+                    self.push_completed(completed);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn push_raw(&self, data: Data<'_>) {
+        self.push(|record| {
+            record.kind(Kind::RawMessage).number(self.handle.raw());
+            match data {
+                Data::Text(text) => record.string(text),
+                Data::Binary(bytes) => record.buffer(bytes.into_owned()),
+            };
+        });
+    }
+
+    /// A packet breaks the Socket.IO protocol: the client hears nothing more.
+    fn refuse_packet(&self, session: &mut Session, now: u64, error: &ParseError) {
+        self.push(|record| {
+            record.kind(Kind::InvalidPacket).number(self.handle.raw());
+            record.string(&error.to_string());
+        });
+        session.close(now, false);
+    }
+
+    fn push_packet(&self, packet: &socketio::Packet<'_>) {
+        let handle = self.handle.raw();
+        self.push(|record| match packet.kind {
+            PacketType::Event | PacketType::BinaryEvent => {
+                record.kind(Kind::Event).number(handle).raw(packet.id.unwrap_or("-1"));
+                record.raw(packet.payload.unwrap_or("[]"));
+                if packet.namespace != "/" {
+                    record.string(packet.namespace);
+                }
+            }
+            PacketType::Ack | PacketType::BinaryAck => {
+                record.kind(Kind::Ack).number(handle).raw(packet.id.unwrap_or("-1"));
+                record.raw(packet.payload.unwrap_or("[]"));
+                if packet.namespace != "/" {
+                    record.string(packet.namespace);
+                }
+            }
+            PacketType::Connect => {
+                record.kind(Kind::Connect).number(handle).string(packet.namespace);
+                record.raw(packet.payload.unwrap_or("null"));
+            }
+            PacketType::Disconnect => {
+                record.kind(Kind::Disconnect).number(handle).string(packet.namespace);
+            }
+            PacketType::ConnectError => {
+                record.kind(Kind::ConnectError).number(handle).string(packet.namespace);
+            }
+        });
+    }
+
+    fn push_completed(&self, completed: Completed) {
+        let count = u32::try_from(completed.attachments.len()).expect("the decoder limits them");
+        self.push(|record| {
+            let kind = if completed.kind == PacketType::Ack { Kind::Ack } else { Kind::Event };
+            record.kind(kind).number(self.handle.raw());
+            record.raw(completed.id.as_deref().unwrap_or("-1")).raw(&completed.payload);
+            record.string(&completed.namespace).number(count);
+            for attachment in completed.attachments {
+                record.buffer(attachment);
+            }
+        });
+    }
+
+    /// A WebSocket asks to become the transport of this session. False: it is refused.
+    pub fn handle_probe(self: &Rc<Self>, wire: &Rc<Wire>) -> bool {
+        let mut state = self.state.borrow_mut();
+        if !state.session.handle_probe_opened(clock::now()) {
+            return false;
+        }
+        wire.bind(Rc::<Self>::clone(self), Link::Probe);
+        state.probe = Some(Rc::clone(wire));
+        true
+    }
+
+    /// Something happened to an HTTP request of the polling transport.
+    pub fn handle_poll(&self, worker: &Context, token: u32, event: PollEvent) {
+        let now = clock::now();
+        let request = RequestId(token);
+        let mut state = self.state.borrow_mut();
+        if state.session.is_closed() {
+            drop(state);
+            if matches!(event, PollEvent::Get | PollEvent::PostStart) {
+                self.push(|record| {
+                    record.kind(Kind::RequestRefused).number(token).number(UNKNOWN_SID);
+                });
+            }
+            return;
+        }
+        match event {
+            PollEvent::Get => state.session.handle_get(now, request),
+            PollEvent::PostStart => {
+                // What a refusal leads to comes out as actions.
+                let _accepted = state.session.handle_post_start(now, request);
+            }
+            PollEvent::PostBody { body, binary } => {
+                self.handle_post_body(&mut state, now, request, &body, binary);
+            }
+            PollEvent::PostInvalidContent => {
+                state.session.handle_post_invalid_content(now, request);
+            }
+            PollEvent::PostTooLarge => state.session.handle_post_too_large(now, request),
+            PollEvent::Closed => state.session.handle_request_closed(now, request),
+        }
+        drop(state);
+        self.settle(worker);
+    }
+
+    fn handle_post_body(
+        &self,
+        state: &mut State,
+        now: u64,
+        request: RequestId,
+        body: &[u8],
+        binary: bool,
+    ) {
+        let State { session, decoder, .. } = state;
+        let mut failure = None;
+        if self.watched.get() & watch::CONTROL != 0 && session.protocol() == Protocol::V4 {
+            for packet in body.split(|&byte| byte == 0x1e) {
+                if !matches!(packet.first(), Some(b'4' | b'b') | None) {
+                    self.show_control(false, &String::from_utf8_lossy(packet));
+                }
+            }
+        }
+        session.handle_post_body(now, request, body, binary, |data| {
+            match self.decode(decoder, now, data) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failure = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        if let Some(error) = failure {
+            self.refuse_packet(session, now, &error);
+        }
+    }
+
+    /// One of the deadlines has come.
+    pub fn handle_timeout(&self, worker: &Context, now: u64) {
+        let mut state = self.state.borrow_mut();
+        if state.closed {
+            return;
+        }
+        if state.main.as_ref().is_some_and(|wire| wire.is_stalled()) {
+            state.defer(now);
+        }
+        if state.join_deadline != 0 && state.join_deadline <= now {
+            state.join_deadline = 0;
+            self.push(|record| {
+                record.kind(Kind::ConnectTimeout).number(self.handle.raw());
+            });
+        }
+        if state.decoder.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            let State { session, decoder, .. } = &mut *state;
+            if let Err(error) = decoder.handle_timeout(now) {
+                self.refuse_packet(session, now, &error);
+            }
+        }
+        if state.session.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            let waited = state.session.awaits_pong();
+            state.session.handle_timeout(now);
+            if !waited && state.session.awaits_pong() {
+                self.show_control(true, "2");
+            }
+        }
+        drop(state);
+        self.settle(worker);
+    }
+}

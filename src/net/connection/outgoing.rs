@@ -1,0 +1,135 @@
+//! What JavaScript asks of a connection.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use super::Connection;
+use crate::engineio::{Link, OutMessage, Route};
+use crate::net::clock;
+use crate::net::command::{NO_COMPRESS, Outgoing, VOLATILE};
+use crate::net::context::{Buffered as _, Context, Port as _};
+use crate::net::shared_frames::SharedFrames;
+use crate::net::wire::Carried as _;
+
+impl Connection {
+    /// Sends one text message.
+    pub fn send_text(self: &Rc<Self>, worker: &Context, flags: u8, text: &[u8]) {
+        let state = self.state.borrow();
+        match state.session.route() {
+            Route::WebSocket => {
+                if let Some(wire) = &state.main
+                    && !(flags & VOLATILE != 0 && wire.queued() > 0)
+                {
+                    wire.write_message(worker, text, flags & NO_COMPRESS == 0);
+                }
+            }
+            Route::Buffer => {
+                drop(state);
+                let message = Outgoing::Text(Bytes::copy_from_slice(text));
+                self.buffer(worker, flags, std::slice::from_ref(&message));
+            }
+            Route::Closed => {}
+        }
+    }
+
+    /// Sends messages that belong together: a packet and its attachments.
+    pub fn send(self: &Rc<Self>, worker: &Context, flags: u8, messages: &[Outgoing]) {
+        let state = self.state.borrow();
+        match state.session.route() {
+            Route::WebSocket => {
+                let Some(wire) = &state.main else { return };
+                if flags & VOLATILE != 0 && wire.queued() > 0 {
+                    return;
+                }
+                let compress = flags & NO_COMPRESS == 0;
+                for message in messages {
+                    match message {
+                        Outgoing::Text(text) => wire.write_message(worker, text, compress),
+                        Outgoing::Binary(data) => wire.write_binary(worker, data, compress),
+                    }
+                }
+            }
+            Route::Buffer => {
+                drop(state);
+                self.buffer(worker, flags, messages);
+            }
+            Route::Closed => {}
+        }
+    }
+
+    /// Sends what others get too.
+    pub fn send_shared(self: &Rc<Self>, worker: &Context, flags: u8, frames: &SharedFrames<'_>) {
+        let state = self.state.borrow();
+        match state.session.route() {
+            Route::WebSocket => {
+                let Some(wire) = &state.main else { return };
+                if flags & VOLATILE != 0 && wire.queued() > 0 {
+                    return;
+                }
+                wire.write_frames(worker, frames, flags & NO_COMPRESS == 0);
+            }
+            Route::Buffer => {
+                drop(state);
+                self.buffer(worker, flags, frames.messages);
+            }
+            Route::Closed => {}
+        }
+    }
+
+    fn buffer(self: &Rc<Self>, worker: &Context, flags: u8, messages: &[Outgoing]) {
+        let mut state = self.state.borrow_mut();
+        let session = &mut state.session;
+        if flags & VOLATILE != 0 && !(session.writable() && session.buffered() == 0) {
+            return;
+        }
+        for message in messages {
+            let (data, binary) = match message {
+                Outgoing::Text(data) => (data, false),
+                Outgoing::Binary(data) => (data, true),
+            };
+            let compress = flags & NO_COMPRESS == 0;
+            session.buffer(OutMessage { data: data.clone(), binary, compress });
+        }
+        drop(state);
+        if !self.unflushed.replace(true) {
+            worker.add_unflushed(Rc::<Self>::clone(self));
+        }
+    }
+
+    /// Closes the session from our side.
+    pub fn close(&self, worker: &Context, discard: bool) {
+        let now = clock::now();
+        self.state.borrow_mut().session.close(now, discard);
+        self.settle(worker);
+    }
+
+    /// The client has joined a namespace: it may stay.
+    pub fn set_joined(&self) {
+        self.state.borrow_mut().join_deadline = 0;
+    }
+
+    /// Which extra records JavaScript wants.
+    pub fn set_watched(&self, mask: u8) {
+        self.watched.set(mask);
+    }
+
+    /// JavaScript wants to know when what has been sent so far has left.
+    ///
+    /// It is written now, as far as the peer takes it, so that only those who ask pay for it.
+    pub fn mark(&self, worker: &Context) {
+        self.marks.set(self.marks.get() + 1);
+        let wire = self.wire(Link::Main);
+        if let Some(wire) = wire {
+            Rc::clone(&wire).flush(worker);
+            if wire.queued() == 0 {
+                self.handle_drained();
+            }
+        } else {
+            self.flush_session(worker);
+            if self.state.borrow().session.buffered() == 0 {
+                self.handle_drained();
+            }
+        }
+    }
+}

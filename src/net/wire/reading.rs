@@ -1,0 +1,214 @@
+//! What comes by a wire.
+
+use std::cell::RefCell;
+use std::io;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{self, Poll};
+
+use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::{Carried, PONG_LIMIT, READS_PER_TURN, State, Stream, Wire};
+use crate::engineio::Link;
+use crate::net::clock;
+use crate::net::context::{Context, Port as _};
+use crate::net::inbox::{CONNECTION_LIMIT, INBOX_LIMIT};
+use crate::net::record::Kind;
+use crate::websocket::Incoming;
+use crate::websocket::frame::{self, OpCode};
+
+impl Wire {
+    /// Wakes the task that drives the wire.
+    pub fn wake(&self) {
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Drives a socket that we own; ready when it is gone.
+    pub fn poll_drive(self: &Rc<Self>, worker: &Context, cx: &mut task::Context<'_>) -> Poll<()> {
+        let Stream::Tcp(tcp) = &self.stream else { return Poll::Ready(()) };
+        {
+            let mut waker = self.waker.borrow_mut();
+            if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                *waker = Some(cx.waker().clone());
+            }
+        }
+        self.poll_blocked(worker, tcp, cx);
+        for _ in 0..READS_PER_TURN {
+            if self.is_gone() {
+                return Poll::Ready(());
+            }
+            if !self.may_read(worker) {
+                return Poll::Pending;
+            }
+            match self.poll_read(worker, tcp, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0) | Err(_)) => {
+                    self.handle_end(worker);
+                    return Poll::Ready(());
+                }
+                Poll::Ready(Ok(_)) => {}
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_blocked(
+        self: &Rc<Self>,
+        worker: &Context,
+        tcp: &RefCell<Option<TcpStream>>,
+        cx: &mut task::Context<'_>,
+    ) {
+        while self.blocked.get() {
+            match tcp.borrow().as_ref().map(|tcp| tcp.poll_write_ready(cx)) {
+                Some(Poll::Ready(Ok(()))) => {}
+                Some(Poll::Pending | Poll::Ready(Err(_))) | None => return,
+            }
+            Rc::clone(self).flush(worker);
+            self.tell_drained(true);
+        }
+    }
+
+    fn poll_read(
+        self: &Rc<Self>,
+        worker: &Context,
+        tcp: &RefCell<Option<TcpStream>>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = worker.read_buffer();
+        let mut read = ReadBuf::new(&mut buffer);
+        {
+            let mut tcp = tcp.borrow_mut();
+            let Some(tcp) = tcp.as_mut() else { return Poll::Ready(Ok(0)) };
+            match Pin::new(tcp).poll_read(cx, &mut read) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) => {}
+            }
+        }
+        let n = read.filled().len();
+        if n > 0 {
+            self.handle_bytes(worker, &mut buffer[..n]);
+        }
+        Poll::Ready(Ok(n))
+    }
+
+    /// Whether the inbox has room for what this peer sends. When it has not, the worker wakes us
+    /// after JavaScript has drained it.
+    fn may_read(self: &Rc<Self>, worker: &Context) -> bool {
+        if self.stalled.get() {
+            return false;
+        }
+        let inbox = &self.environment.inbox;
+        let connection = self.connection.borrow();
+        let own = connection.as_ref().map_or(0, |connection| connection.waiting_bytes());
+        if inbox.bytes() < INBOX_LIMIT && own < CONNECTION_LIMIT {
+            return true;
+        }
+        if !inbox.stall(worker.index) {
+            return true;
+        }
+        self.stalled.set(true);
+        worker.add_stalled(Rc::<Self>::clone(self));
+        false
+    }
+
+    /// Bytes of a bridged stream. They are taken in any case; when the inbox is full,
+    /// JavaScript is asked to stop reading the stream.
+    pub fn handle_bridged(self: &Rc<Self>, worker: &Context, bytes: &mut [u8]) {
+        self.handle_bytes(worker, bytes);
+        if !self.stalled.get() && !self.is_gone() && !self.may_read(worker) {
+            self.environment.inbox.push(|record| {
+                record.kind(Kind::BridgePause).number(self.token);
+            });
+        }
+    }
+
+    /// Bytes as they came from the peer.
+    pub fn handle_bytes(self: &Rc<Self>, worker: &Context, bytes: &mut [u8]) {
+        if matches!(self.state.get(), State::Ending | State::Gone) {
+            return;
+        }
+        let connection = self.connection();
+        let now = clock::now();
+        if self.link.get() == Link::Main
+            && let Some(connection) = &connection
+        {
+            connection.handle_progress(now);
+        }
+        let result = self.reader.borrow_mut().handle_bytes(bytes, |incoming| {
+            self.handle_incoming(worker, connection.as_ref(), now, incoming)
+        });
+        if let Err(violation) = result {
+            self.end(worker, Some(violation.code));
+            if let Some(connection) = &connection {
+                connection.handle_link_error(now, self.link.get(), violation.message);
+            }
+        }
+        if let Some(connection) = &connection {
+            connection.settle(worker);
+        }
+        worker.flush_dirty();
+    }
+
+    fn handle_incoming(
+        self: &Rc<Self>,
+        worker: &Context,
+        connection: Option<&Rc<dyn Carried>>,
+        now: u64,
+        incoming: Incoming<'_>,
+    ) -> ControlFlow<()> {
+        match incoming {
+            // Behind an invalid packet the rest is still read, as the peer's close frame may stand
+            // there.
+            Incoming::Text(text) if self.is_open() => {
+                if let Some(connection) = connection {
+                    connection.handle_text(now, self.link.get(), text);
+                }
+                ControlFlow::Continue(())
+            }
+            Incoming::Binary(data) if self.is_open() => {
+                if let Some(connection) = connection {
+                    connection.handle_binary(now, self.link.get(), data);
+                }
+                ControlFlow::Continue(())
+            }
+            Incoming::Text(_) | Incoming::Binary(_) | Incoming::Pong(_) => {
+                ControlFlow::Continue(())
+            }
+            Incoming::Ping(data) => {
+                if self.queued() < PONG_LIMIT {
+                    self.queue(worker, |out| {
+                        frame::write_header(out, OpCode::Pong, false, data.len());
+                        out.extend_from_slice(data);
+                    });
+                }
+                ControlFlow::Continue(())
+            }
+            Incoming::Close(code) => {
+                self.end(worker, code);
+                if let Some(connection) = connection {
+                    connection.handle_link_closed(now, self.link.get());
+                }
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    /// The stream has ended, orderly or not.
+    pub fn handle_end(self: &Rc<Self>, worker: &Context) {
+        let connection = self.connection();
+        let link = self.link.get();
+        self.finish(worker);
+        if let Some(connection) = connection {
+            let now = clock::now();
+            connection.handle_link_closed(now, link);
+            connection.settle(worker);
+            worker.flush_dirty();
+        }
+    }
+}

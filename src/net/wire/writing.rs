@@ -1,0 +1,233 @@
+//! What leaves by a wire.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+
+use bytes::Bytes;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+use super::{BRIDGE_CREDIT, CLOSE_TIMEOUT, State, Stream, Wire};
+use crate::engineio::{Dialect, Protocol};
+use crate::net::clock;
+use crate::net::context::{Context, Port as _};
+use crate::net::deflate::Deflate;
+use crate::net::record::Kind;
+use crate::net::shared_frames::{SharedFrames, write_binary_header};
+use crate::net::write_queue::MAX_SLICES;
+use crate::websocket::frame::{self, OpCode};
+
+impl Wire {
+    /// Queues bytes as they are (the answer to the upgrade request).
+    pub fn write_raw(self: &Rc<Self>, worker: &Context, bytes: &[u8]) {
+        self.queue(worker, |out| out.extend_from_slice(bytes));
+    }
+
+    /// Queues one text frame.
+    pub fn write_text(self: &Rc<Self>, worker: &Context, text: &str) {
+        if let Some(deflate) = self.deflates(true, text.len()) {
+            return self.write_deflated(worker, deflate, OpCode::Text, b"", text.as_bytes());
+        }
+        self.queue(worker, |out| {
+            frame::write_header(out, OpCode::Text, false, text.len());
+            out.extend_from_slice(text.as_bytes());
+        });
+    }
+
+    /// Queues one Engine.IO message packet as a text frame: `4` and the text.
+    /// `compress`: whether it may be compressed.
+    pub fn write_message(self: &Rc<Self>, worker: &Context, text: &[u8], compress: bool) {
+        if let Some(deflate) = self.deflates(compress, text.len() + 1) {
+            return self.write_deflated(worker, deflate, OpCode::Text, b"4", text);
+        }
+        self.queue(worker, |out| {
+            frame::write_header(out, OpCode::Text, false, text.len() + 1);
+            out.push(b'4');
+            out.extend_from_slice(text);
+        });
+    }
+
+    /// Queues one binary message. `compress`: whether it may be compressed.
+    pub fn write_binary(self: &Rc<Self>, worker: &Context, data: &Bytes, compress: bool) {
+        let dialect = self.dialect;
+        let header = |out: &mut Vec<u8>| {
+            write_binary_header(out, dialect, dialect.binary_len(data.len()));
+        };
+        if dialect != Dialect::from(Protocol::V4) {
+            return self.queue(worker, |out| {
+                header(out);
+                dialect.write_binary(out, data);
+            });
+        }
+        if let Some(deflate) = self.deflates(compress, data.len()) {
+            return self.write_deflated(worker, deflate, OpCode::Binary, b"", data);
+        }
+        // The bytes are the frame's payload as they are: large ones are not copied.
+        self.queue(worker, header);
+        self.write_shared(worker, data);
+    }
+
+    /// Queues frames that other wires get too. `compress`: whether they may be compressed.
+    pub fn write_frames(
+        self: &Rc<Self>,
+        worker: &Context,
+        frames: &SharedFrames<'_>,
+        compress: bool,
+    ) {
+        match &self.deflate {
+            Some(deflate) if compress => {
+                for index in 0..frames.messages.len() {
+                    let frame =
+                        frames.compressed(index, self.dialect, deflate, &worker.compressors);
+                    self.write_shared(worker, &frame);
+                }
+            }
+            Some(_) | None => {
+                for frame in frames.of(self.dialect) {
+                    self.write_shared(worker, frame);
+                }
+            }
+        }
+    }
+
+    /// The compressor for a message of `len` bytes, if it is to be compressed.
+    fn deflates(&self, compress: bool, len: usize) -> Option<&Deflate> {
+        self.deflate.as_deref().filter(|deflate| compress && deflate.takes(len))
+    }
+
+    fn write_deflated(
+        self: &Rc<Self>,
+        worker: &Context,
+        deflate: &Deflate,
+        opcode: OpCode,
+        prefix: &[u8],
+        data: &[u8],
+    ) {
+        self.queue(worker, |out| {
+            deflate.write_frame(&worker.compressors, opcode, prefix, data, out);
+        });
+    }
+
+    fn write_shared(self: &Rc<Self>, worker: &Context, frame: &Bytes) {
+        if self.state.get() == State::Open {
+            self.out.borrow_mut().append_shared(frame, || worker.spare_buffer());
+            self.mark_dirty(worker);
+        }
+    }
+
+    pub(super) fn queue(self: &Rc<Self>, worker: &Context, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.state.get() == State::Open {
+            self.out.borrow_mut().append(|| worker.spare_buffer(), write);
+            self.mark_dirty(worker);
+        }
+    }
+
+    fn mark_dirty(self: &Rc<Self>, worker: &Context) {
+        if !self.blocked.get() && !self.dirty.replace(true) {
+            worker.add_dirty(Rc::<Self>::clone(self));
+        }
+    }
+
+    /// Begins the closing handshake: a close frame goes out behind what is queued.
+    pub fn begin_close(self: &Rc<Self>, worker: &Context, code: Option<u16>) {
+        if self.state.get() != State::Open {
+            return;
+        }
+        self.queue(worker, |out| frame::write_close(out, code));
+        self.state.set(State::Closing);
+        worker.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
+    }
+
+    /// Ends the WebSocket with a close frame, the last that is written: the peer has closed, or has
+    /// said something that is no WebSocket and is not listened to any more.
+    pub(super) fn end(self: &Rc<Self>, worker: &Context, code: Option<u16>) {
+        if self.state.get() == State::Open {
+            self.queue(worker, |out| frame::write_close(out, code));
+            worker.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
+        }
+        self.state.set(State::Ending);
+        // Nothing may be left to write: then this is what half-closes.
+        Rc::clone(self).flush(worker);
+    }
+
+    pub(super) fn flush_tcp(&self, worker: &Context, tcp: &RefCell<Option<TcpStream>>) {
+        let tcp = tcp.borrow();
+        let Some(tcp) = tcp.as_ref() else { return };
+        let mut out = self.out.borrow_mut();
+        while !out.is_empty() {
+            let result = if let Some(bytes) = out.single() {
+                tcp.try_write(bytes)
+            } else {
+                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+                let n = out.slices(&mut slices);
+                tcp.try_write_vectored(&slices[..n])
+            };
+            match result {
+                Ok(n) => {
+                    if let Some(spare) = out.advance(n) {
+                        worker.give_spare_buffer(spare);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked.set(true);
+                    self.wake();
+                    return;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    // The reading side will see the end of the connection.
+                    out.clear();
+                    self.wake();
+                    return;
+                }
+            }
+        }
+        self.blocked.set(false);
+    }
+
+    pub(super) fn flush_bridge(&self, in_flight: &Cell<usize>) {
+        let mut out = self.out.borrow_mut();
+        let room = BRIDGE_CREDIT.saturating_sub(in_flight.get());
+        if !out.is_empty() && room > 0 {
+            let bytes = out.take(room);
+            in_flight.set(in_flight.get() + bytes.len());
+            self.environment.inbox.push(|record| {
+                record.kind(Kind::BridgeWrite).number(self.token).buffer(bytes);
+            });
+        }
+        self.blocked.set(!out.is_empty());
+    }
+
+    /// The bridge has written `n` bytes.
+    pub fn handle_written(self: &Rc<Self>, worker: &Context, n: usize) {
+        if let Stream::Bridge { in_flight } = &self.stream {
+            in_flight.set(in_flight.get().saturating_sub(n));
+            let was_blocked = self.blocked.get();
+            Rc::clone(self).flush(worker);
+            self.tell_drained(was_blocked);
+        }
+    }
+
+    pub(super) fn tell_drained(&self, was_blocked: bool) {
+        if was_blocked && !self.blocked.get() {
+            let connection = self.connection();
+            if let Some(connection) = connection {
+                connection.handle_drained();
+            }
+        }
+    }
+
+    pub(super) fn half_close(&self, worker: &Context) {
+        match &self.stream {
+            Stream::Tcp(tcp) => {
+                if let Some(tcp) = tcp.borrow().as_ref() {
+                    // It fails when the peer is gone, and then the reading side sees it too.
+                    let _gone = SockRef::from(tcp).shutdown(std::net::Shutdown::Write);
+                }
+            }
+            // JavaScript ends the stream when it hears that the wire is closed.
+            Stream::Bridge { .. } => self.finish(worker),
+        }
+    }
+}
