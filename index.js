@@ -11,13 +11,15 @@ const { Server } = require("./lib/server");
  *
  * @param {any} [srv] an HTTP server or a port; or the options
  * @param {any} [opts]
- * @returns {Server}
+ * @returns {InstanceType<typeof Server>}
  */
 function createServer(srv, opts) {
   return new Server(srv, opts);
 }
 
 module.exports = createServer;
+// not enumerable: Socket.IO 4 has no such export
+Object.defineProperty(module.exports, "listen", { value: createServer });
 module.exports.Server = Server;
 module.exports.Namespace = Namespace;
 module.exports.Socket = Socket;

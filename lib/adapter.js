@@ -27,6 +27,10 @@ class NativeAdapter extends Adapter {
     this._numbers = new Map();
     /** @private the room of all sockets */
     this._everyone = NOT_MIRRORED;
+    /** @protected `rooms` and `sids`, which an adapter that extends this one may show in another form */
+    this._rooms = this.rooms;
+    /** @protected */
+    this._sids = this.sids;
     /** @private whether sockets were added that belong to the adapter before this one, see addAll() */
     this._adopted = false;
   }
@@ -37,11 +41,36 @@ class NativeAdapter extends Adapter {
    * @param {any} socket
    */
   onconnected(socket) {
+    this.mirror(socket);
+  }
+
+  /**
+   * Lets broadcasts reach a connected socket.
+   *
+   * @param {any} socket
+   */
+  mirror(socket) {
     const handle = this.handleOf(socket.id);
-    const rooms = this.sids.get(socket.id);
+    const rooms = this._sids.get(socket.id);
     if (handle === -1 || rooms === undefined) return;
     this.joinEveryone(handle);
     for (const name of rooms) this.mirrorJoin(name, socket.id, handle);
+  }
+
+  /**
+   * Lets broadcasts pass over a connected socket, which stays in its rooms.
+   *
+   * @param {any} socket
+   */
+  unmirror(socket) {
+    const handle = this.handleOf(socket.id);
+    const bridge = this._bridge;
+    if (handle === -1 || bridge === undefined) return;
+    for (const name of this._sids.get(socket.id) ?? []) {
+      const number = this._numbers.get(name);
+      if (number !== undefined) bridge.ops.leave(handle, number);
+    }
+    if (this._everyone !== NOT_MIRRORED) bridge.ops.leave(handle, this._everyone);
   }
 
   /**
@@ -51,7 +80,7 @@ class NativeAdapter extends Adapter {
    * @param {any} socket
    */
   ondisconnecting(socket) {
-    if (this.sids.has(socket.id)) NativeAdapter.prototype.delAll.call(this, socket.id);
+    if (this._sids.has(socket.id)) NativeAdapter.prototype.delAll.call(this, socket.id);
   }
 
   /**
@@ -92,7 +121,7 @@ class NativeAdapter extends Adapter {
       number = bridge.allocateRoom();
       this._numbers.set(name, number);
       // the socket that the room is named by may have been alone there
-      const owner = this.rooms.get(name)?.has(name) ? this.handleOf(name) : -1;
+      const owner = this._rooms.get(name)?.has(name) ? this.handleOf(name) : -1;
       if (owner !== -1) bridge.ops.join(owner, number);
     }
     bridge.ops.join(handle, number);
@@ -111,18 +140,18 @@ class NativeAdapter extends Adapter {
   addAll(id, rooms) {
     const handle = this.handleOf(id);
     if (handle === -1 && this.nsp.sockets.has(id)) this._adopted = true;
-    let joined = this.sids.get(id);
+    let joined = this._sids.get(id);
     if (joined === undefined) {
       joined = new Set();
-      this.sids.set(id, joined);
+      this._sids.set(id, joined);
       if (handle !== -1) this.joinEveryone(handle);
     }
     for (const name of rooms) {
       joined.add(name);
-      let room = this.rooms.get(name);
+      let room = this._rooms.get(name);
       if (room === undefined) {
         room = new Set();
-        this.rooms.set(name, room);
+        this._rooms.set(name, room);
         this.emit("create-room", name);
       }
       if (room.has(id)) continue;
@@ -137,17 +166,17 @@ class NativeAdapter extends Adapter {
    * @param {string} name
    */
   del(id, name) {
-    this.sids.get(id)?.delete(name);
+    this._sids.get(id)?.delete(name);
     this.removeFrom(name, id, this.handleOf(id));
   }
 
   /** @param {string} id */
   delAll(id) {
-    const joined = this.sids.get(id);
+    const joined = this._sids.get(id);
     if (joined === undefined) return;
     const handle = this.handleOf(id);
     for (const name of joined) this.removeFrom(name, id, handle);
-    this.sids.delete(id);
+    this._sids.delete(id);
     if (handle !== -1 && this._everyone !== NOT_MIRRORED)
       this._bridge?.ops.leave(handle, this._everyone);
   }
@@ -159,14 +188,14 @@ class NativeAdapter extends Adapter {
    * @private
    */
   removeFrom(name, id, handle) {
-    const room = this.rooms.get(name);
+    const room = this._rooms.get(name);
     if (room === undefined) return;
     if (room.delete(id)) {
       const number = handle === -1 ? undefined : this._numbers.get(name);
       if (number !== undefined) this._bridge?.ops.leave(handle, number);
       this.emit("leave-room", name, id);
     }
-    if (room.size === 0 && this.rooms.delete(name)) {
+    if (room.size === 0 && this._rooms.delete(name)) {
       const number = this._numbers.get(name);
       if (number !== undefined) {
         this._numbers.delete(name);
@@ -187,7 +216,7 @@ class NativeAdapter extends Adapter {
       const number = this._numbers.get(name);
       if (number !== undefined) {
         targets.push(number);
-      } else if (this.rooms.get(name)?.has(name)) {
+      } else if (this._rooms.get(name)?.has(name)) {
         const owner = this.handleOf(name);
         if (owner !== -1) targets.push((TARGET_CONNECTION | owner) >>> 0);
       }
@@ -276,7 +305,7 @@ class NativeAdapter extends Adapter {
   /**
    * @param {any} opts
    * @param {(socket: any) => void} visit called with each target
-   * @private
+   * @protected
    */
   forEach(opts, visit) {
     /** @type {any} */ (this).apply(opts, visit); // private only to the types of the base class

@@ -15,6 +15,7 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @typedef {object} Native the class of the addon, see native/index.d.ts
  * @property {number} workers
  * @property {(config: object) => number} openServer
+ * @property {(server: number, config: object) => void} configureServer
  * @property {(server: number) => void} closeServer
  * @property {() => string} take
  * @property {() => Buffer[]} takeBuffers

@@ -49,6 +49,36 @@ class Routing extends EventEmitter {
   get local() {
     return this._operator().local;
   }
+
+  /**
+   * Flags of the next emission.
+   *
+   * @returns {any}
+   */
+  get flags() {
+    throw new Error("to be given by the class");
+  }
+
+  /**
+   * The next event is sent as JSON, as every event is.
+   *
+   * @deprecated kept for programs written for Socket.IO 2.x
+   */
+  get json() {
+    this.flags.json = true;
+    return this;
+  }
+
+  /**
+   * Told whether the next event has binary parts; they are found in any case.
+   *
+   * @param {boolean} _binary
+   * @returns {this}
+   * @deprecated kept for programs written for Socket.IO 2.x
+   */
+  binary(_binary) {
+    return this;
+  }
 }
 
 /**
@@ -86,6 +116,18 @@ class Chain extends Routing {
    */
   allSockets() {
     return this._operator().allSockets();
+  }
+
+  /**
+   * Gives the ids of the sockets.
+   *
+   * @param {(error: any, ids: string[]) => void} callback
+   * @returns {this}
+   * @deprecated kept for programs written for Socket.IO 2.x: use fetchSockets()
+   */
+  clients(callback) {
+    this._operator().clients(callback);
+    return this;
   }
 
   /**

@@ -135,19 +135,34 @@ class Client {
         this.doConnect(name, auth);
       } else {
         if (debug.enabled) debug("creation of namespace %s was denied", name);
-        this._packet({
-          type: PacketType.CONNECT_ERROR,
-          nsp: name,
-          data: { message: MESSAGES.INVALID_NAMESPACE },
-        });
+        this.refuseNamespace(name);
       }
     });
   }
 
   /**
    * @param {string} name
+   * @protected
+   */
+  refuseNamespace(name) {
+    this._packet({
+      type: PacketType.CONNECT_ERROR,
+      nsp: name,
+      data: { message: MESSAGES.INVALID_NAMESPACE },
+    });
+  }
+
+  /**
+   * Called when the client has joined a namespace, before the program hears of it.
+   *
+   * @param {string} _name
+   */
+  onjoined(_name) {}
+
+  /**
+   * @param {string} name
    * @param {any} auth
-   * @private
+   * @protected
    */
   doConnect(name, auth) {
     this.server.of(name)._add(this, auth, add);
@@ -221,7 +236,7 @@ class Client {
    * A packet that has no place in this state.
    *
    * @param {number} type
-   * @private
+   * @protected
    */
   reject(type) {
     if (debug.enabled) debug("invalid state (packet type: %s)", type);
@@ -431,9 +446,11 @@ function add(socket) {
   const { name } = socket.nsp;
   if (name === "/") client.root = socket;
   else (client._others ??= new Map()).set(name, socket);
-  if (client._joined) return;
-  client._joined = true;
-  if (client._native) client.conn._bridge.ops.joined(client.conn._handle);
+  if (!client._joined) {
+    client._joined = true;
+    if (client._native) client.conn._bridge.ops.joined(client.conn._handle);
+  }
+  client.onjoined(name);
 }
 
 /**

@@ -148,11 +148,14 @@ class Encoder {
 
   /**
    * @param {Packet} packet
+   * @param {(encoded: any[]) => void} [callback] for adapters written for Socket.IO 2.x
    * @returns {any[]} the text, then the attachments
    */
-  encode(packet) {
+  encode(packet, callback) {
     const encoded = encode(packet.type, packet.nsp, packet.id, packet.data, this.replacer);
-    return typeof encoded === "string" ? [encoded] : encoded;
+    const parts = typeof encoded === "string" ? [encoded] : encoded;
+    if (callback) callback(parts);
+    return parts;
   }
 }
 

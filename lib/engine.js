@@ -44,6 +44,9 @@ const DEFAULTS = {
   allowEIO3: false,
 };
 
+/** Options that Socket.IO 2.x has as properties of the engine. */
+const SETTINGS = ["pingTimeout", "pingInterval", "maxHttpBufferSize", "transports"];
+
 /** A WebSocket close frame without a code. */
 const CLOSE_FRAME = Buffer.from([0x88, 0x00]);
 
@@ -68,6 +71,7 @@ class Engine extends EventEmitter {
     checkHttpCompression(this.opts.httpCompression);
     this.opts.perMessageDeflate = deflateOptions(opts.perMessageDeflate);
     if (opts.wsEngine) debug("option wsEngine is not used: WebSockets are served natively");
+    for (const name of SETTINGS) this.exposeSetting(name);
     if (opts.cookie) this.opts.cookie = { ...COOKIE_DEFAULTS, ...opts.cookie };
     /** @type {Function[]} */
     this.middlewares = [];
@@ -92,9 +96,9 @@ class Engine extends EventEmitter {
     this._held = 0;
     /** @private */
     this._closed = false;
-    if (this.opts.cors) this.use(cors(this.opts.cors));
     /** @private those that nobody but us has added */
-    this._ownMiddlewares = this.middlewares.length;
+    this._ownMiddlewares = 0;
+    if (this.opts.cors) this.useOwn(cors(this.opts.cors));
   }
 
   /** Error codes, by name. */
@@ -112,25 +116,49 @@ class Engine extends EventEmitter {
     return (this._bridge ??= getBridge(this.opts.workers));
   }
 
+  /** @private @returns {any} what the workers need to know */
+  settings() {
+    const { opts } = this;
+    return {
+      pingInterval: opts.pingInterval,
+      pingTimeout: opts.pingTimeout,
+      upgradeTimeout: opts.upgradeTimeout,
+      connectTimeout: this.connectTimeout,
+      maxHttpBufferSize: opts.maxHttpBufferSize,
+      polling: opts.transports.includes("polling"),
+      websocket: opts.transports.includes("websocket"),
+      webtransport: opts.transports.includes("webtransport"),
+      allowUpgrades: !!opts.allowUpgrades,
+      perMessageDeflate: nativeDeflate(opts.perMessageDeflate),
+      rawMessages: this.rawMessages,
+      initialPacket: opts.initialPacket ?? undefined,
+    };
+  }
+
+  /**
+   * Makes an option a property of this object; a new value counts for the sessions to come.
+   *
+   * @param {string} name
+   * @private
+   */
+  exposeSetting(name) {
+    Object.defineProperty(this, name, {
+      get: () => this.opts[name],
+      set: (value) => {
+        this.opts[name] = value;
+        if (this._nativeId !== -1)
+          this.bridge().native.configureServer(this._nativeId, this.settings());
+      },
+      enumerable: true,
+      configurable: true,
+    });
+  }
+
   /** @returns {number} our number at the bridge; the options count as they are at the first call */
   nativeId() {
     if (this._nativeId === -1) {
-      const { opts } = this;
       const bridge = this.bridge();
-      this._nativeId = bridge.native.openServer({
-        pingInterval: opts.pingInterval,
-        pingTimeout: opts.pingTimeout,
-        upgradeTimeout: opts.upgradeTimeout,
-        connectTimeout: this.connectTimeout,
-        maxHttpBufferSize: opts.maxHttpBufferSize,
-        polling: opts.transports.includes("polling"),
-        websocket: opts.transports.includes("websocket"),
-        webtransport: opts.transports.includes("webtransport"),
-        allowUpgrades: !!opts.allowUpgrades,
-        perMessageDeflate: nativeDeflate(opts.perMessageDeflate),
-        rawMessages: this.rawMessages,
-        initialPacket: opts.initialPacket ?? undefined,
-      });
+      this._nativeId = bridge.native.openServer(this.settings());
       bridge.owners.set(this._nativeId, this);
       this._closed = false;
     }
@@ -144,6 +172,16 @@ class Engine extends EventEmitter {
    */
   use(middleware) {
     this.middlewares.push(middleware);
+  }
+
+  /**
+   * Adds a middleware of ours, which keeps nothing of a request.
+   *
+   * @param {Function} middleware (req, res, next)
+   */
+  useOwn(middleware) {
+    this._ownMiddlewares++;
+    this.use(middleware);
   }
 
   /**

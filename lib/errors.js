@@ -87,6 +87,8 @@ const MESSAGES = Object.freeze({
   NO_ADAPTER:
     "No adapter for this namespace, are you trying to get the list of clients of a dynamic namespace?",
   PARENT_FETCH: "fetchSockets() is not supported on parent namespaces",
+  BROADCAST_CALLBACK: "Callbacks are not supported when broadcasting",
+  NOT_AUTHORIZED: "Not authorized",
   INVALID_NAMESPACE: "Invalid namespace",
   ILLEGAL_ATTACHMENTS: "illegal attachments",
 });

@@ -6,9 +6,13 @@ const { Chain } = require("./chain");
 const { reservedEvent } = require("./errors");
 const { BroadcastOperator } = require("./operator");
 const { NAMESPACE_RESERVED_EVENTS } = require("./packet");
+const { plainView } = require("./plain-view");
 const { Socket } = require("./socket");
 
 const emitLocally = EventEmitter.prototype.emit;
+
+/** Names that Socket.IO 2.x listed in `Namespace.events`. */
+const LISTED_EVENTS = ["connect", "connection", "newListener"];
 
 /**
  * Sockets under one name, with middlewares and rooms of their own.
@@ -35,6 +39,10 @@ class Namespace extends Chain {
     this._outgoing = 0;
     /** how many connected sockets have a connection that no worker knows */
     this._foreign = 0;
+    /** @type {any} @private made at first use, as is the next one */
+    this._flags = undefined;
+    /** @type {Record<string, Socket> | undefined} @private */
+    this._connected = undefined;
     this.server = server;
     this.name = name;
     /** @type {any} */
@@ -51,7 +59,57 @@ class Namespace extends Chain {
   }
 
   _operator() {
-    return new BroadcastOperator(this.adapter);
+    if (this._flags === undefined) return new BroadcastOperator(this.adapter);
+    const flags = this._flags;
+    this._flags = undefined;
+    return new BroadcastOperator(this.adapter, new Set(), new Set(), flags);
+  }
+
+  /**
+   * Flags of the next emission.
+   *
+   * @returns {any}
+   */
+  get flags() {
+    return (this._flags ??= {});
+  }
+
+  set flags(flags) {
+    this._flags = flags;
+  }
+
+  /**
+   * The connected sockets as a plain object. Broadcasts pass over a socket that is deleted from it, until it is
+   * assigned again.
+   *
+   * @returns {Record<string, Socket>}
+   * @deprecated kept for programs written for Socket.IO 2.x: use `sockets`
+   */
+  get connected() {
+    return (this._connected ??= plainView(
+      () => this.sockets,
+      (_id, socket) => this.show(socket),
+      (id) => this.hide(id),
+    ));
+  }
+
+  /**
+   * @param {any} socket
+   * @private
+   */
+  show(socket) {
+    if (socket?.nsp !== this || !socket.connected || this.sockets.has(socket.id)) return;
+    this.sockets.set(socket.id, socket);
+    this.adapter.mirror?.(socket);
+  }
+
+  /**
+   * @param {string} id
+   * @protected
+   */
+  hide(id) {
+    this.adapter.unmirror?.(this.sockets.get(id));
+    this.sockets.delete(id);
   }
 
   /**
@@ -92,7 +150,17 @@ class Namespace extends Chain {
   _add(client, auth, joined) {
     if (debug.enabled) debug("adding socket to nsp %s", this.name);
     if (this.server.opts.connectionStateRecovery) this.addRecovering(client, auth, joined);
-    else this.admit(new Socket(this, client, auth), client, joined);
+    else this.admit(this._makeSocket(client, auth), client, joined);
+  }
+
+  /**
+   * @param {any} client
+   * @param {any} auth
+   * @param {any} [session]
+   * @returns {Socket}
+   */
+  _makeSocket(client, auth, session) {
+    return new Socket(this, client, auth, session);
   }
 
   /**
@@ -102,7 +170,7 @@ class Namespace extends Chain {
    * @private
    */
   async addRecovering(client, auth, joined) {
-    const socket = new Socket(this, client, auth, await this.findSession(auth));
+    const socket = this._makeSocket(client, auth, await this.findSession(auth));
     if (
       socket.recovered &&
       this.server.opts.connectionStateRecovery.skipMiddlewares &&
@@ -166,12 +234,16 @@ class Namespace extends Chain {
   }
 
   /**
-   * Emits to all connected clients.
+   * Emits to all connected clients; an event that a program has added to `Namespace.events`, to the listeners of this
+   * object instead.
    *
    * @param {any[]} data the name of the event and its arguments
    * @returns {boolean} true
    */
   emit(...data) {
+    const { events } = Namespace;
+    if (events.length > LISTED_EVENTS.length && events.indexOf(data[0], LISTED_EVENTS.length) > 0)
+      return emitLocally.apply(this, /** @type {any} */ (data));
     return this._operator().emit(...data);
   }
 
@@ -260,6 +332,14 @@ class Namespace extends Chain {
     return emitLocally.call(this, name, ...args);
   }
 }
+
+/**
+ * Events that emit() does not send to clients; programs may add to it.
+ *
+ * @type {any[]}
+ * @deprecated kept for programs written for Socket.IO 2.x
+ */
+Namespace.events = LISTED_EVENTS.slice();
 
 /**
  * Lets a socket in, or not, when the middlewares are done with it.

@@ -106,6 +106,23 @@ class BroadcastOperator {
   }
 
   /**
+   * @returns {BroadcastOperator}
+   * @deprecated kept for programs written for Socket.IO 2.x
+   */
+  get json() {
+    return this.with({ json: true });
+  }
+
+  /**
+   * @param {boolean} _binary
+   * @returns {BroadcastOperator}
+   * @deprecated kept for programs written for Socket.IO 2.x: what is binary is found in any case
+   */
+  binary(_binary) {
+    return this;
+  }
+
+  /**
    * Sets how long acknowledgements are awaited.
    *
    * @param {number} timeout ms
@@ -133,6 +150,27 @@ class BroadcastOperator {
     if (typeof data[data.length - 1] === "function") this.emitAwaiting(packet, data.pop());
     else this.adapter.broadcast(packet, this.target);
     return true;
+  }
+
+  /**
+   * Emits a "message" event.
+   *
+   * @param {any[]} args
+   * @returns {this}
+   */
+  send(...args) {
+    this.emit("message", ...args);
+    return this;
+  }
+
+  /**
+   * Alias of send().
+   *
+   * @param {any[]} args
+   * @returns {this}
+   */
+  write(...args) {
+    return this.send(...args);
   }
 
   /**
@@ -214,6 +252,27 @@ class BroadcastOperator {
   allSockets() {
     if (!this.adapter) throw new Error(MESSAGES.NO_ADAPTER);
     return this.adapter.sockets(this.rooms);
+  }
+
+  /**
+   * Gives the ids of the sockets.
+   *
+   * @param {(error: any, ids: string[]) => void} callback
+   * @returns {this}
+   * @deprecated kept for programs written for Socket.IO 2.x: use fetchSockets()
+   */
+  clients(callback) {
+    // a tick of its own, so that what the callback throws is no rejected promise
+    this.adapter.fetchSockets(this.target).then(
+      (/** @type {any[]} */ sockets) =>
+        process.nextTick(
+          callback,
+          null,
+          sockets.map(({ id }) => id),
+        ),
+      (/** @type {unknown} */ error) => process.nextTick(callback, error),
+    );
+    return this;
   }
 
   /**

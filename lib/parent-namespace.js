@@ -52,7 +52,7 @@ class ParentNamespace extends Namespace {
   createChild(name) {
     debug("creating child namespace %s", name);
     const { server } = this;
-    const nsp = new Namespace(server, name);
+    const nsp = server._makeNamespace(name);
     for (const fn of this._fns) nsp.use(/** @type {any} */ (fn));
     for (const event of ["connect", "connection"]) {
       for (const listener of this.listeners(event)) nsp.on(event, /** @type {any} */ (listener));

@@ -6,6 +6,7 @@ const cors = require("cors");
 const debug = require("debug")("socket.io:server");
 const { NativeAdapter } = require("./adapter");
 const { createAppEngine, serveAppFiles } = require("./app");
+const { callable } = require("./callable");
 const { Chain } = require("./chain");
 const { Client } = require("./client");
 const { isClientFile, serveClientFile } = require("./client-files");
@@ -14,12 +15,21 @@ const { Encoder } = require("./encoder");
 const { Engine } = require("./engine");
 const { MESSAGES } = require("./errors");
 const { Namespace } = require("./namespace");
+const { checkOrigin } = require("./origins");
 const { PROTOCOL, PacketType } = require("./packet");
+const { plainView } = require("./plain-view");
 const { ParentNamespace } = require("./parent-namespace");
 const { RECOVERY_DEFAULTS, RecoveryAdapter } = require("./recovery");
 
 const CONNECT_TIMEOUT = 45000; // ms
 const PARSER = Object.freeze({ Decoder, Encoder, PacketType, protocol: PROTOCOL });
+/** What `set()` calls the options of the engine. */
+const OLD_NAMES = new Map([
+  ["transports", "transports"],
+  ["heartbeat timeout", "pingTimeout"],
+  ["heartbeat interval", "pingInterval"],
+  ["destroy buffer size", "maxHttpBufferSize"],
+]);
 
 /**
  * A Socket.IO server. Its emitter methods are those of its main namespace, "/".
@@ -46,6 +56,10 @@ class Server extends Chain {
     /** @private */
     this._serveClient = true;
     this._connectTimeout = CONNECT_TIMEOUT;
+    /** @type {import("./origins").Origins | undefined} @private */
+    this._origins = undefined;
+    /** @type {Record<string, Namespace> | undefined} @private made at first use */
+    this._nspsView = undefined;
     /** @type {any} @private */
     this._adapter = undefined;
     /** @type {http.Server | undefined} */
@@ -66,6 +80,7 @@ class Server extends Chain {
     this.path(opts.path || "/socket.io");
     this.connectTimeout(opts.connectTimeout || CONNECT_TIMEOUT);
     this.serveClient(opts.serveClient !== false);
+    if (opts.origins) this.origins(opts.origins);
     if (opts.connectionStateRecovery) {
       opts.connectionStateRecovery = { ...RECOVERY_DEFAULTS, ...opts.connectionStateRecovery };
       this.adapter(opts.adapter || RecoveryAdapter);
@@ -129,6 +144,71 @@ class Server extends Chain {
     return this;
   }
 
+  // --- those of Socket.IO 2.x ---
+
+  /**
+   * Says which origins may connect; without an argument gives what was said. Requests of others are answered 403. The
+   * option `allowRequest` goes before it.
+   *
+   * @param {import("./origins").Origins} [value]
+   * @returns {any}
+   * @deprecated kept for programs written for Socket.IO 2.x: use the options `allowRequest` and `cors`
+   */
+  origins(value) {
+    if (arguments.length === 0) return this._origins ?? "*:*";
+    this._origins = value;
+    if (this.eio) this.guard(this.eio);
+    return this;
+  }
+
+  /**
+   * Lets an engine ask for the origin.
+   *
+   * @param {Engine} engine
+   * @private
+   */
+  guard(engine) {
+    engine.opts.allowRequest ??= (/** @type {any} */ req, /** @type {any} */ done) =>
+      checkOrigin(/** @type {any} */ (this._origins), req, done);
+  }
+
+  /**
+   * Sets an option.
+   *
+   * @param {string} key "authorization" (a function (request, callback(error, authorized))), "origins", "resource",
+   *   "transports", "heartbeat timeout", "heartbeat interval", "destroy buffer size"
+   * @param {any} value
+   * @returns {this}
+   * @deprecated kept for programs written for Socket.IO 2.x
+   */
+  set(key, value) {
+    const name = OLD_NAMES.get(key);
+    if (key === "authorization" && value) this.use(authorization(value));
+    else if (key === "origins" && value) this.origins(value);
+    else if (key === "resource") this.path(value);
+    else if (name !== undefined) (this.eio ?? this.opts)[name] = value;
+    else console.error("Option %s is not valid. Please refer to the README.", key);
+    return this;
+  }
+
+  /**
+   * The namespaces as a plain object.
+   *
+   * @returns {Record<string, Namespace>}
+   * @deprecated kept for programs written for Socket.IO 2.x: use of()
+   */
+  get nsps() {
+    return (this._nspsView ??= plainView(
+      () => this._nsps,
+      (name, nsp) => this._nsps.set(name, nsp),
+      (name) => this._nsps.delete(name),
+    ));
+  }
+
+  get flags() {
+    return this.sockets.flags;
+  }
+
   // --- attaching ---
 
   /**
@@ -188,13 +268,14 @@ class Server extends Chain {
   /**
    * @param {any} srv
    * @param {any} opts
-   * @private
+   * @protected
    */
   initEngine(srv, opts) {
     if (debug.enabled) debug("creating engine.io instance with opts %j", opts);
     const engine = new Engine(opts);
     engine.rawMessages = this._foreignParser;
     engine.connectTimeout = this._connectTimeout;
+    if (this._origins !== undefined) this.guard(engine);
     engine.attach(srv, opts);
     this.eio = engine;
     if (this._serveClient) this.attachServe(srv);
@@ -204,7 +285,7 @@ class Server extends Chain {
 
   /**
    * @param {any} srv
-   * @private
+   * @protected
    */
   attachServe(srv) {
     debug("attaching client serving req handler");
@@ -244,9 +325,32 @@ class Server extends Chain {
    */
   onconnection(conn) {
     if (debug.enabled) debug("incoming connection with id %s", conn.id);
-    const client = new Client(this, conn);
+    const client = this._makeClient(conn);
     if (conn.protocol === 3) client.connect("/");
     return this;
+  }
+
+  // --- what an entry with classes of its own replaces ---
+
+  /**
+   * @param {any} conn
+   * @returns {Client}
+   */
+  _makeClient(conn) {
+    return new Client(this, conn);
+  }
+
+  /**
+   * @param {string} name
+   * @returns {Namespace}
+   */
+  _makeNamespace(name) {
+    return new Namespace(this, name);
+  }
+
+  /** @returns {ParentNamespace} */
+  _makeParentNamespace() {
+    return new ParentNamespace(this);
   }
 
   // --- namespaces ---
@@ -270,7 +374,7 @@ class Server extends Chain {
         return parent.createChild(name);
       }
       debug("initializing namespace %s", name);
-      nsp = new Namespace(this, name);
+      nsp = this._makeNamespace(name);
       this._nsps.set(name, nsp);
       if (name !== "/") this.sockets.emitReserved("new_namespace", nsp);
     }
@@ -287,7 +391,7 @@ class Server extends Chain {
   ofPattern(pattern, listener) {
     if (pattern instanceof RegExp && (pattern.global || pattern.sticky))
       throw new Error(MESSAGES.STATEFUL_REGEXP);
-    const parent = new ParentNamespace(this);
+    const parent = this._makeParentNamespace();
     debug("initializing parent namespace %s", parent.name);
     if (typeof pattern === "function") {
       this.parentNsps.set(pattern, parent);
@@ -412,6 +516,18 @@ class Server extends Chain {
   }
 }
 
+/**
+ * @param {(request: any, callback: (error: any, authorized: boolean) => void) => void} decide
+ * @returns {(socket: any, next: (error?: any) => void) => void} a middleware that asks it
+ */
+function authorization(decide) {
+  return (socket, next) =>
+    decide(socket.request, (error, authorized) => {
+      if (error) next(new Error(error));
+      else next(authorized ? undefined : new Error(MESSAGES.NOT_AUTHORIZED));
+    });
+}
+
 const emitter = /** @type {any} */ (EventEmitter.prototype);
 for (const name of Object.keys(emitter)) {
   if (typeof emitter[name] !== "function") continue;
@@ -420,4 +536,4 @@ for (const name of Object.keys(emitter)) {
   };
 }
 
-module.exports = { Server };
+module.exports = { Server: callable(Server) };

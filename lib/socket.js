@@ -64,7 +64,7 @@ class Socket extends Routing {
     this._fns = undefined;
     /** @type {any} @private */
     this._flags = undefined;
-    /** @type {any} @private */
+    /** @type {any} @protected */
     this._handshake = undefined;
     /** @private */
     this._auth = auth;
@@ -281,22 +281,28 @@ class Socket extends Routing {
    * Joins rooms, at once.
    *
    * @param {any} rooms a room or an array of rooms
+   * @param {(error: any) => void} [callback] called in a later tick
    * @returns {Promise<void> | void} what the adapter gives
    */
-  join(rooms) {
+  join(rooms, callback) {
     if (debug.enabled) debug("join room %s", rooms);
-    return this.adapter.addAll(this.id, new Set(Array.isArray(rooms) ? rooms : [rooms]));
+    const joined = this.adapter.addAll(this.id, new Set(Array.isArray(rooms) ? rooms : [rooms]));
+    if (callback) tell(callback, joined);
+    return joined;
   }
 
   /**
    * Leaves a room, at once.
    *
    * @param {any} room
+   * @param {(error: any) => void} [callback] called in a later tick
    * @returns {Promise<void> | void} what the adapter gives
    */
-  leave(room) {
+  leave(room, callback) {
     if (debug.enabled) debug("leave room %s", room);
-    return this.adapter.del(this.id, room);
+    const left = this.adapter.del(this.id, room);
+    if (callback) tell(callback, left);
+    return left;
   }
 
   /** Leaves all rooms. */
@@ -420,7 +426,7 @@ class Socket extends Routing {
    * Runs the middlewares and then the listeners.
    *
    * @param {any[]} event
-   * @private
+   * @protected
    */
   dispatch(event) {
     const fns = this._fns;
@@ -453,7 +459,7 @@ class Socket extends Routing {
   /**
    * @param {any[]} event
    * @param {(error?: any) => void} done
-   * @private
+   * @protected
    */
   run(event, done) {
     const fns = this.fns.slice();
@@ -702,6 +708,20 @@ class Socket extends Routing {
 }
 
 function noop() {}
+
+/**
+ * Calls a callback once something is done.
+ *
+ * @param {(error: any) => void} callback
+ * @param {any} result of the adapter: a promise, or nothing
+ */
+function tell(callback, result) {
+  // in a tick of its own, so that what the callback throws is no rejected promise
+  Promise.resolve(result).then(
+    () => process.nextTick(callback, null),
+    (error) => process.nextTick(callback, error),
+  );
+}
 
 /**
  * Clients of protocol 3 work out the id of their sockets by themselves.

@@ -31,6 +31,8 @@ export declare class Bridge {
    * When threads can't be started, or this one is ending.
    */
   openServer(config: ServerConfig): number
+  /** Gives a server other options, which count for the sessions to come. */
+  configureServer(server: number, config: ServerConfig): void
   /**
    * Forgets a server of which nothing is left: no client, no wire, no request. With the last
    * server of the process, the threads end.

@@ -3,6 +3,8 @@ import type { BroadcastOperator } from "./broadcast-operator";
 import type { Client } from "./client";
 import type {
   MessageSender,
+  OldChain,
+  OldClients,
   RoomTargets,
   SendFlags,
   ServerMessenger,
@@ -69,6 +71,13 @@ export declare class Namespace<
   readonly sockets: Map<SocketId, Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>;
   /** The adapter: who is in which room. */
   adapter: Adapter;
+  /** The connected sockets by their id, in a plain object. @deprecated use {@link sockets} */
+  readonly connected: Record<
+    SocketId,
+    Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>
+  >;
+  /** Events that `emit()` does not send to clients; may be added to. @deprecated */
+  static events: string[];
   /** @internal The server of the namespace. */
   readonly server: Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>;
   /** @internal The last ack id given out. */
@@ -128,4 +137,6 @@ export interface Namespace<
     >,
     MessageSender<EmitEvents>,
     SocketsControl<EmitEvents, SocketData>,
+    OldChain<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>,
+    OldClients,
     ServerMessenger<ServerSideEvents> {}

@@ -36,6 +36,24 @@ export interface RoomTargets<Operator> {
 }
 
 /**
+ * What Socket.IO 2.x has besides.
+ *
+ * @typeParam Operator what the calls give
+ */
+export interface OldChain<Operator> {
+  /** @deprecated every event is sent as JSON */
+  readonly json: Operator;
+  /** @deprecated what is binary is found in any case */
+  binary(binary: boolean): Operator;
+}
+
+/** How Socket.IO 2.x asks who is there. */
+export interface OldClients {
+  /** Gives the ids of the sockets. @deprecated use `fetchSockets()` */
+  clients(callback: (error: Error | null, ids: string[]) => void): this;
+}
+
+/**
  * How what is sent next is sent.
  *
  * @typeParam Operator what the calls give

@@ -102,6 +102,15 @@ export interface PerMessageDeflateOptions {
   concurrencyLimit?: number | undefined;
 }
 
+/**
+ * Origins as Socket.IO 2.x has them: `"*"`, `"host:port"`, `"host:*"`, `"*:port"`, `"scheme://host:port"`; one, several
+ * with spaces between them, or an array of them; or a function.
+ */
+export type Origins =
+  | string
+  | string[]
+  | ((origin: string, callback: (error: string | null, success: boolean) => void) => void);
+
 /** How the server sits on an HTTP server. */
 export interface AttachOptions {
   /** The path whose requests are ours. */
@@ -176,6 +185,8 @@ export interface ServerOptions extends EngineOptions, AttachOptions {
   adapter: AdapterConstructor;
   /** A replacement of the encoding: `{ Encoder, Decoder }`. */
   parser: any;
+  /** Which origins may connect. @deprecated use `cors` and `allowRequest` */
+  origins: Origins;
   /** How many milliseconds a client has to join its first namespace. @default 45000 */
   connectTimeout: number;
   /** Keeps rooms, data and missed packets of clients that go away for a moment. Off when left out. */

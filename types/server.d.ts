@@ -7,12 +7,14 @@ import type { EngineServer } from "./engine";
 import type { ExtendedError, Namespace, ServerReservedEventsMap } from "./namespace";
 import type {
   MessageSender,
+  OldChain,
+  OldClients,
   RoomTargets,
   SendFlags,
   ServerMessenger,
   SocketsControl,
 } from "./operators";
-import type { ServerOptions } from "./options";
+import type { Origins, ServerOptions } from "./options";
 import type { Encoder } from "./packet";
 import type { Socket } from "./socket";
 import {
@@ -111,6 +113,18 @@ export declare class Server<
   adapter(): AdapterConstructor | undefined;
   adapter(v: AdapterConstructor): this;
 
+  /**
+   * Which origins may connect, as Socket.IO 2.x has it; with an argument, sets it.
+   *
+   * @deprecated use the options `cors` and `allowRequest`
+   */
+  origins(v: Origins): this;
+  origins(): Origins;
+  /** Sets an option. @deprecated kept for programs written for Socket.IO 2.x */
+  set(key: string, value: any): this;
+  /** The namespaces by their name, in a plain object. @deprecated use `of()` */
+  readonly nsps: Record<string, Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>;
+
   /** Puts the server on an HTTP server, or on a port. */
   listen(srv: TServerInstance | number, opts?: Partial<ServerOptions>): this;
   /** The same as {@link listen}. */
@@ -175,4 +189,6 @@ export interface Server<
     >,
     MessageSender<EmitEvents>,
     SocketsControl<EmitEvents, SocketData>,
+    OldChain<Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>,
+    OldClients,
     ServerMessenger<ServerSideEvents> {}

@@ -4,7 +4,7 @@ import type { BroadcastOperator } from "./broadcast-operator";
 import type { Client } from "./client";
 import type { EngineSocket } from "./engine";
 import type { Namespace } from "./namespace";
-import type { MessageSender, RoomTargets } from "./operators";
+import type { MessageSender, OldChain, RoomTargets } from "./operators";
 import type { Packet } from "./packet";
 import type { DisconnectReason, Handshake, SocketReservedEventsMap } from "./socket-types";
 import {
@@ -106,9 +106,9 @@ export declare class Socket<
   compress(compress: boolean): this;
 
   /** Joins a room, or several; a promise only with an adapter that gives one. */
-  join(rooms: Room | Array<Room>): Promise<void> | void;
+  join(rooms: Room | Array<Room>, callback?: (error: any) => void): Promise<void> | void;
   /** Leaves a room. */
-  leave(room: string): Promise<void> | void;
+  leave(room: string, callback?: (error: any) => void): Promise<void> | void;
   /** Leaves the namespace; `close` ends the connection too, with all other namespaces on it. */
   disconnect(close?: boolean): this;
   /** Runs `fn` for each event before its listeners; an error given to `next` becomes the event `error`. */
@@ -160,4 +160,5 @@ export interface Socket<
     RoomTargets<
       BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData>
     >,
+    OldChain<Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>,
     MessageSender<EmitEvents> {}

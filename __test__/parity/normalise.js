@@ -8,7 +8,7 @@
  */
 
 const ID = /^[A-Za-z0-9_-]{20}$/;
-const EMBEDDED_ID = /(sid=|"(?:sid|pid)":")([A-Za-z0-9_-]{20})/g;
+const EMBEDDED_ID = /(sid=|#|"(?:sid|pid)":")([A-Za-z0-9_-]{20})/g;
 
 /** A deep copy of a value as it is now, made of plain objects, arrays and primitives. */
 function snapshot(value, seen = new Set()) {

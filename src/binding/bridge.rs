@@ -21,7 +21,7 @@ use crate::net::adopt::duplicate;
 use crate::net::command::{Adopt, AdoptedStream, BridgeEvent, Command, PollEvent, Purpose};
 use crate::net::inbox::Inbox;
 use crate::net::runtime::Runtime;
-use crate::net::server::{Environment, Server};
+use crate::net::server::{Environment, Server, Sessions};
 use crate::socketio::Limits;
 use crate::socketio::config::MAX_ATTACHMENTS;
 use crate::websocket::extension::{self, Agreement};
@@ -122,6 +122,20 @@ impl Bridge {
         self.start()?;
         let id = self.next_server.get();
         self.next_server.set(id + 1);
+        self.put_server(id, &config, Arc::default());
+        Ok(id)
+    }
+
+    /// Gives a server other options, which count for the sessions to come.
+    #[napi]
+    pub fn configure_server(&self, server: u32, config: ServerConfig) {
+        let sessions = self.servers.borrow().get(&server).map(|old| Arc::clone(&old.sessions));
+        if let Some(sessions) = sessions {
+            self.put_server(server, &config, sessions);
+        }
+    }
+
+    fn put_server(&self, id: u32, config: &ServerConfig, sessions: Arc<Sessions>) {
         let engine = config.engine();
         let limits = Limits {
             max_attachments: MAX_ATTACHMENTS,
@@ -136,10 +150,9 @@ impl Bridge {
             compression: config.compression(),
             connect_timeout: config.connect_timeout(),
             raw_messages: config.raw_messages.unwrap_or(false),
-            sessions: dashmap::DashMap::default(),
+            sessions,
         };
         self.servers.borrow_mut().insert(id, Arc::new(server));
-        Ok(id)
     }
 
     /// Forgets a server of which nothing is left: no client, no wire, no request. With the last

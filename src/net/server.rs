@@ -46,10 +46,14 @@ pub struct Server {
     pub connect_timeout: u64,
     /// Whether JavaScript decodes the packets: the server has a parser of its own.
     pub raw_messages: bool,
-    /// The open sessions. The hash of the ids need not resist attackers: they are ours, and
+    /// The open sessions, shared with the server that takes its place when options change. The
+    /// hash of the ids need not resist attackers: they are ours, and
     /// random, unless the application makes its own.
-    pub sessions: DashMap<Sid, SessionEntry, FxBuildHasher>,
+    pub sessions: Arc<Sessions>,
 }
+
+/// The open sessions of a server.
+pub type Sessions = DashMap<Sid, SessionEntry, FxBuildHasher>;
 
 /// What is known of a session outside of its worker.
 #[derive(Clone, Copy, Debug)]

@@ -169,7 +169,7 @@ impl Host {
             compression: None,
             connect_timeout,
             raw_messages: false,
-            sessions: dashmap::DashMap::default(),
+            sessions: Arc::default(),
         };
         let worker = runtime.pick();
         Self {

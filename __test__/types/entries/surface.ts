@@ -38,10 +38,11 @@ expectTrue<None<Missing<UpSocket["handshake"], OurSocket["handshake"]>>>();
 expectTrue<Same<Missing<UpSocket["conn"], OurSocket["conn"]>, "_maybeUpgrade">>();
 
 // And nothing of our own besides what is meant to be there.
-expectTrue<None<Missing<OurServer, UpServer>>>();
-expectTrue<None<Missing<OurNamespace, UpNamespace>>>();
-expectTrue<None<Missing<OurSocket, UpSocket>>>();
-expectTrue<Same<Missing<Ours.ServerOptions, Upstream.ServerOptions>, "workers">>();
+type OldChain = "json" | "binary";
+expectTrue<Same<Missing<OurServer, UpServer>, OldChain | "clients" | "nsps" | "origins" | "set">>();
+expectTrue<Same<Missing<OurNamespace, UpNamespace>, OldChain | "clients" | "connected">>();
+expectTrue<Same<Missing<OurSocket, UpSocket>, OldChain>>();
+expectTrue<Same<Missing<Ours.ServerOptions, Upstream.ServerOptions>, "workers" | "origins">>();
 expectTrue<Same<Missing<OurSocket["conn"], UpSocket["conn"]>, "door">>();
 
 // The simple types are the same.

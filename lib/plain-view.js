@@ -1,0 +1,42 @@
+"use strict";
+
+/**
+ * Shows a Map as the plain object that older programs expect in its place: one can list its keys, look things up,
+ * assign and delete. It is live and holds nothing itself.
+ *
+ * @template T
+ * @param {() => Map<string, T>} source gives the Map, which may be another one later
+ * @param {(key: string, value: any) => void} assign called when a program assigns
+ * @param {(key: string) => void} remove called when a program deletes
+ * @param {(value: T) => any} [form] turns a value into what is shown
+ * @returns {Record<string, any>}
+ */
+function plainView(source, assign, remove, form = (value) => value) {
+  /** @param {string | symbol} key */
+  const has = (key) => typeof key === "string" && source().has(key);
+  /** @param {string | symbol} key */
+  const get = (key) => form(/** @type {T} */ (source().get(/** @type {string} */ (key))));
+  return new Proxy(/** @type {Record<string, any>} */ ({}), {
+    has: (target, key) => has(key) || Reflect.has(target, key),
+    get: (target, key) => (has(key) ? get(key) : Reflect.get(target, key)),
+    set(_target, key, value) {
+      if (typeof key === "string") assign(key, value);
+      return true;
+    },
+    defineProperty(_target, key, { value }) {
+      if (typeof key === "string") assign(key, value);
+      return true;
+    },
+    deleteProperty(_target, key) {
+      if (has(key)) remove(/** @type {string} */ (key));
+      return true;
+    },
+    ownKeys: () => [...source().keys()],
+    getOwnPropertyDescriptor(_target, key) {
+      if (!has(key)) return undefined;
+      return { value: get(key), writable: true, enumerable: true, configurable: true };
+    },
+  });
+}
+
+module.exports = { plainView };

@@ -1,0 +1,57 @@
+"use strict";
+
+const { readFile } = require("node:fs");
+const { dirname, join } = require("node:path");
+
+/** The name under which a program installs the client of 2.x beside others. */
+const PACKAGE = "socket.io-client-2";
+
+/** @type {Record<string, string>} the type of each file */
+const TYPES = {
+  "socket.io.js": "application/javascript",
+  "socket.io.js.map": "application/json",
+};
+
+/**
+ * Finds the client of Socket.IO 2.x.
+ *
+ * @returns {{ directory: string, version: string } | undefined} undefined when it is not installed
+ */
+function findClient() {
+  try {
+    const manifest = require.resolve(`${PACKAGE}/package.json`);
+    return { directory: join(dirname(manifest), "dist"), version: require(manifest).version };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Answers a request for a file of the client.
+ *
+ * @param {{ directory: string, version: string }} client
+ * @param {string} name
+ * @param {any} req
+ * @param {import("node:http").ServerResponse} res
+ * @returns {boolean} whether it is one
+ */
+function serveClientFile({ directory, version }, name, req, res) {
+  if (!Object.hasOwn(TYPES, name)) return false;
+  const etag = `"${version}"`;
+  if (req.headers["if-none-match"] === etag) {
+    res.writeHead(304).end();
+    return true;
+  }
+  readFile(join(directory, name), (error, body) => {
+    if (error) {
+      res.writeHead(404).end();
+      return;
+    }
+    if (!name.endsWith(".map")) res.setHeader("Cache-Control", "public, max-age=0");
+    res.writeHead(200, { "Content-Type": TYPES[name], ETag: etag });
+    res.end(body);
+  });
+  return true;
+}
+
+module.exports = { findClient, serveClientFile };

@@ -1,0 +1,143 @@
+"use strict";
+
+const { callable } = require("../lib/callable");
+const { Engine } = require("../lib/engine");
+const { Server: Base } = require("../lib/server");
+const Adapter = require("./adapter");
+const Client = require("./client");
+const { findClient, serveClientFile } = require("./client-files");
+const { crossOrigin } = require("./cross-origin");
+const Namespace = require("./namespace");
+const ParentNamespace = require("./parent-namespace");
+
+/**
+ * The server with the API and the behaviour of Socket.IO 2.5, for programs that were written for it. The floors below
+ * are those of the main entry.
+ */
+class Server extends Base {
+  /**
+   * @param {any} [srv] an HTTP server or a port; or the options
+   * @param {any} [opts] as documented for Socket.IO 2.x
+   */
+  constructor(srv, opts) {
+    if (typeof srv === "object" && srv instanceof Object && !(/** @type {any} */ (srv).listen)) {
+      opts = srv;
+      srv = undefined;
+    }
+    super(srv, translate(opts));
+  }
+
+  /** @param {any} conn */
+  _makeClient(conn) {
+    return new Client(this, conn);
+  }
+
+  /** @param {string} name */
+  _makeNamespace(name) {
+    return new Namespace(this, name);
+  }
+
+  _makeParentNamespace() {
+    return /** @type {any} */ (new ParentNamespace(this));
+  }
+
+  /**
+   * @param {any} srv
+   * @param {any} opts
+   * @protected
+   */
+  initEngine(srv, opts) {
+    super.initEngine(srv, { ...opts, ...translate(opts) });
+  }
+
+  /**
+   * @param {any} engine
+   * @returns {this}
+   */
+  bind(engine) {
+    if (engine instanceof Engine) engine.useOwn(crossOrigin);
+    return super.bind(engine);
+  }
+
+  /**
+   * @param {any} srv
+   * @protected
+   */
+  attachServe(srv) {
+    const client = findClient();
+    if (client === undefined) {
+      super.attachServe(srv);
+      return;
+    }
+    const listeners = srv.listeners("request").slice();
+    srv.removeAllListeners("request");
+    srv.on("request", (/** @type {any} */ req, /** @type {any} */ res) => {
+      const path = `${this.path()}/`;
+      if (req.url.startsWith(path)) {
+        const name = req.url.slice(path.length).split("?")[0];
+        if (serveClientFile(client, name, req, res)) return;
+      }
+      for (const listener of listeners) listener.call(srv, req, res);
+    });
+  }
+
+  /** @returns {any} this; the flag counts for the next emission of the main namespace */
+  get volatile() {
+    this.flags.volatile = true;
+    return this;
+  }
+
+  /** @returns {any} this */
+  get local() {
+    this.flags.local = true;
+    return this;
+  }
+
+  /**
+   * Closes all connections and the HTTP server.
+   *
+   * @param {(error?: Error) => void} [done]
+   * @returns {any}
+   */
+  close(done) {
+    for (const socket of Object.values(this.sockets.sockets)) socket._onclose(undefined);
+    this.engine.close();
+    if (this.httpServer) this.httpServer.close(done);
+    else done?.();
+  }
+}
+
+for (const name of ["to", "in", "use", "send", "write", "clients", "compress", "binary"]) {
+  /** @type {any} */ (Server.prototype)[name] = function (/** @type {any[]} */ ...args) {
+    return this.sockets[name](...args);
+  };
+}
+
+/**
+ * Turns options of 2.x into those of today.
+ *
+ * @param {any} [opts]
+ * @returns {any}
+ */
+function translate(opts = {}) {
+  return { ...opts, allowEIO3: true, adapter: opts.adapter ?? Adapter, cookie: cookieOf(opts) };
+}
+
+/**
+ * @param {{ cookie?: any, cookiePath?: string | false, cookieHttpOnly?: boolean }} opts
+ * @returns {any} the cookie "io" unless something else is said
+ */
+function cookieOf({ cookie = "io", cookiePath = "/", cookieHttpOnly = true }) {
+  if (!cookie || typeof cookie === "object") return cookie; // an object is translated already
+  return {
+    name: cookie === true ? "io" : cookie,
+    path: cookiePath || undefined,
+    httpOnly: cookiePath ? cookieHttpOnly : false,
+    sameSite: "strict",
+  };
+}
+
+const exported = /** @type {any} */ (callable(Server));
+exported.listen = exported;
+
+module.exports = exported;

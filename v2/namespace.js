@@ -1,0 +1,143 @@
+"use strict";
+
+const { EventEmitter } = require("node:events");
+const { Namespace: Base } = require("../lib/namespace");
+const { MESSAGES } = require("../lib/errors");
+const { PacketType } = require("../lib/packet");
+const Socket = require("./socket");
+const { SocketTable } = require("./socket-table");
+
+const emitLocally = EventEmitter.prototype.emit;
+
+/**
+ * A namespace with the API of Socket.IO 2.x: rooms and flags are collected on the object itself, up to the next emit().
+ */
+class Namespace extends Base {
+  /**
+   * @param {any} server
+   * @param {string} name
+   */
+  constructor(server, name) {
+    super(server, name);
+    /** @type {any} the connected sockets by id, in a plain object */
+    this.sockets = /** @type {any} */ (new SocketTable());
+    /** @type {string[]} those of the next emission */
+    this.rooms = [];
+  }
+
+  _initAdapter() {
+    this.adapter = new (this.server.adapter())(this);
+    this.adapter.init?.();
+  }
+
+  /**
+   * @param {any} client
+   * @param {any} auth
+   */
+  _makeSocket(client, auth) {
+    return /** @type {any} */ (new Socket(this, client, auth));
+  }
+
+  get fns() {
+    return this._fns;
+  }
+
+  set fns(fns) {
+    this._fns = fns;
+  }
+
+  get ids() {
+    return this._ids;
+  }
+
+  set ids(ids) {
+    this._ids = ids;
+  }
+
+  /**
+   * @param {string} id
+   * @protected
+   */
+  hide(id) {
+    this.adapter.unmirror?.(this.sockets.get(id));
+    /** @type {any} */ (this.sockets).conceal(id);
+  }
+
+  /** @returns {any} this */
+  get volatile() {
+    this.flags.volatile = true;
+    return this;
+  }
+
+  /** @returns {any} this */
+  get local() {
+    this.flags.local = true;
+    return this;
+  }
+
+  /**
+   * @param {boolean} compress
+   * @returns {any} this
+   */
+  compress(compress) {
+    this.flags.compress = compress;
+    return this;
+  }
+
+  /**
+   * @param {string} room
+   * @returns {any} this
+   */
+  to(room) {
+    if (!this.rooms.includes(room)) this.rooms.push(room);
+    return this;
+  }
+
+  /**
+   * @param {string} room
+   * @returns {any} this
+   */
+  in(room) {
+    return this.to(room);
+  }
+
+  /**
+   * Emits to the targeted clients; the events of `Namespace.events`, to the listeners of this object.
+   *
+   * @param {any[]} data
+   * @returns {any} this
+   */
+  emit(...data) {
+    if (Namespace.events.includes(data[0])) {
+      emitLocally.apply(this, /** @type {any} */ (data));
+      return this;
+    }
+    if (typeof data[data.length - 1] === "function") throw new Error(MESSAGES.BROADCAST_CALLBACK);
+    const { rooms, flags } = this;
+    this.rooms = [];
+    this.flags = undefined;
+    this.adapter.broadcast({ type: PacketType.EVENT, data }, { rooms, flags });
+    return this;
+  }
+
+  /**
+   * Gives the ids of the targeted sockets.
+   *
+   * @param {(error: any, ids: string[]) => void} callback
+   * @returns {this}
+   */
+  clients(callback) {
+    if (!this.adapter) throw new Error(MESSAGES.NO_ADAPTER);
+    const { rooms } = this;
+    this.rooms = [];
+    this.adapter.clients(rooms, callback);
+    return this;
+  }
+}
+
+/** @type {any[]} events that emit() gives to listeners only; programs may add to it */
+Namespace.events = ["connect", "connection", "newListener"];
+/** The getters that set a flag. */
+Namespace.flags = ["json", "volatile", "local"];
+
+module.exports = Namespace;
