@@ -5,7 +5,8 @@ const { LazyEmitter } = require("./lazy-emitter");
 const { NO_COMPRESS, VOLATILE } = require("./ops");
 const { Outbox } = require("./outbox");
 const { Record } = require("./bridge");
-const { encode, isBinary } = require("./encoder");
+const { isBinary, writeText } = require("./encoder");
+const trace = require("./engine-trace");
 const { transportError } = require("./errors");
 const { PACKET_TYPES } = require("./packet");
 const { Transport } = require("./transport");
@@ -20,6 +21,8 @@ const INCOMING = 8;
 
 const NAMES = ["polling", "websocket", "webtransport"];
 const POLLING = 0;
+/** What makes the type of a packet the one with attachments. */
+const BINARY = 3;
 
 /**
  * A session as programs see it (`socket.conn`).
@@ -67,7 +70,8 @@ class Conn extends LazyEmitter {
     this._outbox = undefined;
     /** @private */
     this._watched = 0;
-    if (debug.enabled || server.showsFlushes) this.watch();
+    if (debug.enabled || trace.showsIncoming() || server.showsFlushes) this.watch();
+    trace.traceOpen(this);
   }
 
   /**
@@ -89,6 +93,15 @@ class Conn extends LazyEmitter {
       this.watch();
     }
     return this._outbox;
+  }
+
+  /** The state under the name that upstream's own code has for it. */
+  get _readyState() {
+    return this.readyState;
+  }
+
+  set _readyState(state) {
+    this.readyState = state;
   }
 
   /** @returns {string | undefined} */
@@ -263,9 +276,10 @@ class Conn extends LazyEmitter {
   close(discard) {
     if (this.readyState === "closed" || (this.readyState === "closing" && !discard)) return this;
     this._bridge.ops.close(this._handle, !!discard);
+    trace.traceState(this, "closing");
+    this.readyState = "closing";
     if (debug.enabled) debug("closing the transport (discard? %s)", !!discard);
     if (discard || this._transportIndex !== POLLING) this.onclose("forced close");
-    else this.readyState = "closing";
     return this;
   }
 
@@ -276,7 +290,7 @@ class Conn extends LazyEmitter {
    * @param {string} nsp
    */
   onconnect(auth, nsp) {
-    if (this._watched & INCOMING) this.showIncoming(encode(Record.CONNECT, nsp, undefined, auth));
+    if (this._watched & INCOMING) this.showPacketIn(Record.CONNECT, nsp, undefined, auth);
     if (this._client !== undefined) this._client.onconnectPacket(nsp, auth === null ? {} : auth);
   }
 
@@ -289,13 +303,13 @@ class Conn extends LazyEmitter {
    */
   onpacket(type, nsp, id, data, attachments) {
     if (this._watched & INCOMING)
-      this.showIncoming(encode(type, nsp, id < 0 ? undefined : id, data), attachments);
+      this.showPacketIn(type, nsp, id < 0 ? undefined : id, data, attachments);
     if (this._client !== undefined) this._client.onpacket(type, nsp, id, data, attachments);
   }
 
   /** @param {string | Buffer} data a message of a client of a server with a parser of its own */
   onmessage(data) {
-    if (this._watched & INCOMING) this.showIncoming(data);
+    if (this._watched & INCOMING) this.showMessageIn(data);
     if (this._client !== undefined) this._client.ondata(data);
   }
 
@@ -317,6 +331,7 @@ class Conn extends LazyEmitter {
         break;
       case Record.UPGRADING:
         this.upgrading = true;
+        trace.traceProbe(this, NAMES[this.server.transportOfDoor(argument)]);
         this.server.onupgrading(this, argument);
         if (this.listenerCount("upgrading") > 0) {
           this._next = new Transport(this, NAMES[this.server.transportOfDoor(argument)]);
@@ -324,7 +339,7 @@ class Conn extends LazyEmitter {
         }
         break;
       case Record.UPGRADED:
-        if (debug.enabled) debug("got upgrade packet - upgrading");
+        trace.traceUpgrade(this, NAMES[this.server.transportOfDoor(argument)]);
         this.upgrading = false;
         this.upgraded = true;
         this._transportIndex = this.server.transportOfDoor(argument);
@@ -361,7 +376,8 @@ class Conn extends LazyEmitter {
    */
   onclose(reason, description) {
     if (this.readyState === "closed") return;
-    if (debug.enabled) debug("readyState updated from %s to closed (%s)", this.readyState, reason);
+    trace.traceTransportEnd(this.transportName);
+    trace.traceState(this, "closed");
     this.readyState = "closed";
     this.server.onclosed(this);
     if (this._watched & OUTGOING) this._bridge.watchers--;
@@ -385,28 +401,43 @@ class Conn extends LazyEmitter {
     if (this.readyState === "closed" || type === undefined) return;
     const data = text.length > 1 ? text.slice(1) : undefined;
     if (out) {
+      if (type === "ping") trace.tracePing(this);
       this.showPacket(type, data, { compress: true });
       return;
     }
-    if (debug.enabled) debug("received packet %s", type);
+    trace.traceControl(this, type, text);
     this.emit("packet", data === undefined ? { type } : { type, data });
+  }
+
+  /**
+   * Shows a packet that has come in, in the form in which it came.
+   *
+   * @param {number} type
+   * @param {string} nsp
+   * @param {number | undefined} id
+   * @param {any} data
+   * @param {Buffer[] | null} [attachments]
+   * @private
+   */
+  showPacketIn(type, nsp, id, data, attachments) {
+    const wireType = attachments ? type + BINARY : type;
+    const text = writeText(wireType, nsp, id, data, attachments?.length);
+    this.showMessageIn(text, { type: wireType, nsp, id, data });
+    for (const attachment of attachments ?? []) this.showMessageIn(attachment);
   }
 
   /**
    * Shows what has come in to the listeners of "packet", "data" and "message".
    *
-   * @param {any} encoded
-   * @param {Buffer[] | null} [attachments]
+   * @param {any} data
+   * @param {any} [packet]
+   * @private
    */
-  showIncoming(encoded, attachments) {
-    let text = encoded;
-    if (attachments) text = `${Number(text[0]) + 3}${attachments.length}-${text.slice(1)}`;
-    for (const data of attachments ? [text, ...attachments] : [text]) {
-      if (debug.enabled) debug("received packet message");
-      this.emit("packet", { type: "message", data });
-      this.emit("data", data);
-      this.emit("message", data);
-    }
+  showMessageIn(data, packet) {
+    trace.traceMessage(this, data, packet);
+    this.emit("packet", { type: "message", data });
+    this.emit("data", data);
+    this.emit("message", data);
   }
 
   // --- listeners: what nobody listens to is not brought up ---
@@ -468,8 +499,11 @@ class Conn extends LazyEmitter {
   /** Tells the worker what is listened to; called when that may have changed. */
   watch() {
     if (this.readyState === "closed") return;
-    if (this._outbox === undefined && this.wantsFlushes()) this._outbox = new Outbox(this);
-    let watched = debug.enabled ? CONTROL | OUTGOING | INCOMING : 0;
+    if (this._outbox === undefined && (debug.enabled || this.wantsFlushes()))
+      this._outbox = new Outbox(this);
+    let watched = debug.enabled ? OUTGOING : 0;
+    if (trace.showsControl()) watched |= CONTROL;
+    if (trace.showsIncoming()) watched |= INCOMING;
     if (this.listenerCount("heartbeat") > 0) watched |= HEARTBEAT;
     if (this._outbox !== undefined) watched |= OUTGOING | CONTROL;
     if (this.listenerCount("packet") > 0) watched |= INCOMING | CONTROL;

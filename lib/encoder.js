@@ -94,7 +94,7 @@ function toBytes(attachment) {
 }
 
 /**
- * Writes a packet without attachments.
+ * Writes the text of a packet.
  *
  * @param {number} type
  * @param {string | undefined} nsp
@@ -104,12 +104,22 @@ function toBytes(attachment) {
  * @param {(key: string, value: any) => any} [replacer]
  * @returns {string}
  */
-function encodeText(type, nsp, id, data, attachments, replacer) {
+function writeText(type, nsp, id, data, attachments, replacer) {
   let text = String(type);
   if (attachments !== undefined) text += attachments + "-";
   if (nsp && nsp !== "/") text += nsp + ",";
   if (id !== undefined && id !== null) text += id;
   if (data !== undefined && data !== null) text += JSON.stringify(data, replacer);
+  return text;
+}
+
+/**
+ * The same for a packet that is sent, which the debug scope shows.
+ *
+ * @type {typeof writeText}
+ */
+function encodeText(type, nsp, id, data, attachments, replacer) {
+  const text = writeText(type, nsp, id, data, attachments, replacer);
   if (trace.parser) debug("encoded %j as %s", { type, nsp, id, data }, text);
   return text;
 }
@@ -159,4 +169,4 @@ class Encoder {
   }
 }
 
-module.exports = { Encoder, encode, encodeText, hasBinary, isBinary, toBytes };
+module.exports = { Encoder, encode, encodeText, hasBinary, isBinary, toBytes, writeText };

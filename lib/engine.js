@@ -250,8 +250,10 @@ class Engine extends EventEmitter {
           (error) => abortRequest(res, error),
         );
       } else if (req.method === "GET") {
+        debug("setting new request for existing client");
         new PollingDoor(this, req, res, sid).poll();
       } else if (req.method === "POST") {
+        debug("setting new request for existing client");
         new PollingDoor(this, req, res, sid).receive();
       } else {
         res.writeHead(500);
@@ -290,6 +292,7 @@ class Engine extends EventEmitter {
         // the handshake is right, but nothing can be spoken over it
         socket.end(Buffer.concat([Buffer.from(answer.response, "latin1"), CLOSE_FRAME]));
       } else if (sid) {
+        debug("upgrading existing transport");
         this.openWire(req, socket, sid, false, head, answer);
       } else {
         this.handshake(
@@ -311,6 +314,7 @@ class Engine extends EventEmitter {
    * @private
    */
   admit(req, res, upgrade, done) {
+    if (this.middlewares.length === 0) debug("no middleware to apply, skipping");
     applyMiddlewares(this.middlewares, req, res, (error) => {
       if (error) done(ENGINE_ERRORS.BAD_REQUEST, { name: "MIDDLEWARE_FAILURE" });
       else this.verify(req, upgrade, done);
@@ -372,6 +376,7 @@ class Engine extends EventEmitter {
    */
   upgradeAnswer(req, socket, headers) {
     this.showUpgradeHeaders(headers, req);
+    if (debug.enabled) debug("writing headers: %j", headers);
     const agreed = this.agreeOnDeflate(req);
     let lines = agreed ? `Sec-WebSocket-Extensions: ${agreed.value}\r\n` : "";
     for (const name of Object.keys(headers)) lines += `${name}: ${headers[name]}\r\n`;
@@ -461,8 +466,10 @@ class Engine extends EventEmitter {
       this._closed = false;
     });
     server.on("request", (/** @type {any} */ req, /** @type {any} */ res) => {
-      if (isOurs(req)) this.handleRequest(req, res);
-      else for (const listener of listeners) listener.call(server, req, res);
+      if (isOurs(req)) {
+        if (debug.enabled) debug('intercepting request for path "%s"', path);
+        this.handleRequest(req, res);
+      } else for (const listener of listeners) listener.call(server, req, res);
     });
     this.httpServer = server;
     if (!this.opts.transports.includes("websocket")) return;
@@ -583,11 +590,19 @@ class Engine extends EventEmitter {
    * @private
    */
   showOpenPacket(conn) {
-    const { transports, pingInterval, pingTimeout, maxHttpBufferSize: maxPayload } = this.opts;
-    const upgrades = this.upgrades(conn.transportName).filter((name) => transports.includes(name));
-    const data = JSON.stringify({ sid: conn.id, upgrades, pingInterval, pingTimeout, maxPayload });
+    const data = this.openPacket(conn);
     this.emit("flush", conn, [{ type: "open", options: { compress: true }, data }]);
     this.emit("drain", conn);
+  }
+
+  /**
+   * @param {Conn} conn
+   * @returns {string} what its handshake says
+   */
+  openPacket(conn) {
+    const { transports, pingInterval, pingTimeout, maxHttpBufferSize: maxPayload } = this.opts;
+    const upgrades = this.upgrades(conn.transportName).filter((name) => transports.includes(name));
+    return JSON.stringify({ sid: conn.id, upgrades, pingInterval, pingTimeout, maxPayload });
   }
 
   /**

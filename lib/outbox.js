@@ -1,5 +1,7 @@
 "use strict";
 
+const debug = require("debug")("engine:socket");
+
 /** @typedef {import("./conn").Conn} Conn */
 
 /**
@@ -41,6 +43,7 @@ class Outbox {
   flush() {
     const { conn, packets } = this;
     if (packets.length === 0 || conn.readyState === "closed" || !conn.transport.writable) return;
+    debug("flushing buffer to transport");
     conn.emit("flush", packets);
     conn.server.emit("flush", conn, packets);
     this.packets = [];
@@ -74,6 +77,7 @@ class Outbox {
     const lists = this.marked.splice(0, marks);
     this.busy = this.marked.length > 0 || this.scheduled;
     try {
+      if (lists.length > 0) debug("executing batch send callback");
       for (const callbacks of lists) for (const callback of callbacks) callback(transport);
     } finally {
       this.flush();

@@ -90,6 +90,7 @@ class PollingDoor {
 
   /** A request for what there is to be sent. */
   poll() {
+    debug("setting request");
     if (!this.engine.polls.has(this.sid)) this.engine.polls.set(this.sid, this);
     const known = this.bridge.native.pollGet(this.engine.nativeId(), this.token, this.sid);
     if (!known) this.refuse();
@@ -128,7 +129,10 @@ class PollingDoor {
     };
     const onend = () => {
       // when the session has gone meanwhile, its answer to this request is on the way
-      if (!this.answered) native.pollBody(server, token, sid, body.take(), binary);
+      if (this.answered) return;
+      const bytes = body.take();
+      if (debug.enabled) debug('received "%s"', bytes);
+      native.pollBody(server, token, sid, bytes, binary);
     };
     req.on("data", ondata);
     req.on("end", onend);
@@ -153,6 +157,7 @@ class PollingDoor {
     if (this.answered) return;
     this.finish();
     if (kind === Record.DROP) {
+      debug("request overlap");
       this.req.destroy();
     } else if (kind === Record.REFUSED) {
       this.engine.refuse(this.req, first, { sid: this.sid });
@@ -182,6 +187,7 @@ class PollingDoor {
     if (agent && (agent.includes(";MSIE") || agent.includes("Trident/")))
       headers["X-XSS-Protection"] = "0";
     headers["cache-control"] = "no-store";
+    if (debug.enabled && payload !== undefined) debug('writing "%s"', payload);
     this.engine.showHeaders(headers, this.req, this.sid);
     this.res.writeHead(status, headers);
     if (encoding) this.compress(encoding, /** @type {Buffer} */ (payload));
@@ -204,6 +210,7 @@ class PollingDoor {
    * @private
    */
   compress(encoding, payload) {
+    debug("compressing");
     const encoder = ENCODERS[encoding](this.engine.opts.httpCompression);
     // when the client goes before all is sent, this drops the encoder
     pipeline(encoder, this.res, (error) => {

@@ -5,6 +5,7 @@
 
 const { ensureDependencies } = require("./lib/deps");
 const { capture, run, runTool, tool } = require("./lib/run");
+const { fromRoot } = require("./lib/paths");
 const { runStages } = require("./lib/stages");
 const { checkToolchain } = require("./lib/toolchain");
 const { note, runMain } = require("./lib/ui");
@@ -44,6 +45,10 @@ runMain(async () => {
     { name: "oxlint", run: () => check("oxlint", "oxlint", "--deny-warnings") },
     { name: "prettier", run: () => check("prettier", "prettier", "--check", ".") },
     { name: "tsc --checkJs", run: () => check("typescript", "tsc", "--project", "tsconfig.json") },
+    {
+      name: "table of the API",
+      run: () => run(process.execPath, [fromRoot("scripts", "api-table.js"), "--check"]),
+    },
     { name: "publint", run: () => check("publint", "publint", "--strict") },
     {
       name: "are the types wrong",

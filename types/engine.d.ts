@@ -41,6 +41,7 @@ export interface SendOptions {
  *
  * | event | arguments | when |
  * |---|---|---|
+ * | `upgrading` | transport | a better transport is being tried |
  * | `upgrade` | transport | the session moved to a better transport |
  * | `close` | reason, description | the session ended |
  * | `packet`, `packetCreate` | packet | a packet came in, is about to go out |
@@ -72,7 +73,8 @@ export declare class EngineSocket extends EventEmitter {
   _readyState: ReadyState;
   private readonly id;
   private server;
-  private writeBuffer;
+  /** The packets that the transport could not take yet; counted from the first look on. */
+  get writeBuffer(): Array<{ type: string; data?: any; options?: SendOptions }>;
   /** The state of the connection. */
   get readyState(): ReadyState;
   set readyState(state: ReadyState);
@@ -102,6 +104,24 @@ export type ErrorCallback = (
  * | `flush`, `drain` | connection, write buffer | packets were handed over, have left |
  */
 export declare class EngineServer extends EventEmitter {
+  /** The codes of refusals, by name. */
+  static errors: {
+    readonly UNKNOWN_TRANSPORT: 0;
+    readonly UNKNOWN_SID: 1;
+    readonly BAD_HANDSHAKE_METHOD: 2;
+    readonly BAD_REQUEST: 3;
+    readonly FORBIDDEN: 4;
+    readonly UNSUPPORTED_PROTOCOL_VERSION: 5;
+  };
+  /** The messages of refusals, by code. */
+  static errorMessages: {
+    readonly 0: "Transport unknown";
+    readonly 1: "Session ID unknown";
+    readonly 2: "Bad handshake method";
+    readonly 3: "Bad request";
+    readonly 4: "Forbidden";
+    readonly 5: "Unsupported protocol version";
+  };
   /** The options, with the defaults filled in. */
   opts: EngineOptions;
   /** The number of sessions. */
@@ -113,6 +133,8 @@ export declare class EngineServer extends EventEmitter {
   protected middlewares: Array<
     (req: IncomingMessage, res: ServerResponse, next: (err?: any) => void) => void
   >;
+  /** Says whether a request may pass; replace it for rules of your own. */
+  protected verify(req: IncomingMessage, upgrade: boolean, fn: ErrorCallback): void;
   /** Adds an Express-style `(req, res, next)` middleware in front of all our requests. */
   use(fn: any): void;
   /** Makes the id of a session; replace it to choose your own. The id is a secret of the client. */

@@ -28,6 +28,9 @@ export interface ExtendedError extends Error {
   data?: any;
 }
 
+/** The names that `serverSideEmit()` refuses. */
+export declare const RESERVED_EVENTS: ReadonlySet<string | Symbol>;
+
 /** The events a namespace emits by itself. */
 export interface NamespaceReservedEventsMap<
   ListenEvents extends EventsMap,

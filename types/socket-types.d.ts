@@ -34,6 +34,9 @@ export interface EventEmitterReservedEventsMap {
   removeListener: (eventName: string | Symbol, listener: (...args: any[]) => void) => void;
 }
 
+/** The names that can't be emitted to a client. */
+export declare const RESERVED_EVENTS: ReadonlySet<string | Symbol>;
+
 /** What is known about a connection from its first request. */
 export interface Handshake {
   /** The headers of the request, names in lower case. */

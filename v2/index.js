@@ -138,6 +138,6 @@ function cookieOf({ cookie = "io", cookiePath = "/", cookieHttpOnly = true }) {
 }
 
 const exported = /** @type {any} */ (callable(Server));
-exported.listen = exported;
 
 module.exports = exported;
+module.exports.listen = exported; // written out, so that ES modules see the name
