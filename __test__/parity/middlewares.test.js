@@ -4,13 +4,11 @@
 
 const http = require("node:http");
 const net = require("node:net");
-const express = require("express");
 const session = require("express-session");
 const helmet = require("helmet");
-const Koa = require("koa");
 const { Passport } = require("passport");
 const { ALL, scenario } = require("./harness");
-const { deferred, until, within } = require("../support/waiting");
+const { deferred, until } = require("../support/waiting");
 
 const OPEN = "/socket.io/?EIO=4&transport=polling";
 /** Set by Node or by the protocol, not by a middleware. */
@@ -178,33 +176,3 @@ scenario("destroyUpgrade: an upgrade that nobody takes", { server: false }, asyn
     await until(server, "close");
   }
 });
-
-scenario(
-  "frameworks: express and koa answer beside it",
-  { server: false, modes: ALL },
-  async (stage) => {
-    const app = express();
-    app.get("/", (req, res) => res.send("express"));
-    const koa = new Koa();
-    koa.use((ctx) => {
-      ctx.body = "koa";
-    });
-    for (const handler of [app, koa.callback()]) {
-      const server = http.createServer(handler);
-      const io = new stage.lib.Server(server);
-      server.listen(0, "127.0.0.1");
-      await until(server, "listening");
-      const { port } = server.address();
-      const response = await fetch(`http://127.0.0.1:${port}/`);
-      stage.trace("http", response.status, await response.text());
-      const { client, socket } = await stage.pair({ io, url: `http://127.0.0.1:${port}` });
-      socket.on("question", (answer) => answer("42"));
-      stage.trace("ack", await client.timeout(5000).emitWithAck("question"));
-      client.disconnect();
-      const closed = until(server, "close");
-      await io.close();
-      server.closeAllConnections();
-      await within(closed, "the end of the server");
-    }
-  },
-);
