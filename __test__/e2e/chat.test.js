@@ -96,6 +96,7 @@ describe("the chat", { timeout: 120_000 }, () => {
     await textIs(bob, "#typing", "");
     await say(bob, "Fine!\u202e");
     await messageArrives(ann, "Fine!");
+    await messageArrives(bob, "Fine!"); // his own comes back to him
 
     const both = ["Hello Bob, <b>how</b> are you? 😀", "Fine!"];
     assert.deepEqual(await messagesOf(ann), both);
