@@ -4,7 +4,7 @@
 
 const fs = require("node:fs");
 const path = require("node:path");
-const { capture, run } = require("./run");
+const { aptInstall, hasApt } = require("./apt");
 const { SetupError, heading } = require("./ui");
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -49,17 +49,11 @@ async function ensureChromium() {
   const found = findChromium();
   if (found) return found;
   const byHand = "Install Chromium or Chrome, or set CHROMIUM_PATH to one.";
-  if (capture("apt-get", ["--version"]) === null) {
+  if (!hasApt()) {
     throw new SetupError("The browser tests need Chromium, and none was found.", byHand);
   }
   heading("Installing Chromium for the browser tests (apt-get)");
-  const root = process.getuid?.() === 0;
-  const apt = (...args) =>
-    root ? run("apt-get", args) : run("sudo", ["apt-get", ...args]).catch(() => 1); // no sudo here
-  // A stale list of packages is no reason to stop: the install says whether it is too stale.
-  await apt("update", "-q");
-  const failed = await apt("install", "-q", "-y", "--no-install-recommends", "chromium");
-  const installed = failed ? null : findChromium();
+  const installed = (await aptInstall("chromium")) ? findChromium() : null;
   if (!installed) throw new SetupError("apt-get could not install Chromium.", byHand);
   return installed;
 }
