@@ -1,6 +1,6 @@
 "use strict";
 
-/** Older releases of the client library, each on npm `socket.io` with `allowEIO3` and on this library. */
+/** Releases of the client library, each on npm `socket.io` with `allowEIO3` and on this library. */
 
 const assert = require("node:assert/strict");
 const { eventually, gather, until, within } = require("../support/waiting");
@@ -18,6 +18,7 @@ const RELEASES = {
   "2.5.0": { name: "socket.io-client-2", old: true },
   "3.1.3": { name: "socket.io-client-3", old: false },
   "4.0.0": { name: "socket.io-client-4.0", old: false },
+  "4.8.4": { name: "socket.io-client", old: false },
 };
 
 /** A client of one release, connecting now. */
