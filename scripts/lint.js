@@ -28,6 +28,11 @@ runMain(async () => {
   }
   const stages = [
     { name: "rustfmt", run: () => run("cargo", ["fmt", "--check"]) },
+    {
+      name: "rustfmt, Rust client of the tests",
+      run: () =>
+        run("cargo", ["fmt", "--check", "--manifest-path", "__test__/clients/rust/Cargo.toml"]),
+    },
     { name: "clippy, protocol floors", run: () => clippy("--no-default-features") },
     { name: "clippy, addon", run: () => clippy() },
     {

@@ -9,7 +9,9 @@ const { ensureAddon } = require("./lib/addon");
 const { ensureChromium } = require("./lib/chromium");
 const { ensureDependencies } = require("./lib/deps");
 const { ROOT, fromRoot } = require("./lib/paths");
+const { ensurePythonClients } = require("./lib/python");
 const { run } = require("./lib/run");
+const { ensureRustClients } = require("./lib/rust-client");
 const { runStages } = require("./lib/stages");
 const { checkToolchain } = require("./lib/toolchain");
 const { SetupError, note, runMain } = require("./lib/ui");
@@ -24,14 +26,14 @@ function testFiles() {
 }
 
 /** Node's own runner: one process per file, and a count of what passed and failed at the end. */
-async function nodeTests(chromium) {
+async function nodeTests(env) {
   const files = testFiles();
   // Without files the runner would look for some itself, find what is not ours, and pass.
   if (files.length === 0) {
     throw new SetupError("There are no test files in __test__.", "Is the checkout complete?");
   }
   note(`${files.length} files below ${path.relative(ROOT, fromRoot("__test__"))}/`);
-  return run(process.execPath, ["--test", ...files], { env: { CHROMIUM_PATH: chromium } });
+  return run(process.execPath, ["--test", ...files], { env });
 }
 
 const cargoTest = (...args) => run("cargo", ["test", "--no-default-features", ...args]);
@@ -41,7 +43,11 @@ runMain(async () => {
   checkToolchain();
   await ensureDependencies();
   await ensureAddon();
-  const chromium = await ensureChromium();
+  const env = {
+    CHROMIUM_PATH: await ensureChromium(),
+    ...(await ensurePythonClients()),
+    ...(await ensureRustClients()),
+  };
 
   const stages = [
     { name: "Rust tests: the protocol floors", run: () => cargoTest() },
@@ -49,7 +55,7 @@ runMain(async () => {
       name: "Rust tests: the network floor, over loopback",
       run: () => cargoTest("--features", "net"),
     },
-    { name: "Behaviour and browser tests", run: () => nodeTests(chromium) },
+    { name: "Behaviour and browser tests", run: () => nodeTests(env) },
     { name: "Type tests", run: () => run("npm", ["run", "--silent", "test:types"]) },
   ];
   const chosen = stages.filter(({ name }) => name.toLowerCase().includes(only.toLowerCase()));
