@@ -3,22 +3,25 @@
 // What is measured.
 //
 // A case: `name` (for --case), `title`, `mode` and `args` of the load generator, and `by`, the figure
-// that the ratio is made of. `quick` replaces arguments under --quick.
+// that the ratio is made of. If it is so: `quick`, measured under --quick, with other arguments or `{}`;
+// `needs`, a feature that not all peers have; `options` of the server; `app`, see servers/handlers.js.
 
 /** @typedef {"per_s" | "cpu_us" | "kib_per_connection"} Figure */
+/** @typedef {Record<string, number | string>} Arguments */
 /**
- * @typedef {{ name: string, title: string, mode: string, by: Figure,
- *   args: Record<string, number>, quick?: Record<string, number> }} Case
+ * @typedef {{ name: string, title: string, mode: string, by: Figure, args: Arguments, quick?: Arguments,
+ *   needs?: import("./peers.js").Feature, options?: object, app?: string }} Case
  */
 
 /** @type {Case[]} */
-const cases = [
+const events = [
   {
     name: "echo",
     title: "echo 32 B, 100 × 1 in flight",
     mode: "echo",
     by: "per_s",
     args: { conns: 100, depth: 1, size: 32 },
+    quick: {},
   },
   {
     name: "echo4",
@@ -26,6 +29,7 @@ const cases = [
     mode: "echo",
     by: "per_s",
     args: { conns: 100, depth: 4, size: 32 },
+    quick: {},
   },
   {
     name: "echo4k",
@@ -33,6 +37,14 @@ const cases = [
     mode: "echo",
     by: "per_s",
     args: { conns: 100, depth: 4, size: 4096 },
+    quick: {},
+  },
+  {
+    name: "echo64k",
+    title: "echo 64 KB, 100 × 1",
+    mode: "echo",
+    by: "per_s",
+    args: { conns: 100, depth: 1, size: 65_536 },
   },
   {
     name: "ack",
@@ -40,13 +52,55 @@ const cases = [
     mode: "ack",
     by: "per_s",
     args: { conns: 100, depth: 4, size: 32 },
+    quick: {},
   },
+  {
+    name: "binary1k",
+    title: "binary 1 KB both ways, 100 × 4",
+    mode: "echo",
+    by: "per_s",
+    args: { conns: 100, depth: 4, size: 1024, binary: 1 },
+  },
+  {
+    name: "binary64k",
+    title: "binary 64 KB both ways, 100 × 1",
+    mode: "echo",
+    by: "per_s",
+    args: { conns: 100, depth: 1, size: 65_536, binary: 1 },
+  },
+  {
+    name: "namespaces",
+    title: "echo 32 B, 1,000 × 1, a namespace per client",
+    mode: "echo",
+    by: "per_s",
+    args: { conns: 1000, depth: 1, size: 32, namespaces: 1 },
+  },
+  {
+    name: "polling",
+    title: "echo 32 B over polling, 100 × 1",
+    mode: "echo",
+    by: "per_s",
+    args: { conns: 100, depth: 1, size: 32, via: "polling" },
+  },
+  {
+    name: "paced",
+    title: "echo 32 B, paced 5,000/s",
+    mode: "echo",
+    by: "cpu_us",
+    args: { conns: 100, rate: 5000, size: 32 },
+    quick: {},
+  },
+];
+
+/** @type {Case[]} */
+const broadcasts = [
   {
     name: "broadcast",
     title: "io.emit to 1,000, 1 outstanding",
     mode: "broadcast",
     by: "per_s",
     args: { conns: 1000, window: 1, size: 32 },
+    quick: {},
   },
   {
     name: "broadcast4",
@@ -54,12 +108,89 @@ const cases = [
     mode: "broadcast",
     by: "per_s",
     args: { conns: 1000, window: 4, size: 32 },
+    quick: {},
   },
   {
+    name: "rooms",
+    title: "io.to(room), 200 rooms × 50",
+    mode: "broadcast",
+    by: "per_s",
+    args: { conns: 10_000, rooms: 200, to: "room", window: 1, size: 32 },
+  },
+  {
+    name: "except",
+    title: "socket.to(room), 200 rooms × 50",
+    mode: "broadcast",
+    by: "per_s",
+    args: { conns: 10_000, rooms: 200, to: "others", window: 1, size: 32 },
+  },
+  {
+    name: "two-rooms",
+    title: "io.to(a).to(b), 200 rooms × 50",
+    mode: "broadcast",
+    by: "per_s",
+    args: { conns: 10_000, rooms: 200, to: "pair", window: 1, size: 32 },
+  },
+  {
+    // More than the buffers of the kernel hold for those who do not read.
+    name: "volatile",
+    title: "io.volatile.emit 16 KB, 100/s to 200, 20 do not read",
+    mode: "volatile",
+    by: "cpu_us",
+    args: { conns: 200, slow: 20, rate: 100, size: 16_384 },
+  },
+  {
+    // Without context takeover: with it, ws compresses the short control packets too, which the generator
+    // would have to read.
+    name: "deflate",
+    title: "io.emit 4 KB to 500, permessage-deflate",
+    mode: "broadcast",
+    by: "per_s",
+    needs: "deflate",
+    options: {
+      perMessageDeflate: {
+        threshold: 1024,
+        serverNoContextTakeover: true,
+        clientNoContextTakeover: true,
+      },
+    },
+    args: { conns: 500, window: 1, size: 4096, deflate: 1 },
+  },
+];
+
+/** @type {Case[]} */
+const connections = [
+  {
     name: "storm",
-    title: "connects, 50 at a time",
+    title: "connects over WebSocket, 50 at a time",
     mode: "storm",
     by: "per_s",
+    args: { conns: 50 },
+    quick: {},
+  },
+  {
+    name: "storm-polling",
+    title: "connects over polling, 50 at a time",
+    mode: "storm",
+    by: "per_s",
+    args: { conns: 50, via: "polling" },
+  },
+  {
+    // Many at a time: an upgrade may wait for a timer of the server.
+    name: "storm-upgrade",
+    title: "connects over polling, then upgrade, 500 at a time",
+    mode: "storm",
+    by: "per_s",
+    args: { conns: 500, via: "upgrade" },
+  },
+  {
+    name: "reconnect",
+    title: "reconnects with recovery, 50 at a time",
+    mode: "reconnect",
+    by: "per_s",
+    needs: "recovery",
+    app: "recovery",
+    options: { connectionStateRecovery: {} },
     args: { conns: 50 },
   },
   {
@@ -71,12 +202,15 @@ const cases = [
     quick: { conns: 5000, secs: 1 },
   },
   {
-    name: "paced",
-    title: "echo 32 B, paced 5,000/s",
-    mode: "echo",
-    by: "cpu_us",
-    args: { conns: 100, rate: 5000, size: 32 },
+    name: "idle-request",
+    title: "idle connections, socket.request looked at",
+    mode: "idle",
+    by: "kib_per_connection",
+    app: "request",
+    args: { conns: 15_000, secs: 3 },
   },
 ];
+
+const cases = [...events, ...broadcasts, ...connections];
 
 module.exports = { cases };

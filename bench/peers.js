@@ -2,34 +2,111 @@
 
 // Who is measured. The first one is what the others are compared with.
 //
-// A peer: `name`, `title`, `command` (program and arguments of a server that prints "listening PORT"),
-// `env` (optional), `versions()` (what goes into the results).
+// A peer: `name` (for --peer), `title`, `command` (program and arguments of a server that prints
+// "listening PORT"), `versions()` (what goes into the results), and if it is so: `setUp()` (makes what is
+// missing, or throws), `lacks` (features that it does not have, see cases.js), `quick` (measured under
+// --quick), `native` (it has no JavaScript thread).
 
+const fs = require("node:fs");
 const path = require("node:path");
 
+const setup = require("./lib/setup.js");
+
 const root = path.join(__dirname, "..");
-const server = path.join(__dirname, "servers", "socketio.js");
+const servers = path.join(__dirname, "servers");
+const ours = path.join(root, "node_modules");
+const theirs = path.join(setup.installed, "node_modules");
+
+/** What V8 needs to be told for the garbage to be collected when the generator asks. */
+const NODE = [process.execPath, "--expose-gc"];
 
 /** The version of an installed package. */
-function version(name) {
-  return require(path.join(root, "node_modules", name, "package.json")).version;
+function version(directory, name) {
+  const manifest = path.join(directory, name, "package.json");
+  return `${name} ${JSON.parse(fs.readFileSync(manifest, "utf8")).version}`;
 }
 
-/** @typedef {{ name: string, title: string, command: string[], env?: object, versions: () => string }} Peer */
+/** Throws when a package is not installed. */
+function need(directory, ...names) {
+  for (const name of names) {
+    if (!fs.existsSync(path.join(directory, name))) throw new Error(`${name} is not installed`);
+  }
+}
+
+/** The version of a crate in a lock file. */
+function crateVersion(directory, name) {
+  const lock = fs.readFileSync(path.join(directory, "Cargo.lock"), "utf8");
+  return `${name} ${new RegExp(`name = "${name}"\nversion = "(.+)"`).exec(lock)?.[1]}`;
+}
+
+/** @typedef {"deflate" | "recovery"} Feature */
+/**
+ * @typedef {{ name: string, title: string, command: string[], versions: () => string,
+ *   setUp?: () => void, lacks?: Feature[], quick?: boolean, native?: boolean }} Peer
+ */
 
 /** @type {Peer[]} */
 const peers = [
   {
     name: "socket.io",
     title: "socket.io + ws",
-    command: [process.execPath, server, require.resolve("socket.io"), require.resolve("ws")],
-    versions: () => `socket.io ${version("socket.io")}, ws ${version("ws")}`,
+    quick: true,
+    setUp: () => need(ours, "socket.io", "ws"),
+    command: [
+      ...NODE,
+      path.join(servers, "socketio.js"),
+      path.join(ours, "socket.io"),
+      path.join(ours, "ws"),
+    ],
+    versions: () => `${version(ours, "socket.io")}, ${version(ours, "ws")}`,
+  },
+  {
+    name: "uwebsockets",
+    title: "socket.io + µWebSockets.js",
+    setUp: () => need(ours, "socket.io", "uwebsockets"),
+    command: [
+      ...NODE,
+      path.join(servers, "uwebsockets.js"),
+      path.join(ours, "socket.io"),
+      path.join(ours, "uwebsockets"),
+    ],
+    versions: () =>
+      `${version(ours, "socket.io")}, ${version(ours, "uwebsockets")} (µWebSockets.js)`,
+  },
+  {
+    name: "bun",
+    title: "socket.io on Bun",
+    lacks: ["deflate"],
+    setUp: () => setup.packages(),
+    command: [
+      path.join(theirs, ".bin", "bun"),
+      path.join(servers, "bun.js"),
+      path.join(theirs, "socket.io"),
+      path.join(theirs, "@socket.io", "bun-engine"),
+    ],
+    versions: () =>
+      ["bun", "@socket.io/bun-engine", "socket.io"].map((name) => version(theirs, name)).join(", "),
+  },
+  {
+    name: "socketioxide",
+    title: "socketioxide (Rust)",
+    lacks: ["deflate", "recovery"],
+    native: true,
+    setUp: () => setup.cargo(path.join(servers, "socketioxide"), "the server on socketioxide"),
+    command: [setup.program("socketioxide-server")],
+    versions: () => {
+      const directory = path.join(servers, "socketioxide");
+      return ["socketioxide", "axum", "tokio"]
+        .map((name) => crateVersion(directory, name))
+        .join(", ");
+    },
   },
   {
     name: "ferrosocket",
     title: "ferrosocket",
-    command: [process.execPath, server, root],
-    versions: () => `ferrosocket ${require(path.join(root, "package.json")).version}`,
+    quick: true,
+    command: [...NODE, path.join(servers, "socketio.js"), root],
+    versions: () => version(path.dirname(root), path.basename(root)),
   },
 ];
 

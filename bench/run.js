@@ -1,6 +1,6 @@
 "use strict";
 
-// Measures this server and its peers side by side: `npm run bench -- [--quick] [--case NAME]… [--rounds N]`.
+// Measures this server and its peers side by side: `npm run bench -- [--quick] [--case NAME]… [--peer NAME]…`.
 //
 // Every figure is taken from a fresh server process under the same load. The servers take turns within a
 // round, and the rounds alternate who begins, so that a machine that gets slower does so for all of them.
@@ -13,14 +13,20 @@ const { cases } = require("./cases.js");
 const generator = require("./lib/generator.js");
 const machine = require("./lib/machine.js");
 const server = require("./lib/server.js");
-const { legend, table } = require("./lib/table.js");
+const { lacks, legend, table } = require("./lib/table.js");
 const { peers } = require("./peers.js");
 
 const help = `npm run bench -- [options]
-  --quick         shorter and fewer rounds: about two minutes
-  --case NAME     only this case (may be repeated): ${cases.map(({ name }) => name).join(", ")}
-  --peer NAME     only this server (may be repeated): ${peers.map(({ name }) => name).join(", ")}
-  --rounds N      rounds (3; with --quick 2)`;
+  --quick         few cases, this server and socket.io, shorter: about two minutes
+  --case NAME     only this case (may be repeated): ${names(cases)}
+  --peer NAME     only this server (may be repeated): ${names(peers)}
+  --rounds N      rounds (3; with --quick 2)
+  --secs N        seconds measured in each (5; with --quick 2)
+  --save          write RESULTS.md, as a run of everything does`;
+
+function names(all) {
+  return all.map(({ name }) => name).join(", ");
+}
 
 const results = path.join(__dirname, "RESULTS.md");
 const work = path.join(__dirname, ".work");
@@ -31,11 +37,19 @@ const QUICK = { warm: 0.5, secs: 2, rounds: 2 };
 /** Files that a process needs besides its connections. */
 const SPARE_FILES = 200;
 
-/** Those of `all` that are named, or all; throws on a name that is none of theirs. */
-function pick(all, names, what) {
-  const unknown = names?.find((name) => !all.some((one) => one.name === name));
+/** Those of `all` that are named, or that `quick` leaves; throws on a name that is none of theirs. */
+function pick(all, chosen, quick, what) {
+  const unknown = chosen?.find((name) => !all.some((one) => one.name === name));
   if (unknown !== undefined) throw new Error(`no such ${what}: ${unknown}\n\n${help}`);
-  return names ? all.filter(({ name }) => names.includes(name)) : all;
+  if (chosen) return all.filter(({ name }) => chosen.includes(name));
+  return quick ? all.filter((one) => one.quick) : all;
+}
+
+/** A number of the command line, or what it is without. */
+function positive(values, key, otherwise) {
+  const value = values[key] === undefined ? otherwise : Number(values[key]);
+  if (!(value > 0)) throw new Error(`--${key} takes a number above 0`);
+  return value;
 }
 
 /** What the command line asks for. Throws on what it does not know. */
@@ -46,37 +60,53 @@ function readOptions() {
       case: { type: "string", multiple: true },
       peer: { type: "string", multiple: true },
       rounds: { type: "string" },
+      secs: { type: "string" },
+      save: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
-  const pace = values.quick ? QUICK : FULL;
-  const rounds = values.rounds === undefined ? pace.rounds : Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds takes a whole number");
+  const { quick } = values;
+  const pace = quick ? QUICK : FULL;
   return {
-    ...pace,
-    rounds,
-    quick: values.quick,
+    warm: pace.warm,
+    secs: positive(values, "secs", pace.secs),
+    rounds: Math.ceil(positive(values, "rounds", pace.rounds)),
+    quick,
     help: values.help,
-    cases: pick(cases, values.case, "case"),
-    peers: pick(peers, values.peer, "server"),
-    complete: !values.case && !values.peer,
+    cases: pick(cases, values.case, quick, "case"),
+    peers: pick(peers, values.peer, quick, "server"),
+    save: values.save || !(quick || values.case || values.peer),
   };
+}
+
+/** The peers that could be set up; why the others could not goes to `problems`. */
+function setUp(chosen, problems) {
+  return chosen.filter((peer) => {
+    try {
+      peer.setUp?.();
+      return true;
+    } catch (error) {
+      problems.push(`${peer.title} is left out, it could not be set up: ${error.message}`);
+      console.error(problems.at(-1));
+      return false;
+    }
+  });
 }
 
 /** The generator's arguments for a case, within the open files that are allowed. */
 function loadArguments(oneCase, { quick, warm, secs }) {
-  const args = { warm, secs, ...oneCase.args, ...(quick && oneCase.quick) };
+  const args = { ...oneCase.args, ...(quick && oneCase.quick) };
   const most = machine.openFilesLimit() - SPARE_FILES;
   if (args.conns > most) {
     console.error(`  ${oneCase.name}: ${most} connections, not ${args.conns} (see ulimit -n)`);
     args.conns = most;
   }
-  return args;
+  return { warm, secs, ...args };
 }
 
 /** One figure: a fresh server, one load. */
 async function measure(oneCase, peer, args, signal) {
-  const running = await server.start(peer);
+  const running = await server.start(peer, oneCase);
   try {
     return await generator.run(oneCase.mode, running, args, signal);
   } catch (error) {
@@ -86,37 +116,45 @@ async function measure(oneCase, peer, args, signal) {
   }
 }
 
-/** All rounds of all cases, with progress on stderr. */
-async function measureAll(options, signal) {
+/** Whom a case is measured with in a round: who begins alternates. */
+function turns(oneCase, all, round) {
+  const able = all.filter((peer) => !lacks(peer, oneCase));
+  return round % 2 ? able : able.toReversed();
+}
+
+/**
+ * All rounds of all cases, with progress on stderr; what goes wrong goes to `problems`.
+ *
+ * @returns {Promise<Map<string, object[]>>} the figures of `case/peer`, one a round
+ */
+async function measureAll(options, problems, signal) {
   const figures = new Map();
-  const roundsOf = (caseName, peerName) => {
-    const key = `${caseName}/${peerName}`;
-    if (!figures.has(key)) figures.set(key, []);
-    return figures.get(key);
-  };
-  let failures = 0;
+  const rounds = Array.from({ length: options.rounds }, (_, index) => index + 1);
+  const total = options.cases.flatMap((one) => turns(one, options.peers, 1)).length * rounds.length;
   let done = 0;
-  const total = options.cases.length * options.peers.length * options.rounds;
   for (const oneCase of options.cases) {
     const args = loadArguments(oneCase, options);
-    for (let round = 1; round <= options.rounds; round += 1) {
-      const order = round % 2 ? options.peers : options.peers.toReversed();
-      for (const peer of order) {
+    for (const round of rounds) {
+      for (const peer of turns(oneCase, options.peers, round)) {
         done += 1;
-        const label = `[${done}/${total}] ${oneCase.title} · ${peer.title} · round ${round}`;
+        const label = `${oneCase.title} · ${peer.title} · round ${round}`;
         try {
           const figure = await measure(oneCase, peer, args, signal);
-          roundsOf(oneCase.name, peer.name).push(figure);
-          console.error(`${label}: ${summary(oneCase, figure)}`);
+          const key = `${oneCase.name}/${peer.name}`;
+          figures.set(key, [...(figures.get(key) ?? []), figure]);
+          console.error(`[${done}/${total}] ${label}: ${summary(oneCase, figure)}`);
+          if (figure.lost > 0) problems.push(`${label}: ${figure.lost} sessions not recovered`);
         } catch (error) {
           if (signal.aborted) throw new Error("interrupted", { cause: error });
-          failures += 1;
-          console.error(`${label}: FAILED\n${error.message.replace(/^/gm, "    ")}`);
+          problems.push(`${label}: ${error.message.split("\n", 1)[0]}`);
+          console.error(
+            `[${done}/${total}] ${label}: FAILED\n${error.message.replace(/^/gm, "    ")}`,
+          );
         }
       }
     }
   }
-  return { roundsOf, failures, figures };
+  return figures;
 }
 
 /** A figure in few words, for the progress. */
@@ -136,20 +174,21 @@ function list(lines) {
 }
 
 /** The results as a page. */
-function page(options, text) {
+function page(options, text, problems) {
   const facts = machine.describe(options.peers);
   const how = `${options.rounds} rounds of ${options.secs} s after ${options.warm} s`;
-  const command = options.quick ? "npm run bench -- --quick" : "npm run bench";
-  return `# Results
-
-\`${command}\` on ${new Date().toISOString().slice(0, 10)}: ${how}. Load and server share the machine.
-
-${list(facts)}
-
-${text}
-
-${list(legend)}
-`;
+  const command = ["npm run bench", ...process.argv.slice(2)]
+    .join(" ")
+    .replace("bench ", "bench -- ");
+  const parts = [
+    "# Results",
+    `\`${command}\` on ${new Date().toISOString().slice(0, 10)}: ${how}. Load and server share the machine.`,
+    list(facts),
+    text,
+    list(legend),
+    ...(problems.length > 0 ? ["What went wrong:", list(problems)] : []),
+  ];
+  return `${parts.join("\n\n")}\n`;
 }
 
 async function main() {
@@ -164,21 +203,24 @@ async function main() {
   const interrupted = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => interrupted.abort());
 
-  console.error("building the load generator");
+  const problems = [];
   generator.build();
+  options.peers = setUp(options.peers, problems);
   const began = Date.now();
-  const { roundsOf, failures, figures } = await measureAll(options, interrupted.signal);
+  const figures = await measureAll(options, problems, interrupted.signal);
+  const roundsOf = (caseName, peerName) => figures.get(`${caseName}/${peerName}`) ?? [];
   const text = table(options.cases, options.peers, roundsOf);
   console.log(`\n${text}\n`);
   console.error(`${Math.round((Date.now() - began) / 1000)} s`);
 
   fs.mkdirSync(work, { recursive: true });
   fs.writeFileSync(path.join(work, "rounds.json"), JSON.stringify(Object.fromEntries(figures)));
-  if (failures > 0) {
-    console.error(`${failures} measurements failed: RESULTS.md is left as it was`);
+  if (problems.length > 0) {
+    console.error(`What went wrong:\n${list(problems)}`);
     process.exitCode = 1;
-  } else if (options.complete) {
-    fs.writeFileSync(results, page(options, text));
+  }
+  if (options.save) {
+    fs.writeFileSync(results, page(options, text, problems));
     console.error(`written: ${path.relative(process.cwd(), results)}`);
   }
 }

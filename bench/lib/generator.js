@@ -2,25 +2,14 @@
 
 // The load generator in bench/load: builds it, runs it.
 
-const { spawn, spawnSync } = require("node:child_process");
+const { spawn } = require("node:child_process");
 const path = require("node:path");
 
-const source = path.join(__dirname, "..", "load");
-const target = path.join(__dirname, "..", ".work", "target");
-const program = path.join(target, "release", "load");
+const setup = require("./setup.js");
 
-/** Builds the generator, or finds that it is up to date. Throws with what cargo says. */
+/** Builds the generator, or finds that it is up to date. */
 function build() {
-  const { error, status } = spawnSync("cargo", ["build", "--release", "--locked", "--quiet"], {
-    cwd: source,
-    env: { ...process.env, CARGO_TARGET_DIR: target },
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  if (error?.code === "ENOENT") {
-    throw new Error("cargo is missing: install Rust (https://rustup.rs)");
-  }
-  if (error) throw error;
-  if (status !== 0) throw new Error("the load generator did not build");
+  setup.cargo(path.join(__dirname, "..", "load"), "the load generator");
 }
 
 /**
@@ -28,14 +17,14 @@ function build() {
  *
  * @param {string} mode what the generator calls it
  * @param {{ port: number, pid: number }} server
- * @param {Record<string, number>} args its keys and values
+ * @param {Record<string, number | string>} args its keys and values
  * @param {AbortSignal} signal ends the generator
  * @returns {Promise<object>} the figures it prints
  */
 function run(mode, { port, pid }, args, signal) {
   const pairs = Object.entries(args).map(([key, value]) => `${key}=${value}`);
   return new Promise((resolve, reject) => {
-    const child = spawn(program, [mode, `${port}`, `${pid}`, ...pairs], { signal });
+    const child = spawn(setup.program("load"), [mode, `${port}`, `${pid}`, ...pairs], { signal });
     let out = "";
     let err = "";
     child.stdout.on("data", (chunk) => (out += chunk));

@@ -14,12 +14,18 @@ const START_LIMIT = 20_000;
  * Starts a peer's server and waits until it listens.
  *
  * @param {import("../peers.js").Peer} peer
+ * @param {import("../cases.js").Case} oneCase what the server is to be and do
  * @returns {Promise<{ port: number, pid: number, stderr: () => string, stop: () => Promise<void> }>}
  */
-async function start(peer) {
+async function start(peer, { options = {}, app = "" }) {
   const [program, ...args] = peer.command;
   const child = spawn(program, args, {
-    env: { ...process.env, NODE_ENV: "production", ...peer.env },
+    env: {
+      ...process.env,
+      NODE_ENV: "production",
+      BENCH_OPTIONS: JSON.stringify(options),
+      BENCH_APP: app,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let err = "";

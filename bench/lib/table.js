@@ -37,9 +37,10 @@ const columns = [
 const legend = [
   "per second: messages that came back, deliveries of a broadcast, or connects (median of the rounds).",
   "spread: half of max − min, of the figure that the ratio is made of, relative to its median.",
-  "ratio: to the first server; by messages per second, paced by CPU, idle by memory; more is better.",
+  "ratio: to the first server; by messages per second, paced and volatile by CPU, idle by memory; more is better.",
+  "not there: the server does not have the feature.",
   "CPU µs: of the whole server process per message; JS µs: of its JavaScript thread.",
-  "RSS MiB: of the server under that load; KiB/conn: what each idle connection added to it.",
+  "RSS MiB: of the server under that load; KiB/conn: what each idle connection added to it, garbage collected.",
 ];
 
 /** `text`, or a dash when it means nothing. */
@@ -47,13 +48,20 @@ function only(shown, text) {
   return shown ? text : "–";
 }
 
+/** Whether a peer does not have what a case needs. */
+function lacks(peer, oneCase) {
+  return peer.lacks?.includes(oneCase.needs) ?? false;
+}
+
 /** One row of figures; a dash for those that mean nothing for the case. */
 function row(oneCase, peer, rounds, baseline) {
   if (rounds.length === 0) {
-    return [oneCase.title, peer.title, "failed", ...columns.slice(3).map(() => "–")];
+    const why = lacks(peer, oneCase) ? "not there" : "failed";
+    return [oneCase.title, peer.title, why, ...columns.slice(3).map(() => "–")];
   }
   const figures = medians(rounds);
   const idle = oneCase.mode === "idle";
+  const timed = !idle && figures.p99_us > 0;
   const width = spread(rounds.map((round) => round[oneCase.by]));
   return [
     oneCase.title,
@@ -62,9 +70,9 @@ function row(oneCase, peer, rounds, baseline) {
     only(rounds.length > 1, `±${number(width * 100)} %`),
     only(baseline, `${number(baseline && ratio(oneCase.by, figures, medians(baseline)), 2)}×`),
     only(!idle, number(figures.cpu_us, 2)),
-    only(!idle, number(figures.main_us, 2)),
-    only(!idle, milliseconds(figures.p50_us)),
-    only(!idle, milliseconds(figures.p99_us)),
+    only(!idle && !peer.native, number(figures.main_us, 2)),
+    only(timed, milliseconds(figures.p50_us)),
+    only(timed, milliseconds(figures.p99_us)),
     number(figures.rss_mib),
     only(idle, number(figures.kib_per_connection, 1)),
   ];
@@ -100,4 +108,4 @@ function table(cases, peers, roundsOf) {
   return align([columns, ...rows]);
 }
 
-module.exports = { legend, table };
+module.exports = { lacks, legend, table };

@@ -1,13 +1,12 @@
 "use strict";
 
-// The server that is measured, for any implementation with the API of Socket.IO.
+// The server that is measured, for any implementation with the API of Socket.IO, on Node's HTTP server.
 //
 //   node socketio.js MODULE [wsEngine module]
-//
-// Prints "listening PORT" once it is. The handlers are what the load generator expects: `echo` comes back
-// as an event, `ack` as an acknowledgement, `go` goes to everybody as `b`.
 
 const { createServer } = require("node:http");
+
+const { announce, handle, options } = require("./handlers.js");
 
 const [implementation, wsEngine] = process.argv.slice(2);
 const { Server } = require(implementation);
@@ -16,20 +15,8 @@ const httpServer = createServer();
 const io = new Server(httpServer, {
   serveClient: false,
   ...(wsEngine && { wsEngine: require(wsEngine).Server }),
+  ...options,
 });
+handle(io);
 
-io.on("connection", (socket) => {
-  socket.on("echo", (text) => {
-    socket.emit("echo", text);
-  });
-  socket.on("ack", (text, callback) => {
-    callback(text);
-  });
-  socket.on("go", (text) => {
-    io.emit("b", text);
-  });
-});
-
-httpServer.listen(0, "127.0.0.1", () => {
-  console.log(`listening ${httpServer.address().port}`);
-});
+httpServer.listen(0, "127.0.0.1", () => announce(httpServer.address().port));

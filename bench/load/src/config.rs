@@ -2,33 +2,66 @@
 
 use std::time::Duration;
 
-/// What the connections do once they are in.
+use crate::message::{Message, prose};
+use crate::session::{Entry, STAMP_DIGITS};
+
+/// What the clients do once they are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Events that come back as events.
     Echo,
     /// Events that are acknowledged.
     Ack,
-    /// Events of one connection that the server sends to all.
+    /// Events of a few that the server sends to many.
     Broadcast,
+    /// The same at a rate, volatile, while some do not read.
+    Volatile,
     /// Nothing.
     Idle,
     /// They leave, and others come.
     Storm,
+    /// They lose the connection, and get their session back.
+    Reconnect,
 }
 
-impl Mode {
-    /// The name on the command line.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Echo => "echo",
-            Self::Ack => "ack",
-            Self::Broadcast => "broadcast",
-            Self::Idle => "idle",
-            Self::Storm => "storm",
-        }
-    }
+/// The names on the command line.
+const MODES: [(&str, Mode); 7] = [
+    ("echo", Mode::Echo),
+    ("ack", Mode::Ack),
+    ("broadcast", Mode::Broadcast),
+    ("volatile", Mode::Volatile),
+    ("idle", Mode::Idle),
+    ("storm", Mode::Storm),
+    ("reconnect", Mode::Reconnect),
+];
+
+/// How clients connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Via {
+    WebSocket,
+    Polling,
+    /// Polling first, then WebSocket.
+    Upgrade,
 }
+
+const VIAS: [(&str, Via); 3] =
+    [("websocket", Via::WebSocket), ("polling", Via::Polling), ("upgrade", Via::Upgrade)];
+
+/// Who gets the broadcasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    /// Everybody: `io.emit`.
+    All,
+    /// A room: `io.to(room).emit`.
+    Room,
+    /// A room but for the sender: `socket.to(room).emit`.
+    Others,
+    /// Two rooms: `io.to(one).to(two).emit`.
+    Pair,
+}
+
+const TOS: [(&str, To); 4] =
+    [("all", To::All), ("room", To::Room), ("others", To::Others), ("pair", To::Pair)];
 
 /// One run.
 #[derive(Clone, Debug)]
@@ -38,15 +71,27 @@ pub(crate) struct Config {
     pub(crate) port: u16,
     /// The process of the server.
     pub(crate) pid: u32,
-    /// Connections; in a storm, those under way at once.
+    pub(crate) via: Via,
+    pub(crate) to: To,
+    /// Clients; in a storm, those under way at once.
     pub(crate) connections: usize,
-    /// Events in flight per connection.
+    /// The rooms that they are spread over.
+    pub(crate) rooms: usize,
+    /// The clients that stop reading once they are in; the last ones.
+    pub(crate) slow: usize,
+    /// Events in flight per client.
     pub(crate) depth: usize,
-    /// Broadcasts in flight.
+    /// Broadcasts in flight per sender.
     pub(crate) window: usize,
-    /// Bytes of the text in each event.
+    /// Bytes of the text, or of the attachment, in each event.
     pub(crate) size: usize,
-    /// Events a second over all connections; 0 for as many as come back.
+    /// Whether it is an attachment.
+    pub(crate) binary: bool,
+    /// Whether permessage-deflate is offered.
+    pub(crate) deflate: bool,
+    /// Whether each client has a namespace of its own.
+    pub(crate) namespaces: bool,
+    /// Events a second over all clients; 0 for as many as come back.
     pub(crate) rate: f64,
     /// What goes by before measuring.
     pub(crate) warm: Duration,
@@ -54,7 +99,7 @@ pub(crate) struct Config {
     pub(crate) measured: Duration,
     /// Connects under way at once before the start.
     pub(crate) ramp: usize,
-    /// After how long to give up.
+    /// After how long to give up, besides what is let pass and measured.
     pub(crate) limit: Duration,
 }
 
@@ -64,62 +109,149 @@ impl Config {
         let mut next = |what: &str| {
             args.next().ok_or(format!("{what} is missing: load MODE PORT PID [key=value…]"))
         };
-        let mode = match next("MODE")?.as_str() {
-            "echo" => Mode::Echo,
-            "ack" => Mode::Ack,
-            "broadcast" => Mode::Broadcast,
-            "idle" => Mode::Idle,
-            "storm" => Mode::Storm,
-            other => return Err(format!("no such mode: {other}")),
-        };
         let mut config = Self {
-            mode,
+            mode: one_of(&MODES, "mode", &next("MODE")?)?,
             port: parse("PORT", &next("PORT")?)?,
             pid: parse("PID", &next("PID")?)?,
+            via: Via::WebSocket,
+            to: To::All,
             connections: 100,
+            rooms: 1,
+            slow: 0,
             depth: 1,
             window: 1,
             size: 32,
+            binary: false,
+            deflate: false,
+            namespaces: false,
             rate: 0.0,
             warm: Duration::from_secs(1),
             measured: Duration::from_secs(5),
             ramp: 128,
-            limit: Duration::from_secs(120),
+            limit: Duration::from_secs(60),
         };
         for arg in args {
             let (key, value) = arg.split_once('=').ok_or(format!("not key=value: {arg}"))?;
-            match key {
-                "conns" => config.connections = at_least_one(key, value)?,
-                "depth" => config.depth = at_least_one(key, value)?,
-                "window" => config.window = at_least_one(key, value)?,
-                "size" => config.size = parse(key, value)?,
-                "rate" => config.rate = positive(key, value)?,
-                "warm" => config.warm = Duration::from_secs_f64(positive(key, value)?),
-                "secs" => config.measured = Duration::from_secs_f64(positive(key, value)?),
-                "ramp" => config.ramp = at_least_one(key, value)?,
-                "limit" => config.limit = Duration::from_secs_f64(positive(key, value)?),
-                _ => return Err(format!("no such key: {key}")),
-            }
+            config.set(key, value)?;
         }
+        config.check()?;
         Ok(config)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "via" => self.via = one_of(&VIAS, key, value)?,
+            "to" => self.to = one_of(&TOS, key, value)?,
+            "conns" => self.connections = at_least_one(key, value)?,
+            "rooms" => self.rooms = at_least_one(key, value)?,
+            "slow" => self.slow = parse(key, value)?,
+            "depth" => self.depth = at_least_one(key, value)?,
+            "window" => self.window = at_least_one(key, value)?,
+            "size" => self.size = parse(key, value)?,
+            "binary" => self.binary = parse::<u8>(key, value)? != 0,
+            "deflate" => self.deflate = parse::<u8>(key, value)? != 0,
+            "namespaces" => self.namespaces = parse::<u8>(key, value)? != 0,
+            "rate" => self.rate = positive(key, value)?,
+            "warm" => self.warm = Duration::from_secs_f64(positive(key, value)?),
+            "secs" => self.measured = Duration::from_secs_f64(positive(key, value)?),
+            "ramp" => self.ramp = at_least_one(key, value)?,
+            "limit" => self.limit = Duration::from_secs_f64(positive(key, value)?),
+            _ => return Err(format!("no such key: {key}")),
+        }
+        Ok(())
+    }
+
+    /// Whether the keys go together.
+    fn check(&self) -> Result<(), String> {
+        let wrong = |what: &str| Err(what.to_owned());
+        match self {
+            Self { mode: Mode::Volatile, rate: 0.0, .. } => wrong("volatile needs a rate"),
+            _ if self.slow >= self.connections => wrong("slow must leave somebody who reads"),
+            Self { to: To::Pair, rooms, .. } if rooms % 2 != 0 => wrong("pair needs even rooms"),
+            _ if self.binary && self.via != Via::WebSocket => wrong("binary is for websocket only"),
+            _ if self.groups() > self.connections => wrong("there are more rooms than clients"),
+            _ => Ok(()),
+        }
+    }
+
+    /// The name of the mode.
+    pub(crate) fn mode_name(&self) -> &'static str {
+        MODES.iter().find(|(_, mode)| *mode == self.mode).map_or("", |(name, _)| name)
     }
 
     /// Whether events are sent at a rate instead of as replies to what comes back.
     pub(crate) fn is_paced(&self) -> bool {
-        self.rate > 0.0 && matches!(self.mode, Mode::Echo | Mode::Ack)
+        self.rate > 0.0 && matches!(self.mode, Mode::Echo | Mode::Ack | Mode::Volatile)
     }
 
-    /// The packet that each event is: an Engine.IO message holding a Socket.IO EVENT; empty for the
-    /// modes without events.
-    pub(crate) fn packet(&self) -> String {
-        let text = "x".repeat(self.size);
-        match self.mode {
-            Mode::Echo => format!(r#"42["echo","{text}"]"#),
-            Mode::Ack => format!(r#"421["ack","{text}"]"#),
-            Mode::Broadcast => format!(r#"42["go","{text}"]"#),
-            Mode::Idle | Mode::Storm => String::new(),
+    /// Whether clients come and go all the time.
+    pub(crate) fn is_storm(&self) -> bool {
+        matches!(self.mode, Mode::Storm | Mode::Reconnect)
+    }
+
+    /// How many senders of broadcasts there are, each with receivers of its own.
+    pub(crate) fn groups(&self) -> usize {
+        match self.to {
+            To::All => 1,
+            To::Room | To::Others => self.rooms,
+            To::Pair => self.rooms / 2,
         }
     }
+
+    /// The namespace of a client, as packets name it.
+    pub(crate) fn namespace(&self, index: usize) -> String {
+        if self.namespaces { format!("/n{index},") } else { String::new() }
+    }
+
+    /// How a client goes in.
+    pub(crate) fn entry(&self, index: usize) -> Entry {
+        let in_room = self.mode == Mode::Broadcast && self.to != To::All;
+        Entry {
+            namespace: self.namespace(index),
+            room: in_room.then(|| room(index % self.rooms)),
+            recovers: self.mode == Mode::Reconnect,
+            resume: None,
+            stamped: self.mode == Mode::Volatile,
+        }
+    }
+
+    /// The event that a client sends again and again; in a broadcast, clients that are senders.
+    pub(crate) fn message(&self, index: usize) -> Message {
+        let namespace = &self.namespace(index);
+        let text = &if self.deflate { prose(self.size) } else { "x".repeat(self.size) };
+        match (self.mode, self.to) {
+            (Mode::Ack, _) => Message::event(namespace, Some(1), &["ack", text]),
+            (Mode::Broadcast, To::All) => Message::event(namespace, None, &["all", text]),
+            (Mode::Broadcast, To::Room) => {
+                Message::event(namespace, None, &["room", &room(index), text])
+            }
+            (Mode::Broadcast, To::Others) => {
+                Message::event(namespace, None, &["others", &room(index), text])
+            }
+            (Mode::Broadcast, To::Pair) => {
+                let (one, two) = (room(index), room(index + self.groups()));
+                Message::event(namespace, None, &["pair", &one, &two, text])
+            }
+            _ if self.binary => Message::bytes(namespace, "bytes", text.as_bytes()),
+            _ => Message::event(namespace, None, &["echo", text]),
+        }
+    }
+
+    /// The volatile event that is sent at a time, in microseconds.
+    pub(crate) fn stamped(&self, time: u64) -> Message {
+        let text = "x".repeat(self.size);
+        let text = format!("{time:0STAMP_DIGITS$}{text}");
+        Message::event("", None, &["volatile", &text[..self.size.max(STAMP_DIGITS)]])
+    }
+}
+
+fn room(number: usize) -> String {
+    format!("r{number}")
+}
+
+fn one_of<T: Copy>(all: &[(&str, T)], what: &str, name: &str) -> Result<T, String> {
+    let found = all.iter().find(|(known, _)| *known == name);
+    found.map(|(_, value)| *value).ok_or(format!("no such {what}: {name}"))
 }
 
 fn parse<T: std::str::FromStr>(key: &str, value: &str) -> Result<T, String> {
@@ -165,5 +297,22 @@ mod tests {
         assert_eq!(config("echo 1 1 secs=-1").unwrap_err(), "secs is out of range: -1");
         assert_eq!(config("echo 1 1 pace=1").unwrap_err(), "no such key: pace");
         assert!(config("echo 1").unwrap_err().starts_with("PID is missing"));
+        assert_eq!(config("echo 1 1 via=pigeon").unwrap_err(), "no such via: pigeon");
+        assert_eq!(config("volatile 1 1").unwrap_err(), "volatile needs a rate");
+    }
+
+    #[test]
+    fn spreads_clients_over_rooms() {
+        let config = config("broadcast 1 1 conns=12 rooms=4 to=pair").unwrap();
+        assert_eq!(config.groups(), 2);
+        assert_eq!(config.entry(7).room.unwrap(), "r3");
+        let message = Message::event("", None, &["pair", "r1", "r3", &"x".repeat(32)]);
+        assert_eq!(config.message(1).payload, message.payload);
+    }
+
+    #[test]
+    fn stamps() {
+        let config = config("volatile 1 1 rate=1 size=20").unwrap();
+        assert_eq!(config.stamped(42).payload, br#"42["volatile","0000000000000042xxxx"]"#);
     }
 }

@@ -2,11 +2,15 @@
 
 /// A text message.
 pub(crate) const TEXT: u8 = 0x1;
+/// A binary message.
+pub(crate) const BINARY: u8 = 0x2;
 /// The end of the connection.
 pub(crate) const CLOSE: u8 = 0x8;
 
 /// The first bit of the first byte: no fragment follows.
 const FINAL: u8 = 0x80;
+/// The second bit of the first byte: permessage-deflate (RFC 7692, section 6).
+const COMPRESSED: u8 = 0x40;
 /// The first bit of the second byte.
 const MASKED: u8 = 0x80;
 /// Instead of a length: it is in the next 2 bytes.
@@ -18,6 +22,8 @@ const LEN_64: u8 = 127;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Frame<'a> {
     pub(crate) opcode: u8,
+    /// Whether the payload is deflated. Nobody here looks into such a payload.
+    pub(crate) compressed: bool,
     pub(crate) payload: &'a [u8],
     /// The bytes of the whole frame, header included.
     pub(crate) len: usize,
@@ -50,7 +56,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Frame<'_>> {
         len => (2, usize::from(len)),
     };
     let len = header + payload_len;
-    Some(Frame { opcode: first & 0x0f, payload: bytes.get(header..len)?, len })
+    let payload = bytes.get(header..len)?;
+    Some(Frame { opcode: first & 0x0f, compressed: first & COMPRESSED != 0, payload, len })
 }
 
 #[cfg(test)]
@@ -71,7 +78,9 @@ mod tests {
             assert_eq!(parse(&bytes[..bytes.len() - 1]), None);
             let whole = bytes.len();
             bytes.push(0);
-            assert_eq!(parse(&bytes), Some(Frame { opcode: TEXT, payload: &payload, len: whole }));
+            let payload = &payload[..];
+            let frame = Frame { opcode: TEXT, compressed: false, payload, len: whole };
+            assert_eq!(parse(&bytes), Some(frame));
         }
     }
 }

@@ -1,15 +1,17 @@
 //! The loop: connects, sends, counts.
 
-use std::collections::VecDeque;
+use std::io;
 use std::time::{Duration, Instant};
 
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll};
 
+use crate::client::{self, Client, Route};
 use crate::config::{Config, Mode};
-use crate::connection::{Connection, Event, State};
-use crate::frame;
+use crate::groups::Groups;
+use crate::message::Message;
 use crate::process::{self, Cpu};
 use crate::report::Report;
+use crate::session::{Entry, Event};
 
 /// One read takes at most this much: enough that a broadcast's backlog is few calls.
 const SCRATCH: usize = 256 * 1024;
@@ -22,219 +24,289 @@ const PACED_WAIT: Duration = Duration::from_micros(200);
 ///
 /// ```text
 /// Ramping ──all connected (a storm: at once)──► Warming ──`warm`──► Measuring ──`secs`──► report
+///                                                      idle: Measuring ──► Collecting ──ack──► report
 /// ```
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     Ramping,
     Warming { since: Instant },
     Measuring { since: Instant, count: u64, server: Cpu, client: Cpu },
-}
-
-/// A broadcast that is under way.
-#[derive(Debug)]
-struct Broadcast {
-    sent: Instant,
-    /// The connections that do not have it yet.
-    missing: usize,
+    Collecting,
+    Over,
 }
 
 struct Load<'a> {
     config: &'a Config,
+    began: Instant,
+    resident_before: f64,
     poll: Poll,
-    connections: Vec<Connection>,
+    clients: Vec<Client>,
     scratch: Vec<u8>,
-    /// The frame of each event.
-    message: Vec<u8>,
+    /// What each client sends: one for all, or one each.
+    messages: Vec<Message>,
     phase: Phase,
+    ramp: Duration,
     /// Connects under way.
     connecting: usize,
     ready: usize,
     count: u64,
+    lost: u64,
     latencies: Vec<u32>,
-    broadcasts: VecDeque<Broadcast>,
-    /// How many broadcasts are over.
-    broadcasts_done: u64,
+    groups: Groups,
     /// When the next paced event is due, and whose it is.
     next_paced: Instant,
     next_sender: usize,
+    report: Option<Report>,
 }
 
 /// Runs the load; the error is for people.
 pub(crate) fn run(config: &Config) -> Result<Report, String> {
-    let began = Instant::now();
-    let resident_before = process::resident_kib(config.pid)?;
     let mut load = Load::new(config)?;
     let mut events = Events::with_capacity(4096);
-    let mut ramp = Duration::ZERO;
     loop {
         load.connect_more()?;
         let paced = config.is_paced() && !matches!(load.phase, Phase::Ramping);
         let wait = if paced { PACED_WAIT } else { IDLE_WAIT };
         match load.poll.poll(&mut events, Some(wait)) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             outcome => outcome.map_err(|error| format!("poll: {error}"))?,
         }
         for event in &events {
             load.handle(event)?;
         }
-        if began.elapsed() > config.limit {
+        if load.began.elapsed() > config.limit + config.warm + config.measured {
             let (ready, all) = (load.ready, config.connections);
             return Err(format!("gave up after {:?}: {ready} of {all} connected", config.limit));
         }
-        match load.phase {
-            Phase::Ramping => {
-                if config.mode == Mode::Storm || load.ready == config.connections {
-                    ramp = began.elapsed();
-                    load.start()?;
-                }
-            }
-            Phase::Warming { since } => {
-                if since.elapsed() >= config.warm {
-                    load.phase = Phase::Measuring {
-                        since: Instant::now(),
-                        count: load.count,
-                        server: Cpu::of(config.pid)?,
-                        client: Cpu::of(std::process::id())?,
-                    };
-                }
-            }
-            Phase::Measuring { since, count, server, client } => {
-                let measured = since.elapsed();
-                if measured >= config.measured {
-                    load.latencies.sort_unstable();
-                    return Ok(Report {
-                        mode: config.mode,
-                        connections: config.connections,
-                        ramp,
-                        measured,
-                        count: load.count - count,
-                        server: Cpu::of(config.pid)?.since(server),
-                        client: Cpu::of(std::process::id())?.since(client),
-                        resident: (resident_before, process::resident_kib(config.pid)?),
-                        latencies: load.latencies,
-                    });
-                }
-            }
-        }
-        if !matches!(load.phase, Phase::Ramping) {
-            load.send_due()?;
+        load.go_on()?;
+        if let (Phase::Over, Some(report)) = (load.phase, load.report.take()) {
+            return Ok(report);
         }
     }
 }
 
 impl<'a> Load<'a> {
     fn new(config: &'a Config) -> Result<Self, String> {
-        let mut message = Vec::new();
-        frame::push(&mut message, frame::TEXT, config.packet().as_bytes());
+        let messages = match config.mode {
+            Mode::Idle | Mode::Storm | Mode::Reconnect | Mode::Volatile => 0,
+            Mode::Broadcast => config.groups(),
+            Mode::Echo | Mode::Ack if config.namespaces => config.connections,
+            Mode::Echo | Mode::Ack => 1,
+        };
         Ok(Self {
             config,
+            began: Instant::now(),
+            resident_before: process::resident_kib(config.pid)?,
             poll: Poll::new().map_err(|error| format!("epoll: {error}"))?,
-            connections: Vec::with_capacity(config.connections),
+            clients: Vec::with_capacity(config.connections),
             scratch: vec![0; SCRATCH],
-            message,
+            messages: (0..messages).map(|index| config.message(index)).collect(),
             phase: Phase::Ramping,
+            ramp: Duration::ZERO,
             connecting: 0,
             ready: 0,
             count: 0,
+            lost: 0,
             latencies: Vec::with_capacity(1 << 20),
-            broadcasts: VecDeque::new(),
-            broadcasts_done: 0,
+            groups: Groups::new(config),
             next_paced: Instant::now(),
             next_sender: 0,
+            report: None,
         })
     }
 
     fn connect_more(&mut self) -> Result<(), String> {
-        let at_once = match self.config.mode {
-            Mode::Storm => self.config.connections,
-            _ => self.config.ramp,
-        };
-        while self.connections.len() < self.config.connections && self.connecting < at_once {
-            let connection = self.open(self.connections.len())?;
-            self.connections.push(connection);
+        let all = self.config.connections;
+        let at_once = if self.config.is_storm() { all } else { self.config.ramp };
+        while self.clients.len() < all && self.connecting < at_once {
+            let index = self.clients.len();
+            let client = self.open(index, self.config.entry(index));
+            self.clients.push(client.map_err(|error| failed(index, &error))?);
         }
         Ok(())
     }
 
-    fn open(&mut self, index: usize) -> Result<Connection, String> {
+    fn open(&mut self, index: usize, entry: Entry) -> io::Result<Client> {
         self.connecting += 1;
-        Connection::open(self.poll.registry(), Token(index), self.config.port)
-            .map_err(|error| format!("connection {index}: {error} (see ulimit -n)"))
+        let Config { port, via, deflate, .. } = *self.config;
+        let route = Route { port, via, deflate };
+        Client::open(self.poll.registry(), index, route, entry)
     }
 
-    /// Deals with what a stream is ready for. A failure of any connection fails the run: figures of a
+    /// Moves to the next phase when it is time, and sends what is due.
+    fn go_on(&mut self) -> Result<(), String> {
+        match self.phase {
+            Phase::Ramping => {
+                if self.config.is_storm() || self.ready == self.config.connections {
+                    self.ramp = self.began.elapsed();
+                    self.start()?;
+                }
+            }
+            Phase::Warming { since } => {
+                if since.elapsed() >= self.config.warm {
+                    self.phase = Phase::Measuring {
+                        since: Instant::now(),
+                        count: self.count,
+                        server: Cpu::of(self.config.pid)?,
+                        client: Cpu::of(std::process::id())?,
+                    };
+                }
+            }
+            Phase::Measuring { since, count, server, client } => {
+                let measured = since.elapsed();
+                if measured >= self.config.measured {
+                    let server = Cpu::of(self.config.pid)?.since(server);
+                    let client = Cpu::of(std::process::id())?.since(client);
+                    self.finish(measured, self.count - count, server, client)?;
+                }
+            }
+            Phase::Collecting | Phase::Over => {}
+        }
+        if matches!(self.phase, Phase::Warming { .. } | Phase::Measuring { .. }) {
+            self.send_due()?;
+        }
+        Ok(())
+    }
+
+    /// Everybody is there: the first events.
+    fn start(&mut self) -> Result<(), String> {
+        let now = Instant::now();
+        self.phase = Phase::Warming { since: now };
+        self.next_paced = now;
+        if matches!(self.config.mode, Mode::Echo | Mode::Ack) && !self.config.is_paced() {
+            for index in 0..self.clients.len() {
+                for _ in 0..self.config.depth {
+                    self.send(index, now);
+                }
+                self.flush(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The measured time is over. Memory counts once the server has collected its garbage: of idle
+    /// clients, only what they need is of interest.
+    fn finish(
+        &mut self,
+        measured: Duration,
+        count: u64,
+        server: Cpu,
+        client: Cpu,
+    ) -> Result<(), String> {
+        self.latencies.sort_unstable();
+        self.report = Some(Report {
+            mode: self.config.mode_name(),
+            connections: self.config.connections,
+            ramp: self.ramp,
+            measured,
+            count,
+            server,
+            client,
+            resident: (self.resident_before, process::resident_kib(self.config.pid)?),
+            latencies: std::mem::take(&mut self.latencies),
+            lost: self.lost,
+        });
+        self.phase = Phase::Over;
+        if self.config.mode == Mode::Idle {
+            self.phase = Phase::Collecting;
+            self.clients[0].queue(&Message::event(&self.config.namespace(0), Some(0), &["gc"]));
+            self.flush(0)?;
+        }
+        Ok(())
+    }
+
+    /// Deals with what a stream is ready for. A failure of any client fails the run: figures of a
     /// server that loses some would not compare.
-    fn handle(&mut self, event: &mio::event::Event) -> Result<(), String> {
-        let index = event.token().0;
-        if self.connections[index].state() == State::Dead {
-            return Ok(());
-        }
-        self.advance(index, event).map_err(|error| format!("connection {index}: {error}"))
+    fn handle(&mut self, ready: &mio::event::Event) -> Result<(), String> {
+        let index = client::index_of(ready.token());
+        self.advance(index, ready).map_err(|error| failed(index, &error))
     }
 
-    fn advance(&mut self, index: usize, event: &mio::event::Event) -> std::io::Result<()> {
-        let connection = &mut self.connections[index];
-        if event.is_writable() {
-            connection.handle_writable(self.poll.registry())?;
-        }
-        if !event.is_readable() {
+    fn advance(&mut self, index: usize, ready: &mio::event::Event) -> io::Result<()> {
+        let in_use = index < self.config.connections - self.config.slow;
+        if !in_use && !matches!(self.phase, Phase::Ramping) {
             return Ok(());
         }
-        connection.handle_readable(&mut self.scratch)?;
-        while let Some(event) = self.connections[index].next_event()? {
+        self.clients[index].handle_ready(self.poll.registry(), ready, &mut self.scratch)?;
+        while let Some(event) = self.clients[index].next_event(self.poll.registry())? {
             match event {
                 Event::Joined => {
                     self.connecting -= 1;
                     self.ready += 1;
-                    if self.config.mode == Mode::Storm {
-                        return self.replace(index);
+                    if self.config.is_storm() && self.leave(index)? {
+                        return Ok(());
                     }
                 }
-                Event::Message => self.handle_message(index),
+                Event::Message(stamp) => self.handle_message(index, stamp)?,
+                Event::Left => return self.replace(index),
+                Event::Probed => {}
             }
         }
-        self.connections[index].flush(self.poll.registry())
+        self.clients[index].flush(self.poll.registry())
     }
 
-    /// Counts a message, and sends the next one of its connection.
-    fn handle_message(&mut self, index: usize) {
+    /// Counts a message, and sends the next one of its client.
+    fn handle_message(&mut self, index: usize, stamp: Option<u64>) -> io::Result<()> {
         self.count += 1;
         let now = Instant::now();
-        let connection = &mut self.connections[index];
         match self.config.mode {
             Mode::Echo | Mode::Ack => {
-                if let Some(sent) = connection.sent.pop_front() {
+                if let Some(sent) = self.clients[index].sent.pop_front() {
                     if !self.config.is_paced() {
-                        connection.sent.push_back(now);
-                        connection.queue(&self.message);
+                        self.send(index, now);
                     }
                     self.record(sent, now);
                 }
             }
             Mode::Broadcast => {
-                // Each connection gets the broadcasts in order: its n-th message is the n-th of them.
-                let nth = connection.received - 1 - self.broadcasts_done;
-                if let Some(broadcast) = self.broadcasts.get_mut(nth as usize) {
-                    broadcast.missing -= 1;
-                }
-                while self.broadcasts.front().is_some_and(|broadcast| broadcast.missing == 0) {
-                    self.broadcasts_done += 1;
-                    if let Some(broadcast) = self.broadcasts.pop_front() {
-                        self.record(broadcast.sent, now);
-                    }
+                let nth = self.clients[index].received - 1;
+                if let Some(sent) = self.groups.handle_delivery(index, nth) {
+                    self.record(sent, now);
                 }
             }
-            Mode::Idle | Mode::Storm => {}
+            Mode::Volatile => {
+                if let Some(micros) = stamp {
+                    self.record(self.began + Duration::from_micros(micros), now);
+                }
+            }
+            Mode::Idle => {
+                if let (Phase::Collecting, Some(report)) = (self.phase, &mut self.report) {
+                    let resident = process::resident_kib(self.config.pid);
+                    report.resident.1 = resident.map_err(io::Error::other)?;
+                    self.phase = Phase::Over;
+                }
+            }
+            Mode::Storm | Mode::Reconnect => {}
         }
+        Ok(())
     }
 
-    /// Counts a connect of a storm, and puts a new one in its place.
-    fn replace(&mut self, index: usize) -> std::io::Result<()> {
-        self.count += 1;
-        let now = Instant::now();
-        self.record(self.connections[index].began, now);
-        self.connections[index].kill(self.poll.registry());
-        self.connections[index] = self.open(index).map_err(std::io::Error::other)?;
+    /// Counts a connect of a storm, and ends it; `true` when another one has taken its place.
+    fn leave(&mut self, index: usize) -> io::Result<bool> {
+        let resumes = self.config.mode == Mode::Reconnect;
+        if !resumes || self.clients[index].is_recovered() {
+            self.count += 1;
+            self.record(self.clients[index].began, Instant::now());
+        } else if self.clients[index].is_resuming() {
+            self.lost += 1;
+        }
+        // The end of an upgrade is still to be said.
+        self.clients[index].flush(self.poll.registry())?;
+        let gone = self.clients[index].leave();
+        if gone {
+            self.replace(index)?;
+        }
+        Ok(gone)
+    }
+
+    /// Puts a new client in the place of one that is gone.
+    fn replace(&mut self, index: usize) -> io::Result<()> {
+        let mut entry = self.config.entry(index);
+        if self.config.mode == Mode::Reconnect {
+            entry.resume = self.clients[index].resume();
+        }
+        self.clients[index].close(self.poll.registry());
+        self.clients[index] = self.open(index, entry)?;
         Ok(())
     }
 
@@ -244,51 +316,53 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// Everybody is there: the first events.
-    fn start(&mut self) -> Result<(), String> {
-        let now = Instant::now();
-        self.phase = Phase::Warming { since: now };
-        self.next_paced = now;
-        if matches!(self.config.mode, Mode::Echo | Mode::Ack) && !self.config.is_paced() {
-            for index in 0..self.connections.len() {
-                for _ in 0..self.config.depth {
-                    self.connections[index].sent.push_back(now);
-                    self.connections[index].queue(&self.message);
-                }
-                self.flush(index)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Sends what is due without an answer: paced events, broadcasts.
     fn send_due(&mut self) -> Result<(), String> {
         if self.config.is_paced() {
             let now = Instant::now();
             let gap = Duration::from_secs_f64(1.0 / self.config.rate);
             while self.next_paced <= now {
-                let index = self.next_sender;
-                self.next_sender = (index + 1) % self.connections.len();
-                self.connections[index].sent.push_back(self.next_paced);
-                self.connections[index].queue(&self.message);
-                self.flush(index)?;
+                self.send_paced()?;
                 self.next_paced += gap;
             }
         }
         if self.config.mode == Mode::Broadcast {
-            while self.broadcasts.len() < self.config.window {
-                let sent = Instant::now();
-                self.broadcasts.push_back(Broadcast { sent, missing: self.ready });
-                self.connections[0].queue(&self.message);
+            while let Some((sender, count)) = self.groups.next_due(Instant::now()) {
+                for _ in 0..count {
+                    self.clients[sender].queue(&self.messages[sender]);
+                }
+                self.flush(sender)?;
             }
-            self.flush(0)?;
         }
         Ok(())
     }
 
-    fn flush(&mut self, index: usize) -> Result<(), String> {
-        self.connections[index]
-            .flush(self.poll.registry())
-            .map_err(|error| format!("connection {index}: {error}"))
+    /// Sends the event that was due at [`Self::next_paced`].
+    fn send_paced(&mut self) -> Result<(), String> {
+        if self.config.mode == Mode::Volatile {
+            let micros = self.next_paced.duration_since(self.began).as_micros();
+            self.clients[0].queue(&self.config.stamped(micros as u64));
+            return self.flush(0);
+        }
+        let index = self.next_sender;
+        self.next_sender = (index + 1) % self.clients.len();
+        self.send(index, self.next_paced);
+        self.flush(index)
     }
+
+    /// Queues the message of a client, for [`Self::flush`].
+    fn send(&mut self, index: usize, sent: Instant) {
+        let message = if self.config.namespaces { index } else { 0 };
+        let client = &mut self.clients[index];
+        client.sent.push_back(sent);
+        client.queue(&self.messages[message]);
+    }
+
+    fn flush(&mut self, index: usize) -> Result<(), String> {
+        self.clients[index].flush(self.poll.registry()).map_err(|error| failed(index, &error))
+    }
+}
+
+fn failed(index: usize, error: &io::Error) -> String {
+    format!("client {index}: {error}")
 }

@@ -1,27 +1,38 @@
-//! A lean Socket.IO load generator (protocol 5, WebSocket only): one thread, one epoll loop, so that the
-//! server is what is measured. Linux only, for `/proc`.
+//! A lean Socket.IO load generator (protocol 5): one thread, one epoll loop, so that the server is what
+//! is measured. Linux only, for `/proc`.
 //!
 //! ```text
 //! load MODE PORT PID [key=value…]
-//!   echo       each connection keeps `depth` events ["echo", text] in flight; the server sends them back
+//!   echo       each client keeps `depth` events ["echo", text] in flight; the server sends them back
 //!   ack        the same with ["ack", text] and an ack id; the server acknowledges with the text
-//!   broadcast  one connection sends ["go", text]; the server does io.emit("b", text); `window` in flight
-//!   idle       connect, join "/", hold
+//!   broadcast  senders keep `window` broadcasts in flight: ["all", text], or by `to` within `rooms`
+//!   volatile   one client sends ["volatile", text] at a `rate`, to all, of whom `slow` do not read
+//!   idle       connect, join "/", hold; at the end ask for a garbage collection, ["gc"]
 //!   storm      keep `conns` connects under way; close each once it has joined "/"
-//! keys: conns=100 depth=1 window=1 size=32 rate=0 warm=1 secs=5 ramp=128 limit=120
+//!   reconnect  the same, and each asks for the session of the one before
+//! keys: via=websocket|polling|upgrade conns=100 ramp=128 namespaces=0 deflate=0
+//!       depth=1 size=32 binary=0 rate=0
+//!       to=all|room|others|pair rooms=1 window=1 slow=0 warm=1 secs=5 limit=60
 //! ```
 //!
-//! `rate` paces echo and ack: that many events a second over all connections, with the time counted from
-//! when each was due, so that a server that stalls does not look quick. PID is the server's process: its
-//! CPU time and memory over the measured seconds are part of the one JSON line that is printed.
-//! It ends with 1 and a message on stderr when a connection failed or nothing was measured.
+//! `rate` paces echo, ack and volatile: that many events a second over all clients, with the time counted
+//! from when each was due, so that a server that stalls does not look quick. PID is the server's process:
+//! its CPU time and memory over the measured seconds are part of the one JSON line that is printed.
+//! It ends with 1 and a message on stderr when a client failed or nothing was measured.
 
+mod client;
 mod config;
-mod connection;
 mod frame;
+mod groups;
+mod http;
 mod load;
+mod message;
+mod polling;
 mod process;
 mod report;
+mod session;
+mod stream;
+mod websocket;
 
 use std::process::ExitCode;
 

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::config::Mode;
 use crate::process::Cpu;
 
 /// The outcome of a run. Times per message are in microseconds of CPU.
 #[derive(Debug)]
 pub(crate) struct Report {
-    pub(crate) mode: Mode,
+    /// The name of the mode.
+    pub(crate) mode: &'static str,
     pub(crate) connections: usize,
     /// How long it took until all were connected.
     pub(crate) ramp: Duration,
@@ -25,6 +25,8 @@ pub(crate) struct Report {
     pub(crate) resident: (f64, f64),
     /// Round trips in microseconds, sorted.
     pub(crate) latencies: Vec<u32>,
+    /// Sessions that should have been recovered and were not.
+    pub(crate) lost: u64,
 }
 
 impl Report {
@@ -47,9 +49,9 @@ impl fmt::Display for Report {
                 r#""cpu_us":{:.3},"user_us":{:.3},"system_us":{:.3},"main_us":{:.3},"#,
                 r#""server_cores":{:.2},"client_cores":{:.2},"#,
                 r#""p50_us":{},"p99_us":{},"p999_us":{},"max_us":{},"#,
-                r#""rss_mib":{:.1},"kib_per_connection":{:.2}}}"#
+                r#""rss_mib":{:.1},"kib_per_connection":{:.2},"lost":{}}}"#
             ),
-            self.mode.name(),
+            self.mode,
             self.connections,
             self.ramp.as_secs_f64(),
             seconds,
@@ -67,6 +69,7 @@ impl fmt::Display for Report {
             self.quantile(1.0),
             after / 1024.0,
             (after - before) / self.connections as f64,
+            self.lost,
         )
     }
 }

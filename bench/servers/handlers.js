@@ -1,0 +1,68 @@
+"use strict";
+
+// What the load generator expects of a server, for any implementation with the API of Socket.IO.
+//
+// `BENCH_APP` names what the application does besides: `request` looks at the request of each client,
+// `recovery` sends each new client an event first, by which its session can be recovered.
+
+const app = process.env.BENCH_APP;
+
+/** The options of the server that the case asks for. */
+const options = JSON.parse(process.env.BENCH_OPTIONS ?? "{}");
+
+/** Frees all that nobody holds: Node.js offers that with --expose-gc, Bun in its own way. */
+function collectGarbage() {
+  if (globalThis.Bun) globalThis.Bun.gc(true);
+  else globalThis.gc?.();
+}
+
+/** Answers one client. */
+function onConnection(io, socket) {
+  if (app === "request") socket.data.agent = socket.request.headers["user-agent"];
+  const { room } = socket.handshake.auth;
+  if (room) socket.join(room);
+  if (room || (app === "recovery" && !socket.recovered)) socket.emit("welcome");
+
+  socket.on("echo", (text) => {
+    socket.emit("echo", text);
+  });
+  socket.on("bytes", (bytes) => {
+    socket.emit("bytes", bytes);
+  });
+  socket.on("ack", (text, callback) => {
+    callback(text);
+  });
+  socket.on("all", (text) => {
+    io.emit("b", text);
+  });
+  socket.on("room", (room, text) => {
+    io.to(room).emit("b", text);
+  });
+  socket.on("others", (room, text) => {
+    socket.to(room).emit("b", text);
+  });
+  socket.on("pair", (one, two, text) => {
+    io.to(one).to(two).emit("b", text);
+  });
+  socket.on("volatile", (text) => {
+    io.volatile.emit("b", text);
+  });
+  // So that the memory of idle clients is what they need.
+  socket.on("gc", (callback) => {
+    collectGarbage();
+    callback();
+  });
+}
+
+/** Puts the handlers on a server. */
+function handle(io) {
+  io.on("connection", (socket) => onConnection(io, socket));
+  io.of(/^\/n\d+$/).on("connection", (socket) => onConnection(io, socket));
+}
+
+/** Tells the benchmark that the server is there. */
+function announce(port) {
+  console.log(`listening ${port}`);
+}
+
+module.exports = { announce, handle, options };
