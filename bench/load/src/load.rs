@@ -79,7 +79,9 @@ pub(crate) fn run(config: &Config) -> Result<Report, String> {
             return Err(format!("gave up after {:?}: {ready} of {all} connected", config.limit));
         }
         load.go_on()?;
-        if let (Phase::Over, Some(report)) = (load.phase, load.report.take()) {
+        if matches!(load.phase, Phase::Over)
+            && let Some(report) = load.report.take()
+        {
             return Ok(report);
         }
     }
