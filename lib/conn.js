@@ -291,7 +291,9 @@ class Conn extends LazyEmitter {
    */
   onconnect(auth, nsp) {
     if (this._watched & INCOMING) this.showPacketIn(Record.CONNECT, nsp, undefined, auth);
-    if (this._client !== undefined) this._client.onconnectPacket(nsp, auth === null ? {} : auth);
+    // in a tick of its own, after the end of a connection that came before it: it may ask for what that one left
+    if (this._client !== undefined)
+      process.nextTick(connect, this._client, nsp, auth === null ? {} : auth);
   }
 
   /**
@@ -532,5 +534,14 @@ class Conn extends LazyEmitter {
 }
 
 function noop() {}
+
+/**
+ * @param {any} client
+ * @param {string} nsp
+ * @param {any} auth
+ */
+function connect(client, nsp, auth) {
+  client.onconnectPacket(nsp, auth);
+}
 
 module.exports = { Conn };
