@@ -136,6 +136,40 @@ test("a blocked event loop loses no client and no event", { timeout: 60_000 }, a
   assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
 });
 
+test("a client is recovered whose end and return come to JavaScript at once", async (t) => {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "recovered-"));
+  t.after(() => fs.rmSync(directory, { recursive: true }));
+  const release = path.join(directory, "release");
+  const server = spawn("recovering-server", ours, { args: [release] });
+  t.after(server.kill);
+  const { port } = await server.message();
+  const open = async () => {
+    const raw = await RawWebSocket.open(port, "/socket.io/?EIO=4&transport=websocket");
+    t.after(() => raw.destroy());
+    await raw.next();
+    return raw;
+  };
+  const old = await open();
+  old.text("40");
+  const { pid } = JSON.parse((await old.next()).slice(2));
+  const [, offset] = JSON.parse((await old.next()).slice(2));
+  assert.deepEqual(await server.message(), { recovered: false });
+  const next = await open();
+
+  old.text('42["block"]');
+  assert.equal(await server.message(), "blocked");
+  old.socket.write(frame(OPCODE.close)); // the worker answers it by itself
+  assert.deepEqual(await old.next(), { close: null });
+  next.text(`40${JSON.stringify({ pid, offset })}`);
+  fs.writeFileSync(release, "");
+
+  assert.deepEqual(await server.message(), { recovered: true });
+  next.destroy();
+  server.send("close");
+  const { code, stderr } = await server.exit();
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+});
+
 /** What a call does: its result or what it throws. */
 function outcome(call) {
   try {
