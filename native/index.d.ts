@@ -12,6 +12,67 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** The data plane as one JavaScript thread sees it. One per thread. */
 export declare class Bridge {
   /**
+   * Checks the request of a WebSocket upgrade. Gives the head of the answer; a refusal begins
+   * with "!" and is JSON: `{status, message, headers}`.
+   */
+  checkUpgrade(method: string, upgrade: string | undefined | null, key: string | undefined | null, version: string | undefined | null, protocols: string | undefined | null, extraHeaders: string): string
+  /**
+   * Answers the `Sec-WebSocket-Extensions` of an upgrade request; nothing when there is nothing
+   * to agree on.
+   *
+   * # Errors
+   * When the server is not open.
+   */
+  negotiateDeflate(server: number, offers: string): DeflateAnswer | null
+  /**
+   * Takes a WebSocket connection over: duplicates `fd`, so that JavaScript can drop its socket.
+   * `head`: bytes that came behind the upgrade request; `answer`: to be sent;
+   * `kind`: a dialect as for [`Bridge::open_polling`], 4 more for a new session.
+   *
+   * # Errors
+   * When the descriptor can't be duplicated or the server is not open.
+   */
+  adopt(server: number, token: number, sid: string, kind: number, fd: number, head: Buffer, answer: UpgradeAnswer): boolean
+  /**
+   * Like [`Bridge::adopt`], for a stream that JavaScript pumps: bytes from the peer come by
+   * [`Bridge::bridge_data`], bytes to it leave as records.
+   *
+   * # Errors
+   * When the server is not open.
+   */
+  bridgeOpen(server: number, token: number, sid: string, kind: number, head: Buffer, answer: UpgradeAnswer): boolean
+  /** Bytes from the peer of a bridged stream. */
+  bridgeData(token: number, chunk: Buffer): void
+  /** So many bytes of a bridged stream have been written. */
+  bridgeWritten(token: number, bytes: number): void
+  /** A bridged stream has ended, failed or was closed. */
+  bridgeEnd(token: number): void
+  /**
+   * What is known of a session: −1 no such session, 0 it polls, 1 it uses a WebSocket; 2 more
+   * when it speaks protocol 3.
+   */
+  lookup(server: number, sid: string): number
+  /**
+   * A handshake over polling: opens the session `sid`; the request `token` is its first poll.
+   * `dialect`: 1 for protocol 3, 2 more for bytes as base64. `jsonp`: the parameter `j`, if any.
+   *
+   * # Errors
+   * When the server is not open.
+   */
+  openPolling(server: number, token: number, sid: string, dialect: number, jsonp?: string | undefined | null): void
+  /** A GET of an open session. False: there is no such session any more. */
+  pollGet(server: number, token: number, sid: string): boolean
+  /** A POST of an open session has begun. False: there is no such session any more. */
+  pollPost(server: number, token: number, sid: string): boolean
+  /** The whole body of a POST; `binary` when its content type is `application/octet-stream`. */
+  pollBody(server: number, token: number, sid: string, body: Buffer, binary: boolean): boolean
+  /** A POST has a content type that the protocol does not allow. */
+  pollInvalidContent(server: number, token: number, sid: string): boolean
+  /** The body of a POST is longer than `maxHttpBufferSize`. */
+  pollTooLarge(server: number, token: number, sid: string): boolean
+  /** The client closed a request before it was answered. */
+  requestClosed(server: number, token: number, sid: string): boolean
+  /**
    * The bridge of this thread. Threads are started when the first server is opened, and end with
    * the last one of the process.
    *
@@ -54,67 +115,6 @@ export declare class Bridge {
    * When the batch is malformed.
    */
   flush(ops: Buffer, length: number): void
-  /**
-   * What is known of a session: −1 no such session, 0 it polls, 1 it uses a WebSocket; 2 more
-   * when it speaks protocol 3.
-   */
-  lookup(server: number, sid: string): number
-  /**
-   * A handshake over polling: opens the session `sid`; the request `token` is its first poll.
-   * `dialect`: 1 for protocol 3, 2 more for bytes as base64. `jsonp`: the parameter `j`, if any.
-   *
-   * # Errors
-   * When the server is not open.
-   */
-  openPolling(server: number, token: number, sid: string, dialect: number, jsonp?: string | undefined | null): void
-  /** A GET of an open session. False: there is no such session any more. */
-  pollGet(server: number, token: number, sid: string): boolean
-  /** A POST of an open session has begun. False: there is no such session any more. */
-  pollPost(server: number, token: number, sid: string): boolean
-  /** The whole body of a POST; `binary` when its content type is `application/octet-stream`. */
-  pollBody(server: number, token: number, sid: string, body: Buffer, binary: boolean): boolean
-  /** A POST has a content type that the protocol does not allow. */
-  pollInvalidContent(server: number, token: number, sid: string): boolean
-  /** The body of a POST is longer than `maxHttpBufferSize`. */
-  pollTooLarge(server: number, token: number, sid: string): boolean
-  /** The client closed a request before it was answered. */
-  requestClosed(server: number, token: number, sid: string): boolean
-  /**
-   * Checks the request of a WebSocket upgrade. Gives the head of the answer; a refusal begins
-   * with "!" and is JSON: `{status, message, headers}`.
-   */
-  checkUpgrade(method: string, upgrade: string | undefined | null, key: string | undefined | null, version: string | undefined | null, protocols: string | undefined | null, extraHeaders: string): string
-  /**
-   * Answers the `Sec-WebSocket-Extensions` of an upgrade request; nothing when there is nothing
-   * to agree on.
-   *
-   * # Errors
-   * When the server is not open.
-   */
-  negotiateDeflate(server: number, offers: string): DeflateAnswer | null
-  /**
-   * Takes a WebSocket connection over: duplicates `fd`, so that JavaScript can drop its socket.
-   * `head`: bytes that came behind the upgrade request; `answer`: to be sent;
-   * `kind`: a dialect as for [`Bridge::open_polling`], 4 more for a new session.
-   *
-   * # Errors
-   * When the descriptor can't be duplicated or the server is not open.
-   */
-  adopt(server: number, token: number, sid: string, kind: number, fd: number, head: Buffer, answer: UpgradeAnswer): boolean
-  /**
-   * Like [`Bridge::adopt`], for a stream that JavaScript pumps: bytes from the peer come by
-   * [`Bridge::bridge_data`], bytes to it leave as records.
-   *
-   * # Errors
-   * When the server is not open.
-   */
-  bridgeOpen(server: number, token: number, sid: string, kind: number, head: Buffer, answer: UpgradeAnswer): boolean
-  /** Bytes from the peer of a bridged stream. */
-  bridgeData(token: number, chunk: Buffer): void
-  /** So many bytes of a bridged stream have been written. */
-  bridgeWritten(token: number, bytes: number): void
-  /** A bridged stream has ended, failed or was closed. */
-  bridgeEnd(token: number): void
   /**
    * Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),
    * `rooms` (with members), `inboxBytes` (waiting for this thread).

@@ -1,38 +1,33 @@
 //! The class that JavaScript sees.
 #![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
 
+mod doors;
+mod polling;
+mod shared;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::bindgen_prelude::{Buffer, Function};
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use napi::{Env, JsString, Result, Status};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::{Env, JsString, Result};
 use napi_derive::napi;
 use rustc_hash::FxHashMap;
 
+use self::shared::{Shared, SharedWaker, Waker};
 use super::error::BorderError;
 use super::ops::Operations;
-use super::options::{DeflateAnswer, ServerConfig, UpgradeAnswer};
-use crate::engineio::{Dialect, Protocol, Transport};
-use crate::id::{Handle, Sid};
-use crate::net::adopt::duplicate;
-use crate::net::command::{Adopt, AdoptedStream, BridgeEvent, Command, PollEvent, Purpose};
+use super::options::ServerConfig;
+use crate::engineio::{Dialect, Protocol};
+use crate::id::Handle;
+use crate::net::command::Command;
 use crate::net::inbox::Inbox;
 use crate::net::runtime::Runtime;
 use crate::net::server::{Environment, Server, Sessions};
 use crate::socketio::Limits;
 use crate::socketio::config::MAX_ATTACHMENTS;
-use crate::websocket::extension::{self, Agreement};
-use crate::websocket::handshake;
-
-/// Wakes the JavaScript thread. Weak: it does not keep the process alive.
-type Waker = ThreadsafeFunction<(), (), (), Status, false, true, 0>;
-
-/// Holds the waker until the environment ends. Workers call it under the lock, and the clean-up
-/// hook takes it out under the same lock: it is never called after the environment's end.
-type SharedWaker = Arc<Mutex<Option<Waker>>>;
 
 /// The data plane as one JavaScript thread sees it. One per thread.
 #[napi]
@@ -49,14 +44,6 @@ pub struct Bridge {
     buffers: RefCell<Vec<Vec<u8>>>,
     /// Text of the batch before: its memory serves the next one.
     recycled: RefCell<String>,
-}
-
-/// What the clean-up hook of the environment needs too.
-struct Shared {
-    /// Held while a server is open.
-    runtime: Mutex<Option<Arc<Runtime>>>,
-    ended: AtomicBool,
-    waker: SharedWaker,
 }
 
 impl fmt::Debug for Bridge {
@@ -209,197 +196,6 @@ impl Bridge {
         Ok(self.operations.borrow_mut().apply(batch, &runtime)?)
     }
 
-    /// What is known of a session: −1 no such session, 0 it polls, 1 it uses a WebSocket; 2 more
-    /// when it speaks protocol 3.
-    #[napi]
-    pub fn lookup(&self, server: u32, sid: String) -> i32 {
-        let servers = self.servers.borrow();
-        let Some(server) = servers.get(&server) else { return -1 };
-        server.sessions.get(sid.as_str()).map_or(-1, |entry| {
-            i32::from(entry.transport == Transport::WebSocket)
-                + 2 * i32::from(entry.protocol == Protocol::V3)
-        })
-    }
-
-    /// A handshake over polling: opens the session `sid`; the request `token` is its first poll.
-    /// `dialect`: 1 for protocol 3, 2 more for bytes as base64. `jsonp`: the parameter `j`, if any.
-    ///
-    /// # Errors
-    /// When the server is not open.
-    #[napi]
-    pub fn open_polling(
-        &self,
-        server: u32,
-        token: u32,
-        sid: String,
-        dialect: u32,
-        jsonp: Option<String>,
-    ) -> Result<()> {
-        let server = self.server(server)?;
-        let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
-        let sid = Sid::new(&sid);
-        let mailbox = runtime.mailbox(runtime.pick());
-        let dialect = read_dialect(dialect);
-        mailbox.post_command(Command::OpenPolling { server, token, sid, dialect, jsonp });
-        Ok(())
-    }
-
-    /// A GET of an open session. False: there is no such session any more.
-    #[napi]
-    pub fn poll_get(&self, server: u32, token: u32, sid: String) -> bool {
-        self.poll(server, token, &sid, PollEvent::Get)
-    }
-
-    /// A POST of an open session has begun. False: there is no such session any more.
-    #[napi]
-    pub fn poll_post(&self, server: u32, token: u32, sid: String) -> bool {
-        self.poll(server, token, &sid, PollEvent::PostStart)
-    }
-
-    /// The whole body of a POST; `binary` when its content type is `application/octet-stream`.
-    #[napi]
-    pub fn poll_body(
-        &self,
-        server: u32,
-        token: u32,
-        sid: String,
-        body: Buffer,
-        binary: bool,
-    ) -> bool {
-        self.poll(server, token, &sid, PollEvent::PostBody { body: body.to_vec(), binary })
-    }
-
-    /// A POST has a content type that the protocol does not allow.
-    #[napi]
-    pub fn poll_invalid_content(&self, server: u32, token: u32, sid: String) -> bool {
-        self.poll(server, token, &sid, PollEvent::PostInvalidContent)
-    }
-
-    /// The body of a POST is longer than `maxHttpBufferSize`.
-    #[napi]
-    pub fn poll_too_large(&self, server: u32, token: u32, sid: String) -> bool {
-        self.poll(server, token, &sid, PollEvent::PostTooLarge)
-    }
-
-    /// The client closed a request before it was answered.
-    #[napi]
-    pub fn request_closed(&self, server: u32, token: u32, sid: String) -> bool {
-        self.poll(server, token, &sid, PollEvent::Closed)
-    }
-
-    /// Checks the request of a WebSocket upgrade. Gives the head of the answer; a refusal begins
-    /// with "!" and is JSON: `{status, message, headers}`.
-    #[napi]
-    pub fn check_upgrade(
-        &self,
-        method: String,
-        upgrade: Option<String>,
-        key: Option<String>,
-        version: Option<String>,
-        protocols: Option<String>,
-        extra_headers: String,
-    ) -> String {
-        let request = handshake::Request {
-            method: &method,
-            upgrade: upgrade.as_deref(),
-            key: key.as_deref(),
-            version: version.as_deref(),
-            protocol: protocols.as_deref(),
-        };
-        match handshake::check(&request) {
-            Ok(accept) => {
-                let mut response = Vec::with_capacity(256);
-                accept.write_response(&mut response, &extra_headers);
-                // The headers came as strings, so this is one too.
-                String::from_utf8_lossy(&response).into_owned()
-            }
-            Err(reject) => format!(
-                "!{}",
-                serde_json::json!({
-                    "status": reject.status(),
-                    "message": reject.message(),
-                    "headers": reject.extra_headers(),
-                })
-            ),
-        }
-    }
-
-    /// Answers the `Sec-WebSocket-Extensions` of an upgrade request; nothing when there is nothing
-    /// to agree on.
-    ///
-    /// # Errors
-    /// When the server is not open.
-    #[napi]
-    pub fn negotiate_deflate(&self, server: u32, offers: String) -> Result<Option<DeflateAnswer>> {
-        let server = self.server(server)?;
-        let Some(compression) = &server.compression else { return Ok(None) };
-        Ok(match extension::negotiate(&offers, compression.settings) {
-            Ok(None) => None,
-            Ok(Some((agreement, value))) => {
-                Some(DeflateAnswer { agreement: agreement.to_bits(), value })
-            }
-            Err(refusal) => Some(DeflateAnswer { agreement: 0, value: refusal.to_string() }),
-        })
-    }
-
-    /// Takes a WebSocket connection over: duplicates `fd`, so that JavaScript can drop its socket.
-    /// `head`: bytes that came behind the upgrade request; `answer`: to be sent;
-    /// `kind`: a dialect as for [`Bridge::open_polling`], 4 more for a new session.
-    ///
-    /// # Errors
-    /// When the descriptor can't be duplicated or the server is not open.
-    #[napi]
-    pub fn adopt(
-        &self,
-        server: u32,
-        token: u32,
-        sid: String,
-        kind: u32,
-        fd: i32,
-        head: Buffer,
-        answer: UpgradeAnswer,
-    ) -> Result<bool> {
-        let stream = AdoptedStream::Tcp(duplicate(fd).map_err(BorderError::TakeOver)?);
-        self.accept(server, token, &sid, kind, stream, &head, answer)
-    }
-
-    /// Like [`Bridge::adopt`], for a stream that JavaScript pumps: bytes from the peer come by
-    /// [`Bridge::bridge_data`], bytes to it leave as records.
-    ///
-    /// # Errors
-    /// When the server is not open.
-    #[napi]
-    pub fn bridge_open(
-        &self,
-        server: u32,
-        token: u32,
-        sid: String,
-        kind: u32,
-        head: Buffer,
-        answer: UpgradeAnswer,
-    ) -> Result<bool> {
-        self.accept(server, token, &sid, kind, AdoptedStream::Bridge, &head, answer)
-    }
-
-    /// Bytes from the peer of a bridged stream.
-    #[napi]
-    pub fn bridge_data(&self, token: u32, chunk: Buffer) {
-        self.bridge_event(token, BridgeEvent::Data(chunk.to_vec()));
-    }
-
-    /// So many bytes of a bridged stream have been written.
-    #[napi]
-    pub fn bridge_written(&self, token: u32, bytes: u32) {
-        self.bridge_event(token, BridgeEvent::Written(bytes as usize));
-    }
-
-    /// A bridged stream has ended, failed or was closed.
-    #[napi]
-    pub fn bridge_end(&self, token: u32) {
-        self.bridge_event(token, BridgeEvent::End);
-        self.bridged.borrow_mut().remove(&token);
-    }
-
     /// Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),
     /// `rooms` (with members), `inboxBytes` (waiting for this thread).
     #[napi]
@@ -440,91 +236,10 @@ impl Bridge {
         let servers = self.servers.borrow();
         servers.get(&server)?.sessions.get(sid).map(|entry| entry.handle)
     }
-
-    fn poll(&self, server: u32, token: u32, sid: &str, event: PollEvent) -> bool {
-        let Some(handle) = self.session(server, sid) else { return false };
-        let Some(runtime) = self.shared.runtime() else { return false };
-        let command = Command::Poll { slot: handle.slot(), token, event };
-        runtime.mailbox(handle.worker()).post_command(command);
-        true
-    }
-
-    fn accept(
-        &self,
-        server: u32,
-        token: u32,
-        sid: &str,
-        kind: u32,
-        stream: AdoptedStream,
-        head: &[u8],
-        answer: UpgradeAnswer,
-    ) -> Result<bool> {
-        let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
-        let (worker, purpose) = if kind & NEW_SESSION != 0 {
-            (runtime.pick(), Purpose::Session(Sid::new(sid)))
-        } else {
-            match self.session(server, sid) {
-                Some(handle) => (handle.worker(), Purpose::Upgrade(handle.slot())),
-                None => return Ok(false),
-            }
-        };
-        if matches!(stream, AdoptedStream::Bridge) {
-            self.bridged.borrow_mut().insert(token, worker);
-        }
-        let server = self.server(server)?;
-        let adopt = Adopt {
-            server,
-            token,
-            purpose,
-            dialect: read_dialect(kind),
-            stream,
-            head: head.to_vec(),
-            response: answer.response.into_bytes(),
-            deflate: Agreement::from_bits(answer.deflate),
-        };
-        runtime.mailbox(worker).post_command(Command::Adopt(Box::new(adopt)));
-        Ok(true)
-    }
-
-    fn bridge_event(&self, token: u32, event: BridgeEvent) {
-        let Some(&worker) = self.bridged.borrow().get(&token) else { return };
-        if let Some(runtime) = self.shared.runtime() {
-            let key = (self.environment.id, token);
-            runtime.mailbox(worker).post_command(Command::Bridge { key, event });
-        }
-    }
 }
-
-/// Set in the kind of a wire that opens a session; without it the wire is to take one over.
-const NEW_SESSION: u32 = 4;
 
 /// Reads a dialect as it crosses the border; see [`Bridge::open_polling`].
 fn read_dialect(bits: u32) -> Dialect {
     let protocol = if bits & 1 == 0 { Protocol::V4 } else { Protocol::V3 };
     Dialect { protocol, base64: bits & 2 != 0 }
-}
-
-impl Shared {
-    fn runtime(&self) -> Option<Arc<Runtime>> {
-        self.runtime.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Lets go of the workers. If nobody else needs them, they end, and this waits for that.
-    fn stop(&self) {
-        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(runtime);
-    }
-
-    /// The environment ends: nothing may call into it any more.
-    fn end(&self, environment: u32) {
-        self.ended.store(true, Ordering::Relaxed);
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(waker);
-        if let Some(runtime) = self.runtime() {
-            for worker in 0..runtime.workers() {
-                runtime.mailbox(worker).post_command(Command::DropEnvironment(environment));
-            }
-        }
-        self.stop();
-    }
 }

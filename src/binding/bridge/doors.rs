@@ -1,0 +1,181 @@
+//! How WebSocket connections come in: the handshake, take-over, and the byte bridge.
+#![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
+
+use napi::Result;
+use napi::bindgen_prelude::Buffer;
+use napi_derive::napi;
+
+use super::{Bridge, read_dialect};
+use crate::binding::error::BorderError;
+use crate::binding::options::{DeflateAnswer, UpgradeAnswer};
+use crate::id::Sid;
+use crate::net::adopt::duplicate;
+use crate::net::command::{Adopt, AdoptedStream, BridgeEvent, Command, Purpose};
+use crate::websocket::extension::{self, Agreement};
+use crate::websocket::handshake;
+
+/// Set in the kind of a wire that opens a session; without it the wire is to take one over.
+const NEW_SESSION: u32 = 4;
+
+#[napi]
+impl Bridge {
+    /// Checks the request of a WebSocket upgrade. Gives the head of the answer; a refusal begins
+    /// with "!" and is JSON: `{status, message, headers}`.
+    #[napi]
+    pub fn check_upgrade(
+        &self,
+        method: String,
+        upgrade: Option<String>,
+        key: Option<String>,
+        version: Option<String>,
+        protocols: Option<String>,
+        extra_headers: String,
+    ) -> String {
+        let request = handshake::Request {
+            method: &method,
+            upgrade: upgrade.as_deref(),
+            key: key.as_deref(),
+            version: version.as_deref(),
+            protocol: protocols.as_deref(),
+        };
+        match handshake::check(&request) {
+            Ok(accept) => {
+                let mut response = Vec::with_capacity(256);
+                accept.write_response(&mut response, &extra_headers);
+                // The headers came as strings, so this is one too.
+                String::from_utf8_lossy(&response).into_owned()
+            }
+            Err(reject) => format!(
+                "!{}",
+                serde_json::json!({
+                    "status": reject.status(),
+                    "message": reject.message(),
+                    "headers": reject.extra_headers(),
+                })
+            ),
+        }
+    }
+
+    /// Answers the `Sec-WebSocket-Extensions` of an upgrade request; nothing when there is nothing
+    /// to agree on.
+    ///
+    /// # Errors
+    /// When the server is not open.
+    #[napi]
+    pub fn negotiate_deflate(&self, server: u32, offers: String) -> Result<Option<DeflateAnswer>> {
+        let server = self.server(server)?;
+        let Some(compression) = &server.compression else { return Ok(None) };
+        Ok(match extension::negotiate(&offers, compression.settings) {
+            Ok(None) => None,
+            Ok(Some((agreement, value))) => {
+                Some(DeflateAnswer { agreement: agreement.to_bits(), value })
+            }
+            Err(refusal) => Some(DeflateAnswer { agreement: 0, value: refusal.to_string() }),
+        })
+    }
+
+    /// Takes a WebSocket connection over: duplicates `fd`, so that JavaScript can drop its socket.
+    /// `head`: bytes that came behind the upgrade request; `answer`: to be sent;
+    /// `kind`: a dialect as for [`Bridge::open_polling`], 4 more for a new session.
+    ///
+    /// # Errors
+    /// When the descriptor can't be duplicated or the server is not open.
+    #[napi]
+    pub fn adopt(
+        &self,
+        server: u32,
+        token: u32,
+        sid: String,
+        kind: u32,
+        fd: i32,
+        head: Buffer,
+        answer: UpgradeAnswer,
+    ) -> Result<bool> {
+        let stream = AdoptedStream::Tcp(duplicate(fd).map_err(BorderError::TakeOver)?);
+        self.accept(server, token, &sid, kind, stream, &head, answer)
+    }
+
+    /// Like [`Bridge::adopt`], for a stream that JavaScript pumps: bytes from the peer come by
+    /// [`Bridge::bridge_data`], bytes to it leave as records.
+    ///
+    /// # Errors
+    /// When the server is not open.
+    #[napi]
+    pub fn bridge_open(
+        &self,
+        server: u32,
+        token: u32,
+        sid: String,
+        kind: u32,
+        head: Buffer,
+        answer: UpgradeAnswer,
+    ) -> Result<bool> {
+        self.accept(server, token, &sid, kind, AdoptedStream::Bridge, &head, answer)
+    }
+
+    /// Bytes from the peer of a bridged stream.
+    #[napi]
+    pub fn bridge_data(&self, token: u32, chunk: Buffer) {
+        self.bridge_event(token, BridgeEvent::Data(chunk.to_vec()));
+    }
+
+    /// So many bytes of a bridged stream have been written.
+    #[napi]
+    pub fn bridge_written(&self, token: u32, bytes: u32) {
+        self.bridge_event(token, BridgeEvent::Written(bytes as usize));
+    }
+
+    /// A bridged stream has ended, failed or was closed.
+    #[napi]
+    pub fn bridge_end(&self, token: u32) {
+        self.bridge_event(token, BridgeEvent::End);
+        self.bridged.borrow_mut().remove(&token);
+    }
+}
+
+impl Bridge {
+    fn accept(
+        &self,
+        server: u32,
+        token: u32,
+        sid: &str,
+        kind: u32,
+        stream: AdoptedStream,
+        head: &[u8],
+        answer: UpgradeAnswer,
+    ) -> Result<bool> {
+        let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
+        let (worker, purpose) = if kind & NEW_SESSION != 0 {
+            (runtime.pick(), Purpose::Session(Sid::new(sid)))
+        } else {
+            match self.session(server, sid) {
+                Some(handle) => (handle.worker(), Purpose::Upgrade(handle.slot())),
+                None => return Ok(false),
+            }
+        };
+        if matches!(stream, AdoptedStream::Bridge) {
+            self.bridged.borrow_mut().insert(token, worker);
+        }
+        let server = self.server(server)?;
+        let adopt = Adopt {
+            server,
+            token,
+            purpose,
+            dialect: read_dialect(kind),
+            stream,
+            head: head.to_vec(),
+            response: answer.response.into_bytes(),
+            deflate: Agreement::from_bits(answer.deflate),
+        };
+        runtime.mailbox(worker).post_command(Command::Adopt(Box::new(adopt)));
+        Ok(true)
+    }
+
+    fn bridge_event(&self, token: u32, event: BridgeEvent) {
+        let Some(&worker) = self.bridged.borrow().get(&token) else { return };
+        if let Some(runtime) = self.shared.runtime() {
+            let key = (self.environment.id, token);
+            runtime.mailbox(worker).post_command(Command::Bridge { key, event });
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The requests of HTTP long-polling, and what is known of a session.
+#![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
+
+use napi::Result;
+use napi::bindgen_prelude::Buffer;
+use napi_derive::napi;
+
+use super::{Bridge, read_dialect};
+use crate::binding::error::BorderError;
+use crate::engineio::{Protocol, Transport};
+use crate::id::Sid;
+use crate::net::command::{Command, PollEvent};
+
+#[napi]
+impl Bridge {
+    /// What is known of a session: −1 no such session, 0 it polls, 1 it uses a WebSocket; 2 more
+    /// when it speaks protocol 3.
+    #[napi]
+    pub fn lookup(&self, server: u32, sid: String) -> i32 {
+        let servers = self.servers.borrow();
+        let Some(server) = servers.get(&server) else { return -1 };
+        server.sessions.get(sid.as_str()).map_or(-1, |entry| {
+            i32::from(entry.transport == Transport::WebSocket)
+                + 2 * i32::from(entry.protocol == Protocol::V3)
+        })
+    }
+
+    /// A handshake over polling: opens the session `sid`; the request `token` is its first poll.
+    /// `dialect`: 1 for protocol 3, 2 more for bytes as base64. `jsonp`: the parameter `j`, if any.
+    ///
+    /// # Errors
+    /// When the server is not open.
+    #[napi]
+    pub fn open_polling(
+        &self,
+        server: u32,
+        token: u32,
+        sid: String,
+        dialect: u32,
+        jsonp: Option<String>,
+    ) -> Result<()> {
+        let server = self.server(server)?;
+        let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
+        let sid = Sid::new(&sid);
+        let mailbox = runtime.mailbox(runtime.pick());
+        let dialect = read_dialect(dialect);
+        mailbox.post_command(Command::OpenPolling { server, token, sid, dialect, jsonp });
+        Ok(())
+    }
+
+    /// A GET of an open session. False: there is no such session any more.
+    #[napi]
+    pub fn poll_get(&self, server: u32, token: u32, sid: String) -> bool {
+        self.poll(server, token, &sid, PollEvent::Get)
+    }
+
+    /// A POST of an open session has begun. False: there is no such session any more.
+    #[napi]
+    pub fn poll_post(&self, server: u32, token: u32, sid: String) -> bool {
+        self.poll(server, token, &sid, PollEvent::PostStart)
+    }
+
+    /// The whole body of a POST; `binary` when its content type is `application/octet-stream`.
+    #[napi]
+    pub fn poll_body(
+        &self,
+        server: u32,
+        token: u32,
+        sid: String,
+        body: Buffer,
+        binary: bool,
+    ) -> bool {
+        self.poll(server, token, &sid, PollEvent::PostBody { body: body.to_vec(), binary })
+    }
+
+    /// A POST has a content type that the protocol does not allow.
+    #[napi]
+    pub fn poll_invalid_content(&self, server: u32, token: u32, sid: String) -> bool {
+        self.poll(server, token, &sid, PollEvent::PostInvalidContent)
+    }
+
+    /// The body of a POST is longer than `maxHttpBufferSize`.
+    #[napi]
+    pub fn poll_too_large(&self, server: u32, token: u32, sid: String) -> bool {
+        self.poll(server, token, &sid, PollEvent::PostTooLarge)
+    }
+
+    /// The client closed a request before it was answered.
+    #[napi]
+    pub fn request_closed(&self, server: u32, token: u32, sid: String) -> bool {
+        self.poll(server, token, &sid, PollEvent::Closed)
+    }
+}
+
+impl Bridge {
+    fn poll(&self, server: u32, token: u32, sid: &str, event: PollEvent) -> bool {
+        let Some(handle) = self.session(server, sid) else { return false };
+        let Some(runtime) = self.shared.runtime() else { return false };
+        let command = Command::Poll { slot: handle.slot(), token, event };
+        runtime.mailbox(handle.worker()).post_command(command);
+        true
+    }
+}
