@@ -1,15 +1,16 @@
 "use strict";
 
 const debug = require("debug")("engine:socket");
-const { LazyEmitter } = require("./lazy-emitter");
+const { showControlIn, showMessageIn, showPacketIn } = require("./conn-incoming");
 const { NO_COMPRESS, VOLATILE } = require("./ops");
 const { Outbox } = require("./outbox");
 const { Record } = require("./bridge");
-const { isBinary, writeText } = require("./encoder");
+const { isBinary } = require("./encoder");
 const trace = require("./engine-trace");
 const { transportError } = require("./errors");
 const { PACKET_TYPES } = require("./packet");
 const { Transport } = require("./transport");
+const { WatchedEmitter } = require("./watched-emitter");
 
 /** @typedef {import("./bridge").Bridge} Bridge */
 
@@ -21,8 +22,6 @@ const INCOMING = 8;
 
 const NAMES = ["polling", "websocket", "webtransport"];
 const POLLING = 0;
-/** What makes the type of a packet the one with attachments. */
-const BINARY = 3;
 
 /**
  * A session as programs see it (`socket.conn`).
@@ -34,7 +33,7 @@ const BINARY = 3;
  * somebody listens: "heartbeat", "flush" (packets), "drain", "packetCreate" (packet), "packet" (packet), "data" and
  * "message" (data).
  */
-class Conn extends LazyEmitter {
+class Conn extends WatchedEmitter {
   /**
    * @param {import("./engine").Engine} server
    * @param {Bridge} bridge
@@ -290,7 +289,7 @@ class Conn extends LazyEmitter {
    * @param {string} nsp
    */
   onconnect(auth, nsp) {
-    if (this._watched & INCOMING) this.showPacketIn(Record.CONNECT, nsp, undefined, auth);
+    if (this._watched & INCOMING) showPacketIn(this, Record.CONNECT, nsp, undefined, auth);
     // in a tick of its own, after the end of a connection that came before it: it may ask for what that one left
     if (this._client !== undefined)
       process.nextTick(connect, this._client, nsp, auth === null ? {} : auth);
@@ -305,13 +304,13 @@ class Conn extends LazyEmitter {
    */
   onpacket(type, nsp, id, data, attachments) {
     if (this._watched & INCOMING)
-      this.showPacketIn(type, nsp, id < 0 ? undefined : id, data, attachments);
+      showPacketIn(this, type, nsp, id < 0 ? undefined : id, data, attachments);
     if (this._client !== undefined) this._client.onpacket(type, nsp, id, data, attachments);
   }
 
   /** @param {string | Buffer} data a message of a client of a server with a parser of its own */
   onmessage(data) {
-    if (this._watched & INCOMING) this.showMessageIn(data);
+    if (this._watched & INCOMING) showMessageIn(this, data);
     if (this._client !== undefined) this._client.ondata(data);
   }
 
@@ -362,7 +361,8 @@ class Conn extends LazyEmitter {
         this._outbox?.ondrain(argument);
         break;
       case Record.CONTROL:
-        this.oncontrol(argument === 1, more);
+        if (argument === 1) this.oncontrolOut(more);
+        else if (this.readyState !== "closed") showControlIn(this, more);
         break;
       case Record.HEARTBEAT:
         this.emit("heartbeat");
@@ -392,111 +392,19 @@ class Conn extends LazyEmitter {
   }
 
   /**
-   * A packet of the protocol itself came or went.
+   * The worker has sent a packet of the protocol itself.
    *
-   * @param {boolean} out
    * @param {string} text
    * @private
    */
-  oncontrol(out, text) {
+  oncontrolOut(text) {
+    if (this.readyState === "closed") return;
     const type = PACKET_TYPES[Number(text[0])];
-    if (this.readyState === "closed" || type === undefined) return;
-    const data = text.length > 1 ? text.slice(1) : undefined;
-    if (out) {
-      if (type === "ping") trace.tracePing(this);
-      this.showPacket(type, data, { compress: true });
-      return;
-    }
-    trace.traceControl(this, type, text);
-    this.emit("packet", data === undefined ? { type } : { type, data });
-  }
-
-  /**
-   * Shows a packet that has come in, in the form in which it came.
-   *
-   * @param {number} type
-   * @param {string} nsp
-   * @param {number | undefined} id
-   * @param {any} data
-   * @param {Buffer[] | null} [attachments]
-   * @private
-   */
-  showPacketIn(type, nsp, id, data, attachments) {
-    const wireType = attachments ? type + BINARY : type;
-    const text = writeText(wireType, nsp, id, data, attachments?.length);
-    this.showMessageIn(text, { type: wireType, nsp, id, data });
-    for (const attachment of attachments ?? []) this.showMessageIn(attachment);
-  }
-
-  /**
-   * Shows what has come in to the listeners of "packet", "data" and "message".
-   *
-   * @param {any} data
-   * @param {any} [packet]
-   * @private
-   */
-  showMessageIn(data, packet) {
-    trace.traceMessage(this, data, packet);
-    this.emit("packet", { type: "message", data });
-    this.emit("data", data);
-    this.emit("message", data);
+    if (type === "ping") trace.tracePing(this);
+    this.showPacket(type, text.length > 1 ? text.slice(1) : undefined, { compress: true });
   }
 
   // --- listeners: what nobody listens to is not brought up ---
-
-  /**
-   * @param {string | symbol} name
-   * @param {(...args: any[]) => void} listener
-   */
-  on(name, listener) {
-    super.on(name, listener);
-    this.watch();
-    return this;
-  }
-
-  /**
-   * @param {string | symbol} name
-   * @param {(...args: any[]) => void} listener
-   */
-  addListener(name, listener) {
-    return this.on(name, listener);
-  }
-
-  /**
-   * @param {string | symbol} name
-   * @param {(...args: any[]) => void} listener
-   */
-  prependListener(name, listener) {
-    super.prependListener(name, listener);
-    this.watch();
-    return this;
-  }
-
-  /**
-   * @param {string | symbol} name
-   * @param {(...args: any[]) => void} listener
-   */
-  removeListener(name, listener) {
-    super.removeListener(name, listener);
-    this.watch();
-    return this;
-  }
-
-  /**
-   * @param {string | symbol} name
-   * @param {(...args: any[]) => void} listener
-   */
-  off(name, listener) {
-    return this.removeListener(name, listener);
-  }
-
-  /** @param {string | symbol} [name] */
-  removeAllListeners(name) {
-    if (name === undefined) super.removeAllListeners();
-    else super.removeAllListeners(name);
-    this.watch();
-    return this;
-  }
 
   /** Tells the worker what is listened to; called when that may have changed. */
   watch() {
