@@ -8,6 +8,7 @@ const { Record } = require("./bridge");
 const { isBinary } = require("./encoder");
 const trace = require("./engine-trace");
 const { transportError } = require("./errors");
+const { writePacket } = require("./engine-packet");
 const { PACKET_TYPES } = require("./packet");
 const { Transport } = require("./transport");
 const { WatchedEmitter } = require("./watched-emitter");
@@ -180,8 +181,10 @@ class Conn extends WatchedEmitter {
   }
 
   /**
-   * @param {string} type only "message" can be sent from here
-   * @param {any} [data]
+   * Sends an Engine.IO packet. The session goes on as if it had not been: a "close" closes nothing on this side.
+   *
+   * @param {string} type "open", "close", "ping", "pong", "message", "upgrade" or "noop"
+   * @param {any} [data] a text or bytes
    * @param {any} [options]
    * @param {(transport: Transport) => void} [callback]
    */
@@ -191,16 +194,28 @@ class Conn extends WatchedEmitter {
       options = undefined;
     }
     if (this.readyState !== "open") return;
-    if (type !== "message") {
-      debug("packet of type %s is left to the worker", type);
+    if (!PACKET_TYPES.includes(type)) {
+      debug("unknown packet type %s", type);
       return;
     }
     if (!data) data = "";
     else if (typeof data !== "string" && !isBinary(data)) data = String(data);
     const flags = options?.compress === false ? NO_COMPRESS : 0;
     if (typeof callback === "function") this.outbox();
-    if (this._watched & OUTGOING) this.showOutgoing(data, flags, options, callback);
-    this._bridge.ops.sendRaw(this._handle, flags, data);
+    if (this._watched & OUTGOING) {
+      options ??= {};
+      options.compress = flags === 0;
+      this.showPacket(type, data, options, callback);
+    }
+    const { ops } = this._bridge;
+    const text = type === "message" ? undefined : writePacket(type, data, this.protocol);
+    if (text === undefined) ops.sendRaw(this._handle, flags, data);
+    else ops.sendPacket(this._handle, flags, text);
+  }
+
+  /** Nothing is left to do: packets go to the worker as they are sent. */
+  flush() {
+    this._outbox?.flush();
   }
 
   /**
@@ -236,17 +251,14 @@ class Conn extends WatchedEmitter {
    * @param {any} encoded
    * @param {number} flags
    * @param {any} [options] those of the packets; made from the flags when left out
-   * @param {Function} [callback] called when the last packet has left
    */
-  showOutgoing(encoded, flags, options, callback) {
+  showOutgoing(encoded, flags, options) {
     if (!(this._watched & OUTGOING) || this.readyState !== "open") return;
     if (flags & VOLATILE && !this.transport.writable) return;
     options ??= flags & VOLATILE ? { volatile: true } : {};
     options.compress = (flags & NO_COMPRESS) === 0;
     const list = Array.isArray(encoded) ? encoded : [encoded];
-    for (let i = 0; i < list.length; i++) {
-      this.showPacket("message", list[i], options, i === list.length - 1 ? callback : undefined);
-    }
+    for (const message of list) this.showPacket("message", message, options);
   }
 
   /**

@@ -18,8 +18,9 @@ const WATCH = 9;
 const SEND_RAW = 10;
 const MARK = 11;
 const MULTICAST = 12;
+const SEND_PACKET = 13;
 
-/** Flags of SEND, SEND_BINARY, BROADCAST, SEND_RAW and MULTICAST. */
+/** Flags of what is sent. */
 const VOLATILE = 1;
 const NO_COMPRESS = 2;
 
@@ -153,6 +154,19 @@ class Ops {
   send(handle, flags, text) {
     let at = this.reserve(10 + textRoom(text));
     this.buffer[at] = SEND;
+    at = this.u32(at + 1, handle);
+    this.buffer[at] = flags;
+    this.length = this.text(at + 1, text);
+  }
+
+  /**
+   * @param {number} handle
+   * @param {number} flags NO_COMPRESS
+   * @param {string} text an Engine.IO packet that is not a message: its digit and its data
+   */
+  sendPacket(handle, flags, text) {
+    let at = this.reserve(10 + textRoom(text));
+    this.buffer[at] = SEND_PACKET;
     at = this.u32(at + 1, handle);
     this.buffer[at] = flags;
     this.length = this.text(at + 1, text);

@@ -16,6 +16,7 @@
 //! | 10 | send raw | handle, flags, binary `u8`, bytes |
 //! | 11 | mark | handle |
 //! | 12 | multicast | flags, messages, count, handle… |
+//! | 13 | send packet | handle, flags, text: the packet's digit and its data |
 //!
 //! `messages` are one message, a count, and so many more messages. The length before a message has
 //! its top bit set when the message is binary.
@@ -162,6 +163,12 @@ impl Operations {
                 let flags = reader.u8()?;
                 let messages: Arc<[Outgoing]> = reader.messages()?.into();
                 self.multicast(flags, &messages, reader)?;
+            }
+            13 => {
+                let handle = reader.handle()?;
+                let flags = reader.u8()?;
+                let packet = String::from_utf8_lossy(reader.bytes()?).into_owned();
+                self.command(handle, Command::SendPacket { slot: handle.slot(), flags, packet })?;
             }
             _ => return None,
         }

@@ -22,7 +22,8 @@ const CLOSE_TIMEOUT: u64 = 30_000;
 /// Something that waits for a poll, or for the upgrade.
 #[derive(Debug)]
 enum Queued {
-    Control(Cow<'static, str>),
+    /// A packet that is no message, and whether it may be compressed.
+    Control(Cow<'static, str>, bool),
     Message(OutMessage),
 }
 
@@ -66,9 +67,9 @@ impl Polling {
         }
     }
 
-    pub(super) fn push_control(&mut self, text: Cow<'static, str>) {
+    pub(super) fn push_control(&mut self, text: Cow<'static, str>, compress: bool) {
         self.bytes += text.len();
-        self.queue.push(Queued::Control(text));
+        self.queue.push(Queued::Control(text, compress));
     }
 
     pub(super) fn push_message(&mut self, message: OutMessage) {
@@ -101,9 +102,9 @@ impl Polling {
         let mut compress = false;
         for queued in self.take_queue() {
             match queued {
-                Queued::Control(packet) => {
+                Queued::Control(packet, may_compress) => {
                     form.encode_text(&mut out, &packet);
-                    compress = true;
+                    compress |= may_compress;
                 }
                 Queued::Message(message) => {
                     form.encode_message(&mut out, &message);
@@ -165,7 +166,7 @@ impl Polling {
         let any = !queue.is_empty();
         for queued in queue {
             actions.push(match queued {
-                Queued::Control(packet) => Action::SendText(Link::Main, packet),
+                Queued::Control(packet, _) => Action::SendText(Link::Main, packet),
                 Queued::Message(message) => Action::SendMessage(message),
             });
         }

@@ -237,6 +237,18 @@ impl Session {
         }
     }
 
+    /// Takes a packet that is not a message and must wait, as its digit and its data; otherwise
+    /// like [`Session::buffer`].
+    pub fn buffer_packet(&mut self, packet: String, compress: bool) {
+        if !self.is_open() {
+            return;
+        }
+        match &mut self.wire {
+            Wire::WebSocket => self.actions.push(Action::SendText(Link::Main, packet.into())),
+            Wire::Polling(polling) => polling.push_control(packet.into(), compress),
+        }
+    }
+
     /// Answers a GET that waits with all that is buffered.
     pub fn flush(&mut self) {
         if let Wire::Polling(polling) = &mut self.wire
@@ -382,7 +394,7 @@ impl Session {
     fn send_control(&mut self, text: Cow<'static, str>) {
         match &mut self.wire {
             Wire::WebSocket => self.actions.push(Action::SendText(Link::Main, text)),
-            Wire::Polling(polling) => polling.push_control(text),
+            Wire::Polling(polling) => polling.push_control(text, true),
         }
     }
 

@@ -34,6 +34,15 @@ pub enum Command {
         /// The messages, in order.
         messages: Vec<Outgoing>,
     },
+    /// One Engine.IO packet that is not a message.
+    SendPacket {
+        /// The client.
+        slot: u32,
+        /// [`NO_COMPRESS`].
+        flags: u8,
+        /// Its digit and its data.
+        packet: String,
+    },
     /// One packet to many clients.
     Broadcast {
         /// The clients, as they were when the packet was emitted.

@@ -153,7 +153,7 @@ impl Connection {
         match action {
             Action::SendText(link, text) => {
                 if let Some(wire) = self.wire(link) {
-                    wire.write_text(worker, &text);
+                    wire.write_text(worker, &text, true);
                 }
             }
             Action::SendMessage(message) => {

@@ -139,6 +139,11 @@ impl Worker {
                     connection.send(&self.context, flags, &messages);
                 }
             }
+            Command::SendPacket { slot, flags, packet } => {
+                if let Some(connection) = self.connection(slot) {
+                    connection.send_packet(&self.context, flags, packet);
+                }
+            }
             Command::Broadcast { group, flags, messages } => {
                 let frames = SharedFrames::new(&messages);
                 let connections = self.connections.borrow();

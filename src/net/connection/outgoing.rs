@@ -58,6 +58,26 @@ impl Connection {
         }
     }
 
+    /// Sends one packet that is not a message. The session does not know of it: it is the
+    /// program's own, and what the client answers is treated as ever.
+    pub fn send_packet(self: &Rc<Self>, worker: &Context, flags: u8, packet: String) {
+        let mut state = self.state.borrow_mut();
+        let compress = flags & NO_COMPRESS == 0;
+        match state.session.route() {
+            Route::WebSocket => {
+                if let Some(wire) = &state.main {
+                    wire.write_text(worker, &packet, compress);
+                }
+            }
+            Route::Buffer => {
+                state.session.buffer_packet(packet, compress);
+                drop(state);
+                self.flush_later(worker);
+            }
+            Route::Closed => {}
+        }
+    }
+
     /// Sends what others get too.
     pub fn send_shared(self: &Rc<Self>, worker: &Context, flags: u8, frames: &SharedFrames<'_>) {
         let state = self.state.borrow();
@@ -92,6 +112,11 @@ impl Connection {
             session.buffer(OutMessage { data: data.clone(), binary, compress });
         }
         drop(state);
+        self.flush_later(worker);
+    }
+
+    /// Lets what is buffered go out when all operations of the batch are done.
+    fn flush_later(self: &Rc<Self>, worker: &Context) {
         if !self.unflushed.replace(true) {
             worker.add_unflushed(Rc::<Self>::clone(self));
         }

@@ -24,9 +24,9 @@ impl Wire {
         self.queue(worker, |out| out.extend_from_slice(bytes));
     }
 
-    /// Queues one text frame.
-    pub fn write_text(self: &Rc<Self>, worker: &Context, text: &str) {
-        if let Some(deflate) = self.deflates(true, text.len()) {
+    /// Queues one text frame. `compress`: whether it may be compressed.
+    pub fn write_text(self: &Rc<Self>, worker: &Context, text: &str, compress: bool) {
+        if let Some(deflate) = self.deflates(compress, text.len()) {
             return self.write_deflated(worker, deflate, OpCode::Text, b"", text.as_bytes());
         }
         self.queue(worker, |out| {
