@@ -198,8 +198,6 @@ class Conn extends WatchedEmitter {
       debug("unknown packet type %s", type);
       return;
     }
-    if (!data) data = "";
-    else if (typeof data !== "string" && !isBinary(data)) data = String(data);
     const flags = options?.compress === false ? NO_COMPRESS : 0;
     if (typeof callback === "function") this.outbox();
     if (this._watched & OUTGOING) {
@@ -207,6 +205,8 @@ class Conn extends WatchedEmitter {
       options.compress = flags === 0;
       this.showPacket(type, data, options, callback);
     }
+    if (!data) data = "";
+    else if (typeof data !== "string" && !isBinary(data)) data = String(data);
     const { ops } = this._bridge;
     const text = type === "message" ? undefined : writePacket(type, data, this.protocol);
     if (text === undefined) ops.sendRaw(this._handle, flags, data);
