@@ -1,7 +1,8 @@
 "use strict";
 
 // What comes in on a connection, shown to those who listen to Engine.IO packets. Nobody else pays for it: see
-// Conn#watch().
+// Conn#watch(). Each packet is shown in a tick of its own, as all that comes up is: so it stays in order with an upgrade
+// of the transport, with the handlers of the events before it, and with the end.
 
 const trace = require("./engine-trace");
 const { writeText } = require("./encoder");
@@ -19,13 +20,14 @@ const BINARY = 3;
  * @param {number} type
  * @param {string} nsp
  * @param {number | undefined} id
- * @param {any} data
+ * @param {any} data read now: who gets the packet puts the attachments into it
  * @param {Buffer[] | null} [attachments]
  */
 function showPacketIn(conn, type, nsp, id, data, attachments) {
   const wireType = attachments ? type + BINARY : type;
   const text = writeText(wireType, nsp, id, data, attachments?.length);
-  showMessageIn(conn, text, { type: wireType, nsp, id, data });
+  trace.traceDecoded(text, wireType, attachments?.length, nsp, id, data);
+  showMessageIn(conn, text);
   for (const attachment of attachments ?? []) showMessageIn(conn, attachment);
 }
 
@@ -34,10 +36,18 @@ function showPacketIn(conn, type, nsp, id, data, attachments) {
  *
  * @param {Conn} conn
  * @param {any} data
- * @param {any} [packet] the Socket.IO packet that it is
  */
-function showMessageIn(conn, data, packet) {
-  trace.traceMessage(conn, data, packet);
+function showMessageIn(conn, data) {
+  process.nextTick(emitMessage, conn, data);
+}
+
+/**
+ * @param {Conn} conn
+ * @param {any} data
+ */
+function emitMessage(conn, data) {
+  if (conn.readyState === "closed") return;
+  trace.traceMessage(conn, data);
   conn.emit("packet", { type: "message", data });
   conn.emit("data", data);
   conn.emit("message", data);
@@ -50,6 +60,15 @@ function showMessageIn(conn, data, packet) {
  * @param {string} text
  */
 function showControlIn(conn, text) {
+  process.nextTick(emitControl, conn, text);
+}
+
+/**
+ * @param {Conn} conn
+ * @param {string} text
+ */
+function emitControl(conn, text) {
+  if (conn.readyState === "closed") return;
   const type = PACKET_TYPES[Number(text[0])];
   trace.traceControl(conn, type, text);
   conn.emit("packet", text.length > 1 ? { type, data: text.slice(1) } : { type });

@@ -374,7 +374,7 @@ class Conn extends WatchedEmitter {
         break;
       case Record.CONTROL:
         if (argument === 1) this.oncontrolOut(more);
-        else if (this.readyState !== "closed") showControlIn(this, more);
+        else showControlIn(this, more);
         break;
       case Record.HEARTBEAT:
         this.emit("heartbeat");

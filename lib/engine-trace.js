@@ -45,14 +45,28 @@ function traceOpen(conn) {
 /**
  * @param {Conn} conn
  * @param {any} data a message
- * @param {any} [packet] the Socket.IO packet that the worker has read in it
  */
-function traceMessage(conn, data, packet) {
+function traceMessage(conn, data) {
   if (websocket.enabled && conn.transportName === "websocket") {
     websocket('received "%s"', typeof data === "string" ? `4${data}` : data);
   }
   socket("received packet message");
-  if (packet !== undefined && trace.parser) parser("decoded %s as %j", data, packet);
+}
+
+/**
+ * A worker has decoded a Socket.IO packet.
+ *
+ * @param {string} text what it was
+ * @param {number} type
+ * @param {number | undefined} attachments
+ * @param {string} nsp
+ * @param {number | undefined} id
+ * @param {any} data
+ */
+function traceDecoded(text, type, attachments, nsp, id, data) {
+  if (!trace.parser) return;
+  // what is not there is not shown
+  parser("decoded %s as %j", text, { type, attachments, nsp, id, data: data ?? undefined });
 }
 
 /**
@@ -108,6 +122,7 @@ module.exports = {
   showsControl,
   showsIncoming,
   traceControl,
+  traceDecoded,
   traceMessage,
   traceOpen,
   tracePing,

@@ -188,3 +188,25 @@ scenario(
     assert.equal(socket.connected, true);
   },
 );
+
+scenario("upgrade: what comes right behind the upgrade packet comes after it", async (stage) => {
+  const { session, socket } = await pollingPair(stage);
+  const { conn } = socket;
+  const seen = [];
+  conn.on("packet", ({ type, data }) => seen.push(["packet", type, data, conn.transport.name]));
+  conn.on("data", (data) => seen.push(["data", data]));
+  conn.on("upgrading", ({ name }) => seen.push(["upgrading", name]));
+  conn.on("upgrade", ({ name }) => seen.push(["upgrade", name]));
+  socket.on("x", (n) => seen.push(["x", n, conn.transport.name]));
+  const raw = await stage.webSocket(`${WEBSOCKET}&sid=${session.sid}`);
+  await session.post('42["x",1]');
+  raw.text("2probe");
+  assert.equal(await raw.next(), "3probe");
+  const handled = until(socket, "x");
+  raw.socket.cork();
+  raw.text("5");
+  raw.text('42["x",2]');
+  raw.socket.uncork();
+  await handled;
+  stage.trace("seen", seen);
+});

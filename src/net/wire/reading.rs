@@ -167,7 +167,12 @@ impl Wire {
             // there.
             Incoming::Text(text) if self.is_open() => {
                 if let Some(connection) = connection {
-                    connection.handle_text(now, self.link.get(), text);
+                    let link = self.link.get();
+                    connection.handle_text(now, link, text);
+                    if link == Link::Probe {
+                        // JavaScript hears of the upgrade before it gets what comes right behind.
+                        connection.settle(worker);
+                    }
                 }
                 ControlFlow::Continue(())
             }
