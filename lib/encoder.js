@@ -120,8 +120,21 @@ function writeText(type, nsp, id, data, attachments, replacer) {
  */
 function encodeText(type, nsp, id, data, attachments, replacer) {
   const text = writeText(type, nsp, id, data, attachments, replacer);
-  if (trace.parser) debug("encoded %j as %s", { type, nsp, id, data }, text);
+  if (trace.parser) debug("encoded %j as %s", shown(type, nsp, id, data, attachments), text);
   return text;
+}
+
+/**
+ * @param {number} type
+ * @param {string | undefined} nsp
+ * @param {number | undefined} id
+ * @param {any} data
+ * @param {number} [attachments]
+ * @returns {Packet} the packet as the debug scope shows it: with its keys in the order in which upstream has them
+ */
+function shown(type, nsp, id, data, attachments) {
+  if (attachments !== undefined) return { type, nsp, data, id, attachments };
+  return type === PacketType.ACK ? { id, type, data, nsp } : { type, data, id, nsp };
 }
 
 /**
@@ -135,7 +148,7 @@ function encodeText(type, nsp, id, data, attachments, replacer) {
  * @returns {string | any[]} the text; or, with attachments, an array of the text and then the attachments as they were given
  */
 function encode(type, nsp, id, data, replacer) {
-  if (trace.parser) debug("encoding packet %j", { type, nsp, id, data });
+  if (trace.parser) debug("encoding packet %j", shown(type, nsp, id, data));
   if ((type === PacketType.EVENT || type === PacketType.ACK) && hasBinary(data)) {
     /** @type {any[]} */
     const attachments = [];

@@ -12,12 +12,18 @@ if (process.argv[3] === "client") {
   const { io: connect } = require("socket.io-client");
   const client = connect(process.argv[4], { reconnection: false });
   client.on("question", (reply) => reply("answer"));
-  client.on("bytes", () => client.emit("enough"));
+  client.on("bytes", () => {
+    const other = client.io.socket("/other", { auth: { token: "secret" } });
+    other.on("connect", () => {
+      client.emit("blob", Buffer.from("blob"), new Uint8Array([1, 2]), () => client.emit("enough"));
+    });
+  });
   client.io.engine.on("upgrade", () => client.emit("hello", "you", () => {}));
 } else {
   const httpServer = http.createServer();
   const io = new Server(httpServer);
   io.use((socket, next) => next());
+  io.of("/other");
   io.on("connection", (socket) => {
     socket.join("room");
     socket.on("hello", (text, reply) => {
@@ -26,6 +32,11 @@ if (process.argv[3] === "client") {
         socket.leave("room");
         socket.emit("bytes", Buffer.from("bytes"));
       });
+    });
+    socket.on("blob", (first, second, reply) => {
+      io.emit("all", { of: "you" });
+      io.of("/other").emit("all", first);
+      reply(second);
     });
     socket.on("enough", () => socket.disconnect(true));
     socket.on("disconnect", () => io.close());

@@ -87,9 +87,16 @@ async function tell(implementation) {
   return scopes;
 }
 
+/** What the parser has told, for comparison: without the ids of sockets. */
+const parsed = (told) =>
+  told["socket.io-parser"].map((line) => line.replace(/"sid":"[\w-]{20}"/g, '"sid":"<id>"'));
+
+const lines = {};
+
 for (const implementation of selected([oracle, ours])) {
   test(`DEBUG tells of a session on ${implementation.name}`, async () => {
     const told = await tell(implementation);
+    lines[implementation.name] = parsed(told);
     for (const [scope, moments] of Object.entries(MOMENTS)) {
       const text = (told[scope] ?? []).join("\n");
       for (const moment of moments)
@@ -101,6 +108,11 @@ for (const implementation of selected([oracle, ours])) {
     }
   });
 }
+
+test("the parser tells the same of each packet", () => {
+  if (oracle.name in lines && ours.name in lines)
+    assert.deepEqual(lines[ours.name], lines[oracle.name]);
+});
 
 test("a session tells nothing when nobody asks", async () => {
   const child = spawn("debug-session", ours, { env: { DEBUG: "" } });
