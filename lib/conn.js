@@ -62,6 +62,8 @@ class Conn extends WatchedEmitter {
     this._handle = handle;
     /** @private */
     this._transportIndex = NAMES.indexOf(form.transport);
+    /** @private whether the current transport carries bytes as they are */
+    this._takesBytes = form.takesBytes !== false;
     /** @type {Transport | undefined} @private */
     this._transport = undefined;
     /** @type {Transport | undefined} @private the one that probes */
@@ -115,7 +117,7 @@ class Conn extends WatchedEmitter {
   }
 
   get transport() {
-    this._transport ??= new Transport(this, this.transportName);
+    this._transport ??= new Transport(this, this.transportName, this._takesBytes);
     return this._transport;
   }
 
@@ -198,13 +200,24 @@ class Conn extends WatchedEmitter {
       debug("unknown packet type %s", type);
       return;
     }
-    const flags = options?.compress === false ? NO_COMPRESS : 0;
     if (typeof callback === "function") this.outbox();
     if (this._watched & OUTGOING) {
       options ??= {};
-      options.compress = flags === 0;
+      options.compress = options.compress !== false;
       this.showPacket(type, data, options, callback);
     }
+    this.writePacket(type, data, options);
+  }
+
+  /**
+   * Hands an Engine.IO packet to the worker.
+   *
+   * @param {string} type
+   * @param {any} data
+   * @param {any} [options]
+   */
+  writePacket(type, data, options) {
+    const flags = options?.compress === false ? NO_COMPRESS : 0;
     if (!data) data = "";
     else if (typeof data !== "string" && !isBinary(data)) data = String(data);
     const { ops } = this._bridge;
@@ -347,7 +360,8 @@ class Conn extends WatchedEmitter {
         trace.traceProbe(this, NAMES[this.server.transportOfDoor(argument)]);
         this.server.onupgrading(this, argument);
         if (this.listenerCount("upgrading") > 0) {
-          this._next = new Transport(this, NAMES[this.server.transportOfDoor(argument)]);
+          const name = NAMES[this.server.transportOfDoor(argument)];
+          this._next = new Transport(this, name, this.server.takesBytes(argument));
           this.emit("upgrading", this._next);
         }
         break;
@@ -356,6 +370,8 @@ class Conn extends WatchedEmitter {
         this.upgrading = false;
         this.upgraded = true;
         this._transportIndex = this.server.transportOfDoor(argument);
+        this._takesBytes = this.server.takesBytes(argument);
+        this._transport?.replace();
         this._transport = this._next;
         this._next = undefined;
         this.server.onupgraded(this, argument);

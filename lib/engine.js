@@ -567,8 +567,10 @@ class Engine extends EventEmitter {
         ? new KeptRequest(req, peer)
         : new RequestInfo(req, peer)
       : NO_ORIGIN;
+    /** @type {import("./verify").Known} */
     let form = FORMS[index];
     if (door instanceof WebTransportDoor) form = { ...form, transport: "webtransport" };
+    else if (req?._query.b64) form = { ...form, takesBytes: false };
     const kind = door ? door.kind : "polling";
     if (debug.enabled) debug('handshaking client "%s"', sid);
     const conn = new Conn(this, bridge, handle, sid, form, origin, kind);
@@ -651,6 +653,15 @@ class Engine extends EventEmitter {
   transportOfDoor(token) {
     const door = /** @type {any} */ (this.bridge().doors.get(token));
     return door === undefined ? WebSocketDoor.prototype.transport : door.transport;
+  }
+
+  /**
+   * @param {number} token
+   * @returns {boolean} whether who came by this door takes bytes as they are, and not as base64
+   */
+  takesBytes(token) {
+    const door = /** @type {any} */ (this.bridge().doors.get(token));
+    return !door?.req?._query.b64;
   }
 
   /** @param {Conn} conn */

@@ -13,6 +13,7 @@ const { ENGINE_ERRORS } = require("./errors");
  * @typedef {object} Known an open session
  * @property {string} transport its current one
  * @property {number} protocol
+ * @property {boolean} [takesBytes] false: its client wants them as base64
  */
 
 // a header value is made of tabs, spaces, and visible or high characters
