@@ -9,6 +9,9 @@ type ReadyState = "opening" | "open" | "closing" | "closed";
 /** How a connection came in (see {@link EngineSocket.door}). */
 export type Door = "takeover" | "bridge" | "polling";
 
+/** The types of the packets of the Engine.IO protocol. */
+export type EnginePacketType = "open" | "close" | "ping" | "pong" | "message" | "upgrade" | "noop";
+
 /** What carries a session at the moment. */
 export declare abstract class Transport extends EventEmitter {
   /** The session id. */
@@ -18,6 +21,7 @@ export declare abstract class Transport extends EventEmitter {
   /** The revision of the Engine.IO protocol: 3 for Socket.IO 2.x clients, else 4. */
   protocol: 3 | 4;
   protected discarded: boolean;
+  /** Whether bytes travel as they are; false for a client that asked for base64. */
   protected supportsBinary: boolean;
   /** The state of the transport. */
   get readyState(): "open" | "closing" | "closed";
@@ -26,6 +30,8 @@ export declare abstract class Transport extends EventEmitter {
   abstract get name(): string;
   /** Marks the transport as one that may be closed, as an upgrade does with the old one. */
   discard(): void;
+  /** Sends packets that are not shown to `packetCreate` and `flush` listeners. */
+  send(packets: Array<{ type: EnginePacketType; data?: any; options?: SendOptions }>): void;
   /** Closes the transport. */
   close(fn?: () => void): void;
 }
@@ -82,6 +88,16 @@ export declare class EngineSocket extends EventEmitter {
   send(data: any, options?: SendOptions, callback?: (transport: Transport) => void): this;
   /** The same as {@link send}. */
   write(data: any, options?: SendOptions, callback?: (transport: Transport) => void): this;
+  /**
+   * Sends an Engine.IO packet of any type (upstream has this method too, undeclared). It changes nothing in the session:
+   * a `close` tells the client to go and leaves it to the client.
+   */
+  sendPacket(
+    type: EnginePacketType,
+    data?: any,
+    options?: SendOptions,
+    callback?: (transport: Transport) => void,
+  ): void;
   /** Closes the connection; `discard` drops what is not sent yet. */
   close(discard?: boolean): void;
 }

@@ -17,6 +17,10 @@ async function openCluster({ lib, defer }) {
   for (let i = 0; i < 2; i++) {
     const httpServer = http.createServer();
     const engine = new ClusterEngine(cluster, { pingInterval: 20_000 });
+    // its timer for a session that ends while no GET waits would keep the process
+    engine.on("connection", ({ transport }) => {
+      transport.closeTimeout = 1_000;
+    });
     engine.attach(httpServer, { path: "/socket.io/" });
     const io = new lib.Server();
     assert.equal(io.bind(engine), io);

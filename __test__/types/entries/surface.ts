@@ -43,7 +43,9 @@ expectTrue<Same<Missing<OurServer, UpServer>, OldChain | "clients" | "nsps" | "o
 expectTrue<Same<Missing<OurNamespace, UpNamespace>, OldChain | "clients" | "connected">>();
 expectTrue<Same<Missing<OurSocket, UpSocket>, OldChain>>();
 expectTrue<Same<Missing<Ours.ServerOptions, Upstream.ServerOptions>, "workers" | "origins">>();
-expectTrue<Same<Missing<OurSocket["conn"], UpSocket["conn"]>, "door" | "writeBuffer">>();
+expectTrue<
+  Same<Missing<OurSocket["conn"], UpSocket["conn"]>, "door" | "sendPacket" | "writeBuffer">
+>();
 
 // The simple types are the same.
 expectTrue<Same<Upstream.DisconnectReason, Ours.DisconnectReason>>();

@@ -4,7 +4,7 @@
 
 const IN_WORKERS = "The transports are in the workers; programs see their name and state.";
 const PROTECTED =
-  "For subclasses of the engine only; the engine of this package is not made of these parts.";
+  "For subclasses only; our engine is not made of these parts. `bind()` takes a subclass of npm `engine.io`'s.";
 const ACCEPTED = "Accepted, without effect: the workers compress.";
 
 /** @param {string[]} keys @param {string} reason */
@@ -36,7 +36,7 @@ const REASONS = Object.freeze({
     ),
     IN_WORKERS,
   ),
-  ...all(["send", "doClose", "upgradesTo"].map(transport), IN_WORKERS),
+  ...all(["doClose", "upgradesTo"].map(transport), IN_WORKERS),
   ...all(["error", "packet", "close", "ready", "drain", "headers"].map(transportEvent), IN_WORKERS),
   "engine.io Socket: open": "Emitted before anybody can listen.",
   "option perMessageDeflate": "Off by default in both.",

@@ -89,7 +89,7 @@ const EVENTS = [
   ],
   ["Socket", ["socket.io/dist/socket.js"], ["socket.js"]],
   ["engine.io Server", ["engine.io/build/server.js"], ["engine.js", "middleware.js", "outbox.js"]],
-  ["engine.io Socket", ["engine.io/build/socket.js"], ["conn.js", "outbox.js"]],
+  ["engine.io Socket", ["engine.io/build/socket.js"], ["conn.js", "conn-incoming.js", "outbox.js"]],
   [
     "engine.io Transport",
     [
