@@ -51,6 +51,22 @@ fn polling_an_answer_may_be_compressed_when_one_of_its_packets_may() {
 }
 
 #[test]
+fn polling_packets_of_the_program_wait_in_order_with_messages() {
+    for compress in [false, true] {
+        let mut bench = Bench::polling();
+        bench.session.buffer_packet("3one".to_owned(), compress);
+        bench.session.buffer(OutMessage { compress: false, ..message(b"two", false) });
+        bench.session.buffer_packet("6".to_owned(), false);
+        assert_eq!(bench.session.buffered(), 8);
+        bench.session.handle_get(bench.now, RequestId(1));
+        let body = Body::Payload { text: b"3one\x1e4two\x1e6".to_vec(), compress };
+        let answer = Action::Respond { request: RequestId(1), status: 200, body };
+        assert_eq!(bench.raw_actions(), [answer, Action::Drain]);
+        assert!(bench.session.is_open());
+    }
+}
+
+#[test]
 fn polling_a_post_carries_packets_and_is_answered_with_ok() {
     let mut bench = Bench::polling();
     assert_eq!(
