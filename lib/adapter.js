@@ -21,7 +21,7 @@ class NativeAdapter extends Adapter {
   /** @param {any} nsp */
   constructor(nsp) {
     super(nsp);
-    /** @private @type {import("./bridge").Bridge | undefined} */
+    /** @protected @type {import("./bridge").Bridge | undefined} */
     this._bridge = undefined;
     /** @private @type {Map<string, number>} the mirrored rooms */
     this._numbers = new Map();
@@ -258,7 +258,7 @@ class NativeAdapter extends Adapter {
    */
   deliver(packet, encoded, opts) {
     const flags = flagsOf(opts.flags);
-    if (this.nsp._outgoing > 0 || this.isWatched()) {
+    if (this.isShown) {
       const options = this.isWatched() ? packetOptions(encoded, opts.flags) : undefined;
       this.forEach(opts, (socket) => {
         socket.notifyOutgoingListeners(packet);
@@ -294,6 +294,11 @@ class NativeAdapter extends Adapter {
     clientCountCallback(count);
   }
 
+  /** Whether somebody looks at what is broadcast: its sockets, or their connections */
+  get isShown() {
+    return this.nsp._outgoing > 0 || this.isWatched();
+  }
+
   /**
    * @returns {boolean} whether somebody looks at what connections are sent
    * @private
@@ -319,12 +324,27 @@ class NativeAdapter extends Adapter {
    */
   fanOut(encoded, flags, opts) {
     if (this._bridge === undefined) return; // nobody has connected yet
-    let to;
-    if (opts.rooms.size > 0) to = this.targets(opts.rooms);
-    else to = this._everyone === NOT_MIRRORED ? [] : [this._everyone];
-    if (to.length === 0) return;
-    const except = opts.except && opts.except.size > 0 ? this.targets(opts.except) : NONE;
-    this._bridge.ops.broadcast(flags, to, except, encoded);
+    const to = this.receivers(opts);
+    if (to.length > 0) this._bridge.ops.broadcast(flags, to, this.excepted(opts), encoded);
+  }
+
+  /**
+   * @param {any} opts
+   * @returns {number[]} the targets of a broadcast
+   * @protected
+   */
+  receivers({ rooms }) {
+    if (rooms.size > 0) return this.targets(rooms);
+    return this._everyone === NOT_MIRRORED ? NONE : [this._everyone];
+  }
+
+  /**
+   * @param {any} opts
+   * @returns {number[]} the targets that are left out
+   * @protected
+   */
+  excepted({ except }) {
+    return except && except.size > 0 ? this.targets(except) : NONE;
   }
 }
 

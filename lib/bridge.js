@@ -35,6 +35,13 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @property {(token: number, chunk: Buffer) => void} bridgeData
  * @property {(token: number, bytes: number) => void} bridgeWritten
  * @property {(token: number) => void} bridgeEnd
+ * @property {(maxBytes: number, first: number) => number} openRecovery
+ * @property {(log: number) => void} closeRecovery
+ * @property {(log: number, pid: string, sid: string, rooms: readonly number[], size: number, now: number) => { key: number, forgotten: number[] } | null} persistSession
+ * @property {(log: number, pid: string, last: number, oldest: number) => { key: number, sid: string, rooms: number[] } | null} restoreSession
+ * @property {(log: number, session: number, last: number) => any[][] | null} missedPackets
+ * @property {(log: number, oldest: number) => { forgotten: number[], empty: boolean } | null} expireRecovery
+ * @property {(log: number) => number[]} unusedRecoveryRooms
  * @property {() => string} stats
  */
 

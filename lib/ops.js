@@ -19,6 +19,8 @@ const SEND_RAW = 10;
 const MARK = 11;
 const MULTICAST = 12;
 const SEND_PACKET = 13;
+const KEEP = 14;
+const REPLAY = 15;
 
 /** Flags of what is sent. */
 const VOLATILE = 1;
@@ -29,6 +31,16 @@ const TARGET_CONNECTION = 0x80000000;
 
 /** Marks the length of a message as that of bytes instead of a text. */
 const BINARY = 0x80000000;
+
+/**
+ * How a packet is kept for those who come back.
+ *
+ * @typedef {object} Kept
+ * @property {number} log
+ * @property {number} time ms
+ * @property {readonly number[]} rooms that it is for, by the numbers that the log knows; none: for everybody
+ * @property {readonly number[]} except rooms that are left out
+ */
 
 /**
  * @typedef {Buffer & { utf8Write(text: string, offset: number, length?: number): number }} Utf8Buffer
@@ -52,6 +64,8 @@ class Ops {
     this.buffer = allocate(INITIAL_SIZE);
     this.length = 0;
     this.scheduled = false;
+    /** the number of the batch that is being written */
+    this.batch = 0;
     /** @type {any[] | null} what the MULTICAST carries that was written last */
     this.cast = null;
     this.castFlags = 0;
@@ -69,6 +83,7 @@ class Ops {
     const { length } = this;
     if (length === 0) return;
     this.length = 0;
+    this.batch++;
     this.cast = null;
     const { buffer } = this;
     if (buffer.length > INITIAL_SIZE) this.buffer = allocate(INITIAL_SIZE); // give a big one back
@@ -105,6 +120,15 @@ class Ops {
     buffer[at + 2] = value >>> 16;
     buffer[at + 3] = value >>> 24;
     return at + 4;
+  }
+
+  /**
+   * @param {number} at
+   * @param {number} value a whole number
+   * @returns {number} the position after it
+   */
+  u64(at, value) {
+    return this.u32(this.u32(at, value), value / 2 ** 32);
   }
 
   /**
@@ -203,6 +227,42 @@ class Ops {
   }
 
   /**
+   * Sends a packet to whom it is for now, and keeps it for those who come back.
+   *
+   * @param {Kept} kept
+   * @param {number} flags
+   * @param {readonly number[]} to targets; none: it is sent in another way
+   * @param {readonly number[]} except targets
+   * @param {string | any[]} encoded a text, or the messages of a packet
+   */
+  keep(kept, flags, to, except, encoded) {
+    const messages = typeof encoded === "string" ? [encoded] : messagesOf(encoded);
+    const numbers = kept.rooms.length + kept.except.length + to.length + except.length;
+    let at = this.reserve(30 + 4 * numbers + messagesRoom(messages));
+    this.buffer[at] = KEEP;
+    at = this.u64(this.u32(at + 1, kept.log), kept.time);
+    at = this.targets(this.targets(at, kept.rooms), kept.except);
+    this.buffer[at] = flags;
+    at = this.targets(this.targets(at + 1, to), except);
+    this.length = this.messages(at, messages);
+  }
+
+  /**
+   * Sends a client what it has missed.
+   *
+   * @param {number} handle
+   * @param {number} log
+   * @param {number} session
+   * @param {number} last the number of the packet that it has got last
+   */
+  replay(handle, log, session, last) {
+    let at = this.reserve(25);
+    this.buffer[at] = REPLAY;
+    at = this.u32(this.u32(at + 1, handle), log);
+    this.length = this.u64(this.u64(at, session), last);
+  }
+
+  /**
    * Sends a packet that is being sent to many, one call for each: as long as nothing else is written between two
    * calls, the second only adds its target to the operation of the first, and the worker encodes the packet once.
    *
@@ -239,7 +299,7 @@ class Ops {
 
   /**
    * @param {number} at
-   * @param {number[]} targets
+   * @param {readonly number[]} targets
    * @returns {number} the position after them
    */
   targets(at, targets) {

@@ -1,8 +1,11 @@
 "use strict";
 
-const { NativeAdapter } = require("./adapter");
+const { NativeAdapter, flagsOf } = require("./adapter");
+const { getBridge } = require("./bridge");
 const { invalidOption } = require("./errors");
 const { PacketType } = require("./packet");
+const { RestoredSession } = require("./restored-session");
+const { RoomNumbers } = require("./room-numbers");
 
 const RECOVERY_DEFAULTS = Object.freeze({
   maxDisconnectionDuration: 2 * 60 * 1000, // ms
@@ -11,76 +14,17 @@ const RECOVERY_DEFAULTS = Object.freeze({
 });
 
 const SWEEP_INTERVAL = 60 * 1000; // ms; nothing is served late by it, it only gives memory back
-const PACKET_OVERHEAD = 256; // bytes that a stored packet takes beside its messages, about
-const SESSION_OVERHEAD = 512; // bytes that a session takes beside its rooms, about; what `data` holds is the program's
 
-/**
- * @typedef {object} Stored
- * @property {string | any[]} encoded as it was sent: what the program does to its arguments later does not matter
- * @property {Set<any>} rooms
- * @property {Set<any>} except
- * @property {number} emittedAt ms
- * @property {number} size bytes
- */
+/** Packets and sessions are in logs beside the rooms; they go when nobody can ask for them any more. */
+const logs = new FinalizationRegistry(({ native, log }) => native.closeRecovery(log));
 
-/**
- * The last packets of a namespace, oldest first. Each has a number, one higher than that of the packet before, so that one
- * is found without a search.
- */
-class PacketLog {
-  /** @param {number} maxBytes how much is kept; what is older goes */
-  constructor(maxBytes) {
-    this.maxBytes = maxBytes;
-    this.bytes = 0;
-    /** the number of the oldest packet that is kept */
-    this.first = 0;
-    /** @type {(Stored | undefined)[]} the kept ones from `head` on */
-    this.slots = [];
-    this.head = 0;
-  }
+const NOT_OPEN = -1;
 
-  /** The number of the packet that comes next. */
-  get next() {
-    return this.first + this.slots.length - this.head;
-  }
+/** @type {number[]} */
+const NOBODY = [];
 
-  /** @param {Stored} packet */
-  push(packet) {
-    this.slots.push(packet);
-    this.bytes += packet.size;
-    while (this.bytes > this.maxBytes) this.shift();
-  }
-
-  /** @param {number} time ms; what is older goes */
-  expire(time) {
-    for (;;) {
-      const oldest = this.slots[this.head];
-      if (oldest === undefined || oldest.emittedAt >= time) return;
-      this.shift();
-    }
-  }
-
-  /** @private */
-  shift() {
-    this.bytes -= /** @type {Stored} */ (this.slots[this.head]).size;
-    this.slots[this.head++] = undefined;
-    this.first++;
-    // moving the rest costs less than what has been taken out: constant time per packet
-    if (this.head * 2 >= this.slots.length) {
-      this.slots = this.slots.slice(this.head);
-      this.head = 0;
-    }
-  }
-
-  /**
-   * @param {number} number
-   * @yields {Stored} the packets from this number on
-   */
-  *from(number) {
-    for (let i = this.head + number - this.first; i < this.slots.length; i++)
-      yield /** @type {Stored} */ (this.slots[i]);
-  }
-}
+/** @type {ReadonlySet<any>} */
+const NO_ROOMS = new Set();
 
 /**
  * The adapter behind the option `connectionStateRecovery`: it remembers who was in which room, and what was sent, so that a
@@ -91,6 +35,9 @@ class PacketLog {
  *
  * An event that is neither volatile nor awaits an acknowledgement is stored as it was sent, and ends with an offset that
  * names it; a client that comes back gives the offset of the last event that it has got.
+ *
+ * What is stored is in the addon (`src/socketio/recovery.rs`). Here are the names of rooms, what programs keep in
+ * `socket.data`, and the count of the packets: each knows its number when it is encoded.
  */
 class RecoveryAdapter extends NativeAdapter {
   /** @param {any} nsp */
@@ -105,11 +52,17 @@ class RecoveryAdapter extends NativeAdapter {
     /** @private ms */
     this._maxAge = maxDisconnectionDuration;
     /** @private */
-    this._log = new PacketLog(maxStoredBytes);
-    /** @type {Map<string, any>} by pid, in the order in which they were lost */
-    this.sessions = new Map();
-    /** @private bytes */
-    this._sessionBytes = 0;
+    this._maxBytes = maxStoredBytes;
+    /** @private the number of the log, once somebody has come: what was sent before, nobody has missed */
+    this._log = NOT_OPEN;
+    /** @private the number of the packet that comes next */
+    this._next = 0;
+    /** @private the batch of operations in which a packet was stored last */
+    this._storedIn = -1;
+    /** @private @type {Map<number, any>} what programs keep with the sessions, by their keys */
+    this._kept = new Map();
+    /** @private */
+    this._roomNumbers = new RoomNumbers();
     /** @private begins every offset: an argument of the program must not be taken for one */
     this._prefix = Date.now().toString(36) + ".";
     /** @type {NodeJS.Timeout | undefined} @private runs while something is stored */
@@ -119,6 +72,26 @@ class RecoveryAdapter extends NativeAdapter {
   close() {
     clearInterval(this._sweeper);
     this._sweeper = undefined;
+  }
+
+  /** @param {any} socket */
+  onconnected(socket) {
+    this.open();
+    super.onconnected(socket);
+  }
+
+  /**
+   * @returns {import("./bridge").Bridge}
+   * @private
+   */
+  open() {
+    const bridge = (this._bridge ??= getBridge(this.nsp.server.opts.workers));
+    if (this._log === NOT_OPEN) {
+      const { native } = bridge;
+      this._log = native.openRecovery(whole(this._maxBytes), this._next);
+      logs.register(this, { native, log: this._log });
+    }
+    return bridge;
   }
 
   /**
@@ -134,31 +107,53 @@ class RecoveryAdapter extends NativeAdapter {
       super.broadcast(packet, opts);
       return;
     }
-    packet.data.push(this._prefix + this._log.next.toString(36));
-    const encoded = this.encode(packet);
-    this.sweepFromNowOn();
-    this._log.push({
-      encoded,
-      rooms: opts.rooms,
-      except: opts.except,
-      emittedAt: Date.now(),
-      size: PACKET_OVERHEAD + sizeOf(encoded),
-    });
+    packet.data.push(this._prefix + this._next.toString(36));
+    if (this._log === NOT_OPEN) {
+      this._next++;
+      super.broadcast(packet, opts);
+    } else {
+      this.store(packet, this.encode(packet), opts);
+    }
+  }
+
+  /**
+   * Stores a packet and sends it; in one operation, unless somebody wants to see it first.
+   *
+   * @param {any} packet
+   * @param {string | any[]} encoded what encode() made of it
+   * @param {any} opts { rooms, except, flags }
+   * @private
+   */
+  store(packet, encoded, opts) {
+    const { ops } = this.open();
+    if (this._roomNumbers.crowded) this.releaseRooms();
+    const kept = {
+      log: this._log,
+      time: Date.now(),
+      rooms: this._roomNumbers.of(opts.rooms),
+      except: this._roomNumbers.of(opts.except ?? NO_ROOMS),
+    };
+    const apart = this.oneByOne || this.isShown;
+    const to = apart ? NOBODY : this.receivers(opts);
+    ops.keep(kept, flagsOf(opts.flags), to, apart ? NOBODY : this.excepted(opts), encoded);
+    this._next++;
+    this._storedIn = ops.batch;
+    this._sweeper ??= this.startSweeper();
     if (this.oneByOne) super.broadcast(packet, opts);
-    else this.deliver(packet, encoded, opts);
+    else if (apart) this.deliver(packet, encoded, opts);
   }
 
   /** @param {any} session { sid, pid, rooms, data } */
-  persistSession(session) {
-    this.forget(session.pid);
-    session.disconnectedAt = Date.now();
-    this.sessions.set(session.pid, session);
-    this._sessionBytes += SESSION_OVERHEAD + sizeOf(session.rooms);
-    for (const pid of this.sessions.keys()) {
-      if (this._sessionBytes <= this._log.maxBytes) break;
-      this.forget(pid);
-    }
-    this.sweepFromNowOn();
+  persistSession({ sid, pid, rooms, data }) {
+    const { native } = this.open();
+    if (this._roomNumbers.crowded) this.releaseRooms();
+    const numbers = this._roomNumbers.of(rooms);
+    const size = sizeOf(rooms);
+    const persisted = native.persistSession(this._log, pid, sid, numbers, size, Date.now());
+    if (persisted === null) return;
+    this._kept.set(persisted.key, data);
+    for (const key of persisted.forgotten) this._kept.delete(key);
+    this._sweeper ??= this.startSweeper();
   }
 
   /**
@@ -167,105 +162,87 @@ class RecoveryAdapter extends NativeAdapter {
    * @returns {any} the session with what it has missed, in a promise; null when it can't be recovered
    */
   restoreSession(pid, offset) {
-    const session = this.sessions.get(pid);
-    if (session === undefined) return null;
-    if (session.disconnectedAt + this._maxAge < Date.now()) {
-      this.forget(pid);
-      return null;
-    }
+    const last = this.numberOf(offset);
+    if (last === -1 || this._log === NOT_OPEN) return null;
+    const bridge = this.open();
+    if (this._storedIn === bridge.ops.batch) bridge.ops.flush(); // it may push out others
+    const found = bridge.native.restoreSession(this._log, pid, last, this.oldest());
+    if (found === null) return null;
+    const { key, sid } = found;
     // recovered already: a second socket with its id would take the first one's place
-    if (this.nsp.sockets.has(session.sid)) return null;
-    const number = this.numberOf(offset);
-    if (number === -1) return null;
-    const missedMessages = [];
-    for (const stored of this._log.from(number + 1)) {
-      if (concerns(session.rooms, stored)) missedMessages.push(stored.encoded);
-    }
-    const { server } = this.nsp;
-    return Promise.resolve({
-      ...session,
-      missedMessages,
-      /** The same, decoded, as adapters give them. */
-      get missedPackets() {
-        return missedMessages.map((encoded) => decode(server._parser, encoded));
-      },
-    });
+    if (this.nsp.sockets.has(sid)) return null;
+    const rooms = found.rooms.map((number) => this._roomNumbers.name(number));
+    const state = { sid, pid, rooms, data: this._kept.get(key) };
+    const parser = this.nsp.server._parser;
+    return Promise.resolve(
+      new RestoredSession(state, { bridge, parser, log: this._log, key, last }),
+    );
   }
 
   /**
    * @param {string} offset
-   * @returns {number} of the packet that it names; -1 when it is none of ours, or one after it is gone
+   * @returns {number} of the packet that it names; -1 when it is none of ours
    * @private
    */
   numberOf(offset) {
     if (!offset.startsWith(this._prefix)) return -1;
     const digits = offset.slice(this._prefix.length);
     const number = Number.parseInt(digits, 36);
-    if (number.toString(36) !== digits) return -1;
-    // the packet itself may be gone: it is those after it that are missed
-    return number >= this._log.first - 1 && number < this._log.next ? number : -1;
+    return number < this._next && number >= 0 && number.toString(36) === digits ? number : -1;
   }
 
   /**
-   * @param {any} pid
+   * @returns {number} when that was lost which is just not too old
    * @private
    */
-  forget(pid) {
-    const session = this.sessions.get(pid);
-    if (session === undefined) return;
-    this.sessions.delete(pid);
-    this._sessionBytes -= SESSION_OVERHEAD + sizeOf(session.rooms);
+  oldest() {
+    return whole(Date.now() - this._maxAge);
   }
 
   /** @private */
-  sweepFromNowOn() {
-    this._sweeper ??= setInterval(() => this.sweep(), SWEEP_INTERVAL).unref();
+  startSweeper() {
+    return setInterval(() => this.sweep(), SWEEP_INTERVAL).unref();
   }
 
   /** Forgets what is too old. */
   sweep() {
-    const time = Date.now() - this._maxAge;
-    for (const [pid, session] of this.sessions) {
-      if (session.disconnectedAt >= time) break; // those after it were lost later
-      this.forget(pid);
-    }
-    this._log.expire(time);
-    if (this.sessions.size === 0 && this._log.bytes === 0) this.close();
+    const { native, ops } = this.open();
+    ops.flush();
+    const expired = native.expireRecovery(this._log, this.oldest());
+    if (expired === null) return;
+    for (const key of expired.forgotten) this._kept.delete(key);
+    this.releaseRooms();
+    if (expired.empty) this.close();
+  }
+
+  /**
+   * Gives up the numbers of rooms that nothing refers to any more.
+   *
+   * @private
+   */
+  releaseRooms() {
+    const { native, ops } = this.open();
+    ops.flush(); // what is under way refers to rooms too
+    this._roomNumbers.release(native.unusedRecoveryRooms(this._log));
   }
 }
 
 /**
- * @param {any[]} rooms of the session
- * @param {Stored} packet
- * @returns {boolean} whether it would have been sent to the socket
+ * @param {any} number
+ * @returns {number} the next whole one that the addon takes
  */
-function concerns(rooms, packet) {
-  if (packet.rooms.size > 0 && !rooms.some((room) => packet.rooms.has(room))) return false;
-  return !rooms.some((room) => packet.except.has(room));
+function whole(number) {
+  return Math.min(Math.max(Math.ceil(number) || 0, 0), Number.MAX_SAFE_INTEGER);
 }
 
 /**
- * @param {any} parts a text, or a list of texts and anything binary
- * @returns {number} the bytes that it takes, about
+ * @param {any[]} rooms
+ * @returns {number} the bytes that their names take, about
  */
-function sizeOf(parts) {
-  if (typeof parts === "string") return parts.length;
+function sizeOf(rooms) {
   let size = 0;
-  for (const part of parts) size += part?.length ?? part?.byteLength ?? part?.size ?? 0;
+  for (const room of rooms) size += room?.length ?? 0;
   return size;
 }
 
-/**
- * @param {any} parser
- * @param {string | any[]} encoded
- * @returns {any} the data of the packet
- */
-function decode(parser, encoded) {
-  const decoder = new parser.Decoder();
-  let data;
-  decoder.on("decoded", (/** @type {any} */ packet) => (data = packet.data));
-  for (const message of Array.isArray(encoded) ? encoded : [encoded]) decoder.add(message);
-  return data;
-}
-
-module.exports = { PacketLog, RECOVERY_DEFAULTS, RecoveryAdapter };
+module.exports = { RECOVERY_DEFAULTS, RecoveryAdapter };

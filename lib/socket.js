@@ -9,6 +9,7 @@ const { buildHandshake } = require("./handshake");
 const { generateId } = require("./ids");
 const { BroadcastOperator } = require("./operator");
 const { PacketType, RESERVED_EVENTS } = require("./packet");
+const { RestoredSession } = require("./restored-session");
 const { trace } = require("./trace");
 
 /** @typedef {import("./packet").Packet} Packet */
@@ -90,12 +91,8 @@ class Socket extends Routing {
     this.pid = session.pid;
     for (const room of session.rooms) this.join(room);
     this._data = session.data;
-    if (session.missedMessages !== undefined) {
-      // of our own adapter: as they were sent the first time
-      for (const encoded of session.missedMessages) this.client.sendEncoded(encoded);
-    } else {
-      for (const data of session.missedPackets) this.packet({ type: PacketType.EVENT, data });
-    }
+    if (session instanceof RestoredSession) session.sendMissed(this.client);
+    else for (const data of session.missedPackets) this.packet({ type: PacketType.EVENT, data });
     this.recovered = true;
   }
 

@@ -120,6 +120,32 @@ export declare class Bridge {
    * `rooms` (with members), `inboxBytes` (waiting for this thread).
    */
   stats(): string
+  /**
+   * Opens a log that keeps up to `max_bytes` of packets, and as much of sessions; gives its
+   * number. The first packet that is kept gets the number `first`.
+   */
+  openRecovery(maxBytes: number, first: number): number
+  /** Forgets a log. */
+  closeRecovery(log: number): void
+  /**
+   * Keeps a session that was lost at the time `now`. `size`: what the names of its rooms take, in
+   * bytes. Nothing when there is no such log.
+   */
+  persistSession(log: number, pid: string, sid: string, rooms: Array<number>, size: number, now: number): PersistedSession | null
+  /**
+   * The session `pid`, if it was lost at `oldest` or later and all that came after the packet
+   * `last` is kept.
+   */
+  restoreSession(log: number, pid: string, last: number, oldest: number): RestoredSession | null
+  /**
+   * The packets that a session has missed since `last`, each as its messages; nothing when one is
+   * gone. For those who want to see them: to send them there is an operation.
+   */
+  missedPackets(log: number, session: number, last: number): Array<Array<string | Buffer>> | null
+  /** Forgets what was sent or lost before the time `oldest`. */
+  expireRecovery(log: number, oldest: number): ExpiredSessions | null
+  /** The numbers of rooms that nothing kept refers to. */
+  unusedRecoveryRooms(log: number): Array<number>
 }
 
 /** The answer to the offers of a client. */
@@ -150,6 +176,32 @@ export interface DeflateConfig {
   threshold: number
   /** 0 (none) to 9 (best). */
   level: number
+}
+
+/** What is left after the oldest has gone. */
+export interface ExpiredSessions {
+  /** The keys of those that are forgotten. */
+  forgotten: Array<number>
+  /** Whether nothing is kept any more. */
+  empty: boolean
+}
+
+/** What came of keeping a session. */
+export interface PersistedSession {
+  /** Names the session. */
+  key: number
+  /** The keys of those that had to go for it. */
+  forgotten: Array<number>
+}
+
+/** A session as it comes back. */
+export interface RestoredSession {
+  /** Names the session. */
+  key: number
+  /** The id of its socket. */
+  sid: string
+  /** The numbers of its rooms. */
+  rooms: Array<number>
 }
 
 /**

@@ -7,7 +7,7 @@
 //! | [`id`] | the ids | no |
 //! | [`websocket`] | RFC 6455 frames and messages | no |
 //! | [`engineio`] | Engine.IO packets, payloads, sessions | no |
-//! | [`socketio`] | Socket.IO packets, attachments, rooms | no |
+//! | [`socketio`] | Socket.IO packets, attachments, rooms, recovery | no |
 //! | `net` (feature `net`) | worker threads, sockets, timers, queues | tokio |
 //! | `binding` (feature `node`) | Node.js: batches up and down | napi |
 //!

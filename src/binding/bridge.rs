@@ -5,7 +5,7 @@ mod doors;
 mod polling;
 mod shared;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -84,7 +84,7 @@ impl Bridge {
             shared,
             environment,
             wanted_workers: workers as usize,
-            operations: RefCell::new(Operations::new(0)),
+            operations: RefCell::default(),
             servers: RefCell::default(),
             next_server: Cell::new(1),
             bridged: RefCell::default(),
@@ -191,9 +191,9 @@ impl Bridge {
     /// When the batch is malformed.
     #[napi]
     pub fn flush(&self, ops: Buffer, length: u32) -> Result<()> {
-        let Some(runtime) = self.shared.runtime() else { return Ok(()) };
+        let runtime = self.shared.runtime();
         let batch = ops.get(..length as usize).unwrap_or(&ops);
-        Ok(self.operations.borrow_mut().apply(batch, &runtime)?)
+        Ok(self.operations().apply(batch, runtime.as_deref())?)
     }
 
     /// Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),
@@ -213,6 +213,11 @@ impl Bridge {
 }
 
 impl Bridge {
+    /// What is kept on this thread.
+    pub(super) fn operations(&self) -> RefMut<'_, Operations> {
+        self.operations.borrow_mut()
+    }
+
     /// Sees to it that there are workers.
     fn start(&self) -> std::result::Result<(), BorderError> {
         let mut shared = self.shared.runtime.lock().unwrap_or_else(PoisonError::into_inner);
@@ -221,8 +226,7 @@ impl Bridge {
         }
         if shared.is_none() {
             let runtime = Runtime::acquire(self.wanted_workers).map_err(BorderError::Start)?;
-            // There are no members left: rooms begin anew, for as many workers as there are now.
-            *self.operations.borrow_mut() = Operations::new(runtime.workers());
+            self.operations().restart(runtime.workers());
             *shared = Some(runtime);
         }
         Ok(())

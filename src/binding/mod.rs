@@ -5,9 +5,13 @@
 //! | [`bridge`] | the class [`bridge::Bridge`], what JavaScript sees |
 //! | [`ops`] | the batch down: rooms and targets are looked up here, on the JavaScript thread |
 //! | [`options`] | a server's options as they cross the border |
+//! | [`logs`] | the logs of connection state recovery |
+//! | [`recovery`] | what JavaScript asks of them by calls |
 //! | [`error`] | what can go wrong on the way |
 
 pub mod bridge;
 pub mod error;
+pub mod logs;
 pub mod ops;
 pub mod options;
+pub mod recovery;

@@ -17,13 +17,16 @@
 //! | 11 | mark | handle |
 //! | 12 | multicast | flags, messages, count, handle… |
 //! | 13 | send packet | handle, flags, text: the packet's digit and its data |
+//! | 14 | broadcast and keep | log `u32`, time `u64`, count, room…, count, excepted room…, as 3 |
+//! | 15 | send what was missed | handle, log, session `u64`, packet `u64` |
 //!
 //! `messages` are one message, a count, and so many more messages. The length before a message has
 //! its top bit set when the message is binary.
 //!
 //! A target is a room, or a handle with the top bit set. Rooms live here, on the JavaScript
 //! thread: a broadcast is turned into snapshots of the members, one per worker, at its place in
-//! the order of operations.
+//! the order of operations. The rooms that a log of connection state recovery knows have numbers of
+//! their own.
 
 use std::sync::Arc;
 
@@ -31,9 +34,11 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::error::BorderError;
+use super::logs::{Logs, Messages};
 use crate::id::Handle;
 use crate::net::command::{Batch, Command, Outgoing};
 use crate::net::runtime::Runtime;
+use crate::socketio::recovery::packets::{RoomList, StoredPacket};
 use crate::socketio::{Group, Rooms, Target};
 
 /// Set in a target that is one client and not a room.
@@ -42,10 +47,12 @@ const SINGLE: u32 = 1 << 31;
 /// Set in the length of a message that is binary.
 const BINARY: u32 = 1 << 31;
 
-/// Applies batches: keeps the rooms, and sorts operations by worker.
-#[derive(Debug)]
+/// Applies batches: keeps the rooms and the logs, and sorts operations by worker.
+#[derive(Debug, Default)]
 pub struct Operations {
     rooms: Rooms,
+    /// The logs of connection state recovery.
+    pub(super) logs: Logs,
     /// One batch per worker, filled while a batch is read.
     batches: Vec<Batch>,
     targets: Vec<Target>,
@@ -53,14 +60,11 @@ pub struct Operations {
 }
 
 impl Operations {
-    /// No rooms; operations are sorted to `workers` workers.
-    pub fn new(workers: usize) -> Self {
-        Self {
-            rooms: Rooms::new(workers),
-            batches: (0..workers).map(|_| Batch::default()).collect(),
-            targets: Vec::new(),
-            excepted: Vec::new(),
-        }
+    /// From now on operations are sorted to `workers` new workers. They have no connections, so
+    /// rooms begin anew; what the logs hold stays.
+    pub fn restart(&mut self, workers: usize) {
+        self.rooms = Rooms::new(workers);
+        self.batches = (0..workers).map(|_| Batch::default()).collect();
     }
 
     /// Number of rooms with members.
@@ -68,11 +72,12 @@ impl Operations {
         self.rooms.len()
     }
 
-    /// Reads a whole batch and hands its operations to the workers.
+    /// Reads a whole batch and hands its operations to the workers; without workers, only the logs
+    /// take note of it.
     ///
     /// # Errors
     /// When the batch does not follow the format; what came before the fault is carried out.
-    pub fn apply(&mut self, batch: &[u8], runtime: &Runtime) -> Result<(), BorderError> {
+    pub fn apply(&mut self, batch: &[u8], runtime: Option<&Runtime>) -> Result<(), BorderError> {
         let mut reader = Reader { bytes: batch, at: 0 };
         let mut result = Ok(());
         while !reader.is_empty() {
@@ -84,8 +89,10 @@ impl Operations {
             }
         }
         for (worker, batch) in self.batches.iter_mut().enumerate() {
-            if !batch.is_empty() {
-                runtime.mailbox(worker).post(batch);
+            match runtime {
+                Some(runtime) if !batch.is_empty() => runtime.mailbox(worker).post(batch),
+                Some(_) => {}
+                None => *batch = Batch::default(),
             }
         }
         result
@@ -106,16 +113,7 @@ impl Operations {
                 self.command(handle, Command::Send { slot: handle.slot(), flags, messages })?;
             }
             3 => {
-                let flags = reader.u8()?;
-                reader.targets(&mut self.targets)?;
-                reader.targets(&mut self.excepted)?;
-                let messages: Arc<[Outgoing]> = reader.messages()?.into();
-                let targets = self.rooms.targets(&self.targets, &self.excepted);
-                for (worker, group) in targets.groups {
-                    let messages = Arc::clone(&messages);
-                    let command = Command::Broadcast { group, flags, messages };
-                    self.batches.get_mut(worker)?.command(command);
-                }
+                self.broadcast(reader)?;
             }
             4 => {
                 let handle = reader.handle()?;
@@ -161,7 +159,7 @@ impl Operations {
             }
             12 => {
                 let flags = reader.u8()?;
-                let messages: Arc<[Outgoing]> = reader.messages()?.into();
+                let messages = reader.shared_messages()?;
                 self.multicast(flags, &messages, reader)?;
             }
             13 => {
@@ -170,19 +168,49 @@ impl Operations {
                 let packet = String::from_utf8_lossy(reader.bytes()?).into_owned();
                 self.command(handle, Command::SendPacket { slot: handle.slot(), flags, packet })?;
             }
+            14 => {
+                let log = reader.u32()?;
+                let time = reader.u64()?;
+                let rooms = reader.rooms()?;
+                let except = reader.rooms()?;
+                let messages = self.broadcast(reader)?;
+                let size = messages.iter().map(Outgoing::len).sum();
+                self.logs.store(log, StoredPacket { time, rooms, except, messages, size });
+            }
+            15 => {
+                let handle = reader.handle()?;
+                let slot = handle.slot();
+                let missed = self.logs.missed(reader.u32()?, reader.u64()?, reader.u64()?);
+                let command = match missed {
+                    Some(messages) => Command::Send { slot, flags: 0, messages },
+                    // Gone since the session was found. The client comes back, and begins anew.
+                    None => Command::Close { slot, discard: false },
+                };
+                self.command(handle, command)?;
+            }
             _ => return None,
         }
         Some(())
     }
 
+    /// Sends a packet to whom it names; gives its messages.
+    fn broadcast(&mut self, reader: &mut Reader<'_>) -> Option<Messages> {
+        let flags = reader.u8()?;
+        reader.targets(&mut self.targets)?;
+        reader.targets(&mut self.excepted)?;
+        let messages = reader.shared_messages()?;
+        let targets = self.rooms.targets(&self.targets, &self.excepted);
+        for (worker, group) in targets.groups {
+            let messages = Arc::clone(&messages);
+            let command = Command::Broadcast { group, flags, messages };
+            self.batches.get_mut(worker)?.command(command);
+        }
+        Some(messages)
+    }
+
     /// A broadcast whose targets JavaScript has named one by one: each entry is one copy, even if
     /// it comes twice.
-    fn multicast(
-        &mut self,
-        flags: u8,
-        messages: &Arc<[Outgoing]>,
-        reader: &mut Reader<'_>,
-    ) -> Option<()> {
+    fn multicast(&mut self, flags: u8, messages: &Messages, reader: &mut Reader<'_>) -> Option<()> {
         let mut members = vec![Vec::new(); self.batches.len()];
         for _ in 0..reader.u32()? {
             let handle = reader.handle()?;
@@ -234,6 +262,11 @@ impl<'a> Reader<'a> {
         Some(u32::from_le_bytes(bytes.try_into().ok()?))
     }
 
+    fn u64(&mut self) -> Option<u64> {
+        let bytes = self.take(8)?;
+        Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    }
+
     fn handle(&mut self) -> Option<Handle> {
         self.u32().map(Handle::from_raw)
     }
@@ -256,6 +289,25 @@ impl<'a> Reader<'a> {
             messages.push(self.message()?);
         }
         Some(messages)
+    }
+
+    /// The same for several workers, or a log.
+    fn shared_messages(&mut self) -> Option<Messages> {
+        let first = self.message()?;
+        let more = self.u32()?;
+        if more == 0 {
+            return Some(Arc::new([first])); // the usual case, in one allocation
+        }
+        let mut messages = vec![first];
+        for _ in 0..more {
+            messages.push(self.message()?);
+        }
+        Some(messages.into())
+    }
+
+    fn rooms(&mut self) -> Option<RoomList> {
+        let count = self.u32()?;
+        (0..count).map(|_| self.u32()).collect()
     }
 
     fn targets(&mut self, targets: &mut Vec<Target>) -> Option<()> {

@@ -129,6 +129,20 @@ pub enum Outgoing {
     Binary(Bytes),
 }
 
+impl Outgoing {
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(data) | Self::Binary(data) => data.len(),
+        }
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// What happened to a request of the polling transport.
 #[derive(Debug)]
 pub enum PollEvent {

@@ -1,10 +1,12 @@
-//! Socket.IO (protocol 5), sans-IO: packets and attachments in, and who is in which room.
+//! Socket.IO (protocol 5), sans-IO: packets and attachments in, who is in which room, and what is
+//! kept for those who come back.
 //!
 //! | file | tells |
 //! |---|---|
 //! | [`packet`] | what one packet says, its JSON checked but not parsed |
 //! | [`decoder`] | the packets of one client, and the attachments of the one under way |
 //! | [`rooms`] | rooms, and the targets of a broadcast |
+//! | [`recovery`] | what was sent lately, and who was lost lately |
 //! | [`config`] | the limits on what a client may send |
 //! | [`error`] | what a client can do wrong |
 //!
@@ -15,10 +17,12 @@ pub mod config;
 pub mod decoder;
 pub mod error;
 pub mod packet;
+pub mod recovery;
 pub mod rooms;
 
 pub use config::Limits;
 pub use decoder::{Completed, Decoded, Decoder};
 pub use error::ParseError;
 pub use packet::{Packet, PacketType};
+pub use recovery::Recovery;
 pub use rooms::{Group, RoomId, Rooms, Target, Targets};

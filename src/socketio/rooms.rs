@@ -66,7 +66,7 @@ impl Targets {
 }
 
 /// Who is in which room.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Rooms {
     workers: usize,
     rooms: FxHashMap<RoomId, Room>,

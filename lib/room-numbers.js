@@ -1,0 +1,71 @@
+"use strict";
+
+const NONE = Object.freeze(/** @type {number[]} */ ([]));
+const FEW = 1024; // rooms below which it is not worth asking which are unused
+
+/**
+ * Numbers for rooms, which applications name as they like, for a log that knows rooms by numbers. A room keeps its number
+ * as long as the log refers to it, even when it has no members.
+ */
+class RoomNumbers {
+  constructor() {
+    /** @private @type {Map<any, number>} */
+    this._numbers = new Map();
+    /** @private @type {any[]} by number */
+    this._names = [];
+    /** @private @type {number[]} numbers without a room */
+    this._free = [];
+    /** @private */
+    this._limit = FEW;
+  }
+
+  /** Whether it is time to ask for those that are unused: there are twice as many as the last time. */
+  get crowded() {
+    return this._numbers.size >= this._limit;
+  }
+
+  /**
+   * @param {Iterable<any> & { size?: number }} rooms
+   * @returns {readonly number[]}
+   */
+  of(rooms) {
+    if (rooms.size === 0) return NONE;
+    const numbers = [];
+    for (const name of rooms) numbers.push(this._numbers.get(name) ?? this.add(name));
+    return numbers;
+  }
+
+  /**
+   * @param {number} number
+   * @returns {any} the room
+   */
+  name(number) {
+    return this._names[number];
+  }
+
+  /**
+   * @param {any} name
+   * @returns {number}
+   * @private
+   */
+  add(name) {
+    const number = this._free.pop() ?? this._names.length;
+    this._names[number] = name;
+    this._numbers.set(name, number);
+    return number;
+  }
+
+  /** @param {number[]} unused numbers that nothing refers to; they may have no room already */
+  release(unused) {
+    for (const number of unused) {
+      const name = this._names[number];
+      if (this._numbers.get(name) !== number) continue;
+      this._numbers.delete(name);
+      this._names[number] = undefined;
+      this._free.push(number);
+    }
+    this._limit = Math.max(FEW, 2 * this._numbers.size);
+  }
+}
+
+module.exports = { RoomNumbers };

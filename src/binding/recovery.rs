@@ -1,0 +1,156 @@
+//! Connection state recovery at the border: one log a namespace, beside the rooms.
+//!
+//! Packets come with the operations (`ops.rs`), so that the messages that are kept are the very ones
+//! that are sent; what is rarer comes by calls. What the application keeps with a session stays in
+//! JavaScript, under the session's key.
+#![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
+
+use std::rc::Rc;
+
+use napi::Either;
+use napi::bindgen_prelude::Buffer;
+use napi_derive::napi;
+
+use super::bridge::Bridge;
+use crate::net::command::Outgoing;
+use crate::socketio::Recovery;
+use crate::socketio::recovery::sessions::Session;
+
+/// What came of keeping a session.
+#[napi(object)]
+#[derive(Debug)]
+pub struct PersistedSession {
+    /// Names the session.
+    pub key: i64,
+    /// The keys of those that had to go for it.
+    pub forgotten: Vec<i64>,
+}
+
+/// A session as it comes back.
+#[napi(object)]
+#[derive(Debug)]
+pub struct RestoredSession {
+    /// Names the session.
+    pub key: i64,
+    /// The id of its socket.
+    pub sid: String,
+    /// The numbers of its rooms.
+    pub rooms: Vec<u32>,
+}
+
+/// What is left after the oldest has gone.
+#[napi(object)]
+#[derive(Debug)]
+pub struct ExpiredSessions {
+    /// The keys of those that are forgotten.
+    pub forgotten: Vec<i64>,
+    /// Whether nothing is kept any more.
+    pub empty: bool,
+}
+
+/// All numbers and times are whole and from 0 to 2^53, in milliseconds; those of rooms are dense.
+#[napi]
+impl Bridge {
+    /// Opens a log that keeps up to `max_bytes` of packets, and as much of sessions; gives its
+    /// number. The first packet that is kept gets the number `first`.
+    #[napi]
+    pub fn open_recovery(&self, max_bytes: i64, first: i64) -> u32 {
+        let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+        self.operations().logs.open(Recovery::new(max_bytes, whole(first)))
+    }
+
+    /// Forgets a log.
+    #[napi]
+    pub fn close_recovery(&self, log: u32) {
+        self.operations().logs.close(log);
+    }
+
+    /// Keeps a session that was lost at the time `now`. `size`: what the names of its rooms take, in
+    /// bytes. Nothing when there is no such log.
+    #[napi]
+    pub fn persist_session(
+        &self,
+        log: u32,
+        pid: String,
+        sid: String,
+        rooms: Vec<u32>,
+        size: u32,
+        now: i64,
+    ) -> Option<PersistedSession> {
+        let session = Session {
+            pid: Rc::from(pid),
+            socket_id: sid.into(),
+            rooms: rooms.into(),
+            lost_at: whole(now),
+            size: size as usize,
+        };
+        let (key, forgotten) = self.operations().logs.get_mut(log)?.persist(session);
+        Some(PersistedSession { key: key.cast_signed(), forgotten: keys(forgotten) })
+    }
+
+    /// The session `pid`, if it was lost at `oldest` or later and all that came after the packet
+    /// `last` is kept.
+    #[napi]
+    pub fn restore_session(
+        &self,
+        log: u32,
+        pid: String,
+        last: i64,
+        oldest: i64,
+    ) -> Option<RestoredSession> {
+        let operations = self.operations();
+        let log = operations.logs.get(log)?;
+        let (key, session) = log.restore(&pid, whole(last), whole(oldest))?;
+        Some(RestoredSession {
+            key: key.cast_signed(),
+            sid: session.socket_id.to_string(),
+            rooms: session.rooms.to_vec(),
+        })
+    }
+
+    /// The packets that a session has missed since `last`, each as its messages; nothing when one is
+    /// gone. For those who want to see them: to send them there is an operation.
+    #[napi]
+    pub fn missed_packets(
+        &self,
+        log: u32,
+        session: i64,
+        last: i64,
+    ) -> Option<Vec<Vec<Either<String, Buffer>>>> {
+        let operations = self.operations();
+        let missed = operations.logs.get(log)?.missed(whole(session), whole(last))?;
+        Some(missed.map(|messages| messages.iter().map(part).collect()).collect())
+    }
+
+    /// Forgets what was sent or lost before the time `oldest`.
+    #[napi]
+    pub fn expire_recovery(&self, log: u32, oldest: i64) -> Option<ExpiredSessions> {
+        let mut operations = self.operations();
+        let log = operations.logs.get_mut(log)?;
+        let forgotten = keys(log.expire(whole(oldest)));
+        Some(ExpiredSessions { forgotten, empty: log.is_empty() })
+    }
+
+    /// The numbers of rooms that nothing kept refers to.
+    #[napi]
+    pub fn unused_recovery_rooms(&self, log: u32) -> Vec<u32> {
+        self.operations().logs.get(log).map_or_else(Vec::new, Recovery::unused_rooms)
+    }
+}
+
+/// A number as it comes over the border.
+fn whole(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+fn keys(keys: Vec<u64>) -> Vec<i64> {
+    keys.into_iter().map(u64::cast_signed).collect()
+}
+
+fn part(message: &Outgoing) -> Either<String, Buffer> {
+    match message {
+        // It came as a string.
+        Outgoing::Text(text) => Either::A(String::from_utf8_lossy(text).into_owned()),
+        Outgoing::Binary(data) => Either::B(Buffer::from(data.to_vec())),
+    }
+}
