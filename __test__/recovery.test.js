@@ -5,6 +5,8 @@
 const assert = require("node:assert/strict");
 const { describe, it } = require("node:test");
 const { Server } = require("..");
+const { RawWebSocket } = require("./support/raw-websocket");
+const { until } = require("./support/waiting");
 
 /** An adapter without any client. */
 function makeAdapter(options = {}) {
@@ -95,6 +97,64 @@ describe("the recovery adapter", () => {
     assert.equal(adapter._sweeper, undefined);
     assert.equal(broadcast(adapter, "next").endsWith(".1"), true, "numbers are not used again");
     adapter.close();
+  });
+
+  it("gives up the names of rooms that nothing refers to", async () => {
+    const adapter = makeAdapter({ maxStoredBytes: 100_000 });
+    adapter.persistSession(session("p", ["kept", 7]));
+    let offset;
+    for (let i = 0; i < 20_000; i++) {
+      const packet = { type: 2, data: ["x"] };
+      adapter.broadcast(packet, { rooms: new Set([`r${i}`]), except: new Set(["e"]), flags: {} });
+      offset = packet.data.at(-1);
+    }
+    assert.ok(adapter._roomNumbers._numbers.size < 2000, adapter._roomNumbers._numbers.size);
+    for (const room of ["kept", 7, "7"])
+      adapter.broadcast({ type: 2, data: [room] }, { rooms: new Set([room]), flags: {} });
+    const restored = await adapter.restoreSession("p", offset);
+    assert.deepEqual(restored.rooms, ["kept", 7]);
+    assert.deepEqual(
+      restored.missedPackets.map(([room]) => room),
+      ["kept", 7],
+    );
+    adapter.close();
+  });
+
+  it("closes a connection whose missed packets go while it comes back", async (t) => {
+    const io = new Server(0, { connectionStateRecovery: { maxStoredBytes: 10_000 } });
+    const raws = /** @type {RawWebSocket[]} */ ([]);
+    t.after(() => {
+      for (const raw of raws) raw.destroy();
+      return io.close();
+    });
+    const { port } = /** @type {any} */ (io.httpServer.address());
+    const open = async (auth = "") => {
+      const raw = await RawWebSocket.open(port, "/socket.io/?EIO=4&transport=websocket");
+      raws.push(raw);
+      await raw.next();
+      raw.text(`40${auth}`);
+      return raw;
+    };
+    const connection = until(io, "connection");
+    const first = await open();
+    const { pid } = JSON.parse((await first.next()).slice(2));
+    const [socket] = await connection;
+    socket.emit("got");
+    const [, offset] = JSON.parse((await first.next()).slice(2));
+    const gone = until(socket, "disconnect");
+    first.destroy();
+    await gone;
+    io.emit("missed");
+    const adapter = /** @type {any} */ (io.of("/").adapter);
+    const restore = adapter.restoreSession;
+    adapter.restoreSession = async (/** @type {any[]} */ ...args) => {
+      const restored = await restore.apply(adapter, args);
+      assert.notEqual(restored, null);
+      io.emit("x".repeat(20_000));
+      return restored;
+    };
+    const again = await open(JSON.stringify({ pid, offset }));
+    assert.deepEqual(await again.next(), { close: null });
   });
 
   it("refuses a bound that is none", () => {

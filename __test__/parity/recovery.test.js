@@ -125,6 +125,52 @@ scenario("recovery: on the wire", { options: ON }, async (stage) => {
   }
 });
 
+scenario(
+  "recovery: whoever watches a connection sees what is sent again",
+  { options: ON },
+  async (stage) => {
+    const { io, trace } = stage;
+    const name = offsets();
+    const { raw, socket, sid, pid, offset } = await visit(stage);
+    name(offset);
+    await raw.lose(socket);
+    io.emit("x", 1);
+    io.emit("y", Buffer.from([1]));
+    io.engine.on("connection", (conn) => {
+      conn.on("packetCreate", ({ type, data }) => {
+        const known = typeof data === "string" && data.replace(sid, "<sid>").replace(pid, "<pid>");
+        trace("seen", type, known ? known.replace(/"[^"<]*"\]$/, (end) => name(end)) : data);
+      });
+    });
+    const back = await Raw.open(stage, { pid, offset });
+    trace("first", (await back.next()).type);
+  },
+);
+
+scenario(
+  "recovery: a namespace, and a room that is not named by a string",
+  { modes: ALL, options: ON },
+  async (stage) => {
+    const { io, pair, trace, connected } = stage;
+    const nsp = io.of("/other");
+    const { client, socket } = await pair("/other");
+    socket.join([1, "2"]);
+    socket.emit("known");
+    await until(client, "known");
+    const gone = until(socket, "disconnect");
+    client.io.engine.close();
+    await gone;
+    for (const room of [1, "1", 2, "2"]) nsp.to(room).emit("missed", room);
+    io.emit("missed", "elsewhere");
+    client.on("missed", (room) => trace("missed", room));
+    const connection = until(nsp, "connection");
+    client.connect();
+    const [again] = await connection;
+    await connected(client);
+    trace("again", client.recovered, [...again.rooms].slice(1));
+  },
+);
+
 scenario("recovery: what leads to a new session", { options: ON }, async (stage) => {
   const { trace } = stage;
   const cases = {
