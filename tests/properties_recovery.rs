@@ -70,7 +70,7 @@ impl Model {
     /// The numbers of the packets that the session has missed.
     fn missed(&self, key: SessionKey, last: u64) -> Option<Vec<usize>> {
         let rooms = &self.sessions.iter().find(|session| session.0 == key)?.2;
-        let from = usize::try_from(last).unwrap() + 1;
+        let from = usize::try_from(last).expect("the test counts to 50") + 1;
         if from < self.first || from > self.packets.len() {
             return None;
         }
