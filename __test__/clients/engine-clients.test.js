@@ -3,14 +3,8 @@
 /** npm `engine.io-client`, current and of protocol 3: what a client sees of the engine without Socket.IO around it. */
 
 const assert = require("node:assert/strict");
-const { ALL, DIRECT, scenario } = require("../parity/harness");
+const { ALL, DIRECT, TRANSPORTS, lastOf, scenario } = require("../parity/harness");
 const { eventually, gather, until } = require("../support/waiting");
-
-const TRANSPORTS = {
-  polling: ["polling"],
-  websocket: ["websocket"],
-  upgrade: ["polling", "websocket"],
-};
 
 /** Releases by the name of their package here; `old` ones speak protocol 3. */
 const RELEASES = {
@@ -58,7 +52,7 @@ async function pair(stage, release, options) {
   const opened = until(client, "open");
   const [conn] = await connection;
   await opened;
-  const expected = stage.mode === "polling" ? "polling" : "websocket";
+  const expected = lastOf(stage.mode);
   const settled = ({ transport }) => transport.name === expected;
   await eventually(() => settled(client) && settled(conn), "the upgrade on both sides");
   return { client, conn };

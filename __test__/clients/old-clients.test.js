@@ -4,13 +4,7 @@
 
 const assert = require("node:assert/strict");
 const { eventually, gather, until, within } = require("../support/waiting");
-const { ALL, scenario } = require("../parity/harness");
-
-const TRANSPORTS = {
-  polling: ["polling"],
-  websocket: ["websocket"],
-  upgrade: ["polling", "websocket"],
-};
+const { ALL, TRANSPORTS, lastOf, scenario } = require("../parity/harness");
 
 /** Releases by the name of their package here; `old` ones speak protocol 3. */
 const RELEASES = {
@@ -45,7 +39,7 @@ async function pair(stage, release, namespace = "/", options = {}) {
   const [socket] = await connection;
   if (!client.connected) await until(client, "connect");
   await upgraded;
-  const expected = stage.mode === "polling" ? "polling" : "websocket";
+  const expected = lastOf(stage.mode);
   await eventually(() => socket.conn.transport.name === expected, "the server's upgrade");
   return { client, socket };
 }

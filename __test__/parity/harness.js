@@ -13,17 +13,15 @@
  * the upgrade to be over). A scenario without modes speaks the wire itself and runs once.
  */
 
-const assert = require("node:assert/strict");
-const http = require("node:http");
-const { test } = require("node:test");
 const { io: connect } = require("socket.io-client");
 
-const { oracle, ours, selected } = require("../support/implementations");
+const { oracle, selected } = require("../support/implementations");
 const { PollingSession, fetch, start } = require("../support/raw-http");
 const { RawWebSocket } = require("../support/raw-websocket");
+const { Stage, compare } = require("../support/stage");
 const { until, within } = require("../support/waiting");
-const { anonymise, snapshot } = require("./normalise");
 
+/** What clients are told, by mode. */
 const TRANSPORTS = {
   polling: ["polling"],
   websocket: ["websocket"],
@@ -31,9 +29,6 @@ const TRANSPORTS = {
 };
 
 const ALL = Object.keys(TRANSPORTS);
-/** The last resort when a scenario hangs in spite of the deadlines of its waits. */
-const LIMIT = 60_000;
-
 const DIRECT = ["polling", "websocket"];
 
 /**
@@ -50,58 +45,31 @@ function shortenCloseTimeout(engine) {
 const upgrades = (client) =>
   client.io.opts.transports.length > 1 && client.io.opts.upgrade !== false;
 
+/** The transport that a client of this mode ends with. */
+const lastOf = (mode) => TRANSPORTS[mode].at(-1);
+
 /** What a scenario works with; closes everything it handed out. */
-class Stage {
+class ParityStage extends Stage {
   constructor(implementation, mode, { options = {}, server = true }) {
+    super();
     this.implementation = implementation;
     this.mode = mode;
     this.options = typeof options === "function" ? options() : { ...options };
     this.server = server;
     this.lib = implementation.load();
-    this.channels = {};
-    this.cleanups = [];
-    for (const method of [
-      "trace",
-      "client",
-      "connected",
-      "pair",
-      "defer",
-      "http",
-      "startHttp",
-      "polling",
-      "webSocket",
-    ])
-      this[method] = this[method].bind(this);
   }
 
   async open() {
     if (!this.server) return;
-    this.httpServer = http.createServer((req, res) => res.writeHead(404).end("not ours"));
-    this.io = new this.lib.Server(this.httpServer, this.options);
-    this.defer(() => this.shut(this.io, this.httpServer));
+    const make = (httpServer) => new this.lib.Server(httpServer, this.options);
+    Object.assign(this, await this.listen(make));
     if (this.implementation === oracle) shortenCloseTimeout(this.io.engine);
-    this.httpServer.listen(0, "127.0.0.1");
-    await until(this.httpServer, "listening");
-    this.port = this.httpServer.address().port;
     this.url = `http://127.0.0.1:${this.port}`;
   }
 
-  /** Closes a server and waits until its port is free, whether or not the scenario has closed it already. */
-  async shut(io, httpServer) {
-    const closed = httpServer.listening ? until(httpServer, "close") : Promise.resolve();
-    io.close();
-    httpServer.closeAllConnections();
-    await closed;
-  }
-
-  /** Appends to one channel of the trace. Order is compared within a channel, not between two of them. */
-  trace(channel, ...values) {
-    (this.channels[channel] ??= []).push(snapshot(values));
-  }
-
-  /** Runs `fn` when the scenario is over, last one first. */
-  defer(fn) {
-    this.cleanups.push(fn);
+  /** What is expected where we differ on purpose: the first of upstream, the second of ours. */
+  either(upstream, here) {
+    return this.implementation === oracle ? upstream : here;
   }
 
   /** A socket of the client library, connecting now. */
@@ -170,25 +138,6 @@ class Stage {
     this.defer(() => raw.destroy());
     return raw;
   }
-
-  async close() {
-    for (const cleanup of this.cleanups.reverse()) await cleanup();
-  }
-
-  result() {
-    return anonymise(this.channels, { port: this.port });
-  }
-}
-
-async function perform(implementation, mode, settings, run) {
-  const stage = new Stage(implementation, mode, settings);
-  try {
-    await stage.open();
-    await run(stage);
-  } finally {
-    await within(stage.close(), "everything to close");
-  }
-  return stage.result();
 }
 
 /**
@@ -197,24 +146,18 @@ async function perform(implementation, mode, settings, run) {
  * @param {string} name
  * @param {{ modes?: string[], options?: object | (() => object), server?: boolean, trace?: boolean }} settings
  *   `server: false` leaves the server to the scenario; `trace: false` for scenarios whose asserts say it all
- * @param {(stage: Stage) => Promise<void>} run
+ * @param {(stage: ParityStage) => Promise<void>} run
  */
 function scenario(name, settings, run) {
   if (typeof settings === "function") return scenario(name, {}, settings);
   for (const mode of settings.modes ?? [undefined]) {
-    test(mode ? `${name} [${mode}]` : name, { timeout: LIMIT }, async (t) => {
-      const traces = {};
-      for (const implementation of selected()) {
-        await t.test(`on ${implementation.name}`, async () => {
-          traces[implementation.name] = await perform(implementation, mode, settings, run);
-          if (process.env.PARITY_TRACE) console.dir(traces[implementation.name], { depth: null });
-        });
-      }
-      if (oracle.name in traces && ours.name in traces) {
-        await t.test("equal traces", () => assert.deepStrictEqual(traces.ours, traces.oracle));
-      }
-    });
+    compare(
+      mode ? `${name} [${mode}]` : name,
+      selected(),
+      (implementation) => new ParityStage(implementation, mode, settings).perform(run),
+      oracle,
+    );
   }
 }
 
-module.exports = { ALL, DIRECT, scenario };
+module.exports = { ALL, DIRECT, TRANSPORTS, lastOf, scenario };

@@ -7,15 +7,12 @@
  *     old("name", BOTH, async ({ serve, client, trace }) => { … });
  */
 
-const assert = require("node:assert/strict");
-const http = require("node:http");
 const path = require("node:path");
-const { test } = require("node:test");
 const connect = require("socket.io-client-2");
 
 const { fetch } = require("../support/raw-http");
-const { until, within } = require("../support/waiting");
-const { anonymise, snapshot } = require("../parity/normalise");
+const { Stage, compare } = require("../support/stage");
+const { until } = require("../support/waiting");
 
 const ROOT = path.join(__dirname, "..", "..");
 const oracle = { name: "oracle", path: "socket.io-2", options: {} };
@@ -23,45 +20,24 @@ const oracle = { name: "oracle", path: "socket.io-2", options: {} };
 const MAIN = { name: "main", path: path.join(ROOT, "index.js"), options: { allowEIO3: true } };
 /** The entry for programs of then. */
 const V2 = { name: "v2", path: path.join(ROOT, "v2", "index.js"), options: {} };
-const LIMIT = 60_000;
 
 /** What a scenario works with; closes everything it handed out. */
-class Stage {
+class OldStage extends Stage {
   constructor(entry) {
+    super();
     this.entry = entry;
     this.lib = require(entry.path);
-    this.channels = {};
-    this.cleanups = [];
-    for (const name of ["serve", "client", "pair", "trace", "defer", "get"])
-      this[name] = this[name].bind(this);
   }
 
   /** A server on a port of its own. */
   async serve(options = {}) {
-    const httpServer = http.createServer((req, res) => res.writeHead(404).end("not ours"));
-    const io = this.lib(httpServer, { ...this.entry.options, ...options });
-    this.defer(() => this.shut(io, httpServer));
-    httpServer.listen(0, "127.0.0.1");
-    await until(httpServer, "listening");
-    this.port = httpServer.address().port;
-    return Object.assign(this, { io, httpServer }).io;
+    const make = (httpServer) => this.lib(httpServer, { ...this.entry.options, ...options });
+    return Object.assign(this, await this.listen(make)).io;
   }
 
-  async shut(io, httpServer) {
-    const closed = httpServer.listening ? until(httpServer, "close") : Promise.resolve();
-    io.close();
-    httpServer.closeAllConnections();
-    await closed;
-  }
-
-  /** Appends to one channel of the trace. Order is compared within a channel, not between two of them. */
-  trace(channel, ...values) {
-    (this.channels[channel] ??= []).push(snapshot(values));
-  }
-
-  /** Runs `fn` when the scenario is over, last one first. */
-  defer(fn) {
-    this.cleanups.push(fn);
+  /** What is expected where we differ on purpose: the first of upstream, the second of ours. */
+  either(upstream, here) {
+    return this.entry === oracle ? upstream : here;
   }
 
   /** A client, connecting now. */
@@ -87,20 +63,6 @@ class Stage {
   get(target, headers = {}) {
     return fetch(this.port, "GET", target, { headers });
   }
-
-  async close() {
-    for (const cleanup of this.cleanups.reverse()) await cleanup();
-  }
-}
-
-async function perform(entry, run) {
-  const stage = new Stage(entry);
-  try {
-    await run(stage);
-  } finally {
-    await within(stage.close(), "everything to close");
-  }
-  return anonymise(stage.channels, { port: stage.port });
 }
 
 /** Whether there is something to compare with: it is installed with the other development dependencies. */
@@ -116,20 +78,10 @@ function selected(entries) {
  *
  * @param {string} name
  * @param {object[]} entries ours that it has to run on
- * @param {(stage: Stage) => Promise<void>} run
+ * @param {(stage: OldStage) => Promise<void>} run
  */
 function old(name, entries, run) {
-  test(name, { timeout: LIMIT }, async (t) => {
-    let expected;
-    for (const entry of selected(entries)) {
-      await t.test(`on ${entry.name}`, async () => {
-        const trace = await perform(entry, run);
-        if (process.env.PARITY_TRACE) console.dir(trace, { depth: null });
-        if (entry === oracle) expected = trace;
-        else if (expected !== undefined) assert.deepStrictEqual(trace, expected);
-      });
-    }
-  });
+  compare(name, selected(entries), (entry) => new OldStage(entry).perform(run), oracle);
 }
 
 module.exports = { BOTH: [MAIN, V2], ONLY_MAIN: [MAIN], ONLY_V2: [V2], old };

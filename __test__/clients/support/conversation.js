@@ -3,7 +3,7 @@
 /** What clients in other languages have to be able to do, on npm `socket.io` and on this library. */
 
 const assert = require("node:assert/strict");
-const { ALL, scenario } = require("../../parity/harness");
+const { ALL, lastOf, scenario } = require("../../parity/harness");
 const { eventually, gather, until, within } = require("../../support/waiting");
 const { Puppet } = require("./puppet");
 
@@ -36,10 +36,7 @@ const answer = (socket, ...args) =>
 
 /** Waits until the server has the transport that the mode ends with. */
 const settled = (stage, socket) =>
-  eventually(
-    () => socket.conn.transport.name === (stage.mode === "polling" ? "polling" : "websocket"),
-    "the server's upgrade",
-  );
+  eventually(() => socket.conn.transport.name === lastOf(stage.mode), "the server's upgrade");
 
 /** @param {Library} library */
 function conversation(library) {
