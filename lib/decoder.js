@@ -22,18 +22,15 @@ function reconstruct(value, attachments) {
   if (!value || typeof value !== "object") return value;
   if (value._placeholder === true) {
     const { num } = value;
-    // an index like 0.5 lies between the bounds but names nothing
-    if (Number.isInteger(num) && num >= 0 && num < attachments.length) return attachments[num];
+    // an index like 0.5 names nothing and is none the worse for it: as upstream, undefined takes its place
+    if (typeof num === "number" && num >= 0 && num < attachments.length) return attachments[num];
     throw new Error(MESSAGES.ILLEGAL_ATTACHMENTS);
   }
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) value[i] = reconstruct(value[i], attachments);
   } else {
-    for (const key of Object.keys(value)) {
-      const item = reconstruct(value[key], attachments);
-      // assigning would call the setter of Object.prototype
-      if (key !== "__proto__") value[key] = item;
-    }
+    // "__proto__" is a key of its own here, made by JSON.parse: assigning to it calls no setter
+    for (const key of Object.keys(value)) value[key] = reconstruct(value[key], attachments);
   }
   return value;
 }

@@ -199,6 +199,12 @@ scenario("attachments: odd but valid", async (stage) => {
   await send('451-5["a",{"_placeholder":true,"num":0,"extra":1}]', b);
   await send('451-6["a",{"_placeholder":1,"num":0}]', b);
   await send('451-7["a",[[{"x":{"_placeholder":true,"num":0}}]]]', Buffer.alloc(0));
+  await send(
+    '451-8["a",{"_placeholder":true,"num":0.5},{"x":{"_placeholder":true,"num":1e-7}}]',
+    b,
+  );
+  await send('451-9["a",{"__proto__":{"_placeholder":true,"num":0}}]', b);
+  await send('451-10["a",{"__proto__":{"x":{"_placeholder":true,"num":0}}}]', b);
   await send('427["a",{"_placeholder":true,"num":0}]');
 });
 
