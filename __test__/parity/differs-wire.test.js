@@ -1,0 +1,147 @@
+"use strict";
+
+/** What is on purpose not as upstream on the wire: what each of the two does. The README says why. */
+
+const assert = require("node:assert/strict");
+const { OPCODE, frame } = require("../support/raw-websocket");
+const { gather, until } = require("../support/waiting");
+const { scenario } = require("./harness");
+const { WEBSOCKET, pollingPair, webSocketPair } = require("./raw-pairs");
+
+const V3 = { options: { allowEIO3: true } };
+const V3_POLLING = "/socket.io/?EIO=3&transport=polling";
+
+/** Whether a socket sees the event "a", and then why it is gone. */
+function seen(socket) {
+  const all = [];
+  socket.on("a", () => all.push("a"));
+  return until(socket, "disconnect").then(([reason]) => [...all, reason]);
+}
+
+scenario("differs: events that came in one chunk with the end of the connection", async (stage) => {
+  const byWebSocket = {
+    41: "client namespace disconnect",
+    9: "parse error",
+    "42{": "forced close",
+  };
+  for (const [last, reason] of Object.entries(byWebSocket)) {
+    const { raw, socket } = await webSocketPair(stage);
+    const all = seen(socket);
+    const frames = ['42["a"]', last].map((text) => frame(OPCODE.text, text));
+    raw.socket.write(Buffer.concat(frames));
+    assert.deepEqual(await all, stage.either([reason], ["a", reason]), last);
+  }
+  const byPolling = {
+    1: ["transport close", "transport close"],
+    "41\x1e1": ["transport close", "client namespace disconnect"],
+    41: ["client namespace disconnect", "client namespace disconnect"],
+    9: ["parse error", "parse error"],
+  };
+  for (const [last, [upstream, here]] of Object.entries(byPolling)) {
+    const { session, socket } = await pollingPair(stage);
+    const all = seen(socket);
+    const parked = session.get();
+    await session.post(`42["a"]\x1e${last}`);
+    assert.deepEqual(await all, stage.either([upstream], ["a", here]), last);
+    socket.conn.close();
+    await parked;
+  }
+});
+
+scenario(
+  "differs: a client that owes a pong when it has upgraded",
+  { options: { pingInterval: 50, pingTimeout: 300 } },
+  async (stage) => {
+    const { session, socket } = await pollingPair(stage);
+    while ((await session.next()) !== "2");
+    const raw = await stage.webSocket(`${WEBSOCKET}&sid=${session.sid}`, { autoPong: false });
+    raw.text("2probe");
+    assert.equal(await raw.next(), "3probe");
+    const upgraded = until(socket.conn, "upgrade");
+    raw.text("5");
+    await upgraded;
+    // Whoever comes now and owes one, too, is timed out on both sides, and later.
+    const later = await webSocketPair(stage, { autoPong: false });
+    const [reason] = await until(later.socket, "disconnect");
+    assert.equal(reason, "ping timeout");
+    assert.equal(socket.connected, stage.either(true, false));
+  },
+);
+
+scenario("differs: protocol 3, bytes in an answer of JSONP", V3, async (stage) => {
+  const connection = until(stage.io, "connection");
+  const url = `${V3_POLLING}&j=0`;
+  const { body: opening } = await stage.http("GET", url);
+  const [, sid] = /sid\\":\\"([\w-]{20})/.exec(opening);
+  const [socket] = await connection;
+  await stage.http("GET", `${url}&sid=${sid}`);
+  socket.emit("b", Buffer.from([1, 2]));
+  const { body } = await stage.http("GET", `${url}&sid=${sid}`);
+  const [, script] = /^___eio\[0\]\((.*)\);$/s.exec(body);
+  const payload = JSON.parse(script);
+  assert.equal(typeof payload, stage.either("object", "string"));
+  const text = '51-["b",{"_placeholder":true,"num":0}]';
+  if (typeof payload === "string") assert.equal(payload, `${text.length + 1}:4${text}6:b4AQI=`);
+  else assert.equal(payload.type, "Buffer");
+});
+
+scenario("differs: protocol 3, a binary packet that is not whole", V3, async (stage) => {
+  /** A socket and what posts to it. */
+  const joined = async () => {
+    const connection = until(stage.io, "connection");
+    const { body } = await stage.http("GET", V3_POLLING);
+    const [, sid] = /"sid":"([\w-]{20})"/.exec(body);
+    const [socket] = await connection;
+    const headers = { "content-type": "application/octet-stream" };
+    const post = (...bytes) =>
+      stage.http("POST", `${V3_POLLING}&sid=${sid}`, { headers, body: Buffer.from(bytes) });
+    return { socket, post };
+  };
+  const event = Buffer.from('42["a"]');
+
+  const untyped = await joined();
+  const outcome = seen(untyped.socket);
+  await untyped.post(1, 0, 255, 0, 1, 255, 0x36); // a binary packet of nothing, and a noop
+  assert.equal(untyped.socket.connected, stage.either(true, false));
+  if (untyped.socket.connected) untyped.socket.disconnect(true);
+  else assert.deepEqual(await outcome, ["parse error"]);
+  outcome.catch(() => {});
+
+  const cut = await joined();
+  const all = seen(cut.socket);
+  await cut.post(0, event.length, 255, ...event, 0, 9, 255, ...event); // the second lacks two bytes
+  if (cut.socket.connected) cut.socket.disconnect(true);
+  assert.deepEqual((await all).at(-1), stage.either("server namespace disconnect", "parse error"));
+});
+
+scenario("differs: a WebSocket of a protocol that is not allowed", async (stage) => {
+  const raw = await stage.webSocket("/socket.io/?EIO=3&transport=websocket");
+  assert.equal(raw.status, stage.either(101, 400));
+  await raw.gone();
+});
+
+scenario(
+  "differs: a packet that waits for its attachments",
+  { options: { pingInterval: 5_500 } },
+  async (stage) => {
+    const { raw, socket } = await webSocketPair(stage, { autoPong: false });
+    const other = await webSocketPair(stage);
+    const gone = until(socket, "disconnect");
+    raw.text('451-["a",{"_placeholder":true,"num":0}]');
+    const frames = other.raw.rest(); // it answers pings
+    // which takes eleven seconds
+    await gather(other.socket.conn, "heartbeat", 2);
+    assert.equal(socket.connected, stage.either(true, false));
+    raw.binary(Buffer.from("late"));
+    if (socket.connected) {
+      await until(socket, "a");
+      raw.destroy();
+    }
+    assert.deepEqual(
+      await gone.then(([reason]) => reason),
+      stage.either("transport close", "forced close"),
+    );
+    other.socket.disconnect(true);
+    await frames;
+  },
+);
