@@ -33,6 +33,10 @@ runMain(async () => {
       run: () =>
         run("cargo", ["fmt", "--check", "--manifest-path", "__test__/clients/rust/Cargo.toml"]),
     },
+    {
+      name: "rustfmt, fuzz targets",
+      run: () => run("cargo", ["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"]),
+    },
     { name: "clippy, protocol floors", run: () => clippy("--no-default-features") },
     { name: "clippy, addon", run: () => clippy() },
     {

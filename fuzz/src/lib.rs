@@ -1,0 +1,29 @@
+//! One function for each decoder: it takes any bytes and panics when what must hold does not.
+//!
+//! `fuzz_targets/` hands them to libFuzzer; `tests/fuzz_corpus.rs` of the crate runs them on the
+//! [`seeds`], on what fuzzing has found before, and on random bytes, with nothing but `cargo test`.
+
+pub mod engineio;
+mod input;
+pub mod seeds;
+pub mod session;
+pub mod socketio;
+pub mod websocket;
+pub mod world;
+
+/// A function to be fuzzed.
+pub type Target = fn(&[u8]);
+
+/// All of them by name, which is that of their binary, too.
+pub const TARGETS: [(&str, Target); 10] = [
+    ("websocket", websocket::plain),
+    ("websocket_deflate", websocket::deflated),
+    ("deflate_round_trip", websocket::round_trip),
+    ("handshake", websocket::handshake),
+    ("extension", websocket::extension),
+    ("payload", engineio::payload),
+    ("payload_v3", engineio::payload_v3),
+    ("session", session::session),
+    ("socketio_packet", socketio::packet),
+    ("socketio_decoder", socketio::decoder),
+];

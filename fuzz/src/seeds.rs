@@ -1,0 +1,148 @@
+//! What fuzzing begins with: a few inputs of each target that are as they should be.
+
+use std::path::Path;
+use std::{env, fs};
+
+/// Names the directory to write seeds to.
+const DIRECTORY: &str = "FUZZ_SEEDS";
+
+/// Bytes of a client's frame whose mask changes nothing, of at most 125 bytes; `first` is its first
+/// byte.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(payload.len()).expect("seeds are short");
+    [&[first, 0x80 | len, 0, 0, 0, 0], payload].concat()
+}
+
+/// Bytes behind one that holds their number.
+fn piece(bytes: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(bytes.len()).expect("seeds are short");
+    [&[len], bytes].concat()
+}
+
+fn concat(parts: &[Vec<u8>]) -> Vec<u8> {
+    parts.concat()
+}
+
+/// Writes the seeds of a target into the directory that the environment variable `FUZZ_SEEDS` names,
+/// if it is there. A fuzzer calls it before it reads its corpus.
+///
+/// # Panics
+/// When they can't be written.
+pub fn write(target: &str) {
+    let Some(directory) = env::var_os(DIRECTORY) else { return };
+    for (number, seed) in seeds(target).iter().enumerate() {
+        let file = Path::new(&directory).join(format!("seed-{number}"));
+        fs::write(file, seed).expect("the directory can be written to");
+    }
+}
+
+/// The seeds of a target; none when there is no such target.
+pub fn seeds(target: &str) -> Vec<Vec<u8>> {
+    match target {
+        "websocket" => vec![
+            concat(&[vec![3], frame(0x81, b"2probe"), frame(0x89, b"hi"), frame(0x88, &[3, 232])]),
+            concat(&[vec![0], frame(0x02, b"a"), frame(0x89, b""), frame(0x80, b"b")]),
+            [&[7, 0x82, 0xfe, 0, 200, 1, 2, 3, 4][..], &[9; 200]].concat(),
+            [&[7, 0x82, 0xff, 0, 0, 0, 0, 0, 0, 1, 0, 1, 2, 3, 4][..], &[9; 256]].concat(),
+        ],
+        "websocket_deflate" => vec![
+            concat(&[vec![2, 7], frame(0xc1, HELLO), frame(0xc1, HELLO), frame(0x81, b"42")]),
+            concat(&[vec![0, 15], frame(0x41, &HELLO[..4]), frame(0x80, &HELLO[4..])]),
+            concat(&[vec![9, 0], frame(0xc2, &[0x03, 0x00]), frame(0xc1, &[0])]),
+        ],
+        "deflate_round_trip" => vec![
+            concat(&[vec![7, 6, 0, 200], piece(b"hello"), vec![0, 0], piece(b"hello again")]),
+            concat(&[vec![0, 9, 1, 255], piece(b"abcdefghijklmnopqrstuvwxyz")]),
+            concat(&[vec![8, 0, 0, 3], piece(b""), vec![0, 1], piece(b"x")]),
+        ],
+        "handshake" => vec![
+            concat(&[
+                vec![15],
+                piece(b"WebSocket"),
+                piece(b"dGhlIHNhbXBsZSBub25jZQ=="),
+                piece(b"13"),
+                piece(b"chat, superchat"),
+                piece(b"GET"),
+            ]),
+            concat(&[vec![8, 0, 0, 0], piece(b"a,\tb"), piece(b"")]),
+        ],
+        "extension" => [
+            "permessage-deflate; client_max_window_bits",
+            "foo; bar=\"a\\\"b\", permessage-deflate; server_max_window_bits=10; \
+             client_no_context_takeover; server_no_context_takeover",
+            "permessage-deflate; client_max_window_bits=\"8\" , permessage-deflate",
+        ]
+        .iter()
+        .flat_map(|offer| [[0, 0, 0], [7, 0, 1], [4, 4, 5]].map(|settings| (settings, offer)))
+        .map(|(settings, offer)| [&settings, offer.as_bytes()].concat())
+        .collect(),
+        "payload" => texts(&["4hello\u{1e}2\u{1e}4€", "bAQIDBA==\u{1e}3", "40\u{1e}42[\"a\"]"]),
+        "payload_v3" => [
+            texts(&["6:4hello2:4€10:b4AQIDBA==", "1:2", "3:4\u{1f600}"]),
+            vec![
+                b"\x00\x06\xff4hello\x01\x05\xff\x04\x01\x02\x03\x04".to_vec(),
+                b"\x00\x01\x00\xff4123456789".to_vec(),
+            ],
+        ]
+        .concat(),
+        "session" => vec![
+            concat(&[b"\0gpb".to_vec(), piece("2\u{1e}4x".as_bytes()), b"m\xedfgT".to_vec()]),
+            concat(&[
+                b"\0gog\xf7".to_vec(),
+                piece(b"2probe"),
+                vec![0xf7],
+                piece(b"5"),
+                b"mf".to_vec(),
+            ]),
+            concat(&[b"\x02gpb".to_vec(), piece(b"1:23:4ab"), b"mfgt\xff".to_vec()]),
+            concat(&[b"\x02gp\xe2".to_vec(), piece(b"\x00\x02\xff4a"), b"x".to_vec()]),
+            concat(&[b"\x0agpb".to_vec(), piece(b"d=3%3A4%C3%A9%5Cn"), b"mfg".to_vec()]),
+            concat(&[
+                b"\x01wTB".to_vec(),
+                piece(&[1, 2]),
+                b"w".to_vec(),
+                piece(b"3"),
+                b"x".to_vec(),
+            ]),
+            concat(&[
+                b"\x03B".to_vec(),
+                piece(&[4, 2]),
+                b"w".to_vec(),
+                piece(b"2"),
+                b"dTc".to_vec(),
+            ]),
+        ],
+        "socketio_packet" => texts(&[
+            "0",
+            "0/admin?a=b,{\"token\":\"x\"}",
+            "1/admin,",
+            "2[\"a\",1,{\"b\":[null,true,-1.5e3]}]",
+            "2/admin,12[\"\\u0063onnected\",\"\\ud83d\\ude00\"]",
+            "3/admin,12[]",
+            "4{\"message\":\"no\"}",
+            "51-[\"a\",{\"_placeholder\":true,\"num\":0}]",
+            "62-/admin,7[{\"_placeholder\":true,\"num\":1},{\"_placeholder\":true,\"num\":0}]",
+        ]),
+        "socketio_decoder" => vec![
+            concat(&[
+                vec![0],
+                piece(b"52-[\"a\",{\"_placeholder\":true,\"num\":0}]"),
+                vec![1],
+                piece(&[1, 2]),
+                vec![3, 4, 50, 2],
+                piece(&[3]),
+            ]),
+            concat(&[vec![0], piece(b"2[\"a\"]"), vec![0], piece(b"61-[]"), vec![4, 255]]),
+            concat(&[vec![0], piece(b"51-[\"a\"]"), vec![1], vec![255], vec![0; 255], vec![1]]),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// `42["hello","hello"]`, compressed.
+const HELLO: &[u8] =
+    &[0x32, 0x31, 0x8a, 0x56, 0xca, 0x48, 0xcd, 0xc9, 0xc9, 0x57, 0xd2, 0x81, 0x51, 0xb1, 0x00];
+
+fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
