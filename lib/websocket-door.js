@@ -1,11 +1,9 @@
 "use strict";
 
 const debug = require("debug")("engine:ws");
-const { Record } = require("./bridge");
+const { BridgeDoor, kindOf } = require("./bridge-door");
 
 /** @typedef {import("./engine").Engine} Engine */
-
-const NEW_SESSION = 4;
 
 /** @typedef {import("./bridge").UpgradeAnswer} UpgradeAnswer */
 
@@ -34,40 +32,23 @@ function collect(socket, head) {
 }
 
 /**
- * @param {boolean} isNew
- * @param {number} dialect
- * @returns {number} both in one, as the addon has it
- */
-function kindOf(isNew, dialect) {
-  return dialect | (isNew ? NEW_SESSION : 0);
-}
-
-/**
  * The wire of a WebSocket: a worker reads and writes it, either on its own descriptor (take-over) or, for everything
  * that is not plain TCP on POSIX, through this thread (byte bridge).
  */
-class WebSocketDoor {
+class WebSocketDoor extends BridgeDoor {
   /**
    * @param {Engine} engine
    * @param {any} req
    * @param {import("node:stream").Duplex} socket
    */
   constructor(engine, req, socket) {
-    this.engine = engine;
+    super(engine);
     /** @type {any} dropped when the session is open */
     this.req = req;
     /** @type {any} */
     this.socket = socket;
     /** @type {any} the net.Server that must go on counting the connection */
     this.counter = undefined;
-    this.ended = false;
-    /** @type {import("./conn").Conn | undefined} the session whose transport it asks to become */
-    this.probeOf = undefined;
-    this.kind = /** @type {"takeover" | "bridge"} */ ("bridge");
-    this.bridge = engine.bridge();
-    this.token = this.bridge.addDoor(this);
-    this.bridge.retain();
-    engine.hold();
   }
 
   /**
@@ -137,90 +118,51 @@ class WebSocketDoor {
    * @private
    */
   pump(sid, isNew, head, answer, dialect) {
-    const { socket, token } = this;
+    const { socket } = this;
     if (typeof socket.setNoDelay === "function") socket.setNoDelay();
-    const { native } = this.bridge;
-    const taken = native.bridgeOpen(
-      this.engine.nativeId(),
-      token,
-      sid,
-      kindOf(isNew, dialect),
-      collect(socket, head),
-      answer,
-    );
-    if (!taken) {
-      this.close();
-      return;
-    }
-    const onend = () => {
-      if (this.ended) return;
-      this.ended = true;
-      native.bridgeEnd(token);
-    };
-    socket.on("data", (/** @type {Buffer} */ chunk) => {
-      if (!this.ended) native.bridgeData(token, chunk);
-    });
+    if (!this.openBridge(sid, isNew, dialect, collect(socket, head), answer)) return;
+    const onend = () => this.end();
+    socket.on("data", (/** @type {Buffer} */ chunk) => this.give(chunk));
     socket.on("end", onend);
     socket.on("error", onend);
     socket.on("close", onend);
     socket.resume();
   }
 
-  /**
-   * @param {number} kind
-   * @param {any} _first
-   * @param {any} _second
-   * @param {Buffer} [buffer]
-   */
-  onrecord(kind, _first, _second, buffer) {
-    switch (kind) {
-      case Record.WRITE:
-        this.write(/** @type {Buffer} */ (buffer));
-        break;
-      case Record.PAUSE:
-        this.socket?.pause();
-        break;
-      case Record.RESUME:
-        this.socket?.resume();
-        break;
-      case Record.WIRE_CLOSED:
-        this.close();
-        break;
-      default:
-        debug("unknown record %d", kind);
-    }
+  /** @override @protected */
+  pause() {
+    this.socket?.pause();
+  }
+
+  /** @override @protected */
+  resume() {
+    this.socket?.resume();
   }
 
   /**
    * @param {Buffer} buffer
-   * @private
+   * @override
+   * @protected
    */
   write(buffer) {
     this.socket.write(buffer, (/** @type {any} */ error) => {
-      // an error ends the wire through its own event
-      if (!error && !this.ended) this.bridge.native.bridgeWritten(this.token, buffer.length);
+      if (!error) this.written(buffer.length); // an error ends the wire through its own event
     });
   }
 
-  /** @private */
-  close() {
-    this.bridge.doors.delete(this.token);
-    this.bridge.release();
-    this.ended = true;
+  /** @override @protected */
+  shut() {
     this.socket?.end();
     this.socket = undefined;
-    if (this.probeOf !== undefined) this.probeOf.upgrading = false;
-    this.probeOf = undefined;
     const { counter } = this;
     if (counter !== undefined) {
       counter._connections--;
       counter._emitCloseIfDrained();
     }
-    this.engine.letGo();
   }
 }
 
 /** Index of the transport's name. */
 WebSocketDoor.prototype.transport = 1;
 
-module.exports = { WebSocketDoor, kindOf };
+module.exports = { WebSocketDoor };

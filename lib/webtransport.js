@@ -1,8 +1,7 @@
 "use strict";
 
 const debug = require("debug")("engine:webtransport");
-const { Record } = require("./bridge");
-const { kindOf } = require("./websocket-door");
+const { BridgeDoor } = require("./bridge-door");
 const { PacketReader, encodePackets, webSocketFrame } = require("./webtransport-codec");
 
 /** @typedef {import("./engine").Engine} Engine */
@@ -111,31 +110,23 @@ function sessionToOpen(packet) {
  *        ▲                                      │
  *        └──packets── write() ◄──────frames─────┘
  */
-class WebTransportDoor {
+class WebTransportDoor extends BridgeDoor {
   /**
    * @param {Engine} engine
    * @param {any} session
    * @param {Stream} stream
    */
   constructor(engine, session, stream) {
-    this.engine = engine;
+    super(engine);
     this.session = session;
     this.stream = stream;
     this.req = undefined;
-    this.kind = /** @type {"bridge"} */ ("bridge");
-    this.ended = false;
-    /** @type {import("./conn").Conn | undefined} the session whose transport it asks to become */
-    this.probeOf = undefined;
     /** bytes of a frame of the worker that is not complete */
     this.rest = Buffer.alloc(0);
     /** @type {(() => void) | undefined} set while the worker wants to hear nothing */
-    this.resume = undefined;
+    this.unpause = undefined;
     /** @type {Promise<void> | undefined} */
     this.paused = undefined;
-    this.bridge = engine.bridge();
-    this.token = this.bridge.addDoor(this);
-    this.bridge.retain();
-    engine.hold();
   }
 
   /**
@@ -143,20 +134,8 @@ class WebTransportDoor {
    * @param {boolean} isNew a new session, or an upgrade of an existing one
    */
   open(sid, isNew) {
-    const { native } = this.bridge;
-    const server = this.engine.nativeId();
-    if (
-      !native.bridgeOpen(
-        server,
-        this.token,
-        sid,
-        kindOf(isNew, PLAIN_DIALECT),
-        Buffer.alloc(0),
-        NO_ANSWER,
-      )
-    ) {
+    if (!this.openBridge(sid, isNew, PLAIN_DIALECT, Buffer.alloc(0), NO_ANSWER)) {
       debug("upgrade attempt for unknown session");
-      this.close();
       return;
     }
     const onend = () => this.end();
@@ -176,8 +155,7 @@ class WebTransportDoor {
     for (;;) {
       const packet = packets.next();
       if (packet !== undefined) {
-        const frame = packet instanceof Error ? INVALID : webSocketFrame(packet);
-        if (!this.ended) this.bridge.native.bridgeData(this.token, frame);
+        this.give(packet instanceof Error ? INVALID : webSocketFrame(packet));
         if (packet instanceof Error) return;
         continue;
       }
@@ -188,43 +166,29 @@ class WebTransportDoor {
     }
   }
 
-  /**
-   * @param {number} kind
-   * @param {any} _first
-   * @param {any} _second
-   * @param {Buffer} [buffer]
-   */
-  onrecord(kind, _first, _second, buffer) {
-    switch (kind) {
-      case Record.WRITE:
-        this.write(/** @type {Buffer} */ (buffer));
-        break;
-      case Record.PAUSE:
-        this.paused ??= new Promise((resolve) => {
-          this.resume = resolve;
-        });
-        break;
-      case Record.RESUME:
-        this.unpause();
-        break;
-      case Record.WIRE_CLOSED:
-        this.close();
-        break;
-      default:
-        debug("unknown record %d", kind);
-    }
+  /** @override @protected */
+  pause() {
+    this.paused ??= new Promise((resolve) => {
+      this.unpause = resolve;
+    });
+  }
+
+  /** @override @protected */
+  resume() {
+    this.unpause?.();
+    this.unpause = undefined;
+    this.paused = undefined;
   }
 
   /**
    * @param {Buffer} buffer frames, of which the first and the last may be parts
-   * @private
+   * @override
+   * @protected
    */
   write(buffer) {
     const { packets, rest, closed } = encodePackets(Buffer.concat([this.rest, buffer]));
     this.rest = Buffer.from(rest);
-    const written = () => {
-      if (!this.ended) this.bridge.native.bridgeWritten(this.token, buffer.length);
-    };
+    const written = () => this.written(buffer.length);
     if (packets.length === 0) {
       written();
     } else {
@@ -236,32 +200,9 @@ class WebTransportDoor {
     if (closed) this.end();
   }
 
-  /** @private */
-  unpause() {
-    this.resume?.();
-    this.resume = undefined;
-    this.paused = undefined;
-  }
-
-  /**
-   * The worker is to hear no more of it, and answers that the wire is closed.
-   *
-   * @private
-   */
-  end() {
-    if (this.ended) return;
-    this.ended = true;
-    this.bridge.native.bridgeEnd(this.token);
-  }
-
-  /** @private */
-  close() {
-    this.ended = true;
-    this.unpause();
-    this.bridge.doors.delete(this.token);
-    this.bridge.release();
-    if (this.probeOf !== undefined) this.probeOf.upgrading = false;
-    this.probeOf = undefined;
+  /** @override @protected */
+  shut() {
+    this.resume();
     const { session, stream } = this;
     stream.reader.cancel().catch(noop);
     // what is written must leave first
@@ -273,7 +214,6 @@ class WebTransportDoor {
       .then(close)
       .catch(noop)
       .finally(() => clearTimeout(timeout));
-    this.engine.letGo();
   }
 }
 

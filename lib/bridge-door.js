@@ -1,0 +1,151 @@
+"use strict";
+
+const debug = require("debug")("engine:door");
+const { Record } = require("./bridge");
+
+/** @typedef {import("./engine").Engine} Engine */
+/** @typedef {import("./bridge").UpgradeAnswer} UpgradeAnswer */
+
+const NEW_SESSION = 4;
+
+/**
+ * @param {boolean} isNew
+ * @param {number} dialect
+ * @returns {number} both in one, as the addon has it
+ */
+function kindOf(isNew, dialect) {
+  return dialect | (isNew ? NEW_SESSION : 0);
+}
+
+/**
+ * A wire that passes through this thread: what comes in is given to a worker, and what the worker writes goes out.
+ *
+ *     peer ──give()──► worker
+ *      ▲                 │
+ *      └─── write() ◄────┘ ── pause() and resume() while it has enough, close() when the wire is closed
+ *
+ * Every written chunk is confirmed by `written()`, so that the worker knows how much is under way.
+ */
+class BridgeDoor {
+  /** @param {Engine} engine */
+  constructor(engine) {
+    this.engine = engine;
+    this.ended = false;
+    /** @type {import("./conn").Conn | undefined} the session whose transport it asks to become */
+    this.probeOf = undefined;
+    this.kind = /** @type {"takeover" | "bridge"} */ ("bridge");
+    this.bridge = engine.bridge();
+    this.token = this.bridge.addDoor(this);
+    this.bridge.retain();
+    engine.hold();
+  }
+
+  /**
+   * @param {string} sid
+   * @param {boolean} isNew a new session, or an upgrade of an existing one
+   * @param {number} dialect how the client speaks
+   * @param {Buffer} bytes what has come already
+   * @param {UpgradeAnswer} answer
+   * @returns {boolean} whether a worker has taken it; if not, it is closed
+   * @protected
+   */
+  openBridge(sid, isNew, dialect, bytes, answer) {
+    const server = this.engine.nativeId();
+    const kind = kindOf(isNew, dialect);
+    const taken = this.bridge.native.bridgeOpen(server, this.token, sid, kind, bytes, answer);
+    if (!taken) this.close();
+    return taken;
+  }
+
+  /**
+   * @param {number} kind
+   * @param {any} _first
+   * @param {any} _second
+   * @param {Buffer} [buffer]
+   */
+  onrecord(kind, _first, _second, buffer) {
+    switch (kind) {
+      case Record.WRITE:
+        this.write(/** @type {Buffer} */ (buffer));
+        break;
+      case Record.PAUSE:
+        this.pause();
+        break;
+      case Record.RESUME:
+        this.resume();
+        break;
+      case Record.WIRE_CLOSED:
+        this.close();
+        break;
+      default:
+        debug("unknown record %d", kind);
+    }
+  }
+
+  /**
+   * @param {Buffer} _buffer frames of the worker; `written()` is to be told when they are on their way
+   * @protected
+   */
+  write(_buffer) {}
+
+  /**
+   * Stops reading.
+   *
+   * @protected
+   */
+  pause() {}
+
+  /**
+   * Goes on reading.
+   *
+   * @protected
+   */
+  resume() {}
+
+  /**
+   * Ends what is left of the wire; what is written must leave first.
+   *
+   * @protected
+   */
+  shut() {}
+
+  /**
+   * @param {Buffer} bytes of the peer
+   * @protected
+   */
+  give(bytes) {
+    if (!this.ended) this.bridge.native.bridgeData(this.token, bytes);
+  }
+
+  /**
+   * @param {number} length of a buffer that has been written
+   * @protected
+   */
+  written(length) {
+    if (!this.ended) this.bridge.native.bridgeWritten(this.token, length);
+  }
+
+  /**
+   * The worker is to hear no more of it, and answers that the wire is closed.
+   *
+   * @protected
+   */
+  end() {
+    if (this.ended) return;
+    this.ended = true;
+    this.bridge.native.bridgeEnd(this.token);
+  }
+
+  /** @protected */
+  close() {
+    this.ended = true;
+    this.bridge.doors.delete(this.token);
+    this.bridge.release();
+    if (this.probeOf !== undefined) this.probeOf.upgrading = false;
+    this.probeOf = undefined;
+    this.shut();
+    this.engine.letGo();
+  }
+}
+
+module.exports = { BridgeDoor, kindOf };
