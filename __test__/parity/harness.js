@@ -160,4 +160,4 @@ function scenario(name, settings, run) {
   }
 }
 
-module.exports = { ALL, DIRECT, TRANSPORTS, lastOf, scenario };
+module.exports = { ALL, DIRECT, TRANSPORTS, lastOf, scenario, shortenCloseTimeout };
