@@ -145,3 +145,14 @@ scenario(
     await frames;
   },
 );
+
+scenario("differs: bytes in a packet of protocol 3 that is not a message", V3, async (stage) => {
+  const connection = until(stage.io.engine, "connection");
+  const raw = await stage.webSocket("/socket.io/?EIO=3&transport=websocket", { autoPong: false });
+  const [conn] = await connection;
+  await raw.next(); // the handshake
+  await raw.next(); // CONNECT
+  conn.sendPacket("ping", Buffer.from([255]));
+  const packet = await raw.next();
+  assert.deepEqual(packet, stage.either(Buffer.from([2, 255]), "b2/w=="));
+});
