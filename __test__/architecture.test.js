@@ -12,8 +12,15 @@ const LIB = path.join(__dirname, "..", "lib");
 // from the top; a file that is not named is a leaf
 const FLOORS = [
   ["server.js"],
+  ["server-attaching.js"],
+  ["server-settings.js"],
+  ["server-namespaces.js"],
   ["namespace.js", "parent-namespace.js"],
   ["socket.js", "client.js"],
+  ["socket-receiving.js"],
+  ["socket-sending.js"],
+  ["socket-watch.js"],
+  ["socket-state.js"],
   ["operator.js", "chain.js"],
 ];
 

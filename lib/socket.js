@@ -1,18 +1,10 @@
 "use strict";
 
-const { EventEmitter } = require("node:events");
 const debug = require("debug")("socket.io:socket");
-const { flagsOf } = require("./adapter");
-const { Routing } = require("./chain");
-const { reservedEvent, timedOut } = require("./errors");
-const { buildHandshake } = require("./handshake");
 const { generateId } = require("./ids");
-const { BroadcastOperator } = require("./operator");
-const { PacketType, RESERVED_EVENTS } = require("./packet");
+const { PacketType } = require("./packet");
 const { RestoredSession } = require("./restored-session");
-const { trace } = require("./trace");
-
-/** @typedef {import("./packet").Packet} Packet */
+const { ReceivingSocket } = require("./socket-receiving");
 
 const RECOVERABLE_REASONS = new Set([
   "transport error",
@@ -23,8 +15,6 @@ const RECOVERABLE_REASONS = new Set([
   "forced server close",
 ]);
 
-const emitLocally = EventEmitter.prototype.emit;
-
 /**
  * One client in one namespace.
  *
@@ -33,7 +23,7 @@ const emitLocally = EventEmitter.prototype.emit;
  *
  * Emits the client's events, and "disconnecting" (reason, description), "disconnect" (reason, description), "error".
  */
-class Socket extends Routing {
+class Socket extends ReceivingSocket {
   /**
    * @param {any} nsp
    * @param {any} client
@@ -41,42 +31,7 @@ class Socket extends Routing {
    * @param {any} [session] the state to recover
    */
   constructor(nsp, client, auth, session) {
-    super();
-    this.nsp = nsp;
-    this.client = client;
-    /** @type {any} */
-    this.server = nsp.server;
-    /** @type {any} */
-    this.adapter = nsp.adapter;
-    /** @type {string} */
-    this.id = session
-      ? session.sid
-      : client.conn.protocol === 3
-        ? oldId(nsp, client)
-        : generateId();
-    this.connected = false;
-    this.recovered = false;
-    // made at first use, see the accessors below
-    /** @type {any} @private */
-    this._data = undefined;
-    /** @type {Map<number, Function> | undefined} @private */
-    this._acks = undefined;
-    /** @type {Function[] | undefined} @private */
-    this._fns = undefined;
-    /** @type {any} @private */
-    this._flags = undefined;
-    /** @type {any} @protected */
-    this._handshake = undefined;
-    /** @private */
-    this._auth = auth;
-    /** @private */
-    this._issued = Date.now();
-    /** @type {Function[] | undefined} */
-    this._anyListeners = undefined;
-    /** @type {Function[] | undefined} */
-    this._anyOutgoingListeners = undefined;
-    /** @private whether the namespace counts us among those with listeners for outgoing packets */
-    this._counted = false;
+    super(nsp, client, auth, session);
     if (session) this.recover(session);
     else if (this.server._opts.connectionStateRecovery) this.pid = generateId();
     // a client may send an event named "error"
@@ -94,182 +49,6 @@ class Socket extends Routing {
     if (session instanceof RestoredSession) session.sendMissed(this.client);
     else for (const data of session.missedPackets) this.packet({ type: PacketType.EVENT, data });
     this.recovered = true;
-  }
-
-  // --- what is made at first use; all of it can be replaced ---
-
-  /** Anything that the program wants to keep with the socket. */
-  get data() {
-    return (this._data ??= {});
-  }
-
-  set data(data) {
-    this._data = data;
-  }
-
-  /** Callbacks of acknowledgements to come, by packet id. */
-  get acks() {
-    return (this._acks ??= new Map());
-  }
-
-  set acks(acks) {
-    this._acks = acks;
-  }
-
-  /** Middlewares for incoming events. */
-  get fns() {
-    return (this._fns ??= []);
-  }
-
-  set fns(fns) {
-    this._fns = fns;
-  }
-
-  /** Flags of the next emission. */
-  get flags() {
-    return (this._flags ??= {});
-  }
-
-  set flags(flags) {
-    this._flags = flags;
-  }
-
-  /** @returns {import("./handshake").Handshake} */
-  get handshake() {
-    return (this._handshake ??= buildHandshake(this.client.conn, this._auth, this._issued));
-  }
-
-  set handshake(handshake) {
-    this._handshake = handshake;
-  }
-
-  // --- sending ---
-
-  /**
-   * Emits an event to the client.
-   *
-   * @param {any[]} data the name and the arguments; a last function is called with the client's answer
-   * @returns {boolean} true
-   */
-  emit(...data) {
-    if (data.length === 0) data.push(undefined);
-    if (RESERVED_EVENTS.has(data[0])) throw reservedEvent(data[0]);
-    /** @type {number | undefined} */
-    let id;
-    if (typeof data[data.length - 1] === "function") {
-      id = /** @type {number} */ (this.nsp._ids++);
-      if (trace.socket) debug("emitting packet with ack id %d", id);
-      this.registerAckCallback(id, data.pop());
-    }
-    const flags = this._flags;
-    this._flags = undefined;
-    if (this.server._opts.connectionStateRecovery) {
-      this.emitRecoverably(data, id, flags);
-      return true;
-    }
-    const outgoing = this._anyOutgoingListeners;
-    if (outgoing !== undefined && outgoing.length > 0)
-      this.notifyOutgoingListeners({ type: PacketType.EVENT, data, id });
-    this.client.send(
-      PacketType.EVENT,
-      this.nsp.name,
-      id,
-      data,
-      flags === undefined ? 0 : flagsOf(flags),
-    );
-    return true;
-  }
-
-  /**
-   * Lets the adapter store the packet, so that it can be sent again after a reconnection.
-   *
-   * @param {any[]} data
-   * @param {number | undefined} id
-   * @param {any} flags
-   * @private
-   */
-  emitRecoverably(data, id, flags) {
-    /** @type {Packet} */
-    const packet = { type: PacketType.EVENT, data };
-    if (id !== undefined) packet.id = id;
-    this.adapter.broadcast(packet, {
-      rooms: new Set([this.id]),
-      except: new Set(),
-      flags: { ...flags },
-    });
-  }
-
-  /**
-   * Emits, and gives a promise of the client's answer.
-   *
-   * @param {any[]} data
-   * @returns {Promise<any>}
-   */
-  emitWithAck(...data) {
-    const withError = this._flags?.timeout !== undefined;
-    return new Promise((resolve, reject) => {
-      data.push((/** @type {any} */ first, /** @type {any} */ second) => {
-        if (!withError) resolve(first);
-        else if (first) reject(first);
-        else resolve(second);
-      });
-      this.emit(...data);
-    });
-  }
-
-  /**
-   * @param {number} id
-   * @param {Function} ack
-   * @private
-   */
-  registerAckCallback(id, ack) {
-    const timeout = this._flags?.timeout;
-    if (timeout === undefined) {
-      this.acks.set(id, ack);
-      return;
-    }
-    const timer = setTimeout(() => {
-      if (debug.enabled) debug("event with ack id %d has timed out after %d ms", id, timeout);
-      this.acks.delete(id);
-      ack.call(this, timedOut());
-    }, timeout);
-    this.acks.set(id, (/** @type {any[]} */ ...answer) => {
-      clearTimeout(timer);
-      ack.call(this, null, ...answer);
-    });
-  }
-
-  /**
-   * Emits a "message" event.
-   *
-   * @param {any[]} args
-   * @returns {this}
-   */
-  send(...args) {
-    this.emit("message", ...args);
-    return this;
-  }
-
-  /**
-   * Alias of send().
-   *
-   * @param {any[]} args
-   * @returns {this}
-   */
-  write(...args) {
-    this.emit("message", ...args);
-    return this;
-  }
-
-  /**
-   * Sends a packet.
-   *
-   * @param {Packet} packet
-   * @param {any} [opts] volatile, compress
-   */
-  packet(packet, opts) {
-    packet.nsp = this.nsp.name;
-    this.client._packet(packet, opts);
   }
 
   // --- rooms ---
@@ -307,15 +86,6 @@ class Socket extends Routing {
     this.adapter.delAll(this.id);
   }
 
-  /**
-   * The rooms that the socket is in; live, and empty when it is in none.
-   *
-   * @returns {Set<any>}
-   */
-  get rooms() {
-    return this.adapter.socketRooms(this.id) || new Set();
-  }
-
   // --- the life of the socket ---
 
   /** Called once the namespace has let the socket in. */
@@ -335,143 +105,6 @@ class Socket extends Routing {
   connectData() {
     if (this.client.conn.protocol === 3) return undefined;
     return { sid: this.id, pid: this.pid };
-  }
-
-  /**
-   * Called with each packet, in a tick of its own.
-   *
-   * @param {Packet} packet
-   */
-  _onpacket(packet) {
-    if (trace.socket) debug("got packet %j", packet);
-    switch (packet.type) {
-      case PacketType.EVENT:
-      case PacketType.BINARY_EVENT: // of a parser that keeps the difference
-        this.onevent(packet);
-        break;
-      case PacketType.ACK:
-      case PacketType.BINARY_ACK:
-        this.onack(packet);
-        break;
-      case PacketType.DISCONNECT:
-        this.ondisconnect();
-        break;
-    }
-  }
-
-  /**
-   * Called with each event packet; libraries replace it.
-   *
-   * @param {Packet} packet
-   */
-  onevent(packet) {
-    const args = packet.data || [];
-    const tracing = trace.socket;
-    if (tracing) debug("emitting event %j", args);
-    if (packet.id !== undefined && packet.id !== null) {
-      if (tracing) debug("attaching ack callback to event");
-      args.push(this.ack(packet.id));
-    }
-    const any = this._anyListeners;
-    if (any !== undefined && any.length > 0)
-      for (const listener of any.slice()) listener.apply(this, args);
-    this.dispatch(args);
-  }
-
-  /**
-   * Makes the function with which a handler answers an event.
-   *
-   * @param {number} id
-   * @returns {(...args: any[]) => void} only its first call counts
-   */
-  ack(id) {
-    let sent = false;
-    return (...args) => {
-      if (sent) return;
-      if (trace.socket) debug("sending ack %j", args);
-      this.packet({ id, type: PacketType.ACK, data: args });
-      sent = true;
-    };
-  }
-
-  /**
-   * @param {Packet} packet
-   * @private
-   */
-  onack(packet) {
-    const id = /** @type {number} */ (packet.id);
-    const ack = this._acks?.get(id);
-    if (typeof ack !== "function") {
-      if (trace.socket) debug("bad ack %s", id);
-      return;
-    }
-    if (trace.socket) debug("calling ack %s with %j", id, packet.data);
-    try {
-      ack.apply(this, packet.data);
-    } finally {
-      this._acks?.delete(id);
-    }
-  }
-
-  /** @private */
-  ondisconnect() {
-    debug("got disconnect packet");
-    this._onclose("client namespace disconnect");
-  }
-
-  /**
-   * Runs the middlewares and then the listeners.
-   *
-   * @param {any[]} event
-   * @protected
-   */
-  dispatch(event) {
-    const fns = this._fns;
-    if (trace.socket) debug("dispatching an event %j", event);
-    if (fns === undefined || fns.length === 0) {
-      if (this.connected) emitLocally.apply(this, /** @type {any} */ (event));
-      else debug("ignore packet received after disconnection");
-      return;
-    }
-    this.run(event, (error) => {
-      process.nextTick(() => {
-        if (error) this._onerror(error);
-        else if (this.connected) emitLocally.apply(this, /** @type {any} */ (event));
-        else debug("ignore packet received after disconnection");
-      });
-    });
-  }
-
-  /**
-   * Adds a middleware for incoming events.
-   *
-   * @param {(event: any[], next: (error?: Error) => void) => void} fn
-   * @returns {this}
-   */
-  use(fn) {
-    this.fns.push(fn);
-    return this;
-  }
-
-  /**
-   * @param {any[]} event
-   * @param {(error?: any) => void} done
-   * @protected
-   */
-  run(event, done) {
-    const fns = this.fns.slice();
-    const step = (/** @type {number} */ i) => {
-      fns[i](event, (/** @type {any} */ error) => {
-        if (error || i + 1 === fns.length) done(error || undefined);
-        else step(i + 1);
-      });
-    };
-    step(0);
-  }
-
-  /** @param {Error} error */
-  _onerror(error) {
-    this.emitReserved("error", error);
   }
 
   /**
@@ -509,7 +142,9 @@ class Socket extends Routing {
       this.nsp._outgoing--;
     }
     this.nsp._remove(this);
-    this.join = noop; // a late middleware must not bring it back
+    // a late middleware must not bring it back
+    this.join = noop;
+    this.countOutgoing = noop;
   }
 
   /**
@@ -537,171 +172,6 @@ class Socket extends Routing {
     }
     return this;
   }
-
-  get disconnected() {
-    return !this.connected;
-  }
-
-  /** The request that opened the connection. */
-  get request() {
-    return this.client.request;
-  }
-
-  /** The connection. */
-  get conn() {
-    return this.client.conn;
-  }
-
-  // --- flags ---
-
-  /**
-   * Sets whether the next data may be compressed.
-   *
-   * @param {boolean} compress
-   * @returns {this}
-   */
-  compress(compress) {
-    this.flags.compress = compress;
-    return this;
-  }
-
-  /** The next event may be lost when the client is not ready to receive it. */
-  get volatile() {
-    this.flags.volatile = true;
-    return this;
-  }
-
-  /** Everyone but this socket. */
-  get broadcast() {
-    return this._operator();
-  }
-
-  /**
-   * Sets how long the next acknowledgement is awaited.
-   *
-   * @param {number} timeout ms
-   * @returns {this}
-   */
-  timeout(timeout) {
-    this.flags.timeout = timeout;
-    return this;
-  }
-
-  _operator() {
-    const flags = { ...this._flags };
-    this._flags = undefined;
-    return new BroadcastOperator(this.adapter, new Set(), new Set([this.id]), flags);
-  }
-
-  /**
-   * Emits to the listeners of this object.
-   *
-   * @param {string} name
-   * @param {any[]} args
-   * @returns {boolean}
-   */
-  emitReserved(name, ...args) {
-    return emitLocally.call(this, name, ...args);
-  }
-
-  /**
-   * Emits to the listeners of this object.
-   *
-   * @param {string} name
-   * @param {any[]} args
-   * @returns {boolean}
-   */
-  emitUntyped(name, ...args) {
-    return emitLocally.call(this, name, ...args);
-  }
-
-  // --- listeners for everything ---
-
-  /**
-   * @param {(...args: any[]) => void} listener called with each incoming event
-   * @returns {this}
-   */
-  onAny(listener) {
-    (this._anyListeners ??= []).push(listener);
-    return this;
-  }
-
-  /**
-   * @param {(...args: any[]) => void} listener
-   * @returns {this}
-   */
-  prependAny(listener) {
-    (this._anyListeners ??= []).unshift(listener);
-    return this;
-  }
-
-  /**
-   * @param {(...args: any[]) => void} [listener] none: all
-   * @returns {this}
-   */
-  offAny(listener) {
-    this._anyListeners = without(this._anyListeners, listener);
-    return this;
-  }
-
-  /** @returns {Function[]} */
-  listenersAny() {
-    return this._anyListeners || [];
-  }
-
-  /**
-   * @param {(...args: any[]) => void} listener called with each outgoing event, broadcasts included
-   * @returns {this}
-   */
-  onAnyOutgoing(listener) {
-    (this._anyOutgoingListeners ??= []).push(listener);
-    this.countOutgoing();
-    return this;
-  }
-
-  /**
-   * @param {(...args: any[]) => void} listener
-   * @returns {this}
-   */
-  prependAnyOutgoing(listener) {
-    (this._anyOutgoingListeners ??= []).unshift(listener);
-    this.countOutgoing();
-    return this;
-  }
-
-  /**
-   * @param {(...args: any[]) => void} [listener] none: all
-   * @returns {this}
-   */
-  offAnyOutgoing(listener) {
-    this._anyOutgoingListeners = without(this._anyOutgoingListeners, listener);
-    this.countOutgoing();
-    return this;
-  }
-
-  /** @returns {Function[]} */
-  listenersAnyOutgoing() {
-    return this._anyOutgoingListeners || [];
-  }
-
-  /**
-   * Lets the namespace know whether broadcasts must be shown to this socket.
-   *
-   * @private
-   */
-  countOutgoing() {
-    const has = this._anyOutgoingListeners !== undefined && this._anyOutgoingListeners.length > 0;
-    if (has === this._counted || this.join === noop) return;
-    this._counted = has;
-    this.nsp._outgoing += has ? 1 : -1;
-  }
-
-  /** @param {Packet} packet */
-  notifyOutgoingListeners(packet) {
-    const listeners = this._anyOutgoingListeners;
-    if (listeners === undefined || listeners.length === 0) return;
-    for (const listener of listeners.slice()) listener.apply(this, packet.data);
-  }
 }
 
 function noop() {}
@@ -718,30 +188,6 @@ function tell(callback, result) {
     () => process.nextTick(callback, null),
     (error) => process.nextTick(callback, error),
   );
-}
-
-/**
- * Clients of protocol 3 work out the id of their sockets by themselves.
- *
- * @param {any} nsp
- * @param {any} client
- * @returns {string} the session id, which such clients do not keep secret, behind the namespace if that is not "/"
- */
-function oldId(nsp, client) {
-  return nsp.name === "/" ? client.id : `${nsp.name}#${client.id}`;
-}
-
-/**
- * @param {Function[] | undefined} listeners
- * @param {Function} [listener]
- * @returns {Function[] | undefined} the list without the first such listener; an empty one when none is named
- */
-function without(listeners, listener) {
-  if (listeners === undefined) return undefined;
-  if (!listener) return [];
-  const index = listeners.indexOf(listener);
-  if (index !== -1) listeners.splice(index, 1);
-  return listeners;
 }
 
 module.exports = { Socket };

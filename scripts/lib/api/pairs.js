@@ -85,9 +85,13 @@ const EVENTS = [
       "socket.io/dist/namespace.js",
       "socket.io/dist/parent-namespace.js",
     ],
-    ["server.js", "namespace.js", "parent-namespace.js"],
+    ["server-namespaces.js", "namespace.js", "parent-namespace.js"],
   ],
-  ["Socket", ["socket.io/dist/socket.js"], ["socket.js"]],
+  [
+    "Socket",
+    ["socket.io/dist/socket.js"],
+    ["socket.js", "socket-receiving.js", "socket-sending.js"],
+  ],
   ["engine.io Server", ["engine.io/build/server.js"], ["engine.js", "middleware.js", "outbox.js"]],
   ["engine.io Socket", ["engine.io/build/socket.js"], ["conn.js", "conn-incoming.js", "outbox.js"]],
   [
