@@ -1,7 +1,6 @@
 "use strict";
 
 // The path under which upstream keeps this: programs and instrumentations ask for it by name.
-const { Namespace } = require("../lib/namespace");
-const { NAMESPACE_RESERVED_EVENTS } = require("../lib/packet");
+const { Namespace, RESERVED_EVENTS } = require("../lib/namespace");
 
-module.exports = { Namespace, RESERVED_EVENTS: NAMESPACE_RESERVED_EVENTS };
+module.exports = { Namespace, RESERVED_EVENTS };

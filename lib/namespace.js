@@ -366,4 +366,15 @@ function settle(nsp, socket, client, joined, error) {
   nsp._doConnect(socket, joined);
 }
 
-module.exports = { Namespace };
+/**
+ * The getters that set a flag for the next emission.
+ *
+ * @type {string[]}
+ * @deprecated kept for programs written for Socket.IO 2.x
+ */
+Namespace.flags = ["json", "volatile", "local"];
+
+// Under this path Socket.IO 2.x has the class itself; the other files ask for it by name.
+module.exports = Namespace;
+module.exports.Namespace = Namespace;
+module.exports.RESERVED_EVENTS = NAMESPACE_RESERVED_EVENTS;

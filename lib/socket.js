@@ -190,4 +190,6 @@ function tell(callback, result) {
   );
 }
 
-module.exports = { Socket };
+// Under this path Socket.IO 2.x has the class itself; the other files ask for it by name.
+module.exports = Socket;
+module.exports.Socket = Socket;
