@@ -226,7 +226,7 @@ class Bridge {
         return;
       case Record.DISCONNECT:
       case Record.CONNECT_ERROR:
-        this.session(record[1])?.onpacket(kind, record[2], -1, undefined, null);
+        this.session(record[1])?.onpacket(kind, record[2], -1, record[3], null);
         return;
       case Record.CONTROL:
         this.session(record[1])?.onrecord(kind, record[2], record[3]); // in order with the messages

@@ -67,6 +67,11 @@ class Client {
 
   /** The sockets by namespace, in a fresh Map. */
   get nsps() {
+    return this._byNamespace();
+  }
+
+  /** @returns {Map<string, Socket>} a fresh one */
+  _byNamespace() {
     /** @type {Map<string, Socket>} */
     const nsps = new Map();
     if (this.root !== undefined) nsps.set("/", this.root);
@@ -79,7 +84,7 @@ class Client {
   get sockets() {
     /** @type {Map<string, Socket>} */
     const sockets = new Map();
-    for (const socket of this.nsps.values()) sockets.set(socket.id, socket);
+    for (const socket of this._byNamespace().values()) sockets.set(socket.id, socket);
     return sockets;
   }
 
@@ -202,7 +207,7 @@ class Client {
       socket = this.socketOf(url.pathname);
     }
     if (socket === undefined || type === PacketType.CONNECT_ERROR) {
-      this.reject(type);
+      this.reject(type, socket, data);
       return;
     }
     if (attachments !== null) {
@@ -236,9 +241,11 @@ class Client {
    * A packet that has no place in this state.
    *
    * @param {number} type
+   * @param {Socket} [_socket] that of the namespace, if there is one
+   * @param {any} [_data]
    * @protected
    */
-  reject(type) {
+  reject(type, _socket, _data) {
     if (debug.enabled) debug("invalid state (packet type: %s)", type);
     this.close();
   }
@@ -277,7 +284,8 @@ class Client {
       if (url === undefined) return;
       socket = this.socketOf(url.pathname);
     }
-    if (socket === undefined || type === PacketType.CONNECT_ERROR) this.reject(type);
+    if (socket === undefined || type === PacketType.CONNECT_ERROR)
+      this.reject(type, socket, packet.data);
     else process.nextTick(deliver, socket, packet);
   }
 
@@ -354,7 +362,7 @@ class Client {
 
   /** Disconnects from all namespaces and closes the connection. */
   _disconnect() {
-    for (const socket of this.nsps.values()) socket.disconnect();
+    for (const socket of this._byNamespace().values()) socket.disconnect();
     this.root = undefined;
     this._others = undefined;
     this.close();
@@ -392,7 +400,7 @@ class Client {
 
   /** @param {any} error */
   onerrors(error) {
-    for (const socket of this.nsps.values()) socket._onerror(error);
+    for (const socket of this._byNamespace().values()) socket._onerror(error);
   }
 
   /**
@@ -403,7 +411,7 @@ class Client {
     if (this._closed) return;
     if (debug.enabled) debug("client close with reason %s", reason);
     this._closed = true;
-    const sockets = this.nsps;
+    const sockets = this._byNamespace();
     for (const socket of sockets.values()) socket._onclose(reason, description);
     this.root = undefined;
     this._others = undefined;

@@ -1,5 +1,7 @@
 "use strict";
 
+const { inspect } = require("node:util");
+
 /**
  * Shows a Map as the plain object that older programs expect in its place: one can list its keys, look things up,
  * assign and delete. It is live and holds nothing itself.
@@ -16,7 +18,13 @@ function plainView(source, assign, remove, form = (value) => value) {
   const has = (key) => typeof key === "string" && source().has(key);
   /** @param {string | symbol} key */
   const get = (key) => form(/** @type {T} */ (source().get(/** @type {string} */ (key))));
-  return new Proxy(/** @type {Record<string, any>} */ ({}), {
+  const shown = /** @type {Record<string, any>} */ ({});
+  // Node.js looks through a proxy when it prints one, and would find nothing
+  Object.defineProperty(shown, inspect.custom, {
+    configurable: true,
+    value: () => Object.fromEntries([...source().keys()].map((key) => [key, get(key)])),
+  });
+  return new Proxy(shown, {
     has: (target, key) => has(key) || Reflect.has(target, key),
     get: (target, key) => (has(key) ? get(key) : Reflect.get(target, key)),
     set(_target, key, value) {

@@ -27,7 +27,7 @@ class Server extends AttachingServer {
     }
     super(opts);
     /** @type {any} */
-    this._parser = opts.parser || PARSER;
+    this._parser = this._chooseParser(opts.parser);
     this.encoder = new this._parser.Encoder();
     if (opts.connectionStateRecovery) {
       opts.connectionStateRecovery = { ...RECOVERY_DEFAULTS, ...opts.connectionStateRecovery };
@@ -38,6 +38,14 @@ class Server extends AttachingServer {
     opts.cleanupEmptyChildNamespaces = !!opts.cleanupEmptyChildNamespaces;
     this.sockets = this.of("/");
     if (srv || typeof srv === "number") this.attach(srv);
+  }
+
+  /**
+   * @param {any} [given] that of the options
+   * @returns {any} the parser to use
+   */
+  _chooseParser(given) {
+    return given || PARSER;
   }
 
   /**

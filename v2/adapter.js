@@ -2,6 +2,7 @@
 
 const { NativeAdapter } = require("../lib/adapter");
 const { plainView } = require("../lib/plain-view");
+const { encode } = require("./encoder");
 
 // to the types of the npm package, apply() is private
 const Base = /** @type {new (nsp: any) => any} */ (/** @type {unknown} */ (NativeAdapter));
@@ -63,6 +64,16 @@ class Adapter extends Base {
    */
   broadcast(packet, { rooms, except, flags = {} }) {
     super.broadcast(packet, { rooms: new Set(rooms), except: new Set(except), flags });
+  }
+
+  /**
+   * @param {any} packet gets its namespace
+   * @returns {string | any[]} a text, or the messages that the packet is made of
+   */
+  encode(packet) {
+    if (this.nsp.server._foreignParser) return super.encode(packet);
+    packet.nsp = this.nsp.name;
+    return encode(packet);
   }
 
   /**

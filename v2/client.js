@@ -4,6 +4,9 @@ const debug = require("debug")("socket.io:client");
 const { Client: Base } = require("../lib/client");
 const { MESSAGES } = require("../lib/errors");
 const { PacketType } = require("../lib/packet");
+const { flagsOf } = require("../lib/adapter");
+const { plainView } = require("../lib/plain-view");
+const { encode } = require("./encoder");
 
 /** A connection with the rules of Socket.IO 2.x: a client has to be in "/" before it gets into other namespaces. */
 class Client extends Base {
@@ -15,6 +18,40 @@ class Client extends Base {
     super(server, conn);
     /** @type {[string, any][]} names and queries of namespaces that wait for "/" */
     this.connectBuffer = [];
+    /** @type {any} @private made at first use, as is the next one */
+    this._nspsView = undefined;
+    /** @type {any} @private */
+    this._socketsView = undefined;
+  }
+
+  /** @returns {any} the sockets by namespace, in a plain object */
+  get nsps() {
+    return (this._nspsView ??= plainView(
+      () => this._byNamespace(),
+      (name, socket) => this.place(name, socket),
+      (name) => this.place(name, undefined),
+    ));
+  }
+
+  /** @returns {any} the sockets by id, in a plain object */
+  get sockets() {
+    const byId = () => super.sockets;
+    return (this._socketsView ??= plainView(
+      byId,
+      (_id, socket) => this.place(socket.nsp.name, socket),
+      (id) => this._remove(/** @type {any} */ (byId().get(id))),
+    ));
+  }
+
+  /**
+   * @param {string} name
+   * @param {any} socket that packets for the namespace are given to; undefined: none
+   * @private
+   */
+  place(name, socket) {
+    if (name === "/") this.root = socket;
+    else if (socket === undefined) this._others?.delete(name);
+    else (this._others ??= new Map()).set(name, socket);
   }
 
   /**
@@ -48,13 +85,18 @@ class Client extends Base {
   }
 
   /**
-   * A packet that has no place in this state is passed over.
+   * An error that the client tells of is one of its socket; any other packet that has no place in this state is passed
+   * over.
    *
    * @param {number} type
+   * @param {any} [socket]
+   * @param {any} [data]
    * @protected
    */
-  reject(type) {
-    if (debug.enabled) debug("no socket for the packet (type: %s)", type);
+  reject(type, socket, data) {
+    if (socket !== undefined && type === PacketType.CONNECT_ERROR)
+      process.nextTick(() => socket._onerror(new Error(data)));
+    else if (debug.enabled) debug("no socket for the packet (type: %s)", type);
   }
 
   /**
@@ -65,6 +107,17 @@ class Client extends Base {
    */
   packet(packet, opts) {
     this._packet(packet, opts);
+  }
+
+  /**
+   * @param {any} packet
+   * @param {any} [opts]
+   */
+  _packet(packet, opts) {
+    if (opts?.preEncoded || this._foreignEncoder !== undefined || this.conn.readyState !== "open")
+      super._packet(packet, opts);
+    else if (this._native) this.conn.sendEncoded(encode(packet), flagsOf(opts));
+    else this.writeToEngine(encode(packet), opts);
   }
 }
 

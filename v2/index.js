@@ -9,6 +9,7 @@ const { findClient, serveClientFile } = require("./client-files");
 const { crossOrigin } = require("./cross-origin");
 const Namespace = require("./namespace");
 const ParentNamespace = require("./parent-namespace");
+const { parserFor } = require("./parser");
 
 /**
  * The server with the API and the behaviour of Socket.IO 2.5, for programs that were written for it. The floors below
@@ -25,6 +26,16 @@ class Server extends Base {
       srv = undefined;
     }
     super(srv, translate(opts));
+  }
+
+  /** @param {any} [given] */
+  _chooseParser(given) {
+    return parserFor(given);
+  }
+
+  /** The parser: the one of the options, or ours. */
+  get parser() {
+    return this.opts.parser || this._parser;
   }
 
   /** @param {any} conn */

@@ -3,7 +3,7 @@
 const { EventEmitter } = require("node:events");
 const { Namespace: Base } = require("../lib/namespace");
 const { MESSAGES } = require("../lib/errors");
-const { PacketType } = require("../lib/packet");
+const { eventType } = require("./encoder");
 const Socket = require("./socket");
 const { SocketTable } = require("./socket-table");
 
@@ -85,6 +85,15 @@ class Namespace extends Base {
   }
 
   /**
+   * @param {boolean} binary false: bytes are written as JSON
+   * @returns {any} this
+   */
+  binary(binary) {
+    this.flags.binary = binary;
+    return this;
+  }
+
+  /**
    * @param {string} room
    * @returns {any} this
    */
@@ -116,7 +125,7 @@ class Namespace extends Base {
     const { rooms, flags } = this;
     this.rooms = [];
     this.flags = undefined;
-    this.adapter.broadcast({ type: PacketType.EVENT, data }, { rooms, flags });
+    this.adapter.broadcast({ type: eventType(data, flags.binary), data }, { rooms, flags });
     return this;
   }
 

@@ -3,8 +3,9 @@
 const { EventEmitter } = require("node:events");
 const { parse } = require("node:querystring");
 const { MESSAGES } = require("../lib/errors");
-const { PacketType } = require("../lib/packet");
 const { Socket: Base } = require("../lib/socket");
+const { AckTable } = require("./ack-table");
+const { eventType } = require("./encoder");
 
 const emitLocally = EventEmitter.prototype.emit;
 
@@ -45,6 +46,15 @@ class Socket extends Base {
     this._handshake = handshake;
   }
 
+  /** @returns {any} callbacks of acknowledgements to come, by packet id, in a plain object */
+  get acks() {
+    return (this._acks ??= /** @type {any} */ (new AckTable()));
+  }
+
+  set acks(acks) {
+    this._acks = acks instanceof AckTable ? acks : /** @type {any} */ (new AckTable(acks));
+  }
+
   /** @returns {any} this */
   get broadcast() {
     this.flags.broadcast = true;
@@ -54,6 +64,15 @@ class Socket extends Base {
   /** @returns {any} this */
   get local() {
     this.flags.local = true;
+    return this;
+  }
+
+  /**
+   * @param {boolean} binary false: bytes are written as JSON
+   * @returns {any} this
+   */
+  binary(binary) {
+    this.flags.binary = binary;
     return this;
   }
 
@@ -89,7 +108,7 @@ class Socket extends Base {
     const { _rooms: rooms, flags } = this;
     const broadcast = rooms.length > 0 || flags.broadcast;
     /** @type {any} */
-    const packet = { type: PacketType.EVENT, data };
+    const packet = { type: eventType(data, flags.binary), data };
     if (typeof data[data.length - 1] === "function") {
       if (broadcast) throw new Error(MESSAGES.BROADCAST_CALLBACK);
       packet.id = this.nsp._ids++;

@@ -118,6 +118,9 @@ impl Connection {
             }
             PacketType::ConnectError => {
                 record.kind(Kind::ConnectError).number(handle).string(packet.namespace);
+                if let Some(payload) = packet.payload {
+                    record.raw(payload);
+                }
             }
         });
     }

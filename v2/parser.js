@@ -1,0 +1,43 @@
+"use strict";
+
+const { Decoder } = require("../lib/decoder");
+const { PROTOCOL, PacketType } = require("../lib/packet");
+const { Encoder } = require("./encoder");
+
+const PARSER = Object.freeze({ Decoder, Encoder, PacketType, protocol: PROTOCOL });
+
+/**
+ * Makes a parser that a program has given fit for the floors below: one that was written for 2.x gives what it has
+ * encoded to a callback.
+ *
+ * @param {any} [given]
+ * @returns {any}
+ */
+function parserFor(given) {
+  if (!given) return PARSER;
+  return { ...given, Encoder: encoderFor(given.Encoder) };
+}
+
+/**
+ * @param {new () => any} Given
+ * @returns {new () => any} one whose encode() both returns the result and calls back
+ */
+function encoderFor(Given) {
+  return class extends Given {
+    /**
+     * @param {any} packet
+     * @param {(encoded: any[]) => void} [callback]
+     * @returns {any[]}
+     */
+    encode(packet, callback) {
+      /** @type {any} */
+      let encoded;
+      const returned = super.encode(packet, (/** @type {any[]} */ result) => (encoded = result));
+      encoded ??= returned;
+      if (callback) callback(encoded);
+      return encoded;
+    }
+  };
+}
+
+module.exports = { parserFor };
