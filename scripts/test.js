@@ -10,6 +10,7 @@ const { ensureChromium } = require("./lib/chromium");
 const { ensureDependencies } = require("./lib/deps");
 const { ROOT, fromRoot } = require("./lib/paths");
 const { ensurePythonClients } = require("./lib/python");
+const { ensureRedis } = require("./lib/redis");
 const { run } = require("./lib/run");
 const { ensureRustClients } = require("./lib/rust-client");
 const { runStages } = require("./lib/stages");
@@ -45,6 +46,7 @@ runMain(async () => {
   await ensureAddon();
   const env = {
     CHROMIUM_PATH: await ensureChromium(),
+    REDIS_SERVER: await ensureRedis(),
     ...(await ensurePythonClients()),
     ...(await ensureRustClients()),
   };
