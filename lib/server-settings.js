@@ -107,6 +107,17 @@ class ServerSettings extends NamespaceTable {
   }
 
   /**
+   * Says whether a request comes from an origin that may connect.
+   *
+   * @param {any} req
+   * @param {(error: any, success: boolean) => void} done
+   * @deprecated kept for programs written for Socket.IO 2.x
+   */
+  checkRequest(req, done) {
+    checkOrigin(this.origins(), req, done);
+  }
+
+  /**
    * Lets an engine ask for the origin.
    *
    * @param {Engine} engine
@@ -114,7 +125,7 @@ class ServerSettings extends NamespaceTable {
    */
   guard(engine) {
     engine.opts.allowRequest ??= (/** @type {any} */ req, /** @type {any} */ done) =>
-      checkOrigin(/** @type {any} */ (this._origins), req, done);
+      this.checkRequest(req, done);
   }
 
   /**

@@ -1,32 +1,49 @@
 "use strict";
 
 // `npm run api-table`: looks up everything that npm socket.io, engine.io and socket.io-adapter declare (class members,
-// events, options, exports) in our declarations and in our objects at run time, and writes docs/API.md.
-// `--check` writes nothing and fails when the file is not up to date. Either way, it fails when something is missing
-// without a reason in scripts/lib/api/exceptions.js.
+// events, options, exports) in our declarations and in our objects at run time, and writes docs/API.md; and everything
+// that the objects of npm socket.io 2.x have in ours, and writes docs/API-2.x.md.
+// `--check` writes nothing and fails when a file is not up to date. Either way, it fails when something is missing
+// without a reason in scripts/lib/api/exceptions.js or old-reasons.js.
 
 const fs = require("node:fs");
 const prettier = require("prettier");
 const { compare } = require("./lib/api/compare");
-const { render } = require("./lib/api/render");
+const { compareOld } = require("./lib/api/old-compare");
+const { render, renderOld } = require("./lib/api/render");
 const { fromRoot } = require("./lib/paths");
 const { note, red, runMain } = require("./lib/ui");
 
-const FILE = fromRoot("docs", "API.md");
+const TABLES = [
+  { name: "docs/API.md", compare, render },
+  { name: "docs/API-2.x.md", compare: compareOld, render: renderOld },
+];
+const checking = process.argv.includes("--check");
 
-runMain(async () => {
+/**
+ * Makes or checks a file.
+ * @returns {Promise<boolean>} whether all is well
+ */
+async function table({ name: file, compare, render }) {
   const { sections, missing, stale } = compare();
   const text = await prettier.format(render(sections), { parser: "markdown", printWidth: 100 });
   for (const { name, what } of missing) console.error(`${red("missing:")} ${name} (${what})`);
   for (const name of stale) console.error(`${red("no longer missing:")} ${name}`);
-  let failed = missing.length + stale.length > 0;
-  if (!process.argv.includes("--check")) {
+  const complete = missing.length + stale.length === 0;
+  const target = fromRoot(file);
+  if (!checking) {
     fs.mkdirSync(fromRoot("docs"), { recursive: true });
-    fs.writeFileSync(FILE, text);
+    fs.writeFileSync(target, text);
     note(text.split("\n").find((line) => line.startsWith("**")) ?? "");
-  } else if (!fs.existsSync(FILE) || fs.readFileSync(FILE, "utf8") !== text) {
-    console.error(`${red("docs/API.md is not up to date:")} run npm run api-table`);
-    failed = true;
+  } else if (!fs.existsSync(target) || fs.readFileSync(target, "utf8") !== text) {
+    console.error(`${red(`${file} is not up to date:`)} run npm run api-table`);
+    return false;
   }
+  return complete;
+}
+
+runMain(async () => {
+  let failed = false;
+  for (const one of TABLES) failed = !(await table(one)) || failed;
   return failed ? 1 : 0;
 });

@@ -1,4 +1,4 @@
-import type { Server as HTTPServer } from "http";
+import type { IncomingMessage, Server as HTTPServer } from "http";
 import type { Http2SecureServer, Http2Server } from "http2";
 import type { Server as HTTPSServer } from "https";
 import type { AdapterConstructor } from "./adapter";
@@ -120,6 +120,8 @@ export declare class Server<
    */
   origins(v: Origins): this;
   origins(): Origins;
+  /** Says whether a request comes from such an origin. @deprecated use `allowRequest` */
+  checkRequest(req: IncomingMessage, done: (err: any, success: boolean) => void): void;
   /** Sets an option. @deprecated kept for programs written for Socket.IO 2.x */
   set(key: string, value: any): this;
   /** The namespaces by their name, in a plain object. @deprecated use `of()` */

@@ -10,6 +10,7 @@ const { crossOrigin } = require("./cross-origin");
 const Namespace = require("./namespace");
 const ParentNamespace = require("./parent-namespace");
 const { parserFor } = require("./parser");
+const { divertPreflight } = require("./preflight");
 
 /**
  * The server with the API and the behaviour of Socket.IO 2.5, for programs that were written for it. The floors below
@@ -58,7 +59,9 @@ class Server extends Base {
    * @protected
    */
   initEngine(srv, opts) {
+    const before = srv.listeners("request").slice();
     super.initEngine(srv, { ...opts, ...translate(opts) });
+    divertPreflight(srv, before, opts);
   }
 
   /**

@@ -36,6 +36,8 @@ async function join(stage, name) {
   return { io, other, main, inOther, adapter: io.sockets.adapter };
 }
 
+const sort = (list) => list.slice().sort();
+
 async function quit(client) {
   const end = until(client, "end");
   client.quit();
@@ -77,7 +79,6 @@ async function cluster(stage, choose) {
     await Promise.all(last);
   }
 
-  const sort = (list) => list.slice().sort();
   const ids = [a.id, b.id];
   const known = (list) => list.map((id) => ids.indexOf(id)).sort();
   trace("clients", known(await asked((done) => one.io.clients(done))));

@@ -4,6 +4,7 @@
 
 const assert = require("node:assert/strict");
 const { inspect } = require("node:util");
+const { fetch } = require("../support/raw-http");
 const { deferred, gather, until } = require("../support/waiting");
 const { BOTH, ONLY_V2, old } = require("./harness");
 
@@ -118,6 +119,27 @@ old("ports, and the options that go with them", BOTH, async (stage) => {
   const { adapter } = io.sockets;
   assert.equal(io.adapter(io.adapter()), io);
   trace("another adapter", io.sockets.adapter === adapter, io.sockets.adapter.nsp === io.sockets);
+});
+
+const answer = (req, res) => res.writeHead(204, { "x-answer": "by hand" }).end();
+
+old("preflight requests", ONLY_V2, async ({ trace, lib, defer }) => {
+  for (const handlePreflightRequest of [undefined, false, answer]) {
+    const io = lib().listen(0, { handlePreflightRequest });
+    defer(() => io.close());
+    const ask = (method, target) => fetch(io.httpServer.address().port, method, target);
+    for (const target of ["/socket.io/?EIO=3&transport=polling", "/elsewhere"]) {
+      const { status, headers } = await ask("OPTIONS", target);
+      trace(`${handlePreflightRequest}`, target, status, headers["x-answer"]);
+    }
+    trace("others", (await ask("GET", "/socket.io/?EIO=3&transport=polling")).status);
+  }
+});
+
+old("checkRequest()", BOTH, async ({ lib, trace }) => {
+  const io = lib({ origins: ["foo.example:80"] });
+  for (const origin of [undefined, "http://foo.example", "http://bar.example"])
+    io.checkRequest({ headers: { origin } }, (...args) => trace("origin", origin, ...args));
 });
 
 old("a parser that was written for 2.x", ONLY_V2, async (stage) => {

@@ -39,7 +39,8 @@ expectTrue<Same<Missing<UpSocket["conn"], OurSocket["conn"]>, "_maybeUpgrade">>(
 
 // And nothing of our own besides what is meant to be there.
 type OldChain = "json" | "binary";
-expectTrue<Same<Missing<OurServer, UpServer>, OldChain | "clients" | "nsps" | "origins" | "set">>();
+type OldServer = "checkRequest" | "nsps" | "origins" | "set";
+expectTrue<Same<Missing<OurServer, UpServer>, OldServer | OldChain | "clients">>();
 expectTrue<Same<Missing<OurNamespace, UpNamespace>, OldChain | "clients" | "connected">>();
 expectTrue<Same<Missing<OurSocket, UpSocket>, OldChain>>();
 expectTrue<Same<Missing<Ours.ServerOptions, Upstream.ServerOptions>, "workers" | "origins">>();

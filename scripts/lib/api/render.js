@@ -8,7 +8,8 @@ const { fromRoot } = require("../paths");
 /** @param {string} name of a package, which may not export its package.json */
 function versionOf(name) {
   const text = fs.readFileSync(fromRoot("node_modules", name, "package.json"), "utf8");
-  return `${name} ${JSON.parse(text).version}`;
+  const manifest = JSON.parse(text); // which says what an alias stands for
+  return `${manifest.name} ${manifest.version}`;
 }
 
 const VERSIONS = ["socket.io", "engine.io", "socket.io-adapter"].map(versionOf).join(", ");
@@ -41,4 +42,31 @@ listed too; what is private is not.`,
   return `${parts.join("\n\n")}\n`;
 }
 
-module.exports = { render };
+/**
+ * @param {{ title: string, rows: import("./old-compare").OldRow[] }[]} sections
+ * @returns {string}
+ */
+function renderOld(sections) {
+  const all = sections.flatMap(({ rows }) => rows);
+  const count = (entry) => all.filter(({ ours, theirs }) => ours[entry] === theirs).length;
+  const parts = [
+    "# The surface of Socket.IO 2.x",
+    `All that the objects of ${versionOf("socket.io-2")} have, and what the two entries of this package have of it. There are no
+declarations of that version to read: \`npm run api-table\` makes this file from one object of each class, its prototypes,
+and the scripts (options, events, which methods are called private).`,
+    `**${all.length} names; ${count(0)} are the same in the main entry, ${count(1)} in \`ferrosocket/v2\`.** The remark says why others are not.`,
+  ];
+  for (const { title, rows } of sections) {
+    parts.push(
+      `## ${title}`,
+      "| 2.x | there | `ferrosocket` | `ferrosocket/v2` | remark |\n|---|---|---|---|---|",
+    );
+    for (const { name, theirs, ours, remark } of rows) {
+      const cells = [`\`${name}\``, theirs, ...ours.map((one) => one || "—"), remark];
+      parts[parts.length - 1] += `\n| ${cells.map(cell).join(" | ")} |`;
+    }
+  }
+  return `${parts.join("\n\n")}\n`;
+}
+
+module.exports = { render, renderOld };

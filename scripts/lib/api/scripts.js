@@ -76,4 +76,4 @@ function mentioned(files) {
   return names;
 }
 
-module.exports = { emitted, mentioned, scopes };
+module.exports = { emitted, mentioned, scopes, walk };

@@ -10,14 +10,15 @@ const ours = (name) => require(fromRoot("lib", name));
 /** Takes every operation and does nothing. */
 const OPS = new Proxy({}, { get: () => () => {} });
 
-/** @returns {Record<string, object>} by the names in pairs.js */
-function specimens() {
-  const { Server, Socket } = require(fromRoot("index.js"));
-  const { Client } = ours("client.js");
+/**
+ * @param {string} [entry] of ours
+ * @returns {Record<string, any>} by the names in pairs.js
+ */
+function specimens(entry = "index.js") {
   const { Conn } = ours("conn.js");
   const { RemoteSocket } = ours("operator.js");
 
-  const server = new Server(http.createServer());
+  const server = require(fromRoot(entry))(http.createServer());
   const { engine } = server;
   const request = { headers: {}, url: "/", _query: {}, connection: {} };
   const conn = new Conn(
@@ -29,7 +30,7 @@ function specimens() {
     { remoteAddress: "::1", rebuild: () => request },
     "polling",
   );
-  const client = new Client(server, conn);
+  const client = server._makeClient(conn);
   const namespace = server.of("/specimen");
   return {
     server,
@@ -40,8 +41,8 @@ function specimens() {
     transport: conn.transport,
     adapter: namespace.adapter,
     parentNamespace: server.of(/specimens/),
-    socket: new Socket(namespace, client, {}),
-    operator: server.to("room"),
+    socket: namespace._makeSocket(client, {}),
+    operator: namespace._operator(),
     remoteSocket: new RemoteSocket(namespace.adapter, { id: "id", rooms: [], data: {} }),
   };
 }
