@@ -1,5 +1,12 @@
 import type { Adapter, BroadcastFlags, Room, SocketId } from "./adapter";
-import type { RoomTargets, SendFlags, SocketsControl } from "./operators";
+import type {
+  MessageSender,
+  OldChain,
+  OldClients,
+  RoomTargets,
+  SendFlags,
+  SocketsControl,
+} from "./operators";
 import type { Handshake } from "./socket-types";
 import type {
   AllButLast,
@@ -57,7 +64,11 @@ export interface BroadcastOperator<EmitEvents extends EventsMap, SocketData>
   extends
     RoomTargets<BroadcastOperator<EmitEvents, SocketData>>,
     SendFlags<BroadcastOperator<EmitEvents, SocketData>>,
-    SocketsControl<EmitEvents, SocketData> {}
+    SocketsControl<EmitEvents, SocketData>,
+    // those of 2.x, where a chain is the namespace itself
+    MessageSender<EmitEvents>,
+    OldChain<BroadcastOperator<EmitEvents, SocketData>>,
+    OldClients {}
 
 /** What is sent between servers about a socket. */
 interface SocketDetails<SocketData> {

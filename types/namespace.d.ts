@@ -1,20 +1,9 @@
 import type { Adapter, SocketId } from "./adapter";
-import type { BroadcastOperator } from "./broadcast-operator";
 import type { Client } from "./client";
-import type {
-  MessageSender,
-  OldChain,
-  OldClients,
-  RoomTargets,
-  SendFlags,
-  ServerMessenger,
-  SocketsControl,
-} from "./operators";
+import type { NamespaceFace, OldChain } from "./operators";
 import type { Server } from "./server";
 import type { Socket } from "./socket";
 import {
-  type DecorateAcknowledgements,
-  type DecorateAcknowledgementsWithMultipleResponses,
   type DefaultEventsMap,
   type EventNamesWithoutAck,
   type EventParams,
@@ -89,27 +78,11 @@ export declare class Namespace<
   private _fns;
   constructor(server: Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>, name: string);
 
-  /** Runs `fn` for each socket that wants in; an error given to `next` keeps it out. */
-  use(
-    fn: (
-      socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>,
-      next: (err?: ExtendedError) => void,
-    ) => void,
-  ): this;
-
   /** Sends an event to all sockets of the namespace. Always `true`. Acknowledgements need `timeout()`. */
   emit<Ev extends EventNamesWithoutAck<EmitEvents>>(
     ev: Ev,
     ...args: EventParams<EmitEvents, Ev>
   ): boolean;
-
-  /** Gives acknowledgements that many milliseconds; after them the callback gets an error. */
-  timeout(
-    timeout: number,
-  ): BroadcastOperator<
-    DecorateAcknowledgements<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>>,
-    SocketData
-  >;
 
   /** @internal Makes the adapter, again when `io.adapter()` changes it. */
   _initAdapter(): void;
@@ -132,14 +105,10 @@ export interface Namespace<
   SocketData = any,
 >
   extends
-    RoomTargets<
-      BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData>
+    NamespaceFace<
+      Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>,
+      EmitEvents,
+      ServerSideEvents,
+      SocketData
     >,
-    SendFlags<
-      BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData>
-    >,
-    MessageSender<EmitEvents>,
-    SocketsControl<EmitEvents, SocketData>,
-    OldChain<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>,
-    OldClients,
-    ServerMessenger<ServerSideEvents> {}
+    OldChain<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>> {}

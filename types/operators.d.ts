@@ -1,7 +1,10 @@
 import type { Room, SocketId } from "./adapter";
-import type { RemoteSocket } from "./broadcast-operator";
+import type { BroadcastOperator, RemoteSocket } from "./broadcast-operator";
+import type { ExtendedError } from "./namespace";
 import type {
   AllButLast,
+  DecorateAcknowledgements,
+  DecorateAcknowledgementsWithMultipleResponses,
   DecorateAcknowledgementsWithTimeoutAndMultipleResponses,
   EventNames,
   EventNamesWithAck,
@@ -106,4 +109,38 @@ export interface ServerMessenger<ServerSideEvents extends EventsMap> {
     ev: Ev,
     ...args: AllButLast<EventParams<ServerSideEvents, Ev>>
   ): Promise<FirstNonErrorArg<Last<EventParams<ServerSideEvents, Ev>>>[]>;
+}
+
+/**
+ * What a namespace has, and with it the server, which means its main namespace.
+ *
+ * @typeParam Socket those of the namespace
+ */
+export interface NamespaceFace<
+  Socket,
+  EmitEvents extends EventsMap,
+  ServerSideEvents extends EventsMap,
+  SocketData,
+>
+  extends
+    RoomTargets<
+      BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData>
+    >,
+    SendFlags<
+      BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData>
+    >,
+    MessageSender<EmitEvents>,
+    SocketsControl<EmitEvents, SocketData>,
+    OldClients,
+    ServerMessenger<ServerSideEvents> {
+  /** Runs `fn` for each socket that wants into the namespace; an error given to `next` keeps it out. */
+  use(fn: (socket: Socket, next: (err?: ExtendedError) => void) => void): this;
+
+  /** Gives acknowledgements that many milliseconds; after them the callback gets an error. */
+  timeout(
+    timeout: number,
+  ): BroadcastOperator<
+    DecorateAcknowledgements<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>>,
+    SocketData
+  >;
 }

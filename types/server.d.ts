@@ -2,24 +2,13 @@ import type { IncomingMessage, Server as HTTPServer } from "http";
 import type { Http2SecureServer, Http2Server } from "http2";
 import type { Server as HTTPSServer } from "https";
 import type { AdapterConstructor } from "./adapter";
-import type { BroadcastOperator } from "./broadcast-operator";
 import type { EngineServer } from "./engine";
-import type { ExtendedError, Namespace, ServerReservedEventsMap } from "./namespace";
-import type {
-  MessageSender,
-  OldChain,
-  OldClients,
-  RoomTargets,
-  SendFlags,
-  ServerMessenger,
-  SocketsControl,
-} from "./operators";
+import type { Namespace, ServerReservedEventsMap } from "./namespace";
+import type { NamespaceFace, OldChain } from "./operators";
 import type { Origins, ServerOptions } from "./options";
 import type { Encoder } from "./packet";
 import type { Socket } from "./socket";
 import {
-  type DecorateAcknowledgements,
-  type DecorateAcknowledgementsWithMultipleResponses,
   type DefaultEventsMap,
   type EventsMap,
   type RemoveAcknowledgements,
@@ -152,22 +141,6 @@ export declare class Server<
   /** Disconnects all clients and closes the HTTP server; `fn` and the promise come after the last of them. */
   close(fn?: (err?: Error) => void): Promise<void>;
 
-  /** Runs `fn` for each socket that wants into the main namespace; an error given to `next` keeps it out. */
-  use(
-    fn: (
-      socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>,
-      next: (err?: ExtendedError) => void,
-    ) => void,
-  ): this;
-
-  /** Gives acknowledgements that many milliseconds; after them the callback gets an error. */
-  timeout(
-    timeout: number,
-  ): BroadcastOperator<
-    DecorateAcknowledgements<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>>,
-    SocketData
-  >;
-
   /** @internal The namespace `name` of a parent that lets it be made, or `false`. */
   _checkNamespace(
     name: string,
@@ -183,14 +156,10 @@ export interface Server<
   SocketData = any,
 >
   extends
-    RoomTargets<
-      BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData>
+    NamespaceFace<
+      Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>,
+      EmitEvents,
+      ServerSideEvents,
+      SocketData
     >,
-    SendFlags<
-      BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData>
-    >,
-    MessageSender<EmitEvents>,
-    SocketsControl<EmitEvents, SocketData>,
-    OldChain<Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>,
-    OldClients,
-    ServerMessenger<ServerSideEvents> {}
+    OldChain<Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>> {}

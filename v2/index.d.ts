@@ -1,5 +1,5 @@
 import type { EventEmitter } from "events";
-import type { IncomingMessage, Server as HTTPServer } from "http";
+import type { IncomingMessage, Server as HTTPServer, ServerResponse } from "http";
 import type { Server as HTTPSServer } from "https";
 import type { EngineServer, EngineSocket } from "../types/engine";
 import type { Origins, ServerOptions as Options } from "../types/options";
@@ -14,11 +14,15 @@ declare namespace io {
   type ClientsCallback = (error: any, ids: string[]) => void;
 
   /** The options of a server; those of the main entry count too. */
-  interface ServerOptions extends Omit<Partial<Options>, "cookie" | "adapter"> {
+  interface ServerOptions extends Omit<Partial<Options>, "cookie" | "adapter" | "parser"> {
     /** Which origins may connect. @default "*:*" */
     origins?: Origins;
+    /** Answers preflight requests in the place of the engine; false: they are not ours. */
+    handlePreflightRequest?: boolean | ((req: IncomingMessage, res: ServerResponse) => void);
     /** A class or function that makes adapters, called with `new`. */
     adapter?: any;
+    /** Encodes and decodes packets. */
+    parser?: any;
     /** The name of the cookie that holds the session id; false: none. @default "io" */
     cookie?: string | boolean | { name: string; [attribute: string]: any };
     /** Its path; false: none. @default "/" */
@@ -59,6 +63,10 @@ declare namespace io {
     engine: EngineServer;
     eio: any;
     httpServer: HTTPServer;
+    /** The parser: the one of the options, or ours. */
+    readonly parser: any;
+    /** The encoder that adapters use. */
+    readonly encoder: Encoder;
     readonly json: this;
     readonly volatile: this;
     readonly local: this;
@@ -70,6 +78,7 @@ declare namespace io {
     adapter(): any;
     origins(value: Origins): this;
     origins(): Origins;
+    checkRequest(req: IncomingMessage, done: (err: any, success: boolean) => void): void;
     set(key: string, value: any): this;
     attach(srv: HTTPServer | HTTPSServer | number, opts?: ServerOptions): this;
     listen(srv: HTTPServer | HTTPSServer | number, opts?: ServerOptions): this;
@@ -114,7 +123,9 @@ declare namespace io {
     readonly nsp: Namespace;
     readonly server: Server;
     readonly adapter: any;
-    readonly client: any;
+    readonly client: Client;
+    /** Callbacks of acknowledgements to come, by packet id. */
+    acks: Record<string, (...args: any[]) => void>;
     readonly conn: EngineSocket;
     readonly request: IncomingMessage;
     /** The rooms by name, in the order of joining. */
@@ -128,7 +139,30 @@ declare namespace io {
     leaveAll(): void;
     use(fn: Middleware<any[]>): this;
     error(data: any): void;
+    /** Sends a packet; adapters call it. */
+    packet(packet: any, opts?: any): void;
+    on(event: "disconnect" | "disconnecting", listener: (reason: string) => void): this;
+    on(event: "error", listener: (error: any) => void): this;
+    on(event: string | symbol, listener: (...args: any[]) => void): this;
     disconnect(close?: boolean): this;
+  }
+
+  /** A connection: one socket in each of some namespaces. */
+  interface Client {
+    /** The session id, a secret. */
+    readonly id: string;
+    readonly server: Server;
+    readonly conn: EngineSocket;
+    readonly request: IncomingMessage;
+    /** The sockets by id. */
+    readonly sockets: Record<string, Socket>;
+    /** The sockets by the name of their namespace. */
+    readonly nsps: Record<string, Socket>;
+  }
+
+  /** What adapters ask of an encoder. */
+  interface Encoder {
+    encode(packet: any, callback?: (encoded: any[]) => void): any[];
   }
 
   /** What is known of a connection from its first request. */

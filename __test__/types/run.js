@@ -12,6 +12,7 @@ const projects = [
   ["tsconfig.json", "our types, CommonJS"],
   ["tsconfig.bundler.json", "our types, ES modules"],
   ["tsconfig.entries.json", "the package's entries, and its surface against upstream's"],
+  ["tsconfig.v2.json", "the entry for 2.x"],
   ["tsconfig.upstream.json", "upstream's types"],
 ];
 

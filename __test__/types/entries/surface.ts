@@ -43,6 +43,9 @@ type OldServer = "checkRequest" | "nsps" | "origins" | "set";
 expectTrue<Same<Missing<OurServer, UpServer>, OldServer | OldChain | "clients">>();
 expectTrue<Same<Missing<OurNamespace, UpNamespace>, OldChain | "clients" | "connected">>();
 expectTrue<Same<Missing<OurSocket, UpSocket>, OldChain>>();
+type UpOperator = Upstream.BroadcastOperator<Out, {}>;
+type OurOperator = Ours.BroadcastOperator<Out, {}>;
+expectTrue<Same<Missing<OurOperator, UpOperator>, OldChain | "clients" | "send" | "write">>();
 expectTrue<Same<Missing<Ours.ServerOptions, Upstream.ServerOptions>, "workers" | "origins">>();
 expectTrue<
   Same<Missing<OurSocket["conn"], UpSocket["conn"]>, "door" | "sendPacket" | "writeBuffer">
