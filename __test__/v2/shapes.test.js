@@ -4,8 +4,9 @@
 
 const assert = require("node:assert/strict");
 const { inspect } = require("node:util");
+const { WebSocket } = require("ws");
 const { fetch } = require("../support/raw-http");
-const { deferred, gather, until } = require("../support/waiting");
+const { deferred, gather, until, within } = require("../support/waiting");
 const { BOTH, ONLY_V2, old } = require("./harness");
 
 old("the sockets of a client", ONLY_V2, async ({ serve, client, trace }) => {
@@ -173,3 +174,16 @@ function writtenFor2() {
   }
   return { Emitter, parser: { Encoder, Decoder } };
 }
+
+old("differs: binary(true) without bytes", ONLY_V2, async (stage) => {
+  const io = await stage.serve();
+  const socket = new WebSocket(`ws://127.0.0.1:${stage.port}/socket.io/?EIO=3&transport=websocket`);
+  stage.defer(() => socket.terminate());
+  const event = new Promise((resolve) => {
+    socket.on("message", (data) => String(data).includes("event") && resolve(String(data)));
+  });
+  const [connected] = await until(io, "connection");
+  connected.binary(true).emit("event", 1);
+  const expected = stage.either('450-["event",1]', '42["event",1]');
+  assert.equal(await within(event, "the event"), expected);
+});
