@@ -10,6 +10,7 @@ const trace = require("./engine-trace");
 const { transportError } = require("./errors");
 const { writePacket } = require("./engine-packet");
 const { PACKET_TYPES } = require("./packet");
+const { RequestInfo } = require("./request-info");
 const { Transport } = require("./transport");
 const { WatchedEmitter } = require("./watched-emitter");
 
@@ -138,6 +139,15 @@ class Conn extends WatchedEmitter {
 
   set request(req) {
     this.exposeRequest(req);
+  }
+
+  /**
+   * What a handshake shows of the request, while there is no request that somebody could have changed.
+   *
+   * @returns {import("./request-info").RequestParts | undefined}
+   */
+  requestParts() {
+    return this._origin instanceof RequestInfo ? this._origin.parts() : undefined;
   }
 
   /**

@@ -22,19 +22,30 @@
  * @returns {Handshake} a plain object that programs may change
  */
 function buildHandshake(conn, auth, issued) {
-  const { request } = conn;
+  // a whole request is not made for it, and kept, when there is none yet
+  const request = conn.requestParts?.() ?? partsOf(conn.request);
   return {
     headers: request?.headers || {},
     time: new Date(issued) + "",
     address: conn.remoteAddress,
     xdomain: !!request?.headers.origin,
     // a connection without a request is a WebTransport session
-    secure: !request || !!(request.socket ?? request.connection)?.encrypted,
+    secure: !request || request.encrypted,
     issued,
     url: request?.url,
-    query: request?._query || {},
+    query: request?.query || {},
     auth,
   };
+}
+
+/**
+ * @param {any} request
+ * @returns {import("./request-info").RequestParts | undefined}
+ */
+function partsOf(request) {
+  if (!request) return undefined;
+  const { headers, url, _query: query } = request;
+  return { headers, url, query, encrypted: !!(request.socket ?? request.connection)?.encrypted };
 }
 
 module.exports = { buildHandshake };

@@ -2,6 +2,11 @@
 
 const { IncomingMessage } = require("node:http");
 
+const LONGEST_KEPT = 256; // characters of the query that is kept
+
+/** The query that was read last: those that open a WebSocket are all alike. */
+const last = { search: "", query: {} };
+
 /**
  * Reads the query of a request's URL.
  *
@@ -13,8 +18,24 @@ function parseQuery(url) {
   if (start === -1) return {};
   const hash = url.indexOf("#", start);
   const search = hash === -1 ? url.slice(start + 1) : url.slice(start + 1, hash);
-  return Object.fromEntries(new URLSearchParams(search));
+  if (search === last.search) return { ...last.query };
+  const query = Object.fromEntries(new URLSearchParams(search));
+  if (search.length <= LONGEST_KEPT) {
+    last.search = search;
+    last.query = { ...query };
+  }
+  return query;
 }
+
+/**
+ * What a handshake shows of a request.
+ *
+ * @typedef {object} RequestParts
+ * @property {Record<string, any>} headers
+ * @property {string} url
+ * @property {Record<string, any>} query
+ * @property {boolean} encrypted whether it came over TLS
+ */
 
 /**
  * What is kept of the request that opened a session when nobody has seen it: a fraction of Node's IncomingMessage, from
@@ -40,6 +61,25 @@ class RequestInfo {
     /** @type {number | undefined} */
     this.remotePort = peer ? peer.port : socket.remotePort;
     this.encrypted = !!socket.encrypted;
+    /** @type {Record<string, any> | undefined} made at the first look, as is the next one */
+    this.headers = undefined;
+    /** @type {Record<string, any> | undefined} */
+    this.query = undefined;
+  }
+
+  /**
+   * The parts that most programs look at, if at anything. A request that is built later has the very same ones.
+   *
+   * @returns {RequestParts}
+   */
+  parts() {
+    const { url, encrypted } = this;
+    if (this.headers === undefined) {
+      const req = this.rebuild();
+      this.headers = /** @type {Record<string, any>} */ (req.headers);
+      this.query = /** @type {Record<string, any>} */ (req._query);
+    }
+    return { headers: this.headers, url, query: /** @type {any} */ (this.query), encrypted };
   }
 
   /**
@@ -69,7 +109,8 @@ class RequestInfo {
     const rawHeaders = this.raw === "" ? [] : this.raw.split("\n");
     req._addHeaderLines(rawHeaders, rawHeaders.length); // as Node's parser does; `headers` is made from it on demand
     req.complete = true;
-    req._query = parseQuery(this.url);
+    if (this.headers !== undefined) req.headers = this.headers;
+    req._query = this.query ?? parseQuery(this.url);
     return req;
   }
 }

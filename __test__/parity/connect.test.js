@@ -97,6 +97,30 @@ scenario(
 );
 
 scenario(
+  "handshake: it shows the request's own headers and query, whichever is looked at first",
+  { modes: DIRECT },
+  async ({ pair, trace }) => {
+    for (const first of ["handshake", "request"]) {
+      const { socket } = await pair();
+      const before = socket[first].headers;
+      before["x-added"] = "by the program";
+      const { handshake, request } = socket;
+      trace(
+        first,
+        handshake.headers === request.headers,
+        handshake.query === request._query,
+        handshake.headers["x-added"],
+        request.headers["x-added"],
+        request.rawHeaders.length > 0,
+        request.url === handshake.url,
+      );
+      assert.equal(handshake.headers, request.headers);
+      assert.equal(request.headers["x-added"], "by the program");
+    }
+  },
+);
+
+scenario(
   "handshake: without origin, xdomain is false",
   { modes: DIRECT },
   async ({ pair, trace }) => {
