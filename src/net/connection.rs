@@ -368,3 +368,13 @@ impl Buffered for Connection {
 
 /// Code of the Engine.IO error "Session ID unknown".
 const UNKNOWN_SID: u32 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(size_of::<Connection>() <= 208, "{}", size_of::<Connection>());
+    }
+}

@@ -269,3 +269,13 @@ impl Port for Wire {
         self.environment.id
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_wire_is_small() {
+        assert!(size_of::<Wire>() <= 328, "{}", size_of::<Wire>());
+    }
+}
