@@ -4,17 +4,23 @@ const debug = require("debug")("engine:door");
 const { Record } = require("./bridge");
 
 /** @typedef {import("./engine").Engine} Engine */
-/** @typedef {import("./bridge").UpgradeAnswer} UpgradeAnswer */
+/** @typedef {import("./upgrade").UpgradeAnswer} UpgradeAnswer */
 
+// bits of the kind of a wire, as the addon has it
 const NEW_SESSION = 4;
+const KEY_ONLY = 8;
+const AGREEMENT_SHIFT = 4;
 
 /**
  * @param {boolean} isNew
  * @param {number} dialect
- * @returns {number} both in one, as the addon has it
+ * @param {UpgradeAnswer} [answer]
+ * @returns {number} all in one, as the addon has it
  */
-function kindOf(isNew, dialect) {
-  return dialect | (isNew ? NEW_SESSION : 0);
+function kindOf(isNew, dialect, answer) {
+  const kind = dialect | (isNew ? NEW_SESSION : 0);
+  if (answer === undefined) return kind;
+  return kind | (answer.keyOnly ? KEY_ONLY : 0) | (answer.deflate << AGREEMENT_SHIFT);
 }
 
 /**
@@ -44,16 +50,18 @@ class BridgeDoor {
    * @param {string} sid
    * @param {boolean} isNew a new session, or an upgrade of an existing one
    * @param {number} dialect how the client speaks
-   * @param {Buffer} bytes what has come already
-   * @param {UpgradeAnswer} answer
+   * @param {Buffer} [bytes] what has come already
+   * @param {UpgradeAnswer} [answer] none when there was no upgrade request
    * @returns {boolean} whether a worker has taken it; if not, it is closed
    * @protected
    */
   openBridge(sid, isNew, dialect, bytes, answer) {
     const server = this.engine.nativeId();
-    const kind = kindOf(isNew, dialect);
-    const taken = this.bridge.native.bridgeOpen(server, this.token, sid, kind, bytes, answer);
-    if (!taken) this.close();
+    const kind = kindOf(isNew, dialect, answer);
+    const text = answer === undefined ? "" : answer.text;
+    const taken = this.bridge.native.bridgeOpen(server, this.token, sid, kind, text, bytes);
+    if (taken) this.bridge.wakeSoon();
+    else this.close();
     return taken;
   }
 

@@ -7,9 +7,8 @@ const { trace } = require("./trace");
 
 const TABLES = 16; // a handle is a slot of a worker: the low bits name the worker
 const MAX_WORKERS = TABLES;
+const MOST_UNTOLD = 32; // connections that a worker may be given before it is woken
 const LONGEST_TIMER = 2 ** 30; // ms
-
-/** @typedef {import("../native").UpgradeAnswer} UpgradeAnswer */
 
 /**
  * @typedef {object} Native the class of the addon, see native/index.d.ts
@@ -30,8 +29,9 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @property {(server: number, token: number, sid: string) => boolean} requestClosed
  * @property {(...args: any[]) => string} checkUpgrade
  * @property {(server: number, offers: string) => { agreement: number, value: string } | null} negotiateDeflate
- * @property {(server: number, token: number, sid: string, kind: number, fd: number, head: Buffer, answer: UpgradeAnswer) => boolean} adopt
- * @property {(server: number, token: number, sid: string, kind: number, head: Buffer, answer: UpgradeAnswer) => boolean} bridgeOpen
+ * @property {(server: number, token: number, sid: string, kind: number, fd: number, answer: string, head?: Buffer) => boolean} adopt
+ * @property {(server: number, token: number, sid: string, kind: number, answer: string, head?: Buffer) => boolean} bridgeOpen
+ * @property {() => void} wake
  * @property {(token: number, chunk: Buffer) => void} bridgeData
  * @property {(token: number, bytes: number) => void} bridgeWritten
  * @property {(token: number) => void} bridgeEnd
@@ -122,6 +122,9 @@ class Bridge {
     this.watchers = 0;
     /** sessions and wires: while there are any, the process stays */
     this.alive = 0;
+    /** connections given to the workers, of which those have not been told */
+    this.untold = 0;
+    this.wake = this.wake.bind(this);
     this.timer = setInterval(noop, LONGEST_TIMER).unref();
   }
 
@@ -133,6 +136,21 @@ class Bridge {
   /** Uncounts it. */
   release() {
     if (--this.alive === 0) this.timer.unref();
+  }
+
+  /**
+   * Tells the workers of a new connection, with those that come in the same turn of the event loop: to wake a thread
+   * costs more than all else that is done here for a connection.
+   */
+  wakeSoon() {
+    if (++this.untold === 1) setImmediate(this.wake);
+    else if (this.untold % MOST_UNTOLD === 0) this.native.wake();
+  }
+
+  /** @private */
+  wake() {
+    this.untold = 0;
+    this.native.wake();
   }
 
   /**

@@ -16,8 +16,9 @@ const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES } = require("./errors");
 const { generateId } = require("./ids");
 const { UpgradeResponse, applyMiddlewares } = require("./middleware");
 const { PollingDoor } = require("./polling-door");
-const { abortHandshake, abortRequest, abortUpgrade } = require("./refusal");
+const { abortRequest, abortUpgrade } = require("./refusal");
 const { KeptRequest, RequestInfo, parseQuery } = require("./request-info");
+const { answerUpgrade, wholeAnswer } = require("./upgrade");
 const { dialectOf, protocolOf, verify } = require("./verify");
 const { WebSocketDoor } = require("./websocket-door");
 const { WebTransportDoor, receiveSession } = require("./webtransport");
@@ -49,6 +50,9 @@ const SETTINGS = ["pingTimeout", "pingInterval", "maxHttpBufferSize", "transport
 
 /** A WebSocket close frame without a code. */
 const CLOSE_FRAME = Buffer.from([0x88, 0x00]);
+
+/** Characters of a Sec-WebSocket-Key. */
+const KEY_LENGTH = 24;
 
 const COOKIE_DEFAULTS = { name: "io", path: "/", httpOnly: true, sameSite: "lax" };
 
@@ -272,25 +276,29 @@ class Engine extends EventEmitter {
   handleUpgrade(req, socket, upgradeHead) {
     req._query ??= parseQuery(req.url);
     socket.on("error", noop); // the peer may go while we decide
-    const head = Buffer.from(upgradeHead); // a copy: the original is a slice of a read buffer
-    const res = new UpgradeResponse(req, socket);
+    // a copy: the original is a slice of a read buffer
+    const head = upgradeHead.length > 0 ? Buffer.from(upgradeHead) : undefined;
+    const res = this.middlewares.length > 0 ? new UpgradeResponse(req, socket) : undefined;
     this.admit(req, res, true, (code, context) => {
       if (code !== undefined) {
         this.refuse(req, code, context);
         abortUpgrade(socket, code, context);
         return;
       }
-      res.writeHead();
+      res?.writeHead();
       if (!socket.readable || !socket.writable) {
         socket.destroy();
         return;
       }
-      const answer = this.upgradeAnswer(req, socket, res.headers);
+      const answer = answerUpgrade(this, req, socket, res?.headers);
       if (answer === undefined) return;
       const { sid, transport } = req._query;
       if (transport !== "websocket") {
         // the handshake is right, but nothing can be spoken over it
-        socket.end(Buffer.concat([Buffer.from(answer.response, "latin1"), CLOSE_FRAME]));
+        const text = answer.keyOnly
+          ? wholeAnswer(this, req, answer.text.slice(KEY_LENGTH))
+          : answer.text;
+        socket.end(Buffer.concat([Buffer.from(text, "latin1"), CLOSE_FRAME]));
       } else if (sid) {
         debug("upgrading existing transport");
         this.openWire(req, socket, sid, false, head, answer);
@@ -314,7 +322,11 @@ class Engine extends EventEmitter {
    * @private
    */
   admit(req, res, upgrade, done) {
-    if (this.middlewares.length === 0) debug("no middleware to apply, skipping");
+    if (this.middlewares.length === 0) {
+      debug("no middleware to apply, skipping");
+      this.verify(req, upgrade, done);
+      return;
+    }
     applyMiddlewares(this.middlewares, req, res, (error) => {
       if (error) done(ENGINE_ERRORS.BAD_REQUEST, { name: "MIDDLEWARE_FAILURE" });
       else this.verify(req, upgrade, done);
@@ -366,57 +378,12 @@ class Engine extends EventEmitter {
   }
 
   /**
-   * Checks the WebSocket handshake and writes its answer.
-   *
-   * @param {any} req
-   * @param {import("node:stream").Duplex} socket
-   * @param {Record<string, any>} headers set by middlewares
-   * @returns {import("./bridge").UpgradeAnswer | undefined} nothing when the request has been refused
-   * @private
-   */
-  upgradeAnswer(req, socket, headers) {
-    this.showUpgradeHeaders(headers, req);
-    if (debug.enabled) debug("writing headers: %j", headers);
-    const agreed = this.agreeOnDeflate(req);
-    let lines = agreed ? `Sec-WebSocket-Extensions: ${agreed.value}\r\n` : "";
-    for (const name of Object.keys(headers)) lines += `${name}: ${headers[name]}\r\n`;
-    const response = this.bridge().native.checkUpgrade(
-      req.method,
-      req.headers.upgrade,
-      req.headers["sec-websocket-key"],
-      req.headers["sec-websocket-version"],
-      req.headers["sec-websocket-protocol"],
-      lines,
-    );
-    if (response.startsWith("!")) {
-      const refusal = JSON.parse(response.slice(1));
-      abortHandshake(socket, refusal.status, refusal.message, refusal.headers ?? "");
-      return undefined;
-    }
-    if (agreed?.agreement === 0) {
-      abortHandshake(socket, 400, agreed.value, "");
-      return undefined;
-    }
-    return { response, deflate: agreed ? agreed.agreement : 0 };
-  }
-
-  /**
-   * @param {any} req
-   * @returns {{ agreement: number, value: string } | null} agreement 0: it can't be accepted
-   * @private
-   */
-  agreeOnDeflate(req) {
-    const offers = this.opts.perMessageDeflate && req.headers["sec-websocket-extensions"];
-    return offers ? this.bridge().native.negotiateDeflate(this.nativeId(), offers) : null;
-  }
-
-  /**
    * @param {any} req
    * @param {import("node:stream").Duplex} socket
    * @param {string} sid
    * @param {boolean} isNew
-   * @param {Buffer} head
-   * @param {import("./bridge").UpgradeAnswer} answer
+   * @param {Buffer | undefined} head
+   * @param {import("./upgrade").UpgradeAnswer} answer
    * @private
    */
   openWire(req, socket, sid, isNew, head, answer) {
@@ -440,13 +407,16 @@ class Engine extends EventEmitter {
   }
 
   /**
-   * @param {Record<string, any>} headers
+   * @param {Record<string, any> | undefined} headers made when listeners are to be shown them
    * @param {any} req
-   * @private
+   * @returns {Record<string, any> | undefined}
    */
   showUpgradeHeaders(headers, req) {
+    if (this.listenerCount("headers") + this.listenerCount("initial_headers") === 0) return headers;
+    headers ??= {};
     if (!req._query.sid) this.emit("initial_headers", headers, req);
     this.emit("headers", headers, req);
+    return headers;
   }
 
   /**

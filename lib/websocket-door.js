@@ -5,7 +5,7 @@ const { BridgeDoor, kindOf } = require("./bridge-door");
 
 /** @typedef {import("./engine").Engine} Engine */
 
-/** @typedef {import("./bridge").UpgradeAnswer} UpgradeAnswer */
+/** @typedef {import("./upgrade").UpgradeAnswer} UpgradeAnswer */
 
 const POSIX = process.platform !== "win32" && process.versions.bun === undefined;
 
@@ -22,13 +22,27 @@ function descriptorOf(socket) {
 
 /**
  * @param {import("node:stream").Duplex} socket
- * @param {Buffer} head
- * @returns {Buffer} what the peer has sent since its request, as far as it has been read
+ * @param {Buffer | undefined} head
+ * @returns {Buffer | undefined} what the peer has sent since its request, as far as it has been read
  */
 function collect(socket, head) {
-  const chunks = head.length > 0 ? [head] : [];
+  if (socket.readableLength === 0) return head; // the usual case; to ask for more would start reading
+  const chunks = head === undefined ? [] : [head];
   for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) chunks.push(chunk);
   return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+}
+
+/**
+ * Closes Node's half of a connection that has been taken over.
+ *
+ * Only the handle is closed: most of what destroy() costs is told to listeners, and there are none.
+ *
+ * @param {any} socket
+ */
+function closeHandle(socket) {
+  const handle = socket._handle;
+  socket._handle = null;
+  handle.close();
 }
 
 /**
@@ -56,13 +70,13 @@ class WebSocketDoor extends BridgeDoor {
    *
    * @param {string} sid
    * @param {boolean} isNew a new session, or an upgrade of an existing one
-   * @param {Buffer} head
+   * @param {Buffer | undefined} head
    * @param {UpgradeAnswer} answer
    * @param {number} dialect how the client speaks
    */
   open(sid, isNew, head, answer, dialect) {
     const { socket } = this;
-    if (typeof socket.setTimeout === "function") socket.setTimeout(0);
+    if (socket.timeout) socket.setTimeout(0);
     const descriptor = descriptorOf(socket);
     if (descriptor >= 0) this.takeOver(descriptor, sid, isNew, head, answer, dialect);
     else this.pump(sid, isNew, head, answer, dialect);
@@ -72,7 +86,7 @@ class WebSocketDoor extends BridgeDoor {
    * @param {number} descriptor
    * @param {string} sid
    * @param {boolean} isNew
-   * @param {Buffer} head
+   * @param {Buffer | undefined} head
    * @param {UpgradeAnswer} answer
    * @param {number} dialect
    * @private
@@ -80,39 +94,44 @@ class WebSocketDoor extends BridgeDoor {
   takeOver(descriptor, sid, isNew, head, answer, dialect) {
     const { socket } = this;
     this.kind = "takeover";
+    const seen = this.engine.isSeen();
     // asked for now, it is remembered when the handle is gone; the peer's address comes from the worker
-    if (this.engine.isSeen()) void socket.localAddress;
-    socket._handle.readStop();
-    const { native } = this.bridge;
-    const bytes = collect(socket, head);
+    if (seen) void socket.localAddress;
     let taken = false;
     try {
-      taken = native.adopt(
+      taken = this.bridge.native.adopt(
         this.engine.nativeId(),
         this.token,
         sid,
-        kindOf(isNew, dialect),
+        kindOf(isNew, dialect, answer),
         descriptor,
-        bytes,
-        answer,
+        answer.text,
+        collect(socket, head),
       );
     } catch (error) {
       debug("the connection can't be taken over: %s", error); // no descriptor is free
     }
+    this.socket = undefined;
     const server = socket._server;
     if (taken && server && typeof server._connections === "number") {
       this.counter = server;
-      server._connections++; // destroy() takes one off
+      if (!seen && server.listenerCount("connection") <= 1) {
+        closeHandle(socket); // it stays counted
+      } else {
+        server._connections++; // destroy() takes one off
+        socket.destroy();
+      }
+    } else {
+      socket.destroy();
     }
-    this.socket = undefined;
-    socket.destroy();
-    if (!taken) this.close();
+    if (taken) this.bridge.wakeSoon();
+    else this.close();
   }
 
   /**
    * @param {string} sid
    * @param {boolean} isNew
-   * @param {Buffer} head
+   * @param {Buffer | undefined} head
    * @param {UpgradeAnswer} answer
    * @param {number} dialect
    * @private

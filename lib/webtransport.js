@@ -12,9 +12,6 @@ const CLOSE_TIMEOUT = 30_000;
 /** How such a client speaks: protocol 4, and bytes as they are. */
 const PLAIN_DIALECT = 0;
 
-/** There is no upgrade request to answer. */
-const NO_ANSWER = { response: "", deflate: 0 };
-
 /** What goes to the worker in place of a packet that can't be read: no packet is empty, so the session ends. */
 const INVALID = webSocketFrame("");
 
@@ -134,7 +131,7 @@ class WebTransportDoor extends BridgeDoor {
    * @param {boolean} isNew a new session, or an upgrade of an existing one
    */
   open(sid, isNew) {
-    if (!this.openBridge(sid, isNew, PLAIN_DIALECT, Buffer.alloc(0), NO_ANSWER)) {
+    if (!this.openBridge(sid, isNew, PLAIN_DIALECT)) {
       debug("upgrade attempt for unknown session");
       return;
     }

@@ -26,13 +26,19 @@ export declare class Bridge {
   negotiateDeflate(server: number, offers: string): DeflateAnswer | null
   /**
    * Takes a WebSocket connection over: duplicates `fd`, so that JavaScript can drop its socket.
-   * `head`: bytes that came behind the upgrade request; `answer`: to be sent;
-   * `kind`: a dialect as for [`Bridge::open_polling`], 4 more for a new session.
+   * The worker is not told before the next [`Bridge::wake`]: connections come in bursts, and to
+   * wake a thread costs more than all the rest of this.
+   *
+   * `kind`: a dialect as for [`Bridge::open_polling`], 4 more for a new session, 8 more when
+   * `answer` is not the whole answer to the upgrade request but its `Sec-WebSocket-Key`, which has
+   * been checked, followed by further header lines. Above that, 16 times what was agreed on about
+   * compression ([`DeflateAnswer::agreement`]).
+   * `head`: bytes that came behind the request.
    *
    * # Errors
    * When the descriptor can't be duplicated or the server is not open.
    */
-  adopt(server: number, token: number, sid: string, kind: number, fd: number, head: Buffer, answer: UpgradeAnswer): boolean
+  adopt(server: number, token: number, sid: string, kind: number, fd: number, answer: string, head?: Buffer | undefined | null): boolean
   /**
    * Like [`Bridge::adopt`], for a stream that JavaScript pumps: bytes from the peer come by
    * [`Bridge::bridge_data`], bytes to it leave as records.
@@ -40,7 +46,9 @@ export declare class Bridge {
    * # Errors
    * When the server is not open.
    */
-  bridgeOpen(server: number, token: number, sid: string, kind: number, head: Buffer, answer: UpgradeAnswer): boolean
+  bridgeOpen(server: number, token: number, sid: string, kind: number, answer: string, head?: Buffer | undefined | null): boolean
+  /** Tells the workers of the connections that they have been given. */
+  wake(): void
   /** Bytes from the peer of a bridged stream. */
   bridgeData(token: number, chunk: Buffer): void
   /** So many bytes of a bridged stream have been written. */
@@ -150,7 +158,7 @@ export declare class Bridge {
 
 /** The answer to the offers of a client. */
 export interface DeflateAnswer {
-  /** What was agreed on, for [`UpgradeAnswer::deflate`]; 0: the request is refused. */
+  /** What was agreed on, for the kind of the wire ([`super::bridge::Bridge::adopt`]); 0: the request is refused. */
   agreement: number
   /** The value of `Sec-WebSocket-Extensions` in the response; of a refusal, the body. */
   value: string
@@ -233,12 +241,4 @@ export interface ServerConfig {
   rawMessages?: boolean
   /** A message that every client gets right after the handshake. */
   initialPacket?: string | Buffer
-}
-
-/** The answer to an upgrade request that is let through. */
-export interface UpgradeAnswer {
-  /** The whole `101` response. */
-  response: string
-  /** How messages may be compressed ([`DeflateAnswer::agreement`]); 0: not at all. */
-  deflate: number
 }

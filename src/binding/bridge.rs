@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use napi::bindgen_prelude::{Buffer, Function};
+use napi::bindgen_prelude::{Buffer, BufferSlice, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, JsString, Result};
 use napi_derive::napi;
@@ -36,6 +36,8 @@ pub struct Bridge {
     environment: Arc<Environment>,
     wanted_workers: usize,
     operations: RefCell<Operations>,
+    /// The workers (one bit each) that have commands of which they have not been told.
+    untold: Cell<u32>,
     servers: RefCell<FxHashMap<u32, Arc<Server>>>,
     next_server: Cell<u32>,
     /// The worker of each bridged stream, by its token.
@@ -85,6 +87,7 @@ impl Bridge {
             environment,
             wanted_workers: workers as usize,
             operations: RefCell::default(),
+            untold: Cell::new(0),
             servers: RefCell::default(),
             next_server: Cell::new(1),
             bridged: RefCell::default(),
@@ -190,10 +193,12 @@ impl Bridge {
     /// # Errors
     /// When the batch is malformed.
     #[napi]
-    pub fn flush(&self, ops: Buffer, length: u32) -> Result<()> {
+    pub fn flush(&self, ops: BufferSlice<'_>, length: u32) -> Result<()> {
         let runtime = self.shared.runtime();
         let batch = ops.get(..length as usize).unwrap_or(&ops);
-        Ok(self.operations().apply(batch, runtime.as_deref())?)
+        let woken = self.operations().apply(batch, runtime.as_deref())?;
+        self.untold.set(self.untold.get() & !woken);
+        Ok(())
     }
 
     /// Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),

@@ -73,13 +73,13 @@ impl Operations {
     }
 
     /// Reads a whole batch and hands its operations to the workers; without workers, only the logs
-    /// take note of it.
+    /// take note of it. Gives the workers that have been woken, one bit each.
     ///
     /// # Errors
     /// When the batch does not follow the format; what came before the fault is carried out.
-    pub fn apply(&mut self, batch: &[u8], runtime: Option<&Runtime>) -> Result<(), BorderError> {
+    pub fn apply(&mut self, batch: &[u8], runtime: Option<&Runtime>) -> Result<u32, BorderError> {
         let mut reader = Reader { bytes: batch, at: 0 };
-        let mut result = Ok(());
+        let mut result = Ok(0);
         while !reader.is_empty() {
             let at = reader.at;
             let op = reader.u8().unwrap_or(0);
@@ -89,10 +89,15 @@ impl Operations {
             }
         }
         for (worker, batch) in self.batches.iter_mut().enumerate() {
-            match runtime {
-                Some(runtime) if !batch.is_empty() => runtime.mailbox(worker).post(batch),
-                Some(_) => {}
-                None => *batch = Batch::default(),
+            let Some(runtime) = runtime else {
+                *batch = Batch::default();
+                continue;
+            };
+            if !batch.is_empty() {
+                runtime.mailbox(worker).post(batch);
+                if let Ok(woken) = &mut result {
+                    *woken |= 1 << worker;
+                }
             }
         }
         result

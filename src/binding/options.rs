@@ -63,20 +63,10 @@ pub struct DeflateConfig {
 #[napi(object)]
 #[derive(Debug)]
 pub struct DeflateAnswer {
-    /// What was agreed on, for [`UpgradeAnswer::deflate`]; 0: the request is refused.
+    /// What was agreed on, for the kind of the wire ([`super::bridge::Bridge::adopt`]); 0: the request is refused.
     pub agreement: u32,
     /// The value of `Sec-WebSocket-Extensions` in the response; of a refusal, the body.
     pub value: String,
-}
-
-/// The answer to an upgrade request that is let through.
-#[napi(object)]
-#[derive(Debug)]
-pub struct UpgradeAnswer {
-    /// The whole `101` response.
-    pub response: String,
-    /// How messages may be compressed ([`DeflateAnswer::agreement`]); 0: not at all.
-    pub deflate: u32,
 }
 
 impl DeflateConfig {

@@ -16,6 +16,7 @@ use crate::engineio::Dialect;
 use crate::id::Sid;
 use crate::socketio::Group;
 use crate::websocket::extension::Agreement;
+use crate::websocket::handshake::Accept;
 
 /// Flag: drop the packet when the client can't take it at once.
 pub const VOLATILE: u8 = 1;
@@ -195,9 +196,38 @@ pub struct Adopt {
     /// Bytes that came behind the upgrade request.
     pub head: Vec<u8>,
     /// The answer to the upgrade request.
-    pub response: Vec<u8>,
+    pub response: UpgradeResponse,
     /// How messages may be compressed, if that was agreed on.
     pub deflate: Option<Agreement>,
+}
+
+/// The answer to an upgrade request that is let through.
+#[derive(Debug)]
+pub enum UpgradeResponse {
+    /// As it goes out.
+    Whole(Vec<u8>),
+    /// Still to be made of the request's `Sec-WebSocket-Key`, which has been checked, and of
+    /// further header lines, each with its `\r\n`. It names no subprotocol.
+    Accept {
+        /// The key.
+        key: String,
+        /// The lines.
+        headers: String,
+    },
+}
+
+impl UpgradeResponse {
+    /// The bytes that go out.
+    pub fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Whole(bytes) => bytes,
+            Self::Accept { key, headers } => {
+                let mut bytes = Vec::with_capacity(160 + headers.len());
+                Accept::of_key(&key).write_response(&mut bytes, &headers);
+                bytes
+            }
+        }
+    }
 }
 
 /// What an incoming WebSocket is for.
@@ -345,8 +375,13 @@ impl Mailbox {
 
     /// Hands over one command.
     pub fn post_command(&self, command: Command) {
-        self.batch.lock().unwrap_or_else(PoisonError::into_inner).command(command);
+        self.leave_command(command);
         self.notify.notify_one();
+    }
+
+    /// Hands over one command without waking the worker: the caller sees to that.
+    pub fn leave_command(&self, command: Command) {
+        self.batch.lock().unwrap_or_else(PoisonError::into_inner).command(command);
     }
 
     /// Takes what waits into `batch`, which must be empty; false when nothing waits.

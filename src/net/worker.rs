@@ -245,7 +245,7 @@ impl Worker {
         };
         let bridged = tcp.is_none();
         let wire = Rc::new(Wire::new(&server, token, tcp, dialect, deflate));
-        wire.write_raw(&self.context, &response);
+        wire.write_raw(&self.context, &response.into_bytes());
         if bridged {
             self.bridges.borrow_mut().insert((environment.id, token), Rc::clone(&wire));
         }

@@ -100,6 +100,12 @@ pub struct Accept {
 }
 
 impl Accept {
+    /// The answer to a request that is known to be acceptable and to name no subprotocol.
+    /// `key`: its `Sec-WebSocket-Key`.
+    pub fn of_key(key: &str) -> Self {
+        Self { key: derive_accept_key(key.as_bytes()), protocol: None }
+    }
+
     /// The subprotocol chosen: the first that the client offers, as `ws` does when not told
     /// otherwise.
     pub fn protocol(&self) -> Option<&str> {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use ferrosocket::engineio::Protocol;
 use ferrosocket::id::Handle;
-use ferrosocket::net::command::{Adopt, AdoptedStream, BridgeEvent, Command, Purpose};
+use ferrosocket::net::command::{
+    Adopt, AdoptedStream, BridgeEvent, Command, Purpose, UpgradeResponse,
+};
 use ferrosocket::net::inbox::CONNECTION_LIMIT;
 
 use crate::client::{CLOSE, FIN, TEXT, frame};
@@ -27,7 +29,7 @@ fn open(host: &Host) -> (u32, Handle) {
             dialect: Protocol::V4.into(),
             stream: AdoptedStream::Bridge,
             head: Vec::new(),
-            response: b"HTTP/1.1 101 \r\n\r\n".to_vec(),
+            response: UpgradeResponse::Whole(b"HTTP/1.1 101 \r\n\r\n".to_vec()),
             deflate: None,
         })),
     );

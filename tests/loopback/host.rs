@@ -13,7 +13,7 @@ use ferrosocket::engineio::{Config, Protocol};
 use ferrosocket::id::{Handle, Sid};
 use ferrosocket::net::clock;
 use ferrosocket::net::command::{
-    Adopt, AdoptedStream, Batch, BridgeEvent, Command, PollEvent, Purpose,
+    Adopt, AdoptedStream, Batch, BridgeEvent, Command, PollEvent, Purpose, UpgradeResponse,
 };
 use ferrosocket::net::inbox::Inbox;
 use ferrosocket::net::runtime::Runtime;
@@ -267,7 +267,7 @@ impl Host {
             dialect: Protocol::V4.into(),
             stream: AdoptedStream::Tcp(copy),
             head,
-            response,
+            response: UpgradeResponse::Whole(response),
             deflate: None,
         }))
     }

@@ -1,7 +1,9 @@
 //! Handles, environments and the runtime: what is taken is given back.
 
 use ferrosocket::engineio::Protocol;
-use ferrosocket::net::command::{AdoptedStream, BridgeEvent, Command, PollEvent, Purpose};
+use ferrosocket::net::command::{
+    AdoptedStream, BridgeEvent, Command, PollEvent, Purpose, UpgradeResponse,
+};
 
 use crate::client::{CLOSE, Client, FIN, Raw, TEXT};
 use crate::host::{CLOSED, EVENT, Host, OPENED, WIRE_CLOSED, alone};
@@ -91,7 +93,7 @@ fn the_end_of_an_environment_closes_its_connections_only() {
             dialect: Protocol::V4.into(),
             stream: AdoptedStream::Bridge,
             head: Vec::new(),
-            response: Vec::new(),
+            response: UpgradeResponse::Whole(Vec::new()),
             deflate: None,
         })),
     );

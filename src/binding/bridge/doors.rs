@@ -2,20 +2,26 @@
 #![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
 
 use napi::Result;
-use napi::bindgen_prelude::Buffer;
+use napi::bindgen_prelude::{Buffer, BufferSlice};
 use napi_derive::napi;
 
 use super::{Bridge, read_dialect};
 use crate::binding::error::BorderError;
-use crate::binding::options::{DeflateAnswer, UpgradeAnswer};
+use crate::binding::options::DeflateAnswer;
 use crate::id::Sid;
 use crate::net::adopt::duplicate;
-use crate::net::command::{Adopt, AdoptedStream, BridgeEvent, Command, Purpose};
+use crate::net::command::{Adopt, AdoptedStream, BridgeEvent, Command, Purpose, UpgradeResponse};
 use crate::websocket::extension::{self, Agreement};
 use crate::websocket::handshake;
 
 /// Set in the kind of a wire that opens a session; without it the wire is to take one over.
 const NEW_SESSION: u32 = 4;
+/// Set in the kind of a wire whose answer is still to be made.
+const KEY_ONLY: u32 = 8;
+/// The agreement about compression stands above these bits.
+const AGREEMENT_SHIFT: u32 = 4;
+/// Characters of a `Sec-WebSocket-Key`: 16 bytes in base64.
+const KEY_LEN: usize = 24;
 
 #[napi]
 impl Bridge {
@@ -75,8 +81,14 @@ impl Bridge {
     }
 
     /// Takes a WebSocket connection over: duplicates `fd`, so that JavaScript can drop its socket.
-    /// `head`: bytes that came behind the upgrade request; `answer`: to be sent;
-    /// `kind`: a dialect as for [`Bridge::open_polling`], 4 more for a new session.
+    /// The worker is not told before the next [`Bridge::wake`]: connections come in bursts, and to
+    /// wake a thread costs more than all the rest of this.
+    ///
+    /// `kind`: a dialect as for [`Bridge::open_polling`], 4 more for a new session, 8 more when
+    /// `answer` is not the whole answer to the upgrade request but its `Sec-WebSocket-Key`, which has
+    /// been checked, followed by further header lines. Above that, 16 times what was agreed on about
+    /// compression ([`DeflateAnswer::agreement`]).
+    /// `head`: bytes that came behind the request.
     ///
     /// # Errors
     /// When the descriptor can't be duplicated or the server is not open.
@@ -88,11 +100,12 @@ impl Bridge {
         sid: String,
         kind: u32,
         fd: i32,
-        head: Buffer,
-        answer: UpgradeAnswer,
+        answer: String,
+        head: Option<BufferSlice<'_>>,
     ) -> Result<bool> {
         let stream = AdoptedStream::Tcp(duplicate(fd).map_err(BorderError::TakeOver)?);
-        self.accept(server, token, &sid, kind, stream, &head, answer)
+        let incoming = Incoming { server, token, sid, kind, answer };
+        self.accept(incoming, stream, head.as_deref())
     }
 
     /// Like [`Bridge::adopt`], for a stream that JavaScript pumps: bytes from the peer come by
@@ -107,10 +120,25 @@ impl Bridge {
         token: u32,
         sid: String,
         kind: u32,
-        head: Buffer,
-        answer: UpgradeAnswer,
+        answer: String,
+        head: Option<BufferSlice<'_>>,
     ) -> Result<bool> {
-        self.accept(server, token, &sid, kind, AdoptedStream::Bridge, &head, answer)
+        let incoming = Incoming { server, token, sid, kind, answer };
+        self.accept(incoming, AdoptedStream::Bridge, head.as_deref())
+    }
+
+    /// Tells the workers of the connections that they have been given.
+    #[napi]
+    pub fn wake(&self) {
+        let untold = self.untold.take();
+        if untold == 0 {
+            return;
+        }
+        if let Some(runtime) = self.shared.runtime() {
+            for worker in (0..runtime.workers()).filter(|worker| untold & (1 << worker) != 0) {
+                runtime.mailbox(worker).notify.notify_one();
+            }
+        }
     }
 
     /// Bytes from the peer of a bridged stream.
@@ -133,22 +161,38 @@ impl Bridge {
     }
 }
 
+/// A connection as JavaScript describes it; see [`Bridge::adopt`].
+struct Incoming {
+    server: u32,
+    token: u32,
+    sid: String,
+    kind: u32,
+    answer: String,
+}
+
+impl Incoming {
+    fn response(kind: u32, mut answer: String) -> UpgradeResponse {
+        if kind & KEY_ONLY == 0 || !answer.is_char_boundary(KEY_LEN) {
+            return UpgradeResponse::Whole(answer.into_bytes());
+        }
+        let headers = answer.split_off(KEY_LEN);
+        UpgradeResponse::Accept { key: answer, headers }
+    }
+}
+
 impl Bridge {
     fn accept(
         &self,
-        server: u32,
-        token: u32,
-        sid: &str,
-        kind: u32,
+        incoming: Incoming,
         stream: AdoptedStream,
-        head: &[u8],
-        answer: UpgradeAnswer,
+        head: Option<&[u8]>,
     ) -> Result<bool> {
+        let Incoming { server, token, sid, kind, answer } = incoming;
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
         let (worker, purpose) = if kind & NEW_SESSION != 0 {
-            (runtime.pick(), Purpose::Session(Sid::new(sid)))
+            (runtime.pick(), Purpose::Session(Sid::new(&sid)))
         } else {
-            match self.session(server, sid) {
+            match self.session(server, &sid) {
                 Some(handle) => (handle.worker(), Purpose::Upgrade(handle.slot())),
                 None => return Ok(false),
             }
@@ -156,18 +200,18 @@ impl Bridge {
         if matches!(stream, AdoptedStream::Bridge) {
             self.bridged.borrow_mut().insert(token, worker);
         }
-        let server = self.server(server)?;
         let adopt = Adopt {
-            server,
+            server: self.server(server)?,
             token,
             purpose,
             dialect: read_dialect(kind),
             stream,
-            head: head.to_vec(),
-            response: answer.response.into_bytes(),
-            deflate: Agreement::from_bits(answer.deflate),
+            head: head.unwrap_or_default().to_vec(),
+            response: Incoming::response(kind, answer),
+            deflate: Agreement::from_bits(kind >> AGREEMENT_SHIFT),
         };
-        runtime.mailbox(worker).post_command(Command::Adopt(Box::new(adopt)));
+        runtime.mailbox(worker).leave_command(Command::Adopt(Box::new(adopt)));
+        self.untold.set(self.untold.get() | 1 << worker);
         Ok(true)
     }
 
