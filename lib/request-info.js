@@ -2,10 +2,12 @@
 
 const { IncomingMessage } = require("node:http");
 
-const LONGEST_KEPT = 256; // characters of the query that is kept
+/** One string for all requests, instead of the one that the parser makes for each. */
+const USUAL_VERSION = "1.1";
+const LONGEST_KEPT = 256; // characters of a text that is kept for the next request
 
-/** The query that was read last: those that open a WebSocket are all alike. */
-const last = { search: "", query: {} };
+/** What was read last: requests that open a WebSocket are all alike, and so can share it. */
+const last = { search: "", query: {}, url: "" };
 
 /**
  * Reads the query of a request's URL.
@@ -25,6 +27,16 @@ function parseQuery(url) {
     last.query = { ...query };
   }
   return query;
+}
+
+/**
+ * @param {string} url
+ * @returns {string} the same text; the same string, if the request before this one had it
+ */
+function sharedUrl(url) {
+  if (url === last.url) return last.url;
+  if (url.length <= LONGEST_KEPT) last.url = url;
+  return url;
 }
 
 /**
@@ -51,9 +63,9 @@ class RequestInfo {
     /** @type {string} */
     this.method = req.method;
     /** @type {string} */
-    this.url = req.url;
+    this.url = sharedUrl(req.url);
     /** @type {string} */
-    this.httpVersion = req.httpVersion;
+    this.httpVersion = req.httpVersion === USUAL_VERSION ? USUAL_VERSION : req.httpVersion;
     // one flat string instead of two per header; a header holds no line feed
     this.raw = req.rawHeaders.join("\n");
     /** @type {string | undefined} */
