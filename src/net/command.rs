@@ -384,6 +384,11 @@ impl Mailbox {
         self.batch.lock().unwrap_or_else(PoisonError::into_inner).command(command);
     }
 
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.batch.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Takes what waits into `batch`, which must be empty; false when nothing waits.
     pub fn take(&self, batch: &mut Batch) -> bool {
         if batch.bytes.capacity() > KEEP_CAPACITY {

@@ -134,9 +134,10 @@ impl Connection {
 
     fn push(&self, write: impl FnOnce(&mut Record<'_>)) {
         let inbox = &self.server.environment.inbox;
+        let worker = self.handle.worker();
         let waiting = self.waiting_bytes();
-        self.drains.set(inbox.drains());
-        self.inbox_bytes.set(waiting + inbox.push(write));
+        self.drains.set(inbox.drains(worker));
+        self.inbox_bytes.set(waiting + inbox.push(worker, write));
     }
 
     // --- carrying out --------------------------------------------------------------------------
@@ -280,7 +281,7 @@ impl Connection {
 
 impl Carried for Connection {
     fn waiting_bytes(&self) -> usize {
-        if self.drains.get() == self.server.environment.inbox.drains() {
+        if self.drains.get() == self.server.environment.inbox.drains(self.handle.worker()) {
             self.inbox_bytes.get()
         } else {
             0

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::command::{BridgeKey, Mailbox};
 use super::deflate::Compressors;
 use super::timers::Timers;
+use super::turn::Turn;
 
 /// One read takes at most this much. All connections of the worker read into the same buffer.
 const READ_BUFFER: usize = 64 << 10;
@@ -46,6 +47,8 @@ pub struct Context {
     pub index: usize,
     /// What JavaScript has for the worker; notifying it wakes the worker.
     pub mailbox: Arc<Mailbox>,
+    /// When JavaScript hears of what has come in.
+    pub turn: Turn,
     timers: RefCell<Timers>,
     /// The deadline that the main loop sleeps for; 0 while it is awake.
     sleeping_until: Cell<u64>,
@@ -73,6 +76,7 @@ impl Context {
         Self {
             index,
             mailbox,
+            turn: Turn::default(),
             timers: RefCell::default(),
             sleeping_until: Cell::new(0),
             closing: RefCell::default(),

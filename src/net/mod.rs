@@ -13,11 +13,13 @@
 //! | [`connection`] | one client: session, decoder, wires; what comes in and what is asked in files below |
 //! | [`wire`] | one WebSocket byte stream; reading and writing in files below |
 //! | [`command`], [`inbox`], [`record`] | the queues down and up |
-//! | [`write_queue`], [`timers`], [`clock`], [`server`], [`adopt`] | what the name says |
+//! | [`turn`] | when JavaScript is woken |
+//! | [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`adopt`] | what the name says |
 //!
 //! A connection belongs to one worker for life: nothing of it is locked, shared or sent.
 
 pub mod adopt;
+pub mod alarm;
 pub mod clock;
 pub mod command;
 pub mod connection;
@@ -29,6 +31,7 @@ pub mod runtime;
 pub mod server;
 pub mod shared_frames;
 pub mod timers;
+pub mod turn;
 pub mod wire;
 pub mod worker;
 pub mod write_queue;

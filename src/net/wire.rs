@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 
 use super::context::{Context, Port};
 use super::deflate::Deflate;
-use super::record::Kind;
+use super::record::{Kind, Record};
 use super::server::{Environment, Server};
 use super::write_queue::WriteQueue;
 use crate::engineio::{Dialect, Link};
@@ -89,6 +89,8 @@ enum State {
 /// A WebSocket byte stream.
 pub struct Wire {
     environment: Arc<Environment>,
+    /// Index of the worker that it belongs to.
+    worker: u8,
     /// JavaScript's name for the stream.
     pub token: u32,
     dialect: Dialect,
@@ -124,6 +126,7 @@ impl Wire {
     /// compressed.
     pub fn new(
         server: &Server,
+        worker: usize,
         token: u32,
         tcp: Option<TcpStream>,
         dialect: Dialect,
@@ -142,6 +145,7 @@ impl Wire {
         }
         Self {
             environment: Arc::clone(&server.environment),
+            worker: u8::try_from(worker).expect("there are few workers"),
             token,
             dialect,
             stream,
@@ -209,6 +213,10 @@ impl Wire {
         self.finish(worker);
     }
 
+    fn push(&self, write: impl FnOnce(&mut Record<'_>)) {
+        self.environment.inbox.push(usize::from(self.worker), write);
+    }
+
     /// Lets go of the session.
     pub fn unbind(&self) {
         *self.connection.borrow_mut() = None;
@@ -236,7 +244,7 @@ impl Port for Wire {
         }
         self.stalled.set(false);
         if self.is_bridge() {
-            self.environment.inbox.push(|record| {
+            self.push(|record| {
                 record.kind(Kind::BridgeResume).number(self.token);
             });
         } else {
@@ -255,7 +263,7 @@ impl Port for Wire {
         }
         self.out.borrow_mut().clear();
         self.unbind();
-        self.environment.inbox.push(|record| {
+        self.push(|record| {
             record.kind(Kind::WireClosed).number(self.token);
         });
         self.wake();

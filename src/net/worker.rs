@@ -6,19 +6,19 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 use slab::Slab;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::yield_now;
-use tokio::time::timeout;
 
 use super::adopt::prepare;
+use super::alarm::Alarm;
 use super::clock;
 use super::command::{
     Adopt, AdoptedStream, Batch, BridgeEvent, BridgeKey, Command, Mailbox, Operation, PollEvent,
@@ -58,48 +58,67 @@ pub(super) fn run(index: usize, mailbox: Arc<Mailbox>, started: impl FnOnce(io::
         connections: RefCell::default(),
         bridges: RefCell::default(),
     });
-    executor.block_on(worker.main_loop());
+    let ending = Rc::clone(&worker);
+    executor.block_on(async move {
+        tokio::task::spawn_local(poll_fn(move |cx| {
+            ending.context.turn.watch(cx);
+            ending.end_turn();
+            Poll::<()>::Pending
+        }));
+        worker.main_loop().await;
+    });
 }
 
 impl Worker {
     async fn main_loop(self: Rc<Self>) {
         let mut batch = Batch::default();
+        let mut alarm = Alarm::default();
         loop {
-            self.wait().await;
-            let mut more = true;
-            while more {
-                let mut stop = false;
-                more = self.context.mailbox.take(&mut batch);
-                batch.drain(|operation| {
-                    stop |= matches!(operation, Operation::Command(Command::Stop));
-                    self.guard(None, || self.apply(operation));
-                });
-                self.flush();
-                if stop {
-                    return self.drop_connections(|_| true);
-                }
-                self.fire_timers();
-                self.flush();
-                if more {
-                    // JavaScript may fill the mailbox as fast as we empty it: the sockets must have
-                    // their turn all the same.
-                    yield_now().await;
-                }
+            let mut stop = false;
+            self.context.mailbox.take(&mut batch);
+            batch.drain(|operation| {
+                stop |= matches!(operation, Operation::Command(Command::Stop));
+                self.guard(None, || self.apply(operation));
+            });
+            self.flush();
+            if stop {
+                return self.drop_connections(|_| true);
+            }
+            self.fire_timers();
+            self.flush();
+            self.end_turn();
+            if self.context.mailbox.is_empty() {
+                self.wait(&mut alarm).await;
+            } else {
+                // JavaScript may fill the mailbox as fast as we empty it: the sockets must have
+                // their turn all the same.
+                yield_now().await;
             }
         }
     }
 
+    /// Lets JavaScript hear of what has come in.
+    fn end_turn(&self) {
+        self.guard(None, || self.context.turn.end(self.context.index));
+    }
+
     /// Waits for operations or the next deadline.
-    async fn wait(&self) {
-        let notified = self.context.mailbox.notify.notified();
-        match self.context.fall_asleep() {
-            None => notified.await,
-            Some(deadline) => {
-                let left = Duration::from_millis(deadline.saturating_sub(clock::now()));
-                // Both ends are fine: something to do, or a deadline.
-                let _elapsed = timeout(left, notified).await;
+    async fn wait(&self, alarm: &mut Alarm) {
+        let mut notified = pin!(self.context.mailbox.notify.notified());
+        let deadline = self.context.fall_asleep();
+        let mut asleep = false;
+        poll_fn(|cx| {
+            // Both ends are fine: something to do, or a deadline.
+            if notified.as_mut().poll(cx).is_ready() || asleep {
+                return Poll::Ready(());
             }
-        }
+            if let Some(deadline) = deadline {
+                alarm.set(deadline, cx);
+            }
+            asleep = true;
+            Poll::Pending
+        })
+        .await;
         self.context.wake_up();
     }
 
@@ -212,6 +231,7 @@ impl Worker {
         peer: Option<SocketAddr>,
     ) -> Rc<Connection> {
         let mut connections = self.connections.borrow_mut();
+        self.context.turn.add(&server.environment);
         let entry = connections.vacant_entry();
         let handle = Handle::new(self.context.index, entry.key());
         let (transport, protocol) = (session.transport(), session.protocol());
@@ -229,6 +249,7 @@ impl Worker {
     fn adopt(self: &Rc<Self>, adopt: Adopt) {
         let Adopt { server, token, purpose, dialect, stream, mut head, response, deflate } = adopt;
         let environment = Arc::clone(&server.environment);
+        self.context.turn.add(&environment);
         let tcp = match stream {
             // Registration fails when the limit of the event queue is reached: the wire is then
             // closed before it was open.
@@ -238,13 +259,13 @@ impl Worker {
             AdoptedStream::Bridge => Some((None, None)),
         };
         let Some((tcp, peer)) = tcp else {
-            environment.inbox.push(|record| {
+            environment.inbox.push(self.context.index, |record| {
                 record.kind(super::record::Kind::WireClosed).number(token);
             });
             return;
         };
         let bridged = tcp.is_none();
-        let wire = Rc::new(Wire::new(&server, token, tcp, dialect, deflate));
+        let wire = Rc::new(Wire::new(&server, self.context.index, token, tcp, dialect, deflate));
         wire.write_raw(&self.context, &response.into_bytes());
         if bridged {
             self.bridges.borrow_mut().insert((environment.id, token), Rc::clone(&wire));
@@ -281,14 +302,16 @@ impl Worker {
     /// Reads and writes a socket until it is gone.
     async fn drive(self: Rc<Self>, wire: &Rc<Wire>) {
         poll_fn(|cx| {
+            let context = &self.context;
             let mut result = Poll::Pending;
             let polled = catch_unwind(AssertUnwindSafe(|| {
-                result = wire.poll_drive(&self.context, cx);
+                result = wire.poll_drive(context, cx);
             }));
             if polled.is_err() {
-                let _again = catch_unwind(AssertUnwindSafe(|| wire.handle_panic(&self.context)));
-                return Poll::Ready(());
+                let _again = catch_unwind(AssertUnwindSafe(|| wire.handle_panic(context)));
+                result = Poll::Ready(());
             }
+            context.turn.end_soon(context.index);
             result
         })
         .await;
@@ -325,7 +348,9 @@ impl Worker {
         for wire in bridges {
             wire.finish(&self.context);
         }
-        self.context.drop_ports(doomed);
+        self.context.drop_ports(&doomed);
+        self.end_turn();
+        self.context.turn.forget(doomed);
     }
 
     // --- deadlines and writes ------------------------------------------------------------------

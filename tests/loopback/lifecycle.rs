@@ -161,7 +161,8 @@ fn a_panic_ends_one_connection_and_nothing_else() {
     assert_eq!(handle.worker(), other_handle.worker());
 
     host.panic_at_next_record();
-    doomed.send(r#"42["x"]"#);
+    // So long that it is announced at once, and not when the worker has looked at all sockets.
+    doomed.send(format!(r#"42["{}"]"#, "x".repeat(10_000)));
     host.next(EVENT);
     let closed = host.next(CLOSED);
     assert_eq!(closed.number(1), u64::from(handle.raw()));

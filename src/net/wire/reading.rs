@@ -122,7 +122,7 @@ impl Wire {
     pub fn handle_bridged(self: &Rc<Self>, worker: &Context, bytes: &mut [u8]) {
         self.handle_bytes(worker, bytes);
         if !self.stalled.get() && !self.is_gone() && !self.may_read(worker) {
-            self.environment.inbox.push(|record| {
+            self.push(|record| {
                 record.kind(Kind::BridgePause).number(self.token);
             });
         }

@@ -192,7 +192,7 @@ impl Wire {
         if !out.is_empty() && room > 0 {
             let bytes = out.take(room);
             in_flight.set(in_flight.get() + bytes.len());
-            self.environment.inbox.push(|record| {
+            self.push(|record| {
                 record.kind(Kind::BridgeWrite).number(self.token).buffer(bytes);
             });
         }

@@ -1,0 +1,81 @@
+//! The end of a worker's turn: when it has looked at all sockets that were ready.
+//!
+//! ```text
+//!   epoll ─► ready sockets ─► read ─► records ─┬─► the next ready socket …
+//!                                              └─► first ones of this turn: queue the end of it
+//!                     behind all that is ready ─► announce ─► JavaScript wakes up once
+//! ```
+//!
+//! To wake a thread costs more than to read a socket. A worker that woke JavaScript at the first
+//! record would have to do so again for nearly each of those that follow within microseconds.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::sync::Arc;
+use std::task::{self, Waker};
+
+use super::server::Environment;
+
+/// Knows which environments may have something to hear at the end of a turn.
+#[derive(Default)]
+pub struct Turn {
+    /// The environments that have or had connections here.
+    environments: RefCell<Vec<Arc<Environment>>>,
+    /// The task that ends turns.
+    waker: RefCell<Option<Waker>>,
+    /// Whether that task is queued.
+    ending: Cell<bool>,
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn").field("ending", &self.ending).finish_non_exhaustive()
+    }
+}
+
+impl Turn {
+    /// Notes that `environment` may get records from this worker.
+    pub fn add(&self, environment: &Arc<Environment>) {
+        let mut environments = self.environments.borrow_mut();
+        if !environments.iter().any(|known| Arc::ptr_eq(known, environment)) {
+            environments.push(Arc::clone(environment));
+        }
+    }
+
+    /// Forgets the environments that `doomed` names by their id.
+    pub fn forget(&self, doomed: impl Fn(u32) -> bool) {
+        self.environments.borrow_mut().retain(|environment| !doomed(environment.id));
+    }
+
+    /// A socket of `worker` has been looked at: ends the turn behind all that are ready now, if
+    /// there is something to tell.
+    #[inline]
+    pub fn end_soon(&self, worker: usize) {
+        if !self.ending.get()
+            && self.environments.borrow().iter().any(|known| known.inbox.has_news(worker))
+        {
+            self.ending.set(true);
+            if let Some(waker) = self.waker.borrow().as_ref() {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// Ends the turn of `worker`: its records are announced.
+    pub fn end(&self, worker: usize) {
+        self.ending.set(false);
+        for environment in self.environments.borrow().iter() {
+            if environment.inbox.has_news(worker) {
+                environment.inbox.announce(worker);
+            }
+        }
+    }
+
+    /// The task of `cx` ends turns: it is woken when one is to end.
+    pub fn watch(&self, cx: &mut task::Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+    }
+}
