@@ -90,7 +90,7 @@ enum State {
 pub struct Wire {
     environment: Arc<Environment>,
     /// Index of the worker that it belongs to.
-    worker: u8,
+    worker: usize,
     /// JavaScript's name for the stream.
     pub token: u32,
     dialect: Dialect,
@@ -145,7 +145,7 @@ impl Wire {
         }
         Self {
             environment: Arc::clone(&server.environment),
-            worker: u8::try_from(worker).expect("there are few workers"),
+            worker,
             token,
             dialect,
             stream,
@@ -214,7 +214,7 @@ impl Wire {
     }
 
     fn push(&self, write: impl FnOnce(&mut Record<'_>)) {
-        self.environment.inbox.push(usize::from(self.worker), write);
+        self.environment.inbox.push(self.worker, write);
     }
 
     /// Lets go of the session.
