@@ -3,8 +3,8 @@
 // What a second worker thread costs: `npm run bench:cores -- [rounds]`.
 //
 // Workers share neither connections nor locks, so a message must cost the worker threads the same CPU time
-// whether there is one of them or two, and two must not wait for each other. That can be seen on a machine
-// with two cores, which load generator and JavaScript need too; the throughput of more workers can't.
+// whether there is one of them or two. That can be seen on a machine with two cores, which load generator and
+// JavaScript need too; the throughput of more workers can't. "Waits" are sleeps, unless locks are waited for.
 
 const { setTimeout: sleep } = require("node:timers/promises");
 
@@ -55,7 +55,12 @@ async function main() {
       for (const [i, workers] of WORKERS.entries()) found[i].push(await measure(oneCase, workers));
     for (const [i, workers] of WORKERS.entries()) {
       const { per_s, workers: cpu, main, waits } = medians(found[i]);
-      const figures = [per_s.toFixed(0), cpu.toFixed(2), main.toFixed(2), (waits * 1000).toFixed(1)];
+      const figures = [
+        per_s.toFixed(0),
+        cpu.toFixed(2),
+        main.toFixed(2),
+        (waits * 1000).toFixed(1),
+      ];
       console.log(`| ${oneCase.title} | ${workers} | ${figures.join(" | ")} |`);
     }
   }
