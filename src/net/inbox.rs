@@ -144,12 +144,13 @@ impl Inbox {
     fn announce_queue(&self, worker: usize, mut queue: MutexGuard<'_, Queue>) {
         let fresh = std::mem::take(&mut queue.fresh);
         queue.announced += fresh;
+        // Added under the lock: who takes the lane subtracts it, and must not be the first.
+        self.bytes.fetch_add(fresh, Ordering::SeqCst);
         drop(queue);
         self.lanes[worker].fresh.store(false, Ordering::Relaxed);
         if fresh == 0 {
             return;
         }
-        self.bytes.fetch_add(fresh, Ordering::SeqCst);
         if self.announced.fetch_or(1 << worker, Ordering::SeqCst) == 0 {
             (self.wake)();
         }
