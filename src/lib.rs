@@ -7,17 +7,19 @@
 //! | [`id`] | the ids | no |
 //! | [`websocket`] | RFC 6455 frames and messages | no |
 //! | [`engineio`] | Engine.IO packets, payloads, sessions | no |
+//! | [`http`] | the plain HTTP requests of the polling transport | no |
 //! | [`socketio`] | Socket.IO packets, attachments, rooms, recovery | no |
 //! | `net` (feature `net`) | worker threads, sockets, timers, queues | tokio |
 //! | `binding` (feature `node`) | Node.js: batches up and down | napi |
 //!
 //! Imports run down this table only; `tests/architecture.rs` fails on an arrow that runs up.
-//! The three protocol floors read no clock, draw no randomness and do no I/O: all three come in
+//! The protocol floors read no clock, draw no randomness and do no I/O: all three come in
 //! as arguments. `ARCHITECTURE.md` tells the rest.
 
 #[cfg(feature = "node")]
 pub mod binding;
 pub mod engineio;
+pub mod http;
 pub mod id;
 #[cfg(feature = "net")]
 pub mod net;

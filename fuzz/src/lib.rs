@@ -4,6 +4,7 @@
 //! [`seeds`], on what fuzzing has found before, and on random bytes, with nothing but `cargo test`.
 
 pub mod engineio;
+pub mod http;
 mod input;
 pub mod seeds;
 pub mod session;
@@ -15,12 +16,13 @@ pub mod world;
 pub type Target = fn(&[u8]);
 
 /// All of them by name, which is that of their binary, too.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("websocket", websocket::plain),
     ("websocket_deflate", websocket::deflated),
     ("deflate_round_trip", websocket::round_trip),
     ("handshake", websocket::handshake),
     ("extension", websocket::extension),
+    ("http_request", http::request),
     ("payload", engineio::payload),
     ("payload_v3", engineio::payload_v3),
     ("session", session::session),

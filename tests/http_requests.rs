@@ -1,0 +1,185 @@
+//! Which requests are plain, and that everything else is left to Node.js.
+
+use ferrosocket::engineio::Protocol;
+use ferrosocket::http::encoding::Encoding;
+use ferrosocket::http::request::{Method, Reading, Request, Rules, read};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+const TARGET: &str = "/socket.io/?EIO=4&transport=polling&t=abc&sid=s_-1";
+
+fn rules() -> Rules {
+    Rules {
+        path: "/socket.io/".into(),
+        origin: None,
+        max_head: 16 << 10,
+        max_body: 100,
+        compression: true,
+    }
+}
+
+fn get(target: &str, headers: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: a\r\n{headers}\r\n")
+}
+
+fn post(headers: &str) -> String {
+    format!("POST {TARGET} HTTP/1.1\r\nHost: a\r\n{headers}\r\n")
+}
+
+fn is_foreign(request: &str) -> bool {
+    read(request.as_bytes(), &rules()) == Reading::Foreign
+}
+
+#[test]
+fn a_get_names_its_session() {
+    let text =
+        get(TARGET, "Accept-Encoding: br, gzip\r\nConnection: Keep-Alive\r\nCookie: a=b\r\n");
+    let request = Request {
+        method: Method::Get,
+        sid: "s_-1",
+        protocol: Protocol::V4,
+        head: text.len(),
+        body: 0,
+        binary: false,
+        encoding: Some(Encoding::Gzip),
+    };
+    assert_eq!(read(text.as_bytes(), &rules()), Reading::Request(request));
+}
+
+#[test]
+fn a_post_has_one_length() {
+    let text = post("Content-Length: 7\r\ncontent-type: text/plain;charset=UTF-8\r\n");
+    let Reading::Request(request) = read(text.as_bytes(), &rules()) else { panic!("{text}") };
+    assert_eq!((request.method, request.head, request.body), (Method::Post, text.len(), 7));
+    assert!(!is_foreign(&post("Content-Length: 100\r\n")));
+    for headers in [
+        "",
+        "Content-Length: 101\r\n",
+        "Content-Length: 3\r\nContent-Length: 3\r\n",
+        "Content-Length: 3, 3\r\n",
+        "Content-Length: +3\r\n",
+        "Content-Length: 0x3\r\n",
+        "Content-Length:\r\n",
+        "Content-Length: 18446744073709551619\r\n",
+        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Content-Length: 3\r\nTransfer-Encoding : chunked\r\n",
+        "Content-Length: 3\r\nExpect: 100-continue\r\n",
+        "Content-Length: 3\r\nTrailer: x\r\n",
+        "Content-Length: 3\r\nContent-Type: a/b\r\nContent-Type: a/b\r\n",
+        "Content-Length: 3\r\nContent-Type: application/octet-stream\r\n",
+        "Content-Length: 3\r\nX: a\r\n b\r\n",
+        "Content-Length: 3\nX: a\r\n",
+        "Content-Length: 3\r\nX: a\0b\r\n",
+        "Content-Length: 3\r\nX: a\rb\r\n",
+    ] {
+        assert!(is_foreign(&post(headers)), "{headers:?}");
+    }
+}
+
+#[test]
+fn protocol_3_has_binary_bodies() {
+    let text = "POST /socket.io/?EIO=3&transport=polling&sid=s HTTP/1.1\r\nHost: a\r\n\
+                Content-Length: 3\r\nContent-Type: application/octet-stream\r\n\r\n";
+    let Reading::Request(request) = read(text.as_bytes(), &rules()) else { panic!("foreign") };
+    assert_eq!((request.protocol, request.binary), (Protocol::V3, true));
+}
+
+#[test]
+fn other_requests_are_foreign() {
+    for target in [
+        "/",
+        "/socket.io?EIO=4&transport=polling&sid=s",
+        "/socket.io/x?EIO=4&transport=polling&sid=s",
+        "//socket.io/?EIO=4&transport=polling&sid=s",
+        "/socket.io/",
+        "/socket.io/?EIO=4&transport=polling",
+        "/socket.io/?EIO=4&transport=polling&sid=",
+        "/socket.io/?EIO=4&transport=websocket&sid=s",
+        "/socket.io/?EIO=4&sid=s",
+        "/socket.io/?EIO=4&transport=polling&sid=s&sid=t",
+        "/socket.io/?EIO=4&EIO=3&transport=polling&sid=s",
+        "/socket.io/?EIO=4&transport=polling&sid=%73",
+        "/socket.io/?EIO=4&transport=polling&sid=s+t",
+        "/socket.io/?EIO=4&transport=polling&sid=s&%73id=t",
+        "/socket.io/?EIO=4&transport=polling&sid=s#x",
+        "http://a/socket.io/?EIO=4&transport=polling&sid=s",
+    ] {
+        assert!(is_foreign(&get(target, "")), "{target}");
+    }
+    for headers in [
+        "Host: b\r\n",
+        "Connection: close\r\n",
+        "Connection: keep-alive, Upgrade\r\n",
+        "Connection: Upgrade\r\nUpgrade: websocket\r\n",
+        "Upgrade: h2c\r\n",
+        "Proxy-Connection: close\r\n",
+        "Content-Length: 1\r\n",
+        "Accept-Encoding: gzip;q=0\r\n",
+        "Accept-Encoding: *\r\n",
+        "Origin: http://a\r\nOrigin: http://b\r\n",
+        "User-Agent: Mozilla/5.0 (Windows NT 10.0; Trident/7.0; rv:11.0)\r\n",
+        "X : a\r\n",
+    ] {
+        assert!(is_foreign(&get(TARGET, headers)), "{headers:?}");
+    }
+    for text in [
+        format!("OPTIONS {TARGET} HTTP/1.1\r\nHost: a\r\n\r\n"),
+        format!("PUT {TARGET} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"),
+        format!("get {TARGET} HTTP/1.1\r\nHost: a\r\n\r\n"),
+        format!("GET {TARGET} HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"),
+        format!("GET {TARGET} HTTP/1.1\r\n\r\n"),
+        format!("\r\nGET {TARGET} HTTP/1.1\r\nHost: a\r\n\r\n"),
+        format!("GET {TARGET} HTTP/1.1\nHost: a\n\n"),
+        get(TARGET, &"X: a\r\n".repeat(100)),
+        get(TARGET, &format!("X: {}\r\n", "a".repeat(16 << 10))),
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+        "\x16\x03\x01".to_owned(),
+    ] {
+        assert!(is_foreign(&text), "{text}");
+    }
+}
+
+#[test]
+fn an_origin_that_the_answer_is_not_made_for_is_foreign() {
+    let with = |origin: &str| Rules { origin: Some(origin.into()), ..rules() };
+    let (some, none) = (get(TARGET, "Origin: http://a\r\n"), get(TARGET, ""));
+    let plain = |text: &str, rules: &Rules| read(text.as_bytes(), rules) != Reading::Foreign;
+    assert!(plain(&some, &with("http://a")) && plain(&none, &with("")) && plain(&some, &rules()));
+    assert!(!plain(&some, &with("http://b")) && !plain(&none, &with("http://a")));
+    assert!(!plain(&some, &with("")));
+}
+
+#[test]
+fn a_path_without_its_slash_is_found_with_it() {
+    let rules = Rules { path: "/socket.io".into(), ..rules() };
+    for target in [TARGET, "/socket.io?EIO=4&transport=polling&sid=s"] {
+        assert_ne!(read(get(target, "").as_bytes(), &rules), Reading::Foreign);
+    }
+}
+
+proptest! {
+    /// However the bytes come, the same request is read, and not before its head is there.
+    #[test]
+    fn every_beginning_of_a_head_is_partial(length in 0usize..100, cut in 0usize..1000) {
+        let head = post(&format!("Content-Length: {length}\r\nCookie: a=b\r\n"));
+        let cut = cut % head.len();
+        prop_assert_eq!(read(&head.as_bytes()[..cut], &rules()), Reading::Partial);
+        let whole = format!("{head}{}", "4".repeat(length));
+        let Reading::Request(request) = read(whole.as_bytes(), &rules()) else {
+            return Err(TestCaseError::fail("it is plain"));
+        };
+        prop_assert_eq!((request.head, request.body), (head.len(), length));
+    }
+
+    /// Nothing panics, and what is read lies inside what came.
+    #[test]
+    fn any_bytes_are_read(mut bytes in vec(any::<u8>(), 0..200), at in 0usize..200) {
+        let mut request = post("Content-Length: 3\r\n").into_bytes();
+        let at = at % request.len();
+        request.splice(at..at, bytes.drain(..));
+        if let Reading::Request(read) = read(&request, &rules()) {
+            prop_assert!(read.head <= request.len());
+        }
+    }
+}
