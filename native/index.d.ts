@@ -81,6 +81,31 @@ export declare class Bridge {
   /** The client closed a request before it was answered. */
   requestClosed(server: number, token: number, sid: string): boolean
   /**
+   * Hands the idle connection `fd` to the worker of the session `sid`, which answers the
+   * requests that come by it. The descriptor is duplicated: JavaScript closes its own. False: there
+   * is no such session any more.
+   *
+   * # Errors
+   * When the descriptor can't be duplicated, or the server is not open.
+   */
+  adoptPolling(server: number, token: number, sid: string, fd: number, listener: number, profile: PollingProfile): boolean
+  /** The descriptor of a connection that was given back; it is the caller's now. −1: there is none. */
+  takeDescriptor(token: number): number
+  /**
+   * Asks for all connections back that requests of a server come by: each comes with its next
+   * request.
+   */
+  recallPolling(server: number): void
+  /**
+   * Closes the connections that came to an HTTP server: the idle ones; if `busy`, all; if `later`, the
+   * others when they have answered.
+   */
+  closePolling(listener: number, busy: boolean, later: boolean): void
+  /** Says whether JavaScript wants to see each request of a session. */
+  showRequests(server: number, sid: string, shown: boolean): void
+  /** Whether a request of this session waits for something to send. */
+  isPolled(server: number, sid: string): boolean
+  /**
    * The bridge of this thread. Threads are started when the first server is opened, and end with
    * the last one of the process.
    *
@@ -200,6 +225,26 @@ export interface PersistedSession {
   key: number
   /** The keys of those that had to go for it. */
   forgotten: Array<number>
+}
+
+/** What JavaScript fixes for a connection. Times are milliseconds (0: never), sizes bytes. */
+export interface PollingProfile {
+  /** The path of the server. */
+  path: string
+  /** The only `Origin` that `lines` are right for; absent when they are for all. */
+  origin?: string
+  /** Headers that every answer begins with, each with its line end. */
+  lines: string
+  /** Seconds that the header `Keep-Alive` promises; absent when there is none. */
+  keepAlive?: number
+  /** After so long an idle connection is closed. */
+  idleTimeout: number
+  /** The body of a request may take so long. */
+  requestTimeout: number
+  /** The head of a request, at most. */
+  maxHead: number
+  /** Answers of so many bytes are compressed; absent when none is. */
+  compressFrom?: number
 }
 
 /** A session as it comes back. */

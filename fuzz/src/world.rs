@@ -57,7 +57,7 @@ pub struct World {
     session: Session,
     protocol: Protocol,
     now: u64,
-    next_request: u32,
+    next_request: u64,
     open: HashSet<RequestId>,
     posting: Option<RequestId>,
     closed: bool,

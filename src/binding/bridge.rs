@@ -4,10 +4,11 @@
 mod doors;
 mod polling;
 mod shared;
+pub mod takeover;
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::bindgen_prelude::{Buffer, BufferSlice, Function};
@@ -24,6 +25,7 @@ use crate::engineio::{Dialect, Protocol};
 use crate::id::Handle;
 use crate::net::command::Command;
 use crate::net::inbox::Inbox;
+use crate::net::polling_profile::Profile;
 use crate::net::runtime::Runtime;
 use crate::net::server::{Environment, Server, Sessions};
 use crate::socketio::Limits;
@@ -42,6 +44,8 @@ pub struct Bridge {
     next_server: Cell<u32>,
     /// The worker of each bridged stream, by its token.
     bridged: RefCell<FxHashMap<u32, usize>>,
+    /// That of the connection which was handed over last.
+    last_profile: RefCell<Option<Arc<Profile>>>,
     /// Buffers of the batch that was taken last.
     buffers: RefCell<Vec<Vec<u8>>>,
     /// Text of the batch before: its memory serves the next one.
@@ -91,6 +95,7 @@ impl Bridge {
             servers: RefCell::default(),
             next_server: Cell::new(1),
             bridged: RefCell::default(),
+            last_profile: RefCell::default(),
             buffers: RefCell::default(),
             recycled: RefCell::default(),
         })
@@ -112,20 +117,27 @@ impl Bridge {
         self.start()?;
         let id = self.next_server.get();
         self.next_server.set(id + 1);
-        self.put_server(id, &config, Arc::default());
+        self.put_server(id, &config, Arc::default(), Arc::default());
         Ok(id)
     }
 
     /// Gives a server other options, which count for the sessions to come.
     #[napi]
     pub fn configure_server(&self, server: u32, config: ServerConfig) {
-        let sessions = self.servers.borrow().get(&server).map(|old| Arc::clone(&old.sessions));
-        if let Some(sessions) = sessions {
-            self.put_server(server, &config, sessions);
+        let old = self.servers.borrow().get(&server).map(Arc::clone);
+        if let Some(old) = old {
+            let recall_count = Arc::clone(&old.recall_count);
+            self.put_server(server, &config, Arc::clone(&old.sessions), recall_count);
         }
     }
 
-    fn put_server(&self, id: u32, config: &ServerConfig, sessions: Arc<Sessions>) {
+    fn put_server(
+        &self,
+        id: u32,
+        config: &ServerConfig,
+        sessions: Arc<Sessions>,
+        recall_count: Arc<AtomicU32>,
+    ) {
         let engine = config.engine();
         let limits = Limits {
             max_attachments: MAX_ATTACHMENTS,
@@ -141,6 +153,7 @@ impl Bridge {
             connect_timeout: config.connect_timeout(),
             raw_messages: config.raw_messages.unwrap_or(false),
             sessions,
+            recall_count,
         };
         self.servers.borrow_mut().insert(id, Arc::new(server));
     }

@@ -138,7 +138,7 @@ impl ServerConfig {
 }
 
 /// A number of JavaScript as a whole number: negative and NaN are 0, infinite is a year and more.
-fn millis(value: f64) -> u64 {
+pub(super) fn millis(value: f64) -> u64 {
     const LONGEST: f64 = 1e12;
     #[expect(
         clippy::cast_possible_truncation,

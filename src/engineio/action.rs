@@ -17,7 +17,7 @@ pub enum Link {
 
 /// Names one HTTP request of the polling transport; the driver chooses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RequestId(pub u32);
+pub struct RequestId(pub u64);
 
 /// Whether the body of a POST is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

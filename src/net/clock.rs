@@ -1,7 +1,7 @@
-//! The one place that reads the clock.
+//! The one place that reads the clocks.
 
 use std::sync::OnceLock;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 static START: OnceLock<Instant> = OnceLock::new();
 
@@ -14,4 +14,11 @@ pub fn now() -> u64 {
     let now = Instant::now();
     let start = *START.get_or_init(|| now);
     u64::try_from(now.saturating_duration_since(start).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Seconds since 1970-01-01 00:00:00 UTC, for the header `Date`.
+pub fn unix_seconds() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "this is where the clocks are read")]
+    let now = SystemTime::now();
+    now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::polling_profile::Profile;
 use super::server::Server;
-use crate::engineio::Dialect;
+use crate::engineio::{Body, Dialect, RequestId};
 use crate::id::Sid;
 use crate::socketio::Group;
 use crate::websocket::extension::Agreement;
@@ -102,10 +103,23 @@ pub enum Command {
         /// The client.
         slot: u32,
         /// The HTTP request.
-        token: u32,
+        request: RequestId,
         /// What happened to it.
         event: PollEvent,
     },
+    /// A connection comes in that polling requests come by.
+    AdoptPolling(Box<AdoptPolling>),
+    /// The answer to a request that came by a connection of this worker.
+    Answer {
+        /// The connection.
+        wire: u32,
+        /// Which of its requests.
+        generation: u32,
+        /// The answer.
+        answer: Answer,
+    },
+    /// JavaScript closes the connections of an HTTP server.
+    ClosePolling(ClosePolling),
     /// Something happened to a bridged stream.
     Bridge {
         /// The environment and its name for the stream.
@@ -164,6 +178,52 @@ pub enum PollEvent {
     PostTooLarge,
     /// The client closed the request before the answer.
     Closed,
+}
+
+/// A connection that polling requests come by, idle.
+#[derive(Debug)]
+pub struct AdoptPolling {
+    /// The server that its requests are for.
+    pub server: Arc<Server>,
+    /// JavaScript's name for it.
+    pub token: u32,
+    /// JavaScript's name for the HTTP server that it came to.
+    pub listener: u32,
+    /// What is fixed for it.
+    pub profile: Arc<Profile>,
+    /// The connection.
+    pub stream: TcpStream,
+}
+
+/// The answer of a session to a request.
+#[derive(Debug)]
+pub enum Answer {
+    /// This is to be written.
+    Respond {
+        /// The HTTP status.
+        status: u16,
+        /// The body.
+        body: Body,
+        /// Whether to wait with it until JavaScript has taken what is in the inbox.
+        hold: bool,
+    },
+    /// The connection ends without an answer.
+    Drop,
+    /// There is no such session any more.
+    Refused,
+}
+
+/// Which connections are to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClosePolling {
+    /// Of this environment…
+    pub environment: u32,
+    /// …and there of this HTTP server: the idle ones…
+    pub listener: u32,
+    /// …those whose request has no answer yet, too…
+    pub busy: bool,
+    /// …or those as soon as they have answered.
+    pub later: bool,
 }
 
 /// What happened to a bridged stream.

@@ -5,6 +5,7 @@
 
 mod incoming;
 mod outgoing;
+mod responding;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -15,11 +16,9 @@ use std::sync::Arc;
 use super::clock;
 use super::context::{Buffered, Context, Port as _};
 use super::record::{Kind, Record};
-use super::server::Server;
+use super::server::{Requests, Server};
 use super::wire::{Carried, Wire};
-use crate::engineio::{
-    self, Action, Body, CloseReason, Link, Protocol, RequestId, Session, Transport,
-};
+use crate::engineio::{self, Action, CloseReason, Link, Protocol, Session, Transport};
 use crate::id::Handle;
 use crate::socketio::Decoder;
 
@@ -37,6 +36,8 @@ pub struct Connection {
     pub handle: Handle,
     /// The server that it is a client of.
     pub server: Arc<Server>,
+    /// What both planes want to know of its requests.
+    requests: Arc<Requests>,
     state: RefCell<State>,
     /// The deadline that the worker has for it; `u64::MAX` when none.
     pub scheduled: Cell<u64>,
@@ -48,6 +49,8 @@ pub struct Connection {
     /// What this connection has put into the inbox since the drain that `drains` counts.
     inbox_bytes: Cell<usize>,
     drains: Cell<u64>,
+    /// Set while the answer to a POST waits for room in the inbox: at that count of drains.
+    held_at: Cell<Option<u64>>,
 }
 
 struct State {
@@ -94,6 +97,7 @@ impl Connection {
     pub fn open(
         handle: Handle,
         server: Arc<Server>,
+        requests: Arc<Requests>,
         session: Session,
         main: Option<Rc<Wire>>,
         token: u32,
@@ -103,6 +107,7 @@ impl Connection {
         let connection = Self {
             handle,
             server,
+            requests,
             state: RefCell::new(State {
                 session,
                 decoder: Decoder::new(),
@@ -117,6 +122,7 @@ impl Connection {
             unflushed: Cell::new(false),
             inbox_bytes: Cell::new(0),
             drains: Cell::new(0),
+            held_at: Cell::new(None),
         };
         let state = connection.state.borrow();
         connection.push(|record| {
@@ -166,7 +172,9 @@ impl Connection {
                     }
                 }
             }
-            Action::Respond { request, status, body } => self.respond(request, status, body),
+            Action::Respond { request, status, body } => {
+                self.respond(worker, request, status, body);
+            }
             Action::CloseLink(link) => {
                 if let Some(wire) = self.wire(link) {
                     if link == Link::Probe {
@@ -176,9 +184,7 @@ impl Connection {
                     wire.begin_close(worker, None);
                 }
             }
-            Action::DropRequest(request) => self.push(|record| {
-                record.kind(Kind::DropRequest).number(request.0);
-            }),
+            Action::DropRequest(request) => self.drop_request(worker, request),
             Action::Upgrading => self.tell_upgrade(Kind::Upgrading, Link::Probe),
             Action::Upgraded => self.upgrade(),
             Action::Heartbeat => {
@@ -191,20 +197,6 @@ impl Connection {
             Action::Drain => self.handle_drained(),
             Action::Closed(reason) => self.finish(worker, reason),
         }
-    }
-
-    fn respond(&self, request: RequestId, status: u16, body: Body) {
-        self.push(|record| {
-            record.kind(Kind::Response).number(request.0).number(u32::from(status));
-            match body {
-                Body::None => record.number(0),
-                Body::Payload { text, compress: false } => record.number(1).buffer(text),
-                Body::Payload { text, compress: true } => record.number(2).buffer(text),
-                Body::Ok => record.number(3),
-                Body::Binary { bytes, compress: false } => record.number(4).buffer(bytes),
-                Body::Binary { bytes, compress: true } => record.number(5).buffer(bytes),
-            };
-        });
     }
 
     fn tell_upgrade(&self, kind: Kind, link: Link) {

@@ -9,10 +9,13 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::command::{BridgeKey, Mailbox};
+use super::clock;
+use super::command::{Answer, BridgeKey, ClosePolling, Command, Mailbox};
 use super::deflate::Compressors;
+use super::requesters::Requesters;
 use super::timers::Timers;
 use super::turn::Turn;
+use crate::http::date;
 
 /// One read takes at most this much. All connections of the worker read into the same buffer.
 const READ_BUFFER: usize = 64 << 10;
@@ -41,6 +44,16 @@ pub trait Buffered {
     fn flush_session(&self, worker: &Context);
 }
 
+/// A connection that polling requests come by, as the worker's table sees it.
+pub trait Requester: Port {
+    /// The answer to its request of this generation. One to an earlier request is ignored.
+    fn handle_answer(self: Rc<Self>, worker: &Context, generation: u32, answer: Answer);
+    /// An entry that it has in the list of deadlines is due.
+    fn handle_timeout(self: Rc<Self>, worker: &Context, entry: u64, now: u64);
+    /// JavaScript closes the connections of an HTTP server.
+    fn handle_close(self: Rc<Self>, worker: &Context, close: ClosePolling);
+}
+
 /// What all connections of a worker share.
 pub struct Context {
     /// Which of the workers it is.
@@ -49,6 +62,12 @@ pub struct Context {
     pub mailbox: Arc<Mailbox>,
     /// When JavaScript hears of what has come in.
     pub turn: Turn,
+    /// Those of all workers.
+    mailboxes: Arc<[Arc<Mailbox>]>,
+    /// The connections that polling requests come by.
+    pub requesters: Requesters<dyn Requester>,
+    /// The last header `Date`, and its second.
+    date: Cell<(u64, [u8; date::LEN])>,
     timers: RefCell<Timers>,
     /// The deadline that the main loop sleeps for; 0 while it is awake.
     sleeping_until: Cell<u64>,
@@ -71,12 +90,15 @@ impl fmt::Debug for Context {
 }
 
 impl Context {
-    /// The context of worker `index`.
-    pub fn new(index: usize, mailbox: Arc<Mailbox>) -> Self {
+    /// The context of worker `index`, one of those that have these mailboxes.
+    pub fn new(index: usize, mailboxes: Arc<[Arc<Mailbox>]>) -> Self {
         Self {
             index,
-            mailbox,
             turn: Turn::default(),
+            mailbox: Arc::clone(&mailboxes[index]),
+            mailboxes,
+            requesters: Requesters::default(),
+            date: Cell::new((0, date::format(0))),
             timers: RefCell::default(),
             sleeping_until: Cell::new(0),
             closing: RefCell::default(),
@@ -90,11 +112,37 @@ impl Context {
         }
     }
 
+    /// Asks a worker, maybe this one, for something.
+    pub fn post(&self, worker: usize, command: Command) {
+        if let Some(mailbox) = self.mailboxes.get(worker) {
+            mailbox.post_command(command);
+        }
+    }
+
+    /// The header `Date` of now.
+    pub fn date(&self) -> [u8; date::LEN] {
+        let now = clock::unix_seconds();
+        let (second, text) = self.date.get();
+        if second == now {
+            return text;
+        }
+        let text = date::format(now);
+        self.date.set((now, text));
+        text
+    }
+
     // --- deadlines -----------------------------------------------------------------------------
 
     /// Keeps a deadline for the connection in `slot`; gives it back as it is kept.
     pub fn schedule(&self, deadline: u64, slot: u32) -> u64 {
         let deadline = self.timers.borrow_mut().schedule(deadline, slot);
+        self.wake_for(deadline);
+        deadline
+    }
+
+    /// Keeps a deadline for the requester in `slot`; gives it back as it is kept.
+    pub fn schedule_requester(&self, deadline: u64, slot: u32) -> u64 {
+        let deadline = self.requesters.schedule(deadline, slot);
         self.wake_for(deadline);
         deadline
     }
@@ -129,7 +177,9 @@ impl Context {
     /// wakes it.
     pub fn fall_asleep(&self) -> Option<u64> {
         let closing = self.closing.borrow().front().map(|(deadline, _)| *deadline);
-        let deadline = self.timers.borrow().next_deadline().into_iter().chain(closing).min();
+        let requests = self.requesters.next_deadline();
+        let deadline = self.timers.borrow().next_deadline();
+        let deadline = deadline.into_iter().chain(closing).chain(requests).min();
         self.sleeping_until.set(deadline.unwrap_or(u64::MAX));
         deadline
     }
@@ -223,6 +273,11 @@ impl Context {
         };
         for port in closing.iter().filter(|port| doomed(port.environment_id())) {
             port.finish(self);
+        }
+        for requester in self.requesters.all() {
+            if doomed(requester.environment_id()) {
+                requester.finish(self);
+            }
         }
         // Nobody drains that inbox any more, so no room is to be waited for.
         self.stalled.borrow_mut().retain(|port| !doomed(port.environment_id()));

@@ -12,9 +12,10 @@
 //! | [`context`] | what all connections of a worker share: buffers, deadlines, lists |
 //! | [`connection`] | one client: session, decoder, wires; what comes in and what is asked in files below |
 //! | [`wire`] | one WebSocket byte stream; reading and writing in files below |
+//! | [`polling_wire`] | one connection that polling requests come by; [`requesters`]: the table of them |
 //! | [`command`], [`inbox`], [`record`] | the queues down and up |
 //! | [`turn`] | when JavaScript is woken |
-//! | [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`adopt`] | what the name says |
+//! | [`polling_profile`], [`request_name`], [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`adopt`] | what the name says |
 //!
 //! A connection belongs to one worker for life: nothing of it is locked, shared or sent.
 
@@ -26,7 +27,11 @@ pub mod connection;
 pub mod context;
 pub mod deflate;
 pub mod inbox;
+pub mod polling_profile;
+pub mod polling_wire;
 pub mod record;
+pub mod request_name;
+pub mod requesters;
 pub mod runtime;
 pub mod server;
 pub mod shared_frames;

@@ -53,6 +53,9 @@ pub enum Kind {
     BridgePause = 32,
     /// `[33, token]`
     BridgeResume = 33,
+    /// `[34, token]` and a buffer: a connection that requests came by, and what of them is not
+    /// answered; its stream waits in the environment
+    GivenBack = 34,
 }
 
 /// One record being written.

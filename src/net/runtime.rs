@@ -50,9 +50,10 @@ impl Runtime {
             n => n.min(Handle::MAX_WORKERS),
         };
         let mut runtime = Self { workers: Vec::with_capacity(count), next: AtomicUsize::new(0) };
+        let mailboxes: Arc<[Arc<Mailbox>]> = (0..count).map(|_| Arc::default()).collect();
         for index in 0..count {
-            let mailbox = Arc::new(Mailbox::default());
-            let for_thread = Arc::clone(&mailbox);
+            let mailbox = Arc::clone(&mailboxes[index]);
+            let for_thread = Arc::clone(&mailboxes);
             let (started, wait) = mpsc::channel();
             let thread =
                 thread::Builder::new().name(format!("ferrosocket-{index}")).spawn(move || {

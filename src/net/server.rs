@@ -1,10 +1,11 @@
 //! What all connections of one Socket.IO server share.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::deflate::Compression;
 use super::inbox::Inbox;
@@ -19,13 +20,25 @@ pub struct Environment {
     pub id: u32,
     /// Where its records go.
     pub inbox: Inbox,
+    /// Connections that are given back to it, by JavaScript's names for them.
+    streams: Mutex<FxHashMap<u32, TcpStream>>,
 }
 
 impl Environment {
     /// A new environment with an id of its own.
     pub fn new(inbox: Inbox) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), inbox }
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), inbox, streams: Mutex::default() }
+    }
+
+    /// Keeps a connection until JavaScript takes it. Should the environment end, it is closed.
+    pub fn keep_stream(&self, token: u32, stream: TcpStream) {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).insert(token, stream);
+    }
+
+    /// Takes the connection that is kept under this name.
+    pub fn take_stream(&self, token: u32) -> Option<TcpStream> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).remove(&token)
     }
 }
 
@@ -50,13 +63,24 @@ pub struct Server {
     /// hash of the ids need not resist attackers: they are ours, and
     /// random, unless the application makes its own.
     pub sessions: Arc<Sessions>,
+    /// How often JavaScript has asked for the connections back that polling requests come by; shared
+    /// as above.
+    pub recall_count: Arc<AtomicU32>,
+}
+
+impl Server {
+    /// How often JavaScript has asked for its connections back: one that came under another count is
+    /// given back at its next request.
+    pub fn recalls(&self) -> u32 {
+        self.recall_count.load(Ordering::Relaxed)
+    }
 }
 
 /// The open sessions of a server.
 pub type Sessions = DashMap<Sid, SessionEntry, FxBuildHasher>;
 
 /// What is known of a session outside of its worker.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SessionEntry {
     /// Where it lives.
     pub handle: Handle,
@@ -64,4 +88,35 @@ pub struct SessionEntry {
     pub transport: Transport,
     /// The revision of the protocol that the client speaks.
     pub protocol: Protocol,
+    /// What both planes want to know of its requests.
+    pub requests: Arc<Requests>,
+}
+
+/// The requests of a polling session, as both planes see them.
+#[derive(Debug, Default)]
+pub struct Requests {
+    parked: AtomicBool,
+    shown: AtomicBool,
+}
+
+impl Requests {
+    /// Whether a GET waits for something to send.
+    pub fn is_parked(&self) -> bool {
+        self.parked.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether a GET waits.
+    pub fn set_parked(&self, parked: bool) {
+        self.parked.store(parked, Ordering::Relaxed);
+    }
+
+    /// Whether JavaScript wants to see each request.
+    pub fn are_shown(&self) -> bool {
+        self.shown.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether JavaScript wants to see each request.
+    pub fn set_shown(&self, shown: bool) {
+        self.shown.store(shown, Ordering::Relaxed);
+    }
 }

@@ -1,5 +1,7 @@
 //! One thread of the data plane.
 
+mod polling;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
@@ -26,7 +28,8 @@ use super::command::{
 };
 use super::connection::Connection;
 use super::context::{Context, Port as _};
-use super::server::{Server, SessionEntry};
+use super::request_name::RequestName;
+use super::server::{Requests, Server, SessionEntry};
 use super::shared_frames::SharedFrames;
 use super::wire::{Carried as _, Wire};
 use crate::engineio::{Link, Session, Transport};
@@ -46,7 +49,13 @@ impl fmt::Debug for Worker {
 }
 
 /// Runs a worker on this thread until it is told to stop. `started` hears whether it could start.
-pub(super) fn run(index: usize, mailbox: Arc<Mailbox>, started: impl FnOnce(io::Result<()>)) {
+///
+/// `mailboxes`: those of all workers.
+pub(super) fn run(
+    index: usize,
+    mailboxes: Arc<[Arc<Mailbox>]>,
+    started: impl FnOnce(io::Result<()>),
+) {
     let executor =
         match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
             Ok(executor) => executor,
@@ -54,7 +63,7 @@ pub(super) fn run(index: usize, mailbox: Arc<Mailbox>, started: impl FnOnce(io::
         };
     started(Ok(()));
     let worker = Rc::new(Worker {
-        context: Context::new(index, mailbox),
+        context: Context::new(index, mailboxes),
         connections: RefCell::default(),
         bridges: RefCell::default(),
     });
@@ -206,12 +215,20 @@ impl Worker {
                     session.set_jsonp(&parameter);
                 }
                 let connection = self.open(server, session, None, token, None);
-                connection.handle_poll(&self.context, token, PollEvent::Get);
+                let request = RequestName::Forwarded(token).into();
+                connection.handle_poll(&self.context, request, PollEvent::Get);
             }
-            Command::Poll { slot, token, event } => {
+            Command::AdoptPolling(adopt) => self.adopt_polling(*adopt),
+            Command::Answer { wire, generation, answer } => {
+                if let Some(wire) = self.context.requesters.get(wire) {
+                    wire.handle_answer(&self.context, generation, answer);
+                }
+            }
+            Command::ClosePolling(close) => self.close_polling(close),
+            Command::Poll { slot, request, event } => {
                 if let Some(connection) = self.connection(slot) {
                     self.guard(Some(&connection), || {
-                        connection.handle_poll(&self.context, token, event);
+                        connection.handle_poll(&self.context, request, event);
                     });
                 }
             }
@@ -235,10 +252,13 @@ impl Worker {
         let entry = connections.vacant_entry();
         let handle = Handle::new(self.context.index, entry.key());
         let (transport, protocol) = (session.transport(), session.protocol());
-        let known = SessionEntry { handle, transport, protocol };
+        let requests = Arc::new(Requests::default());
+        let for_connection = Arc::clone(&requests);
+        let known = SessionEntry { handle, transport, protocol, requests };
         server.sessions.insert(session.sid().clone(), known);
         let main_wire = main.map(Rc::clone);
-        let connection = Connection::open(handle, server, session, main_wire, token, peer);
+        let connection =
+            Connection::open(handle, server, for_connection, session, main_wire, token, peer);
         if let Some(wire) = main {
             wire.bind(Rc::<Connection>::clone(&connection), Link::Main);
         }
@@ -368,6 +388,7 @@ impl Worker {
         while let Some(port) = self.context.pop_overdue(now) {
             port.finish(&self.context);
         }
+        self.fire_polling_timers(now);
     }
 
     /// Lets go out what has been queued, and forgets what is over.

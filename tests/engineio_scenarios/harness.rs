@@ -68,26 +68,26 @@ impl Bench {
     }
 
     /// A GET arrives.
-    pub(crate) fn get(&mut self, request: u32) -> Vec<String> {
+    pub(crate) fn get(&mut self, request: u64) -> Vec<String> {
         self.session.handle_get(self.now, RequestId(request));
         self.actions()
     }
 
     /// A POST arrives, its body does not yet.
-    pub(crate) fn post_start(&mut self, request: u32) -> (PostStart, Vec<String>) {
+    pub(crate) fn post_start(&mut self, request: u64) -> (PostStart, Vec<String>) {
         let start = self.session.handle_post_start(self.now, RequestId(request));
         (start, self.actions())
     }
 
     /// The body of a POST arrives.
-    pub(crate) fn post_body(&mut self, request: u32, body: impl AsRef<[u8]>) -> Vec<String> {
+    pub(crate) fn post_body(&mut self, request: u64, body: impl AsRef<[u8]>) -> Vec<String> {
         self.post_body_as(request, body, false)
     }
 
     /// The body of a POST arrives, as text or as `application/octet-stream`.
     pub(crate) fn post_body_as(
         &mut self,
-        request: u32,
+        request: u64,
         body: impl AsRef<[u8]>,
         binary: bool,
     ) -> Vec<String> {
@@ -102,19 +102,19 @@ impl Bench {
     }
 
     /// A whole POST arrives.
-    pub(crate) fn post(&mut self, request: u32, body: impl AsRef<[u8]>) -> Vec<String> {
+    pub(crate) fn post(&mut self, request: u64, body: impl AsRef<[u8]>) -> Vec<String> {
         assert_eq!(self.post_start(request), (PostStart::Accepted, vec![]));
         self.post_body(request, body)
     }
 
     /// A whole POST arrives, as `application/octet-stream`.
-    pub(crate) fn post_binary(&mut self, request: u32, body: impl AsRef<[u8]>) -> Vec<String> {
+    pub(crate) fn post_binary(&mut self, request: u64, body: impl AsRef<[u8]>) -> Vec<String> {
         assert_eq!(self.post_start(request), (PostStart::Accepted, vec![]));
         self.post_body_as(request, body, true)
     }
 
     /// The peer of a request goes away.
-    pub(crate) fn abort(&mut self, request: u32) -> Vec<String> {
+    pub(crate) fn abort(&mut self, request: u64) -> Vec<String> {
         self.session.handle_request_closed(self.now, RequestId(request));
         self.actions()
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use ferrosocket::engineio::{Config, Protocol};
+use ferrosocket::engineio::{Config, Protocol, RequestId};
 use ferrosocket::id::{Handle, Sid};
 use ferrosocket::net::clock;
 use ferrosocket::net::command::{
@@ -46,6 +46,7 @@ pub(crate) const BRIDGE_WRITE: u64 = 30;
 pub(crate) const WIRE_CLOSED: u64 = 31;
 pub(crate) const BRIDGE_PAUSE: u64 = 32;
 pub(crate) const BRIDGE_RESUME: u64 = 33;
+pub(crate) const GIVEN_BACK: u64 = 34;
 
 /// Held for reading by every [`Host`], for writing by the test that wants the process for itself.
 static GATE: RwLock<()> = RwLock::new(());
@@ -170,6 +171,7 @@ impl Host {
             connect_timeout,
             raw_messages: false,
             sessions: Arc::default(),
+            recall_count: Arc::default(),
         };
         let worker = runtime.pick();
         Self {
@@ -320,7 +322,10 @@ impl Host {
     }
 
     pub(crate) fn poll_as(&self, handle: Handle, token: u32, event: PollEvent) {
-        self.command(handle, Command::Poll { slot: handle.slot(), token, event });
+        self.command(
+            handle,
+            Command::Poll { slot: handle.slot(), request: RequestId(token.into()), event },
+        );
     }
 
     pub(crate) fn bridge(&self, token: u32, event: BridgeEvent) {
@@ -348,7 +353,7 @@ impl Host {
             let count = match record.kind() {
                 EVENT | ACK if record.fields.len() == 6 => record.number(5),
                 RESPONSE => u64::from(matches!(record.number(3), 1 | 2)),
-                BRIDGE_WRITE => 1,
+                BRIDGE_WRITE | GIVEN_BACK => 1,
                 RAW => u64::from(record.fields.len() == 2),
                 _ => 0,
             };

@@ -16,6 +16,7 @@ mod host;
 mod lifecycle;
 mod messages;
 mod polling;
+mod polling_wire;
 mod sending;
 mod upgrade;
 mod violations;

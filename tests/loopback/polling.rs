@@ -61,7 +61,7 @@ fn post(host: &Host, handle: Handle, body: &str) -> u32 {
 fn a_parked_get_is_answered_by_what_is_sent() {
     let host = Host::new();
     let (handle, sid) = open(&host);
-    let entry = *host.server.sessions.get(&sid).unwrap();
+    let entry = host.server.sessions.get(&sid).unwrap().clone();
     assert_eq!((entry.handle, entry.transport), (handle, Transport::Polling));
     let get = host.poll(handle, PollEvent::Get);
     let mut batch = Batch::default();

@@ -45,7 +45,7 @@ fn a_probe_takes_over() {
     client.send("5");
     host.next_of(UPGRADED, handle.raw());
     assert_eq!(client.text(), r#"42["between"]"#);
-    let entry = *host.server.sessions.get(&sid).unwrap();
+    let entry = host.server.sessions.get(&sid).unwrap().clone();
     assert_eq!((entry.handle, entry.transport), (handle, Transport::WebSocket));
     client.send(r#"42["up"]"#);
     assert_eq!(host.next(EVENT).fields[3][0], "up");

@@ -10,6 +10,7 @@ use crate::binding::error::BorderError;
 use crate::engineio::{Protocol, Transport};
 use crate::id::Sid;
 use crate::net::command::{Command, PollEvent};
+use crate::net::request_name::RequestName;
 
 #[napi]
 impl Bridge {
@@ -96,7 +97,11 @@ impl Bridge {
     fn poll(&self, server: u32, token: u32, sid: &str, event: PollEvent) -> bool {
         let Some(handle) = self.session(server, sid) else { return false };
         let Some(runtime) = self.shared.runtime() else { return false };
-        let command = Command::Poll { slot: handle.slot(), token, event };
+        let command = Command::Poll {
+            slot: handle.slot(),
+            request: RequestName::Forwarded(token).into(),
+            event,
+        };
         runtime.mailbox(handle.worker()).post_command(command);
         true
     }

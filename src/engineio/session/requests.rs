@@ -158,6 +158,11 @@ impl Session {
         }
     }
 
+    /// Whether a GET waits for something to send.
+    pub fn has_parked_get(&self) -> bool {
+        matches!(&self.wire, Wire::Polling(polling) if polling.parked.is_some())
+    }
+
     /// Forgets the POST `request`; false when it is not the one on its way.
     fn take_post(&mut self, request: RequestId) -> bool {
         match &mut self.wire {

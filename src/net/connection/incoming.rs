@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use super::{Connection, State, UNKNOWN_SID, watch};
-use crate::engineio::{self, Data, InvalidPacket, Link, Protocol, RequestId, Session};
+use super::{Connection, State, watch};
+use crate::engineio::{self, Data, InvalidPacket, Link, PostStart, Protocol, RequestId, Session};
 use crate::net::clock;
 use crate::net::command::PollEvent;
 use crate::net::context::Context;
@@ -150,16 +150,13 @@ impl Connection {
     }
 
     /// Something happened to an HTTP request of the polling transport.
-    pub fn handle_poll(&self, worker: &Context, token: u32, event: PollEvent) {
+    pub fn handle_poll(&self, worker: &Context, request: RequestId, event: PollEvent) {
         let now = clock::now();
-        let request = RequestId(token);
         let mut state = self.state.borrow_mut();
         if state.session.is_closed() {
             drop(state);
             if matches!(event, PollEvent::Get | PollEvent::PostStart) {
-                self.push(|record| {
-                    record.kind(Kind::RequestRefused).number(token).number(UNKNOWN_SID);
-                });
+                self.refuse_request(worker, request);
             }
             return;
         }
@@ -177,6 +174,22 @@ impl Connection {
             }
             PollEvent::PostTooLarge => state.session.handle_post_too_large(now, request),
             PollEvent::Closed => state.session.handle_request_closed(now, request),
+        }
+        drop(state);
+        self.note_parked();
+        self.settle(worker);
+    }
+
+    /// A POST has come as a whole.
+    pub fn handle_post(&self, worker: &Context, request: RequestId, body: &[u8], binary: bool) {
+        let now = clock::now();
+        let mut state = self.state.borrow_mut();
+        if state.session.is_closed() {
+            drop(state);
+            return self.refuse_request(worker, request);
+        }
+        if state.session.handle_post_start(now, request) == PostStart::Accepted {
+            self.handle_post_body(&mut state, now, request, body, binary);
         }
         drop(state);
         self.settle(worker);
@@ -219,7 +232,7 @@ impl Connection {
         if state.closed {
             return;
         }
-        if state.main.as_ref().is_some_and(|wire| wire.is_stalled()) {
+        if self.is_held() || state.main.as_ref().is_some_and(|wire| wire.is_stalled()) {
             state.defer(now);
         }
         if state.join_deadline != 0 && state.join_deadline <= now {

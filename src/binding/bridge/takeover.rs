@@ -1,0 +1,155 @@
+//! Connections that polling requests come by: to the workers, and back.
+#![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use napi::Result;
+use napi_derive::napi;
+
+use super::Bridge;
+use crate::binding::error::BorderError;
+use crate::binding::options::millis;
+use crate::http::request::Rules;
+use crate::net::adopt::duplicate;
+use crate::net::command::{AdoptPolling, ClosePolling, Command};
+use crate::net::polling_profile::Profile;
+
+/// What JavaScript fixes for a connection. Times are milliseconds (0: never), sizes bytes.
+#[napi(object)]
+#[derive(Debug)]
+pub struct PollingProfile {
+    /// The path of the server.
+    pub path: String,
+    /// The only `Origin` that `lines` are right for; absent when they are for all.
+    pub origin: Option<String>,
+    /// Headers that every answer begins with, each with its line end.
+    pub lines: String,
+    /// Seconds that the header `Keep-Alive` promises; absent when there is none.
+    pub keep_alive: Option<f64>,
+    /// After so long an idle connection is closed.
+    pub idle_timeout: f64,
+    /// The body of a request may take so long.
+    pub request_timeout: f64,
+    /// The head of a request, at most.
+    pub max_head: f64,
+    /// Answers of so many bytes are compressed; absent when none is.
+    pub compress_from: Option<f64>,
+}
+
+impl PollingProfile {
+    fn read(self, max_body: usize) -> Profile {
+        let size = |number: f64| usize::try_from(millis(number)).unwrap_or(usize::MAX);
+        Profile {
+            rules: Rules {
+                path: self.path.into(),
+                origin: self.origin.map(Into::into),
+                max_head: size(self.max_head),
+                max_body,
+                compression: self.compress_from.is_some(),
+            },
+            lines: self.lines.into(),
+            keep_alive: self.keep_alive.map(millis),
+            idle_timeout: millis(self.idle_timeout),
+            request_timeout: millis(self.request_timeout),
+            compress_from: self.compress_from.map(size),
+        }
+    }
+}
+
+#[napi]
+impl Bridge {
+    /// Hands the idle connection `fd` to the worker of the session `sid`, which answers the
+    /// requests that come by it. The descriptor is duplicated: JavaScript closes its own. False: there
+    /// is no such session any more.
+    ///
+    /// # Errors
+    /// When the descriptor can't be duplicated, or the server is not open.
+    #[napi]
+    pub fn adopt_polling(
+        &self,
+        server: u32,
+        token: u32,
+        sid: String,
+        fd: i32,
+        listener: u32,
+        profile: PollingProfile,
+    ) -> Result<bool> {
+        let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
+        let Some(session) = self.session(server, &sid) else { return Ok(false) };
+        let server = self.server(server)?;
+        let profile = self.shared_profile(profile.read(server.engine.max_payload));
+        let stream = duplicate(fd)?;
+        let adopt = AdoptPolling { server, token, listener, profile, stream };
+        runtime.mailbox(session.worker()).post_command(Command::AdoptPolling(Box::new(adopt)));
+        Ok(true)
+    }
+
+    /// The descriptor of a connection that was given back; it is the caller's now. −1: there is none.
+    #[napi]
+    pub fn take_descriptor(&self, token: u32) -> i32 {
+        self.environment.take_stream(token).map_or(-1, descriptor)
+    }
+
+    /// Asks for all connections back that requests of a server come by: each comes with its next
+    /// request.
+    #[napi]
+    pub fn recall_polling(&self, server: u32) {
+        if let Some(server) = self.servers.borrow().get(&server) {
+            server.recall_count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Closes the connections that came to an HTTP server: the idle ones; if `busy`, all; if `later`, the
+    /// others when they have answered.
+    #[napi]
+    pub fn close_polling(&self, listener: u32, busy: bool, later: bool) {
+        let Some(runtime) = self.shared.runtime() else { return };
+        let close = ClosePolling { environment: self.environment.id, listener, busy, later };
+        for worker in 0..runtime.workers() {
+            runtime.mailbox(worker).post_command(Command::ClosePolling(close));
+        }
+    }
+
+    /// Says whether JavaScript wants to see each request of a session.
+    #[napi]
+    pub fn show_requests(&self, server: u32, sid: String, shown: bool) {
+        if let Some(server) = self.servers.borrow().get(&server)
+            && let Some(entry) = server.sessions.get(sid.as_str())
+        {
+            entry.requests.set_shown(shown);
+        }
+    }
+
+    /// Whether a request of this session waits for something to send.
+    #[napi]
+    pub fn is_polled(&self, server: u32, sid: String) -> bool {
+        let servers = self.servers.borrow();
+        let Some(server) = servers.get(&server) else { return false };
+        server.sessions.get(sid.as_str()).is_some_and(|entry| entry.requests.is_parked())
+    }
+}
+
+impl Bridge {
+    /// The same profile, shared with the connection before if it is the same: nearly always.
+    fn shared_profile(&self, profile: Profile) -> Arc<Profile> {
+        let mut last = self.last_profile.borrow_mut();
+        match &*last {
+            Some(shared) if **shared == profile => Arc::clone(shared),
+            _ => Arc::clone(last.insert(Arc::new(profile))),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn descriptor(stream: std::net::TcpStream) -> i32 {
+    use std::os::fd::IntoRawFd as _;
+
+    stream.into_raw_fd()
+}
+
+/// Nothing is taken over here, so nothing comes back.
+#[cfg(not(unix))]
+fn descriptor(_stream: std::net::TcpStream) -> i32 {
+    -1
+}

@@ -1,0 +1,84 @@
+//! The answers to polling requests: to JavaScript, or to the connection that the request came by.
+
+use super::{Connection, UNKNOWN_SID};
+use crate::engineio::{Body, RequestId};
+use crate::net::command::{Answer, Command};
+use crate::net::context::Context;
+use crate::net::inbox::{CONNECTION_LIMIT, INBOX_LIMIT};
+use crate::net::record::Kind;
+use crate::net::request_name::RequestName;
+use crate::net::wire::Carried as _;
+
+impl Connection {
+    pub(super) fn respond(&self, worker: &Context, request: RequestId, status: u16, body: Body) {
+        self.note_parked();
+        match request.into() {
+            RequestName::Native { .. } => {
+                let hold = body == Body::Ok && self.is_ahead();
+                if hold {
+                    self.held_at
+                        .set(Some(self.server.environment.inbox.drains(self.handle.worker())));
+                }
+                answer(worker, request, Answer::Respond { status, body, hold });
+            }
+            RequestName::Forwarded(token) => self.push(|record| {
+                record.kind(Kind::Response).number(token).number(u32::from(status));
+                match body {
+                    Body::None => record.number(0),
+                    Body::Payload { text, compress: false } => record.number(1).buffer(text),
+                    Body::Payload { text, compress: true } => record.number(2).buffer(text),
+                    Body::Ok => record.number(3),
+                    Body::Binary { bytes, compress: false } => record.number(4).buffer(bytes),
+                    Body::Binary { bytes, compress: true } => record.number(5).buffer(bytes),
+                };
+            }),
+        }
+    }
+
+    /// Tells JavaScript, should it look, whether a GET waits.
+    pub(super) fn note_parked(&self) {
+        self.requests.set_parked(self.state.borrow().session.has_parked_get());
+    }
+
+    pub(super) fn drop_request(&self, worker: &Context, request: RequestId) {
+        match request.into() {
+            RequestName::Native { .. } => answer(worker, request, Answer::Drop),
+            RequestName::Forwarded(token) => self.push(|record| {
+                record.kind(Kind::DropRequest).number(token);
+            }),
+        }
+    }
+
+    /// There is no such session any more.
+    pub(super) fn refuse_request(&self, worker: &Context, request: RequestId) {
+        match request.into() {
+            RequestName::Native { .. } => answer(worker, request, Answer::Refused),
+            RequestName::Forwarded(token) => self.push(|record| {
+                record.kind(Kind::RequestRefused).number(token).number(UNKNOWN_SID);
+            }),
+        }
+    }
+
+    /// Whether the client has sent more than JavaScript has taken. A WebSocket is not read any more
+    /// then; here the last POST has no answer before there is room, and a client sends one at a time.
+    fn is_ahead(&self) -> bool {
+        let inbox = &self.server.environment.inbox;
+        inbox.bytes() >= INBOX_LIMIT || self.waiting_bytes() >= CONNECTION_LIMIT
+    }
+
+    /// Whether the answer to a POST waits for JavaScript to take what is there.
+    pub(super) fn is_held(&self) -> bool {
+        self.held_at.get() == Some(self.server.environment.inbox.drains(self.handle.worker()))
+    }
+}
+
+/// Brings the answer to a request to its connection.
+fn answer(worker: &Context, request: RequestId, answer: Answer) {
+    let RequestName::Native { wire, generation } = request.into() else { return };
+    if wire.worker() != worker.index {
+        let command = Command::Answer { wire: wire.slot(), generation, answer };
+        worker.post(wire.worker(), command);
+    } else if let Some(wire) = worker.requesters.get(wire.slot()) {
+        wire.handle_answer(worker, generation, answer);
+    }
+}

@@ -1,0 +1,20 @@
+//! What JavaScript has fixed for a connection that polling requests come by.
+
+use crate::http::request::Rules;
+
+/// All that the answers to its requests depend on, beside the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Which requests may be answered here.
+    pub rules: Rules,
+    /// Headers that every answer begins with, each with its line end.
+    pub lines: Box<str>,
+    /// Seconds that `Keep-Alive` promises; none: it is left out.
+    pub keep_alive: Option<u64>,
+    /// Milliseconds after which an idle connection is closed; 0: never.
+    pub idle_timeout: u64,
+    /// Milliseconds that the body of a request may take; 0: for ever.
+    pub request_timeout: u64,
+    /// Answers of so many bytes are compressed if the client takes that; none: no answer is.
+    pub compress_from: Option<usize>,
+}

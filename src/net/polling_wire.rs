@@ -1,0 +1,280 @@
+//! One TCP connection that polling requests come by, one after the other.
+//!
+//! ```text
+//!            part of a head           the rest of it
+//!   Idle ────────────────────► Head ─────────────────┐
+//!    │ ▲                                             ▼
+//!    │ │      ┌──────────────── a whole request ◄────┤
+//!    │ │      ▼                                      ▼ its body is not all there
+//!    │ └── Waiting ◄──────── the rest of it ──────── Body
+//!    │   the │ ▲
+//!    │ answer│ │ there is room again
+//!    │       ▼ │
+//!    │      Full       "ok" is held back while the inbox is full: the client sends no more
+//!    ▼
+//!   Gone     closed, or given back to Node.js with the bytes of what is not plain
+//! ```
+//!
+//! A request is handled here only if it is plain ([`crate::http::request`]), alone in what has
+//! come, and of a polling session of its server. Everything else (other paths, preflights, unknown
+//! sessions, upgrades, pipelining before an answer) is not refused but given back, connection and
+//! bytes: Node.js does with it what it always does.
+
+mod answering;
+mod reading;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use tokio::net::TcpStream;
+
+use super::clock;
+use super::command::{Command, PollEvent};
+use super::context::{Context, Port};
+use super::polling_profile::Profile;
+use super::record::Kind;
+use super::request_name::RequestName;
+use super::server::Server;
+use crate::engineio::RequestId;
+use crate::http::encoding::Encoding;
+use crate::id::Handle;
+
+/// How long a head may be incomplete before Node.js gets it, milliseconds: heads come in one piece,
+/// and what to do with slow ones is up to the timeouts of the HTTP server.
+const HEAD_TIMEOUT: u64 = 1_000;
+/// Pieces that a head may come in before Node.js gets it: each is read from its beginning.
+const MAX_HEAD_PIECES: u8 = 8;
+/// Bytes that may come before an answer; behind them nothing is read.
+const LOOKAHEAD: usize = 64 << 10;
+/// Reads of one connection before the others of its worker get their turn.
+const READS_PER_TURN: u32 = 4;
+
+/// The sessions, as a wire needs them: they may live in another worker.
+pub trait Sessions {
+    /// A GET has come.
+    fn handle_get(&self, session: Handle, request: RequestId);
+    /// A POST has come, body and all.
+    fn handle_post(&self, session: Handle, request: RequestId, body: &[u8], binary: bool);
+    /// Something else has happened to a request.
+    fn handle_event(&self, session: Handle, request: RequestId, event: PollEvent);
+}
+
+/// How far the request has come; see the diagram above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    Head {
+        pieces: u8,
+    },
+    /// `input` begins with the head and so much of the body as has come.
+    Body {
+        head: usize,
+        length: usize,
+        binary: bool,
+    },
+    Waiting,
+    Full {
+        room: bool,
+    },
+    Gone,
+}
+
+/// One connection that polling requests come by.
+pub struct PollingWire {
+    server: Arc<Server>,
+    profile: Arc<Profile>,
+    /// JavaScript's name for the connection.
+    token: u32,
+    /// JavaScript's name for the HTTP server that it came to.
+    listener: u32,
+    /// Its worker and its slot in the table there.
+    handle: Handle,
+    /// The server's count of recalls when it came; see [`Server::recalls`].
+    recalls: u32,
+    tcp: RefCell<Option<TcpStream>>,
+    state: Cell<State>,
+    /// The request that is on its way, and its session.
+    generation: Cell<u32>,
+    session: Cell<Handle>,
+    encoding: Cell<Option<Encoding>>,
+    /// What has come and is not done with.
+    input: RefCell<Vec<u8>>,
+    /// Bytes at the beginning of `input` that belong to the request on its way: to be given back, should
+    /// its session turn out to be gone.
+    kept: Cell<usize>,
+    /// Bytes of a refused body that are still to come.
+    skipped: Cell<usize>,
+    /// Set when a session has not taken the request that is being handed to it.
+    refused: Cell<bool>,
+    out: RefCell<Vec<u8>>,
+    /// The HTTP server is closing: the connection ends with the answer.
+    closing: Cell<bool>,
+    deadline: Cell<u64>,
+    scheduled: Cell<u64>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl fmt::Debug for PollingWire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PollingWire")
+            .field("token", &self.token)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PollingWire {
+    /// Puts a connection into the worker's table. `token`, `listener`: JavaScript's names for it and
+    /// for its HTTP server.
+    pub fn open(
+        worker: &Context,
+        server: Arc<Server>,
+        profile: Arc<Profile>,
+        token: u32,
+        listener: u32,
+        tcp: TcpStream,
+    ) -> Rc<Self> {
+        let wire = worker.requesters.add(|slot| {
+            let handle = Handle::new(worker.index, slot);
+            let wire = Rc::new(Self {
+                recalls: server.recalls(),
+                server,
+                profile,
+                token,
+                listener,
+                handle,
+                tcp: RefCell::new(Some(tcp)),
+                state: Cell::new(State::Idle),
+                generation: Cell::new(0),
+                session: Cell::new(handle),
+                encoding: Cell::new(None),
+                input: RefCell::default(),
+                kept: Cell::new(0),
+                skipped: Cell::new(0),
+                refused: Cell::new(false),
+                out: RefCell::default(),
+                closing: Cell::new(false),
+                deadline: Cell::new(u64::MAX),
+                scheduled: Cell::new(u64::MAX),
+                waker: RefCell::default(),
+            });
+            (Rc::<Self>::clone(&wire), wire)
+        });
+        wire.await_request(worker);
+        wire
+    }
+
+    /// The name of the request that is on its way.
+    fn request(&self) -> RequestId {
+        let generation = self.generation.get();
+        RequestName::Native { wire: self.handle, generation }.into()
+    }
+
+    /// Wakes the task that drives the wire.
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Begins to wait for the next request.
+    fn await_request(&self, worker: &Context) {
+        self.state.set(State::Idle);
+        self.set_timeout(worker, self.profile.idle_timeout);
+    }
+
+    /// Sets the deadline, so many milliseconds from now (0: none).
+    fn set_timeout(&self, worker: &Context, milliseconds: u64) {
+        if milliseconds == 0 {
+            self.deadline.set(u64::MAX);
+            return;
+        }
+        self.deadline.set(clock::now().saturating_add(milliseconds));
+        self.schedule(worker);
+    }
+
+    /// Keeps the deadline with the worker. One that has moved later leaves its old entry to run out.
+    fn schedule(&self, worker: &Context) {
+        if self.deadline.get() < self.scheduled.get() {
+            let deadline = self.deadline.get();
+            self.scheduled.set(worker.schedule_requester(deadline, self.handle.slot()));
+        }
+    }
+
+    /// The stream has ended, orderly or not.
+    fn handle_end(&self, worker: &Context) {
+        self.abandon(worker);
+        self.finish(worker);
+    }
+
+    /// Tells the session that nobody waits for the answer any more.
+    fn abandon(&self, worker: &Context) {
+        if matches!(self.state.get(), State::Waiting | State::Body { .. } | State::Full { .. }) {
+            let session = self.session.get();
+            let request = self.request();
+            let event = PollEvent::Closed;
+            let command = Command::Poll { slot: session.slot(), request, event };
+            worker.post(session.worker(), command);
+        }
+    }
+
+    /// Handling this wire has panicked: it ends, and nothing else.
+    pub fn handle_panic(&self, worker: &Context) {
+        self.handle_end(worker);
+    }
+
+    /// Gives the connection back to JavaScript, with `bytes` that it has not answered.
+    fn give_back(&self, worker: &Context, bytes: &[u8]) {
+        let stream = self.tcp.borrow_mut().take().and_then(|tcp| tcp.into_std().ok());
+        let Some(stream) = stream else { return self.finish(worker) };
+        let environment = &self.server.environment;
+        environment.keep_stream(self.token, stream);
+        environment.inbox.push(self.handle.worker(), |record| {
+            record.kind(Kind::GivenBack).number(self.token).buffer(bytes.to_vec());
+        });
+        self.forget(worker);
+    }
+
+    fn forget(&self, worker: &Context) {
+        self.state.set(State::Gone);
+        *self.tcp.borrow_mut() = None;
+        *self.input.borrow_mut() = Vec::new();
+        *self.out.borrow_mut() = Vec::new();
+        worker.requesters.remove(self.handle.slot());
+        self.wake();
+    }
+}
+
+impl Port for PollingWire {
+    fn flush(self: Rc<Self>, worker: &Context) {
+        self.write_out(worker);
+    }
+
+    fn resume(&self, _now: u64) {
+        if let State::Full { .. } = self.state.get() {
+            self.state.set(State::Full { room: true });
+            self.wake();
+        }
+    }
+
+    fn finish(&self, worker: &Context) {
+        if self.state.get() == State::Gone {
+            return;
+        }
+        self.server.environment.inbox.push(self.handle.worker(), |record| {
+            record.kind(Kind::WireClosed).number(self.token);
+        });
+        self.forget(worker);
+    }
+
+    fn is_gone(&self) -> bool {
+        self.state.get() == State::Gone
+    }
+
+    fn environment_id(&self) -> u32 {
+        self.server.environment.id
+    }
+}

@@ -1,0 +1,181 @@
+//! What leaves by the connection.
+
+use std::io;
+use std::rc::Rc;
+
+use super::{PollingWire, State};
+use crate::engineio::Body;
+use crate::http::response::{self, Connection, Content, REQUEST_TIMEOUT};
+use crate::net::command::{Answer, ClosePolling};
+use crate::net::context::{Context, Port as _, Requester};
+
+const TEXT: &str = "text/plain; charset=UTF-8";
+const BYTES: &str = "application/octet-stream";
+const HTML: &str = "text/html";
+/// What a good POST gets.
+const OK: Body = Body::Ok;
+
+impl Requester for PollingWire {
+    fn handle_answer(self: Rc<Self>, worker: &Context, generation: u32, answer: Answer) {
+        let state = self.state.get();
+        let expected = matches!(state, State::Waiting | State::Body { .. });
+        if !expected || generation != self.generation.get() {
+            return;
+        }
+        match answer {
+            Answer::Respond { hold: true, .. }
+                if self.server.environment.inbox.stall(worker.index) =>
+            {
+                self.state.set(State::Full { room: false });
+                worker.add_stalled(self);
+            }
+            Answer::Respond { status, body, .. } => self.respond(worker, status, &body),
+            Answer::Drop => self.finish(worker),
+            Answer::Refused if self.kept.get() > 0 => {
+                let input = std::mem::take(&mut *self.input.borrow_mut());
+                self.give_back(worker, &input);
+            }
+            Answer::Refused => self.refused.set(true),
+        }
+    }
+
+    fn handle_timeout(self: Rc<Self>, worker: &Context, entry: u64, now: u64) {
+        if self.scheduled.get() != entry {
+            return;
+        }
+        self.scheduled.set(u64::MAX);
+        if self.deadline.get() > now {
+            return self.schedule(worker);
+        }
+        match self.state.get() {
+            // The time counts from the last byte of the answer on.
+            State::Idle if !self.out.borrow().is_empty() => self.await_request(worker),
+            State::Idle => self.finish(worker),
+            State::Head { .. } => {
+                let input = std::mem::take(&mut *self.input.borrow_mut());
+                self.give_back(worker, &input);
+            }
+            State::Body { .. } => {
+                self.out.borrow_mut().extend_from_slice(REQUEST_TIMEOUT);
+                self.write_out(worker);
+                self.handle_end(worker);
+            }
+            State::Waiting | State::Full { .. } | State::Gone => {}
+        }
+    }
+
+    fn handle_close(self: Rc<Self>, worker: &Context, close: ClosePolling) {
+        if self.listener != close.listener || self.environment_id() != close.environment {
+            return;
+        }
+        let idle = self.state.get() == State::Idle && self.out.borrow().is_empty();
+        if close.busy {
+            self.handle_end(worker);
+        } else if idle && self.input.borrow().is_empty() {
+            self.finish(worker);
+        } else if close.later {
+            self.closing.set(true);
+        }
+    }
+}
+
+impl PollingWire {
+    /// There is room again for what the client sends.
+    pub(super) fn answer_held(&self, worker: &Context) {
+        self.respond(worker, 200, &OK);
+    }
+
+    fn respond(&self, worker: &Context, status: u16, body: &Body) {
+        let (content, compress) = match body {
+            Body::None => (Content::None, false),
+            Body::Ok => (Content::Plain { media_type: HTML, body: b"ok" }, false),
+            Body::Payload { text, compress } => {
+                (Content::Plain { media_type: TEXT, body: text }, *compress)
+            }
+            // JavaScript compresses text alone, as upstream does
+            Body::Binary { bytes, .. } => {
+                (Content::Plain { media_type: BYTES, body: bytes }, false)
+            }
+        };
+        let connection = if self.closing.get() {
+            Connection::Close
+        } else {
+            Connection::KeepAlive(self.profile.keep_alive)
+        };
+        let content = if compress { self.compressed(content) } else { content };
+        let mut out = self.out.borrow_mut();
+        if out.capacity() == 0 {
+            *out = worker.spare_buffer();
+        }
+        let lines = &self.profile.lines;
+        response::write(&mut out, status, content, lines, connection, &worker.date());
+        drop(out);
+        self.end_request(worker);
+        self.write_out(worker);
+    }
+
+    /// The same content, to be compressed if it is large enough and the client takes it.
+    fn compressed<'a>(&self, content: Content<'a>) -> Content<'a> {
+        match (content, self.encoding.get(), self.profile.compress_from) {
+            (Content::Plain { media_type, body }, Some(encoding), Some(least))
+                if body.len() >= least =>
+            {
+                Content::Compressed { media_type, body, encoding }
+            }
+            _ => content,
+        }
+    }
+
+    /// The request has its answer: the next one may come, or has come already.
+    fn end_request(&self, worker: &Context) {
+        if let State::Body { head, length, .. } = self.state.get() {
+            self.skipped.set((head + length).saturating_sub(self.input.borrow().len()));
+        }
+        let kept = self.kept.take();
+        let mut input = self.input.borrow_mut();
+        if kept >= input.len() {
+            *input = Vec::new();
+        } else {
+            input.drain(..kept);
+        }
+        let more = !input.is_empty();
+        drop(input);
+        self.await_request(worker);
+        if more {
+            self.wake();
+        }
+    }
+
+    /// Writes what is to be written, as far as the peer takes it.
+    pub(super) fn write_out(&self, worker: &Context) {
+        let mut out = self.out.borrow_mut();
+        let mut written = 0;
+        let result = loop {
+            if written == out.len() {
+                break Ok(());
+            }
+            let tcp = self.tcp.borrow();
+            let Some(tcp) = tcp.as_ref() else { break Ok(()) };
+            match tcp.try_write(&out[written..]) {
+                Ok(n) => written += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        if result.is_err() || written == out.len() {
+            // After an error the reading side sees the end of the connection.
+            out.clear();
+            worker.give_spare_buffer(std::mem::take(&mut *out));
+        } else {
+            out.drain(..written);
+        }
+        let left = !out.is_empty();
+        drop(out);
+        if left || result.is_err() {
+            self.wake();
+        } else if self.closing.get() && self.state.get() == State::Idle {
+            self.finish(worker);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What comes by the connection.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{self, Poll};
+
+use tokio::io::{AsyncRead as _, ReadBuf};
+
+use super::{
+    HEAD_TIMEOUT, LOOKAHEAD, MAX_HEAD_PIECES, PollingWire, READS_PER_TURN, Sessions, State,
+};
+use crate::engineio::Transport;
+use crate::http::request::{self, Method, Reading, Request};
+use crate::id::Handle;
+use crate::net::command::PollEvent;
+use crate::net::context::{Context, Port as _};
+
+impl PollingWire {
+    /// Drives the socket; ready when it is gone.
+    pub fn poll_drive(
+        self: &Rc<Self>,
+        worker: &Context,
+        sessions: &dyn Sessions,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        {
+            let mut waker = self.waker.borrow_mut();
+            if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                *waker = Some(cx.waker().clone());
+            }
+        }
+        self.poll_blocked(worker, cx);
+        if self.state.get() == (State::Full { room: true }) {
+            self.answer_held(worker);
+        }
+        for _ in 0..READS_PER_TURN {
+            if self.state.get() == State::Idle && !self.input.borrow().is_empty() {
+                let bytes = std::mem::take(&mut *self.input.borrow_mut());
+                self.handle_bytes(worker, sessions, &bytes);
+            }
+            if self.is_gone() {
+                return Poll::Ready(());
+            }
+            // Who does not take the last answer asks in vain for the next.
+            if !self.out.borrow().is_empty() || self.has_read_ahead() {
+                return Poll::Pending;
+            }
+            match self.poll_read(worker, sessions, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0) | Err(_)) => {
+                    self.handle_end(worker);
+                    return Poll::Ready(());
+                }
+                Poll::Ready(Ok(_)) => {}
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_blocked(self: &Rc<Self>, worker: &Context, cx: &mut task::Context<'_>) {
+        while !self.out.borrow().is_empty() {
+            match self.tcp.borrow().as_ref().map(|tcp| tcp.poll_write_ready(cx)) {
+                Some(Poll::Ready(Ok(()))) => {}
+                Some(Poll::Pending | Poll::Ready(Err(_))) | None => return,
+            }
+            self.write_out(worker);
+        }
+    }
+
+    fn has_read_ahead(&self) -> bool {
+        let waits = matches!(self.state.get(), State::Waiting | State::Full { .. });
+        waits && self.input.borrow().len() - self.kept.get() >= LOOKAHEAD
+    }
+
+    fn poll_read(
+        self: &Rc<Self>,
+        worker: &Context,
+        sessions: &dyn Sessions,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = worker.read_buffer();
+        let mut read = ReadBuf::new(&mut buffer);
+        {
+            let mut tcp = self.tcp.borrow_mut();
+            let Some(tcp) = tcp.as_mut() else { return Poll::Ready(Ok(0)) };
+            match Pin::new(tcp).poll_read(cx, &mut read) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) => {}
+            }
+        }
+        let n = read.filled().len();
+        if n > 0 {
+            self.handle_bytes(worker, sessions, &buffer[..n]);
+        }
+        Poll::Ready(Ok(n))
+    }
+
+    /// Bytes as they came from the peer.
+    fn handle_bytes(&self, worker: &Context, sessions: &dyn Sessions, bytes: &[u8]) {
+        let skipped = self.skipped.get().min(bytes.len());
+        self.skipped.set(self.skipped.get() - skipped);
+        let bytes = &bytes[skipped..];
+        if bytes.is_empty() {
+            return;
+        }
+        match self.state.get() {
+            State::Gone => {}
+            State::Waiting | State::Full { .. } => self.input.borrow_mut().extend_from_slice(bytes),
+            State::Idle => self.handle_request(worker, sessions, bytes, 0),
+            State::Head { pieces } => {
+                let mut all = std::mem::take(&mut *self.input.borrow_mut());
+                all.extend_from_slice(bytes);
+                self.handle_request(worker, sessions, &all, pieces);
+            }
+            State::Body { head, length, binary } => {
+                self.input.borrow_mut().extend_from_slice(bytes);
+                self.handle_body(sessions, head, length, binary);
+            }
+        }
+    }
+
+    /// The beginning of a request, which came in so many pieces before.
+    fn handle_request(&self, worker: &Context, sessions: &dyn Sessions, bytes: &[u8], pieces: u8) {
+        match request::read(bytes, &self.profile.rules) {
+            Reading::Partial if pieces < MAX_HEAD_PIECES => {
+                *self.input.borrow_mut() = bytes.to_vec();
+                self.state.set(State::Head { pieces: pieces + 1 });
+                if pieces == 0 {
+                    self.set_timeout(worker, HEAD_TIMEOUT);
+                }
+            }
+            Reading::Partial | Reading::Foreign => self.give_back(worker, bytes),
+            Reading::Request(request) => match self.session_of(&request, bytes.len()) {
+                Some(session) => self.hand_over(worker, sessions, bytes, &request, session),
+                None => self.give_back(worker, bytes),
+            },
+        }
+    }
+
+    /// The session of a request of which so many bytes have come, if it is to be answered here.
+    fn session_of(&self, request: &Request<'_>, came: usize) -> Option<Handle> {
+        // What stands behind the request is pipelined, and Node.js reads ahead.
+        if came > request.head + request.body || self.recalls != self.server.recalls() {
+            return None;
+        }
+        let entry = self.server.sessions.get(request.sid)?;
+        let fits = entry.transport == Transport::Polling
+            && entry.protocol == request.protocol
+            && !entry.requests.are_shown();
+        fits.then_some(entry.handle)
+    }
+
+    fn hand_over(
+        &self,
+        worker: &Context,
+        sessions: &dyn Sessions,
+        bytes: &[u8],
+        request: &Request<'_>,
+        session: Handle,
+    ) {
+        self.generation.set(worker.requesters.next_generation());
+        self.session.set(session);
+        self.encoding.set(request.encoding);
+        let &Request { method, head, body: length, binary, .. } = request;
+        let whole = bytes.len() == head + length;
+        if !whole || session.worker() != worker.index {
+            *self.input.borrow_mut() = bytes.to_vec();
+            self.kept.set(bytes.len());
+        }
+        if whole {
+            self.state.set(State::Waiting);
+            self.deadline.set(u64::MAX);
+        } else {
+            self.state.set(State::Body { head, length, binary });
+            self.set_timeout(worker, self.profile.request_timeout);
+        }
+        match method {
+            Method::Get => sessions.handle_get(session, self.request()),
+            Method::Post if whole => {
+                sessions.handle_post(session, self.request(), &bytes[head..], binary);
+            }
+            Method::Post => {
+                sessions.handle_event(session, self.request(), PollEvent::PostStart);
+            }
+        }
+        if self.refused.replace(false) {
+            self.give_back(worker, bytes);
+        }
+    }
+
+    /// More of a body has come.
+    fn handle_body(&self, sessions: &dyn Sessions, head: usize, length: usize, binary: bool) {
+        let input = self.input.borrow();
+        let end = head + length;
+        self.kept.set(input.len().min(end));
+        if input.len() < end {
+            return;
+        }
+        let body = input[head..end].to_vec();
+        drop(input);
+        self.state.set(State::Waiting);
+        self.deadline.set(u64::MAX);
+        let event = PollEvent::PostBody { body, binary };
+        sessions.handle_event(self.session.get(), self.request(), event);
+    }
+}

@@ -1,0 +1,99 @@
+//! The connections that polling requests come by, and the sessions that they find.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::task::Poll;
+
+use tokio::net::TcpStream;
+
+use super::Worker;
+use crate::engineio::RequestId;
+use crate::id::Handle;
+use crate::net::adopt::prepare;
+use crate::net::command::{AdoptPolling, ClosePolling, Command, PollEvent};
+use crate::net::polling_wire::{PollingWire, Sessions};
+use crate::net::record::Kind;
+
+impl Worker {
+    /// Takes a connection that Node.js has just answered a request on.
+    pub(super) fn adopt_polling(self: &Rc<Self>, adopt: AdoptPolling) {
+        let AdoptPolling { server, token, listener, profile, stream } = adopt;
+        self.context.turn.add(&server.environment);
+        let tcp = prepare(&stream).and_then(|_peer| TcpStream::from_std(stream));
+        let Ok(tcp) = tcp else {
+            server.environment.inbox.push(self.context.index, |record| {
+                record.kind(Kind::WireClosed).number(token);
+            });
+            return;
+        };
+        let wire = PollingWire::open(&self.context, server, profile, token, listener, tcp);
+        let worker = Rc::clone(self);
+        tokio::task::spawn_local(async move { worker.drive_polling(&wire).await });
+    }
+
+    /// Reads and writes a connection until it is gone.
+    async fn drive_polling(self: Rc<Self>, wire: &Rc<PollingWire>) {
+        poll_fn(|cx| {
+            let context = &self.context;
+            let mut result = Poll::Pending;
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                result = wire.poll_drive(context, &*self, cx);
+            }));
+            if polled.is_err() {
+                let _again = catch_unwind(AssertUnwindSafe(|| wire.handle_panic(context)));
+                result = Poll::Ready(());
+            }
+            context.turn.end_soon(context.index);
+            result
+        })
+        .await;
+    }
+
+    /// JavaScript closes the connections of an HTTP server.
+    pub(super) fn close_polling(&self, close: ClosePolling) {
+        for wire in self.context.requesters.all() {
+            self.guard(None, || wire.handle_close(&self.context, close));
+        }
+    }
+
+    pub(super) fn fire_polling_timers(&self, now: u64) {
+        while let Some((entry, slot)) = self.context.requesters.pop_due(now) {
+            if let Some(wire) = self.context.requesters.get(slot) {
+                self.guard(None, || wire.handle_timeout(&self.context, entry, now));
+            }
+        }
+    }
+}
+
+impl Sessions for Worker {
+    fn handle_get(&self, session: Handle, request: RequestId) {
+        self.handle_event(session, request, PollEvent::Get);
+    }
+
+    fn handle_post(&self, session: Handle, request: RequestId, body: &[u8], binary: bool) {
+        if session.worker() == self.context.index {
+            if let Some(connection) = self.connection(session.slot()) {
+                self.guard(Some(&connection), || {
+                    connection.handle_post(&self.context, request, body, binary);
+                });
+            }
+            return;
+        }
+        self.handle_event(session, request, PollEvent::PostStart);
+        self.handle_event(session, request, PollEvent::PostBody { body: body.to_vec(), binary });
+    }
+
+    fn handle_event(&self, session: Handle, request: RequestId, event: PollEvent) {
+        if session.worker() != self.context.index {
+            let slot = session.slot();
+            self.context.post(session.worker(), Command::Poll { slot, request, event });
+            return;
+        }
+        if let Some(connection) = self.connection(session.slot()) {
+            self.guard(Some(&connection), || {
+                connection.handle_poll(&self.context, request, event);
+            });
+        }
+    }
+}

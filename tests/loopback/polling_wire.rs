@@ -1,0 +1,358 @@
+//! Connections that polling requests come by.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use ferrosocket::engineio::Config;
+use ferrosocket::http::request::Rules;
+use ferrosocket::id::Sid;
+use ferrosocket::net::command::{AdoptPolling, ClosePolling, Command, Purpose};
+use ferrosocket::net::inbox::CONNECTION_LIMIT;
+use ferrosocket::net::polling_profile::Profile;
+
+use crate::client::Client;
+use crate::host::{CONNECT, EVENT, GIVEN_BACK, Host, PATIENCE, WIRE_CLOSED};
+use crate::polling;
+
+const LISTENER: u32 = 3;
+
+fn profile() -> Profile {
+    let rules = Rules {
+        path: "/socket.io/".into(),
+        origin: None,
+        max_head: 16 << 10,
+        max_body: 2_000_000,
+        compression: false,
+    };
+    Profile {
+        rules,
+        lines: "X: y\r\n".into(),
+        keep_alive: Some(5),
+        idle_timeout: 0,
+        request_timeout: 0,
+        compress_from: None,
+    }
+}
+
+/// A connection, and its name.
+struct Wire {
+    token: u32,
+    stream: TcpStream,
+}
+
+impl Wire {
+    fn open(host: &Host, worker: usize, profile: Profile) -> Self {
+        let stream = TcpStream::connect(host.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (accepted, _) = host.listener().accept().unwrap();
+        let token = host.token();
+        let server = Arc::clone(&host.server);
+        let profile = Arc::new(profile);
+        let adopt = AdoptPolling { server, token, listener: LISTENER, profile, stream: accepted };
+        host.command_to(worker, Command::AdoptPolling(Box::new(adopt)));
+        Self { token, stream }
+    }
+
+    fn get(&mut self, sid: &Sid) {
+        self.write(&head("GET", sid, ""));
+    }
+
+    fn post(&mut self, sid: &Sid, body: &str) {
+        let head = head("POST", sid, &format!("Content-Length: {}\r\n", body.len()));
+        self.write(&format!("{head}{body}"));
+    }
+
+    fn write(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// The status and the body of the next answer, which has a length or is one empty chunk.
+    fn answer(&mut self) -> (u16, String) {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            assert_eq!(self.stream.read(&mut byte).unwrap(), 1, "{}", head.escape_ascii());
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        assert!(head.contains("\r\nX: y\r\n"), "{head}");
+        let length = match head.split_once("Content-Length: ") {
+            Some((_, rest)) => rest.split_once('\r').unwrap().0.parse().unwrap(),
+            None => "0\r\n\r\n".len(),
+        };
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).unwrap();
+        (head[9..12].parse().unwrap(), String::from_utf8(body).unwrap())
+    }
+
+    /// Waits for the end of the connection.
+    fn end(&mut self) {
+        let mut rest = Vec::new();
+        // A reset is an end too.
+        let _reset = self.stream.read_to_end(&mut rest);
+        assert_eq!(rest, b"");
+    }
+}
+
+fn head(method: &str, sid: &Sid, headers: &str) -> String {
+    let sid = sid.as_str();
+    format!(
+        "{method} /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: a\r\n{headers}\r\n"
+    )
+}
+
+fn ok() -> (u16, String) {
+    (200, "ok".to_owned())
+}
+
+/// The worker of the sessions, and another one.
+fn both(host: &Host) -> [usize; 2] {
+    [host.worker, (host.worker + 1) % host.runtime.workers()]
+}
+
+#[test]
+fn requests_are_answered_by_whichever_worker_has_the_connection() {
+    let host = Host::new();
+    for worker in both(&host) {
+        let (handle, sid) = polling::open(&host);
+        let (mut ask, mut tell) =
+            (Wire::open(&host, worker, profile()), Wire::open(&host, worker, profile()));
+        tell.post(&sid, "40");
+        assert_eq!(tell.answer(), ok());
+        host.next(CONNECT);
+        for n in 0..3 {
+            ask.get(&sid);
+            tell.post(&sid, "42[\"up\"]\x1e42[\"up\"]");
+            assert_eq!(tell.answer(), ok());
+            host.next_of(EVENT, handle.raw());
+            host.next_of(EVENT, handle.raw());
+            host.send(handle, &format!("2[{n}]"));
+            assert_eq!(ask.answer(), (200, format!("42[{n}]")));
+        }
+        ask.get(&sid);
+        host.close(handle);
+        assert_eq!(ask.answer(), (200, "1".to_owned()));
+        // The session has gone: its requests are not for us any more.
+        tell.post(&sid, "42[\"late\"]");
+        let given = host.next_of(GIVEN_BACK, tell.token);
+        assert!(given.buffers[0].ends_with(b"42[\"late\"]"));
+        assert!(host.environment.take_stream(tell.token).is_some());
+        assert!(host.environment.take_stream(tell.token).is_none());
+    }
+}
+
+#[test]
+fn a_body_may_come_byte_by_byte() {
+    let host = Host::new();
+    for worker in both(&host) {
+        let (handle, sid) = polling::open(&host);
+        let mut wire = Wire::open(&host, worker, profile());
+        let text = format!("{}42[\"up\"]", head("POST", &sid, "Content-Length: 8\r\n"));
+        let (first, rest) = text.split_at(text.len() - 8);
+        wire.write(first);
+        for byte in rest.chars() {
+            wire.write(&byte.to_string());
+        }
+        assert_eq!(wire.answer(), ok());
+        host.next_of(EVENT, handle.raw());
+    }
+}
+
+#[test]
+fn overlapping_requests_end_the_session() {
+    let host = Host::new();
+    for worker in both(&host) {
+        for method in ["GET", "POST"] {
+            let (handle, sid) = polling::open(&host);
+            let mut first = Wire::open(&host, worker, profile());
+            let mut second = Wire::open(&host, host.worker, profile());
+            // A GET waits for something to send, a POST for its body.
+            let length = if method == "POST" { "Content-Length: 9\r\n" } else { "" };
+            first.write(&head(method, &sid, length));
+            // The POST has begun when a GET that came behind it waits.
+            let mut probe = Wire::open(&host, worker, profile());
+            if method == "POST" {
+                probe.get(&sid);
+            }
+            Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
+            second.write(&head(method, &sid, length));
+            assert_eq!(second.answer().0, 400);
+            assert_eq!(host.closed(handle).0, "transport error");
+            if method == "GET" {
+                assert_eq!(first.answer(), (200, "1".to_owned()));
+            } else {
+                host.next_of(WIRE_CLOSED, first.token);
+                first.end();
+                assert_eq!(probe.answer(), (200, "1".to_owned()));
+                // What is left of the body that was refused is not read as a request.
+                second.write("412345678");
+                second.get(&sid);
+                let given = host.next_of(GIVEN_BACK, second.token);
+                assert!(given.buffers[0].starts_with(b"GET "));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_that_goes_closes_its_session() {
+    let host = Host::new();
+    for worker in both(&host) {
+        let (handle, sid) = polling::open(&host);
+        let mut wire = Wire::open(&host, worker, profile());
+        wire.get(&sid);
+        Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
+        let token = wire.token;
+        drop(wire);
+        let reason = host.closed(handle);
+        assert_eq!(reason.1.as_deref(), Some("poll connection closed prematurely"));
+        host.next_of(WIRE_CLOSED, token);
+    }
+}
+
+#[test]
+fn what_is_not_plain_is_given_back_as_it_came() {
+    let host = Host::new();
+    let (_, sid) = polling::open(&host);
+    let plain = head("GET", &sid, "");
+    for text in [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+        head("GET", &Sid::new("nobody"), ""),
+        head("OPTIONS", &sid, ""),
+        head("POST", &sid, "Transfer-Encoding: chunked\r\n") + "0\r\n\r\n",
+        head("POST", &sid, "Content-Length: 2000001\r\n"),
+        // Pipelined: Node.js reads both before it answers.
+        plain.repeat(2),
+        "nonsense".to_owned(),
+    ] {
+        let mut wire = Wire::open(&host, host.worker, profile());
+        wire.write(&text);
+        let given = host.next_of(GIVEN_BACK, wire.token);
+        let stream = host.environment.take_stream(wire.token).unwrap();
+        // What has not been read yet still stands in the socket.
+        stream.set_nonblocking(false).unwrap();
+        let mut bytes = given.buffers[0].clone();
+        let mut rest = vec![0; text.len() - bytes.len()];
+        (&stream).read_exact(&mut rest).unwrap();
+        bytes.append(&mut rest);
+        assert_eq!(String::from_utf8(bytes).unwrap(), text);
+    }
+}
+
+#[test]
+fn a_head_that_does_not_end_is_given_back() {
+    let host = Host::new();
+    let (_, sid) = polling::open(&host);
+    let mut slow = Wire::open(&host, host.worker, profile());
+    slow.write("GET /socket");
+    let given = host.next_of(GIVEN_BACK, slow.token);
+    assert_eq!(given.buffers[0], b"GET /socket");
+    // One in two pieces is not.
+    let mut wire = Wire::open(&host, host.worker, profile());
+    let text = head("POST", &sid, "Content-Length: 1\r\n");
+    wire.write(&text[..20]);
+    wire.write(&text[20..]);
+    wire.write("3");
+    assert_eq!(wire.answer(), ok());
+}
+
+#[test]
+fn a_recall_brings_connections_back_at_their_next_request() {
+    let host = Host::new();
+    let (_, sid) = polling::open(&host);
+    let mut wire = Wire::open(&host, host.worker, profile());
+    wire.post(&sid, "40");
+    assert_eq!(wire.answer(), ok());
+    host.server.recall_count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    wire.get(&sid);
+    assert_eq!(host.next_of(GIVEN_BACK, wire.token).buffers[0], head("GET", &sid, "").as_bytes());
+}
+
+#[test]
+fn an_idle_connection_is_closed_and_a_slow_body_is_told_so() {
+    let host = Host::new();
+    let (handle, sid) = polling::open(&host);
+    let times = Profile { idle_timeout: 20, request_timeout: 20, ..profile() };
+    let mut idle = Wire::open(&host, host.worker, times.clone());
+    host.next_of(WIRE_CLOSED, idle.token);
+    idle.end();
+    let mut slow = Wire::open(&host, host.worker, times);
+    slow.write(&head("POST", &sid, "Content-Length: 2\r\n"));
+    let mut answer = String::new();
+    slow.stream.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n");
+    let reason = host.closed(handle);
+    assert_eq!(reason.1.as_deref(), Some("data request connection closed prematurely"));
+}
+
+#[test]
+fn closing_the_http_server_closes_idle_connections_and_waits_for_the_others() {
+    let host = Host::new();
+    let (handle, sid) = polling::open(&host);
+    let mut idle = Wire::open(&host, host.worker, profile());
+    let mut busy = Wire::open(&host, host.worker, profile());
+    busy.get(&sid);
+    Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
+    let environment = host.environment.id;
+    let close = |listener, busy, later| {
+        let close = ClosePolling { environment, listener, busy, later };
+        host.command_to(host.worker, Command::ClosePolling(close));
+    };
+    close(LISTENER + 1, true, false); // another server
+    close(LISTENER, false, true);
+    host.next_of(WIRE_CLOSED, idle.token);
+    idle.end();
+    host.send(handle, "2[1]");
+    assert_eq!(busy.answer(), (200, "42[1]".to_owned()));
+    host.next_of(WIRE_CLOSED, busy.token);
+    busy.end();
+    let mut last = Wire::open(&host, host.worker, profile());
+    last.get(&sid);
+    Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
+    close(LISTENER, true, false);
+    last.end();
+    assert_eq!(host.closed(handle).0, "transport error");
+}
+
+#[test]
+fn a_flood_is_not_answered_before_there_is_room() {
+    // The client owes a pong for far less time than JavaScript is away.
+    let config = Config { ping_interval: 200, ping_timeout: 1000, ..Config::default() };
+    let config = Config { max_payload: 2_000_000, ..config };
+    let host = Host::with(config);
+    for worker in both(&host) {
+        let (handle, sid) = polling::open(&host);
+        let mut wire = Wire::open(&host, worker, profile());
+        let mut ask = Wire::open(&host, worker, profile());
+        let body = format!("42[\"{}\"]", "x".repeat(1_900_000));
+        let mut sent = 0;
+        while host.environment.inbox.bytes() < CONNECTION_LIMIT {
+            wire.post(&sid, &body);
+            sent += 1;
+            let bytes = sent * 1_900_000;
+            Host::until(|| host.environment.inbox.bytes() >= bytes);
+            if bytes < CONNECTION_LIMIT {
+                assert_eq!(wire.answer(), ok());
+            }
+        }
+        ask.get(&sid);
+        assert_eq!(ask.answer(), (200, "2".to_owned()));
+        // Nobody takes records here, so the session must not be over after this time.
+        let mut clock = Client::connect(&host, host.worker, Purpose::Session(host.sid()));
+        assert!(clock.text().starts_with("0{"));
+        for _ in 0..8 {
+            assert_eq!(clock.text(), "2");
+            clock.send("3");
+        }
+        assert!(host.server.sessions.contains_key(&sid));
+        host.opened(); // that of the clock
+        for _ in 0..sent {
+            host.next_of(EVENT, handle.raw());
+        }
+        assert_eq!(wire.answer(), ok());
+        wire.post(&sid, "3");
+        assert_eq!(wire.answer(), ok());
+        host.close(handle);
+    }
+}
