@@ -27,6 +27,12 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @property {(server: number, token: number, sid: string) => boolean} pollInvalidContent
  * @property {(server: number, token: number, sid: string) => boolean} pollTooLarge
  * @property {(server: number, token: number, sid: string) => boolean} requestClosed
+ * @property {(server: number, token: number, sid: string, fd: number, listener: number, profile: object) => boolean} adoptPolling
+ * @property {(token: number) => number} takeDescriptor
+ * @property {(server: number) => void} recallPolling
+ * @property {(listener: number, busy: boolean, later: boolean) => void} closePolling
+ * @property {(server: number, sid: string, shown: boolean) => void} showRequests
+ * @property {(server: number, sid: string) => boolean} isPolled
  * @property {(...args: any[]) => string} checkUpgrade
  * @property {(server: number, offers: string) => { agreement: number, value: string } | null} negotiateDeflate
  * @property {(server: number, token: number, sid: string, kind: number, fd: number, answer: string, head?: Buffer) => boolean} adopt
@@ -95,6 +101,7 @@ const Record = Object.freeze({
   WIRE_CLOSED: 31,
   PAUSE: 32,
   RESUME: 33,
+  GIVEN_BACK: 34,
 });
 
 /**
@@ -263,7 +270,8 @@ class Bridge {
         this.doors.get(record[1])?.onrecord(kind, record[2], record[3], buffer);
         return;
       }
-      case Record.WRITE: {
+      case Record.WRITE:
+      case Record.GIVEN_BACK: {
         const buffer = buffers.one();
         this.doors.get(record[1])?.onrecord(kind, undefined, undefined, buffer);
         return;

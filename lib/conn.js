@@ -459,7 +459,10 @@ class Conn extends WatchedEmitter {
     const before = this._watched;
     if (before === watched) return;
     this._watched = watched;
-    if ((before ^ watched) & OUTGOING) this._bridge.watchers += watched & OUTGOING ? 1 : -1;
+    if ((before ^ watched) & OUTGOING) {
+      this._bridge.watchers += watched & OUTGOING ? 1 : -1;
+      this.server.showRequests(this.id, (watched & OUTGOING) !== 0);
+    }
     if ((before ^ watched) & (HEARTBEAT | CONTROL)) {
       this._bridge.ops.watch(this._handle, watched & (HEARTBEAT | CONTROL));
     }

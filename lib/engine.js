@@ -16,6 +16,7 @@ const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES } = require("./errors");
 const { generateId } = require("./ids");
 const { UpgradeResponse, applyMiddlewares } = require("./middleware");
 const { PollingDoor } = require("./polling-door");
+const { PollingTakeover } = require("./polling-takeover");
 const { abortRequest, abortUpgrade } = require("./refusal");
 const { KeptRequest, RequestInfo, parseQuery } = require("./request-info");
 const { answerUpgrade, wholeAnswer } = require("./upgrade");
@@ -92,6 +93,8 @@ class Engine extends EventEmitter {
     this.rawMessages = false;
     /** @type {Map<string, PollingDoor>} requests that wait for something to be sent, by session id */
     this.polls = new Map();
+    /** the connections that polling requests come by, as far as the workers have them */
+    this.takeover = new PollingTakeover(this);
     /** @private the bridge and our number there, from the first request on */
     this._bridge = /** @type {import("./bridge").Bridge | undefined} */ (undefined);
     /** @private */
@@ -176,6 +179,7 @@ class Engine extends EventEmitter {
    */
   use(middleware) {
     this.middlewares.push(middleware);
+    this.takeover.recall();
   }
 
   /**
@@ -442,6 +446,7 @@ class Engine extends EventEmitter {
       } else for (const listener of listeners) listener.call(server, req, res);
     });
     this.httpServer = server;
+    this.takeover.attach(server, path);
     if (!this.opts.transports.includes("websocket")) return;
     server.on(
       "upgrade",
@@ -498,6 +503,7 @@ class Engine extends EventEmitter {
   on(name, listener) {
     super.on(name, listener);
     if (name === "flush" || name === "drain") this.showFlushes();
+    if (name === "headers") this.takeover.recall();
     return this;
   }
 
@@ -592,6 +598,40 @@ class Engine extends EventEmitter {
       (httpServer !== undefined &&
         (httpServer.listenerCount("upgrade") > 1 || httpServer.listenerCount("request") > 1))
     );
+  }
+
+  /** @returns {boolean} whether nobody else looks at the requests of open sessions or changes their answers */
+  handlesAlone() {
+    const { prototype } = Engine;
+    return (
+      this.middlewares.length === (this.opts.cors ? 1 : 0) &&
+      this._ownMiddlewares === this.middlewares.length &&
+      this.listenerCount("headers") === 0 &&
+      this.handleRequest === prototype.handleRequest &&
+      this.verify === prototype.verify
+    );
+  }
+
+  /** @returns {boolean} whether it has been closed, and has not been opened again */
+  isClosed() {
+    return this._closed;
+  }
+
+  /**
+   * @param {string} sid
+   * @returns {boolean} whether a request of that session waits for something to be sent
+   */
+  isPolled(sid) {
+    if (this.polls.has(sid)) return true;
+    return this.takeover.size > 0 && this.bridge().native.isPolled(this.nativeId(), sid);
+  }
+
+  /**
+   * @param {string} sid
+   * @param {boolean} shown whether this thread has to see each request of that session
+   */
+  showRequests(sid, shown) {
+    this.bridge().native.showRequests(this.nativeId(), sid, shown);
   }
 
   /**

@@ -189,6 +189,7 @@ class PollingDoor {
     headers["cache-control"] = "no-store";
     if (debug.enabled && payload !== undefined) debug('writing "%s"', payload);
     this.engine.showHeaders(headers, this.req, this.sid);
+    if (status === 200) this.engine.takeover.offer(this.req, this.res, this.sid);
     this.res.writeHead(status, headers);
     if (encoding) this.compress(encoding, /** @type {Buffer} */ (payload));
     else this.res.end(payload === undefined ? "ok" : payload);

@@ -31,7 +31,7 @@ class Transport extends LazyEmitter {
     const conn = this._conn;
     if (this.readyState === "closed") return false;
     if (conn._outbox?.busy) return false;
-    return this.name !== "polling" || conn.server.polls.has(conn.id);
+    return this.name !== "polling" || conn.server.isPolled(conn.id);
   }
 
   get readyState() {

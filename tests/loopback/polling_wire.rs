@@ -131,6 +131,7 @@ fn requests_are_answered_by_whichever_worker_has_the_connection() {
             assert_eq!(ask.answer(), (200, format!("42[{n}]")));
         }
         ask.get(&sid);
+        Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
         host.close(handle);
         assert_eq!(ask.answer(), (200, "1".to_owned()));
         // The session has gone: its requests are not for us any more.

@@ -1,0 +1,467 @@
+"use strict";
+
+/**
+ * Polling requests that workers answer: on connections that are kept, byte for byte as npm `socket.io` on Node's HTTP
+ * server, and back to Node whenever a request is not plain.
+ */
+
+const assert = require("node:assert/strict");
+const fs = require("node:fs");
+const http = require("node:http");
+const os = require("node:os");
+const path = require("node:path");
+const { test } = require("node:test");
+const { io: connect } = require("socket.io-client");
+
+const { spawn } = require("./support/child");
+const { ours, selected } = require("./support/implementations");
+const { KeptConnection } = require("./support/kept-connection");
+const { eventually, until, within } = require("./support/waiting");
+
+const POLLING = "/socket.io/?EIO=4&transport=polling";
+
+/** A server, and connections to it that end with the test. */
+async function serve(t, implementation, options = {}, listener = undefined) {
+  const { Server } = implementation.load();
+  const httpServer = http.createServer(listener);
+  const io = new Server(httpServer, options);
+  httpServer.listen(0, "127.0.0.1");
+  await until(httpServer, "listening");
+  const { port } = httpServer.address();
+  const open = [];
+  t.after(async () => {
+    for (const connection of open) connection.destroy();
+    await within(io.close(), "close");
+  });
+  const dial = async () => {
+    const connection = await KeptConnection.open(port);
+    open.push(connection);
+    return connection;
+  };
+  const taken = (count) =>
+    eventually(() => io.engine.takeover.size === count, `${count} connections with workers`);
+  return { io, httpServer, port, dial, taken };
+}
+
+/** A session that has joined "/", on two connections; with us, workers have both. */
+async function join(server, options) {
+  const connection = until(server.io, "connection");
+  const [ask, tell] = [await server.dial(), await server.dial()];
+  const opening = await ask.ask(POLLING, options);
+  const { sid } = JSON.parse(opening.body.slice(1));
+  const url = `${POLLING}&sid=${sid}`;
+  const joining = await tell.ask(url, { ...options, body: "40" });
+  const [socket] = await connection;
+  if (server.io.engine.takeover) await server.taken(2);
+  const joined = await ask.ask(url, options);
+  return { ask, tell, url, sid, socket, answers: [opening, joining, joined] };
+}
+
+/** An answer without what differs from run to run. */
+function normal({ head, body }) {
+  const text = `${head}\n\n${body}`;
+  return text.replace(/^Date: .+$/m, "Date: …").replace(/(: io=|"sid":")[\w-]{20}/g, "$1…");
+}
+
+const BROWSER = {
+  "User-Agent": "Mozilla/5.0",
+  Accept: "*/*",
+  "Accept-Encoding": "gzip, deflate, br",
+  Connection: "keep-alive",
+  Cookie: "a=b",
+};
+
+const SCENES = {
+  "no options": { options: {}, headers: BROWSER },
+  "a client that takes no compression": { options: {}, headers: {} },
+  "no compression": { options: { httpCompression: false }, headers: BROWSER },
+  "compression of everything, deflate": {
+    options: { httpCompression: true },
+    headers: { "Accept-Encoding": "deflate, gzip" },
+  },
+  "cors for everybody": { options: { cors: { origin: "*" } }, headers: BROWSER },
+  "cors with a list": {
+    options: {
+      cors: { origin: ["http://a.example", /b/], credentials: true, exposedHeaders: ["x", "y"] },
+    },
+    headers: { ...BROWSER, Origin: "http://a.example" },
+  },
+  "cors, without an origin": {
+    options: { cors: { origin: ["http://a.example"] } },
+    headers: BROWSER,
+  },
+  "a cookie, small bodies": {
+    options: { cookie: true, maxHttpBufferSize: 50 },
+    headers: BROWSER,
+  },
+};
+
+for (const [name, { options, headers }] of Object.entries(SCENES)) {
+  test(`the answers of a worker are those of Node, byte for byte: ${name}`, async (t) => {
+    const traces = [];
+    for (const implementation of selected()) {
+      const server = await serve(t, implementation, options);
+      const { ask, tell, url, socket, answers } = await join(server, { headers });
+      socket.on("echo", (...args) => socket.emit("echo", ...args));
+      for (const text of ["é", "x".repeat(30), "y".repeat(3_000)]) {
+        if (text.length > 1_000) socket.emit("echo", text);
+        else answers.push(await tell.ask(url, { headers, body: `42["echo","${text}"]` }));
+        answers.push(await ask.ask(url, { headers }));
+      }
+      socket.compress(false).emit("plain", "z".repeat(3_000));
+      answers.push(await ask.ask(url, { headers }));
+      socket.emit("binary", Buffer.from("abc"));
+      answers.push(await ask.ask(url, { headers }));
+      if (implementation === ours) assert.equal(server.io.engine.takeover.size, 2);
+      const gone = until(socket, "disconnect");
+      ask.send(url, { headers });
+      await eventually(() => socket.conn.transport.writable, "a poll");
+      answers.push(await tell.ask(url, { headers })); // overlap
+      answers.push(await ask.answer());
+      traces.push([...answers.map(normal), (await gone)[0]]);
+    }
+    for (const trace of traces) assert.deepEqual(trace, traces[0]);
+  });
+}
+
+/** Requests on a connection that a worker has, which are not for it; each must be answered as the oracle does. */
+const OTHERS = {
+  "another path": () => ({ path: "/app" }),
+  "an unknown session": () => ({ path: `${POLLING}&sid=${"x".repeat(20)}` }),
+  "the wrong protocol": (url) => ({ path: url.replace("EIO=4", "EIO=3") }),
+  "the wrong transport": (url) => ({ path: url.replace("polling", "websocket") }),
+  "a repeated parameter": (url) => ({ path: `${url}&transport=polling&sid=x` }),
+  "an encoded session id": (url, sid) => ({
+    path: `${POLLING}&sid=%${sid.charCodeAt(0).toString(16)}${sid.slice(1)}`,
+    body: "3",
+  }),
+  "a preflight": (url) => ({ path: url, method: "OPTIONS", headers: { Origin: "http://a" } }),
+  PUT: (url) => ({ path: url, method: "PUT", body: "x" }),
+  "the client bundle": () => ({ path: "/socket.io/nothing.js" }),
+  "a body that is too large": (url) => ({ path: url, body: "4".repeat(2_001) }),
+  "bytes in protocol 4": (url) => ({
+    path: url,
+    body: "4",
+    headers: { "Content-Type": "application/octet-stream" },
+  }),
+  "Connection: close": (url) => ({ path: url, body: "3", headers: { Connection: "close" } }),
+  "Expect: 100-continue": (url) => ({ path: url, headers: { Expect: "100-continue" }, body: "3" }),
+  "Internet Explorer": (url) => ({ path: url, headers: { "User-Agent": "a;MSIE 9" }, body: "3" }),
+};
+
+for (const [name, request] of Object.entries(OTHERS)) {
+  test(`${name}: given back to Node`, async (t) => {
+    const traces = [];
+    for (const implementation of selected()) {
+      const server = await serve(t, implementation, { maxHttpBufferSize: 2_000 }, (req, res) => {
+        res.end(`app ${req.method} ${req.url}`);
+      });
+      const { tell, ask, url, sid } = await join(server);
+      const { path: target, ...options } = request(url, sid);
+      const trace = [];
+      for (let n = 0; n < 2; n++) {
+        // twice: the connection may have been taken again
+        const answer = await tell.ask(target, options);
+        trace.push(normal(answer).replaceAll(sid, "…"));
+        if (answer.head === "" || /^connection: close$/im.test(answer.head)) break;
+        if (/100 Continue/.test(answer.head)) trace.push(normal(await tell.answer()));
+      }
+      // whatever it was, what comes next on the other one is answered
+      const { head } = await ask.ask(url, { body: "1" });
+      trace.push(head.slice(0, 12));
+      traces.push(trace);
+    }
+    for (const trace of traces) assert.deepEqual(trace, traces[0]);
+  });
+}
+
+/** Bytes that HTTP implementations read in different ways: on them, Node's parser decides. */
+const SMUGGLED = {
+  "two lengths": "Content-Length: 1\r\nContent-Length: 5\r\n\r\n3",
+  "a length and chunks": "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+  chunks: "Transfer-Encoding: chunked\r\n\r\n1\r\n3\r\n0\r\n\r\n",
+  "a folded line": "X: a\r\n b\r\nContent-Length: 1\r\n\r\n3",
+  "bare line feeds": "Content-Length: 1\n\n3",
+  "a space before the colon": "Content-Length : 1\r\n\r\n3",
+  "a length that is none": "Content-Length: 1x\r\n\r\n3",
+  "a huge head": `X: ${"x".repeat(20_000)}\r\nContent-Length: 1\r\n\r\n3`,
+  "many headers": `${"X: x\r\n".repeat(500)}Content-Length: 1\r\n\r\n3`,
+};
+
+for (const [name, rest] of Object.entries(SMUGGLED)) {
+  test(`smuggling, ${name}: Node's parser decides`, async (t) => {
+    const traces = [];
+    for (const implementation of selected()) {
+      const server = await serve(t, implementation);
+      const { tell, url } = await join(server);
+      tell.write(`POST ${url} HTTP/1.1\r\nHost: localhost\r\n${rest}`);
+      traces.push(normal(await tell.answer()));
+    }
+    for (const trace of traces) assert.equal(trace, traces[0]);
+  });
+}
+
+test("a session of another server is unknown, on whatever connection it is named", async (t) => {
+  const [one, other] = [await serve(t, ours), await serve(t, ours)];
+  const { tell } = await join(one);
+  const { sid } = await join(other);
+  const { head, body } = await tell.ask(`${POLLING}&sid=${sid}`, { body: "41" });
+  assert.match(head, /^HTTP\/1.1 400 /);
+  assert.equal(body, '{"code":1,"message":"Session ID unknown"}');
+});
+
+test("pipelined requests are all answered, in order", async (t) => {
+  const traces = [];
+  for (const implementation of selected()) {
+    const server = await serve(t, implementation);
+    const { ask, tell, url, socket } = await join(server);
+    socket.emit("one");
+    const post = `POST ${url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\n42["up"]`;
+    tell.write(`${post}GET /app HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    const answers = [await tell.answer()];
+    // Nobody answers other paths here.
+    answers.push(await ask.ask(url));
+    traces.push(answers.map(normal));
+  }
+  for (const trace of traces) assert.deepEqual(trace, traces[0]);
+});
+
+test("differs: a request that is pipelined behind a waiting poll is handled after its answer", async (t) => {
+  for (const implementation of selected()) {
+    const server = await serve(t, implementation);
+    const { ask, url, socket } = await join(server);
+    ask.send(url);
+    await eventually(() => socket.conn.transport.writable, "a poll");
+    ask.send(url);
+    if (implementation === ours) {
+      for (const name of ["one", "two"]) {
+        await eventually(() => socket.conn.transport.writable, "a poll");
+        socket.emit(name);
+        assert.equal((await ask.answer()).body, `42["${name}"]`);
+      }
+    } else {
+      assert.equal((await ask.answer()).body, "1"); // two polls at once end the session
+      assert.match((await ask.answer()).head, /^HTTP\/1.1 400 /);
+    }
+  }
+});
+
+test("a connection comes and goes between Node and the workers", async (t) => {
+  const server = await serve(t, ours, {}, (req, res) => res.end("app"));
+  const { tell, ask, url, socket } = await join(server);
+  let connections = 0;
+  server.httpServer.on("connection", () => connections++);
+  const got = [];
+  socket.on("n", (n) => got.push(n));
+  for (let n = 0; n < 5; n++) {
+    assert.equal((await tell.ask(url, { body: `42["n",${n}]` })).body, "ok");
+    assert.equal((await tell.ask("/app")).body, "app");
+    assert.equal((await tell.ask(url, { body: `42["n","${n}"]` })).body, "ok");
+    await server.taken(2);
+  }
+  await eventually(() => got.length === 10, "all events");
+  assert.deepEqual(
+    got,
+    [0, 1, 2, 3, 4].flatMap((n) => [n, String(n)]),
+  );
+  assert.equal(connections, 5);
+  const count = await new Promise((resolve) =>
+    server.httpServer.getConnections((_, n) => resolve(n)),
+  );
+  assert.equal(count, 2);
+  assert.equal(socket.conn.door, "polling");
+  assert.equal(socket.handshake.address, "127.0.0.1");
+  ask.destroy();
+  tell.destroy();
+  await server.taken(0);
+  await eventually(() => server.httpServer._connections === 0, "no connections");
+});
+
+test("an upgrade on a connection that a worker has", async (t) => {
+  const server = await serve(t, ours);
+  const { ask, url, socket } = await join(server);
+  ask.send(url.replace("polling", "websocket"), {
+    headers: {
+      Connection: "Upgrade",
+      Upgrade: "websocket",
+      "Sec-WebSocket-Version": "13",
+      "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    },
+  });
+  assert.match((await ask.answer()).head, /^HTTP\/1\.1 101 /);
+  const upgraded = until(socket.conn, "upgrade");
+  ask.write(Buffer.from([0x81, 0x86, 0, 0, 0, 0, ...Buffer.from("2probe")]));
+  await eventually(() => ask.bytes.includes("3probe"), "the answer to the probe");
+  ask.write(Buffer.from([0x81, 0x81, 0, 0, 0, 0, ...Buffer.from("5")]));
+  await upgraded;
+  assert.equal(socket.conn.door, "takeover");
+});
+
+/** What makes JavaScript see each request; the connections come back at once or with the next request. */
+const LOOKS = {
+  "a middleware": ({ io }, see) =>
+    io.engine.use((req, res, next) => {
+      see();
+      next();
+    }),
+  '"headers" listeners': ({ io }, see) => io.engine.on("headers", see),
+  '"request" listeners': ({ httpServer }, see) => httpServer.on("request", see),
+};
+
+for (const [name, look] of Object.entries(LOOKS)) {
+  test(`${name} see the requests of connections that workers had`, async (t) => {
+    const server = await serve(t, ours);
+    const { tell, url } = await join(server);
+    let seen = 0;
+    look(server, () => seen++);
+    for (let n = 1; n <= 3; n++) {
+      assert.equal((await tell.ask(url, { body: "42[1]" })).body, "ok");
+      assert.equal(seen, n);
+    }
+    await server.taken(1);
+  });
+}
+
+test("another origin is answered for itself", async (t) => {
+  const cors = { origin: ["http://a.example", "http://b.example"] };
+  const server = await serve(t, ours, { cors });
+  const { tell, url } = await join(server, { headers: { Origin: "http://a.example" } });
+  for (const origin of ["http://b.example", "http://a.example", "http://c.example"]) {
+    const { head } = await tell.ask(url, { headers: { Origin: origin }, body: "42[1]" });
+    const allowed = /^Access-Control-Allow-Origin: (.+)$/m.exec(head)?.[1];
+    assert.equal(allowed, cors.origin.includes(origin) ? origin : undefined);
+  }
+});
+
+test("functions that decide are asked for each request", async (t) => {
+  const options = [
+    { cors: { origin: (_, done) => done(null, true) } },
+    { cors: (req, done) => done(null, { origin: true }) },
+    { httpCompression: { threshold: 0, level: 1 } },
+  ];
+  for (const option of options) {
+    const server = await serve(t, ours, option);
+    const connection = await server.dial();
+    const { sid } = JSON.parse((await connection.ask(POLLING)).body.slice(1));
+    await connection.ask(`${POLLING}&sid=${sid}`, { body: "40" });
+    assert.equal(server.io.engine.takeover.size, 0);
+  }
+});
+
+test("idle connections are closed after the server's keepAliveTimeout", async (t) => {
+  const server = await serve(t, ours);
+  server.httpServer.keepAliveTimeout = 1; // and Node's own second
+  const { ask, tell, answers } = await join(server);
+  for (const { head } of answers) assert.match(head, /^Keep-Alive: timeout=0$/m);
+  for (const connection of [ask, tell]) {
+    await eventually(() => connection.ended, "the end of the connection");
+  }
+  await server.taken(0);
+});
+
+for (const [name, close] of Object.entries({
+  "io.close()": ({ io }) => io.close(),
+  "httpServer.close() and closeAllConnections()": ({ httpServer }) =>
+    new Promise((resolve) => {
+      httpServer.close(resolve);
+      httpServer.closeAllConnections();
+    }),
+})) {
+  test(`${name} ends the connections that workers have`, async (t) => {
+    const server = await serve(t, ours);
+    const { ask, tell, url, socket } = await join(server);
+    const gone = until(socket, "disconnect");
+    ask.send(url);
+    await eventually(() => socket.conn.transport.writable, "a poll");
+    await within(Promise.resolve(close(server)), "the end");
+    await gone;
+    await eventually(() => ask.ended && tell.ended, "the ends of the connections");
+    assert.equal(server.io.engine.takeover.size, 0);
+  });
+}
+
+test("httpServer.close() waits for an answer, and closes the connection behind it", async (t) => {
+  const server = await serve(t, ours);
+  const { ask, tell, url, socket } = await join(server);
+  ask.send(url);
+  await eventually(() => socket.conn.transport.writable, "a poll");
+  let closed = false;
+  server.httpServer.close(() => (closed = true));
+  await eventually(() => tell.ended, "the end of the idle connection");
+  assert.equal(closed, false);
+  socket.emit("last");
+  assert.equal((await ask.answer()).body, '42["last"]');
+  await eventually(() => closed && ask.ended, "the end");
+});
+
+test(
+  "a blocked event loop loses no polling client and no event",
+  { timeout: 60_000 },
+  async (t) => {
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), "blocked-"));
+    t.after(() => fs.rmSync(directory, { recursive: true }));
+    const release = path.join(directory, "release");
+    const server = spawn("blocked-server", ours, { args: [release] });
+    t.after(server.kill);
+    const { port } = await server.message();
+    const clients = [];
+    for (let n = 0; n < 10; n++) {
+      const client = connect(`http://127.0.0.1:${port}`, {
+        transports: ["polling"],
+        forceNew: true,
+        reconnection: false,
+        agent: new http.Agent({ keepAlive: true, maxSockets: 2 }),
+      });
+      t.after(() => client.disconnect());
+      await until(client, "connect");
+      clients.push(client);
+    }
+    // Answers to pings and events: both connections of each client have been used.
+    await Promise.all(clients.map((client) => within(client.emitWithAck("got"), "an ack")));
+    clients[0].emit("block");
+    await server.message();
+    // Longer than any silence that is allowed.
+    await Promise.all(
+      clients.map(async (client) => {
+        for (let n = 0; n < 8; n++) {
+          client.emit("n", n);
+          await until(client.io.engine, "ping");
+        }
+      }),
+    );
+    fs.writeFileSync(release, "");
+    for (const client of clients) {
+      const [got, lost] = await within(
+        new Promise((resolve) => client.emit("got", (...args) => resolve(args))),
+        "what came",
+      );
+      assert.deepEqual([got, lost], [[0, 1, 2, 3, 4, 5, 6, 7], 0]);
+    }
+  },
+);
+
+/** How many sockets this process has. */
+function sockets() {
+  const links = fs.readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return fs.readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return ""; // that of the list itself
+    }
+  });
+  return links.filter((link) => link.startsWith("socket:")).length;
+}
+
+test("no descriptor is left behind", { skip: process.platform !== "linux" }, async (t) => {
+  const server = await serve(t, ours, {}, (req, res) => res.end("app"));
+  const before = sockets();
+  for (let n = 0; n < 50; n++) {
+    const { ask, tell, url } = await join(server);
+    await tell.ask("/app");
+    await tell.ask(url, { body: "1" });
+    ask.destroy();
+    tell.destroy();
+    await server.taken(0);
+  }
+  await eventually(() => sockets() <= before, "the descriptors of before");
+});

@@ -1,0 +1,301 @@
+"use strict";
+
+const { channel } = require("node:diagnostics_channel");
+const { EventEmitter } = require("node:events");
+const http = require("node:http");
+const net = require("node:net");
+const debug = require("debug")("engine:polling");
+const debugEngine = require("debug")("engine");
+const { Record } = require("./bridge");
+const { DEFAULT_THRESHOLD } = require("./compression");
+const { descriptorOf } = require("./descriptor");
+const { trackListener } = require("./http-listeners");
+
+/** @typedef {import("./engine").Engine} Engine */
+
+const REQUEST_START = channel("http.server.request.start");
+/** What Node.js adds to keepAliveTimeout before it closes, where it is no property of the server. */
+const KEEP_ALIVE_BUFFER = 1000; // ms
+
+/**
+ * A connection whose polling requests a worker answers. It still counts as a connection of its HTTP server.
+ *
+ *     taken ──closed by the worker──► gone
+ *       └──given back, with bytes──► a new socket of the HTTP server
+ */
+class TakenConnection {
+  /**
+   * @param {PollingTakeover} takeover
+   * @param {any} server the HTTP server
+   */
+  constructor(takeover, server) {
+    this.takeover = takeover;
+    this.server = server;
+    const bridge = takeover.engine.bridge();
+    this.bridge = bridge;
+    this.token = bridge.addDoor(this);
+    bridge.retain();
+    takeover.engine.hold();
+    takeover.size++;
+    server._connections++; // the socket, when destroyed, takes one off
+  }
+
+  /**
+   * @param {number} kind
+   * @param {any} _first
+   * @param {any} _second
+   * @param {Buffer} [bytes]
+   */
+  onrecord(kind, _first, _second, bytes) {
+    if (kind === Record.GIVEN_BACK) this.comeBack(/** @type {Buffer} */ (bytes));
+    else this.end();
+  }
+
+  /** The connection is closed. */
+  end() {
+    this.forget();
+    this.server._connections--;
+    this.server._emitCloseIfDrained();
+  }
+
+  /** @private */
+  forget() {
+    this.bridge.doors.delete(this.token);
+    this.bridge.release();
+    this.takeover.size--;
+    this.takeover.engine.letGo();
+  }
+
+  /**
+   * The worker does not answer what stands in `bytes`: from here on all is as if the connection had come now.
+   *
+   * @param {Buffer} bytes
+   * @private
+   */
+  comeBack(bytes) {
+    const { server } = this;
+    debug("a connection is given back");
+    let socket;
+    try {
+      const fd = this.bridge.native.takeDescriptor(this.token);
+      socket = /** @type {any} */ (
+        new net.Socket({
+          fd,
+          allowHalfOpen: server.allowHalfOpen,
+          readable: true,
+          writable: true,
+        })
+      );
+    } catch (error) {
+      debug("the connection is lost: %s", error); // nothing can be read from it
+      this.end();
+      return;
+    }
+    // it is counted already, and takes itself off when it is closed
+    socket.server = server;
+    socket._server = server;
+    if (server.keepAlive) socket.setKeepAlive(true, server.keepAliveInitialDelay);
+    socket.setNoDelay(true);
+    this.forget();
+    server.emit("connection", socket);
+    socket.emit("data", bytes);
+  }
+}
+
+/**
+ * Moves connections to the workers that polling requests come by.
+ *
+ * Node.js accepts a connection and answers its first request of ours. When that is done and nothing else has come, the
+ * connection is idle: then its descriptor is duplicated for the worker of the session, and Node.js closes its own. The worker
+ * answers the plain requests that follow by itself, and gives the connection back when one is not plain.
+ */
+class PollingTakeover {
+  /** @param {Engine} engine */
+  constructor(engine) {
+    this.engine = engine;
+    /** connections that workers have */
+    this.size = 0;
+    /** @private @type {WeakMap<object, string>} the path on each HTTP server */
+    this._paths = new WeakMap();
+  }
+
+  /**
+   * @param {any} server an HTTP server that the engine is attached to
+   * @param {string} path the beginning of the paths that are ours
+   */
+  attach(server, path) {
+    this._paths.set(server, path);
+    // another listener may want to see what comes
+    server.on("newListener", (/** @type {any} */ name) => {
+      if (name === "request") this.recall();
+    });
+  }
+
+  /** Asks for all connections back: somebody wants to see the requests. */
+  recall() {
+    if (this.size > 0) this.engine.bridge().native.recallPolling(this.engine.nativeId());
+  }
+
+  /**
+   * Looks at a request that is about to be answered: maybe its connection can be moved then.
+   *
+   * @param {any} req
+   * @param {any} res
+   * @param {string} sid its session
+   */
+  offer(req, res, sid) {
+    const server = req.socket?.server;
+    if (server === undefined || !this.isPossible(server, req, res)) return;
+    res.once("finish", () => process.nextTick(() => this.take(server, req, sid)));
+  }
+
+  /**
+   * @param {any} server
+   * @param {any} req
+   * @param {any} res
+   * @returns {boolean} whether nobody but us has to do with the requests of this connection
+   * @private
+   */
+  isPossible(server, req, res) {
+    const { engine } = this;
+    const { cors, httpCompression } = engine.opts;
+    return (
+      this._paths.has(server) &&
+      req.socket._server === server && // accepted by it, and not replayed into it
+      res.shouldKeepAlive &&
+      res.sendDate &&
+      req.httpVersionMinor === 1 &&
+      engine.handlesAlone() &&
+      (!cors || isConstant(cors)) &&
+      (typeof httpCompression !== "object" || onlyThreshold(httpCompression)) &&
+      !debug.enabled &&
+      !debugEngine.enabled &&
+      !REQUEST_START.hasSubscribers &&
+      server.emit === EventEmitter.prototype.emit && // instrumentations replace it
+      server.listenerCount("request") === 1 &&
+      server.timeout === 0 &&
+      !server.maxRequestsPerSocket &&
+      Object.getPrototypeOf(res) === http.ServerResponse.prototype
+    );
+  }
+
+  /**
+   * @param {any} server
+   * @param {any} req
+   * @param {string} sid
+   * @private
+   */
+  take(server, req, sid) {
+    const { socket } = req;
+    const { engine } = this;
+    if (!isQuiet(socket) || engine.clients[sid]?.transportName !== "polling") return;
+    const descriptor = descriptorOf(socket);
+    if (descriptor < 0 || engine.isClosed() || !server.listening) return;
+    const taken = new TakenConnection(this, server);
+    const listener = trackListener(server, taken.bridge);
+    let done = false;
+    try {
+      done = taken.bridge.native.adoptPolling(
+        engine.nativeId(),
+        taken.token,
+        sid,
+        descriptor,
+        listener,
+        this.profile(server, req),
+      );
+    } catch (error) {
+      debug("the connection can't be taken over: %s", error); // no descriptor is free
+    }
+    if (done) socket.destroy();
+    else taken.end();
+  }
+
+  /**
+   * @param {any} server
+   * @param {any} req
+   * @returns {any} what the worker needs to know to answer as Node.js would
+   * @private
+   */
+  profile(server, req) {
+    const { cors, httpCompression } = this.engine.opts;
+    const keepAlive = server.keepAliveTimeout;
+    const origin = req.headers.origin ?? "";
+    return {
+      path: this._paths.get(server),
+      origin: cors ? origin : undefined,
+      lines: cors ? crossOriginLines(this.engine.middlewares[0], origin) : "",
+      keepAlive: keepAlive ? Math.floor(keepAlive / 1000) : undefined,
+      idleTimeout: keepAlive && keepAlive + (server.keepAliveTimeoutBuffer ?? KEEP_ALIVE_BUFFER),
+      requestTimeout: server.requestTimeout,
+      maxHead: server.maxHeaderSize || http.maxHeaderSize,
+      compressFrom: compressFrom(httpCompression),
+    };
+  }
+}
+
+/**
+ * @param {any} socket
+ * @returns {boolean} whether nothing is going on: all is written, and nothing of a next request has come
+ */
+function isQuiet(socket) {
+  const { parser } = socket;
+  return (
+    !socket.destroyed &&
+    socket.readable &&
+    !socket.isPaused() &&
+    !socket._httpMessage &&
+    socket.readableLength === 0 &&
+    socket._handle?.writeQueueSize === 0 &&
+    // the age of the request that is being parsed; 0 when there is none
+    parser?.duration?.() === 0
+  );
+}
+
+/**
+ * @param {any} option `cors`
+ * @returns {boolean} whether the headers depend on nothing but the request's `Origin`
+ */
+function isConstant(option) {
+  return (
+    typeof option !== "function" &&
+    Object.values(option).every((value) => typeof value !== "function")
+  );
+}
+
+/** @param {object} option `httpCompression` */
+function onlyThreshold(option) {
+  return Object.keys(option).every((key) => key === "threshold");
+}
+
+/**
+ * @param {any} option `httpCompression`
+ * @returns {number | undefined} bytes of the answers that are compressed, at least
+ */
+function compressFrom(option) {
+  if (!option) return undefined;
+  const { threshold } = option;
+  if (threshold === undefined) return 0;
+  return typeof threshold === "number" ? threshold : DEFAULT_THRESHOLD;
+}
+
+/**
+ * @param {Function} middleware that of the option `cors`
+ * @param {string} origin
+ * @returns {string} the headers that it sets for GET and POST requests from there
+ */
+function crossOriginLines(middleware, origin) {
+  /** @type {Map<string, [string, any]>} */
+  const headers = new Map();
+  const res = {
+    getHeader: (/** @type {string} */ name) => headers.get(name.toLowerCase())?.[1],
+    setHeader: (/** @type {string} */ name, /** @type {any} */ value) =>
+      headers.set(name.toLowerCase(), [name, value]),
+  };
+  const req = { method: "GET", headers: origin === "" ? {} : { origin } };
+  middleware(req, res, () => {});
+  let lines = "";
+  for (const [name, value] of headers.values()) lines += `${name}: ${value}\r\n`;
+  return lines;
+}
+
+module.exports = { PollingTakeover };
