@@ -1,0 +1,67 @@
+"use strict";
+
+// A server over the stand-in of the addon, and clients that are nothing but records.
+
+const http = require("node:http");
+const { Record } = require("../../lib/bridge.js");
+
+require("./native.js").install();
+const { Server } = require("../../index.js");
+
+const WEBSOCKET = 1; // the form of a session in its OPEN record
+
+/** Waits until all that was begun has been done: records have ticks of their own, operations leave at the end of one. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Handles that have been given out: there is one bridge in the process, whatever the number of servers. */
+let opened = 0;
+
+/** A server without a port. */
+class World {
+  /** @param {object} [options] of the server */
+  constructor(options) {
+    this.io = new Server(http.createServer(), options);
+    this.server = this.io.engine.nativeId();
+    this.bridge = this.io.engine.bridge();
+    this.native = this.bridge.native;
+  }
+
+  /** @param {number} count @returns {number[]} handles that nobody has */
+  handles(count) {
+    return Array.from({ length: count }, () => opened++ << 4);
+  }
+
+  /** @param {readonly number[]} handles @returns {string} the records of as many clients that join "/" */
+  connecting(handles) {
+    const records = handles.flatMap((handle) => [
+      [Record.OPEN, handle, this.server, `session-${handle}`, WEBSOCKET, 0],
+      [Record.CONNECT, handle, "/", {}],
+    ]);
+    return JSON.stringify(records);
+  }
+
+  /** @param {readonly number[]} handles @returns {string} the records of the end of these clients */
+  closing(handles) {
+    return JSON.stringify(handles.map((handle) => [Record.CLOSED, handle, "transport close", ""]));
+  }
+
+  /**
+   * @param {number} count
+   * @returns {Promise<{ handles: number[], sockets: any[] }>} so many clients, in "/"
+   */
+  async connect(count) {
+    const handles = this.handles(count);
+    this.native.give(this.connecting(handles));
+    await settled();
+    return { handles, sockets: handles.map((handle) => this.bridge.session(handle)._client.root) };
+  }
+
+  /** Ends all clients, so that nothing keeps the process. */
+  async close() {
+    const open = [...this.bridge.sessions()];
+    this.native.give(this.closing(open.map((session) => session._handle)));
+    await settled();
+  }
+}
+
+module.exports = { World, settled };

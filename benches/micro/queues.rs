@@ -1,0 +1,86 @@
+//! The queues between JavaScript and the workers, and to a peer.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use ferrosocket::engineio::{Dialect, Protocol};
+use ferrosocket::net::command::{Batch, Command, Mailbox, Operation, Outgoing};
+use ferrosocket::net::inbox::Inbox;
+use ferrosocket::net::record::Kind;
+use ferrosocket::net::shared_frames::SharedFrames;
+use ferrosocket::net::write_queue::WriteQueue;
+
+use crate::harness::Suite;
+use crate::samples::{SIZES, event};
+
+/// Records or operations that go together.
+const BATCH: u32 = 100;
+/// The worker that the records come from.
+const WORKER: usize = 0;
+
+pub(crate) fn cases(suite: &mut Suite) {
+    let text = event(32);
+    inbox(suite, "queues: one of 100 events of 32 B up, pushed and taken", move |inbox, handle| {
+        inbox.push(WORKER, |record| {
+            record.kind(Kind::Event).number(handle).raw("-1").raw(&text[1..]);
+        });
+    });
+    inbox(suite, "queues: one of 100 buffers of 1 KiB up, pushed and taken", |inbox, handle| {
+        inbox.push(WORKER, |record| {
+            record.kind(Kind::RawMessage).number(handle).buffer(vec![7; 1 << 10]);
+        });
+    });
+    let text = event(32);
+    mailbox(
+        suite,
+        "queues: one of 100 texts of 32 B down, posted and drained",
+        move |batch, slot| {
+            batch.send_text(slot, 0, text.as_bytes());
+        },
+    );
+    mailbox(suite, "queues: one of 100 commands down, posted and drained", |batch, slot| {
+        batch.command(Command::Release { slot });
+    });
+    for (len, size) in SIZES {
+        let messages = [Outgoing::Text(Bytes::from(event(len)))];
+        suite.case(format!("queues: frame a broadcast of {size}"), move || {
+            let frames = SharedFrames::new(black_box(&messages));
+            frames.of(Dialect::from(Protocol::V4))[0].clone()
+        });
+    }
+    for (len, size) in SIZES {
+        let (mut queue, frame) = (WriteQueue::default(), Bytes::from(event(len)));
+        let mut spare = Some(Vec::new());
+        suite.case(format!("queues: queue a shared frame of {size}, written at once"), move || {
+            queue.append_shared(black_box(&frame), || spare.take().unwrap_or_default());
+            spare = queue.advance(frame.len());
+        });
+    }
+}
+
+fn inbox(suite: &mut Suite, name: &str, push: impl Fn(&Inbox, u32) + 'static) {
+    let (inbox, mut recycled) = (Inbox::new(|| ()), String::new());
+    suite.batch(name, BATCH, move || {
+        for handle in 0..BATCH {
+            push(&inbox, handle);
+        }
+        inbox.announce(WORKER);
+        let (batch, _) = inbox.take(std::mem::take(&mut recycled));
+        recycled = batch.text;
+        batch.buffers
+    });
+}
+
+fn mailbox(suite: &mut Suite, name: &str, append: impl Fn(&mut Batch, u32) + 'static) {
+    let (mailbox, mut written, mut read) = (Mailbox::default(), Batch::default(), Batch::default());
+    suite.batch(name, BATCH, move || {
+        for slot in 0..BATCH {
+            append(&mut written, slot);
+        }
+        mailbox.post(&mut written);
+        assert!(mailbox.take(&mut read));
+        read.drain(|operation: Operation<'_>| {
+            black_box(operation);
+        });
+    });
+}
