@@ -1,8 +1,11 @@
 "use strict";
 
 const { Adapter } = require("socket.io-adapter");
-const { encode } = require("./encoder");
+const { encodeForWorker } = require("./encoder");
+const { joined } = require("./long-text");
 const { NO_COMPRESS, TARGET_CONNECTION, VOLATILE } = require("./ops");
+
+/** @typedef {import("./long-text").LongText} LongText */
 
 /** @typedef {import("./ops").Ops} Ops */
 
@@ -240,26 +243,30 @@ class NativeAdapter extends Adapter {
 
   /**
    * @param {any} packet gets its namespace
-   * @returns {string | any[]} a text, or the messages that the packet is made of
+   * @returns {string | LongText | any[]} a text, or the messages that the packet is made of
    */
   encode(packet) {
     const { nsp } = this;
     packet.nsp = nsp.name;
     if (nsp.server._foreignParser) return nsp.server.encoder.encode(packet);
-    return encode(packet.type, nsp.name, packet.id, packet.data);
+    return encodeForWorker(packet.type, nsp.name, packet.id, packet.data);
   }
 
   /**
    * Shows a packet to those who want to see it, and sends it.
    *
    * @param {any} packet
-   * @param {string | any[]} encoded what encode() made of it
+   * @param {string | LongText | any[]} encoded what encode() made of it
    * @param {any} opts { rooms, except, flags }
    */
   deliver(packet, encoded, opts) {
     const flags = flagsOf(opts.flags);
     if (this.isShown) {
-      const options = this.isWatched() ? packetOptions(encoded, opts.flags) : undefined;
+      let options;
+      if (this.isWatched()) {
+        encoded = joined(encoded);
+        options = packetOptions(encoded, opts.flags);
+      }
       this.forEach(opts, (socket) => {
         socket.notifyOutgoingListeners(packet);
         if (options !== undefined) socket.client.conn.showOutgoing(encoded, flags, options);
@@ -280,9 +287,13 @@ class NativeAdapter extends Adapter {
       return;
     }
     packet.id = this.nsp._ids++;
-    const encoded = this.encode(packet);
+    let encoded = this.encode(packet);
     const flags = flagsOf(opts.flags);
-    const options = this.isWatched() ? packetOptions(encoded, opts.flags) : undefined;
+    let options;
+    if (this.isWatched()) {
+      encoded = joined(encoded);
+      options = packetOptions(encoded, opts.flags);
+    }
     let count = 0;
     this.forEach(opts, (socket) => {
       count++;
@@ -317,7 +328,7 @@ class NativeAdapter extends Adapter {
   }
 
   /**
-   * @param {string | any[]} encoded
+   * @param {string | LongText | any[]} encoded
    * @param {number} flags
    * @param {any} opts
    * @private
@@ -363,7 +374,7 @@ function flagsOf(flags) {
 /**
  * What listeners of "packetCreate" see as the options of a broadcast packet.
  *
- * @param {string | any[]} encoded
+ * @param {any} encoded a text, or the messages that the packet is made of
  * @param {any} [flags]
  * @returns {any}
  */

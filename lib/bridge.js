@@ -18,6 +18,7 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @property {(server: number) => void} closeServer
  * @property {() => string} take
  * @property {() => Buffer[]} takeBuffers
+ * @property {() => string[]} takeTexts
  * @property {(ops: Buffer, length: number) => void} flush
  * @property {(server: number, sid: string) => number} lookup
  * @property {(server: number, token: number, sid: string, dialect: number, jsonp?: string) => void} openPolling
@@ -234,7 +235,9 @@ class Bridge {
     switch (kind) {
       case Record.EVENT:
       case Record.ACK: {
-        const attachments = record.length > 5 ? buffers.next(record[5]) : null;
+        const attachments = record.length > 5 && record[5] > 0 ? buffers.next(record[5]) : null;
+        // taken whoever wants them, too
+        for (let i = 6; i < record.length; i++) record[3][record[i]] = buffers.text();
         const session = this.session(record[1]);
         if (session === undefined) return;
         session.onpacket(
@@ -317,7 +320,7 @@ class Bridge {
   }
 }
 
-/** The buffers that the records of one batch refer to, fetched only when one does. */
+/** The buffers and long strings that the records of one batch refer to, fetched only when one does. */
 class Buffers {
   /** @param {Native} native */
   constructor(native) {
@@ -325,6 +328,15 @@ class Buffers {
     /** @type {Buffer[] | null} */
     this.list = null;
     this.at = 0;
+    /** @type {string[] | null} */
+    this.texts = null;
+    this.textAt = 0;
+  }
+
+  /** @returns {string} */
+  text() {
+    this.texts ??= this.native.takeTexts();
+    return this.texts[this.textAt++];
   }
 
   /** @returns {Buffer} */

@@ -4,11 +4,13 @@ const debug = require("debug")("socket.io:client");
 const { Conn } = require("./conn");
 const { reconstruct } = require("./decoder");
 const { flagsOf } = require("./adapter");
-const { encode } = require("./encoder");
+const { encode, encodeForWorker } = require("./encoder");
 const { MESSAGES } = require("./errors");
+const { joined } = require("./long-text");
 const { PacketType } = require("./packet");
 const { trace } = require("./trace");
 
+/** @typedef {import("./long-text").LongText} LongText */
 /** @typedef {import("./packet").Packet} Packet */
 /** @typedef {import("./socket").Socket} Socket */
 
@@ -308,7 +310,7 @@ class Client {
     }
     const encoded =
       this._foreignEncoder === undefined
-        ? encode(type, nsp, id, data)
+        ? (this._native ? encodeForWorker : encode)(type, nsp, id, data)
         : this._foreignEncoder.encode(packetOf(type, data, id, nsp));
     if (this._native) conn.sendEncoded(encoded, flags);
     else this.writeToEngine(encoded, { volatile: (flags & 1) !== 0, compress: (flags & 2) === 0 });
@@ -317,11 +319,11 @@ class Client {
   /**
    * Sends a packet that has been encoded before.
    *
-   * @param {string | any[]} encoded a text, or the messages that the packet is made of
+   * @param {string | LongText | any[]} encoded a text, or the messages that the packet is made of
    */
   sendEncoded(encoded) {
     if (this._native) this.conn.sendEncoded(encoded, 0);
-    else this.writeToEngine(encoded, { compress: true });
+    else this.writeToEngine(joined(encoded), { compress: true });
   }
 
   /**

@@ -6,6 +6,7 @@ const { NO_COMPRESS, VOLATILE } = require("./ops");
 const { Outbox } = require("./outbox");
 const { Record } = require("./bridge");
 const { isBinary } = require("./encoder");
+const { joined } = require("./long-text");
 const trace = require("./engine-trace");
 const { transportError } = require("./errors");
 const { writePacket } = require("./engine-packet");
@@ -15,6 +16,7 @@ const { Transport } = require("./transport");
 const { WatchedEmitter } = require("./watched-emitter");
 
 /** @typedef {import("./bridge").Bridge} Bridge */
+/** @typedef {import("./long-text").LongText} LongText */
 
 // what somebody listens to, beside the events that come anyway; the first two are asked of the worker
 const HEARTBEAT = 1;
@@ -244,15 +246,16 @@ class Conn extends WatchedEmitter {
   /**
    * Sends a Socket.IO packet.
    *
-   * @param {string | any[]} encoded a text, or the messages that the packet is made of
+   * @param {string | LongText | any[]} encoded a text, or the messages that the packet is made of
    * @param {number} flags VOLATILE, NO_COMPRESS
    * @param {any} [options] as given to the caller
    */
   sendEncoded(encoded, flags, options) {
     if (this.readyState !== "open") return;
-    if (this._watched & OUTGOING) this.showOutgoing(encoded, flags, options);
+    if (this._watched & OUTGOING) this.showOutgoing(joined(encoded), flags, options);
     if (typeof encoded === "string") this._bridge.ops.send(this._handle, flags, encoded);
-    else this._bridge.ops.sendBinary(this._handle, flags, encoded);
+    else if (Array.isArray(encoded)) this._bridge.ops.sendBinary(this._handle, flags, encoded);
+    else this._bridge.ops.sendLong(this._handle, flags, encoded);
   }
 
   /**

@@ -2,9 +2,11 @@
 
 const debug = require("debug")("socket.io-parser");
 const { PacketType } = require("./packet");
+const { hasLongString, writeLongText } = require("./long-text");
 const { trace } = require("./trace");
 
 /** @typedef {import("./packet").Packet} Packet */
+/** @typedef {import("./long-text").LongText} LongText */
 
 const withFile = typeof File === "function";
 
@@ -161,6 +163,32 @@ function encode(type, nsp, id, data, replacer) {
 }
 
 /**
+ * The same for a packet that nobody looks at before a worker gets it: long strings among the arguments of an event or
+ * an ack don't become JSON here.
+ *
+ * @param {number} type
+ * @param {string | undefined} nsp
+ * @param {number | undefined} id
+ * @param {any} data
+ * @returns {string | LongText | any[]} as of encode(); the text may be one that is not put together yet
+ */
+function encodeForWorker(type, nsp, id, data) {
+  if (!hasLongString(data) || trace.parser) return encode(type, nsp, id, data);
+  /** @type {any[]} */
+  const attachments = [];
+  const binary = hasBinary(data);
+  if (binary) {
+    data = deconstruct(data, attachments);
+    type = type === PacketType.EVENT ? PacketType.BINARY_EVENT : PacketType.BINARY_ACK;
+  }
+  const header = writeText(type, nsp, id, undefined, binary ? attachments.length : undefined);
+  const text = writeLongText(header, data) ?? header + JSON.stringify(data);
+  if (!binary) return text;
+  attachments.unshift(text);
+  return attachments;
+}
+
+/**
  * The encoder as adapters see it (`nsp.server.encoder`).
  */
 class Encoder {
@@ -182,4 +210,13 @@ class Encoder {
   }
 }
 
-module.exports = { Encoder, encode, encodeText, hasBinary, isBinary, toBytes, writeText };
+module.exports = {
+  Encoder,
+  encode,
+  encodeForWorker,
+  encodeText,
+  hasBinary,
+  isBinary,
+  toBytes,
+  writeText,
+};

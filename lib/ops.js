@@ -1,6 +1,7 @@
 "use strict";
 
 const { toBytes } = require("./encoder");
+const { LongText } = require("./long-text");
 const { trace } = require("./trace");
 
 const INITIAL_SIZE = 1 << 20; // bytes; pages that are never written cost no memory
@@ -32,6 +33,9 @@ const TARGET_CONNECTION = 0x80000000;
 /** Marks the length of a message as that of bytes instead of a text. */
 const BINARY = 0x80000000;
 
+/** Stands for the length of a text that comes in parts. */
+const PARTED = 0xffffffff;
+
 /**
  * How a packet is kept for those who come back.
  *
@@ -43,15 +47,15 @@ const BINARY = 0x80000000;
  */
 
 /**
- * @typedef {Buffer & { utf8Write(text: string, offset: number, length?: number): number }} Utf8Buffer
+ * @typedef {Buffer & Record<"utf8Write" | "latin1Write" | "ucs2Write", (text: string, offset: number) => number>} WritableBuffer
  */
 
 /**
  * @param {number} size
- * @returns {Utf8Buffer}
+ * @returns {WritableBuffer}
  */
 function allocate(size) {
-  return /** @type {Utf8Buffer} */ (Buffer.allocUnsafeSlow(size));
+  return /** @type {WritableBuffer} */ (Buffer.allocUnsafeSlow(size));
 }
 
 /**
@@ -145,6 +149,32 @@ class Ops {
   }
 
   /**
+   * Writes a text in parts.
+   *
+   * @param {number} at
+   * @param {LongText} text
+   * @returns {number} the position after it
+   */
+  longText(at, text) {
+    const { buffer } = this;
+    const { ascii, json, strings } = text;
+    at = this.u32(at, PARTED);
+    at = this.u32(at, text.characters + text.bytes);
+    at = this.u32(at, strings.length);
+    at = this.text(at, json[0]);
+    for (let i = 0; i < strings.length; i++) {
+      const string = strings[i];
+      buffer[at] = ascii[i] ? 0 : 1;
+      const length = ascii[i]
+        ? buffer.latin1Write(string, at + 5)
+        : buffer.ucs2Write(string, at + 5);
+      this.u32(at + 1, length);
+      at = this.text(at + 5 + length, json[i + 1]);
+    }
+    return at;
+  }
+
+  /**
    * Writes the messages of a packet.
    *
    * @param {number} at
@@ -160,11 +190,12 @@ class Ops {
 
   /**
    * @param {number} at
-   * @param {string | Uint8Array} message
+   * @param {string | LongText | Uint8Array} message
    * @returns {number} the position after it
    */
   message(at, message) {
     if (typeof message === "string") return this.text(at, message);
+    if (message instanceof LongText) return this.longText(at, message);
     at = this.u32(at, message.length | BINARY);
     this.buffer.set(message, at);
     return at + message.length;
@@ -199,6 +230,19 @@ class Ops {
   /**
    * @param {number} handle
    * @param {number} flags
+   * @param {LongText} text a Socket.IO packet
+   */
+  sendLong(handle, flags, text) {
+    let at = this.reserve(6 + longTextRoom(text));
+    this.buffer[at] = SEND;
+    at = this.u32(at + 1, handle);
+    this.buffer[at] = flags;
+    this.length = this.longText(at + 1, text);
+  }
+
+  /**
+   * @param {number} handle
+   * @param {number} flags
    * @param {any[]} parts the messages of a packet, texts and anything binary
    */
   sendBinary(handle, flags, parts) {
@@ -214,10 +258,10 @@ class Ops {
    * @param {number} flags
    * @param {number[]} to targets: rooms, or TARGET_CONNECTION | handle
    * @param {number[]} except targets
-   * @param {string | any[]} encoded a text, or the messages of a packet
+   * @param {string | LongText | any[]} encoded a text, or the messages of a packet
    */
   broadcast(flags, to, except, encoded) {
-    const messages = typeof encoded === "string" ? [encoded] : messagesOf(encoded);
+    const messages = Array.isArray(encoded) ? messagesOf(encoded) : [encoded];
     let at = this.reserve(10 + 4 * (to.length + except.length) + messagesRoom(messages));
     this.buffer[at] = BROADCAST;
     this.buffer[at + 1] = flags;
@@ -233,10 +277,10 @@ class Ops {
    * @param {number} flags
    * @param {readonly number[]} to targets; none: it is sent in another way
    * @param {readonly number[]} except targets
-   * @param {string | any[]} encoded a text, or the messages of a packet
+   * @param {string | LongText | any[]} encoded a text, or the messages of a packet
    */
   keep(kept, flags, to, except, encoded) {
-    const messages = typeof encoded === "string" ? [encoded] : messagesOf(encoded);
+    const messages = Array.isArray(encoded) ? messagesOf(encoded) : [encoded];
     const numbers = kept.rooms.length + kept.except.length + to.length + except.length;
     let at = this.reserve(30 + 4 * numbers + messagesRoom(messages));
     this.buffer[at] = KEEP;
@@ -424,6 +468,14 @@ function textRoom(text) {
 }
 
 /**
+ * @param {LongText} text
+ * @returns {number} enough bytes for it and what stands before its parts
+ */
+function longTextRoom(text) {
+  return 16 + text.characters * MAX_UTF8 + text.bytes;
+}
+
+/**
  * @param {any[]} parts texts and anything binary
  * @returns {any[]} texts and bytes
  */
@@ -431,7 +483,7 @@ function messagesOf(parts) {
   const messages = new Array(parts.length);
   for (let i = 0; i < parts.length; i++) {
     const part = parts[i];
-    messages[i] = typeof part === "string" ? part : toBytes(part);
+    messages[i] = typeof part === "string" || part instanceof LongText ? part : toBytes(part);
   }
   return messages;
 }
@@ -444,7 +496,8 @@ function messagesRoom(messages) {
   let size = 4;
   for (let i = 0; i < messages.length; i++) {
     const message = messages[i];
-    size += 4 + (typeof message === "string" ? textRoom(message) : message.length);
+    if (typeof message === "string") size += 4 + textRoom(message);
+    else size += message instanceof LongText ? longTextRoom(message) : 4 + message.length;
   }
   return size;
 }

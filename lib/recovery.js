@@ -120,7 +120,7 @@ class RecoveryAdapter extends NativeAdapter {
    * Stores a packet and sends it; in one operation, unless somebody wants to see it first.
    *
    * @param {any} packet
-   * @param {string | any[]} encoded what encode() made of it
+   * @param {string | import("./long-text").LongText | any[]} encoded what encode() made of it
    * @param {any} opts { rooms, except, flags }
    * @private
    */

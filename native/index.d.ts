@@ -179,6 +179,13 @@ export declare class Bridge {
   expireRecovery(log: number, oldest: number): ExpiredSessions | null
   /** The numbers of rooms that nothing kept refers to. */
   unusedRecoveryRooms(log: number): Array<number>
+  /**
+   * Takes the strings that the records of the last [`Bridge::take`] refer to, in order.
+   *
+   * # Errors
+   * When the engine can't make a string of that size.
+   */
+  takeTexts(): Array<string>
 }
 
 /** The answer to the offers of a client. */

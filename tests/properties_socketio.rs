@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ferrosocket::id::Handle;
 use ferrosocket::socketio::packet::decode;
-use ferrosocket::socketio::{Decoder, Limits, Packet, PacketType, Rooms, Target, Targets};
+use ferrosocket::socketio::{
+    Decoder, Limits, LongStrings, Packet, PacketType, Rooms, Target, Targets,
+};
 use proptest::prelude::*;
 
 const WORKERS: usize = 3;
@@ -115,6 +117,7 @@ proptest! {
             namespace: &namespace,
             id: id.as_deref(),
             payload: Some(&payload),
+            strings: LongStrings::NONE,
         };
         prop_assert_eq!(decode(&text), Ok(packet));
     }

@@ -1,7 +1,9 @@
 //! Packets whose attachments follow as binaries: in order, in time, within bounds.
 
 use ferrosocket::socketio::decoder::ATTACHMENT_TIMEOUT;
-use ferrosocket::socketio::{Completed, Decoded, Decoder, Limits, PacketType, ParseError};
+use ferrosocket::socketio::{
+    Completed, Decoded, Decoder, Limits, LongStrings, PacketType, ParseError,
+};
 
 const ONE: &str = r#"51-["a",{"_placeholder":true,"num":0}]"#;
 const TWO: &str = r#"62-/admin,7[{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]"#;
@@ -46,6 +48,7 @@ fn a_packet_is_complete_with_its_last_attachment() {
             namespace: "/".to_owned(),
             id: None,
             payload: ONE[3..].to_owned(),
+            strings: LongStrings::NONE,
             attachments: vec![vec![1, 2, 3]],
         }
     );

@@ -1,10 +1,16 @@
 //! Socket.IO protocol 5, "Packet encoding": each example, and what upstream's parser refuses.
 
 use ferrosocket::socketio::packet::{decode, decode_with};
-use ferrosocket::socketio::{Limits, Packet, PacketType, ParseError};
+use ferrosocket::socketio::{Limits, LongStrings, Packet, PacketType, ParseError};
 
-const CONNECT: Packet<'static> =
-    Packet { kind: PacketType::Connect, attachments: 0, namespace: "/", id: None, payload: None };
+const CONNECT: Packet<'static> = Packet {
+    kind: PacketType::Connect,
+    attachments: 0,
+    namespace: "/",
+    id: None,
+    payload: None,
+    strings: LongStrings::NONE,
+};
 const DISCONNECT: Packet<'static> = Packet { kind: PacketType::Disconnect, ..CONNECT };
 const EVENT: Packet<'static> = Packet { kind: PacketType::Event, ..CONNECT };
 const ACK: Packet<'static> = Packet { kind: PacketType::Ack, ..CONNECT };

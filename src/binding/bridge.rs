@@ -26,6 +26,7 @@ use crate::id::Handle;
 use crate::net::command::Command;
 use crate::net::inbox::Inbox;
 use crate::net::polling_profile::Profile;
+use crate::net::record::Batch;
 use crate::net::runtime::Runtime;
 use crate::net::server::{Environment, Server, Sessions};
 use crate::socketio::Limits;
@@ -46,10 +47,8 @@ pub struct Bridge {
     bridged: RefCell<FxHashMap<u32, usize>>,
     /// That of the connection which was handed over last.
     last_profile: RefCell<Option<Arc<Profile>>>,
-    /// Buffers of the batch that was taken last.
-    buffers: RefCell<Vec<Vec<u8>>>,
-    /// Text of the batch before: its memory serves the next one.
-    recycled: RefCell<String>,
+    /// The batch that was taken last: what its records refer to, and memory for the next one.
+    pub(super) batch: RefCell<Batch>,
 }
 
 impl fmt::Debug for Bridge {
@@ -96,8 +95,7 @@ impl Bridge {
             next_server: Cell::new(1),
             bridged: RefCell::default(),
             last_profile: RefCell::default(),
-            buffers: RefCell::default(),
-            recycled: RefCell::default(),
+            batch: RefCell::default(),
         })
     }
 
@@ -174,9 +172,8 @@ impl Bridge {
     /// When the engine can't make a string of that size.
     #[napi]
     pub fn take<'env>(&self, env: &'env Env) -> Result<JsString<'env>> {
-        let recycled = std::mem::take(&mut *self.recycled.borrow_mut());
+        let recycled = std::mem::take(&mut *self.batch.borrow_mut());
         let (batch, stalled) = self.environment.inbox.take(recycled);
-        *self.buffers.borrow_mut() = batch.buffers;
         if stalled != 0
             && let Some(runtime) = self.shared.runtime()
         {
@@ -190,14 +187,14 @@ impl Bridge {
         } else {
             env.create_string(&batch.text)
         };
-        *self.recycled.borrow_mut() = batch.text;
+        *self.batch.borrow_mut() = batch;
         text
     }
 
     /// Takes the buffers that the records of the last [`Bridge::take`] refer to, in order.
     #[napi]
     pub fn take_buffers(&self) -> Vec<Buffer> {
-        let buffers = std::mem::take(&mut *self.buffers.borrow_mut());
+        let buffers = std::mem::take(&mut self.batch.borrow_mut().buffers);
         buffers.into_iter().map(Buffer::from).collect()
     }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`bridge`] | the class [`bridge::Bridge`], what JavaScript sees |
 //! | [`ops`] | the batch down: rooms and targets are looked up here, on the JavaScript thread |
+//! | [`texts`] | long strings on their way up |
 //! | [`options`] | a server's options as they cross the border |
 //! | [`logs`] | the logs of connection state recovery |
 //! | [`recovery`] | what JavaScript asks of them by calls |
@@ -15,3 +16,4 @@ pub mod logs;
 pub mod ops;
 pub mod options;
 pub mod recovery;
+pub mod texts;

@@ -23,29 +23,34 @@
 //! `messages` are one message, a count, and so many more messages. The length before a message has
 //! its top bit set when the message is binary.
 //!
+//! A text of which some arguments are long strings comes in parts: all bits of its length are set,
+//! and then stand the bytes that it will take (about), the number of strings, JSON, and for each
+//! string its form (`u8`: 0 ASCII, 1 UTF-16), the string as it is, and the JSON behind it. The
+//! strings become JSON here: `JSON.stringify` would take 20 times as long for them.
+//!
 //! A target is a room, or a handle with the top bit set. Rooms live here, on the JavaScript
 //! thread: a broadcast is turned into snapshots of the members, one per worker, at its place in
 //! the order of operations. The rooms that a log of connection state recovery knows have numbers of
 //! their own.
+
+mod reader;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use self::reader::{Reader, Text};
 use super::error::BorderError;
 use super::logs::{Logs, Messages};
 use crate::id::Handle;
 use crate::net::command::{Batch, Command, Outgoing};
 use crate::net::runtime::Runtime;
-use crate::socketio::recovery::packets::{RoomList, StoredPacket};
+use crate::socketio::recovery::packets::StoredPacket;
 use crate::socketio::{Group, Rooms, Target};
 
-/// Set in a target that is one client and not a room.
-const SINGLE: u32 = 1 << 31;
-
-/// Set in the length of a message that is binary.
-const BINARY: u32 = 1 << 31;
+/// A text up to this size is copied once more, among others; a larger one is memory of its own.
+const COPY_LIMIT: usize = 8 << 10;
 
 /// Applies batches: keeps the rooms and the logs, and sorts operations by worker.
 #[derive(Debug, Default)]
@@ -78,7 +83,7 @@ impl Operations {
     /// # Errors
     /// When the batch does not follow the format; what came before the fault is carried out.
     pub fn apply(&mut self, batch: &[u8], runtime: Option<&Runtime>) -> Result<u32, BorderError> {
-        let mut reader = Reader { bytes: batch, at: 0 };
+        let mut reader = Reader::new(batch);
         let mut result = Ok(0);
         while !reader.is_empty() {
             let at = reader.at;
@@ -106,10 +111,7 @@ impl Operations {
     fn operation(&mut self, op: u8, reader: &mut Reader<'_>) -> Option<()> {
         match op {
             1 => {
-                let handle = reader.handle()?;
-                let flags = reader.u8()?;
-                let text = reader.bytes()?;
-                self.batch(handle)?.send_text(handle.slot(), flags, text);
+                self.send_text(reader)?;
             }
             2 => {
                 let handle = reader.handle()?;
@@ -198,6 +200,25 @@ impl Operations {
         Some(())
     }
 
+    /// Sends a packet without attachments to one client.
+    fn send_text(&mut self, reader: &mut Reader<'_>) -> Option<()> {
+        let handle = reader.handle()?;
+        let flags = reader.u8()?;
+        let slot = handle.slot();
+        match reader.text()? {
+            Text::Whole(text) => self.batch(handle)?.send_text(slot, flags, text),
+            Text::Parted(size) if size <= COPY_LIMIT => {
+                let batch = self.batch(handle)?;
+                batch.send_text_with(slot, flags, |out| reader.parts(out))?;
+            }
+            Text::Parted(size) => {
+                let messages = vec![reader.join(size)?];
+                self.command(handle, Command::Send { slot, flags, messages })?;
+            }
+        }
+        Some(())
+    }
+
     /// Sends a packet to whom it names; gives its messages.
     fn broadcast(&mut self, reader: &mut Reader<'_>) -> Option<Messages> {
         let flags = reader.u8()?;
@@ -238,93 +259,6 @@ impl Operations {
 
     fn command(&mut self, handle: Handle, command: Command) -> Option<()> {
         self.batch(handle)?.command(command);
-        Some(())
-    }
-}
-
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn is_empty(&self) -> bool {
-        self.at >= self.bytes.len()
-    }
-
-    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
-        let taken = self.bytes.get(self.at..self.at.checked_add(n)?)?;
-        self.at += n;
-        Some(taken)
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        self.take(1).map(|bytes| bytes[0])
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        let bytes = self.take(4)?;
-        Some(u32::from_le_bytes(bytes.try_into().ok()?))
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        let bytes = self.take(8)?;
-        Some(u64::from_le_bytes(bytes.try_into().ok()?))
-    }
-
-    fn handle(&mut self) -> Option<Handle> {
-        self.u32().map(Handle::from_raw)
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let len = self.u32()? as usize;
-        self.take(len)
-    }
-
-    fn message(&mut self) -> Option<Outgoing> {
-        let word = self.u32()?;
-        let data = Bytes::copy_from_slice(self.take((word & !BINARY) as usize)?);
-        Some(if word & BINARY == 0 { Outgoing::Text(data) } else { Outgoing::Binary(data) })
-    }
-
-    /// The messages that a packet is made of.
-    fn messages(&mut self) -> Option<Vec<Outgoing>> {
-        let mut messages = vec![self.message()?];
-        for _ in 0..self.u32()? {
-            messages.push(self.message()?);
-        }
-        Some(messages)
-    }
-
-    /// The same for several workers, or a log.
-    fn shared_messages(&mut self) -> Option<Messages> {
-        let first = self.message()?;
-        let more = self.u32()?;
-        if more == 0 {
-            return Some(Arc::new([first])); // the usual case, in one allocation
-        }
-        let mut messages = vec![first];
-        for _ in 0..more {
-            messages.push(self.message()?);
-        }
-        Some(messages.into())
-    }
-
-    fn rooms(&mut self) -> Option<RoomList> {
-        let count = self.u32()?;
-        (0..count).map(|_| self.u32()).collect()
-    }
-
-    fn targets(&mut self, targets: &mut Vec<Target>) -> Option<()> {
-        targets.clear();
-        for _ in 0..self.u32()? {
-            let target = self.u32()?;
-            targets.push(if target & SINGLE == 0 {
-                Target::Room(target)
-            } else {
-                Target::Socket(Handle::from_raw(target & !SINGLE))
-            });
-        }
         Some(())
     }
 }

@@ -363,6 +363,29 @@ impl Batch {
         self.bytes.extend_from_slice(text);
     }
 
+    /// Appends a text packet that `write` writes; nothing when that is `None`.
+    ///
+    /// # Panics
+    /// As [`send_text`](Self::send_text).
+    pub fn send_text_with(
+        &mut self,
+        slot: u32,
+        flags: u8,
+        write: impl FnOnce(&mut Vec<u8>) -> Option<()>,
+    ) -> Option<()> {
+        let before = self.bytes.len();
+        self.send_text(slot, flags, b"");
+        let start = self.bytes.len();
+        if write(&mut self.bytes).is_none() {
+            self.bytes.truncate(before);
+            return None;
+        }
+        let len = self.bytes.len() - start;
+        let len = u32::try_from(len).expect("a string of JavaScript is shorter than 4 GiB");
+        self.bytes[start - 4..start].copy_from_slice(&len.to_le_bytes());
+        Some(())
+    }
+
     /// Appends a command.
     pub fn command(&mut self, command: Command) {
         self.bytes.push(TAG_COMMAND);

@@ -5,6 +5,7 @@
 
 mod incoming;
 mod outgoing;
+mod records;
 mod responding;
 
 use std::cell::{Cell, RefCell};

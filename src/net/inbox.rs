@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::record::Record;
+use super::record::{Batch, Record};
 use crate::id::Handle;
 
 /// Bytes that may wait for JavaScript, over all connections, before workers stop reading.
@@ -29,27 +29,8 @@ pub const CONNECTION_LIMIT: usize = 4 << 20;
 /// Bytes that are announced at once, before the worker has looked at all sockets: so much work
 /// that JavaScript had better begin.
 const ANNOUNCE_FROM: usize = 4 << 10;
-/// A text buffer larger than this is given back after it is drained.
+/// A buffer larger than this is given back after it is drained.
 const KEEP_CAPACITY: usize = 1 << 20;
-
-/// What [`Inbox::take`] gives: records as JSON, and the buffers that they refer to, in order.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// A JSON array of records, or empty.
-    pub text: String,
-    /// Attachments and bodies, in record order.
-    pub buffers: Vec<Vec<u8>>,
-}
-
-impl Batch {
-    /// Appends the records of another worker.
-    fn append(&mut self, other: &mut Self) {
-        // Each begins with a bracket that nothing has closed yet.
-        self.text.push(',');
-        self.text.push_str(&other.text[1..]);
-        self.buffers.append(&mut other.buffers);
-    }
-}
 
 /// The queue of one worker. Alone on its cache lines: what one worker does slows no other.
 #[derive(Debug, Default)]
@@ -113,10 +94,10 @@ impl Inbox {
     pub fn push(&self, worker: usize, write: impl FnOnce(&mut Record<'_>)) -> usize {
         let lane = &self.lanes[worker];
         let mut queue = lane.lock();
-        let Batch { text, buffers } = &mut queue.batch;
+        let text = &mut queue.batch.text;
         let before = text.len();
         text.push(if text.is_empty() { '[' } else { ',' });
-        let mut record = Record::open(text, buffers);
+        let mut record = Record::open(&mut queue.batch);
         write(&mut record);
         let attached = record.close();
         let grown = queue.batch.text.len() - before + attached;
@@ -156,14 +137,11 @@ impl Inbox {
         }
     }
 
-    /// Takes everything that was announced. `recycled` is the text buffer of an earlier batch.
-    /// Gives the batch and the workers (one bit each) that wait for room.
-    pub fn take(&self, mut recycled: String) -> (Batch, u32) {
-        if recycled.capacity() > KEEP_CAPACITY {
-            recycled = String::new();
-        }
-        recycled.clear();
-        let mut batch = Batch { text: recycled, buffers: Vec::new() };
+    /// Takes everything that was announced. `recycled` is an earlier batch, of which only the memory
+    /// counts. Gives the batch and the workers (one bit each) that wait for room.
+    pub fn take(&self, recycled: Batch) -> (Batch, u32) {
+        let mut batch = recycled;
+        batch.clear(KEEP_CAPACITY);
         let mut lanes = self.announced.swap(0, Ordering::SeqCst);
         while lanes != 0 {
             self.take_lane(lanes.trailing_zeros() as usize, &mut batch);
@@ -182,7 +160,6 @@ impl Inbox {
             std::mem::swap(&mut queue.batch, batch);
         } else if !queue.batch.text.is_empty() {
             batch.append(&mut queue.batch);
-            queue.batch.text.clear();
         }
         // What was not announced goes along: its announcement finds nothing left to tell.
         queue.fresh = 0;
@@ -246,11 +223,11 @@ mod tests {
         inbox.announce(0);
         assert!(!inbox.has_news(0));
         assert_eq!(wakes.load(Ordering::Relaxed), 1);
-        let (batch, _) = inbox.take(String::new());
+        let (batch, _) = inbox.take(Batch::default());
         assert_eq!(batch.text, "[[30,1],[30,2],[30,4]]");
         assert_eq!(batch.buffers.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2, 4]);
         assert_eq!(inbox.bytes(), 0);
-        assert_eq!(inbox.take(batch.text).0.text, "");
+        assert_eq!(inbox.take(batch).0.text, "");
         push(&inbox, 0, 1);
         inbox.announce(0);
         assert_eq!(wakes.load(Ordering::Relaxed), 2);
@@ -264,7 +241,7 @@ mod tests {
         assert!(inbox.bytes() > ANNOUNCE_FROM);
         push(&inbox, 1, 1);
         // It leaves with the rest; nothing is left to be announced, and nobody is woken for nothing.
-        assert!(inbox.take(String::new()).0.text.ends_with(",[30,1]]"));
+        assert!(inbox.take(Batch::default()).0.text.ends_with(",[30,1]]"));
         inbox.announce(1);
         assert_eq!((wakes.load(Ordering::Relaxed), inbox.bytes()), (1, 0));
     }
@@ -276,7 +253,7 @@ mod tests {
         push(&inbox, 2, 1);
         inbox.announce(2);
         assert!(inbox.stall(2));
-        assert_eq!(inbox.take(String::new()).1, 1 << 2);
-        assert_eq!(inbox.take(String::new()).1, 0);
+        assert_eq!(inbox.take(Batch::default()).1, 1 << 2);
+        assert_eq!(inbox.take(Batch::default()).1, 0);
     }
 }

@@ -13,7 +13,7 @@
 //! | [`connection`] | one client: session, decoder, wires; what comes in and what is asked in files below |
 //! | [`wire`] | one WebSocket byte stream; reading and writing in files below |
 //! | [`polling_wire`] | one connection that polling requests come by; [`requesters`]: the table of them |
-//! | [`command`], [`inbox`], [`record`] | the queues down and up |
+//! | [`command`], [`inbox`], [`record`], [`texts`] | the queues down and up |
 //! | [`turn`] | when JavaScript is woken |
 //! | [`polling_profile`], [`request_name`], [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`adopt`] | what the name says |
 //!
@@ -35,6 +35,7 @@ pub mod requesters;
 pub mod runtime;
 pub mod server;
 pub mod shared_frames;
+pub mod texts;
 pub mod timers;
 pub mod turn;
 pub mod wire;

@@ -2,6 +2,40 @@
 
 use std::fmt::Write as _;
 
+use super::texts::Texts;
+use crate::socketio::{PacketType, Text};
+
+/// What [`super::inbox::Inbox::take`] gives: records as JSON, and what they refer to, in order.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// A JSON array of records, or empty.
+    pub text: String,
+    /// Attachments and bodies, in record order.
+    pub buffers: Vec<Vec<u8>>,
+    /// Long strings, in record order.
+    pub texts: Texts,
+}
+
+impl Batch {
+    /// Appends the records of another worker, and leaves it empty.
+    pub(super) fn append(&mut self, other: &mut Self) {
+        // Each begins with a bracket that nothing has closed yet.
+        self.text.push(',');
+        self.text.push_str(&other.text[1..]);
+        other.text.clear();
+        self.buffers.append(&mut other.buffers);
+        self.texts.append(&mut other.texts);
+    }
+
+    /// Empties it; keeps up to `capacity` bytes of each buffer.
+    pub(super) fn clear(&mut self, capacity: usize) {
+        self.text.clear();
+        self.text.shrink_to(capacity);
+        self.buffers.clear();
+        self.texts.clear(capacity);
+    }
+}
+
 /// Kinds of records, as numbers on the border. 0–4 are the Socket.IO packet types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -10,9 +44,10 @@ pub enum Kind {
     Connect = 0,
     /// `[1, handle, namespace]`
     Disconnect = 1,
-    /// `[2, handle, ackId, data, namespace?, attachments?]`; ackId −1: none
+    /// `[2, handle, ackId, data, namespace?, attachments?, index…]`; ackId −1: none; at each index
+    /// of the data belongs a text that travels beside
     Event = 2,
-    /// `[3, handle, ackId, data, namespace?, attachments?]`
+    /// `[3, handle, ackId, data, namespace?, attachments?, index…]`
     Ack = 3,
     /// `[4, handle, namespace]`
     ConnectError = 4,
@@ -58,20 +93,35 @@ pub enum Kind {
     GivenBack = 34,
 }
 
+impl From<PacketType> for Kind {
+    /// The kind of the record for a packet, whose attachments travel with it.
+    fn from(packet: PacketType) -> Self {
+        match packet {
+            PacketType::Connect => Self::Connect,
+            PacketType::Disconnect => Self::Disconnect,
+            PacketType::Event | PacketType::BinaryEvent => Self::Event,
+            PacketType::Ack | PacketType::BinaryAck => Self::Ack,
+            PacketType::ConnectError => Self::ConnectError,
+        }
+    }
+}
+
 /// One record being written.
 #[derive(Debug)]
 pub struct Record<'a> {
     text: &'a mut String,
     buffers: &'a mut Vec<Vec<u8>>,
+    texts: &'a mut Texts,
     start: usize,
     attached: usize,
 }
 
 impl<'a> Record<'a> {
-    pub(super) fn open(text: &'a mut String, buffers: &'a mut Vec<Vec<u8>>) -> Self {
+    pub(super) fn open(batch: &'a mut Batch) -> Self {
+        let Batch { text, buffers, texts } = batch;
         let start = text.len();
         text.push('[');
-        Self { text, buffers, start, attached: 0 }
+        Self { text, buffers, texts, start, attached: 0 }
     }
 
     pub(super) fn close(self) -> usize {
@@ -109,6 +159,12 @@ impl<'a> Record<'a> {
         self
     }
 
+    /// The place for JSON that the caller writes in parts; together they must be one valid value.
+    pub fn open_raw(&mut self) -> &mut String {
+        self.comma();
+        self.text
+    }
+
     /// A string, escaped.
     pub fn string(&mut self, s: &str) -> &mut Self {
         self.comma();
@@ -142,6 +198,13 @@ impl<'a> Record<'a> {
         self
     }
 
+    /// A text that travels beside the JSON.
+    pub fn text(&mut self, text: Text<'_>) -> &mut Self {
+        self.attached += text.bytes();
+        self.texts.push(text);
+        self
+    }
+
     fn comma(&mut self) {
         if self.text.len() > self.start + 1 {
             self.text.push(',');
@@ -155,12 +218,14 @@ mod tests {
 
     #[test]
     fn a_record_is_a_json_array() {
-        let (mut text, mut buffers) = (String::new(), Vec::new());
-        let mut record = Record::open(&mut text, &mut buffers);
+        let mut batch = Batch::default();
+        let mut record = Record::open(&mut batch);
         record.kind(Kind::Event).number(u32::MAX).raw("-1").raw("[\"a\"]");
         record.string("/a\"b\\c\u{1}é").buffer(vec![1, 2]);
-        assert_eq!(record.close(), 2);
+        record.text(Text::Utf16(vec![3]));
+        assert_eq!(record.close(), 4);
+        let text = &batch.text;
         assert_eq!(text, r#"[2,4294967295,-1,["a"],"/a\"b\\c\u0001é"]"#);
-        serde_json::from_str::<serde_json::Value>(&text).unwrap();
+        serde_json::from_str::<serde_json::Value>(text).unwrap();
     }
 }

@@ -6,9 +6,12 @@ use std::io::IoSlice;
 use bytes::{Buf as _, Bytes};
 
 /// A shared frame up to this size is copied behind what already waits: one buffer, one write.
-const COPY_LIMIT: usize = 2048;
+pub const COPY_LIMIT: usize = 2048;
 /// Bytes already written that a tail buffer may hold on to.
 const COMPACT_FROM: usize = 16 << 10;
+/// A tail below this size, such as the header of the frame that follows, does not take the whole
+/// buffer with it.
+const SMALL_TAIL: usize = 256;
 /// At most this many pieces go into one `writev`.
 pub const MAX_SLICES: usize = 32;
 
@@ -124,7 +127,11 @@ impl WriteQueue {
 
     /// Moves the tail behind the chunks, so that a shared chunk can follow it.
     fn seal_tail(&mut self) {
-        if self.tail.len() > self.written {
+        let waiting = &self.tail[self.written..];
+        if (1..SMALL_TAIL).contains(&waiting.len()) {
+            self.chunks.push_back(Bytes::copy_from_slice(waiting));
+            self.tail.clear();
+        } else if !waiting.is_empty() {
             let mut sealed = Bytes::from(std::mem::take(&mut self.tail));
             sealed.advance(self.written);
             self.chunks.push_back(sealed);

@@ -14,6 +14,7 @@
 
 use super::config::Limits;
 use super::error::ParseError;
+use super::long_string::LongStrings;
 use super::packet::{Packet, PacketType, decode_with};
 
 /// Milliseconds that a client may be silent in the middle of its attachments: one that stops there
@@ -40,6 +41,8 @@ pub struct Completed {
     pub id: Option<String>,
     /// Valid JSON with placeholders in it, not yet checked against `attachments`.
     pub payload: String,
+    /// See [`Packet::strings`].
+    pub strings: LongStrings,
     /// In the order in which they came; a placeholder's `num` is an index into it.
     pub attachments: Vec<Vec<u8>>,
 }
@@ -96,6 +99,7 @@ impl Decoder {
                 namespace: packet.namespace.to_owned(),
                 id: packet.id.map(str::to_owned),
                 payload: packet.payload.unwrap_or("[]").to_owned(),
+                strings: packet.strings,
                 // Not `with_capacity`: the number is the client's word.
                 attachments: Vec::new(),
             },

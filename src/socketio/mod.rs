@@ -4,6 +4,8 @@
 //! | file | tells |
 //! |---|---|
 //! | [`packet`] | what one packet says, its JSON checked but not parsed |
+//! | [`long_string`] | long strings among its arguments, which go beside the JSON |
+//! | [`json_string`] | strings as `JSON.stringify` writes them |
 //! | [`decoder`] | the packets of one client, and the attachments of the one under way |
 //! | [`rooms`] | rooms, and the targets of a broadcast |
 //! | [`recovery`] | what was sent lately, and who was lost lately |
@@ -16,6 +18,8 @@
 pub mod config;
 pub mod decoder;
 pub mod error;
+pub mod json_string;
+pub mod long_string;
 pub mod packet;
 pub mod recovery;
 pub mod rooms;
@@ -23,6 +27,7 @@ pub mod rooms;
 pub use config::Limits;
 pub use decoder::{Completed, Decoded, Decoder};
 pub use error::ParseError;
+pub use long_string::{LongStrings, Text};
 pub use packet::{Packet, PacketType};
 pub use recovery::Recovery;
 pub use rooms::{Group, RoomId, Rooms, Target, Targets};

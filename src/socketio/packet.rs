@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::config::Limits;
 use super::error::ParseError;
+use super::long_string::{LONG_STRING, LongStrings, check_array};
 
 /// Event names that a client may not send, since both sides give them another meaning.
 const RESERVED_EVENTS: [&str; 6] =
@@ -94,6 +95,8 @@ pub struct Packet<'a> {
     pub id: Option<&'a str>,
     /// Valid JSON of the right shape. Always there in an event or a binary packet.
     pub payload: Option<&'a str>,
+    /// The long strings among the arguments of an event or an ack.
+    pub strings: LongStrings,
 }
 
 /// Decodes one packet with the default limits.
@@ -128,10 +131,8 @@ pub fn decode_with<'a>(text: &'a str, limits: &Limits) -> Result<Packet<'a>, Par
         return Err(ParseError::InvalidPayload);
     }
     let payload = (!rest.is_empty()).then_some(rest);
-    if !is_payload_valid(kind, payload) {
-        return Err(ParseError::InvalidPayload);
-    }
-    Ok(Packet { kind, attachments, namespace, id, payload })
+    let strings = check_payload(kind, payload).ok_or(ParseError::InvalidPayload)?;
+    Ok(Packet { kind, attachments, namespace, id, payload, strings })
 }
 
 /// Takes `<number>-` off the front.
@@ -160,26 +161,41 @@ fn strip_zeros(digits: &str) -> &str {
     if kept.is_empty() && !digits.is_empty() { "0" } else { kept }
 }
 
-/// The rule of upstream's `isPayloadValid`, on text.
-fn is_payload_valid(kind: PacketType, payload: Option<&str>) -> bool {
+/// The rule of upstream's `isPayloadValid`, on text; `None` when it is broken.
+fn check_payload(kind: PacketType, payload: Option<&str>) -> Option<LongStrings> {
+    let none = LongStrings::NONE;
     let Some(json) = payload else {
         return match kind {
             PacketType::Connect
             | PacketType::Disconnect
             | PacketType::Ack
-            | PacketType::ConnectError => true,
-            PacketType::Event | PacketType::BinaryEvent | PacketType::BinaryAck => false,
+            | PacketType::ConnectError => Some(none),
+            PacketType::Event | PacketType::BinaryEvent | PacketType::BinaryAck => None,
         };
     };
     let value = json.trim_start_matches(JSON_SPACE);
     match kind {
-        PacketType::Connect => value.starts_with('{') && is_json(json),
-        PacketType::Disconnect => false,
-        PacketType::ConnectError => value.starts_with(['{', '"']) && is_json(json),
-        PacketType::Ack | PacketType::BinaryAck => value.starts_with('[') && is_json(json),
-        PacketType::Event | PacketType::BinaryEvent => {
-            value.strip_prefix('[').is_some_and(begins_with_event_name) && is_json(json)
+        PacketType::Connect => (value.starts_with('{') && is_json(json)).then_some(none),
+        PacketType::Disconnect => None,
+        PacketType::ConnectError => {
+            (value.starts_with(['{', '"']) && is_json(json)).then_some(none)
         }
+        PacketType::Ack | PacketType::BinaryAck => check_arguments(json, value.starts_with('[')),
+        PacketType::Event | PacketType::BinaryEvent => {
+            let elements = value.strip_prefix('[');
+            check_arguments(json, elements.is_some_and(begins_with_event_name))
+        }
+    }
+}
+
+/// `valid`: what the first characters of `json` say.
+fn check_arguments(json: &str, valid: bool) -> Option<LongStrings> {
+    if !valid {
+        None
+    } else if json.len() < LONG_STRING {
+        is_json(json).then_some(LongStrings::NONE)
+    } else {
+        check_array(json)
     }
 }
 

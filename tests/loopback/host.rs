@@ -16,9 +16,10 @@ use ferrosocket::net::command::{
     Adopt, AdoptedStream, Batch, BridgeEvent, Command, PollEvent, Purpose, UpgradeResponse,
 };
 use ferrosocket::net::inbox::Inbox;
+use ferrosocket::net::record;
 use ferrosocket::net::runtime::Runtime;
 use ferrosocket::net::server::{Environment, Server};
-use ferrosocket::socketio::Limits;
+use ferrosocket::socketio::{Limits, Text};
 use ferrosocket::websocket::handshake;
 use serde_json::Value;
 
@@ -59,6 +60,21 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// Puts long strings where they belong, as the JavaScript side does.
+    fn put_back<'a>(&mut self, texts: &mut impl Iterator<Item = Text<'a>>) {
+        if !matches!(self.kind(), EVENT | ACK) || self.fields.len() <= 6 {
+            return;
+        }
+        for index in self.fields.split_off(6) {
+            let text = match texts.next().expect("each index has its text") {
+                Text::Latin1(bytes) => bytes.iter().map(|&byte| char::from(byte)).collect(),
+                Text::Utf16(units) => String::from_utf16(&units).unwrap(),
+            };
+            let index = usize::try_from(index.as_u64().unwrap()).unwrap();
+            self.fields[3][index] = Value::String(text);
+        }
+    }
+
     pub(crate) fn kind(&self) -> u64 {
         self.number(0)
     }
@@ -337,7 +353,7 @@ impl Host {
 
     /// Takes what waits in the inbox, and tells the workers that had to stop reading.
     fn take(&self) {
-        let (batch, stalled) = self.environment.inbox.take(String::new());
+        let (mut batch, stalled) = self.environment.inbox.take(record::Batch::default());
         for worker in 0..self.runtime.workers() {
             if stalled & (1 << worker) != 0 {
                 self.command_to(worker, Command::Resume);
@@ -348,10 +364,11 @@ impl Host {
         }
         let arrays: Vec<Vec<Value>> = serde_json::from_str(&batch.text).unwrap();
         let mut buffers = batch.buffers.into_iter();
+        let mut texts = batch.texts.drain();
         for fields in arrays {
             let mut record = Record { fields, buffers: Vec::new() };
             let count = match record.kind() {
-                EVENT | ACK if record.fields.len() == 6 => record.number(5),
+                EVENT | ACK if record.fields.len() >= 6 => record.number(5),
                 RESPONSE => u64::from(matches!(record.number(3), 1 | 2)),
                 BRIDGE_WRITE | GIVEN_BACK => 1,
                 RAW => u64::from(record.fields.len() == 2),
@@ -360,10 +377,12 @@ impl Host {
             let count = usize::try_from(count).unwrap();
             record.buffers.extend(buffers.by_ref().take(count));
             assert_eq!(record.buffers.len(), count);
+            record.put_back(&mut texts);
             self.check_order(&record);
             self.records.borrow_mut().push_back(record);
         }
         assert_eq!(buffers.next(), None, "a buffer that no record refers to");
+        assert_eq!(texts.next(), None, "a text that no record refers to");
     }
 
     /// Between the end of a session and the next use of its handle, nothing comes for it.

@@ -10,7 +10,7 @@ use crate::net::command::PollEvent;
 use crate::net::context::Context;
 use crate::net::record::Kind;
 use crate::net::wire::{Carried as _, Wire};
-use crate::socketio::{self, Completed, Decoded, Decoder, PacketType, ParseError};
+use crate::socketio::{Decoded, Decoder, ParseError};
 
 impl Connection {
     /// Tells JavaScript of a packet that is not a message, if it wants to know.
@@ -73,16 +73,6 @@ impl Connection {
         Ok(())
     }
 
-    fn push_raw(&self, data: Data<'_>) {
-        self.push(|record| {
-            record.kind(Kind::RawMessage).number(self.handle.raw());
-            match data {
-                Data::Text(text) => record.string(text),
-                Data::Binary(bytes) => record.buffer(bytes.into_owned()),
-            };
-        });
-    }
-
     /// A packet breaks the Socket.IO protocol: the client hears nothing more.
     fn refuse_packet(&self, session: &mut Session, now: u64, error: &ParseError) {
         self.push(|record| {
@@ -90,52 +80,6 @@ impl Connection {
             record.string(&error.to_string());
         });
         session.close(now, false);
-    }
-
-    fn push_packet(&self, packet: &socketio::Packet<'_>) {
-        let handle = self.handle.raw();
-        self.push(|record| match packet.kind {
-            PacketType::Event | PacketType::BinaryEvent => {
-                record.kind(Kind::Event).number(handle).raw(packet.id.unwrap_or("-1"));
-                record.raw(packet.payload.unwrap_or("[]"));
-                if packet.namespace != "/" {
-                    record.string(packet.namespace);
-                }
-            }
-            PacketType::Ack | PacketType::BinaryAck => {
-                record.kind(Kind::Ack).number(handle).raw(packet.id.unwrap_or("-1"));
-                record.raw(packet.payload.unwrap_or("[]"));
-                if packet.namespace != "/" {
-                    record.string(packet.namespace);
-                }
-            }
-            PacketType::Connect => {
-                record.kind(Kind::Connect).number(handle).string(packet.namespace);
-                record.raw(packet.payload.unwrap_or("null"));
-            }
-            PacketType::Disconnect => {
-                record.kind(Kind::Disconnect).number(handle).string(packet.namespace);
-            }
-            PacketType::ConnectError => {
-                record.kind(Kind::ConnectError).number(handle).string(packet.namespace);
-                if let Some(payload) = packet.payload {
-                    record.raw(payload);
-                }
-            }
-        });
-    }
-
-    fn push_completed(&self, completed: Completed) {
-        let count = u32::try_from(completed.attachments.len()).expect("the decoder limits them");
-        self.push(|record| {
-            let kind = if completed.kind == PacketType::Ack { Kind::Ack } else { Kind::Event };
-            record.kind(kind).number(self.handle.raw());
-            record.raw(completed.id.as_deref().unwrap_or("-1")).raw(&completed.payload);
-            record.string(&completed.namespace).number(count);
-            for attachment in completed.attachments {
-                record.buffer(attachment);
-            }
-        });
     }
 
     /// A WebSocket asks to become the transport of this session. False: it is refused.

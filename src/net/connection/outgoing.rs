@@ -45,7 +45,7 @@ impl Connection {
                 let compress = flags & NO_COMPRESS == 0;
                 for message in messages {
                     match message {
-                        Outgoing::Text(text) => wire.write_message(worker, text, compress),
+                        Outgoing::Text(text) => wire.write_owned_message(worker, text, compress),
                         Outgoing::Binary(data) => wire.write_binary(worker, data, compress),
                     }
                 }

@@ -15,7 +15,7 @@ use crate::net::context::{Context, Port as _};
 use crate::net::deflate::Deflate;
 use crate::net::record::Kind;
 use crate::net::shared_frames::{SharedFrames, write_binary_header};
-use crate::net::write_queue::MAX_SLICES;
+use crate::net::write_queue::{COPY_LIMIT, MAX_SLICES};
 use crate::websocket::frame::{self, OpCode};
 
 impl Wire {
@@ -46,6 +46,18 @@ impl Wire {
             out.push(b'4');
             out.extend_from_slice(text);
         });
+    }
+
+    /// Queues one message packet whose memory can be kept: a large one is not copied.
+    pub fn write_owned_message(self: &Rc<Self>, worker: &Context, text: &Bytes, compress: bool) {
+        if text.len() <= COPY_LIMIT || self.deflates(compress, text.len() + 1).is_some() {
+            return self.write_message(worker, text, compress);
+        }
+        self.queue(worker, |out| {
+            frame::write_header(out, OpCode::Text, false, text.len() + 1);
+            out.push(b'4');
+        });
+        self.write_shared(worker, text);
     }
 
     /// Queues one binary message. `compress`: whether it may be compressed.

@@ -1,0 +1,27 @@
+//! Long strings on their way up.
+
+use napi::{Env, JsString, Result};
+use napi_derive::napi;
+
+use super::bridge::Bridge;
+use crate::socketio::Text;
+
+#[napi]
+impl Bridge {
+    /// Takes the strings that the records of the last [`Bridge::take`] refer to, in order.
+    ///
+    /// # Errors
+    /// When the engine can't make a string of that size.
+    #[napi]
+    pub fn take_texts<'env>(&self, env: &'env Env) -> Result<Vec<JsString<'env>>> {
+        let mut batch = self.batch.borrow_mut();
+        batch
+            .texts
+            .drain()
+            .map(|text| match text {
+                Text::Latin1(bytes) => env.create_string_latin1(bytes),
+                Text::Utf16(units) => env.create_string_utf16(units),
+            })
+            .collect()
+    }
+}

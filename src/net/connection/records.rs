@@ -1,0 +1,104 @@
+//! What goes up to JavaScript: packets and messages as records.
+
+use smallvec::SmallVec;
+
+use super::Connection;
+use crate::engineio::Data;
+use crate::net::record::{Kind, Record};
+use crate::net::texts::COPY_LIMIT;
+use crate::socketio::{Completed, LongStrings, Packet, PacketType, Text};
+
+impl Connection {
+    /// A message of a server with a parser of its own.
+    pub(super) fn push_raw(&self, data: Data<'_>) {
+        self.push(|record| {
+            record.kind(Kind::RawMessage).number(self.handle.raw());
+            match data {
+                Data::Text(text) => record.string(text),
+                Data::Binary(bytes) => record.buffer(bytes.into_owned()),
+            };
+        });
+    }
+
+    /// A packet without attachments.
+    pub(super) fn push_packet(&self, packet: &Packet<'_>) {
+        let payload = packet.payload.unwrap_or("[]");
+        // Decoded before the inbox is locked.
+        let texts = texts(payload, &packet.strings);
+        self.push(|record| match packet.kind {
+            PacketType::Event
+            | PacketType::BinaryEvent
+            | PacketType::Ack
+            | PacketType::BinaryAck => {
+                record.kind(packet.kind.into()).number(self.handle.raw());
+                record.raw(packet.id.unwrap_or("-1"));
+                if !texts.is_empty() {
+                    write_parted(record, payload, &packet.strings);
+                    record.string(packet.namespace).number(0);
+                    write_texts(record, &packet.strings, texts);
+                    return;
+                }
+                record.raw(payload);
+                if packet.namespace != "/" {
+                    record.string(packet.namespace);
+                }
+            }
+            PacketType::Connect => {
+                record.kind(Kind::Connect).number(self.handle.raw()).string(packet.namespace);
+                record.raw(packet.payload.unwrap_or("null"));
+            }
+            PacketType::Disconnect | PacketType::ConnectError => {
+                record.kind(packet.kind.into()).number(self.handle.raw());
+                record.string(packet.namespace);
+                if let Some(payload) = packet.payload {
+                    record.raw(payload);
+                }
+            }
+        });
+    }
+
+    /// A packet whose attachments are all there.
+    pub(super) fn push_completed(&self, completed: Completed) {
+        let count = u32::try_from(completed.attachments.len()).expect("the decoder limits them");
+        let texts = texts(&completed.payload, &completed.strings);
+        self.push(|record| {
+            record.kind(completed.kind.into()).number(self.handle.raw());
+            record.raw(completed.id.as_deref().unwrap_or("-1"));
+            write_parted(record, &completed.payload, &completed.strings);
+            record.string(&completed.namespace).number(count);
+            for attachment in completed.attachments {
+                record.buffer(attachment);
+            }
+            write_texts(record, &completed.strings, texts);
+        });
+    }
+}
+
+/// What is long in a payload, decoded, and copied too if that takes time.
+fn texts<'a>(payload: &'a str, strings: &LongStrings) -> SmallVec<[Text<'a>; 1]> {
+    let mut texts = SmallVec::new();
+    for string in strings.as_slice() {
+        let text = Text::from_json(&payload[string.start..string.end]);
+        texts.push(if text.bytes() > COPY_LIMIT { text.into_owned() } else { text });
+    }
+    texts
+}
+
+/// The payload with a `0` for each of its long strings.
+fn write_parted(record: &mut Record<'_>, payload: &str, strings: &LongStrings) {
+    let mut at = 0;
+    let json = record.open_raw();
+    for string in strings.as_slice() {
+        json.push_str(&payload[at..string.start]);
+        json.push('0');
+        at = string.end;
+    }
+    json.push_str(&payload[at..]);
+}
+
+/// Their texts, and where they belong.
+fn write_texts(record: &mut Record<'_>, strings: &LongStrings, texts: SmallVec<[Text<'_>; 1]>) {
+    for (string, text) in strings.as_slice().iter().zip(texts) {
+        record.number(string.index).text(text);
+    }
+}

@@ -1,0 +1,106 @@
+//! Long strings on their way up: beside the JSON text of a batch.
+
+use std::borrow::Cow;
+use std::vec::Drain;
+
+use crate::socketio::Text;
+
+/// A text up to this size is copied behind those before it: one buffer that is used again and
+/// again, instead of memory that one thread takes and another gives back.
+pub const COPY_LIMIT: usize = 16 << 10;
+
+/// Long strings in the order of the records that refer to them.
+#[derive(Debug, Default)]
+pub struct Texts {
+    bytes: Vec<u8>,
+    items: Vec<Item>,
+}
+
+#[derive(Debug)]
+enum Item {
+    /// So many of the common bytes, one for each character.
+    Copied(usize),
+    Owned(Text<'static>),
+}
+
+impl Texts {
+    /// Appends a text.
+    pub fn push(&mut self, text: Text<'_>) {
+        self.items.push(match text {
+            Text::Latin1(bytes) if bytes.len() <= COPY_LIMIT => {
+                self.bytes.extend_from_slice(&bytes);
+                Item::Copied(bytes.len())
+            }
+            text @ (Text::Latin1(_) | Text::Utf16(_)) => Item::Owned(text.into_owned()),
+        });
+    }
+
+    /// Appends the texts of another worker, and leaves it empty.
+    pub fn append(&mut self, other: &mut Self) {
+        self.bytes.append(&mut other.bytes);
+        self.items.append(&mut other.items);
+    }
+
+    /// Takes all of them.
+    pub fn drain(&mut self) -> impl Iterator<Item = Text<'_>> {
+        let Self { bytes, items } = self;
+        Iter { bytes, items: items.drain(..) }
+    }
+
+    /// Empties it for the next batch; keeps up to `capacity` bytes of memory.
+    pub fn clear(&mut self, capacity: usize) {
+        self.items.clear();
+        self.bytes.clear();
+        self.bytes.shrink_to(capacity);
+    }
+}
+
+struct Iter<'a> {
+    bytes: &'a [u8],
+    items: Drain<'a, Item>,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Text<'a>;
+
+    fn next(&mut self) -> Option<Text<'a>> {
+        Some(match self.items.next()? {
+            Item::Copied(len) => {
+                let (text, rest) = self.bytes.split_at(len);
+                self.bytes = rest;
+                Text::Latin1(Cow::Borrowed(text))
+            }
+            Item::Owned(text) => text,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_come_out_as_they_went_in() {
+        let large = vec![b'x'; COPY_LIMIT + 1];
+        let all: [&[u8]; 4] = [b"one", &large, b"", b"two"];
+        let mut texts = Texts::default();
+        for _ in 0..2 {
+            for bytes in all {
+                let mut other = Texts::default();
+                texts.push(Text::Latin1(Cow::Borrowed(bytes)));
+                other.push(Text::Utf16(vec![1, 2]));
+                texts.append(&mut other);
+                assert!(other.bytes.is_empty() && other.items.is_empty());
+            }
+            let mut out = texts.drain();
+            for bytes in all {
+                assert_eq!(out.next(), Some(Text::Latin1(Cow::Borrowed(bytes))));
+                assert_eq!(out.next(), Some(Text::Utf16(vec![1, 2])));
+            }
+            assert_eq!(out.next(), None);
+            drop(out);
+            texts.clear(0);
+            assert_eq!(texts.bytes.capacity(), 0);
+        }
+    }
+}
