@@ -67,11 +67,11 @@ class BridgeDoor {
 
   /**
    * @param {number} kind
-   * @param {any} _first
+   * @param {any} first
    * @param {any} _second
    * @param {Buffer} [buffer]
    */
-  onrecord(kind, _first, _second, buffer) {
+  onrecord(kind, first, _second, buffer) {
     switch (kind) {
       case Record.WRITE:
         this.write(/** @type {Buffer} */ (buffer));
@@ -83,7 +83,7 @@ class BridgeDoor {
         this.resume();
         break;
       case Record.WIRE_CLOSED:
-        this.close();
+        this.close(first === 1);
         break;
       default:
         debug("unknown record %d", kind);
@@ -111,11 +111,12 @@ class BridgeDoor {
   resume() {}
 
   /**
-   * Ends what is left of the wire; what is written must leave first.
+   * Ends what is left of the wire; what is written must leave first, unless the peer has been cut off.
    *
+   * @param {boolean} _cut whether something was left to write, which now is lost
    * @protected
    */
-  shut() {}
+  shut(_cut) {}
 
   /**
    * @param {Buffer} bytes of the peer
@@ -144,14 +145,17 @@ class BridgeDoor {
     this.bridge.native.bridgeEnd(this.token);
   }
 
-  /** @protected */
-  close() {
+  /**
+   * @param {boolean} [cut] whether something was left to write
+   * @protected
+   */
+  close(cut = false) {
     this.ended = true;
     this.bridge.doors.delete(this.token);
     this.bridge.release();
     if (this.probeOf !== undefined) this.probeOf.upgrading = false;
     this.probeOf = undefined;
-    this.shut();
+    this.shut(cut);
     this.engine.letGo();
   }
 }

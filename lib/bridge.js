@@ -21,6 +21,7 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @property {() => string[]} takeTexts
  * @property {(ops: Buffer, length: number) => void} flush
  * @property {(server: number, sid: string) => number} lookup
+ * @property {(handle: number) => number} buffered
  * @property {(server: number, token: number, sid: string, dialect: number, jsonp?: string) => void} openPolling
  * @property {(server: number, token: number, sid: string) => boolean} pollGet
  * @property {(server: number, token: number, sid: string) => boolean} pollPost

@@ -89,6 +89,15 @@ class Conn extends WatchedEmitter {
   }
 
   /**
+   * Bytes that wait in the workers because the client does not read. (Ours.)
+   *
+   * @returns {number}
+   */
+  get bufferedAmount() {
+    return this.readyState === "closed" ? 0 : this._bridge.native.buffered(this._handle);
+  }
+
+  /**
    * @returns {Outbox}
    * @private
    */

@@ -4,6 +4,7 @@ const { EventEmitter } = require("node:events");
 const cors = require("cors");
 const debug = require("debug")("engine");
 const { getBridge, workerCount } = require("./bridge");
+const { bufferLimits } = require("./buffer-limits");
 const {
   DEFAULT_THRESHOLD,
   checkHttpCompression,
@@ -73,6 +74,7 @@ class Engine extends EventEmitter {
     /** @type {any} */
     this.opts = { ...DEFAULTS, ...opts };
     workerCount(opts.workers); // a wrong value is told at once, not at the first request
+    bufferLimits(opts);
     checkHttpCompression(this.opts.httpCompression);
     this.opts.perMessageDeflate = deflateOptions(opts.perMessageDeflate);
     if (opts.wsEngine) debug("option wsEngine is not used: WebSockets are served natively");
@@ -138,6 +140,7 @@ class Engine extends EventEmitter {
       allowUpgrades: !!opts.allowUpgrades,
       perMessageDeflate: nativeDeflate(opts.perMessageDeflate),
       rawMessages: this.rawMessages,
+      ...bufferLimits(opts),
       initialPacket: opts.initialPacket ?? undefined,
     };
   }

@@ -11,6 +11,7 @@ const RECOVERABLE_REASONS = new Set([
   "transport close",
   "forced close",
   "ping timeout",
+  "buffer overflow",
   "server shutting down",
   "forced server close",
 ]);

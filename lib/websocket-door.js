@@ -157,9 +157,14 @@ class WebSocketDoor extends BridgeDoor {
     });
   }
 
-  /** @override @protected */
-  shut() {
-    this.socket?.end();
+  /**
+   * @param {boolean} cut
+   * @override
+   * @protected
+   */
+  shut(cut) {
+    if (cut) this.socket?.destroy();
+    else this.socket?.end();
     this.socket = undefined;
     const { counter } = this;
     if (counter !== undefined) {

@@ -61,6 +61,11 @@ export declare class Bridge {
    */
   lookup(server: number, sid: string): number
   /**
+   * Bytes that wait for a client because it does not read: what the kernel or a poll has not
+   * taken. What this thread has not handed down yet is not among them.
+   */
+  buffered(handle: number): number
+  /**
    * A handshake over polling: opens the session `sid`; the request `token` is its first poll.
    * `dialect`: 1 for protocol 3, 2 more for bytes as base64. `jsonp`: the parameter `j`, if any.
    *
@@ -150,7 +155,8 @@ export declare class Bridge {
   flush(ops: Buffer, length: number): void
   /**
    * Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),
-   * `rooms` (with members), `inboxBytes` (waiting for this thread).
+   * `rooms` (with members), `inboxBytes` (waiting for this thread), `backlogs` (clients that
+   * something waits for).
    */
   stats(): string
   /**
@@ -291,6 +297,10 @@ export interface ServerConfig {
   perMessageDeflate?: DeflateConfig
   /** Whether messages go up as they come, undecoded: JavaScript has a parser of its own. */
   rawMessages?: boolean
+  /** Bytes that may wait for one client; absent when as many as there are. */
+  maxBufferedBytes?: number
+  /** Whether volatile packets wait up to that many bytes, and nobody is disconnected for more. */
+  dropVolatile?: boolean
   /** A message that every client gets right after the handshake. */
   initialPacket?: string | Buffer
 }

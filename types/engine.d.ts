@@ -71,6 +71,13 @@ export declare class EngineSocket extends EventEmitter {
    * the stream (TLS, Windows, any Duplex) and its bytes are pumped. `"polling"`: HTTP requests.
    */
   readonly door: Door;
+  /**
+   * How many bytes wait for the client because it does not read (not in npm `socket.io`).
+   *
+   * That is what its kernel, or over polling its next request, has not taken when a worker last wrote to it: framed and
+   * compressed as it will be sent. What this tick has emitted is not among them yet. 0 for a client that keeps up.
+   */
+  get bufferedAmount(): number;
   /** Whether an upgrade is under way. */
   upgrading: boolean;
   /** Whether an upgrade has happened. */

@@ -160,6 +160,26 @@ export interface EngineOptions {
   cors?: CorsOptions | CorsOptionsDelegate;
   /** Whether Socket.IO 1.x and 2.x clients (Engine.IO protocol 3) are served. @default false */
   allowEIO3?: boolean;
+  /**
+   * How many bytes may wait for one client that does not read (not in npm `socket.io`).
+   *
+   * What counts is told by `socket.conn.bufferedAmount`; it is compared when the client has been offered all that a tick
+   * has emitted, so choose more than you ever send at once. Connections that Node.js keeps (TLS, Windows) count from
+   * 256 KiB on.
+   *
+   * @default no limit
+   */
+  maxBufferedBytes?: number;
+  /**
+   * What happens at {@link maxBufferedBytes} (not in npm `socket.io`).
+   *
+   * `"disconnect"`: the session is closed at once and what waits is dropped; the reason is `"buffer overflow"`.
+   * `"dropVolatile"`: nobody is disconnected. Volatile packets wait like others, up to the limit, and are dropped
+   * beyond; without this policy they are dropped as soon as anything waits. Packets that are not volatile always wait.
+   *
+   * @default "disconnect"
+   */
+  bufferPolicy?: "disconnect" | "dropVolatile";
 }
 
 /** Connection state recovery: what a client that was away for a moment gets back. */

@@ -9,6 +9,8 @@ export type DisconnectReason =
   | "forced close"
   | "ping timeout"
   | "parse error"
+  // More waited for the client than `maxBufferedBytes` (not in npm `socket.io`).
+  | "buffer overflow"
   // This side ended it.
   | "server shutting down"
   | "forced server close"

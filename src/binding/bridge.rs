@@ -148,6 +148,7 @@ impl Bridge {
             engine: Arc::new(engine),
             limits,
             compression: config.compression(),
+            buffers: config.buffers(),
             connect_timeout: config.connect_timeout(),
             raw_messages: config.raw_messages.unwrap_or(false),
             sessions,
@@ -212,7 +213,8 @@ impl Bridge {
     }
 
     /// Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),
-    /// `rooms` (with members), `inboxBytes` (waiting for this thread).
+    /// `rooms` (with members), `inboxBytes` (waiting for this thread), `backlogs` (clients that
+    /// something waits for).
     #[napi]
     pub fn stats(&self) -> String {
         let sessions: usize =
@@ -222,6 +224,7 @@ impl Bridge {
             "sessions": sessions,
             "rooms": self.operations.borrow().rooms(),
             "inboxBytes": self.environment.inbox.bytes(),
+            "backlogs": self.environment.backlogs.len(),
         })
         .to_string()
     }

@@ -5,6 +5,7 @@ use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
 use crate::engineio::{Config, OutMessage};
+use crate::net::backlog::BufferLimits;
 use crate::net::deflate::Compression;
 use crate::websocket::extension::{MAX_WINDOW_BITS, MIN_WINDOW_BITS, Settings, WindowBits};
 
@@ -35,6 +36,10 @@ pub struct ServerConfig {
     pub per_message_deflate: Option<DeflateConfig>,
     /// Whether messages go up as they come, undecoded: JavaScript has a parser of its own.
     pub raw_messages: Option<bool>,
+    /// Bytes that may wait for one client; absent when as many as there are.
+    pub max_buffered_bytes: Option<f64>,
+    /// Whether volatile packets wait up to that many bytes, and nobody is disconnected for more.
+    pub drop_volatile: Option<bool>,
     /// A message that every client gets right after the handshake.
     pub initial_packet: Option<Either<String, Buffer>>,
 }
@@ -129,6 +134,19 @@ impl ServerConfig {
     /// How WebSocket messages are compressed, if they are.
     pub fn compression(&self) -> Option<Compression> {
         self.per_message_deflate.as_ref().map(DeflateConfig::compression)
+    }
+
+    /// How much may wait for a client.
+    pub fn buffers(&self) -> BufferLimits {
+        let limit = match self.max_buffered_bytes {
+            Some(bytes) => usize::try_from(millis(bytes)).unwrap_or(usize::MAX),
+            None => return BufferLimits::default(),
+        };
+        if self.drop_volatile == Some(true) {
+            BufferLimits { volatile: limit, ..BufferLimits::default() }
+        } else {
+            BufferLimits { session: limit, ..BufferLimits::default() }
+        }
     }
 
     /// Milliseconds that a client has to join a namespace.

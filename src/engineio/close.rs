@@ -15,6 +15,8 @@ pub enum CloseReason {
     PingTimeout,
     /// A packet could not be decoded.
     ParseError,
+    /// More waited for the client than may, because it does not read; upstream has no such limit.
+    BufferOverflow,
 }
 
 impl CloseReason {
@@ -26,6 +28,7 @@ impl CloseReason {
             Self::ForcedClose => "forced close",
             Self::PingTimeout => "ping timeout",
             Self::ParseError => "parse error",
+            Self::BufferOverflow => "buffer overflow",
         }
     }
 
@@ -33,7 +36,11 @@ impl CloseReason {
     pub fn message(self) -> Option<&'static str> {
         match self {
             Self::TransportError(message) => Some(message),
-            Self::TransportClose | Self::ForcedClose | Self::PingTimeout | Self::ParseError => None,
+            Self::TransportClose
+            | Self::ForcedClose
+            | Self::PingTimeout
+            | Self::ParseError
+            | Self::BufferOverflow => None,
         }
     }
 }

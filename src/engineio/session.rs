@@ -280,6 +280,15 @@ impl Session {
         }
     }
 
+    /// Ends the session because more waits for the client than may. What waits is dropped, and a
+    /// WebSocket is the driver's to drop: its peer does not read, so it could not be told.
+    pub fn overflow(&mut self) {
+        if let Wire::Polling(polling) = &mut self.wire {
+            polling.shut(&mut self.actions);
+        }
+        self.conclude(CloseReason::BufferOverflow);
+    }
+
     /// The driver has stopped reading this client on purpose, so a pong may lie unread: the wait
     /// for it begins again.
     pub fn defer_ping_timeout(&mut self, now: u64) {

@@ -3,6 +3,7 @@
 //! Protocol machines say *what* happens; this file carries it out: bytes to the wires, records to
 //! JavaScript, deadlines to the worker.
 
+mod backlog;
 mod incoming;
 mod outgoing;
 mod records;
@@ -47,6 +48,8 @@ pub struct Connection {
     marks: Cell<u32>,
     /// Whether the worker knows that buffered messages wait for [`Connection::flush_session`].
     unflushed: Cell<bool>,
+    /// Whether the environment knows that something waits for the client.
+    backlogged: Cell<bool>,
     /// What this connection has put into the inbox since the drain that `drains` counts.
     inbox_bytes: Cell<usize>,
     drains: Cell<u64>,
@@ -121,6 +124,7 @@ impl Connection {
             watched: Cell::new(0),
             marks: Cell::new(0),
             unflushed: Cell::new(false),
+            backlogged: Cell::new(false),
             inbox_bytes: Cell::new(0),
             drains: Cell::new(0),
             held_at: Cell::new(None),
@@ -219,6 +223,7 @@ impl Connection {
             entry.transport = Transport::WebSocket;
         }
         drop(state);
+        self.note_backlog(0); // the wire has all of it
         self.tell_upgrade(Kind::Upgraded, Link::Main);
     }
 
@@ -232,12 +237,18 @@ impl Connection {
         drop(state);
         self.tell_closed(reason);
         for wire in wires.into_iter().flatten() {
+            if reason == CloseReason::BufferOverflow {
+                // A close frame would wait behind all that is to be dropped.
+                wire.finish(worker);
+                continue;
+            }
             wire.unbind();
             wire.begin_close(worker, None);
         }
     }
 
     fn tell_closed(&self, reason: CloseReason) {
+        self.note_backlog(0);
         if let Ok(state) = self.state.try_borrow() {
             self.server.sessions.remove(state.session.sid());
         }
@@ -313,6 +324,10 @@ impl Carried for Connection {
         self.state.borrow_mut().decoder.handle_progress(now);
     }
 
+    fn handle_backlog(self: Rc<Self>, worker: &Context, bytes: usize) {
+        self.handle_wire_backlog(worker, bytes);
+    }
+
     fn handle_drained(&self) {
         let marks = self.marks.replace(0);
         if marks > 0 {
@@ -355,8 +370,12 @@ impl Carried for Connection {
 impl Buffered for Connection {
     fn flush_session(&self, worker: &Context) {
         self.unflushed.set(false);
-        self.state.borrow_mut().session.flush();
+        let mut state = self.state.borrow_mut();
+        state.session.flush();
+        self.end_if_overflowing(&mut state);
+        drop(state);
         self.settle(worker);
+        self.note_unpolled();
     }
 }
 

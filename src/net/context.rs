@@ -235,6 +235,13 @@ impl Context {
     /// Notes that messages wait for the next poll.
     pub fn add_unflushed(&self, connection: Rc<dyn Buffered>) {
         self.unflushed.borrow_mut().push(connection);
+        // The main loop does it at the end of its turn, or of a turn that this begins.
+        self.wake_for(0);
+    }
+
+    /// Whether messages wait for the next poll.
+    pub fn has_unflushed(&self) -> bool {
+        !self.unflushed.borrow().is_empty()
     }
 
     /// Takes a connection whose messages wait for the next poll.

@@ -15,12 +15,14 @@
 //! | [`polling_wire`] | one connection that polling requests come by; [`requesters`]: the table of them |
 //! | [`command`], [`inbox`], [`record`], [`texts`] | the queues down and up |
 //! | [`turn`] | when JavaScript is woken |
+//! | [`backlog`] | what waits for clients that read too slowly |
 //! | [`polling_profile`], [`request_name`], [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`adopt`] | what the name says |
 //!
 //! A connection belongs to one worker for life: nothing of it is locked, shared or sent.
 
 pub mod adopt;
 pub mod alarm;
+pub mod backlog;
 pub mod clock;
 pub mod command;
 pub mod connection;

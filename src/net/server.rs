@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dashmap::DashMap;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
+use super::backlog::{Backlogs, BufferLimits};
 use super::deflate::Compression;
 use super::inbox::Inbox;
 use crate::engineio::{Config, Protocol, Transport};
@@ -22,13 +23,16 @@ pub struct Environment {
     pub inbox: Inbox,
     /// Connections that are given back to it, by JavaScript's names for them.
     streams: Mutex<FxHashMap<u32, TcpStream>>,
+    /// What waits for its clients.
+    pub backlogs: Backlogs,
 }
 
 impl Environment {
     /// A new environment with an id of its own.
     pub fn new(inbox: Inbox) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), inbox, streams: Mutex::default() }
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { id, inbox, streams: Mutex::default(), backlogs: Backlogs::default() }
     }
 
     /// Keeps a connection until JavaScript takes it. Should the environment end, it is closed.
@@ -55,6 +59,8 @@ pub struct Server {
     pub limits: Limits,
     /// How WebSocket messages are compressed, if they are.
     pub compression: Option<Compression>,
+    /// How much may wait for a client.
+    pub buffers: BufferLimits,
     /// Milliseconds that a client has to join a namespace.
     pub connect_timeout: u64,
     /// Whether JavaScript decodes the packets: the server has a parser of its own.

@@ -57,6 +57,8 @@ pub trait Carried {
     fn handle_link_error(&self, now: u64, link: Link, message: &'static str);
     /// The WebSocket of `link` is closed.
     fn handle_link_closed(&self, now: u64, link: Link);
+    /// So many bytes of the main link wait because the peer does not read; 0: none any more.
+    fn handle_backlog(self: Rc<Self>, worker: &Context, bytes: usize);
     /// What waited has been written.
     fn handle_drained(&self);
     /// The wire reads on after the inbox was full.
@@ -189,6 +191,27 @@ impl Wire {
         self.out.borrow().len()
     }
 
+    /// Bytes that the peer has not taken yet, if it takes no more for now.
+    pub fn backlog(&self) -> usize {
+        if !self.blocked.get() {
+            return 0;
+        }
+        let in_flight = match &self.stream {
+            Stream::Tcp(_) => 0,
+            Stream::Bridge { in_flight } => in_flight.get(),
+        };
+        self.queued() + in_flight
+    }
+
+    /// Tells the session what waits.
+    fn tell_backlog(&self, worker: &Context) {
+        if self.link.get() == Link::Main
+            && let Some(connection) = self.connection()
+        {
+            connection.handle_backlog(worker, self.backlog());
+        }
+    }
+
     /// Makes the wire carry a session, as its main link or as a probe.
     pub fn bind(&self, connection: Rc<dyn Carried>, link: Link) {
         *self.connection.borrow_mut() = Some(connection);
@@ -226,9 +249,13 @@ impl Wire {
 impl Port for Wire {
     fn flush(self: Rc<Self>, worker: &Context) {
         self.dirty.set(false);
+        let was_blocked = self.blocked.get();
         match &self.stream {
             Stream::Tcp(tcp) => self.flush_tcp(worker, tcp),
             Stream::Bridge { in_flight } => self.flush_bridge(in_flight),
+        }
+        if was_blocked || self.blocked.get() {
+            self.tell_backlog(worker);
         }
         if self.state.get() == State::Ending
             && self.out.borrow().is_empty()
@@ -261,10 +288,11 @@ impl Port for Wire {
         } else {
             worker.add_gone_bridge((self.environment.id, self.token));
         }
+        let cut = !self.out.borrow().is_empty();
         self.out.borrow_mut().clear();
         self.unbind();
         self.push(|record| {
-            record.kind(Kind::WireClosed).number(self.token);
+            record.kind(Kind::WireClosed).number(self.token).number(u32::from(cut));
         });
         self.wake();
     }

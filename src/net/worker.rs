@@ -393,10 +393,16 @@ impl Worker {
 
     /// Lets go out what has been queued, and forgets what is over.
     fn flush(&self) {
-        while let Some(connection) = self.context.pop_unflushed() {
-            self.guard(None, || connection.flush_session(&self.context));
+        // Writing may show that a client does not read, and what is done about it may write.
+        loop {
+            while let Some(connection) = self.context.pop_unflushed() {
+                self.guard(None, || connection.flush_session(&self.context));
+            }
+            self.context.flush_dirty();
+            if !self.context.has_unflushed() {
+                break;
+            }
         }
-        self.context.flush_dirty();
         while let Some(key) = self.context.pop_gone_bridge() {
             self.bridges.borrow_mut().remove(&key);
         }

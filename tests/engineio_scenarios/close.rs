@@ -161,3 +161,19 @@ fn close_is_the_last_action() {
     assert_eq!(actions.last(), Some(&Action::Closed(CloseReason::ForcedClose)));
     assert_eq!(actions.len(), 2);
 }
+
+/// Ours: upstream lets any amount wait.
+#[test]
+fn close_for_an_overflow_drops_what_waits() {
+    let mut bench = Bench::polling();
+    bench.send(&["a", "b"]);
+    assert!(bench.session.buffered() > 0);
+    bench.session.overflow();
+    assert_eq!(bench.actions(), ["closed: buffer overflow"]);
+    assert_eq!(bench.session.buffered(), 0);
+
+    let mut bench = Bench::websocket();
+    bench.session.overflow(); // the driver drops the link: a close frame would not get through
+    bench.session.overflow();
+    assert_eq!(bench.actions(), ["closed: buffer overflow"]);
+}

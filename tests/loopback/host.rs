@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use ferrosocket::engineio::{Config, Protocol, RequestId};
 use ferrosocket::id::{Handle, Sid};
+use ferrosocket::net::backlog::BufferLimits;
 use ferrosocket::net::clock;
 use ferrosocket::net::command::{
     Adopt, AdoptedStream, Batch, BridgeEvent, Command, PollEvent, Purpose, UpgradeResponse,
@@ -184,6 +185,7 @@ impl Host {
             engine: Arc::new(config),
             limits: Limits::default(),
             compression: None,
+            buffers: BufferLimits::default(),
             connect_timeout,
             raw_messages: false,
             sessions: Arc::default(),

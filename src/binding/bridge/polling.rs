@@ -8,7 +8,7 @@ use napi_derive::napi;
 use super::{Bridge, read_dialect};
 use crate::binding::error::BorderError;
 use crate::engineio::{Protocol, Transport};
-use crate::id::Sid;
+use crate::id::{Handle, Sid};
 use crate::net::command::{Command, PollEvent};
 use crate::net::request_name::RequestName;
 
@@ -24,6 +24,16 @@ impl Bridge {
             i32::from(entry.transport == Transport::WebSocket)
                 + 2 * i32::from(entry.protocol == Protocol::V3)
         })
+    }
+
+    /// Bytes that wait for a client because it does not read: what the kernel or a poll has not
+    /// taken. What this thread has not handed down yet is not among them.
+    #[napi]
+    pub fn buffered(&self, handle: u32) -> f64 {
+        let bytes = self.environment.backlogs.get(Handle::from_raw(handle));
+        #[expect(clippy::cast_precision_loss, reason = "no memory holds 2^53 bytes")]
+        let bytes = bytes as f64;
+        bytes
     }
 
     /// A handshake over polling: opens the session `sid`; the request `token` is its first poll.

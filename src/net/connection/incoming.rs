@@ -137,6 +137,9 @@ impl Connection {
         }
         drop(state);
         self.settle(worker);
+        if self.backlogged.get() {
+            self.note_unpolled();
+        }
     }
 
     fn handle_post_body(

@@ -19,7 +19,7 @@ impl Connection {
         match state.session.route() {
             Route::WebSocket => {
                 if let Some(wire) = &state.main
-                    && !(flags & VOLATILE != 0 && wire.queued() > 0)
+                    && !(flags & VOLATILE != 0 && wire.queued() > self.server.buffers.volatile)
                 {
                     wire.write_message(worker, text, flags & NO_COMPRESS == 0);
                 }
@@ -39,7 +39,7 @@ impl Connection {
         match state.session.route() {
             Route::WebSocket => {
                 let Some(wire) = &state.main else { return };
-                if flags & VOLATILE != 0 && wire.queued() > 0 {
+                if flags & VOLATILE != 0 && wire.queued() > self.server.buffers.volatile {
                     return;
                 }
                 let compress = flags & NO_COMPRESS == 0;
@@ -84,7 +84,7 @@ impl Connection {
         match state.session.route() {
             Route::WebSocket => {
                 let Some(wire) = &state.main else { return };
-                if flags & VOLATILE != 0 && wire.queued() > 0 {
+                if flags & VOLATILE != 0 && wire.queued() > self.server.buffers.volatile {
                     return;
                 }
                 wire.write_frames(worker, frames, flags & NO_COMPRESS == 0);
@@ -100,7 +100,10 @@ impl Connection {
     fn buffer(self: &Rc<Self>, worker: &Context, flags: u8, messages: &[Outgoing]) {
         let mut state = self.state.borrow_mut();
         let session = &mut state.session;
-        if flags & VOLATILE != 0 && !(session.writable() && session.buffered() == 0) {
+        let may_wait = self.server.buffers.volatile;
+        if flags & VOLATILE != 0
+            && (session.buffered() > may_wait || (may_wait == 0 && !session.writable()))
+        {
             return;
         }
         for message in messages {
@@ -116,7 +119,7 @@ impl Connection {
     }
 
     /// Lets what is buffered go out when all operations of the batch are done.
-    fn flush_later(self: &Rc<Self>, worker: &Context) {
+    pub(super) fn flush_later(self: &Rc<Self>, worker: &Context) {
         if !self.unflushed.replace(true) {
             worker.add_unflushed(Rc::<Self>::clone(self));
         }

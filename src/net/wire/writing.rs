@@ -136,7 +136,9 @@ impl Wire {
     }
 
     fn mark_dirty(self: &Rc<Self>, worker: &Context) {
-        if !self.blocked.get() && !self.dirty.replace(true) {
+        if self.blocked.get() {
+            self.tell_backlog(worker);
+        } else if !self.dirty.replace(true) {
             worker.add_dirty(Rc::<Self>::clone(self));
         }
     }
