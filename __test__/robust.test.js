@@ -82,60 +82,6 @@ for (const implementation of selected()) {
   );
 }
 
-/** Pings that each client answers during the block: 8 × 300 ms, longer than any silence that is allowed (300 + 1,500 ms). */
-const PINGS = 8;
-
-test("a blocked event loop loses no client and no event", { timeout: 60_000 }, async (t) => {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "blocked-"));
-  t.after(() => fs.rmSync(directory, { recursive: true }));
-  const release = path.join(directory, "release");
-  const server = spawn("blocked-server", ours, { args: [release] });
-  t.after(server.kill);
-  const { port } = await server.message();
-  const clients = [];
-  for (let i = 0; i < 20; i++) {
-    const raw = await RawWebSocket.open(port, "/socket.io/?EIO=4&transport=websocket");
-    t.after(() => raw.destroy());
-    await raw.next();
-    await raw.join();
-    clients.push(raw);
-  }
-  clients[0].text('42["block"]');
-  assert.equal(await server.message(), "blocked");
-
-  for (const raw of clients) raw.autoPong = false;
-
-  // each answers its pings, and sends an event with each answer
-  const sent = await Promise.all(
-    clients.map(async (raw) => {
-      for (let n = 0; n < PINGS; n++) {
-        assert.equal(await raw.next(), "2", "nothing but pings can come");
-        raw.text("3");
-        raw.text(`42["n",${n}]`);
-      }
-      return PINGS;
-    }),
-  );
-  fs.writeFileSync(release, "");
-
-  for (const [i, raw] of clients.entries()) {
-    raw.text('421["got"]');
-    let packet;
-    do {
-      packet = await raw.next();
-      assert.notEqual(packet, null, "the client is still connected");
-      if (packet === "2") raw.text("3");
-    } while (!packet.startsWith("431"));
-    const [got, lost] = JSON.parse(packet.slice(3));
-    assert.deepEqual(got, Array.from(Array(sent[i]).keys()));
-    assert.equal(lost, 0);
-  }
-  for (const raw of clients) raw.destroy();
-  server.send("close");
-  const { code, stderr } = await server.exit();
-  assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
-});
-
 test("a client is recovered whose end and return come to JavaScript at once", async (t) => {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "recovered-"));
   t.after(() => fs.rmSync(directory, { recursive: true }));

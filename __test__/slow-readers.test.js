@@ -185,7 +185,10 @@ test("dropVolatile: volatile packets wait up to the limit, others as long as the
     await turns(2);
   }
   assert.ok(socket.conn.bufferedAmount > LIMIT - MESSAGE, `${socket.conn.bufferedAmount} wait`);
-  assert.ok(socket.conn.bufferedAmount <= LIMIT + 2 * MESSAGE, `${socket.conn.bufferedAmount} wait`);
+  assert.ok(
+    socket.conn.bufferedAmount <= LIMIT + 2 * MESSAGE,
+    `${socket.conn.bufferedAmount} wait`,
+  );
   for (let n = 0; n < 4 * room; n++) socket.emit("must", CHUNK);
   await eventually(() => socket.conn.bufferedAmount > 4 * LIMIT, "the others to wait");
   assert.equal(socket.connected, true);

@@ -11,10 +11,14 @@ let lost = 0;
 
 io.on("connection", (socket) => {
   const got = [];
-  socket.on("n", (n) => got.push(n));
-  socket.on("got", (reply) => reply(got, lost));
+  socket.on("n", (n) => {
+    got.push(n);
+    socket.emit("seen", n);
+  });
+  socket.on("got", (reply) => reply({ got, lost }));
   socket.on("disconnect", () => lost++);
   socket.on("block", () => {
+    for (let n = 0; n < 100; n++) io.emit("queued", n); // it leaves when this tick ends: after the block
     process.send("blocked");
     while (!fs.existsSync(process.argv[3])) Atomics.wait(flag, 0, 0, 5);
   });
