@@ -14,6 +14,8 @@ function versionOf(name) {
 
 const VERSIONS = ["socket.io", "engine.io", "socket.io-adapter"].map(versionOf).join(", ");
 
+const { OURS } = require("./ours");
+
 const MARKS = "|";
 
 /** @param {string} text */
@@ -39,6 +41,9 @@ listed too; what is private is not.`,
       parts[parts.length - 1] += `\n| \`${cell(name)}\` | ${cell(ours || "—")} | ${cell(remark)} |`;
     }
   }
+  parts.push("## Names of ours", "| name | what it is |\n|---|---|");
+  for (const [name, what] of OURS)
+    parts[parts.length - 1] += `\n| \`${cell(name)}\` | ${cell(what)} |`;
   return `${parts.join("\n\n")}\n`;
 }
 

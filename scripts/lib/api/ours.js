@@ -1,0 +1,29 @@
+"use strict";
+
+// What programs can see here and not in upstream: names, and what they mean.
+
+/** @type {readonly [name: string, what: string][]} */
+const OURS = Object.freeze([
+  ["option workers", "Worker threads of the process."],
+  ["option connectionStateRecovery.maxStoredBytes", "Bytes that a namespace keeps to send again."],
+  [
+    "option maxBufferedBytes",
+    "Bytes that may wait for one client that does not read. Off by default.",
+  ],
+  [
+    'option bufferPolicy "disconnect"',
+    "Beyond them the session is closed and what waits is dropped (the default).",
+  ],
+  [
+    'option bufferPolicy "dropVolatile"',
+    "Volatile packets wait up to so many bytes and are dropped beyond; nobody is disconnected.",
+  ],
+  ["socket.conn.door", '"takeover", "bridge" or "polling": how a connection reached its worker.'],
+  ["socket.conn.bufferedAmount", "Bytes that wait for the client because it does not read."],
+  [
+    'reason "buffer overflow"',
+    "Of `close` on `socket.conn`, and of `disconnecting` and `disconnect` on a socket: more than `maxBufferedBytes` waited. The client sees its transport end and may come back; its state can be recovered.",
+  ],
+]);
+
+module.exports = { OURS };
