@@ -14,11 +14,14 @@ const generator = require("./lib/generator.js");
 const machine = require("./lib/machine.js");
 const server = require("./lib/server.js");
 const { lacks, legend, table } = require("./lib/table.js");
+const { tryAll } = require("./lib/trial-table.js");
 const { peers } = require("./peers.js");
+const { trials } = require("./trials/index.js");
 
 const help = `npm run bench -- [options]
   --quick         few cases, this server and socket.io, shorter: about two minutes
-  --case NAME     only this case (may be repeated): ${names(cases)}
+  --case NAME     only this case (may be repeated): ${names(cases)};
+                  and never unless named: ${names(trials)}
   --peer NAME     only this server (may be repeated): ${names(peers)}
   --rounds N      rounds (3; with --quick 2)
   --secs N        seconds measured in each (5; with --quick 2)
@@ -43,6 +46,15 @@ function pick(all, chosen, quick, what) {
   if (unknown !== undefined) throw new Error(`no such ${what}: ${unknown}\n\n${help}`);
   if (chosen) return all.filter(({ name }) => chosen.includes(name));
   return quick ? all.filter((one) => one.quick) : all;
+}
+
+/** The cases, and the trials that are named. */
+function pickCases(chosen, quick) {
+  const all = pick([...cases, ...trials], chosen, quick, "case");
+  return {
+    cases: all.filter((one) => cases.includes(one)),
+    trials: chosen ? all.filter((one) => trials.includes(one)) : [],
+  };
 }
 
 /** A number of the command line, or what it is without. */
@@ -73,7 +85,7 @@ function readOptions() {
     rounds: Math.ceil(positive(values, "rounds", pace.rounds)),
     quick,
     help: values.help,
-    cases: pick(cases, values.case, quick, "case"),
+    ...pickCases(values.case, quick),
     peers: pick(peers, values.peer, quick, "server"),
     save: values.save || !(quick || values.case || values.peer),
   };
@@ -204,12 +216,14 @@ async function main() {
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => interrupted.abort());
 
   const problems = [];
-  generator.build();
+  if (options.cases.length > 0) generator.build();
   options.peers = setUp(options.peers, problems);
   const began = Date.now();
   const figures = await measureAll(options, problems, interrupted.signal);
   const roundsOf = (caseName, peerName) => figures.get(`${caseName}/${peerName}`) ?? [];
-  const text = table(options.cases, options.peers, roundsOf);
+  const measured = options.cases.length > 0 ? [table(options.cases, options.peers, roundsOf)] : [];
+  const tried = await tryAll(options.trials, options.peers, problems, interrupted.signal);
+  const text = [...measured, ...(tried ? [tried] : [])].join("\n\n");
   console.log(`\n${text}\n`);
   console.error(`${Math.round((Date.now() - began) / 1000)} s`);
 

@@ -108,4 +108,4 @@ function table(cases, peers, roundsOf) {
   return align([columns, ...rows]);
 }
 
-module.exports = { lacks, legend, table };
+module.exports = { align, lacks, legend, table };

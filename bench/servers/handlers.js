@@ -3,7 +3,8 @@
 // What the load generator expects of a server, for any implementation with the API of Socket.IO.
 //
 // `BENCH_APP` names what the application does besides: `request` looks at the request of each client,
-// `recovery` sends each new client an event first, by which its session can be recovered.
+// `recovery` sends each new client an event first, by which its session can be recovered, `blocked` stands still when told
+// to and counts events.
 
 const app = process.env.BENCH_APP;
 
@@ -16,9 +17,19 @@ function collectGarbage() {
   else globalThis.gc?.();
 }
 
+let counted = 0;
+
+/** JavaScript stands still, as in a program that computes. */
+function canBlock(socket) {
+  socket.on("block", (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms));
+  socket.on("n", () => counted++);
+  socket.on("count", (callback) => callback(counted));
+}
+
 /** Answers one client. */
 function onConnection(io, socket) {
   if (app === "request") socket.data.agent = socket.request.headers["user-agent"];
+  if (app === "blocked") canBlock(socket);
   const { room } = socket.handshake.auth;
   if (room) socket.join(room);
   if (room || (app === "recovery" && !socket.recovered)) socket.emit("welcome");

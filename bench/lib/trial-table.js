@@ -1,0 +1,41 @@
+"use strict";
+
+// Runs trials and makes their tables.
+
+const server = require("./server.js");
+const { align } = require("./table.js");
+
+/**
+ * All chosen trials on all peers, with progress on stderr.
+ *
+ * @param {import("../trials/index.js").Trial[]} trials
+ * @param {import("../peers.js").Peer[]} peers
+ * @param {string[]} problems what goes wrong is added
+ * @param {AbortSignal} signal
+ * @returns {Promise<string>} Markdown; empty without trials
+ */
+async function tryAll(trials, peers, problems, signal) {
+  const parts = [];
+  for (const trial of trials) {
+    const rows = [["server", ...trial.columns]];
+    for (const peer of peers) {
+      if (signal.aborted) throw new Error("interrupted");
+      if (trial.lacking?.includes(peer.name)) continue;
+      const running = await server.start(peer, trial);
+      const say = (text) => console.error(`${trial.name} · ${peer.title} · ${text}`);
+      try {
+        rows.push([peer.title, ...(await trial.run(running, say))]);
+      } catch (error) {
+        problems.push(`${trial.name} · ${peer.title}: ${error.message}`);
+        rows.push([peer.title, "failed", ...trial.columns.slice(1).map(() => "–")]);
+      } finally {
+        await running.stop();
+      }
+    }
+    const legend = trial.legend.map((line) => `- ${line}`).join("\n");
+    parts.push(`${trial.title}:`, align(rows), legend);
+  }
+  return parts.join("\n\n");
+}
+
+module.exports = { tryAll };
