@@ -19,10 +19,12 @@ use rustc_hash::FxHashMap;
 
 use self::shared::{Shared, SharedWaker, Waker};
 use super::error::BorderError;
+use super::memory::give_back;
 use super::ops::Operations;
 use super::options::ServerConfig;
 use crate::engineio::{Dialect, Protocol};
 use crate::id::Handle;
+use crate::net::burst::set_give_back;
 use crate::net::command::Command;
 use crate::net::inbox::Inbox;
 use crate::net::polling_profile::Profile;
@@ -69,6 +71,7 @@ impl Bridge {
     /// When the engine can't make what wakes it.
     #[napi(constructor)]
     pub fn new(env: Env, wake: Function<'_, (), ()>, workers: u32) -> Result<Self> {
+        set_give_back(give_back);
         let waker: Waker = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         let waker: SharedWaker = Arc::new(Mutex::new(Some(waker)));
         let for_inbox = Arc::clone(&waker);

@@ -8,11 +8,13 @@
 //! | [`options`] | a server's options as they cross the border |
 //! | [`logs`] | the logs of connection state recovery |
 //! | [`recovery`] | what JavaScript asks of them by calls |
+//! | [`memory`] | memory that nobody uses goes back to the system |
 //! | [`error`] | what can go wrong on the way |
 
 pub mod bridge;
 pub mod error;
 pub mod logs;
+pub mod memory;
 pub mod ops;
 pub mod options;
 pub mod recovery;

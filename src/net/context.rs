@@ -9,6 +9,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::burst::Burst;
 use super::clock;
 use super::command::{Answer, BridgeKey, ClosePolling, Command, Mailbox};
 use super::deflate::Compressors;
@@ -79,6 +80,8 @@ pub struct Context {
     unflushed: RefCell<Vec<Rc<dyn Buffered>>>,
     stalled: RefCell<Vec<Rc<dyn Port>>>,
     gone_bridges: RefCell<Vec<BridgeKey>>,
+    /// The sessions that are over, and what they leave behind.
+    pub burst: Burst,
     /// What its wires share to compress.
     pub compressors: Compressors,
 }
@@ -108,6 +111,7 @@ impl Context {
             unflushed: RefCell::default(),
             stalled: RefCell::default(),
             gone_bridges: RefCell::default(),
+            burst: Burst::default(),
             compressors: Compressors::default(),
         }
     }

@@ -16,6 +16,7 @@
 //! | [`command`], [`inbox`], [`record`], [`texts`] | the queues down and up |
 //! | [`turn`] | when JavaScript is woken |
 //! | [`backlog`] | what waits for clients that read too slowly |
+//! | [`burst`] | when memory is given back |
 //! | [`polling_profile`], [`request_name`], [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`adopt`] | what the name says |
 //!
 //! A connection belongs to one worker for life: nothing of it is locked, shared or sent.
@@ -23,6 +24,7 @@
 pub mod adopt;
 pub mod alarm;
 pub mod backlog;
+pub mod burst;
 pub mod clock;
 pub mod command;
 pub mod connection;

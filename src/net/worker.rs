@@ -114,7 +114,8 @@ impl Worker {
     /// Waits for operations or the next deadline.
     async fn wait(&self, alarm: &mut Alarm) {
         let mut notified = pin!(self.context.mailbox.notify.notified());
-        let deadline = self.context.fall_asleep();
+        let rest = self.context.burst.poll_timeout(clock::now);
+        let deadline = self.context.fall_asleep().into_iter().chain(rest).min();
         let mut asleep = false;
         poll_fn(|cx| {
             // Both ends are fine: something to do, or a deadline.
@@ -129,6 +130,9 @@ impl Worker {
         })
         .await;
         self.context.wake_up();
+        if rest.is_some_and(|rest| clock::now() >= rest) {
+            self.context.burst.handle_timeout();
+        }
     }
 
     /// Runs `f`; a panic in it ends `connection` and nothing else. (The panic message has been
@@ -190,6 +194,7 @@ impl Worker {
                 // A handle that JavaScript releases twice is a fault of ours; it must not take
                 // down the worker.
                 self.connections.borrow_mut().try_remove(slot as usize);
+                self.context.burst.handle_release();
             }
             Command::Joined { slot } => {
                 if let Some(connection) = self.connection(slot) {

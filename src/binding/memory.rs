@@ -1,0 +1,22 @@
+//! Memory that nobody uses goes back to the system.
+
+/// Gives back what the calling thread's allocator keeps, and, with glibc, what the allocator of
+/// Node.js keeps: its own are the parsers, sockets and strings of a burst.
+#[expect(unsafe_code, reason = "two functions of allocators, which have no wrappers")]
+pub fn give_back() {
+    // SAFETY: it may be called at any time, and works on the calling thread's heap.
+    unsafe { mi_collect(true) };
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        // SAFETY: it may be called at any time by any thread; it takes the locks of the heaps.
+        let _given = unsafe { malloc_trim(0) };
+    }
+}
+
+#[expect(unsafe_code, reason = "declares what mimalloc and glibc define")]
+// SAFETY: these are the declarations of mimalloc.h and malloc.h.
+unsafe extern "C" {
+    fn mi_collect(force: bool);
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    fn malloc_trim(pad: usize) -> std::ffi::c_int;
+}
