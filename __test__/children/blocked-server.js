@@ -15,7 +15,7 @@ io.on("connection", (socket) => {
     got.push(n);
     socket.emit("seen", n);
   });
-  socket.on("got", (reply) => reply({ got, lost }));
+  socket.on("got", (reply) => reply(got, lost));
   socket.on("disconnect", () => lost++);
   socket.on("block", () => {
     for (let n = 0; n < 100; n++) io.emit("queued", n); // it leaves when this tick ends: after the block

@@ -374,8 +374,8 @@ impl Buffered for Connection {
         state.session.flush();
         self.end_if_overflowing(&mut state);
         drop(state);
-        self.settle(worker);
         self.note_unpolled();
+        self.settle(worker);
     }
 }
 

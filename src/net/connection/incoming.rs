@@ -121,6 +121,9 @@ impl Connection {
         }
         drop(state);
         self.note_parked();
+        if self.backlogged.get() {
+            self.note_unpolled(); // before the answer is there
+        }
         self.settle(worker);
     }
 
@@ -137,9 +140,6 @@ impl Connection {
         }
         drop(state);
         self.settle(worker);
-        if self.backlogged.get() {
-            self.note_unpolled();
-        }
     }
 
     fn handle_post_body(
