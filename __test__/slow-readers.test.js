@@ -32,7 +32,7 @@ async function open(t, { secure = false, ...options } = {}) {
   const httpServer = secure
     ? https.createServer({ key: fixture("key.pem"), cert: fixture("cert.pem") })
     : http.createServer();
-  const io = new Server(httpServer, { pingInterval: 60_000, ...options });
+  const io = new Server(httpServer, { pingInterval: 60_000, workers: 1, ...options });
   const wires = [];
   t.after(async () => {
     for (const raw of wires) raw.destroy(); // or their closing handshakes would be waited for
@@ -68,12 +68,12 @@ async function open(t, { secure = false, ...options } = {}) {
 }
 
 /** Emits until so many bytes wait for the client; gives how many events that took. */
-async function fill(socket, bytes) {
+async function fill(socket, bytes, done = () => turns(5)) {
   let sent = 0;
   while (socket.conn.bufferedAmount < bytes) {
     assert.ok(sent < STEPS, "as much waits by now");
     socket.emit("n", sent++, CHUNK);
-    await turns(5);
+    await done();
   }
   return sent;
 }
@@ -177,14 +177,21 @@ test("polling: what no poll has fetched counts", async (t) => {
 });
 
 test("dropVolatile: volatile packets wait up to the limit, others as long as they have to", async (t) => {
-  const { io, stuck } = await open(t, { maxBufferedBytes: LIMIT, bufferPolicy: "dropVolatile" });
+  const options = { maxBufferedBytes: LIMIT, bufferPolicy: "dropVolatile" };
+  const { client, stuck } = await open(t, options);
   const { raw, socket } = await stuck();
-  await fill(socket, 1);
+  const other = await client();
+  /** The worker, which does all in order, has done what it was told. */
+  const done = async () => {
+    other.socket.emit("done");
+    await other.raw.next();
+  };
+  await fill(socket, 1, done);
   const room = LIMIT / CHUNK.length;
   for (let n = 0; n < 4 * room; n++) {
-    io.volatile.emit("v", CHUNK); // some wait, the rest is dropped
-    await turns(2);
+    socket.volatile.emit("v", CHUNK); // some wait, the rest is dropped
   }
+  await done();
   assert.ok(socket.conn.bufferedAmount > LIMIT - MESSAGE, `${socket.conn.bufferedAmount} wait`);
   assert.ok(
     socket.conn.bufferedAmount <= LIMIT + 2 * MESSAGE,
