@@ -18,7 +18,8 @@ scenario("differs: files of dist/", { server: false }, async (stage) => {
   for (const file of ["dist/socket", "dist/socket.js", "lib/socket", "lib/namespace"]) {
     const load = () => require(`${name}/${file}`);
     if (stage.either(true, false)) assert.throws(load, { code: "ERR_PACKAGE_PATH_NOT_EXPORTED" });
-    else assert.match(String(file.startsWith("lib/") ? load() : Object.values(load())[0]), /^class /);
+    else
+      assert.match(String(file.startsWith("lib/") ? load() : Object.values(load())[0]), /^class /);
   }
 });
 

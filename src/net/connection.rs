@@ -53,9 +53,13 @@ pub struct Connection {
     /// What this connection has put into the inbox since the drain that `drains` counts.
     inbox_bytes: Cell<usize>,
     drains: Cell<u64>,
-    /// Set while the answer to a POST waits for room in the inbox: at that count of drains.
-    held_at: Cell<Option<u64>>,
+    /// The count of drains at which the answer to a POST began to wait for room in the inbox;
+    /// [`NOT_HELD`] when none does.
+    held_at: Cell<u64>,
 }
+
+/// A count of drains that is never reached.
+const NOT_HELD: u64 = u64::MAX;
 
 struct State {
     session: Session,
@@ -127,7 +131,7 @@ impl Connection {
             backlogged: Cell::new(false),
             inbox_bytes: Cell::new(0),
             drains: Cell::new(0),
-            held_at: Cell::new(None),
+            held_at: Cell::new(NOT_HELD),
         };
         let state = connection.state.borrow();
         connection.push(|record| {
@@ -388,6 +392,6 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        assert!(size_of::<Connection>() <= 208, "{}", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 224, "{}", size_of::<Connection>());
     }
 }

@@ -92,7 +92,7 @@ enum State {
 pub struct Wire {
     environment: Arc<Environment>,
     /// Index of the worker that it belongs to.
-    worker: usize,
+    worker: u8,
     /// JavaScript's name for the stream.
     pub token: u32,
     dialect: Dialect,
@@ -126,6 +126,9 @@ impl fmt::Debug for Wire {
 impl Wire {
     /// A stream for `server`; `tcp` is none for a bridged one, `agreement` when messages are not
     /// compressed.
+    ///
+    /// # Panics
+    /// When `worker` is not the index of one.
     pub fn new(
         server: &Server,
         worker: usize,
@@ -147,7 +150,7 @@ impl Wire {
         }
         Self {
             environment: Arc::clone(&server.environment),
-            worker,
+            worker: u8::try_from(worker).expect("there are at most 16 workers"),
             token,
             dialect,
             stream,
@@ -237,7 +240,7 @@ impl Wire {
     }
 
     fn push(&self, write: impl FnOnce(&mut Record<'_>)) {
-        self.environment.inbox.push(self.worker, write);
+        self.environment.inbox.push(usize::from(self.worker), write);
     }
 
     /// Lets go of the session.

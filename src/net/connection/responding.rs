@@ -16,8 +16,7 @@ impl Connection {
             RequestName::Native { .. } => {
                 let hold = body == Body::Ok && self.is_ahead();
                 if hold {
-                    self.held_at
-                        .set(Some(self.server.environment.inbox.drains(self.handle.worker())));
+                    self.held_at.set(self.server.environment.inbox.drains(self.handle.worker()));
                 }
                 answer(worker, request, Answer::Respond { status, body, hold });
             }
@@ -68,7 +67,7 @@ impl Connection {
 
     /// Whether the answer to a POST waits for JavaScript to take what is there.
     pub(super) fn is_held(&self) -> bool {
-        self.held_at.get() == Some(self.server.environment.inbox.drains(self.handle.worker()))
+        self.held_at.get() == self.server.environment.inbox.drains(self.handle.worker())
     }
 }
 
