@@ -5,8 +5,8 @@ use std::hint::black_box;
 use bytes::Bytes;
 use ferrosocket::engineio::{Dialect, Protocol};
 use ferrosocket::net::command::{Batch, Command, Mailbox, Operation, Outgoing};
-use ferrosocket::net::inbox::{Batch as InboxBatch, Inbox};
-use ferrosocket::net::record::Kind;
+use ferrosocket::net::inbox::Inbox;
+use ferrosocket::net::record::{Batch as InboxBatch, Kind};
 use ferrosocket::net::shared_frames::SharedFrames;
 use ferrosocket::net::write_queue::WriteQueue;
 
