@@ -4,14 +4,23 @@
 //
 // A case: `name` (for --case), `title`, `mode` and `args` of the load generator, and `by`, the figure
 // that the ratio is made of. If it is so: `quick`, measured under --quick, with other arguments or `{}`;
-// `needs`, a feature that not all peers have; `options` of the server; `app`, see servers/handlers.js.
+// `needs`, a feature that not all peers have; `options` of the server; `app`, see servers/handlers.js;
+// `first`, another load that goes before, unmeasured.
 
 /** @typedef {"per_s" | "cpu_us" | "kib_per_connection"} Figure */
 /** @typedef {Record<string, number | string>} Arguments */
 /**
  * @typedef {{ name: string, title: string, mode: string, by: Figure, args: Arguments, quick?: Arguments,
- *   needs?: import("./peers.js").Feature, options?: object, app?: string }} Case
+ *   needs?: import("./peers.js").Feature, options?: object, app?: string,
+ *   first?: { mode: string, args: Arguments } }} Case
  */
+
+/**
+ * How memory is measured: from a server that has had clients before (what the first one makes it load and compile is not
+ * what a client costs), to when it has been quiet for a while (V8 gives back what the rush of connects took, after seconds).
+ */
+const SETTLED = 25; // seconds
+const WARM_SERVER = { mode: "storm", args: { conns: 50, warm: 0.1, secs: 1 } };
 
 /** @type {Case[]} */
 const events = [
@@ -198,7 +207,8 @@ const connections = [
     title: "idle connections",
     mode: "idle",
     by: "kib_per_connection",
-    args: { conns: 15_000, secs: 3 },
+    first: WARM_SERVER,
+    args: { conns: 15_000, secs: SETTLED },
     quick: { conns: 5000, secs: 1 },
   },
   {
@@ -207,7 +217,8 @@ const connections = [
     mode: "idle",
     by: "kib_per_connection",
     app: "request",
-    args: { conns: 15_000, secs: 3 },
+    first: WARM_SERVER,
+    args: { conns: 15_000, secs: SETTLED },
   },
 ];
 

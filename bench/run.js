@@ -120,6 +120,8 @@ function loadArguments(oneCase, { quick, warm, secs }) {
 async function measure(oneCase, peer, args, signal) {
   const running = await server.start(peer, oneCase);
   try {
+    const { first } = oneCase;
+    if (first) await generator.run(first.mode, running, first.args, signal);
     return await generator.run(oneCase.mode, running, args, signal);
   } catch (error) {
     throw new Error([error.message, running.stderr()].filter(Boolean).join("\n"), { cause: error });
