@@ -5,22 +5,23 @@
 // A case: `name` (for --case), `title`, `mode` and `args` of the load generator, and `by`, the figure
 // that the ratio is made of. If it is so: `quick`, measured under --quick, with other arguments or `{}`;
 // `needs`, a feature that not all peers have; `options` of the server; `app`, see servers/handlers.js;
-// `first`, another load that goes before, unmeasured.
+// `first`, another load that goes before, unmeasured; `rounds`, at most: for what takes long and hardly varies.
 
 /** @typedef {"per_s" | "cpu_us" | "kib_per_connection"} Figure */
 /** @typedef {Record<string, number | string>} Arguments */
 /**
  * @typedef {{ name: string, title: string, mode: string, by: Figure, args: Arguments, quick?: Arguments,
  *   needs?: import("./peers.js").Feature, options?: object, app?: string,
- *   first?: { mode: string, args: Arguments } }} Case
+ *   first?: { mode: string, args: Arguments }, rounds?: number }} Case
  */
 
 /**
  * How memory is measured: from a server that has had clients before (what the first one makes it load and compile is not
- * what a client costs), to when it has been quiet for a while (V8 gives back what the rush of connects took, after seconds).
+ * what a client costs) to one that has all of them, each time when it has collected its garbage and been quiet for a
+ * while (V8 gives back what a rush of connects took, after seconds).
  */
 const SETTLED = 25; // seconds
-const WARM_SERVER = { mode: "storm", args: { conns: 50, warm: 0.1, secs: 1 } };
+const WARM_SERVER = { mode: "idle", args: { conns: 500, secs: SETTLED } };
 
 /** @type {Case[]} */
 const events = [
@@ -208,6 +209,7 @@ const connections = [
     mode: "idle",
     by: "kib_per_connection",
     first: WARM_SERVER,
+    rounds: 1,
     args: { conns: 15_000, secs: SETTLED },
     quick: { conns: 5000, secs: 1 },
   },
@@ -218,6 +220,7 @@ const connections = [
     by: "kib_per_connection",
     app: "request",
     first: WARM_SERVER,
+    rounds: 1,
     args: { conns: 15_000, secs: SETTLED },
   },
 ];

@@ -143,12 +143,14 @@ function turns(oneCase, all, round) {
  */
 async function measureAll(options, problems, signal) {
   const figures = new Map();
-  const rounds = Array.from({ length: options.rounds }, (_, index) => index + 1);
-  const total = options.cases.flatMap((one) => turns(one, options.peers, 1)).length * rounds.length;
+  const roundsOf = (oneCase) => Math.min(options.rounds, oneCase.rounds ?? Infinity);
+  const total = options.cases
+    .map((oneCase) => turns(oneCase, options.peers, 1).length * roundsOf(oneCase))
+    .reduce((sum, count) => sum + count, 0);
   let done = 0;
   for (const oneCase of options.cases) {
     const args = loadArguments(oneCase, options);
-    for (const round of rounds) {
+    for (let round = 1; round <= roundsOf(oneCase); round++) {
       for (const peer of turns(oneCase, options.peers, round)) {
         done += 1;
         const label = `${oneCase.title} · ${peer.title} · round ${round}`;

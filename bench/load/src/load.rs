@@ -24,7 +24,7 @@ const PACED_WAIT: Duration = Duration::from_micros(200);
 ///
 /// ```text
 /// Ramping ──all connected (a storm: at once)──► Warming ──`warm`──► Measuring ──`secs`──► report
-///                                                      idle: Measuring ──► Collecting ──ack──► report
+///                                                idle: Warming ──► Collecting ──ack──► Measuring
 /// ```
 #[derive(Clone, Copy, Debug)]
 enum Phase {
@@ -146,12 +146,11 @@ impl<'a> Load<'a> {
             }
             Phase::Warming { since } => {
                 if since.elapsed() >= self.config.warm {
-                    self.phase = Phase::Measuring {
-                        since: Instant::now(),
-                        count: self.count,
-                        server: Cpu::of(self.config.pid)?,
-                        client: Cpu::of(std::process::id())?,
-                    };
+                    if self.config.mode == Mode::Idle {
+                        self.collect()?;
+                    } else {
+                        self.measure()?;
+                    }
                 }
             }
             Phase::Measuring { since, count, server, client } => {
@@ -186,8 +185,25 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// The measured time is over. Memory counts once the server has collected its garbage: of idle
-    /// clients, only what they need is of interest.
+    /// Asks the server to collect its garbage: of idle clients, only what they need is of interest.
+    fn collect(&mut self) -> Result<(), String> {
+        self.phase = Phase::Collecting;
+        self.clients[0].queue(&Message::event(&self.config.namespace(0), Some(0), &["gc"]));
+        self.flush(0)
+    }
+
+    /// Begins the measured time.
+    fn measure(&mut self) -> Result<(), String> {
+        self.phase = Phase::Measuring {
+            since: Instant::now(),
+            count: self.count,
+            server: Cpu::of(self.config.pid)?,
+            client: Cpu::of(std::process::id())?,
+        };
+        Ok(())
+    }
+
+    /// The measured time is over.
     fn finish(
         &mut self,
         measured: Duration,
@@ -209,11 +225,6 @@ impl<'a> Load<'a> {
             lost: self.lost,
         });
         self.phase = Phase::Over;
-        if self.config.mode == Mode::Idle {
-            self.phase = Phase::Collecting;
-            self.clients[0].queue(&Message::event(&self.config.namespace(0), Some(0), &["gc"]));
-            self.flush(0)?;
-        }
         Ok(())
     }
 
@@ -272,10 +283,8 @@ impl<'a> Load<'a> {
                 }
             }
             Mode::Idle => {
-                if let (Phase::Collecting, Some(report)) = (self.phase, &mut self.report) {
-                    let resident = process::resident_kib(self.config.pid);
-                    report.resident.1 = resident.map_err(io::Error::other)?;
-                    self.phase = Phase::Over;
+                if matches!(self.phase, Phase::Collecting) {
+                    self.measure().map_err(io::Error::other)?;
                 }
             }
             Mode::Storm | Mode::Reconnect => {}

@@ -7,7 +7,7 @@
 //!   ack        the same with ["ack", text] and an ack id; the server acknowledges with the text
 //!   broadcast  senders keep `window` broadcasts in flight: ["all", text], or by `to` within `rooms`
 //!   volatile   one client sends ["volatile", text] at a `rate`, to all, of whom `slow` do not read
-//!   idle       connect, join "/", hold; at the end ask for a garbage collection, ["gc"]
+//!   idle       connect, join "/", ask for a garbage collection, ["gc"], then hold
 //!   storm      keep `conns` connects under way; close each once it has joined "/"
 //!   reconnect  the same, and each asks for the session of the one before
 //! keys: via=websocket|polling|upgrade conns=100 ramp=128 namespaces=0 deflate=0
