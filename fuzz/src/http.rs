@@ -1,6 +1,7 @@
-//! The reader of the plain requests of polling.
+//! The readers of plain requests: of polling, and those that open a WebSocket.
 
 use ferrosocket::http::request::{Reading, Rules, read};
+use ferrosocket::http::upgrade;
 
 /// A request lies within what came, names a session, and is read the same whatever comes behind it; each
 /// beginning of its head is partial.
@@ -20,5 +21,21 @@ pub fn request(bytes: &[u8]) {
     assert_eq!(read(head, &rules), Reading::Request(request));
     for end in 0..head.len() {
         assert_eq!(read(&head[..end], &rules), Reading::Partial, "the first {end} bytes");
+    }
+}
+
+/// A request that opens a WebSocket is read the same whatever comes behind it, and not before its head is
+/// there; its description has the key, the session, the target, and two lines for each header.
+pub fn upgrade(bytes: &[u8]) {
+    let read = |bytes: &[u8]| {
+        let mut out = Vec::new();
+        upgrade::read(bytes, "/socket.io/", 1 << 10, &mut out).map(|head| (head, out))
+    };
+    let Some((head, out)) = read(bytes) else { return };
+    let lines: Vec<&[u8]> = out.split(|&byte| byte == b'\n').collect();
+    assert!(lines.len() % 2 == 1 && lines[0].len() == 24 && lines[2].starts_with(b"/socket.io/?"));
+    assert_eq!(read(&bytes[..head]), Some((head, out)));
+    for end in 0..head {
+        assert_eq!(read(&bytes[..end]), None, "the first {end} bytes");
     }
 }

@@ -16,13 +16,14 @@ pub mod world;
 pub type Target = fn(&[u8]);
 
 /// All of them by name, which is that of their binary, too.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("websocket", websocket::plain),
     ("websocket_deflate", websocket::deflated),
     ("deflate_round_trip", websocket::round_trip),
     ("handshake", websocket::handshake),
     ("extension", websocket::extension),
     ("http_request", http::request),
+    ("http_upgrade", http::upgrade),
     ("payload", engineio::payload),
     ("payload_v3", engineio::payload_v3),
     ("session", session::session),

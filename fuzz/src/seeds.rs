@@ -6,11 +6,17 @@ use std::{env, fs};
 /// Names the directory to write seeds to.
 const DIRECTORY: &str = "FUZZ_SEEDS";
 
-const HTTP_REQUESTS: [&str; 2] = [
+const HTTP_REQUESTS: [&str; 4] = [
     "GET /socket.io/?EIO=4&transport=polling&t=a&sid=s HTTP/1.1\r\nHost: a\r\n\
              Accept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\n\r\n",
     "POST /socket.io/?EIO=3&transport=polling&sid=s&b64=1 HTTP/1.1\r\nhost: a\r\n\
              Content-Type: application/octet-stream\r\nContent-Length: 3\r\n\r\nabc",
+    "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\
+     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    "GET /socket.io/?a=b&sid=s&transport=websocket&EIO=4 HTTP/1.1\r\nhost:a\r\n\
+     connection:keep-alive, Upgrade\r\nupgrade:websocket\r\nsec-websocket-version:13\r\n\
+     sec-websocket-key:dGhlIHNhbXBsZSBub25jZQ==\r\norigin:null\r\n\r\n\x01",
 ];
 
 /// Bytes of a client's frame whose mask changes nothing, of at most 125 bytes; `first` is its first
@@ -83,7 +89,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         .flat_map(|offer| [[0, 0, 0], [7, 0, 1], [4, 4, 5]].map(|settings| (settings, offer)))
         .map(|(settings, offer)| [&settings, offer.as_bytes()].concat())
         .collect(),
-        "http_request" => texts(&HTTP_REQUESTS),
+        "http_request" | "http_upgrade" => texts(&HTTP_REQUESTS),
         "payload" => texts(&["4hello\u{1e}2\u{1e}4€", "bAQIDBA==\u{1e}3", "40\u{1e}42[\"a\"]"]),
         "payload_v3" => [
             texts(&["6:4hello2:4€10:b4AQIDBA==", "1:2", "3:4\u{1f600}"]),

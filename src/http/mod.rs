@@ -1,8 +1,10 @@
-//! HTTP/1.1, as far as the polling transport needs it on a connection that a worker has.
+//! HTTP/1.1, as far as the polling transport needs it on a connection that a worker has, and a
+//! WebSocket to be opened.
 //!
 //! | file | tells |
 //! |---|---|
 //! | [`request`] | whether bytes are one of the plain requests that workers answer by themselves |
+//! | [`upgrade`] | whether bytes are a plain request that opens a WebSocket |
 //! | [`response`] | the answers, byte for byte as Node.js writes them |
 //! | [`encoding`] | how an answer is compressed |
 //! | [`date`] | the header `Date` |
@@ -14,3 +16,4 @@ pub mod date;
 pub mod encoding;
 pub mod request;
 pub mod response;
+pub mod upgrade;

@@ -120,7 +120,7 @@ fn begins_well(bytes: &[u8]) -> bool {
 }
 
 /// Whether no line ends with a bare line feed (which httparse takes).
-fn has_whole_line_ends(head: &[u8]) -> bool {
+pub(super) fn has_whole_line_ends(head: &[u8]) -> bool {
     let mut before = 0;
     head.iter().all(|&byte| {
         let whole = byte != b'\n' || before == b'\r';
@@ -163,7 +163,7 @@ fn read_query<'a>(target: &'a str, rules: &Rules) -> Option<Query<'a>> {
     (transport == Some("polling")).then_some(Query { sid, protocol })
 }
 
-fn is_encoded(text: &str) -> bool {
+pub(super) fn is_encoded(text: &str) -> bool {
     text.bytes().any(|byte| matches!(byte, b'%' | b'+'))
 }
 
