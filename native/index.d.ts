@@ -12,6 +12,24 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** The data plane as one JavaScript thread sees it. One per thread. */
 export declare class Bridge {
   /**
+   * Looks at what has come by a connection, and takes nothing of it. Gives the description of a
+   * plain WebSocket request for `path` (see `src/http/upgrade.rs`), "" when there is none, or not yet.
+   * `max_head`: bytes.
+   *
+   * # Errors
+   * When the engine can't make the string.
+   */
+  peekUpgrade(fd: number, path: string, maxHead: number): string
+  /**
+   * Takes the connection `fd` over, like [`Bridge::adopt`], and its request off it: the one that
+   * [`Bridge::peek_upgrade`] has found last. False: the connection is lost, or the session to be
+   * upgraded has gone.
+   *
+   * # Errors
+   * When the descriptor can't be duplicated or the server is not open. Nothing has been taken then.
+   */
+  adoptPeeked(server: number, token: number, sid: string, kind: number, fd: number, answer: string): boolean
+  /**
    * Checks the request of a WebSocket upgrade. Gives the head of the answer; a refusal begins
    * with "!" and is JSON: `{status, message, headers}`.
    */

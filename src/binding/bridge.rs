@@ -1,7 +1,9 @@
 //! The class that JavaScript sees.
 #![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
 
+mod accepting;
 mod doors;
+mod peeked;
 mod polling;
 mod shared;
 pub mod takeover;
@@ -17,6 +19,7 @@ use napi::{Env, JsString, Result};
 use napi_derive::napi;
 use rustc_hash::FxHashMap;
 
+use self::peeked::Peeked;
 use self::shared::{Shared, SharedWaker, Waker};
 use super::error::BorderError;
 use super::memory::give_back;
@@ -51,6 +54,8 @@ pub struct Bridge {
     last_profile: RefCell<Option<Arc<Profile>>>,
     /// The batch that was taken last: what its records refer to, and memory for the next one.
     pub(super) batch: RefCell<Batch>,
+    /// The first bytes of the connection that was accepted last.
+    peeked: RefCell<Peeked>,
 }
 
 impl fmt::Debug for Bridge {
@@ -99,6 +104,7 @@ impl Bridge {
             bridged: RefCell::default(),
             last_profile: RefCell::default(),
             batch: RefCell::default(),
+            peeked: RefCell::default(),
         })
     }
 

@@ -1,4 +1,4 @@
-//! Taking a socket over from Node.js.
+//! Looking at a socket of Node.js, and taking it over.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -10,16 +10,33 @@ use std::net::{SocketAddr, TcpStream};
 /// What the operating system says, for instance when the limit of open files is reached.
 #[cfg(unix)]
 pub fn duplicate(fd: i32) -> io::Result<TcpStream> {
-    use std::os::fd::BorrowedFd;
+    borrow(fd, TcpStream::try_clone)
+}
+
+/// Looks at what the peer of a connected socket, which somebody else owns, has sent, without taking
+/// it. Gives the number of bytes; 0: nothing will come.
+///
+/// # Errors
+/// `WouldBlock` when nothing has come yet; what the operating system says.
+#[cfg(unix)]
+pub fn peek(fd: i32, buffer: &mut [u8]) -> io::Result<usize> {
+    borrow(fd, |stream| stream.peek(buffer))
+}
+
+/// Lends a socket that somebody else owns.
+#[cfg(unix)]
+fn borrow<T>(fd: i32, f: impl FnOnce(&TcpStream) -> io::Result<T>) -> io::Result<T> {
+    use std::mem::ManuallyDrop;
+    use std::os::fd::FromRawFd as _;
 
     if fd < 0 {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     #[expect(unsafe_code, reason = "the descriptor comes from JavaScript as a number")]
     // SAFETY: the caller's JavaScript holds the socket open during this synchronous call, and the
-    // borrow ends with it: only the duplicate is kept.
-    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
-    Ok(TcpStream::from(borrowed.try_clone_to_owned()?))
+    // loan ends with it: what has been lent is never dropped, so nothing is closed here.
+    let stream = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(fd) });
+    f(&stream)
 }
 
 /// There are no descriptors to take over here: such systems use the byte bridge.
@@ -28,6 +45,24 @@ pub fn duplicate(fd: i32) -> io::Result<TcpStream> {
 /// Always.
 #[cfg(not(unix))]
 pub fn duplicate(_fd: i32) -> io::Result<TcpStream> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// There are no descriptors to look at here.
+///
+/// # Errors
+/// Always.
+#[cfg(not(unix))]
+pub fn peek(_fd: i32, _buffer: &mut [u8]) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// There are no descriptors to look at here.
+///
+/// # Errors
+/// Always.
+#[cfg(not(unix))]
+pub fn peek(_fd: i32, _buffer: &mut [u8]) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -162,12 +162,12 @@ impl Bridge {
 }
 
 /// A connection as JavaScript describes it; see [`Bridge::adopt`].
-struct Incoming {
-    server: u32,
-    token: u32,
-    sid: String,
-    kind: u32,
-    answer: String,
+pub(super) struct Incoming {
+    pub(super) server: u32,
+    pub(super) token: u32,
+    pub(super) sid: String,
+    pub(super) kind: u32,
+    pub(super) answer: String,
 }
 
 impl Incoming {
@@ -181,7 +181,8 @@ impl Incoming {
 }
 
 impl Bridge {
-    fn accept(
+    /// Gives a connection to a worker; false when the session to be upgraded has gone.
+    pub(super) fn accept(
         &self,
         incoming: Incoming,
         stream: AdoptedStream,
