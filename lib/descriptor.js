@@ -13,4 +13,4 @@ function descriptorOf(socket) {
   return typeof handle.fd === "number" ? handle.fd : -1;
 }
 
-module.exports = { descriptorOf };
+module.exports = { POSIX, descriptorOf };

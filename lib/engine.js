@@ -3,6 +3,8 @@
 const { EventEmitter } = require("node:events");
 const cors = require("cors");
 const debug = require("debug")("engine");
+const { AcceptedRequest } = require("./accepted-request");
+const { Acceptor } = require("./acceptor");
 const { getBridge, workerCount } = require("./bridge");
 const { bufferLimits } = require("./buffer-limits");
 const {
@@ -95,6 +97,8 @@ class Engine extends EventEmitter {
     this.rawMessages = false;
     /** @type {Map<string, PollingDoor>} requests that wait for something to be sent, by session id */
     this.polls = new Map();
+    /** @type {any} takes connections before Node.js reads their requests */
+    this.acceptor = undefined;
     /** the connections that polling requests come by, as far as the workers have them */
     this.takeover = new PollingTakeover(this);
     /** @private the bridge and our number there, from the first request on */
@@ -227,7 +231,6 @@ class Engine extends EventEmitter {
   /**
    * @param {string} sid
    * @returns {import("./verify").Known | undefined} what the workers know of an open session
-   * @private
    */
   find(sid) {
     const found = FORMS[this.bridge().native.lookup(this.nativeId(), sid)]; // -1: there is no such session
@@ -436,11 +439,13 @@ class Engine extends EventEmitter {
   attach(server, options = {}) {
     const path = computePath(options);
     const isOurs = (/** @type {any} */ req) => req.url.startsWith(path);
+    const acceptor = new Acceptor(this, server, path);
     const listeners = server.listeners("request").slice();
     server.removeAllListeners("request");
     server.on("close", () => this.close());
     server.on("listening", () => {
       this._closed = false;
+      acceptor.watch();
     });
     server.on("request", (/** @type {any} */ req, /** @type {any} */ res) => {
       if (isOurs(req)) {
@@ -450,6 +455,7 @@ class Engine extends EventEmitter {
     });
     this.httpServer = server;
     this.takeover.attach(server, path);
+    this.acceptor = acceptor;
     if (!this.opts.transports.includes("websocket")) return;
     server.on(
       "upgrade",
@@ -542,7 +548,7 @@ class Engine extends EventEmitter {
     const req = door?.req;
     const seen = this.isSeen();
     const origin = req
-      ? seen
+      ? seen && !(req instanceof AcceptedRequest)
         ? new KeptRequest(req, peer)
         : new RequestInfo(req, peer)
       : NO_ORIGIN;
@@ -600,6 +606,17 @@ class Engine extends EventEmitter {
       this.listenerCount("headers") > 0 ||
       (httpServer !== undefined &&
         (httpServer.listenerCount("upgrade") > 1 || httpServer.listenerCount("request") > 1))
+    );
+  }
+
+  /** @returns {boolean} whether nobody else looks at upgrade requests, answers them or changes how they are treated */
+  upgradesAlone() {
+    const { prototype } = Engine;
+    return (
+      !this.isSeen() &&
+      this.middlewares.length === (this.opts.cors ? 1 : 0) &&
+      this.handleUpgrade === prototype.handleUpgrade &&
+      this.verify === prototype.verify
     );
   }
 

@@ -8,6 +8,7 @@ const debug = require("debug")("engine:polling");
 const debugEngine = require("debug")("engine");
 const { Record } = require("./bridge");
 const { DEFAULT_THRESHOLD } = require("./compression");
+const { crossOriginLines, isConstant } = require("./cross-origin");
 const { descriptorOf } = require("./descriptor");
 const { trackListener } = require("./http-listeners");
 
@@ -251,17 +252,6 @@ function isQuiet(socket) {
   );
 }
 
-/**
- * @param {any} option `cors`
- * @returns {boolean} whether the headers depend on nothing but the request's `Origin`
- */
-function isConstant(option) {
-  return (
-    typeof option !== "function" &&
-    Object.values(option).every((value) => typeof value !== "function")
-  );
-}
-
 /** @param {object} option `httpCompression` */
 function onlyThreshold(option) {
   return Object.keys(option).every((key) => key === "threshold");
@@ -276,26 +266,6 @@ function compressFrom(option) {
   const { threshold } = option;
   if (threshold === undefined) return 0;
   return typeof threshold === "number" ? threshold : DEFAULT_THRESHOLD;
-}
-
-/**
- * @param {Function} middleware that of the option `cors`
- * @param {string} origin
- * @returns {string} the headers that it sets for GET and POST requests from there
- */
-function crossOriginLines(middleware, origin) {
-  /** @type {Map<string, [string, any]>} */
-  const headers = new Map();
-  const res = {
-    getHeader: (/** @type {string} */ name) => headers.get(name.toLowerCase())?.[1],
-    setHeader: (/** @type {string} */ name, /** @type {any} */ value) =>
-      headers.set(name.toLowerCase(), [name, value]),
-  };
-  const req = { method: "GET", headers: origin === "" ? {} : { origin } };
-  middleware(req, res, () => {});
-  let lines = "";
-  for (const [name, value] of headers.values()) lines += `${name}: ${value}\r\n`;
-  return lines;
 }
 
 module.exports = { PollingTakeover };

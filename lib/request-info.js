@@ -55,7 +55,7 @@ function sharedUrl(url) {
  */
 class RequestInfo {
   /**
-   * @param {any} req an IncomingMessage, with `_query`
+   * @param {any} req an IncomingMessage, with `_query`, or an AcceptedRequest
    * @param {import("./bridge").Peer} [peer] known when the socket was taken over: then Node's does not know it any more
    */
   constructor(req, peer) {
@@ -67,7 +67,7 @@ class RequestInfo {
     /** @type {string} */
     this.httpVersion = req.httpVersion === USUAL_VERSION ? USUAL_VERSION : req.httpVersion;
     // one flat string instead of two per header; a header holds no line feed
-    this.raw = req.rawHeaders.join("\n");
+    this.raw = req.raw ?? req.rawHeaders.join("\n");
     /** @type {string | undefined} */
     this.remoteAddress = peer ? peer.address : socket.remoteAddress;
     /** @type {number | undefined} */

@@ -41,7 +41,7 @@ class WebSocketDoor extends BridgeDoor {
   /**
    * @param {Engine} engine
    * @param {any} req
-   * @param {import("node:stream").Duplex} socket
+   * @param {import("node:stream").Duplex | undefined} socket
    */
   constructor(engine, req, socket) {
     super(engine);

@@ -1,0 +1,43 @@
+"use strict";
+
+const KEY_LENGTH = 24;
+/** Where the session id begins in a description. */
+const SID = KEY_LENGTH + 1;
+const NO_PARAMETERS = Object.freeze({});
+const SOCKET = Object.freeze({ encrypted: false, remoteAddress: undefined, remotePort: undefined });
+
+/**
+ * A WebSocket request that Node.js has never read, as the addon describes it (src/http/upgrade.rs): what stands for an
+ * IncomingMessage until somebody asks for one.
+ */
+class AcceptedRequest {
+  /** @param {string} text the description */
+  constructor(text) {
+    this.method = "GET";
+    this.httpVersion = "1.1";
+    this.key = text.slice(0, KEY_LENGTH);
+    const url = text.indexOf("\n", SID) + 1;
+    const headers = text.indexOf("\n", url) + 1;
+    /** the session that it asks to become the transport of; empty: a new one */
+    this.sid = text.slice(SID, url - 1);
+    this.url = text.slice(url, headers - 1);
+    /** names and values of the headers, a line each */
+    this.raw = text.slice(headers);
+    /** what counts before the session is open; the rest is read from the URL on demand */
+    this._query = NO_PARAMETERS;
+    this.socket = SOCKET;
+  }
+
+  /**
+   * @param {string} name in lower case
+   * @returns {string} the value of a header that it has once at most; empty: none
+   */
+  header(name) {
+    const lines = this.raw.split("\n");
+    for (let at = 0; at < lines.length; at += 2)
+      if (lines[at].toLowerCase() === name) return lines[at + 1];
+    return "";
+  }
+}
+
+module.exports = { AcceptedRequest };
