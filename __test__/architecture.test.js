@@ -22,6 +22,10 @@ const FLOORS = [
   ["socket-watch.js"],
   ["socket-state.js"],
   ["operator.js", "chain.js"],
+  ["engine.js"],
+  ["engine-sessions.js"],
+  ["engine-requests.js"],
+  ["engine-settings.js"],
 ];
 
 /** @returns {Map<string, string[]>} what each file requires from its siblings */

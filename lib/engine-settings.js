@@ -1,0 +1,225 @@
+"use strict";
+
+const { EventEmitter } = require("node:events");
+const cors = require("cors");
+const debug = require("debug")("engine");
+const { getBridge, workerCount } = require("./bridge");
+const { bufferLimits } = require("./buffer-limits");
+const {
+  DEFAULT_THRESHOLD,
+  checkHttpCompression,
+  deflateOptions,
+  nativeDeflate,
+} = require("./compression");
+const { generateId } = require("./ids");
+const { PollingTakeover } = require("./polling-takeover");
+
+/** @typedef {import("./conn").Conn} Conn */
+/** @typedef {import("./polling-door").PollingDoor} PollingDoor */
+
+/** The transports that a session may be upgraded to from polling. */
+const UPGRADES = ["websocket", "webtransport"];
+
+const DEFAULTS = {
+  pingTimeout: 20000,
+  pingInterval: 25000,
+  upgradeTimeout: 10000,
+  maxHttpBufferSize: 1e6,
+  transports: ["polling", "websocket"],
+  allowUpgrades: true,
+  httpCompression: { threshold: DEFAULT_THRESHOLD },
+  perMessageDeflate: false,
+  cors: false,
+  allowEIO3: false,
+};
+
+/** Options that Socket.IO 2.x has as properties of the engine. */
+const SETTINGS = ["pingTimeout", "pingInterval", "maxHttpBufferSize", "transports"];
+
+const COOKIE_DEFAULTS = { name: "io", path: "/", httpOnly: true, sameSite: "lax" };
+
+/**
+ * The options of an engine, and its place among the workers.
+ *
+ *     not open ──first request──► open at the bridge ──close(), and the workers have nothing of ours any more──► not open
+ */
+class EngineSettings extends EventEmitter {
+  /** @param {any} [opts] options of Engine.IO, as documented there */
+  constructor(opts = {}) {
+    super();
+    /** @type {any} */
+    this.opts = { ...DEFAULTS, ...opts };
+    workerCount(opts.workers); // a wrong value is told at once, not at the first request
+    bufferLimits(opts);
+    checkHttpCompression(this.opts.httpCompression);
+    this.opts.perMessageDeflate = deflateOptions(opts.perMessageDeflate);
+    if (opts.wsEngine) debug("option wsEngine is not used: WebSockets are served natively");
+    for (const name of SETTINGS) this.exposeSetting(name);
+    if (opts.cookie) this.opts.cookie = { ...COOKIE_DEFAULTS, ...opts.cookie };
+    /** @type {Function[]} */
+    this.middlewares = [];
+    this.clientsCount = 0;
+    /** @type {Record<string, Conn>} the open sessions by id */
+    this.clients = {};
+    /** whether somebody listens to what leaves on any connection */
+    this.showsFlushes = false;
+    /** @type {import("node:http").Server | undefined} */
+    this.httpServer = undefined;
+    /** @type {any} ms; an option of the Socket.IO server that the workers watch over */
+    this.connectTimeout = opts.connectTimeout || 45000;
+    /** whether messages come undecoded, for the parser that the Socket.IO server has been given */
+    this.rawMessages = false;
+    /** @type {Map<string, PollingDoor>} requests that wait for something to be sent, by session id */
+    this.polls = new Map();
+    /** @type {any} takes connections before Node.js reads their requests */
+    this.acceptor = undefined;
+    /** the connections that polling requests come by, as far as the workers have them */
+    this.takeover = new PollingTakeover(this._engine);
+    /** @protected the bridge and our number there, from the first request on */
+    this._bridge = /** @type {import("./bridge").Bridge | undefined} */ (undefined);
+    /** @protected */
+    this._nativeId = -1;
+    /** @protected */
+    this._held = 0;
+    /** @protected */
+    this._closed = false;
+    /** @protected those that nobody but us has added */
+    this._ownMiddlewares = 0;
+    if (this.opts.cors) this.useOwn(cors(this.opts.cors));
+  }
+
+  /**
+   * The same object, as those see it who are given it.
+   *
+   * @protected
+   */
+  get _engine() {
+    return /** @type {import("./engine").Engine} */ (/** @type {unknown} */ (this));
+  }
+
+  /** @returns {import("./bridge").Bridge} */
+  bridge() {
+    return (this._bridge ??= getBridge(this.opts.workers));
+  }
+
+  /** @private @returns {any} what the workers need to know */
+  settings() {
+    const { opts } = this;
+    return {
+      pingInterval: opts.pingInterval,
+      pingTimeout: opts.pingTimeout,
+      upgradeTimeout: opts.upgradeTimeout,
+      connectTimeout: this.connectTimeout,
+      maxHttpBufferSize: opts.maxHttpBufferSize,
+      polling: opts.transports.includes("polling"),
+      websocket: opts.transports.includes("websocket"),
+      webtransport: opts.transports.includes("webtransport"),
+      allowUpgrades: !!opts.allowUpgrades,
+      perMessageDeflate: nativeDeflate(opts.perMessageDeflate),
+      rawMessages: this.rawMessages,
+      ...bufferLimits(opts),
+      initialPacket: opts.initialPacket ?? undefined,
+    };
+  }
+
+  /**
+   * Makes an option a property of this object; a new value counts for the sessions to come.
+   *
+   * @param {string} name
+   * @private
+   */
+  exposeSetting(name) {
+    Object.defineProperty(this, name, {
+      get: () => this.opts[name],
+      set: (value) => {
+        this.opts[name] = value;
+        if (this._nativeId !== -1)
+          this.bridge().native.configureServer(this._nativeId, this.settings());
+      },
+      enumerable: true,
+      configurable: true,
+    });
+  }
+
+  /** @returns {number} our number at the bridge; the options count as they are at the first call */
+  nativeId() {
+    if (this._nativeId === -1) {
+      const bridge = this.bridge();
+      this._nativeId = bridge.native.openServer(this.settings());
+      bridge.owners.set(this._nativeId, this._engine);
+      this._closed = false;
+    }
+    return this._nativeId;
+  }
+
+  /**
+   * Adds a middleware for the HTTP requests, upgrades included.
+   *
+   * @param {Function} middleware (req, res, next)
+   */
+  use(middleware) {
+    this.middlewares.push(middleware);
+    this.takeover.recall();
+  }
+
+  /**
+   * Adds a middleware of ours, which keeps nothing of a request.
+   *
+   * @param {Function} middleware (req, res, next)
+   */
+  useOwn(middleware) {
+    this._ownMiddlewares++;
+    this.use(middleware);
+  }
+
+  /**
+   * Makes the id of a session; programs may replace this method by one that returns an id or a promise of it.
+   *
+   * @param {any} _req
+   * @returns {string | Promise<string>}
+   */
+  generateId(_req) {
+    return generateId();
+  }
+
+  /**
+   * @param {string} transport
+   * @returns {string[]} the transports to which it may be upgraded
+   */
+  upgrades(transport) {
+    return this.opts.allowUpgrades && transport === "polling" ? UPGRADES : [];
+  }
+
+  /** @returns {boolean} whether it has been closed, and has not been opened again */
+  isClosed() {
+    return this._closed;
+  }
+
+  /** Counts what the workers still have of ours: a session, a request or the wire of a WebSocket. */
+  hold() {
+    this._held++;
+  }
+
+  /** Uncounts it. */
+  letGo() {
+    if (--this._held === 0 && this._closed) this.settle();
+  }
+
+  /**
+   * Leaves the bridge when all is done; with the last server of the process, the workers end.
+   *
+   * @protected
+   */
+  settle() {
+    const bridge = this._bridge;
+    if (!this._closed || bridge === undefined || this._nativeId === -1) return;
+    if (this._held > 0) return;
+    const id = this._nativeId;
+    this._nativeId = -1;
+    bridge.ops.flush();
+    bridge.native.closeServer(id);
+    bridge.owners.delete(id);
+  }
+}
+
+module.exports = { EngineSettings };
