@@ -92,7 +92,11 @@ const EVENTS = [
     ["socket.io/dist/socket.js"],
     ["socket.js", "socket-receiving.js", "socket-sending.js"],
   ],
-  ["engine.io Server", ["engine.io/build/server.js"], ["engine.js", "middleware.js", "outbox.js"]],
+  [
+    "engine.io Server",
+    ["engine.io/build/server.js"],
+    ["engine-requests.js", "engine-sessions.js", "middleware.js", "outbox.js"],
+  ],
   ["engine.io Socket", ["engine.io/build/socket.js"], ["conn.js", "conn-incoming.js", "outbox.js"]],
   [
     "engine.io Transport",
