@@ -46,13 +46,13 @@ expectTrue<Same<Missing<OurSocket, UpSocket>, OldChain>>();
 type UpOperator = Upstream.BroadcastOperator<Out, {}>;
 type OurOperator = Ours.BroadcastOperator<Out, {}>;
 expectTrue<Same<Missing<OurOperator, UpOperator>, OldChain | "clients" | "send" | "write">>();
-expectTrue<Same<Missing<Ours.ServerOptions, Upstream.ServerOptions>, "workers" | "origins">>();
-expectTrue<
-  Same<Missing<OurSocket["conn"], UpSocket["conn"]>, "door" | "sendPacket" | "writeBuffer">
->();
+type OurOptions = "workers" | "origins" | "maxBufferedBytes" | "bufferPolicy";
+expectTrue<Same<Missing<Ours.ServerOptions, Upstream.ServerOptions>, OurOptions>>();
+type OurConn = "bufferedAmount" | "door" | "sendPacket" | "writeBuffer";
+expectTrue<Same<Missing<OurSocket["conn"], UpSocket["conn"]>, OurConn>>();
 
 // The simple types are the same.
-expectTrue<Same<Upstream.DisconnectReason, Ours.DisconnectReason>>();
+expectTrue<Same<Upstream.DisconnectReason | "buffer overflow", Ours.DisconnectReason>>();
 expectTrue<Same<Upstream.Event, Ours.Event>>();
 expectTrue<Same<Upstream.DefaultEventsMap, Ours.DefaultEventsMap>>();
 expectTrue<Same<Upstream.ExtendedError, Ours.ExtendedError>>();
