@@ -17,8 +17,8 @@ use super::error::ParseError;
 use super::long_string::LongStrings;
 use super::packet::{Packet, PacketType, decode_with};
 
-/// Milliseconds that a client may be silent in the middle of its attachments: one that stops there
-/// must not pin memory as long as it answers pings.
+/// Milliseconds that a client may be silent in the middle of its attachments. Every byte counts, that
+/// of an answer to a ping too: what a client pins that goes on talking is bounded by size and count.
 pub const ATTACHMENT_TIMEOUT: u64 = 10_000;
 
 /// What a text led to.
