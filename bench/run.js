@@ -116,12 +116,13 @@ function loadArguments(oneCase, { quick, warm, secs }) {
   return { warm, secs, ...args };
 }
 
-/** One figure: a fresh server, one load. */
+/** One figure: a fresh server, one load; before that, the one that the case wants to go first. */
 async function measure(oneCase, peer, args, signal) {
   const running = await server.start(peer, oneCase);
   try {
     const { first } = oneCase;
-    if (first) await generator.run(first.mode, running, first.args, signal);
+    const secs = Math.min(first?.args.secs, args.secs);
+    if (first) await generator.run(first.mode, running, { ...first.args, secs }, signal);
     return await generator.run(oneCase.mode, running, args, signal);
   } catch (error) {
     throw new Error([error.message, running.stderr()].filter(Boolean).join("\n"), { cause: error });
