@@ -171,7 +171,8 @@ for (const implementation of selected()) {
       const cors = { origin: pagesUrl, credentials: true };
       const socket = await connect("4.8.4", { withCredentials: true }, { cors, cookie: true });
       await eventually(() => socket.conn.transport.name === "websocket", "the upgrade");
-      assert.equal(page.webSockets.length, 1);
+      // the browser may tell of it a little later
+      await eventually(() => page.webSockets.length === 1, "the page's WebSocket");
       assert.deepEqual([...kinds()], ["xhr"]);
       const { headers } = socket.handshake;
       assert.equal(headers.origin, pagesUrl);
