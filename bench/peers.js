@@ -106,7 +106,7 @@ const peers = [
     title: "ferrosocket",
     quick: true,
     command: [...NODE, path.join(servers, "socketio.js"), root],
-    versions: () => version(path.dirname(root), path.basename(root)),
+    versions: () => `ferrosocket ${require(path.join(root, "package.json")).version}`,
   },
 ];
 

@@ -16,6 +16,8 @@ const TEXT = "x".repeat(1_000);
 const BYTES = Buffer.alloc(64 << 10, 7);
 /** Time for the allocators to give memory back. */
 const REST = 3_000; // ms
+/** Time for V8 to do so: it shrinks its young generation when nothing happens for a while. */
+const QUIET = 30_000; // ms
 
 /** Waits for a number of answers. */
 function answers(client, event, count) {
@@ -68,10 +70,13 @@ async function run({ port, pid }, say) {
     after.push(await settled());
     say(`round ${n + 1}: ${after.at(-1).toFixed(1)} MiB`);
   }
+  await sleep(QUIET);
+  const quiet = await resident(pid);
+  say(`half a minute later: ${quiet.toFixed(1)} MiB`);
   control.disconnect();
   const half = after[HALF - 1];
   const growth = (after.at(-1) - half) / (ROUNDS - HALF);
-  return [base, after[0], half, after.at(-1), growth].map((mib) => mib.toFixed(1));
+  return [base, after[0], half, after.at(-1), growth, quiet].map((mib) => mib.toFixed(1));
 }
 
 const { websocket, polling } = CLIENTS;
@@ -85,6 +90,7 @@ module.exports = {
     `after ${HALF}`,
     `after ${ROUNDS}`,
     `growth a round from ${HALF} on`,
+    "half a minute later",
   ],
   legend: [
     `A round: connect, join, ${MESSAGES} echoes of 1 KB, one of 64 KB binary, ${BROADCASTS} broadcasts to all, disconnect.`,
