@@ -354,13 +354,24 @@ impl Host {
     // --- records ---------------------------------------------------------------------------------
 
     /// Takes what waits in the inbox, and tells the workers that had to stop reading.
-    fn take(&self) {
-        let (mut batch, stalled) = self.environment.inbox.take(record::Batch::default());
+    fn take_batch(&self) -> record::Batch {
+        let (batch, stalled) = self.environment.inbox.take(record::Batch::default());
         for worker in 0..self.runtime.workers() {
             if stalled & (1 << worker) != 0 {
                 self.command_to(worker, Command::Resume);
             }
         }
+        batch
+    }
+
+    /// Takes what waits in the inbox; gives the text as it is. To read megabytes takes long.
+    pub(crate) fn take_text(&self) -> String {
+        self.take_batch().text
+    }
+
+    /// Takes what waits in the inbox, and reads it.
+    fn take(&self) {
+        let mut batch = self.take_batch();
         if batch.text.is_empty() {
             return;
         }

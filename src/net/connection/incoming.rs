@@ -179,7 +179,7 @@ impl Connection {
         if state.closed {
             return;
         }
-        if self.is_held() || state.main.as_ref().is_some_and(|wire| wire.is_stalled()) {
+        if self.was_held() || state.main.as_ref().is_some_and(|wire| wire.is_stalled()) {
             state.defer(now);
         }
         if state.join_deadline != 0 && state.join_deadline <= now {

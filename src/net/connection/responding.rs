@@ -1,6 +1,6 @@
 //! The answers to polling requests: to JavaScript, or to the connection that the request came by.
 
-use super::{Connection, UNKNOWN_SID};
+use super::{Connection, NOT_HELD, UNKNOWN_SID};
 use crate::engineio::{Body, RequestId};
 use crate::net::command::{Answer, Command};
 use crate::net::context::Context;
@@ -65,9 +65,14 @@ impl Connection {
         inbox.bytes() >= INBOX_LIMIT || self.waiting_bytes() >= CONNECTION_LIMIT
     }
 
-    /// Whether the answer to a POST waits for JavaScript to take what is there.
-    pub(super) fn is_held(&self) -> bool {
-        self.held_at.get() == self.server.environment.inbox.drains(self.handle.worker())
+    /// Whether the answer to a POST has waited for JavaScript to take what was there, now or since
+    /// this was asked last: for so long the client could send nothing, not even a pong.
+    pub(super) fn was_held(&self) -> bool {
+        let held_at = self.held_at.get();
+        if held_at != self.server.environment.inbox.drains(self.handle.worker()) {
+            self.held_at.set(NOT_HELD);
+        }
+        held_at != NOT_HELD
     }
 }
 
