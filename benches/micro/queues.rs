@@ -4,8 +4,9 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use ferrosocket::engineio::{Dialect, Protocol};
-use ferrosocket::net::command::{Batch, Command, Mailbox, Operation, Outgoing};
+use ferrosocket::net::command::{Command, Outgoing};
 use ferrosocket::net::inbox::Inbox;
+use ferrosocket::net::mailbox::{Batch, Mailbox, Operation};
 use ferrosocket::net::record::{Batch as InboxBatch, Kind};
 use ferrosocket::net::shared_frames::SharedFrames;
 use ferrosocket::net::write_queue::WriteQueue;

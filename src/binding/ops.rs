@@ -44,7 +44,8 @@ use self::reader::{Reader, Text};
 use super::error::BorderError;
 use super::logs::{Logs, Messages};
 use crate::id::Handle;
-use crate::net::command::{Batch, Command, Outgoing};
+use crate::net::command::{Command, Outgoing};
+use crate::net::mailbox::Batch;
 use crate::net::runtime::Runtime;
 use crate::socketio::recovery::packets::StoredPacket;
 use crate::socketio::{Group, Rooms, Target};
@@ -98,11 +99,11 @@ impl Operations {
                 *batch = Batch::default();
                 continue;
             };
-            if !batch.is_empty() {
-                runtime.mailbox(worker).post(batch);
-                if let Ok(woken) = &mut result {
-                    *woken |= 1 << worker;
-                }
+            if !batch.is_empty()
+                && runtime.hand_over(worker, batch)
+                && let Ok(woken) = &mut result
+            {
+                *woken |= 1 << worker;
             }
         }
         result

@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use super::burst::Burst;
 use super::clock;
-use super::command::{Answer, BridgeKey, ClosePolling, Command, Mailbox};
+use super::command::{Answer, BridgeKey, ClosePolling, Command};
 use super::deflate::Compressors;
+use super::mailbox::Mailbox;
 use super::requesters::Requesters;
 use super::timers::Timers;
 use super::turn::Turn;
@@ -191,6 +192,17 @@ impl Context {
     /// The main loop is awake and will look at the deadlines by itself.
     pub fn wake_up(&self) {
         self.sleeping_until.set(0);
+    }
+
+    /// Runs `work` while the main loop sleeps, and wakes it only if the work adds a deadline before
+    /// the one that it sleeps for.
+    pub fn while_asleep(&self, work: impl FnOnce()) {
+        let sleeping_until = self.sleeping_until.replace(0);
+        work();
+        self.fall_asleep();
+        if self.sleeping_until.get() < sleeping_until {
+            self.mailbox.notify.notify_one();
+        }
     }
 
     fn wake_for(&self, deadline: u64) {

@@ -13,13 +13,15 @@
 //! | [`connection`] | one client: session, decoder, wires; what comes in and what is asked in files below |
 //! | [`wire`] | one WebSocket byte stream; reading and writing in files below |
 //! | [`polling_wire`] | one connection that polling requests come by; [`requesters`]: the table of them |
-//! | [`command`], [`inbox`], [`record`], [`texts`] | the queues down and up |
+//! | [`mailbox`], [`command`] | the queue down, and what stands in it |
+//! | [`inbox`], [`record`], [`texts`] | the queue up |
 //! | [`turn`] | when JavaScript is woken |
+//! | [`custody`] | what JavaScript does itself while a worker sleeps |
 //! | [`backlog`] | what waits for clients that read too slowly |
 //! | [`burst`] | when memory is given back |
 //! | [`polling_profile`], [`request_name`], [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`adopt`] | what the name says |
 //!
-//! A connection belongs to one worker for life: nothing of it is locked, shared or sent.
+//! A connection belongs to one worker for life: nothing of it is locked or shared while the worker is awake.
 
 pub mod adopt;
 pub mod alarm;
@@ -29,8 +31,10 @@ pub mod clock;
 pub mod command;
 pub mod connection;
 pub mod context;
+pub mod custody;
 pub mod deflate;
 pub mod inbox;
+pub mod mailbox;
 pub mod polling_profile;
 pub mod polling_wire;
 pub mod record;

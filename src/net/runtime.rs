@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::thread::{self, JoinHandle};
 
-use super::command::{Command, Mailbox};
-use super::worker;
+use super::command::Command;
+use super::mailbox::{Batch, Mailbox};
+use super::worker::{self, Visited};
 use crate::id::Handle;
 
 /// Workers made when nobody asks for a number: all cores but the one of JavaScript, at most 4.
@@ -23,6 +24,7 @@ pub struct Runtime {
 #[derive(Debug)]
 struct WorkerThread {
     mailbox: Arc<Mailbox>,
+    custody: Arc<Visited>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -62,9 +64,9 @@ impl Runtime {
                         let _gone = started.send(result);
                     });
                 })?;
-            runtime.workers.push(WorkerThread { mailbox, thread: Some(thread) });
             // The event queue can only be made on its thread; its failure is the caller's.
-            wait.recv().unwrap_or_else(|_| Err(std::io::ErrorKind::Other.into()))?;
+            let custody = wait.recv().unwrap_or_else(|_| Err(std::io::ErrorKind::Other.into()))?;
+            runtime.workers.push(WorkerThread { mailbox, custody, thread: Some(thread) });
         }
         Ok(runtime)
     }
@@ -77,6 +79,19 @@ impl Runtime {
     /// The mailbox of a worker.
     pub fn mailbox(&self, worker: usize) -> &Mailbox {
         &self.workers[worker].mailbox
+    }
+
+    /// Has a worker do what `batch` asks for, which is left empty. While the worker sleeps and the
+    /// batch is light, that is done on this thread, before this returns: to wake it would cost more.
+    /// Gives whether it has been woken.
+    pub fn hand_over(&self, worker: usize, batch: &mut Batch) -> bool {
+        let thread = &self.workers[worker];
+        let done = batch.is_light()
+            && thread.custody.visit(|worker| worker.stand_in(batch)).unwrap_or(false);
+        if !done {
+            thread.mailbox.post(batch);
+        }
+        !done
     }
 
     /// The worker for the next new session: each in turn.

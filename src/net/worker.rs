@@ -22,12 +22,11 @@ use tokio::task::yield_now;
 use super::adopt::prepare;
 use super::alarm::Alarm;
 use super::clock;
-use super::command::{
-    Adopt, AdoptedStream, Batch, BridgeEvent, BridgeKey, Command, Mailbox, Operation, PollEvent,
-    Purpose,
-};
+use super::command::{Adopt, AdoptedStream, BridgeEvent, BridgeKey, Command, PollEvent, Purpose};
 use super::connection::Connection;
 use super::context::{Context, Port as _};
+use super::custody::Custody;
+use super::mailbox::{Batch, Mailbox, Operation};
 use super::request_name::RequestName;
 use super::server::{Requests, Server, SessionEntry};
 use super::shared_frames::SharedFrames;
@@ -48,25 +47,39 @@ impl fmt::Debug for Worker {
     }
 }
 
+/// A worker as other threads know it: to be visited while it sleeps.
+pub type Visited = Custody<Rc<Worker>>;
+
 /// Runs a worker on this thread until it is told to stop. `started` hears whether it could start.
 ///
 /// `mailboxes`: those of all workers.
 pub(super) fn run(
     index: usize,
     mailboxes: Arc<[Arc<Mailbox>]>,
-    started: impl FnOnce(io::Result<()>),
+    started: impl FnOnce(io::Result<Arc<Visited>>),
 ) {
-    let executor =
-        match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
-            Ok(executor) => executor,
-            Err(error) => return started(Err(error)),
-        };
-    started(Ok(()));
     let worker = Rc::new(Worker {
         context: Context::new(index, mailboxes),
         connections: RefCell::default(),
         bridges: RefCell::default(),
     });
+    #[expect(unsafe_code, reason = "a worker is made of `Rc`s")]
+    // SAFETY: the worker, and what its tasks share with it, is touched by this thread only while
+    // the executor polls tasks, and the executor releases custody before it waits and acquires it
+    // after. What of tokio can be reached from it (sockets, wakers) may be used by any thread, and
+    // nothing else of it is tied to one.
+    let custody = Arc::new(unsafe { Custody::new(Rc::clone(&worker)) });
+    let (asleep, awake) = (Arc::clone(&custody), Arc::clone(&custody));
+    let executor = Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(move || asleep.release())
+        .on_thread_unpark(move || awake.acquire())
+        .build_local(LocalOptions::default());
+    let executor = match executor {
+        Ok(executor) => executor,
+        Err(error) => return started(Err(error)),
+    };
+    started(Ok(Arc::clone(&custody)));
     let ending = Rc::clone(&worker);
     executor.block_on(async move {
         tokio::task::spawn_local(poll_fn(move |cx| {
@@ -76,6 +89,7 @@ pub(super) fn run(
         }));
         worker.main_loop().await;
     });
+    custody.retire();
 }
 
 impl Worker {
@@ -104,6 +118,20 @@ impl Worker {
                 yield_now().await;
             }
         }
+    }
+
+    /// Does what `batch` asks for on the thread of a visitor, while the worker sleeps. False when
+    /// there is something that was asked for before: then the batch has to wait behind it.
+    pub(super) fn stand_in(self: &Rc<Self>, batch: &mut Batch) -> bool {
+        if !self.context.mailbox.is_empty() {
+            return false;
+        }
+        self.context.while_asleep(|| {
+            batch.drain(|operation| self.guard(None, || self.apply(operation)));
+            self.flush();
+        });
+        self.end_turn();
+        true
     }
 
     /// Lets JavaScript hear of what has come in.

@@ -14,9 +14,10 @@ use ferrosocket::id::{Handle, Sid};
 use ferrosocket::net::backlog::BufferLimits;
 use ferrosocket::net::clock;
 use ferrosocket::net::command::{
-    Adopt, AdoptedStream, Batch, BridgeEvent, Command, PollEvent, Purpose, UpgradeResponse,
+    Adopt, AdoptedStream, BridgeEvent, Command, PollEvent, Purpose, UpgradeResponse,
 };
 use ferrosocket::net::inbox::Inbox;
+use ferrosocket::net::mailbox::Batch;
 use ferrosocket::net::record;
 use ferrosocket::net::runtime::Runtime;
 use ferrosocket::net::server::{Environment, Server};
@@ -303,16 +304,16 @@ impl Host {
         self.command_to(handle.worker(), command);
     }
 
-    /// Gives the worker of `handle` a batch, in one piece.
-    pub(crate) fn post(&self, handle: Handle, batch: &mut Batch) {
-        self.runtime.mailbox(handle.worker()).post(batch);
+    /// Has the worker of `handle` carry out a batch; gives whether it was woken for that.
+    pub(crate) fn post(&self, handle: Handle, batch: &mut Batch) -> bool {
+        self.runtime.hand_over(handle.worker(), batch)
     }
 
-    /// Sends one text packet to one client.
-    pub(crate) fn send(&self, handle: Handle, text: &str) {
+    /// Sends one text packet to one client; gives whether its worker was woken for that.
+    pub(crate) fn send(&self, handle: Handle, text: &str) -> bool {
         let mut batch = Batch::default();
         batch.send_text(handle.slot(), 0, text.as_bytes());
-        self.post(handle, &mut batch);
+        self.post(handle, &mut batch)
     }
 
     pub(crate) fn close(&self, handle: Handle) {

@@ -20,3 +20,4 @@ mod polling_wire;
 mod sending;
 mod upgrade;
 mod violations;
+mod visits;

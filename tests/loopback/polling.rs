@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use ferrosocket::engineio::{Config, Protocol, Transport};
 use ferrosocket::id::{Handle, Sid};
-use ferrosocket::net::command::{Batch, Command, Outgoing, PollEvent, VOLATILE};
+use ferrosocket::net::command::{Command, Outgoing, PollEvent, VOLATILE};
+use ferrosocket::net::mailbox::Batch;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 

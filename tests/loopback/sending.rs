@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use ferrosocket::engineio::Config;
-use ferrosocket::net::command::{Batch, Command, Outgoing, VOLATILE};
+use ferrosocket::net::command::{Command, Outgoing, VOLATILE};
+use ferrosocket::net::mailbox::Batch;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 

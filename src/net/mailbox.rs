@@ -1,0 +1,240 @@
+//! The way down: the queue of what JavaScript has for one worker.
+//!
+//! The commonest operation, one text packet to one client, is kept as bytes in one buffer (no
+//! allocation per packet); everything else is a [`Command`] beside it. The order between the two
+//! is kept: each takes a tag in the byte buffer.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::command::Command;
+
+/// Packets that a batch may have to write and still be light: each is a system call on the thread of
+/// JavaScript, and for more of them it pays to wake the worker.
+const LIGHT_PACKETS: usize = 4;
+/// Bytes that the packets of a light batch may have.
+const LIGHT_BYTES: usize = 8 << 10;
+
+/// Operations in order: tags and text packets in `bytes`, commands in `commands`.
+#[derive(Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    commands: Vec<Command>,
+    /// Packets to be written, about.
+    packets: usize,
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("bytes", &self.bytes.len())
+            .field("commands", &self.commands.len())
+            .finish()
+    }
+}
+
+const TAG_TEXT: u8 = 0;
+const TAG_COMMAND: u8 = 1;
+
+/// One operation out of a [`Batch`].
+#[derive(Debug)]
+pub enum Operation<'a> {
+    /// Send `text` as one message to the client in `slot`.
+    SendText {
+        /// The client.
+        slot: u32,
+        /// [`VOLATILE`], [`NO_COMPRESS`].
+        flags: u8,
+        /// The Socket.IO packet.
+        text: &'a [u8],
+    },
+    /// Anything else.
+    Command(Command),
+}
+
+impl Batch {
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Whether it is little work to do what it asks for.
+    pub fn is_light(&self) -> bool {
+        self.packets <= LIGHT_PACKETS && self.bytes.len() <= LIGHT_BYTES
+    }
+
+    /// Appends a text packet to one client.
+    ///
+    /// # Panics
+    /// When the text is 4 GiB long: no string of JavaScript is.
+    pub fn send_text(&mut self, slot: u32, flags: u8, text: &[u8]) {
+        self.packets = self.packets.saturating_add(1);
+        self.bytes.reserve(10 + text.len());
+        self.bytes.push(TAG_TEXT);
+        self.bytes.extend_from_slice(&slot.to_le_bytes());
+        self.bytes.push(flags);
+        let len = u32::try_from(text.len()).expect("a string of JavaScript is shorter than 4 GiB");
+        self.bytes.extend_from_slice(&len.to_le_bytes());
+        self.bytes.extend_from_slice(text);
+    }
+
+    /// Appends a text packet that `write` writes; nothing when that is `None`.
+    ///
+    /// # Panics
+    /// As [`send_text`](Self::send_text).
+    pub fn send_text_with(
+        &mut self,
+        slot: u32,
+        flags: u8,
+        write: impl FnOnce(&mut Vec<u8>) -> Option<()>,
+    ) -> Option<()> {
+        let before = self.bytes.len();
+        self.send_text(slot, flags, b"");
+        let start = self.bytes.len();
+        if write(&mut self.bytes).is_none() {
+            self.bytes.truncate(before);
+            return None;
+        }
+        let len = self.bytes.len() - start;
+        let len = u32::try_from(len).expect("a string of JavaScript is shorter than 4 GiB");
+        self.bytes[start - 4..start].copy_from_slice(&len.to_le_bytes());
+        Some(())
+    }
+
+    /// Appends a command.
+    pub fn command(&mut self, command: Command) {
+        self.bytes.push(TAG_COMMAND);
+        self.packets = self.packets.saturating_add(command.packets());
+        self.commands.push(command);
+    }
+
+    /// Appends all of `other`, which is left empty and keeps its memory.
+    fn append(&mut self, other: &mut Self) {
+        self.bytes.extend_from_slice(&other.bytes);
+        self.commands.append(&mut other.commands);
+        self.packets = self.packets.saturating_add(std::mem::take(&mut other.packets));
+        other.bytes.clear();
+    }
+
+    /// Gives every operation to `apply`, in order, and leaves the batch empty.
+    ///
+    /// # Panics
+    /// Never: what is read here was written by the methods above.
+    pub fn drain(&mut self, mut apply: impl FnMut(Operation<'_>)) {
+        let mut commands = self.commands.drain(..);
+        let mut rest = self.bytes.as_slice();
+        while let Some((&tag, tail)) = rest.split_first() {
+            rest = tail;
+            if tag == TAG_COMMAND {
+                apply(Operation::Command(commands.next().expect("each tag has its command")));
+                continue;
+            }
+            let slot = read_u32(&mut rest);
+            let (&flags, tail) = rest.split_first().expect("send_text wrote the flags");
+            rest = tail;
+            let len = read_u32(&mut rest) as usize;
+            let (text, tail) = rest.split_at(len);
+            rest = tail;
+            apply(Operation::SendText { slot, flags, text });
+        }
+        drop(commands);
+        self.bytes.clear();
+        self.packets = 0;
+    }
+}
+
+fn read_u32(rest: &mut &[u8]) -> u32 {
+    let (word, tail) = rest.split_first_chunk().expect("send_text wrote whole words");
+    *rest = tail;
+    u32::from_le_bytes(*word)
+}
+
+/// What JavaScript and a worker share: the queue between them.
+#[derive(Debug, Default)]
+pub struct Mailbox {
+    batch: Mutex<Batch>,
+    /// Wakes the worker.
+    pub notify: Notify,
+}
+
+/// A drained batch keeps its buffers up to this many bytes.
+const KEEP_CAPACITY: usize = 1 << 20;
+
+impl Mailbox {
+    /// Hands over `batch`, which is left empty.
+    pub fn post(&self, batch: &mut Batch) {
+        {
+            let mut waiting = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
+            if waiting.is_empty() {
+                std::mem::swap(&mut *waiting, batch);
+            } else {
+                waiting.append(batch);
+            }
+        }
+        self.notify.notify_one();
+    }
+
+    /// Hands over one command.
+    pub fn post_command(&self, command: Command) {
+        self.leave_command(command);
+        self.notify.notify_one();
+    }
+
+    /// Hands over one command without waking the worker: the caller sees to that.
+    pub fn leave_command(&self, command: Command) {
+        self.batch.lock().unwrap_or_else(PoisonError::into_inner).command(command);
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.batch.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Takes what waits into `batch`, which must be empty; false when nothing waits.
+    pub fn take(&self, batch: &mut Batch) -> bool {
+        if batch.bytes.capacity() > KEEP_CAPACITY {
+            *batch = Batch::default();
+        }
+        let mut waiting = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.is_empty() {
+            return false;
+        }
+        std::mem::swap(&mut *waiting, batch);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::command::VOLATILE;
+
+    #[test]
+    fn the_order_of_packets_and_commands_is_kept() {
+        let mailbox = Mailbox::default();
+        let mut batch = Batch::default();
+        batch.send_text(1, VOLATILE, b"one");
+        batch.command(Command::Close { slot: 1, discard: false });
+        mailbox.post(&mut batch);
+        assert!(batch.is_empty());
+        batch.send_text(2, 0, b"");
+        mailbox.post(&mut batch);
+        mailbox.post_command(Command::Stop);
+
+        let mut seen = Vec::new();
+        assert!(mailbox.take(&mut batch));
+        batch.drain(|operation| {
+            seen.push(match operation {
+                Operation::SendText { slot, flags, text } => {
+                    format!("{slot} {flags} {}", String::from_utf8_lossy(text))
+                }
+                Operation::Command(Command::Close { slot, .. }) => format!("close {slot}"),
+                Operation::Command(other) => format!("{other:?}"),
+            });
+        });
+        assert_eq!(seen, ["1 1 one", "close 1", "2 0 ", "Stop"]);
+        assert!(!mailbox.take(&mut batch));
+    }
+}
