@@ -9,13 +9,14 @@ const assert = require("node:assert/strict");
 const { channel } = require("node:diagnostics_channel");
 const fs = require("node:fs");
 const http = require("node:http");
+const net = require("node:net");
 const { test } = require("node:test");
 
 const { EarlySocket } = require("./support/early-socket");
 const { ours, selected } = require("./support/implementations");
 const { PollingSession } = require("./support/raw-http");
 const { OPCODE, RawWebSocket, frame } = require("./support/raw-websocket");
-const { eventually, until, within } = require("./support/waiting");
+const { eventually, gather, until, within } = require("./support/waiting");
 
 const TARGET = "/socket.io/?EIO=4&transport=websocket";
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -145,6 +146,33 @@ test("IPv6", async (t) => {
   const socket = await talk(io, await ask());
   assert.equal(socket.handshake.address, "::1");
   assert.equal(taken(), 1);
+});
+
+const LINUX = process.platform === "linux";
+
+test("a request may come after its connection, where the kernel waits for it", async (t) => {
+  const { port, io, taken } = await serve(t);
+  const connections = gather(io, "connection", 20);
+  for (let i = 0; i < 20; i++) {
+    const raw = await RawWebSocket.open(port, TARGET);
+    await talk(io, raw);
+    raw.destroy();
+  }
+  await connections;
+  // The kernel waits for a second, and this machine may have stood still for longer.
+  if (LINUX) assert.ok(taken() > 10, `${taken()} of 20`);
+});
+
+test("who listens to the HTTP server's connections hears of silent ones at once", async (t) => {
+  const { httpServer, port, ask } = await serve(t);
+  const connections = gather(httpServer, "connection", 2);
+  const silent = net.connect(port, "127.0.0.1");
+  await until(silent, "connect");
+  await ask();
+  const [first, second] = (await connections).map(([socket]) => socket.remotePort);
+  const expected = [silent.localPort, false];
+  silent.destroy();
+  assert.deepEqual([first, second === first], expected);
 });
 
 test("a polling session is upgraded", async (t) => {

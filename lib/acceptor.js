@@ -14,6 +14,8 @@ const { POSIX } = require("./descriptor");
 /** @typedef {import("./engine").Engine} Engine */
 
 const NEW_SOCKET = channel("net.server.socket");
+/** How long the kernel may keep a connection by which nothing comes: the least that it knows, in seconds. */
+const LONGEST_SILENCE = 1;
 /** What Node.js (from version 24 on) does when it is not told otherwise. */
 const { shouldUpgradeCallback } = /** @type {any} */ (http.createServer());
 
@@ -24,8 +26,9 @@ const { shouldUpgradeCallback } = /** @type {any} */ (http.createServer());
  *     accepted ──a plain request is there──► a worker
  *        └──anything else, or nothing yet──► Node.js
  *
- * The addon only looks at the bytes, so Node.js finds everything as it was. While there is much to do, connections wait
- * to be accepted, and their requests have come before that. When there is little, Node.js has the time: nothing waits here.
+ * The addon only looks at the bytes, so Node.js finds everything as it was. On Linux, the kernel is asked to keep a
+ * connection until something has come by it. Elsewhere, while there is much to do, connections wait to be accepted, and
+ * their requests have come before that; when there is little, Node.js has the time. So nothing waits here.
  */
 class Acceptor {
   /**
@@ -43,6 +46,9 @@ class Acceptor {
     this._listener = undefined;
     /** @private @type {string | undefined} an id that has been made and not been used */
     this._id = undefined;
+    server.on("newListener", (/** @type {any} */ name) => {
+      if (name === "connection") this.defer(0); // somebody waits for connections, silent ones too
+    });
     this.watch();
   }
 
@@ -61,6 +67,16 @@ class Acceptor {
       const isTaken = status === 0 && handle && this.isPossible() && this.take(handle);
       if (!isTaken) next.call(listener, status, handle);
     };
+    if (this.isPossible()) this.defer(LONGEST_SILENCE);
+  }
+
+  /**
+   * @param {number} seconds how long the kernel may keep connections by which nothing has come
+   * @private
+   */
+  defer(seconds) {
+    const fd = this._listener?.fd;
+    if (fd >= 0) this.engine.bridge().native.deferAccept(fd, seconds);
   }
 
   /**

@@ -39,6 +39,7 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @property {(server: number, offers: string) => { agreement: number, value: string } | null} negotiateDeflate
  * @property {(server: number, token: number, sid: string, kind: number, fd: number, answer: string, head?: Buffer) => boolean} adopt
  * @property {(server: number, token: number, sid: string, kind: number, answer: string, head?: Buffer) => boolean} bridgeOpen
+ * @property {(fd: number, seconds: number) => boolean} deferAccept
  * @property {(fd: number, path: string, maxHead: number) => string} peekUpgrade
  * @property {(server: number, token: number, sid: string, kind: number, fd: number, answer: string) => boolean} adoptPeeked
  * @property {() => void} wake

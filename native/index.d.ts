@@ -12,6 +12,11 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** The data plane as one JavaScript thread sees it. One per thread. */
 export declare class Bridge {
   /**
+   * Has the kernel keep the connections of a listening socket until something has come by them,
+   * or for `seconds` (0: not any more); false where that can't be had.
+   */
+  deferAccept(fd: number, seconds: number): boolean
+  /**
    * Looks at what has come by a connection, and takes nothing of it. Gives the description of a
    * plain WebSocket request for `path` (see `src/http/upgrade.rs`), "" when there is none, or not yet.
    * `max_head`: bytes.

@@ -9,14 +9,12 @@ pub fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         // SAFETY: it may be called at any time by any thread; it takes the locks of the heaps.
-        let _given = unsafe { malloc_trim(0) };
+        let _given = unsafe { libc::malloc_trim(0) };
     }
 }
 
-#[expect(unsafe_code, reason = "declares what mimalloc and glibc define")]
-// SAFETY: these are the declarations of mimalloc.h and malloc.h.
+#[expect(unsafe_code, reason = "declares what mimalloc defines")]
+// SAFETY: this is the declaration of mimalloc.h.
 unsafe extern "C" {
     fn mi_collect(force: bool);
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    fn malloc_trim(pad: usize) -> std::ffi::c_int;
 }

@@ -39,21 +39,40 @@ fn borrow<T>(fd: i32, f: impl FnOnce(&TcpStream) -> io::Result<T>) -> io::Result
     f(&stream)
 }
 
+/// Has the kernel keep the connections of a listening socket, which somebody else owns, until
+/// something has come by them, or for `seconds`, about: who accepts them finds a request there.
+/// 0: not any more.
+///
+/// # Errors
+/// What the operating system says.
+#[cfg(target_os = "linux")]
+pub fn defer_accept(fd: i32, seconds: u32) -> io::Result<()> {
+    let value = &raw const seconds;
+    let length = libc::socklen_t::try_from(size_of_val(&seconds)).unwrap_or_default();
+    #[expect(unsafe_code, reason = "an option of sockets that no wrapper has")]
+    // SAFETY: the kernel reads `length` bytes at `value`, which are those of `seconds`, and refuses
+    // a descriptor that is no socket.
+    let result = unsafe {
+        libc::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, value.cast(), length)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Other systems than Linux have no such option.
+///
+/// # Errors
+/// Always.
+#[cfg(not(target_os = "linux"))]
+pub fn defer_accept(_fd: i32, _seconds: u32) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// There are no descriptors to take over here: such systems use the byte bridge.
 ///
 /// # Errors
 /// Always.
 #[cfg(not(unix))]
 pub fn duplicate(_fd: i32) -> io::Result<TcpStream> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// There are no descriptors to look at here.
-///
-/// # Errors
-/// Always.
-#[cfg(not(unix))]
-pub fn peek(_fd: i32, _buffer: &mut [u8]) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -94,10 +94,7 @@ impl<T> Custody<T> {
             thread::yield_now();
         }
         loop {
-            let state = match self.exchange(FREE, OWNER) {
-                Ok(_) => return,
-                Err(state) => state,
-            };
+            let Err(state) = self.exchange(FREE, OWNER) else { return };
             if state == AWAITED || self.exchange(VISITED, AWAITED).is_ok() {
                 thread::park();
             }

@@ -31,7 +31,7 @@ impl fmt::Debug for Batch {
         f.debug_struct("Batch")
             .field("bytes", &self.bytes.len())
             .field("commands", &self.commands.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

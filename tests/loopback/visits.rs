@@ -11,12 +11,12 @@ use crate::sending::{JAM, jam};
 
 /// Gives batches until the worker was not woken for one: it sleeps. Gives how many that took.
 fn until_it_sleeps(send: impl Fn(u32) -> bool) -> u32 {
-    let sent = Cell::new(0);
+    let count = Cell::new(0);
     Host::until(|| {
-        sent.set(sent.get() + 1);
-        !send(sent.get())
+        count.set(count.get() + 1);
+        !send(count.get())
     });
-    sent.get()
+    count.get()
 }
 
 #[test]

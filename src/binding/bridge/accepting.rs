@@ -8,11 +8,18 @@ use napi_derive::napi;
 use super::Bridge;
 use super::doors::Incoming;
 use crate::binding::error::BorderError;
-use crate::net::adopt::duplicate;
+use crate::net::adopt::{defer_accept, duplicate};
 use crate::net::command::AdoptedStream;
 
 #[napi]
 impl Bridge {
+    /// Has the kernel keep the connections of a listening socket until something has come by them,
+    /// or for `seconds` (0: not any more); false where that can't be had.
+    #[napi]
+    pub fn defer_accept(&self, fd: i32, seconds: u32) -> bool {
+        defer_accept(fd, seconds).is_ok()
+    }
+
     /// Looks at what has come by a connection, and takes nothing of it. Gives the description of a
     /// plain WebSocket request for `path` (see `src/http/upgrade.rs`), "" when there is none, or not yet.
     /// `max_head`: bytes.
