@@ -45,7 +45,7 @@ pub enum Operation<'a> {
     SendText {
         /// The client.
         slot: u32,
-        /// [`VOLATILE`], [`NO_COMPRESS`].
+        /// [`VOLATILE`](super::command::VOLATILE), [`NO_COMPRESS`](super::command::NO_COMPRESS).
         flags: u8,
         /// The Socket.IO packet.
         text: &'a [u8],
