@@ -1,8 +1,8 @@
 "use strict";
 
 /**
- * WebSockets that are taken as they are accepted, before Node.js reads their requests; and that everything else is left to
- * Node.js, as it was.
+ * Connections that are taken as they are accepted, before Node.js reads their requests, because those are for a WebSocket or
+ * a polling session; and that everything else is left to Node.js, as it was.
  */
 
 const assert = require("node:assert/strict");
@@ -11,14 +11,18 @@ const fs = require("node:fs");
 const http = require("node:http");
 const net = require("node:net");
 const { test } = require("node:test");
+const { io: connect } = require("socket.io-client");
 
 const { EarlySocket } = require("./support/early-socket");
 const { ours, selected } = require("./support/implementations");
+const { KeptConnection } = require("./support/kept-connection");
 const { PollingSession } = require("./support/raw-http");
 const { OPCODE, RawWebSocket, frame } = require("./support/raw-websocket");
 const { eventually, gather, until, within } = require("./support/waiting");
 
+const LINUX = process.platform === "linux";
 const TARGET = "/socket.io/?EIO=4&transport=websocket";
+const POLLING = "/socket.io/?EIO=4&transport=polling";
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 
 /** A server, and clients that are ahead of it, which end with the test. */
@@ -47,8 +51,13 @@ async function serve(t, options = {}, { implementation = ours, host = "127.0.0.1
     await within(raw.answered, "the answer");
     return raw;
   };
+  /** A connection whose first request opens a session, and is there when it is accepted; and the answer to it. */
+  const poll = async (target = POLLING, request = {}) => {
+    const kept = new KeptConnection(await dial());
+    return { kept, answer: await kept.ask(target, request) };
+  };
   const taken = () => io.engine.acceptor.taken;
-  return { io, httpServer, port, dial, ask, taken };
+  return { io, httpServer, port, dial, ask, poll, taken };
 }
 
 /** The head of a request, byte for byte. */
@@ -121,6 +130,72 @@ for (const [name, options, headers] of [
   });
 }
 
+for (const [name, options, headers] of [
+  ["a plain request", {}, {}],
+  ["a browser's request", {}, { Connection: "keep-alive", "Accept-Encoding": "gzip", Cookie: "a" }],
+  ["cors", { cors: { origin: ["http://a", /b$/], credentials: true } }, { Origin: "http://a" }],
+  ["a large answer", { initialPacket: "x".repeat(2_000) }, { "Accept-Encoding": "gzip" }],
+]) {
+  test(`${name} that opens a polling session: taken, and all looks as if Node.js had read it`, async (t) => {
+    const seen = [];
+    for (const attach of [false, true]) {
+      const { io, httpServer, poll, taken } = await serve(t, options);
+      if (attach) httpServer.on("connection", () => {}); // then Node.js has to make a socket
+      const { kept, answer } = await poll(`${POLLING}&a=b%20c`, { headers });
+      const { sid } = JSON.parse(answer.body.split("\x1e")[0].slice(1));
+      assert.match(sid, /^[\w-]{20}$/);
+      const url = `${POLLING}&sid=${sid}`;
+      const connection = until(io, "connection");
+      assert.equal((await kept.ask(url, { headers, body: "40" })).body, "ok");
+      const [socket] = await connection;
+      assert.match((await kept.ask(url, { headers })).body, /^40\{"sid"/);
+      assert.equal(taken(), attach ? 0 : 1);
+      assert.deepEqual([socket.conn.door, socket.conn.id], ["polling", sid]);
+      const head = answer.head.replace(/^Date: .+$/m, "Date: …");
+      const body = answer.body.replace(sid, "…");
+      seen.push({ head, body, ...shown(socket) });
+    }
+    assert.deepEqual(seen[0], seen[1]);
+  });
+}
+
+test("a polling session on several connections: each is taken", async (t) => {
+  const { io, poll, taken } = await serve(t);
+  const { kept, answer } = await poll();
+  const url = `${POLLING}&sid=${JSON.parse(answer.body.slice(1)).sid}`;
+  const connection = until(io, "connection");
+  const join = await poll(url, { body: "40" });
+  assert.equal(join.answer.body, "ok");
+  const [socket] = await connection;
+  const joined = await poll(url);
+  assert.match(joined.answer.body, /^40\{"sid"/);
+  const echo = until(socket, "x");
+  assert.equal((await join.kept.ask(url, { body: '42["x",1]' })).body, "ok");
+  assert.deepEqual(await echo, [1]);
+  assert.deepEqual([taken(), io.engine.takeover.size], [3, 3]);
+  // It is for Node.js once somebody wants to see the requests.
+  socket.conn.on("packetCreate", () => {});
+  socket.emit("y");
+  assert.equal((await poll(url)).answer.body, '42["y"]');
+  const gone = until(socket, "disconnect");
+  assert.equal((await kept.ask(url, { body: "1" })).body, "ok");
+  await gone;
+});
+
+test("a client of the library over polling: taken, and upgraded", async (t) => {
+  const { io, port, taken } = await serve(t);
+  const agent = new http.Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  const client = connect(`http://127.0.0.1:${port}`, { agent, forceNew: true });
+  t.after(() => client.disconnect());
+  const [socket] = await until(io, "connection");
+  if (socket.conn.transport.name === "polling") await until(socket.conn, "upgrade");
+  socket.on("x", (reply) => reply("y"));
+  assert.equal(await client.emitWithAck("x"), "y");
+  // The kernel waits for a second, and this machine may have stood still for longer.
+  if (LINUX) await eventually(() => taken() > 0, "a connection that is taken");
+});
+
 test("spelling of headers is free, and frames may follow at once", async (t) => {
   const { io, dial, taken } = await serve(t);
   const lines = [
@@ -147,8 +222,6 @@ test("IPv6", async (t) => {
   assert.equal(socket.handshake.address, "::1");
   assert.equal(taken(), 1);
 });
-
-const LINUX = process.platform === "linux";
 
 test("a request may come after its connection, where the kernel waits for it", async (t) => {
   const { port, io, taken } = await serve(t);
@@ -236,21 +309,39 @@ test("it is attached to a server that listens already", async (t) => {
   assert.equal(io.engine.acceptor.taken, 1);
 });
 
+test("a polling connection counts, and ends with the HTTP server", async (t) => {
+  const { httpServer, poll, taken } = await serve(t);
+  const count = () => new Promise((resolve) => httpServer.getConnections((_, n) => resolve(n)));
+  const { kept } = await poll();
+  assert.deepEqual([taken(), await count()], [1, 1]);
+  const close = until(httpServer, "close");
+  httpServer.close(); // closes it, as it is idle
+  await close;
+  await eventually(() => kept.ended, "the end of the connection");
+  assert.equal(await count(), 0);
+});
+
 test("what has been taken leaves nothing behind", async (t) => {
-  const { io, ask, taken } = await serve(t);
+  const { io, ask, poll, taken } = await serve(t);
   const descriptors = () => fs.readdirSync("/proc/self/fd").length;
   const visit = async () => {
     const raw = await ask();
     await talk(io, raw);
     raw.destroy();
     await raw.socket.exited;
-    await eventually(() => io.engine.clientsCount === 0, "the end of the session");
+    const { kept, answer } = await poll();
+    const { sid } = JSON.parse(answer.body.slice(1));
+    await kept.ask(`${POLLING}&sid=${sid}`, { body: "1" });
+    kept.destroy();
+    await kept.socket.exited;
+    const isOver = () => io.engine.clientsCount + io.engine.takeover.size === 0;
+    await eventually(isOver, "the end of the sessions");
   };
   if (!fs.existsSync("/proc/self/fd")) return t.skip("no /proc");
   for (let n = 0; n < 3; n++) await visit();
   const before = descriptors();
   for (let n = 0; n < 10; n++) await visit();
-  assert.equal(taken(), 13);
+  assert.equal(taken(), 26);
   assert.ok(descriptors() <= before, `${descriptors()} descriptors, ${before} before`);
 });
 
@@ -298,6 +389,24 @@ test("allowRequest: Node.js reads the request", async (t) => {
   assert.equal(taken(), 0);
 });
 
+/** Options with which an answer to a handshake has something that no other answer has. */
+for (const [name, settings, create] of [
+  ["a cookie", { cookie: true }],
+  ["a response of another class", {}, () => http.createServer({ ServerResponse: OtherResponse })],
+  ["no polling", { transports: ["websocket"] }],
+]) {
+  test(`${name}: Node.js reads the request for a polling session`, async (t) => {
+    const { poll, ask, taken } = await serve(t, settings, { create });
+    const { answer } = await poll();
+    assert.match(answer.head, name === "no polling" ? /^HTTP\/1.1 400/ : /^HTTP\/1.1 200/);
+    assert.equal(taken(), 0);
+    await ask();
+    assert.equal(taken(), 1);
+  });
+}
+
+class OtherResponse extends http.ServerResponse {}
+
 test("maxConnections: Node.js drops the connection", async (t) => {
   const { io, httpServer, dial, ask, taken } = await serve(t);
   await talk(io, await ask());
@@ -320,6 +429,19 @@ test("no descriptor is free: Node.js has one", async (t) => {
   assert.deepEqual([adopt.mock.callCount(), taken()], [1, 0]);
 });
 
+test("no descriptor is free for a polling connection: Node.js has one", async (t) => {
+  const { io, httpServer, poll, taken } = await serve(t);
+  const { native } = io.engine.bridge();
+  const open = t.mock.method(native, "openPeeked", () => {
+    throw new Error("EMFILE");
+  });
+  const { answer } = await poll();
+  assert.match(answer.body, /^0\{"sid"/);
+  assert.deepEqual([open.mock.callCount(), taken()], [1, 0]);
+  const count = await new Promise((resolve) => httpServer.getConnections((_, n) => resolve(n)));
+  assert.equal(count, 1);
+});
+
 test("a subscriber of net.server.socket is shown the socket", async (t) => {
   const { io, ask, taken } = await serve(t);
   const sockets = [];
@@ -333,7 +455,11 @@ test("a subscriber of net.server.socket is shown the socket", async (t) => {
 /** What is there when the server accepts, if it is not a plain request; the status of the answer. */
 const NOT_PLAIN = {
   "another path": [head(PLAIN.slice(0, 1), "/app"), 200],
-  "a polling request": [head(PLAIN.slice(0, 1), "/socket.io/?EIO=4&transport=polling"), 200],
+  JSONP: [head(PLAIN.slice(0, 1), `${POLLING}&j=0`), 200],
+  "a polling request of protocol 3": [head(PLAIN.slice(0, 1), POLLING.replace("4", "3")), 400],
+  "a polling request and a close": [head(["Host: a", "Connection: close"], POLLING), 200],
+  "two polling requests": [head(PLAIN.slice(0, 1), POLLING).repeat(2), 200],
+  "a polling request for an unknown session": [head(PLAIN.slice(0, 1), `${POLLING}&sid=x`), 400],
   "HTTP/1.0": [head(PLAIN, TARGET, "1.0"), 101],
   "no Host": [head(PLAIN.slice(1)), 101],
   "a wrong key": [head([...PLAIN.slice(0, 4), "Sec-WebSocket-Key: x"]), 400],

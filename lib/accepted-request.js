@@ -1,13 +1,10 @@
 "use strict";
 
-const KEY_LENGTH = 24;
-/** Where the session id begins in a description. */
-const SID = KEY_LENGTH + 1;
 const NO_PARAMETERS = Object.freeze({});
 const SOCKET = Object.freeze({ encrypted: false, remoteAddress: undefined, remotePort: undefined });
 
 /**
- * A WebSocket request that Node.js has never read, as the addon describes it (src/http/upgrade.rs): what stands for an
+ * A request that Node.js has never read, as the addon describes it (src/http/request.rs): what stands for an
  * IncomingMessage until somebody asks for one.
  */
 class AcceptedRequest {
@@ -15,11 +12,13 @@ class AcceptedRequest {
   constructor(text) {
     this.method = "GET";
     this.httpVersion = "1.1";
-    this.key = text.slice(0, KEY_LENGTH);
-    const url = text.indexOf("\n", SID) + 1;
+    const sid = text.indexOf("\n") + 1;
+    const url = text.indexOf("\n", sid) + 1;
     const headers = text.indexOf("\n", url) + 1;
+    /** its Sec-WebSocket-Key; empty: it opens a polling session */
+    this.key = text.slice(0, sid - 1);
     /** the session that it asks to become the transport of; empty: a new one */
-    this.sid = text.slice(SID, url - 1);
+    this.sid = text.slice(sid, url - 1);
     this.url = text.slice(url, headers - 1);
     /** names and values of the headers, a line each */
     this.raw = text.slice(headers);

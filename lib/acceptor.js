@@ -16,12 +16,17 @@ const { POSIX } = require("./descriptor");
 const NEW_SOCKET = channel("net.server.socket");
 /** How long the kernel may keep a connection by which nothing comes: the least that it knows, in seconds. */
 const LONGEST_SILENCE = 1;
+/** Where an HTTP server keeps the class of its responses. */
+const RESPONSE = Object.getOwnPropertySymbols(http.createServer()).find(
+  ({ description }) => description === "ServerResponse",
+);
 /** What Node.js (from version 24 on) does when it is not told otherwise. */
 const { shouldUpgradeCallback } = /** @type {any} */ (http.createServer());
 
 /**
- * Takes WebSocket connections from an HTTP server as they are accepted, before Node.js makes sockets of them and reads
- * their requests: most of what a connect costs this thread is that.
+ * Takes connections from an HTTP server as they are accepted, before Node.js makes sockets of them and reads their
+ * requests: most of what a connect costs this thread is that. It takes those whose first request is for a WebSocket, or is
+ * one of a polling session.
  *
  *     accepted ──a plain request is there──► a worker
  *        └──anything else, or nothing yet──► Node.js
@@ -80,29 +85,46 @@ class Acceptor {
   }
 
   /**
-   * @returns {boolean} whether nobody but us would have to do with a plain WebSocket request, or with its socket
+   * @returns {boolean} whether nobody but us would have to do with a plain request, or with its socket
    * @private
    */
   isPossible() {
     const { engine, server } = this;
-    const { cors, transports } = engine.opts;
+    const { cors } = engine.opts;
     return (
       engine.httpServer === server &&
       engine.upgradesAlone() &&
       (!cors || isConstant(cors)) &&
-      transports.includes("websocket") &&
       !debug.enabled &&
       !debugDoor.enabled &&
       !NEW_SOCKET.hasSubscribers &&
       server.emit === EventEmitter.prototype.emit && // instrumentations replace it
       server.listenerCount("connection") === 1 && // Node's
-      server.listenerCount("upgrade") === 1 &&
       server.maxConnections === undefined &&
       !server.blockList &&
       !server.pauseOnConnect &&
       !server.keepAlive &&
-      !server.maxHeadersCount &&
+      !server.maxHeadersCount
+    );
+  }
+
+  /** @private @returns {boolean} whether that is so of a request that opens a WebSocket, too */
+  takesWebSockets() {
+    const { engine, server } = this;
+    return (
+      engine.opts.transports.includes("websocket") &&
+      server.listenerCount("upgrade") === 1 &&
       String(server.shouldUpgradeCallback) === String(shouldUpgradeCallback)
+    );
+  }
+
+  /** @private @returns {boolean} whether that is so of a polling request, too */
+  takesPolling() {
+    const { engine, server } = this;
+    return (
+      engine.opts.transports.includes("polling") &&
+      server[/** @type {symbol} */ (RESPONSE)] === http.ServerResponse &&
+      engine.takeover.answersAlone(server)
     );
   }
 
@@ -114,23 +136,62 @@ class Acceptor {
   take(handle) {
     const { engine, server } = this;
     const maxHead = server.maxHeaderSize || http.maxHeaderSize;
-    const text = engine.bridge().native.peekUpgrade(handle.fd, this.path, maxHead);
+    const compresses = engine.takeover.compresses();
+    const text = engine.bridge().native.peekRequest(handle.fd, this.path, maxHead, compresses);
     if (text === "") return false;
     const request = new AcceptedRequest(text);
+    try {
+      const isTaken =
+        request.key === ""
+          ? this.takePolling(request, handle)
+          : this.takeWebSocket(request, handle);
+      if (!isTaken) return false;
+    } catch {
+      return false; // no descriptor is free: Node.js has one for this connection already
+    }
+    if (request.sid === "") this._id = undefined;
+    handle.close();
+    this.taken++;
+    return true;
+  }
+
+  /**
+   * @param {AcceptedRequest} request
+   * @param {any} handle
+   * @returns {boolean} whether it is Node's no more
+   * @private
+   */
+  takeWebSocket(request, handle) {
+    const { engine, server } = this;
+    if (!this.takesWebSockets()) return false;
     const isNew = request.sid === "";
     if (!isNew && engine.find(request.sid)?.protocol !== 4) return false;
     const answer = this.answer(request);
     if (answer === undefined) return false;
-    const sid = isNew ? (this._id ??= String(engine.generateId(undefined))) : request.sid;
-    try {
-      new AcceptedDoor(engine, request).take(sid, isNew, handle, server, answer);
-    } catch {
-      return false; // no descriptor is free: Node.js has one for this connection already
-    }
-    if (isNew) this._id = undefined;
-    handle.close();
-    this.taken++;
+    const sid = isNew ? this.id() : request.sid;
+    new AcceptedDoor(engine, request).take(sid, isNew, handle, server, answer);
     return true;
+  }
+
+  /**
+   * @param {AcceptedRequest} request
+   * @param {any} handle
+   * @returns {boolean} whether it is Node's no more
+   * @private
+   */
+  takePolling(request, handle) {
+    const { engine, server } = this;
+    if (!this.takesPolling()) return false;
+    const isNew = request.sid === "";
+    // the answer by which a session is opened has the cookie
+    if (isNew ? engine.opts.cookie : engine.clients[request.sid]?.transportName !== "polling")
+      return false;
+    return engine.takeover.accept(server, handle.fd, request, isNew ? this.id() : request.sid);
+  }
+
+  /** @private @returns {string} the id of the next session */
+  id() {
+    return (this._id ??= String(this.engine.generateId(undefined)));
   }
 
   /**

@@ -9,6 +9,7 @@ const { WebSocketDoor } = require("./websocket-door");
 const { WebTransportDoor } = require("./webtransport");
 
 /** @typedef {import("./polling-door").PollingDoor} PollingDoor */
+/** @typedef {import("./polling-takeover").TakenConnection} TakenConnection */
 
 const NO_ORIGIN = { remoteAddress: undefined, rebuild: () => null };
 
@@ -53,9 +54,10 @@ class EngineSessions extends EngineRequests {
    */
   onopen(handle, sid, index, token, peer) {
     const bridge = this.bridge();
-    const door = /** @type {PollingDoor | WebSocketDoor | WebTransportDoor | undefined} */ (
-      /** @type {any} */ (bridge.doors.get(token))
-    );
+    const door =
+      /** @type {PollingDoor | TakenConnection | WebSocketDoor | WebTransportDoor | undefined} */ (
+        /** @type {any} */ (bridge.doors.get(token))
+      );
     const req = door?.req;
     const seen = this._engine.isSeen();
     const origin = req
@@ -70,7 +72,9 @@ class EngineSessions extends EngineRequests {
     const kind = door ? door.kind : "polling";
     if (debug.enabled) debug('handshaking client "%s"', sid);
     const conn = new Conn(this._engine, bridge, handle, sid, form, origin, kind);
-    if (door instanceof WebSocketDoor) door.req = undefined;
+    // of these the session has what it needs
+    if (door && (door instanceof WebSocketDoor || req instanceof AcceptedRequest))
+      door.req = undefined;
     if (seen) conn.exposeRequest();
     bridge.adopt(handle, conn);
     this.hold();

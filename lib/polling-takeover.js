@@ -23,6 +23,8 @@ const KEEP_ALIVE_BUFFER = 1000; // ms
  *
  *     taken ──closed by the worker──► gone
  *       └──given back, with bytes──► a new socket of the HTTP server
+ *
+ * To the session that it opens, if it does, it is the door.
  */
 class TakenConnection {
   /**
@@ -32,13 +34,16 @@ class TakenConnection {
   constructor(takeover, server) {
     this.takeover = takeover;
     this.server = server;
+    this.kind = /** @type {"polling"} */ ("polling");
+    /** @type {import("./accepted-request").AcceptedRequest | undefined} until the session is open that it opens */
+    this.req = undefined;
     const bridge = takeover.engine.bridge();
     this.bridge = bridge;
     this.token = bridge.addDoor(this);
     bridge.retain();
     takeover.engine.hold();
     takeover.size++;
-    server._connections++; // the socket, when destroyed, takes one off
+    server._connections++; // a socket that Node.js has made takes one off when it is destroyed
   }
 
   /**
@@ -109,6 +114,8 @@ class TakenConnection {
  * Node.js accepts a connection and answers its first request of ours. When that is done and nothing else has come, the
  * connection is idle: then its descriptor is duplicated for the worker of the session, and Node.js closes its own. The worker
  * answers the plain requests that follow by itself, and gives the connection back when one is not plain.
+ *
+ * A connection whose first request is plain need not be read by Node.js at all: see Acceptor.
  */
 class PollingTakeover {
   /** @param {Engine} engine */
@@ -158,14 +165,25 @@ class PollingTakeover {
    * @private
    */
   isPossible(server, req, res) {
-    const { engine } = this;
-    const { cors, httpCompression } = engine.opts;
     return (
-      this._paths.has(server) &&
       req.socket._server === server && // accepted by it, and not replayed into it
       res.shouldKeepAlive &&
       res.sendDate &&
       req.httpVersionMinor === 1 &&
+      Object.getPrototypeOf(res) === http.ServerResponse.prototype &&
+      this.answersAlone(server)
+    );
+  }
+
+  /**
+   * @param {any} server
+   * @returns {boolean} whether nobody but us has to do with plain polling requests to this HTTP server
+   */
+  answersAlone(server) {
+    const { engine } = this;
+    const { cors, httpCompression } = engine.opts;
+    return (
+      this._paths.has(server) &&
       engine.handlesAlone() &&
       (!cors || isConstant(cors)) &&
       (typeof httpCompression !== "object" || onlyThreshold(httpCompression)) &&
@@ -175,8 +193,7 @@ class PollingTakeover {
       server.emit === EventEmitter.prototype.emit && // instrumentations replace it
       server.listenerCount("request") === 1 &&
       server.timeout === 0 &&
-      !server.maxRequestsPerSocket &&
-      Object.getPrototypeOf(res) === http.ServerResponse.prototype
+      !server.maxRequestsPerSocket
     );
   }
 
@@ -202,25 +219,63 @@ class PollingTakeover {
         sid,
         descriptor,
         listener,
-        this.profile(server, req),
+        this.profile(server, req.headers.origin ?? ""),
       );
     } catch (error) {
       debug("the connection can't be taken over: %s", error); // no descriptor is free
     }
-    if (done) socket.destroy();
-    else taken.end();
+    if (!done) taken.end();
+    else {
+      taken.bridge.wakeSoon();
+      socket.destroy();
+    }
+  }
+
+  /**
+   * Takes the connection that the addon has looked at last.
+   *
+   * @param {any} server
+   * @param {number} descriptor
+   * @param {import("./accepted-request").AcceptedRequest} request its first one
+   * @param {string} sid the session that it names, or is to open
+   * @returns {boolean} false: there is no such session any more, and the connection is as it was
+   * @throws {Error} when no descriptor is free; the connection is as it was then
+   */
+  accept(server, descriptor, request, sid) {
+    const id = this.engine.nativeId();
+    const taken = new TakenConnection(this, server);
+    const { bridge, token } = taken;
+    const { native } = bridge;
+    const listener = trackListener(server, bridge);
+    const profile = this.profile(server, request.header("origin"));
+    const isNew = request.sid === "";
+    if (isNew) taken.req = request;
+    let done = false;
+    try {
+      done = isNew
+        ? native.openPeeked(id, token, sid, descriptor, listener, profile)
+        : native.adoptPolling(id, token, sid, descriptor, listener, profile);
+    } finally {
+      if (!done) taken.end();
+    }
+    if (done) bridge.wakeSoon();
+    return done || isNew; // a new one is lost then
+  }
+
+  /** @returns {boolean} whether answers may be compressed */
+  compresses() {
+    return compressFrom(this.engine.opts.httpCompression) !== undefined;
   }
 
   /**
    * @param {any} server
-   * @param {any} req
+   * @param {string} origin that of the requests; empty: none
    * @returns {any} what the worker needs to know to answer as Node.js would
    * @private
    */
-  profile(server, req) {
+  profile(server, origin) {
     const { cors, httpCompression } = this.engine.opts;
     const keepAlive = server.keepAliveTimeout;
-    const origin = req.headers.origin ?? "";
     return {
       path: this._paths.get(server),
       origin: cors ? origin : undefined,
@@ -268,4 +323,4 @@ function compressFrom(option) {
   return typeof threshold === "number" ? threshold : DEFAULT_THRESHOLD;
 }
 
-module.exports = { PollingTakeover };
+module.exports = { PollingTakeover, TakenConnection };

@@ -18,22 +18,31 @@ export declare class Bridge {
   deferAccept(fd: number, seconds: number): boolean
   /**
    * Looks at what has come by a connection, and takes nothing of it. Gives the description of a
-   * plain WebSocket request for `path` (see `src/http/upgrade.rs`), "" when there is none, or not yet.
-   * `max_head`: bytes.
+   * plain request for `path`, for a WebSocket or by polling (see `src/http/`), "" when there is none,
+   * or not yet. `max_head`: bytes; `compression`: whether answers to polls may be compressed.
    *
    * # Errors
    * When the engine can't make the string.
    */
-  peekUpgrade(fd: number, path: string, maxHead: number): string
+  peekRequest(fd: number, path: string, maxHead: number, compression: boolean): string
   /**
    * Takes the connection `fd` over, like [`Bridge::adopt`], and its request off it: the one that
-   * [`Bridge::peek_upgrade`] has found last. False: the connection is lost, or the session to be
+   * [`Bridge::peek_request`] has found last. False: the connection is lost, or the session to be
    * upgraded has gone.
    *
    * # Errors
    * When the descriptor can't be duplicated or the server is not open. Nothing has been taken then.
    */
   adoptPeeked(server: number, token: number, sid: string, kind: number, fd: number, answer: string): boolean
+  /**
+   * Takes the connection `fd` over, like [`Bridge::adopt_polling`], and its request off it: the one
+   * that [`Bridge::peek_request`] has found last. It opens the session `sid`. The worker is not told
+   * before the next [`Bridge::wake`]. False: the connection is lost.
+   *
+   * # Errors
+   * When the descriptor can't be duplicated or the server is not open. Nothing has been taken then.
+   */
+  openPeeked(server: number, token: number, sid: string, fd: number, listener: number, profile: PollingProfile): boolean
   /**
    * Checks the request of a WebSocket upgrade. Gives the head of the answer; a refusal begins
    * with "!" and is JSON: `{status, message, headers}`.
@@ -109,9 +118,10 @@ export declare class Bridge {
   /** The client closed a request before it was answered. */
   requestClosed(server: number, token: number, sid: string): boolean
   /**
-   * Hands the idle connection `fd` to the worker of the session `sid`, which answers the
-   * requests that come by it. The descriptor is duplicated: JavaScript closes its own. False: there
-   * is no such session any more.
+   * Hands the connection `fd`, of which nothing is to be answered that has been read, to the
+   * worker of the session `sid`, which answers the requests that come by it. The descriptor is
+   * duplicated: JavaScript closes its own. The worker is not told before the next
+   * [`Bridge::wake`]. False: there is no such session any more.
    *
    * # Errors
    * When the descriptor can't be duplicated, or the server is not open.

@@ -2,7 +2,7 @@
 
 use ferrosocket::engineio::Protocol;
 use ferrosocket::http::encoding::Encoding;
-use ferrosocket::http::request::{Method, Reading, Request, Rules, read};
+use ferrosocket::http::request::{Method, Reading, Request, Rules, read, read_first};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -93,8 +93,6 @@ fn other_requests_are_foreign() {
         "/socket.io/x?EIO=4&transport=polling&sid=s",
         "//socket.io/?EIO=4&transport=polling&sid=s",
         "/socket.io/",
-        "/socket.io/?EIO=4&transport=polling",
-        "/socket.io/?EIO=4&transport=polling&sid=",
         "/socket.io/?EIO=4&transport=websocket&sid=s",
         "/socket.io/?EIO=4&sid=s",
         "/socket.io/?EIO=4&transport=polling&sid=s&sid=t",
@@ -137,6 +135,58 @@ fn other_requests_are_foreign() {
         "\x16\x03\x01".to_owned(),
     ] {
         assert!(is_foreign(&text), "{text}");
+    }
+}
+
+const OPENING: &str = "/socket.io/?EIO=4&transport=polling&t=%62";
+
+#[test]
+fn a_get_without_a_session_opens_one() {
+    let text = get(OPENING, "X-Y: \u{e9}\r\nAccept-Encoding: gzip\r\n");
+    let mut out = Vec::new();
+    assert_eq!(read_first(text.as_bytes(), &rules(), &mut out), Some(text.len()));
+    let lines = ["", "", OPENING, "Host", "a", "X-Y", "\u{e9}", "Accept-Encoding", "gzip"];
+    assert_eq!(String::from_utf8(out).unwrap(), lines.join("\n"));
+    let Reading::Request(request) = read(text.as_bytes(), &rules()) else { panic!("foreign") };
+    assert_eq!((request.method, request.sid), (Method::Get, ""));
+    assert_eq!(request.encoding, Some(Encoding::Gzip));
+}
+
+#[test]
+fn a_first_request_may_name_its_session_and_have_more_behind_it() {
+    let head = post("Content-Length: 3\r\n");
+    for behind in ["", "42[", "42[]GET"] {
+        let mut out = Vec::new();
+        let text = format!("{head}{behind}");
+        assert_eq!(read_first(text.as_bytes(), &rules(), &mut out), Some(head.len()));
+        let lines = ["", "s_-1", TARGET, "Host", "a", "Content-Length", "3"];
+        assert_eq!(String::from_utf8(out).unwrap(), lines.join("\n"));
+    }
+}
+
+#[test]
+fn other_requests_open_nothing() {
+    let post = format!("POST {OPENING} HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n4");
+    let texts = [
+        "/socket.io/?EIO=3&transport=polling",
+        "/socket.io/?transport=polling",
+        "/socket.io/?EIO=4&transport=polling&j=0",
+        "/socket.io/?EIO=4&transport=polling&b64=1",
+        "/socket.io/?EIO=4&transport=polling&%6a=0",
+        "/socket.io/?EIO=4&transport=polling&a=\u{e9}",
+        "/socket.io/?EIO=4&transport=polling#",
+    ];
+    let foreign = texts.map(|target| get(target, "")).into_iter().chain([
+        post,
+        get(OPENING, "Connection: close\r\n"),
+        get(OPENING, "Content-Length: 1\r\n"),
+        get(OPENING, "")[..40].to_owned(),
+        get(OPENING, "").repeat(2),
+    ]);
+    for text in foreign {
+        let mut out = Vec::new();
+        assert_eq!(read_first(text.as_bytes(), &rules(), &mut out), None, "{text}");
+        assert_eq!(out, b"", "{text}");
     }
 }
 

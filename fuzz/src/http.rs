@@ -1,6 +1,6 @@
 //! The readers of plain requests: of polling, and those that open a WebSocket.
 
-use ferrosocket::http::request::{Reading, Rules, read};
+use ferrosocket::http::request::{Method, Reading, Rules, read, read_first};
 use ferrosocket::http::upgrade;
 
 /// A request lies within what came, names a session, and is read the same whatever comes behind it; each
@@ -15,7 +15,13 @@ pub fn request(bytes: &[u8]) {
     };
     let Reading::Request(request) = read(bytes, &rules) else { return };
     assert!(request.head <= bytes.len() && request.head <= rules.max_head);
-    assert!(request.body <= rules.max_body && !request.sid.is_empty());
+    assert!(request.body <= rules.max_body);
+    assert!(!request.sid.is_empty() || request.method == Method::Get);
+    let mut description = Vec::new();
+    let first = read_first(bytes, &rules, &mut description);
+    let alone = !request.sid.is_empty() || request.head == bytes.len();
+    assert_eq!(first, alone.then_some(request.head));
+    assert_eq!(description.starts_with(format!("\n{}\n/socket.io", request.sid).as_bytes()), alone);
     let head = &bytes[..request.head];
     assert!(head.ends_with(b"\r\n\r\n"));
     assert_eq!(read(head, &rules), Reading::Request(request));

@@ -56,7 +56,7 @@ pub enum Method {
 pub struct Request<'a> {
     /// What it does.
     pub method: Method,
-    /// The session that it names.
+    /// The session that it names; empty when it opens one.
     pub sid: &'a str,
     /// The protocol that it names.
     pub protocol: Protocol,
@@ -72,6 +72,55 @@ pub struct Request<'a> {
 
 /// Reads the request at the beginning of `bytes`.
 pub fn read<'a>(bytes: &'a [u8], rules: &Rules) -> Reading<'a> {
+    read_with(bytes, rules, |_, _| {})
+}
+
+/// Reads the first request of a connection; gives the length of its head. None: not plain, not
+/// complete, or it opens a session and something stands behind it.
+///
+/// Its description is appended to `out`, as [`super::upgrade::read`] does, without a key.
+pub fn read_first(bytes: &[u8], rules: &Rules, out: &mut Vec<u8>) -> Option<usize> {
+    let before = out.len();
+    let reading = read_with(bytes, rules, |request, sid| describe(b"", sid, request, out));
+    match reading {
+        Reading::Request(request) if !request.sid.is_empty() || request.head == bytes.len() => {
+            Some(request.head)
+        }
+        Reading::Request(_) | Reading::Partial | Reading::Foreign => {
+            out.truncate(before);
+            None
+        }
+    }
+}
+
+/// Appends what JavaScript is told of a request, as lines without a line end at the last one: the key
+/// of a WebSocket, the session id (empty: a new session), the target, then the name and the value
+/// of each header as they were sent.
+pub(super) fn describe(
+    key: &[u8],
+    sid: &str,
+    request: &httparse::Request<'_, '_>,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(key);
+    for line in [sid, request.path.unwrap_or_default()] {
+        out.push(b'\n');
+        out.extend_from_slice(line.as_bytes());
+    }
+    for header in request.headers.iter() {
+        out.push(b'\n');
+        out.extend_from_slice(header.name.as_bytes());
+        out.push(b'\n');
+        out.extend_from_slice(header.value);
+    }
+}
+
+/// Reads a request, and shows it and the session that it names, should it be plain.
+fn read_with<'a>(
+    bytes: &'a [u8],
+    rules: &Rules,
+    show: impl FnOnce(&httparse::Request<'_, 'a>, &'a str),
+) -> Reading<'a> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let head = match request.parse(bytes) {
@@ -97,6 +146,10 @@ pub fn read<'a>(bytes: &'a [u8], rules: &Rules) -> Reading<'a> {
         if headers.binary && query.protocol == Protocol::V4 {
             return None; // only revision 3 has binary payloads
         }
+        if query.sid.is_empty() && method == Method::Post {
+            return None;
+        }
+        show(&request, query.sid);
         Some(Request {
             method,
             sid: query.sid,
@@ -143,11 +196,13 @@ fn read_query<'a>(target: &'a str, rules: &Rules) -> Option<Query<'a>> {
         return None;
     }
     let (mut sid, mut transport, mut revision) = (None, None, None);
+    let mut special = false;
     for parameter in query.split('&') {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         if is_encoded(name) {
             return None; // it may be one of the names below
         }
+        special |= matches!(name, "j" | "b64");
         let known = match name {
             "sid" => &mut sid,
             "transport" => &mut transport,
@@ -158,9 +213,18 @@ fn read_query<'a>(target: &'a str, rules: &Rules) -> Option<Query<'a>> {
             return None;
         }
     }
-    let sid = sid.filter(|sid| !sid.is_empty())?;
+    let sid = sid.unwrap_or_default();
     let protocol = if revision == Some("4") { Protocol::V4 } else { Protocol::V3 };
+    if sid.is_empty() && (special || protocol == Protocol::V3 || !is_visible(target)) {
+        return None; // a session of another kind than clients open now
+    }
     (transport == Some("polling")).then_some(Query { sid, protocol })
+}
+
+/// Whether a target is made of visible characters only, and names no fragment: then every parser
+/// reads it alike.
+pub(super) fn is_visible(target: &str) -> bool {
+    target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
 }
 
 pub(super) fn is_encoded(text: &str) -> bool {

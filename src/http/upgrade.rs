@@ -5,7 +5,7 @@
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
-use super::request::{has_whole_line_ends, is_encoded};
+use super::request::{describe, has_whole_line_ends, is_encoded, is_visible};
 
 /// Headers of a plain request, at most. Browsers send about fifteen.
 const MAX_HEADERS: usize = 64;
@@ -16,9 +16,9 @@ const KEY_LEN: usize = 24;
 /// None: not plain, not complete, or no request at all. `path`: that of the server, with its slash
 /// at the end; `max_head`: bytes of the head, at most.
 ///
-/// The description of a plain request is appended to `out`, as lines without a line end at the last
-/// one: the key, the session id (empty: a new session), the target, then the name and the value
-/// of each header as they were sent.
+/// Its description is appended to `out`, as lines without a line end at the last one: the key, the
+/// session id (empty: a new session), the target, then the name and the value of each header as
+/// they were sent.
 pub fn read(bytes: &[u8], path: &str, max_head: usize, out: &mut Vec<u8>) -> Option<usize> {
     // Most requests for other paths end here. (httparse skips empty lines.)
     if !bytes.strip_prefix(b"GET ")?.starts_with(path.as_bytes()) {
@@ -34,17 +34,7 @@ pub fn read(bytes: &[u8], path: &str, max_head: usize, out: &mut Vec<u8>) -> Opt
     let target = request.path?;
     let sid = read_target(target, path)?;
     let key = read_headers(request.headers)?;
-    out.extend_from_slice(key);
-    for line in [sid, target] {
-        out.push(b'\n');
-        out.extend_from_slice(line.as_bytes());
-    }
-    for header in request.headers.iter() {
-        out.push(b'\n');
-        out.extend_from_slice(header.name.as_bytes());
-        out.push(b'\n');
-        out.extend_from_slice(header.value);
-    }
+    describe(key, sid, &request, out);
     Some(head)
 }
 
@@ -53,7 +43,7 @@ pub fn read(bytes: &[u8], path: &str, max_head: usize, out: &mut Vec<u8>) -> Opt
 fn read_target<'a>(target: &'a str, path: &str) -> Option<&'a str> {
     let (start, query) = target.split_once('?')?;
     let ours = start == path || start.strip_suffix('/') == Some(path);
-    if !ours || !target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+    if !ours || !is_visible(target) {
         return None;
     }
     let (mut sid, mut transport, mut revision) = (None, None, None);

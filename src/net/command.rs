@@ -212,7 +212,7 @@ pub enum PollEvent {
     Closed,
 }
 
-/// A connection that polling requests come by, idle.
+/// A connection that polling requests come by.
 #[derive(Debug)]
 pub struct AdoptPolling {
     /// The server that its requests are for.
@@ -225,6 +225,17 @@ pub struct AdoptPolling {
     pub profile: Arc<Profile>,
     /// The connection.
     pub stream: TcpStream,
+    /// What has been taken off it, if anything has.
+    pub opening: Option<Opening>,
+}
+
+/// The request that a polling session is opened by.
+#[derive(Debug)]
+pub struct Opening {
+    /// The session.
+    pub sid: Sid,
+    /// The request, whole and plain.
+    pub request: Vec<u8>,
 }
 
 /// The answer of a session to a request.

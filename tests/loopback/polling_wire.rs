@@ -7,12 +7,12 @@ use std::sync::Arc;
 use ferrosocket::engineio::Config;
 use ferrosocket::http::request::Rules;
 use ferrosocket::id::Sid;
-use ferrosocket::net::command::{AdoptPolling, ClosePolling, Command, Purpose};
+use ferrosocket::net::command::{AdoptPolling, ClosePolling, Command, Opening, Purpose};
 use ferrosocket::net::inbox::CONNECTION_LIMIT;
 use ferrosocket::net::polling_profile::Profile;
 
 use crate::client::Client;
-use crate::host::{CONNECT, EVENT, GIVEN_BACK, Host, PATIENCE, WIRE_CLOSED};
+use crate::host::{CONNECT, EVENT, GIVEN_BACK, Host, OPENED, PATIENCE, WIRE_CLOSED, handle_of};
 use crate::polling;
 
 const LISTENER: u32 = 3;
@@ -42,14 +42,20 @@ struct Wire {
 }
 
 impl Wire {
+    /// One that is idle.
     fn open(host: &Host, worker: usize, profile: Profile) -> Self {
+        Self::adopt(host, worker, profile, None)
+    }
+
+    fn adopt(host: &Host, worker: usize, profile: Profile, opening: Option<Opening>) -> Self {
         let stream = TcpStream::connect(host.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let (accepted, _) = host.listener().accept().unwrap();
         let token = host.token();
         let server = Arc::clone(&host.server);
         let profile = Arc::new(profile);
-        let adopt = AdoptPolling { server, token, listener: LISTENER, profile, stream: accepted };
+        let adopt =
+            AdoptPolling { server, token, listener: LISTENER, profile, stream: accepted, opening };
         host.command_to(worker, Command::AdoptPolling(Box::new(adopt)));
         Self { token, stream }
     }
@@ -109,6 +115,28 @@ fn ok() -> (u16, String) {
 /// The worker of the sessions, and another one.
 fn both(host: &Host) -> [usize; 2] {
     [host.worker, (host.worker + 1) % host.runtime.workers()]
+}
+
+#[test]
+fn a_first_request_opens_a_session() {
+    let host = Host::new();
+    let sid = host.sid();
+    let request = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n";
+    let opening = Opening { sid: sid.clone(), request: request.to_vec() };
+    let mut wire = Wire::adopt(&host, host.worker, profile(), Some(opening));
+    let opened = host.next(OPENED);
+    assert_eq!(opened.text(3), sid.as_str());
+    assert_eq!((opened.number(4), opened.number(5)), (0, u64::from(wire.token)));
+    let peer = wire.stream.local_addr().unwrap();
+    assert_eq!((opened.text(6), opened.number(7)), ("127.0.0.1", u64::from(peer.port())));
+    let (status, body) = wire.answer();
+    assert!(status == 200 && body.starts_with(&format!("0{{\"sid\":\"{}\"", sid.as_str())));
+    wire.post(&sid, "40");
+    assert_eq!(wire.answer(), ok());
+    host.next_of(CONNECT, handle_of(&opened).raw());
+    // It opens no other one: that is for Node.js.
+    wire.write(std::str::from_utf8(request).unwrap());
+    assert_eq!(host.next_of(GIVEN_BACK, wire.token).buffers, [request]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Connections that Node.js has just accepted: whether they open a WebSocket of ours is seen from
-//! their first bytes, before it reads them.
+//! Connections that Node.js has just accepted: whether their first request is for a WebSocket or a
+//! polling session of ours is seen from their first bytes, before it reads them.
 #![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
 
 use napi::{Env, JsString, Result};
@@ -7,9 +7,12 @@ use napi_derive::napi;
 
 use super::Bridge;
 use super::doors::Incoming;
+use super::takeover::PollingProfile;
 use crate::binding::error::BorderError;
+use crate::http::request::Rules;
+use crate::id::Sid;
 use crate::net::adopt::{defer_accept, duplicate};
-use crate::net::command::AdoptedStream;
+use crate::net::command::{AdoptPolling, AdoptedStream, Command, Opening};
 
 #[napi]
 impl Bridge {
@@ -21,26 +24,31 @@ impl Bridge {
     }
 
     /// Looks at what has come by a connection, and takes nothing of it. Gives the description of a
-    /// plain WebSocket request for `path` (see `src/http/upgrade.rs`), "" when there is none, or not yet.
-    /// `max_head`: bytes.
+    /// plain request for `path`, for a WebSocket or by polling (see `src/http/`), "" when there is none,
+    /// or not yet. `max_head`: bytes; `compression`: whether answers to polls may be compressed.
     ///
     /// # Errors
     /// When the engine can't make the string.
     #[napi]
-    pub fn peek_upgrade<'env>(
+    pub fn peek_request<'env>(
         &self,
         env: &'env Env,
         fd: i32,
         path: String,
         max_head: u32,
+        compression: bool,
     ) -> Result<JsString<'env>> {
+        let max_head = max_head as usize;
+        // The worker knows how large a body may be.
+        let max_body = usize::MAX;
+        let rules = Rules { path: path.into(), origin: None, max_head, max_body, compression };
         let mut peeked = self.peeked.borrow_mut();
         // One byte a character, as Node.js reads them: values may hold any byte.
-        env.create_string_latin1(peeked.look(fd, &path, max_head as usize))
+        env.create_string_latin1(peeked.look(fd, &rules))
     }
 
     /// Takes the connection `fd` over, like [`Bridge::adopt`], and its request off it: the one that
-    /// [`Bridge::peek_upgrade`] has found last. False: the connection is lost, or the session to be
+    /// [`Bridge::peek_request`] has found last. False: the connection is lost, or the session to be
     /// upgraded has gone.
     ///
     /// # Errors
@@ -57,10 +65,40 @@ impl Bridge {
     ) -> Result<bool> {
         self.server(server)?;
         let mut stream = duplicate(fd).map_err(BorderError::TakeOver)?;
-        if !self.peeked.borrow_mut().take(fd, &mut stream) {
+        if self.peeked.borrow_mut().take(fd, &mut stream).is_none() {
             return Ok(false);
         }
         let incoming = Incoming { server, token, sid, kind, answer };
         self.accept(incoming, AdoptedStream::Tcp(stream), None)
+    }
+
+    /// Takes the connection `fd` over, like [`Bridge::adopt_polling`], and its request off it: the one
+    /// that [`Bridge::peek_request`] has found last. It opens the session `sid`. The worker is not told
+    /// before the next [`Bridge::wake`]. False: the connection is lost.
+    ///
+    /// # Errors
+    /// When the descriptor can't be duplicated or the server is not open. Nothing has been taken then.
+    #[napi]
+    pub fn open_peeked(
+        &self,
+        server: u32,
+        token: u32,
+        sid: String,
+        fd: i32,
+        listener: u32,
+        profile: PollingProfile,
+    ) -> Result<bool> {
+        let server = self.server(server)?;
+        let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
+        let mut stream = duplicate(fd).map_err(BorderError::TakeOver)?;
+        let mut peeked = self.peeked.borrow_mut();
+        let Some(request) = peeked.take(fd, &mut stream) else { return Ok(false) };
+        let opening = Some(Opening { sid: Sid::new(&sid), request: request.to_vec() });
+        let profile = self.shared_profile(profile.read(server.engine.max_payload));
+        let adopt = AdoptPolling { server, token, listener, profile, stream, opening };
+        let worker = runtime.pick();
+        runtime.mailbox(worker).leave_command(Command::AdoptPolling(Box::new(adopt)));
+        self.tell_later(worker);
+        Ok(true)
     }
 }

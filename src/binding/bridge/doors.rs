@@ -212,8 +212,13 @@ impl Bridge {
             deflate: Agreement::from_bits(kind >> AGREEMENT_SHIFT),
         };
         runtime.mailbox(worker).leave_command(Command::Adopt(Box::new(adopt)));
-        self.untold.set(self.untold.get() | 1 << worker);
+        self.tell_later(worker);
         Ok(true)
+    }
+
+    /// Notes that a worker has a command of which the next [`Bridge::wake`] is to tell it.
+    pub(super) fn tell_later(&self, worker: usize) {
+        self.untold.set(self.untold.get() | 1 << worker);
     }
 
     fn bridge_event(&self, token: u32, event: BridgeEvent) {

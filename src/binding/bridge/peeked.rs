@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::net::TcpStream;
 
+use crate::http::request::{Rules, read_first};
 use crate::http::upgrade;
 use crate::net::adopt::peek;
 
@@ -26,23 +27,25 @@ impl Default for Peeked {
 
 impl Peeked {
     /// Looks at a connection, and takes nothing of it. Gives the description of a plain request (see
-    /// `src/http/upgrade.rs`); empty: there is none.
-    pub(super) fn look(&mut self, fd: i32, path: &str, max_head: usize) -> &[u8] {
+    /// `src/http/`) for a WebSocket or by polling; empty: there is none.
+    pub(super) fn look(&mut self, fd: i32, rules: &Rules) -> &[u8] {
         let Self { found, bytes, description } = self;
         description.clear();
         *found = peek(fd, bytes).ok().and_then(|length| {
-            let head = upgrade::read(&bytes[..length], path, max_head, description)?;
+            let bytes = &bytes[..length];
+            let head = upgrade::read(bytes, &rules.path, rules.max_head, description)
+                .or_else(|| read_first(bytes, rules, description))?;
             Some((fd, head))
         });
         description
     }
 
-    /// Takes the request off the connection that was looked at last. False: it is not there any more.
-    pub(super) fn take(&mut self, fd: i32, stream: &mut TcpStream) -> bool {
-        let Some((_, head)) = self.found.take().filter(|&(found, _)| found == fd) else {
-            return false;
-        };
+    /// Takes the request off the connection that was looked at last, and gives it. None: it is not
+    /// there any more.
+    pub(super) fn take(&mut self, fd: i32, stream: &mut TcpStream) -> Option<&[u8]> {
+        let (_, head) = self.found.take().filter(|&(found, _)| found == fd)?;
         // The bytes were there, so one call reads them all, unless the peer has reset the connection.
-        stream.read(&mut self.bytes[..head]).is_ok_and(|length| length == head)
+        let bytes = &mut self.bytes[..head];
+        stream.read(bytes).is_ok_and(|length| length == head).then_some(&*bytes)
     }
 }

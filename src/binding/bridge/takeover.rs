@@ -38,7 +38,7 @@ pub struct PollingProfile {
 }
 
 impl PollingProfile {
-    fn read(self, max_body: usize) -> Profile {
+    pub(super) fn read(self, max_body: usize) -> Profile {
         let size = |number: f64| usize::try_from(millis(number)).unwrap_or(usize::MAX);
         Profile {
             rules: Rules {
@@ -59,9 +59,10 @@ impl PollingProfile {
 
 #[napi]
 impl Bridge {
-    /// Hands the idle connection `fd` to the worker of the session `sid`, which answers the
-    /// requests that come by it. The descriptor is duplicated: JavaScript closes its own. False: there
-    /// is no such session any more.
+    /// Hands the connection `fd`, of which nothing is to be answered that has been read, to the
+    /// worker of the session `sid`, which answers the requests that come by it. The descriptor is
+    /// duplicated: JavaScript closes its own. The worker is not told before the next
+    /// [`Bridge::wake`]. False: there is no such session any more.
     ///
     /// # Errors
     /// When the descriptor can't be duplicated, or the server is not open.
@@ -79,9 +80,12 @@ impl Bridge {
         let Some(session) = self.session(server, &sid) else { return Ok(false) };
         let server = self.server(server)?;
         let profile = self.shared_profile(profile.read(server.engine.max_payload));
-        let stream = duplicate(fd)?;
-        let adopt = AdoptPolling { server, token, listener, profile, stream };
-        runtime.mailbox(session.worker()).post_command(Command::AdoptPolling(Box::new(adopt)));
+        let stream = duplicate(fd).map_err(BorderError::TakeOver)?;
+        let opening = None;
+        let adopt = AdoptPolling { server, token, listener, profile, stream, opening };
+        let worker = session.worker();
+        runtime.mailbox(worker).leave_command(Command::AdoptPolling(Box::new(adopt)));
+        self.tell_later(worker);
         Ok(true)
     }
 
@@ -132,7 +136,7 @@ impl Bridge {
 
 impl Bridge {
     /// The same profile, shared with the connection before if it is the same: nearly always.
-    fn shared_profile(&self, profile: Profile) -> Arc<Profile> {
+    pub(super) fn shared_profile(&self, profile: Profile) -> Arc<Profile> {
         let mut last = self.last_profile.borrow_mut();
         match &*last {
             Some(shared) if **shared == profile => Arc::clone(shared),

@@ -122,6 +122,21 @@ impl PollingWire {
         }
     }
 
+    /// The request that came first, by which `session` has been opened.
+    pub fn handle_opening(
+        &self,
+        worker: &Context,
+        sessions: &dyn Sessions,
+        session: Handle,
+        bytes: &[u8],
+    ) {
+        match request::read(bytes, &self.profile.rules) {
+            Reading::Request(request) => self.hand_over(worker, sessions, bytes, &request, session),
+            // It was read by the same rules before.
+            Reading::Partial | Reading::Foreign => self.give_back(worker, bytes),
+        }
+    }
+
     /// The beginning of a request, which came in so many pieces before.
     fn handle_request(&self, worker: &Context, sessions: &dyn Sessions, bytes: &[u8], pieces: u8) {
         match request::read(bytes, &self.profile.rules) {

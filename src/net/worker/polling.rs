@@ -3,31 +3,41 @@
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
 use tokio::net::TcpStream;
 
 use super::Worker;
-use crate::engineio::RequestId;
+use crate::engineio::{Dialect, Protocol, RequestId, Session, Transport};
 use crate::id::Handle;
 use crate::net::adopt::prepare;
-use crate::net::command::{AdoptPolling, ClosePolling, Command, PollEvent};
+use crate::net::clock;
+use crate::net::command::{AdoptPolling, ClosePolling, Command, Opening, PollEvent};
 use crate::net::polling_wire::{PollingWire, Sessions};
 use crate::net::record::Kind;
 
 impl Worker {
-    /// Takes a connection that Node.js has just answered a request on.
+    /// Takes a connection: one that Node.js has just answered a request on, or has not read.
     pub(super) fn adopt_polling(self: &Rc<Self>, adopt: AdoptPolling) {
-        let AdoptPolling { server, token, listener, profile, stream } = adopt;
+        let AdoptPolling { server, token, listener, profile, stream, opening } = adopt;
         self.context.turn.add(&server.environment);
-        let tcp = prepare(&stream).and_then(|_peer| TcpStream::from_std(stream));
-        let Ok(tcp) = tcp else {
+        let tcp = prepare(&stream).and_then(|peer| Ok((TcpStream::from_std(stream)?, peer)));
+        let Ok((tcp, peer)) = tcp else {
             server.environment.inbox.push(self.context.index, |record| {
                 record.kind(Kind::WireClosed).number(token);
             });
             return;
         };
-        let wire = PollingWire::open(&self.context, server, profile, token, listener, tcp);
+        let for_wire = Arc::clone(&server);
+        let wire = PollingWire::open(&self.context, for_wire, profile, token, listener, tcp);
+        if let Some(Opening { sid, request }) = opening {
+            let engine = Arc::clone(&server.engine);
+            let dialect = Dialect::from(Protocol::V4);
+            let session = Session::open(engine, sid, dialect, Transport::Polling, clock::now());
+            let connection = self.open(server, session, None, token, peer);
+            wire.handle_opening(&self.context, &**self, connection.handle, &request);
+        }
         let worker = Rc::clone(self);
         tokio::task::spawn_local(async move { worker.drive_polling(&wire).await });
     }
