@@ -46,6 +46,8 @@ pub struct Connection {
     watched: Cell<u8>,
     /// Marks that JavaScript waits for: see [`Connection::mark`].
     marks: Cell<u32>,
+    /// Whether one of the records that wait for JavaScript may be a CONNECT.
+    joining: Cell<bool>,
     /// Whether the worker knows that buffered messages wait for [`Connection::flush_session`].
     unflushed: Cell<bool>,
     /// Whether the environment knows that something waits for the client.
@@ -127,6 +129,7 @@ impl Connection {
             scheduled: Cell::new(u64::MAX),
             watched: Cell::new(0),
             marks: Cell::new(0),
+            joining: Cell::new(false),
             unflushed: Cell::new(false),
             backlogged: Cell::new(false),
             inbox_bytes: Cell::new(0),
@@ -151,6 +154,9 @@ impl Connection {
         let inbox = &self.server.environment.inbox;
         let worker = self.handle.worker();
         let waiting = self.waiting_bytes();
+        if waiting == 0 {
+            self.joining.set(false);
+        }
         self.drains.set(inbox.drains(worker));
         self.inbox_bytes.set(waiting + inbox.push(worker, write));
     }

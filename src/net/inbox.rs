@@ -180,11 +180,11 @@ impl Inbox {
         self.lanes[worker].drains.load(Ordering::Relaxed)
     }
 
-    /// Notes that `worker` has stopped reading and wants to hear of the next drain.
-    /// False when there is nothing to wait for: the inbox was drained meanwhile.
-    pub fn stall(&self, worker: usize) -> bool {
+    /// Notes that `waiter`, a worker, wants to hear of the next drain, as it waits for what `worker`
+    /// has pushed to be taken. False when there is nothing to wait for: it was taken meanwhile.
+    pub fn stall(&self, waiter: usize, worker: usize) -> bool {
         // Noted first: a drain that this does not see any more will see the note.
-        self.stalled.fetch_or(1 << worker, Ordering::SeqCst);
+        self.stalled.fetch_or(1 << waiter, Ordering::SeqCst);
         self.bytes() >= INBOX_LIMIT || !self.lanes[worker].lock().batch.text.is_empty()
     }
 }
@@ -249,11 +249,11 @@ mod tests {
     #[test]
     fn who_waits_for_room_hears_of_the_next_drain() {
         let (inbox, _) = inbox();
-        assert!(!inbox.stall(2));
+        assert!(!inbox.stall(2, 2));
         push(&inbox, 2, 1);
         inbox.announce(2);
-        assert!(inbox.stall(2));
-        assert_eq!(inbox.take(Batch::default()).1, 1 << 2);
+        assert!(inbox.stall(2, 2) && inbox.stall(1, 2) && !inbox.stall(0, 1));
+        assert_eq!(inbox.take(Batch::default()).1, 0b111);
         assert_eq!(inbox.take(Batch::default()).1, 0);
     }
 }

@@ -10,7 +10,7 @@
 //!    │   the │ ▲
 //!    │ answer│ │ there is room again
 //!    │       ▼ │
-//!    │      Full       "ok" is held back while the inbox is full: the client sends no more
+//!    │      Full       "ok" is held back until JavaScript has taken what came: the client sends no more
 //!    ▼
 //!   Gone     closed, or given back to Node.js with the bytes of what is not plain
 //! ```

@@ -128,7 +128,8 @@ impl Worker {
         }
         self.context.while_asleep(|| {
             batch.drain(|operation| self.guard(None, || self.apply(operation)));
-            self.flush();
+            // A panic must not reach the visitor, who may have been called by JavaScript.
+            self.guard(None, || self.flush());
         });
         self.end_turn();
         true

@@ -92,6 +92,14 @@ impl Wire {
         (head[9..12].parse().unwrap(), String::from_utf8(body).unwrap())
     }
 
+    /// Whether nothing has come by the connection yet.
+    fn hears_nothing(&self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).unwrap();
+        peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
     /// Waits for the end of the connection.
     fn end(&mut self) {
         let mut rest = Vec::new();
@@ -132,8 +140,8 @@ fn a_first_request_opens_a_session() {
     let (status, body) = wire.answer();
     assert!(status == 200 && body.starts_with(&format!("0{{\"sid\":\"{}\"", sid.as_str())));
     wire.post(&sid, "40");
-    assert_eq!(wire.answer(), ok());
     host.next_of(CONNECT, handle_of(&opened).raw());
+    assert_eq!(wire.answer(), ok());
     // It opens no other one: that is for Node.js.
     wire.write(std::str::from_utf8(request).unwrap());
     assert_eq!(host.next_of(GIVEN_BACK, wire.token).buffers, [request]);
@@ -147,8 +155,11 @@ fn requests_are_answered_by_whichever_worker_has_the_connection() {
         let (mut ask, mut tell) =
             (Wire::open(&host, worker, profile()), Wire::open(&host, worker, profile()));
         tell.post(&sid, "40");
-        assert_eq!(tell.answer(), ok());
+        // What follows may only come when JavaScript has got this.
+        Host::until(|| host.environment.inbox.bytes() > 0);
+        assert!(tell.hears_nothing());
         host.next(CONNECT);
+        assert_eq!(tell.answer(), ok());
         for n in 0..3 {
             ask.get(&sid);
             tell.post(&sid, "42[\"up\"]\x1e42[\"up\"]");
@@ -291,7 +302,7 @@ fn a_recall_brings_connections_back_at_their_next_request() {
     let host = Host::new();
     let (_, sid) = polling::open(&host);
     let mut wire = Wire::open(&host, host.worker, profile());
-    wire.post(&sid, "40");
+    wire.post(&sid, "42[\"x\"]");
     assert_eq!(wire.answer(), ok());
     host.server.recall_count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     wire.get(&sid);

@@ -18,6 +18,8 @@ impl Connection {
                 Data::Binary(bytes) => record.buffer(bytes.into_owned()),
             };
         });
+        // Only JavaScript can tell what is in it.
+        self.joining.set(true);
     }
 
     /// A packet without attachments.
@@ -55,6 +57,9 @@ impl Connection {
                 }
             }
         });
+        if packet.kind == PacketType::Connect {
+            self.joining.set(true);
+        }
     }
 
     /// A packet whose attachments are all there.

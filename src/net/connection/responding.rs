@@ -14,7 +14,7 @@ impl Connection {
         self.note_parked();
         match request.into() {
             RequestName::Native { .. } => {
-                let hold = body == Body::Ok && self.is_ahead();
+                let hold = body == Body::Ok && (self.is_ahead() || self.is_joining());
                 if hold {
                     self.held_at.set(self.server.environment.inbox.drains(self.handle.worker()));
                 }
@@ -63,6 +63,13 @@ impl Connection {
     fn is_ahead(&self) -> bool {
         let inbox = &self.server.environment.inbox;
         inbox.bytes() >= INBOX_LIMIT || self.waiting_bytes() >= CONNECTION_LIMIT
+    }
+
+    /// Whether JavaScript has not taken yet that the client wants to join a namespace. The answer tells
+    /// the client that it may send more, and events would come too early: JavaScript must not find
+    /// them behind the CONNECT in the same batch.
+    fn is_joining(&self) -> bool {
+        self.joining.get() && self.waiting_bytes() > 0
     }
 
     /// Whether the answer to a POST has waited for JavaScript to take what was there, now or since

@@ -24,7 +24,11 @@ impl Requester for PollingWire {
         }
         match answer {
             Answer::Respond { hold: true, .. }
-                if self.server.environment.inbox.stall(worker.index) =>
+                if self
+                    .server
+                    .environment
+                    .inbox
+                    .stall(worker.index, self.session.get().worker()) =>
             {
                 self.state.set(State::Full { room: false });
                 worker.add_stalled(self);

@@ -109,7 +109,7 @@ impl Wire {
         if inbox.bytes() < INBOX_LIMIT && own < CONNECTION_LIMIT {
             return true;
         }
-        if !inbox.stall(worker.index) {
+        if !inbox.stall(worker.index, worker.index) {
             return true;
         }
         self.stalled.set(true);
