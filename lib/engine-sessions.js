@@ -9,7 +9,7 @@ const { WebSocketDoor } = require("./websocket-door");
 const { WebTransportDoor } = require("./webtransport");
 
 /** @typedef {import("./polling-door").PollingDoor} PollingDoor */
-/** @typedef {import("./polling-takeover").TakenConnection} TakenConnection */
+/** @typedef {import("./taken-connection").TakenConnection} TakenConnection */
 
 const NO_ORIGIN = { remoteAddress: undefined, rebuild: () => null };
 

@@ -2,10 +2,10 @@
 
 const { toBytes } = require("./encoder");
 const { LongText } = require("./long-text");
+const { longTextRoom, messagesOf, messagesRoom, textRoom } = require("./messages");
 const { trace } = require("./trace");
 
 const INITIAL_SIZE = 1 << 20; // bytes; pages that are never written cost no memory
-const MAX_UTF8 = 3; // bytes of UTF-8 per UTF-16 unit, at most
 
 const SEND = 1;
 const SEND_BINARY = 2;
@@ -456,50 +456,6 @@ class Ops {
     this.u32(at + 1, handle);
     this.length = this.u32(at + 5, room);
   }
-}
-
-/**
- * @param {string} text
- * @returns {number} enough bytes for it; exact only when guessing would waste a lot
- */
-function textRoom(text) {
-  const most = text.length * MAX_UTF8;
-  return most < INITIAL_SIZE ? most : Buffer.byteLength(text);
-}
-
-/**
- * @param {LongText} text
- * @returns {number} enough bytes for it and what stands before its parts
- */
-function longTextRoom(text) {
-  return 16 + text.characters * MAX_UTF8 + text.bytes;
-}
-
-/**
- * @param {any[]} parts texts and anything binary
- * @returns {any[]} texts and bytes
- */
-function messagesOf(parts) {
-  const messages = new Array(parts.length);
-  for (let i = 0; i < parts.length; i++) {
-    const part = parts[i];
-    messages[i] = typeof part === "string" || part instanceof LongText ? part : toBytes(part);
-  }
-  return messages;
-}
-
-/**
- * @param {any[]} messages
- * @returns {number} enough bytes for them and their lengths and count
- */
-function messagesRoom(messages) {
-  let size = 4;
-  for (let i = 0; i < messages.length; i++) {
-    const message = messages[i];
-    if (typeof message === "string") size += 4 + textRoom(message);
-    else size += message instanceof LongText ? longTextRoom(message) : 4 + message.length;
-  }
-  return size;
 }
 
 module.exports = { Ops, NO_COMPRESS, TARGET_CONNECTION, VOLATILE };

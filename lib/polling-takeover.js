@@ -3,110 +3,19 @@
 const { channel } = require("node:diagnostics_channel");
 const { EventEmitter } = require("node:events");
 const http = require("node:http");
-const net = require("node:net");
 const debug = require("debug")("engine:polling");
 const debugEngine = require("debug")("engine");
-const { Record } = require("./bridge");
 const { DEFAULT_THRESHOLD } = require("./compression");
 const { crossOriginLines, isConstant } = require("./cross-origin");
 const { descriptorOf } = require("./descriptor");
 const { trackListener } = require("./http-listeners");
+const { TakenConnection } = require("./taken-connection");
 
 /** @typedef {import("./engine").Engine} Engine */
 
 const REQUEST_START = channel("http.server.request.start");
 /** What Node.js adds to keepAliveTimeout before it closes, where it is no property of the server. */
 const KEEP_ALIVE_BUFFER = 1000; // ms
-
-/**
- * A connection whose polling requests a worker answers. It still counts as a connection of its HTTP server.
- *
- *     taken ──closed by the worker──► gone
- *       └──given back, with bytes──► a new socket of the HTTP server
- *
- * To the session that it opens, if it does, it is the door.
- */
-class TakenConnection {
-  /**
-   * @param {PollingTakeover} takeover
-   * @param {any} server the HTTP server
-   */
-  constructor(takeover, server) {
-    this.takeover = takeover;
-    this.server = server;
-    this.kind = /** @type {"polling"} */ ("polling");
-    /** @type {import("./accepted-request").AcceptedRequest | undefined} until the session is open that it opens */
-    this.req = undefined;
-    const bridge = takeover.engine.bridge();
-    this.bridge = bridge;
-    this.token = bridge.addDoor(this);
-    bridge.retain();
-    takeover.engine.hold();
-    takeover.size++;
-    server._connections++; // a socket that Node.js has made takes one off when it is destroyed
-  }
-
-  /**
-   * @param {number} kind
-   * @param {any} _first
-   * @param {any} _second
-   * @param {Buffer} [bytes]
-   */
-  onrecord(kind, _first, _second, bytes) {
-    if (kind === Record.GIVEN_BACK) this.comeBack(/** @type {Buffer} */ (bytes));
-    else this.end();
-  }
-
-  /** The connection is closed. */
-  end() {
-    this.forget();
-    this.server._connections--;
-    this.server._emitCloseIfDrained();
-  }
-
-  /** @private */
-  forget() {
-    this.bridge.doors.delete(this.token);
-    this.bridge.release();
-    this.takeover.size--;
-    this.takeover.engine.letGo();
-  }
-
-  /**
-   * The worker does not answer what stands in `bytes`: from here on all is as if the connection had come now.
-   *
-   * @param {Buffer} bytes
-   * @private
-   */
-  comeBack(bytes) {
-    const { server } = this;
-    debug("a connection is given back");
-    let socket;
-    try {
-      const fd = this.bridge.native.takeDescriptor(this.token);
-      socket = /** @type {any} */ (
-        new net.Socket({
-          fd,
-          allowHalfOpen: server.allowHalfOpen,
-          readable: true,
-          writable: true,
-        })
-      );
-    } catch (error) {
-      debug("the connection is lost: %s", error); // nothing can be read from it
-      this.end();
-      return;
-    }
-    // it is counted already, and takes itself off when it is closed
-    socket.server = server;
-    socket._server = server;
-    if (server.keepAlive) socket.setKeepAlive(true, server.keepAliveInitialDelay);
-    socket.setNoDelay(true);
-    this.forget();
-    server.emit("connection", socket);
-    socket.emit("data", bytes);
-  }
-}
 
 /**
  * Moves connections to the workers that polling requests come by.
@@ -323,4 +232,4 @@ function compressFrom(option) {
   return typeof threshold === "number" ? threshold : DEFAULT_THRESHOLD;
 }
 
-module.exports = { PollingTakeover, TakenConnection };
+module.exports = { PollingTakeover };
