@@ -405,6 +405,26 @@ for (const [name, settings, create] of [
   });
 }
 
+test("a request of another class: Node.js makes it", async (t) => {
+  class OtherRequest extends http.IncomingMessage {}
+  const create = () => http.createServer({ IncomingMessage: OtherRequest });
+  const { ask, poll, taken } = await serve(t, {}, { create });
+  assert.equal((await ask()).status, 101);
+  assert.match((await poll()).answer.body, /^0/);
+  assert.equal(taken(), 0);
+});
+
+test("a subscriber of http.server.response.finish is shown the responses", async (t) => {
+  const { httpServer, poll, taken } = await serve(t);
+  const seen = [];
+  const see = ({ server, request }) => server === httpServer && seen.push(request.url);
+  channel("http.server.response.finish").subscribe(see);
+  t.after(() => channel("http.server.response.finish").unsubscribe(see));
+  await poll();
+  await eventually(() => seen.length > 0, "the response");
+  assert.deepEqual([seen, taken()], [[POLLING], 0]);
+});
+
 class OtherResponse extends http.ServerResponse {}
 
 test("maxConnections: Node.js drops the connection", async (t) => {

@@ -16,9 +16,9 @@ const { POSIX } = require("./descriptor");
 const NEW_SOCKET = channel("net.server.socket");
 /** How long the kernel may keep a connection by which nothing comes: the least that it knows, in seconds. */
 const LONGEST_SILENCE = 1;
-/** Where an HTTP server keeps the class of its responses. */
-const RESPONSE = Object.getOwnPropertySymbols(http.createServer()).find(
-  ({ description }) => description === "ServerResponse",
+/** Where an HTTP server keeps the classes of its requests and responses. */
+const [REQUEST, RESPONSE] = ["IncomingMessage", "ServerResponse"].map((name) =>
+  Object.getOwnPropertySymbols(http.createServer()).find(({ description }) => description === name),
 );
 /** What Node.js (from version 24 on) does when it is not told otherwise. */
 const { shouldUpgradeCallback } = /** @type {any} */ (http.createServer());
@@ -104,7 +104,8 @@ class Acceptor {
       !server.blockList &&
       !server.pauseOnConnect &&
       !server.keepAlive &&
-      !server.maxHeadersCount
+      !server.maxHeadersCount &&
+      server[/** @type {symbol} */ (REQUEST)] === http.IncomingMessage
     );
   }
 

@@ -13,7 +13,10 @@ const { TakenConnection } = require("./taken-connection");
 
 /** @typedef {import("./engine").Engine} Engine */
 
-const REQUEST_START = channel("http.server.request.start");
+/** Where Node.js tells of each request that it reads, and of its response. */
+const CHANNELS = ["request.start", "response.created", "response.finish"].map((name) =>
+  channel(`http.server.${name}`),
+);
 /** What Node.js adds to keepAliveTimeout before it closes, where it is no property of the server. */
 const KEEP_ALIVE_BUFFER = 1000; // ms
 
@@ -98,7 +101,7 @@ class PollingTakeover {
       (typeof httpCompression !== "object" || onlyThreshold(httpCompression)) &&
       !debug.enabled &&
       !debugEngine.enabled &&
-      !REQUEST_START.hasSubscribers &&
+      !CHANNELS.some(({ hasSubscribers }) => hasSubscribers) &&
       server.emit === EventEmitter.prototype.emit && // instrumentations replace it
       server.listenerCount("request") === 1 &&
       server.timeout === 0 &&

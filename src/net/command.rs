@@ -223,6 +223,9 @@ pub struct AdoptPolling {
     pub listener: u32,
     /// What is fixed for it.
     pub profile: Arc<Profile>,
+    /// The server's count of recalls when JavaScript handed it over ([`Server::recalls`]): one that
+    /// comes before the worker has it counts, too.
+    pub recalls: u32,
     /// The connection.
     pub stream: TcpStream,
     /// What has been taken off it, if anything has.

@@ -92,7 +92,7 @@ pub struct PollingWire {
     listener: u32,
     /// Its worker and its slot in the table there.
     handle: Handle,
-    /// The server's count of recalls when it came; see [`Server::recalls`].
+    /// The server's count of recalls when it was handed over; see [`Server::recalls`].
     recalls: u32,
     tcp: RefCell<Option<TcpStream>>,
     state: Cell<State>,
@@ -128,19 +128,20 @@ impl fmt::Debug for PollingWire {
 
 impl PollingWire {
     /// Puts a connection into the worker's table. `token`, `listener`: JavaScript's names for it and
-    /// for its HTTP server.
+    /// for its HTTP server; `recalls`: the server's count when it was handed over.
     pub fn open(
         worker: &Context,
         server: Arc<Server>,
         profile: Arc<Profile>,
         token: u32,
         listener: u32,
+        recalls: u32,
         tcp: TcpStream,
     ) -> Rc<Self> {
         let wire = worker.requesters.add(|slot| {
             let handle = Handle::new(worker.index, slot);
             let wire = Rc::new(Self {
-                recalls: server.recalls(),
+                recalls,
                 server,
                 profile,
                 token,

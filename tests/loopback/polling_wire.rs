@@ -54,8 +54,15 @@ impl Wire {
         let token = host.token();
         let server = Arc::clone(&host.server);
         let profile = Arc::new(profile);
-        let adopt =
-            AdoptPolling { server, token, listener: LISTENER, profile, stream: accepted, opening };
+        let adopt = AdoptPolling {
+            recalls: server.recalls(),
+            server,
+            token,
+            listener: LISTENER,
+            profile,
+            stream: accepted,
+            opening,
+        };
         host.command_to(worker, Command::AdoptPolling(Box::new(adopt)));
         Self { token, stream }
     }

@@ -95,7 +95,8 @@ impl Bridge {
         let Some(request) = peeked.take(fd, &mut stream) else { return Ok(false) };
         let opening = Some(Opening { sid: Sid::new(&sid), request: request.to_vec() });
         let profile = self.shared_profile(profile.read(server.engine.max_payload));
-        let adopt = AdoptPolling { server, token, listener, profile, stream, opening };
+        let recalls = server.recalls();
+        let adopt = AdoptPolling { server, token, listener, profile, recalls, stream, opening };
         let worker = runtime.pick();
         runtime.mailbox(worker).leave_command(Command::AdoptPolling(Box::new(adopt)));
         self.tell_later(worker);

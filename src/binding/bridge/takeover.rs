@@ -81,8 +81,8 @@ impl Bridge {
         let server = self.server(server)?;
         let profile = self.shared_profile(profile.read(server.engine.max_payload));
         let stream = duplicate(fd).map_err(BorderError::TakeOver)?;
-        let opening = None;
-        let adopt = AdoptPolling { server, token, listener, profile, stream, opening };
+        let (recalls, opening) = (server.recalls(), None);
+        let adopt = AdoptPolling { server, token, listener, profile, recalls, stream, opening };
         let worker = session.worker();
         runtime.mailbox(worker).leave_command(Command::AdoptPolling(Box::new(adopt)));
         self.tell_later(worker);

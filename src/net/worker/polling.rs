@@ -20,7 +20,7 @@ use crate::net::record::Kind;
 impl Worker {
     /// Takes a connection: one that Node.js has just answered a request on, or has not read.
     pub(super) fn adopt_polling(self: &Rc<Self>, adopt: AdoptPolling) {
-        let AdoptPolling { server, token, listener, profile, stream, opening } = adopt;
+        let AdoptPolling { server, token, listener, profile, recalls, stream, opening } = adopt;
         self.context.turn.add(&server.environment);
         let tcp = prepare(&stream).and_then(|peer| Ok((TcpStream::from_std(stream)?, peer)));
         let Ok((tcp, peer)) = tcp else {
@@ -30,7 +30,8 @@ impl Worker {
             return;
         };
         let for_wire = Arc::clone(&server);
-        let wire = PollingWire::open(&self.context, for_wire, profile, token, listener, tcp);
+        let wire =
+            PollingWire::open(&self.context, for_wire, profile, token, listener, recalls, tcp);
         if let Some(Opening { sid, request }) = opening {
             let engine = Arc::clone(&server.engine);
             let dialect = Dialect::from(Protocol::V4);
