@@ -26,7 +26,7 @@ function testFiles() {
     .sort();
 }
 
-/** Node's own runner: one process per file, and a count of what passed and failed at the end. */
+/** Node's own runner: one process per file, and at the end a count of what passed, and all that failed once more. */
 async function nodeTests(env) {
   const files = testFiles();
   // Without files the runner would look for some itself, find what is not ours, and pass.
@@ -34,7 +34,7 @@ async function nodeTests(env) {
     throw new SetupError("There are no test files in __test__.", "Is the checkout complete?");
   }
   note(`${files.length} files below ${path.relative(ROOT, fromRoot("__test__"))}/`);
-  return run(process.execPath, ["--test", ...files], { env });
+  return run(process.execPath, ["--test", "--test-reporter=spec", ...files], { env });
 }
 
 const cargoTest = (...args) => run("cargo", ["test", "--no-default-features", ...args]);
