@@ -6,13 +6,20 @@ const fs = require("node:fs");
 const { Server } = require(process.argv[2]);
 const { io: connect } = require("socket.io-client");
 
+/** The name of thread `id`: "" when it ended after it was listed (ENOENT when opened, ESRCH when read). */
+function threadName(id) {
+  try {
+    return fs.readFileSync(`/proc/self/task/${id}/comm`, "latin1");
+  } catch (error) {
+    if (error.code === "ENOENT" || error.code === "ESRCH") return "";
+    throw error;
+  }
+}
+
 /** Worker threads of this process now. */
 function threads() {
-  return fs
-    .readdirSync("/proc/self/task")
-    .filter((id) =>
-      fs.readFileSync(`/proc/self/task/${id}/comm`, "latin1").startsWith("ferrosocket"),
-    ).length;
+  const names = fs.readdirSync("/proc/self/task").map(threadName);
+  return names.filter((name) => name.startsWith("ferrosocket")).length;
 }
 
 async function round() {
