@@ -6,7 +6,7 @@ const { setTimeout: sleep } = require("node:timers/promises");
 const { open, openMany } = require("../lib/clients.js");
 const { resident } = require("../lib/process.js");
 
-const ROUNDS = 10;
+const ROUNDS = 20;
 /** V8's heap and the allocators have found their size by then. */
 const HALF = 5;
 const CLIENTS = { websocket: 400, polling: 100 };
@@ -53,6 +53,18 @@ async function round(port, n) {
   for (const client of clients) client.disconnect();
 }
 
+/**
+ * Growth a round: the slope of the line through all values (least squares). One round's value goes up and down by
+ * several MiB, so the difference of two tells nothing.
+ *
+ * @param {number[]} values one a round
+ */
+function slope(values) {
+  const middle = (values.length - 1) / 2;
+  const sum = (of) => values.reduce((total, value, n) => total + of(n - middle, value), 0);
+  return sum((x, value) => x * value) / sum((x) => x * x);
+}
+
 /** @param {import("./index.js").Running} server */
 async function run({ port, pid }, say) {
   const control = await open(port);
@@ -75,7 +87,7 @@ async function run({ port, pid }, say) {
   say(`half a minute later: ${quiet.toFixed(1)} MiB`);
   control.disconnect();
   const half = after[HALF - 1];
-  const growth = (after.at(-1) - half) / (ROUNDS - HALF);
+  const growth = slope(after.slice(HALF - 1));
   return [base, after[0], half, after.at(-1), growth, quiet].map((mib) => mib.toFixed(1));
 }
 
