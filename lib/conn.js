@@ -2,7 +2,8 @@
 
 const debug = require("debug")("engine:socket");
 const { showControlIn, showMessageIn, showPacketIn } = require("./conn-incoming");
-const { NO_COMPRESS, VOLATILE } = require("./ops");
+const { showControlOut, showMessagesOut, showPacketOut } = require("./conn-outgoing");
+const { NO_COMPRESS } = require("./ops");
 const { Outbox } = require("./outbox");
 const { Record } = require("./bridge");
 const { isBinary } = require("./encoder");
@@ -225,7 +226,7 @@ class Conn extends WatchedEmitter {
     if (this._watched & OUTGOING) {
       options ??= {};
       options.compress = options.compress !== false;
-      this.showPacket(type, data, options, callback);
+      showPacketOut(this, type, data, options, callback);
     }
     this.writePacket(type, data, options);
   }
@@ -288,28 +289,8 @@ class Conn extends WatchedEmitter {
    * @param {any} [options] those of the packets; made from the flags when left out
    */
   showOutgoing(encoded, flags, options) {
-    if (!(this._watched & OUTGOING) || this.readyState !== "open") return;
-    if (flags & VOLATILE && !this.transport.writable) return;
-    options ??= flags & VOLATILE ? { volatile: true } : {};
-    options.compress = (flags & NO_COMPRESS) === 0;
-    const list = Array.isArray(encoded) ? encoded : [encoded];
-    for (const message of list) this.showPacket("message", message, options);
-  }
-
-  /**
-   * @param {string} type
-   * @param {any} data
-   * @param {any} options
-   * @param {Function} [callback]
-   * @private
-   */
-  showPacket(type, data, options, callback) {
-    if (debug.enabled) debug('sending packet "%s" (%s)', type, data);
-    /** @type {any} */
-    const packet = { type, options };
-    if (data) packet.data = data;
-    this.emit("packetCreate", packet);
-    this._outbox?.add(packet, callback);
+    if (this._watched & OUTGOING && this.readyState === "open")
+      showMessagesOut(this, encoded, flags, options);
   }
 
   /**
@@ -411,7 +392,7 @@ class Conn extends WatchedEmitter {
         this._outbox?.ondrain(argument);
         break;
       case Record.CONTROL:
-        if (argument === 1) this.oncontrolOut(more);
+        if (argument === 1) showControlOut(this, more);
         else showControlIn(this, more);
         break;
       case Record.HEARTBEAT:
@@ -439,19 +420,6 @@ class Conn extends WatchedEmitter {
     this._client = undefined;
     if (client !== undefined) client.onclose(reason, description);
     this.emit("close", reason, description);
-  }
-
-  /**
-   * The worker has sent a packet of the protocol itself.
-   *
-   * @param {string} text
-   * @private
-   */
-  oncontrolOut(text) {
-    if (this.readyState === "closed") return;
-    const type = PACKET_TYPES[Number(text[0])];
-    if (type === "ping") trace.tracePing(this);
-    this.showPacket(type, text.length > 1 ? text.slice(1) : undefined, { compress: true });
   }
 
   // --- listeners: what nobody listens to is not brought up ---

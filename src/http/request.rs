@@ -80,6 +80,11 @@ pub fn read<'a>(bytes: &'a [u8], rules: &Rules) -> Reading<'a> {
 ///
 /// Its description is appended to `out`, as [`super::upgrade::read`] does, without a key.
 pub fn read_first(bytes: &[u8], rules: &Rules, out: &mut Vec<u8>) -> Option<usize> {
+    // Most requests for other paths end here.
+    let target = bytes.strip_prefix(b"GET ").or_else(|| bytes.strip_prefix(b"POST "))?;
+    if !target.starts_with(rules.path.as_bytes()) {
+        return None;
+    }
     let before = out.len();
     let reading = read_with(bytes, rules, |request, sid| describe(b"", sid, request, out));
     match reading {

@@ -97,7 +97,11 @@ const EVENTS = [
     ["engine.io/build/server.js"],
     ["engine-requests.js", "engine-sessions.js", "middleware.js", "outbox.js"],
   ],
-  ["engine.io Socket", ["engine.io/build/socket.js"], ["conn.js", "conn-incoming.js", "outbox.js"]],
+  [
+    "engine.io Socket",
+    ["engine.io/build/socket.js"],
+    ["conn.js", "conn-incoming.js", "conn-outgoing.js", "outbox.js"],
+  ],
   [
     "engine.io Transport",
     [

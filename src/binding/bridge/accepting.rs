@@ -7,12 +7,12 @@ use napi_derive::napi;
 
 use super::Bridge;
 use super::doors::Incoming;
-use super::takeover::PollingProfile;
+use super::takeover::{PollingNames, PollingProfile};
 use crate::binding::error::BorderError;
 use crate::http::request::Rules;
 use crate::id::Sid;
 use crate::net::adopt::{defer_accept, duplicate};
-use crate::net::command::{AdoptPolling, AdoptedStream, Command, Opening};
+use crate::net::command::{AdoptedStream, Opening};
 
 #[napi]
 impl Bridge {
@@ -94,12 +94,8 @@ impl Bridge {
         let mut peeked = self.peeked.borrow_mut();
         let Some(request) = peeked.take(fd, &mut stream) else { return Ok(false) };
         let opening = Some(Opening { sid: Sid::new(&sid), request: request.to_vec() });
-        let profile = self.shared_profile(profile.read(server.engine.max_payload));
-        let recalls = server.recalls();
-        let adopt = AdoptPolling { server, token, listener, profile, recalls, stream, opening };
-        let worker = runtime.pick();
-        runtime.mailbox(worker).leave_command(Command::AdoptPolling(Box::new(adopt)));
-        self.tell_later(worker);
+        let names = PollingNames { server, token, listener, profile };
+        self.leave_polling(runtime.pick(), names, stream, opening)?;
         Ok(true)
     }
 }

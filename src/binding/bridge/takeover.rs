@@ -1,6 +1,7 @@
 //! Connections that polling requests come by: to the workers, and back.
 #![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
 
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,8 +13,9 @@ use crate::binding::error::BorderError;
 use crate::binding::options::millis;
 use crate::http::request::Rules;
 use crate::net::adopt::duplicate;
-use crate::net::command::{AdoptPolling, ClosePolling, Command};
+use crate::net::command::{AdoptPolling, ClosePolling, Command, Opening};
 use crate::net::polling_profile::Profile;
+use crate::net::server::Server;
 
 /// What JavaScript fixes for a connection. Times are milliseconds (0: never), sizes bytes.
 #[napi(object)]
@@ -38,7 +40,7 @@ pub struct PollingProfile {
 }
 
 impl PollingProfile {
-    pub(super) fn read(self, max_body: usize) -> Profile {
+    fn read(self, max_body: usize) -> Profile {
         let size = |number: f64| usize::try_from(millis(number)).unwrap_or(usize::MAX);
         Profile {
             rules: Rules {
@@ -76,16 +78,11 @@ impl Bridge {
         listener: u32,
         profile: PollingProfile,
     ) -> Result<bool> {
-        let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
         let Some(session) = self.session(server, &sid) else { return Ok(false) };
         let server = self.server(server)?;
-        let profile = self.shared_profile(profile.read(server.engine.max_payload));
         let stream = duplicate(fd).map_err(BorderError::TakeOver)?;
-        let (recalls, opening) = (server.recalls(), None);
-        let adopt = AdoptPolling { server, token, listener, profile, recalls, stream, opening };
-        let worker = session.worker();
-        runtime.mailbox(worker).leave_command(Command::AdoptPolling(Box::new(adopt)));
-        self.tell_later(worker);
+        let names = PollingNames { server, token, listener, profile };
+        self.leave_polling(session.worker(), names, stream, None)?;
         Ok(true)
     }
 
@@ -134,9 +131,40 @@ impl Bridge {
     }
 }
 
+/// What JavaScript says of a connection that it hands over.
+pub(super) struct PollingNames {
+    /// The server that its requests are for.
+    pub(super) server: Arc<Server>,
+    /// JavaScript's name for it.
+    pub(super) token: u32,
+    /// JavaScript's name for its HTTP server.
+    pub(super) listener: u32,
+    /// What is fixed for it.
+    pub(super) profile: PollingProfile,
+}
+
 impl Bridge {
+    /// Leaves a connection to a worker, which is not told before the next [`Bridge::wake`].
+    /// `opening`: what has been taken off it.
+    pub(super) fn leave_polling(
+        &self,
+        worker: usize,
+        names: PollingNames,
+        stream: TcpStream,
+        opening: Option<Opening>,
+    ) -> std::result::Result<(), BorderError> {
+        let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
+        let PollingNames { server, token, listener, profile } = names;
+        let profile = self.shared_profile(profile.read(server.engine.max_payload));
+        let recalls = server.recalls();
+        let adopt = AdoptPolling { server, token, listener, profile, recalls, stream, opening };
+        runtime.mailbox(worker).leave_command(Command::AdoptPolling(Box::new(adopt)));
+        self.tell_later(worker);
+        Ok(())
+    }
+
     /// The same profile, shared with the connection before if it is the same: nearly always.
-    pub(super) fn shared_profile(&self, profile: Profile) -> Arc<Profile> {
+    fn shared_profile(&self, profile: Profile) -> Arc<Profile> {
         let mut last = self.last_profile.borrow_mut();
         match &*last {
             Some(shared) if **shared == profile => Arc::clone(shared),
@@ -146,7 +174,7 @@ impl Bridge {
 }
 
 #[cfg(unix)]
-fn descriptor(stream: std::net::TcpStream) -> i32 {
+fn descriptor(stream: TcpStream) -> i32 {
     use std::os::fd::IntoRawFd as _;
 
     stream.into_raw_fd()
@@ -154,6 +182,6 @@ fn descriptor(stream: std::net::TcpStream) -> i32 {
 
 /// Nothing is taken over here, so nothing comes back.
 #[cfg(not(unix))]
-fn descriptor(_stream: std::net::TcpStream) -> i32 {
+fn descriptor(_stream: TcpStream) -> i32 {
     -1
 }
