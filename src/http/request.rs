@@ -1,7 +1,7 @@
 //! Reads the plain requests of the polling transport.
 //!
-//! *Plain* is what clients send all the time: HTTP/1.1, our path, one session id, GET or POST, at
-//! most one `Content-Length`. Anything that HTTP implementations are known to read in different
+//! *Plain* is what clients send all the time: HTTP/1.1, our path, one session id or (to open a
+//! session) none, GET or POST, at most one `Content-Length`. Anything that HTTP implementations are known to read in different
 //! ways (two lengths, folded lines, bare line feeds, transfer codings) is foreign: it never
 //! depends on our reading where a request ends.
 
