@@ -2,6 +2,7 @@
 
 // A list of stages, run in order under headings, with a summary at the end.
 
+const fs = require("node:fs");
 const { performance } = require("node:perf_hooks");
 const { bold, dim, green, heading, red, yellow } = require("./ui");
 
@@ -10,7 +11,11 @@ const { bold, dim, green, heading, red, yellow } = require("./ui");
  * @property {string} name what it is, for the heading and the summary
  * @property {() => Promise<number>} run resolves with an exit code: 0 is success
  * @property {string | false} [skip] why it does not run here
+ * @property {() => string[]} [failures] what failed in it, a line each, for the end of the summary
  */
+
+/** Names a file to which what failed is appended, for who runs several scripts (.ci/run). */
+const LIST = "FERROSOCKET_FAILURES";
 
 const MARKS = {
   passed: green("passed"),
@@ -28,8 +33,9 @@ const MARKS = {
  */
 async function runStages(title, stages, { keepGoing = false } = {}) {
   const results = [];
+  const failures = [];
   let failed = false;
-  for (const { name, run, skip } of stages) {
+  for (const { name, run, skip, failures: list } of stages) {
     if (skip) {
       results.push([name, "skipped", skip]);
       continue;
@@ -42,6 +48,7 @@ async function runStages(title, stages, { keepGoing = false } = {}) {
     const start = performance.now();
     const code = await run();
     failed ||= code !== 0;
+    if (code !== 0) failures.push(name, ...(list?.() ?? []).map((line) => `  ${line}`));
     const seconds = `${((performance.now() - start) / 1000).toFixed(1)} s`;
     results.push([
       name,
@@ -53,6 +60,11 @@ async function runStages(title, stages, { keepGoing = false } = {}) {
   console.log(`\n${bold(title)}`);
   for (const [name, result, remark] of results) {
     console.log(`  ${name.padEnd(width)}  ${MARKS[result]}${remark ? `  ${dim(remark)}` : ""}`);
+  }
+  if (failed) {
+    console.log(`\n${bold("What failed")}`);
+    for (const line of failures) console.log(`  ${red(line)}`);
+    if (process.env[LIST]) fs.appendFileSync(process.env[LIST], `${failures.join("\n")}\n`);
   }
   return failed ? 1 : 0;
 }
