@@ -32,11 +32,17 @@ class Client {
     this.root = undefined;
     /** @type {Map<string, Socket> | undefined} those of other namespaces, by name */
     this._others = undefined;
+    /** @type {Set<Socket> | undefined} connected ones that no packet goes to: another has taken their namespace */
+    this._overtaken = undefined;
+    /** @type {Set<Socket> | undefined} those that middlewares are looking at */
+    this._pending = undefined;
     /** @type {any} */
     this._decoder = undefined;
     /** @type {any} the encoder of the server's own parser; undefined with the default one */
     this._foreignEncoder = server._foreignParser ? server.encoder : undefined;
     this._closed = false;
+    /** @type {{ reason: string, description: any } | undefined} why it is closed */
+    this._end = undefined;
     this._joined = false;
     this._native = conn instanceof Conn;
     if (this._native) conn._client = this;
@@ -72,7 +78,7 @@ class Client {
     return this._byNamespace();
   }
 
-  /** @returns {Map<string, Socket>} a fresh one */
+  /** @returns {Map<string, Socket>} those that packets go to, in a fresh Map */
   _byNamespace() {
     /** @type {Map<string, Socket>} */
     const nsps = new Map();
@@ -86,7 +92,18 @@ class Client {
   get sockets() {
     /** @type {Map<string, Socket>} */
     const sockets = new Map();
-    for (const socket of this._byNamespace().values()) sockets.set(socket.id, socket);
+    for (const socket of this._connected()) sockets.set(socket.id, socket);
+    return sockets;
+  }
+
+  /**
+   * @returns {Socket[]} all connected ones. A client that asks for a namespace again before it is in has several there:
+   * the last one gets its packets, and all of them end with it
+   */
+  _connected() {
+    const sockets = this._overtaken === undefined ? [] : [...this._overtaken];
+    if (this.root !== undefined) sockets.push(this.root);
+    if (this._others !== undefined) sockets.push(...this._others.values());
     return sockets;
   }
 
@@ -364,21 +381,63 @@ class Client {
 
   /** Disconnects from all namespaces and closes the connection. */
   _disconnect() {
-    for (const socket of this._byNamespace().values()) socket.disconnect();
+    for (const socket of this._connected()) socket.disconnect();
     this.root = undefined;
     this._others = undefined;
+    this._overtaken = undefined;
     this.close();
   }
 
   /**
-   * Forgets a socket that has left.
+   * Adds a socket that is connected, before the program hears of it.
+   *
+   * @param {Socket} socket
+   */
+  _place(socket) {
+    const { name } = socket.nsp;
+    const before = this.socketOf(name);
+    if (before !== undefined && before !== socket) (this._overtaken ??= new Set()).add(before);
+    this._overtaken?.delete(socket);
+    if (name === "/") this.root = socket;
+    else (this._others ??= new Map()).set(name, socket);
+  }
+
+  /**
+   * Forgets a socket that has left. As upstream has it, no packet goes to its namespace any more then, even if the client
+   * has another socket there.
    *
    * @param {Socket} socket
    */
   _remove(socket) {
-    if (this.root === socket) this.root = undefined;
-    else if (this._others?.get(socket.nsp.name) === socket) this._others.delete(socket.nsp.name);
-    else if (debug.enabled) debug("ignoring remove for %s", socket.id);
+    const { name } = socket.nsp;
+    const current = this.socketOf(name);
+    if (current !== socket) {
+      if (!this._overtaken?.delete(socket)) {
+        if (debug.enabled) debug("ignoring remove for %s", socket.id);
+        return;
+      }
+      if (current !== undefined) this._overtaken.add(current);
+    }
+    if (name === "/") this.root = undefined;
+    else this._others?.delete(name);
+  }
+
+  /**
+   * Notes a socket that middlewares are looking at: should they never answer, it goes with the client.
+   *
+   * @param {Socket} socket
+   */
+  _await(socket) {
+    (this._pending ??= new Set()).add(socket);
+  }
+
+  /**
+   * The middlewares have answered.
+   *
+   * @param {Socket} socket
+   */
+  _decided(socket) {
+    this._pending?.delete(socket);
   }
 
   /** Closes the connection. */
@@ -402,7 +461,7 @@ class Client {
 
   /** @param {any} error */
   onerrors(error) {
-    for (const socket of this._byNamespace().values()) socket._onerror(error);
+    for (const socket of this._connected()) socket._onerror(error);
   }
 
   /**
@@ -413,14 +472,41 @@ class Client {
     if (this._closed) return;
     if (debug.enabled) debug("client close with reason %s", reason);
     this._closed = true;
-    const sockets = this._byNamespace();
-    for (const socket of sockets.values()) socket._onclose(reason, description);
-    this.root = undefined;
-    this._others = undefined;
-    if (this._decoder === undefined) return;
-    this._decoder.removeListener("decoded", this.ondecoded);
-    this._decoder.destroy();
+    this._end = { reason, description };
+    try {
+      endAll(
+        this._connected().map((socket) => () => socket._onclose(reason, description)),
+        [...(this._pending ?? [])].map((socket) => () => socket._cleanup()),
+      );
+    } finally {
+      this.root = undefined;
+      this._others = undefined;
+      this._overtaken = undefined;
+      this._pending = undefined;
+      if (this._decoder !== undefined) {
+        this._decoder.removeListener("decoded", this.ondecoded);
+        this._decoder.destroy();
+      }
+    }
   }
+}
+
+/**
+ * Ends what a client had, all of it, whatever listeners throw; then throws what the first of them has thrown.
+ *
+ * @param {(() => void)[][]} ends
+ */
+function endAll(...ends) {
+  /** @type {{ error: unknown } | undefined} */
+  let thrown;
+  for (const end of ends.flat()) {
+    try {
+      end();
+    } catch (error) {
+      thrown ??= { error };
+    }
+  }
+  if (thrown !== undefined) throw thrown.error;
 }
 
 /**
@@ -453,14 +539,12 @@ function packetOf(type, data, id, nsp) {
  */
 function add(socket) {
   const client = /** @type {Client} */ (socket.client);
-  const { name } = socket.nsp;
-  if (name === "/") client.root = socket;
-  else (client._others ??= new Map()).set(name, socket);
+  client._place(socket);
   if (!client._joined) {
     client._joined = true;
     if (client._native) client.conn._bridge.ops.joined(client.conn._handle);
   }
-  client.onjoined(name);
+  client.onjoined(socket.nsp.name);
 }
 
 /**

@@ -176,7 +176,6 @@ class Namespace extends Chain {
       this.server.opts.connectionStateRecovery.skipMiddlewares &&
       client.conn.readyState === "open"
     ) {
-      this._preConnectSockets.set(socket.id, socket);
       this._doConnect(socket, joined);
     } else {
       this.admit(socket, client, joined);
@@ -211,7 +210,13 @@ class Namespace extends Chain {
    */
   admit(socket, client, joined) {
     this._preConnectSockets.set(socket.id, socket);
-    this.run(socket, (error) => process.nextTick(settle, this, socket, client, joined, error));
+    client._await?.(socket);
+    try {
+      this.run(socket, (error) => process.nextTick(settle, this, socket, client, joined, error));
+    } finally {
+      // it was gone before the middlewares were asked: its end is over
+      if (client._closed) socket._cleanup();
+    }
   }
 
   /**
@@ -221,16 +226,24 @@ class Namespace extends Chain {
   _doConnect(socket, joined) {
     this._preConnectSockets.delete(socket.id);
     this.sockets.set(socket.id, socket);
-    // ours comes before the program's: a handler may disconnect at once
-    socket._onconnect();
-    if (joined) joined(socket);
-    this.emitReserved("connect", socket);
-    this.emitReserved("connection", socket);
+    try {
+      // ours comes before the program's: a handler may disconnect at once
+      socket._onconnect();
+      if (joined) joined(socket);
+      this.emitReserved("connect", socket);
+      this.emitReserved("connection", socket);
+    } finally {
+      socket._endWithClient();
+    }
   }
 
   /** @param {Socket} socket */
   _remove(socket) {
-    if (!this.sockets.delete(socket.id)) this._preConnectSockets.delete(socket.id);
+    // by the socket itself, not by its id alone: two of a client of protocol 3 in one namespace have the same
+    const { id } = socket;
+    const known = this.sockets.get(id);
+    if (known === socket || known === undefined) this.sockets.delete(id);
+    if (this._preConnectSockets.get(id) === socket) this._preConnectSockets.delete(id);
   }
 
   /**
@@ -351,6 +364,7 @@ Namespace.events = LISTED_EVENTS.slice();
  * @param {any} error
  */
 function settle(nsp, socket, client, joined, error) {
+  client._decided?.(socket);
   if (client.conn.readyState !== "open") {
     debug("next called after client was closed - ignoring socket");
     socket._cleanup();

@@ -71,11 +71,12 @@ class ParentNamespace extends Namespace {
   cleanUpWhenEmpty(nsp) {
     nsp._remove = (socket) => {
       Namespace.prototype._remove.call(nsp, socket);
-      if (nsp.sockets.size > 0) return;
+      if (nsp.sockets.size > 0 || nsp._preConnectSockets.size > 0) return;
+      if (!this.children.delete(nsp)) return;
       debug("closing child namespace %s", nsp.name);
       nsp.adapter.close();
-      this.server._nsps.delete(nsp.name);
-      this.children.delete(nsp);
+      // a later one may have the name
+      if (this.server._nsps.get(nsp.name) === nsp) this.server._nsps.delete(nsp.name);
     };
   }
 

@@ -92,9 +92,9 @@ class Socket extends ReceivingSocket {
   /** Called once the namespace has let the socket in. */
   _onconnect() {
     if (debug.enabled) debug("socket connected - writing packet");
+    if (!this.connected && !this.client._native) this.nsp._foreign++; // a middleware may answer twice
     this.connected = true;
     this.join(this.id);
-    if (!this.client._native) this.nsp._foreign++;
     this.adapter.onconnected?.(this);
     this.client.send(PacketType.CONNECT, this.nsp.name, undefined, this.connectData(), 0);
   }
@@ -117,20 +117,30 @@ class Socket extends ReceivingSocket {
   _onclose(reason, description) {
     if (!this.connected) return;
     if (debug.enabled) debug("closing socket - reason %s", reason);
-    this.emitReserved("disconnecting", reason, description);
-    if (this.server._opts.connectionStateRecovery && RECOVERABLE_REASONS.has(reason)) {
-      if (debug.enabled) debug("connection state recovery is enabled for sid %s", this.id);
-      this.adapter.persistSession({
-        sid: this.id,
-        pid: this.pid,
-        rooms: [...this.rooms],
-        data: this.data,
-      });
+    try {
+      this.emitReserved("disconnecting", reason, description);
+      if (this.server._opts.connectionStateRecovery && RECOVERABLE_REASONS.has(reason)) {
+        if (debug.enabled) debug("connection state recovery is enabled for sid %s", this.id);
+        this.adapter.persistSession({
+          sid: this.id,
+          pid: this.pid,
+          rooms: [...this.rooms],
+          data: this.data,
+        });
+      }
+    } finally {
+      // whatever a handler throws: nothing of it may stay
+      this._cleanup();
+      this.client._remove(this);
+      this.connected = false;
     }
-    this._cleanup();
-    this.client._remove(this);
-    this.connected = false;
     this.emitReserved("disconnect", reason, description);
+  }
+
+  /** Ends the socket if its client has gone while it was being connected: the client has not known it then. */
+  _endWithClient() {
+    const end = this.client._end;
+    if (end !== undefined) this._onclose(end.reason, end.description);
   }
 
   /** Makes the socket leave everything. */
