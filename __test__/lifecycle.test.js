@@ -84,3 +84,14 @@ test("worker threads begin with the first server and end with the last", async (
     else assert.equal(count, 0, "none after it");
   }
 });
+
+for (const how of ["closed", "again", "recovery"]) {
+  test(`a copy of the package whose servers are closed can be collected (${how})`, async (t) => {
+    const child = spawn("copies", ours, { args: [how], execArgv: ["--expose-gc"] });
+    t.after(child.kill);
+    const { left, wakers, error } = await child.message(60_000);
+    assert.deepEqual({ left, wakers, error }, { left: 0, wakers: [], error: undefined });
+    const { code, stderr } = await child.exit();
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+  });
+}

@@ -4,6 +4,7 @@ const debug = require("debug")("socket.io:bridge");
 const { invalidOption } = require("./errors");
 const { Ops } = require("./ops");
 const { trace } = require("./trace");
+const { clearInterval, nextTick, setImmediate, setInterval } = require("./loop");
 
 const TABLES = 16; // a handle is a slot of a worker: the low bits name the worker
 const MAX_WORKERS = TABLES;
@@ -13,6 +14,8 @@ const LONGEST_TIMER = 2 ** 30; // ms
 /**
  * @typedef {object} Native the class of the addon, see native/index.d.ts
  * @property {number} workers
+ * @property {(wake: () => void) => void} rouse
+ * @property {() => void} rest
  * @property {(config: object) => number} openServer
  * @property {(server: number, config: object) => void} configureServer
  * @property {(server: number) => void} closeServer
@@ -112,14 +115,19 @@ const Record = Object.freeze({
 
 /**
  * The bridge of this thread to the workers: records come up in batches, operations go down in batches.
+ *
+ *     asleep ──the first server is opened──► awake ──the last one is closed──► asleep
+ *
+ * While it is awake, the environment holds it: the workers call it, and a timer keeps the process. Asleep, it is held by
+ * those alone that use it.
  */
 class Bridge {
   /**
-   * @param {new (wake: () => void, workers: number) => Native} NativeBridge
+   * @param {new (workers: number) => Native} NativeBridge
    * @param {number} [workers] threads, if this is the first bridge of the process; 0: the default number
    */
   constructor(NativeBridge, workers = 0) {
-    this.native = new NativeBridge(() => this.drain(), workers);
+    this.native = new NativeBridge(workers);
     this.ops = new Ops((buffer, length) => this.native.flush(buffer, length));
     /** @type {(Session | undefined)[][]} by the low bits of the handle, then by the rest */
     this.tables = Array.from({ length: TABLES }, () => []);
@@ -138,17 +146,67 @@ class Bridge {
     /** connections given to the workers, of which those have not been told */
     this.untold = 0;
     this.wake = this.wake.bind(this);
-    this.timer = setInterval(noop, LONGEST_TIMER).unref();
+    /** @type {NodeJS.Timeout | undefined} keeps the process; there is one while a server is open */
+    this.timer = undefined;
+  }
+
+  /**
+   * Opens a server.
+   *
+   * @param {SessionOwner} owner
+   * @param {object} config
+   * @returns {number} its number
+   */
+  openServer(owner, config) {
+    if (this.owners.size === 0) this.rouse();
+    try {
+      const id = this.native.openServer(config);
+      this.owners.set(id, owner);
+      return id;
+    } finally {
+      if (this.owners.size === 0) this.rest();
+    }
+  }
+
+  /**
+   * Closes a server of which the workers have nothing any more; with the last one of the process, they end.
+   *
+   * @param {number} id
+   */
+  closeServer(id) {
+    this.ops.flush();
+    this.native.closeServer(id);
+    this.owners.delete(id);
+    if (this.owners.size === 0) this.rest();
+  }
+
+  /** @private */
+  rouse() {
+    this.native.rouse(() => this.drain());
+    this.timer = setInterval(noop, LONGEST_TIMER);
+    if (this.alive === 0) this.timer.unref();
+  }
+
+  /**
+   * No server is open: nothing that Node.js or the addon holds must lead here, or whoever loads the package anew again and
+   * again would keep each copy, and all that it can reach.
+   *
+   * @private
+   */
+  rest() {
+    this.native.rest();
+    clearInterval(this.timer);
+    this.timer = undefined;
   }
 
   /** Counts a session or a wire. */
   retain() {
-    if (this.alive++ === 0) this.timer.ref();
+    if (this.alive++ === 0) this.timer?.ref();
   }
 
   /** Uncounts it. */
   release() {
-    if (--this.alive === 0) this.timer.unref();
+    if (--this.alive === 0) this.timer?.unref();
   }
 
   /**
@@ -226,7 +284,7 @@ class Bridge {
         this.dispatch(record, buffers);
       } catch (error) {
         // the rest of the batch belongs to others
-        process.nextTick(rethrow, error);
+        nextTick(rethrow, error);
       }
     }
   }
@@ -294,7 +352,7 @@ class Bridge {
       default: {
         const session = this.session(record[1]);
         // after the events that came before it, which have ticks of their own
-        if (session !== undefined) process.nextTick(deliver, session, kind, record[2], record[3]);
+        if (session !== undefined) nextTick(deliver, session, kind, record[2], record[3]);
       }
     }
   }

@@ -9,6 +9,7 @@ const { MESSAGES } = require("./errors");
 const { joined } = require("./long-text");
 const { PacketType } = require("./packet");
 const { trace } = require("./trace");
+const { nextTick } = require("./loop");
 
 /** @typedef {import("./long-text").LongText} LongText */
 /** @typedef {import("./packet").Packet} Packet */
@@ -237,7 +238,7 @@ class Client {
         return;
       }
     }
-    process.nextTick(deliver, socket, { type, nsp, id: id === -1 ? undefined : id, data });
+    nextTick(deliver, socket, { type, nsp, id: id === -1 ? undefined : id, data });
   }
 
   /**
@@ -305,7 +306,7 @@ class Client {
     }
     if (socket === undefined || type === PacketType.CONNECT_ERROR)
       this.reject(type, socket, packet.data);
-    else process.nextTick(deliver, socket, packet);
+    else nextTick(deliver, socket, packet);
   }
 
   // --- packets out ---

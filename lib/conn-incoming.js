@@ -7,6 +7,7 @@
 const trace = require("./engine-trace");
 const { writeText } = require("./encoder");
 const { PACKET_TYPES } = require("./packet");
+const { nextTick } = require("./loop");
 
 /** @typedef {import("./conn").Conn} Conn */
 
@@ -38,7 +39,7 @@ function showPacketIn(conn, type, nsp, id, data, attachments) {
  * @param {any} data
  */
 function showMessageIn(conn, data) {
-  process.nextTick(emitMessage, conn, data);
+  nextTick(emitMessage, conn, data);
 }
 
 /**
@@ -60,7 +61,7 @@ function emitMessage(conn, data) {
  * @param {string} text
  */
 function showControlIn(conn, text) {
-  process.nextTick(emitControl, conn, text);
+  nextTick(emitControl, conn, text);
 }
 
 /**

@@ -15,6 +15,7 @@ const { PACKET_TYPES } = require("./packet");
 const { RequestInfo } = require("./request-info");
 const { Transport } = require("./transport");
 const { WatchedEmitter } = require("./watched-emitter");
+const { nextTick } = require("./loop");
 
 /** @typedef {import("./bridge").Bridge} Bridge */
 /** @typedef {import("./long-text").LongText} LongText */
@@ -319,8 +320,7 @@ class Conn extends WatchedEmitter {
   onconnect(auth, nsp) {
     if (this._watched & INCOMING) showPacketIn(this, Record.CONNECT, nsp, undefined, auth);
     // in a tick of its own, after the end of a connection that came before it: it may ask for what that one left
-    if (this._client !== undefined)
-      process.nextTick(connect, this._client, nsp, auth === null ? {} : auth);
+    if (this._client !== undefined) nextTick(connect, this._client, nsp, auth === null ? {} : auth);
   }
 
   /**

@@ -144,9 +144,7 @@ class EngineSettings extends EventEmitter {
   /** @returns {number} our number at the bridge; the options count as they are at the first call */
   nativeId() {
     if (this._nativeId === -1) {
-      const bridge = this.bridge();
-      this._nativeId = bridge.native.openServer(this.settings());
-      bridge.owners.set(this._nativeId, this._engine);
+      this._nativeId = this.bridge().openServer(this._engine, this.settings());
       this._closed = false;
     }
     return this._nativeId;
@@ -216,9 +214,7 @@ class EngineSettings extends EventEmitter {
     if (this._held > 0) return;
     const id = this._nativeId;
     this._nativeId = -1;
-    bridge.ops.flush();
-    bridge.native.closeServer(id);
-    bridge.owners.delete(id);
+    bridge.closeServer(id);
   }
 }
 

@@ -1,5 +1,7 @@
 "use strict";
 
+const { nextTick } = require("./loop");
+
 /** @typedef {import("./bridge").Bridge} Bridge */
 
 /** @type {WeakMap<object, number>} the numbers by which the workers know HTTP servers */
@@ -23,7 +25,7 @@ function trackListener(server, bridge) {
     closeIdleConnections.call(server);
     closeTaken(bridge, number, false, false);
     // called by close(): then those that still wait for an answer must not stay behind it
-    process.nextTick(() => {
+    nextTick(() => {
       if (!server.listening) closeTaken(bridge, number, false, true);
     });
   };

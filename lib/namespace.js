@@ -8,6 +8,7 @@ const { BroadcastOperator } = require("./operator");
 const { NAMESPACE_RESERVED_EVENTS } = require("./packet");
 const { plainView } = require("./plain-view");
 const { Socket } = require("./socket");
+const { nextTick } = require("./loop");
 
 const emitLocally = EventEmitter.prototype.emit;
 
@@ -212,7 +213,7 @@ class Namespace extends Chain {
     this._preConnectSockets.set(socket.id, socket);
     client._await?.(socket);
     try {
-      this.run(socket, (error) => process.nextTick(settle, this, socket, client, joined, error));
+      this.run(socket, (error) => nextTick(settle, this, socket, client, joined, error));
     } finally {
       // it was gone before the middlewares were asked: its end is over
       if (client._closed) socket._cleanup();

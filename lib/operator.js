@@ -3,6 +3,7 @@
 const debug = require("debug")("socket.io:broadcast-operator");
 const { MESSAGES, reservedEvent, timedOut } = require("./errors");
 const { PacketType, RESERVED_EVENTS } = require("./packet");
+const { nextTick } = require("./loop");
 
 /**
  * @param {Set<any>} set
@@ -265,12 +266,12 @@ class BroadcastOperator {
     // a tick of its own, so that what the callback throws is no rejected promise
     this.adapter.fetchSockets(this.target).then(
       (/** @type {any[]} */ sockets) =>
-        process.nextTick(
+        nextTick(
           callback,
           null,
           sockets.map(({ id }) => id),
         ),
-      (/** @type {unknown} */ error) => process.nextTick(callback, error),
+      (/** @type {unknown} */ error) => nextTick(callback, error),
     );
     return this;
   }

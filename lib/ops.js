@@ -4,6 +4,7 @@ const { toBytes } = require("./encoder");
 const { LongText } = require("./long-text");
 const { longTextRoom, messagesOf, messagesRoom, textRoom } = require("./messages");
 const { trace } = require("./trace");
+const { nextTick } = require("./loop");
 
 const INITIAL_SIZE = 1 << 20; // bytes; pages that are never written cost no memory
 
@@ -107,7 +108,7 @@ class Ops {
     }
     if (!this.scheduled) {
       this.scheduled = true;
-      process.nextTick(this.flush);
+      nextTick(this.flush);
     }
     return this.length;
   }

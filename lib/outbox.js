@@ -1,6 +1,7 @@
 "use strict";
 
 const debug = require("debug")("engine:socket");
+const { nextTick } = require("./loop");
 
 /** @typedef {import("./conn").Conn} Conn */
 
@@ -52,7 +53,7 @@ class Outbox {
     this.busy = true;
     if (!this.scheduled) {
       this.scheduled = true;
-      process.nextTick(this.mark); // the packets are written to the batch after this call
+      nextTick(this.mark); // the packets are written to the batch after this call
     }
     conn.emit("drain");
     conn.server.emit("drain", conn);
@@ -89,7 +90,7 @@ class Outbox {
     this.callbacks = [];
     this.unmarked = [];
     this.marked = [];
-    process.nextTick(() => {
+    nextTick(() => {
       this.packets = [];
     });
   }

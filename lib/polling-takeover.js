@@ -10,6 +10,7 @@ const { crossOriginLines, isConstant } = require("./cross-origin");
 const { descriptorOf } = require("./descriptor");
 const { trackListener } = require("./http-listeners");
 const { TakenConnection } = require("./taken-connection");
+const { nextTick } = require("./loop");
 
 /** @typedef {import("./engine").Engine} Engine */
 
@@ -66,7 +67,7 @@ class PollingTakeover {
   offer(req, res, sid) {
     const server = req.socket?.server;
     if (server === undefined || !this.isPossible(server, req, res)) return;
-    res.once("finish", () => process.nextTick(() => this.take(server, req, sid)));
+    res.once("finish", () => nextTick(() => this.take(server, req, sid)));
   }
 
   /**

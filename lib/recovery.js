@@ -3,6 +3,7 @@
 const { NativeAdapter, flagsOf } = require("./adapter");
 const { getBridge } = require("./bridge");
 const { invalidOption } = require("./errors");
+const { clearInterval, setInterval } = require("./loop");
 const { PacketType } = require("./packet");
 const { RestoredSession } = require("./restored-session");
 const { RoomNumbers } = require("./room-numbers");

@@ -5,6 +5,7 @@ const debug = require("debug")("socket.io:socket");
 const { PacketType } = require("./packet");
 const { SendingSocket } = require("./socket-sending");
 const { trace } = require("./trace");
+const { nextTick } = require("./loop");
 
 /** @typedef {import("./packet").Packet} Packet */
 
@@ -121,7 +122,7 @@ class ReceivingSocket extends SendingSocket {
       return;
     }
     this.run(event, (error) => {
-      process.nextTick(() => {
+      nextTick(() => {
         if (error) this._onerror(error);
         else if (this.connected) emitLocally.apply(this, /** @type {any} */ (event));
         else debug("ignore packet received after disconnection");

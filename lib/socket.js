@@ -5,6 +5,7 @@ const { generateId } = require("./ids");
 const { PacketType } = require("./packet");
 const { RestoredSession } = require("./restored-session");
 const { ReceivingSocket } = require("./socket-receiving");
+const { nextTick } = require("./loop");
 
 const RECOVERABLE_REASONS = new Set([
   "transport error",
@@ -196,8 +197,8 @@ function noop() {}
 function tell(callback, result) {
   // in a tick of its own, so that what the callback throws is no rejected promise
   Promise.resolve(result).then(
-    () => process.nextTick(callback, null),
-    (error) => process.nextTick(callback, error),
+    () => nextTick(callback, null),
+    (error) => nextTick(callback, error),
   );
 }
 

@@ -2,6 +2,7 @@
 
 const debug = require("debug")("engine:webtransport");
 const { BridgeDoor } = require("./bridge-door");
+const loop = require("./loop");
 const { PacketReader, encodePackets, webSocketFrame } = require("./webtransport-codec");
 
 /** @typedef {import("./engine").Engine} Engine */
@@ -204,13 +205,13 @@ class WebTransportDoor extends BridgeDoor {
     stream.reader.cancel().catch(noop);
     // what is written must leave first
     const close = () => session.close();
-    const timeout = setTimeout(close, CLOSE_TIMEOUT).unref();
+    const timeout = loop.setTimeout(close, CLOSE_TIMEOUT).unref();
     stream.writer
       .close()
       .catch(noop)
       .then(close)
       .catch(noop)
-      .finally(() => clearTimeout(timeout));
+      .finally(() => loop.clearTimeout(timeout));
   }
 }
 

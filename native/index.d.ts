@@ -144,16 +144,28 @@ export declare class Bridge {
   /** Whether a request of this session waits for something to send. */
   isPolled(server: number, sid: string): boolean
   /**
-   * The bridge of this thread. Threads are started when the first server is opened, and end with
-   * the last one of the process.
+   * The bridge of this thread, asleep. Threads are started when the first server is opened, and
+   * end with the last one of the process. `workers` is the number of threads (0: cores − 1, from
+   * 1 to 4); who opens the first server decides it.
+   */
+  constructor(workers: number)
+  /**
+   * Has `wake` called from now on when records wait for [`Bridge::take`], once at first.
    *
-   * `wake` is called when records wait for [`Bridge::take`]. `workers` is the number of
-   * threads (0: cores − 1, from 1 to 4); who opens the first server decides it.
+   * What this makes is held by the environment, and holds `wake` with all that it reaches: until
+   * [`Bridge::rest`] nothing of it can be collected.
    *
    * # Errors
    * When the engine can't make what wakes it.
    */
-  constructor(wake: () => void, workers: number)
+  rouse(wake: () => void): void
+  /**
+   * Ends what [`Bridge::rouse`] began: no server is open.
+   *
+   * # Errors
+   * When the environment is ending.
+   */
+  rest(): void
   /** Number of worker threads that run now. */
   get workers(): number
   /**

@@ -3,6 +3,7 @@
 const { NativeAdapter } = require("../lib/adapter");
 const { plainView } = require("../lib/plain-view");
 const { encode } = require("./encoder");
+const { nextTick } = require("../lib/loop");
 
 // to the types of the npm package, apply() is private
 const Base = /** @type {new (nsp: any) => any} */ (/** @type {unknown} */ (NativeAdapter));
@@ -36,7 +37,7 @@ class Adapter extends Base {
    */
   addAll(id, rooms, callback) {
     super.addAll(id, new Set(rooms));
-    if (callback) process.nextTick(callback, null);
+    if (callback) nextTick(callback, null);
   }
 
   /**
@@ -46,7 +47,7 @@ class Adapter extends Base {
    */
   del(id, room, callback) {
     super.del(id, room);
-    if (callback) process.nextTick(callback, null);
+    if (callback) nextTick(callback, null);
   }
 
   /**
@@ -55,7 +56,7 @@ class Adapter extends Base {
    */
   delAll(id, callback) {
     super.delAll(id);
-    if (callback) process.nextTick(callback, null);
+    if (callback) nextTick(callback, null);
   }
 
   /**
@@ -90,7 +91,7 @@ class Adapter extends Base {
     /** @type {string[]} */
     const ids = [];
     this.apply({ rooms: new Set(rooms) }, ({ id }) => ids.push(id));
-    if (callback) process.nextTick(callback, null, ids);
+    if (callback) nextTick(callback, null, ids);
   }
 
   /**
@@ -101,7 +102,7 @@ class Adapter extends Base {
    */
   clientRooms(id, callback) {
     const rooms = this._sids.get(id);
-    if (callback) process.nextTick(callback, null, rooms === undefined ? null : [...rooms]);
+    if (callback) nextTick(callback, null, rooms === undefined ? null : [...rooms]);
   }
 
   // --- what the base class would read from `rooms` and `sids` ---

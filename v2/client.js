@@ -7,6 +7,7 @@ const { PacketType } = require("../lib/packet");
 const { flagsOf } = require("../lib/adapter");
 const { plainView } = require("../lib/plain-view");
 const { encode } = require("./encoder");
+const { nextTick } = require("../lib/loop");
 
 /** A connection with the rules of Socket.IO 2.x: a client has to be in "/" before it gets into other namespaces. */
 class Client extends Base {
@@ -95,7 +96,7 @@ class Client extends Base {
    */
   reject(type, socket, data) {
     if (socket !== undefined && type === PacketType.CONNECT_ERROR)
-      process.nextTick(() => socket._onerror(new Error(data)));
+      nextTick(() => socket._onerror(new Error(data)));
     else if (debug.enabled) debug("no socket for the packet (type: %s)", type);
   }
 

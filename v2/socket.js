@@ -6,6 +6,7 @@ const { MESSAGES } = require("../lib/errors");
 const { Socket: Base } = require("../lib/socket");
 const { AckTable } = require("./ack-table");
 const { eventType } = require("./encoder");
+const { nextTick } = require("../lib/loop");
 
 const emitLocally = EventEmitter.prototype.emit;
 
@@ -175,7 +176,7 @@ class Socket extends Base {
    */
   dispatch(event) {
     const done = (/** @type {any} */ error) =>
-      process.nextTick(() => {
+      nextTick(() => {
         if (error) this.error(error.data || error.message);
         else if (this.connected) emitLocally.apply(this, /** @type {any} */ (event));
       });

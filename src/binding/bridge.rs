@@ -11,11 +11,11 @@ pub mod takeover;
 use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use napi::bindgen_prelude::{Buffer, BufferSlice, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
-use napi::{Env, JsString, Result};
+use napi::{CleanupEnvHook, Env, JsString, Result};
 use napi_derive::napi;
 use rustc_hash::FxHashMap;
 
@@ -42,6 +42,8 @@ use crate::socketio::config::MAX_ATTACHMENTS;
 pub struct Bridge {
     shared: Arc<Shared>,
     environment: Arc<Environment>,
+    /// Runs at the end of the environment, while somebody is to be woken.
+    hook: RefCell<Option<CleanupEnvHook<Weak<Shared>>>>,
     wanted_workers: usize,
     operations: RefCell<Operations>,
     /// The workers (one bit each) that have commands of which they have not been told.
@@ -66,19 +68,13 @@ impl fmt::Debug for Bridge {
 
 #[napi]
 impl Bridge {
-    /// The bridge of this thread. Threads are started when the first server is opened, and end with
-    /// the last one of the process.
-    ///
-    /// `wake` is called when records wait for [`Bridge::take`]. `workers` is the number of
-    /// threads (0: cores − 1, from 1 to 4); who opens the first server decides it.
-    ///
-    /// # Errors
-    /// When the engine can't make what wakes it.
+    /// The bridge of this thread, asleep. Threads are started when the first server is opened, and
+    /// end with the last one of the process. `workers` is the number of threads (0: cores − 1, from
+    /// 1 to 4); who opens the first server decides it.
     #[napi(constructor)]
-    pub fn new(env: Env, wake: Function<'_, (), ()>, workers: u32) -> Result<Self> {
+    pub fn new(workers: u32) -> Self {
         set_give_back(give_back);
-        let waker: Waker = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
-        let waker: SharedWaker = Arc::new(Mutex::new(Some(waker)));
+        let waker = SharedWaker::default();
         let for_inbox = Arc::clone(&waker);
         let inbox = Inbox::new(move || {
             let waker = for_inbox.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,12 +86,10 @@ impl Bridge {
         let environment = Arc::new(Environment::new(inbox));
         let shared =
             Arc::new(Shared { runtime: Mutex::default(), waker, ended: AtomicBool::new(false) });
-        let environment_id = environment.id;
-        // Hooks run last in, first out: this one runs before Node.js closes the waker.
-        env.add_env_cleanup_hook(Arc::clone(&shared), move |shared| shared.end(environment_id))?;
-        Ok(Self {
+        Self {
             shared,
             environment,
+            hook: RefCell::default(),
             wanted_workers: workers as usize,
             operations: RefCell::default(),
             untold: Cell::new(0),
@@ -105,7 +99,47 @@ impl Bridge {
             last_profile: RefCell::default(),
             batch: RefCell::default(),
             peeked: RefCell::default(),
-        })
+        }
+    }
+
+    /// Has `wake` called from now on when records wait for [`Bridge::take`], once at first.
+    ///
+    /// What this makes is held by the environment, and holds `wake` with all that it reaches: until
+    /// [`Bridge::rest`] nothing of it can be collected.
+    ///
+    /// # Errors
+    /// When the engine can't make what wakes it.
+    #[napi]
+    pub fn rouse(&self, env: Env, wake: Function<'_, (), ()>) -> Result<()> {
+        let waker: Waker = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
+        // Hooks run last in, first out: this one runs before Node.js closes the waker.
+        let environment = self.environment.id;
+        let hook =
+            env.add_env_cleanup_hook(Arc::downgrade(&self.shared), move |shared: Weak<Shared>| {
+                if let Some(shared) = shared.upgrade() {
+                    shared.end(environment);
+                }
+            })?;
+        *self.hook.borrow_mut() = Some(hook);
+        // Records that were announced while nobody listened must not be waited for in vain.
+        let _ending = waker.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        let mut shared = self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = shared.replace(waker);
+        drop(shared);
+        drop(before);
+        Ok(())
+    }
+
+    /// Ends what [`Bridge::rouse`] began: no server is open.
+    ///
+    /// # Errors
+    /// When the environment is ending.
+    #[napi]
+    pub fn rest(&self, env: Env) -> Result<()> {
+        let waker = self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(waker);
+        let hook = self.hook.borrow_mut().take();
+        hook.map_or(Ok(()), |hook| env.remove_env_cleanup_hook(hook))
     }
 
     /// Number of worker threads that run now.
