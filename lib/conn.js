@@ -420,6 +420,9 @@ class Conn extends WatchedEmitter {
     this._client = undefined;
     if (client !== undefined) client.onclose(reason, description);
     this.emit("close", reason, description);
+    const transport = this._transport;
+    if (description !== undefined && transport?.listenerCount("error"))
+      transport.emit("error", description);
   }
 
   // --- listeners: what nobody listens to is not brought up ---

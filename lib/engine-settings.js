@@ -3,6 +3,7 @@
 const { EventEmitter } = require("node:events");
 const cors = require("cors");
 const debug = require("debug")("engine");
+const { bodyTimeout, maxChunks } = require("./body-limits");
 const { getBridge, workerCount } = require("./bridge");
 const { bufferLimits } = require("./buffer-limits");
 const {
@@ -31,6 +32,8 @@ const DEFAULTS = {
   perMessageDeflate: false,
   cors: false,
   allowEIO3: false,
+  maxBufferedChunks: 10_000,
+  httpRequestBodyTimeout: 30_000,
 };
 
 /** Options that Socket.IO 2.x has as properties of the engine. */
@@ -111,6 +114,8 @@ class EngineSettings extends EventEmitter {
       upgradeTimeout: opts.upgradeTimeout,
       connectTimeout: this.connectTimeout,
       maxHttpBufferSize: opts.maxHttpBufferSize,
+      httpRequestBodyTimeout: bodyTimeout(opts.httpRequestBodyTimeout),
+      maxBufferedChunks: maxChunks(opts.maxBufferedChunks),
       polling: opts.transports.includes("polling"),
       websocket: opts.transports.includes("websocket"),
       webtransport: opts.transports.includes("webtransport"),

@@ -1,8 +1,10 @@
 "use strict";
 
 const { pipeline } = require("node:stream");
+const { clearTimeout, setTimeout } = require("node:timers");
 const accepts = require("accepts");
 const debug = require("debug")("engine:polling");
+const { bodyTimeout, maxChunks } = require("./body-limits");
 const { Record } = require("./bridge");
 const { ENCODERS, isWorthIt } = require("./compression");
 const { ENGINE_ERRORS } = require("./errors");
@@ -15,6 +17,11 @@ const TEXT = "text/plain; charset=UTF-8";
 const BYTES = "application/octet-stream";
 /** Content types by the kind of body; the workers number them, see src/net/record.rs. */
 const CONTENT_TYPES = ["", TEXT, TEXT, "text/html", BYTES, BYTES];
+/** Why a body is not taken, as the addon numbers it. */
+const INVALID_CONTENT = 0;
+const TOO_LARGE = 1;
+const TOO_MANY_CHUNKS = 2;
+const TIMED_OUT = 3;
 
 /**
  * Gathers a request's body in one buffer: chunks of a few bytes would each pin a whole read buffer of Node.
@@ -24,6 +31,7 @@ class Body {
     /** @type {Buffer | null} */
     this.buffer = null;
     this.length = 0;
+    this.chunks = 0;
   }
 
   /** @param {Buffer} chunk */
@@ -40,6 +48,7 @@ class Body {
       chunk.copy(this.buffer, this.length);
     }
     this.length = length;
+    this.chunks++;
   }
 
   /** @returns {Buffer} */
@@ -70,6 +79,8 @@ class PollingDoor {
     this.bridge = engine.bridge();
     this.token = this.bridge.addDoor(this);
     this.answered = false;
+    /** @private @type {NodeJS.Timeout | undefined} while the body of a POST comes */
+    this.timer = undefined;
     engine.hold();
     this.onresponseClose = this.onresponseClose.bind(this);
     res.once("close", this.onresponseClose);
@@ -109,31 +120,33 @@ class PollingDoor {
     const binary = req.headers["content-type"] === "application/octet-stream";
     if (binary && protocolOf(req) === 4) {
       // only revision 3 of the protocol has binary payloads
-      native.pollInvalidContent(server, token, sid);
+      native.pollFault(server, token, sid, INVALID_CONTENT);
       return;
     }
-    const limit = this.engine.opts.maxHttpBufferSize;
+    const { maxHttpBufferSize, maxBufferedChunks, httpRequestBodyTimeout } = this.engine.opts;
+    const chunks = maxChunks(maxBufferedChunks);
     const body = new Body();
-    const stop = () => {
+    const stop = (/** @type {number} */ fault) => {
+      clearTimeout(this.timer);
       req.removeListener("data", ondata);
       req.removeListener("end", onend);
-      req.resume();
+      req.pause(); // the connection ends with the answer
+      native.pollFault(server, token, sid, fault);
     };
     const ondata = (/** @type {Buffer} */ chunk) => {
-      if (body.length + chunk.length <= limit) {
-        body.append(chunk);
-        return;
-      }
-      stop();
-      native.pollTooLarge(server, token, sid);
+      if (body.length + chunk.length > maxHttpBufferSize) stop(TOO_LARGE);
+      else if (body.chunks >= chunks) stop(TOO_MANY_CHUNKS);
+      else body.append(chunk);
     };
     const onend = () => {
+      clearTimeout(this.timer);
       // when the session has gone meanwhile, its answer to this request is on the way
       if (this.answered) return;
       const bytes = body.take();
       if (debug.enabled) debug('received "%s"', bytes);
       native.pollBody(server, token, sid, bytes, binary);
     };
+    this.timer = setTimeout(stop, bodyTimeout(httpRequestBodyTimeout), TIMED_OUT);
     req.on("data", ondata);
     req.on("end", onend);
   }
@@ -165,6 +178,8 @@ class PollingDoor {
     } else if (bodyKind === 0) {
       this.res.writeHead(first);
       this.res.end();
+      // the rest of a body that is not taken is not waited for
+      if (first === 413 || first === 408) (this.req.socket ?? this.req).destroy();
     } else {
       this.answer(first, CONTENT_TYPES[bodyKind], payload, bodyKind === 2);
     }
@@ -223,6 +238,7 @@ class PollingDoor {
   /** Ends the life of the token. */
   finish() {
     this.answered = true;
+    clearTimeout(this.timer);
     this.res.removeListener("close", this.onresponseClose);
     this.bridge.doors.delete(this.token);
     const { polls } = this.engine;

@@ -34,6 +34,20 @@ class Transport extends LazyEmitter {
     return this.name !== "polling" || conn.server.isPolled(conn.id);
   }
 
+  /** The options of the engine that concern transports, as they are now. */
+  get opts() {
+    const { opts } = this._conn.server;
+    const { perMessageDeflate, maxHttpBufferSize, maxBufferedChunks } = opts;
+    const { httpRequestBodyTimeout, httpCompression } = opts;
+    return {
+      perMessageDeflate,
+      maxHttpBufferSize,
+      maxBufferedChunks,
+      httpRequestBodyTimeout,
+      httpCompression,
+    };
+  }
+
   get readyState() {
     return this._replaced ? "closed" : this._conn.readyState;
   }

@@ -111,10 +111,12 @@ export declare class Bridge {
   pollPost(server: number, token: number, sid: string): boolean
   /** The whole body of a POST; `binary` when its content type is `application/octet-stream`. */
   pollBody(server: number, token: number, sid: string, body: Buffer, binary: boolean): boolean
-  /** A POST has a content type that the protocol does not allow. */
-  pollInvalidContent(server: number, token: number, sid: string): boolean
-  /** The body of a POST is longer than `maxHttpBufferSize`. */
-  pollTooLarge(server: number, token: number, sid: string): boolean
+  /**
+   * The body of a POST can't be taken. `fault`: 0 its content type is one that the protocol does not
+   * allow, 1 it is longer than `maxHttpBufferSize`, 2 it came in more chunks than
+   * `maxBufferedChunks`, 3 it took longer than `httpRequestBodyTimeout`.
+   */
+  pollFault(server: number, token: number, sid: string, fault: number): boolean
   /** The client closed a request before it was answered. */
   requestClosed(server: number, token: number, sid: string): boolean
   /**
@@ -330,6 +332,10 @@ export interface ServerConfig {
   connectTimeout: number
   /** Largest message or request body. */
   maxHttpBufferSize: number
+  /** Time that the body of a POST may take. */
+  httpRequestBodyTimeout: number
+  /** Pieces that the body of a POST, or a frame of a WebSocket, may come in. */
+  maxBufferedChunks: number
   /** Whether HTTP long-polling is offered. */
   polling: boolean
   /** Whether WebSocket is offered. */

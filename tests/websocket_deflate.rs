@@ -123,7 +123,10 @@ fn bombs_stop_at_the_limit() {
         let (said, end) = feed(&mut reader, &frame(TEXT, &message));
         let violation = end.expect_err("it is too long");
         assert!(said.is_empty());
-        assert_eq!((violation.code, violation.message), (1009, "Max payload size exceeded"));
+        assert_eq!(
+            (violation.code, violation.message),
+            (1009, "RangeError: Max payload size exceeded")
+        );
         assert_eq!(reader.allocated(), 0);
     }
 }

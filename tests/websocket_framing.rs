@@ -38,7 +38,7 @@ fn refused(frames: &[Vec<u8>]) -> (u16, String) {
 }
 
 fn invalid(rest: &str) -> (u16, String) {
-    (1002, format!("Invalid WebSocket frame: {rest}"))
+    (1002, format!("RangeError: Invalid WebSocket frame: {rest}"))
 }
 
 fn text(text: &str) -> Message {
@@ -83,7 +83,7 @@ fn section_5_2_each_form_of_length_is_read() {
 fn section_5_2_the_top_bits_of_a_64_bit_length_must_be_clear() {
     for length in [1_u64 << 63, u64::MAX, 1 << 53] {
         let header = [vec![FIN | BINARY, 0xff], length.to_be_bytes().to_vec()].concat();
-        let sentence = "Unsupported WebSocket frame: payload length > 2^53 - 1";
+        let sentence = "RangeError: Unsupported WebSocket frame: payload length > 2^53 - 1";
         assert_eq!(refused(&[header]), (1009, sentence.to_owned()));
     }
 }
@@ -164,7 +164,7 @@ fn section_5_5_1_a_close_frame_has_no_code_or_a_whole_one() {
 fn section_5_5_1_a_close_reason_is_utf_8() {
     let with_reason = |reason: &[u8]| frame(FIN | CLOSE, &[&[0x03, 0xe8], reason].concat());
     assert_eq!(read(&[with_reason("góðan".as_bytes())]), [Message::Close(Some(1000))]);
-    let expected = (1007, "Invalid WebSocket frame: invalid UTF-8 sequence".to_owned());
+    let expected = (1007, "Error: Invalid WebSocket frame: invalid UTF-8 sequence".to_owned());
     assert_eq!(refused(&[with_reason(&[0xff])]), expected);
 }
 
@@ -183,7 +183,7 @@ fn section_5_6_a_text_message_is_utf_8_as_a_whole() {
     // The second fragment begins in the middle of a character.
     let frames = [frame(TEXT, &word[..3]), frame(FIN | CONTINUATION, &word[3..])];
     assert_eq!(read(&frames), [text("κόσμε")]);
-    let expected = (1007, "Invalid WebSocket frame: invalid UTF-8 sequence".to_owned());
+    let expected = (1007, "Error: Invalid WebSocket frame: invalid UTF-8 sequence".to_owned());
     for bad in [&b"\xc0\xaf"[..], b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"a\xce", b"\xff"] {
         assert_eq!(refused(&[frame(FIN | TEXT, bad)]), expected);
         let split = [frame(TEXT, &bad[..1]), frame(FIN | CONTINUATION, &bad[1..])];

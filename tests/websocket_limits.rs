@@ -19,7 +19,10 @@ fn reader(max_message: usize) -> Reader {
 
 fn too_big(result: Result<(), Violation>) {
     let violation = result.expect_err("the limit is passed");
-    assert_eq!((violation.code, violation.message), (1009, "Max payload size exceeded"));
+    assert_eq!(
+        (violation.code, violation.message),
+        (1009, "RangeError: Max payload size exceeded")
+    );
 }
 
 /// The header of a masked binary frame that announces `length` bytes.
@@ -90,7 +93,10 @@ fn endless_fragments_end_at_the_limit_and_cost_no_more_than_they_weigh() {
             send(&mut reader, 0).unwrap();
         }
         let violation = send(&mut reader, 0).expect_err("one fragment too many");
-        assert_eq!((violation.code, violation.message), (1008, "Too many message fragments"));
+        assert_eq!(
+            (violation.code, violation.message),
+            (1008, "RangeError: Too many message fragments")
+        );
         assert_eq!((reader.buffered(), reader.allocated()), (0, 0));
     }
 }

@@ -1,7 +1,12 @@
 import { EventEmitter } from "events";
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "http";
 import type { Duplex } from "stream";
-import type { AttachOptions, EngineOptions, TransportName } from "./options";
+import type {
+  AttachOptions,
+  EngineOptions,
+  PerMessageDeflateOptions,
+  TransportName,
+} from "./options";
 
 /** The state of a connection. */
 type ReadyState = "opening" | "open" | "closing" | "closed";
@@ -14,6 +19,8 @@ export type EnginePacketType = "open" | "close" | "ping" | "pong" | "message" | 
 
 /** What carries a session at the moment. */
 export declare abstract class Transport extends EventEmitter {
+  /** The options of the engine that concern transports. */
+  protected readonly opts: TransportOptions;
   /** The session id. */
   sid: string;
   /** Whether packets can be sent right now. */
@@ -35,6 +42,12 @@ export declare abstract class Transport extends EventEmitter {
   /** Closes the transport. */
   close(fn?: () => void): void;
 }
+
+/** The options of the engine that concern transports. */
+export type TransportOptions = Pick<
+  EngineOptions,
+  "maxHttpBufferSize" | "maxBufferedChunks" | "httpRequestBodyTimeout" | "httpCompression"
+> & { perMessageDeflate?: PerMessageDeflateOptions };
 
 /** What `send` and `write` of a connection take. */
 export interface SendOptions {

@@ -133,6 +133,13 @@ export interface EngineOptions {
   upgradeTimeout?: number;
   /** How many bytes a message may have; a longer one closes the session. @default 1e6 */
   maxHttpBufferSize?: number;
+  /** How many milliseconds the body of a request may take; 408 and the end of the session then. @default 30000 */
+  httpRequestBodyTimeout?: number;
+  /**
+   * How many chunks the body of a request, or a frame of a WebSocket, may come in; beyond, the session ends.
+   * @default 10000
+   */
+  maxBufferedChunks?: number;
   /**
    * Admits or refuses a handshake or upgrade request.
    *
@@ -149,7 +156,7 @@ export interface EngineOptions {
   /** Compression of WebSocket messages. @default false */
   perMessageDeflate?: boolean | PerMessageDeflateOptions;
   /** Compression of polling responses: the options of zlib, and `threshold` (bytes). @default { threshold: 1024 } */
-  httpCompression?: boolean | object;
+  httpCompression?: false | (ZlibOptions & { threshold: number });
   /** A WebSocket implementation; accepted for compatibility, WebSockets are served natively. */
   wsEngine?: any;
   /** A message that is sent right after the handshake. */

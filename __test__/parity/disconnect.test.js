@@ -211,8 +211,10 @@ scenario(
   { options: { maxHttpBufferSize: 1_000 } },
   async (stage) => {
     const { session, socket } = await pollingPair(stage);
+    const { disconnect } = watch(stage, socket);
     const answer = await session.post(`42["x","${"y".repeat(1_000)}"]`);
     assert.equal(answer.status, 413);
+    assert.equal(await disconnect, "transport error");
     stage.trace("wire", answer);
     stage.trace("socket", socket.connected, socket.conn.readyState);
   },

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ferrosocket::engineio::{
-    Action, Config, Data, Dialect, Link, OutMessage, PostStart, Protocol, RequestId, Route,
-    Session, Transport,
+    Action, Config, Data, Dialect, Link, OutMessage, PostFault, PostStart, Protocol, RequestId,
+    Route, Session, Transport,
 };
 use ferrosocket::id::Sid;
 
@@ -123,12 +123,12 @@ impl World {
             }
             Event::PostTooLarge => {
                 if let Some(request) = self.posting.take() {
-                    self.session.handle_post_too_large(now, request);
+                    self.session.handle_post_fault(now, request, PostFault::TooLarge);
                 }
             }
             Event::PostInvalidContent => {
                 if let Some(request) = self.posting.take() {
-                    self.session.handle_post_invalid_content(now, request);
+                    self.session.handle_post_fault(now, request, PostFault::InvalidContent);
                 }
             }
             Event::RequestClosed(index) => {
@@ -163,7 +163,9 @@ impl World {
                 assert_eq!(self.session.handle_probe_opened(now), possible);
             }
             Event::LinkClosed(probe) => self.session.handle_link_closed(now, link(probe)),
-            Event::LinkError(probe) => self.session.handle_link_error(now, link(probe), "broken"),
+            Event::LinkError(probe) => {
+                self.session.handle_link_error(now, link(probe), "broken".into());
+            }
             Event::Buffer(binary) => {
                 let data = Bytes::from_static(b"data");
                 self.session.buffer(OutMessage { data, binary, compress: false });

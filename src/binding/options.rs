@@ -24,6 +24,10 @@ pub struct ServerConfig {
     pub connect_timeout: f64,
     /// Largest message or request body.
     pub max_http_buffer_size: f64,
+    /// Time that the body of a POST may take.
+    pub http_request_body_timeout: f64,
+    /// Pieces that the body of a POST, or a frame of a WebSocket, may come in.
+    pub max_buffered_chunks: f64,
     /// Whether HTTP long-polling is offered.
     pub polling: bool,
     /// Whether WebSocket is offered.
@@ -117,6 +121,8 @@ impl ServerConfig {
             ping_timeout: millis(self.ping_timeout),
             upgrade_timeout: millis(self.upgrade_timeout),
             max_payload: usize::try_from(millis(self.max_http_buffer_size)).unwrap_or(usize::MAX),
+            body_timeout: millis(self.http_request_body_timeout),
+            max_chunks: u32::try_from(millis(self.max_buffered_chunks)).unwrap_or(u32::MAX),
             polling: self.polling,
             websocket: self.websocket,
             webtransport: self.webtransport,

@@ -83,6 +83,31 @@ pub enum Action {
     Closed(CloseReason),
 }
 
+/// Why the body of a POST can't be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PostFault {
+    /// Its content type is `application/octet-stream`, which this protocol does not have.
+    InvalidContent,
+    /// It is larger than `Config::max_payload`.
+    TooLarge,
+    /// It has come in more pieces than `Config::max_chunks`.
+    TooManyChunks,
+    /// It has not been all there within `Config::body_timeout`.
+    TimedOut,
+}
+
+impl PostFault {
+    /// The HTTP status, and the message of the error that the session ends with.
+    pub(super) const fn answer(self) -> (u16, &'static str) {
+        match self {
+            Self::InvalidContent => (400, "invalid content"),
+            Self::TooLarge => (413, "payload too large"),
+            Self::TooManyChunks => (413, "too many chunks"),
+            Self::TimedOut => (408, "http request timeout"),
+        }
+    }
+}
+
 /// The actions that the driver has not fetched yet.
 #[derive(Debug, Default)]
 pub(super) struct Actions(VecDeque<Action>);

@@ -7,8 +7,8 @@ use std::fmt;
 pub enum CloseReason {
     /// The peer closed: the TCP connection ended, a close frame came, or the packet `1` by POST.
     TransportClose,
-    /// The peer broke the rules of the transport; the text says which one.
-    TransportError(&'static str),
+    /// The peer broke the rules of the transport.
+    TransportError(Fault),
     /// We closed, in order.
     ForcedClose,
     /// No pong came in time.
@@ -20,6 +20,11 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// The peer broke a rule of the transport that the text tells.
+    pub(super) const fn error(text: &'static str) -> Self {
+        Self::TransportError(Fault { text, number: None })
+    }
+
     /// The reason as listeners see it, for example `"ping timeout"`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -33,15 +38,37 @@ impl CloseReason {
     }
 
     /// The message of the error that comes along with the reason, when there is one.
-    pub fn message(self) -> Option<&'static str> {
+    pub fn message(self) -> Option<Fault> {
         match self {
-            Self::TransportError(message) => Some(message),
+            Self::TransportError(fault) => Some(fault),
             Self::TransportClose
             | Self::ForcedClose
             | Self::PingTimeout
             | Self::ParseError
             | Self::BufferOverflow => None,
         }
+    }
+}
+
+/// A broken rule of a transport. `Display` gives the message of upstream's error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The sentence…
+    pub text: &'static str,
+    /// …and the number that it ends in, if it does.
+    pub number: Option<u16>,
+}
+
+impl From<&'static str> for Fault {
+    fn from(text: &'static str) -> Self {
+        Self { text, number: None }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)?;
+        self.number.map_or(Ok(()), |number| write!(f, " {number}"))
     }
 }
 

@@ -14,6 +14,11 @@ pub struct Config {
     pub upgrade_timeout: u64,
     /// Bytes of one message or of one POST body (`maxHttpBufferSize`).
     pub max_payload: usize,
+    /// Milliseconds that the body of a POST may take (`httpRequestBodyTimeout`).
+    pub body_timeout: u64,
+    /// Pieces that the body of a POST, or a frame of a WebSocket, may come in (`maxBufferedChunks`).
+    /// They are merged as they come: this bounds the work that tiny ones ask for.
+    pub max_chunks: u32,
     /// Whether HTTP long-polling is offered.
     pub polling: bool,
     /// Whether WebSocket is offered.
@@ -33,6 +38,8 @@ impl Default for Config {
             ping_timeout: 20_000,
             upgrade_timeout: 10_000,
             max_payload: 1_000_000,
+            body_timeout: 30_000,
+            max_chunks: 10_000,
             polling: true,
             websocket: true,
             webtransport: false,

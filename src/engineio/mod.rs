@@ -38,8 +38,8 @@ mod polling;
 pub mod session;
 mod upgrade;
 
-pub use action::{Action, Body, Link, PostStart, RequestId};
-pub use close::CloseReason;
+pub use action::{Action, Body, Link, PostFault, PostStart, RequestId};
+pub use close::{CloseReason, Fault};
 pub use config::Config;
 pub use dialect::{Dialect, Protocol};
 pub use error::InvalidPacket;

@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::action::{Action, Actions, Link};
-use super::close::CloseReason;
+use super::close::{CloseReason, Fault};
 use super::config::Config;
 use super::dialect::{Dialect, Protocol};
 use super::handshake::{Transport, open_packet};
@@ -221,8 +221,8 @@ impl Session {
     }
 
     /// The peer broke the WebSocket protocol; the driver closes the link with the fitting code.
-    pub fn handle_link_error(&mut self, _now: u64, link: Link, message: &'static str) {
-        self.handle_link_gone(link, CloseReason::TransportError(message));
+    pub fn handle_link_error(&mut self, _now: u64, link: Link, fault: Fault) {
+        self.handle_link_gone(link, CloseReason::TransportError(fault));
     }
 
     /// Takes a message that must wait; see [`Session::route`]. Call [`Session::flush`] after the
@@ -377,7 +377,7 @@ impl Session {
                 self.actions.push(Action::Heartbeat);
             }
             (PacketType::Ping, Protocol::V4) | (PacketType::Pong, Protocol::V3) => {
-                self.end(CloseReason::TransportError("invalid heartbeat direction"));
+                self.end(CloseReason::error("invalid heartbeat direction"));
             }
             (
                 PacketType::Open

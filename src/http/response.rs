@@ -103,6 +103,7 @@ fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        408 => "Request Timeout",
         413 => "Payload Too Large",
         _ => "Bad Request",
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::polling_profile::Profile;
 use super::server::Server;
-use crate::engineio::{Body, Dialect, RequestId};
+use crate::engineio::{Body, Dialect, PostFault, RequestId};
 use crate::id::Sid;
 use crate::socketio::Group;
 use crate::websocket::extension::Agreement;
@@ -204,10 +204,8 @@ pub enum PollEvent {
         /// Whether its content type is `application/octet-stream`.
         binary: bool,
     },
-    /// The POST announced a content type that the protocol does not allow.
-    PostInvalidContent,
-    /// The body is longer than `maxHttpBufferSize`.
-    PostTooLarge,
+    /// The body of the POST can't be taken.
+    PostFault(PostFault),
     /// The client closed the request before the answer.
     Closed,
 }

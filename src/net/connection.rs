@@ -20,7 +20,7 @@ use super::context::{Buffered, Context, Port as _};
 use super::record::{Kind, Record};
 use super::server::{Requests, Server};
 use super::wire::{Carried, Wire};
-use crate::engineio::{self, Action, CloseReason, Link, Protocol, Session, Transport};
+use crate::engineio::{self, Action, CloseReason, Fault, Link, Protocol, Session, Transport};
 use crate::id::Handle;
 use crate::socketio::Decoder;
 
@@ -265,7 +265,7 @@ impl Connection {
         self.push(|record| {
             record.kind(Kind::Closed).number(self.handle.raw()).string(reason.as_str());
             match reason.message() {
-                Some(message) => record.string(message),
+                Some(fault) => record.string(&fault.to_string()),
                 None => record.raw("null"),
             };
         });
@@ -318,10 +318,10 @@ impl Carried for Connection {
         self.handle_packet(state, now, link, packet);
     }
 
-    fn handle_link_error(&self, now: u64, link: Link, message: &'static str) {
+    fn handle_link_error(&self, now: u64, link: Link, fault: Fault) {
         let mut state = self.state.borrow_mut();
         state.detach(link);
-        state.session.handle_link_error(now, link, message);
+        state.session.handle_link_error(now, link, fault);
     }
 
     fn handle_link_closed(&self, now: u64, link: Link) {
@@ -369,7 +369,7 @@ impl Carried for Connection {
         let told = std::mem::replace(&mut state.closed, true);
         drop(state);
         if !told {
-            self.tell_closed(CloseReason::TransportError("internal error"));
+            self.tell_closed(CloseReason::TransportError("internal error".into()));
         }
         for wire in wires.into_iter().flatten() {
             wire.finish(worker);

@@ -74,6 +74,8 @@ enum State {
         head: usize,
         length: usize,
         binary: bool,
+        /// Pieces that it has come in so far.
+        chunks: u32,
     },
     Waiting,
     Full {
@@ -187,6 +189,20 @@ impl PollingWire {
         self.set_timeout(worker, self.profile.idle_timeout);
     }
 
+    /// Begins to wait for the rest of a body: as long as the HTTP server waits for a request, and the
+    /// engine for a body.
+    fn await_body(&self, worker: &Context) {
+        let Self { profile, server, .. } = self;
+        let body = server.engine.body_timeout.max(1);
+        self.set_timeout(worker, if self.is_body_first() { body } else { profile.request_timeout });
+    }
+
+    /// Whether the engine loses its patience with a body before the HTTP server does.
+    fn is_body_first(&self) -> bool {
+        let request = self.profile.request_timeout;
+        request == 0 || self.server.engine.body_timeout <= request
+    }
+
     /// Sets the deadline, so many milliseconds from now (0: none).
     fn set_timeout(&self, worker: &Context, milliseconds: u64) {
         if milliseconds == 0 {
@@ -214,12 +230,15 @@ impl PollingWire {
     /// Tells the session that nobody waits for the answer any more.
     fn abandon(&self, worker: &Context) {
         if matches!(self.state.get(), State::Waiting | State::Body { .. } | State::Full { .. }) {
-            let session = self.session.get();
-            let request = self.request();
-            let event = PollEvent::Closed;
-            let command = Command::Poll { slot: session.slot(), request, event };
-            worker.post(session.worker(), command);
+            self.post(worker, PollEvent::Closed);
         }
+    }
+
+    /// Has the session hear of `event` by the mailbox of its worker.
+    fn post(&self, worker: &Context, event: PollEvent) {
+        let session = self.session.get();
+        let command = Command::Poll { slot: session.slot(), request: self.request(), event };
+        worker.post(session.worker(), command);
     }
 
     /// Handling this wire has panicked: it ends, and nothing else.

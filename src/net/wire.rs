@@ -27,7 +27,7 @@ use super::deflate::Deflate;
 use super::record::{Kind, Record};
 use super::server::{Environment, Server};
 use super::write_queue::WriteQueue;
-use crate::engineio::{Dialect, Link};
+use crate::engineio::{Dialect, Fault, Link};
 use crate::websocket::deflate::Inflate;
 use crate::websocket::extension::Agreement;
 use crate::websocket::reader::MAX_FRAGMENTS;
@@ -54,7 +54,7 @@ pub trait Carried {
     /// Bytes came by the main link: whatever they are part of, the client has not stopped.
     fn handle_progress(&self, now: u64);
     /// The WebSocket of `link` broke its protocol.
-    fn handle_link_error(&self, now: u64, link: Link, message: &'static str);
+    fn handle_link_error(&self, now: u64, link: Link, fault: Fault);
     /// The WebSocket of `link` is closed.
     fn handle_link_closed(&self, now: u64, link: Link);
     /// So many bytes of the main link wait because the peer does not read; 0: none any more.
@@ -142,7 +142,8 @@ impl Wire {
             None => Stream::Bridge { in_flight: Cell::new(0) },
         };
         let max_message = server.engine.max_payload;
-        let mut reader = Reader::new(Limits { max_message, max_fragments: MAX_FRAGMENTS });
+        let mut reader = Reader::new(Limits { max_message, max_fragments: MAX_FRAGMENTS })
+            .with_max_chunks(server.engine.max_chunks);
         let mut deflate = None;
         if let (Some(compression), Some(agreement)) = (&server.compression, agreement) {
             reader = reader.with_inflate(Inflate::new(agreement));

@@ -156,7 +156,7 @@ fn read(
         let (before, length) = (stream.total_in(), out.len());
         let status = stream
             .decompress_vec(input, out, FlushDecompress::Sync)
-            .map_err(|_| Violation::INVALID_DEFLATE)?;
+            .map_err(|error| Violation::invalid_deflate(error.message()))?;
         let used = step(before, stream.total_in());
         input = &input[used..];
         if limit.is_some_and(|limit| out.len() > limit) {

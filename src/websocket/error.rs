@@ -4,8 +4,9 @@ use std::fmt;
 
 /// A broken rule of the framing: the connection has to be closed with [`code`](Self::code).
 ///
-/// `Display` gives the sentence that the `ws` package would report, number included
-/// (`Invalid WebSocket frame: invalid opcode 3`).
+/// `Display` gives the error of the `ws` package as a text, number included
+/// (`RangeError: Invalid WebSocket frame: invalid opcode 3`): upstream makes its own error's message of
+/// that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}{}", Detail(*.detail))]
 pub struct Violation {
@@ -28,43 +29,61 @@ mod code {
 impl Violation {
     /// RSV2 or RSV3 was set: no extension can have claimed them.
     pub(super) const RSV_2_3: Self =
-        Self::protocol("Invalid WebSocket frame: RSV2 and RSV3 must be clear");
+        Self::protocol("RangeError: Invalid WebSocket frame: RSV2 and RSV3 must be clear");
     /// RSV1 was set without permessage-deflate, or not on the first frame of a message.
-    pub(super) const RSV_1: Self = Self::protocol("Invalid WebSocket frame: RSV1 must be clear");
+    pub(super) const RSV_1: Self =
+        Self::protocol("RangeError: Invalid WebSocket frame: RSV1 must be clear");
     /// A control frame was fragmented.
     pub(super) const EXPECTED_FIN: Self =
-        Self::protocol("Invalid WebSocket frame: FIN must be set");
+        Self::protocol("RangeError: Invalid WebSocket frame: FIN must be set");
     /// A client frame was not masked.
     pub(super) const EXPECTED_MASK: Self =
-        Self::protocol("Invalid WebSocket frame: MASK must be set");
+        Self::protocol("RangeError: Invalid WebSocket frame: MASK must be set");
     /// A text message or a close reason was not UTF-8.
-    pub(super) const INVALID_UTF8: Self =
-        Self::new(code::INVALID_DATA, "Invalid WebSocket frame: invalid UTF-8 sequence", None);
-    /// A compressed message is not what a compressor writes.
+    pub(super) const INVALID_UTF8: Self = Self::new(
+        code::INVALID_DATA,
+        "Error: Invalid WebSocket frame: invalid UTF-8 sequence",
+        None,
+    );
+    /// A compressed message is not what a compressor writes, and nothing says why.
     pub(super) const INVALID_DEFLATE: Self =
-        Self::new(code::INVALID_DATA, "Invalid compressed data", None);
+        Self::new(code::INVALID_DATA, INVALID_DEFLATE[0], None);
     /// The declared length does not fit into a JavaScript number.
-    pub(super) const LENGTH_UNSUPPORTED: Self =
-        Self::new(code::TOO_BIG, "Unsupported WebSocket frame: payload length > 2^53 - 1", None);
+    pub(super) const LENGTH_UNSUPPORTED: Self = Self::new(
+        code::TOO_BIG,
+        "RangeError: Unsupported WebSocket frame: payload length > 2^53 - 1",
+        None,
+    );
     /// The message is longer than the limit.
-    pub(super) const TOO_BIG: Self = Self::new(code::TOO_BIG, "Max payload size exceeded", None);
+    pub(super) const TOO_BIG: Self =
+        Self::new(code::TOO_BIG, "RangeError: Max payload size exceeded", None);
     /// The message came in more fragments than the limit.
     pub(super) const TOO_MANY_FRAGMENTS: Self =
-        Self::new(code::POLICY, "Too many message fragments", None);
+        Self::new(code::POLICY, "RangeError: Too many message fragments", None);
+
+    /// A frame came in more chunks than the limit.
+    pub(super) const TOO_MANY_CHUNKS: Self =
+        Self::new(code::POLICY, "RangeError: Too many buffered chunks", None);
+
+    /// A compressed message is not what a compressor writes, in the words of zlib.
+    pub(super) fn invalid_deflate(why: Option<&str>) -> Self {
+        let message = INVALID_DEFLATE.iter().find(|text| text.strip_prefix("Error: ") == why);
+        message.map_or(Self::INVALID_DEFLATE, |text| Self::new(code::INVALID_DATA, text, None))
+    }
 
     /// A reserved opcode, or one that is out of turn.
     pub(super) const fn invalid_opcode(bits: u8) -> Self {
-        Self::numbered("Invalid WebSocket frame: invalid opcode", bits as u16)
+        Self::numbered("RangeError: Invalid WebSocket frame: invalid opcode", bits as u16)
     }
 
     /// A control frame over 125 bytes, or a close frame with half a code.
     pub(super) const fn invalid_control_length(field: u8) -> Self {
-        Self::numbered("Invalid WebSocket frame: invalid payload length", field as u16)
+        Self::numbered("RangeError: Invalid WebSocket frame: invalid payload length", field as u16)
     }
 
     /// A close code that must not appear on the wire.
     pub(super) const fn invalid_close_code(received: u16) -> Self {
-        Self::numbered("Invalid WebSocket frame: invalid status code", received)
+        Self::numbered("RangeError: Invalid WebSocket frame: invalid status code", received)
     }
 
     const fn protocol(message: &'static str) -> Self {
@@ -79,6 +98,22 @@ impl Violation {
         Self { code, message, detail }
     }
 }
+
+/// What zlib has to say of data that is not DEFLATE; the first, when it says nothing.
+const INVALID_DEFLATE: [&str; 12] = [
+    "Error: invalid compressed data",
+    "Error: invalid block type",
+    "Error: invalid stored block lengths",
+    "Error: too many length or distance symbols",
+    "Error: invalid code lengths set",
+    "Error: invalid bit length repeat",
+    "Error: invalid code -- missing end-of-block",
+    "Error: invalid literal/lengths set",
+    "Error: invalid distances set",
+    "Error: invalid literal/length code",
+    "Error: invalid distance code",
+    "Error: invalid distance too far back",
+];
 
 struct Detail(Option<u16>);
 
@@ -95,7 +130,10 @@ mod tests {
     #[test]
     fn the_sentence_ends_in_the_number_where_there_is_one() {
         let numbered = Violation::invalid_close_code(1005);
-        assert_eq!(numbered.to_string(), "Invalid WebSocket frame: invalid status code 1005");
-        assert_eq!(Violation::TOO_BIG.to_string(), "Max payload size exceeded");
+        assert_eq!(
+            numbered.to_string(),
+            "RangeError: Invalid WebSocket frame: invalid status code 1005"
+        );
+        assert_eq!(Violation::TOO_BIG.to_string(), "RangeError: Max payload size exceeded");
     }
 }

@@ -16,8 +16,7 @@
 //! A compressed message is decompressed when all of it is there, up to the limit and not beyond.
 //!
 //! Neither a chunk nor a fragment is an object of its own here, so tiny ones pin no more than
-//! their bytes, and there is no limit on chunks; the limit on fragments bounds the work that empty
-//! ones can ask for.
+//! their bytes; the limits on them bound the work that empty and tiny ones can ask for.
 
 use std::mem;
 use std::ops::ControlFlow;
@@ -29,7 +28,7 @@ use super::frame_header::{Frame, MAX_CLIENT_HEADER, parse};
 use super::mask::unmask;
 
 /// Fragments of one message by default: what `ws` allows.
-pub const MAX_FRAGMENTS: usize = 16_384;
+pub const MAX_FRAGMENTS: u32 = 16_384;
 
 /// What a client may send in one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub struct Limits {
     /// Payload bytes, over all fragments. Zero means no limit, as in `ws`.
     pub max_message: usize,
     /// Fragments, empty ones too. Zero means no limit, as in `ws`; see [`MAX_FRAGMENTS`].
-    pub max_fragments: usize,
+    pub max_fragments: u32,
 }
 
 /// A complete message or control frame, unmasked.
@@ -65,7 +64,10 @@ pub struct Reader {
     /// Whether the message under way is compressed.
     compressed: bool,
     /// Frames of the message under way whose header has been seen.
-    fragments: usize,
+    fragments: u32,
+    /// Chunks of the frame under way, and how many it may come in; zero means no limit, as in `ws`.
+    chunks: u32,
+    max_chunks: u32,
     /// The bytes of the message under way that could not be delivered from the caller's buffer.
     message: Vec<u8>,
     /// The bytes of a control frame under way; it may stand between the fragments of a message.
@@ -97,6 +99,8 @@ impl Reader {
             open: None,
             compressed: false,
             fragments: 0,
+            chunks: 0,
+            max_chunks: 0,
             message: Vec::new(),
             control: Vec::new(),
             inflate: None,
@@ -107,6 +111,13 @@ impl Reader {
     #[must_use]
     pub fn with_inflate(mut self, inflate: Inflate) -> Self {
         self.inflate = Some(Box::new(inflate));
+        self
+    }
+
+    /// Limits the chunks that a frame may come in. Zero means no limit, as in `ws`.
+    #[must_use]
+    pub fn with_max_chunks(mut self, max_chunks: u32) -> Self {
+        self.max_chunks = max_chunks;
         self
     }
 
@@ -149,6 +160,10 @@ impl Reader {
         mut buf: &mut [u8],
         sink: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Violation> {
+        if self.max_chunks > 0 && self.chunks >= self.max_chunks {
+            return Err(Violation::TOO_MANY_CHUNKS);
+        }
+        self.chunks = self.chunks.saturating_add(1);
         loop {
             let frame = match self.state {
                 State::Closed => return Ok(ControlFlow::Break(())),
@@ -175,6 +190,8 @@ impl Reader {
                 return Ok(ControlFlow::Continue(()));
             }
             self.state = State::START;
+            // What stands behind the frame is one chunk of the next.
+            self.chunks = u32::from(!buf.is_empty());
             if self.finish(&frame, chunk, sink)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }

@@ -157,7 +157,7 @@ impl Bench {
 
     /// A WebSocket breaks the rules.
     pub(crate) fn link_error(&mut self, link: Link, message: &'static str) -> Vec<String> {
-        self.session.handle_link_error(self.now, link, message);
+        self.session.handle_link_error(self.now, link, message.into());
         self.actions()
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use ferrosocket::engineio::{Action, Body, OutMessage, PostStart, RequestId, Route};
+use ferrosocket::engineio::{Action, Body, OutMessage, PostFault, PostStart, RequestId, Route};
 
 use crate::harness::{Bench, message};
 
@@ -160,27 +160,29 @@ fn polling_bytes_that_are_no_utf8_become_replacement_characters() {
 }
 
 #[test]
-fn polling_a_body_above_the_limit_is_refused_and_the_session_lives() {
+fn polling_a_body_above_the_limit_is_refused_and_closes_the_session() {
     let mut bench = Bench::polling();
     let body = vec![b'4'; 1_000_001];
-    assert_eq!(bench.post(1, &body), ["#1: 413"]);
-    assert_eq!(bench.post(2, &body[1..]).len(), 2);
-    bench.post_start(3);
-    bench.session.handle_post_too_large(bench.now, RequestId(3));
-    assert_eq!(bench.actions(), ["#3: 413"]);
-    assert_eq!(bench.post(4, "4a"), ["app: a", "#4: 200 ok"]);
+    assert_eq!(bench.post(1, &body[1..]).len(), 2);
+    let closed = "closed: transport error (payload too large)";
+    assert_eq!(bench.post(2, &body), ["#2: 413", closed]);
 }
 
 #[test]
-fn polling_a_binary_body_is_refused_and_closes_the_session() {
-    let mut bench = Bench::polling();
-    bench.get(1);
-    bench.post_start(2);
-    bench.session.handle_post_invalid_content(bench.now, RequestId(2));
-    assert_eq!(
-        bench.actions(),
-        ["#2: 400", "#1: 200 1", "closed: transport error (invalid content)"]
-    );
+fn polling_a_body_that_cannot_be_taken_closes_the_session() {
+    for (fault, status, message) in [
+        (PostFault::InvalidContent, 400, "invalid content"),
+        (PostFault::TooLarge, 413, "payload too large"),
+        (PostFault::TooManyChunks, 413, "too many chunks"),
+        (PostFault::TimedOut, 408, "http request timeout"),
+    ] {
+        let mut bench = Bench::polling();
+        bench.get(1);
+        bench.post_start(2);
+        bench.session.handle_post_fault(bench.now, RequestId(2), fault);
+        let closed = format!("closed: transport error ({message})");
+        assert_eq!(bench.actions(), [format!("#2: {status}"), "#1: 200 1".into(), closed]);
+    }
 }
 
 #[test]

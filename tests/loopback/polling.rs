@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferrosocket::engineio::{Config, Protocol, Transport};
+use ferrosocket::engineio::{Config, PostFault, Protocol, Transport};
 use ferrosocket::id::{Handle, Sid};
 use ferrosocket::net::command::{Command, Outgoing, PollEvent, VOLATILE};
 use ferrosocket::net::mailbox::Batch;
@@ -166,14 +166,19 @@ fn posts_that_are_refused() {
     let (handle, _) = open(&host);
     let token = post(&host, handle, "42[\"much too long\"]");
     assert_eq!(status(&host, token), (413, 0));
-    let token = host.poll(handle, PollEvent::PostStart);
-    host.poll_as(handle, token, PollEvent::PostTooLarge);
-    assert_eq!(status(&host, token), (413, 0));
-    let token = host.poll(handle, PollEvent::PostStart);
-    host.poll_as(handle, token, PollEvent::PostInvalidContent);
-    assert_eq!(status(&host, token), (400, 0));
-    let reason = ("transport error".into(), Some("invalid content".into()));
+    let reason = ("transport error".into(), Some("payload too large".into()));
     assert_eq!(host.closed(handle), reason);
+    for (fault, expected) in [
+        (PostFault::InvalidContent, (400, "invalid content")),
+        (PostFault::TooLarge, (413, "payload too large")),
+        (PostFault::TimedOut, (408, "http request timeout")),
+    ] {
+        let (handle, _) = open(&host);
+        let token = host.poll(handle, PollEvent::PostStart);
+        host.poll_as(handle, token, PollEvent::PostFault(fault));
+        assert_eq!(status(&host, token), (expected.0, 0));
+        assert_eq!(host.closed(handle), ("transport error".into(), Some(expected.1.into())));
+    }
 }
 
 #[test]

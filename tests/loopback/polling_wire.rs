@@ -334,6 +334,32 @@ fn an_idle_connection_is_closed_and_a_slow_body_is_told_so() {
 }
 
 #[test]
+fn a_body_that_cannot_be_taken_ends_its_session_and_its_connection() {
+    let config = || Config { max_chunks: 2, body_timeout: 20, ..Config::default() };
+    for worker in 0..2 {
+        let host = Host::with(Config { body_timeout: 1 << 40, ..config() });
+        let (handle, sid) = polling::open(&host);
+        let mut tiny = Wire::open(&host, both(&host)[worker], profile());
+        tiny.write(&head("POST", &sid, "Content-Length: 1000000\r\n"));
+        while tiny.hears_nothing() && tiny.stream.write_all(b"4").is_ok() {}
+        assert_eq!(tiny.answer().0, 413);
+        assert_eq!(host.closed(handle).1.as_deref(), Some("too many chunks"));
+        host.next_of(WIRE_CLOSED, tiny.token);
+
+        let host = Host::with(config());
+        let (handle, sid) = polling::open(&host);
+        // The HTTP server would wait longer.
+        let times = Profile { request_timeout: 1 << 40, ..profile() };
+        let mut slow = Wire::open(&host, both(&host)[worker], times);
+        slow.write(&head("POST", &sid, "Content-Length: 2\r\n"));
+        assert_eq!(slow.answer().0, 408);
+        assert_eq!(host.closed(handle).1.as_deref(), Some("http request timeout"));
+        host.next_of(WIRE_CLOSED, slow.token);
+        slow.end();
+    }
+}
+
+#[test]
 fn closing_the_http_server_closes_idle_connections_and_waits_for_the_others() {
     let host = Host::new();
     let (handle, sid) = polling::open(&host);

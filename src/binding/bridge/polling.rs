@@ -7,7 +7,7 @@ use napi_derive::napi;
 
 use super::{Bridge, read_dialect};
 use crate::binding::error::BorderError;
-use crate::engineio::{Protocol, Transport};
+use crate::engineio::{PostFault, Protocol, Transport};
 use crate::id::{Handle, Sid};
 use crate::net::command::{Command, PollEvent};
 use crate::net::request_name::RequestName;
@@ -84,16 +84,18 @@ impl Bridge {
         self.poll(server, token, &sid, PollEvent::PostBody { body: body.to_vec(), binary })
     }
 
-    /// A POST has a content type that the protocol does not allow.
+    /// The body of a POST can't be taken. `fault`: 0 its content type is one that the protocol does not
+    /// allow, 1 it is longer than `maxHttpBufferSize`, 2 it came in more chunks than
+    /// `maxBufferedChunks`, 3 it took longer than `httpRequestBodyTimeout`.
     #[napi]
-    pub fn poll_invalid_content(&self, server: u32, token: u32, sid: String) -> bool {
-        self.poll(server, token, &sid, PollEvent::PostInvalidContent)
-    }
-
-    /// The body of a POST is longer than `maxHttpBufferSize`.
-    #[napi]
-    pub fn poll_too_large(&self, server: u32, token: u32, sid: String) -> bool {
-        self.poll(server, token, &sid, PollEvent::PostTooLarge)
+    pub fn poll_fault(&self, server: u32, token: u32, sid: String, fault: u32) -> bool {
+        let fault = match fault {
+            0 => PostFault::InvalidContent,
+            1 => PostFault::TooLarge,
+            2 => PostFault::TooManyChunks,
+            _ => PostFault::TimedOut,
+        };
+        self.poll(server, token, &sid, PollEvent::PostFault(fault))
     }
 
     /// The client closed a request before it was answered.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use super::{Session, State, Wire};
-use crate::engineio::action::{Action, Body, Link, PostStart, RequestId};
+use crate::engineio::action::{Action, Body, Link, PostFault, PostStart, RequestId};
 use crate::engineio::close::CloseReason;
 use crate::engineio::dialect::Protocol;
 use crate::engineio::error::InvalidPacket;
@@ -29,7 +29,7 @@ impl Session {
         };
         if polling.parked.is_some() {
             self.actions.respond(request, 400, Body::None);
-            self.end(CloseReason::TransportError("overlap from client"));
+            self.end(CloseReason::error("overlap from client"));
             return;
         }
         polling.parked = Some(request);
@@ -55,26 +55,20 @@ impl Session {
         };
         if polling.posting.is_some() {
             self.actions.respond(request, 400, Body::None);
-            self.end(CloseReason::TransportError("data request overlap from client"));
+            self.end(CloseReason::error("data request overlap from client"));
             return PostStart::Refused;
         }
         polling.posting = Some(request);
         PostStart::Accepted
     }
 
-    /// The POST that [`Session::handle_post_start`] accepted says that its body is binary
-    /// (`application/octet-stream`), which this protocol does not have: 400, and the session ends.
-    pub fn handle_post_invalid_content(&mut self, _now: u64, request: RequestId) {
+    /// The POST that [`Session::handle_post_start`] accepted can't be taken: it is answered, and the
+    /// session ends.
+    pub fn handle_post_fault(&mut self, _now: u64, request: RequestId, fault: PostFault) {
         if self.take_post(request) {
-            self.actions.respond(request, 400, Body::None);
-            self.end(CloseReason::TransportError("invalid content"));
-        }
-    }
-
-    /// The body is larger than `Config::max_payload`: 413, and the session goes on.
-    pub fn handle_post_too_large(&mut self, _now: u64, request: RequestId) {
-        if self.take_post(request) {
-            self.actions.respond(request, 413, Body::None);
+            let (status, message) = fault.answer();
+            self.actions.respond(request, status, Body::None);
+            self.end(CloseReason::error(message));
         }
     }
 
@@ -94,7 +88,7 @@ impl Session {
         F: FnMut(Data<'_>) -> ControlFlow<()>,
     {
         if body.len() > self.config.max_payload {
-            self.handle_post_too_large(now, request);
+            self.handle_post_fault(now, request, PostFault::TooLarge);
             return;
         }
         if !self.take_post(request) {
@@ -149,12 +143,12 @@ impl Session {
     /// the request had been answered.
     pub fn handle_request_closed(&mut self, _now: u64, request: RequestId) {
         if self.take_post(request) {
-            self.end(CloseReason::TransportError(POST_ABORTED));
+            self.end(CloseReason::error(POST_ABORTED));
         } else if let Wire::Polling(polling) = &mut self.wire
             && polling.parked == Some(request)
         {
             polling.parked = None;
-            self.end(CloseReason::TransportError("poll connection closed prematurely"));
+            self.end(CloseReason::error("poll connection closed prematurely"));
         }
     }
 
@@ -178,7 +172,7 @@ impl Session {
     pub(super) fn await_close(&mut self, now: u64) {
         let Wire::Polling(polling) = &mut self.wire else { return };
         if polling.posting.is_some() {
-            self.end(CloseReason::TransportError(POST_ABORTED));
+            self.end(CloseReason::error(POST_ABORTED));
         } else {
             polling.await_close(now);
         }

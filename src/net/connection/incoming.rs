@@ -113,10 +113,7 @@ impl Connection {
             PollEvent::PostBody { body, binary } => {
                 self.handle_post_body(&mut state, now, request, &body, binary);
             }
-            PollEvent::PostInvalidContent => {
-                state.session.handle_post_invalid_content(now, request);
-            }
-            PollEvent::PostTooLarge => state.session.handle_post_too_large(now, request),
+            PollEvent::PostFault(fault) => state.session.handle_post_fault(now, request, fault),
             PollEvent::Closed => state.session.handle_request_closed(now, request),
         }
         drop(state);

@@ -4,14 +4,17 @@ use std::io;
 use std::rc::Rc;
 
 use super::{PollingWire, State};
-use crate::engineio::Body;
+use crate::engineio::{Body, PostFault};
 use crate::http::response::{self, Connection, Content, REQUEST_TIMEOUT};
-use crate::net::command::{Answer, ClosePolling};
+use crate::net::command::{Answer, ClosePolling, PollEvent};
 use crate::net::context::{Context, Port as _, Requester};
 
 const TEXT: &str = "text/plain; charset=UTF-8";
 const BYTES: &str = "application/octet-stream";
 const HTML: &str = "text/html";
+/// What a POST gets whose body can't be taken.
+const TOO_LARGE: u16 = 413;
+const TIMED_OUT: u16 = 408;
 /// What a good POST gets.
 const OK: Body = Body::Ok;
 
@@ -58,6 +61,11 @@ impl Requester for PollingWire {
             State::Head { .. } => {
                 let input = std::mem::take(&mut *self.input.borrow_mut());
                 self.give_back(worker, &input);
+            }
+            State::Body { .. } if self.is_body_first() => {
+                self.state.set(State::Waiting);
+                self.deadline.set(u64::MAX);
+                self.post(worker, PollEvent::PostFault(PostFault::TimedOut));
             }
             State::Body { .. } => {
                 self.out.borrow_mut().extend_from_slice(REQUEST_TIMEOUT);
@@ -114,6 +122,11 @@ impl PollingWire {
         let lines = &self.profile.lines;
         response::write(&mut out, status, content, lines, connection, &worker.date());
         drop(out);
+        if matches!(status, TOO_LARGE | TIMED_OUT) {
+            // As upstream: the rest of the body is not waited for, whatever the answer says.
+            self.closing.set(true);
+            *self.input.borrow_mut() = Vec::new();
+        }
         self.end_request(worker);
         self.write_out(worker);
     }

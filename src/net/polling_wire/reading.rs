@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 use super::{
     HEAD_TIMEOUT, LOOKAHEAD, MAX_HEAD_PIECES, PollingWire, READS_PER_TURN, Sessions, State,
 };
-use crate::engineio::Transport;
+use crate::engineio::{PostFault, Transport};
 use crate::http::request::{self, Method, Reading, Request};
 use crate::id::Handle;
 use crate::net::command::PollEvent;
@@ -115,9 +115,9 @@ impl PollingWire {
                 all.extend_from_slice(bytes);
                 self.handle_request(worker, sessions, &all, pieces);
             }
-            State::Body { head, length, binary } => {
+            State::Body { head, length, binary, chunks } => {
                 self.input.borrow_mut().extend_from_slice(bytes);
-                self.handle_body(sessions, head, length, binary);
+                self.handle_body(sessions, head, length, binary, chunks + 1);
             }
         }
     }
@@ -189,8 +189,9 @@ impl PollingWire {
             self.state.set(State::Waiting);
             self.deadline.set(u64::MAX);
         } else {
-            self.state.set(State::Body { head, length, binary });
-            self.set_timeout(worker, self.profile.request_timeout);
+            let chunks = u32::from(bytes.len() > head);
+            self.state.set(State::Body { head, length, binary, chunks });
+            self.await_body(worker);
         }
         match method {
             Method::Get => sessions.handle_get(session, self.request()),
@@ -207,11 +208,23 @@ impl PollingWire {
     }
 
     /// More of a body has come.
-    fn handle_body(&self, sessions: &dyn Sessions, head: usize, length: usize, binary: bool) {
+    fn handle_body(
+        &self,
+        sessions: &dyn Sessions,
+        head: usize,
+        length: usize,
+        binary: bool,
+        chunks: u32,
+    ) {
         let input = self.input.borrow();
         let end = head + length;
         self.kept.set(input.len().min(end));
+        if chunks > self.server.engine.max_chunks {
+            drop(input);
+            return self.refuse_body(sessions, PostFault::TooManyChunks);
+        }
         if input.len() < end {
+            self.state.set(State::Body { head, length, binary, chunks });
             return;
         }
         let body = input[head..end].to_vec();
@@ -219,6 +232,14 @@ impl PollingWire {
         self.state.set(State::Waiting);
         self.deadline.set(u64::MAX);
         let event = PollEvent::PostBody { body, binary };
+        sessions.handle_event(self.session.get(), self.request(), event);
+    }
+
+    /// The body can't be taken: the session answers, and the connection ends with that.
+    fn refuse_body(&self, sessions: &dyn Sessions, fault: PostFault) {
+        self.state.set(State::Waiting);
+        self.deadline.set(u64::MAX);
+        let event = PollEvent::PostFault(fault);
         sessions.handle_event(self.session.get(), self.request(), event);
     }
 }

@@ -11,13 +11,13 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::{Carried, PONG_LIMIT, READS_PER_TURN, State, Stream, Wire};
-use crate::engineio::Link;
+use crate::engineio::{Fault, Link};
 use crate::net::clock;
 use crate::net::context::{Context, Port as _};
 use crate::net::inbox::{CONNECTION_LIMIT, INBOX_LIMIT};
 use crate::net::record::Kind;
-use crate::websocket::Incoming;
 use crate::websocket::frame::{self, OpCode};
+use crate::websocket::{Incoming, Violation};
 
 impl Wire {
     /// Wakes the task that drives the wire.
@@ -146,7 +146,9 @@ impl Wire {
         if let Err(violation) = result {
             self.end(worker, Some(violation.code));
             if let Some(connection) = &connection {
-                connection.handle_link_error(now, self.link.get(), violation.message);
+                let Violation { message, detail, .. } = violation;
+                let fault = Fault { text: message, number: detail };
+                connection.handle_link_error(now, self.link.get(), fault);
             }
         }
         if let Some(connection) = &connection {
