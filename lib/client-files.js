@@ -18,6 +18,9 @@ const FILES = new Set([
   "socket.io.msgpack.min.js.map",
 ]);
 
+/** Whatever else is wrong with it, the directory of this file is that of all of them. */
+const CLIENT = "socket.io-client/dist/socket.io.js";
+
 const ETAG = `"${version}"`;
 
 /** @type {Record<string, (data: Buffer, done: (error: Error | null, data: Buffer) => void) => void>} */
@@ -30,6 +33,9 @@ const COMPRESSORS = { br: brotliCompress, gzip, deflate };
  */
 const bodies = new Map();
 
+/** whether it has been told that the files can't be read */
+let told = false;
+
 /**
  * @param {string} name
  * @returns {boolean} whether it is one of the files of the client
@@ -40,10 +46,10 @@ function isClientFile(name) {
 
 /**
  * @param {string} name
- * @returns {Promise<Buffer>}
+ * @returns {Promise<Buffer>} rejected when the client is not installed, as in an application that has been bundled
  */
-function read(name) {
-  const directory = dirname(require.resolve("socket.io-client/dist/socket.io.js"));
+async function read(name) {
+  const directory = dirname(require.resolve(CLIENT));
   return new Promise((resolve, reject) => {
     readFile(join(directory, name), (error, data) => (error ? reject(error) : resolve(data)));
   });
@@ -60,7 +66,11 @@ function bodyOf(name, encoding) {
   if (body === undefined) {
     body = encoding === "" ? read(name) : bodyOf(name, "").then((data) => compress(data, encoding));
     bodies.set(key, body);
-    body.catch(() => bodies.delete(key)); // so that the next request tries again
+    body.catch((error) => {
+      bodies.delete(key); // so that the next request tries again
+      if (!told) debug("the files of the client can't be served: %s", error.message);
+      told = true;
+    });
   }
   return body;
 }
@@ -105,7 +115,10 @@ function serveClientFile(name, req, res) {
       res.writeHead(200);
       res.end(body);
     },
-    () => res.writeHead(404).end(),
+    () => {
+      for (const name of ["Cache-Control", "Content-Type", "ETag"]) res.removeHeader(name);
+      res.writeHead(404).end();
+    },
   );
 }
 

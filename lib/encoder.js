@@ -1,6 +1,7 @@
 "use strict";
 
 const debug = require("debug")("socket.io-parser");
+const { unreadableArgument } = require("./errors");
 const { PacketType } = require("./packet");
 const { hasLongString, writeLongText } = require("./long-text");
 const { trace } = require("./trace");
@@ -83,6 +84,36 @@ function deconstruct(value, attachments, fromToJSON) {
 }
 
 /**
+ * Copies the data of a packet with placeholders instead of what is binary.
+ *
+ * @param {any} data
+ * @param {any[]} attachments the list that the binary parts are appended to
+ * @returns {any}
+ * @throws {TypeError} when a Blob is among them
+ */
+function takeAttachments(data, attachments) {
+  const copy = deconstruct(data, attachments);
+  for (let num = 0; num < attachments.length; num++)
+    if (attachments[num] instanceof Blob) throw unreadableArgument(pathTo(num, copy) ?? "?");
+  return copy;
+}
+
+/**
+ * @param {number} num
+ * @param {any} copy what deconstruct() gave
+ * @returns {string | undefined} where the placeholder of that number stands; undefined when it is not in there
+ */
+function pathTo(num, copy) {
+  if (typeof copy !== "object" || copy === null) return undefined;
+  if (copy._placeholder === true && copy.num === num) return "";
+  for (const key of Object.keys(copy)) {
+    const rest = pathTo(num, copy[key]);
+    if (rest !== undefined) return (Array.isArray(copy) ? `[${key}]` : `.${key}`) + rest;
+  }
+  return undefined;
+}
+
+/**
  * @param {any} attachment
  * @returns {Uint8Array} the bytes that go on the wire
  */
@@ -154,7 +185,7 @@ function encode(type, nsp, id, data, replacer) {
   if ((type === PacketType.EVENT || type === PacketType.ACK) && hasBinary(data)) {
     /** @type {any[]} */
     const attachments = [];
-    const copy = deconstruct(data, attachments);
+    const copy = takeAttachments(data, attachments);
     const binaryType = type === PacketType.EVENT ? PacketType.BINARY_EVENT : PacketType.BINARY_ACK;
     attachments.unshift(encodeText(binaryType, nsp, id, copy, attachments.length, replacer));
     return attachments;
@@ -178,7 +209,7 @@ function encodeForWorker(type, nsp, id, data) {
   const attachments = [];
   const binary = hasBinary(data);
   if (binary) {
-    data = deconstruct(data, attachments);
+    data = takeAttachments(data, attachments);
     type = type === PacketType.EVENT ? PacketType.BINARY_EVENT : PacketType.BINARY_ACK;
   }
   const header = writeText(type, nsp, id, undefined, binary ? attachments.length : undefined);

@@ -127,7 +127,7 @@ class EngineRequests extends EngineSettings {
       return;
     }
     applyMiddlewares(this.middlewares, req, res, (error) => {
-      if (error) done(ENGINE_ERRORS.BAD_REQUEST, { name: "MIDDLEWARE_FAILURE" });
+      if (error) done(ENGINE_ERRORS.BAD_REQUEST, { name: "MIDDLEWARE_FAILURE", error });
       else this.verify(req, upgrade, done);
     });
   }

@@ -28,6 +28,7 @@ const ENGINE_ERROR_MESSAGES = Object.freeze({
 const CODES = Object.freeze({
   MISSING_PACKAGE: "SIO_ERR_MISSING_PACKAGE",
   INVALID_OPTION: "SIO_ERR_INVALID_OPTION",
+  UNREADABLE_ARGUMENT: "SIO_ERR_UNREADABLE_ARGUMENT",
 });
 
 /**
@@ -63,6 +64,17 @@ function invalidOption(what, value, fix) {
   return Object.assign(new TypeError(`${what} can't be ${String(value)}: ${fix}`), {
     code: CODES.INVALID_OPTION,
   });
+}
+
+/**
+ * A Blob or a File among the arguments of an event: its bytes can't be had at once.
+ *
+ * @param {string} path where it is, as in "[1].photo"
+ * @returns {TypeError & { code: string }}
+ */
+function unreadableArgument(path) {
+  const message = `a Blob can't be sent (it is at ${path}): give its bytes, await blob.arrayBuffer()`;
+  return Object.assign(new TypeError(message), { code: CODES.UNREADABLE_ARGUMENT });
 }
 
 /** @returns {Error} */
@@ -103,4 +115,5 @@ module.exports = {
   reservedEvent,
   timedOut,
   transportError,
+  unreadableArgument,
 };

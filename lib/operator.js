@@ -5,6 +5,9 @@ const { MESSAGES, reservedEvent, timedOut } = require("./errors");
 const { PacketType, RESERVED_EVENTS } = require("./packet");
 const { nextTick } = require("./loop");
 
+/** ms; stands for no timeout at all: adapters of a cluster set a timer of their own, and take no other word for that */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
 /**
  * @param {Set<any>} set
  * @param {any} rooms a room or an array of rooms
@@ -190,14 +193,16 @@ class BroadcastOperator {
     let servers = -1;
     let answeredServers = 0;
     let clients = 0;
-    const timer = setTimeout(() => {
+    const expire = () => {
       expired = true;
       debug("operation has timed out");
       if (packet.id !== undefined) {
         for (const socket of adapter.nsp.sockets.values()) socket.acks.delete(packet.id);
       }
       ack.call(this, timedOut(), single ? null : responses);
-    }, this.flags.timeout);
+    };
+    const { timeout } = this.flags;
+    const timer = timeout === LONGEST_TIMEOUT ? undefined : setTimeout(expire, timeout);
     const check = () => {
       if (debug.enabled) {
         const format = "responses: servers: %d / %d ; clients: %d / %d";
@@ -227,7 +232,7 @@ class BroadcastOperator {
   }
 
   /**
-   * Emits, and gives a promise of the responses.
+   * Emits, and gives a promise of the responses; without timeout(), it waits for them as long as it takes.
    *
    * @param {any[]} data
    * @returns {Promise<any>} rejected with an error that has the `responses` so far
@@ -242,7 +247,8 @@ class BroadcastOperator {
           resolve(responses);
         }
       });
-      this.emit(...data);
+      const waits = this.flags.timeout === undefined;
+      (waits ? this.timeout(LONGEST_TIMEOUT) : this).emit(...data);
     });
   }
 

@@ -65,7 +65,7 @@ class Socket extends ReceivingSocket {
   join(rooms, callback) {
     if (debug.enabled) debug("join room %s", rooms);
     const joined = this.adapter.addAll(this.id, new Set(Array.isArray(rooms) ? rooms : [rooms]));
-    if (callback) tell(callback, joined);
+    if (typeof callback === "function") tell(callback, joined); // forEach() gives an index
     return joined;
   }
 
@@ -79,7 +79,7 @@ class Socket extends ReceivingSocket {
   leave(room, callback) {
     if (debug.enabled) debug("leave room %s", room);
     const left = this.adapter.del(this.id, room);
-    if (callback) tell(callback, left);
+    if (typeof callback === "function") tell(callback, left);
     return left;
   }
 

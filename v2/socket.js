@@ -131,12 +131,12 @@ class Socket extends Base {
     const joined = /** @type {any} */ (this.rooms);
     const fresh = [rooms].flat().filter((room) => !Object.hasOwn(joined, room));
     if (fresh.length === 0) {
-      callback?.(null);
+      if (typeof callback === "function") callback(null);
       return this;
     }
     this.adapter.addAll(this.id, fresh, (/** @type {any} */ error) => {
       if (!error) for (const room of fresh) /** @type {any} */ (this.rooms)[room] = room;
-      callback?.(error || null);
+      if (typeof callback === "function") callback(error || null);
     });
     return this;
   }
@@ -149,7 +149,7 @@ class Socket extends Base {
   leave(room, callback) {
     this.adapter.del(this.id, room, (/** @type {any} */ error) => {
       if (!error) delete (/** @type {any} */ (this.rooms)[room]);
-      callback?.(error || null);
+      if (typeof callback === "function") callback(error || null);
     });
     return this;
   }

@@ -3,9 +3,10 @@
 /** What is on purpose not as upstream for programs: what each of the two does. The README says why. */
 
 const assert = require("node:assert/strict");
+const { once } = require("node:events");
 const { Server: WebSocketServer } = require("ws");
 const { scenario } = require("./harness");
-const { pollingPair, webSocketPair } = require("./raw-pairs");
+const { pollingPair, refusals, webSocketPair } = require("./raw-pairs");
 
 scenario("differs: conn.writeBuffer counts from the first look on", async (stage) => {
   const { socket } = await pollingPair(stage);
@@ -36,4 +37,71 @@ scenario("differs: wsEngine", { server: false }, async (stage) => {
   await stage.open();
   await webSocketPair(stage);
   assert.equal(made, stage.either(true, false));
+});
+
+scenario("differs: connection_error tells why a middleware failed", async (stage) => {
+  const error = new Error("no");
+  stage.io.engine.use((_req, _res, next) => next(error));
+  const seen = refusals(stage.io);
+  const { status, body } = await stage.http("GET", "/socket.io/?EIO=4&transport=polling");
+  stage.trace("client", status, body);
+  const context = { name: "MIDDLEWARE_FAILURE" };
+  assert.deepEqual(seen[0].context, stage.either(context, { ...context, error }));
+});
+
+scenario(
+  "differs: emitWithAck() of a broadcast without timeout() waits",
+  { modes: ["websocket"], trace: false },
+  async (stage) => {
+    const { io } = stage;
+    for (const [name, of] of [
+      ["/", io.to("room")],
+      ["/", io.except("nobody")],
+      ["/other", io.of("/other").local],
+    ]) {
+      const { client, socket } = await stage.pair(name);
+      socket.join("room");
+      const asked = once(client, "ask");
+      const answer = of.emitWithAck("ask");
+      answer.catch(() => {}); // before it is looked at
+      const [ack] = await asked;
+      if (stage.either(true, false)) {
+        await assert.rejects(answer, { message: "operation has timed out" });
+      } else {
+        const ready = once(socket, "ready");
+        client.emit("ready"); // much later than upstream gives up
+        await ready;
+        ack("yes");
+        assert.deepEqual(await answer, ["yes"]);
+      }
+      client.disconnect();
+      await once(socket, "disconnect");
+    }
+  },
+);
+
+scenario("differs: a Blob can't be sent", { trace: false }, async (stage) => {
+  const { raw, socket } = await webSocketPair(stage);
+  const blob = new Blob(["abc"]);
+  const tries = [
+    [() => socket.emit("a", blob), "[1]"],
+    [() => stage.io.emit("a", Buffer.alloc(1), [{ photo: blob }]), "[2][0].photo"],
+    [() => stage.io.to(socket.id).emit("a", "x".repeat(2000), { blob }), "[2].blob"],
+    [() => socket.timeout(50).emitWithAck("a", blob), "[1]"],
+  ];
+  if (stage.either(true, false)) {
+    tries[0][0]();
+    assert.match(String(await raw.next()), /^451-/);
+    assert.equal(String(await raw.next()), "4[object Blob]"); // neither its bytes nor an attachment
+    return;
+  }
+  for (const [send, path] of tries)
+    await assert.rejects(async () => send(), {
+      name: "TypeError",
+      code: "SIO_ERR_UNREADABLE_ARGUMENT",
+      message: `a Blob can't be sent (it is at ${path}): give its bytes, await blob.arrayBuffer()`,
+    });
+  socket.emit("a", await blob.arrayBuffer());
+  assert.match(await raw.next(), /^451-/);
+  assert.equal(String(await raw.next()), "abc");
 });

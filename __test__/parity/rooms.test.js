@@ -490,3 +490,31 @@ scenario(
     trace("calls", io.of("/").adapter.calls);
   },
 );
+
+scenario(
+  "rooms: join and leave as what forEach and map call",
+  { modes: DIRECT },
+  async ({ io, pair, trace }) => {
+    const { socket } = await pair();
+    const rooms = () => [...socket.rooms].filter((room) => room !== socket.id);
+    ["a", "b"].forEach(socket.join, socket);
+    trace("server", rooms());
+    ["a"].forEach(socket.leave.bind(socket));
+    trace("server", rooms());
+    await Promise.all(["c", "d"].map(socket.join, socket));
+    for (const odd of [true, "x", {}, 5, null, Symbol("s")]) socket.join("e", odd);
+    trace("server", rooms());
+    socket.rooms.forEach(socket.leave, socket);
+    trace("server", [...socket.rooms]);
+    socket.leaveAll("x", "y");
+    socket.join();
+    socket.join(null, 1);
+    socket.join([], 1);
+    trace("server", [...socket.rooms]);
+    io.to("a", 1).in("b", {}).except(["c"], 2).emit("x");
+    io.socketsJoin("f", 1);
+    io.socketsLeave("f", 1);
+    trace("server", [...socket.rooms].length);
+    await turns(); // whatever takes an index for a callback calls it in a later tick
+  },
+);
