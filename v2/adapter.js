@@ -37,11 +37,7 @@ class Adapter extends Base {
    */
   addAll(id, rooms, callback) {
     super.addAll(id, new Set(rooms));
-<<<<<<< HEAD
-    if (callback) nextTick(callback, null);
-=======
-    if (typeof callback === "function") process.nextTick(callback, null);
->>>>>>> 1cde5f4c (fix(socket): take only functions for callbacks of join and leave; survive a missing client; say why a middleware failed; refuse Blobs; wait for acknowledged broadcasts)
+    if (typeof callback === "function") nextTick(callback, null);
   }
 
   /**
@@ -51,11 +47,7 @@ class Adapter extends Base {
    */
   del(id, room, callback) {
     super.del(id, room);
-<<<<<<< HEAD
-    if (callback) nextTick(callback, null);
-=======
-    if (typeof callback === "function") process.nextTick(callback, null);
->>>>>>> 1cde5f4c (fix(socket): take only functions for callbacks of join and leave; survive a missing client; say why a middleware failed; refuse Blobs; wait for acknowledged broadcasts)
+    if (typeof callback === "function") nextTick(callback, null);
   }
 
   /**
@@ -64,11 +56,7 @@ class Adapter extends Base {
    */
   delAll(id, callback) {
     super.delAll(id);
-<<<<<<< HEAD
-    if (callback) nextTick(callback, null);
-=======
-    if (typeof callback === "function") process.nextTick(callback, null);
->>>>>>> 1cde5f4c (fix(socket): take only functions for callbacks of join and leave; survive a missing client; say why a middleware failed; refuse Blobs; wait for acknowledged broadcasts)
+    if (typeof callback === "function") nextTick(callback, null);
   }
 
   /**
@@ -103,11 +91,7 @@ class Adapter extends Base {
     /** @type {string[]} */
     const ids = [];
     this.apply({ rooms: new Set(rooms) }, ({ id }) => ids.push(id));
-<<<<<<< HEAD
-    if (callback) nextTick(callback, null, ids);
-=======
-    if (typeof callback === "function") process.nextTick(callback, null, ids);
->>>>>>> 1cde5f4c (fix(socket): take only functions for callbacks of join and leave; survive a missing client; say why a middleware failed; refuse Blobs; wait for acknowledged broadcasts)
+    if (typeof callback === "function") nextTick(callback, null, ids);
   }
 
   /**
@@ -118,12 +102,8 @@ class Adapter extends Base {
    */
   clientRooms(id, callback) {
     const rooms = this._sids.get(id);
-<<<<<<< HEAD
-    if (callback) nextTick(callback, null, rooms === undefined ? null : [...rooms]);
-=======
     if (typeof callback === "function")
-      process.nextTick(callback, null, rooms === undefined ? null : [...rooms]);
->>>>>>> 1cde5f4c (fix(socket): take only functions for callbacks of join and leave; survive a missing client; say why a middleware failed; refuse Blobs; wait for acknowledged broadcasts)
+      nextTick(callback, null, rooms === undefined ? null : [...rooms]);
   }
 
   // --- what the base class would read from `rooms` and `sids` ---
