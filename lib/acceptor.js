@@ -10,18 +10,19 @@ const { AcceptedDoor } = require("./accepted-door");
 const { AcceptedRequest } = require("./accepted-request");
 const { crossOriginLines, isConstant } = require("./cross-origin");
 const { POSIX } = require("./descriptor");
+const {
+  COUNTS_CONNECTIONS,
+  MAKES_REQUESTS,
+  hasOwnRequests,
+  hasOwnResponses,
+  upgradesByDefault,
+} = require("./node-internals");
 
 /** @typedef {import("./engine").Engine} Engine */
 
 const NEW_SOCKET = channel("net.server.socket");
 /** How long the kernel may keep a connection by which nothing comes: the least that it knows, in seconds. */
 const LONGEST_SILENCE = 1;
-/** Where an HTTP server keeps the classes of its requests and responses. */
-const [REQUEST, RESPONSE] = ["IncomingMessage", "ServerResponse"].map((name) =>
-  Object.getOwnPropertySymbols(http.createServer()).find(({ description }) => description === name),
-);
-/** What Node.js (from version 24 on) does when it is not told otherwise. */
-const { shouldUpgradeCallback } = /** @type {any} */ (http.createServer());
 
 /**
  * Takes connections from an HTTP server as they are accepted, before Node.js makes sockets of them and reads their
@@ -62,8 +63,8 @@ class Acceptor {
     const { server } = this;
     const listener = server._handle;
     // the connections of a cluster's workers come by way of the cluster
-    if (!POSIX || cluster.isWorker || Object.getPrototypeOf(server) !== http.Server.prototype)
-      return;
+    if (!POSIX || !COUNTS_CONNECTIONS || !MAKES_REQUESTS) return;
+    if (cluster.isWorker || Object.getPrototypeOf(server) !== http.Server.prototype) return;
     if (!listener || listener === this._listener || listener.constructor.name !== "TCP") return;
     const next = listener.onconnection;
     if (typeof next !== "function" || !(listener.fd >= 0)) return;
@@ -105,7 +106,7 @@ class Acceptor {
       !server.pauseOnConnect &&
       !server.keepAlive &&
       !server.maxHeadersCount &&
-      server[/** @type {symbol} */ (REQUEST)] === http.IncomingMessage
+      hasOwnRequests(server)
     );
   }
 
@@ -115,7 +116,7 @@ class Acceptor {
     return (
       engine.opts.transports.includes("websocket") &&
       server.listenerCount("upgrade") === 1 &&
-      String(server.shouldUpgradeCallback) === String(shouldUpgradeCallback)
+      upgradesByDefault(server)
     );
   }
 
@@ -124,7 +125,7 @@ class Acceptor {
     const { engine, server } = this;
     return (
       engine.opts.transports.includes("polling") &&
-      server[/** @type {symbol} */ (RESPONSE)] === http.ServerResponse &&
+      hasOwnResponses(server) &&
       engine.takeover.answersAlone(server)
     );
   }

@@ -36,6 +36,7 @@ class EngineRequests extends EngineSettings {
    */
   handleRequest(req, res) {
     if (debug.enabled) debug('handling "%s" http request "%s"', req.method, req.url);
+    this._engine.takeover.watch(req);
     req._query ??= parseQuery(req.url);
     req.res = res;
     this.admit(req, res, false, (code, context) => {

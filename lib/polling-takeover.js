@@ -9,6 +9,7 @@ const { DEFAULT_THRESHOLD } = require("./compression");
 const { crossOriginLines, isConstant } = require("./cross-origin");
 const { descriptorOf } = require("./descriptor");
 const { trackListener } = require("./http-listeners");
+const { COUNTS_CONNECTIONS, isQuiet, watchForNext } = require("./node-internals");
 const { TakenConnection } = require("./taken-connection");
 const { nextTick } = require("./loop");
 
@@ -58,9 +59,18 @@ class PollingTakeover {
   }
 
   /**
-   * Looks at a request that is about to be answered: maybe its connection can be moved then.
+   * To be called while Node.js hands out a request: what comes behind it is noticed from now on.
    *
    * @param {any} req
+   */
+  watch(req) {
+    if (this._paths.has(req.socket?.server)) watchForNext(req.socket);
+  }
+
+  /**
+   * Looks at a request that is about to be answered: maybe its connection can be moved then.
+   *
+   * @param {any} req one that was watched
    * @param {any} res
    * @param {string} sid its session
    */
@@ -79,7 +89,9 @@ class PollingTakeover {
    */
   isPossible(server, req, res) {
     return (
+      COUNTS_CONNECTIONS &&
       req.socket._server === server && // accepted by it, and not replayed into it
+      req.socket._httpMessage === res &&
       res.shouldKeepAlive &&
       res.sendDate &&
       req.httpVersionMinor === 1 &&
@@ -119,7 +131,7 @@ class PollingTakeover {
   take(server, req, sid) {
     const { socket } = req;
     const { engine } = this;
-    if (!isQuiet(socket) || engine.clients[sid]?.transportName !== "polling") return;
+    if (!isQuiet(req) || engine.clients[sid]?.transportName !== "polling") return;
     const descriptor = descriptorOf(socket);
     if (descriptor < 0 || engine.isClosed() || !server.listening) return;
     const taken = new TakenConnection(this, server);
@@ -200,24 +212,6 @@ class PollingTakeover {
       compressFrom: compressFrom(httpCompression),
     };
   }
-}
-
-/**
- * @param {any} socket
- * @returns {boolean} whether nothing is going on: all is written, and nothing of a next request has come
- */
-function isQuiet(socket) {
-  const { parser } = socket;
-  return (
-    !socket.destroyed &&
-    socket.readable &&
-    !socket.isPaused() &&
-    !socket._httpMessage &&
-    socket.readableLength === 0 &&
-    socket._handle?.writeQueueSize === 0 &&
-    // the age of the request that is being parsed; 0 when there is none
-    parser?.duration?.() === 0
-  );
 }
 
 /** @param {object} option `httpCompression` */
