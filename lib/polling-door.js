@@ -172,6 +172,8 @@ class PollingDoor {
     if (kind === Record.DROP) {
       debug("request overlap");
       this.req.destroy();
+      // that does not end the connection of a request which has been read to its end meanwhile; one of HTTP/2 has others on it
+      if (this.req.httpVersionMajor === 1) this.req.socket?.destroy();
     } else if (kind === Record.REFUSED) {
       this.engine.refuse(this.req, first, { sid: this.sid });
       abortRequest(this.res, first);
