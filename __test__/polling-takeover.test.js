@@ -465,3 +465,78 @@ test("no descriptor is left behind", { skip: process.platform !== "linux" }, asy
   }
   await eventually(() => sockets() <= before, "the descriptors of before");
 });
+
+for (const witness of ["a listener for connections", "an application's request"]) {
+  test(`a socket that a program has seen lives as long as its connection (${witness})`, async (t) => {
+    const server = await serve(t, ours, {}, (req, res) => {
+      sockets.push(req.socket);
+      res.end("app");
+    });
+    const sockets = [];
+    const isListener = witness.startsWith("a listener");
+    if (isListener) server.httpServer.on("connection", (socket) => sockets.push(socket));
+    const ask = await server.dial();
+    const tell = await server.dial();
+    if (!isListener) assert.equal((await ask.ask("/app")).body, "app");
+    const [{ body }] = await Promise.all([ask.ask(POLLING), until(server.io.engine, "connection")]);
+    const url = `${POLLING}&sid=${JSON.parse(body.slice(1)).sid}`;
+    const connection = until(server.io, "connection");
+    await tell.ask(url, { body: "40" });
+    const [socket] = await connection;
+    await server.taken(2);
+    assert.match((await ask.ask(url)).body, /^40/);
+    const [seen] = sockets;
+    assert.deepEqual([seen.destroyed, seen.readyState, seen.timeout], [false, "open", 0]);
+    assert.equal(socket.request.socket, seen);
+
+    // a request waits: close() must not end its connection, destroy() must
+    const waiting = ask.ask(url);
+    await eventually(() => server.io.engine.isPolled(socket.conn.id), "a waiting request");
+    const closing = new Promise((resolve) => server.httpServer.close(resolve));
+    await eventually(() => server.io.engine.takeover.size === 1, "the idle connection to go");
+    assert.equal(seen.destroyed, false);
+    const gone = [until(socket, "disconnect"), until(seen, "close")];
+    seen.destroy();
+    const [[reason]] = await Promise.all(gone);
+    assert.match(reason, /transport error|forced close/);
+    assert.equal((await waiting).head, "");
+    await within(closing, "close()");
+  });
+}
+
+test("a connection that is given back is another one to who has seen its socket", async (t) => {
+  const server = await serve(t, ours, {}, (req, res) => res.end("app"));
+  const seen = [];
+  server.httpServer.on("connection", (socket) => seen.push(socket));
+  const ask = await server.dial();
+  await ask.ask(POLLING);
+  await server.taken(1);
+  assert.equal(seen.length, 1);
+  const end = until(seen[0], "close");
+  assert.equal((await ask.ask("/app")).body, "app");
+  await end;
+  assert.equal(seen.length, 2);
+  assert.equal(seen[1].destroyed, false);
+  const number = await new Promise((resolve) =>
+    server.httpServer.getConnections((_error, count) => resolve(count)),
+  );
+  assert.equal(number, 1);
+});
+
+test("a program finds the connection that a worker has meanwhile", async (t) => {
+  const server = await serve(t, ours);
+  const opened = until(server.io.engine, "connection");
+  const { ask, socket } = await join(server);
+  await opened;
+  const connection = socket.request.socket;
+  const { destroyed, readyState, localAddress, remoteAddress } = connection;
+  assert.deepEqual(
+    { destroyed, readyState, localAddress, remoteAddress },
+    { destroyed: false, readyState: "open", localAddress: "127.0.0.1", remoteAddress: "127.0.0.1" },
+  );
+  assert.equal(connection.remotePort, ask.socket.localPort);
+  const end = until(ask.socket, "close");
+  connection.destroy();
+  await end;
+  await server.taken(1);
+});

@@ -41,7 +41,7 @@ class AcceptedDoor extends WebSocketDoor {
     }
     if (!taken) return;
     server._connections++;
-    this.counter = server;
+    this.server = server;
     this.bridge.wakeSoon();
   }
 }

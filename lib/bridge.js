@@ -49,6 +49,7 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @property {(token: number, chunk: Buffer) => void} bridgeData
  * @property {(token: number, bytes: number) => void} bridgeWritten
  * @property {(token: number) => void} bridgeEnd
+ * @property {(tokens: number[]) => void} endWires
  * @property {(maxBytes: number, first: number) => number} openRecovery
  * @property {(log: number) => void} closeRecovery
  * @property {(log: number, pid: string, sid: string, rooms: readonly number[], size: number, now: number) => { key: number, forgotten: number[] } | null} persistSession
@@ -69,7 +70,11 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @property {(kind: number, argument: any, more: any) => void} onrecord called in a tick of its own
  */
 
-/** @typedef {{ address: string, port: number }} Peer where a connection comes from, as a worker has read it */
+/**
+ * Where a connection comes from and where it has come to, as a worker has read it.
+ *
+ * @typedef {{ address: string, port: number, localAddress: string, localPort: number }} Peer
+ */
 
 /**
  * What the bridge asks of an engine.
@@ -144,6 +149,9 @@ class Bridge {
     this.alive = 0;
     /** connections given to the workers, of which those have not been told */
     this.untold = 0;
+    /** @type {number[]} connections that the workers are to end */
+    this.ending = [];
+    this.endWires = this.endWires.bind(this);
     this.wake = this.wake.bind(this);
     /** @type {NodeJS.Timeout | undefined} keeps the process; there is one while a server is open */
     this.timer = undefined;
@@ -221,6 +229,23 @@ class Bridge {
   wake() {
     this.untold = 0;
     this.native.wake();
+  }
+
+  /**
+   * Has a worker end a connection, as if its peer had; with those that are asked for in the same tick.
+   *
+   * @param {number} token
+   */
+  endWire(token) {
+    if (this.ending.push(token) === 1) nextTick(this.endWires);
+  }
+
+  /** @private */
+  endWires() {
+    const tokens = this.ending;
+    this.ending = [];
+    this.ops.flush(); // what has been sent before leaves first
+    this.native.endWires(tokens);
   }
 
   /**
@@ -356,14 +381,17 @@ class Bridge {
     }
   }
 
-  /** @param {any[]} record [kind, handle, server, sid, form, token, address?, port?] */
+  /** @param {any[]} record [kind, handle, server, sid, form, token, address?, port?, localAddress?, localPort?] */
   open(record) {
     const handle = record[1];
     this.retain();
     const table = this.tables[handle & (TABLES - 1)];
     const slot = handle >>> 4;
     while (table.length <= slot) table.push(undefined); // keeps the array dense
-    const peer = record.length > 6 ? { address: record[6], port: record[7] } : undefined;
+    const peer =
+      record.length > 6
+        ? { address: record[6], port: record[7], localAddress: record[8], localPort: record[9] }
+        : undefined;
     const owner = this.owners.get(record[2]);
     const session = owner?.onopen(handle, record[3], record[4], record[5], peer);
     if (session === undefined) {

@@ -164,6 +164,16 @@ class Conn extends WatchedEmitter {
   }
 
   /**
+   * A worker gets the connection of a socket that nobody has been given.
+   *
+   * @param {any} socket
+   * @param {import("./worker-socket").Door} door
+   */
+  handleMove(socket, door) {
+    if (this._origin instanceof RequestInfo) this._origin.handleMove(socket, door);
+  }
+
+  /**
    * Makes the request a property of this object, which a program may delete.
    *
    * @param {any} [req]

@@ -62,8 +62,8 @@ class EngineSessions extends EngineRequests {
     const seen = this._engine.isSeen();
     const origin = req
       ? seen && !(req instanceof AcceptedRequest)
-        ? new KeptRequest(req, peer)
-        : new RequestInfo(req, peer)
+        ? new KeptRequest(req, door, peer)
+        : new RequestInfo(req, door, peer)
       : NO_ORIGIN;
     /** @type {import("./verify").Known} */
     let form = FORMS[index];

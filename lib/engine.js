@@ -5,7 +5,9 @@ const { Acceptor } = require("./acceptor");
 const { EngineSessions } = require("./engine-sessions");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES } = require("./errors");
 const { generateId } = require("./ids");
+const { hasOwnRequests } = require("./node-internals");
 const { WebTransportDoor, receiveSession } = require("./webtransport");
+const { show, watchSockets } = require("./worker-socket");
 
 const DESTROY_UPGRADE_TIMEOUT = 1000; // ms
 
@@ -49,9 +51,13 @@ class Engine extends EngineSessions {
       if (isOurs(req)) {
         if (debug.enabled) debug('intercepting request for path "%s"', path);
         this.handleRequest(req, res);
-      } else for (const listener of listeners) listener.call(server, req, res);
+      } else {
+        show(req.socket);
+        for (const listener of listeners) listener.call(server, req, res);
+      }
     });
     this.httpServer = server;
+    watchSockets(server);
     this.takeover.attach(server, path);
     this.acceptor = acceptor;
     if (!this.opts.transports.includes("websocket")) return;
@@ -114,7 +120,9 @@ class Engine extends EngineSessions {
       this.listenerCount("initial_headers") > 0 ||
       this.listenerCount("headers") > 0 ||
       (httpServer !== undefined &&
-        (httpServer.listenerCount("upgrade") > 1 || httpServer.listenerCount("request") > 1))
+        (httpServer.listenerCount("upgrade") > 1 ||
+          httpServer.listenerCount("request") > 1 ||
+          !hasOwnRequests(httpServer)))
     );
   }
 

@@ -11,6 +11,7 @@ const { descriptorOf } = require("./descriptor");
 const { trackListener } = require("./http-listeners");
 const { COUNTS_CONNECTIONS, isQuiet, watchForNext } = require("./node-internals");
 const { TakenConnection } = require("./taken-connection");
+const { isShown } = require("./worker-socket");
 const { nextTick } = require("./loop");
 
 /** @typedef {import("./engine").Engine} Engine */
@@ -152,7 +153,11 @@ class PollingTakeover {
     if (!done) taken.end();
     else {
       taken.bridge.wakeSoon();
-      socket.destroy();
+      if (engine.isSeen() || isShown(socket, server)) taken.keep(socket);
+      else {
+        engine.clients[sid].handleMove(socket, taken);
+        socket.destroy();
+      }
     }
   }
 

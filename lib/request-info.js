@@ -1,13 +1,20 @@
 "use strict";
 
 const { IncomingMessage } = require("node:http");
+const { makeSocket, show } = require("./worker-socket");
+
+/** @typedef {import("./bridge").Peer} Peer */
+/** @typedef {import("./worker-socket").Door} Door */
 
 /** One string for all requests, instead of the one that the parser makes for each. */
 const USUAL_VERSION = "1.1";
 const LONGEST_KEPT = 256; // characters of a text that is kept for the next request
 
 /** What was read last: requests that open a WebSocket are all alike, and so can share it. */
-const last = { search: "", query: {}, url: "" };
+const last = { search: "", query: {}, url: "", address: "" };
+
+/** In place of that of a connection that has ended, and of which nothing is left. */
+const NO_BRIDGE = { doors: new Map() };
 
 /**
  * Reads the query of a request's URL.
@@ -40,6 +47,15 @@ function sharedUrl(url) {
 }
 
 /**
+ * @param {string} address one on this side: most connections come to the same
+ * @returns {string} the same text; the same string, if the request before this one had it
+ */
+function sharedAddress(address) {
+  if (address !== last.address) last.address = address;
+  return last.address;
+}
+
+/**
  * What a handshake shows of a request.
  *
  * @typedef {object} RequestParts
@@ -56,9 +72,10 @@ function sharedUrl(url) {
 class RequestInfo {
   /**
    * @param {any} req an IncomingMessage, with `_query`, or an AcceptedRequest
-   * @param {import("./bridge").Peer} [peer] known when the socket was taken over: then Node's does not know it any more
+   * @param {any} door by which it came
+   * @param {Peer} [peer] known when the socket was taken over: then Node's does not know it any more
    */
-  constructor(req, peer) {
+  constructor(req, door, peer) {
     const { socket } = req;
     /** @type {string} */
     this.method = req.method;
@@ -73,6 +90,20 @@ class RequestInfo {
     /** @type {number | undefined} */
     this.remotePort = peer ? peer.port : socket.remotePort;
     this.encrypted = !!socket.encrypted;
+    this.upgrade = door.kind !== "polling";
+    /** @private @type {string} the addresses on this side; known when a worker has the connection */
+    this._localAddress = peer ? sharedAddress(peer.localAddress) : "";
+    /** @private */
+    this._localPort = peer ? peer.localPort : 0;
+    /**
+     * What has the connection: Node's socket, which is not kept for this when the connection has ended (unless it is
+     * encrypted: then it knows more than can be told without it), or the door that leads to a worker.
+     *
+     * @private @type {any}
+     */
+    this._carrier = socket;
+    if (req.raw !== undefined || door.kind === "takeover") this._carrier = door;
+    else if (!this.encrypted && door.kind === "polling") this._carrier = new WeakRef(socket);
     /** @type {Record<string, any> | undefined} made at the first look, as is the next one */
     this.headers = undefined;
     /** @type {Record<string, any> | undefined} */
@@ -87,7 +118,7 @@ class RequestInfo {
   parts() {
     const { url, encrypted } = this;
     if (this.headers === undefined) {
-      const req = this.rebuild();
+      const req = this.build();
       this.headers = /** @type {Record<string, any>} */ (req.headers);
       this.query = /** @type {Record<string, any>} */ (req._query);
     }
@@ -95,23 +126,51 @@ class RequestInfo {
   }
 
   /**
-   * Builds the request again.
+   * A worker gets the connection of a socket that nobody has been given.
    *
-   * @returns {any} an IncomingMessage whose socket answers remoteAddress, remotePort and encrypted
+   * @param {any} socket
+   * @param {Door} door
+   */
+  handleMove(socket, door) {
+    if (!(this._carrier instanceof WeakRef) || this._carrier.deref() !== socket) return;
+    this._localAddress = sharedAddress(socket.localAddress ?? "");
+    this._localPort = socket.localPort;
+    this._carrier = door;
+  }
+
+  /**
+   * @returns {any} the socket of the connection, for a program
+   * @private
+   */
+  socket() {
+    let carrier = this._carrier;
+    if (carrier instanceof WeakRef) carrier = carrier.deref() ?? { bridge: NO_BRIDGE };
+    if (carrier.bridge === undefined) return carrier;
+    if (carrier.kept !== undefined) return carrier.kept;
+    return makeSocket(carrier, {
+      address: this.remoteAddress ?? "",
+      port: this.remotePort ?? 0,
+      localAddress: this._localAddress,
+      localPort: this._localPort,
+    });
+  }
+
+  /**
+   * Builds the request again, for a program.
+   *
+   * @returns {any} an IncomingMessage
    */
   rebuild() {
-    const req = /** @type {any} */ (
-      new IncomingMessage(
-        /** @type {any} */ ({
-          remoteAddress: this.remoteAddress,
-          remotePort: this.remotePort,
-          encrypted: this.encrypted,
-          readable: false,
-          writable: false,
-          destroyed: true,
-        }),
-      )
-    );
+    if (this._carrier instanceof WeakRef) show(this._carrier.deref());
+    return this.build();
+  }
+
+  /**
+   * @returns {any} an IncomingMessage
+   * @private
+   */
+  build() {
+    const req = /** @type {any} */ (new IncomingMessage(/** @type {any} */ (undefined)));
     const [major, minor] = this.httpVersion.split(".");
     req.httpVersionMajor = Number(major);
     req.httpVersionMinor = Number(minor);
@@ -121,9 +180,37 @@ class RequestInfo {
     const rawHeaders = this.raw === "" ? [] : this.raw.split("\n");
     req._addHeaderLines(rawHeaders, rawHeaders.length); // as Node's parser does; `headers` is made from it on demand
     req.complete = true;
+    req.upgrade = this.upgrade;
+    if (!this.upgrade) {
+      // it has been answered, and ended
+      req.destroy();
+      req.aborted = false;
+      req.res = null;
+    }
+    this.lendSocket(req);
     if (this.headers !== undefined) req.headers = this.headers;
     req._query = this.query ?? parseQuery(this.url);
     return req;
+  }
+
+  /**
+   * Gives a request its socket at the first look: most programs look at headers.
+   *
+   * @param {any} req
+   * @private
+   */
+  lendSocket(req) {
+    /** @type {any} */
+    let socket;
+    const property = {
+      get: () => (socket ??= this.socket()),
+      set: (/** @type {any} */ other) => {
+        socket = other;
+      },
+      enumerable: true,
+      configurable: true,
+    };
+    Object.defineProperties(req, { socket: property, client: property });
   }
 }
 
@@ -131,18 +218,19 @@ class RequestInfo {
 class KeptRequest {
   /**
    * @param {any} req an IncomingMessage
-   * @param {import("./bridge").Peer} [peer] known when the socket was taken over
+   * @param {any} door by which it came
+   * @param {Peer} [peer] known when the socket was taken over
    */
-  constructor(req, peer) {
+  constructor(req, door, peer) {
     this.req = req;
-    const { socket } = req;
-    if (peer !== undefined && socket._peername === undefined) {
-      // where Node keeps it: so that the socket goes on answering remoteAddress and the like
-      const family = peer.address.includes(":") ? "IPv6" : "IPv4";
-      socket._peername = { address: peer.address, family, port: peer.port };
+    // nobody had seen it when it was taken over
+    if (peer !== undefined && door.kept === undefined) {
+      req.socket = makeSocket(door, peer);
+      req.client = req.socket;
     }
+    show(req.socket);
     /** @type {string | undefined} */
-    this.remoteAddress = socket.remoteAddress;
+    this.remoteAddress = req.socket.remoteAddress;
   }
 
   /** @returns {any} */

@@ -3,6 +3,7 @@
 const net = require("node:net");
 const debug = require("debug")("engine:polling");
 const { Record } = require("./bridge");
+const { endSocket, keepSocket } = require("./worker-socket");
 
 /** @typedef {import("./polling-takeover").PollingTakeover} PollingTakeover */
 
@@ -28,10 +29,22 @@ class TakenConnection {
     const bridge = takeover.engine.bridge();
     this.bridge = bridge;
     this.token = bridge.addDoor(this);
+    /** @type {any} the socket that programs may have; it takes itself off the server's count */
+    this.kept = undefined;
     bridge.retain();
     takeover.engine.hold();
     takeover.size++;
     server._connections++; // a socket that Node.js has made takes one off when it is destroyed
+  }
+
+  /**
+   * A program has the socket of the connection, or may have it.
+   *
+   * @param {any} socket
+   */
+  keep(socket) {
+    this.server._connections--;
+    keepSocket(socket, this);
   }
 
   /**
@@ -48,8 +61,12 @@ class TakenConnection {
   /** The connection is closed. */
   end() {
     this.forget();
-    this.server._connections--;
-    this.server._emitCloseIfDrained();
+    if (this.kept !== undefined) {
+      endSocket(this.kept);
+    } else {
+      this.server._connections--;
+      this.server._emitCloseIfDrained();
+    }
   }
 
   /** @private */
@@ -91,6 +108,11 @@ class TakenConnection {
     if (server.keepAlive) socket.setKeepAlive(true, server.keepAliveInitialDelay);
     socket.setNoDelay(true);
     this.forget();
+    if (this.kept !== undefined) {
+      // to who has it, one connection has ended and another one has come
+      server._connections++;
+      endSocket(this.kept);
+    }
     server.emit("connection", socket);
     socket.emit("data", bytes);
   }

@@ -3,6 +3,7 @@
 const debug = require("debug")("engine:ws");
 const { BridgeDoor, kindOf } = require("./bridge-door");
 const { descriptorOf } = require("./descriptor");
+const { endSocket, isShown, keepSocket } = require("./worker-socket");
 
 /** @typedef {import("./engine").Engine} Engine */
 
@@ -21,7 +22,7 @@ function collect(socket, head) {
 }
 
 /**
- * Closes Node's half of a connection that has been taken over.
+ * Closes Node's half of a connection that has been taken over, and that nobody else has seen.
  *
  * Only the handle is closed: most of what destroy() costs is told to listeners, and there are none.
  *
@@ -49,8 +50,10 @@ class WebSocketDoor extends BridgeDoor {
     this.req = req;
     /** @type {any} */
     this.socket = socket;
-    /** @type {any} the net.Server that must go on counting the connection */
-    this.counter = undefined;
+    /** @type {any} the net.Server that goes on counting the connection */
+    this.server = undefined;
+    /** @type {any} the socket that programs may have; it takes itself off the server's count */
+    this.kept = undefined;
   }
 
   /**
@@ -82,9 +85,6 @@ class WebSocketDoor extends BridgeDoor {
   takeOver(descriptor, sid, isNew, head, answer, dialect) {
     const { socket } = this;
     this.kind = "takeover";
-    const seen = this.engine.isSeen();
-    // asked for now, it is remembered when the handle is gone; the peer's address comes from the worker
-    if (seen) void socket.localAddress;
     let taken = false;
     try {
       taken = this.bridge.native.adopt(
@@ -101,17 +101,11 @@ class WebSocketDoor extends BridgeDoor {
     }
     this.socket = undefined;
     const server = socket._server;
-    if (taken && server && typeof server._connections === "number") {
-      this.counter = server;
-      if (!seen && server.listenerCount("connection") <= 1) {
-        closeHandle(socket); // it stays counted
-      } else {
-        server._connections++; // destroy() takes one off
-        socket.destroy();
-      }
-    } else {
-      socket.destroy();
-    }
+    const counted = server && typeof server._connections === "number";
+    if (counted) this.server = server;
+    if (!taken) socket.destroy();
+    else if (!counted || this.engine.isSeen() || isShown(socket, server)) keepSocket(socket, this);
+    else closeHandle(socket); // it stays counted
     if (taken) this.bridge.wakeSoon();
     else this.close();
   }
@@ -166,10 +160,12 @@ class WebSocketDoor extends BridgeDoor {
     if (cut) this.socket?.destroy();
     else this.socket?.end();
     this.socket = undefined;
-    const { counter } = this;
-    if (counter !== undefined) {
-      counter._connections--;
-      counter._emitCloseIfDrained();
+    const { kept, server } = this;
+    if (kept !== undefined) {
+      endSocket(kept);
+    } else if (server !== undefined) {
+      server._connections--;
+      server._emitCloseIfDrained();
     }
   }
 }

@@ -81,6 +81,8 @@ export declare class Bridge {
   bridgeOpen(server: number, token: number, sid: string, kind: number, answer: string, head?: Buffer | undefined | null): boolean
   /** Tells the workers of the connections that they have been given. */
   wake(): void
+  /** Ends connections that workers have, as if their peers had: those with these tokens. */
+  endWires(tokens: Array<number>): void
   /** Bytes from the peer of a bridged stream. */
   bridgeData(token: number, chunk: Buffer): void
   /** So many bytes of a bridged stream have been written. */

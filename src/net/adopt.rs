@@ -85,14 +85,24 @@ pub fn peek(_fd: i32, _buffer: &mut [u8]) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Makes a stream fit for a worker: non-blocking, without Nagle's delay. Gives the peer's address
-/// too, none when it has gone already.
+/// The addresses of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// Where it comes from.
+    pub peer: SocketAddr,
+    /// Where it has come to.
+    pub local: SocketAddr,
+}
+
+/// Makes a stream fit for a worker: non-blocking, without Nagle's delay. Gives its addresses too,
+/// none when the peer has gone already.
 ///
 /// # Errors
 /// When the operating system refuses, which leaves the stream useless.
-pub fn prepare(stream: &TcpStream) -> io::Result<Option<SocketAddr>> {
+pub fn prepare(stream: &TcpStream) -> io::Result<Option<Ends>> {
     stream.set_nonblocking(true)?;
     // Not every stream socket knows the option (a Unix socket does not), and none needs it.
     let _unsupported = stream.set_nodelay(true);
-    Ok(stream.peer_addr().ok())
+    let ends = stream.peer_addr().and_then(|peer| Ok(Ends { peer, local: stream.local_addr()? }));
+    Ok(ends.ok())
 }

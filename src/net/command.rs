@@ -4,6 +4,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rustc_hash::FxHashSet;
 
 use super::polling_profile::Profile;
 use super::server::Server;
@@ -117,6 +118,8 @@ pub enum Command {
     },
     /// JavaScript closes the connections of an HTTP server.
     ClosePolling(ClosePolling),
+    /// JavaScript ends connections whose sockets it has shown to the program.
+    EndWires(Arc<EndWires>),
     /// Something happened to a bridged stream.
     Bridge {
         /// The environment and its name for the stream.
@@ -155,6 +158,7 @@ impl Command {
             | Self::Poll { .. }
             | Self::Answer { .. }
             | Self::ClosePolling(_)
+            | Self::EndWires(_)
             | Self::Bridge { .. }
             | Self::Resume
             | Self::DropEnvironment(_)
@@ -268,6 +272,15 @@ pub struct ClosePolling {
     pub busy: bool,
     /// …or those as soon as they have answered.
     pub later: bool,
+}
+
+/// Which connections are to end, as if their peers had ended them.
+#[derive(Debug)]
+pub struct EndWires {
+    /// Of this environment…
+    pub environment: u32,
+    /// …those with these names there.
+    pub tokens: FxHashSet<u32>,
 }
 
 /// What happened to a bridged stream.

@@ -11,10 +11,10 @@ mod responding;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::adopt::Ends;
 use super::clock;
 use super::context::{Buffered, Context, Port as _};
 use super::record::{Kind, Record};
@@ -111,7 +111,7 @@ impl Connection {
         session: Session,
         main: Option<Rc<Wire>>,
         token: u32,
-        peer: Option<SocketAddr>,
+        ends: Option<Ends>,
     ) -> Rc<Self> {
         let join_deadline = clock::now() + server.connect_timeout;
         let connection = Self {
@@ -142,8 +142,10 @@ impl Connection {
                 + 2 * u32::from(state.session.protocol() == Protocol::V3);
             record.kind(Kind::Opened).number(handle.raw()).number(connection.server.id);
             record.string(state.session.sid().as_str()).number(transport).number(token);
-            if let Some(peer) = peer {
-                record.string(&peer.ip().to_string()).number(u32::from(peer.port()));
+            if let Some(Ends { peer, local }) = ends {
+                for end in [peer, local] {
+                    record.string(&end.ip().to_string()).number(u32::from(end.port()));
+                }
             }
         });
         drop(state);
@@ -162,6 +164,12 @@ impl Connection {
     }
 
     // --- carrying out --------------------------------------------------------------------------
+
+    /// Its wires, in no order.
+    pub fn wires(&self) -> impl Iterator<Item = Rc<Wire>> {
+        let state = self.state.borrow();
+        [state.main.clone(), state.probe.clone()].into_iter().flatten()
+    }
 
     fn wire(&self, link: Link) -> Option<Rc<Wire>> {
         let state = self.state.borrow();

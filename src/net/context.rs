@@ -38,6 +38,10 @@ pub trait Port {
     fn is_gone(&self) -> bool;
     /// Id of the environment that it belongs to.
     fn environment_id(&self) -> u32;
+    /// JavaScript's name for it.
+    fn token(&self) -> u32;
+    /// Ends, as if the peer had ended the stream.
+    fn end(self: Rc<Self>, worker: &Context);
 }
 
 /// A connection that holds messages back, as the list sees it.
@@ -288,13 +292,14 @@ impl Context {
         self.gone_bridges.borrow_mut().pop()
     }
 
+    /// The wires that wait for the end of the closing handshake.
+    pub fn closing(&self) -> Vec<Rc<dyn Port>> {
+        self.closing.borrow().iter().map(|(_, port)| Rc::clone(port)).collect()
+    }
+
     /// Drops the closing wires of the environments that `doomed` names.
     pub fn drop_ports(&self, doomed: impl Fn(u32) -> bool) {
-        let closing: Vec<_> = {
-            let closing = self.closing.borrow();
-            closing.iter().map(|(_, port)| Rc::clone(port)).collect()
-        };
-        for port in closing.iter().filter(|port| doomed(port.environment_id())) {
+        for port in self.closing().iter().filter(|port| doomed(port.environment_id())) {
             port.finish(self);
         }
         for requester in self.requesters.all() {

@@ -297,4 +297,12 @@ impl Port for PollingWire {
     fn environment_id(&self) -> u32 {
         self.server.environment.id
     }
+
+    fn token(&self) -> u32 {
+        self.token
+    }
+
+    fn end(self: Rc<Self>, worker: &Context) {
+        self.handle_end(worker);
+    }
 }

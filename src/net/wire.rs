@@ -308,6 +308,14 @@ impl Port for Wire {
     fn environment_id(&self) -> u32 {
         self.environment.id
     }
+
+    fn token(&self) -> u32 {
+        self.token
+    }
+
+    fn end(self: Rc<Self>, worker: &Context) {
+        self.handle_end(worker);
+    }
 }
 
 #[cfg(test)]

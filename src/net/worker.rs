@@ -1,12 +1,12 @@
 //! One thread of the data plane.
 
+mod ending;
 mod polling;
 
 use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::yield_now;
 
-use super::adopt::prepare;
+use super::adopt::{Ends, prepare};
 use super::alarm::Alarm;
 use super::clock;
 use super::command::{Adopt, AdoptedStream, BridgeEvent, BridgeKey, Command, PollEvent, Purpose};
@@ -259,6 +259,7 @@ impl Worker {
                 }
             }
             Command::ClosePolling(close) => self.close_polling(close),
+            Command::EndWires(end) => self.end_wires(&end),
             Command::Poll { slot, request, event } => {
                 if let Some(connection) = self.connection(slot) {
                     self.guard(Some(&connection), || {
@@ -279,7 +280,7 @@ impl Worker {
         session: Session,
         main: Option<&Rc<Wire>>,
         token: u32,
-        peer: Option<SocketAddr>,
+        ends: Option<Ends>,
     ) -> Rc<Connection> {
         let mut connections = self.connections.borrow_mut();
         self.context.turn.add(&server.environment);
@@ -292,7 +293,7 @@ impl Worker {
         server.sessions.insert(session.sid().clone(), known);
         let main_wire = main.map(Rc::clone);
         let connection =
-            Connection::open(handle, server, for_connection, session, main_wire, token, peer);
+            Connection::open(handle, server, for_connection, session, main_wire, token, ends);
         if let Some(wire) = main {
             wire.bind(Rc::<Connection>::clone(&connection), Link::Main);
         }
@@ -308,11 +309,11 @@ impl Worker {
             // Registration fails when the limit of the event queue is reached: the wire is then
             // closed before it was open.
             AdoptedStream::Tcp(stream) => prepare(&stream)
-                .and_then(|peer| Ok((Some(TcpStream::from_std(stream)?), peer)))
+                .and_then(|ends| Ok((Some(TcpStream::from_std(stream)?), ends)))
                 .ok(),
             AdoptedStream::Bridge => Some((None, None)),
         };
-        let Some((tcp, peer)) = tcp else {
+        let Some((tcp, ends)) = tcp else {
             environment.inbox.push(self.context.index, |record| {
                 record.kind(super::record::Kind::WireClosed).number(token);
             });
@@ -329,7 +330,7 @@ impl Worker {
                 let engine = Arc::clone(&server.engine);
                 let now = clock::now();
                 let session = Session::open(engine, sid, dialect, Transport::WebSocket, now);
-                let connection = self.open(server, session, Some(&wire), token, peer);
+                let connection = self.open(server, session, Some(&wire), token, ends);
                 connection.settle(&self.context);
             }
             Purpose::Upgrade(slot) => {

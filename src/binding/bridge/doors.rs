@@ -1,6 +1,8 @@
 //! How WebSocket connections come in: the handshake, take-over, and the byte bridge.
 #![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
 
+use std::sync::Arc;
+
 use napi::Result;
 use napi::bindgen_prelude::{Buffer, BufferSlice};
 use napi_derive::napi;
@@ -10,7 +12,9 @@ use crate::binding::error::BorderError;
 use crate::binding::options::DeflateAnswer;
 use crate::id::Sid;
 use crate::net::adopt::duplicate;
-use crate::net::command::{Adopt, AdoptedStream, BridgeEvent, Command, Purpose, UpgradeResponse};
+use crate::net::command::{
+    Adopt, AdoptedStream, BridgeEvent, Command, EndWires, Purpose, UpgradeResponse,
+};
 use crate::websocket::extension::{self, Agreement};
 use crate::websocket::handshake;
 
@@ -138,6 +142,17 @@ impl Bridge {
             for worker in (0..runtime.workers()).filter(|worker| untold & (1 << worker) != 0) {
                 runtime.mailbox(worker).notify.notify_one();
             }
+        }
+    }
+
+    /// Ends connections that workers have, as if their peers had: those with these tokens.
+    #[napi]
+    pub fn end_wires(&self, tokens: Vec<u32>) {
+        let Some(runtime) = self.shared.runtime() else { return };
+        let tokens = tokens.into_iter().collect();
+        let end = Arc::new(EndWires { environment: self.environment.id, tokens });
+        for worker in 0..runtime.workers() {
+            runtime.mailbox(worker).post_command(Command::EndWires(Arc::clone(&end)));
         }
     }
 

@@ -22,8 +22,8 @@ impl Worker {
     pub(super) fn adopt_polling(self: &Rc<Self>, adopt: AdoptPolling) {
         let AdoptPolling { server, token, listener, profile, recalls, stream, opening } = adopt;
         self.context.turn.add(&server.environment);
-        let tcp = prepare(&stream).and_then(|peer| Ok((TcpStream::from_std(stream)?, peer)));
-        let Ok((tcp, peer)) = tcp else {
+        let tcp = prepare(&stream).and_then(|ends| Ok((TcpStream::from_std(stream)?, ends)));
+        let Ok((tcp, ends)) = tcp else {
             server.environment.inbox.push(self.context.index, |record| {
                 record.kind(Kind::WireClosed).number(token);
             });
@@ -36,7 +36,7 @@ impl Worker {
             let engine = Arc::clone(&server.engine);
             let dialect = Dialect::from(Protocol::V4);
             let session = Session::open(engine, sid, dialect, Transport::Polling, clock::now());
-            let connection = self.open(server, session, None, token, peer);
+            let connection = self.open(server, session, None, token, ends);
             wire.handle_opening(&self.context, &**self, connection.handle, &request);
         }
         let worker = Rc::clone(self);

@@ -1,0 +1,26 @@
+//! Connections that JavaScript ends by their sockets, which programs have.
+
+use std::rc::Rc;
+
+use super::Worker;
+use crate::net::command::EndWires;
+use crate::net::context::Port;
+
+impl Worker {
+    /// Ends connections, as if their peers had. What has been sent before leaves first.
+    ///
+    /// All are looked through: so nothing has to be kept for each of the many that nobody ends so.
+    pub(super) fn end_wires(&self, end: &EndWires) {
+        self.flush();
+        let open =
+            self.connections.borrow().iter().flat_map(|(_, c)| c.wires()).collect::<Vec<_>>();
+        let open = open.into_iter().map(|wire| -> Rc<dyn Port> { wire });
+        let polling = self.context.requesters.all().into_iter();
+        let polling = polling.map(|requester| -> Rc<dyn Port> { requester });
+        for port in open.chain(self.context.closing()).chain(polling) {
+            if port.environment_id() == end.environment && end.tokens.contains(&port.token()) {
+                self.guard(None, || Rc::clone(&port).end(&self.context));
+            }
+        }
+    }
+}
