@@ -1,13 +1,13 @@
 "use strict";
 
 const { pipeline } = require("node:stream");
-const { clearTimeout, setTimeout } = require("node:timers");
 const accepts = require("accepts");
 const debug = require("debug")("engine:polling");
 const { bodyTimeout, maxChunks } = require("./body-limits");
 const { Record } = require("./bridge");
 const { ENCODERS, isWorthIt } = require("./compression");
 const { ENGINE_ERRORS } = require("./errors");
+const { clearTimeout, setTimeout } = require("./loop");
 const { abortRequest } = require("./refusal");
 const { dialectOf, protocolOf } = require("./verify");
 
