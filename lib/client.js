@@ -45,6 +45,7 @@ class Client {
     /** @type {{ reason: string, description: any } | undefined} why it is closed */
     this._end = undefined;
     this._joined = false;
+    if (this._foreignEncoder !== undefined) void this.decoder; // what its constructor throws is told at once
     this._native = conn instanceof Conn;
     if (this._native) conn._client = this;
     else this.listen();
@@ -207,8 +208,13 @@ class Client {
       nsp = url.pathname;
       auth = withoutPrototype(url.searchParams);
     }
-    if (this.socketOf(nsp) === undefined) this.connect(nsp, auth);
-    else this.reject(PacketType.CONNECT);
+    try {
+      if (this.socketOf(nsp) === undefined) this.connect(nsp, auth);
+      else this.reject(PacketType.CONNECT);
+    } catch (error) {
+      // what the program throws here, above all in the function that says whether there is such a namespace
+      this.onerror(error);
+    }
   }
 
   /**
@@ -227,7 +233,11 @@ class Client {
       socket = this.socketOf(url.pathname);
     }
     if (socket === undefined || type === PacketType.CONNECT_ERROR) {
-      this.reject(type, socket, data);
+      try {
+        this.reject(type, socket, data);
+      } catch (error) {
+        this.onerror(error);
+      }
       return;
     }
     if (attachments !== null) {

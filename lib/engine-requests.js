@@ -191,13 +191,13 @@ class EngineRequests extends EngineSettings {
     let id;
     try {
       id = this.generateId(req);
+      if (typeof id?.then !== "function") id = String(id);
     } catch (error) {
       failed(error);
       return;
     }
-    if (typeof id?.then === "function")
-      id.then((/** @type {any} */ value) => done(String(value)), failed);
-    else done(String(id));
+    if (typeof id === "string") done(id);
+    else id.then(String).then(done, failed);
   }
 
   /**

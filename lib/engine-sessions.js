@@ -4,6 +4,7 @@ const debug = require("debug")("engine");
 const { AcceptedRequest } = require("./accepted-request");
 const { Conn } = require("./conn");
 const { EngineRequests, FORMS } = require("./engine-requests");
+const { rejectUnhandled } = require("./errors");
 const { KeptRequest, RequestInfo } = require("./request-info");
 const { WebSocketDoor } = require("./websocket-door");
 const { WebTransportDoor } = require("./webtransport");
@@ -80,8 +81,12 @@ class EngineSessions extends EngineRequests {
     this.hold();
     this.clients[sid] = conn;
     this.clientsCount++;
-    if (this.showsFlushes) this.showOpenPacket(conn);
-    this.emit("connection", conn);
+    try {
+      if (this.showsFlushes) this.showOpenPacket(conn);
+      this.emit("connection", conn);
+    } catch (error) {
+      rejectUnhandled(error);
+    }
     return conn;
   }
 

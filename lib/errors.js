@@ -83,6 +83,17 @@ function timedOut() {
 }
 
 /**
+ * Tells the program of an error as of a rejection that nobody handles. What it throws lands there where upstream calls it
+ * from an async function: in middlewares, and while a session opens.
+ *
+ * @param {unknown} error
+ * @returns {Promise<never>} nobody's
+ */
+async function rejectUnhandled(error) {
+  throw error;
+}
+
+/**
  * The error that "close" and "disconnect" listeners get as description.
  *
  * @param {string} message
@@ -112,6 +123,7 @@ module.exports = {
   MESSAGES,
   invalidOption,
   missingPackage,
+  rejectUnhandled,
   reservedEvent,
   timedOut,
   transportError,

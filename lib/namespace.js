@@ -3,7 +3,7 @@
 const { EventEmitter } = require("node:events");
 const debug = require("debug")("socket.io:namespace");
 const { Chain } = require("./chain");
-const { reservedEvent } = require("./errors");
+const { rejectUnhandled, reservedEvent } = require("./errors");
 const { BroadcastOperator } = require("./operator");
 const { NAMESPACE_RESERVED_EVENTS } = require("./packet");
 const { plainView } = require("./plain-view");
@@ -151,7 +151,22 @@ class Namespace extends Chain {
   _add(client, auth, joined) {
     if (debug.enabled) debug("adding socket to nsp %s", this.name);
     if (this.server.opts.connectionStateRecovery) this.addRecovering(client, auth, joined);
-    else this.admit(this._makeSocket(client, auth), client, joined);
+    else {
+      try {
+        this.admit(this._makeSocket(client, auth), client, joined);
+      } catch (error) {
+        this._onthrow(error);
+      }
+    }
+  }
+
+  /**
+   * A middleware has thrown.
+   *
+   * @param {unknown} error
+   */
+  _onthrow(error) {
+    rejectUnhandled(error);
   }
 
   /**
@@ -229,12 +244,26 @@ class Namespace extends Chain {
     this.sockets.set(socket.id, socket);
     try {
       // ours comes before the program's: a handler may disconnect at once
-      socket._onconnect();
+      this.begin(socket);
       if (joined) joined(socket);
       this.emitReserved("connect", socket);
       this.emitReserved("connection", socket);
     } finally {
       socket._endWithClient();
+    }
+  }
+
+  /**
+   * @param {Socket} socket gone again when its adapter or an encoder of the program's own throws: nobody has heard of it
+   * @private
+   */
+  begin(socket) {
+    try {
+      socket._onconnect();
+    } catch (error) {
+      socket._cleanup();
+      socket.connected = false;
+      throw error;
     }
   }
 

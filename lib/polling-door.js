@@ -6,7 +6,7 @@ const debug = require("debug")("engine:polling");
 const { bodyTimeout, maxChunks } = require("./body-limits");
 const { Record } = require("./bridge");
 const { ENCODERS, isWorthIt } = require("./compression");
-const { ENGINE_ERRORS } = require("./errors");
+const { ENGINE_ERRORS, rejectUnhandled } = require("./errors");
 const { clearTimeout, setTimeout } = require("./loop");
 const { abortRequest } = require("./refusal");
 const { dialectOf, protocolOf } = require("./verify");
@@ -205,11 +205,33 @@ class PollingDoor {
       headers["X-XSS-Protection"] = "0";
     headers["cache-control"] = "no-store";
     if (debug.enabled && payload !== undefined) debug('writing "%s"', payload);
-    this.engine.showHeaders(headers, this.req, this.sid);
+    if (!this.showHeaders(headers)) return;
     if (status === 200) this.engine.takeover.offer(this.req, this.res, this.sid);
     this.res.writeHead(status, headers);
     if (encoding) this.compress(encoding, /** @type {Buffer} */ (payload));
     else this.res.end(payload === undefined ? "ok" : payload);
+  }
+
+  /**
+   * @param {Record<string, any>} headers
+   * @returns {boolean} false: a listener has thrown at the answer by which the session opens. Upstream does not open it
+   *   then, never answers, and its program hears of it as of a rejection
+   * @private
+   */
+  showHeaders(headers) {
+    const { engine, req, sid } = this;
+    if (req._query.sid) {
+      engine.showHeaders(headers, req, sid);
+      return true;
+    }
+    try {
+      engine.showHeaders(headers, req, sid);
+      return true;
+    } catch (error) {
+      engine.clients[sid]?.close(true);
+      rejectUnhandled(error);
+      return false;
+    }
   }
 
   /**

@@ -38,6 +38,15 @@ class Namespace extends Base {
     return /** @type {any} */ (new Socket(this, client, auth));
   }
 
+  /**
+   * A middleware has thrown: that ends the client, or is nobody's to catch while a connection opens.
+   *
+   * @param {unknown} error
+   */
+  _onthrow(error) {
+    throw error;
+  }
+
   get fns() {
     return this._fns;
   }

@@ -8,6 +8,7 @@ const { Duplex } = require("node:stream");
 const session = require("express-session");
 const { Server: ForeignEngine } = require("engine.io");
 const { ALL, DIRECT, scenario } = require("./harness");
+const { sharedContext } = require("./raw-pairs");
 const { gather, until, within } = require("../support/waiting");
 
 const OPEN = "/socket.io/?EIO=4&transport=polling";
@@ -67,7 +68,7 @@ scenario(
   async ({ io, http: request, webSocket, trace }) => {
     const seen = [];
     io.engine.on("connection_error", ({ code, message, context }) =>
-      seen.push([code, message, context]),
+      seen.push([code, message, sharedContext(context)]),
     );
     io.engine.use(async (req, res, next) => {
       await null;

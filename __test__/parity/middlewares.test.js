@@ -8,6 +8,7 @@ const session = require("express-session");
 const helmet = require("helmet");
 const { Passport } = require("passport");
 const { ALL, scenario } = require("./harness");
+const { sharedContext } = require("./raw-pairs");
 const { deferred, until } = require("../support/waiting");
 
 const OPEN = "/socket.io/?EIO=4&transport=polling";
@@ -52,7 +53,9 @@ scenario("middlewares: passport, by header", { modes: ALL }, async (stage) => {
 });
 
 scenario("middlewares: passport refuses", async ({ io, http: request, webSocket, trace }) => {
-  io.engine.on("connection_error", ({ code, context }) => trace("error", code, context));
+  io.engine.on("connection_error", ({ code, context }) =>
+    trace("error", code, sharedContext(context)),
+  );
   const passport = new Passport();
   passport.use(byHeader);
   io.engine.use(passport.authenticate("header", { session: false }));

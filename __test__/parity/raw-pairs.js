@@ -57,4 +57,20 @@ function refusals({ engine }) {
   return seen;
 }
 
-module.exports = { POLLING, WEBSOCKET, park, pollingPair, refusals, watch, webSocketPair };
+/** The context of a "connection_error" without the error of a middleware, which only ours tells (see differs-api). */
+function sharedContext(context) {
+  if (context?.name !== "MIDDLEWARE_FAILURE") return context;
+  const { error: _error, ...shared } = context;
+  return shared;
+}
+
+module.exports = {
+  POLLING,
+  WEBSOCKET,
+  park,
+  pollingPair,
+  refusals,
+  sharedContext,
+  watch,
+  webSocketPair,
+};
