@@ -60,7 +60,8 @@ function refusals({ engine }) {
 /** The context of a "connection_error" without the error of a middleware, which only ours tells (see differs-api). */
 function sharedContext(context) {
   if (context?.name !== "MIDDLEWARE_FAILURE") return context;
-  const { error: _error, ...shared } = context;
+  const shared = { ...context };
+  delete shared.error;
   return shared;
 }
 
