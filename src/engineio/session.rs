@@ -19,7 +19,7 @@ mod requests;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::action::{Action, Actions, Link};
+use super::action::{Action, Actions, Link, RequestId};
 use super::close::{CloseReason, Fault};
 use super::config::Config;
 use super::dialect::{Dialect, Protocol};
@@ -417,6 +417,17 @@ impl Session {
             Wire::Polling(polling) => polling.shut(&mut self.actions),
         }
         self.conclude(reason);
+    }
+
+    /// Ends the session without a word: its driver can't go on with it. Gives the requests that wait for
+    /// an answer, which the driver drops.
+    pub fn abandon(&mut self) -> [Option<RequestId>; 2] {
+        self.state = State::Closed { untold: None };
+        self.actions = Actions::default();
+        match &mut self.wire {
+            Wire::WebSocket => [None, None],
+            Wire::Polling(polling) => [polling.parked.take(), polling.posting.take()],
+        }
     }
 
     fn conclude(&mut self, reason: CloseReason) {

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use rustc_hash::FxHashSet;
 
 use super::polling_profile::Profile;
-use super::server::Server;
+use super::record::Kind;
+use super::server::{Environment, Server};
 use crate::engineio::{Body, Dialect, PostFault, RequestId};
 use crate::id::Sid;
 use crate::socketio::Group;
@@ -167,6 +168,82 @@ impl Command {
     }
 }
 
+/// Who goes should it panic to do what was asked for.
+#[derive(Debug)]
+pub enum Blame {
+    /// Nobody; or everyone that it concerns is guarded by itself.
+    Nobody,
+    /// The client in this slot.
+    Client(u32),
+    /// The connection of this slot that requests come by.
+    Requester(u32),
+    /// This bridged stream.
+    Stream(BridgeKey),
+    /// Who has just come.
+    Newcomer(Newcomer),
+}
+
+/// Code of the Engine.IO error "Session ID unknown".
+pub const UNKNOWN_SID: u32 = 1;
+
+/// Who has come and is not known to the worker yet, as JavaScript knows it.
+#[derive(Debug)]
+pub struct Newcomer {
+    environment: Arc<Environment>,
+    token: u32,
+    kind: Kind,
+}
+
+impl Newcomer {
+    fn blame(server: &Server, token: u32, kind: Kind) -> Blame {
+        Blame::Newcomer(Self { environment: Arc::clone(&server.environment), token, kind })
+    }
+
+    /// Lets JavaScript know that nothing came of it; on the lane of `worker`.
+    pub fn refuse(&self, worker: usize) {
+        let inbox = &self.environment.inbox;
+        inbox.push(worker, |record| {
+            record.kind(self.kind).number(self.token);
+            if self.kind == Kind::RequestRefused {
+                record.number(UNKNOWN_SID);
+            }
+        });
+        inbox.announce(worker);
+    }
+}
+
+impl Command {
+    /// Who goes should this panic.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Send { slot, .. }
+            | Self::SendPacket { slot, .. }
+            | Self::Close { slot, .. }
+            | Self::Release { slot }
+            | Self::Joined { slot }
+            | Self::Watch { slot, .. }
+            | Self::Mark { slot } => Blame::Client(*slot),
+            // `Poll` is guarded where its connection is known, and the others one by one.
+            Self::Poll { .. }
+            | Self::Broadcast { .. }
+            | Self::ClosePolling(_)
+            | Self::EndWires(_)
+            | Self::Resume
+            | Self::DropEnvironment(_)
+            | Self::Stop => Blame::Nobody,
+            Self::Answer { wire, .. } => Blame::Requester(*wire),
+            Self::Bridge { key, .. } => Blame::Stream(*key),
+            Self::Adopt(adopt) => Newcomer::blame(&adopt.server, adopt.token, Kind::WireClosed),
+            Self::AdoptPolling(adopt) => {
+                Newcomer::blame(&adopt.server, adopt.token, Kind::WireClosed)
+            }
+            Self::OpenPolling { server, token, .. } => {
+                Newcomer::blame(server, *token, Kind::RequestRefused)
+            }
+        }
+    }
+}
+
 /// One Engine.IO message on its way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outgoing {
@@ -212,6 +289,8 @@ pub enum PollEvent {
     PostFault(PostFault),
     /// The client closed the request before the answer.
     Closed,
+    /// The connection that it came by has panicked.
+    Failed,
 }
 
 /// A connection that polling requests come by.

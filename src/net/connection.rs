@@ -17,6 +17,7 @@ use std::sync::Arc;
 use super::adopt::Ends;
 use super::clock;
 use super::context::{Buffered, Context, Port as _};
+use super::guard::{Nobody, Victim};
 use super::record::{Kind, Record};
 use super::server::{Requests, Server};
 use super::wire::{Carried, Wire};
@@ -372,21 +373,34 @@ impl Carried for Connection {
     }
 
     fn abort(&self, worker: &Context) {
+        // Whoever holds it goes on with a session that is over.
         let Ok(mut state) = self.state.try_borrow_mut() else { return };
+        let requests = state.session.abandon();
         let wires = [state.main.take(), state.probe.take()];
-        let told = std::mem::replace(&mut state.closed, true);
+        let told = state.closed;
         drop(state);
         if !told {
             self.tell_closed(CloseReason::TransportError("internal error".into()));
+            self.state.borrow_mut().closed = true;
         }
         for wire in wires.into_iter().flatten() {
-            wire.finish(worker);
+            worker.guard(&Nobody, || wire.finish(worker));
         }
+        for request in requests.into_iter().flatten() {
+            worker.guard(&Nobody, || self.drop_request(worker, request));
+        }
+    }
+}
+
+impl Victim for Connection {
+    fn handle_panic(&self, worker: &Context) {
+        self.abort(worker);
     }
 }
 
 impl Buffered for Connection {
     fn flush_session(&self, worker: &Context) {
+        fault!("flush session", self.server.environment.id, self.handle.raw());
         self.unflushed.set(false);
         let mut state = self.state.borrow_mut();
         state.session.flush();
@@ -396,9 +410,6 @@ impl Buffered for Connection {
         self.settle(worker);
     }
 }
-
-/// Code of the Engine.IO error "Session ID unknown".
-const UNKNOWN_SID: u32 = 1;
 
 #[cfg(test)]
 mod tests {

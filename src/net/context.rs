@@ -13,6 +13,7 @@ use super::burst::Burst;
 use super::clock;
 use super::command::{Answer, BridgeKey, ClosePolling, Command};
 use super::deflate::Compressors;
+use super::guard::Victim;
 use super::mailbox::Mailbox;
 use super::requesters::Requesters;
 use super::timers::Timers;
@@ -27,7 +28,7 @@ const SPARE_BUFFERS: usize = 64;
 const SPARE_CAPACITY: usize = 16 << 10;
 
 /// A wire, as the lists see it.
-pub trait Port {
+pub trait Port: Victim {
     /// Writes what is queued, as far as the peer takes it.
     fn flush(self: Rc<Self>, worker: &Context);
     /// The inbox has room again: reads on.
@@ -45,7 +46,7 @@ pub trait Port {
 }
 
 /// A connection that holds messages back, as the list sees it.
-pub trait Buffered {
+pub trait Buffered: Victim {
     /// Lets them go out, if a poll waits for them.
     fn flush_session(&self, worker: &Context);
 }
@@ -248,7 +249,7 @@ impl Context {
             // Taken out one by one: writing can end a session, which marks other wires.
             let port = self.dirty.borrow_mut().pop();
             let Some(port) = port else { return };
-            port.flush(self);
+            self.guard(&*port, || Rc::clone(&port).flush(self));
         }
     }
 
@@ -278,13 +279,21 @@ impl Context {
     pub fn resume(&self, now: u64) {
         let stalled = std::mem::take(&mut *self.stalled.borrow_mut());
         for port in stalled {
-            port.resume(now);
+            self.guard(&*port, || port.resume(now));
         }
     }
 
     /// Notes that a bridged stream is over.
     pub fn add_gone_bridge(&self, key: BridgeKey) {
         self.gone_bridges.borrow_mut().push(key);
+    }
+
+    /// Forgets all that its lists name: nothing of that is there any more.
+    pub fn clear_lists(&self) {
+        self.dirty.borrow_mut().clear();
+        self.unflushed.borrow_mut().clear();
+        self.stalled.borrow_mut().clear();
+        self.closing.borrow_mut().clear();
     }
 
     /// Takes the name of a bridged stream that is over.
@@ -300,11 +309,11 @@ impl Context {
     /// Drops the closing wires of the environments that `doomed` names.
     pub fn drop_ports(&self, doomed: impl Fn(u32) -> bool) {
         for port in self.closing().iter().filter(|port| doomed(port.environment_id())) {
-            port.finish(self);
+            self.guard(&**port, || port.finish(self));
         }
         for requester in self.requesters.all() {
             if doomed(requester.environment_id()) {
-                requester.finish(self);
+                self.guard(&*requester, || requester.finish(self));
             }
         }
         // Nobody drains that inbox any more, so no room is to be waited for.

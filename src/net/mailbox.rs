@@ -5,11 +5,12 @@
 //! is kept: each takes a tag in the byte buffer.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::command::Command;
+use super::command::{Blame, Command};
 
 /// Packets that a batch may have to write and still be light: each is a system call on the thread of
 /// JavaScript, and for more of them it pays to wake the worker.
@@ -52,6 +53,16 @@ pub enum Operation<'a> {
     },
     /// Anything else.
     Command(Command),
+}
+
+impl Operation<'_> {
+    /// Who goes should it panic to do this.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::SendText { slot, .. } => Blame::Client(*slot),
+            Self::Command(command) => command.blame(),
+        }
+    }
 }
 
 impl Batch {
@@ -157,6 +168,8 @@ pub struct Mailbox {
     batch: Mutex<Batch>,
     /// Wakes the worker.
     pub notify: Notify,
+    /// Set when the worker has ended and takes nothing any more: its number and 1.
+    closed: AtomicUsize,
 }
 
 /// A drained batch keeps its buffers up to this many bytes.
@@ -167,6 +180,10 @@ impl Mailbox {
     pub fn post(&self, batch: &mut Batch) {
         {
             let mut waiting = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.is_closed() {
+                drop(waiting);
+                return self.refuse(batch);
+            }
             if waiting.is_empty() {
                 std::mem::swap(&mut *waiting, batch);
             } else {
@@ -184,7 +201,36 @@ impl Mailbox {
 
     /// Hands over one command without waking the worker: the caller sees to that.
     pub fn leave_command(&self, command: Command) {
-        self.batch.lock().unwrap_or_else(PoisonError::into_inner).command(command);
+        let mut waiting = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.command(command);
+        if self.is_closed() {
+            let mut batch = std::mem::take(&mut *waiting);
+            drop(waiting);
+            self.refuse(&mut batch);
+        }
+    }
+
+    /// `worker` has ended: nothing is kept for it any more, and who comes is refused.
+    pub fn close(&self, worker: usize) {
+        let mut waiting = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
+        self.closed.store(worker + 1, Ordering::Relaxed);
+        let mut batch = std::mem::take(&mut *waiting);
+        drop(waiting);
+        self.refuse(&mut batch);
+    }
+
+    /// Whether the worker has ended.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed) != 0
+    }
+
+    fn refuse(&self, batch: &mut Batch) {
+        let worker = self.closed.load(Ordering::Relaxed) - 1;
+        batch.drain(|operation| {
+            if let Blame::Newcomer(newcomer) = operation.blame() {
+                newcomer.refuse(worker);
+            }
+        });
     }
 
     /// Whether nothing waits.

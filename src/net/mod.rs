@@ -15,6 +15,7 @@
 //! | [`polling_wire`] | one connection that polling requests come by; [`requesters`]: the table of them |
 //! | [`mailbox`], [`command`] | the queue down, and what stands in it |
 //! | [`inbox`], [`record`], [`texts`] | the queue up |
+//! | [`guard`] | what a panic costs |
 //! | [`turn`] | when JavaScript is woken |
 //! | [`custody`] | what JavaScript does itself while a worker sleeps |
 //! | [`backlog`] | what waits for clients that read too slowly |
@@ -22,6 +23,15 @@
 //! | [`polling_profile`], [`request_name`], [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`adopt`] | what the name says |
 //!
 //! A connection belongs to one worker for life: nothing of it is locked or shared while the worker is awake.
+
+/// A place that tests make panic: its name, the id of an environment, and whose name there.
+/// Nothing at all in what ships.
+macro_rules! fault {
+    ($place:literal, $environment:expr, $name:expr) => {
+        #[cfg(any(test, feature = "faults"))]
+        $crate::net::faults::pass($place, $environment, $name);
+    };
+}
 
 pub mod adopt;
 pub mod alarm;
@@ -33,6 +43,9 @@ pub mod connection;
 pub mod context;
 pub mod custody;
 pub mod deflate;
+#[cfg(any(test, feature = "faults"))]
+pub mod faults;
+pub mod guard;
 pub mod inbox;
 pub mod mailbox;
 pub mod polling_profile;

@@ -34,6 +34,7 @@ use tokio::net::TcpStream;
 use super::clock;
 use super::command::{Command, PollEvent};
 use super::context::{Context, Port};
+use super::guard::Victim;
 use super::polling_profile::Profile;
 use super::record::Kind;
 use super::request_name::RequestName;
@@ -241,11 +242,6 @@ impl PollingWire {
         worker.post(session.worker(), command);
     }
 
-    /// Handling this wire has panicked: it ends, and nothing else.
-    pub fn handle_panic(&self, worker: &Context) {
-        self.handle_end(worker);
-    }
-
     /// Gives the connection back to JavaScript, with `bytes` that it has not answered.
     fn give_back(&self, worker: &Context, bytes: &[u8]) {
         let stream = self.tcp.borrow_mut().take().and_then(|tcp| tcp.into_std().ok());
@@ -268,6 +264,16 @@ impl PollingWire {
     }
 }
 
+impl Victim for PollingWire {
+    /// The session goes with it: an answer may be lost, and nobody knows what of it has been taken.
+    fn handle_panic(&self, worker: &Context) {
+        if !self.is_gone() && self.generation.get() != 0 {
+            self.post(worker, PollEvent::Failed);
+        }
+        self.finish(worker);
+    }
+}
+
 impl Port for PollingWire {
     fn flush(self: Rc<Self>, worker: &Context) {
         self.write_out(worker);
@@ -281,6 +287,7 @@ impl Port for PollingWire {
     }
 
     fn finish(&self, worker: &Context) {
+        fault!("polling finish", self.environment_id(), self.token);
         if self.state.get() == State::Gone {
             return;
         }

@@ -94,9 +94,13 @@ impl Runtime {
         !done
     }
 
-    /// The worker for the next new session: each in turn.
+    /// The worker for the next new session: each in turn, but for those that have ended. (When none is
+    /// left, the session is refused.)
     pub fn pick(&self) -> usize {
-        self.next.fetch_add(1, Ordering::Relaxed) % self.workers.len()
+        let count = self.workers.len();
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut each = (first..first.wrapping_add(count)).map(|next| next % count);
+        each.find(|&worker| !self.workers[worker].mailbox.is_closed()).unwrap_or(first % count)
     }
 }
 

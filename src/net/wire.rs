@@ -24,6 +24,7 @@ use tokio::net::TcpStream;
 
 use super::context::{Context, Port};
 use super::deflate::Deflate;
+use super::guard::Victim;
 use super::record::{Kind, Record};
 use super::server::{Environment, Server};
 use super::write_queue::WriteQueue;
@@ -232,14 +233,6 @@ impl Wire {
         self.connection.borrow().clone()
     }
 
-    /// Handling this wire has panicked: its session ends, and nothing else.
-    pub fn handle_panic(&self, worker: &Context) {
-        if let Some(connection) = self.connection() {
-            connection.abort(worker);
-        }
-        self.finish(worker);
-    }
-
     fn push(&self, write: impl FnOnce(&mut Record<'_>)) {
         self.environment.inbox.push(usize::from(self.worker), write);
     }
@@ -250,8 +243,19 @@ impl Wire {
     }
 }
 
+impl Victim for Wire {
+    /// Its session ends with it.
+    fn handle_panic(&self, worker: &Context) {
+        if let Some(connection) = self.connection() {
+            connection.abort(worker);
+        }
+        self.finish(worker);
+    }
+}
+
 impl Port for Wire {
     fn flush(self: Rc<Self>, worker: &Context) {
+        fault!("flush", self.environment.id, self.token);
         self.dirty.set(false);
         let was_blocked = self.blocked.get();
         match &self.stream {
@@ -270,6 +274,7 @@ impl Port for Wire {
     }
 
     fn resume(&self, now: u64) {
+        fault!("resume", self.environment.id, self.token);
         if let Some(connection) = self.connection() {
             connection.handle_resumed(now);
         }
@@ -284,6 +289,7 @@ impl Port for Wire {
     }
 
     fn finish(&self, worker: &Context) {
+        fault!("finish", self.environment.id, self.token);
         if self.state.replace(State::Gone) == State::Gone {
             return;
         }

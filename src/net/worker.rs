@@ -3,7 +3,7 @@
 mod ending;
 mod polling;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -22,16 +22,19 @@ use tokio::task::yield_now;
 use super::adopt::{Ends, prepare};
 use super::alarm::Alarm;
 use super::clock;
-use super::command::{Adopt, AdoptedStream, BridgeEvent, BridgeKey, Command, PollEvent, Purpose};
+use super::command::{
+    Adopt, AdoptedStream, Blame, BridgeEvent, BridgeKey, Command, Outgoing, PollEvent, Purpose,
+};
 use super::connection::Connection;
 use super::context::{Context, Port as _};
 use super::custody::Custody;
+use super::guard::{Nobody, Victim};
 use super::mailbox::{Batch, Mailbox, Operation};
 use super::request_name::RequestName;
 use super::server::{Requests, Server, SessionEntry};
 use super::shared_frames::SharedFrames;
 use super::wire::{Carried as _, Wire};
-use crate::engineio::{Link, Session, Transport};
+use crate::engineio::{Link, RequestId, Session, Transport};
 use crate::id::Handle;
 
 /// One thread of the data plane: owns its connections from accept to close.
@@ -46,6 +49,10 @@ impl fmt::Debug for Worker {
         f.debug_struct("Worker").field("index", &self.context.index).finish_non_exhaustive()
     }
 }
+
+/// How often the main loop of a worker may panic before the worker ends: what panics so often will not
+/// stop, and each time costs all connections.
+const MAX_PANICS: u32 = 16;
 
 /// A worker as other threads know it: to be visited while it sleeps.
 pub type Visited = Custody<Rc<Worker>>;
@@ -87,9 +94,51 @@ pub(super) fn run(
             ending.end_turn();
             Poll::<()>::Pending
         }));
-        worker.main_loop().await;
     });
+    for _ in 0..MAX_PANICS {
+        let run = || executor.block_on(Rc::clone(&worker).main_loop());
+        if catch_unwind(AssertUnwindSafe(run)).is_ok() {
+            return custody.retire();
+        }
+        worker.tell(format_args!("has panicked: its connections are closed, and it goes on"));
+        executor.block_on(async { worker.begin_anew() });
+    }
+    // It would do so for ever. From here on it is chosen no more.
+    worker.tell(format_args!("has panicked {MAX_PANICS} times and ends"));
+    executor.block_on(async { worker.context.mailbox.close(index) });
     custody.retire();
+}
+
+/// Whom an operation was for.
+struct Blamed<'a> {
+    worker: &'a Worker,
+    blame: Blame,
+}
+
+impl Victim for Blamed<'_> {
+    fn handle_panic(&self, context: &Context) {
+        let worker = self.worker;
+        match &self.blame {
+            Blame::Nobody => {}
+            Blame::Client(slot) => {
+                if let Some(connection) = worker.connection(*slot) {
+                    connection.abort(context);
+                }
+            }
+            Blame::Requester(wire) => {
+                if let Some(wire) = context.requesters.get(*wire) {
+                    wire.handle_panic(context);
+                }
+            }
+            Blame::Stream(key) => {
+                let wire = worker.bridges.borrow().get(key).map(Rc::clone);
+                if let Some(wire) = wire {
+                    wire.handle_panic(context);
+                }
+            }
+            Blame::Newcomer(newcomer) => newcomer.refuse(context.index),
+        }
+    }
 }
 
 impl Worker {
@@ -101,12 +150,13 @@ impl Worker {
             self.context.mailbox.take(&mut batch);
             batch.drain(|operation| {
                 stop |= matches!(operation, Operation::Command(Command::Stop));
-                self.guard(None, || self.apply(operation));
+                self.perform(operation);
             });
             self.flush();
             if stop {
                 return self.drop_connections(|_| true);
             }
+            fault!("main loop", u32::MAX, self.context.index as u64);
             self.fire_timers();
             self.flush();
             self.end_turn();
@@ -127,9 +177,9 @@ impl Worker {
             return false;
         }
         self.context.while_asleep(|| {
-            batch.drain(|operation| self.guard(None, || self.apply(operation)));
+            batch.drain(|operation| self.perform(operation));
             // A panic must not reach the visitor, who may have been called by JavaScript.
-            self.guard(None, || self.flush());
+            self.context.guard(&Nobody, || self.flush());
         });
         self.end_turn();
         true
@@ -137,7 +187,7 @@ impl Worker {
 
     /// Lets JavaScript hear of what has come in.
     fn end_turn(&self) {
-        self.guard(None, || self.context.turn.end(self.context.index));
+        self.context.guard(&Nobody, || self.context.turn.end(self.context.index));
     }
 
     /// Waits for operations or the next deadline.
@@ -164,15 +214,28 @@ impl Worker {
         }
     }
 
-    /// Runs `f`; a panic in it ends `connection` and nothing else. (The panic message has been
-    /// printed by the panic hook.)
-    fn guard(&self, connection: Option<&Connection>, f: impl FnOnce()) {
-        if catch_unwind(AssertUnwindSafe(f)).is_err()
-            && let Some(connection) = connection
-        {
-            // Should this panic too, the connection stays as it is; the worker goes on.
-            let _again = catch_unwind(AssertUnwindSafe(|| connection.abort(&self.context)));
+    /// Ends all connections after a panic outside of them: nobody knows what is left of the lists. Their
+    /// slots stay, until JavaScript gives them back.
+    fn begin_anew(&self) {
+        let connections: Vec<_> =
+            self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect();
+        for connection in connections {
+            self.context.guard(&Nobody, || connection.abort(&self.context));
         }
+        let bridges: Vec<_> = self.bridges.borrow().values().map(Rc::clone).collect();
+        for wire in bridges {
+            self.context.guard(&Nobody, || wire.finish(&self.context));
+        }
+        self.context.guard(&Nobody, || self.context.drop_ports(|_| true));
+        self.context.clear_lists();
+        self.context.wake_up();
+        self.end_turn();
+    }
+
+    /// Says on the standard error what the program's owner has to know.
+    #[expect(clippy::print_stderr, reason = "beside the message of the panic")]
+    fn tell(&self, what: fmt::Arguments<'_>) {
+        eprintln!("ferrosocket: worker {} {what}", self.context.index);
     }
 
     // --- operations ----------------------------------------------------------------------------
@@ -181,8 +244,10 @@ impl Worker {
         self.connections.borrow().get(slot as usize).map(Rc::clone)
     }
 
-    fn apply(self: &Rc<Self>, operation: Operation<'_>) {
-        match operation {
+    /// Does what is asked for; a panic ends whom it was for.
+    fn perform(self: &Rc<Self>, operation: Operation<'_>) {
+        let victim = Blamed { worker: self, blame: operation.blame() };
+        self.context.guard(&victim, || match operation {
             Operation::SendText { slot, flags, text } => {
                 let connections = self.connections.borrow();
                 if let Some(connection) = connections.get(slot as usize) {
@@ -190,6 +255,30 @@ impl Worker {
                 }
             }
             Operation::Command(command) => self.command(command),
+        });
+    }
+
+    /// Gives `messages` to each of `slots`. All of them run under one guard, which remembers where they
+    /// are: a guard for each would cost what a short packet costs.
+    fn broadcast(&self, slots: impl Iterator<Item = u32>, flags: u8, messages: &[Outgoing]) {
+        let frames = SharedFrames::new(messages);
+        let current = Cell::new(None);
+        let mut slots = slots.inspect(|slot| current.set(Some(*slot)));
+        loop {
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                let connections = self.connections.borrow();
+                for slot in slots.by_ref() {
+                    if let Some(connection) = connections.get(slot as usize) {
+                        connection.send_shared(&self.context, flags, &frames);
+                    }
+                }
+            }));
+            if done.is_ok() {
+                return;
+            }
+            if let Some(connection) = current.take().and_then(|slot| self.connection(slot)) {
+                self.context.guard(&Nobody, || connection.abort(&self.context));
+            }
         }
     }
 
@@ -206,17 +295,11 @@ impl Worker {
                 }
             }
             Command::Broadcast { group, flags, messages } => {
-                let frames = SharedFrames::new(&messages);
-                let connections = self.connections.borrow();
-                for slot in group.iter() {
-                    if let Some(connection) = connections.get(slot as usize) {
-                        connection.send_shared(&self.context, flags, &frames);
-                    }
-                }
+                self.broadcast(group.iter(), flags, &messages);
             }
             Command::Close { slot, discard } => {
                 if let Some(connection) = self.connection(slot) {
-                    self.guard(Some(&connection), || connection.close(&self.context, discard));
+                    connection.close(&self.context, discard);
                 }
             }
             Command::Release { slot } => {
@@ -237,7 +320,7 @@ impl Worker {
             }
             Command::Mark { slot } => {
                 if let Some(connection) = self.connection(slot) {
-                    self.guard(Some(&connection), || connection.mark(&self.context));
+                    connection.mark(&self.context);
                 }
             }
             Command::Adopt(adopt) => self.adopt(*adopt),
@@ -250,7 +333,9 @@ impl Worker {
                 }
                 let connection = self.open(server, session, None, token, None);
                 let request = RequestName::Forwarded(token).into();
-                connection.handle_poll(&self.context, request, PollEvent::Get);
+                self.poll(&connection, request, |connection| {
+                    connection.handle_poll(&self.context, request, PollEvent::Get);
+                });
             }
             Command::AdoptPolling(adopt) => self.adopt_polling(*adopt),
             Command::Answer { wire, generation, answer } => {
@@ -262,7 +347,7 @@ impl Worker {
             Command::EndWires(end) => self.end_wires(&end),
             Command::Poll { slot, request, event } => {
                 if let Some(connection) = self.connection(slot) {
-                    self.guard(Some(&connection), || {
+                    self.poll(&connection, request, |connection| {
                         connection.handle_poll(&self.context, request, event);
                     });
                 }
@@ -282,6 +367,7 @@ impl Worker {
         token: u32,
         ends: Option<Ends>,
     ) -> Rc<Connection> {
+        fault!("open", server.environment.id, token);
         let mut connections = self.connections.borrow_mut();
         self.context.turn.add(&server.environment);
         let entry = connections.vacant_entry();
@@ -302,9 +388,10 @@ impl Worker {
     }
 
     fn adopt(self: &Rc<Self>, adopt: Adopt) {
-        let Adopt { server, token, purpose, dialect, stream, mut head, response, deflate } = adopt;
+        let Adopt { server, token, purpose, dialect, stream, head, response, deflate } = adopt;
         let environment = Arc::clone(&server.environment);
         self.context.turn.add(&environment);
+        fault!("adopt", environment.id, token);
         let tcp = match stream {
             // Registration fails when the limit of the event queue is reached: the wire is then
             // closed before it was open.
@@ -321,21 +408,48 @@ impl Worker {
         };
         let bridged = tcp.is_none();
         let wire = Rc::new(Wire::new(&server, self.context.index, token, tcp, dialect, deflate));
-        wire.write_raw(&self.context, &response.into_bytes());
         if bridged {
             self.bridges.borrow_mut().insert((environment.id, token), Rc::clone(&wire));
         }
+        self.context.guard(&*wire, || {
+            wire.write_raw(&self.context, &response.into_bytes());
+            self.begin(&wire, server, purpose, ends);
+        });
+        if !bridged {
+            let worker = Rc::clone(self);
+            let wire = Rc::clone(&wire);
+            tokio::task::spawn_local(async move { worker.drive(&wire).await });
+        }
+        self.context.guard(&*wire, || {
+            let mut head = head;
+            if !head.is_empty() {
+                wire.handle_bytes(&self.context, &mut head);
+            }
+        });
+    }
+
+    /// Has a new wire carry what it has come for.
+    fn begin(
+        self: &Rc<Self>,
+        wire: &Rc<Wire>,
+        server: Arc<Server>,
+        purpose: Purpose,
+        ends: Option<Ends>,
+    ) {
+        fault!("begin", server.environment.id, wire.token);
         match purpose {
             Purpose::Session(sid) => {
                 let engine = Arc::clone(&server.engine);
                 let now = clock::now();
+                let dialect = wire.dialect();
                 let session = Session::open(engine, sid, dialect, Transport::WebSocket, now);
-                let connection = self.open(server, session, Some(&wire), token, ends);
+                let connection = self.open(server, session, Some(wire), wire.token, ends);
                 connection.settle(&self.context);
+                fault!("opened", connection.server.environment.id, wire.token);
             }
             Purpose::Upgrade(slot) => {
                 let connection = self.connection(slot);
-                if connection.as_ref().is_some_and(|connection| connection.handle_probe(&wire)) {
+                if connection.as_ref().is_some_and(|connection| connection.handle_probe(wire)) {
                     if let Some(connection) = connection {
                         connection.settle(&self.context);
                     }
@@ -344,37 +458,35 @@ impl Worker {
                 }
             }
         }
-        if !bridged {
-            let worker = Rc::clone(self);
-            let wire = Rc::clone(&wire);
-            tokio::task::spawn_local(async move { worker.drive(&wire).await });
-        }
-        if !head.is_empty() {
-            wire.handle_bytes(&self.context, &mut head);
-        }
     }
 
     /// Reads and writes a socket until it is gone.
     async fn drive(self: Rc<Self>, wire: &Rc<Wire>) {
         poll_fn(|cx| {
             let context = &self.context;
-            let mut result = Poll::Pending;
-            let polled = catch_unwind(AssertUnwindSafe(|| {
-                result = wire.poll_drive(context, cx);
-            }));
-            if polled.is_err() {
-                let _again = catch_unwind(AssertUnwindSafe(|| wire.handle_panic(context)));
-                result = Poll::Ready(());
-            }
-            context.turn.end_soon(context.index);
-            result
+            let polled = context.guard(&**wire, || wire.poll_drive(context, cx));
+            context.guard(&Nobody, || context.turn.end_soon(context.index));
+            polled.unwrap_or(Poll::Ready(()))
         })
         .await;
+    }
+
+    /// Has `connection` hear of a request. Should that panic, nobody answers the request any more.
+    fn poll(
+        &self,
+        connection: &Rc<Connection>,
+        request: RequestId,
+        hear: impl FnOnce(&Rc<Connection>),
+    ) {
+        if self.context.guard(&**connection, || hear(connection)).is_none() {
+            self.context.guard(&Nobody, || connection.drop_request(&self.context, request));
+        }
     }
 
     fn handle_bridge(&self, key: BridgeKey, event: BridgeEvent) {
         let wire = self.bridges.borrow().get(&key).map(Rc::clone);
         let Some(wire) = wire else { return };
+        fault!("bridge", key.0, key.1);
         match event {
             BridgeEvent::Data(mut bytes) => wire.handle_bridged(&self.context, &mut bytes),
             BridgeEvent::Written(n) => wire.handle_written(&self.context, n),
@@ -385,23 +497,26 @@ impl Worker {
     /// Drops everything that belongs to the environments that `doomed` names by their id. (Wires
     /// and connections hold each other: without this they would outlive the worker.)
     fn drop_connections(&self, doomed: impl Fn(u32) -> bool) {
-        let mut connections = self.connections.borrow_mut();
-        let slots: Vec<usize> = connections
-            .iter()
-            .filter(|(_, connection)| doomed(connection.server.environment.id))
-            .map(|(slot, _)| slot)
-            .collect();
-        for slot in slots {
-            let connection = connections.remove(slot);
-            connection.abort(&self.context);
+        let mut dropped = Vec::new();
+        self.connections.borrow_mut().retain(|_, connection| {
+            let stays = !doomed(connection.server.environment.id);
+            if !stays {
+                dropped.push(Rc::clone(connection));
+            }
+            stays
+        });
+        for connection in dropped {
+            self.context.guard(&*connection, || {
+                fault!("drop", connection.server.environment.id, connection.handle.raw());
+                connection.abort(&self.context);
+            });
         }
-        drop(connections);
         let bridges: Vec<Rc<Wire>> = {
             let bridges = self.bridges.borrow();
             bridges.iter().filter(|((env, _), _)| doomed(*env)).map(|(_, w)| Rc::clone(w)).collect()
         };
         for wire in bridges {
-            wire.finish(&self.context);
+            self.context.guard(&*wire, || wire.finish(&self.context));
         }
         self.context.drop_ports(&doomed);
         self.end_turn();
@@ -417,11 +532,11 @@ impl Worker {
                 && connection.scheduled.get() == deadline
             {
                 connection.scheduled.set(u64::MAX);
-                self.guard(Some(&connection), || connection.handle_timeout(&self.context, now));
+                self.context.guard(&*connection, || connection.handle_timeout(&self.context, now));
             }
         }
         while let Some(port) = self.context.pop_overdue(now) {
-            port.finish(&self.context);
+            self.context.guard(&*port, || port.finish(&self.context));
         }
         self.fire_polling_timers(now);
     }
@@ -431,7 +546,7 @@ impl Worker {
         // Writing may show that a client does not read, and what is done about it may write.
         loop {
             while let Some(connection) = self.context.pop_unflushed() {
-                self.guard(None, || connection.flush_session(&self.context));
+                self.context.guard(&*connection, || connection.flush_session(&self.context));
             }
             self.context.flush_dirty();
             if !self.context.has_unflushed() {

@@ -12,6 +12,8 @@ mod bridge;
 mod client;
 mod closing;
 mod deadlines;
+#[cfg(feature = "faults")]
+mod faults;
 mod host;
 mod lifecycle;
 mod messages;

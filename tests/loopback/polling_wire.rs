@@ -17,7 +17,7 @@ use crate::polling;
 
 const LISTENER: u32 = 3;
 
-fn profile() -> Profile {
+pub(crate) fn profile() -> Profile {
     let rules = Rules {
         path: "/socket.io/".into(),
         origin: None,
@@ -36,14 +36,14 @@ fn profile() -> Profile {
 }
 
 /// A connection, and its name.
-struct Wire {
-    token: u32,
-    stream: TcpStream,
+pub(crate) struct Wire {
+    pub(crate) token: u32,
+    pub(crate) stream: TcpStream,
 }
 
 impl Wire {
     /// One that is idle.
-    fn open(host: &Host, worker: usize, profile: Profile) -> Self {
+    pub(crate) fn open(host: &Host, worker: usize, profile: Profile) -> Self {
         Self::adopt(host, worker, profile, None)
     }
 
@@ -67,7 +67,7 @@ impl Wire {
         Self { token, stream }
     }
 
-    fn get(&mut self, sid: &Sid) {
+    pub(crate) fn get(&mut self, sid: &Sid) {
         self.write(&head("GET", sid, ""));
     }
 
@@ -116,7 +116,7 @@ impl Wire {
     }
 }
 
-fn head(method: &str, sid: &Sid, headers: &str) -> String {
+pub(crate) fn head(method: &str, sid: &Sid, headers: &str) -> String {
     let sid = sid.as_str();
     format!(
         "{method} /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: a\r\n{headers}\r\n"

@@ -10,7 +10,7 @@ use crate::host::Host;
 use crate::sending::{JAM, jam};
 
 /// Gives batches until the worker was not woken for one: it sleeps. Gives how many that took.
-fn until_it_sleeps(send: impl Fn(u32) -> bool) -> u32 {
+pub(crate) fn until_it_sleeps(send: impl Fn(u32) -> bool) -> u32 {
     let count = Cell::new(0);
     Host::until(|| {
         count.set(count.get() + 1);

@@ -95,6 +95,7 @@ impl Connection {
 
     /// Something happened to an HTTP request of the polling transport.
     pub fn handle_poll(&self, worker: &Context, request: RequestId, event: PollEvent) {
+        fault!("poll", self.server.environment.id, self.handle.raw());
         let now = clock::now();
         let mut state = self.state.borrow_mut();
         if state.session.is_closed() {
@@ -105,6 +106,10 @@ impl Connection {
             return;
         }
         match event {
+            PollEvent::Failed => {
+                drop(state);
+                return self.abort(worker);
+            }
             PollEvent::Get => state.session.handle_get(now, request),
             PollEvent::PostStart => {
                 // What a refusal leads to comes out as actions.
@@ -172,6 +177,7 @@ impl Connection {
 
     /// One of the deadlines has come.
     pub fn handle_timeout(&self, worker: &Context, now: u64) {
+        fault!("timeout", self.server.environment.id, self.handle.raw());
         let mut state = self.state.borrow_mut();
         if state.closed {
             return;

@@ -15,6 +15,7 @@ use crate::net::wire::Carried as _;
 impl Connection {
     /// Sends one text message.
     pub fn send_text(self: &Rc<Self>, worker: &Context, flags: u8, text: &[u8]) {
+        fault!("send text", self.server.environment.id, self.handle.raw());
         let state = self.state.borrow();
         match state.session.route() {
             Route::WebSocket => {
@@ -35,6 +36,7 @@ impl Connection {
 
     /// Sends messages that belong together: a packet and its attachments.
     pub fn send(self: &Rc<Self>, worker: &Context, flags: u8, messages: &[Outgoing]) {
+        fault!("send", self.server.environment.id, self.handle.raw());
         let state = self.state.borrow();
         match state.session.route() {
             Route::WebSocket => {
@@ -61,6 +63,7 @@ impl Connection {
     /// Sends one packet that is not a message. The session does not know of it: it is the
     /// program's own, and what the client answers is treated as ever.
     pub fn send_packet(self: &Rc<Self>, worker: &Context, flags: u8, packet: String) {
+        fault!("send packet", self.server.environment.id, self.handle.raw());
         let mut state = self.state.borrow_mut();
         let compress = flags & NO_COMPRESS == 0;
         match state.session.route() {
@@ -80,6 +83,7 @@ impl Connection {
 
     /// Sends what others get too.
     pub fn send_shared(self: &Rc<Self>, worker: &Context, flags: u8, frames: &SharedFrames<'_>) {
+        fault!("broadcast", self.server.environment.id, self.handle.raw());
         let state = self.state.borrow();
         match state.session.route() {
             Route::WebSocket => {
@@ -127,6 +131,7 @@ impl Connection {
 
     /// Closes the session from our side.
     pub fn close(&self, worker: &Context, discard: bool) {
+        fault!("close", self.server.environment.id, self.handle.raw());
         let now = clock::now();
         self.state.borrow_mut().session.close(now, discard);
         self.settle(worker);
@@ -134,11 +139,13 @@ impl Connection {
 
     /// The client has joined a namespace: it may stay.
     pub fn set_joined(&self) {
+        fault!("joined", self.server.environment.id, self.handle.raw());
         self.state.borrow_mut().join_deadline = 0;
     }
 
     /// Which extra records JavaScript wants.
     pub fn set_watched(&self, mask: u8) {
+        fault!("watch", self.server.environment.id, self.handle.raw());
         self.watched.set(mask);
     }
 
@@ -146,6 +153,7 @@ impl Connection {
     ///
     /// It is written now, as far as the peer takes it, so that only those who ask pay for it.
     pub fn mark(&self, worker: &Context) {
+        fault!("mark", self.server.environment.id, self.handle.raw());
         self.marks.set(self.marks.get() + 1);
         let wire = self.wire(Link::Main);
         if let Some(wire) = wire {

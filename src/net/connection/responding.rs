@@ -1,8 +1,10 @@
 //! The answers to polling requests: to JavaScript, or to the connection that the request came by.
 
-use super::{Connection, NOT_HELD, UNKNOWN_SID};
+use std::rc::Rc;
+
+use super::{Connection, NOT_HELD};
 use crate::engineio::{Body, RequestId};
-use crate::net::command::{Answer, Command};
+use crate::net::command::{Answer, Command, UNKNOWN_SID};
 use crate::net::context::Context;
 use crate::net::inbox::{CONNECTION_LIMIT, INBOX_LIMIT};
 use crate::net::record::Kind;
@@ -39,7 +41,8 @@ impl Connection {
         self.requests.set_parked(self.state.borrow().session.has_parked_get());
     }
 
-    pub(super) fn drop_request(&self, worker: &Context, request: RequestId) {
+    /// Ends the connection of a request, which gets no answer.
+    pub fn drop_request(&self, worker: &Context, request: RequestId) {
         match request.into() {
             RequestName::Native { .. } => answer(worker, request, Answer::Drop),
             RequestName::Forwarded(token) => self.push(|record| {
@@ -90,6 +93,6 @@ fn answer(worker: &Context, request: RequestId, answer: Answer) {
         let command = Command::Answer { wire: wire.slot(), generation, answer };
         worker.post(wire.worker(), command);
     } else if let Some(wire) = worker.requesters.get(wire.slot()) {
-        wire.handle_answer(worker, generation, answer);
+        worker.guard(&*wire, || Rc::clone(&wire).handle_answer(worker, generation, answer));
     }
 }

@@ -20,6 +20,7 @@ const OK: Body = Body::Ok;
 
 impl Requester for PollingWire {
     fn handle_answer(self: Rc<Self>, worker: &Context, generation: u32, answer: Answer) {
+        fault!("answer", self.environment_id(), self.token);
         let state = self.state.get();
         let expected = matches!(state, State::Waiting | State::Body { .. });
         if !expected || generation != self.generation.get() {
@@ -47,6 +48,7 @@ impl Requester for PollingWire {
     }
 
     fn handle_timeout(self: Rc<Self>, worker: &Context, entry: u64, now: u64) {
+        fault!("polling timeout", self.environment_id(), self.token);
         if self.scheduled.get() != entry {
             return;
         }
@@ -77,6 +79,7 @@ impl Requester for PollingWire {
     }
 
     fn handle_close(self: Rc<Self>, worker: &Context, close: ClosePolling) {
+        fault!("polling close", self.environment_id(), self.token);
         if self.listener != close.listener || self.environment_id() != close.environment {
             return;
         }

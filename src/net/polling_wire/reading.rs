@@ -92,6 +92,7 @@ impl PollingWire {
             }
         }
         let n = read.filled().len();
+        fault!("polling read", self.environment_id(), self.token);
         if n > 0 {
             self.handle_bytes(worker, sessions, &buffer[..n]);
         }

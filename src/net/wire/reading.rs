@@ -91,6 +91,7 @@ impl Wire {
             }
         }
         let n = read.filled().len();
+        fault!("read", self.environment.id, self.token);
         if n > 0 {
             self.handle_bytes(worker, &mut buffer[..n]);
         }

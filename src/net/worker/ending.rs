@@ -19,7 +19,7 @@ impl Worker {
         let polling = polling.map(|requester| -> Rc<dyn Port> { requester });
         for port in open.chain(self.context.closing()).chain(polling) {
             if port.environment_id() == end.environment && end.tokens.contains(&port.token()) {
-                self.guard(None, || Rc::clone(&port).end(&self.context));
+                self.context.guard(&*port, || Rc::clone(&port).end(&self.context));
             }
         }
     }

@@ -1,7 +1,6 @@
 //! The connections that polling requests come by, and the sessions that they find.
 
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -14,6 +13,7 @@ use crate::id::Handle;
 use crate::net::adopt::prepare;
 use crate::net::clock;
 use crate::net::command::{AdoptPolling, ClosePolling, Command, Opening, PollEvent};
+use crate::net::guard::{Nobody, Victim as _};
 use crate::net::polling_wire::{PollingWire, Sessions};
 use crate::net::record::Kind;
 
@@ -22,6 +22,7 @@ impl Worker {
     pub(super) fn adopt_polling(self: &Rc<Self>, adopt: AdoptPolling) {
         let AdoptPolling { server, token, listener, profile, recalls, stream, opening } = adopt;
         self.context.turn.add(&server.environment);
+        fault!("adopt polling", server.environment.id, token);
         let tcp = prepare(&stream).and_then(|ends| Ok((TcpStream::from_std(stream)?, ends)));
         let Ok((tcp, ends)) = tcp else {
             server.environment.inbox.push(self.context.index, |record| {
@@ -37,7 +38,13 @@ impl Worker {
             let dialect = Dialect::from(Protocol::V4);
             let session = Session::open(engine, sid, dialect, Transport::Polling, clock::now());
             let connection = self.open(server, session, None, token, ends);
-            wire.handle_opening(&self.context, &**self, connection.handle, &request);
+            let opened = self.context.guard(&*connection, || {
+                fault!("opening", connection.server.environment.id, token);
+                wire.handle_opening(&self.context, &**self, connection.handle, &request);
+            });
+            if opened.is_none() {
+                self.context.guard(&Nobody, || wire.handle_panic(&self.context));
+            }
         }
         let worker = Rc::clone(self);
         tokio::task::spawn_local(async move { worker.drive_polling(&wire).await });
@@ -47,16 +54,9 @@ impl Worker {
     async fn drive_polling(self: Rc<Self>, wire: &Rc<PollingWire>) {
         poll_fn(|cx| {
             let context = &self.context;
-            let mut result = Poll::Pending;
-            let polled = catch_unwind(AssertUnwindSafe(|| {
-                result = wire.poll_drive(context, &*self, cx);
-            }));
-            if polled.is_err() {
-                let _again = catch_unwind(AssertUnwindSafe(|| wire.handle_panic(context)));
-                result = Poll::Ready(());
-            }
-            context.turn.end_soon(context.index);
-            result
+            let polled = context.guard(&**wire, || wire.poll_drive(context, &*self, cx));
+            context.guard(&Nobody, || context.turn.end_soon(context.index));
+            polled.unwrap_or(Poll::Ready(()))
         })
         .await;
     }
@@ -64,14 +64,15 @@ impl Worker {
     /// JavaScript closes the connections of an HTTP server.
     pub(super) fn close_polling(&self, close: ClosePolling) {
         for wire in self.context.requesters.all() {
-            self.guard(None, || wire.handle_close(&self.context, close));
+            self.context.guard(&*wire, || Rc::clone(&wire).handle_close(&self.context, close));
         }
     }
 
     pub(super) fn fire_polling_timers(&self, now: u64) {
         while let Some((entry, slot)) = self.context.requesters.pop_due(now) {
             if let Some(wire) = self.context.requesters.get(slot) {
-                self.guard(None, || wire.handle_timeout(&self.context, entry, now));
+                let context = &self.context;
+                context.guard(&*wire, || Rc::clone(&wire).handle_timeout(context, entry, now));
             }
         }
     }
@@ -85,7 +86,7 @@ impl Sessions for Worker {
     fn handle_post(&self, session: Handle, request: RequestId, body: &[u8], binary: bool) {
         if session.worker() == self.context.index {
             if let Some(connection) = self.connection(session.slot()) {
-                self.guard(Some(&connection), || {
+                self.poll(&connection, request, |connection| {
                     connection.handle_post(&self.context, request, body, binary);
                 });
             }
@@ -102,7 +103,7 @@ impl Sessions for Worker {
             return;
         }
         if let Some(connection) = self.connection(session.slot()) {
-            self.guard(Some(&connection), || {
+            self.poll(&connection, request, |connection| {
                 connection.handle_poll(&self.context, request, event);
             });
         }

@@ -1,0 +1,176 @@
+//! What a panic costs: the connection that the code ran for, and nothing else.
+//!
+//! Nothing from the network panics. Should something do all the same, everything that runs for one
+//! connection runs in here, in whichever phase of its worker, and on the thread of a visitor too:
+//!
+//! ```text
+//!   guard(victim, work) ─── work returns ──► go on
+//!          └─── work panics ──► victim.handle_panic() ──► go on with the next connection
+//! ```
+//!
+//! Borrows of cells end while the stack is unwound. A guard stands where no cell of its victim is
+//! borrowed, nor any of the worker's that its end needs.
+//!
+//! What is left runs for no connection: the worker's own lists and its sleep. A panic there ends all of
+//! the worker's connections, and the worker goes on without them (`worker.rs`).
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::context::Context;
+
+/// Who goes when what runs for it panics.
+pub trait Victim {
+    /// Ends it at once, and has JavaScript hear of it. What is done already is not done again.
+    fn handle_panic(&self, worker: &Context);
+}
+
+/// Nobody goes: what panics is over already, or belongs to no connection.
+#[derive(Debug)]
+pub struct Nobody;
+
+impl Victim for Nobody {
+    fn handle_panic(&self, _worker: &Context) {}
+}
+
+impl Context {
+    /// Runs `work`; a panic in it ends `victim`, and gives nothing. (The hook has printed its message.)
+    #[inline]
+    pub fn guard<R>(&self, victim: &(impl Victim + ?Sized), work: impl FnOnce() -> R) -> Option<R> {
+        let result = catch_unwind(AssertUnwindSafe(work)).ok();
+        if result.is_none() {
+            self.punish(victim);
+        }
+        result
+    }
+
+    #[cold]
+    fn punish(&self, victim: &(impl Victim + ?Sized)) {
+        // Should this panic too, the second time is for what comes behind: no step is done twice.
+        for _ in 0..2 {
+            if catch_unwind(AssertUnwindSafe(|| victim.handle_panic(self))).is_ok() {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::net::context::Port;
+    use crate::net::mailbox::Mailbox;
+
+    /// Panics at whatever it is asked, and again at its end, once.
+    #[derive(Default)]
+    struct Bad {
+        ends: Cell<u32>,
+    }
+
+    impl Victim for Bad {
+        fn handle_panic(&self, _worker: &Context) {
+            self.ends.set(self.ends.get() + 1);
+            assert_ne!(self.ends.get(), 1, "the first time");
+        }
+    }
+
+    impl Port for Bad {
+        fn flush(self: Rc<Self>, _worker: &Context) {
+            panic!("on purpose");
+        }
+        fn resume(&self, _now: u64) {
+            panic!("on purpose");
+        }
+        fn finish(&self, _worker: &Context) {
+            panic!("on purpose");
+        }
+        fn is_gone(&self) -> bool {
+            false
+        }
+        fn environment_id(&self) -> u32 {
+            1
+        }
+        fn token(&self) -> u32 {
+            1
+        }
+        fn end(self: Rc<Self>, worker: &Context) {
+            self.finish(worker);
+        }
+    }
+
+    /// Counts what it is asked.
+    #[derive(Default)]
+    struct Good {
+        asked: Cell<u32>,
+        ends: Cell<u32>,
+    }
+
+    impl Victim for Good {
+        fn handle_panic(&self, _worker: &Context) {
+            self.ends.set(self.ends.get() + 1);
+        }
+    }
+
+    impl Port for Good {
+        fn flush(self: Rc<Self>, _worker: &Context) {
+            self.asked.set(self.asked.get() + 1);
+        }
+        fn resume(&self, _now: u64) {
+            self.asked.set(self.asked.get() + 1);
+        }
+        fn finish(&self, _worker: &Context) {
+            self.asked.set(self.asked.get() + 1);
+        }
+        fn is_gone(&self) -> bool {
+            false
+        }
+        fn environment_id(&self) -> u32 {
+            1
+        }
+        fn token(&self) -> u32 {
+            1
+        }
+        fn end(self: Rc<Self>, worker: &Context) {
+            self.finish(worker);
+        }
+    }
+
+    #[test]
+    fn each_list_goes_on_behind_who_panics() {
+        let worker = Context::new(0, Arc::from([Arc::<Mailbox>::default()]));
+        let (bad, good) = (Rc::new(Bad::default()), Rc::new(Good::default()));
+        let all = || -> [Rc<dyn Port>; 3] {
+            [Rc::<Good>::clone(&good), Rc::<Bad>::clone(&bad), Rc::<Good>::clone(&good)]
+        };
+        let walks: [&dyn Fn(); 3] = [
+            &|| {
+                for port in all() {
+                    worker.add_dirty(port);
+                }
+                worker.flush_dirty();
+            },
+            &|| {
+                for port in all() {
+                    worker.add_stalled(port);
+                }
+                worker.resume(1);
+            },
+            &|| {
+                for port in all() {
+                    worker.watch_closing(1, port);
+                }
+                worker.drop_ports(|_| true);
+            },
+        ];
+        for walk in walks {
+            good.asked.set(0);
+            bad.ends.set(0);
+            walk();
+            // Its end panicked the first time, so it was tried once more.
+            assert_eq!((good.asked.get(), good.ends.get(), bad.ends.get()), (2, 0, 2));
+        }
+    }
+}

@@ -1,0 +1,447 @@
+//! A panic at each place where a worker runs code for one connection costs that connection, and no other.
+
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use ferrosocket::engineio::{Config, Protocol};
+use ferrosocket::id::{Handle, Sid};
+use ferrosocket::net::command::{
+    Adopt, AdoptPolling, AdoptedStream, BridgeEvent, ClosePolling, Command, Opening, Outgoing,
+    PollEvent, Purpose, UpgradeResponse,
+};
+use ferrosocket::net::faults;
+use ferrosocket::net::mailbox::Batch;
+use ferrosocket::socketio::Group;
+use smallvec::SmallVec;
+
+use crate::client::{FIN, Raw, TEXT};
+use crate::host::{
+    DROP_REQUEST, EVENT, Host, OPENED, REQUEST_REFUSED, WIRE_CLOSED, alone, handle_of,
+};
+use crate::polling;
+use crate::polling_wire::{head, profile};
+use crate::visits::until_it_sleeps;
+
+/// One that must not notice anything.
+struct Witness {
+    client: Raw,
+    handle: Handle,
+}
+
+impl Witness {
+    fn open(host: &Host) -> Self {
+        let (client, handle) = Raw::open(host);
+        Self { client, handle }
+    }
+
+    /// Hears and is heard.
+    fn speak(&mut self, host: &Host) {
+        self.client.send(FIN | TEXT, r#"42["here"]"#);
+        host.next_of(EVENT, self.handle.raw());
+        host.send(self.handle, "2[\"there\"]");
+        assert_eq!(self.client.text(), "42[\"there\"]");
+    }
+}
+
+/// Arms `place`; what is called afterwards says whether it was passed.
+fn arm<T: Into<u64>>(host: &Host, place: &'static str, name: T) -> impl Fn() -> bool + use<T> {
+    let fault = (place, host.environment.id, name.into());
+    faults::arm(fault);
+    move || !faults::is_armed(fault)
+}
+
+fn internal_error(host: &Host, handle: Handle) {
+    let expected = ("transport error".into(), Some("internal error".into()));
+    assert_eq!(host.closed(handle), expected);
+    host.release(handle);
+}
+
+/// A WebSocket client goes by a fault at `place`, which `provoke` leads to.
+fn costs_one(
+    place: &'static str,
+    by_token: bool,
+    provoke: impl Fn(&Host, &mut Raw, Handle, Handle),
+) {
+    let host = Host::new();
+    let mut before = Witness::open(&host);
+    let (mut client, handle) = Raw::open(&host);
+    let mut behind = Witness::open(&host);
+    let name = if by_token { client.token.into() } else { u64::from(handle.raw()) };
+    let happened = arm(&host, place, name);
+    provoke(&host, &mut client, handle, behind.handle);
+    internal_error(&host, handle);
+    host.next_of(WIRE_CLOSED, client.token);
+    assert!(happened(), "{place}");
+    before.speak(&host);
+    behind.speak(&host);
+    assert_eq!(host.server.sessions.len(), 2);
+    assert_eq!(host.environment.backlogs.len(), 0);
+}
+
+fn message() -> Vec<Outgoing> {
+    vec![Outgoing::Text("2[1]".into())]
+}
+
+#[test]
+fn in_what_javascript_asks_for() {
+    costs_one("send text", false, |host, _, handle, _| {
+        host.send(handle, "2[1]");
+    });
+    costs_one("send", false, |host, _, handle, _| {
+        let command = Command::Send { slot: handle.slot(), flags: 0, messages: message() };
+        host.command(handle, command);
+    });
+    costs_one("send packet", false, |host, _, handle, _| {
+        let command = Command::SendPacket { slot: handle.slot(), flags: 0, packet: "6".into() };
+        host.command(handle, command);
+    });
+    costs_one("close", false, |host, _, handle, _| host.close(handle));
+    costs_one("mark", false, |host, _, handle, _| host.mark(handle));
+    costs_one("watch", false, |host, _, handle, _| host.watch(handle, 0));
+    costs_one("joined", false, |host, _, handle, _| {
+        host.command(handle, Command::Joined { slot: handle.slot() });
+    });
+}
+
+#[test]
+fn in_a_broadcast_the_others_get_it() {
+    let host = Host::new();
+    let mut clients: Vec<_> = (0..5).map(|_| Raw::open(&host)).collect();
+    let group = || Group {
+        members: Arc::new(clients.iter().map(|(_, handle)| handle.slot()).collect()),
+        except: SmallVec::new(),
+    };
+    let broadcast = |text: &str| Command::Broadcast {
+        group: group(),
+        flags: 0,
+        messages: Arc::from([Outgoing::Text(text.to_owned().into())]),
+    };
+    // The first, one in the middle, and the last.
+    let happened: Vec<_> =
+        [0, 2, 4].map(|n| arm(&host, "broadcast", clients[n].1.raw())).into_iter().collect();
+    host.command_to(host.worker, broadcast("2[1]"));
+    let second = broadcast("2[2]");
+    for n in [0, 2, 4] {
+        internal_error(&host, clients[n].1);
+    }
+    assert!(happened.iter().all(|happened| happened()));
+    host.command_to(host.worker, second);
+    for n in [1, 3] {
+        assert_eq!(clients[n].0.text(), "42[1]");
+        assert_eq!(clients[n].0.text(), "42[2]");
+    }
+    for n in [0, 2, 4] {
+        clients[n].0.expect_end();
+    }
+}
+
+#[test]
+fn in_what_the_worker_does_for_all() {
+    costs_one("flush", true, |host, _, handle, _| {
+        let command = Command::Send { slot: handle.slot(), flags: 0, messages: message() };
+        host.command(handle, command);
+    });
+    costs_one("read", true, |_, client, _, _| client.send(FIN | TEXT, "42[\"x\"]"));
+}
+
+#[test]
+fn in_the_writing_of_many_the_others_are_written() {
+    let host = Host::new();
+    let mut clients: Vec<_> = (0..5).map(|_| Raw::open(&host)).collect();
+    let mut batch = Batch::default();
+    for (_, handle) in &clients {
+        batch.command(Command::Send { slot: handle.slot(), flags: 0, messages: message() });
+    }
+    let happened = [0, 2, 4].map(|n| arm(&host, "flush", clients[n].0.token));
+    host.runtime.mailbox(host.worker).post(&mut batch);
+    for (n, (client, handle)) in clients.iter_mut().enumerate() {
+        if n % 2 == 0 {
+            internal_error(&host, *handle);
+            client.expect_end();
+        } else {
+            assert_eq!(client.text(), "42[1]");
+        }
+    }
+    assert!(happened.iter().all(|happened| happened()));
+}
+
+#[test]
+fn on_the_thread_of_a_visitor() {
+    for (place, by_token) in [("send text", false), ("flush", true)] {
+        let host = Host::new();
+        let mut witness = Witness::open(&host);
+        let (client, handle) = Raw::open(&host);
+        // It sleeps, so the next light batch is done here: most likely. Wherever it is, it costs one.
+        until_it_sleeps(|_| host.send(witness.handle, "2[\"there\"]"));
+        let name = if by_token { client.token.into() } else { u64::from(handle.raw()) };
+        let happened = arm(&host, place, name);
+        host.send(handle, "2[1]");
+        internal_error(&host, handle);
+        assert!(happened());
+        host.send(witness.handle, "2[\"last\"]");
+        while witness.client.text() != "42[\"last\"]" {}
+    }
+}
+
+#[test]
+fn in_a_deadline() {
+    let config = Config { ping_interval: 20, ping_timeout: 1 << 40, ..Config::default() };
+    let host = Host::with(config);
+    let mut witness = Witness::open(&host);
+    let (_client, handle) = Raw::open(&host);
+    let happened = arm(&host, "timeout", handle.raw());
+    internal_error(&host, handle);
+    assert!(happened());
+    // Heartbeats go on.
+    assert_eq!(witness.client.text(), "2");
+}
+
+#[test]
+fn in_the_end_of_a_wire_that_is_overdue() {
+    let host = Host::new();
+    let mut witness = Witness::open(&host);
+    let (client, handle) = Raw::open(&host);
+    let happened = arm(&host, "finish", client.token);
+    // The peer leaves while the closing handshake is under way: the wire is dropped, in whatever phase.
+    host.close(handle);
+    host.closed(handle);
+    drop(client);
+    Host::until(happened);
+    witness.speak(&host);
+}
+
+#[test]
+fn in_what_comes_by_a_bridge() {
+    let host = Host::new();
+    let mut witness = Witness::open(&host);
+    let open = || {
+        let token = host.token();
+        let adopt = Adopt {
+            server: Arc::clone(&host.server),
+            token,
+            purpose: Purpose::Session(host.sid()),
+            dialect: Protocol::V4.into(),
+            stream: AdoptedStream::Bridge,
+            head: Vec::new(),
+            response: UpgradeResponse::Whole(Vec::new()),
+            deflate: None,
+        };
+        host.command_to(host.worker, Command::Adopt(Box::new(adopt)));
+        (token, handle_of(&host.next(OPENED)))
+    };
+    for event in [BridgeEvent::Data(vec![0]), BridgeEvent::Written(1), BridgeEvent::End] {
+        let (token, handle) = open();
+        let happened = arm(&host, "bridge", token);
+        host.bridge(token, event);
+        internal_error(&host, handle);
+        host.next_of(WIRE_CLOSED, token);
+        assert!(happened());
+        witness.speak(&host);
+    }
+    assert_eq!(host.server.sessions.len(), 1);
+}
+
+#[test]
+fn in_who_has_just_come() {
+    let host = Host::new();
+    let mut witness = Witness::open(&host);
+    for place in ["adopt", "begin", "opened"] {
+        let token = host.token() + 1; // that of the next
+        let happened = arm(&host, place, token);
+        let stream = TcpStream::connect(host.address()).unwrap();
+        let (accepted, _) = host.listener().accept().unwrap();
+        let adopt = Host::adopt(
+            &host.server,
+            host.token(),
+            Purpose::Session(host.sid()),
+            (accepted, Vec::new(), Vec::new()),
+            b"",
+        );
+        host.command_to(host.worker, adopt);
+        if place == "opened" {
+            internal_error(&host, handle_of(&host.next(OPENED)));
+        }
+        host.next_of(WIRE_CLOSED, token);
+        assert!(happened(), "{place}");
+        drop(stream);
+        witness.speak(&host);
+    }
+    for place in ["adopt polling", "opening"] {
+        let token = host.token();
+        let happened = arm(&host, place, token);
+        let stream = TcpStream::connect(host.address()).unwrap();
+        let (accepted, _) = host.listener().accept().unwrap();
+        let sid = host.sid();
+        let request = head("GET", &Sid::new(""), "").into_bytes();
+        let adopt = AdoptPolling {
+            recalls: host.server.recalls(),
+            server: Arc::clone(&host.server),
+            token,
+            listener: 3,
+            profile: Arc::new(profile()),
+            stream: accepted,
+            opening: Some(Opening { sid, request }),
+        };
+        host.command_to(host.worker, Command::AdoptPolling(Box::new(adopt)));
+        if place == "opening" {
+            internal_error(&host, handle_of(&host.next(OPENED)));
+        }
+        host.next_of(WIRE_CLOSED, token);
+        assert!(happened(), "{place}");
+        drop(stream);
+        witness.speak(&host);
+    }
+    assert_eq!(host.server.sessions.len(), 1);
+}
+
+#[test]
+fn in_a_request_that_javascript_forwards() {
+    let host = Host::new();
+    let mut witness = Witness::open(&host);
+    let (handle, sid) = polling::open(&host);
+    let parked = host.poll(handle, PollEvent::Get);
+    Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
+    let happened = arm(&host, "poll", handle.raw());
+    let post = host.poll(handle, PollEvent::PostStart);
+    internal_error(&host, handle);
+    // Neither request waits for ever.
+    host.next_of(DROP_REQUEST, parked);
+    host.next_of(DROP_REQUEST, post);
+    assert!(happened());
+    witness.speak(&host);
+
+    let (handle, sid) = polling::open(&host);
+    let parked = host.poll(handle, PollEvent::Get);
+    Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
+    let happened = arm(&host, "flush session", handle.raw());
+    host.send(handle, "2[1]");
+    internal_error(&host, handle);
+    host.next_of(DROP_REQUEST, parked);
+    assert!(happened());
+    witness.speak(&host);
+    assert_eq!(host.server.sessions.len(), 1);
+}
+
+#[test]
+fn in_a_connection_that_requests_come_by() {
+    use crate::polling_wire::Wire;
+
+    for place in ["polling read", "answer", "polling timeout", "polling close", "polling finish"] {
+        let host = Host::new();
+        let mut witness = Witness::open(&host);
+        let (handle, sid) = polling::open(&host);
+        let times = ferrosocket::net::polling_profile::Profile { idle_timeout: 20, ..profile() };
+        let profile = if place == "polling timeout" { times } else { profile() };
+        let mut wire = Wire::open(&host, host.worker, profile);
+        let happened = arm(&host, place, wire.token);
+        match place {
+            "polling read" => wire.get(&sid),
+            "answer" => {
+                wire.get(&sid);
+                Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
+                host.send(handle, "2[1]");
+            }
+            "polling close" => {
+                let environment = host.environment.id;
+                let close = ClosePolling { environment, listener: 3, busy: true, later: false };
+                host.command_to(host.worker, Command::ClosePolling(close));
+            }
+            "polling finish" => wire.stream.shutdown(std::net::Shutdown::Both).unwrap(),
+            _ => {}
+        }
+        host.next_of(WIRE_CLOSED, wire.token);
+        assert!(happened(), "{place}");
+        if place == "answer" {
+            // What it brought is lost, so the session must not go on.
+            internal_error(&host, handle);
+        }
+        witness.speak(&host);
+    }
+}
+
+#[test]
+fn in_the_end_of_an_environment() {
+    let host = Host::new();
+    let other = Host::beside(&host);
+    let worker = host.worker;
+    let mut witness = Witness::open(&host);
+    let mut clients: Vec<_> = (0..3)
+        .map(|_| {
+            let raw = Raw::connect(&other, worker, Purpose::Session(other.sid()), b"");
+            (raw, other.opened())
+        })
+        .collect();
+    let happened = arm(&other, "drop", clients[0].1.raw());
+    drop(other);
+    for (client, _) in &mut clients {
+        assert_eq!(client.frame().payload[0], b'0');
+        client.expect_end();
+    }
+    assert!(happened());
+    witness.speak(&host);
+}
+
+#[test]
+fn a_session_that_is_refused_is_told() {
+    let host = Host::new();
+    let token = host.token();
+    let happened = arm(&host, "open", token);
+    let (server, sid) = (Arc::clone(&host.server), host.sid());
+    let dialect = Protocol::V4.into();
+    host.command_to(host.worker, Command::OpenPolling { server, token, sid, dialect, jsonp: None });
+    host.next_of(REQUEST_REFUSED, token);
+    assert!(happened());
+    assert_eq!(host.server.sessions.len(), 0);
+}
+
+#[test]
+fn in_the_main_loop_the_worker_begins_anew_and_at_last_ends() {
+    alone(|make| {
+        let host = make();
+        let worker = host.worker;
+        let elsewhere = (worker + 1) % host.runtime.workers();
+        let mut far = Raw::connect(&host, elsewhere, Purpose::Session(host.sid()), b"");
+        let far_handle = host.opened();
+        assert!(far.text().starts_with('0'));
+        let fault = ("main loop", u32::MAX, worker as u64);
+        for _ in 0..16 {
+            let (mut client, handle) = Raw::open(&host);
+            let (polling, _) = polling::open(&host);
+            let parked = host.poll(polling, PollEvent::Get);
+            host.send(handle, "2[1]");
+            assert_eq!(client.text(), "42[1]");
+            faults::arm(fault);
+            host.command_to(worker, Command::Resume); // wakes it
+            internal_error(&host, handle);
+            internal_error(&host, polling);
+            host.next_of(WIRE_CLOSED, client.token);
+            host.next_of(DROP_REQUEST, parked);
+            client.expect_end();
+            assert_eq!(host.server.sessions.len(), 1);
+            host.send(far_handle, "2[1]");
+            assert_eq!(far.text(), "42[1]");
+        }
+        // That was too often. Nobody is given to it any more, and what is all the same is refused.
+        Host::until(|| host.runtime.mailbox(worker).is_closed());
+        assert!((0..10).all(|_| host.runtime.pick() == elsewhere));
+        let token = host.token();
+        let stream = TcpStream::connect(host.address()).unwrap();
+        let (accepted, _) = host.listener().accept().unwrap();
+        let whole = (accepted, Vec::new(), Vec::new());
+        let purpose = Purpose::Session(host.sid());
+        host.command_to(worker, Host::adopt(&host.server, token, purpose, whole, b""));
+        host.next_of(WIRE_CLOSED, token);
+        drop(stream);
+        let token = host.token();
+        let (server, sid, dialect) = (Arc::clone(&host.server), host.sid(), Protocol::V4.into());
+        let command = Command::OpenPolling { server, token, sid, dialect, jsonp: None };
+        host.command_to(worker, command);
+        host.next_of(REQUEST_REFUSED, token);
+        let mut batch = Batch::default();
+        batch.send_text(far_handle.slot(), 0, b"2[1]");
+        host.runtime.hand_over(worker, &mut batch);
+        assert!(host.runtime.mailbox(worker).is_empty());
+        host.send(far_handle, "2[2]");
+        assert_eq!(far.text(), "42[2]");
+    });
+}
