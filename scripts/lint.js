@@ -39,7 +39,7 @@ runMain(async () => {
     },
     { name: "clippy, protocol floors", run: () => clippy("--no-default-features") },
     // "standalone": with the benchmarks of the addon's floor
-    { name: "clippy, addon", run: () => clippy("--features", "standalone") },
+    { name: "clippy, addon", run: () => clippy("--features", "standalone,faults") },
     {
       name: "rustdoc",
       run: () => run("cargo", ["doc", "--no-deps"], { env: { RUSTDOCFLAGS: "-D warnings" } }),

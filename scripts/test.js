@@ -146,7 +146,7 @@ runMain(async () => {
     { name: "Rust tests: the protocol floors", run: () => cargoTest() },
     {
       name: "Rust tests: the network floor, over loopback",
-      run: () => cargoTest("--features", "net"),
+      run: () => cargoTest("--features", "net,faults"),
     },
     ...nodes.map((one) => behaviour(one, files, () => env)),
     { name: "Type tests", run: () => run("npm", ["run", "--silent", "test:types"]) },

@@ -54,6 +54,32 @@ fn the_protocol_floors_do_no_io() {
     report(&banned_words(&sources));
 }
 
+/// Node.js calls `extern "C"` functions, and a panic that leaves one ends the process.
+#[test]
+fn no_panic_leaves_the_border() {
+    let mut faults = Vec::new();
+    let mut functions = 0;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for Source { file, .. } in read_sources() {
+        if !file.starts_with("src/binding/") {
+            continue;
+        }
+        let text = fs::read_to_string(root.join(&file)).expect("a source file is readable");
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.starts_with("#[napi")) {
+            let item = lines[at + 1..].iter().find(|line| !line.starts_with("#["));
+            if item.is_some_and(|item| item.contains("fn ")) {
+                functions += 1;
+                if !line.contains("catch_unwind") {
+                    faults.push(format!("{file}:{}: say #[napi(catch_unwind)]", at + 1));
+                }
+            }
+        }
+    }
+    assert!(functions > 0, "the functions of the border are found");
+    report(&faults);
+}
+
 fn report(faults: &[String]) {
     assert!(faults.is_empty(), "\n\n{}\n", faults.join("\n\n"));
 }

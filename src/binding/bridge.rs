@@ -71,7 +71,7 @@ impl Bridge {
     /// The bridge of this thread, asleep. Threads are started when the first server is opened, and
     /// end with the last one of the process. `workers` is the number of threads (0: cores − 1, from
     /// 1 to 4); who opens the first server decides it.
-    #[napi(constructor)]
+    #[napi(constructor, catch_unwind)]
     pub fn new(workers: u32) -> Self {
         set_give_back(give_back);
         let waker = SharedWaker::default();
@@ -109,7 +109,7 @@ impl Bridge {
     ///
     /// # Errors
     /// When the engine can't make what wakes it.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn rouse(&self, env: Env, wake: Function<'_, (), ()>) -> Result<()> {
         let waker: Waker = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         // Hooks run last in, first out: this one runs before Node.js closes the waker.
@@ -134,7 +134,7 @@ impl Bridge {
     ///
     /// # Errors
     /// When the environment is ending.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn rest(&self, env: Env) -> Result<()> {
         let waker = self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(waker);
@@ -143,7 +143,7 @@ impl Bridge {
     }
 
     /// Number of worker threads that run now.
-    #[napi(getter)]
+    #[napi(getter, catch_unwind)]
     pub fn workers(&self) -> u32 {
         let workers = self.shared.runtime().map_or(0, |runtime| runtime.workers());
         u32::try_from(workers).unwrap_or(u32::MAX)
@@ -153,7 +153,7 @@ impl Bridge {
     ///
     /// # Errors
     /// When threads can't be started, or this one is ending.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn open_server(&self, config: ServerConfig) -> Result<u32> {
         self.start()?;
         let id = self.next_server.get();
@@ -163,7 +163,7 @@ impl Bridge {
     }
 
     /// Gives a server other options, which count for the sessions to come.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn configure_server(&self, server: u32, config: ServerConfig) {
         let old = self.servers.borrow().get(&server).map(Arc::clone);
         if let Some(old) = old {
@@ -202,7 +202,7 @@ impl Bridge {
 
     /// Forgets a server of which nothing is left: no client, no wire, no request. With the last
     /// server of the process, the threads end.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn close_server(&self, server: u32) {
         self.servers.borrow_mut().remove(&server);
         if self.servers.borrow().is_empty() {
@@ -214,7 +214,7 @@ impl Bridge {
     ///
     /// # Errors
     /// When the engine can't make a string of that size.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take<'env>(&self, env: &'env Env) -> Result<JsString<'env>> {
         let recycled = std::mem::take(&mut *self.batch.borrow_mut());
         let (batch, stalled) = self.environment.inbox.take(recycled);
@@ -236,7 +236,7 @@ impl Bridge {
     }
 
     /// Takes the buffers that the records of the last [`Bridge::take`] refer to, in order.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take_buffers(&self) -> Vec<Buffer> {
         let buffers = std::mem::take(&mut self.batch.borrow_mut().buffers);
         buffers.into_iter().map(Buffer::from).collect()
@@ -246,7 +246,7 @@ impl Bridge {
     ///
     /// # Errors
     /// When the batch is malformed.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn flush(&self, ops: BufferSlice<'_>, length: u32) -> Result<()> {
         let runtime = self.shared.runtime();
         let batch = ops.get(..length as usize).unwrap_or(&ops);
@@ -258,7 +258,7 @@ impl Bridge {
     /// Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),
     /// `rooms` (with members), `inboxBytes` (waiting for this thread), `backlogs` (clients that
     /// something waits for).
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn stats(&self) -> String {
         let sessions: usize =
             self.servers.borrow().values().map(|server| server.sessions.len()).sum();

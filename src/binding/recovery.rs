@@ -53,21 +53,21 @@ pub struct ExpiredSessions {
 impl Bridge {
     /// Opens a log that keeps up to `max_bytes` of packets, and as much of sessions; gives its
     /// number. The first packet that is kept gets the number `first`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn open_recovery(&self, max_bytes: i64, first: i64) -> u32 {
         let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
         self.operations().logs.open(Recovery::new(max_bytes, whole(first)))
     }
 
     /// Forgets a log.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn close_recovery(&self, log: u32) {
         self.operations().logs.close(log);
     }
 
     /// Keeps a session that was lost at the time `now`. `size`: what the names of its rooms take, in
     /// bytes. Nothing when there is no such log.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn persist_session(
         &self,
         log: u32,
@@ -90,7 +90,7 @@ impl Bridge {
 
     /// The session `pid`, if it was lost at `oldest` or later and all that came after the packet
     /// `last` is kept.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn restore_session(
         &self,
         log: u32,
@@ -110,7 +110,7 @@ impl Bridge {
 
     /// The packets that a session has missed since `last`, each as its messages; nothing when one is
     /// gone. For those who want to see them: to send them there is an operation.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn missed_packets(
         &self,
         log: u32,
@@ -123,7 +123,7 @@ impl Bridge {
     }
 
     /// Forgets what was sent or lost before the time `oldest`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn expire_recovery(&self, log: u32, oldest: i64) -> Option<ExpiredSessions> {
         let mut operations = self.operations();
         let log = operations.logs.get_mut(log)?;
@@ -132,7 +132,7 @@ impl Bridge {
     }
 
     /// The numbers of rooms that nothing kept refers to.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn unused_recovery_rooms(&self, log: u32) -> Vec<u32> {
         self.operations().logs.get(log).map_or_else(Vec::new, Recovery::unused_rooms)
     }

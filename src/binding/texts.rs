@@ -12,7 +12,7 @@ impl Bridge {
     ///
     /// # Errors
     /// When the engine can't make a string of that size.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take_texts<'env>(&self, env: &'env Env) -> Result<Vec<JsString<'env>>> {
         let mut batch = self.batch.borrow_mut();
         batch

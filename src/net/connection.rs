@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use super::adopt::Ends;
 use super::clock;
-use super::context::{Buffered, Context, Port as _};
-use super::guard::{Nobody, Victim};
+use super::context::{Buffered, Context, Port as _, Victim};
+use super::guard::Nobody;
 use super::record::{Kind, Record};
 use super::server::{Requests, Server};
 use super::wire::{Carried, Wire};

@@ -13,7 +13,6 @@ use super::burst::Burst;
 use super::clock;
 use super::command::{Answer, BridgeKey, ClosePolling, Command};
 use super::deflate::Compressors;
-use super::guard::Victim;
 use super::mailbox::Mailbox;
 use super::requesters::Requesters;
 use super::timers::Timers;
@@ -26,6 +25,12 @@ const READ_BUFFER: usize = 64 << 10;
 const SPARE_BUFFERS: usize = 64;
 /// …if they have not grown beyond this.
 const SPARE_CAPACITY: usize = 16 << 10;
+
+/// Who goes when what runs for it panics.
+pub trait Victim {
+    /// Ends it at once, and has JavaScript hear of it. What is done already is not done again.
+    fn handle_panic(&self, worker: &Context);
+}
 
 /// A wire, as the lists see it.
 pub trait Port: Victim {

@@ -16,13 +16,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::context::Context;
-
-/// Who goes when what runs for it panics.
-pub trait Victim {
-    /// Ends it at once, and has JavaScript hear of it. What is done already is not done again.
-    fn handle_panic(&self, worker: &Context);
-}
+use super::context::{Context, Victim};
 
 /// Nobody goes: what panics is over already, or belongs to no connection.
 #[derive(Debug)]

@@ -33,8 +33,7 @@ use tokio::net::TcpStream;
 
 use super::clock;
 use super::command::{Command, PollEvent};
-use super::context::{Context, Port};
-use super::guard::Victim;
+use super::context::{Context, Port, Victim};
 use super::polling_profile::Profile;
 use super::record::Kind;
 use super::request_name::RequestName;

@@ -22,9 +22,8 @@ use std::task::Waker;
 
 use tokio::net::TcpStream;
 
-use super::context::{Context, Port};
+use super::context::{Context, Port, Victim};
 use super::deflate::Deflate;
-use super::guard::Victim;
 use super::record::{Kind, Record};
 use super::server::{Environment, Server};
 use super::write_queue::WriteQueue;

@@ -26,9 +26,9 @@ use super::command::{
     Adopt, AdoptedStream, Blame, BridgeEvent, BridgeKey, Command, Outgoing, PollEvent, Purpose,
 };
 use super::connection::Connection;
-use super::context::{Context, Port as _};
+use super::context::{Context, Port as _, Victim};
 use super::custody::Custody;
-use super::guard::{Nobody, Victim};
+use super::guard::Nobody;
 use super::mailbox::{Batch, Mailbox, Operation};
 use super::request_name::RequestName;
 use super::server::{Requests, Server, SessionEntry};

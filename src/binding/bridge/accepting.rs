@@ -18,7 +18,7 @@ use crate::net::command::{AdoptedStream, Opening};
 impl Bridge {
     /// Has the kernel keep the connections of a listening socket until something has come by them,
     /// or for `seconds` (0: not any more); false where that can't be had.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn defer_accept(&self, fd: i32, seconds: u32) -> bool {
         defer_accept(fd, seconds).is_ok()
     }
@@ -29,7 +29,7 @@ impl Bridge {
     ///
     /// # Errors
     /// When the engine can't make the string.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn peek_request<'env>(
         &self,
         env: &'env Env,
@@ -53,7 +53,7 @@ impl Bridge {
     ///
     /// # Errors
     /// When the descriptor can't be duplicated or the server is not open. Nothing has been taken then.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn adopt_peeked(
         &self,
         server: u32,
@@ -78,7 +78,7 @@ impl Bridge {
     ///
     /// # Errors
     /// When the descriptor can't be duplicated or the server is not open. Nothing has been taken then.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn open_peeked(
         &self,
         server: u32,

@@ -31,7 +31,7 @@ const KEY_LEN: usize = 24;
 impl Bridge {
     /// Checks the request of a WebSocket upgrade. Gives the head of the answer; a refusal begins
     /// with "!" and is JSON: `{status, message, headers}`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn check_upgrade(
         &self,
         method: String,
@@ -71,7 +71,7 @@ impl Bridge {
     ///
     /// # Errors
     /// When the server is not open.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn negotiate_deflate(&self, server: u32, offers: String) -> Result<Option<DeflateAnswer>> {
         let server = self.server(server)?;
         let Some(compression) = &server.compression else { return Ok(None) };
@@ -96,7 +96,7 @@ impl Bridge {
     ///
     /// # Errors
     /// When the descriptor can't be duplicated or the server is not open.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn adopt(
         &self,
         server: u32,
@@ -117,7 +117,7 @@ impl Bridge {
     ///
     /// # Errors
     /// When the server is not open.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn bridge_open(
         &self,
         server: u32,
@@ -132,7 +132,7 @@ impl Bridge {
     }
 
     /// Tells the workers of the connections that they have been given.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn wake(&self) {
         let untold = self.untold.take();
         if untold == 0 {
@@ -157,19 +157,19 @@ impl Bridge {
     }
 
     /// Bytes from the peer of a bridged stream.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn bridge_data(&self, token: u32, chunk: Buffer) {
         self.bridge_event(token, BridgeEvent::Data(chunk.to_vec()));
     }
 
     /// So many bytes of a bridged stream have been written.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn bridge_written(&self, token: u32, bytes: u32) {
         self.bridge_event(token, BridgeEvent::Written(bytes as usize));
     }
 
     /// A bridged stream has ended, failed or was closed.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn bridge_end(&self, token: u32) {
         self.bridge_event(token, BridgeEvent::End);
         self.bridged.borrow_mut().remove(&token);

@@ -16,7 +16,7 @@ use crate::net::request_name::RequestName;
 impl Bridge {
     /// What is known of a session: −1 no such session, 0 it polls, 1 it uses a WebSocket; 2 more
     /// when it speaks protocol 3.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn lookup(&self, server: u32, sid: String) -> i32 {
         let servers = self.servers.borrow();
         let Some(server) = servers.get(&server) else { return -1 };
@@ -28,7 +28,7 @@ impl Bridge {
 
     /// Bytes that wait for a client because it does not read: what the kernel or a poll has not
     /// taken. What this thread has not handed down yet is not among them.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn buffered(&self, handle: u32) -> f64 {
         let bytes = self.environment.backlogs.get(Handle::from_raw(handle));
         #[expect(clippy::cast_precision_loss, reason = "no memory holds 2^53 bytes")]
@@ -41,7 +41,7 @@ impl Bridge {
     ///
     /// # Errors
     /// When the server is not open.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn open_polling(
         &self,
         server: u32,
@@ -60,19 +60,19 @@ impl Bridge {
     }
 
     /// A GET of an open session. False: there is no such session any more.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn poll_get(&self, server: u32, token: u32, sid: String) -> bool {
         self.poll(server, token, &sid, PollEvent::Get)
     }
 
     /// A POST of an open session has begun. False: there is no such session any more.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn poll_post(&self, server: u32, token: u32, sid: String) -> bool {
         self.poll(server, token, &sid, PollEvent::PostStart)
     }
 
     /// The whole body of a POST; `binary` when its content type is `application/octet-stream`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn poll_body(
         &self,
         server: u32,
@@ -87,7 +87,7 @@ impl Bridge {
     /// The body of a POST can't be taken. `fault`: 0 its content type is one that the protocol does not
     /// allow, 1 it is longer than `maxHttpBufferSize`, 2 it came in more chunks than
     /// `maxBufferedChunks`, 3 it took longer than `httpRequestBodyTimeout`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn poll_fault(&self, server: u32, token: u32, sid: String, fault: u32) -> bool {
         let fault = match fault {
             0 => PostFault::InvalidContent,
@@ -99,7 +99,7 @@ impl Bridge {
     }
 
     /// The client closed a request before it was answered.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn request_closed(&self, server: u32, token: u32, sid: String) -> bool {
         self.poll(server, token, &sid, PollEvent::Closed)
     }

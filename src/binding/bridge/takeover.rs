@@ -68,7 +68,7 @@ impl Bridge {
     ///
     /// # Errors
     /// When the descriptor can't be duplicated, or the server is not open.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn adopt_polling(
         &self,
         server: u32,
@@ -87,14 +87,14 @@ impl Bridge {
     }
 
     /// The descriptor of a connection that was given back; it is the caller's now. −1: there is none.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take_descriptor(&self, token: u32) -> i32 {
         self.environment.take_stream(token).map_or(-1, descriptor)
     }
 
     /// Asks for all connections back that requests of a server come by: each comes with its next
     /// request.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn recall_polling(&self, server: u32) {
         if let Some(server) = self.servers.borrow().get(&server) {
             server.recall_count.fetch_add(1, Ordering::Relaxed);
@@ -103,7 +103,7 @@ impl Bridge {
 
     /// Closes the connections that came to an HTTP server: the idle ones; if `busy`, all; if `later`, the
     /// others when they have answered.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn close_polling(&self, listener: u32, busy: bool, later: bool) {
         let Some(runtime) = self.shared.runtime() else { return };
         let close = ClosePolling { environment: self.environment.id, listener, busy, later };
@@ -113,7 +113,7 @@ impl Bridge {
     }
 
     /// Says whether JavaScript wants to see each request of a session.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn show_requests(&self, server: u32, sid: String, shown: bool) {
         if let Some(server) = self.servers.borrow().get(&server)
             && let Some(entry) = server.sessions.get(sid.as_str())
@@ -123,7 +123,7 @@ impl Bridge {
     }
 
     /// Whether a request of this session waits for something to send.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn is_polled(&self, server: u32, sid: String) -> bool {
         let servers = self.servers.borrow();
         let Some(server) = servers.get(&server) else { return false };

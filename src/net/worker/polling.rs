@@ -13,7 +13,8 @@ use crate::id::Handle;
 use crate::net::adopt::prepare;
 use crate::net::clock;
 use crate::net::command::{AdoptPolling, ClosePolling, Command, Opening, PollEvent};
-use crate::net::guard::{Nobody, Victim as _};
+use crate::net::context::Victim as _;
+use crate::net::guard::Nobody;
 use crate::net::polling_wire::{PollingWire, Sessions};
 use crate::net::record::Kind;
 
