@@ -146,7 +146,7 @@ impl Bridge {
     }
 
     /// Ends connections that workers have, as if their peers had: those with these tokens.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn end_wires(&self, tokens: Vec<u32>) {
         let Some(runtime) = self.shared.runtime() else { return };
         let tokens = tokens.into_iter().collect();
