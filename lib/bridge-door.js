@@ -153,10 +153,11 @@ class BridgeDoor {
     this.ended = true;
     this.bridge.doors.delete(this.token);
     this.bridge.release();
-    if (this.probeOf !== undefined) this.probeOf.upgrading = false;
+    const conn = this.probeOf;
     this.probeOf = undefined;
     this.shut(cut);
     this.engine.letGo();
+    conn?.endProbe();
   }
 }
 

@@ -15,7 +15,7 @@ const { PACKET_TYPES } = require("./packet");
 const { RequestInfo } = require("./request-info");
 const { Transport } = require("./transport");
 const { WatchedEmitter } = require("./watched-emitter");
-const { nextTick } = require("./loop");
+const { nextTick, setImmediate } = require("./loop");
 
 /** @typedef {import("./bridge").Bridge} Bridge */
 /** @typedef {import("./long-text").LongText} LongText */
@@ -73,6 +73,8 @@ class Conn extends WatchedEmitter {
     this._transport = undefined;
     /** @type {Transport | undefined} @private the one that probes */
     this._next = undefined;
+    /** @type {number | undefined} @private the token of one that has not been told of */
+    this._probe = undefined;
     /** @type {Outbox | undefined} from the first look at what has left on */
     this._outbox = undefined;
     /** @private */
@@ -361,6 +363,7 @@ class Conn extends WatchedEmitter {
     switch (kind) {
       case Record.CLOSED:
         try {
+          this.announceProbe();
           this.onclose(argument, typeof more === "string" ? transportError(more) : undefined);
         } finally {
           // whatever a handler throws
@@ -369,25 +372,21 @@ class Conn extends WatchedEmitter {
         }
         break;
       case Record.UPGRADING:
-        this.upgrading = true;
-        trace.traceProbe(this, NAMES[this.server.transportOfDoor(argument)]);
-        this.server.onupgrading(this, argument);
-        if (this.listenerCount("upgrading") > 0) {
-          const name = NAMES[this.server.transportOfDoor(argument)];
-          this._next = new Transport(this, name, this.server.takesBytes(argument));
-          this.emit("upgrading", this._next);
-        }
+        this.announceProbe();
+        this._probe = argument;
+        // Who has come with the same batch is heard of in its ticks, middlewares and all. Upstream reads the two from two
+        // connections, so in two turns of the event loop: a "connection" listener can still listen for this.
+        setImmediate(announceProbe, this);
         break;
       case Record.UPGRADED:
+        this.announceProbe();
         trace.traceUpgrade(this, NAMES[this.server.transportOfDoor(argument)]);
         this.upgrading = false;
         this.upgraded = true;
         this._transportIndex = this.server.transportOfDoor(argument);
         this._takesBytes = this.server.takesBytes(argument);
-        this._transport?.replace();
-        this._transport = this._next;
-        this._next = undefined;
         this.server.onupgraded(this, argument);
+        this.replaceTransport();
         if (this.listenerCount("upgrade") > 0) this.emit("upgrade", this.transport);
         this._outbox?.flush();
         break;
@@ -433,6 +432,43 @@ class Conn extends WatchedEmitter {
     const transport = this._transport;
     if (description !== undefined && transport?.listenerCount("error"))
       transport.emit("error", description);
+    transport?.end();
+  }
+
+  // --- the upgrade ---
+
+  /** Tells of the WebSocket that asks to become the transport, if that has not been told yet. */
+  announceProbe() {
+    const token = this._probe;
+    if (token === undefined) return;
+    this._probe = undefined;
+    if (this.readyState === "closed") return;
+    this.upgrading = true;
+    const name = NAMES[this.server.transportOfDoor(token)];
+    trace.traceProbe(this, name);
+    this.server.onupgrading(this, token);
+    if (this.listenerCount("upgrading") === 0) return;
+    this._next = new Transport(this, name, this.server.takesBytes(token));
+    this.emit("upgrading", this._next);
+    if (!this.upgrading) this.endProbe();
+  }
+
+  /** It has not become the transport, and is over. */
+  endProbe() {
+    this.upgrading = false;
+    const next = this._next;
+    this._next = undefined;
+    next?.replace();
+    next?.end();
+  }
+
+  /** @private */
+  replaceTransport() {
+    const before = this._transport;
+    this._transport = this._next;
+    this._next = undefined;
+    before?.replace();
+    before?.end();
   }
 
   // --- listeners: what nobody listens to is not brought up ---
@@ -476,6 +512,11 @@ class Conn extends WatchedEmitter {
 }
 
 function noop() {}
+
+/** @param {Conn} conn */
+function announceProbe(conn) {
+  conn.announceProbe();
+}
 
 /**
  * @param {any} client

@@ -3,7 +3,7 @@
 const { LazyEmitter } = require("./lazy-emitter");
 
 /**
- * The transport of a connection, as far as it can be seen: the real one lives in a worker.
+ * The transport of a connection, as far as it can be seen: the real one lives in a worker. Emits "error" (error) and "close".
  *
  *     probing ──upgrade──► current ──the session ends, or another one takes over──► closed
  */
@@ -24,6 +24,8 @@ class Transport extends LazyEmitter {
     this.discarded = false;
     /** @private whether another one has taken over */
     this._replaced = false;
+    /** @private whether its end has been told */
+    this._ended = false;
   }
 
   /** Whether a packet would leave at once, as far as this thread knows; volatile packets are dropped by the workers. */
@@ -60,6 +62,13 @@ class Transport extends LazyEmitter {
   replace() {
     this.discarded = true;
     this._replaced = true;
+  }
+
+  /** Tells its listeners that it is closed, once. */
+  end() {
+    if (this._ended) return;
+    this._ended = true;
+    this.emit("close");
   }
 
   /**

@@ -2,9 +2,11 @@
 
 /** `conn.transport`: what can be seen of it, for each kind of client. */
 
-const { scenario } = require("./harness");
+const assert = require("node:assert/strict");
+
+const { ALL, scenario } = require("./harness");
 const { park } = require("./raw-pairs");
-const { eventually, until } = require("../support/waiting");
+const { eventually, until, within } = require("../support/waiting");
 
 const OPTIONS = { allowEIO3: true };
 
@@ -84,3 +86,81 @@ scenario("transport: packets sent by the transport itself", async (stage) => {
   const { status, body } = await parked.response;
   stage.trace("wire", status, body);
 });
+
+scenario("transport: it tells of its end", { modes: ALL, options: OPTIONS }, async (stage) => {
+  for (const how of ["client.disconnect", "socket.disconnect", "conn.close", "transport.close"]) {
+    const { client, socket } = await stage.pair();
+    const { conn } = socket;
+    const closed = new Promise((resolve) =>
+      conn.transport.once("close", (...args) => resolve(args)),
+    );
+    const lost = until(conn, "close");
+    if (how === "client.disconnect") client.disconnect();
+    else if (how === "socket.disconnect") socket.disconnect(true);
+    else if (how === "conn.close") conn.close();
+    else conn.transport.close();
+    stage.trace(how, await within(closed, `"close" of the transport, by ${how}`));
+    await lost;
+    stage.trace(how, conn.readyState, conn.transport.readyState);
+  }
+});
+
+scenario(
+  "transport: the old one closes with the upgrade, one that probes in vain by itself",
+  async (stage) => {
+    const connection = until(stage.io.engine, "connection");
+    const session = await stage.polling();
+    const [conn] = await connection;
+    conn.transport.once("close", () => stage.trace("events", "close of polling"));
+    conn.once("upgrade", () => stage.trace("events", "upgrade"));
+    const upgrading = until(conn, "upgrading");
+    const target = `/socket.io/?EIO=4&transport=websocket&sid=${session.sid}`;
+    const raw = await stage.webSocket(target);
+    raw.text("2probe");
+    const [first] = await upgrading;
+    const gone = until(first, "close");
+    raw.destroy();
+    await gone;
+    stage.trace(
+      "events",
+      "close of the probe",
+      conn.upgrading,
+      conn.transport.name,
+      conn.readyState,
+    );
+
+    const again = until(conn, "upgrading");
+    const second = await stage.webSocket(target);
+    second.text("2probe");
+    const [next] = await again;
+    next.once("close", () => stage.trace("events", "close of WebSocket"));
+    assert.equal(await second.next(), "3probe");
+    const upgrade = until(conn, "upgrade");
+    second.text("5");
+    await upgrade;
+    stage.trace("events", conn.transport === next, conn.upgrading);
+    const lost = until(next, "close");
+    second.destroy();
+    await lost;
+    stage.trace("events", conn.readyState);
+  },
+);
+
+scenario(
+  "upgrading is heard of by who listens from the connection on",
+  { modes: ["upgrade"] },
+  async (stage) => {
+    const heard = [];
+    stage.io.use((_socket, next) => Promise.resolve().then(() => next()));
+    stage.io.on("connection", ({ conn }) => {
+      heard.push([conn.transport.name, conn.upgrading, conn.upgraded].join());
+      conn.on("upgrading", ({ name }) => heard.push(`upgrading ${name}`));
+      conn.on("upgrade", ({ name }) => heard.push(`upgrade ${name}`));
+    });
+    for (let i = 0; i < 20; i++) {
+      const { client } = await stage.pair();
+      stage.trace("heard", heard.splice(0));
+      client.disconnect();
+    }
+  },
+);
