@@ -37,6 +37,12 @@ runMain(async () => {
       name: "rustfmt, fuzz targets",
       run: () => run("cargo", ["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"]),
     },
+    {
+      // its lock is one of its own, and `cargo fuzz` builds it with flags of its own: nothing else would see it break
+      name: "fuzz targets: lock and build",
+      run: () =>
+        run("cargo", ["check", "--locked", "--bins", "--manifest-path", "fuzz/Cargo.toml"]),
+    },
     { name: "clippy, protocol floors", run: () => clippy("--no-default-features") },
     // "standalone": with the benchmarks of the addon's floor
     { name: "clippy, addon", run: () => clippy("--features", "standalone,faults") },
