@@ -22,8 +22,8 @@ function reconstruct(value, attachments) {
   if (!value || typeof value !== "object") return value;
   if (value._placeholder === true) {
     const { num } = value;
-    // an index like 0.5 names nothing and is none the worse for it: as upstream, undefined takes its place
-    if (typeof num === "number" && num >= 0 && num < attachments.length) return attachments[num];
+    // whole, too: upstream lets 0.5 name nothing, and the program gets undefined for the client's bytes
+    if (Number.isInteger(num) && num >= 0 && num < attachments.length) return attachments[num];
     throw new Error(MESSAGES.ILLEGAL_ATTACHMENTS);
   }
   if (Array.isArray(value)) {

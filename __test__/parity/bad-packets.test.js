@@ -147,6 +147,14 @@ scenario("disconnect: attachments that do not fit", async (stage) => {
     ['451-["a",{"_placeholder":true,"num":null}]'],
     ['451-["a",{"_placeholder":true,"num":"0"}]'],
     ['451-["a",{"_placeholder":true}]'],
+    ['451-["a",{"_placeholder":true,"num":1e0}]'],
+    ['451-["a",{"_placeholder":true,"num":1.5}]'],
+    ['451-["a",{"_placeholder":true,"num":1e400}]'],
+    ['451-["a",{"_placeholder":true,"num":-1e-7}]'],
+    ['451-["a",{"_placeholder":true,"num":9007199254740993}]'],
+    ['451-["a",{"_placeholder":true,"num":true}]'],
+    ['451-["a",{"_placeholder":true,"num":[0]}]'],
+    ['451-["a",{"_placeholder":true,"num":0,"num":1}]'],
   ];
   for (const [packet] of bad) {
     const { raw, socket } = await webSocketPair(stage);
@@ -199,10 +207,12 @@ scenario("attachments: odd but valid", async (stage) => {
   await send('451-5["a",{"_placeholder":true,"num":0,"extra":1}]', b);
   await send('451-6["a",{"_placeholder":1,"num":0}]', b);
   await send('451-7["a",[[{"x":{"_placeholder":true,"num":0}}]]]', Buffer.alloc(0));
+  await send('451-8["a",{"_placeholder":true,"num":0.0},{"x":{"_placeholder":true,"num":-0}}]', b);
   await send(
-    '451-8["a",{"_placeholder":true,"num":0.5},{"x":{"_placeholder":true,"num":1e-7}}]',
+    '451-11["a",{"_placeholder":true,"num":0e9},{"_placeholder":true,"num":1,"num":0}]',
     b,
   );
+  await send('451-12["a",{"_placeholder":false,"num":7},{"_placeholder":"true"}]', b);
   await send('451-9["a",{"__proto__":{"_placeholder":true,"num":0}}]', b);
   await send('451-10["a",{"__proto__":{"x":{"_placeholder":true,"num":0}}}]', b);
   await send('427["a",{"_placeholder":true,"num":0}]');

@@ -175,3 +175,29 @@ scenario("differs: bytes in a packet of protocol 3 that is not a message", V3, a
   const packet = await raw.next();
   assert.deepEqual(packet, stage.either(Buffer.from([2, 255]), "b2/w=="));
 });
+
+scenario("differs: a placeholder whose number is not whole", async (stage) => {
+  for (const num of ["0.5", "1e-7"]) {
+    const { raw, socket } = await webSocketPair(stage);
+    const outcome = until(socket, stage.either("a", "disconnect"));
+    raw.text(`451-["a",{"_placeholder":true,"num":${num}}]`);
+    raw.binary(Buffer.from("b"));
+    assert.equal((await outcome)[0], stage.either(undefined, "forced close"));
+  }
+});
+
+scenario("differs: a client that sends WebSocket pings and reads nothing", async (stage) => {
+  const { raw, socket } = await webSocketPair(stage);
+  let reason;
+  socket.on("disconnect", (why) => (reason = why));
+  raw.socket.pause();
+  raw.socket.on("error", () => {}); // the last pings may find the connection gone
+  const pings = Buffer.concat(Array(1000).fill(frame(OPCODE.ping, "p".repeat(125))));
+  // more than the operating system keeps of the answers
+  for (let i = 0; i < 200 && reason === undefined; i++) {
+    const taken = new Promise((resolve) => raw.socket.write(pings, resolve));
+    await Promise.race([taken, turns(100)]);
+  }
+  if (stage.either(false, true) && reason === undefined) await until(socket, "disconnect");
+  assert.equal(reason, stage.either(undefined, "transport close"));
+});

@@ -37,9 +37,9 @@ use crate::websocket::{Limits, Reader};
 const CLOSE_TIMEOUT: u64 = 30_000;
 /// Reads of one connection before the others of its worker get their turn.
 const READS_PER_TURN: u32 = 4;
-/// Answers to WebSocket pings are dropped while more than this waits to be written: a peer that
-/// sends pings and reads nothing must not grow our memory.
-const PONG_LIMIT: usize = 64 << 10;
+/// Answers to WebSocket pings that may wait while the peer takes nothing: one that asks on is ended,
+/// as newer versions of `ws` do (`maxPendingAutoPongs`), since it must not grow our memory.
+const PONG_LIMIT: u8 = 60;
 /// Bytes of a bridged stream that may be on their way through JavaScript.
 const BRIDGE_CREDIT: usize = 256 << 10;
 
@@ -105,6 +105,8 @@ pub struct Wire {
     half_closed: Cell<bool>,
     /// Set while the peer does not take what we write.
     blocked: Cell<bool>,
+    /// Answers to pings that were queued while the peer takes nothing.
+    pongs: Cell<u8>,
     /// Set while we don't read, because the inbox is full.
     stalled: Cell<bool>,
     /// Set while the worker knows that something waits to be written.
@@ -161,6 +163,7 @@ impl Wire {
             state: Cell::new(State::Open),
             half_closed: Cell::new(false),
             blocked: Cell::new(false),
+            pongs: Cell::new(0),
             stalled: Cell::new(false),
             dirty: Cell::new(false),
             connection: RefCell::new(None),

@@ -1,8 +1,10 @@
 //! Peers that break the rules.
 
+use std::io::Write as _;
+
 use ferrosocket::engineio::Config;
 
-use crate::client::{BINARY, CLOSE, Client, FIN, PING, Raw, TEXT, frame};
+use crate::client::{BINARY, CLOSE, Client, FIN, PING, PONG, Raw, TEXT, frame};
 use crate::host::{Host, INVALID_PACKET, WIRE_CLOSED};
 
 /// The close frame with `code`, then the end, though the peer does not answer.
@@ -61,16 +63,46 @@ fn bytes_behind_the_upgrade_request_may_be_no_websocket() {
     expect_refusal(&host, &mut client, handle, 1002);
 }
 
+/// As newer versions of `ws` do: 60 answers may wait.
 #[test]
-fn a_flood_of_pings_without_reading_ends_nothing() {
+fn a_peer_that_pings_and_does_not_read_is_ended() {
+    let host = Host::new();
+    let (mut client, handle) = Raw::open(&host);
+    let pings = frame(FIN | PING, &[b'p'; 125]).repeat(1000);
+    // More than the buffers of both ends take; the last writes may find the connection gone.
+    while client.stream.write_all(&pings).is_ok() {}
+    assert_eq!(host.closed(handle), ("transport close".into(), None));
+}
+
+#[test]
+fn all_pings_of_a_peer_that_reads_are_answered() {
     let host = Host::new();
     let (mut client, _) = Raw::open(&host);
-    let pings = frame(FIN | PING, &[b'p'; 125]).repeat(1000);
-    for _ in 0..100 {
-        client.write(&pings);
+    for _ in 0..50 {
+        client.write(&frame(FIN | PING, b"p").repeat(1000));
+        for _ in 0..1000 {
+            let pong = client.frame();
+            assert_eq!((pong.opcode, &pong.payload[..]), (PONG, &b"p"[..]));
+        }
     }
+}
+
+/// What waits for a peer that does not read is no reason to leave its pings without an answer.
+#[test]
+fn a_few_pings_are_answered_behind_all_that_waits() {
+    let host = Host::new();
+    let (mut client, handle) = Raw::open(&host);
+    let filler = "x".repeat(1 << 20);
+    for _ in 0..32 {
+        host.send(handle, &filler);
+    }
+    client.write(&frame(FIN | PING, b"p").repeat(60));
     client.send(FIN | TEXT, r#"42["alive"]"#);
     assert_eq!(host.next(crate::host::EVENT).fields[3][0], "alive");
+    let mut pongs = 0;
+    while pongs < 60 {
+        pongs += usize::from(client.frame().opcode == PONG);
+    }
 }
 
 #[test]

@@ -189,12 +189,20 @@ impl Wire {
                 ControlFlow::Continue(())
             }
             Incoming::Ping(data) => {
-                if self.queued() < PONG_LIMIT {
-                    self.queue(worker, |out| {
-                        frame::write_header(out, OpCode::Pong, false, data.len());
-                        out.extend_from_slice(data);
-                    });
+                if self.blocked.get() {
+                    if self.pongs.get() == PONG_LIMIT {
+                        self.finish(worker);
+                        if let Some(connection) = connection {
+                            connection.handle_link_closed(now, self.link.get());
+                        }
+                        return ControlFlow::Break(());
+                    }
+                    self.pongs.set(self.pongs.get() + 1);
                 }
+                self.queue(worker, |out| {
+                    frame::write_header(out, OpCode::Pong, false, data.len());
+                    out.extend_from_slice(data);
+                });
                 ControlFlow::Continue(())
             }
             Incoming::Close(code) => {

@@ -184,7 +184,9 @@ impl Wire {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.blocked.set(true);
+                    if !self.blocked.replace(true) {
+                        self.pongs.set(0);
+                    }
                     self.wake();
                     return;
                 }
@@ -210,7 +212,9 @@ impl Wire {
                 record.kind(Kind::BridgeWrite).number(self.token).buffer(bytes);
             });
         }
-        self.blocked.set(!out.is_empty());
+        if !self.blocked.replace(!out.is_empty()) {
+            self.pongs.set(0);
+        }
     }
 
     /// The bridge has written `n` bytes.
