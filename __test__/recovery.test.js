@@ -5,6 +5,7 @@
 const assert = require("node:assert/strict");
 const { describe, it } = require("node:test");
 const { Server } = require("..");
+const { OffsetMarks } = require("../lib/offset-marks");
 const { RawWebSocket } = require("./support/raw-websocket");
 const { until } = require("./support/waiting");
 
@@ -75,6 +76,56 @@ describe("the recovery adapter", () => {
       `${offset}.0`,
     ])
       assert.equal(adapter.restoreSession("p", wrong), null, wrong);
+    adapter.close();
+  });
+
+  it("knows the texts of volatile events as long as it can", () => {
+    const marks = new OffsetMarks();
+    assert.equal(marks.find("text", -1, 10, false), undefined);
+    for (const number of [-1, 3, 3, 5, 9]) {
+      marks.note("other", number);
+      marks.note("text", number);
+    }
+    assert.equal(marks.find("text", -1, 10, false), 9);
+    assert.equal(marks.find("text", -1, 8, false), 5);
+    assert.equal(marks.find("text", -1, 8, true), -1);
+    assert.equal(marks.find("text", 2, 8, true), 3);
+    assert.equal(marks.find("text", 6, 8, true), undefined);
+    assert.equal(marks.find("Text", -1, 10, false), undefined);
+    assert.equal(marks.hasForgotten(-1), false);
+    for (let i = 0; i < 5000; i++) marks.note(`${"x".repeat(300)}${i}`, 10 + i);
+    assert.equal(marks.find("text", -1, 10_000, false), undefined);
+    assert.equal(marks.find(`${"x".repeat(300)}4000`, -1, 10_000, false), 4010);
+    assert.equal(marks.hasForgotten(9), true);
+    assert.equal(marks.hasForgotten(2000), false);
+  });
+
+  it("sends again what may be missing when the text that a client saw last is forgotten", async () => {
+    const adapter = makeAdapter();
+    adapter.onconnected({ id: "sid of p", pid: "p", client: { conn: {}, _end: {} } });
+    broadcast(adapter, "event");
+    for (let i = 0; i < 5000; i++)
+      adapter.broadcast(
+        { type: 2, data: ["at", `${i}`] },
+        { rooms: new Set(), flags: { volatile: true } },
+      );
+    adapter.persistSession(session("p"));
+    adapter._live.clear();
+    assert.equal((await adapter.restoreSession("p", "10")).missedPackets.length, 1);
+    adapter._returning.clear();
+    assert.equal((await adapter.restoreSession("p", "4999")).missedPackets.length, 0);
+    adapter.close();
+  });
+
+  it("gives a session to one who comes back, not to two at a time", () => {
+    const adapter = makeAdapter();
+    adapter.persistSession(session("p"));
+    const offset = broadcast(adapter, "seen");
+    assert.notEqual(adapter.restoreSession("p", offset), null);
+    assert.equal(adapter.restoreSession("p", offset), null);
+    const socket = { id: "sid of p", pid: "p", recovered: true };
+    adapter.ondisconnecting(/** @type {any} */ (socket)); // the first was refused
+    assert.notEqual(adapter.restoreSession("p", offset), null);
     adapter.close();
   });
 

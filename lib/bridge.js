@@ -55,7 +55,10 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @property {(log: number, pid: string, sid: string, rooms: readonly number[], size: number, now: number) => { key: number, forgotten: number[] } | null} persistSession
  * @property {(log: number, pid: string, last: number, oldest: number) => { key: number, sid: string, rooms: number[] } | null} restoreSession
  * @property {(log: number, session: number, last: number) => any[][] | null} missedPackets
- * @property {(log: number, oldest: number) => { forgotten: number[], empty: boolean } | null} expireRecovery
+ * @property {(log: number, lost: number, sent: number) => { forgotten: number[], empty: boolean } | null} expireRecovery
+ * @property {(log: number, pid: string) => number | null} findSession
+ * @property {(log: number, pid: string) => number | null} forgetSession
+ * @property {(log: number, time: number) => number} lastPacketBefore
  * @property {(log: number) => number[]} unusedRecoveryRooms
  * @property {() => string} stats
  */

@@ -46,6 +46,8 @@ class Client {
     this._end = undefined;
     this._joined = false;
     if (this._foreignEncoder !== undefined) void this.decoder; // what its constructor throws is told at once
+    /** whether the client is back by another connection */
+    this._superseded = false;
     this._native = conn instanceof Conn;
     if (this._native) conn._client = this;
     else this.listen();
@@ -458,6 +460,16 @@ class Client {
     debug("forcing transport close");
     conn.close();
     this.onclose("forced server close"); // unless it is closed already
+  }
+
+  /** The client is back by another connection, before the end of this one was noticed: now it is. */
+  _supersede() {
+    this._superseded = true;
+    try {
+      this.onclose("transport close");
+    } finally {
+      this.conn.close(true);
+    }
   }
 
   /**

@@ -204,9 +204,12 @@ class Namespace extends Chain {
    * @private
    */
   async findSession(auth) {
-    if (typeof auth.pid !== "string" || typeof auth.offset !== "string") return undefined;
+    const { pid, offset } = auth;
+    if (typeof pid !== "string") return undefined;
+    const begins = offset === undefined && this.adapter.recoversWithoutOffset === true;
+    if (typeof offset !== "string" && !begins) return undefined;
     try {
-      const session = await this.adapter.restoreSession(auth.pid, auth.offset);
+      const session = await this.adapter.restoreSession(pid, offset);
       if (!session) return undefined;
       if (debug.enabled) debug("connection state recovered for sid %s", session.sid);
       return session;

@@ -3,6 +3,8 @@
 const { NativeAdapter, flagsOf } = require("./adapter");
 const { getBridge } = require("./bridge");
 const { invalidOption } = require("./errors");
+const { nextTick } = require("./loop");
+const { OffsetMarks } = require("./offset-marks");
 const { clearInterval, setInterval } = require("./loop");
 const { PacketType } = require("./packet");
 const { RestoredSession } = require("./restored-session");
@@ -19,7 +21,27 @@ const SWEEP_INTERVAL = 60 * 1000; // ms; nothing is served late by it, it only g
 /** Packets and sessions are in logs beside the rooms; they go when nobody can ask for them any more. */
 const logs = new FinalizationRegistry(({ native, log }) => native.closeRecovery(log));
 
+const UNKNOWN = -2;
+
+/** Characters of an offset that is kept, which is not ours. */
+const MAX_GIVEN = 64;
+
+/** What may pass before a packet, or a ping, is on its way. */
+const DELAY = 5_000; // ms
+
 const NOT_OPEN = -1;
+
+/**
+ * @typedef {object} Kept what is kept here of a session that was lost
+ * @property {any} data of its socket
+ * @property {number} from the number of the packet stored last before it began; -1 for none
+ * @property {number} to the number of the packet stored last before it was lost
+ * @property {boolean} noticed whether the end of its connection was seen when it came: else it may have been lost for long
+ * @property {number} unproven from when on it is not known of what was sent whether it came, ms
+ * @property {string | undefined} given the offset with which it began: with that it comes back if it has got nothing since
+ */
+
+/** @typedef {{ socket: any, from: number, persisted: boolean }} Live */
 
 /** @type {number[]} */
 const NOBODY = [];
@@ -35,7 +57,10 @@ const NO_ROOMS = new Set();
  *                             └──too late, or its packets are gone──► forgotten
  *
  * An event that is neither volatile nor awaits an acknowledgement is stored as it was sent, and ends with an offset that
- * names it; a client that comes back gives the offset of the last event that it has got.
+ * names it; a client that comes back gives the offset of the last event that it has got. It has none before its first one:
+ * then it has missed all since it came. And a volatile event that ends with a text spoils it (see OffsetMarks).
+ *
+ * A client that is back before its end was noticed takes its session over: its old connection ends, and so is lost.
  *
  * What is stored is in the addon (`src/socketio/recovery.rs`). Here are the names of rooms, what programs keep in
  * `socket.data`, and the count of the packets: each knows its number when it is encoded.
@@ -56,12 +81,18 @@ class RecoveryAdapter extends NativeAdapter {
     this._maxBytes = maxStoredBytes;
     /** @private the number of the log, once somebody has come: what was sent before, nobody has missed */
     this._log = NOT_OPEN;
-    /** @private the number of the packet that comes next */
+    /** @private the number of the packet that comes next; in the log they are one higher, and 0 is that of none */
     this._next = 0;
     /** @private the batch of operations in which a packet was stored last */
     this._storedIn = -1;
-    /** @private @type {Map<number, any>} what programs keep with the sessions, by their keys */
+    /** @private @type {Map<number, Kept>} what is kept here of the sessions that were lost, by their keys */
     this._kept = new Map();
+    /** @private @type {Map<string, Live>} those that are connected, by their pids */
+    this._live = new Map();
+    /** @private @type {Map<string, number>} those that are coming back, and the last packet of each */
+    this._returning = new Map();
+    /** @private */
+    this._marks = new OffsetMarks();
     /** @private */
     this._roomNumbers = new RoomNumbers();
     /** @private begins every offset: an argument of the program must not be taken for one */
@@ -79,6 +110,37 @@ class RecoveryAdapter extends NativeAdapter {
   onconnected(socket) {
     this.open();
     super.onconnected(socket);
+    const { pid } = socket;
+    if (pid === undefined || this._live.get(pid)?.socket === socket) return; // a middleware may answer twice
+    const from = this._returning.get(pid) ?? this._next - 1;
+    this._returning.delete(pid);
+    this._live.set(pid, { socket, from, persisted: false });
+  }
+
+  /** @param {any} socket */
+  ondisconnecting(socket) {
+    super.ondisconnecting(socket);
+    const { pid } = socket;
+    const live = this._live.get(pid);
+    if (live === undefined) {
+      if (socket.recovered) this._returning.delete(pid);
+    } else if (live.socket === socket) {
+      this._live.delete(pid);
+      if (socket.recovered && !live.persisted) this.forget(pid);
+    }
+  }
+
+  /**
+   * Forgets a session that came back and has ended for good: who was thrown out does not come back by it.
+   *
+   * @param {string} pid
+   * @private
+   */
+  forget(pid) {
+    const { native, ops } = this.open();
+    ops.flush(); // what it missed may be under way
+    const key = native.forgetSession(this._log, pid);
+    if (key !== null) this._kept.delete(key);
   }
 
   /**
@@ -89,7 +151,7 @@ class RecoveryAdapter extends NativeAdapter {
     const bridge = (this._bridge ??= getBridge(this.nsp.server.opts.workers));
     if (this._log === NOT_OPEN) {
       const { native } = bridge;
-      this._log = native.openRecovery(whole(this._maxBytes), this._next);
+      this._log = native.openRecovery(whole(this._maxBytes), this._next + 1);
       logs.register(this, { native, log: this._log });
     }
     return bridge;
@@ -105,6 +167,10 @@ class RecoveryAdapter extends NativeAdapter {
       packet.id !== undefined ||
       opts.flags?.volatile !== undefined
     ) {
+      // one that awaits an acknowledgement ends with a function there
+      const last = packet.data?.[packet.data.length - 1];
+      if (typeof last === "string" && packet.id === undefined && packet.type === PacketType.EVENT)
+        this._marks.note(last, this._next - 1);
       super.broadcast(packet, opts);
       return;
     }
@@ -150,34 +216,90 @@ class RecoveryAdapter extends NativeAdapter {
     if (this._roomNumbers.crowded) this.releaseRooms();
     const numbers = this._roomNumbers.of(rooms);
     const size = sizeOf(rooms);
-    const persisted = native.persistSession(this._log, pid, sid, numbers, size, Date.now());
+    const lostAt = Date.now();
+    const persisted = native.persistSession(this._log, pid, sid, numbers, size, lostAt);
     if (persisted === null) return;
-    this._kept.set(persisted.key, data);
+    const live = this._live.get(pid);
+    const to = this._next - 1;
+    /** @type {Kept} */
+    const kept = { data, from: -1, to, noticed: true, unproven: lostAt, given: undefined };
+    if (live !== undefined) {
+      live.persisted = true;
+      kept.from = live.from;
+      const { client, _auth: auth } = live.socket;
+      if (typeof auth?.offset === "string" && auth.offset.length <= MAX_GIVEN)
+        kept.given = auth.offset;
+      kept.noticed = client._end?.reason === "transport close" && !client._superseded;
+      kept.unproven = whole(lostAt - unprovenTime(client.conn.server?.opts));
+    }
+    this._kept.set(persisted.key, kept);
     for (const key of persisted.forgotten) this._kept.delete(key);
     this._sweeper ??= this.startSweeper();
   }
 
+  /** A client need not have got an event to be recovered. */
+  get recoversWithoutOffset() {
+    return true;
+  }
+
   /**
    * @param {any} pid
-   * @param {string} offset that of the last event which the client has got
+   * @param {string} [offset] that of the last event which the client has got; none when it has not got any
    * @returns {any} the session with what it has missed, in a promise; null when it can't be recovered
    */
   restoreSession(pid, offset) {
-    const last = this.numberOf(offset);
-    if (last === -1 || this._log === NOT_OPEN) return null;
+    if (this._log === NOT_OPEN || this._returning.has(pid)) return null;
     const bridge = this.open();
+    const live = this._live.get(pid);
+    if (live !== undefined) supersede(live.socket.client);
     if (this._storedIn === bridge.ops.batch) bridge.ops.flush(); // it may push out others
-    const found = bridge.native.restoreSession(this._log, pid, last, this.oldest());
+    const key = bridge.native.findSession(this._log, pid);
+    const kept = key === null ? undefined : this._kept.get(key);
+    if (kept === undefined) return null;
+    const last = this.lastOf(kept, offset);
+    if (last === UNKNOWN) return null;
+    const found = bridge.native.restoreSession(this._log, pid, last + 1, this.oldest());
     if (found === null) return null;
-    const { key, sid } = found;
-    // recovered already: a second socket with its id would take the first one's place
+    const { sid } = found;
+    // a second socket with its id would take the first one's place
     if (this.nsp.sockets.has(sid)) return null;
+    this._returning.set(pid, last);
     const rooms = found.rooms.map((number) => this._roomNumbers.name(number));
-    const state = { sid, pid, rooms, data: this._kept.get(key) };
+    const state = { sid, pid, rooms, data: kept.data };
     const parser = this.nsp.server._parser;
     return Promise.resolve(
-      new RestoredSession(state, { bridge, parser, log: this._log, key, last }),
+      new RestoredSession(state, {
+        bridge,
+        parser,
+        log: this._log,
+        key: found.key,
+        last: last + 1,
+      }),
     );
+  }
+
+  /**
+   * What may not have come is sent again: better twice than not at all.
+   *
+   * @param {Kept} kept
+   * @param {string | undefined} offset
+   * @returns {number} of the last packet that the client has got, or that was not for it; UNKNOWN for an offset that is none
+   * @private
+   */
+  lastOf(kept, offset) {
+    const { from, to, noticed, given } = kept;
+    if (offset !== undefined) {
+      const number = this.numberOf(offset);
+      // an older one is of a session before: the client has got nothing in this one
+      if (number !== -1) return Math.max(number, from);
+    }
+    const { native } = this.open();
+    const before = native.lastPacketBefore(this._log, kept.unproven) - 1;
+    const proven = Math.min(Math.max(before, from), to);
+    if (offset === undefined || offset === given) return proven;
+    const marked = this._marks.find(offset, noticed ? from : proven, to, !noticed);
+    if (marked !== undefined) return marked;
+    return this._marks.hasForgotten(from) ? proven : UNKNOWN;
   }
 
   /**
@@ -209,9 +331,14 @@ class RecoveryAdapter extends NativeAdapter {
   sweep() {
     const { native, ops } = this.open();
     ops.flush();
-    const expired = native.expireRecovery(this._log, this.oldest());
+    // who was lost may need what was sent while nobody had noticed
+    const oldest = this.oldest();
+    const sent = whole(oldest - unprovenTime(this.nsp.server.engine?.opts));
+    let expired = native.expireRecovery(this._log, oldest, sent);
     if (expired === null) return;
     for (const key of expired.forgotten) this._kept.delete(key);
+    if (this._kept.size === 0)
+      expired = native.expireRecovery(this._log, oldest, oldest) ?? expired;
     this.releaseRooms();
     if (expired.empty) this.close();
   }
@@ -226,6 +353,33 @@ class RecoveryAdapter extends NativeAdapter {
     ops.flush(); // what is under way refers to rooms too
     this._roomNumbers.release(native.unusedRecoveryRooms(this._log));
   }
+}
+
+/**
+ * Ends the connection of a client that is back by another one.
+ *
+ * @param {any} client
+ */
+function supersede(client) {
+  try {
+    client._supersede();
+  } catch (error) {
+    // of a listener of the program, as when a connection ends by itself: the client that comes back has no part in it
+    nextTick(() => {
+      throw error;
+    });
+  }
+}
+
+/**
+ * Whatever was sent longer ago than this, a client has got that was not timed out: it has answered a ping behind that.
+ *
+ * @param {any} [options] of the engine
+ * @returns {number} ms
+ */
+function unprovenTime(options) {
+  const { pingInterval = 25_000, pingTimeout = 20_000 } = options ?? {};
+  return 2 * pingInterval + pingTimeout + DELAY;
 }
 
 /**

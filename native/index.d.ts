@@ -220,6 +220,8 @@ export declare class Bridge {
    * bytes. Nothing when there is no such log.
    */
   persistSession(log: number, pid: string, sid: string, rooms: Array<number>, size: number, now: number): PersistedSession | null
+  /** The key of the session `pid`, if it was lost. */
+  findSession(log: number, pid: string): number | null
   /**
    * The session `pid`, if it was lost at `oldest` or later and all that came after the packet
    * `last` is kept.
@@ -230,8 +232,12 @@ export declare class Bridge {
    * gone. For those who want to see them: to send them there is an operation.
    */
   missedPackets(log: number, session: number, last: number): Array<Array<string | Buffer>> | null
-  /** Forgets what was sent or lost before the time `oldest`. */
-  expireRecovery(log: number, oldest: number): ExpiredSessions | null
+  /** The number of the last packet that was sent before `time`; 0 when none is known. */
+  lastPacketBefore(log: number, time: number): number
+  /** Forgets the session `pid`; gives its key. */
+  forgetSession(log: number, pid: string): number | null
+  /** Forgets who was lost before the time `lost`, and what was sent before `sent`. */
+  expireRecovery(log: number, lost: number, sent: number): ExpiredSessions | null
   /** The numbers of rooms that nothing kept refers to. */
   unusedRecoveryRooms(log: number): Array<number>
   /**

@@ -155,12 +155,12 @@ proptest! {
                     model.expire(now - age);
                     let left = model.keys();
                     let gone: Vec<_> = before.into_iter().filter(|key| !left.contains(key)).collect();
-                    prop_assert_eq!(recovery.expire(now - age), gone);
+                    prop_assert_eq!(recovery.expire(now - age, now - age), gone);
                 }
             }
             compare(&recovery, &model);
         }
-        recovery.expire(u64::MAX);
+        recovery.expire(u64::MAX, u64::MAX);
         prop_assert!(recovery.is_empty());
         prop_assert_eq!(recovery.packets().bytes() + recovery.sessions().bytes(), 0);
     }

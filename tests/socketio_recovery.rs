@@ -121,10 +121,10 @@ fn what_is_too_old_goes_and_gives_its_rooms_back() {
     let (old, _) = recovery.persist(session("old", &[2], 100));
     recovery.persist(session("new", &[3], 1000));
     assert_eq!(recovery.unused_rooms(), [0; 0]);
-    assert_eq!(recovery.expire(900), [old]);
+    assert_eq!(recovery.expire(900, 900), [old]);
     assert_eq!(recovery.packets().len(), 100);
     assert_eq!(recovery.unused_rooms(), [2]);
-    assert_eq!(recovery.expire(u64::MAX).len(), 1);
+    assert_eq!(recovery.expire(u64::MAX, u64::MAX).len(), 1);
     assert!(recovery.is_empty());
     assert_eq!(recovery.unused_rooms(), [0, 1, 2, 3]);
     assert_eq!(recovery.packets().next(), 1000, "numbers are not used again");

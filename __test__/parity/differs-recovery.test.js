@@ -52,10 +52,92 @@ scenario(
 scenario("differs: a session that is recovered twice", ON, async (stage) => {
   const { sid, auth } = await lost(stage);
   const first = await connect(stage, auth);
-  const second = await connect(stage, auth);
   assert.equal(first.sid, sid);
-  assert.equal(second.sid === sid, stage.either(true, false));
-  assert.equal(stage.io.of("/").sockets.size, stage.either(1, 2));
+  const second = await connect(stage, auth);
+  assert.equal(second.sid, sid);
+  assert.equal(stage.io.of("/").sockets.size, 1);
+  // upstream the first stays connected, and nothing reaches it
+  stage.io.emit("event");
+  assert.match(await second.raw.next(), /^42\["event"/);
+  if (stage.either(false, true)) assert.deepEqual(await first.raw.next(), { close: null });
+});
+
+scenario("differs: a client that is back before its end was noticed", ON, async (stage) => {
+  const connection = until(stage.io, "connection");
+  const first = await connect(stage);
+  const [socket] = await connection;
+  socket.data.name = "Ada";
+  socket.join("room");
+  socket.emit("first");
+  const offset = JSON.parse((await first.raw.next()).slice(2)).at(-1);
+  first.raw.pause?.();
+  socket.emit("lost on the way");
+  const reasons = [];
+  socket.on("disconnect", (reason) => reasons.push(reason));
+  const again = until(stage.io, "connection");
+  const second = await connect(stage, { pid: first.pid, offset });
+  const [comeBack] = await again;
+  assert.equal(second.sid === first.sid, stage.either(false, true));
+  assert.deepEqual(reasons, stage.either([], ["transport close"]));
+  assert.equal(comeBack.recovered, stage.either(false, true));
+  assert.equal(comeBack.rooms.has("room"), stage.either(false, true));
+  assert.equal(comeBack.data.name, stage.either(undefined, "Ada"));
+  const missed = second.packets.filter((packet) => packet.startsWith("42"));
+  assert.deepEqual(
+    missed.map((packet) => JSON.parse(packet.slice(2))[0]),
+    stage.either([], ["lost on the way"]),
+  );
+  assert.equal(stage.io.of("/").sockets.size, stage.either(2, 1));
+});
+
+scenario("differs: a client that is lost before its first event", ON, async (stage) => {
+  const connection = until(stage.io, "connection");
+  const { raw, sid, pid } = await connect(stage);
+  const [socket] = await connection;
+  const gone = until(socket, "disconnect");
+  raw.destroy();
+  await gone;
+  stage.io.emit("missed");
+  const { sid: again, packets } = await connect(stage, { pid });
+  assert.equal(again === sid, stage.either(false, true));
+  assert.equal(packets.length, stage.either(1, 2));
+});
+
+scenario("differs: a volatile event that ends with a text", ON, async (stage) => {
+  const connection = until(stage.io, "connection");
+  const { raw, sid, pid } = await connect(stage);
+  const [socket] = await connection;
+  let offset;
+  const got = async () => (offset = JSON.parse((await raw.next()).slice(2)).at(-1));
+  for (let i = 0; i < 3; i++) {
+    socket.emit("stored", i);
+    await got();
+    stage.io.volatile.emit("typing", "Ada");
+    await got();
+  }
+  assert.equal(offset, "Ada");
+  const gone = until(socket, "disconnect");
+  raw.destroy();
+  await gone;
+  stage.io.volatile.emit("typing", "Ada"); // while it is away
+  stage.io.emit("missed");
+  const { sid: again, packets } = await connect(stage, { pid, offset });
+  assert.equal(again === sid, stage.either(false, true));
+  assert.deepEqual(
+    packets.slice(0, -1).map((packet) => JSON.parse(packet.slice(2))[0]),
+    stage.either([], ["missed"]),
+  );
+});
+
+scenario("differs: a client that was thrown out after it had come back", ON, async (stage) => {
+  const { auth, sid } = await lost(stage);
+  const again = until(stage.io, "connection");
+  await connect(stage, auth);
+  const [socket] = await again;
+  assert.equal(socket.recovered, true);
+  socket.disconnect(true);
+  const { sid: last } = await connect(stage, auth);
+  assert.equal(last === sid, stage.either(true, false));
 });
 
 scenario("differs: arguments that change after emit()", ON, async (stage) => {

@@ -177,7 +177,6 @@ scenario("recovery: what leads to a new session", { options: ON }, async (stage)
     "wrong pid": ({ offset }) => ({ pid: "x".repeat(20), offset }),
     "wrong offset": ({ pid }) => ({ pid, offset: "nothing" }),
     "empty offset": ({ pid }) => ({ pid, offset: "" }),
-    "no offset": ({ pid }) => ({ pid }),
     "offset is a number": ({ pid }) => ({ pid, offset: 1 }),
     "pid is an array": ({ pid, offset }) => ({ pid: [pid], offset }),
     "pid of Object.prototype": ({ offset }) => ({ pid: "__proto__", offset }),

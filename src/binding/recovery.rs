@@ -88,6 +88,14 @@ impl Bridge {
         Some(PersistedSession { key: key.cast_signed(), forgotten: keys(forgotten) })
     }
 
+    /// The key of the session `pid`, if it was lost.
+    #[napi(catch_unwind)]
+    pub fn find_session(&self, log: u32, pid: String) -> Option<i64> {
+        let operations = self.operations();
+        let (key, _) = operations.logs.get(log)?.sessions().find(&pid)?;
+        Some(key.cast_signed())
+    }
+
     /// The session `pid`, if it was lost at `oldest` or later and all that came after the packet
     /// `last` is kept.
     #[napi(catch_unwind)]
@@ -122,12 +130,27 @@ impl Bridge {
         Some(missed.map(|messages| messages.iter().map(part).collect()).collect())
     }
 
-    /// Forgets what was sent or lost before the time `oldest`.
+    /// The number of the last packet that was sent before `time`; 0 when none is known.
     #[napi(catch_unwind)]
-    pub fn expire_recovery(&self, log: u32, oldest: i64) -> Option<ExpiredSessions> {
+    pub fn last_packet_before(&self, log: u32, time: i64) -> i64 {
+        let operations = self.operations();
+        let log = operations.logs.get(log);
+        log.map_or(0, |log| log.packets().last_before(whole(time)).cast_signed())
+    }
+
+    /// Forgets the session `pid`; gives its key.
+    #[napi(catch_unwind)]
+    pub fn forget_session(&self, log: u32, pid: String) -> Option<i64> {
+        let mut operations = self.operations();
+        operations.logs.get_mut(log)?.forget(&pid).map(u64::cast_signed)
+    }
+
+    /// Forgets who was lost before the time `lost`, and what was sent before `sent`.
+    #[napi(catch_unwind)]
+    pub fn expire_recovery(&self, log: u32, lost: i64, sent: i64) -> Option<ExpiredSessions> {
         let mut operations = self.operations();
         let log = operations.logs.get_mut(log)?;
-        let forgotten = keys(log.expire(whole(oldest)));
+        let forgotten = keys(log.expire(whole(lost), whole(sent)));
         Some(ExpiredSessions { forgotten, empty: log.is_empty() })
     }
 

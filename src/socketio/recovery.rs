@@ -114,13 +114,21 @@ impl<M> Recovery<M> {
         Some(self.packets.after(last)?.filter(concerned).map(|packet| &packet.messages))
     }
 
-    /// Forgets what was sent or lost before `oldest`; gives the keys of the sessions.
-    pub fn expire(&mut self, oldest: u64) -> Vec<SessionKey> {
-        while let Some(old) = self.packets.pop_before(oldest) {
+    /// Forgets the session `pid`; gives its key.
+    pub fn forget(&mut self, pid: &str) -> Option<SessionKey> {
+        let (key, session) = self.sessions.remove(pid)?;
+        self.uses.release(&session.rooms);
+        Some(key)
+    }
+
+    /// Forgets who was lost before `lost` and what was sent before `sent`; gives the keys of the
+    /// sessions.
+    pub fn expire(&mut self, lost: u64, sent: u64) -> Vec<SessionKey> {
+        while let Some(old) = self.packets.pop_before(sent) {
             self.let_go(&old);
         }
         let mut forgotten = Vec::new();
-        while let Some((key, old)) = self.sessions.pop_before(oldest) {
+        while let Some((key, old)) = self.sessions.pop_before(lost) {
             self.uses.release(&old.rooms);
             forgotten.push(key);
         }

@@ -90,6 +90,13 @@ impl<M> PacketLog<M> {
         Some(self.packets.range(index..))
     }
 
+    /// The number of the last packet that was sent before `time`, as far as it is known: where nothing
+    /// so old is kept, that of the last one which has gone.
+    pub fn last_before(&self, time: u64) -> u64 {
+        let older = self.packets.partition_point(|packet| packet.time < time);
+        (self.first + older as u64).saturating_sub(1)
+    }
+
     /// Appends a packet.
     pub(super) fn push(&mut self, packet: StoredPacket<M>) {
         self.bytes += packet.bytes();

@@ -1,0 +1,93 @@
+"use strict";
+
+/** Marks that are kept: enough to tell what a client saw last, too few to be looked for at any price. */
+const MAX_MARKS = 4096;
+
+/** Characters of a text that are looked at, at each of its ends. */
+const SAMPLE = 256;
+
+/**
+ * Where events stand that are not stored, and end with a text.
+ *
+ * A client takes the last text that it has got for its offset, also that of a volatile event, which names no packet. Such a
+ * text is looked for here: the client has got what was stored before that event, and nothing stored after it.
+ *
+ * Of the texts only a hash is kept. What two texts with one hash can do is to let the client that sends the one have
+ * events of its own twice, or not at all.
+ */
+class OffsetMarks {
+  /** @private @type {Float64Array | undefined} hashes of the texts, a ring */
+  _hashes = undefined;
+  /** @private the numbers of the packets stored last before each */
+  _numbers = new Float64Array(0);
+  /** @private how many have been noted */
+  _count = 0;
+
+  /**
+   * @param {string} text the last argument of an event
+   * @param {number} number of the packet that was stored last
+   */
+  note(text, number) {
+    this._hashes ??= new Float64Array(MAX_MARKS);
+    if (this._numbers.length === 0) this._numbers = new Float64Array(MAX_MARKS);
+    const hash = hashOf(text);
+    const before = (this._count + MAX_MARKS - 1) % MAX_MARKS;
+    if (this._hashes[before] === hash && this._numbers[before] === number && this._count > 0)
+      return;
+    const at = this._count++ % MAX_MARKS;
+    this._hashes[at] = hash;
+    this._numbers[at] = number;
+  }
+
+  /**
+   * @param {string} text
+   * @param {number} from
+   * @param {number} to
+   * @param {boolean} first whether the first such event counts, not the last
+   * @returns {number | undefined} of the packet stored last before an event with this text, between `from` and `to`; undefined when
+   * none is known
+   */
+  find(text, from, to, first) {
+    if (this._hashes === undefined) return undefined;
+    const hash = hashOf(text);
+    /** @type {number | undefined} */
+    let found;
+    const oldest = Math.max(this._count - MAX_MARKS, 0);
+    for (let i = this._count - 1; i >= oldest; i--) {
+      const at = i % MAX_MARKS;
+      const number = this._numbers[at];
+      if (number < from) break; // they only grow
+      if (number > to || this._hashes[at] !== hash) continue;
+      found = number;
+      if (!first) break;
+    }
+    return found;
+  }
+
+  /**
+   * @param {number} from
+   * @returns {boolean} whether such an event may have been forgotten that came after the packet `from`
+   */
+  hasForgotten(from) {
+    return this._count > MAX_MARKS && this._numbers[this._count % MAX_MARKS] >= from;
+  }
+}
+
+/**
+ * @param {string} text
+ * @returns {number} 52 bits; the middle of a long text does not count
+ */
+function hashOf(text) {
+  const { length } = text;
+  let a = 0x9e3779b9 ^ length;
+  let b = 0x85ebca6b;
+  const tail = Math.max(length - SAMPLE, SAMPLE);
+  for (let i = 0; i < length; i = i === SAMPLE - 1 ? tail : i + 1) {
+    const code = text.charCodeAt(i);
+    a = Math.imul(a ^ code, 0x01000193);
+    b = Math.imul(b ^ code, 0x5bd1e995) ^ (b >>> 15);
+  }
+  return (a >>> 0) * 0x100000 + ((b >>> 0) & 0xfffff);
+}
+
+module.exports = { OffsetMarks };
