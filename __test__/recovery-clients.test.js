@@ -83,6 +83,13 @@ function events(client) {
   return all;
 }
 
+/** Joins by a connection of its own with what it says it is. */
+async function join(client, auth) {
+  const one = client("/", { forceNew: true, reconnection: false, auth });
+  await until(one, "connect");
+  return one;
+}
+
 for (const transport of ["websocket", "polling"]) {
   describe(`recovery of a client that is back before its end was noticed [${transport}]`, () => {
     it("takes over in every namespace; nothing is lost, nothing comes twice", async (t) => {
@@ -156,13 +163,6 @@ for (const transport of ["websocket", "polling"]) {
 }
 
 describe("who comes with the pid of another", () => {
-  /** Joins by a connection of its own with what it says it is. */
-  async function join(client, auth) {
-    const one = client("/", { forceNew: true, reconnection: false, auth });
-    await until(one, "connect");
-    return one;
-  }
-
   it("must know it", async (t) => {
     const { io, client } = await stage(t, "websocket");
     const joined = until(io, "connection");

@@ -4,7 +4,8 @@
 
 const assert = require("node:assert/strict");
 const { oracle } = require("../support/implementations");
-const { eventually, until } = require("../support/waiting");
+const { OPCODE, frame } = require("../support/raw-websocket");
+const { eventually, turns, until } = require("../support/waiting");
 const { scenario } = require("./harness");
 const { pollingPair, watch, webSocketPair } = require("./raw-pairs");
 
@@ -216,6 +217,22 @@ scenario("attachments: odd but valid", async (stage) => {
   await send('451-9["a",{"__proto__":{"_placeholder":true,"num":0}}]', b);
   await send('451-10["a",{"__proto__":{"x":{"_placeholder":true,"num":0}}}]', b);
   await send('427["a",{"_placeholder":true,"num":0}]');
+});
+
+scenario("disconnect: WebSocket pings of a client that reads nothing", async (stage) => {
+  const { raw, socket } = await webSocketPair(stage);
+  let reason;
+  socket.on("disconnect", (why) => (reason = why));
+  raw.socket.pause();
+  raw.socket.on("error", () => {}); // the last pings may find the connection gone
+  const pings = Buffer.concat(Array(1000).fill(frame(OPCODE.ping, "p".repeat(125))));
+  // more than the operating system keeps of the answers
+  for (let i = 0; i < 200 && reason === undefined; i++) {
+    const taken = new Promise((resolve) => raw.socket.write(pings, resolve));
+    await Promise.race([taken, turns(100)]);
+  }
+  if (reason === undefined) await until(socket, "disconnect");
+  assert.equal(reason, "transport close");
 });
 
 scenario("disconnect: packets for a namespace not joined", async (stage) => {

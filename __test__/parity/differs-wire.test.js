@@ -186,18 +186,13 @@ scenario("differs: a placeholder whose number is not whole", async (stage) => {
   }
 });
 
-scenario("differs: a client that sends WebSocket pings and reads nothing", async (stage) => {
+scenario("differs: many WebSocket pings in one chunk, of a client that reads", async (stage) => {
   const { raw, socket } = await webSocketPair(stage);
   let reason;
   socket.on("disconnect", (why) => (reason = why));
-  raw.socket.pause();
-  raw.socket.on("error", () => {}); // the last pings may find the connection gone
-  const pings = Buffer.concat(Array(1000).fill(frame(OPCODE.ping, "p".repeat(125))));
-  // more than the operating system keeps of the answers
-  for (let i = 0; i < 200 && reason === undefined; i++) {
-    const taken = new Promise((resolve) => raw.socket.write(pings, resolve));
-    await Promise.race([taken, turns(100)]);
-  }
-  if (stage.either(false, true) && reason === undefined) await until(socket, "disconnect");
-  assert.equal(reason, stage.either(undefined, "transport close"));
+  raw.socket.write(Buffer.concat(Array(200).fill(frame(OPCODE.ping, "p"))));
+  let pongs = 0;
+  while (pongs < 200 && (await raw.nextFrame())?.opcode === OPCODE.pong) pongs++;
+  if (stage.either(true, false) && reason === undefined) await until(socket, "disconnect");
+  assert.deepEqual([pongs, reason], stage.either([60, "transport close"], [200, undefined]));
 });

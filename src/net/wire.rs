@@ -38,7 +38,7 @@ const CLOSE_TIMEOUT: u64 = 30_000;
 /// Reads of one connection before the others of its worker get their turn.
 const READS_PER_TURN: u32 = 4;
 /// Answers to WebSocket pings that may wait while the peer takes nothing: one that asks on is ended,
-/// as newer versions of `ws` do (`maxPendingAutoPongs`), since it must not grow our memory.
+/// as by `ws` (`maxPendingAutoPongs`), since it must not grow our memory.
 const PONG_LIMIT: u8 = 60;
 /// Bytes of a bridged stream that may be on their way through JavaScript.
 const BRIDGE_CREDIT: usize = 256 << 10;

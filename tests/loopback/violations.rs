@@ -63,7 +63,7 @@ fn bytes_behind_the_upgrade_request_may_be_no_websocket() {
     expect_refusal(&host, &mut client, handle, 1002);
 }
 
-/// As newer versions of `ws` do: 60 answers may wait.
+/// As with `ws`: 60 answers may wait.
 #[test]
 fn a_peer_that_pings_and_does_not_read_is_ended() {
     let host = Host::new();
