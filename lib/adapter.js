@@ -3,7 +3,7 @@
 const { Adapter } = require("socket.io-adapter");
 const { encodeForWorker } = require("./encoder");
 const { joined } = require("./long-text");
-const { NO_COMPRESS, TARGET_CONNECTION, VOLATILE } = require("./ops");
+const { NO_COMPRESS, VOLATILE, pushConnection, pushRoom } = require("./ops");
 
 /** @typedef {import("./long-text").LongText} LongText */
 
@@ -53,11 +53,11 @@ class NativeAdapter extends Adapter {
    * @param {any} socket
    */
   mirror(socket) {
-    const handle = this.handleOf(socket.id);
+    const conn = this.connOf(socket.id);
     const rooms = this._sids.get(socket.id);
-    if (handle === -1 || rooms === undefined) return;
-    this.joinEveryone(handle);
-    for (const name of rooms) this.mirrorJoin(name, socket.id, handle);
+    if (conn === undefined || rooms === undefined) return;
+    this.joinEveryone(conn);
+    for (const name of rooms) this.mirrorJoin(name, socket.id, conn);
   }
 
   /**
@@ -66,19 +66,19 @@ class NativeAdapter extends Adapter {
    * @param {any} socket
    */
   unmirror(socket) {
-    const handle = this.handleOf(socket.id);
+    const conn = this.connOf(socket.id);
     const bridge = this._bridge;
-    if (handle === -1 || bridge === undefined) return;
+    if (conn === undefined || bridge === undefined) return;
     for (const name of this._sids.get(socket.id) ?? []) {
       const number = this._numbers.get(name);
-      if (number !== undefined) bridge.ops.leave(handle, number);
+      if (number !== undefined) bridge.ops.leave(conn, number);
     }
-    if (this._everyone !== NOT_MIRRORED) bridge.ops.leave(handle, this._everyone);
+    if (this._everyone !== NOT_MIRRORED) bridge.ops.leave(conn, this._everyone);
   }
 
   /**
-   * Called before a socket goes, when it has left its rooms. Its handle will name another client: it must have left the
-   * mirrored rooms, even if a subclass has replaced delAll().
+   * Called before a socket goes, when it has left its rooms. It must have left the mirrored ones, even if a subclass has
+   * replaced delAll().
    *
    * @param {any} socket
    */
@@ -88,35 +88,35 @@ class NativeAdapter extends Adapter {
 
   /**
    * @param {string} id
-   * @returns {number} the handle of a connected socket of this adapter; -1 when it has none
+   * @returns {import("./conn").Conn | undefined} the connection of a connected socket of this adapter, if a worker has it
    * @private
    */
-  handleOf(id) {
+  connOf(id) {
     const socket = this.nsp.sockets.get(id);
-    if (socket === undefined || /** @type {any} */ (socket).adapter !== this) return -1;
+    if (socket === undefined || /** @type {any} */ (socket).adapter !== this) return undefined;
     const { conn } = /** @type {any} */ (socket.client);
-    if (conn._handle === undefined) return -1;
+    if (conn._handle === undefined) return undefined;
     this._bridge ??= conn._bridge;
-    return conn._handle;
+    return conn;
   }
 
   /**
-   * @param {number} handle
+   * @param {import("./conn").Conn} conn
    * @private
    */
-  joinEveryone(handle) {
+  joinEveryone(conn) {
     const bridge = /** @type {import("./bridge").Bridge} */ (this._bridge);
     if (this._everyone === NOT_MIRRORED) this._everyone = bridge.allocateRoom();
-    bridge.ops.join(handle, this._everyone);
+    bridge.ops.join(conn, this._everyone);
   }
 
   /**
    * @param {string} name
    * @param {string} id
-   * @param {number} handle
+   * @param {import("./conn").Conn} conn
    * @private
    */
-  mirrorJoin(name, id, handle) {
+  mirrorJoin(name, id, conn) {
     const bridge = /** @type {import("./bridge").Bridge} */ (this._bridge);
     let number = this._numbers.get(name);
     if (number === undefined) {
@@ -124,10 +124,10 @@ class NativeAdapter extends Adapter {
       number = bridge.allocateRoom();
       this._numbers.set(name, number);
       // the socket that the room is named by may have been alone there
-      const owner = this._rooms.get(name)?.has(name) ? this.handleOf(name) : -1;
-      if (owner !== -1) bridge.ops.join(owner, number);
+      const owner = this._rooms.get(name)?.has(name) ? this.connOf(name) : undefined;
+      if (owner !== undefined) bridge.ops.join(owner, number);
     }
-    bridge.ops.join(handle, number);
+    bridge.ops.join(conn, number);
   }
 
   /**
@@ -141,13 +141,13 @@ class NativeAdapter extends Adapter {
    * @param {Set<string>} rooms
    */
   addAll(id, rooms) {
-    const handle = this.handleOf(id);
-    if (handle === -1 && this.nsp.sockets.has(id)) this._adopted = true;
+    const conn = this.connOf(id);
+    if (conn === undefined && this.nsp.sockets.has(id)) this._adopted = true;
     let joined = this._sids.get(id);
     if (joined === undefined) {
       joined = new Set();
       this._sids.set(id, joined);
-      if (handle !== -1) this.joinEveryone(handle);
+      if (conn !== undefined) this.joinEveryone(conn);
     }
     for (const name of rooms) {
       joined.add(name);
@@ -159,7 +159,7 @@ class NativeAdapter extends Adapter {
       }
       if (room.has(id)) continue;
       room.add(id);
-      if (handle !== -1) this.mirrorJoin(name, id, handle);
+      if (conn !== undefined) this.mirrorJoin(name, id, conn);
       this.emit("join-room", name, id);
     }
   }
@@ -170,40 +170,36 @@ class NativeAdapter extends Adapter {
    */
   del(id, name) {
     this._sids.get(id)?.delete(name);
-    this.removeFrom(name, id, this.handleOf(id));
+    this.removeFrom(name, id, this.connOf(id));
   }
 
   /** @param {string} id */
   delAll(id) {
     const joined = this._sids.get(id);
     if (joined === undefined) return;
-    const handle = this.handleOf(id);
-    for (const name of joined) this.removeFrom(name, id, handle);
+    const conn = this.connOf(id);
+    for (const name of joined) this.removeFrom(name, id, conn);
     this._sids.delete(id);
-    if (handle !== -1 && this._everyone !== NOT_MIRRORED)
-      this._bridge?.ops.leave(handle, this._everyone);
+    if (conn !== undefined && this._everyone !== NOT_MIRRORED)
+      this._bridge?.ops.leave(conn, this._everyone);
   }
 
   /**
    * @param {string} name
    * @param {string} id
-   * @param {number} handle
+   * @param {import("./conn").Conn | undefined} conn
    * @private
    */
-  removeFrom(name, id, handle) {
+  removeFrom(name, id, conn) {
     const room = this._rooms.get(name);
     if (room === undefined) return;
     if (room.delete(id)) {
-      const number = handle === -1 ? undefined : this._numbers.get(name);
-      if (number !== undefined) this._bridge?.ops.leave(handle, number);
+      const number = this._numbers.get(name);
+      if (conn !== undefined && number !== undefined) this._bridge?.ops.leave(conn, number);
       this.emit("leave-room", name, id);
     }
     if (room.size === 0 && this._rooms.delete(name)) {
-      const number = this._numbers.get(name);
-      if (number !== undefined) {
-        this._numbers.delete(name);
-        this._bridge?.freeRoom(number);
-      }
+      this._numbers.delete(name);
       this.emit("delete-room", name);
     }
   }
@@ -214,14 +210,15 @@ class NativeAdapter extends Adapter {
    * @private
    */
   targets(rooms) {
+    /** @type {number[]} */
     const targets = [];
     for (const name of rooms) {
       const number = this._numbers.get(name);
       if (number !== undefined) {
-        targets.push(number);
+        pushRoom(targets, number);
       } else if (this._rooms.get(name)?.has(name)) {
-        const owner = this.handleOf(name);
-        if (owner !== -1) targets.push((TARGET_CONNECTION | owner) >>> 0);
+        const owner = this.connOf(name);
+        if (owner !== undefined) pushConnection(targets, owner);
       }
     }
     return targets;
@@ -346,7 +343,11 @@ class NativeAdapter extends Adapter {
    */
   receivers({ rooms }) {
     if (rooms.size > 0) return this.targets(rooms);
-    return this._everyone === NOT_MIRRORED ? NONE : [this._everyone];
+    if (this._everyone === NOT_MIRRORED) return NONE;
+    /** @type {number[]} */
+    const targets = [];
+    pushRoom(targets, this._everyone);
+    return targets;
   }
 
   /**

@@ -24,7 +24,7 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @property {() => string[]} takeTexts
  * @property {(ops: Buffer, length: number) => void} flush
  * @property {(server: number, sid: string) => number} lookup
- * @property {(handle: number) => number} buffered
+ * @property {(handle: number, generation: number) => number} buffered
  * @property {(server: number, token: number, sid: string, dialect: number, jsonp?: string) => void} openPolling
  * @property {(server: number, token: number, sid: string) => boolean} pollGet
  * @property {(server: number, token: number, sid: string) => boolean} pollPost
@@ -83,7 +83,7 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * What the bridge asks of an engine.
  *
  * @typedef {object} SessionOwner
- * @property {(handle: number, sid: string, form: number, token: number, peer?: Peer) => Session | undefined} onopen
+ * @property {(name: import("./ops").Named, sid: string, form: number, token: number, peer?: Peer) => Session | undefined} onopen
  */
 
 /**
@@ -144,8 +144,6 @@ class Bridge {
     this.doors = new Map();
     this.lastToken = 0;
     this.lastRoom = -1;
-    /** @type {number[]} numbers of rooms that are empty now */
-    this.freeRooms = [];
     /** how many connections have "packetCreate" listeners: broadcasts must show them their packet */
     this.watchers = 0;
     /** sessions and wires: while there are any, the process stays */
@@ -262,16 +260,9 @@ class Bridge {
     return this.lastToken;
   }
 
-  /** @returns {number} the number of a room of which nobody is a member */
+  /** @returns {number} the number of a new room; none is given out twice, so whoever names one late means no other */
   allocateRoom() {
-    return this.freeRooms.length > 0
-      ? /** @type {number} */ (this.freeRooms.pop())
-      : ++this.lastRoom;
-  }
-
-  /** @param {number} room a number whose members have all left, by operations that were written before this call */
-  freeRoom(room) {
-    this.freeRooms.push(room);
+    return ++this.lastRoom;
   }
 
   /**
@@ -283,13 +274,17 @@ class Bridge {
   }
 
   /**
-   * Ends the life of a handle: it names nothing from now on.
+   * Ends the life of the handle of a closed session: it names nothing from now on. Once only: what comes later could mean
+   * another one.
    *
-   * @param {number} handle
+   * @param {Session & import("./ops").Named} session
    */
-  forget(handle) {
-    this.tables[handle & (TABLES - 1)][handle >>> 4] = undefined;
-    this.ops.release(handle);
+  forget(session) {
+    const handle = session._handle;
+    const table = this.tables[handle & (TABLES - 1)];
+    if (table[handle >>> 4] !== session) return;
+    table[handle >>> 4] = undefined;
+    this.ops.release(session);
     this.release();
   }
 
@@ -384,23 +379,25 @@ class Bridge {
     }
   }
 
-  /** @param {any[]} record [kind, handle, server, sid, form, token, address?, port?, localAddress?, localPort?] */
+  /** @param {any[]} record [kind, handle, server, sid, form, token, generation, address?, port?, localAddress?, localPort?] */
   open(record) {
     const handle = record[1];
     this.retain();
     const table = this.tables[handle & (TABLES - 1)];
     const slot = handle >>> 4;
     while (table.length <= slot) table.push(undefined); // keeps the array dense
+    const generation = record[6];
     const peer =
-      record.length > 6
-        ? { address: record[6], port: record[7], localAddress: record[8], localPort: record[9] }
+      record.length > 7
+        ? { address: record[7], port: record[8], localAddress: record[9], localPort: record[10] }
         : undefined;
     const owner = this.owners.get(record[2]);
-    const session = owner?.onopen(handle, record[3], record[4], record[5], peer);
+    const name = { _handle: handle, _generation: generation };
+    const session = owner?.onopen(name, record[3], record[4], record[5], peer);
     if (session === undefined) {
       debug("session %d has no owner any more", handle);
-      table[slot] = ORPHAN;
-      this.ops.close(handle, true);
+      table[slot] = new Orphan(this, name);
+      this.ops.close(name, true);
     }
   }
 
@@ -475,12 +472,28 @@ function deliver(session, kind, argument, more) {
 let bridge;
 
 /** Stands for a session whose server has gone before it opened. */
-const ORPHAN = {
-  onconnect: noop,
-  onpacket: noop,
-  onmessage: noop,
-  onrecord: noop,
-};
+class Orphan {
+  /**
+   * @param {Bridge} bridge
+   * @param {import("./ops").Named} name
+   */
+  constructor(bridge, { _handle, _generation }) {
+    this.bridge = bridge;
+    this._handle = _handle;
+    this._generation = _generation;
+  }
+
+  onconnect() {}
+
+  onpacket() {}
+
+  onmessage() {}
+
+  /** @param {number} kind */
+  onrecord(kind) {
+    if (kind === Record.CLOSED) this.bridge.forget(this);
+  }
+}
 
 /**
  * @param {unknown} [workers] the option of that name

@@ -450,7 +450,7 @@ class Client {
    * @param {Socket} socket
    */
   _decided(socket) {
-    this._pending?.delete(socket);
+    if (this._pending?.delete(socket) && this._pending.size === 0) this._pending = undefined;
   }
 
   /** Closes the connection. */
@@ -496,40 +496,27 @@ class Client {
     if (debug.enabled) debug("client close with reason %s", reason);
     this._closed = true;
     this._end = { reason, description };
-    try {
-      endAll(
-        this._connected().map((socket) => () => socket._onclose(reason, description)),
-        [...(this._pending ?? [])].map((socket) => () => socket._cleanup()),
-      );
-    } finally {
-      this.root = undefined;
-      this._others = undefined;
-      this._overtaken = undefined;
-      this._pending = undefined;
-      if (this._decoder !== undefined) {
-        this._decoder.removeListener("decoded", this.ondecoded);
-        this._decoder.destroy();
+    // all of them, whatever listeners throw
+    /** @type {{ error: unknown } | undefined} */
+    let thrown;
+    for (const socket of this._connected()) {
+      try {
+        socket._onclose(reason, description);
+      } catch (error) {
+        thrown ??= { error };
       }
     }
-  }
-}
-
-/**
- * Ends what a client had, all of it, whatever listeners throw; then throws what the first of them has thrown.
- *
- * @param {(() => void)[][]} ends
- */
-function endAll(...ends) {
-  /** @type {{ error: unknown } | undefined} */
-  let thrown;
-  for (const end of ends.flat()) {
-    try {
-      end();
-    } catch (error) {
-      thrown ??= { error };
+    if (this._pending !== undefined) for (const socket of this._pending) socket._cleanup();
+    this.root = undefined;
+    this._others = undefined;
+    this._overtaken = undefined;
+    this._pending = undefined;
+    if (this._decoder !== undefined) {
+      this._decoder.removeListener("decoded", this.ondecoded);
+      this._decoder.destroy();
     }
+    if (thrown !== undefined) throw thrown.error;
   }
-  if (thrown !== undefined) throw thrown.error;
 }
 
 /**
@@ -565,7 +552,7 @@ function add(socket) {
   client._place(socket);
   if (!client._joined) {
     client._joined = true;
-    if (client._native) client.conn._bridge.ops.joined(client.conn._handle);
+    if (client._native) client.conn._bridge.ops.joined(client.conn);
   }
   client.onjoined(socket.nsp.name);
 }

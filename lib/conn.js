@@ -43,13 +43,13 @@ class Conn extends WatchedEmitter {
   /**
    * @param {import("./engine").Engine} server
    * @param {Bridge} bridge
-   * @param {number} handle
+   * @param {import("./ops").Named} name
    * @param {string} id the session id, a secret
    * @param {import("./verify").Known} form its transport and its protocol
    * @param {{ remoteAddress: string | undefined, rebuild(): any }} origin the request that opened it
    * @param {"takeover" | "bridge" | "polling"} door how it came in
    */
-  constructor(server, bridge, handle, id, form, origin, door) {
+  constructor(server, bridge, name, id, form, origin, door) {
     super();
     this.id = id;
     this.server = server;
@@ -64,7 +64,8 @@ class Conn extends WatchedEmitter {
     /** @type {any} the Client of the Socket.IO layer */
     this._client = undefined;
     this._bridge = bridge;
-    this._handle = handle;
+    this._handle = name._handle;
+    this._generation = name._generation;
     /** @private */
     this._transportIndex = NAMES.indexOf(form.transport);
     /** @private whether the current transport carries bytes as they are */
@@ -98,7 +99,9 @@ class Conn extends WatchedEmitter {
    * @returns {number}
    */
   get bufferedAmount() {
-    return this.readyState === "closed" ? 0 : this._bridge.native.buffered(this._handle);
+    return this.readyState === "closed"
+      ? 0
+      : this._bridge.native.buffered(this._handle, this._generation);
   }
 
   /**
@@ -257,8 +260,8 @@ class Conn extends WatchedEmitter {
     else if (typeof data !== "string" && !isBinary(data)) data = String(data);
     const { ops } = this._bridge;
     const text = type === "message" ? undefined : writePacket(type, data, this.protocol);
-    if (text === undefined) ops.sendRaw(this._handle, flags, data);
-    else ops.sendPacket(this._handle, flags, text);
+    if (text === undefined) ops.sendRaw(this, flags, data);
+    else ops.sendPacket(this, flags, text);
   }
 
   /** Nothing is left to do: packets go to the worker as they are sent. */
@@ -276,9 +279,9 @@ class Conn extends WatchedEmitter {
   sendEncoded(encoded, flags, options) {
     if (this.readyState !== "open") return;
     if (this._watched & OUTGOING) this.showOutgoing(joined(encoded), flags, options);
-    if (typeof encoded === "string") this._bridge.ops.send(this._handle, flags, encoded);
-    else if (Array.isArray(encoded)) this._bridge.ops.sendBinary(this._handle, flags, encoded);
-    else this._bridge.ops.sendLong(this._handle, flags, encoded);
+    if (typeof encoded === "string") this._bridge.ops.send(this, flags, encoded);
+    else if (Array.isArray(encoded)) this._bridge.ops.sendBinary(this, flags, encoded);
+    else this._bridge.ops.sendLong(this, flags, encoded);
   }
 
   /**
@@ -291,7 +294,7 @@ class Conn extends WatchedEmitter {
   sendShared(encoded, flags, options) {
     if (this.readyState !== "open") return;
     if (this._watched & OUTGOING) this.showOutgoing(encoded, flags, options);
-    this._bridge.ops.multicast(this._handle, flags, encoded);
+    this._bridge.ops.multicast(this, flags, encoded);
   }
 
   /**
@@ -315,7 +318,7 @@ class Conn extends WatchedEmitter {
    */
   close(discard) {
     if (this.readyState === "closed" || (this.readyState === "closing" && !discard)) return this;
-    this._bridge.ops.close(this._handle, !!discard);
+    this._bridge.ops.close(this, !!discard);
     trace.traceState(this, "closing");
     this.readyState = "closing";
     if (debug.enabled) debug("closing the transport (discard? %s)", !!discard);
@@ -367,7 +370,7 @@ class Conn extends WatchedEmitter {
           this.onclose(argument, typeof more === "string" ? transportError(more) : undefined);
         } finally {
           // whatever a handler throws
-          this._bridge.forget(this._handle);
+          this._bridge.forget(this);
           this.server.letGo();
         }
         break;
@@ -493,7 +496,7 @@ class Conn extends WatchedEmitter {
       this.server.showRequests(this.id, (watched & OUTGOING) !== 0);
     }
     if ((before ^ watched) & (HEARTBEAT | CONTROL)) {
-      this._bridge.ops.watch(this._handle, watched & (HEARTBEAT | CONTROL));
+      this._bridge.ops.watch(this, watched & (HEARTBEAT | CONTROL));
     }
   }
 

@@ -114,19 +114,6 @@ function pathTo(num, copy) {
 }
 
 /**
- * @param {any} attachment
- * @returns {Uint8Array} the bytes that go on the wire
- */
-function toBytes(attachment) {
-  if (attachment instanceof Uint8Array) return attachment;
-  if (attachment instanceof ArrayBuffer) return new Uint8Array(attachment);
-  if (ArrayBuffer.isView(attachment)) {
-    return new Uint8Array(attachment.buffer, attachment.byteOffset, attachment.byteLength);
-  }
-  return Buffer.from(String(attachment)); // a Blob: its bytes can't be read synchronously
-}
-
-/**
  * Writes the text of a packet.
  *
  * @param {number} type
@@ -248,6 +235,5 @@ module.exports = {
   encodeText,
   hasBinary,
   isBinary,
-  toBytes,
   writeText,
 };

@@ -1,6 +1,6 @@
 "use strict";
 
-const { toBytes } = require("./encoder");
+const { copyOf } = require("./bytes");
 const { PACKET_TYPES } = require("./packet");
 
 /**
@@ -15,7 +15,7 @@ const { PACKET_TYPES } = require("./packet");
 function writePacket(type, data, protocol) {
   const digit = PACKET_TYPES.indexOf(type);
   if (typeof data === "string") return `${digit}${data}`;
-  return protocol === 4 ? undefined : `b${digit}${Buffer.from(toBytes(data)).toString("base64")}`;
+  return protocol === 4 ? undefined : `b${digit}${copyOf(data).toString("base64")}`;
 }
 
 module.exports = { writePacket };

@@ -46,14 +46,14 @@ class EngineSessions extends EngineRequests {
   }
 
   /**
-   * @param {number} handle
+   * @param {import("./ops").Named} name
    * @param {string} sid
    * @param {number} index
    * @param {number} token
    * @param {import("./bridge").Peer} [peer]
    * @returns {Conn}
    */
-  onopen(handle, sid, index, token, peer) {
+  onopen(name, sid, index, token, peer) {
     const bridge = this.bridge();
     const door =
       /** @type {PollingDoor | TakenConnection | WebSocketDoor | WebTransportDoor | undefined} */ (
@@ -72,12 +72,12 @@ class EngineSessions extends EngineRequests {
     else if (req?._query.b64) form = { ...form, takesBytes: false };
     const kind = door ? door.kind : "polling";
     if (debug.enabled) debug('handshaking client "%s"', sid);
-    const conn = new Conn(this._engine, bridge, handle, sid, form, origin, kind);
+    const conn = new Conn(this._engine, bridge, name, sid, form, origin, kind);
     // of these the session has what it needs
     if (door && (door instanceof WebSocketDoor || req instanceof AcceptedRequest))
       door.req = undefined;
     if (seen) conn.exposeRequest();
-    bridge.adopt(handle, conn);
+    bridge.adopt(name._handle, conn);
     this.hold();
     this.clients[sid] = conn;
     this.clientsCount++;
@@ -171,7 +171,8 @@ class EngineSessions extends EngineRequests {
 
   /** @param {Conn} conn */
   onclosed(conn) {
-    delete this.clients[conn.id];
+    // a program that makes ids of its own may have given this one to another session, too
+    if (this.clients[conn.id] === conn) delete this.clients[conn.id];
     this.clientsCount--;
   }
 }

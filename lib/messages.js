@@ -2,10 +2,11 @@
 
 // The messages that a packet is made of, and how many bytes to keep free for them in a batch.
 
-const { toBytes } = require("./encoder");
+const { lengthOf, toBytes } = require("./bytes");
 const { LongText } = require("./long-text");
 
 const MAX_UTF8 = 3; // bytes of UTF-8 per UTF-16 unit, at most
+const LONGEST = 2 ** 31 - 1; // bytes of a message: the bit above says that it is binary
 const GUESSED = 1 << 20; // bytes of a text that are kept free without a look at its characters, at most
 
 /**
@@ -26,6 +27,9 @@ function longTextRoom(text) {
 }
 
 /**
+ * Looks at each value once. Nothing of the program runs after this until the messages are written, so they stay as they
+ * are here.
+ *
  * @param {any[]} parts texts and anything binary
  * @returns {any[]} texts and bytes
  */
@@ -47,9 +51,23 @@ function messagesRoom(messages) {
   for (let i = 0; i < messages.length; i++) {
     const message = messages[i];
     if (typeof message === "string") size += 4 + textRoom(message);
-    else size += message instanceof LongText ? longTextRoom(message) : 4 + message.length;
+    else size += message instanceof LongText ? longTextRoom(message) : 4 + bytesRoom(message);
   }
   return size;
 }
 
-module.exports = { longTextRoom, messagesOf, messagesRoom, textRoom };
+/**
+ * @param {Uint8Array} bytes
+ * @returns {number} how many there are
+ * @throws {RangeError} when there are more than a message may have
+ */
+function bytesRoom(bytes) {
+  const length = lengthOf(bytes);
+  if (length > LONGEST)
+    throw new RangeError(
+      `can't send ${length} bytes in one piece: ${LONGEST} at most, so send them in several`,
+    );
+  return length;
+}
+
+module.exports = { bytesRoom, longTextRoom, messagesOf, messagesRoom, textRoom };

@@ -1,8 +1,8 @@
 "use strict";
 
-const { toBytes } = require("./encoder");
+const { copyInto, lengthOf, toBytes } = require("./bytes");
 const { LongText } = require("./long-text");
-const { longTextRoom, messagesOf, messagesRoom, textRoom } = require("./messages");
+const { bytesRoom, longTextRoom, messagesOf, messagesRoom, textRoom } = require("./messages");
 const { trace } = require("./trace");
 const { nextTick } = require("./loop");
 
@@ -34,8 +34,24 @@ const TARGET_CONNECTION = 0x80000000;
 /** Marks the length of a message as that of bytes instead of a text. */
 const BINARY = 0x80000000;
 
+const MOST = 2 ** 32 - 1; // bytes of an operation: as many as its length can tell
+
+/** Bits of the number of a room in its first word. */
+const ROOM_BITS = 2 ** 31;
+
+/** Bytes of an operation for one connection before its operands: its length, its kind, the handle and its generation. */
+const NAMED = 13;
+
 /** Stands for the length of a text that comes in parts. */
 const PARTED = 0xffffffff;
+
+/**
+ * A connection as operations name it. Where one is asked for that has gone, nothing happens.
+ *
+ * @typedef {object} Named
+ * @property {number} _handle
+ * @property {number} _generation
+ */
 
 /**
  * How a packet is kept for those who come back.
@@ -61,21 +77,31 @@ function allocate(size) {
 
 /**
  * What this thread tells the workers: operations are appended in order and leave together once per tick.
+ *
+ * Each method first looks at all that it was given, as whatever the program runs then (a `toString()`, a getter) may come
+ * here again. From `reserve()` to `finish()` nothing of the program runs, and what throws in between is as if it had not
+ * been begun. Each operation stands behind its length: what is wrong in one spoils no other.
  */
 class Ops {
   /** @param {(ops: Buffer, length: number) => void} deliver takes the bytes; they are reused when it returns */
   constructor(deliver) {
     this.deliver = deliver;
     this.buffer = allocate(INITIAL_SIZE);
+    this.view = viewOf(this.buffer);
     this.length = 0;
     this.scheduled = false;
     /** the number of the batch that is being written */
     this.batch = 0;
     /** @type {any[] | null} what the MULTICAST carries that was written last */
     this.cast = null;
+    /** @type {any[]} what was in it */
+    this.castMessages = NO_PARTS;
+    /** @type {number[]} where each of its messages is */
+    this.castPlaces = NO_PARTS;
     this.castFlags = 0;
     this.castHandle = -1;
-    this.castStart = 0; // where its count is
+    this.castStart = 0;
+    this.castCountAt = 0;
     this.castEnd = 0;
     this.castCount = 0;
     this.flush = this.flush.bind(this);
@@ -89,10 +115,19 @@ class Ops {
     if (length === 0) return;
     this.length = 0;
     this.batch++;
-    this.cast = null;
+    this.forgetCast();
     const { buffer } = this;
-    if (buffer.length > INITIAL_SIZE) this.buffer = allocate(INITIAL_SIZE); // give a big one back
+    if (buffer.length > INITIAL_SIZE) this.use(allocate(INITIAL_SIZE)); // give a big one back
     this.deliver(buffer, length);
+  }
+
+  /**
+   * @param {WritableBuffer} buffer
+   * @private
+   */
+  use(buffer) {
+    this.buffer = buffer;
+    this.view = viewOf(buffer);
   }
 
   /**
@@ -102,9 +137,11 @@ class Ops {
    * @returns {number} where to write
    */
   reserve(size) {
-    if (this.length + size > this.buffer.length) {
+    if (!(this.length + size <= this.buffer.length)) {
+      if (!(size <= MOST))
+        throw new RangeError(`can't send a packet of ${size} bytes: ${MOST} at most`);
       this.flush();
-      if (size > this.buffer.length) this.buffer = allocate(size);
+      if (size > this.buffer.length) this.use(allocate(size));
     }
     if (!this.scheduled) {
       this.scheduled = true;
@@ -114,16 +151,23 @@ class Ops {
   }
 
   /**
+   * The operation that begins at `start` is whole.
+   *
+   * @param {number} start
+   * @param {number} end
+   */
+  finish(start, end) {
+    this.view.setUint32(start, end - start - 4, true);
+    this.length = end;
+  }
+
+  /**
    * @param {number} at
    * @param {number} value
    * @returns {number} the position after it
    */
   u32(at, value) {
-    const { buffer } = this;
-    buffer[at] = value;
-    buffer[at + 1] = value >>> 8;
-    buffer[at + 2] = value >>> 16;
-    buffer[at + 3] = value >>> 24;
+    this.view.setUint32(at, value, true);
     return at + 4;
   }
 
@@ -134,6 +178,22 @@ class Ops {
    */
   u64(at, value) {
     return this.u32(this.u32(at, value), value / 2 ** 32);
+  }
+
+  /**
+   * Begins an operation for a connection.
+   *
+   * @param {number} start
+   * @param {number} kind
+   * @param {number} handle
+   * @param {number} generation
+   * @returns {number} where its operands are written
+   */
+  named(start, kind, handle, generation) {
+    this.buffer[start + 4] = kind;
+    this.view.setUint32(start + 5, handle, true);
+    this.view.setUint32(start + 9, generation, true);
+    return start + NAMED;
   }
 
   /**
@@ -197,78 +257,105 @@ class Ops {
   message(at, message) {
     if (typeof message === "string") return this.text(at, message);
     if (message instanceof LongText) return this.longText(at, message);
-    at = this.u32(at, message.length | BINARY);
-    this.buffer.set(message, at);
-    return at + message.length;
+    return this.bytes(at, message, BINARY);
   }
 
   /**
-   * @param {number} handle
+   * Writes a length and bytes.
+   *
+   * @param {number} at
+   * @param {Uint8Array} bytes
+   * @param {number} mark set in the length
+   * @returns {number} the position after them
+   */
+  bytes(at, bytes, mark) {
+    const length = lengthOf(bytes);
+    at = this.u32(at, length | mark);
+    copyInto(this.buffer, bytes, at);
+    return at + length;
+  }
+
+  /**
+   * @param {Named} conn
    * @param {number} flags
    * @param {string} text a Socket.IO packet
    */
-  send(handle, flags, text) {
-    let at = this.reserve(10 + textRoom(text));
-    this.buffer[at] = SEND;
-    at = this.u32(at + 1, handle);
-    this.buffer[at] = flags;
-    this.length = this.text(at + 1, text);
+  send(conn, flags, text) {
+    this.textTo(SEND, conn, flags, text);
   }
 
   /**
-   * @param {number} handle
+   * @param {Named} conn
    * @param {number} flags NO_COMPRESS
    * @param {string} text an Engine.IO packet that is not a message: its digit and its data
    */
-  sendPacket(handle, flags, text) {
-    let at = this.reserve(10 + textRoom(text));
-    this.buffer[at] = SEND_PACKET;
-    at = this.u32(at + 1, handle);
-    this.buffer[at] = flags;
-    this.length = this.text(at + 1, text);
+  sendPacket(conn, flags, text) {
+    this.textTo(SEND_PACKET, conn, flags, text);
   }
 
   /**
-   * @param {number} handle
+   * @param {number} kind
+   * @param {Named} conn
+   * @param {number} flags
+   * @param {string} text
+   */
+  textTo(kind, { _handle, _generation }, flags, text) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const bits = flags | 0;
+    const start = this.reserve(NAMED + 5 + textRoom(text));
+    const at = this.named(start, kind, handle, generation);
+    this.buffer[at] = bits;
+    this.finish(start, this.text(at + 1, text));
+  }
+
+  /**
+   * @param {Named} conn
    * @param {number} flags
    * @param {LongText} text a Socket.IO packet
    */
-  sendLong(handle, flags, text) {
-    let at = this.reserve(6 + longTextRoom(text));
-    this.buffer[at] = SEND;
-    at = this.u32(at + 1, handle);
-    this.buffer[at] = flags;
-    this.length = this.longText(at + 1, text);
+  sendLong({ _handle, _generation }, flags, text) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const bits = flags | 0;
+    const start = this.reserve(NAMED + 1 + longTextRoom(text));
+    const at = this.named(start, SEND, handle, generation);
+    this.buffer[at] = bits;
+    this.finish(start, this.longText(at + 1, text));
   }
 
   /**
-   * @param {number} handle
+   * @param {Named} conn
    * @param {number} flags
    * @param {any[]} parts the messages of a packet, texts and anything binary
    */
-  sendBinary(handle, flags, parts) {
+  sendBinary({ _handle, _generation }, flags, parts) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const bits = flags | 0;
     const messages = messagesOf(parts);
-    let at = this.reserve(6 + messagesRoom(messages));
-    this.buffer[at] = SEND_BINARY;
-    at = this.u32(at + 1, handle);
-    this.buffer[at] = flags;
-    this.length = this.messages(at + 1, messages);
+    if (messages.length === 0) return; // what a parser makes nothing of is not sent
+    const start = this.reserve(NAMED + 1 + messagesRoom(messages));
+    const at = this.named(start, SEND_BINARY, handle, generation);
+    this.buffer[at] = bits;
+    this.finish(start, this.messages(at + 1, messages));
   }
 
   /**
    * @param {number} flags
-   * @param {number[]} to targets: rooms, or TARGET_CONNECTION | handle
-   * @param {number[]} except targets
+   * @param {readonly number[]} to targets, see pushRoom() and pushConnection()
+   * @param {readonly number[]} except targets
    * @param {string | LongText | any[]} encoded a text, or the messages of a packet
    */
   broadcast(flags, to, except, encoded) {
+    const bits = flags | 0;
     const messages = Array.isArray(encoded) ? messagesOf(encoded) : [encoded];
-    let at = this.reserve(10 + 4 * (to.length + except.length) + messagesRoom(messages));
-    this.buffer[at] = BROADCAST;
-    this.buffer[at + 1] = flags;
-    at = this.targets(at + 2, to);
-    at = this.targets(at, except);
-    this.length = this.messages(at, messages);
+    if (messages.length === 0) return;
+    const start = this.reserve(14 + 4 * (to.length + except.length) + messagesRoom(messages));
+    this.buffer[start + 4] = BROADCAST;
+    this.buffer[start + 5] = bits;
+    const at = this.targets(this.targets(start + 6, to), except);
+    this.finish(start, this.messages(at, messages));
   }
 
   /**
@@ -278,185 +365,286 @@ class Ops {
    * @param {number} flags
    * @param {readonly number[]} to targets; none: it is sent in another way
    * @param {readonly number[]} except targets
-   * @param {string | LongText | any[]} encoded a text, or the messages of a packet
+   * @param {string | LongText | any[]} encoded a text, or the messages of a packet: with nothing of the program in them
    */
   keep(kept, flags, to, except, encoded) {
+    const bits = flags | 0;
+    const { log, rooms, except: exceptRooms } = kept;
+    const time = wholeNumber(kept.time);
     const messages = Array.isArray(encoded) ? messagesOf(encoded) : [encoded];
-    const numbers = kept.rooms.length + kept.except.length + to.length + except.length;
-    let at = this.reserve(30 + 4 * numbers + messagesRoom(messages));
-    this.buffer[at] = KEEP;
-    at = this.u64(this.u32(at + 1, kept.log), kept.time);
-    at = this.targets(this.targets(at, kept.rooms), kept.except);
-    this.buffer[at] = flags;
+    const numbers = rooms.length + exceptRooms.length + to.length + except.length;
+    const start = this.reserve(34 + 4 * numbers + messagesRoom(messages));
+    this.buffer[start + 4] = KEEP;
+    let at = this.u64(this.u32(start + 5, log), time);
+    at = this.words(this.u32(at, rooms.length), rooms);
+    at = this.words(this.u32(at, exceptRooms.length), exceptRooms);
+    this.buffer[at] = bits;
     at = this.targets(this.targets(at + 1, to), except);
-    this.length = this.messages(at, messages);
+    this.finish(start, this.messages(at, messages));
   }
 
   /**
    * Sends a client what it has missed.
    *
-   * @param {number} handle
+   * @param {Named} conn
    * @param {number} log
    * @param {number} session
    * @param {number} last the number of the packet that it has got last
    */
-  replay(handle, log, session, last) {
-    let at = this.reserve(25);
-    this.buffer[at] = REPLAY;
-    at = this.u32(this.u32(at + 1, handle), log);
-    this.length = this.u64(this.u64(at, session), last);
+  replay({ _handle, _generation }, log, session, last) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const number = log >>> 0;
+    const key = wholeNumber(session);
+    const from = wholeNumber(last);
+    const start = this.reserve(NAMED + 20);
+    const at = this.u32(this.named(start, REPLAY, handle, generation), number);
+    this.finish(start, this.u64(this.u64(at, key), from));
   }
 
   /**
    * Sends a packet that is being sent to many, one call for each: as long as nothing else is written between two
    * calls, the second only adds its target to the operation of the first, and the worker encodes the packet once.
    *
-   * @param {number} handle
+   * @param {Named} conn
    * @param {number} flags
    * @param {any[]} parts the messages of a packet: the very same array for all its targets
    */
-  multicast(handle, flags, parts) {
+  multicast({ _handle, _generation }, flags, parts) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const bits = flags | 0;
     if (
       this.cast === parts &&
-      this.castEnd === this.length &&
-      this.castFlags === flags &&
+      this.isUnchanged(parts) &&
+      this.castFlags === bits &&
       this.castHandle !== handle && // the same client again: it may be meant to get two copies
-      this.length + 4 <= this.buffer.length
+      this.castEnd === this.length &&
+      this.length + 8 <= this.buffer.length
     ) {
+      const at = this.u32(this.u32(this.length, handle), generation);
+      this.u32(this.castCountAt, ++this.castCount);
       this.castHandle = handle;
-      this.castEnd = this.length = this.u32(this.length, handle);
-      this.u32(this.castStart, ++this.castCount);
+      this.castEnd = at;
+      this.finish(this.castStart, at);
       return;
     }
     const messages = messagesOf(parts);
-    let at = this.reserve(10 + messagesRoom(messages));
-    this.buffer[at] = MULTICAST;
-    this.buffer[at + 1] = flags;
-    at = this.messages(at + 2, messages);
+    if (messages.length === 0) return;
+    const start = this.reserve(22 + messagesRoom(messages));
+    this.forgetCast();
+    this.buffer[start + 4] = MULTICAST;
+    this.buffer[start + 5] = bits;
+    const places = [start + 6];
+    let at = this.u32(this.message(start + 6, messages[0]), messages.length - 1);
+    for (let i = 1; i < messages.length; i++) {
+      places.push(at);
+      at = this.message(at, messages[i]);
+    }
+    this.castCountAt = at;
+    at = this.u32(this.u32(this.u32(at, 1), handle), generation);
+    this.finish(start, at);
     this.cast = parts;
-    this.castFlags = flags;
+    this.castMessages = messages;
+    this.castPlaces = places;
+    this.castFlags = bits;
     this.castHandle = handle;
-    this.castStart = at;
+    this.castStart = start;
+    this.castEnd = at;
     this.castCount = 1;
-    at = this.u32(at, 1);
-    this.castEnd = this.length = this.u32(at, handle);
+  }
+
+  /** The next MULTICAST is one of its own. */
+  forgetCast() {
+    this.cast = null;
+    this.castMessages = NO_PARTS;
+  }
+
+  /**
+   * @param {any[]} parts the array that was cast last
+   * @returns {boolean} whether there is still in it what has been written: a program may use one array again and again, and
+   *   what it has put there now is for another client
+   * @private
+   */
+  isUnchanged(parts) {
+    const { castMessages } = this;
+    if (parts.length !== castMessages.length) return false;
+    for (let i = 0; i < castMessages.length; i++) {
+      const message = castMessages[i];
+      if (parts[i] !== message) return false;
+      if (typeof message === "string" || message instanceof LongText) continue;
+      const at = this.castPlaces[i]; // it has been written, unless the batch has left: then there is no cast
+      const length = lengthOf(message);
+      if (this.view.getUint32(at, true) !== (length | BINARY) >>> 0) return false;
+      if (this.buffer.compare(message, 0, length, at + 4, at + 4 + length) !== 0) return false;
+    }
+    return this.cast === parts && this.castMessages === castMessages; // the array may be a proxy, and run anything
   }
 
   /**
    * @param {number} at
-   * @param {readonly number[]} targets
+   * @param {readonly number[]} targets two numbers each
    * @returns {number} the position after them
    */
   targets(at, targets) {
-    at = this.u32(at, targets.length);
-    for (let i = 0; i < targets.length; i++) at = this.u32(at, targets[i]);
+    return this.words(this.u32(at, targets.length / 2), targets);
+  }
+
+  /**
+   * @param {number} at
+   * @param {readonly number[]} words
+   * @returns {number} the position after them
+   */
+  words(at, words) {
+    for (let i = 0; i < words.length; i++) at = this.u32(at, words[i]);
     return at;
   }
 
   /**
-   * @param {number} handle
+   * @param {Named} conn
    * @param {number} room
    */
-  join(handle, room) {
-    this.pair(JOIN, handle, room);
+  join(conn, room) {
+    this.pair(JOIN, conn, room);
   }
 
   /**
-   * @param {number} handle
+   * @param {Named} conn
    * @param {number} room
    */
-  leave(handle, room) {
-    this.pair(LEAVE, handle, room);
+  leave(conn, room) {
+    this.pair(LEAVE, conn, room);
   }
 
-  /** @param {number} handle a client that has joined its first namespace */
-  joined(handle) {
-    this.length = this.one(JOINED, handle);
+  /** @param {Named} conn a client that has joined its first namespace */
+  joined(conn) {
+    this.one(JOINED, conn);
   }
 
   /**
-   * @param {number} handle
+   * @param {Named} conn
    * @param {boolean} discard whether to drop what waits to be written
    */
-  close(handle, discard) {
-    this.byte(CLOSE, handle, discard ? 1 : 0);
+  close(conn, discard) {
+    this.byte(CLOSE, conn, discard ? 1 : 0);
   }
 
-  /** @param {number} handle a closed session, of which all is done */
-  release(handle) {
-    this.length = this.one(RELEASE, handle);
+  /** @param {Named} conn a closed session, of which all is done */
+  release(conn) {
+    this.one(RELEASE, conn);
   }
 
-  /** @param {number} handle a client of which we want to hear when all that was sent to it has left */
-  mark(handle) {
-    this.length = this.one(MARK, handle);
+  /** @param {Named} conn a client of which we want to hear when all that was sent to it has left */
+  mark(conn) {
+    this.one(MARK, conn);
   }
 
   /**
-   * @param {number} handle
+   * @param {Named} conn
    * @param {number} mask 1 heartbeats, 2 packets of the protocol itself
    */
-  watch(handle, mask) {
-    this.byte(WATCH, handle, mask);
+  watch(conn, mask) {
+    this.byte(WATCH, conn, mask);
   }
 
   /**
-   * @param {number} handle
+   * @param {Named} conn
    * @param {number} flags
    * @param {any} data one Engine.IO message, a text or bytes
    */
-  sendRaw(handle, flags, data) {
-    const text = typeof data === "string";
-    const bytes = text ? null : toBytes(data);
-    let at = this.reserve(11 + (bytes === null ? textRoom(data) : bytes.length));
-    this.buffer[at] = SEND_RAW;
-    at = this.u32(at + 1, handle);
-    this.buffer[at] = flags;
-    this.buffer[at + 1] = text ? 0 : 1;
-    if (bytes === null) {
-      this.length = this.text(at + 2, data);
-    } else {
-      at = this.u32(at + 2, bytes.length);
-      this.buffer.set(bytes, at);
-      this.length = at + bytes.length;
-    }
+  sendRaw({ _handle, _generation }, flags, data) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const bits = flags | 0;
+    const bytes = typeof data === "string" ? null : toBytes(data);
+    const room = bytes === null ? textRoom(data) : bytesRoom(bytes);
+    const start = this.reserve(NAMED + 6 + room);
+    const at = this.named(start, SEND_RAW, handle, generation);
+    this.buffer[at] = bits;
+    this.buffer[at + 1] = bytes === null ? 0 : 1;
+    this.finish(start, bytes === null ? this.text(at + 2, data) : this.bytes(at + 2, bytes, 0));
   }
 
   /**
    * @param {number} kind
-   * @param {number} handle
-   * @returns {number} the position after it
+   * @param {Named} conn
    */
-  one(kind, handle) {
-    const at = this.reserve(5);
-    this.buffer[at] = kind;
-    return this.u32(at + 1, handle);
+  one(kind, { _handle, _generation }) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const start = this.reserve(NAMED);
+    this.finish(start, this.named(start, kind, handle, generation));
   }
 
   /**
    * @param {number} kind
-   * @param {number} handle
+   * @param {Named} conn
    * @param {number} value
    */
-  byte(kind, handle, value) {
-    const at = this.reserve(6);
-    this.buffer[at] = kind;
-    this.u32(at + 1, handle);
-    this.buffer[at + 5] = value;
-    this.length = at + 6;
+  byte(kind, { _handle, _generation }, value) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const bits = value | 0;
+    const start = this.reserve(NAMED + 1);
+    const at = this.named(start, kind, handle, generation);
+    this.buffer[at] = bits;
+    this.finish(start, at + 1);
   }
 
   /**
    * @param {number} kind
-   * @param {number} handle
+   * @param {Named} conn
    * @param {number} room
    */
-  pair(kind, handle, room) {
-    const at = this.reserve(9);
-    this.buffer[at] = kind;
-    this.u32(at + 1, handle);
-    this.length = this.u32(at + 5, room);
+  pair(kind, { _handle, _generation }, room) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const number = wholeNumber(room);
+    const start = this.reserve(NAMED + 8);
+    const at = this.u32(this.named(start, kind, handle, generation), number % ROOM_BITS);
+    this.finish(start, this.u32(at, number / ROOM_BITS));
   }
 }
 
-module.exports = { Ops, NO_COMPRESS, TARGET_CONNECTION, VOLATILE };
+/** @type {any[]} */
+const NO_PARTS = [];
+
+/**
+ * @param {any} value
+ * @returns {number} the whole number next below it, from 0 to 2^53 − 1; 0 for what is no number
+ */
+function wholeNumber(value) {
+  const number = +value;
+  if (number >>> 0 === number) return number;
+  return number > 0 ? Math.min(Math.floor(number), Number.MAX_SAFE_INTEGER) : 0;
+}
+
+/**
+ * @param {Buffer} buffer
+ * @returns {DataView} of all of it
+ */
+function viewOf(buffer) {
+  return new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
+}
+
+/**
+ * Adds a room to a list of targets.
+ *
+ * @param {number[]} targets
+ * @param {number} room
+ */
+function pushRoom(targets, room) {
+  targets.push(room % ROOM_BITS, Math.floor(room / ROOM_BITS));
+}
+
+/**
+ * Adds a connection to a list of targets.
+ *
+ * @param {number[]} targets
+ * @param {Named} conn
+ */
+function pushConnection(targets, { _handle, _generation }) {
+  targets.push((TARGET_CONNECTION | _handle) >>> 0, _generation >>> 0);
+}
+
+module.exports = { Ops, NO_COMPRESS, VOLATILE, pushConnection, pushRoom };

@@ -6,6 +6,7 @@ const { invalidOption } = require("./errors");
 const { nextTick } = require("./loop");
 const { OffsetMarks } = require("./offset-marks");
 const { clearInterval, setInterval } = require("./loop");
+const { messagesOf } = require("./messages");
 const { PacketType } = require("./packet");
 const { RestoredSession } = require("./restored-session");
 const { RoomNumbers } = require("./room-numbers");
@@ -193,6 +194,8 @@ class RecoveryAdapter extends NativeAdapter {
    */
   store(packet, encoded, opts) {
     const { ops } = this.open();
+    // Looked at before rooms get their numbers: what the program runs now may let a number go that nothing refers to yet.
+    if (Array.isArray(encoded)) encoded = messagesOf(encoded);
     if (this._roomNumbers.crowded) this.releaseRooms();
     const kept = {
       log: this._log,
@@ -213,9 +216,9 @@ class RecoveryAdapter extends NativeAdapter {
   /** @param {any} session { sid, pid, rooms, data } */
   persistSession({ sid, pid, rooms, data }) {
     const { native } = this.open();
+    const size = sizeOf(rooms);
     if (this._roomNumbers.crowded) this.releaseRooms();
     const numbers = this._roomNumbers.of(rooms);
-    const size = sizeOf(rooms);
     const lostAt = Date.now();
     const persisted = native.persistSession(this._log, pid, sid, numbers, size, lostAt);
     if (persisted === null) return;

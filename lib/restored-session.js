@@ -39,7 +39,7 @@ class RestoredSession {
     const { bridge, log, key, last } = this.#place;
     const { conn } = client;
     if (client._native && bridge.watchers === 0) {
-      if (conn.readyState === "open") bridge.ops.replay(conn._handle, log, key, last);
+      if (conn.readyState === "open") bridge.ops.replay(conn, log, key, last);
       return;
     }
     const missed = this.#missed();

@@ -98,7 +98,7 @@ export declare class Bridge {
    * Bytes that wait for a client because it does not read: what the kernel or a poll has not
    * taken. What this thread has not handed down yet is not among them.
    */
-  buffered(handle: number): number
+  buffered(handle: number, generation: number): number
   /**
    * A handshake over polling: opens the session `sid`; the request `token` is its first poll.
    * `dialect`: 1 for protocol 3, 2 more for bytes as base64. `jsonp`: the parameter `j`, if any.
@@ -196,16 +196,17 @@ export declare class Bridge {
   /** Takes the buffers that the records of the last [`Bridge::take`] refer to, in order. */
   takeBuffers(): Array<Buffer>
   /**
-   * Carries out the first `length` bytes of a batch of operations; see `ops.rs`.
-   *
-   * # Errors
-   * When the batch is malformed.
+   * Carries out the first `length` bytes of a batch of operations; see `ops.rs`. What can't be
+   * carried out is left out, and counted: see [`Bridge::stats`].
    */
   flush(ops: Buffer, length: number): void
   /**
    * Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),
    * `rooms` (with members), `inboxBytes` (waiting for this thread), `backlogs` (clients that
-   * something waits for).
+   * something waits for), `handles` (connections that this thread has not let go of). And of what
+   * went wrong: `stale` (operations that were dropped because their connection had gone; of the
+   * workers, those of all threads of the process), `unreadable` (operations that made no sense),
+   * `roomsLeft` (rooms that a connection was still in when it was let go of).
    */
   stats(): string
   /**

@@ -33,12 +33,27 @@ impl std::borrow::Borrow<str> for Sid {
     }
 }
 
-/// Names a connection inside the process: the worker that owns it and its slot there.
-///
-/// A handle is given out again only after both planes have let go of it, so a late operation can
-/// never reach another client.
+/// Names a connection inside its worker: its slot, and which of the connections that have the slot
+/// one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Handle(u32);
+pub struct Slot {
+    /// Its place in the table of the worker.
+    pub index: u32,
+    /// Tells it from those that had the place before.
+    pub generation: u32,
+}
+
+/// Names a connection inside the process: the worker that owns it, its slot there, and its
+/// generation.
+///
+/// A slot is given out again only after both planes have let go of it, and then to another
+/// generation: whoever looks something up by a handle compares that, too. So a late operation
+/// reaches nobody, whatever has gone wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Handle {
+    place: u32,
+    generation: u32,
+}
 
 impl Handle {
     /// Workers that a handle can name (4 bits).
@@ -46,7 +61,7 @@ impl Handle {
     /// Slots that a handle can name in each worker (27 bits; the top bit stays free for tags).
     pub const MAX_SLOTS: usize = 1 << 27;
 
-    /// The connection in `slot` of `worker`.
+    /// What is in `slot` of `worker`, of generation 0: none of a session has that.
     ///
     /// # Panics
     /// In debug builds, when either is out of range.
@@ -56,27 +71,38 @@ impl Handle {
             clippy::cast_possible_truncation,
             reason = "both are range-checked by the callers"
         )]
-        Self((slot as u32) << 4 | worker as u32)
+        Self { place: (slot as u32) << 4 | worker as u32, generation: 0 }
     }
 
-    /// The handle that crossed the border as `raw`.
+    /// The same place in another generation.
+    #[must_use]
+    pub fn of_generation(self, generation: u32) -> Self {
+        Self { generation, ..self }
+    }
+
+    /// The handle that crossed the border as `raw`, of generation 0.
     pub fn from_raw(raw: u32) -> Self {
-        Self(raw)
+        Self { place: raw, generation: 0 }
     }
 
-    /// The handle as it crosses the border.
+    /// The handle as it crosses the border, without its generation.
     pub fn raw(self) -> u32 {
-        self.0
+        self.place
+    }
+
+    /// Its generation, which crosses the border beside it.
+    pub fn generation(self) -> u32 {
+        self.generation
     }
 
     /// Index of the worker that owns the connection.
     pub fn worker(self) -> usize {
-        (self.0 & 0xf) as usize
+        (self.place & 0xf) as usize
     }
 
-    /// Slot of the connection in its worker.
-    pub fn slot(self) -> u32 {
-        self.0 >> 4
+    /// The connection in its worker.
+    pub fn slot(self) -> Slot {
+        Slot { index: self.place >> 4, generation: self.generation }
     }
 }
 
@@ -92,7 +118,9 @@ mod tests {
     #[test]
     fn a_handle_keeps_its_worker_and_slot() {
         let handle = Handle::new(3, 70_000);
-        assert_eq!((handle.worker(), handle.slot()), (3, 70_000));
+        assert_eq!((handle.worker(), handle.slot().index), (3, 70_000));
         assert_eq!(Handle::from_raw(handle.raw()), handle);
+        assert_ne!(handle.of_generation(1), handle);
+        assert_eq!(handle.of_generation(7).slot(), Slot { index: 70_000, generation: 7 });
     }
 }

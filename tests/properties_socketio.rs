@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ferrosocket::id::Handle;
+use ferrosocket::id::{Handle, Slot};
 use ferrosocket::socketio::packet::decode;
 use ferrosocket::socketio::{
-    Decoder, Limits, LongStrings, Packet, PacketType, Rooms, Target, Targets,
+    Decoder, Limits, LongStrings, Packet, PacketType, RoomId, Rooms, Target, Targets,
 };
 use proptest::prelude::*;
 
@@ -32,9 +32,13 @@ fn kind() -> impl Strategy<Value = PacketType> {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Join(u32, Handle),
-    Leave(u32, Handle),
+    Join(RoomId, Handle),
+    Leave(RoomId, Handle),
     Hold(Vec<Target>, Vec<Target>),
+}
+
+fn handle_of(worker: usize, slot: Slot) -> Handle {
+    Handle::new(worker, slot.index as usize).of_generation(slot.generation)
 }
 
 fn handle() -> impl Strategy<Value = Handle> {
@@ -42,21 +46,21 @@ fn handle() -> impl Strategy<Value = Handle> {
 }
 
 fn targets(most: usize) -> impl Strategy<Value = Vec<Target>> {
-    let one = prop_oneof![(0..4_u32).prop_map(Target::Room), handle().prop_map(Target::Socket)];
+    let one = prop_oneof![(0..4_u64).prop_map(Target::Room), handle().prop_map(Target::Socket)];
     prop::collection::vec(one, 0..most)
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (0..3_u32, handle()).prop_map(|(room, handle)| Step::Join(room, handle)),
-        4 => (0..3_u32, handle()).prop_map(|(room, handle)| Step::Leave(room, handle)),
+        6 => (0..3_u64, handle()).prop_map(|(room, handle)| Step::Join(room, handle)),
+        4 => (0..3_u64, handle()).prop_map(|(room, handle)| Step::Leave(room, handle)),
         1 => (targets(4), targets(7)).prop_map(|(to, except)| Step::Hold(to, except)),
-        1 => (0..3_u32, targets(3))
+        1 => (0..3_u64, targets(3))
             .prop_map(|(room, except)| Step::Hold(vec![Target::Room(room)], except)),
     ]
 }
 
-type Model = BTreeMap<u32, BTreeSet<Handle>>;
+type Model = BTreeMap<RoomId, BTreeSet<Handle>>;
 
 fn expected(model: &Model, to: &[Target], except: &[Target]) -> BTreeSet<Handle> {
     let named = |targets: &[Target]| -> BTreeSet<Handle> {
@@ -74,7 +78,7 @@ fn reached(targets: &Targets) -> Vec<Handle> {
     let mut all: Vec<_> = targets
         .groups
         .iter()
-        .flat_map(|(worker, group)| group.iter().map(|slot| Handle::new(*worker, slot as usize)))
+        .flat_map(|(worker, group)| group.iter().map(|slot| handle_of(*worker, slot)))
         .collect();
     all.sort_unstable();
     all

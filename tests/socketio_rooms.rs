@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ferrosocket::id::Handle;
+use ferrosocket::id::{Handle, Slot};
 use ferrosocket::socketio::{Rooms, Target, Targets};
 
 const WORKERS: usize = 2;
@@ -17,11 +17,11 @@ fn socket(number: usize) -> Handle {
 /// A room 1 of sockets `0..members`.
 fn filled(members: usize) -> Rooms {
     let mut rooms = Rooms::new(WORKERS);
-    (0..members).for_each(|number| rooms.join(1, socket(number)));
+    (0..members).for_each(|number| assert!(rooms.join(1, socket(number))));
     rooms
 }
 
-fn reached(targets: &Targets) -> BTreeSet<(usize, u32)> {
+fn reached(targets: &Targets) -> BTreeSet<(usize, Slot)> {
     let all: Vec<_> = targets
         .groups
         .iter()
@@ -32,7 +32,7 @@ fn reached(targets: &Targets) -> BTreeSet<(usize, u32)> {
     distinct
 }
 
-fn sockets(numbers: impl IntoIterator<Item = usize>) -> BTreeSet<(usize, u32)> {
+fn sockets(numbers: impl IntoIterator<Item = usize>) -> BTreeSet<(usize, Slot)> {
     numbers.into_iter().map(socket).map(|handle| (handle.worker(), handle.slot())).collect()
 }
 
@@ -131,7 +131,7 @@ fn leaving_thousands_of_rooms_under_a_held_snapshot_is_safe() {
 #[test]
 fn a_socket_in_two_rooms_gets_one_copy() {
     let mut rooms = filled(100);
-    (50..150).for_each(|number| rooms.join(2, socket(number)));
+    (50..150).for_each(|number| assert!(rooms.join(2, socket(number))));
     let targets = rooms.targets(&[ROOM, Target::Room(2), ROOM, Target::Socket(socket(7))], &[]);
     assert_eq!(reached(&targets), sockets(0..150));
     assert_eq!(targets.len(), 150);
@@ -140,7 +140,7 @@ fn a_socket_in_two_rooms_gets_one_copy() {
 #[test]
 fn excepted_rooms_and_sockets_are_left_out() {
     let mut rooms = filled(100);
-    (50..150).for_each(|number| rooms.join(2, socket(number)));
+    (50..150).for_each(|number| assert!(rooms.join(2, socket(number))));
     let targets = rooms.targets(&[ROOM], &[Target::Room(2), Target::Socket(socket(0))]);
     assert_eq!(reached(&targets), sockets(1..50));
     let many: Vec<_> = (0..5).map(|number| Target::Socket(socket(number))).collect();
@@ -160,4 +160,37 @@ fn a_named_socket_is_reached_in_no_room_at_all() {
     let one = Target::Socket(socket(70_000));
     assert_eq!(reached(&rooms.targets(&[one], &[])), sockets([70_000]));
     assert!(rooms.targets(&[one], &[one]).is_empty());
+}
+
+#[test]
+fn another_generation_is_another_socket() {
+    let (first, second) = (socket(0).of_generation(1), socket(0).of_generation(2));
+    for others in [0, 40] {
+        let mut rooms = filled(others + 1);
+        rooms.leave(1, socket(0));
+        assert!(rooms.join(1, first) && !rooms.join(1, first));
+        assert!(rooms.contains(1, first) && !rooms.contains(1, second));
+        assert!(!rooms.leave(1, second), "it is not there");
+        assert_eq!(rooms.room_len(1), others + 1);
+        assert_eq!(reached(&rooms.targets(&[ROOM], &[Target::Socket(second)])).len(), others + 1);
+        assert_eq!(reached(&rooms.targets(&[ROOM], &[Target::Socket(first)])).len(), others);
+        assert!(rooms.join(1, second), "it takes the place of the one before");
+        assert!(rooms.contains(1, second) && !rooms.contains(1, first));
+        assert_eq!(rooms.room_len(1), others + 1);
+        assert!(rooms.leave(1, second));
+        assert_eq!(rooms.room_len(1), others);
+    }
+}
+
+#[test]
+fn a_socket_leaves_all_rooms_at_once() {
+    let mut rooms = filled(20);
+    let guest = socket(30).of_generation(5);
+    for room in 1..=3 {
+        rooms.join(room, guest);
+    }
+    assert_eq!(rooms.leave_all(guest.of_generation(4)), 0);
+    assert_eq!(rooms.leave_all(guest), 3);
+    assert_eq!((rooms.len(), rooms.room_len(1)), (1, 20));
+    assert_eq!(rooms.leave_all(guest), 0);
 }

@@ -5,9 +5,9 @@
 
 /** A stand-in for `Bridge` in native/index.d.ts, with what a server calls that has no HTTP requests. */
 class StubNative {
-  /** @param {() => void} wake called by {@link give} as the workers would */
-  constructor(wake) {
-    this.wake = wake;
+  constructor() {
+    /** called by {@link give} as the workers would */
+    this.wake = () => {};
     this.workers = 1;
     this.text = "";
     /** @type {Buffer[]} */
@@ -35,6 +35,13 @@ class StubNative {
     this.text = "";
     return text;
   }
+
+  /** @param {() => void} wake */
+  rouse(wake) {
+    this.wake = wake;
+  }
+
+  rest() {}
 
   takeBuffers() {
     return this.buffers;

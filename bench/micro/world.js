@@ -34,7 +34,7 @@ class World {
   /** @param {readonly number[]} handles @returns {string} the records of as many clients that join "/" */
   connecting(handles) {
     const records = handles.flatMap((handle) => [
-      [Record.OPEN, handle, this.server, `session-${handle}`, WEBSOCKET, 0],
+      [Record.OPEN, handle, this.server, `session-${handle}`, WEBSOCKET, 0, 1],
       [Record.CONNECT, handle, "/", {}],
     ]);
     return JSON.stringify(records);

@@ -5,8 +5,9 @@
 
 use std::hint::black_box;
 
-use ferrosocket::binding::ops::Operations;
+use ferrosocket::binding::ops::{Faults, Operations};
 use ferrosocket::id::Handle;
+use ferrosocket::net::lives::Life;
 
 use crate::harness::Suite;
 use crate::samples::event;
@@ -25,39 +26,46 @@ const MULTICAST: u8 = 12;
 
 pub(crate) fn cases(suite: &mut Suite) {
     let text = event(32);
-    let sends =
-        (0..BATCH).fold(Bytes::default(), |ops, n| ops.u8(SEND).u32(handle(n)).u8(0).text(&text));
+    let sends = (0..BATCH).fold(Bytes::default(), |ops, n| {
+        ops.operation(|op| op.u8(SEND).handle(n).u8(0).text(&text))
+    });
     applying(suite, "border: read one of 100 sends of 32 B", BATCH, sends);
 
     let joins = (0..BATCH / 2).fold(Bytes::default(), |ops, n| {
-        let guest = handle(MEMBERS + n);
-        ops.u8(JOIN).u32(guest).u32(0).u8(LEAVE).u32(guest).u32(0)
+        let guest = MEMBERS + n;
+        ops.operation(|op| op.u8(JOIN).handle(guest).room())
+            .operation(|op| op.u8(LEAVE).handle(guest).room())
     });
     applying(suite, "border: read one of 50 joins or 50 leaves", BATCH, joins);
 
     let broadcasts = (0..BATCH).fold(Bytes::default(), |ops, _| {
-        ops.u8(BROADCAST).u8(0).u32(1).u32(0).u32(0).text(&text).u32(0)
+        ops.operation(|op| op.u8(BROADCAST).u8(0).u32(1).room().u32(0).text(&text).u32(0))
     });
     applying(suite, "border: read one of 100 broadcasts to a room of 1000", BATCH, broadcasts);
 
-    let multicast = Bytes::default().u8(MULTICAST).u8(0).text(&text).u32(0).u32(MEMBERS);
-    let multicast = (0..MEMBERS).fold(multicast, |ops, n| ops.u32(handle(n)));
+    let multicast = Bytes::default().operation(|op| {
+        let op = op.u8(MULTICAST).u8(0).text(&text).u32(0).u32(MEMBERS);
+        (0..MEMBERS).fold(op, Bytes::handle)
+    });
     applying(suite, "border: read one of 1000 targets of a multicast", MEMBERS, multicast);
 }
 
 /// The client `n`; workers take turns.
-fn handle(n: u32) -> u32 {
-    Handle::new(n as usize % WORKERS, n as usize / WORKERS).raw()
+fn handle(n: u32) -> Handle {
+    Handle::new(n as usize % WORKERS, n as usize / WORKERS).of_generation(n + 1)
 }
 
 /// Applies a batch to a process whose room 0 has members.
 fn applying(suite: &mut Suite, name: &str, operations: u32, batch: Bytes) {
     let mut state = Operations::default();
     state.restart(WORKERS);
-    let joins = (0..MEMBERS).fold(Bytes::default(), |ops, n| ops.u8(JOIN).u32(handle(n)).u32(0));
-    state.apply(&joins.0, None).expect("the batch is well-formed");
+    (0..MEMBERS + BATCH).for_each(|n| state.note(Life::Opened(handle(n))));
+    let joins = (0..MEMBERS)
+        .fold(Bytes::default(), |ops, n| ops.operation(|op| op.u8(JOIN).handle(n).room()));
+    state.apply(&joins.0, None);
+    assert_eq!((state.rooms(), state.faults()), (1, Faults::default()));
     suite.batch(name, operations, move || {
-        state.apply(black_box(&batch.0), None).expect("the batch is well-formed");
+        state.apply(black_box(&batch.0), None);
     });
 }
 
@@ -66,6 +74,24 @@ fn applying(suite: &mut Suite, name: &str, operations: u32, batch: Bytes) {
 struct Bytes(Vec<u8>);
 
 impl Bytes {
+    /// An operation behind its length.
+    fn operation(mut self, write: impl FnOnce(Self) -> Self) -> Self {
+        let operation = write(Self::default()).0;
+        self = self.u32(u32::try_from(operation.len()).expect("the operation is short"));
+        self.0.extend(operation);
+        self
+    }
+
+    fn handle(self, n: u32) -> Self {
+        let handle = handle(n);
+        self.u32(handle.raw()).u32(handle.generation())
+    }
+
+    /// The room 0.
+    fn room(self) -> Self {
+        self.u32(0).u32(0)
+    }
+
     fn u8(mut self, value: u8) -> Self {
         self.0.push(value);
         self

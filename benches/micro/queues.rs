@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use ferrosocket::engineio::{Dialect, Protocol};
+use ferrosocket::id::Slot;
 use ferrosocket::net::command::{Command, Outgoing};
 use ferrosocket::net::inbox::Inbox;
 use ferrosocket::net::mailbox::{Batch, Mailbox, Operation};
@@ -73,11 +74,11 @@ fn inbox(suite: &mut Suite, name: &str, push: impl Fn(&Inbox, u32) + 'static) {
     });
 }
 
-fn mailbox(suite: &mut Suite, name: &str, append: impl Fn(&mut Batch, u32) + 'static) {
+fn mailbox(suite: &mut Suite, name: &str, append: impl Fn(&mut Batch, Slot) + 'static) {
     let (mailbox, mut written, mut read) = (Mailbox::default(), Batch::default(), Batch::default());
     suite.batch(name, BATCH, move || {
         for slot in 0..BATCH {
-            append(&mut written, slot);
+            append(&mut written, Slot { index: slot, generation: 1 });
         }
         mailbox.post(&mut written);
         assert!(mailbox.take(&mut read));

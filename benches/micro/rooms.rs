@@ -44,7 +44,7 @@ pub(crate) fn cases(suite: &mut Suite) {
     let snapshot = rooms.targets(&[room], &[socket(5)]);
     suite.batch("rooms: visit one of 1000 targets", 1000, move || {
         let slots = snapshot.groups.iter().flat_map(|(_, group)| group.iter());
-        slots.fold(0, |sum: u32, slot| sum.wrapping_add(slot))
+        slots.fold(0, |sum: u32, slot| sum.wrapping_add(slot.index))
     });
 }
 

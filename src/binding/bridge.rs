@@ -34,6 +34,7 @@ use crate::net::polling_profile::Profile;
 use crate::net::record::Batch;
 use crate::net::runtime::Runtime;
 use crate::net::server::{Environment, Server, Sessions};
+use crate::net::worker::stale_commands;
 use crate::socketio::Limits;
 use crate::socketio::config::MAX_ATTACHMENTS;
 
@@ -218,6 +219,7 @@ impl Bridge {
     pub fn take<'env>(&self, env: &'env Env) -> Result<JsString<'env>> {
         let recycled = std::mem::take(&mut *self.batch.borrow_mut());
         let (batch, stalled) = self.environment.inbox.take(recycled);
+        self.environment.lives.drain(|life| self.operations().note(life));
         if stalled != 0
             && let Some(runtime) = self.shared.runtime()
         {
@@ -242,32 +244,38 @@ impl Bridge {
         buffers.into_iter().map(Buffer::from).collect()
     }
 
-    /// Carries out the first `length` bytes of a batch of operations; see `ops.rs`.
-    ///
-    /// # Errors
-    /// When the batch is malformed.
+    /// Carries out the first `length` bytes of a batch of operations; see `ops.rs`. What can't be
+    /// carried out is left out, and counted: see [`Bridge::stats`].
     #[napi(catch_unwind)]
-    pub fn flush(&self, ops: BufferSlice<'_>, length: u32) -> Result<()> {
+    pub fn flush(&self, ops: BufferSlice<'_>, length: u32) {
         let runtime = self.shared.runtime();
         let batch = ops.get(..length as usize).unwrap_or(&ops);
-        let woken = self.operations().apply(batch, runtime.as_deref())?;
+        let woken = self.operations().apply(batch, runtime.as_deref());
         self.untold.set(self.untold.get() & !woken);
-        Ok(())
     }
 
     /// Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),
     /// `rooms` (with members), `inboxBytes` (waiting for this thread), `backlogs` (clients that
-    /// something waits for).
+    /// something waits for), `handles` (connections that this thread has not let go of). And of what
+    /// went wrong: `stale` (operations that were dropped because their connection had gone; of the
+    /// workers, those of all threads of the process), `unreadable` (operations that made no sense),
+    /// `roomsLeft` (rooms that a connection was still in when it was let go of).
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {
         let sessions: usize =
             self.servers.borrow().values().map(|server| server.sessions.len()).sum();
+        let operations = self.operations.borrow();
+        let faults = operations.faults();
         serde_json::json!({
             "workers": self.workers(),
             "sessions": sessions,
-            "rooms": self.operations.borrow().rooms(),
+            "rooms": operations.rooms(),
             "inboxBytes": self.environment.inbox.bytes(),
             "backlogs": self.environment.backlogs.len(),
+            "handles": operations.handles(),
+            "stale": faults.stale + stale_commands(),
+            "unreadable": faults.unreadable,
+            "roomsLeft": faults.rooms_left,
         })
         .to_string()
     }
@@ -287,6 +295,7 @@ impl Bridge {
         }
         if shared.is_none() {
             let runtime = Runtime::acquire(self.wanted_workers).map_err(BorderError::Start)?;
+            self.environment.lives.drain(|_| ()); // of connections that have ended with their threads
             self.operations().restart(runtime.workers());
             *shared = Some(runtime);
         }

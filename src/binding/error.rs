@@ -6,14 +6,6 @@ use thiserror::Error;
 /// Why a call over the border failed.
 #[derive(Debug, Error)]
 pub enum BorderError {
-    /// The batch of operations does not follow its format.
-    #[error("operation {op} at byte {at} of the batch is malformed")]
-    MalformedBatch {
-        /// The operation's number.
-        op: u8,
-        /// Where it begins.
-        at: usize,
-    },
     /// No such server is open in this thread.
     #[error("server {0} is not open in this thread")]
     UnknownServer(u32),

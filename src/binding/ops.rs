@@ -2,12 +2,15 @@
 //!
 //! Little-endian, packed. `text` and `bytes` are preceded by their length (`u32`).
 //!
+//! Each operation is preceded by its length (`u32`): one that can't be read is skipped and counted,
+//! and costs nobody else anything.
+//!
 //! | op | | operands |
 //! |---|---|---|
-//! | 1 | send | handle `u32`, flags `u8`, text |
+//! | 1 | send | handle, flags `u8`, text |
 //! | 2 | send with attachments | handle, flags, messages |
-//! | 3 | broadcast | flags, count `u32`, target `u32`…, count, excepted target…, messages |
-//! | 4 | join | handle, room `u32` |
+//! | 3 | broadcast | flags, count `u32`, target…, count, excepted target…, messages |
+//! | 4 | join | handle, room |
 //! | 5 | leave | handle, room |
 //! | 6 | joined a namespace | handle |
 //! | 7 | close | handle, discard `u8` |
@@ -17,7 +20,7 @@
 //! | 11 | mark | handle |
 //! | 12 | multicast | flags, messages, count, handle… |
 //! | 13 | send packet | handle, flags, text: the packet's digit and its data |
-//! | 14 | broadcast and keep | log `u32`, time `u64`, count, room…, count, excepted room…, as 3 |
+//! | 14 | broadcast and keep | log `u32`, time `u64`, count, kept room `u32`…, count, excepted…, as 3 |
 //! | 15 | send what was missed | handle, log, session `u64`, packet `u64` |
 //!
 //! `messages` are one message, a count, and so many more messages. The length before a message has
@@ -28,10 +31,12 @@
 //! string its form (`u8`: 0 ASCII, 1 UTF-16), the string as it is, and the JSON behind it. The
 //! strings become JSON here: `JSON.stringify` would take 20 times as long for them.
 //!
-//! A target is a room, or a handle with the top bit set. Rooms live here, on the JavaScript
-//! thread: a broadcast is turned into snapshots of the members, one per worker, at its place in
-//! the order of operations. The rooms that a log of connection state recovery knows have numbers of
-//! their own.
+//! A handle is two `u32`: its place and its generation. One that names no connection which there is
+//! now (`socketio/handles.rs`) makes its operation do nothing: that is skipped and counted. A room is
+//! two `u32`: the lower 31 bits of its number, and the rest. A target is a room, or a handle with the
+//! top bit of its place set. Rooms live here, on the JavaScript thread: a broadcast is turned into
+//! snapshots of the members, one per worker, at its place in the order of operations. The rooms that
+//! a log of connection state recovery knows have numbers of their own.
 
 mod reader;
 
@@ -41,14 +46,14 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use self::reader::{Reader, Text};
-use super::error::BorderError;
 use super::logs::{Logs, Messages};
-use crate::id::Handle;
+use crate::id::{Handle, Slot};
 use crate::net::command::{Command, Outgoing};
+use crate::net::lives::Life;
 use crate::net::mailbox::Batch;
 use crate::net::runtime::Runtime;
 use crate::socketio::recovery::packets::StoredPacket;
-use crate::socketio::{Group, Rooms, Target};
+use crate::socketio::{Group, Handles, Rooms, Target};
 
 /// A text up to this size is copied once more, among others; a larger one is memory of its own.
 const COPY_LIMIT: usize = 8 << 10;
@@ -56,7 +61,10 @@ const COPY_LIMIT: usize = 8 << 10;
 /// Applies batches: keeps the rooms and the logs, and sorts operations by worker.
 #[derive(Debug, Default)]
 pub struct Operations {
+    handles: Handles,
     rooms: Rooms,
+    /// What could not be carried out, since the beginning.
+    faults: Faults,
     /// The logs of connection state recovery.
     pub(super) logs: Logs,
     /// One batch per worker, filled while a batch is read.
@@ -65,10 +73,22 @@ pub struct Operations {
     excepted: Vec<Target>,
 }
 
+/// Counts of what was not carried out, or had to be put right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Handles that named no connection: operations, targets and receivers that were passed over.
+    pub stale: u64,
+    /// Operations that could not be read.
+    pub unreadable: u64,
+    /// Rooms that connections were still in when they were released.
+    pub rooms_left: u64,
+}
+
 impl Operations {
     /// From now on operations are sorted to `workers` new workers. They have no connections, so
     /// rooms begin anew; what the logs hold stays.
     pub fn restart(&mut self, workers: usize) {
+        self.handles = Handles::new(workers);
         self.rooms = Rooms::new(workers);
         self.batches = (0..workers).map(|_| Batch::default()).collect();
     }
@@ -78,116 +98,142 @@ impl Operations {
         self.rooms.len()
     }
 
+    /// Number of connections that there are or that have not been released.
+    pub fn handles(&self) -> usize {
+        self.handles.len()
+    }
+
+    /// What could not be carried out so far.
+    pub fn faults(&self) -> Faults {
+        self.faults
+    }
+
+    /// A connection has come or gone, as its worker says.
+    pub fn note(&mut self, life: Life) {
+        match life {
+            Life::Opened(handle) => self.handles.open(handle),
+            Life::Closed(handle) => self.handles.close(handle),
+        }
+    }
+
     /// Reads a whole batch and hands its operations to the workers; without workers, only the logs
-    /// take note of it. Gives the workers that have been woken, one bit each.
-    ///
-    /// # Errors
-    /// When the batch does not follow the format; what came before the fault is carried out.
-    pub fn apply(&mut self, batch: &[u8], runtime: Option<&Runtime>) -> Result<u32, BorderError> {
-        let mut reader = Reader::new(batch);
-        let mut result = Ok(0);
-        while !reader.is_empty() {
-            let at = reader.at;
-            let op = reader.u8().unwrap_or(0);
-            if self.operation(op, &mut reader).is_none() {
-                result = Err(BorderError::MalformedBatch { op, at });
+    /// take note of it. Gives the workers that have been woken, one bit each. An operation that does
+    /// not follow the format, or is for a connection that has gone, is left out: [`Self::faults`].
+    pub fn apply(&mut self, batch: &[u8], runtime: Option<&Runtime>) -> u32 {
+        let mut frames = Reader::new(batch);
+        while !frames.is_empty() {
+            let Some(frame) = frames.bytes() else {
+                self.faults.unreadable += 1; // where the next one begins is not known either
                 break;
+            };
+            if self.operation(&mut Reader::new(frame)).is_none() {
+                self.faults.unreadable += 1;
             }
         }
+        self.hand_over(runtime)
+    }
+
+    fn hand_over(&mut self, runtime: Option<&Runtime>) -> u32 {
+        let mut woken = 0;
         for (worker, batch) in self.batches.iter_mut().enumerate() {
             let Some(runtime) = runtime else {
                 *batch = Batch::default();
                 continue;
             };
-            if !batch.is_empty()
-                && runtime.hand_over(worker, batch)
-                && let Ok(woken) = &mut result
-            {
-                *woken |= 1 << worker;
+            if !batch.is_empty() && runtime.hand_over(worker, batch) {
+                woken |= 1 << worker;
             }
         }
-        result
+        woken
     }
 
-    fn operation(&mut self, op: u8, reader: &mut Reader<'_>) -> Option<()> {
-        match op {
-            1 => {
-                self.send_text(reader)?;
-            }
-            2 => {
-                let handle = reader.handle()?;
-                let flags = reader.u8()?;
-                let messages = reader.messages()?;
-                self.command(handle, Command::Send { slot: handle.slot(), flags, messages })?;
-            }
+    /// Whether a handle names a connection; if not, that is counted.
+    fn knows(&mut self, handle: Handle) -> bool {
+        let known = self.handles.is_known(handle);
+        self.faults.stale += u64::from(!known);
+        known
+    }
+
+    /// Carries out one operation; none when it can't be read.
+    fn operation(&mut self, reader: &mut Reader<'_>) -> Option<()> {
+        match reader.u8()? {
             3 => {
                 self.broadcast(reader)?;
-            }
-            4 => {
-                let handle = reader.handle()?;
-                self.rooms.join(reader.u32()?, handle);
-            }
-            5 => {
-                let handle = reader.handle()?;
-                self.rooms.leave(reader.u32()?, handle);
-            }
-            6 => {
-                let handle = reader.handle()?;
-                self.command(handle, Command::Joined { slot: handle.slot() })?;
-            }
-            7 => {
-                let handle = reader.handle()?;
-                let discard = reader.u8()? != 0;
-                self.command(handle, Command::Close { slot: handle.slot(), discard })?;
-            }
-            8 => {
-                let handle = reader.handle()?;
-                self.command(handle, Command::Release { slot: handle.slot() })?;
-            }
-            9 => {
-                let handle = reader.handle()?;
-                let mask = reader.u8()?;
-                self.command(handle, Command::Watch { slot: handle.slot(), mask })?;
-            }
-            10 => {
-                let handle = reader.handle()?;
-                let flags = reader.u8()?;
-                let binary = reader.u8()? != 0;
-                let data = reader.bytes()?;
-                if binary {
-                    let messages = vec![Outgoing::Binary(Bytes::copy_from_slice(data))];
-                    self.command(handle, Command::Send { slot: handle.slot(), flags, messages })?;
-                } else {
-                    self.batch(handle)?.send_text(handle.slot(), flags, data);
-                }
-            }
-            11 => {
-                let handle = reader.handle()?;
-                self.command(handle, Command::Mark { slot: handle.slot() })?;
             }
             12 => {
                 let flags = reader.u8()?;
                 let messages = reader.shared_messages()?;
                 self.multicast(flags, &messages, reader)?;
             }
-            13 => {
-                let handle = reader.handle()?;
-                let flags = reader.u8()?;
-                let packet = String::from_utf8_lossy(reader.bytes()?).into_owned();
-                self.command(handle, Command::SendPacket { slot: handle.slot(), flags, packet })?;
-            }
             14 => {
                 let log = reader.u32()?;
                 let time = reader.u64()?;
-                let rooms = reader.rooms()?;
-                let except = reader.rooms()?;
+                let rooms = reader.kept_rooms()?;
+                let except = reader.kept_rooms()?;
                 let messages = self.broadcast(reader)?;
                 let size = messages.iter().map(Outgoing::len).sum();
                 self.logs.store(log, StoredPacket { time, rooms, except, messages, size });
             }
-            15 => {
+            op => {
                 let handle = reader.handle()?;
-                let slot = handle.slot();
+                if self.knows(handle) {
+                    self.operation_of(op, handle, reader)?;
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Carries out an operation for one connection, which is known.
+    fn operation_of(&mut self, op: u8, handle: Handle, reader: &mut Reader<'_>) -> Option<()> {
+        let slot = handle.slot();
+        match op {
+            1 => {
+                self.send_text(handle, reader)?;
+            }
+            2 => {
+                let flags = reader.u8()?;
+                let messages = reader.messages()?;
+                self.command(handle, Command::Send { slot, flags, messages })?;
+            }
+            4 => {
+                if self.rooms.join(reader.room()?, handle) {
+                    self.handles.note_joined(handle);
+                }
+            }
+            5 => {
+                if self.rooms.leave(reader.room()?, handle) {
+                    self.handles.note_left(handle);
+                }
+            }
+            6 => self.command(handle, Command::Joined { slot })?,
+            7 => {
+                let discard = reader.u8()? != 0;
+                self.command(handle, Command::Close { slot, discard })?;
+            }
+            8 => self.release(handle)?,
+            9 => {
+                let mask = reader.u8()?;
+                self.command(handle, Command::Watch { slot, mask })?;
+            }
+            10 => {
+                let flags = reader.u8()?;
+                let binary = reader.u8()? != 0;
+                let data = reader.bytes()?;
+                if binary {
+                    let messages = vec![Outgoing::Binary(Bytes::copy_from_slice(data))];
+                    self.command(handle, Command::Send { slot, flags, messages })?;
+                } else {
+                    self.batch(handle)?.send_text(slot, flags, data);
+                }
+            }
+            11 => self.command(handle, Command::Mark { slot })?,
+            13 => {
+                let flags = reader.u8()?;
+                let packet = String::from_utf8_lossy(reader.bytes()?).into_owned();
+                self.command(handle, Command::SendPacket { slot, flags, packet })?;
+            }
+            15 => {
                 let missed = self.logs.missed(reader.u32()?, reader.u64()?, reader.u64()?);
                 let command = match missed {
                     Some(messages) => Command::Send { slot, flags: 0, messages },
@@ -201,9 +247,21 @@ impl Operations {
         Some(())
     }
 
+    /// JavaScript has let go of a connection. It has no say in that before the connection is closed.
+    fn release(&mut self, handle: Handle) -> Option<()> {
+        let Some(rooms) = self.handles.release(handle) else {
+            self.faults.stale += 1;
+            return Some(());
+        };
+        if rooms > 0 {
+            // It has not left them, which is a fault of ours.
+            self.faults.rooms_left += self.rooms.leave_all(handle) as u64;
+        }
+        self.command(handle, Command::Release { slot: handle.slot() })
+    }
+
     /// Sends a packet without attachments to one client.
-    fn send_text(&mut self, reader: &mut Reader<'_>) -> Option<()> {
-        let handle = reader.handle()?;
+    fn send_text(&mut self, handle: Handle, reader: &mut Reader<'_>) -> Option<()> {
         let flags = reader.u8()?;
         let slot = handle.slot();
         match reader.text()? {
@@ -226,6 +284,7 @@ impl Operations {
         reader.targets(&mut self.targets)?;
         reader.targets(&mut self.excepted)?;
         let messages = reader.shared_messages()?;
+        self.forget_stale_targets();
         let targets = self.rooms.targets(&self.targets, &self.excepted);
         for (worker, group) in targets.groups {
             let messages = Arc::clone(&messages);
@@ -238,10 +297,12 @@ impl Operations {
     /// A broadcast whose targets JavaScript has named one by one: each entry is one copy, even if
     /// it comes twice.
     fn multicast(&mut self, flags: u8, messages: &Messages, reader: &mut Reader<'_>) -> Option<()> {
-        let mut members = vec![Vec::new(); self.batches.len()];
+        let mut members: Vec<Vec<Slot>> = vec![Vec::new(); self.batches.len()];
         for _ in 0..reader.u32()? {
             let handle = reader.handle()?;
-            members.get_mut(handle.worker())?.push(handle.slot());
+            if self.knows(handle) {
+                members.get_mut(handle.worker())?.push(handle.slot());
+            }
         }
         for (batch, members) in self.batches.iter_mut().zip(members) {
             if members.is_empty() {
@@ -252,6 +313,19 @@ impl Operations {
             batch.command(Command::Broadcast { group, flags, messages });
         }
         Some(())
+    }
+
+    /// Passes over those targets that are connections which have gone.
+    fn forget_stale_targets(&mut self) {
+        let Self { handles, targets, excepted, faults, .. } = self;
+        for list in [targets, excepted] {
+            list.retain(|target| {
+                let Target::Socket(handle) = *target else { return true };
+                let known = handles.is_known(handle);
+                faults.stale += u64::from(!known);
+                known
+            });
+        }
     }
 
     fn batch(&mut self, handle: Handle) -> Option<&mut Batch> {

@@ -34,22 +34,22 @@ impl Default for BufferLimits {
 /// Written by workers, read by the JavaScript thread.
 #[derive(Debug, Default)]
 pub struct Backlogs {
-    bytes: DashMap<u32, usize, FxBuildHasher>,
+    bytes: DashMap<Handle, usize, FxBuildHasher>,
 }
 
 impl Backlogs {
     /// Notes that `bytes` wait for a client; 0 forgets it.
     pub fn set(&self, handle: Handle, bytes: usize) {
         if bytes == 0 {
-            self.bytes.remove(&handle.raw());
+            self.bytes.remove(&handle);
         } else {
-            self.bytes.insert(handle.raw(), bytes);
+            self.bytes.insert(handle, bytes);
         }
     }
 
     /// Bytes that wait for a client.
     pub fn get(&self, handle: Handle) -> usize {
-        self.bytes.get(&handle.raw()).map_or(0, |bytes| *bytes)
+        self.bytes.get(&handle).map_or(0, |bytes| *bytes)
     }
 
     /// How many clients something waits for.

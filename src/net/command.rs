@@ -10,7 +10,7 @@ use super::polling_profile::Profile;
 use super::record::Kind;
 use super::server::{Environment, Server};
 use crate::engineio::{Body, Dialect, PostFault, RequestId};
-use crate::id::Sid;
+use crate::id::{Sid, Slot};
 use crate::socketio::Group;
 use crate::websocket::extension::Agreement;
 use crate::websocket::handshake::Accept;
@@ -29,7 +29,7 @@ pub enum Command {
     /// One Socket.IO packet with attachments, or one bare Engine.IO message.
     Send {
         /// The client.
-        slot: u32,
+        slot: Slot,
         /// [`VOLATILE`], [`NO_COMPRESS`].
         flags: u8,
         /// The messages, in order.
@@ -38,7 +38,7 @@ pub enum Command {
     /// One Engine.IO packet that is not a message.
     SendPacket {
         /// The client.
-        slot: u32,
+        slot: Slot,
         /// [`NO_COMPRESS`].
         flags: u8,
         /// Its digit and its data.
@@ -56,31 +56,31 @@ pub enum Command {
     /// Close the session, after what is queued (`discard`: at once).
     Close {
         /// The client.
-        slot: u32,
+        slot: Slot,
         /// Whether a waiting poll must not delay the end.
         discard: bool,
     },
     /// JavaScript has let go of the handle.
     Release {
         /// The client.
-        slot: u32,
+        slot: Slot,
     },
     /// The client has joined its first namespace.
     Joined {
         /// The client.
-        slot: u32,
+        slot: Slot,
     },
     /// Which extra records JavaScript wants of this client ([`super::connection::watch`]).
     Watch {
         /// The client.
-        slot: u32,
+        slot: Slot,
         /// A set of bits.
         mask: u8,
     },
     /// Say when everything that has been sent to the client so far has left.
     Mark {
         /// The client.
-        slot: u32,
+        slot: Slot,
     },
     /// A WebSocket connection comes in.
     Adopt(Box<Adopt>),
@@ -100,7 +100,7 @@ pub enum Command {
     /// A request of a polling session.
     Poll {
         /// The client.
-        slot: u32,
+        slot: Slot,
         /// The HTTP request.
         request: RequestId,
         /// What happened to it.
@@ -173,8 +173,8 @@ impl Command {
 pub enum Blame {
     /// Nobody; or everyone that it concerns is guarded by itself.
     Nobody,
-    /// The client in this slot.
-    Client(u32),
+    /// This client.
+    Client(Slot),
     /// The connection of this slot that requests come by.
     Requester(u32),
     /// This bridged stream.
@@ -431,8 +431,8 @@ impl UpgradeResponse {
 pub enum Purpose {
     /// A new session.
     Session(Sid),
-    /// The upgrade of the session in this slot.
-    Upgrade(u32),
+    /// The upgrade of this session.
+    Upgrade(Slot),
 }
 
 /// A byte stream as it comes to a worker.

@@ -11,12 +11,14 @@ use std::sync::Arc;
 
 use super::burst::Burst;
 use super::clock;
-use super::command::{Answer, BridgeKey, ClosePolling, Command};
+use super::command::{Answer, BridgeKey, ClosePolling, Command, PollEvent};
 use super::deflate::Compressors;
 use super::mailbox::Mailbox;
+use super::request_name::RequestName;
 use super::requesters::Requesters;
 use super::timers::Timers;
 use super::turn::Turn;
+use crate::engineio::RequestId;
 use crate::http::date;
 
 /// One read takes at most this much. All connections of the worker read into the same buffer.
@@ -131,6 +133,24 @@ impl Context {
     pub fn post(&self, worker: usize, command: Command) {
         if let Some(mailbox) = self.mailboxes.get(worker) {
             mailbox.post_command(command);
+        }
+    }
+
+    /// Brings the answer to a request to the connection that it came by.
+    pub fn answer(&self, request: RequestId, answer: Answer) {
+        let RequestName::Native { wire, generation } = request.into() else { return };
+        let index = wire.slot().index;
+        if wire.worker() != self.index {
+            self.post(wire.worker(), Command::Answer { wire: index, generation, answer });
+        } else if let Some(wire) = self.requesters.get(index) {
+            self.guard(&*wire, || Rc::clone(&wire).handle_answer(self, generation, answer));
+        }
+    }
+
+    /// Answers a request whose session was there when it set out, and has gone.
+    pub fn refuse_late(&self, request: RequestId, event: &PollEvent) {
+        if matches!(event, PollEvent::Get | PollEvent::PostStart) {
+            self.answer(request, Answer::Refused);
         }
     }
 

@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use super::command::{Blame, Command};
+use crate::id::Slot;
 
 /// Packets that a batch may have to write and still be light: each is a system call on the thread of
 /// JavaScript, and for more of them it pays to wake the worker.
@@ -45,7 +46,7 @@ pub enum Operation<'a> {
     /// Send `text` as one message to the client in `slot`.
     SendText {
         /// The client.
-        slot: u32,
+        slot: Slot,
         /// [`VOLATILE`](super::command::VOLATILE), [`NO_COMPRESS`](super::command::NO_COMPRESS).
         flags: u8,
         /// The Socket.IO packet.
@@ -80,11 +81,12 @@ impl Batch {
     ///
     /// # Panics
     /// When the text is 4 GiB long: no string of JavaScript is.
-    pub fn send_text(&mut self, slot: u32, flags: u8, text: &[u8]) {
+    pub fn send_text(&mut self, slot: Slot, flags: u8, text: &[u8]) {
         self.packets = self.packets.saturating_add(1);
-        self.bytes.reserve(10 + text.len());
+        self.bytes.reserve(14 + text.len());
         self.bytes.push(TAG_TEXT);
-        self.bytes.extend_from_slice(&slot.to_le_bytes());
+        self.bytes.extend_from_slice(&slot.index.to_le_bytes());
+        self.bytes.extend_from_slice(&slot.generation.to_le_bytes());
         self.bytes.push(flags);
         let len = u32::try_from(text.len()).expect("a string of JavaScript is shorter than 4 GiB");
         self.bytes.extend_from_slice(&len.to_le_bytes());
@@ -97,7 +99,7 @@ impl Batch {
     /// As [`send_text`](Self::send_text).
     pub fn send_text_with(
         &mut self,
-        slot: u32,
+        slot: Slot,
         flags: u8,
         write: impl FnOnce(&mut Vec<u8>) -> Option<()>,
     ) -> Option<()> {
@@ -142,7 +144,7 @@ impl Batch {
                 apply(Operation::Command(commands.next().expect("each tag has its command")));
                 continue;
             }
-            let slot = read_u32(&mut rest);
+            let slot = Slot { index: read_u32(&mut rest), generation: read_u32(&mut rest) };
             let (&flags, tail) = rest.split_first().expect("send_text wrote the flags");
             rest = tail;
             let len = read_u32(&mut rest) as usize;
@@ -261,11 +263,12 @@ mod tests {
     fn the_order_of_packets_and_commands_is_kept() {
         let mailbox = Mailbox::default();
         let mut batch = Batch::default();
-        batch.send_text(1, VOLATILE, b"one");
-        batch.command(Command::Close { slot: 1, discard: false });
+        let slot = |index| Slot { index, generation: index + 7 };
+        batch.send_text(slot(1), VOLATILE, b"one");
+        batch.command(Command::Close { slot: slot(1), discard: false });
         mailbox.post(&mut batch);
         assert!(batch.is_empty());
-        batch.send_text(2, 0, b"");
+        batch.send_text(slot(2), 0, b"");
         mailbox.post(&mut batch);
         mailbox.post_command(Command::Stop);
 
@@ -274,13 +277,18 @@ mod tests {
         batch.drain(|operation| {
             seen.push(match operation {
                 Operation::SendText { slot, flags, text } => {
-                    format!("{slot} {flags} {}", String::from_utf8_lossy(text))
+                    format!(
+                        "{}/{} {flags} {}",
+                        slot.index,
+                        slot.generation,
+                        String::from_utf8_lossy(text)
+                    )
                 }
-                Operation::Command(Command::Close { slot, .. }) => format!("close {slot}"),
+                Operation::Command(Command::Close { slot, .. }) => format!("close {}", slot.index),
                 Operation::Command(other) => format!("{other:?}"),
             });
         });
-        assert_eq!(seen, ["1 1 one", "close 1", "2 0 ", "Stop"]);
+        assert_eq!(seen, ["1/8 1 one", "close 1", "2/9 0 ", "Stop"]);
         assert!(!mailbox.take(&mut batch));
     }
 }

@@ -16,6 +16,7 @@
 //! | [`mailbox`], [`command`] | the queue down, and what stands in it |
 //! | [`inbox`], [`record`], [`texts`] | the queue up |
 //! | [`guard`] | what a panic costs |
+//! | [`lives`] | which connections have come and gone |
 //! | [`turn`] | when JavaScript is woken |
 //! | [`custody`] | what JavaScript does itself while a worker sleeps |
 //! | [`backlog`] | what waits for clients that read too slowly |
@@ -47,6 +48,7 @@ pub mod deflate;
 pub mod faults;
 pub mod guard;
 pub mod inbox;
+pub mod lives;
 pub mod mailbox;
 pub mod polling_profile;
 pub mod polling_wire;

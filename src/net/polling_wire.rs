@@ -217,7 +217,7 @@ impl PollingWire {
     fn schedule(&self, worker: &Context) {
         if self.deadline.get() < self.scheduled.get() {
             let deadline = self.deadline.get();
-            self.scheduled.set(worker.schedule_requester(deadline, self.handle.slot()));
+            self.scheduled.set(worker.schedule_requester(deadline, self.handle.slot().index));
         }
     }
 
@@ -258,7 +258,7 @@ impl PollingWire {
         *self.tcp.borrow_mut() = None;
         *self.input.borrow_mut() = Vec::new();
         *self.out.borrow_mut() = Vec::new();
-        worker.requesters.remove(self.handle.slot());
+        worker.requesters.remove(self.handle.slot().index);
         self.wake();
     }
 }

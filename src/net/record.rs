@@ -51,8 +51,9 @@ pub enum Kind {
     Ack = 3,
     /// `[4, handle, namespace]`
     ConnectError = 4,
-    /// `[10, handle, server, sid, transport, token, address?, port?]`; transport: 0 polling, 1
-    /// WebSocket, 2 more with protocol 3; the last two of the peer of a socket that was taken over
+    /// `[10, handle, server, sid, transport, token, generation, address?, port?, localAddress?,
+    /// localPort?]`; transport: 0 polling, 1 WebSocket, 2 more with protocol 3; generation: the
+    /// handle's; the last four of a socket that was taken over
     Opened = 10,
     /// `[11, handle, reason, message]`
     Closed = 11,

@@ -10,6 +10,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use super::backlog::{Backlogs, BufferLimits};
 use super::deflate::Compression;
 use super::inbox::Inbox;
+use super::lives::Lives;
 use crate::engineio::{Config, Protocol, Transport};
 use crate::id::{Handle, Sid};
 use crate::socketio::Limits;
@@ -21,6 +22,8 @@ pub struct Environment {
     pub id: u32,
     /// Where its records go.
     pub inbox: Inbox,
+    /// Which connections have come and gone.
+    pub lives: Lives,
     /// Connections that are given back to it, by JavaScript's names for them.
     streams: Mutex<FxHashMap<u32, TcpStream>>,
     /// What waits for its clients.
@@ -32,7 +35,13 @@ impl Environment {
     pub fn new(inbox: Inbox) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { id, inbox, streams: Mutex::default(), backlogs: Backlogs::default() }
+        Self {
+            id,
+            inbox,
+            lives: Lives::default(),
+            streams: Mutex::default(),
+            backlogs: Backlogs::default(),
+        }
     }
 
     /// Keeps a connection until JavaScript takes it. Should the environment end, it is closed.

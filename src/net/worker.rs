@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::Poll;
 
 use rustc_hash::FxHashMap;
@@ -35,7 +36,29 @@ use super::server::{Requests, Server, SessionEntry};
 use super::shared_frames::SharedFrames;
 use super::wire::{Carried as _, Wire};
 use crate::engineio::{Link, RequestId, Session, Transport};
-use crate::id::Handle;
+use crate::id::{Handle, Slot};
+
+/// Commands for connections that had gone when they came, in all workers of the process.
+static STALE: AtomicU64 = AtomicU64::new(0);
+
+/// How many commands were dropped because their connection had gone.
+pub fn stale_commands() -> u64 {
+    STALE.load(Ordering::Relaxed)
+}
+
+/// A generation for a new connection. The counter is that of the process, and so no two connections
+/// have the same slot and generation, even when the threads have ended and begun anew meanwhile
+/// (unless four billion come between).
+fn next_generation() -> u32 {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let generation = LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        // That is no session's.
+        if generation != 0 {
+            return generation;
+        }
+    }
+}
 
 /// One thread of the data plane: owns its connections from accept to close.
 pub struct Worker {
@@ -240,8 +263,10 @@ impl Worker {
 
     // --- operations ----------------------------------------------------------------------------
 
-    fn connection(&self, slot: u32) -> Option<Rc<Connection>> {
-        self.connections.borrow().get(slot as usize).map(Rc::clone)
+    /// The connection that is meant; one that has gone, and whoever has its slot now, is not.
+    fn connection(&self, slot: Slot) -> Option<Rc<Connection>> {
+        let connections = self.connections.borrow();
+        lookup(&connections, slot).map(Rc::clone)
     }
 
     /// Does what is asked for; a panic ends whom it was for.
@@ -250,7 +275,7 @@ impl Worker {
         self.context.guard(&victim, || match operation {
             Operation::SendText { slot, flags, text } => {
                 let connections = self.connections.borrow();
-                if let Some(connection) = connections.get(slot as usize) {
+                if let Some(connection) = lookup(&connections, slot) {
                     connection.send_text(&self.context, flags, text);
                 }
             }
@@ -260,7 +285,7 @@ impl Worker {
 
     /// Gives `messages` to each of `slots`. All of them run under one guard, which remembers where they
     /// are: a guard for each would cost what a short packet costs.
-    fn broadcast(&self, slots: impl Iterator<Item = u32>, flags: u8, messages: &[Outgoing]) {
+    fn broadcast(&self, slots: impl Iterator<Item = Slot>, flags: u8, messages: &[Outgoing]) {
         let frames = SharedFrames::new(messages);
         let current = Cell::new(None);
         let mut slots = slots.inspect(|slot| current.set(Some(*slot)));
@@ -268,7 +293,7 @@ impl Worker {
             let done = catch_unwind(AssertUnwindSafe(|| {
                 let connections = self.connections.borrow();
                 for slot in slots.by_ref() {
-                    if let Some(connection) = connections.get(slot as usize) {
+                    if let Some(connection) = lookup(&connections, slot) {
                         connection.send_shared(&self.context, flags, &frames);
                     }
                 }
@@ -303,10 +328,15 @@ impl Worker {
                 }
             }
             Command::Release { slot } => {
-                // A handle that JavaScript releases twice is a fault of ours; it must not take
-                // down the worker.
-                self.connections.borrow_mut().try_remove(slot as usize);
-                self.context.burst.handle_release();
+                let mut connections = self.connections.borrow_mut();
+                match lookup(&connections, slot) {
+                    Some(connection) if connection.is_over() => {
+                        connections.remove(slot.index as usize);
+                        self.context.burst.handle_release();
+                    }
+                    Some(_) => note_stale(),
+                    None => {}
+                }
             }
             Command::Joined { slot } => {
                 if let Some(connection) = self.connection(slot) {
@@ -346,10 +376,12 @@ impl Worker {
             Command::ClosePolling(close) => self.close_polling(close),
             Command::EndWires(end) => self.end_wires(&end),
             Command::Poll { slot, request, event } => {
-                if let Some(connection) = self.connection(slot) {
-                    self.poll(&connection, request, |connection| {
+                match self.connection(slot) {
+                    Some(connection) => self.poll(&connection, request, |connection| {
                         connection.handle_poll(&self.context, request, event);
-                    });
+                    }),
+                    // It went while the request was on its way from another worker.
+                    None => self.context.refuse_late(request, &event),
                 }
             }
             Command::Bridge { key, event } => self.handle_bridge(key, event),
@@ -371,7 +403,7 @@ impl Worker {
         let mut connections = self.connections.borrow_mut();
         self.context.turn.add(&server.environment);
         let entry = connections.vacant_entry();
-        let handle = Handle::new(self.context.index, entry.key());
+        let handle = Handle::new(self.context.index, entry.key()).of_generation(next_generation());
         let (transport, protocol) = (session.transport(), session.protocol());
         let requests = Arc::new(Requests::default());
         let for_connection = Arc::clone(&requests);
@@ -528,7 +560,8 @@ impl Worker {
     fn fire_timers(&self) {
         let now = clock::now();
         while let Some((deadline, slot)) = self.context.pop_due(now) {
-            if let Some(connection) = self.connection(slot)
+            let connection = self.connections.borrow().get(slot as usize).map(Rc::clone);
+            if let Some(connection) = connection
                 && connection.scheduled.get() == deadline
             {
                 connection.scheduled.set(u64::MAX);
@@ -557,4 +590,20 @@ impl Worker {
             self.bridges.borrow_mut().remove(&key);
         }
     }
+}
+
+/// The connection that is meant: its slot has to be of that generation.
+fn lookup(connections: &Slab<Rc<Connection>>, slot: Slot) -> Option<&Rc<Connection>> {
+    match connections.get(slot.index as usize) {
+        Some(found) if found.handle.generation() == slot.generation => Some(found),
+        _ => {
+            note_stale();
+            None
+        }
+    }
+}
+
+#[cold]
+fn note_stale() {
+    STALE.fetch_add(1, Ordering::Relaxed);
 }

@@ -7,6 +7,7 @@
 //! | [`long_string`] | long strings among its arguments, which go beside the JSON |
 //! | [`json_string`] | strings as `JSON.stringify` writes them |
 //! | [`decoder`] | the packets of one client, and the attachments of the one under way |
+//! | [`handles`] | which connections there are, and what may be asked of them |
 //! | [`rooms`] | rooms, and the targets of a broadcast |
 //! | [`recovery`] | what was sent lately, and who was lost lately |
 //! | [`config`] | the limits on what a client may send |
@@ -18,6 +19,7 @@
 pub mod config;
 pub mod decoder;
 pub mod error;
+pub mod handles;
 pub mod json_string;
 pub mod long_string;
 pub mod packet;
@@ -27,6 +29,7 @@ pub mod rooms;
 pub use config::Limits;
 pub use decoder::{Completed, Decoded, Decoder};
 pub use error::ParseError;
+pub use handles::Handles;
 pub use long_string::{LongStrings, Text};
 pub use packet::{Packet, PacketType};
 pub use recovery::Recovery;

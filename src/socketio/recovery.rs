@@ -22,9 +22,8 @@ pub mod sessions;
 use smallvec::SmallVec;
 
 use self::packets::{PacketLog, StoredPacket};
-use self::room_uses::RoomUses;
+use self::room_uses::{RoomNumber, RoomUses};
 use self::sessions::{Session, SessionKey, Sessions};
-use super::rooms::RoomId;
 
 /// What one namespace keeps.
 ///
@@ -108,7 +107,7 @@ impl<M> Recovery<M> {
     /// anew than one that believes to have everything.
     pub fn missed(&self, key: SessionKey, last: u64) -> Option<impl Iterator<Item = &M>> {
         let session = self.sessions.get(key)?;
-        let mut rooms: SmallVec<[RoomId; 8]> = SmallVec::from_slice(&session.rooms);
+        let mut rooms: SmallVec<[RoomNumber; 8]> = SmallVec::from_slice(&session.rooms);
         rooms.sort_unstable();
         let concerned = move |packet: &&StoredPacket<M>| packet.concerns(&rooms);
         Some(self.packets.after(last)?.filter(concerned).map(|packet| &packet.messages))
@@ -136,7 +135,7 @@ impl<M> Recovery<M> {
     }
 
     /// The rooms known here that nothing kept refers to: their numbers may get another meaning.
-    pub fn unused_rooms(&self) -> Vec<RoomId> {
+    pub fn unused_rooms(&self) -> Vec<RoomNumber> {
         self.uses.unused()
     }
 

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::id::Handle;
+use crate::id::{Handle, Slot};
 
-/// Names a room; what names it for the application is up to the caller.
-pub type RoomId = u32;
+/// Names a room; what names it for the application is up to the caller, who gives no number twice:
+/// a late operation must not mean another room.
+pub type RoomId = u64;
 
 /// Members of a worker from which on their positions are kept in a map: below, looking through the
 /// list is as fast, and most rooms are small.
@@ -33,15 +34,15 @@ pub enum Target {
 /// The sockets of one worker that a broadcast goes to: `members` without `except`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// Slots; each once, unless the application has listed the targets by itself.
-    pub members: Arc<Vec<u32>>,
-    /// Slots to leave out; not every one need be in `members`.
-    pub except: SmallVec<[u32; 2]>,
+    /// Each once, unless the application has listed the targets by itself.
+    pub members: Arc<Vec<Slot>>,
+    /// Those to leave out; not every one need be in `members`.
+    pub except: SmallVec<[Slot; 2]>,
 }
 
 impl Group {
     /// The slots that the broadcast goes to.
-    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
         self.members.iter().copied().filter(|slot| !self.except.contains(slot))
     }
 }
@@ -82,7 +83,8 @@ struct Room {
 #[derive(Debug)]
 struct Shard {
     worker: usize,
-    members: Arc<Vec<u32>>,
+    /// Each slot once, whatever its generation.
+    members: Arc<Vec<Slot>>,
     /// Slot to position in `members`, while there are more than [`INDEX_ABOVE`].
     index: Option<Box<FxHashMap<u32, usize>>>,
 }
@@ -113,11 +115,11 @@ impl Rooms {
         self.shards(room)
             .iter()
             .find(|shard| shard.worker == handle.worker())
-            .is_some_and(|shard| shard.position(handle.slot()).is_some())
+            .is_some_and(|shard| shard.position_of(handle.slot()).is_some())
     }
 
-    /// Puts `handle` into `room`; nothing happens if it is there.
-    pub fn join(&mut self, room: RoomId, handle: Handle) {
+    /// Puts `handle` into `room`; false if it is there already.
+    pub fn join(&mut self, room: RoomId, handle: Handle) -> bool {
         debug_assert!(handle.worker() < self.workers, "a handle names an existing worker");
         let shards = &mut self.rooms.entry(room).or_default().shards;
         let place = match shards.binary_search_by_key(&handle.worker(), |shard| shard.worker) {
@@ -127,21 +129,28 @@ impl Rooms {
                 place
             }
         };
-        shards[place].insert(handle.slot());
+        shards[place].insert(handle.slot())
     }
 
-    /// Takes `handle` out of `room`; nothing happens if it is not there. An empty room vanishes.
-    pub fn leave(&mut self, room: RoomId, handle: Handle) {
-        let Some(shards) = self.rooms.get_mut(&room).map(|room| &mut room.shards) else { return };
-        let found = shards.binary_search_by_key(&handle.worker(), |shard| shard.worker);
-        let Ok(place) = found else { return };
-        shards[place].remove(handle.slot());
-        if shards[place].members.is_empty() {
-            shards.remove(place);
-            if shards.is_empty() {
-                self.rooms.remove(&room);
-            }
+    /// Takes `handle` out of `room`; false if it is not there. An empty room vanishes.
+    pub fn leave(&mut self, room: RoomId, handle: Handle) -> bool {
+        let Some(found) = self.rooms.get_mut(&room) else { return false };
+        let left = found.leave(handle);
+        if left && found.shards.is_empty() {
+            self.rooms.remove(&room);
         }
+        left
+    }
+
+    /// Takes `handle` out of all rooms, for one that has gone without leaving them; gives how many
+    /// there were. Looks at every room: whoever leaves in good order needs none of it.
+    pub fn leave_all(&mut self, handle: Handle) -> usize {
+        let mut left = 0;
+        self.rooms.retain(|_, room| {
+            left += usize::from(room.leave(handle));
+            !room.shards.is_empty()
+        });
+        left
     }
 
     /// The sockets that are in any of `to` and in none of `except`, each once.
@@ -187,7 +196,7 @@ impl Rooms {
     /// The sockets of one room without `except`, as a snapshot.
     fn room_targets(&self, room: RoomId, except: &[Handle]) -> Targets {
         let group = |shard: &Shard| {
-            let except: SmallVec<[u32; 2]> = except
+            let except: SmallVec<[Slot; 2]> = except
                 .iter()
                 .filter(|handle| handle.worker() == shard.worker)
                 .map(|handle| handle.slot())
@@ -202,7 +211,7 @@ impl Rooms {
     }
 
     /// Calls `visit` with the worker and slots of everyone that `target` names.
-    fn each(&self, target: Target, mut visit: impl FnMut(usize, &[u32])) {
+    fn each(&self, target: Target, mut visit: impl FnMut(usize, &[Slot])) {
         match target {
             Target::Room(room) => {
                 for shard in self.shards(room) {
@@ -218,76 +227,102 @@ impl Rooms {
     }
 }
 
+impl Room {
+    fn leave(&mut self, handle: Handle) -> bool {
+        let shards = &mut self.shards;
+        let found = shards.binary_search_by_key(&handle.worker(), |shard| shard.worker);
+        let Ok(place) = found else { return false };
+        let left = shards[place].remove(handle.slot());
+        if shards[place].members.is_empty() {
+            shards.remove(place);
+        }
+        left
+    }
+}
+
 impl Shard {
     fn new(worker: usize) -> Self {
         Self { worker, members: Arc::default(), index: None }
     }
 
-    fn position(&self, slot: u32) -> Option<usize> {
+    /// Where the slot stands, in whatever generation.
+    fn position(&self, slot: Slot) -> Option<usize> {
         match &self.index {
-            Some(index) => index.get(&slot).copied(),
-            None => self.members.iter().position(|&member| member == slot),
+            Some(index) => index.get(&slot.index).copied(),
+            None => self.members.iter().position(|member| member.index == slot.index),
         }
     }
 
-    fn insert(&mut self, slot: u32) {
-        if self.position(slot).is_some() {
-            return;
+    fn position_of(&self, slot: Slot) -> Option<usize> {
+        self.position(slot).filter(|&position| self.members[position] == slot)
+    }
+
+    fn insert(&mut self, slot: Slot) -> bool {
+        if let Some(position) = self.position(slot) {
+            // Another generation can't be left here, since it has left when its slot was given up.
+            let new = self.members[position] != slot;
+            if new {
+                Arc::make_mut(&mut self.members)[position] = slot;
+            }
+            return new;
         }
         let members = Arc::make_mut(&mut self.members);
         members.push(slot);
         if let Some(index) = &mut self.index {
-            index.insert(slot, members.len() - 1);
+            index.insert(slot.index, members.len() - 1);
         } else if members.len() > INDEX_ABOVE {
-            let positions = members.iter().enumerate().map(|(position, &slot)| (slot, position));
+            let positions =
+                members.iter().enumerate().map(|(position, slot)| (slot.index, position));
             self.index = Some(Box::new(positions.collect()));
         }
+        true
     }
 
-    fn remove(&mut self, slot: u32) {
-        let Some(position) = self.position(slot) else { return };
+    fn remove(&mut self, slot: Slot) -> bool {
+        let Some(position) = self.position_of(slot) else { return false };
         let members = Arc::make_mut(&mut self.members);
         members.swap_remove(position);
         // A room that was full once does not keep the memory of that day.
         if members.len() < members.capacity() / 4 {
             members.shrink_to(members.len() * 2);
         }
-        let Some(index) = &mut self.index else { return };
+        let Some(index) = &mut self.index else { return true };
         // Half of the bound, so that one who comes and goes does not rebuild the map each time.
         if members.len() <= INDEX_ABOVE / 2 {
             self.index = None;
-            return;
+            return true;
         }
-        index.remove(&slot);
-        if let Some(&moved) = members.get(position) {
-            index.insert(moved, position);
+        index.remove(&slot.index);
+        if let Some(moved) = members.get(position) {
+            index.insert(moved.index, position);
         }
         if index.len() < index.capacity() / 4 {
             index.shrink_to(index.len() * 2);
         }
+        true
     }
 }
 
 /// One worker's part of a union: who is in it so far, and a bit for each slot that is in or barred.
 #[derive(Debug, Default)]
 struct Union {
-    members: Vec<u32>,
+    members: Vec<Slot>,
     seen: Vec<u64>,
 }
 
 impl Union {
     /// Bars `slots` from being included later.
-    fn exclude(&mut self, slots: &[u32]) {
-        for &slot in slots {
-            self.see(slot);
+    fn exclude(&mut self, slots: &[Slot]) {
+        for slot in slots {
+            self.see(slot.index);
         }
     }
 
     /// Adds those of `slots` that are neither in nor barred.
-    fn include(&mut self, slots: &[u32]) {
+    fn include(&mut self, slots: &[Slot]) {
         self.members.reserve(slots.len());
         for &slot in slots {
-            if self.see(slot) {
+            if self.see(slot.index) {
                 self.members.push(slot);
             }
         }

@@ -492,9 +492,10 @@ impl Drop for Host {
     }
 }
 
-/// The handle that a record is about.
+/// The handle of the session that a record tells the opening of.
 pub(crate) fn handle_of(record: &Record) -> Handle {
-    Handle::from_raw(u32::try_from(record.number(1)).unwrap())
+    let number = |field| u32::try_from(record.number(field)).unwrap();
+    Handle::from_raw(number(1)).of_generation(number(6))
 }
 
 /// Runs `test` while no other test of this process has a [`Host`], and so no [`Runtime`]. It gets

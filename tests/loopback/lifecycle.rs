@@ -1,9 +1,15 @@
 //! Handles, environments and the runtime: what is taken is given back.
 
+use std::sync::Arc;
+
 use ferrosocket::engineio::Protocol;
 use ferrosocket::net::command::{
-    AdoptedStream, BridgeEvent, Command, PollEvent, Purpose, UpgradeResponse,
+    AdoptedStream, BridgeEvent, Command, Outgoing, PollEvent, Purpose, UpgradeResponse,
 };
+use ferrosocket::net::lives::Life;
+use ferrosocket::net::worker::stale_commands;
+use ferrosocket::socketio::Group;
+use smallvec::SmallVec;
 
 use crate::client::{CLOSE, Client, FIN, Raw, TEXT};
 use crate::host::{CLOSED, EVENT, Host, OPENED, WIRE_CLOSED, alone};
@@ -22,12 +28,77 @@ fn a_slot_is_used_again_only_after_its_release() {
         assert_ne!(first, second);
         host.release(first);
         let (_third_client, third) = Client::open(&host);
-        assert_eq!(first, third);
-        // A second release would be a fault of ours; it hits nobody but the slot's owner.
-        host.release(first);
-        host.release(first);
-        host.send(second, "2[]");
+        assert_eq!(first.raw(), third.raw());
+        assert_ne!(first, third);
     });
+}
+
+#[test]
+fn a_release_that_comes_early_or_twice_is_none() {
+    alone(|make| {
+        let host = make();
+        let (mut client, first) = Raw::open(&host);
+        host.release(first);
+        host.send(first, "early");
+        assert_eq!(client.text(), "4early");
+        drop(client);
+        host.closed(first);
+        host.release(first);
+        let (mut next, second) = Raw::open(&host);
+        assert_eq!(first.raw(), second.raw());
+        host.release(first);
+        host.release(second);
+        host.send(second, "here");
+        assert_eq!(next.text(), "4here");
+        let (_third_client, third) = Client::open(&host);
+        assert_ne!(third.raw(), second.raw());
+    });
+}
+
+#[test]
+fn what_is_for_the_one_before_does_not_reach_the_next() {
+    alone(|make| {
+        let host = make();
+        let (client, first) = Raw::open(&host);
+        drop(client);
+        host.closed(first);
+        host.release(first);
+        let (mut next, second) = Raw::open(&host);
+        assert_eq!(first.raw(), second.raw());
+        let stale = stale_commands();
+        let slot = first.slot();
+        let messages = || vec![Outgoing::Text("secret".into())];
+        host.send(first, "secret");
+        host.command(first, Command::Send { slot, flags: 0, messages: messages() });
+        host.command(first, Command::SendPacket { slot, flags: 0, packet: "4secret".into() });
+        let group = Group { members: Arc::new(vec![slot]), except: SmallVec::new() };
+        host.command(first, Command::Broadcast { group, flags: 0, messages: messages().into() });
+        host.close(first);
+        host.watch(first, 0xff);
+        host.mark(first);
+        host.command(first, Command::Joined { slot });
+        host.release(first);
+        host.poll(first, PollEvent::Closed);
+        let probe = Client::connect(&host, host.worker, Purpose::Upgrade(slot)).end();
+        assert_eq!(probe, None, "its upgrade is none of the next one's");
+        host.send(second, "own");
+        assert_eq!(next.text(), "4own");
+        assert_eq!(stale_commands() - stale, 11);
+        for kind in [CLOSED, crate::host::DRAIN, crate::host::HEARTBEAT] {
+            assert!(!host.has(kind, second));
+        }
+    });
+}
+
+#[test]
+fn who_comes_and_goes_is_told_beside_the_records() {
+    let host = Host::new();
+    let (client, handle) = Client::open(&host);
+    drop(client);
+    host.closed(handle);
+    let mut lives = Vec::new();
+    host.environment.lives.drain(|life| lives.push(life));
+    assert_eq!(lives, [Life::Opened(handle), Life::Closed(handle)]);
 }
 
 /// The old client's connection lives on (it has yet to read what was queued); nothing of it may
@@ -45,7 +116,7 @@ fn an_old_connection_says_nothing_under_its_handle() {
         host.closed(first);
         host.release(first);
         let (mut new, second) = Client::open(&host);
-        assert_eq!(first, second);
+        assert_eq!(first.raw(), second.raw());
         for n in 0..JAM {
             assert!(old.text()[1..] == jam(n), "message {n}");
         }
@@ -87,7 +158,7 @@ fn the_end_of_an_environment_closes_its_connections_only() {
     host.command_to(
         host.worker,
         Command::Adopt(Box::new(ferrosocket::net::command::Adopt {
-            server: std::sync::Arc::clone(&host.server),
+            server: Arc::clone(&host.server),
             token: bridged,
             purpose: Purpose::Session(host.sid()),
             dialect: Protocol::V4.into(),

@@ -143,7 +143,7 @@ fn a_first_request_opens_a_session() {
     assert_eq!(opened.text(3), sid.as_str());
     assert_eq!((opened.number(4), opened.number(5)), (0, u64::from(wire.token)));
     let peer = wire.stream.local_addr().unwrap();
-    assert_eq!((opened.text(6), opened.number(7)), ("127.0.0.1", u64::from(peer.port())));
+    assert_eq!((opened.text(7), opened.number(8)), ("127.0.0.1", u64::from(peer.port())));
     let (status, body) = wire.answer();
     assert!(status == 200 && body.starts_with(&format!("0{{\"sid\":\"{}\"", sid.as_str())));
     wire.post(&sid, "40");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ferrosocket::engineio::Config;
+use ferrosocket::id::Slot;
 use ferrosocket::net::command::{Command, Outgoing, VOLATILE};
 use ferrosocket::net::mailbox::Batch;
 use ferrosocket::socketio::Group;
@@ -29,7 +30,7 @@ fn wait_for_worker(host: &Host) {
     }
 }
 
-fn broadcast(members: Vec<u32>, except: &[u32], messages: Vec<Outgoing>) -> Command {
+fn broadcast(members: Vec<Slot>, except: &[Slot], messages: Vec<Outgoing>) -> Command {
     let group = Group { members: Arc::new(members), except: except.iter().copied().collect() };
     Command::Broadcast { group, flags: 0, messages: messages.into() }
 }
@@ -64,7 +65,7 @@ fn a_batch_goes_out_in_order_and_ends_with_its_close() {
 fn a_broadcast_reaches_everyone_but_the_excepted() {
     let host = Host::new();
     let mut clients: Vec<_> = (0..40).map(|_| Raw::open(&host)).collect();
-    let members: Vec<u32> = clients.iter().map(|(_, handle)| handle.slot()).collect();
+    let members: Vec<Slot> = clients.iter().map(|(_, handle)| handle.slot()).collect();
     let except = [members[3], members[17]];
     let small = Outgoing::Text("2[\"small\"]".into());
     let large = Outgoing::Text("x".repeat(3000).into());
@@ -73,9 +74,10 @@ fn a_broadcast_reaches_everyone_but_the_excepted() {
         let messages = vec![small.clone(), large.clone()];
         host.command_to(host.worker, broadcast(members.clone(), &except, messages));
     }
-    // A slot that nobody has (any more) is no harm.
+    // A slot that nobody has (any more) is no harm, nor one that somebody else has now.
+    let gone = [Slot { index: 9999, ..members[0] }, Slot { generation: 0, ..members[0] }];
     let marker = vec![Outgoing::Text("marker".into())];
-    host.command_to(host.worker, broadcast([members, vec![9999]].concat(), &[], marker));
+    host.command_to(host.worker, broadcast([members, gone.to_vec()].concat(), &[], marker));
     for (client, handle) in &mut clients {
         let rounds = if except.contains(&handle.slot()) { 0 } else { 40 };
         for _ in 0..rounds {
@@ -161,7 +163,8 @@ fn a_mailbox_that_is_never_empty_does_not_keep_the_worker_from_reading() {
     let host = Host::with(Config { ping_interval: 100, ..Config::default() });
     let (mut client, _) = Raw::open(&host);
     let messages: Arc<[Outgoing]> = [Outgoing::Text("nobody".into())].into();
-    let members = Arc::new((1 << 20..(1 << 20) + 50_000).collect::<Vec<u32>>());
+    let nobody = |index| Slot { index, generation: 0 };
+    let members = Arc::new((1 << 20..(1 << 20) + 50_000).map(nobody).collect::<Vec<_>>());
     let stop = Arc::new(());
     let flood = {
         let (runtime, worker) = (Arc::clone(&host.runtime), host.worker);

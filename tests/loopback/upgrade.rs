@@ -90,7 +90,8 @@ fn there_is_one_probe_at_a_time() {
 #[test]
 fn a_probe_of_nothing_is_closed() {
     let host = Host::new();
-    let mut client = Client::connect(&host, host.worker, Purpose::Upgrade(5000));
+    let mut client =
+        Client::connect(&host, host.worker, Purpose::Upgrade(Handle::new(0, 5000).slot()));
     assert_eq!(client.end(), None);
     let token = client.token;
     drop(client);

@@ -29,8 +29,9 @@ impl Bridge {
     /// Bytes that wait for a client because it does not read: what the kernel or a poll has not
     /// taken. What this thread has not handed down yet is not among them.
     #[napi(catch_unwind)]
-    pub fn buffered(&self, handle: u32) -> f64 {
-        let bytes = self.environment.backlogs.get(Handle::from_raw(handle));
+    pub fn buffered(&self, handle: u32, generation: u32) -> f64 {
+        let handle = Handle::from_raw(handle).of_generation(generation);
+        let bytes = self.environment.backlogs.get(handle);
         #[expect(clippy::cast_precision_loss, reason = "no memory holds 2^53 bytes")]
         let bytes = bytes as f64;
         bytes

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use crate::binding::logs::Messages;
 use crate::id::Handle;
 use crate::net::command::Outgoing;
-use crate::socketio::Target;
 use crate::socketio::json_string::{write_ascii, write_utf16};
 use crate::socketio::recovery::packets::RoomList;
+use crate::socketio::{RoomId, Target};
 
 /// Set in a target that is one client and not a room.
 const SINGLE: u32 = 1 << 31;
@@ -35,7 +35,7 @@ pub(super) enum Text<'a> {
 /// A batch and how far it has been read. Each method is `None` when the batch ends too early.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
-    pub(super) at: usize,
+    at: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -68,7 +68,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn handle(&mut self) -> Option<Handle> {
-        self.u32().map(Handle::from_raw)
+        Some(Handle::from_raw(self.u32()?).of_generation(self.u32()?))
+    }
+
+    pub(super) fn room(&mut self) -> Option<RoomId> {
+        Some(room(self.u32()?, self.u32()?))
     }
 
     pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
@@ -151,7 +155,8 @@ impl<'a> Reader<'a> {
         Some(messages.into())
     }
 
-    pub(super) fn rooms(&mut self) -> Option<RoomList> {
+    /// Rooms as a log knows them.
+    pub(super) fn kept_rooms(&mut self) -> Option<RoomList> {
         let count = self.u32()?;
         (0..count).map(|_| self.u32()).collect()
     }
@@ -159,13 +164,18 @@ impl<'a> Reader<'a> {
     pub(super) fn targets(&mut self, targets: &mut Vec<Target>) -> Option<()> {
         targets.clear();
         for _ in 0..self.u32()? {
-            let target = self.u32()?;
-            targets.push(if target & SINGLE == 0 {
-                Target::Room(target)
+            let (first, second) = (self.u32()?, self.u32()?);
+            targets.push(if first & SINGLE == 0 {
+                Target::Room(room(first, second))
             } else {
-                Target::Socket(Handle::from_raw(target & !SINGLE))
+                Target::Socket(Handle::from_raw(first & !SINGLE).of_generation(second))
             });
         }
         Some(())
     }
+}
+
+/// The number of a room as it crosses the border: its lower 31 bits, and the rest.
+fn room(low: u32, high: u32) -> RoomId {
+    u64::from(high) << 31 | u64::from(low)
 }

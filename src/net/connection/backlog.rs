@@ -8,7 +8,8 @@ use crate::net::context::Context;
 impl Connection {
     /// Notes how many bytes wait; true when that is more than may.
     pub(super) fn note_backlog(&self, bytes: usize) -> bool {
-        if bytes > 0 || self.backlogged.get() {
+        if (bytes > 0 && !self.over.get()) || self.backlogged.get() {
+            let bytes = if self.over.get() { 0 } else { bytes };
             self.backlogged.set(bytes > 0);
             self.server.environment.backlogs.set(self.handle, bytes);
         }

@@ -1,10 +1,8 @@
 //! The answers to polling requests: to JavaScript, or to the connection that the request came by.
 
-use std::rc::Rc;
-
 use super::{Connection, NOT_HELD};
 use crate::engineio::{Body, RequestId};
-use crate::net::command::{Answer, Command, UNKNOWN_SID};
+use crate::net::command::{Answer, UNKNOWN_SID};
 use crate::net::context::Context;
 use crate::net::inbox::{CONNECTION_LIMIT, INBOX_LIMIT};
 use crate::net::record::Kind;
@@ -20,9 +18,9 @@ impl Connection {
                 if hold {
                     self.held_at.set(self.server.environment.inbox.drains(self.handle.worker()));
                 }
-                answer(worker, request, Answer::Respond { status, body, hold });
+                worker.answer(request, Answer::Respond { status, body, hold });
             }
-            RequestName::Forwarded(token) => self.push(|record| {
+            RequestName::Forwarded(token) => self.push_answer(|record| {
                 record.kind(Kind::Response).number(token).number(u32::from(status));
                 match body {
                     Body::None => record.number(0),
@@ -44,8 +42,8 @@ impl Connection {
     /// Ends the connection of a request, which gets no answer.
     pub fn drop_request(&self, worker: &Context, request: RequestId) {
         match request.into() {
-            RequestName::Native { .. } => answer(worker, request, Answer::Drop),
-            RequestName::Forwarded(token) => self.push(|record| {
+            RequestName::Native { .. } => worker.answer(request, Answer::Drop),
+            RequestName::Forwarded(token) => self.push_answer(|record| {
                 record.kind(Kind::DropRequest).number(token);
             }),
         }
@@ -54,8 +52,8 @@ impl Connection {
     /// There is no such session any more.
     pub(super) fn refuse_request(&self, worker: &Context, request: RequestId) {
         match request.into() {
-            RequestName::Native { .. } => answer(worker, request, Answer::Refused),
-            RequestName::Forwarded(token) => self.push(|record| {
+            RequestName::Native { .. } => worker.answer(request, Answer::Refused),
+            RequestName::Forwarded(token) => self.push_answer(|record| {
                 record.kind(Kind::RequestRefused).number(token).number(UNKNOWN_SID);
             }),
         }
@@ -83,16 +81,5 @@ impl Connection {
             self.held_at.set(NOT_HELD);
         }
         held_at != NOT_HELD
-    }
-}
-
-/// Brings the answer to a request to its connection.
-fn answer(worker: &Context, request: RequestId, answer: Answer) {
-    let RequestName::Native { wire, generation } = request.into() else { return };
-    if wire.worker() != worker.index {
-        let command = Command::Answer { wire: wire.slot(), generation, answer };
-        worker.post(wire.worker(), command);
-    } else if let Some(wire) = worker.requesters.get(wire.slot()) {
-        worker.guard(&*wire, || Rc::clone(&wire).handle_answer(worker, generation, answer));
     }
 }

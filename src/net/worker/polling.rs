@@ -86,10 +86,11 @@ impl Sessions for Worker {
 
     fn handle_post(&self, session: Handle, request: RequestId, body: &[u8], binary: bool) {
         if session.worker() == self.context.index {
-            if let Some(connection) = self.connection(session.slot()) {
-                self.poll(&connection, request, |connection| {
+            match self.connection(session.slot()) {
+                Some(connection) => self.poll(&connection, request, |connection| {
                     connection.handle_post(&self.context, request, body, binary);
-                });
+                }),
+                None => self.context.refuse_late(request, &PollEvent::PostStart),
             }
             return;
         }
@@ -103,10 +104,11 @@ impl Sessions for Worker {
             self.context.post(session.worker(), Command::Poll { slot, request, event });
             return;
         }
-        if let Some(connection) = self.connection(session.slot()) {
-            self.poll(&connection, request, |connection| {
+        match self.connection(session.slot()) {
+            Some(connection) => self.poll(&connection, request, |connection| {
                 connection.handle_poll(&self.context, request, event);
-            });
+            }),
+            None => self.context.refuse_late(request, &event),
         }
     }
 }

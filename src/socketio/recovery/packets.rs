@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use smallvec::SmallVec;
 
-use crate::socketio::rooms::RoomId;
+use super::room_uses::RoomNumber;
 
 /// What a packet takes beside its messages, about, in bytes: its place here, its allocations, the
 /// names of its rooms.
@@ -14,7 +14,7 @@ pub const PACKET_OVERHEAD: usize = 256;
 const KEEP_CAPACITY: usize = 64;
 
 /// The rooms that a packet names: seldom more than one or two.
-pub type RoomList = SmallVec<[RoomId; 2]>;
+pub type RoomList = SmallVec<[RoomNumber; 2]>;
 
 /// A packet as it was sent.
 #[derive(Clone, Debug)]
@@ -33,8 +33,8 @@ pub struct StoredPacket<M> {
 
 impl<M> StoredPacket<M> {
     /// Whether it was meant for a socket in these rooms, which are in ascending order.
-    pub fn concerns(&self, rooms: &[RoomId]) -> bool {
-        let is_in = |room: &RoomId| rooms.binary_search(room).is_ok();
+    pub fn concerns(&self, rooms: &[RoomNumber]) -> bool {
+        let is_in = |room: &RoomNumber| rooms.binary_search(room).is_ok();
         (self.rooms.is_empty() || self.rooms.iter().any(is_in)) && !self.except.iter().any(is_in)
     }
 

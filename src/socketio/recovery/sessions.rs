@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use crate::socketio::rooms::RoomId;
+use super::room_uses::RoomNumber;
 
 /// What a session takes beside the names in it, about, in bytes. What the application keeps with
 /// it is the application's.
@@ -22,7 +22,7 @@ pub struct Session {
     /// The id that the socket had, and gets again.
     pub socket_id: Box<str>,
     /// The rooms that it was in, in the order in which it gets them back.
-    pub rooms: Box<[RoomId]>,
+    pub rooms: Box<[RoomNumber]>,
     /// When it was lost, in milliseconds.
     pub lost_at: u64,
     /// What the names of its rooms take, in bytes.

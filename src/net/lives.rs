@@ -1,0 +1,46 @@
+//! Which connections have come and gone, for the part of the control plane that is in Rust.
+//!
+//! Records tell the same to JavaScript. But what handles name is not left to its care: this goes from
+//! the workers to `socketio::handles` without it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::id::Handle;
+
+/// What has happened to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It is there.
+    Opened(Handle),
+    /// It has ended; its slot is kept until it is released.
+    Closed(Handle),
+}
+
+/// What has happened since it was looked at last.
+///
+/// A worker notes it here before it writes the record that tells of it: who takes the records and
+/// then looks here knows at least as much as they tell.
+#[derive(Debug, Default)]
+pub struct Lives {
+    lives: Mutex<Vec<Life>>,
+    /// Whether there are any, to be asked without the lock.
+    news: AtomicBool,
+}
+
+impl Lives {
+    /// Notes what has happened.
+    pub fn push(&self, life: Life) {
+        self.lives.lock().unwrap_or_else(PoisonError::into_inner).push(life);
+        self.news.store(true, Ordering::Release);
+    }
+
+    /// Gives each, in order, to `note`.
+    pub fn drain(&self, note: impl FnMut(Life)) {
+        if self.news.swap(false, Ordering::Acquire) {
+            let lives =
+                std::mem::take(&mut *self.lives.lock().unwrap_or_else(PoisonError::into_inner));
+            lives.into_iter().for_each(note);
+        }
+    }
+}
