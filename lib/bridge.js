@@ -501,9 +501,19 @@ class Orphan {
  */
 function getBridge(workers) {
   const count = workerCount(workers);
-  // loaded here so that requiring the package starts nothing
-  bridge ??= new Bridge(/** @type {any} */ (require("../native")).Bridge, count);
+  bridge ??= new Bridge(/** @type {any} */ (loadAddon()).Bridge, count);
   return bridge;
+}
+
+/**
+ * Loads the addon: not with the package, so that requiring that starts nothing, and not for the first client, which could
+ * not be told that there is none.
+ *
+ * @returns {any}
+ * @throws {Error} when there is none for this platform
+ */
+function loadAddon() {
+  return require("../native");
 }
 
 /**
@@ -530,4 +540,4 @@ function checkWorkers(what, value) {
   throw invalidOption(what, value, `give a whole number from 1 to ${MAX_WORKERS}`);
 }
 
-module.exports = { Bridge, Record, getBridge, workerCount };
+module.exports = { Bridge, Record, getBridge, loadAddon, workerCount };

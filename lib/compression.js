@@ -1,8 +1,10 @@
 "use strict";
 
 const zlib = require("node:zlib");
+const { invalidOption } = require("./errors");
+const { ENGINE_DEFAULTS, numberOf } = require("./options");
 
-const DEFAULT_THRESHOLD = 1024; // bytes, of both kinds of compression
+const DEFAULT_THRESHOLD = ENGINE_DEFAULTS.httpCompression.threshold; // bytes, of both kinds of compression
 const DEFAULT_LEVEL = 6; // zlib's own
 
 /**
@@ -17,7 +19,24 @@ const ENCODERS = { gzip: zlib.createGzip, deflate: zlib.createDeflate };
  * @returns {any} the settings, or false
  */
 function deflateOptions(option) {
+  if (option) checkDeflate(option);
   return option ? { threshold: DEFAULT_THRESHOLD, ...(option === true ? {} : option) } : false;
+}
+
+/**
+ * Throws what zlib would throw at the first message that is compressed.
+ *
+ * @param {any} option `perMessageDeflate`
+ */
+function checkDeflate({ serverMaxWindowBits, clientMaxWindowBits, zlibDeflateOptions }) {
+  for (const [name, bits] of Object.entries({ serverMaxWindowBits, clientMaxWindowBits }))
+    if (typeof bits === "number" && !(bits >= 8 && bits <= 15))
+      throw invalidOption(`option perMessageDeflate.${name}`, bits, "give 8 to 15 bits");
+  const level = zlibDeflateOptions?.level ?? -1;
+  if (typeof level === "number" ? level < -1 || level > 9 : true) {
+    const fix = "give a number from -1 to 9";
+    throw invalidOption("option perMessageDeflate.zlibDeflateOptions.level", level, fix);
+  }
 }
 
 /**
@@ -32,7 +51,7 @@ function nativeDeflate(settings) {
     clientNoContextTakeover: !!settings.clientNoContextTakeover,
     serverMaxWindowBits: windowBits(settings.serverMaxWindowBits),
     clientMaxWindowBits: windowBits(settings.clientMaxWindowBits),
-    threshold: Number(settings.threshold) || 0,
+    threshold: numberOf(settings.threshold) || 0,
     level: Number.isInteger(level) && level >= 0 ? level : DEFAULT_LEVEL, // -1 is the default, too
   };
 }
@@ -55,13 +74,14 @@ function windowBits(value) {
 }
 
 /**
- * Throws what zlib would throw at the first answer that is compressed.
+ * Throws what would be thrown at the first answer that is compressed.
  *
  * @param {any} settings `httpCompression`
  */
 function checkHttpCompression(settings) {
   const keys = typeof settings === "object" && settings !== null ? Object.keys(settings) : [];
   if (keys.some((key) => key !== "threshold")) zlib.createGzip(settings).close();
+  compressFrom(settings);
 }
 
 /**
@@ -73,8 +93,20 @@ function isWorthIt(settings, length) {
   return !!settings && !(length < settings.threshold);
 }
 
+/**
+ * @param {any} settings `httpCompression`
+ * @returns {number | undefined} bytes from which on answers are compressed; undefined: none are
+ */
+function compressFrom(settings) {
+  if (!settings) return undefined;
+  const threshold = numberOf(settings.threshold);
+  if (threshold === Infinity) return undefined;
+  return threshold >= 0 ? threshold : 0; // nothing is shorter than what is no number
+}
+
 module.exports = {
   DEFAULT_THRESHOLD,
+  compressFrom,
   ENCODERS,
   checkHttpCompression,
   deflateOptions,

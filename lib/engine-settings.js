@@ -3,16 +3,21 @@
 const { EventEmitter } = require("node:events");
 const cors = require("cors");
 const debug = require("debug")("engine");
-const { bodyTimeout, maxChunks } = require("./body-limits");
-const { getBridge, workerCount } = require("./bridge");
+const { maxChunks } = require("./body-limits");
+const { getBridge, loadAddon, workerCount } = require("./bridge");
 const { bufferLimits } = require("./buffer-limits");
-const {
-  DEFAULT_THRESHOLD,
-  checkHttpCompression,
-  deflateOptions,
-  nativeDeflate,
-} = require("./compression");
+const { checkHttpCompression, deflateOptions, nativeDeflate } = require("./compression");
+const { serializeCookie } = require("./cookie");
+const { invalidOption } = require("./errors");
 const { generateId } = require("./ids");
+const {
+  ENGINE_DEFAULTS,
+  checkOptions,
+  defaultsOf,
+  milliseconds,
+  payloadLimit,
+  warnOfTimes,
+} = require("./options");
 const { PollingTakeover } = require("./polling-takeover");
 
 /** @typedef {import("./conn").Conn} Conn */
@@ -21,23 +26,24 @@ const { PollingTakeover } = require("./polling-takeover");
 /** The transports that a session may be upgraded to from polling. */
 const UPGRADES = ["websocket", "webtransport"];
 
-const DEFAULTS = {
-  pingTimeout: 20000,
-  pingInterval: 25000,
-  upgradeTimeout: 10000,
-  maxHttpBufferSize: 1e6,
-  transports: ["polling", "websocket"],
-  allowUpgrades: true,
-  httpCompression: { threshold: DEFAULT_THRESHOLD },
-  perMessageDeflate: false,
-  cors: false,
-  allowEIO3: false,
-  maxBufferedChunks: 10_000,
-  httpRequestBodyTimeout: 30_000,
-};
+/** Options that the workers have to be told of when a program changes them later, in `engine.opts`. */
+const LIVE = [
+  "pingTimeout",
+  "pingInterval",
+  "upgradeTimeout",
+  "maxHttpBufferSize",
+  "httpRequestBodyTimeout",
+  "maxBufferedChunks",
+  "allowUpgrades",
+  "initialPacket",
+  "maxBufferedBytes",
+  "bufferPolicy",
+];
 
 /** Options that Socket.IO 2.x has as properties of the engine. */
 const SETTINGS = ["pingTimeout", "pingInterval", "maxHttpBufferSize", "transports"];
+
+const { connectTimeout: CONNECT_TIMEOUT } = defaultsOf("server");
 
 const COOKIE_DEFAULTS = { name: "io", path: "/", httpOnly: true, sameSite: "lax" };
 
@@ -50,15 +56,19 @@ class EngineSettings extends EventEmitter {
   /** @param {any} [opts] options of Engine.IO, as documented there */
   constructor(opts = {}) {
     super();
+    loadAddon();
     /** @type {any} */
-    this.opts = { ...DEFAULTS, ...opts };
+    this.opts = { ...ENGINE_DEFAULTS, ...opts };
+    checkOptions(this.opts);
+    warnOfTimes(this.opts);
     workerCount(opts.workers); // a wrong value is told at once, not at the first request
     bufferLimits(opts);
     checkHttpCompression(this.opts.httpCompression);
     this.opts.perMessageDeflate = deflateOptions(opts.perMessageDeflate);
     if (opts.wsEngine) debug("option wsEngine is not used: WebSockets are served natively");
+    for (const name of LIVE) keepLive(this.opts, name, () => this.configure());
     for (const name of SETTINGS) this.exposeSetting(name);
-    if (opts.cookie) this.opts.cookie = { ...COOKIE_DEFAULTS, ...opts.cookie };
+    if (opts.cookie) this.opts.cookie = cookieOptions(opts.cookie);
     /** @type {Function[]} */
     this.middlewares = [];
     this.clientsCount = 0;
@@ -69,7 +79,7 @@ class EngineSettings extends EventEmitter {
     /** @type {import("node:http").Server | undefined} */
     this.httpServer = undefined;
     /** @type {any} ms; an option of the Socket.IO server that the workers watch over */
-    this.connectTimeout = opts.connectTimeout || 45000;
+    this.connectTimeout = opts.connectTimeout || CONNECT_TIMEOUT;
     /** whether messages come undecoded, for the parser that the Socket.IO server has been given */
     this.rawMessages = false;
     /** @type {Map<string, PollingDoor>} requests that wait for something to be sent, by session id */
@@ -109,12 +119,12 @@ class EngineSettings extends EventEmitter {
   settings() {
     const { opts } = this;
     return {
-      pingInterval: opts.pingInterval,
-      pingTimeout: opts.pingTimeout,
-      upgradeTimeout: opts.upgradeTimeout,
-      connectTimeout: this.connectTimeout,
-      maxHttpBufferSize: opts.maxHttpBufferSize,
-      httpRequestBodyTimeout: bodyTimeout(opts.httpRequestBodyTimeout),
+      pingInterval: milliseconds(opts.pingInterval),
+      pingTimeout: milliseconds(opts.pingTimeout),
+      upgradeTimeout: milliseconds(opts.upgradeTimeout),
+      connectTimeout: milliseconds(this.connectTimeout),
+      maxHttpBufferSize: this.payloadLimit(),
+      httpRequestBodyTimeout: milliseconds(opts.httpRequestBodyTimeout),
       maxBufferedChunks: maxChunks(opts.maxBufferedChunks),
       polling: opts.transports.includes("polling"),
       websocket: opts.transports.includes("websocket"),
@@ -123,12 +133,24 @@ class EngineSettings extends EventEmitter {
       perMessageDeflate: nativeDeflate(opts.perMessageDeflate),
       rawMessages: this.rawMessages,
       ...bufferLimits(opts),
-      initialPacket: opts.initialPacket ?? undefined,
+      initialPacket: messageOf(opts.initialPacket),
     };
   }
 
+  /** @returns {number} bytes that a message may have; Infinity: as many as there are */
+  payloadLimit() {
+    const { maxHttpBufferSize, transports } = this.opts;
+    return payloadLimit(maxHttpBufferSize, transports.includes("polling"));
+  }
+
+  /** Tells the workers of options that have changed: the new values count for the sessions to come. */
+  configure() {
+    if (this._nativeId !== -1)
+      this.bridge().native.configureServer(this._nativeId, this.settings());
+  }
+
   /**
-   * Makes an option a property of this object; a new value counts for the sessions to come.
+   * Makes an option a property of this object, too.
    *
    * @param {string} name
    * @private
@@ -138,8 +160,7 @@ class EngineSettings extends EventEmitter {
       get: () => this.opts[name],
       set: (value) => {
         this.opts[name] = value;
-        if (this._nativeId !== -1)
-          this.bridge().native.configureServer(this._nativeId, this.settings());
+        this.configure();
       },
       enumerable: true,
       configurable: true,
@@ -221,6 +242,52 @@ class EngineSettings extends EventEmitter {
     this._nativeId = -1;
     bridge.closeServer(id);
   }
+}
+
+/**
+ * @param {any} opts
+ * @param {string} name
+ * @param {() => void} onchange called when a program has given it another value
+ */
+function keepLive(opts, name, onchange) {
+  let current = opts[name];
+  Object.defineProperty(opts, name, {
+    get: () => current,
+    set(value) {
+      current = value;
+      onchange();
+    },
+    enumerable: Object.hasOwn(opts, name),
+    configurable: true,
+  });
+}
+
+/**
+ * @param {any} given the option `cookie`
+ * @returns {any}
+ * @throws {TypeError} when it can't be written
+ */
+function cookieOptions(given) {
+  const cookie = { ...COOKIE_DEFAULTS, ...given };
+  try {
+    serializeCookie(cookie.name, "id", { ...cookie, encode: String });
+  } catch (error) {
+    const { message } = /** @type {Error} */ (error);
+    throw invalidOption("option cookie", JSON.stringify(given), message);
+  }
+  return cookie;
+}
+
+/**
+ * @param {any} given the option `initialPacket`
+ * @returns {string | Buffer | undefined}
+ */
+function messageOf(given) {
+  if (!given) return undefined;
+  if (Buffer.isBuffer(given)) return given;
+  if (ArrayBuffer.isView(given))
+    return Buffer.from(given.buffer, given.byteOffset, given.byteLength);
+  return given instanceof ArrayBuffer ? Buffer.from(given) : String(given);
 }
 
 module.exports = { EngineSettings };

@@ -61,7 +61,7 @@ function missingPackage(name, what, cause) {
  * @returns {Error & { code: string }}
  */
 function invalidOption(what, value, fix) {
-  return Object.assign(new TypeError(`${what} can't be ${String(value)}: ${fix}`), {
+  return Object.assign(new TypeError(`${what} can't be ${shown(value)}: ${fix}`), {
     code: CODES.INVALID_OPTION,
   });
 }
@@ -75,6 +75,18 @@ function invalidOption(what, value, fix) {
 function unreadableArgument(path) {
   const message = `a Blob can't be sent (it is at ${path}): give its bytes, await blob.arrayBuffer()`;
   return Object.assign(new TypeError(message), { code: CODES.UNREADABLE_ARGUMENT });
+}
+
+/**
+ * @param {any} value
+ * @returns {string} its text, if it has one
+ */
+function shown(value) {
+  try {
+    return value === "" ? '""' : String(value);
+  } catch {
+    return typeof value;
+  }
 }
 
 /** @returns {Error} */

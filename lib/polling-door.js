@@ -3,11 +3,12 @@
 const { pipeline } = require("node:stream");
 const accepts = require("accepts");
 const debug = require("debug")("engine:polling");
-const { bodyTimeout, maxChunks } = require("./body-limits");
+const { maxChunks } = require("./body-limits");
 const { Record } = require("./bridge");
 const { ENCODERS, isWorthIt } = require("./compression");
 const { ENGINE_ERRORS, rejectUnhandled } = require("./errors");
 const { clearTimeout, setTimeout } = require("./loop");
+const { milliseconds } = require("./options");
 const { abortRequest } = require("./refusal");
 const { dialectOf, protocolOf } = require("./verify");
 
@@ -146,7 +147,7 @@ class PollingDoor {
       if (debug.enabled) debug('received "%s"', bytes);
       native.pollBody(server, token, sid, bytes, binary);
     };
-    this.timer = setTimeout(stop, bodyTimeout(httpRequestBodyTimeout), TIMED_OUT);
+    this.timer = setTimeout(stop, milliseconds(httpRequestBodyTimeout), TIMED_OUT);
     req.on("data", ondata);
     req.on("end", onend);
   }

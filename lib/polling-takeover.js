@@ -5,7 +5,7 @@ const { EventEmitter } = require("node:events");
 const http = require("node:http");
 const debug = require("debug")("engine:polling");
 const debugEngine = require("debug")("engine");
-const { DEFAULT_THRESHOLD } = require("./compression");
+const { compressFrom } = require("./compression");
 const { crossOriginLines, isConstant } = require("./cross-origin");
 const { descriptorOf } = require("./descriptor");
 const { trackListener } = require("./http-listeners");
@@ -112,7 +112,7 @@ class PollingTakeover {
       this._paths.has(server) &&
       engine.handlesAlone() &&
       (!cors || isConstant(cors)) &&
-      (typeof httpCompression !== "object" || onlyThreshold(httpCompression)) &&
+      (typeof httpCompression !== "object" || onlyThreshold(httpCompression ?? {})) &&
       !debug.enabled &&
       !debugEngine.enabled &&
       !CHANNELS.some(({ hasSubscribers }) => hasSubscribers) &&
@@ -222,17 +222,6 @@ class PollingTakeover {
 /** @param {object} option `httpCompression` */
 function onlyThreshold(option) {
   return Object.keys(option).every((key) => key === "threshold");
-}
-
-/**
- * @param {any} option `httpCompression`
- * @returns {number | undefined} bytes of the answers that are compressed, at least
- */
-function compressFrom(option) {
-  if (!option) return undefined;
-  const { threshold } = option;
-  if (threshold === undefined) return 0;
-  return typeof threshold === "number" ? threshold : DEFAULT_THRESHOLD;
 }
 
 module.exports = { PollingTakeover };

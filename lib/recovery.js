@@ -5,17 +5,14 @@ const { getBridge } = require("./bridge");
 const { invalidOption } = require("./errors");
 const { nextTick } = require("./loop");
 const { OffsetMarks } = require("./offset-marks");
+const { defaultsOf } = require("./options");
 const { clearInterval, setInterval } = require("./loop");
 const { messagesOf } = require("./messages");
 const { PacketType } = require("./packet");
 const { RestoredSession } = require("./restored-session");
 const { RoomNumbers } = require("./room-numbers");
 
-const RECOVERY_DEFAULTS = Object.freeze({
-  maxDisconnectionDuration: 2 * 60 * 1000, // ms
-  skipMiddlewares: true,
-  maxStoredBytes: 64 * 1024 * 1024, // per namespace: two minutes of half a megabyte a second
-});
+const RECOVERY_DEFAULTS = Object.freeze(defaultsOf("connectionStateRecovery"));
 
 const SWEEP_INTERVAL = 60 * 1000; // ms; nothing is served late by it, it only gives memory back
 

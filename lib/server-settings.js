@@ -1,12 +1,13 @@
 "use strict";
 
 const { MESSAGES } = require("./errors");
+const { checkOptions, defaultsOf } = require("./options");
 const { checkOrigin } = require("./origins");
 const { NamespaceTable } = require("./server-namespaces");
 
 /** @typedef {import("./engine").Engine} Engine */
 
-const CONNECT_TIMEOUT = 45000; // ms
+const { connectTimeout: CONNECT_TIMEOUT, path: PATH } = defaultsOf("server");
 
 /** What `set()` calls the options of the engine. */
 const OLD_NAMES = new Map([
@@ -23,6 +24,7 @@ class ServerSettings extends NamespaceTable {
   /** @param {any} opts as documented for Socket.IO and Engine.IO */
   constructor(opts) {
     super();
+    checkOptions(opts);
     /** @type {any} */
     this.opts = opts;
     /** @protected */
@@ -36,7 +38,7 @@ class ServerSettings extends NamespaceTable {
     this._adapter = undefined;
     /** @type {any} */
     this.eio = undefined;
-    this.path(opts.path || "/socket.io");
+    this.path(opts.path || PATH);
     this.connectTimeout(opts.connectTimeout || CONNECT_TIMEOUT);
     this.serveClient(opts.serveClient !== false);
     if (opts.origins) this.origins(opts.origins);

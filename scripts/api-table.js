@@ -2,7 +2,7 @@
 
 // `npm run api-table`: looks up everything that npm socket.io, engine.io and socket.io-adapter declare (class members,
 // events, options, exports) in our declarations and in our objects at run time, and writes docs/API.md; and everything
-// that the objects of npm socket.io 2.x have in ours, and writes docs/API-2.x.md.
+// that the objects of npm socket.io 2.x have in ours, and writes docs/API-2.x.md. Also writes docs/OPTIONS.md.
 // `--check` writes nothing and fails when a file is not up to date. Either way, it fails when something is missing
 // without a reason in scripts/lib/api/exceptions.js or old-reasons.js.
 
@@ -12,11 +12,17 @@ const { compare } = require("./lib/api/compare");
 const { compareOld } = require("./lib/api/old-compare");
 const { render, renderOld } = require("./lib/api/render");
 const { fromRoot } = require("./lib/paths");
+const { renderOptions } = require("./lib/options-table");
 const { note, red, runMain } = require("./lib/ui");
 
 const TABLES = [
   { name: "docs/API.md", compare, render },
   { name: "docs/API-2.x.md", compare: compareOld, render: renderOld },
+  {
+    name: "docs/OPTIONS.md",
+    compare: () => ({ sections: [], missing: [], stale: [] }),
+    render: renderOptions,
+  },
 ];
 const checking = process.argv.includes("--check");
 

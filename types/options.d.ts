@@ -163,7 +163,7 @@ export interface EngineOptions {
   initialPacket?: any;
   /** The cookie that holds the session id; `true` names it `io`. @default false */
   cookie?: (CookieSerializeOptions & { name: string }) | boolean;
-  /** Cross-origin rules; without them no CORS header is sent. */
+  /** Cross-origin rules; without them no CORS header is sent. @default false */
   cors?: CorsOptions | CorsOptionsDelegate;
   /** Whether Socket.IO 1.x and 2.x clients (Engine.IO protocol 3) are served. @default false */
   allowEIO3?: boolean;

@@ -1,16 +1,26 @@
 "use strict";
 
-/** An application that has been bundled or pruned: the package `socket.io-client` is not there. */
+/** An application that has been bundled or pruned: the package `socket.io-client` is not there, or the addon. */
 
 const Module = require("node:module");
 
+const missing = process.argv[3] === "addon" ? "../native" : "socket.io-client";
 const resolve = Module._resolveFilename;
 Module._resolveFilename = function (request, ...rest) {
-  if (!request.startsWith("socket.io-client")) return resolve.call(this, request, ...rest);
+  if (!request.startsWith(missing)) return resolve.call(this, request, ...rest);
   throw Object.assign(new Error(`Cannot find module '${request}'`), { code: "MODULE_NOT_FOUND" });
 };
 const { Server } = require(process.argv[2]);
-const io = new Server(0);
+const make = () => {
+  try {
+    return new Server(0);
+  } catch (error) {
+    process.send(error.message);
+    process.disconnect();
+    process.exit();
+  }
+};
+const io = make();
 io.on("connection", (socket) => socket.on("ask", (answer) => answer("alive")));
 process.send(io.httpServer.address().port);
 process.once("message", async () => {

@@ -4,6 +4,7 @@
 
 const assert = require("node:assert/strict");
 const { once } = require("node:events");
+const http = require("node:http");
 const { Server: WebSocketServer } = require("ws");
 const { scenario } = require("./harness");
 const { pollingPair, refusals, webSocketPair } = require("./raw-pairs");
@@ -104,4 +105,12 @@ scenario("differs: a Blob can't be sent", { trace: false }, async (stage) => {
   socket.emit("a", await blob.arrayBuffer());
   assert.match(await raw.next(), /^451-/);
   assert.equal(String(await raw.next()), "abc");
+});
+
+scenario("differs: options that nobody can use", { server: false, trace: false }, async (stage) => {
+  for (const options of [{ pingInterval: 5n }, { allowRequest: "x" }, { maxHttpBufferSize: 0 }]) {
+    const make = () => new stage.lib.Server(http.createServer(), options);
+    if (stage.either(true, false)) make();
+    else assert.throws(make, { code: "SIO_ERR_INVALID_OPTION" });
+  }
 });

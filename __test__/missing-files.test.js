@@ -1,6 +1,6 @@
 "use strict";
 
-/** The files of the client, where they can't be read. */
+/** What happens where files of the package, or of others, are missing. */
 
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
@@ -27,4 +27,10 @@ test("a client that is not installed is not found, and nothing else suffers", as
   const { code, stderr } = await process.exit();
   assert.equal(code, 0);
   assert.equal(stderr.split("can't be served: Cannot find module").length, 2, "told once");
+});
+
+test("a missing addon is told of in the constructor", async (t) => {
+  const process = spawn("bundled", ours, { args: ["addon"] });
+  t.after(process.kill);
+  assert.equal(await process.message(), "Cannot find module '../native'");
 });
