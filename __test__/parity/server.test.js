@@ -10,6 +10,7 @@ const { deferred, until, within } = require("../support/waiting");
 const { fetch } = require("../support/raw-http");
 const { RawWebSocket } = require("../support/raw-websocket");
 const { ALL, DIRECT, scenario } = require("./harness");
+const { sharedContext } = require("./raw-pairs");
 
 const BARE = { server: false };
 
@@ -449,7 +450,7 @@ scenario(
   async ({ io, http: request, webSocket, trace }) => {
     const errors = [];
     io.engine.on("connection_error", ({ code, message, context }) =>
-      errors.push({ code, message, context }),
+      errors.push({ code, message, context: sharedContext(context) }),
     );
     io.engine.use((req, res, next) => next(new Error("no")));
     const { status, body } = await request("GET", "/socket.io/?EIO=4&transport=polling");
