@@ -137,12 +137,13 @@ class BridgeDoor {
   /**
    * The worker is to hear no more of it, and answers that the wire is closed.
    *
+   * @param {boolean} [broken] whether what has not left yet is lost
    * @protected
    */
-  end() {
+  end(broken = false) {
     if (this.ended) return;
     this.ended = true;
-    this.bridge.native.bridgeEnd(this.token);
+    this.bridge.native.bridgeEnd(this.token, broken);
   }
 
   /**

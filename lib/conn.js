@@ -10,6 +10,7 @@ const { isBinary } = require("./encoder");
 const { joined } = require("./long-text");
 const trace = require("./engine-trace");
 const { transportError } = require("./errors");
+const { FAILS_BROKEN_WRITES } = require("./node-internals");
 const { writePacket } = require("./engine-packet");
 const { PACKET_TYPES } = require("./packet");
 const { RequestInfo } = require("./request-info");
@@ -25,6 +26,9 @@ const HEARTBEAT = 1;
 const CONTROL = 2;
 const OUTGOING = 4;
 const INCOMING = 8;
+
+/** What the worker says of a connection that broke with packets under way; see src/net/wire.rs. */
+const WRITE_ERROR = "write error";
 
 const NAMES = ["polling", "websocket", "webtransport"];
 const POLLING = 0;
@@ -367,7 +371,8 @@ class Conn extends WatchedEmitter {
       case Record.CLOSED:
         try {
           this.announceProbe();
-          this.onclose(argument, typeof more === "string" ? transportError(more) : undefined);
+          if (more === WRITE_ERROR && !FAILS_BROKEN_WRITES) this.forgiveWrites();
+          else this.onclose(argument, typeof more === "string" ? transportError(more) : undefined);
         } finally {
           // whatever a handler throws
           this._bridge.forget(this);
@@ -412,6 +417,19 @@ class Conn extends WatchedEmitter {
         break;
       default:
         debug("unknown record %d", kind);
+    }
+  }
+
+  /**
+   * The connection broke with packets under way, on a Node.js that takes them for sent.
+   *
+   * @private
+   */
+  forgiveWrites() {
+    try {
+      this._outbox?.ondrainAll();
+    } finally {
+      this.onclose("transport close");
     }
   }
 

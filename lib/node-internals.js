@@ -26,6 +26,12 @@ const COUNTS_CONNECTIONS =
 const MAKES_REQUESTS =
   typeof (/** @type {any} */ (http.IncomingMessage.prototype)._addHeaderLines) === "function";
 
+/**
+ * Whether a write fails that was under way when its connection broke. Before, it passed for done, so an Engine.IO server told
+ * that the packets have left, and that the transport has closed.
+ */
+const FAILS_BROKEN_WRITES = isAtLeast(22, 9);
+
 /** Where an HTTP server keeps the classes of its requests and responses. */
 const [REQUEST, RESPONSE] = ["IncomingMessage", "ServerResponse"].map((name) =>
   Object.getOwnPropertySymbols(blank).find(({ description }) => description === name),
@@ -130,8 +136,15 @@ function isQuiet(req) {
   );
 }
 
+/** @param {number} major @param {number} minor @returns {boolean} whether this is that version of Node.js, or newer */
+function isAtLeast(major, minor) {
+  const [a, b] = process.versions.node.split(".").map(Number);
+  return a > major || (a === major && b >= minor);
+}
+
 module.exports = {
   COUNTS_CONNECTIONS,
+  FAILS_BROKEN_WRITES,
   MAKES_REQUESTS,
   hasOwnRequests,
   hasOwnResponses,

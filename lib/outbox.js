@@ -85,6 +85,11 @@ class Outbox {
     }
   }
 
+  /** What has been handed to the worker passes for sent. */
+  ondrainAll() {
+    this.ondrain(this.marked.length);
+  }
+
   /** The connection is closed: what has not left is dropped, but "close" listeners can still look at it. */
   clear() {
     this.callbacks = [];

@@ -125,7 +125,7 @@ class WebSocketDoor extends BridgeDoor {
     const onend = () => this.end();
     socket.on("data", (/** @type {Buffer} */ chunk) => this.give(chunk));
     socket.on("end", onend);
-    socket.on("error", onend);
+    socket.on("error", () => this.end(true));
     socket.on("close", onend);
     socket.resume();
   }

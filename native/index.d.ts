@@ -87,8 +87,8 @@ export declare class Bridge {
   bridgeData(token: number, chunk: Buffer): void
   /** So many bytes of a bridged stream have been written. */
   bridgeWritten(token: number, bytes: number): void
-  /** A bridged stream has ended, failed or was closed. */
-  bridgeEnd(token: number): void
+  /** A bridged stream has ended or was closed; `broken`: it has failed. */
+  bridgeEnd(token: number, broken: boolean): void
   /**
    * What is known of a session: −1 no such session, 0 it polls, 1 it uses a WebSocket; 2 more
    * when it speaks protocol 3.

@@ -370,7 +370,10 @@ pub enum BridgeEvent {
     /// So many bytes have left.
     Written(usize),
     /// It is over.
-    End,
+    End {
+        /// It has failed, and what is under way with it.
+        broken: bool,
+    },
 }
 
 /// Names a bridged stream: the environment, and the token that it gave.

@@ -40,6 +40,8 @@ const READS_PER_TURN: u32 = 4;
 /// Answers to WebSocket pings that may wait while the peer takes nothing: one that asks on is ended,
 /// as by `ws` (`maxPendingAutoPongs`), since it must not grow our memory.
 const PONG_LIMIT: u8 = 60;
+/// What is said of a connection that broke before it had taken all that was written.
+const WRITE_ERROR: &str = "write error";
 /// Bytes of a bridged stream that may be on their way through JavaScript.
 const BRIDGE_CREDIT: usize = 256 << 10;
 
@@ -107,6 +109,8 @@ pub struct Wire {
     blocked: Cell<bool>,
     /// Answers to pings that were queued while the peer takes nothing.
     pongs: Cell<u8>,
+    /// Set when the connection broke before the peer had taken what we wrote.
+    lost: Cell<bool>,
     /// Set while we don't read, because the inbox is full.
     stalled: Cell<bool>,
     /// Set while the worker knows that something waits to be written.
@@ -164,6 +168,7 @@ impl Wire {
             half_closed: Cell::new(false),
             blocked: Cell::new(false),
             pongs: Cell::new(0),
+            lost: Cell::new(false),
             stalled: Cell::new(false),
             dirty: Cell::new(false),
             connection: RefCell::new(None),
@@ -198,11 +203,18 @@ impl Wire {
         self.out.borrow().len()
     }
 
+    /// Whether all that was to be written has been.
+    pub fn has_left(&self) -> bool {
+        self.queued() == 0 && !self.lost.get()
+    }
+
     /// Bytes that the peer has not taken yet, if it takes no more for now.
     pub fn backlog(&self) -> usize {
-        if !self.blocked.get() {
-            return 0;
-        }
+        if self.blocked.get() { self.unsent() } else { 0 }
+    }
+
+    /// Bytes of which it is not known yet that they have left.
+    fn unsent(&self) -> usize {
         let in_flight = match &self.stream {
             Stream::Tcp(_) => 0,
             Stream::Bridge { in_flight } => in_flight.get(),
@@ -322,7 +334,7 @@ impl Port for Wire {
     }
 
     fn end(self: Rc<Self>, worker: &Context) {
-        self.handle_end(worker);
+        self.handle_end(worker, false);
     }
 }
 

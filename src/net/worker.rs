@@ -522,7 +522,7 @@ impl Worker {
         match event {
             BridgeEvent::Data(mut bytes) => wire.handle_bridged(&self.context, &mut bytes),
             BridgeEvent::Written(n) => wire.handle_written(&self.context, n),
-            BridgeEvent::End => wire.handle_end(&self.context),
+            BridgeEvent::End { broken } => wire.handle_end(&self.context, broken),
         }
     }
 

@@ -84,16 +84,29 @@ fn we_close_and_the_peer_answers() {
 }
 
 #[test]
+fn a_stream_that_breaks_with_bytes_under_way_ends_with_an_error() {
+    let host = Host::new();
+    let (token, handle) = open(&host);
+    host.bridge(token, BridgeEvent::End { broken: true });
+    assert_eq!(host.closed(handle), ("transport close".into(), None));
+    let (token, handle) = open(&host);
+    host.send(handle, "42[1]");
+    write(&host, token); // and it is never told that it has been written
+    host.bridge(token, BridgeEvent::End { broken: true });
+    assert_eq!(host.closed(handle), ("transport error".into(), Some("write error".into())));
+}
+
+#[test]
 fn the_end_of_the_stream_ends_the_session() {
     let host = Host::new();
     let (token, handle) = open(&host);
-    host.bridge(token, BridgeEvent::End);
+    host.bridge(token, BridgeEvent::End { broken: false });
     assert_eq!(host.closed(handle), ("transport close".into(), None));
     host.next_of(WIRE_CLOSED, token);
     // What still comes for it is no harm.
     data(&host, token, vec![1, 2, 3]);
     host.bridge(token, BridgeEvent::Written(10));
-    host.bridge(token, BridgeEvent::End);
+    host.bridge(token, BridgeEvent::End { broken: false });
     open(&host);
 }
 

@@ -90,7 +90,8 @@ fn a_reset_behind_a_jam_ends_the_session() {
         host.send(handle, &crate::sending::jam(n));
     }
     client.reset();
-    assert_eq!(host.closed(handle), ("transport close".into(), None));
+    // Nobody is told that it has left.
+    assert_eq!(host.closed(handle), ("transport error".into(), Some("write error".into())));
 }
 
 /// The end of the environment reaches a wire that only waits for its peer's close frame.

@@ -176,7 +176,7 @@ fn the_end_of_an_environment_closes_its_connections_only() {
     host.next_of(WIRE_CLOSED, client.token);
     host.next_of(WIRE_CLOSED, bridged);
     assert!(host.server.sessions.is_empty());
-    host.bridge(bridged, BridgeEvent::End);
+    host.bridge(bridged, BridgeEvent::End { broken: false });
     other.send(kept_handle, "2[]");
     assert_eq!(kept.text(), "42[]");
 }

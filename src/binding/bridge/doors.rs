@@ -168,10 +168,10 @@ impl Bridge {
         self.bridge_event(token, BridgeEvent::Written(bytes as usize));
     }
 
-    /// A bridged stream has ended, failed or was closed.
+    /// A bridged stream has ended or was closed; `broken`: it has failed.
     #[napi(catch_unwind)]
-    pub fn bridge_end(&self, token: u32) {
-        self.bridge_event(token, BridgeEvent::End);
+    pub fn bridge_end(&self, token: u32, broken: bool) {
+        self.bridge_event(token, BridgeEvent::End { broken });
         self.bridged.borrow_mut().remove(&token);
     }
 }

@@ -158,7 +158,7 @@ impl Connection {
         let wire = self.wire(Link::Main);
         if let Some(wire) = wire {
             Rc::clone(&wire).flush(worker);
-            if wire.queued() == 0 {
+            if wire.has_left() {
                 self.handle_drained();
             }
         } else {

@@ -10,7 +10,7 @@ use std::task::{self, Poll};
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::{Carried, PONG_LIMIT, READS_PER_TURN, State, Stream, Wire};
+use super::{Carried, PONG_LIMIT, READS_PER_TURN, State, Stream, WRITE_ERROR, Wire};
 use crate::engineio::{Fault, Link};
 use crate::net::clock;
 use crate::net::context::{Context, Port as _};
@@ -46,8 +46,12 @@ impl Wire {
             }
             match self.poll_read(worker, tcp, cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0) | Err(_)) => {
-                    self.handle_end(worker);
+                Poll::Ready(Ok(0)) => {
+                    self.handle_end(worker, false);
+                    return Poll::Ready(());
+                }
+                Poll::Ready(Err(_)) => {
+                    self.handle_end(worker, true);
                     return Poll::Ready(());
                 }
                 Poll::Ready(Ok(_)) => {}
@@ -63,13 +67,15 @@ impl Wire {
         tcp: &RefCell<Option<TcpStream>>,
         cx: &mut task::Context<'_>,
     ) {
-        while self.blocked.get() {
+        while self.blocked.get() && !self.lost.get() {
             match tcp.borrow().as_ref().map(|tcp| tcp.poll_write_ready(cx)) {
                 Some(Poll::Ready(Ok(()))) => {}
                 Some(Poll::Pending | Poll::Ready(Err(_))) | None => return,
             }
             Rc::clone(self).flush(worker);
-            self.tell_drained(true);
+            if !self.lost.get() {
+                self.tell_drained(true);
+            }
         }
     }
 
@@ -215,14 +221,19 @@ impl Wire {
         }
     }
 
-    /// The stream has ended, orderly or not.
-    pub fn handle_end(self: &Rc<Self>, worker: &Context) {
+    /// The stream has ended; `broken`: not in an orderly way.
+    pub fn handle_end(self: &Rc<Self>, worker: &Context, broken: bool) {
         let connection = self.connection();
         let link = self.link.get();
+        let lost = self.lost.get() || (broken && self.unsent() > 0);
         self.finish(worker);
         if let Some(connection) = connection {
             let now = clock::now();
-            connection.handle_link_closed(now, link);
+            if lost {
+                connection.handle_link_error(now, link, WRITE_ERROR.into());
+            } else {
+                connection.handle_link_closed(now, link);
+            }
             connection.settle(worker);
             worker.flush_dirty();
         }

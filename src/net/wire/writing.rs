@@ -169,6 +169,10 @@ impl Wire {
         let tcp = tcp.borrow();
         let Some(tcp) = tcp.as_ref() else { return };
         let mut out = self.out.borrow_mut();
+        if self.lost.get() {
+            out.clear();
+            return;
+        }
         while !out.is_empty() {
             let result = if let Some(bytes) = out.single() {
                 tcp.try_write(bytes)
@@ -192,8 +196,11 @@ impl Wire {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => {
-                    // The reading side will see the end of the connection.
+                    // The reading side will see the end of the connection. Nothing leaves any more,
+                    // so nobody may be told that it has.
                     out.clear();
+                    self.lost.set(true);
+                    self.blocked.set(true);
                     self.wake();
                     return;
                 }
