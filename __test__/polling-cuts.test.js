@@ -93,8 +93,9 @@ for (const [name, make] of Object.entries(NEXT)) {
         const answers = [];
         if (implementation === ours) {
           // Node.js has it again, and reads the poll
-          await eventually(() => taken() > 0, "the connection to be with a worker");
+          await eventually(() => taken() === 1, "the connection to be with a worker");
           answers.push(await connection.ask("/app"));
+          await eventually(() => taken() === 0, "the connection to be with Node.js");
         }
         const poll = bytesOf(url);
         connection.write(poll);
@@ -106,10 +107,9 @@ for (const [name, make] of Object.entries(NEXT)) {
         socket.emit("one");
         answers.push(await connection.answer());
         await turns(3);
-        if (implementation === ours && cut > 0)
-          assert.equal(node.destroyed, false, `cut at ${cut}`);
+        if (implementation === ours && cut > 0) assert.equal(taken(), 0, `cut at ${cut}`);
         else if (implementation === ours)
-          await eventually(() => node.destroyed, "the connection to be with a worker");
+          await eventually(() => taken() === 1, "the connection to be with a worker");
         connection.write(next.subarray(cut));
         if (name === "a poll") {
           await eventually(() => socket.conn.transport.writable, "a poll");
@@ -120,6 +120,9 @@ for (const [name, make] of Object.entries(NEXT)) {
         answers.push(last);
         trace.push([cut - next.length, ...answers.slice(-3).map(normal)]);
         await leave(connection, url);
+        connection.destroy();
+        if (implementation === ours)
+          await eventually(() => taken() === 0, "the end of the connection");
       }
       traces.push(trace);
     }
