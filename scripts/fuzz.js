@@ -1,10 +1,13 @@
 "use strict";
 
 // `npm run fuzz -- TARGET [seconds]`: feeds one decoder with bytes made up by libFuzzer, 60 s long.
+// `npm run fuzz -- stateful [seconds]`: many clients over real sockets against a running server (fuzz/stateful/run.js).
 // `npm run fuzz` lists the targets. What fails is kept in fuzz/artifacts/, what was learnt in fuzz/corpus/.
 
 const fs = require("node:fs");
 const path = require("node:path");
+const { ensureAddon } = require("./lib/addon");
+const { ensureDependencies } = require("./lib/deps");
 const { fromRoot } = require("./lib/paths");
 const { capture, run } = require("./lib/run");
 const { checkToolchain } = require("./lib/toolchain");
@@ -30,8 +33,12 @@ const SLOWEST = 10;
 const LARGEST = 1024;
 
 /** The names of the targets, each a file. */
-const targets = () =>
+const decoders = () =>
   fs.readdirSync(path.join(FUZZ, "fuzz_targets")).map((file) => path.parse(file).name);
+
+const STATEFUL = "stateful";
+
+const targets = () => [...decoders(), STATEFUL];
 
 /** Compiles one program of the crate and returns where it is. */
 async function build(name, host) {
@@ -57,6 +64,14 @@ runMain(async () => {
     );
   }
   checkToolchain();
+  if (name === STATEFUL) {
+    await ensureDependencies();
+    await ensureAddon();
+    return run(process.execPath, [
+      fromRoot("fuzz", "stateful", "run.js"),
+      ...process.argv.slice(3),
+    ]);
+  }
   const host = /^host: (.*)$/m.exec(capture("rustc", ["-vV"]) ?? "")?.[1];
   if (host === undefined) throw new SetupError("rustc does not tell its host.", "Is it installed?");
 
