@@ -1,6 +1,10 @@
 "use strict";
 
+const { constants } = require("node:buffer");
 const { numberOf } = require("./options");
+
+/** Bytes that a message may have, whatever `maxHttpBufferSize` says: no string is longer. See src/net/record.rs. */
+const LONGEST_MESSAGE = constants.MAX_STRING_LENGTH - 1024;
 
 /**
  * @param {any} option `maxBufferedChunks`
@@ -11,4 +15,4 @@ function maxChunks(option) {
   return count >= 1 ? count : Infinity;
 }
 
-module.exports = { maxChunks };
+module.exports = { LONGEST_MESSAGE, maxChunks };

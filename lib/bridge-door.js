@@ -119,11 +119,13 @@ class BridgeDoor {
   shut(_cut) {}
 
   /**
+   * Hands bytes to the worker. When there is no room for more, it stops reading until the worker says that there is.
+   *
    * @param {Buffer} bytes of the peer
    * @protected
    */
   give(bytes) {
-    if (!this.ended) this.bridge.native.bridgeData(this.token, bytes);
+    if (!this.ended && !this.bridge.native.bridgeData(this.token, bytes)) this.pause();
   }
 
   /**

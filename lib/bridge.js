@@ -10,6 +10,7 @@ const TABLES = 16; // a handle is a slot of a worker: the low bits name the work
 const MAX_WORKERS = TABLES;
 const MOST_UNTOLD = 32; // connections that a worker may be given before it is woken
 const LONGEST_TIMER = 2 ** 30; // ms
+const SPACE = 32; // the last character of a batch that is not all
 
 /**
  * @typedef {object} Native the class of the addon, see native/index.d.ts
@@ -46,7 +47,8 @@ const LONGEST_TIMER = 2 ** 30; // ms
  * @property {(server: number, token: number, sid: string, kind: number, fd: number, answer: string) => boolean} adoptPeeked
  * @property {(server: number, token: number, sid: string, fd: number, listener: number, profile: object) => boolean} openPeeked
  * @property {() => void} wake
- * @property {(token: number, chunk: Buffer) => void} bridgeData
+ * @property {(bytes: number) => boolean} hold
+ * @property {(token: number, chunk: Buffer) => boolean} bridgeData
  * @property {(token: number, bytes: number) => void} bridgeWritten
  * @property {(token: number, broken: boolean) => void} bridgeEnd
  * @property {(tokens: number[]) => void} endWires
@@ -91,6 +93,13 @@ const LONGEST_TIMER = 2 ** 30; // ms
  *
  * @typedef {object} Door
  * @property {(kind: number, first: any, second: any, buffer: Buffer | undefined) => void} onrecord
+ */
+
+/**
+ * Who gathers the body of a request.
+ *
+ * @typedef {object} Gatherer
+ * @property {() => void} readOn there is room again
  */
 
 /** Kinds of records, as the addon numbers them. */
@@ -154,6 +163,13 @@ class Bridge {
     this.ending = [];
     this.endWires = this.endWires.bind(this);
     this.wake = this.wake.bind(this);
+    this.drain = this.drain.bind(this);
+    /** bytes of the bodies of requests that are being gathered here */
+    this.gathered = 0;
+    /** whether there is no room for more of them */
+    this.full = false;
+    /** @type {Set<Gatherer>} those that read no more, for want of room */
+    this.heldBack = new Set();
     /** @type {NodeJS.Timeout | undefined} keeps the process; there is one while a server is open */
     this.timer = undefined;
   }
@@ -190,7 +206,7 @@ class Bridge {
 
   /** @private */
   rouse() {
-    this.native.rouse(() => this.drain());
+    this.native.rouse(this.drain);
     this.timer = setInterval(noop, LONGEST_TIMER);
     if (this.alive === 0) this.timer.unref();
   }
@@ -295,10 +311,15 @@ class Bridge {
     }
   }
 
-  /** Takes what the workers have for this thread. */
+  /**
+   * Takes what the workers have for this thread, about a megabyte: the values of it live until all of them have been looked
+   * at. Before it takes more, timers and whatever else waits have their turn.
+   */
   drain() {
     const text = this.native.take();
     if (text === "") return;
+    if (text.charCodeAt(text.length - 1) === SPACE) setImmediate(this.drain);
+    if (this.full || this.heldBack.size > 0) this.readOn();
     trace.refresh();
     const buffers = new Buffers(this.native);
     for (const record of JSON.parse(text)) {
@@ -308,6 +329,36 @@ class Bridge {
         // the rest of the batch belongs to others
         nextTick(rethrow, error);
       }
+    }
+  }
+
+  /**
+   * Counts what is gathered of a body, as part of what waits for this thread.
+   *
+   * @param {Gatherer} gatherer is told when there is room again, if there is none
+   * @param {number} bytes so many more, or fewer
+   * @returns {boolean} whether it may read on
+   */
+  gather(gatherer, bytes) {
+    this.gathered += bytes;
+    this.full = !this.native.hold(this.gathered);
+    if (this.full && bytes > 0) this.heldBack.add(gatherer);
+    else this.heldBack.delete(gatherer);
+    return !this.full;
+  }
+
+  /**
+   * Has those read on that had to stop, if there is room again. As long as there is none, some records wait: this is looked
+   * at again when they are taken.
+   *
+   * @private
+   */
+  readOn() {
+    this.full = !this.native.hold(this.gathered);
+    if (this.full) return;
+    for (const gatherer of this.heldBack) {
+      this.heldBack.delete(gatherer);
+      gatherer.readOn();
     }
   }
 
@@ -345,7 +396,8 @@ class Bridge {
         this.session(record[1])?.onrecord(kind, record[2], record[3]); // in order with the messages
         return;
       case Record.RAW: {
-        const data = record.length > 2 ? record[2] : buffers.one();
+        let data = record.length > 2 ? record[2] : buffers.one();
+        if (data === 0) data = buffers.text();
         this.session(record[1])?.onmessage(data);
         return;
       }

@@ -3,7 +3,7 @@
 const { pipeline } = require("node:stream");
 const accepts = require("accepts");
 const debug = require("debug")("engine:polling");
-const { maxChunks } = require("./body-limits");
+const { LONGEST_MESSAGE, maxChunks } = require("./body-limits");
 const { Record } = require("./bridge");
 const { ENCODERS, isWorthIt } = require("./compression");
 const { ENGINE_ERRORS, rejectUnhandled } = require("./errors");
@@ -82,6 +82,8 @@ class PollingDoor {
     this.answered = false;
     /** @private @type {NodeJS.Timeout | undefined} while the body of a POST comes */
     this.timer = undefined;
+    /** bytes of that body which have come, and which the worker has not */
+    this.gathered = 0;
     engine.hold();
     this.onresponseClose = this.onresponseClose.bind(this);
     res.once("close", this.onresponseClose);
@@ -128,6 +130,10 @@ class PollingDoor {
     const chunks = maxChunks(maxBufferedChunks);
     const body = new Body();
     const stop = (/** @type {number} */ fault) => {
+      if (fault === TIMED_OUT && this.bridge.heldBack.has(this)) {
+        this.timer?.refresh(); // it is us who don't read
+        return;
+      }
       clearTimeout(this.timer);
       req.removeListener("data", ondata);
       req.removeListener("end", onend);
@@ -135,9 +141,14 @@ class PollingDoor {
       native.pollFault(server, token, sid, fault);
     };
     const ondata = (/** @type {Buffer} */ chunk) => {
-      if (body.length + chunk.length > maxHttpBufferSize) stop(TOO_LARGE);
+      const length = body.length + chunk.length;
+      if (length > maxHttpBufferSize || length > LONGEST_MESSAGE) stop(TOO_LARGE);
       else if (body.chunks >= chunks) stop(TOO_MANY_CHUNKS);
-      else body.append(chunk);
+      else {
+        body.append(chunk);
+        this.gathered += chunk.length;
+        if (!this.bridge.gather(this, chunk.length)) req.pause();
+      }
     };
     const onend = () => {
       clearTimeout(this.timer);
@@ -146,10 +157,27 @@ class PollingDoor {
       const bytes = body.take();
       if (debug.enabled) debug('received "%s"', bytes);
       native.pollBody(server, token, sid, bytes, binary);
+      this.letGo();
     };
     this.timer = setTimeout(stop, milliseconds(httpRequestBodyTimeout), TIMED_OUT);
     req.on("data", ondata);
     req.on("end", onend);
+  }
+
+  /** The body is read on, after it was not read for want of room: until now it could not come. */
+  readOn() {
+    this.timer?.refresh();
+    this.req.resume();
+  }
+
+  /**
+   * What was gathered of the body is not kept here any more.
+   *
+   * @private
+   */
+  letGo() {
+    if (this.gathered > 0) this.bridge.gather(this, -this.gathered);
+    this.gathered = 0;
   }
 
   /**
@@ -264,6 +292,7 @@ class PollingDoor {
   finish() {
     this.answered = true;
     clearTimeout(this.timer);
+    this.letGo();
     this.res.removeListener("close", this.onresponseClose);
     this.bridge.doors.delete(this.token);
     const { polls } = this.engine;

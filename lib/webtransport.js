@@ -1,6 +1,7 @@
 "use strict";
 
 const debug = require("debug")("engine:webtransport");
+const { LONGEST_MESSAGE } = require("./body-limits");
 const { BridgeDoor } = require("./bridge-door");
 const loop = require("./loop");
 const { PacketReader, encodePackets, webSocketFrame } = require("./webtransport-codec");
@@ -62,7 +63,7 @@ async function receiveSession(session, opts) {
  */
 async function receiveFirst(session, duplex, maxPayload) {
   const reader = duplex.readable.getReader();
-  const packets = new PacketReader(maxPayload);
+  const packets = new PacketReader(maxPayload < LONGEST_MESSAGE ? maxPayload : LONGEST_MESSAGE);
   let first = packets.next();
   while (first === undefined) {
     const { value, done } = await reader.read();
@@ -125,6 +126,8 @@ class WebTransportDoor extends BridgeDoor {
     this.unpause = undefined;
     /** @type {Promise<void> | undefined} */
     this.paused = undefined;
+    /** bytes of a packet that is not complete */
+    this.gathered = 0;
   }
 
   /**
@@ -157,11 +160,29 @@ class WebTransportDoor extends BridgeDoor {
         if (packet instanceof Error) return;
         continue;
       }
+      this.count(packets.length);
       await this.paused;
       const { value, done } = await reader.read();
       if (done || this.ended) return;
       packets.add(value);
     }
+  }
+
+  /**
+   * Counts what is kept of a packet until the rest of it is there.
+   *
+   * @param {number} length
+   * @private
+   */
+  count(length) {
+    const more = length - this.gathered;
+    this.gathered = length;
+    if (more !== 0 && !this.bridge.gather(this, more) && more > 0) this.pause();
+  }
+
+  /** There is room again. */
+  readOn() {
+    this.resume();
   }
 
   /** @override @protected */
@@ -200,6 +221,7 @@ class WebTransportDoor extends BridgeDoor {
 
   /** @override @protected */
   shut() {
+    this.count(0);
     this.resume();
     const { session, stream } = this;
     stream.reader.cancel().catch(noop);

@@ -83,8 +83,11 @@ export declare class Bridge {
   wake(): void
   /** Ends connections that workers have, as if their peers had: those with these tokens. */
   endWires(tokens: Array<number>): void
-  /** Bytes from the peer of a bridged stream. */
-  bridgeData(token: number, chunk: Buffer): void
+  /**
+   * Bytes from the peer of a bridged stream. False: there is no room for more; the stream is not to
+   * be read before a record says so.
+   */
+  bridgeData(token: number, chunk: Buffer): boolean
   /** So many bytes of a bridged stream have been written. */
   bridgeWritten(token: number, bytes: number): void
   /** A bridged stream has ended or was closed; `broken`: it has failed. */
@@ -113,6 +116,12 @@ export declare class Bridge {
   pollPost(server: number, token: number, sid: string): boolean
   /** The whole body of a POST; `binary` when its content type is `application/octet-stream`. */
   pollBody(server: number, token: number, sid: string, body: Buffer, binary: boolean): boolean
+  /**
+   * Notes how many bytes of requests' bodies this thread holds, which it has not handed over by
+   * [`Bridge::poll_body`]. False: there is no room, and none of these requests is to be read
+   * until there is again.
+   */
+  hold(bytes: number): boolean
   /**
    * The body of a POST can't be taken. `fault`: 0 its content type is one that the protocol does not
    * allow, 1 it is longer than `maxHttpBufferSize`, 2 it came in more chunks than
@@ -187,7 +196,8 @@ export declare class Bridge {
    */
   closeServer(server: number): void
   /**
-   * Takes the records that wait: a JSON array, or "" when there are none.
+   * Takes the next of the records that wait: a JSON array, or "" when there are none. When it ends
+   * in a space, more wait, and nobody will be woken for them.
    *
    * # Errors
    * When the engine can't make a string of that size.
@@ -202,11 +212,12 @@ export declare class Bridge {
   flush(ops: Buffer, length: number): void
   /**
    * Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),
-   * `rooms` (with members), `inboxBytes` (waiting for this thread), `backlogs` (clients that
-   * something waits for), `handles` (connections that this thread has not let go of). And of what
-   * went wrong: `stale` (operations that were dropped because their connection had gone; of the
-   * workers, those of all threads of the process), `unreadable` (operations that made no sense),
-   * `roomsLeft` (rooms that a connection was still in when it was let go of).
+   * `rooms` (with members), `inboxBytes` (records that wait for this thread), `heldBytes` (what has
+   * been read and is no record yet), `backlogs` (clients that something waits for), `handles`
+   * (connections that this thread has not let go of). And of what went wrong: `stale` (operations
+   * that were dropped because their connection had gone; of the workers, those of all threads of the
+   * process), `unreadable` (operations that made no sense), `roomsLeft` (rooms that a connection was
+   * still in when it was let go of).
    */
   stats(): string
   /**

@@ -67,7 +67,7 @@ fn inbox(suite: &mut Suite, name: &str, push: impl Fn(&Inbox, u32) + 'static) {
             push(&inbox, handle);
         }
         inbox.announce(WORKER);
-        let (batch, _) = inbox.take(std::mem::take(&mut recycled));
+        let batch = inbox.take(std::mem::take(&mut recycled)).batch;
         let buffers = black_box(&batch.buffers).len();
         recycled = batch;
         buffers

@@ -27,9 +27,10 @@ use super::ops::Operations;
 use super::options::ServerConfig;
 use crate::engineio::{Dialect, Protocol};
 use crate::id::Handle;
+use crate::net::budget::{Held, OWN_LANE, Stop};
 use crate::net::burst::set_give_back;
 use crate::net::command::Command;
-use crate::net::inbox::Inbox;
+use crate::net::inbox::{Inbox, Taken};
 use crate::net::polling_profile::Profile;
 use crate::net::record::Batch;
 use crate::net::runtime::Runtime;
@@ -57,6 +58,10 @@ pub struct Bridge {
     last_profile: RefCell<Option<Arc<Profile>>>,
     /// The batch that was taken last: what its records refer to, and memory for the next one.
     pub(super) batch: RefCell<Batch>,
+    /// The bodies of requests that this thread gathers.
+    bodies: Held,
+    /// Set while some of these are not read.
+    stop: Cell<Option<Stop>>,
     /// The first bytes of the connection that was accepted last.
     peeked: RefCell<Peeked>,
 }
@@ -84,6 +89,7 @@ impl Bridge {
                 let _ending = waker.call((), ThreadsafeFunctionCallMode::NonBlocking);
             }
         });
+        let bodies = Held::new(&inbox.budget, OWN_LANE);
         let environment = Arc::new(Environment::new(inbox));
         let shared =
             Arc::new(Shared { runtime: Mutex::default(), waker, ended: AtomicBool::new(false) });
@@ -99,6 +105,8 @@ impl Bridge {
             bridged: RefCell::default(),
             last_profile: RefCell::default(),
             batch: RefCell::default(),
+            bodies,
+            stop: Cell::default(),
             peeked: RefCell::default(),
         }
     }
@@ -211,19 +219,20 @@ impl Bridge {
         }
     }
 
-    /// Takes the records that wait: a JSON array, or "" when there are none.
+    /// Takes the next of the records that wait: a JSON array, or "" when there are none. When it ends
+    /// in a space, more wait, and nobody will be woken for them.
     ///
     /// # Errors
     /// When the engine can't make a string of that size.
     #[napi(catch_unwind)]
     pub fn take<'env>(&self, env: &'env Env) -> Result<JsString<'env>> {
         let recycled = std::mem::take(&mut *self.batch.borrow_mut());
-        let (batch, stalled) = self.environment.inbox.take(recycled);
+        let Taken { batch, waiting } = self.environment.inbox.take(recycled);
         self.environment.lives.drain(|life| self.operations().note(life));
-        if stalled != 0
+        if waiting != 0
             && let Some(runtime) = self.shared.runtime()
         {
-            for worker in (0..runtime.workers()).filter(|worker| stalled & (1 << worker) != 0) {
+            for worker in (0..runtime.workers()).filter(|worker| waiting & (1 << worker) != 0) {
                 runtime.mailbox(worker).post_command(Command::Resume);
             }
         }
@@ -255,11 +264,12 @@ impl Bridge {
     }
 
     /// Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),
-    /// `rooms` (with members), `inboxBytes` (waiting for this thread), `backlogs` (clients that
-    /// something waits for), `handles` (connections that this thread has not let go of). And of what
-    /// went wrong: `stale` (operations that were dropped because their connection had gone; of the
-    /// workers, those of all threads of the process), `unreadable` (operations that made no sense),
-    /// `roomsLeft` (rooms that a connection was still in when it was let go of).
+    /// `rooms` (with members), `inboxBytes` (records that wait for this thread), `heldBytes` (what has
+    /// been read and is no record yet), `backlogs` (clients that something waits for), `handles`
+    /// (connections that this thread has not let go of). And of what went wrong: `stale` (operations
+    /// that were dropped because their connection had gone; of the workers, those of all threads of the
+    /// process), `unreadable` (operations that made no sense), `roomsLeft` (rooms that a connection was
+    /// still in when it was let go of).
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {
         let sessions: usize =
@@ -270,7 +280,8 @@ impl Bridge {
             "workers": self.workers(),
             "sessions": sessions,
             "rooms": operations.rooms(),
-            "inboxBytes": self.environment.inbox.bytes(),
+            "inboxBytes": self.environment.inbox.budget.queued(),
+            "heldBytes": self.environment.inbox.budget.held(),
             "backlogs": self.environment.backlogs.len(),
             "handles": operations.handles(),
             "stale": faults.stale + stale_commands(),

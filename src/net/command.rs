@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustc_hash::FxHashSet;
 
+use super::budget::HeldBytes;
 use super::polling_profile::Profile;
 use super::record::Kind;
 use super::server::{Environment, Server};
@@ -281,7 +282,7 @@ pub enum PollEvent {
     /// The whole body of the POST is here.
     PostBody {
         /// The body.
-        body: Vec<u8>,
+        body: HeldBytes,
         /// Whether its content type is `application/octet-stream`.
         binary: bool,
     },
@@ -331,8 +332,9 @@ pub enum Answer {
         status: u16,
         /// The body.
         body: Body,
-        /// Whether to wait with it until JavaScript has taken what is in the inbox.
-        hold: bool,
+        /// What JavaScript is to take first: the place in the inbox up to which the session has put
+        /// something into it ([`super::inbox::Pushed::end`]).
+        after: Option<u64>,
     },
     /// The connection ends without an answer.
     Drop,
@@ -366,7 +368,13 @@ pub struct EndWires {
 #[derive(Debug)]
 pub enum BridgeEvent {
     /// Bytes came in.
-    Data(Vec<u8>),
+    Data {
+        /// The bytes.
+        bytes: HeldBytes,
+        /// Whether JavaScript has stopped reading the stream, for want of room in the inbox: it goes on
+        /// when it is told to.
+        paused: bool,
+    },
     /// So many bytes have left.
     Written(usize),
     /// It is over.

@@ -11,10 +11,12 @@ mod responding;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::adopt::Ends;
+use super::budget::Held;
 use super::clock;
 use super::context::{Buffered, Context, Port as _, Victim};
 use super::guard::Nobody;
@@ -56,16 +58,17 @@ pub struct Connection {
     unflushed: Cell<bool>,
     /// Whether the environment knows that something waits for the client.
     backlogged: Cell<bool>,
-    /// What this connection has put into the inbox since the drain that `drains` counts.
-    inbox_bytes: Cell<usize>,
-    drains: Cell<u64>,
-    /// The count of drains at which the answer to a POST began to wait for room in the inbox;
-    /// [`NOT_HELD`] when none does.
-    held_at: Cell<u64>,
+    /// What this connection has put into the inbox since JavaScript had taken all of it.
+    inbox_bytes: Cell<u32>,
+    /// The end of its last record there.
+    inbox_end: Cell<u64>,
+    /// Set when a record was too long for JavaScript.
+    overlong: Cell<bool>,
+    /// The place in the inbox that the answer to a POST waits for; 0 when none does.
+    held_until: Cell<u64>,
+    /// What the decoder keeps.
+    held: Held,
 }
-
-/// A count of drains that is never reached.
-const NOT_HELD: u64 = u64::MAX;
 
 struct State {
     session: Session,
@@ -118,6 +121,7 @@ impl Connection {
         ends: Option<Ends>,
     ) -> Rc<Self> {
         let join_deadline = clock::now() + server.connect_timeout;
+        let held = Held::new(&server.environment.inbox.budget, handle.worker());
         let connection = Self {
             handle,
             server,
@@ -138,8 +142,10 @@ impl Connection {
             unflushed: Cell::new(false),
             backlogged: Cell::new(false),
             inbox_bytes: Cell::new(0),
-            drains: Cell::new(0),
-            held_at: Cell::new(NOT_HELD),
+            inbox_end: Cell::new(0),
+            overlong: Cell::new(false),
+            held_until: Cell::new(0),
+            held,
         };
         let state = connection.state.borrow();
         connection.server.environment.lives.push(Life::Opened(handle));
@@ -180,8 +186,12 @@ impl Connection {
         if waiting == 0 {
             self.joining.set(false);
         }
-        self.drains.set(inbox.drains(worker));
-        self.inbox_bytes.set(waiting + inbox.push(worker, write));
+        let pushed = inbox.push(worker, write);
+        self.inbox_end.set(pushed.end);
+        self.inbox_bytes.set(u32::try_from(waiting + pushed.bytes).unwrap_or(u32::MAX));
+        if pushed.bytes == 0 {
+            self.overlong.set(true);
+        }
     }
 
     // --- carrying out --------------------------------------------------------------------------
@@ -330,27 +340,26 @@ impl Connection {
 
 impl Carried for Connection {
     fn waiting_bytes(&self) -> usize {
-        if self.drains.get() == self.server.environment.inbox.drains(self.handle.worker()) {
-            self.inbox_bytes.get()
-        } else {
-            0
-        }
+        let taken = self.server.environment.inbox.taken(self.handle.worker());
+        let left = self.inbox_end.get().saturating_sub(taken);
+        usize::try_from(left.min(self.inbox_bytes.get().into())).unwrap_or(usize::MAX)
     }
 
-    fn handle_text(&self, now: u64, link: Link, text: &str) {
+    fn handle_text(&self, now: u64, link: Link, text: &str) -> ControlFlow<()> {
         let state = &mut *self.state.borrow_mut();
         let packet = state.session.protocol().decode_text(text);
         let control = matches!(&packet, Ok(packet) if packet.kind != engineio::PacketType::Message);
-        self.handle_packet(state, now, link, packet);
+        let taken = self.handle_packet(state, now, link, packet);
         if control && link == Link::Main {
             self.show_control(false, text);
         }
+        taken
     }
 
-    fn handle_binary(&self, now: u64, link: Link, data: &[u8]) {
+    fn handle_binary(&self, now: u64, link: Link, data: &[u8]) -> ControlFlow<()> {
         let state = &mut *self.state.borrow_mut();
         let packet = state.session.protocol().decode_binary(data);
-        self.handle_packet(state, now, link, packet);
+        self.handle_packet(state, now, link, packet)
     }
 
     fn handle_link_error(&self, now: u64, link: Link, fault: Fault) {

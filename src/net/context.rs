@@ -38,8 +38,9 @@ pub trait Victim {
 pub trait Port: Victim {
     /// Writes what is queued, as far as the peer takes it.
     fn flush(self: Rc<Self>, worker: &Context);
-    /// The inbox has room again: reads on.
-    fn resume(&self, now: u64);
+    /// JavaScript has taken something from the inbox: goes on, if that was enough. If not, it has to
+    /// hear of the next time too, and this gives false.
+    fn resume(&self, worker: &Context, now: u64) -> bool;
     /// Drops the stream.
     fn finish(&self, worker: &Context);
     /// Whether it is dropped.
@@ -295,17 +296,27 @@ impl Context {
         self.unflushed.borrow_mut().pop()
     }
 
-    /// Notes that a wire waits for room in the inbox.
+    /// Notes that a wire waits for JavaScript to take something from the inbox.
     pub fn add_stalled(&self, port: Rc<dyn Port>) {
         self.stalled.borrow_mut().push(port);
     }
 
-    /// Lets all wires read on that wait for room in the inbox.
+    /// JavaScript has taken something from an inbox: lets those go on for which it was enough. The others
+    /// stay before those that have to wait from now on: who has waited longest reads first.
     pub fn resume(&self, now: u64) {
         let stalled = std::mem::take(&mut *self.stalled.borrow_mut());
+        let mut left = Vec::new();
         for port in stalled {
-            self.guard(&*port, || port.resume(now));
+            // One that panics has ended, and has nothing to wait for.
+            let mut waits = false;
+            self.guard(&*port, || waits = !port.is_gone() && !port.resume(self, now));
+            if waits {
+                left.push(port);
+            }
         }
+        let mut stalled = self.stalled.borrow_mut();
+        left.append(&mut stalled);
+        *stalled = left;
     }
 
     /// Notes that a bridged stream is over.

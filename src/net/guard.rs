@@ -75,7 +75,7 @@ mod tests {
         fn flush(self: Rc<Self>, _worker: &Context) {
             panic!("on purpose");
         }
-        fn resume(&self, _now: u64) {
+        fn resume(&self, _worker: &Context, _now: u64) -> bool {
             panic!("on purpose");
         }
         fn finish(&self, _worker: &Context) {
@@ -112,8 +112,9 @@ mod tests {
         fn flush(self: Rc<Self>, _worker: &Context) {
             self.asked.set(self.asked.get() + 1);
         }
-        fn resume(&self, _now: u64) {
+        fn resume(&self, _worker: &Context, _now: u64) -> bool {
             self.asked.set(self.asked.get() + 1);
+            true
         }
         fn finish(&self, _worker: &Context) {
             self.asked.set(self.asked.get() + 1);

@@ -1,36 +1,40 @@
 //! The way up: what the workers have for one JavaScript thread.
 //!
-//! Each worker appends records to a lane of its own: one JSON text, of which no other worker
-//! touches a byte or a lock. It announces them when it has looked at all sockets that were ready
-//! (or when much waits), and the first announcement since the last [`Inbox::take`] wakes
-//! JavaScript, which takes all announced lanes as one text and parses it once.
+//! Each worker appends records to a lane of its own, of which no other worker touches a byte or a
+//! lock. It announces them when it has looked at all sockets that were ready (or when much waits),
+//! and the first announcement since JavaScript has seen all wakes it.
 //!
 //! ```text
-//!   worker 0 ── push ──► lane 0 ─┐ announce
-//!   worker 1 ── push ──► lane 1 ─┼──────────► announced: one bit a lane ── 0 → not 0 ──► wake
-//!      …                    …    ┘                                     ◄── take ── JavaScript
+//!   worker 0 ── push ──► lane 0: batch, batch … ─┐ announce
+//!   worker 1 ── push ──► lane 1: batch …         ├─► announced: one bit a lane ─ 0 → not 0 ─► wake
+//!      …                    …                    ┘        ◄── take: a batch of each ── JavaScript
 //! ```
 //!
-//! The inbox is bounded: past its limit the workers stop reading sockets, so that TCP pushes back
-//! on the senders; nothing is dropped.
+//! A lane is cut into batches as it is written, between two records, and JavaScript takes about
+//! [`BATCH_LIMIT`] bytes at once: the values of a batch live until the last of them has been looked
+//! at, and between two batches timers and all else have their turn. The lanes take turns, too.
+//!
+//! How much may wait in all, and who has to stop when it does, is told in [`super::budget`].
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::budget::Budget;
 use super::record::{Batch, Record};
 use crate::id::Handle;
 
-/// Bytes that may wait for JavaScript, over all connections, before workers stop reading.
-pub const INBOX_LIMIT: usize = 64 << 20;
 /// Bytes that one connection may have waiting before its worker stops reading it: one client
 /// can't fill the inbox alone, and a message of the default `maxHttpBufferSize` still fits.
 pub const CONNECTION_LIMIT: usize = 4 << 20;
+/// Bytes that JavaScript takes at once, unless a single record has more.
+pub const BATCH_LIMIT: usize = 1 << 20;
 /// Bytes that are announced at once, before the worker has looked at all sockets: so much work
 /// that JavaScript had better begin.
 const ANNOUNCE_FROM: usize = 4 << 10;
 /// A buffer larger than this is given back after it is drained.
-const KEEP_CAPACITY: usize = 1 << 20;
+const KEEP_CAPACITY: usize = BATCH_LIMIT;
 
 /// The queue of one worker. Alone on its cache lines: what one worker does slows no other.
 #[derive(Debug, Default)]
@@ -39,42 +43,120 @@ struct Lane {
     queue: Mutex<Queue>,
     /// Whether records wait that were not announced.
     fresh: AtomicBool,
-    /// How often the lane was taken.
-    drains: AtomicU64,
+    /// Bytes of all the records that JavaScript has ever taken.
+    taken: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
+    /// What is taken before all else.
+    urgent: Batch,
+    /// Batches that are full, the oldest first.
+    full: VecDeque<Batch>,
+    /// The one that is written to.
     batch: Batch,
-    /// Bytes that were not announced.
-    fresh: usize,
-    /// Bytes that were.
+    /// Bytes that were announced.
     announced: usize,
+    /// Bytes that were not.
+    fresh: usize,
+    /// Bytes of all the records that were ever pushed.
+    pushed: u64,
+}
+
+impl Queue {
+    /// Appends a record; gives its bytes, 0 when it is too long.
+    fn push(&mut self, write: impl FnOnce(&mut Record<'_>)) -> usize {
+        if self.batch.bytes >= BATCH_LIMIT {
+            self.seal(Batch::default());
+        }
+        let (mark, before) = (self.batch.mark(), self.batch.bytes);
+        if !self.batch.push(write) {
+            return 0;
+        }
+        let grown = self.batch.bytes - before;
+        if before > 0 && self.batch.bytes > BATCH_LIMIT {
+            let last = self.batch.split_off(mark, grown);
+            self.seal(last);
+        }
+        self.fresh += grown;
+        self.pushed += grown as u64;
+        grown
+    }
+
+    fn seal(&mut self, next: Batch) {
+        let mut full = std::mem::replace(&mut self.batch, next);
+        full.seal();
+        self.full.push_back(full);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.batch.is_empty() && self.full.is_empty()
+    }
+
+    /// Bytes of the oldest batch.
+    fn next_bytes(&self) -> usize {
+        self.full.front().unwrap_or(&self.batch).bytes
+    }
+
+    /// Moves the oldest batch to `batch`; gives its bytes, and how many of them were announced.
+    fn take(&mut self, batch: &mut Batch) -> (usize, usize) {
+        let before = batch.bytes;
+        match self.full.pop_front() {
+            Some(full) if batch.is_empty() => *batch = full,
+            Some(mut full) => batch.append(&mut full),
+            None if batch.is_empty() => std::mem::swap(&mut self.batch, batch),
+            None => batch.append(&mut self.batch),
+        }
+        let taken = batch.bytes - before;
+        let announced = taken.min(self.announced);
+        self.announced -= announced;
+        // What was not announced goes along: its announcement finds nothing left to tell.
+        self.fresh -= taken - announced;
+        (taken, announced)
+    }
 }
 
 impl Lane {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // A panic while the lock is held can only have left a record half-written; there is no
-        // such path, and going on is better than taking the whole process down.
+        // A panic while the lock is held leaves no half of a record; going on is better than taking
+        // the whole process down.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What has become of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// The bytes that it takes; 0 when it is longer than JavaScript can take, and was left out.
+    pub bytes: usize,
+    /// Its end in the lane: it has been taken when [`Inbox::taken`] is as far.
+    pub end: u64,
+}
+
+/// What JavaScript has taken.
+#[derive(Debug)]
+pub struct Taken {
+    /// The records. The text ends in a space when more wait: who takes has to come again.
+    pub batch: Batch,
+    /// The workers, one bit each, that wait to hear of it.
+    pub waiting: u32,
 }
 
 /// The queues from all workers to one JavaScript thread.
 pub struct Inbox {
     lanes: Box<[Lane]>,
     wake: Box<dyn Fn() + Send + Sync>,
-    /// Bit `n` is set while lane `n` has announced records; JavaScript is awake while any is.
+    /// Bit `n` is set while lane `n` has something to be taken; JavaScript is awake while any is.
     announced: AtomicU32,
-    /// Bit `n` is set while worker `n` has connections that it stopped reading.
-    stalled: AtomicU32,
-    /// Announced bytes of all lanes.
-    bytes: AtomicUsize,
+    /// The lane that is looked at first.
+    first: AtomicUsize,
+    /// How much waits.
+    pub budget: Arc<Budget>,
 }
 
 impl fmt::Debug for Inbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inbox").field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("Inbox").field("budget", &self.budget).finish_non_exhaustive()
     }
 }
 
@@ -85,30 +167,32 @@ impl Inbox {
             lanes: (0..Handle::MAX_WORKERS).map(|_| Lane::default()).collect(),
             wake: Box::new(wake),
             announced: AtomicU32::new(0),
-            stalled: AtomicU32::new(0),
-            bytes: AtomicUsize::new(0),
+            first: AtomicUsize::new(0),
+            budget: Arc::default(),
         }
     }
 
-    /// Appends one record of `worker`, which announces it later; gives the bytes that it takes.
-    pub fn push(&self, worker: usize, write: impl FnOnce(&mut Record<'_>)) -> usize {
+    /// Appends one record of `worker`, which announces it later.
+    pub fn push(&self, worker: usize, write: impl FnOnce(&mut Record<'_>)) -> Pushed {
         let lane = &self.lanes[worker];
         let mut queue = lane.lock();
-        let text = &mut queue.batch.text;
-        let before = text.len();
-        text.push(if text.is_empty() { '[' } else { ',' });
-        let mut record = Record::open(&mut queue.batch);
-        write(&mut record);
-        let attached = record.close();
-        let grown = queue.batch.text.len() - before + attached;
-        queue.fresh += grown;
+        let bytes = queue.push(write);
+        let end = queue.pushed;
         if queue.fresh < ANNOUNCE_FROM {
             drop(queue);
             lane.fresh.store(true, Ordering::Relaxed);
         } else {
             self.announce_queue(worker, queue);
         }
-        grown
+        Pushed { bytes, end }
+    }
+
+    /// Appends a record that has no buffer, and is taken before all that wait: it says that a
+    /// connection is to be read or not.
+    pub fn push_urgent(&self, worker: usize, write: impl FnOnce(&mut Record<'_>)) {
+        let mut queue = self.lanes[worker].lock();
+        queue.urgent.push(write);
+        self.note(worker, queue);
     }
 
     /// Whether `worker`, which asks, has something to announce.
@@ -125,67 +209,91 @@ impl Inbox {
     fn announce_queue(&self, worker: usize, mut queue: MutexGuard<'_, Queue>) {
         let fresh = std::mem::take(&mut queue.fresh);
         queue.announced += fresh;
-        // Added under the lock: who takes the lane subtracts it, and must not be the first.
-        self.bytes.fetch_add(fresh, Ordering::SeqCst);
-        drop(queue);
         self.lanes[worker].fresh.store(false, Ordering::Relaxed);
-        if fresh == 0 {
-            return;
+        if fresh > 0 {
+            // Added under the lock: who takes the lane subtracts it, and must not be the first.
+            self.budget.add_queued(worker, fresh);
+            self.note(worker, queue);
         }
-        if self.announced.fetch_or(1 << worker, Ordering::SeqCst) == 0 {
+    }
+
+    /// Notes that the lane has something to be taken. That is so exactly while its bit is set,
+    /// which changes under its lock.
+    fn note(&self, worker: usize, queue: MutexGuard<'_, Queue>) {
+        let before = self.announced.fetch_or(1 << worker, Ordering::SeqCst);
+        drop(queue);
+        if before == 0 {
             (self.wake)();
         }
     }
 
-    /// Takes everything that was announced. `recycled` is an earlier batch, of which only the memory
-    /// counts. Gives the batch and the workers (one bit each) that wait for room.
-    pub fn take(&self, recycled: Batch) -> (Batch, u32) {
+    /// Takes the next records, of each lane at most a batch. `recycled` is an earlier batch, of which
+    /// only the memory counts.
+    pub fn take(&self, recycled: Batch) -> Taken {
         let mut batch = recycled;
         batch.clear(KEEP_CAPACITY);
-        let mut lanes = self.announced.swap(0, Ordering::SeqCst);
-        while lanes != 0 {
-            self.take_lane(lanes.trailing_zeros() as usize, &mut batch);
-            lanes &= lanes - 1;
+        let lanes = self.announced.load(Ordering::SeqCst);
+        let first = self.first.load(Ordering::Relaxed);
+        self.take_urgent(lanes, &mut batch);
+        let mut passed_over = None;
+        // Those from the first on, then those before it.
+        let from_first = lanes & (u32::MAX << first);
+        for mut some in [from_first, lanes & !from_first] {
+            while some != 0 {
+                let lane = some.trailing_zeros() as usize;
+                if !self.take_lane(lane, &mut batch) {
+                    passed_over.get_or_insert(lane);
+                }
+                some &= some - 1;
+            }
+        }
+        if let Some(lane) = passed_over {
+            self.first.store(lane, Ordering::Relaxed);
         }
         if !batch.text.is_empty() {
             batch.text.push(']');
+            if self.announced.load(Ordering::SeqCst) != 0 {
+                batch.text.push(' ');
+            }
         }
-        (batch, self.stalled.swap(0, Ordering::SeqCst))
+        Taken { batch, waiting: self.budget.take_waiting() }
     }
 
-    fn take_lane(&self, worker: usize, batch: &mut Batch) {
+    fn take_urgent(&self, mut lanes: u32, batch: &mut Batch) {
+        while lanes != 0 {
+            batch.append(&mut self.lanes[lanes.trailing_zeros() as usize].lock().urgent);
+            lanes &= lanes - 1;
+        }
+        // It does not count for what fits.
+        batch.bytes = 0;
+    }
+
+    /// Takes a batch of a lane, if it fits to what has been taken already.
+    fn take_lane(&self, worker: usize, batch: &mut Batch) -> bool {
         let lane = &self.lanes[worker];
         let mut queue = lane.lock();
-        if batch.text.is_empty() {
-            std::mem::swap(&mut queue.batch, batch);
-        } else if !queue.batch.text.is_empty() {
-            batch.append(&mut queue.batch);
+        if batch.bytes > 0 && batch.bytes + queue.next_bytes() > BATCH_LIMIT {
+            return false;
         }
-        // What was not announced goes along: its announcement finds nothing left to tell.
-        queue.fresh = 0;
-        let announced = std::mem::take(&mut queue.announced);
-        lane.drains.fetch_add(1, Ordering::Relaxed);
-        drop(queue);
-        self.bytes.fetch_sub(announced, Ordering::SeqCst);
+        let (taken, announced) = queue.take(batch);
+        lane.taken.fetch_add(taken as u64, Ordering::SeqCst);
+        self.budget.sub_queued(worker, announced);
+        if queue.is_empty() && queue.urgent.is_empty() {
+            self.announced.fetch_and(!(1 << worker), Ordering::SeqCst);
+        }
+        true
     }
 
-    /// Announced bytes that wait now.
+    /// Bytes of the records that were announced and wait now.
     pub fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::SeqCst)
+        self.budget.queued()
     }
 
-    /// How often the lane of `worker` was taken: tells whether bytes counted earlier still wait.
+    /// Bytes of the records of `worker` that JavaScript has ever taken: it has seen all that ends
+    /// there or before ([`Pushed::end`]).
     #[inline]
-    pub fn drains(&self, worker: usize) -> u64 {
-        self.lanes[worker].drains.load(Ordering::Relaxed)
-    }
-
-    /// Notes that `waiter`, a worker, wants to hear of the next drain, as it waits for what `worker`
-    /// has pushed to be taken. False when there is nothing to wait for: it was taken meanwhile.
-    pub fn stall(&self, waiter: usize, worker: usize) -> bool {
-        // Noted first: a drain that this does not see any more will see the note.
-        self.stalled.fetch_or(1 << waiter, Ordering::SeqCst);
-        self.bytes() >= INBOX_LIMIT || !self.lanes[worker].lock().batch.text.is_empty()
+    pub fn taken(&self, worker: usize) -> u64 {
+        self.lanes[worker].taken.load(Ordering::SeqCst)
     }
 }
 
@@ -205,10 +313,14 @@ mod tests {
         (Inbox::new(wake), wakes)
     }
 
-    fn push(inbox: &Inbox, worker: usize, token: u32) {
+    fn push(inbox: &Inbox, worker: usize, token: u32) -> Pushed {
         inbox.push(worker, |record| {
             record.kind(Kind::BridgeWrite).number(token).buffer(vec![0; token as usize]);
-        });
+        })
+    }
+
+    fn take(inbox: &Inbox) -> String {
+        inbox.take(Batch::default()).batch.text
     }
 
     #[test]
@@ -223,11 +335,11 @@ mod tests {
         inbox.announce(0);
         assert!(!inbox.has_news(0));
         assert_eq!(wakes.load(Ordering::Relaxed), 1);
-        let (batch, _) = inbox.take(Batch::default());
+        let batch = inbox.take(Batch::default()).batch;
         assert_eq!(batch.text, "[[30,1],[30,2],[30,4]]");
         assert_eq!(batch.buffers.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2, 4]);
         assert_eq!(inbox.bytes(), 0);
-        assert_eq!(inbox.take(batch).0.text, "");
+        assert_eq!(inbox.take(batch).batch.text, "");
         push(&inbox, 0, 1);
         inbox.announce(0);
         assert_eq!(wakes.load(Ordering::Relaxed), 2);
@@ -241,19 +353,81 @@ mod tests {
         assert!(inbox.bytes() > ANNOUNCE_FROM);
         push(&inbox, 1, 1);
         // It leaves with the rest; nothing is left to be announced, and nobody is woken for nothing.
-        assert!(inbox.take(Batch::default()).0.text.ends_with(",[30,1]]"));
+        assert!(take(&inbox).ends_with(",[30,1]]"));
         inbox.announce(1);
         assert_eq!((wakes.load(Ordering::Relaxed), inbox.bytes()), (1, 0));
     }
 
     #[test]
-    fn who_waits_for_room_hears_of_the_next_drain() {
-        let (inbox, _) = inbox();
-        assert!(!inbox.stall(2, 2));
+    fn javascript_takes_a_bounded_batch_of_each_lane_in_turn() {
+        let (inbox, wakes) = inbox();
+        let large = u32::try_from(BATCH_LIMIT * 6 / 10).unwrap();
+        for token in [1, large, large + 1, 3 * large, 2] {
+            push(&inbox, 0, token);
+        }
+        push(&inbox, 5, 7);
+        inbox.announce(0);
+        inbox.announce(5);
+        // A record that is too large goes alone, what fits goes together, and the others go on.
+        assert_eq!(take(&inbox), format!("[[30,1],[30,{large}],[30,7]] "));
+        assert_eq!(take(&inbox), format!("[[30,{}]] ", large + 1));
+        push(&inbox, 5, 8);
+        inbox.announce(5);
+        assert_eq!(take(&inbox), format!("[[30,{}]] ", 3 * large));
+        // The lane that was passed over is the first now.
+        assert_eq!(take(&inbox), "[[30,8],[30,2]]");
+        assert_eq!((take(&inbox).as_str(), inbox.bytes()), ("", 0));
+        assert_eq!(wakes.load(Ordering::Relaxed), 1, "who is told that more waits is not woken");
+    }
+
+    #[test]
+    fn what_is_urgent_comes_first() {
+        let (inbox, wakes) = inbox();
         push(&inbox, 2, 1);
         inbox.announce(2);
-        assert!(inbox.stall(2, 2) && inbox.stall(1, 2) && !inbox.stall(0, 1));
-        assert_eq!(inbox.take(Batch::default()).1, 0b111);
-        assert_eq!(inbox.take(Batch::default()).1, 0);
+        inbox.push_urgent(3, |record| {
+            record.kind(Kind::BridgePause).number(9);
+        });
+        assert_eq!(take(&inbox), "[[32,9],[30,1]]");
+        inbox.push_urgent(3, |record| {
+            record.kind(Kind::BridgeResume).number(9);
+        });
+        assert_eq!((take(&inbox).as_str(), take(&inbox).as_str()), ("[[33,9]]", ""));
+        assert_eq!(wakes.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn who_waits_hears_of_the_next_take_and_knows_how_far_it_went() {
+        let (inbox, _) = inbox();
+        let pushed = push(&inbox, 2, 1);
+        assert!(inbox.taken(2) < pushed.end);
+        inbox.announce(2);
+        inbox.budget.wait(4);
+        assert_eq!(inbox.take(Batch::default()).waiting, 1 << 4);
+        assert_eq!(inbox.taken(2), pushed.end);
+        assert_eq!(inbox.take(Batch::default()).waiting, 0);
+    }
+
+    #[test]
+    fn a_record_that_panics_or_is_too_long_leaves_nothing() {
+        let (inbox, _) = inbox();
+        push(&inbox, 0, 1);
+        let writing = || {
+            inbox.push(0, |record| {
+                record.kind(Kind::BridgeWrite).buffer(vec![1]);
+                panic!("in the middle");
+            })
+        };
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(writing)).unwrap_err();
+        let control = "\u{1}".repeat(200_000); // six characters each
+        let overlong = inbox.push(0, |record| {
+            record.kind(Kind::Control).string(&control).buffer(vec![2]);
+        });
+        assert_eq!(overlong.bytes, 0);
+        push(&inbox, 0, 2);
+        inbox.announce(0);
+        let batch = inbox.take(Batch::default()).batch;
+        assert_eq!(batch.text, "[[30,1],[30,2]]");
+        assert_eq!(batch.buffers.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2]);
     }
 }

@@ -17,6 +17,7 @@
 //! | [`inbox`], [`record`], [`texts`] | the queue up |
 //! | [`guard`] | what a panic costs |
 //! | [`lives`] | which connections have come and gone |
+//! | [`budget`] | how much may wait for JavaScript, whichever way it has come in |
 //! | [`turn`] | when JavaScript is woken |
 //! | [`custody`] | what JavaScript does itself while a worker sleeps |
 //! | [`backlog`] | what waits for clients that read too slowly |
@@ -37,6 +38,7 @@ macro_rules! fault {
 pub mod adopt;
 pub mod alarm;
 pub mod backlog;
+pub mod budget;
 pub mod burst;
 pub mod clock;
 pub mod command;

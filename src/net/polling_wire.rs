@@ -15,6 +15,8 @@
 //!   Gone     closed, or given back to Node.js with the bytes of what is not plain
 //! ```
 //!
+//! While the inbox is full nothing is read, in whatever state; deadlines are put off then.
+//!
 //! A request is handled here only if it is plain ([`crate::http::request`]), alone in what has
 //! come, and of a polling session of its server. Everything else (other paths, preflights, unknown
 //! sessions, upgrades, pipelining before an answer) is not refused but given back, connection and
@@ -22,6 +24,7 @@
 
 mod answering;
 mod reading;
+mod waiting;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -31,6 +34,7 @@ use std::task::Waker;
 
 use tokio::net::TcpStream;
 
+use super::budget::{Budget, HeldBuffer, Stop};
 use super::clock;
 use super::command::{Command, PollEvent};
 use super::context::{Context, Port, Victim};
@@ -56,8 +60,15 @@ const READS_PER_TURN: u32 = 4;
 pub trait Sessions {
     /// A GET has come.
     fn handle_get(&self, session: Handle, request: RequestId);
-    /// A POST has come, body and all.
-    fn handle_post(&self, session: Handle, request: RequestId, body: &[u8], binary: bool);
+    /// A POST has come, body and all. `budget` counts the body, should it have to wait.
+    fn handle_post(
+        &self,
+        session: Handle,
+        request: RequestId,
+        body: &[u8],
+        binary: bool,
+        budget: &Arc<Budget>,
+    );
     /// Something else has happened to a request.
     fn handle_event(&self, session: Handle, request: RequestId, event: PollEvent);
 }
@@ -103,7 +114,7 @@ pub struct PollingWire {
     session: Cell<Handle>,
     encoding: Cell<Option<Encoding>>,
     /// What has come and is not done with.
-    input: RefCell<Vec<u8>>,
+    input: HeldBuffer,
     /// Bytes at the beginning of `input` that belong to the request on its way: to be given back, should
     /// its session turn out to be gone.
     kept: Cell<usize>,
@@ -112,6 +123,12 @@ pub struct PollingWire {
     /// Set when a session has not taken the request that is being handed to it.
     refused: Cell<bool>,
     out: RefCell<Vec<u8>>,
+    /// What a held answer waits for: the place in the inbox that JavaScript is to come to.
+    after: Cell<u64>,
+    /// Set while nothing is read, because the inbox is full.
+    stalled: RefCell<Option<Stop>>,
+    /// Whether it is among those that hear of what JavaScript takes.
+    listed: Cell<bool>,
     /// The HTTP server is closing: the connection ends with the answer.
     closing: Cell<bool>,
     deadline: Cell<u64>,
@@ -140,6 +157,7 @@ impl PollingWire {
         recalls: u32,
         tcp: TcpStream,
     ) -> Rc<Self> {
+        let budget = &Arc::clone(&server.environment.inbox.budget);
         let wire = worker.requesters.add(|slot| {
             let handle = Handle::new(worker.index, slot);
             let wire = Rc::new(Self {
@@ -154,11 +172,14 @@ impl PollingWire {
                 generation: Cell::new(0),
                 session: Cell::new(handle),
                 encoding: Cell::new(None),
-                input: RefCell::default(),
+                input: HeldBuffer::new(budget, worker.index),
                 kept: Cell::new(0),
                 skipped: Cell::new(0),
                 refused: Cell::new(false),
                 out: RefCell::default(),
+                after: Cell::new(0),
+                stalled: RefCell::default(),
+                listed: Cell::new(false),
                 closing: Cell::new(false),
                 deadline: Cell::new(u64::MAX),
                 scheduled: Cell::new(u64::MAX),
@@ -256,7 +277,8 @@ impl PollingWire {
     fn forget(&self, worker: &Context) {
         self.state.set(State::Gone);
         *self.tcp.borrow_mut() = None;
-        *self.input.borrow_mut() = Vec::new();
+        self.input.take();
+        *self.stalled.borrow_mut() = None;
         *self.out.borrow_mut() = Vec::new();
         worker.requesters.remove(self.handle.slot().index);
         self.wake();
@@ -278,11 +300,10 @@ impl Port for PollingWire {
         self.write_out(worker);
     }
 
-    fn resume(&self, _now: u64) {
-        if let State::Full { .. } = self.state.get() {
-            self.state.set(State::Full { room: true });
-            self.wake();
-        }
+    fn resume(&self, worker: &Context, _now: u64) -> bool {
+        let waits = self.goes_on_waiting(worker);
+        self.listed.set(waits);
+        !waits
     }
 
     fn finish(&self, worker: &Context) {

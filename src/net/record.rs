@@ -2,8 +2,18 @@
 
 use std::fmt::Write as _;
 
-use super::texts::Texts;
+use super::texts::{Texts, TextsEnd};
 use crate::socketio::{PacketType, Text};
+
+/// Characters that a string of V8 may have, and so what a message may be long: who sends more has
+/// sent too much, whatever `maxHttpBufferSize` says.
+pub const LONGEST_MESSAGE: usize = LONGEST_STRING - MARGIN;
+/// Bytes that the text of a record may have, with what stands around it.
+const LONGEST_RECORD: usize = LONGEST_STRING - 8;
+/// V8's longest string; unit tests don't fill that much.
+const LONGEST_STRING: usize = if cfg!(test) { 1 << 20 } else { (1 << 29) - 24 };
+/// What a record has besides a message that stands in it as it came.
+const MARGIN: usize = 1 << 10;
 
 /// What [`super::inbox::Inbox::take`] gives: records as JSON, and what they refer to, in order.
 #[derive(Debug, Default)]
@@ -14,17 +24,71 @@ pub struct Batch {
     pub buffers: Vec<Vec<u8>>,
     /// Long strings, in record order.
     pub texts: Texts,
+    /// Bytes of all of that.
+    pub(super) bytes: usize,
+}
+
+/// A place between two records of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    text: usize,
+    buffers: usize,
+    texts: TextsEnd,
 }
 
 impl Batch {
-    /// Appends the records of another worker, and leaves it empty.
+    /// Appends a record; false when it is longer than JavaScript can take: it is left out. So it is
+    /// when `write` panics.
+    pub(super) fn push(&mut self, write: impl FnOnce(&mut Record<'_>)) -> bool {
+        let mark = self.mark();
+        let unfinished = Unfinished { batch: self, mark };
+        let batch = &mut *unfinished.batch;
+        batch.text.push(if batch.text.is_empty() { '[' } else { ',' });
+        let mut record = Record::open(batch);
+        write(&mut record);
+        let attached = record.close();
+        let text = batch.text.len() - mark.text;
+        if text > LONGEST_RECORD {
+            return false;
+        }
+        batch.bytes += text + attached;
+        std::mem::forget(unfinished);
+        true
+    }
+
+    /// Whether nothing is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Where the next record begins.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { text: self.text.len(), buffers: self.buffers.len(), texts: self.texts.end() }
+    }
+
+    /// Takes out the records behind `mark`, which are not the first; they have so many bytes.
+    pub(super) fn split_off(&mut self, mark: Mark, bytes: usize) -> Self {
+        let mut text = String::with_capacity(self.text.len() - mark.text);
+        text.push('[');
+        text.push_str(&self.text[mark.text + 1..]);
+        self.text.truncate(mark.text);
+        self.bytes -= bytes;
+        let buffers = self.buffers.split_off(mark.buffers);
+        Self { text, buffers, texts: self.texts.split_off(mark.texts), bytes }
+    }
+
+    /// Appends the records of another batch, and leaves it empty.
     pub(super) fn append(&mut self, other: &mut Self) {
+        if other.is_empty() {
+            return;
+        }
         // Each begins with a bracket that nothing has closed yet.
-        self.text.push(',');
+        self.text.push(if self.text.is_empty() { '[' } else { ',' });
         self.text.push_str(&other.text[1..]);
         other.text.clear();
         self.buffers.append(&mut other.buffers);
         self.texts.append(&mut other.texts);
+        self.bytes += std::mem::take(&mut other.bytes);
     }
 
     /// Empties it; keeps up to `capacity` bytes of each buffer.
@@ -33,6 +97,31 @@ impl Batch {
         self.text.shrink_to(capacity);
         self.buffers.clear();
         self.texts.clear(capacity);
+        self.bytes = 0;
+    }
+
+    /// Gives back memory that it has too much, if that is much: nothing more is written to it.
+    pub(super) fn seal(&mut self) {
+        if self.text.capacity() - self.text.len() > self.text.len() / 4 {
+            self.text.shrink_to_fit();
+        }
+    }
+}
+
+/// A record that is being written: dropped, it leaves nothing behind.
+struct Unfinished<'a> {
+    batch: &'a mut Batch,
+    mark: Mark,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.batch.text.truncate(self.mark.text);
+        if self.batch.text.capacity() > LONGEST_MESSAGE {
+            self.batch.text.shrink_to_fit();
+        }
+        self.batch.buffers.truncate(self.mark.buffers);
+        self.batch.texts.truncate(self.mark.texts);
     }
 }
 
@@ -71,8 +160,8 @@ pub enum Kind {
     Control = 17,
     /// `[18, handle]`
     Heartbeat = 18,
-    /// `[19, handle, text]`, or `[19, handle]` and a buffer: an Engine.IO message as it came, of a
-    /// server with a parser of its own
+    /// `[19, handle, text]`, `[19, handle, 0]` and a text that travels beside, or `[19, handle]` and a
+    /// buffer: an Engine.IO message as it came, of a server with a parser of its own
     RawMessage = 19,
     /// `[20, token, status, body]`; body: 0 none, 1 text, 2 text that may be compressed, 3 `ok`, 4
     /// bytes, 5 bytes that may be compressed
@@ -119,7 +208,7 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     pub(super) fn open(batch: &'a mut Batch) -> Self {
-        let Batch { text, buffers, texts } = batch;
+        let Batch { text, buffers, texts, .. } = batch;
         let start = text.len();
         text.push('[');
         Self { text, buffers, texts, start, attached: 0 }
@@ -174,6 +263,9 @@ impl<'a> Record<'a> {
         for (i, b) in s.bytes().enumerate() {
             if b >= 0x20 && b != b'"' && b != b'\\' {
                 continue;
+            }
+            if self.text.len() - self.start > LONGEST_RECORD {
+                break; // it is left out anyway
             }
             self.text.push_str(&s[plain..i]);
             match b {

@@ -16,6 +16,13 @@ pub struct Texts {
     items: Vec<Item>,
 }
 
+/// A place between two texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextsEnd {
+    bytes: usize,
+    items: usize,
+}
+
 #[derive(Debug)]
 enum Item {
     /// So many of the common bytes, one for each character.
@@ -39,6 +46,23 @@ impl Texts {
     pub fn append(&mut self, other: &mut Self) {
         self.bytes.append(&mut other.bytes);
         self.items.append(&mut other.items);
+    }
+
+    /// Where the next text goes.
+    pub fn end(&self) -> TextsEnd {
+        TextsEnd { bytes: self.bytes.len(), items: self.items.len() }
+    }
+
+    /// Takes out what has come since then.
+    #[must_use]
+    pub fn split_off(&mut self, end: TextsEnd) -> Self {
+        Self { bytes: self.bytes.split_off(end.bytes), items: self.items.split_off(end.items) }
+    }
+
+    /// Drops what has come since then.
+    pub fn truncate(&mut self, end: TextsEnd) {
+        self.bytes.truncate(end.bytes);
+        self.items.truncate(end.items);
     }
 
     /// Takes all of them.

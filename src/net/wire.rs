@@ -16,15 +16,17 @@ mod writing;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
 use tokio::net::TcpStream;
 
+use super::budget::Held;
 use super::context::{Context, Port, Victim};
 use super::deflate::Deflate;
-use super::record::{Kind, Record};
+use super::record::{Kind, LONGEST_MESSAGE, Record};
 use super::server::{Environment, Server};
 use super::write_queue::WriteQueue;
 use crate::engineio::{Dialect, Fault, Link};
@@ -49,10 +51,11 @@ const BRIDGE_CREDIT: usize = 256 << 10;
 pub trait Carried {
     /// Bytes of it that wait for JavaScript.
     fn waiting_bytes(&self) -> usize;
-    /// A text message: one Engine.IO packet. A session that has ended ignores it.
-    fn handle_text(&self, now: u64, link: Link, text: &str);
-    /// A binary message: one Engine.IO message packet.
-    fn handle_binary(&self, now: u64, link: Link, data: &[u8]);
+    /// A text message: one Engine.IO packet. A session that has ended ignores it. Breaks when it is
+    /// longer than JavaScript can take.
+    fn handle_text(&self, now: u64, link: Link, text: &str) -> ControlFlow<()>;
+    /// A binary message: one Engine.IO message packet. Breaks likewise.
+    fn handle_binary(&self, now: u64, link: Link, data: &[u8]) -> ControlFlow<()>;
     /// Bytes came by the main link: whatever they are part of, the client has not stopped.
     fn handle_progress(&self, now: u64);
     /// The WebSocket of `link` broke its protocol.
@@ -113,6 +116,8 @@ pub struct Wire {
     lost: Cell<bool>,
     /// Set while we don't read, because the inbox is full.
     stalled: Cell<bool>,
+    /// What the reader keeps.
+    held: Held,
     /// Set while the worker knows that something waits to be written.
     dirty: Cell<bool>,
     connection: RefCell<Option<Rc<dyn Carried>>>,
@@ -147,7 +152,10 @@ impl Wire {
             Some(tcp) => Stream::Tcp(RefCell::new(Some(tcp))),
             None => Stream::Bridge { in_flight: Cell::new(0) },
         };
-        let max_message = server.engine.max_payload;
+        let max_message = match server.engine.max_payload {
+            0 => LONGEST_MESSAGE, // no limit of the server's
+            bytes => bytes.min(LONGEST_MESSAGE),
+        };
         let mut reader = Reader::new(Limits { max_message, max_fragments: MAX_FRAGMENTS })
             .with_max_chunks(server.engine.max_chunks);
         let mut deflate = None;
@@ -170,6 +178,7 @@ impl Wire {
             pongs: Cell::new(0),
             lost: Cell::new(false),
             stalled: Cell::new(false),
+            held: Held::new(&server.environment.inbox.budget, worker),
             dirty: Cell::new(false),
             connection: RefCell::new(None),
             link: Cell::new(Link::Main),
@@ -251,6 +260,13 @@ impl Wire {
         self.environment.inbox.push(usize::from(self.worker), write);
     }
 
+    /// Has JavaScript stop reading the stream, or go on, before it looks at anything else.
+    fn push_urgent(&self, kind: Kind) {
+        self.environment.inbox.push_urgent(usize::from(self.worker), |record| {
+            record.kind(kind).number(self.token);
+        });
+    }
+
     /// Lets go of the session.
     pub fn unbind(&self) {
         *self.connection.borrow_mut() = None;
@@ -287,19 +303,21 @@ impl Port for Wire {
         }
     }
 
-    fn resume(&self, now: u64) {
+    fn resume(&self, worker: &Context, now: u64) -> bool {
         fault!("resume", self.environment.id, self.token);
+        if self.must_wait(worker, |budget| budget.has_relief(worker.index)) {
+            return false;
+        }
         if let Some(connection) = self.connection() {
             connection.handle_resumed(now);
         }
         self.stalled.set(false);
         if self.is_bridge() {
-            self.push(|record| {
-                record.kind(Kind::BridgeResume).number(self.token);
-            });
+            self.push_urgent(Kind::BridgeResume);
         } else {
             self.wake();
         }
+        true
     }
 
     fn finish(&self, worker: &Context) {
@@ -344,6 +362,6 @@ mod tests {
 
     #[test]
     fn an_idle_wire_is_small() {
-        assert!(size_of::<Wire>() <= 328, "{}", size_of::<Wire>());
+        assert!(size_of::<Wire>() <= 344, "{}", size_of::<Wire>());
     }
 }

@@ -520,7 +520,9 @@ impl Worker {
         let Some(wire) = wire else { return };
         fault!("bridge", key.0, key.1);
         match event {
-            BridgeEvent::Data(mut bytes) => wire.handle_bridged(&self.context, &mut bytes),
+            BridgeEvent::Data { mut bytes, paused } => {
+                wire.handle_bridged(&self.context, &mut bytes.bytes, paused);
+            }
             BridgeEvent::Written(n) => wire.handle_written(&self.context, n),
             BridgeEvent::End { broken } => wire.handle_end(&self.context, broken),
         }

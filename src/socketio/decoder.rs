@@ -62,6 +62,8 @@ struct Pending {
     missing: u32,
     /// Bytes that they may still have.
     room: usize,
+    /// Bytes that have come: the packet, and those of its attachments that are there.
+    bytes: usize,
     deadline: u64,
 }
 
@@ -74,6 +76,11 @@ impl Decoder {
     /// Whether attachments are due.
     pub const fn is_pending(&self) -> bool {
         self.pending.is_some()
+    }
+
+    /// Bytes that wait here for the rest of their packet.
+    pub fn buffered(&self) -> usize {
+        self.pending.as_ref().map_or(0, |pending| pending.bytes)
     }
 
     /// A text arrived.
@@ -105,6 +112,7 @@ impl Decoder {
             },
             missing: packet.attachments,
             room: limits.max_attachment_bytes,
+            bytes: text.len(),
             deadline: now.saturating_add(ATTACHMENT_TIMEOUT),
         }));
         Ok(Decoded::Pending)
@@ -122,6 +130,7 @@ impl Decoder {
         let mut pending = self.pending.take().ok_or(ParseError::UnexpectedBinary)?;
         pending.room =
             pending.room.checked_sub(data.len()).ok_or(ParseError::AttachmentsTooLarge)?;
+        pending.bytes += data.len();
         pending.packet.attachments.push(data.to_vec());
         pending.missing -= 1;
         if pending.missing == 0 {

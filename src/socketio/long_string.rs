@@ -147,6 +147,17 @@ pub enum Text<'a> {
 }
 
 impl<'a> Text<'a> {
+    /// A string as it is.
+    pub fn from_plain(string: &'a str) -> Self {
+        if string.is_ascii() {
+            return Self::Latin1(Cow::Borrowed(string.as_bytes()));
+        }
+        if string.chars().all(|c| u32::from(c) < 0x100) {
+            return Self::Latin1(string.chars().map(|c| u32::from(c).to_le_bytes()[0]).collect());
+        }
+        Self::Utf16(string.encode_utf16().collect())
+    }
+
     /// Reads a JSON string, its quotes included, that is known to be valid.
     pub fn from_json(string: &'a str) -> Self {
         let inner = &string[1..string.len() - 1];

@@ -55,7 +55,8 @@ impl Violation {
         None,
     );
     /// The message is longer than the limit.
-    pub(super) const TOO_BIG: Self =
+    /// A message is longer than it may be.
+    pub const TOO_BIG: Self =
         Self::new(code::TOO_BIG, "RangeError: Max payload size exceeded", None);
     /// The message came in more fragments than the limit.
     pub(super) const TOO_MANY_FRAGMENTS: Self =

@@ -99,3 +99,45 @@ fn attachments_do_not_time_out_while_we_do_not_read() {
     flooding.send(FIN | TEXT, r#"42["alive"]"#);
     assert_eq!(host.next_of(EVENT, handle.raw()).fields[3][0], "alive");
 }
+
+#[test]
+fn parts_of_messages_and_attachments_are_counted() {
+    let host = Host::new();
+    let budget = &host.environment.inbox.budget;
+    let (mut client, handle) = Raw::open(&host);
+    let bytes = frame(FIN | TEXT, format!("42[\"{}\"]", "x".repeat(300_000)).as_bytes());
+    client.stream.write_all(&bytes[..200_000]).unwrap();
+    Host::until(|| budget.held() > 199_000);
+    client.stream.write_all(&bytes[200_000..]).unwrap();
+    host.next_of(EVENT, handle.raw());
+    assert_eq!(budget.held(), 0);
+
+    let header = format!("452-[\"e\",{PLACEHOLDERS}]");
+    client.send(FIN | TEXT, &header);
+    client.stream.write_all(&frame(FIN | crate::client::BINARY, &vec![7; 50_000])).unwrap();
+    Host::until(|| budget.held() > 50_000);
+    client.stream.write_all(&frame(FIN | crate::client::BINARY, &vec![7; 50_000])).unwrap();
+    assert_eq!(host.next_of(EVENT, handle.raw()).buffers.len(), 2);
+    Host::until(|| budget.held() == 0);
+    client.send(FIN | TEXT, &header);
+    Host::until(|| budget.held() > 0);
+    drop(client);
+    host.closed(handle);
+    host.release(handle);
+    Host::until(|| budget.held() == 0);
+}
+
+/// Whatever the server allows, no message is taken that JavaScript has no string for.
+#[test]
+fn a_message_longer_than_a_string_may_be_is_too_large() {
+    let host = Host::with(Config { max_payload: usize::MAX, ..Config::default() });
+    let (mut client, handle) = Raw::open(&host);
+    // The header alone says so.
+    let mut header = vec![0x81, 0xff];
+    header.extend_from_slice(&(1_u64 << 29).to_be_bytes());
+    header.extend_from_slice(&[0; 4]);
+    client.stream.write_all(&header).unwrap();
+    let (reason, message) = host.closed(handle);
+    assert_eq!(reason, "transport error");
+    assert!(message.unwrap().contains("Max payload size exceeded"));
+}

@@ -45,8 +45,8 @@ fn write(host: &Host, token: u32) -> Vec<u8> {
     host.next_of(BRIDGE_WRITE, token).buffers.remove(0)
 }
 
-fn data(host: &Host, token: u32, bytes: Vec<u8>) {
-    host.bridge(token, BridgeEvent::Data(bytes));
+fn data(host: &Host, token: u32, bytes: &[u8]) {
+    host.bridge(token, BridgeEvent::Data { bytes: host.held(bytes), paused: false });
 }
 
 #[test]
@@ -55,8 +55,8 @@ fn chunks_go_both_ways() {
     let (token, handle) = open(&host);
     let bytes = frame(FIN | TEXT, br#"42["hello"]"#);
     let (front, back) = bytes.split_at(5);
-    data(&host, token, front.to_vec());
-    data(&host, token, back.to_vec());
+    data(&host, token, front);
+    data(&host, token, back);
     assert_eq!(host.next(EVENT).fields[3][0], "hello");
     host.send(handle, r#"2["hi"]"#);
     assert_eq!(write(&host, token), b"\x81\x0842[\"hi\"]");
@@ -66,7 +66,7 @@ fn chunks_go_both_ways() {
 fn the_closing_handshake_goes_through() {
     let host = Host::new();
     let (token, handle) = open(&host);
-    data(&host, token, frame(FIN | CLOSE, &1000u16.to_be_bytes()));
+    data(&host, token, &frame(FIN | CLOSE, &1000u16.to_be_bytes()));
     assert_eq!(write(&host, token), [0x88, 2, 0x03, 0xe8]);
     assert_eq!(host.closed(handle), ("transport close".into(), None));
     host.next_of(WIRE_CLOSED, token);
@@ -79,7 +79,7 @@ fn we_close_and_the_peer_answers() {
     host.close(handle);
     assert_eq!(write(&host, token), [0x88, 0]);
     assert_eq!(host.closed(handle), ("forced close".into(), None));
-    data(&host, token, frame(FIN | CLOSE, b""));
+    data(&host, token, &frame(FIN | CLOSE, b""));
     host.next_of(WIRE_CLOSED, token);
 }
 
@@ -104,7 +104,7 @@ fn the_end_of_the_stream_ends_the_session() {
     assert_eq!(host.closed(handle), ("transport close".into(), None));
     host.next_of(WIRE_CLOSED, token);
     // What still comes for it is no harm.
-    data(&host, token, vec![1, 2, 3]);
+    data(&host, token, &[1, 2, 3]);
     host.bridge(token, BridgeEvent::Written(10));
     host.bridge(token, BridgeEvent::End { broken: false });
     open(&host);
@@ -114,7 +114,7 @@ fn the_end_of_the_stream_ends_the_session() {
 fn a_violation_is_answered_before_the_stream_ends() {
     let host = Host::new();
     let (token, handle) = open(&host);
-    data(&host, token, frame(FIN | 3, b""));
+    data(&host, token, &frame(FIN | 3, b""));
     assert_eq!(write(&host, token), [0x88, 2, 0x03, 0xea]);
     assert_eq!(host.closed(handle).0, "transport error");
     host.next_of(WIRE_CLOSED, token);
@@ -154,7 +154,7 @@ fn the_stream_is_paused_while_the_inbox_is_full() {
     let text = "x".repeat(100_000);
     let count = 60;
     for n in 0..count {
-        data(&host, token, frame(FIN | TEXT, format!("42[{n},\"{text}\"]").as_bytes()));
+        data(&host, token, &frame(FIN | TEXT, format!("42[{n},\"{text}\"]").as_bytes()));
     }
     // Nobody takes records: the stream is to be paused. What was on its way is taken.
     Host::until(|| host.environment.inbox.bytes() > count * text.len());
@@ -164,6 +164,6 @@ fn the_stream_is_paused_while_the_inbox_is_full() {
     for n in 0..count {
         assert_eq!(host.next(EVENT).fields[3][0], n);
     }
-    data(&host, token, frame(FIN | TEXT, b"42[\"end\"]"));
+    data(&host, token, &frame(FIN | TEXT, b"42[\"end\"]"));
     assert_eq!(host.next(EVENT).fields[3][0], "end");
 }

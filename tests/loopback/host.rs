@@ -12,11 +12,12 @@ use std::time::Duration;
 use ferrosocket::engineio::{Config, Protocol, RequestId};
 use ferrosocket::id::{Handle, Sid};
 use ferrosocket::net::backlog::BufferLimits;
+use ferrosocket::net::budget::{HeldBytes, OWN_LANE};
 use ferrosocket::net::clock;
 use ferrosocket::net::command::{
     Adopt, AdoptedStream, BridgeEvent, Command, PollEvent, Purpose, UpgradeResponse,
 };
-use ferrosocket::net::inbox::Inbox;
+use ferrosocket::net::inbox::{Inbox, Taken};
 use ferrosocket::net::mailbox::Batch;
 use ferrosocket::net::record;
 use ferrosocket::net::runtime::Runtime;
@@ -333,6 +334,11 @@ impl Host {
         self.command(handle, Command::Mark { slot: handle.slot() });
     }
 
+    /// Bytes as they go down.
+    pub(crate) fn held(&self, bytes: &[u8]) -> HeldBytes {
+        HeldBytes::new(&self.environment.inbox.budget, OWN_LANE, bytes.to_vec())
+    }
+
     /// A request of the polling transport.
     pub(crate) fn poll(&self, handle: Handle, event: PollEvent) -> u32 {
         let token = self.token();
@@ -356,9 +362,9 @@ impl Host {
 
     /// Takes what waits in the inbox, and tells the workers that had to stop reading.
     fn take_batch(&self) -> record::Batch {
-        let (batch, stalled) = self.environment.inbox.take(record::Batch::default());
+        let Taken { batch, waiting } = self.environment.inbox.take(record::Batch::default());
         for worker in 0..self.runtime.workers() {
-            if stalled & (1 << worker) != 0 {
+            if waiting & (1 << worker) != 0 {
                 self.command_to(worker, Command::Resume);
             }
         }
@@ -367,14 +373,26 @@ impl Host {
 
     /// Takes what waits in the inbox; gives the text as it is. To read megabytes takes long.
     pub(crate) fn take_text(&self) -> String {
-        self.take_batch().text
+        let mut text = String::new();
+        loop {
+            let batch = self.take_batch();
+            text.push_str(&batch.text);
+            if !batch.text.ends_with(' ') {
+                return text;
+            }
+        }
     }
 
     /// Takes what waits in the inbox, and reads it.
     fn take(&self) {
+        while self.take_some() {}
+    }
+
+    /// Takes a batch; gives whether there is more.
+    fn take_some(&self) -> bool {
         let mut batch = self.take_batch();
         if batch.text.is_empty() {
-            return;
+            return false;
         }
         let arrays: Vec<Vec<Value>> = serde_json::from_str(&batch.text).unwrap();
         let mut buffers = batch.buffers.into_iter();
@@ -397,6 +415,7 @@ impl Host {
         }
         assert_eq!(buffers.next(), None, "a buffer that no record refers to");
         assert_eq!(texts.next(), None, "a text that no record refers to");
+        batch.text.ends_with(' ')
     }
 
     /// Between the end of a session and the next use of its handle, nothing comes for it.

@@ -53,7 +53,7 @@ fn post(host: &Host, handle: Handle, body: &str) -> u32 {
     host.poll_as(
         handle,
         token,
-        PollEvent::PostBody { body: body.as_bytes().to_vec(), binary: false },
+        PollEvent::PostBody { body: host.held(body.as_bytes()), binary: false },
     );
     token
 }
@@ -129,7 +129,7 @@ fn a_second_post_ends_the_session() {
     host.poll_as(
         handle,
         first,
-        PollEvent::PostBody { body: b"42[\"late\"]".to_vec(), binary: false },
+        PollEvent::PostBody { body: host.held(b"42[\"late\"]"), binary: false },
     );
     let refused = host.poll(handle, PollEvent::Get);
     host.next_of(REQUEST_REFUSED, refused);

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use ferrosocket::engineio::Config;
 use ferrosocket::http::request::Rules;
 use ferrosocket::id::Sid;
+use ferrosocket::net::budget::{BEHIND, Held, INBOX_LIMIT};
+use ferrosocket::net::clock;
 use ferrosocket::net::command::{AdoptPolling, ClosePolling, Command, Opening, Purpose};
 use ferrosocket::net::inbox::CONNECTION_LIMIT;
 use ferrosocket::net::polling_profile::Profile;
+use ferrosocket::net::record::Kind;
 
 use crate::client::Client;
 use crate::host::{CONNECT, EVENT, GIVEN_BACK, Host, OPENED, PATIENCE, WIRE_CLOSED, handle_of};
@@ -426,5 +429,73 @@ fn a_flood_is_not_answered_before_there_is_room() {
         wire.post(&sid, "3");
         assert_eq!(wire.answer(), ok());
         host.close(handle);
+    }
+}
+
+/// Makes the inbox full for all workers: records that JavaScript has not taken, and what is held.
+fn fill(host: &Host) -> Vec<Held> {
+    let inbox = &host.environment.inbox;
+    inbox.push(host.worker, |record| {
+        record.kind(Kind::BridgeWrite).number(0).buffer(vec![0; BEHIND + 1]);
+    });
+    inbox.announce(host.worker);
+    (0..host.runtime.workers()).map(|worker| Held::of(&inbox.budget, worker, INBOX_LIMIT)).collect()
+}
+
+#[test]
+fn nothing_is_read_while_the_inbox_is_full_and_nobody_is_late_then() {
+    // All times that a client has are shorter than the time without reading.
+    let config = Config { ping_interval: 100, ping_timeout: 300, ..Config::default() };
+    let host = Host::with(Config { body_timeout: 400, ..config });
+    for worker in both(&host) {
+        let (handle, sid) = polling::open(&host);
+        let short = Profile { idle_timeout: 300, request_timeout: 400, ..profile() };
+        let mut busy = Wire::open(&host, worker, short.clone());
+        let mut half = Wire::open(&host, worker, short);
+        busy.get(&sid);
+        assert_eq!(busy.answer(), (200, "2".to_owned()));
+        let _held = fill(&host);
+        let full = clock::now();
+        busy.post(&sid, "3");
+        half.write(&head("GET", &sid, "")[..20]);
+        Host::until(|| clock::now() > full + 1500);
+        assert!(busy.hears_nothing() && half.hears_nothing());
+        assert!(host.server.sessions.contains_key(&sid));
+        // JavaScript takes what waits: it is not behind any more, whatever is held.
+        host.take_text();
+        assert_eq!(busy.answer(), ok());
+        half.write(&head("GET", &sid, "")[20..]);
+        assert_eq!(half.answer(), (200, "2".to_owned()));
+        assert!(host.server.sessions.contains_key(&sid));
+        host.close(handle);
+    }
+}
+
+#[test]
+fn a_body_of_which_part_has_come_is_counted() {
+    let host = Host::new();
+    for worker in both(&host) {
+        let (handle, sid) = polling::open(&host);
+        let mut wire = Wire::open(&host, worker, profile());
+        let body = format!("42[\"{}\"]", "x".repeat(300_000));
+        let head = head("POST", &sid, &format!("Content-Length: {}\r\n", body.len()));
+        let budget = &host.environment.inbox.budget;
+        wire.write(&head);
+        wire.write(&body[..200_000]);
+        Host::until(|| budget.held() >= 200_000);
+        wire.write(&body[200_000..]);
+        assert_eq!(wire.answer(), ok());
+        Host::until(|| budget.held() == 0);
+        assert!(budget.queued() >= 300_000);
+        host.next_of(EVENT, handle.raw());
+        assert_eq!(budget.queued(), 0);
+        // What is dropped in the middle counts no more.
+        let mut wire = Wire::open(&host, worker, profile());
+        wire.write(&head);
+        wire.write(&body[..200_000]);
+        Host::until(|| budget.held() >= 200_000);
+        drop(wire);
+        host.closed(handle);
+        Host::until(|| budget.held() == 0);
     }
 }

@@ -12,6 +12,7 @@ use crate::binding::error::BorderError;
 use crate::binding::options::DeflateAnswer;
 use crate::id::Sid;
 use crate::net::adopt::duplicate;
+use crate::net::budget::HeldBytes;
 use crate::net::command::{
     Adopt, AdoptedStream, BridgeEvent, Command, EndWires, Purpose, UpgradeResponse,
 };
@@ -156,10 +157,16 @@ impl Bridge {
         }
     }
 
-    /// Bytes from the peer of a bridged stream.
+    /// Bytes from the peer of a bridged stream. False: there is no room for more; the stream is not to
+    /// be read before a record says so.
     #[napi(catch_unwind)]
-    pub fn bridge_data(&self, token: u32, chunk: Buffer) {
-        self.bridge_event(token, BridgeEvent::Data(chunk.to_vec()));
+    pub fn bridge_data(&self, token: u32, chunk: Buffer) -> bool {
+        let Some(&worker) = self.bridged.borrow().get(&token) else { return true };
+        let budget = &self.environment.inbox.budget;
+        let bytes = HeldBytes::new(budget, worker, chunk.to_vec());
+        let paused = !budget.has_room(worker);
+        self.bridge_event(token, BridgeEvent::Data { bytes, paused });
+        !paused
     }
 
     /// So many bytes of a bridged stream have been written.

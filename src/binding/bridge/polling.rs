@@ -7,8 +7,10 @@ use napi_derive::napi;
 
 use super::{Bridge, read_dialect};
 use crate::binding::error::BorderError;
+use crate::binding::options::millis;
 use crate::engineio::{PostFault, Protocol, Transport};
 use crate::id::{Handle, Sid};
+use crate::net::budget::{HeldBytes, OWN_LANE};
 use crate::net::command::{Command, PollEvent};
 use crate::net::request_name::RequestName;
 
@@ -82,7 +84,21 @@ impl Bridge {
         body: Buffer,
         binary: bool,
     ) -> bool {
-        self.poll(server, token, &sid, PollEvent::PostBody { body: body.to_vec(), binary })
+        let body = HeldBytes::new(&self.environment.inbox.budget, OWN_LANE, body.to_vec());
+        self.poll(server, token, &sid, PollEvent::PostBody { body, binary })
+    }
+
+    /// Notes how many bytes of requests' bodies this thread holds, which it has not handed over by
+    /// [`Bridge::poll_body`]. False: there is no room, and none of these requests is to be read
+    /// until there is again.
+    #[napi(catch_unwind)]
+    pub fn hold(&self, bytes: f64) -> bool {
+        self.bodies.set(usize::try_from(millis(bytes)).unwrap_or(usize::MAX));
+        let budget = &self.environment.inbox.budget;
+        let has_room = budget.has_room(OWN_LANE);
+        let stop = self.stop.take();
+        self.stop.set(if has_room { None } else { stop.or_else(|| Some(budget.stop())) });
+        has_room
     }
 
     /// The body of a POST can't be taken. `fault`: 0 its content type is one that the protocol does not

@@ -15,6 +15,7 @@ use crate::http::request::Rules;
 use crate::net::adopt::duplicate;
 use crate::net::command::{AdoptPolling, ClosePolling, Command, Opening};
 use crate::net::polling_profile::Profile;
+use crate::net::record::LONGEST_MESSAGE;
 use crate::net::server::Server;
 
 /// What JavaScript fixes for a connection. Times are milliseconds (0: never), sizes bytes.
@@ -155,7 +156,8 @@ impl Bridge {
     ) -> std::result::Result<(), BorderError> {
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
         let PollingNames { server, token, listener, profile } = names;
-        let profile = self.shared_profile(profile.read(server.engine.max_payload));
+        let profile =
+            self.shared_profile(profile.read(server.engine.max_payload.min(LONGEST_MESSAGE)));
         let recalls = server.recalls();
         let adopt = AdoptPolling { server, token, listener, profile, recalls, stream, opening };
         runtime.mailbox(worker).leave_command(Command::AdoptPolling(Box::new(adopt)));

@@ -66,16 +66,20 @@ impl Session {
     /// session ends.
     pub fn handle_post_fault(&mut self, _now: u64, request: RequestId, fault: PostFault) {
         if self.take_post(request) {
-            let (status, message) = fault.answer();
-            self.actions.respond(request, status, Body::None);
-            self.end(CloseReason::error(message));
+            self.fail_post(request, fault);
         }
+    }
+
+    fn fail_post(&mut self, request: RequestId, fault: PostFault) {
+        let (status, message) = fault.answer();
+        self.actions.respond(request, status, Body::None);
+        self.end(CloseReason::error(message));
     }
 
     /// The whole body of a POST came: `sink` gets each of its messages, in order.
     ///
     /// When `sink` breaks, the rest of the payload is dropped. The answer is `ok` even when a
-    /// packet was bad and closed the session. Bytes that are no UTF-8 count as U+FFFD, except in a
+    /// packet was bad and closed the session, unless `sink` says what to answer. Bytes that are no UTF-8 count as U+FFFD, except in a
     /// `binary` payload (`application/octet-stream`), which protocol 3 has and JSONP has not.
     pub fn handle_post_body<F>(
         &mut self,
@@ -85,7 +89,7 @@ impl Session {
         binary: bool,
         sink: F,
     ) where
-        F: FnMut(Data<'_>) -> ControlFlow<()>,
+        F: FnMut(Data<'_>) -> ControlFlow<Option<PostFault>>,
     {
         if body.len() > self.config.max_payload {
             self.handle_post_fault(now, request, PostFault::TooLarge);
@@ -95,8 +99,9 @@ impl Session {
             return;
         }
         let jsonp = matches!(&self.wire, Wire::Polling(polling) if polling.jsonp.is_some());
+        let mut fault = None;
         if binary && self.protocol == Protocol::V3 && !jsonp {
-            self.receive_payload(now, payload_v3::decode_binary(body), sink);
+            fault = self.receive_payload(now, payload_v3::decode_binary(body), sink);
         } else {
             let text = match simdutf8::basic::from_utf8(body) {
                 Ok(text) => Cow::Borrowed(text),
@@ -106,13 +111,17 @@ impl Session {
             if let Some(text) =
                 if jsonp { jsonp::unwrap(&text).map(Cow::Owned) } else { Some(text) }
             {
-                match self.protocol {
+                fault = match self.protocol {
                     Protocol::V3 => self.receive_payload(now, payload_v3::decode(&text), sink),
                     Protocol::V4 => self.receive_payload(now, payload::decode(&text), sink),
-                }
+                };
             }
         }
-        self.actions.respond(request, 200, Body::Ok);
+        if let Some(fault) = fault {
+            self.fail_post(request, fault);
+        } else {
+            self.actions.respond(request, 200, Body::Ok);
+        }
     }
 
     fn receive_payload<'a, F>(
@@ -120,8 +129,9 @@ impl Session {
         now: u64,
         packets: impl Iterator<Item = Result<Packet<'a>, InvalidPacket>>,
         mut sink: F,
-    ) where
-        F: FnMut(Data<'_>) -> ControlFlow<()>,
+    ) -> Option<PostFault>
+    where
+        F: FnMut(Data<'_>) -> ControlFlow<Option<PostFault>>,
     {
         for packet in packets {
             let Ok(packet) = packet else {
@@ -129,14 +139,15 @@ impl Session {
                 break;
             };
             if let Some(data) = self.receive(now, packet)
-                && sink(data).is_break()
+                && let ControlFlow::Break(fault) = sink(data)
             {
-                break;
+                return fault;
             }
             if self.is_closed() {
                 break;
             }
         }
+        None
     }
 
     /// The peer of this request went away before the answer: the session ends. Nothing happens when

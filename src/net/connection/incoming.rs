@@ -3,14 +3,29 @@
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
+use thiserror::Error;
+
 use super::{Connection, State, watch};
-use crate::engineio::{self, Data, InvalidPacket, Link, PostStart, Protocol, RequestId, Session};
+use crate::engineio::{
+    self, Data, InvalidPacket, Link, PostFault, PostStart, Protocol, RequestId, Session,
+};
 use crate::net::clock;
 use crate::net::command::PollEvent;
 use crate::net::context::Context;
 use crate::net::record::Kind;
 use crate::net::wire::{Carried as _, Wire};
 use crate::socketio::{Decoded, Decoder, ParseError};
+
+/// Why a message is not taken.
+#[derive(Debug, Error)]
+enum Refusal {
+    /// It breaks the Socket.IO protocol.
+    #[error(transparent)]
+    Packet(#[from] ParseError),
+    /// JavaScript has no string that long.
+    #[error("the message is longer than a string may be")]
+    TooLong,
+}
 
 impl Connection {
     /// Tells JavaScript of a packet that is not a message, if it wants to know.
@@ -20,23 +35,26 @@ impl Connection {
                 record.kind(Kind::Control).number(self.handle.raw());
                 record.number(u32::from(out)).string(packet);
             });
+            self.overlong.set(false); // then it is not shown
         }
     }
 
+    /// Breaks when the packet is a message that JavaScript can't take.
     pub(super) fn handle_packet(
         &self,
         state: &mut State,
         now: u64,
         link: Link,
         packet: Result<engineio::Packet<'_>, InvalidPacket>,
-    ) {
+    ) -> ControlFlow<()> {
         let State { session, decoder, .. } = state;
         let Ok(packet) = packet else {
             session.handle_invalid_packet(now, link);
-            return;
+            return ControlFlow::Continue(());
         };
-        if let Some(data) = session.handle_packet(now, link, packet) {
-            self.handle_message(session, decoder, now, data);
+        match session.handle_packet(now, link, packet) {
+            Some(data) => self.handle_message(session, decoder, now, data),
+            None => ControlFlow::Continue(()),
         }
     }
 
@@ -47,14 +65,26 @@ impl Connection {
         decoder: &mut Decoder,
         now: u64,
         data: Data<'_>,
-    ) {
-        if let Err(error) = self.decode(decoder, now, data) {
-            self.refuse_packet(session, now, &error);
+    ) -> ControlFlow<()> {
+        match self.decode(decoder, now, data) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(Refusal::TooLong) => ControlFlow::Break(()),
+            Err(Refusal::Packet(error)) => {
+                self.refuse_packet(session, now, &error);
+                ControlFlow::Continue(())
+            }
         }
     }
 
+    fn decode(&self, decoder: &mut Decoder, now: u64, data: Data<'_>) -> Result<(), Refusal> {
+        let result = self.bring_up(decoder, now, data);
+        self.held.set(decoder.buffered());
+        result?;
+        if self.overlong.take() { Err(Refusal::TooLong) } else { Ok(()) }
+    }
+
     /// Brings a message up: as the packet that it is or completes, or as it came.
-    fn decode(&self, decoder: &mut Decoder, now: u64, data: Data<'_>) -> Result<(), ParseError> {
+    fn bring_up(&self, decoder: &mut Decoder, now: u64, data: Data<'_>) -> Result<(), ParseError> {
         match data {
             _ if self.server.raw_messages => self.push_raw(data),
             Data::Text(text) => {
@@ -116,7 +146,7 @@ impl Connection {
                 let _accepted = state.session.handle_post_start(now, request);
             }
             PollEvent::PostBody { body, binary } => {
-                self.handle_post_body(&mut state, now, request, &body, binary);
+                self.handle_post_body(&mut state, now, request, &body.bytes, binary);
             }
             PollEvent::PostFault(fault) => state.session.handle_post_fault(now, request, fault),
             PollEvent::Closed => state.session.handle_request_closed(now, request),
@@ -164,9 +194,10 @@ impl Connection {
         session.handle_post_body(now, request, body, binary, |data| {
             match self.decode(decoder, now, data) {
                 Ok(()) => ControlFlow::Continue(()),
-                Err(error) => {
+                Err(Refusal::TooLong) => ControlFlow::Break(Some(PostFault::TooLarge)),
+                Err(Refusal::Packet(error)) => {
                     failure = Some(error);
-                    ControlFlow::Break(())
+                    ControlFlow::Break(None)
                 }
             }
         });
@@ -182,7 +213,11 @@ impl Connection {
         if state.closed {
             return;
         }
-        if self.was_held() || state.main.as_ref().is_some_and(|wire| wire.is_stalled()) {
+        let unread = match &state.main {
+            Some(wire) => wire.is_stalled(),
+            None => self.may_lie_unread(now),
+        };
+        if self.was_held() || unread {
             state.defer(now);
         }
         if state.join_deadline != 0 && state.join_deadline <= now {

@@ -6,13 +6,22 @@ use super::Connection;
 use crate::engineio::Data;
 use crate::net::record::{Kind, Record};
 use crate::net::texts::COPY_LIMIT;
-use crate::socketio::{Completed, LongStrings, Packet, PacketType, Text};
+use crate::socketio::{Completed, LONG_STRING, LongStrings, Packet, PacketType, Text};
 
 impl Connection {
     /// A message of a server with a parser of its own.
     pub(super) fn push_raw(&self, data: Data<'_>) {
+        // Escaped it could be six times as long.
+        let long = match data {
+            Data::Text(text) if text.len() >= LONG_STRING => Some(copied(Text::from_plain(text))),
+            Data::Text(_) | Data::Binary(_) => None,
+        };
         self.push(|record| {
             record.kind(Kind::RawMessage).number(self.handle.raw());
+            if let Some(text) = long {
+                record.number(0).text(text);
+                return;
+            }
             match data {
                 Data::Text(text) => record.string(text),
                 Data::Binary(bytes) => record.buffer(bytes.into_owned()),
@@ -83,10 +92,14 @@ impl Connection {
 fn texts<'a>(payload: &'a str, strings: &LongStrings) -> SmallVec<[Text<'a>; 1]> {
     let mut texts = SmallVec::new();
     for string in strings.as_slice() {
-        let text = Text::from_json(&payload[string.start..string.end]);
-        texts.push(if text.bytes() > COPY_LIMIT { text.into_owned() } else { text });
+        texts.push(copied(Text::from_json(&payload[string.start..string.end])));
     }
     texts
+}
+
+/// The same text, copied if that takes time: not to be done while the inbox is locked.
+fn copied(text: Text<'_>) -> Text<'_> {
+    if text.bytes() > COPY_LIMIT { text.into_owned() } else { text }
 }
 
 /// The payload with a `0` for each of its long strings.

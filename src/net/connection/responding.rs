@@ -1,10 +1,10 @@
 //! The answers to polling requests: to JavaScript, or to the connection that the request came by.
 
-use super::{Connection, NOT_HELD};
+use super::Connection;
 use crate::engineio::{Body, RequestId};
 use crate::net::command::{Answer, UNKNOWN_SID};
 use crate::net::context::Context;
-use crate::net::inbox::{CONNECTION_LIMIT, INBOX_LIMIT};
+use crate::net::inbox::CONNECTION_LIMIT;
 use crate::net::record::Kind;
 use crate::net::request_name::RequestName;
 use crate::net::wire::Carried as _;
@@ -14,11 +14,12 @@ impl Connection {
         self.note_parked();
         match request.into() {
             RequestName::Native { .. } => {
-                let hold = body == Body::Ok && (self.is_ahead() || self.is_joining());
-                if hold {
-                    self.held_at.set(self.server.environment.inbox.drains(self.handle.worker()));
+                let held = body == Body::Ok && (self.is_ahead() || self.is_joining());
+                let after = held.then(|| self.inbox_end.get());
+                if let Some(after) = after {
+                    self.held_until.set(after);
                 }
-                worker.answer(request, Answer::Respond { status, body, hold });
+                worker.answer(request, Answer::Respond { status, body, after });
             }
             RequestName::Forwarded(token) => self.push_answer(|record| {
                 record.kind(Kind::Response).number(token).number(u32::from(status));
@@ -62,8 +63,9 @@ impl Connection {
     /// Whether the client has sent more than JavaScript has taken. A WebSocket is not read any more
     /// then; here the last POST has no answer before there is room, and a client sends one at a time.
     fn is_ahead(&self) -> bool {
-        let inbox = &self.server.environment.inbox;
-        inbox.bytes() >= INBOX_LIMIT || self.waiting_bytes() >= CONNECTION_LIMIT
+        let waiting = self.waiting_bytes();
+        let has_room = || self.server.environment.inbox.budget.has_room(self.handle.worker());
+        waiting >= CONNECTION_LIMIT || waiting > 0 && !has_room()
     }
 
     /// Whether JavaScript has not taken yet that the client wants to join a namespace. The answer tells
@@ -76,10 +78,20 @@ impl Connection {
     /// Whether the answer to a POST has waited for JavaScript to take what was there, now or since
     /// this was asked last: for so long the client could send nothing, not even a pong.
     pub(super) fn was_held(&self) -> bool {
-        let held_at = self.held_at.get();
-        if held_at != self.server.environment.inbox.drains(self.handle.worker()) {
-            self.held_at.set(NOT_HELD);
+        let until = self.held_until.get();
+        if self.server.environment.inbox.taken(self.handle.worker()) >= until {
+            self.held_until.set(0);
         }
-        held_at != NOT_HELD
+        until > 0
+    }
+}
+
+impl Connection {
+    /// Whether connections were not read since the client was to be heard of: the request that it has
+    /// sent may lie in one of them.
+    pub(super) fn may_lie_unread(&self, now: u64) -> bool {
+        let engine = &self.server.engine;
+        let silence = engine.ping_interval.saturating_add(engine.ping_timeout);
+        self.server.environment.inbox.budget.has_stopped(now, silence)
     }
 }

@@ -27,20 +27,13 @@ impl Requester for PollingWire {
             return;
         }
         match answer {
-            Answer::Respond { hold: true, .. }
-                if self
-                    .server
-                    .environment
-                    .inbox
-                    .stall(worker.index, self.session.get().worker()) =>
-            {
-                self.state.set(State::Full { room: false });
-                worker.add_stalled(self);
+            Answer::Respond { after: Some(after), .. } if self.is_ahead_of(after) => {
+                self.hold_answer(worker, after);
             }
             Answer::Respond { status, body, .. } => self.respond(worker, status, &body),
             Answer::Drop => self.finish(worker),
             Answer::Refused if self.kept.get() > 0 => {
-                let input = std::mem::take(&mut *self.input.borrow_mut());
+                let input = self.input.take();
                 self.give_back(worker, &input);
             }
             Answer::Refused => self.refused.set(true),
@@ -56,12 +49,15 @@ impl Requester for PollingWire {
         if self.deadline.get() > now {
             return self.schedule(worker);
         }
+        if self.is_stalled() {
+            return self.put_off_timeout(worker);
+        }
         match self.state.get() {
             // The time counts from the last byte of the answer on.
             State::Idle if !self.out.borrow().is_empty() => self.await_request(worker),
             State::Idle => self.finish(worker),
             State::Head { .. } => {
-                let input = std::mem::take(&mut *self.input.borrow_mut());
+                let input = self.input.take();
                 self.give_back(worker, &input);
             }
             State::Body { .. } if self.is_body_first() => {
@@ -86,7 +82,7 @@ impl Requester for PollingWire {
         let idle = self.state.get() == State::Idle && self.out.borrow().is_empty();
         if close.busy {
             self.handle_end(worker);
-        } else if idle && self.input.borrow().is_empty() {
+        } else if idle && self.input.is_empty() {
             self.finish(worker);
         } else if close.later {
             self.closing.set(true);
@@ -128,7 +124,7 @@ impl PollingWire {
         if matches!(status, TOO_LARGE | TIMED_OUT) {
             // As upstream: the rest of the body is not waited for, whatever the answer says.
             self.closing.set(true);
-            *self.input.borrow_mut() = Vec::new();
+            self.input.take();
         }
         self.end_request(worker);
         self.write_out(worker);
@@ -149,17 +145,10 @@ impl PollingWire {
     /// The request has its answer: the next one may come, or has come already.
     fn end_request(&self, worker: &Context) {
         if let State::Body { head, length, .. } = self.state.get() {
-            self.skipped.set((head + length).saturating_sub(self.input.borrow().len()));
+            self.skipped.set((head + length).saturating_sub(self.input.len()));
         }
-        let kept = self.kept.take();
-        let mut input = self.input.borrow_mut();
-        if kept >= input.len() {
-            *input = Vec::new();
-        } else {
-            input.drain(..kept);
-        }
-        let more = !input.is_empty();
-        drop(input);
+        self.input.drop_front(self.kept.take());
+        let more = !self.input.is_empty();
         self.await_request(worker);
         if more {
             self.wake();

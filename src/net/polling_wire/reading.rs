@@ -13,6 +13,7 @@ use super::{
 use crate::engineio::{PostFault, Transport};
 use crate::http::request::{self, Method, Reading, Request};
 use crate::id::Handle;
+use crate::net::budget::HeldBytes;
 use crate::net::command::PollEvent;
 use crate::net::context::{Context, Port as _};
 
@@ -34,16 +35,19 @@ impl PollingWire {
         if self.state.get() == (State::Full { room: true }) {
             self.answer_held(worker);
         }
-        for _ in 0..READS_PER_TURN {
-            if self.state.get() == State::Idle && !self.input.borrow().is_empty() {
-                let bytes = std::mem::take(&mut *self.input.borrow_mut());
+        for read in 0.. {
+            if read >= READS_PER_TURN && !self.reads_on(worker, read) {
+                break;
+            }
+            if self.state.get() == State::Idle && !self.input.is_empty() {
+                let bytes = self.input.take();
                 self.handle_bytes(worker, sessions, &bytes);
             }
             if self.is_gone() {
                 return Poll::Ready(());
             }
             // Who does not take the last answer asks in vain for the next.
-            if !self.out.borrow().is_empty() || self.has_read_ahead() {
+            if !self.out.borrow().is_empty() || self.has_read_ahead() || !self.may_read(worker) {
                 return Poll::Pending;
             }
             match self.poll_read(worker, sessions, cx) {
@@ -71,7 +75,7 @@ impl PollingWire {
 
     fn has_read_ahead(&self) -> bool {
         let waits = matches!(self.state.get(), State::Waiting | State::Full { .. });
-        waits && self.input.borrow().len() - self.kept.get() >= LOOKAHEAD
+        waits && self.input.len() - self.kept.get() >= LOOKAHEAD
     }
 
     fn poll_read(
@@ -109,15 +113,15 @@ impl PollingWire {
         }
         match self.state.get() {
             State::Gone => {}
-            State::Waiting | State::Full { .. } => self.input.borrow_mut().extend_from_slice(bytes),
+            State::Waiting | State::Full { .. } => self.input.extend(bytes),
             State::Idle => self.handle_request(worker, sessions, bytes, 0),
             State::Head { pieces } => {
-                let mut all = std::mem::take(&mut *self.input.borrow_mut());
+                let mut all = self.input.take();
                 all.extend_from_slice(bytes);
                 self.handle_request(worker, sessions, &all, pieces);
             }
             State::Body { head, length, binary, chunks } => {
-                self.input.borrow_mut().extend_from_slice(bytes);
+                self.input.extend(bytes);
                 self.handle_body(sessions, head, length, binary, chunks + 1);
             }
         }
@@ -142,7 +146,7 @@ impl PollingWire {
     fn handle_request(&self, worker: &Context, sessions: &dyn Sessions, bytes: &[u8], pieces: u8) {
         match request::read(bytes, &self.profile.rules) {
             Reading::Partial if pieces < MAX_HEAD_PIECES => {
-                *self.input.borrow_mut() = bytes.to_vec();
+                self.input.put(bytes);
                 self.state.set(State::Head { pieces: pieces + 1 });
                 if pieces == 0 {
                     self.set_timeout(worker, HEAD_TIMEOUT);
@@ -183,7 +187,7 @@ impl PollingWire {
         let &Request { method, head, body: length, binary, .. } = request;
         let whole = bytes.len() == head + length;
         if !whole || session.worker() != worker.index {
-            *self.input.borrow_mut() = bytes.to_vec();
+            self.input.put(bytes);
             self.kept.set(bytes.len());
         }
         if whole {
@@ -197,7 +201,8 @@ impl PollingWire {
         match method {
             Method::Get => sessions.handle_get(session, self.request()),
             Method::Post if whole => {
-                sessions.handle_post(session, self.request(), &bytes[head..], binary);
+                let budget = &self.server.environment.inbox.budget;
+                sessions.handle_post(session, self.request(), &bytes[head..], binary, budget);
             }
             Method::Post => {
                 sessions.handle_event(session, self.request(), PollEvent::PostStart);
@@ -228,7 +233,8 @@ impl PollingWire {
             self.state.set(State::Body { head, length, binary, chunks });
             return;
         }
-        let body = input[head..end].to_vec();
+        let budget = &self.server.environment.inbox.budget;
+        let body = HeldBytes::new(budget, self.handle.worker(), input[head..end].to_vec());
         drop(input);
         self.state.set(State::Waiting);
         self.deadline.set(u64::MAX);

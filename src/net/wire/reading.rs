@@ -12,9 +12,10 @@ use tokio::net::TcpStream;
 
 use super::{Carried, PONG_LIMIT, READS_PER_TURN, State, Stream, WRITE_ERROR, Wire};
 use crate::engineio::{Fault, Link};
+use crate::net::budget::{Budget, MAX_READS_PER_TURN};
 use crate::net::clock;
 use crate::net::context::{Context, Port as _};
-use crate::net::inbox::{CONNECTION_LIMIT, INBOX_LIMIT};
+use crate::net::inbox::CONNECTION_LIMIT;
 use crate::net::record::Kind;
 use crate::websocket::frame::{self, OpCode};
 use crate::websocket::{Incoming, Violation};
@@ -37,7 +38,10 @@ impl Wire {
             }
         }
         self.poll_blocked(worker, tcp, cx);
-        for _ in 0..READS_PER_TURN {
+        for read in 0.. {
+            if read >= READS_PER_TURN && !self.goes_on(worker, read) {
+                break;
+            }
             if self.is_gone() {
                 return Poll::Ready(());
             }
@@ -59,6 +63,14 @@ impl Wire {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Whether to read on although others wait for their turn: while little room is left, a message
+    /// that has begun is better read to its end, than many are begun.
+    fn goes_on(&self, worker: &Context, reads: u32) -> bool {
+        reads < MAX_READS_PER_TURN
+            && self.held.bytes() > 0
+            && !self.environment.inbox.budget.has_plenty(worker.index)
     }
 
     fn poll_blocked(
@@ -105,33 +117,51 @@ impl Wire {
     }
 
     /// Whether the inbox has room for what this peer sends. When it has not, the worker wakes us
-    /// after JavaScript has drained it.
+    /// after JavaScript has taken enough.
     fn may_read(self: &Rc<Self>, worker: &Context) -> bool {
         if self.stalled.get() {
             return false;
         }
-        let inbox = &self.environment.inbox;
-        let connection = self.connection.borrow();
-        let own = connection.as_ref().map_or(0, |connection| connection.waiting_bytes());
-        if inbox.bytes() < INBOX_LIMIT && own < CONNECTION_LIMIT {
+        if !self.must_wait(worker, |budget| budget.has_room(worker.index)) {
             return true;
         }
-        if !inbox.stall(worker.index, worker.index) {
-            return true;
-        }
-        self.stalled.set(true);
-        worker.add_stalled(Rc::<Self>::clone(self));
+        self.stall(worker);
         false
     }
 
-    /// Bytes of a bridged stream. They are taken in any case; when the inbox is full,
-    /// JavaScript is asked to stop reading the stream.
-    pub fn handle_bridged(self: &Rc<Self>, worker: &Context, bytes: &mut [u8]) {
+    fn stall(self: &Rc<Self>, worker: &Context) {
+        self.stalled.set(true);
+        worker.add_stalled(Rc::<Self>::clone(self));
+    }
+
+    /// Whether there is no room. Then JavaScript takes something later than this, and the worker hears
+    /// of it.
+    pub(super) fn must_wait(&self, worker: &Context, has_room: impl Fn(&Budget) -> bool) -> bool {
+        let budget = &self.environment.inbox.budget;
+        let has_room = || {
+            let connection = self.connection.borrow();
+            let own = connection.as_ref().map_or(0, |connection| connection.waiting_bytes());
+            own < CONNECTION_LIMIT && has_room(budget)
+        };
+        if has_room() {
+            return false;
+        }
+        // Noted first: what is taken before this looks again is seen here.
+        budget.wait(worker.index);
+        !has_room()
+    }
+
+    /// Bytes of a bridged stream. They are taken in any case; when the inbox is full, JavaScript is
+    /// asked to stop reading the stream, if it has not already (`paused`).
+    pub fn handle_bridged(self: &Rc<Self>, worker: &Context, bytes: &mut [u8], paused: bool) {
         self.handle_bytes(worker, bytes);
-        if !self.stalled.get() && !self.is_gone() && !self.may_read(worker) {
-            self.push(|record| {
-                record.kind(Kind::BridgePause).number(self.token);
-            });
+        if self.stalled.get() || self.is_gone() {
+            return;
+        }
+        if !self.may_read(worker) {
+            self.push_urgent(Kind::BridgePause);
+        } else if paused {
+            self.push_urgent(Kind::BridgeResume);
         }
     }
 
@@ -147,10 +177,15 @@ impl Wire {
         {
             connection.handle_progress(now);
         }
-        let result = self.reader.borrow_mut().handle_bytes(bytes, |incoming| {
-            self.handle_incoming(worker, connection.as_ref(), now, incoming)
+        let mut overlong = false;
+        let mut reader = self.reader.borrow_mut();
+        let result = reader.handle_bytes(bytes, |incoming| {
+            self.handle_incoming(worker, connection.as_ref(), now, incoming, &mut overlong)
         });
-        if let Err(violation) = result {
+        self.held.set(reader.buffered());
+        drop(reader);
+        let violation = if overlong { Some(Violation::TOO_BIG) } else { result.err() };
+        if let Some(violation) = violation {
             self.end(worker, Some(violation.code));
             if let Some(connection) = &connection {
                 let Violation { message, detail, .. } = violation;
@@ -170,6 +205,7 @@ impl Wire {
         connection: Option<&Rc<dyn Carried>>,
         now: u64,
         incoming: Incoming<'_>,
+        overlong: &mut bool,
     ) -> ControlFlow<()> {
         match incoming {
             // Behind an invalid packet the rest is still read, as the peer's close frame may stand
@@ -177,7 +213,10 @@ impl Wire {
             Incoming::Text(text) if self.is_open() => {
                 if let Some(connection) = connection {
                     let link = self.link.get();
-                    connection.handle_text(now, link, text);
+                    if connection.handle_text(now, link, text).is_break() {
+                        *overlong = true;
+                        return ControlFlow::Break(());
+                    }
                     if link == Link::Probe {
                         // JavaScript hears of the upgrade before it gets what comes right behind.
                         connection.settle(worker);
@@ -186,8 +225,12 @@ impl Wire {
                 ControlFlow::Continue(())
             }
             Incoming::Binary(data) if self.is_open() => {
-                if let Some(connection) = connection {
-                    connection.handle_binary(now, self.link.get(), data);
+                let link = self.link.get();
+                if let Some(connection) = connection
+                    && connection.handle_binary(now, link, data).is_break()
+                {
+                    *overlong = true;
+                    return ControlFlow::Break(());
                 }
                 ControlFlow::Continue(())
             }

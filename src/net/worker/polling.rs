@@ -11,6 +11,7 @@ use super::Worker;
 use crate::engineio::{Dialect, Protocol, RequestId, Session, Transport};
 use crate::id::Handle;
 use crate::net::adopt::prepare;
+use crate::net::budget::{Budget, HeldBytes};
 use crate::net::clock;
 use crate::net::command::{AdoptPolling, ClosePolling, Command, Opening, PollEvent};
 use crate::net::context::Victim as _;
@@ -84,7 +85,14 @@ impl Sessions for Worker {
         self.handle_event(session, request, PollEvent::Get);
     }
 
-    fn handle_post(&self, session: Handle, request: RequestId, body: &[u8], binary: bool) {
+    fn handle_post(
+        &self,
+        session: Handle,
+        request: RequestId,
+        body: &[u8],
+        binary: bool,
+        budget: &Arc<Budget>,
+    ) {
         if session.worker() == self.context.index {
             match self.connection(session.slot()) {
                 Some(connection) => self.poll(&connection, request, |connection| {
@@ -95,7 +103,8 @@ impl Sessions for Worker {
             return;
         }
         self.handle_event(session, request, PollEvent::PostStart);
-        self.handle_event(session, request, PollEvent::PostBody { body: body.to_vec(), binary });
+        let body = HeldBytes::new(budget, self.context.index, body.to_vec());
+        self.handle_event(session, request, PollEvent::PostBody { body, binary });
     }
 
     fn handle_event(&self, session: Handle, request: RequestId, event: PollEvent) {

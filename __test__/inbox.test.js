@@ -1,0 +1,157 @@
+"use strict";
+
+/**
+ * What waits for JavaScript is bounded, whichever way it comes and however many send it; then all of it arrives, in order,
+ * and the program goes on meanwhile.
+ */
+
+const assert = require("node:assert/strict");
+const { test } = require("node:test");
+const tls = require("node:tls");
+const { ours, selected } = require("./support/implementations");
+const { KeptConnection } = require("./support/kept-connection");
+const { OPCODE, RawWebSocket, frame } = require("./support/raw-websocket");
+const { spawn } = require("./support/child");
+const { until, within } = require("./support/waiting");
+
+const MIB = 1024 * 1024;
+const PATIENCE = 120_000;
+/** What may wait, and what of it is read before anybody sees that it is too much: one read of each worker and a message. */
+const LIMIT = 64 * MIB;
+const SLACK = 8 * MIB;
+/** Bytes of each message: as many as fit into the default of `maxHttpBufferSize`. */
+const LENGTH = 990_000;
+const WEBSOCKET = "/socket.io/?EIO=4&transport=websocket";
+const POLLING = "/socket.io/?EIO=4&transport=polling";
+
+const text = (n) => `42["n",${n},"${"x".repeat(LENGTH)}"]`;
+/** Small on the wire, 28 bytes of heap for each byte. */
+const nested = (n) => `42["n",${n},${"[".repeat(LENGTH / 2)}${"]".repeat(LENGTH / 2)}]`;
+
+/** A WebSocket that has joined. */
+async function openWebSocket(port, secure) {
+  let raw;
+  if (secure) {
+    const socket = tls.connect({ port, host: "127.0.0.1", rejectUnauthorized: false });
+    raw = new RawWebSocket(socket);
+    await until(socket, "secureConnect");
+    raw.request(WEBSOCKET);
+    await within(raw.answered, "the upgrade");
+  } else {
+    raw = await RawWebSocket.open(port, WEBSOCKET);
+  }
+  await raw.next();
+  await raw.join();
+  return raw;
+}
+
+/** Sends messages by a WebSocket, whatever the server takes. */
+function flood(raw, messages) {
+  for (const message of messages) raw.socket.write(message);
+}
+
+/** A polling client that has joined, by a connection that it keeps. */
+async function openPolling(port) {
+  const kept = await KeptConnection.open(port);
+  const { body } = await kept.ask(POLLING);
+  const target = `${POLLING}&sid=${JSON.parse(body.slice(1)).sid}`;
+  assert.equal((await kept.ask(target, { body: "40" })).body, "ok");
+  assert.match((await kept.ask(target)).body, /^40/);
+  return { kept, target };
+}
+
+/** Posts messages one after the other, as a client does. */
+async function post({ kept, target }, bodies) {
+  for (const body of bodies) {
+    kept.send(target, { body });
+    const answer = await new Promise((resolve, reject) => {
+      const look = () => {
+        const taken = kept.take();
+        if (taken !== undefined) resolve(taken);
+        else if (kept.ended) reject(new Error("the connection has ended"));
+      };
+      kept.onChange = look;
+      look();
+    });
+    assert.equal(answer.body, "ok");
+  }
+}
+
+/** Clients, and how many messages each of them sends. */
+const WAYS = {
+  "WebSockets that workers read": { door: "workers", transport: "websocket" },
+  "polling by connections that workers read": { door: "workers", transport: "polling" },
+  "both at once": { door: "workers", transport: "both" },
+  "polling requests that Node.js reads": { door: "forwarded", transport: "polling" },
+  "WebSockets over TLS": { door: "tls", transport: "websocket" },
+};
+const CLIENTS = 60;
+const MESSAGES = 2;
+
+for (const [way, { door, transport }] of Object.entries(WAYS)) {
+  test(`ours: what waits is bounded: ${way}`, { timeout: 2 * PATIENCE }, async (t) => {
+    const server = spawn("inbox-server", ours, { args: [door, String(CLIENTS * MESSAGES)] });
+    t.after(server.kill);
+    const { port } = await server.message();
+    const blocker = await openWebSocket(port, door === "tls");
+    const webSockets = [];
+    const polling = [];
+    for (let i = 0; i < CLIENTS; i++) {
+      if (transport === "websocket" || (transport === "both" && i % 2 === 0))
+        webSockets.push(await openWebSocket(port, door === "tls"));
+      else polling.push(await openPolling(port));
+    }
+    const sockets = [blocker, ...webSockets, ...polling.map(({ kept }) => kept)];
+    t.after(() => sockets.forEach(({ socket }) => socket.destroy()));
+    const bodies = Array.from({ length: MESSAGES }, (_, n) => text(n));
+    const frames = bodies.map((body) => frame(OPCODE.text, body));
+
+    blocker.text('42["block"]');
+    assert.equal(await server.message(), "blocked");
+    for (const raw of webSockets) flood(raw, frames);
+    const posted = Promise.all(polling.map((client) => post(client, bodies)));
+    const seen = await server.message(PATIENCE);
+    await within(posted, "the answers to the POSTs", PATIENCE);
+    t.diagnostic(
+      `${Math.round(seen.peak / MIB)} MiB waited, ${seen.atTimer} events before a timer`,
+    );
+    assert.deepEqual(
+      { count: seen.count, disordered: seen.disordered, lost: seen.lost },
+      { count: CLIENTS * MESSAGES, disordered: 0, lost: 0 },
+    );
+    assert.ok(seen.peak <= LIMIT + SLACK, `${seen.peak} bytes waited`);
+    assert.ok(seen.peak > 8 * MIB, `only ${seen.peak} bytes waited: it was no flood`);
+    assert.ok(seen.atTimer >= 0 && seen.atTimer < seen.count, "a timer has its turn meanwhile");
+    server.send("close");
+    for (const { socket } of sockets) socket.destroy();
+    const { code, stderr } = await server.exit();
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+  });
+}
+
+for (const implementation of selected()) {
+  const name = "many messages that are large as values, at once, in a small heap";
+  test(`${implementation.name}: ${name}`, { timeout: 2 * PATIENCE }, async (t) => {
+    const [clients, messages] = [10, 3];
+    const server = spawn("inbox-server", implementation, {
+      args: ["workers", String(clients * messages)],
+      execArgv: ["--max-old-space-size=300"],
+    });
+    t.after(server.kill);
+    const { port } = await server.message();
+    const frames = Array.from({ length: messages }, (_, n) => frame(OPCODE.text, nested(n)));
+    const all = [];
+    for (let i = 0; i < clients; i++) all.push(await openWebSocket(port));
+    if (implementation === ours) {
+      const blocker = await openWebSocket(port);
+      all.push(blocker);
+      blocker.text('42["block"]');
+      assert.equal(await server.message(), "blocked");
+    }
+    t.after(() => all.forEach(({ socket }) => socket.destroy()));
+    for (const raw of all.slice(0, clients)) flood(raw, frames);
+    const { count, disordered } = await server.message(PATIENCE);
+    assert.deepEqual({ count, disordered }, { count: clients * messages, disordered: 0 });
+    server.kill();
+  });
+}
