@@ -62,11 +62,39 @@ function verify(req, upgrade, opts, find, done) {
   if (transport === "websocket" && !upgrade) {
     return done(ENGINE_ERRORS.BAD_REQUEST, { name: "TRANSPORT_HANDSHAKE_ERROR" });
   }
-  if (!opts.allowRequest) return done();
-  opts.allowRequest(req, (/** @type {any} */ message, /** @type {boolean} */ success) => {
-    if (success) done();
-    else done(ENGINE_ERRORS.FORBIDDEN, { message });
-  });
+  if (opts.allowRequest) askProgram(req, opts, done);
+  else done();
+}
+
+/**
+ * Asks the program. One answer counts, or a second would open a second session, which nobody would ever end: the first,
+ * but a refusal that comes before the function returns goes before it.
+ *
+ * @param {any} req
+ * @param {{ allowRequest: Function }} opts
+ * @param {Verdict} done
+ * @returns {void}
+ */
+function askProgram(req, opts, done) {
+  let returned = false;
+  let settled = false;
+  /** @type {{ message: any, success: boolean } | undefined} */
+  let answer;
+  const settle = () => {
+    if (settled || !returned || answer === undefined) return;
+    settled = true;
+    if (answer.success) done();
+    else done(ENGINE_ERRORS.FORBIDDEN, { message: answer.message });
+  };
+  try {
+    opts.allowRequest(req, (/** @type {any} */ message, /** @type {boolean} */ success) => {
+      if (answer === undefined || (answer.success && !success)) answer = { message, success };
+      settle();
+    });
+  } finally {
+    returned = true;
+    settle();
+  }
 }
 
 /**

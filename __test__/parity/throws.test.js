@@ -45,7 +45,7 @@ for (const transport of ["websocket", "polling"]) {
             assert.ok(count <= (upstream?.left[what] ?? 0), `${count} ${what} stay`);
           if (upstream === undefined) return;
           const { fired, landed, seen, alive } = upstream;
-          assert.deepEqual([result.fired, result.landed], [fired, landed]);
+          assert.deepEqual([result.fired, result.landed], [fired, row.quiet ? [] : landed]);
           if (!row.stuck) assert.deepEqual([result.seen, result.alive], [seen, alive]);
         });
       }

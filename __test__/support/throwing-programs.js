@@ -8,6 +8,7 @@
  * - `setup({ io, engine, fault })`: the program;
  * - `act({ bad, io })`: what the client does once it has connected; an event "ev" when there is none;
  * - `stuck`: the connection is stuck upstream afterwards (`ws` never reads again), so what becomes of it is not compared;
+ * - `quiet`: the second of two answers throws upstream, and is passed over here;
  * - `old`: the client speaks protocol 3.
  */
 
@@ -371,6 +372,42 @@ const table = [
       allowRequest(req, done) {
         done(null, !req.url.includes("bad"));
         if (req.url.includes("bad")) fault();
+      },
+    }),
+  },
+  ...[
+    [true, true],
+    [true, false],
+    [false, true],
+    [false, false],
+  ].map((answers) => ({
+    name: `allowRequest answers twice: ${answers.join(", ")}`,
+    options: (fault) => ({
+      allowRequest(req, done) {
+        fault.fired = true;
+        if (!req.url.includes("bad")) done(null, true);
+        else for (const answer of answers) done(null, answer);
+      },
+    }),
+    quiet: true,
+  })),
+  {
+    name: "allowRequest answers twice, in later turns",
+    options: (fault) => ({
+      allowRequest(req, done) {
+        fault.fired = true;
+        setImmediate(done, null, true);
+        if (req.url.includes("bad")) setImmediate(() => setImmediate(done, null, true));
+      },
+    }),
+    quiet: true,
+  },
+  {
+    name: "allowRequest never answers",
+    options: (fault) => ({
+      allowRequest(req, done) {
+        fault.fired = true;
+        if (!req.url.includes("bad")) done(null, true);
       },
     }),
   },
