@@ -176,13 +176,30 @@ scenario("differs: bytes in a packet of protocol 3 that is not a message", V3, a
   assert.deepEqual(packet, stage.either(Buffer.from([2, 255]), "b2/w=="));
 });
 
-scenario("differs: a placeholder whose number is not whole", async (stage) => {
-  for (const num of ["0.5", "1e-7"]) {
-    const { raw, socket } = await webSocketPair(stage);
-    const outcome = until(socket, stage.either("a", "disconnect"));
-    raw.text(`451-["a",{"_placeholder":true,"num":${num}}]`);
-    raw.binary(Buffer.from("b"));
-    assert.equal((await outcome)[0], stage.either(undefined, "forced close"));
+scenario("differs: a placeholder whose number is not whole", V3, async (stage) => {
+  const open = {
+    "protocol 4": () => webSocketPair(stage),
+    "protocol 3": async () => {
+      const connection = until(stage.io, "connection");
+      const raw = await stage.webSocket("/socket.io/?EIO=3&transport=websocket");
+      const [socket] = await connection;
+      return { raw, socket, prefix: [4] };
+    },
+    // what a foreign engine gives to the client
+    "by hand": async () => {
+      const { raw, socket } = await webSocketPair(stage);
+      const by = (what) => socket.client.ondata(what);
+      return { raw: { text: (text) => by(text.slice(1)), binary: by }, socket };
+    },
+  };
+  for (const [how, pair] of Object.entries(open)) {
+    for (const num of ["0.5", "1e-7"]) {
+      const { raw, socket, prefix = [] } = await pair();
+      const outcome = until(socket, stage.either("a", "disconnect"));
+      raw.text(`451-["a",{"_placeholder":true,"num":${num}}]`);
+      raw.binary(Buffer.from([...prefix, 98]));
+      assert.equal((await outcome)[0], stage.either(undefined, "forced close"), how);
+    }
   }
 });
 
