@@ -322,6 +322,24 @@ for (const [name, look] of Object.entries(LOOKS)) {
   });
 }
 
+const OLD = process.versions.node.startsWith("20.") && "Node.js 20 throws";
+
+test("a keepAliveTimeout that is no time is for Node.js", { skip: OLD }, async (t) => {
+  for (const keepAliveTimeout of [Infinity, -1]) {
+    const traces = [];
+    for (const implementation of selected()) {
+      const server = await serve(t, implementation);
+      server.httpServer.keepAliveTimeout = keepAliveTimeout;
+      const connection = await server.dial();
+      const opening = await connection.ask(POLLING);
+      const { sid } = JSON.parse(opening.body.slice(1));
+      const joining = await connection.ask(`${POLLING}&sid=${sid}`, { body: "40" });
+      traces.push([opening, joining].map(normal));
+    }
+    for (const trace of traces) assert.deepEqual(trace, traces[0]);
+  }
+});
+
 test("another origin is answered for itself", async (t) => {
   const cors = { origin: ["http://a.example", "http://b.example"] };
   const server = await serve(t, ours, { cors });

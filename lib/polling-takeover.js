@@ -119,6 +119,7 @@ class PollingTakeover {
       server.emit === EventEmitter.prototype.emit && // instrumentations replace it
       server.listenerCount("request") === 1 &&
       server.timeout === 0 &&
+      isTimeout(server.keepAliveTimeout) &&
       !server.maxRequestsPerSocket
     );
   }
@@ -217,6 +218,11 @@ class PollingTakeover {
       compressFrom: compressFrom(httpCompression),
     };
   }
+}
+
+/** @param {any} value @returns {boolean} whether it is a time, or says that there is none: what to make of others is up to Node.js */
+function isTimeout(value) {
+  return !value || (typeof value === "number" && value > 0 && value < Infinity);
 }
 
 /** @param {object} option `httpCompression` */
