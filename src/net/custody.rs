@@ -2,20 +2,24 @@
 //!
 //! ```text
 //!            release (falls asleep)             visit
-//!   Owner ───────────────────────────► Free ──────────► Visited ──┐ the owner wakes up
-//!     ▲                                 │ ▲                │      ▼
-//!     └───────── acquire (wakes up) ────┘ └── the visit ───┴── Awaited
-//!                                              is over
+//!   Owner ───────────────────────────► Free ──────────► Visited
+//!    ▲ ▲                                │ ▲              │   │ the owner wakes up
+//!    │ └──────── acquire (wakes up) ────┘ └── is over ───┘   ▼
+//!    └──────────────────── is over, handed over ────────── Awaited
 //! ```
 //!
 //! To wake a sleeping thread costs many times what it takes to write one small packet. So JavaScript
 //! writes it itself while the worker sleeps, with the worker's own code and data. A worker that
-//! is busy is never waited for: then a visit does not take place.
+//! is busy is never waited for: then a visit does not take place. A worker that waits for a visit is the
+//! next one, whoever else wants to visit it: custody goes from the visitor to it, and is never free between.
+//!
+//! What is lent may hold `Rc`s. So a visitor gets no reference to it, from which one could be cloned and
+//! kept: it says what is to be done ([`Lend::Work`], which is `Send` and so holds none of them), and the lent thing does it.
 
-use std::cell::UnsafeCell;
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::thread::{self, Thread};
+
+use super::sync::thread::{self, Thread};
+use super::sync::{ASKS, AtomicU8, Ordering, UnsafeCell};
 
 /// The owner is awake.
 const OWNER: u8 = 0;
@@ -26,9 +30,19 @@ const VISITED: u8 = 2;
 /// Another thread has custody, and the owner is awake and waits for it.
 const AWAITED: u8 = 3;
 
-/// How often an owner that has woken up asks whether the visit is over before it sleeps again: a
-/// visit is shorter than what it takes to be woken.
-const ASKS: u32 = 20;
+/// What can be lent to a thread that does not own it.
+///
+/// # Safety
+/// What [`stand_in`](Self::stand_in) reaches depends on no thread, and when it returns, or panics, nothing
+/// of it can be reached by the calling thread: not by `Work`, and not by a thread-local or global place.
+#[expect(unsafe_code, reason = "the compiler can't see what is left behind")]
+pub unsafe trait Lend {
+    /// What a visitor asks for.
+    type Work: Send;
+
+    /// Does `work` on the thread of a visitor. False when it can't be done now.
+    fn stand_in(&self, work: &mut Self::Work) -> bool;
+}
 
 /// Something that one thread owns, and others may visit while that thread sleeps.
 pub struct Custody<T> {
@@ -46,20 +60,20 @@ impl<T> fmt::Debug for Custody<T> {
 #[expect(unsafe_code, reason = "lends what only one thread has at a time")]
 // SAFETY: `value` is reached by one thread at a time: the owner between `acquire` and `release`,
 // visitors between taking `state` from FREE and giving it back. Both sides order what they did by
-// acquiring and releasing `state`. That `T` may be moved between threads so is what the caller of
-// `new` promises.
-unsafe impl<T> Send for Custody<T> {}
+// acquiring and releasing `state`. A visitor runs `Lend::stand_in` alone, which leaves nothing behind
+// on its thread. That the owner drops `T` on its own thread is what the caller of `new` promises.
+unsafe impl<T: Lend> Send for Custody<T> {}
 #[expect(unsafe_code, reason = "lends what only one thread has at a time")]
 // SAFETY: as above.
-unsafe impl<T> Sync for Custody<T> {}
+unsafe impl<T: Lend> Sync for Custody<T> {}
 
-impl<T> Custody<T> {
+impl<T: Lend> Custody<T> {
     /// The calling thread owns `value` and has custody.
     ///
     /// # Safety
-    /// Nothing that can be reached from `value` depends on the thread that touches it, and the
-    /// owner touches none of it while it has no custody: between [`release`](Self::release) and
-    /// [`acquire`](Self::acquire).
+    /// The owner touches nothing that can be reached from `value` while it has no custody: between
+    /// [`release`](Self::release) and [`acquire`](Self::acquire). It calls [`retire`](Self::retire)
+    /// before others drop the last reference to this.
     #[expect(
         unsafe_code,
         reason = "`T` need not be `Send`: it may hold `Rc`s, as all of them are here"
@@ -81,34 +95,42 @@ impl<T> Custody<T> {
         self.state.store(FREE, Ordering::Release);
     }
 
-    /// The owner has woken up. Waits for the end of a visit, if there is one.
+    /// The owner has woken up. Waits for the end of a visit, if there is one; others that want to visit
+    /// come after it.
     ///
     /// # Panics
     /// When another thread says so.
     pub fn acquire(&self) {
         self.check_owner();
         for _ in 0..ASKS {
-            if self.exchange(FREE, OWNER).is_ok() {
+            if self.exchange(FREE, OWNER) {
                 return;
             }
             thread::yield_now();
         }
-        loop {
-            let Err(state) = self.exchange(FREE, OWNER) else { return };
-            if state == AWAITED || self.exchange(VISITED, AWAITED).is_ok() {
-                thread::park();
+        while !self.exchange(VISITED, AWAITED) {
+            // The visit has just ended.
+            if self.exchange(FREE, OWNER) {
+                return;
             }
+        }
+        while self.state.load(Ordering::Acquire) != OWNER {
+            thread::park();
         }
     }
 
-    /// Lets `visitor` at the value if the owner sleeps and nobody else visits it.
-    pub fn visit<R>(&self, visitor: impl FnOnce(&T) -> R) -> Option<R> {
-        self.exchange(FREE, VISITED).ok()?;
+    /// Has `work` done if the owner sleeps and nobody else visits it. False: it is not done.
+    pub fn visit(&self, work: &mut T::Work) -> bool {
+        if !self.exchange(FREE, VISITED) {
+            return false;
+        }
         let _leaving = Leaving(self);
-        #[expect(unsafe_code, reason = "the place is taken by this thread")]
-        // SAFETY: FREE became VISITED: nobody else has custody until `_leaving` is dropped.
-        let value = unsafe { &*self.value.get() };
-        value.as_ref().map(visitor)
+        self.value.with_mut(|value| {
+            #[expect(unsafe_code, reason = "the place is taken by this thread")]
+            // SAFETY: FREE became VISITED: nobody else has custody until `_leaving` is dropped.
+            let value = unsafe { &*value };
+            value.as_ref().is_some_and(|value| value.stand_in(work))
+        })
     }
 
     /// Drops the value: there is nothing to visit any more. The owner must have custody.
@@ -118,14 +140,17 @@ impl<T> Custody<T> {
     pub fn retire(&self) {
         self.check_owner();
         assert_eq!(self.state.load(Ordering::Relaxed), OWNER, "the owner has custody");
-        #[expect(unsafe_code, reason = "the owner takes back what is its own")]
-        // SAFETY: this is the owner's thread, and it has custody.
-        let value = unsafe { &mut *self.value.get() };
-        *value = None;
+        let retired = self.value.with_mut(|value| {
+            #[expect(unsafe_code, reason = "the owner takes back what is its own")]
+            // SAFETY: this is the owner's thread, and it has custody.
+            let value = unsafe { &mut *value };
+            value.take()
+        });
+        drop(retired);
     }
 
-    fn exchange(&self, from: u8, to: u8) -> Result<u8, u8> {
-        self.state.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed)
+    fn exchange(&self, from: u8, to: u8) -> bool {
+        self.state.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     fn check_owner(&self) {
@@ -133,80 +158,17 @@ impl<T> Custody<T> {
     }
 }
 
-/// Gives custody back at the end of a visit, even one that panics.
+/// Gives custody back at the end of a visit, even one that panics: to the owner if it waits.
 struct Leaving<'a, T>(&'a Custody<T>);
 
 impl<T> Drop for Leaving<'_, T> {
     fn drop(&mut self) {
-        if self.0.state.swap(FREE, Ordering::Release) == AWAITED {
-            self.0.owner.unpark();
+        let Custody { state, owner, .. } = self.0;
+        let left = state.compare_exchange(VISITED, FREE, Ordering::Release, Ordering::Relaxed);
+        if left.is_err() {
+            // Awaited: nobody but the owner can have changed it, and nobody but us can change it now.
+            state.store(OWNER, Ordering::Release);
+            owner.unpark();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-    use std::rc::Rc;
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
-
-    use super::*;
-
-    #[expect(unsafe_code, reason = "as above")]
-    fn custody() -> Custody<Rc<Cell<u32>>> {
-        // SAFETY: the tests touch the cell only while they have custody.
-        unsafe { Custody::new(Rc::default()) }
-    }
-
-    #[test]
-    fn who_is_awake_is_not_visited() {
-        let custody = custody();
-        assert_eq!(custody.visit(|_| ()), None);
-        custody.release();
-        assert_eq!(custody.visit(|value| value.replace(1)), Some(0));
-        custody.acquire();
-        assert_eq!(custody.visit(|_| ()), None);
-        custody.retire();
-        custody.release();
-        assert_eq!(custody.visit(|_| ()), None);
-    }
-
-    #[test]
-    fn a_visit_that_panics_is_over() {
-        let custody = custody();
-        custody.release();
-        let visit = std::panic::AssertUnwindSafe(|| custody.visit(|_| panic!("on purpose")));
-        assert!(std::panic::catch_unwind(visit).is_err());
-        assert_eq!(custody.visit(|value| value.get()), Some(0));
-    }
-
-    #[test]
-    fn there_is_one_at_a_time() {
-        const TURNS: u32 = 20_000;
-        let custody = Arc::new(custody());
-        let over = Arc::new(AtomicBool::new(false));
-        let visitors: Vec<_> = (0..2)
-            .map(|_| {
-                let (custody, over) = (Arc::clone(&custody), Arc::clone(&over));
-                thread::spawn(move || {
-                    let mut visits = 0;
-                    while !over.load(Ordering::Relaxed) {
-                        let visit = custody.visit(|value| value.set(value.get() + 1));
-                        visits += u32::from(visit.is_some());
-                    }
-                    visits
-                })
-            })
-            .collect();
-        for _ in 0..TURNS {
-            custody.release();
-            thread::yield_now();
-            custody.acquire();
-        }
-        over.store(true, Ordering::Relaxed);
-        let visits: u32 = visitors.into_iter().map(|visitor| visitor.join().unwrap()).sum();
-        custody.release();
-        assert_eq!(custody.visit(|value| value.get()), Some(visits));
     }
 }

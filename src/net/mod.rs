@@ -19,7 +19,7 @@
 //! | [`lives`] | which connections have come and gone |
 //! | [`budget`] | how much may wait for JavaScript, whichever way it has come in |
 //! | [`turn`] | when JavaScript is woken |
-//! | [`custody`] | what JavaScript does itself while a worker sleeps |
+//! | [`custody`], [`sync`] | what JavaScript does itself while a worker sleeps |
 //! | [`backlog`] | what waits for clients that read too slowly |
 //! | [`burst`] | when memory is given back |
 //! | [`polling_profile`], [`request_name`], [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`adopt`] | what the name says |
@@ -60,6 +60,7 @@ pub mod requesters;
 pub mod runtime;
 pub mod server;
 pub mod shared_frames;
+pub mod sync;
 pub mod texts;
 pub mod timers;
 pub mod turn;

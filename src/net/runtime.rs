@@ -86,8 +86,7 @@ impl Runtime {
     /// Gives whether it has been woken.
     pub fn hand_over(&self, worker: usize, batch: &mut Batch) -> bool {
         let thread = &self.workers[worker];
-        let done = batch.is_light()
-            && thread.custody.visit(|worker| worker.stand_in(batch)).unwrap_or(false);
+        let done = batch.is_light() && thread.custody.visit(batch);
         if !done {
             thread.mailbox.post(batch);
         }

@@ -28,7 +28,7 @@ use super::command::{
 };
 use super::connection::Connection;
 use super::context::{Context, Port as _, Victim};
-use super::custody::Custody;
+use super::custody::{Custody, Lend};
 use super::guard::Nobody;
 use super::mailbox::{Batch, Mailbox, Operation};
 use super::request_name::RequestName;
@@ -164,6 +164,29 @@ impl Victim for Blamed<'_> {
     }
 }
 
+#[expect(unsafe_code, reason = "a worker is made of `Rc`s")]
+// SAFETY: what can be reached from a worker depends on no thread: what of tokio is there (sockets,
+// wakers) may be used by any, and the rest is plain memory. What is done for a batch ends with it: it
+// is put into the lists, queues and sockets of the worker alone, and into the inbox, which is shared.
+unsafe impl Lend for Rc<Worker> {
+    type Work = Batch;
+
+    /// Does what `batch` asks for on the thread of a visitor, while the worker sleeps. False when
+    /// there is something that was asked for before: then the batch has to wait behind it.
+    fn stand_in(&self, batch: &mut Batch) -> bool {
+        if !self.context.mailbox.is_empty() {
+            return false;
+        }
+        self.context.while_asleep(|| {
+            batch.drain(|operation| self.perform(operation));
+            // A panic must not reach the visitor, who may have been called by JavaScript.
+            self.context.guard(&Nobody, || self.flush());
+        });
+        self.end_turn();
+        true
+    }
+}
+
 impl Worker {
     async fn main_loop(self: Rc<Self>) {
         let mut batch = Batch::default();
@@ -191,21 +214,6 @@ impl Worker {
                 yield_now().await;
             }
         }
-    }
-
-    /// Does what `batch` asks for on the thread of a visitor, while the worker sleeps. False when
-    /// there is something that was asked for before: then the batch has to wait behind it.
-    pub(super) fn stand_in(self: &Rc<Self>, batch: &mut Batch) -> bool {
-        if !self.context.mailbox.is_empty() {
-            return false;
-        }
-        self.context.while_asleep(|| {
-            batch.drain(|operation| self.perform(operation));
-            // A panic must not reach the visitor, who may have been called by JavaScript.
-            self.context.guard(&Nobody, || self.flush());
-        });
-        self.end_turn();
-        true
     }
 
     /// Lets JavaScript hear of what has come in.

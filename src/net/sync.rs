@@ -1,0 +1,33 @@
+//! What [`super::custody`] is made of. `tests/custody_model.rs` compiles that file with other parts, of
+//! the same names, which try all orders in which threads can come.
+
+use std::fmt;
+
+pub use std::sync::atomic::{AtomicU8, Ordering};
+pub use std::thread;
+
+/// How often an owner that has woken up asks whether the visit is over before it sleeps again: a
+/// visit is shorter than what it takes to be woken.
+pub const ASKS: u32 = 20;
+
+/// A place that is reached through pointers only, for as long as a closure runs.
+#[derive(Default)]
+pub struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+impl<T> fmt::Debug for UnsafeCell<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnsafeCell").finish_non_exhaustive()
+    }
+}
+
+impl<T> UnsafeCell<T> {
+    /// A place with `value`.
+    pub fn new(value: T) -> Self {
+        Self(std::cell::UnsafeCell::new(value))
+    }
+
+    /// Gives `f` the place, to read or to change what is there.
+    pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}
