@@ -8,6 +8,7 @@
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
 const tls = require("node:tls");
+const zlib = require("node:zlib");
 const { ours, selected } = require("./support/implementations");
 const { KeptConnection } = require("./support/kept-connection");
 const { OPCODE, RawWebSocket, frame } = require("./support/raw-websocket");
@@ -29,20 +30,27 @@ const text = (n) => `42["n",${n},"${"x".repeat(LENGTH)}"]`;
 const nested = (n) => `42["n",${n},${"[".repeat(LENGTH / 2)}${"]".repeat(LENGTH / 2)}]`;
 
 /** A WebSocket that has joined. */
-async function openWebSocket(port, secure) {
+async function openWebSocket(port, door) {
   let raw;
-  if (secure) {
+  if (door === "tls") {
     const socket = tls.connect({ port, host: "127.0.0.1", rejectUnauthorized: false });
     raw = new RawWebSocket(socket);
     await until(socket, "secureConnect");
     raw.request(WEBSOCKET);
     await within(raw.answered, "the upgrade");
   } else {
-    raw = await RawWebSocket.open(port, WEBSOCKET);
+    const headers = { "Sec-WebSocket-Extensions": "permessage-deflate" };
+    raw = await RawWebSocket.open(port, WEBSOCKET, door === "deflate" ? { headers } : {});
   }
   await raw.next();
   await raw.join();
   return raw;
+}
+
+/** A message that is compressed by itself. */
+function compressed(body) {
+  const bytes = zlib.deflateRawSync(body, { finishFlush: zlib.constants.Z_SYNC_FLUSH });
+  return frame(OPCODE.text, bytes.subarray(0, -4), { rsv: 4 });
 }
 
 /** Sends messages by a WebSocket, whatever the server takes. */
@@ -79,6 +87,12 @@ async function post({ kept, target }, bodies) {
 
 /** Clients, and how many messages each of them sends. */
 const WAYS = {
+  "compressed WebSockets, a thousand bytes for each": {
+    door: "deflate",
+    transport: "websocket",
+    clients: 6,
+    messages: 40,
+  },
   "WebSockets that workers read": { door: "workers", transport: "websocket" },
   "polling by connections that workers read": { door: "workers", transport: "polling" },
   "both at once": { door: "workers", transport: "both" },
@@ -88,23 +102,26 @@ const WAYS = {
 const CLIENTS = 60;
 const MESSAGES = 2;
 
-for (const [way, { door, transport }] of Object.entries(WAYS)) {
+for (const [way, { door, transport, ...counts }] of Object.entries(WAYS)) {
+  const { clients = CLIENTS, messages = MESSAGES } = counts;
   test(`ours: what waits is bounded: ${way}`, { timeout: 2 * PATIENCE }, async (t) => {
-    const server = spawn("inbox-server", ours, { args: [door, String(CLIENTS * MESSAGES)] });
+    const server = spawn("inbox-server", ours, { args: [door, String(clients * messages)] });
     t.after(server.kill);
     const { port } = await server.message();
-    const blocker = await openWebSocket(port, door === "tls");
+    const blocker = await openWebSocket(port, door);
     const webSockets = [];
     const polling = [];
-    for (let i = 0; i < CLIENTS; i++) {
+    for (let i = 0; i < clients; i++) {
       if (transport === "websocket" || (transport === "both" && i % 2 === 0))
-        webSockets.push(await openWebSocket(port, door === "tls"));
+        webSockets.push(await openWebSocket(port, door));
       else polling.push(await openPolling(port));
     }
     const sockets = [blocker, ...webSockets, ...polling.map(({ kept }) => kept)];
     t.after(() => sockets.forEach(({ socket }) => socket.destroy()));
-    const bodies = Array.from({ length: MESSAGES }, (_, n) => text(n));
-    const frames = bodies.map((body) => frame(OPCODE.text, body));
+    const bodies = Array.from({ length: messages }, (_, n) => text(n));
+    const frames = bodies.map((body) =>
+      door === "deflate" ? compressed(body) : frame(OPCODE.text, body),
+    );
 
     blocker.text('42["block"]');
     assert.equal(await server.message(), "blocked");
@@ -117,7 +134,7 @@ for (const [way, { door, transport }] of Object.entries(WAYS)) {
     );
     assert.deepEqual(
       { count: seen.count, disordered: seen.disordered, lost: seen.lost },
-      { count: CLIENTS * MESSAGES, disordered: 0, lost: 0 },
+      { count: clients * messages, disordered: 0, lost: 0 },
     );
     assert.ok(seen.peak <= LIMIT + SLACK, `${seen.peak} bytes waited`);
     assert.ok(seen.peak > 8 * MIB, `only ${seen.peak} bytes waited: it was no flood`);

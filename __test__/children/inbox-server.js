@@ -4,8 +4,8 @@
  * A server whose JavaScript stands still when told to, until the workers read nothing more; it counts what comes then, and
  * looks all the time at how much waits for it.
  *
- * Arguments: the door ("workers": they read all; "forwarded": Node.js reads the requests; "tls"), and how many events are
- * to come.
+ * Arguments: the door ("workers": they read all; "deflate": as well, compressed; "forwarded": Node.js reads the requests;
+ * "tls"), and how many events are to come.
  */
 
 const fs = require("node:fs");
@@ -26,7 +26,7 @@ const server =
   door === "tls"
     ? https.createServer({ key: fixture("key.pem"), cert: fixture("cert.pem") })
     : http.createServer();
-const io = new Server(server, { pingTimeout: 600_000 });
+const io = new Server(server, { pingTimeout: 600_000, perMessageDeflate: door === "deflate" });
 if (door === "forwarded") {
   server.on("connection", () => {});
   io.engine.use((req, res, next) => next());

@@ -20,6 +20,10 @@ use crate::net::record::Kind;
 use crate::websocket::frame::{self, OpCode};
 use crate::websocket::{Incoming, Violation};
 
+/// One read of a wire whose messages may be compressed: they become a thousand times as large at most, and
+/// whether there is room is asked between two reads.
+const COMPRESSED_READ: usize = 4 << 10;
+
 impl Wire {
     /// Wakes the task that drives the wire.
     pub fn wake(&self) {
@@ -98,7 +102,8 @@ impl Wire {
         cx: &mut task::Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let mut buffer = worker.read_buffer();
-        let mut read = ReadBuf::new(&mut buffer);
+        let most = if self.deflate.is_some() { COMPRESSED_READ } else { buffer.len() };
+        let mut read = ReadBuf::new(&mut buffer[..most]);
         {
             let mut tcp = tcp.borrow_mut();
             let Some(tcp) = tcp.as_mut() else { return Poll::Ready(Ok(0)) };
