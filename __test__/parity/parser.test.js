@@ -150,3 +150,20 @@ scenario(
     trace("client", await heard);
   },
 );
+
+scenario(
+  "parser: long texts of all alphabets, among short ones",
+  { modes: ["websocket", "polling"], options: { parser: jsonParser() } },
+  async ({ pair }) => {
+    const { client, socket } = await pair({ parser: jsonParser() });
+    const texts = ["a", "é", "€", '"\\\u0001\u2028', "😀"].flatMap((unit) =>
+      [1, 1_100, 20_000].map((length) => unit.repeat(length)),
+    );
+    const heard = gather(socket, "x", texts.length);
+    for (const text of texts) client.emit("x", text);
+    assert.deepEqual(
+      (await heard).map(([text]) => text),
+      texts,
+    );
+  },
+);
