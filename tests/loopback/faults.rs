@@ -229,9 +229,11 @@ fn in_what_comes_by_a_bridge() {
         host.command_to(host.worker, Command::Adopt(Box::new(adopt)));
         (token, handle_of(&host.next(OPENED)))
     };
-    for event in
-        [BridgeEvent::Data(vec![0]), BridgeEvent::Written(1), BridgeEvent::End { broken: false }]
-    {
+    for event in [
+        BridgeEvent::Data { bytes: host.held(&[0]), paused: false },
+        BridgeEvent::Written(1),
+        BridgeEvent::End { broken: false },
+    ] {
         let (token, handle) = open();
         let happened = arm(&host, "bridge", token);
         host.bridge(token, event);
