@@ -337,6 +337,9 @@ class RecoveryAdapter extends NativeAdapter {
     let expired = native.expireRecovery(this._log, oldest, sent);
     if (expired === null) return;
     for (const key of expired.forgotten) this._kept.delete(key);
+    // of those whose socket could not be made, nobody tells
+    for (const pid of this._returning.keys())
+      if (native.findSession(this._log, pid) === null) this._returning.delete(pid);
     if (this._kept.size === 0)
       expired = native.expireRecovery(this._log, oldest, oldest) ?? expired;
     this.releaseRooms();

@@ -187,7 +187,7 @@ scenario("differs: a placeholder whose number is not whole", V3, async (stage) =
     },
     // what a foreign engine gives to the client
     "by hand": async () => {
-      const { raw, socket } = await webSocketPair(stage);
+      const { socket } = await webSocketPair(stage);
       const by = (what) => socket.client.ondata(what);
       return { raw: { text: (text) => by(text.slice(1)), binary: by }, socket };
     },
