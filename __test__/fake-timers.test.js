@@ -112,7 +112,7 @@ test("no file uses timers of the global object, but for what programs time", () 
         .replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, "");
       assert.doesNotMatch(code, /process\.nextTick|queueMicrotask|globalThis|node:timers/, file);
       for (const [, before, name] of code.matchAll(
-        /(.?)\b((?:set|clear)(?:Immediate|Interval|Timeout))\(/g,
+        /(.?)\b((?:set|clear)(?:Immediate|Interval|Timeout))\((?!\))/g,
       )) {
         const taken = new RegExp(
           `const \\{[^}]*\\b${name}\\b[^}]*\\} = require\\("[./lib]*/loop"\\)`,
