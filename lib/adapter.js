@@ -180,8 +180,22 @@ class NativeAdapter extends Adapter {
     const conn = this.connOf(id);
     for (const name of joined) this.removeFrom(name, id, conn);
     this._sids.delete(id);
-    if (conn !== undefined && this._everyone !== NOT_MIRRORED)
+    if (conn !== undefined && this._everyone !== NOT_MIRRORED && !this.stays(conn, this._sids))
       this._bridge?.ops.leave(conn, this._everyone);
+  }
+
+  /**
+   * @param {import("./conn").Conn} conn
+   * @param {{ has(id: string): boolean }} ids of those who are in a room
+   * @returns {boolean} whether another socket of that connection is among them: a client can have several in a namespace
+   * @private
+   */
+  stays(conn, ids) {
+    const client = conn._client;
+    if (client?._overtaken === undefined) return false;
+    return client
+      ._connected()
+      .some((/** @type {any} */ socket) => socket.adapter === this && ids.has(socket.id));
   }
 
   /**
@@ -195,7 +209,8 @@ class NativeAdapter extends Adapter {
     if (room === undefined) return;
     if (room.delete(id)) {
       const number = this._numbers.get(name);
-      if (conn !== undefined && number !== undefined) this._bridge?.ops.leave(conn, number);
+      if (conn !== undefined && number !== undefined && !this.stays(conn, room))
+        this._bridge?.ops.leave(conn, number);
       this.emit("leave-room", name, id);
     }
     if (room.size === 0 && this._rooms.delete(name)) {

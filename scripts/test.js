@@ -148,6 +148,10 @@ runMain(async () => {
       name: "Rust tests: the network floor, over loopback",
       run: () => cargoTest("--features", "net,faults"),
     },
+    {
+      name: "Rust tests: operations of the addon",
+      run: () => cargoTest("--features", "standalone", "--test", "operations"),
+    },
     ...nodes.map((one) => behaviour(one, files, () => env)),
     { name: "Type tests", run: () => run("npm", ["run", "--silent", "test:types"]) },
   ];

@@ -256,3 +256,28 @@ scenario("differs: a disconnect listener that throws", async (stage) => {
   const left = connected.filter((socket) => socket.nsp.sockets.has(socket.id)).length;
   assert.equal(left, stage.either(2, 0));
 });
+
+scenario("differs: a broadcast to two sockets of one client", async (stage) => {
+  const { io } = stage;
+  const lives = watch(io);
+  const raw = await flooding(stage, ["40", "40"]);
+  await eventually(() => lives.connected.length === 2, "both");
+  for (let i = 0; i < 2; i++) assert.match(await raw.next(), /^40/);
+  io.emit("a");
+  io.to("room").emit("b");
+  const [first, last] = lives.connected;
+  first.leave("room");
+  io.to("room").emit("c");
+  first.emit("end");
+  const seen = [];
+  for (let packet; (packet = await raw.next()) !== '42["end"]';) seen.push(packet);
+  const [a, b, c] = ["a", "b", "c"].map((name) => `42["${name}"]`);
+  assert.deepEqual(seen, stage.either([a, a, b, b, c], [a, b, c]));
+  // whichever of them goes, the other one hears all that is for it
+  first.disconnect();
+  assert.equal(await raw.next(), "41");
+  io.emit("d");
+  io.to("room").emit("e");
+  assert.deepEqual([await raw.next(), await raw.next()], ['42["d"]', '42["e"]']);
+  assert.equal(last.connected, true);
+});

@@ -50,7 +50,7 @@ use super::logs::{Logs, Messages};
 use crate::id::{Handle, Slot};
 use crate::net::command::{Command, Outgoing};
 use crate::net::lives::Life;
-use crate::net::mailbox::Batch;
+use crate::net::mailbox::{Batch, Operation};
 use crate::net::runtime::Runtime;
 use crate::socketio::recovery::packets::StoredPacket;
 use crate::socketio::{Group, Handles, Rooms, Target};
@@ -120,6 +120,12 @@ impl Operations {
     /// take note of it. Gives the workers that have been woken, one bit each. An operation that does
     /// not follow the format, or is for a connection that has gone, is left out: [`Self::faults`].
     pub fn apply(&mut self, batch: &[u8], runtime: Option<&Runtime>) -> u32 {
+        self.read(batch);
+        self.hand_over(runtime)
+    }
+
+    /// Reads a whole batch; what it asks of the workers stays here.
+    pub fn read(&mut self, batch: &[u8]) {
         let mut frames = Reader::new(batch);
         while !frames.is_empty() {
             let Some(frame) = frames.bytes() else {
@@ -130,7 +136,13 @@ impl Operations {
                 self.faults.unreadable += 1;
             }
         }
-        self.hand_over(runtime)
+    }
+
+    /// Gives what has been read to `each`, in order, with the worker that it is for.
+    pub fn drain(&mut self, mut each: impl FnMut(usize, Operation<'_>)) {
+        for (worker, batch) in self.batches.iter_mut().enumerate() {
+            batch.drain(|operation| each(worker, operation));
+        }
     }
 
     fn hand_over(&mut self, runtime: Option<&Runtime>) -> u32 {

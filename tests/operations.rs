@@ -1,0 +1,435 @@
+//! Operations, whatever they ask and whenever they come, reach those only that they are for: the reader
+//! of batches, the table of handles and the rooms against a model, with workers that look at nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ferrosocket::binding::ops::{Faults, Operations};
+use ferrosocket::id::{Handle, Slot};
+use ferrosocket::net::command::{Command, Outgoing};
+use ferrosocket::net::lives::Life;
+use ferrosocket::net::mailbox::Operation;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+const WORKERS: usize = 2;
+/// Numbers of rooms: small ones, and one that takes more than 31 bits.
+const ROOMS: [u64; 3] = [0, 1, (1 << 40) + 1];
+
+/// What happens. Clients are chosen among all that there ever were: most have gone.
+#[derive(Clone, Debug)]
+enum Step {
+    Connect(usize),
+    /// The worker ends the session.
+    End(Index),
+    /// JavaScript lets go of the handle; in good order only if the client has ended.
+    Release(Index),
+    Join(Index, usize),
+    Leave(Index, usize),
+    Send(Index, Kind),
+    Multicast(Vec<Index>),
+    Broadcast {
+        to: Vec<Target>,
+        except: Vec<Target>,
+        kept: bool,
+    },
+    /// Something that is no operation, or one that is cut off.
+    Garbage(Vec<u8>),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Text,
+    Parted,
+    Messages,
+    Raw,
+    Packet,
+}
+
+#[derive(Clone, Debug)]
+enum Target {
+    Room(usize),
+    Client(Index),
+}
+
+fn target() -> impl Strategy<Value = Target> {
+    prop_oneof![(0..ROOMS.len()).prop_map(Target::Room), any::<Index>().prop_map(Target::Client),]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let client = any::<Index>;
+    let room = || 0..ROOMS.len();
+    let kind = prop::sample::select(vec![
+        Kind::Text,
+        Kind::Parted,
+        Kind::Messages,
+        Kind::Raw,
+        Kind::Packet,
+    ]);
+    let targets = |most| prop::collection::vec(target(), 0..most);
+    prop_oneof![
+        6 => (0..WORKERS).prop_map(Step::Connect),
+        3 => client().prop_map(Step::End),
+        5 => client().prop_map(Step::Release),
+        6 => (client(), room()).prop_map(|(client, room)| Step::Join(client, room)),
+        3 => (client(), room()).prop_map(|(client, room)| Step::Leave(client, room)),
+        4 => (client(), kind).prop_map(|(client, kind)| Step::Send(client, kind)),
+        2 => prop::collection::vec(client(), 0..5).prop_map(Step::Multicast),
+        4 => (targets(4), targets(6), any::<bool>())
+            .prop_map(|(to, except, kept)| Step::Broadcast { to, except, kept }),
+        1 => prop::collection::vec(any::<u8>(), 0..24).prop_map(Step::Garbage),
+    ]
+}
+
+/// A batch being written, as `lib/ops.js` writes it.
+#[derive(Default)]
+struct Batch(Vec<u8>);
+
+impl Batch {
+    fn operation(&mut self, bytes: &[u8]) {
+        self.0.extend(u32::try_from(bytes.len()).expect("it is small").to_le_bytes());
+        self.0.extend(bytes);
+    }
+}
+
+fn named(op: u8, handle: Handle) -> Vec<u8> {
+    [&[op][..], &handle.raw().to_le_bytes(), &handle.generation().to_le_bytes()].concat()
+}
+
+fn room(number: u64) -> Vec<u8> {
+    let low = u32::try_from(number & 0x7fff_ffff).expect("it is small");
+    let high = u32::try_from(number >> 31).expect("it is small");
+    [low.to_le_bytes(), high.to_le_bytes()].concat()
+}
+
+fn text(text: &str) -> Vec<u8> {
+    [&u32::try_from(text.len()).expect("it is small").to_le_bytes(), text.as_bytes()].concat()
+}
+
+fn count(of: usize) -> [u8; 4] {
+    u32::try_from(of).expect("it is small").to_le_bytes()
+}
+
+/// A client as the model knows it.
+struct Client {
+    handle: Handle,
+    ended: bool,
+    released: bool,
+}
+
+/// The workers, who give out slots and believe what they are told; and what is expected of all.
+#[derive(Default)]
+struct World {
+    clients: Vec<Client>,
+    /// Who has a slot now.
+    slots: [BTreeMap<u32, usize>; WORKERS],
+    rooms: BTreeMap<u64, BTreeSet<usize>>,
+    operations: Operations,
+    batch: Batch,
+    /// Who is to get which packet, how often.
+    expected: BTreeMap<(usize, String), usize>,
+    got: BTreeMap<(usize, String), usize>,
+    packets: usize,
+    log: u32,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self::default();
+        world.operations.restart(WORKERS);
+        world
+    }
+
+    fn connect(&mut self, worker: usize) {
+        let slots = &mut self.slots[worker];
+        let index = (0..u32::MAX).find(|index| !slots.contains_key(index)).expect("it is small");
+        let generation = u32::try_from(self.clients.len()).expect("it is small") + 1;
+        let handle = Handle::new(worker, index as usize).of_generation(generation);
+        slots.insert(index, self.clients.len());
+        self.clients.push(Client { handle, ended: false, released: false });
+        self.operations.note(Life::Opened(handle));
+    }
+
+    fn packet(&mut self) -> String {
+        self.packets += 1;
+        format!("packet {}", self.packets)
+    }
+
+    fn is_there(&self, client: usize) -> bool {
+        !self.clients[client].released
+    }
+
+    fn expect(&mut self, client: usize, packet: &str) {
+        if self.is_there(client) {
+            *self.expected.entry((client, packet.into())).or_default() += 1;
+        }
+    }
+
+    fn members(&self, targets: &[Target]) -> BTreeSet<usize> {
+        let each = targets.iter().flat_map(|target| match target {
+            Target::Room(room) => self.rooms.get(&ROOMS[*room]).cloned().unwrap_or_default(),
+            Target::Client(client) => BTreeSet::from([client.index(self.clients.len())]),
+        });
+        each.filter(|&client| self.is_there(client)).collect()
+    }
+
+    fn targets(&self, targets: &[Target]) -> Vec<u8> {
+        let each = targets.iter().flat_map(|target| match target {
+            Target::Room(number) => room(ROOMS[*number]),
+            Target::Client(client) => {
+                let handle = self.clients[client.index(self.clients.len())].handle;
+                let place = handle.raw() | 1 << 31;
+                [place.to_le_bytes(), handle.generation().to_le_bytes()].concat()
+            }
+        });
+        [count(targets.len()).to_vec(), each.collect()].concat()
+    }
+
+    fn step(&mut self, step: Step) {
+        let clients = self.clients.len();
+        match step {
+            Step::Connect(worker) => self.connect(worker),
+            _ if clients == 0 => {}
+            Step::End(client) => {
+                // What has been asked for before is judged by what was known then.
+                self.hand_over();
+                let client = &mut self.clients[client.index(clients)];
+                if !client.ended {
+                    client.ended = true;
+                    self.operations.note(Life::Closed(client.handle));
+                }
+            }
+            Step::Release(client) => self.release(client.index(clients)),
+            Step::Join(client, number) => {
+                let client = client.index(clients);
+                let number = ROOMS[number];
+                let operation = [named(4, self.clients[client].handle), room(number)].concat();
+                self.batch.operation(&operation);
+                if self.is_there(client) {
+                    self.rooms.entry(number).or_default().insert(client);
+                }
+            }
+            Step::Leave(client, number) => {
+                let client = client.index(clients);
+                let number = ROOMS[number];
+                let operation = [named(5, self.clients[client].handle), room(number)].concat();
+                self.batch.operation(&operation);
+                if let Some(members) = self.rooms.get_mut(&number) {
+                    members.remove(&client);
+                }
+            }
+            Step::Send(client, kind) => self.send(client.index(clients), kind),
+            Step::Multicast(to) => {
+                let packet = self.packet();
+                let to: Vec<usize> = to.iter().map(|client| client.index(clients)).collect();
+                let mut operation =
+                    [&[12, 0][..], &text(&packet), &count(0), &count(to.len())].concat();
+                for &client in &to {
+                    let handle = self.clients[client].handle;
+                    operation.extend(&named(0, handle)[1..]);
+                    self.expect(client, &packet);
+                }
+                self.batch.operation(&operation);
+            }
+            Step::Broadcast { to, except, kept } => {
+                let packet = self.packet();
+                let head = if kept {
+                    [&[14][..], &self.log.to_le_bytes(), &[0; 8], &count(0), &count(0), &[0]]
+                        .concat()
+                } else {
+                    vec![3, 0]
+                };
+                let (to_bytes, except_bytes) = (self.targets(&to), self.targets(&except));
+                let messages = [&text(&packet)[..], &count(0)].concat();
+                self.batch.operation(&[head, to_bytes, except_bytes, messages].concat());
+                let excepted = self.members(&except);
+                for client in self.members(&to).difference(&excepted) {
+                    self.expect(*client, &packet);
+                }
+            }
+            Step::Garbage(bytes) => {
+                // It may be an operation by chance: not one that is for somebody who is there.
+                let bytes: Vec<u8> = bytes.iter().map(|byte| byte | 0x80).collect();
+                self.batch.operation(&bytes);
+            }
+        }
+    }
+
+    fn release(&mut self, client: usize) {
+        self.batch.operation(&named(8, self.clients[client].handle));
+        let known = &mut self.clients[client];
+        if known.ended && !known.released {
+            known.released = true;
+            self.rooms.values_mut().for_each(|members| {
+                members.remove(&client);
+            });
+            // The slot is free when the worker hears of it: this batch first.
+            self.hand_over();
+        }
+    }
+
+    fn send(&mut self, client: usize, kind: Kind) {
+        let packet = self.packet();
+        let handle = self.clients[client].handle;
+        let operation = match kind {
+            Kind::Text => [named(1, handle), vec![0], text(&packet)].concat(),
+            Kind::Parted => {
+                // JSON, a string, JSON: `packet "1"`
+                let (start, end) = packet.split_at(7);
+                let mut parts = [u32::MAX.to_le_bytes().to_vec(), count(64).to_vec()].concat();
+                parts.extend(
+                    [count(1).to_vec(), text(start), vec![0], text(end), text("")].concat(),
+                );
+                self.expect(client, &format!("{start}\"{end}\""));
+                let operation = [named(1, handle), vec![0], parts].concat();
+                self.batch.operation(&operation);
+                return;
+            }
+            Kind::Messages => {
+                [named(2, handle), vec![0], text(&packet), count(0).to_vec()].concat()
+            }
+            Kind::Raw => [named(10, handle), vec![0, 0], text(&packet)].concat(),
+            Kind::Packet => [named(13, handle), vec![0], text(&packet)].concat(),
+        };
+        self.batch.operation(&operation);
+        self.expect(client, &packet);
+    }
+
+    /// The batch leaves, and the workers do what it asks: for whoever has the slot, without a look at
+    /// the generation.
+    fn hand_over(&mut self) {
+        let Self { operations, slots, clients, got, .. } = self;
+        operations.read(&std::mem::take(&mut self.batch.0));
+        operations.drain(|worker, operation| {
+            let mut deliver = |slot: Slot, packet: &str| {
+                let client = slots[worker].get(&slot.index).expect("the slot is somebody's");
+                assert_eq!(clients[*client].handle.generation(), slot.generation, "{packet}");
+                *got.entry((*client, packet.into())).or_default() += 1;
+            };
+            let text = |message: &Outgoing| match message {
+                Outgoing::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                Outgoing::Binary(_) => unreachable!("nothing binary is sent here"),
+            };
+            match operation {
+                Operation::SendText { slot, text, .. } => {
+                    deliver(slot, &String::from_utf8_lossy(text));
+                }
+                Operation::Command(Command::Send { slot, messages, .. }) => {
+                    deliver(slot, &text(&messages[0]));
+                }
+                Operation::Command(Command::SendPacket { slot, packet, .. }) => {
+                    deliver(slot, &packet);
+                }
+                Operation::Command(Command::Broadcast { group, messages, .. }) => {
+                    for slot in group.iter() {
+                        deliver(slot, &text(&messages[0]));
+                    }
+                }
+                Operation::Command(Command::Release { slot }) => {
+                    let client = slots[worker].remove(&slot.index).expect("the slot is somebody's");
+                    assert_eq!(clients[client].handle.generation(), slot.generation);
+                    assert!(clients[client].ended && clients[client].released);
+                }
+                Operation::Command(other) => unreachable!("nobody asked for {other:?}"),
+            }
+        });
+    }
+
+    /// Everybody goes, in good order.
+    fn end(&mut self) {
+        self.hand_over();
+        for client in 0..self.clients.len() {
+            if !std::mem::replace(&mut self.clients[client].ended, true) {
+                self.operations.note(Life::Closed(self.clients[client].handle));
+            }
+            if !self.clients[client].released {
+                self.release(client);
+            }
+        }
+        self.hand_over();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn nothing_reaches_whom_it_is_not_for(steps in prop::collection::vec(step(), 0..150)) {
+        let mut world = World::new();
+        for step in steps {
+            world.step(step);
+        }
+        world.end();
+        prop_assert_eq!(&world.got, &world.expected);
+        prop_assert_eq!((world.operations.handles(), world.operations.rooms()), (0, 0));
+        prop_assert!(world.slots.iter().all(BTreeMap::is_empty));
+    }
+
+    #[test]
+    fn any_bytes_are_a_batch(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let mut operations = Operations::default();
+        operations.restart(WORKERS);
+        operations.note(Life::Opened(Handle::new(0, 0).of_generation(1)));
+        operations.read(&bytes);
+        operations.drain(|_, _| ());
+    }
+}
+
+/// A batch in which `wrong` stands between two texts for a client: what of it cannot be done, and the
+/// texts that come through.
+fn around(wrong: &[u8]) -> (Faults, Vec<String>) {
+    let handle = Handle::new(0, 3).of_generation(9);
+    let mut operations = Operations::default();
+    operations.restart(WORKERS);
+    operations.note(Life::Opened(handle));
+    let mut batch = Batch::default();
+    batch.operation(&[named(1, handle), vec![0], text("before")].concat());
+    batch.operation(wrong);
+    batch.operation(&[named(1, handle), vec![0], text("behind")].concat());
+    operations.read(&batch.0);
+    let mut texts = Vec::new();
+    operations.drain(|_, operation| {
+        if let Operation::SendText { text, .. } = operation {
+            texts.push(String::from_utf8_lossy(text).into_owned());
+        }
+    });
+    (operations.faults(), texts)
+}
+
+#[test]
+fn an_operation_that_cannot_be_read_costs_no_other() {
+    let handle = Handle::new(0, 3).of_generation(9);
+    let too_long = [&named(1, handle)[..], &[0], &1000u32.to_le_bytes(), b"short"].concat();
+    let cut = named(7, handle);
+    let unknown = named(99, handle);
+    let nowhere = named(1, Handle::from_raw(u32::MAX));
+    for wrong in [&too_long[..], &cut, &unknown, &[], &[3], &[12, 0, 0xff]] {
+        let (faults, texts) = around(wrong);
+        assert_eq!(faults, Faults { unreadable: 1, ..Faults::default() }, "{wrong:?}");
+        assert_eq!(texts, ["before", "behind"], "{wrong:?}");
+    }
+    let (faults, texts) = around(&nowhere);
+    assert_eq!(faults, Faults { stale: 1, ..Faults::default() });
+    assert_eq!(texts, ["before", "behind"]);
+}
+
+#[test]
+fn a_connection_that_is_released_in_rooms_is_taken_out_of_them() {
+    let (first, second) = (Handle::new(1, 0).of_generation(1), Handle::new(1, 0).of_generation(2));
+    let mut operations = Operations::default();
+    operations.restart(WORKERS);
+    operations.note(Life::Opened(first));
+    operations.note(Life::Closed(first));
+    let mut batch = Batch::default();
+    for number in ROOMS {
+        batch.operation(&[named(4, first), room(number)].concat());
+    }
+    batch.operation(&named(8, first));
+    operations.read(&batch.0);
+    assert_eq!((operations.rooms(), operations.handles()), (0, 0));
+    assert_eq!(operations.faults(), Faults { rooms_left: 3, ..Faults::default() });
+    operations.note(Life::Opened(second));
+    let mut late = Batch::default();
+    late.operation(&[named(4, first), room(0)].concat());
+    operations.read(&late.0);
+    assert_eq!(operations.rooms(), 0, "the next one in the slot is in no room");
+}
