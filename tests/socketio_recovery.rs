@@ -129,3 +129,32 @@ fn what_is_too_old_goes_and_gives_its_rooms_back() {
     assert_eq!(recovery.unused_rooms(), [0, 1, 2, 3]);
     assert_eq!(recovery.packets().next(), 1000, "numbers are not used again");
 }
+
+#[test]
+fn who_is_forgotten_does_not_come_back() {
+    let mut recovery = Recovery::<String>::new(PLENTY, 1);
+    let (key, _) = recovery.persist(session("p", &[0], 10));
+    assert_eq!(recovery.forget("q"), None);
+    assert_eq!(recovery.forget("p"), Some(key));
+    assert_eq!(recovery.forget("p"), None);
+    assert!(recovery.restore("p", 0, 0).is_none());
+    assert_eq!(recovery.unused_rooms(), [0]);
+}
+
+#[test]
+fn the_last_packet_before_a_time_is_known() {
+    let mut recovery = Recovery::new(PLENTY, 1);
+    assert_eq!(recovery.packets().last_before(5), 0, "none has been");
+    for time in [10, 20, 20, 30] {
+        recovery.store(packet("x", &[], &[], time));
+    }
+    for (time, last) in [(0, 0), (10, 0), (11, 1), (20, 1), (21, 3), (31, 4)] {
+        assert_eq!(recovery.packets().last_before(time), last, "{time}");
+    }
+    recovery.expire(u64::MAX, 20);
+    assert_eq!(recovery.packets().last_before(0), 1, "it has gone");
+    // What was lost lately may need what was sent longer ago.
+    recovery.persist(session("p", &[], 40));
+    recovery.expire(35, 20);
+    assert!(recovery.restore("p", 1, 35).is_some());
+}
