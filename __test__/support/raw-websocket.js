@@ -59,6 +59,7 @@ class RawWebSocket {
     this.ended = false;
     this.waiters = [];
     this.pending = Buffer.alloc(0);
+    this.room = Buffer.alloc(0);
     this.answered = new Promise((resolve) => {
       this.onAnswer = resolve;
     });
@@ -86,7 +87,7 @@ class RawWebSocket {
   }
 
   read(chunk) {
-    this.pending = Buffer.concat([this.pending, chunk]);
+    this.append(chunk);
     if (this.status === undefined) this.readHead();
     if (this.status === 101) this.readFrames();
     else if (this.status !== undefined) {
@@ -94,6 +95,20 @@ class RawWebSocket {
       this.pending = Buffer.alloc(0);
     }
     this.wake();
+  }
+
+  /** Room is made by doubling: to copy all that waits for each chunk of a large frame takes seconds. */
+  append(chunk) {
+    const { pending, room } = this;
+    const length = pending.length + chunk.length;
+    let start = pending.buffer === room.buffer ? pending.byteOffset - room.byteOffset : room.length;
+    if (start + length > room.length) {
+      this.room = Buffer.alloc(length * 2);
+      pending.copy(this.room);
+      start = 0;
+    }
+    chunk.copy(this.room, start + pending.length);
+    this.pending = this.room.subarray(start, start + length);
   }
 
   readHead() {
