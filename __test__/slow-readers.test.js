@@ -131,6 +131,29 @@ for (const secure of [false, true]) {
   });
 }
 
+for (const secure of [false, true]) {
+  const label = secure ? "bridged" : "taken over";
+
+  test(`${label}: the volatile packets of one tick do not pile up for a client that does not read`, async (t) => {
+    const { client, stuck } = await open(t, { secure });
+    const { raw, socket } = await stuck();
+    for (let n = 0; n < STEPS; n++) socket.volatile.emit("v", CHUNK);
+    await eventually(() => socket.conn.bufferedAmount > 0, "something to wait");
+    const { bufferedAmount } = socket.conn;
+    assert.ok(bufferedAmount <= 3 * MESSAGE + CREDIT, `${bufferedAmount} bytes wait`);
+    for (let n = 0; n < 20; n++) socket.volatile.emit("v", CHUNK);
+    const other = await client();
+    for (let n = 0; n < 1_000; n++) other.socket.volatile.emit("v", n);
+    other.socket.emit("end");
+    assert.equal(await readUntil(other.raw, "end"), 1_000); // one that reads gets what a tick sends
+    assert.ok(socket.conn.bufferedAmount <= bufferedAmount, "nothing is added");
+    socket.emit("end");
+    raw.socket.resume();
+    const got = await readUntil(raw, "end");
+    assert.ok(got > 0 && got < STEPS, `${got} of ${STEPS}`);
+  });
+}
+
 test("without a limit a client that does not read keeps its place, and slows nobody down", async (t) => {
   const { io, client, stuck } = await open(t);
   const readers = [await client(), await client()];

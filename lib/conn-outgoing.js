@@ -19,11 +19,23 @@ const { PACKET_TYPES } = require("./packet");
  * @param {any} [options] those of the packets; made from the flags when left out
  */
 function showMessagesOut(conn, encoded, flags, options) {
-  if (flags & VOLATILE && !conn.transport.writable) return;
+  if (flags & VOLATILE && !takesVolatile(conn)) return;
   options ??= flags & VOLATILE ? { volatile: true } : {};
   options.compress = (flags & NO_COMPRESS) === 0;
   const list = Array.isArray(encoded) ? encoded : [encoded];
   for (const message of list) showPacketOut(conn, "message", message, options);
+}
+
+/**
+ * @param {Conn} conn
+ * @returns {boolean} whether its worker will send a volatile packet, as far as this thread knows
+ */
+function takesVolatile(conn) {
+  const { bufferPolicy, maxBufferedBytes } = conn.server.opts;
+  if (bufferPolicy === "dropVolatile" && maxBufferedBytes)
+    return conn.bufferedAmount <= maxBufferedBytes;
+  if (conn.transportName === "polling") return conn.server.isPolled(conn.id);
+  return conn.bufferedAmount === 0;
 }
 
 /**

@@ -182,7 +182,7 @@ export interface EngineOptions {
    *
    * `"disconnect"`: the session is closed at once and what waits is dropped; the reason is `"buffer overflow"`.
    * `"dropVolatile"`: nobody is disconnected. Volatile packets wait like others, up to the limit, and are dropped
-   * beyond; without this policy they are dropped as soon as anything waits. Packets that are not volatile always wait.
+   * beyond; without this policy they are dropped as soon as anything does. Packets that are not volatile always wait.
    *
    * @default "disconnect"
    */

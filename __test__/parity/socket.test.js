@@ -114,34 +114,6 @@ scenario(
   },
 );
 
-scenario("volatile: two in one tick, one arrives", { modes: ALL }, async ({ pair, trace }) => {
-  const { client, socket } = await pair();
-  const seen = [];
-  client.on("v", (n) => seen.push(n));
-  const end = until(client, "end");
-  await eventually(() => socket.conn.transport.writable, "a writable transport");
-  socket.volatile.emit("v", 1);
-  socket.volatile.emit("v", 2);
-  socket.emit("end");
-  await end;
-  assert.deepEqual(seen, [1]);
-  trace("client", seen);
-});
-
-scenario("volatile: a broadcast", { modes: ALL }, async ({ io, pair, trace }) => {
-  const { client, socket } = await pair();
-  const seen = [];
-  client.on("v", (n) => seen.push(n));
-  const end = until(client, "end");
-  await eventually(() => socket.conn.transport.writable, "a writable transport");
-  io.volatile.emit("v", 1);
-  io.to(socket.id).volatile.emit("v", 2);
-  io.emit("end");
-  await end;
-  trace("client", seen);
-  assert.deepEqual(seen, [1]);
-});
-
 scenario(
   "volatile: once the first has gone, the next one goes",
   { modes: DIRECT },

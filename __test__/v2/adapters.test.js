@@ -43,7 +43,7 @@ function recording(trace) {
   return Recording;
 }
 
-old("an adapter that extends the one of 1.x", ONLY_V2, async ({ serve, pair, trace }) => {
+old("an adapter that extends the one of 1.x", ONLY_V2, async ({ serve, pair, trace, quiet }) => {
   const io = await serve({ adapter: recording(trace) });
   const [one, two, three] = [await pair(), await pair(), await pair()];
   for (const [name, { client }] of Object.entries({ one, two, three }))
@@ -63,6 +63,7 @@ old("an adapter that extends the one of 1.x", ONLY_V2, async ({ serve, pair, tra
   one.socket.broadcast.emit("event", "all without one");
   io.to(three.socket.id).emit("event", "three");
   io.emit("event", "bytes", { bytes: Buffer.from([1, 2, 3]) });
+  await quiet([one, two, three]);
   io.volatile.compress(false).emit("event", "flags");
   two.socket.emit("event", "only two");
 

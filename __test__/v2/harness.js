@@ -12,7 +12,7 @@ const connect = require("socket.io-client-2");
 
 const { fetch } = require("../support/raw-http");
 const { Stage, compare } = require("../support/stage");
-const { until } = require("../support/waiting");
+const { turns, until } = require("../support/waiting");
 
 const ROOT = path.join(__dirname, "..", "..");
 const oracle = { name: "oracle", path: "socket.io-2", options: {} };
@@ -57,6 +57,14 @@ class OldStage extends Stage {
     const [socket] = await connection;
     if (!client.connected) await until(client, "connect");
     return { client, socket };
+  }
+
+  /** Waits until these clients have everything: a volatile event is dropped upstream while it is being written. */
+  async quiet(pairs) {
+    const all = pairs.map(({ client }) => until(client, "quiet"));
+    this.io.emit("quiet");
+    await Promise.all(all);
+    await turns();
   }
 
   /** One GET request to the server. */

@@ -213,7 +213,7 @@ old("a name in Namespace.events is emitted to listeners only", BOTH, async (stag
   await last;
 });
 
-old("flags", BOTH, async ({ serve, pair, trace }) => {
+old("flags", BOTH, async ({ serve, pair, trace, quiet }) => {
   const io = await serve();
   const [one, two] = [await pair(), await pair()];
   assert.equal(io.json, io);
@@ -232,6 +232,7 @@ old("flags", BOTH, async ({ serve, pair, trace }) => {
   io.binary(false).emit("event", 7);
   io.to(two.socket.id).json.send(8);
   one.socket.broadcast.send(9);
+  await quiet([one, two]);
   io.volatile.json.emit("event", 10);
   io.emit("last");
   await Promise.all(all);

@@ -42,7 +42,7 @@ old("rooms are plain objects", ONLY_V2, async ({ serve, pair, trace }) => {
   trace("gone", socket.rooms, adapter.rooms, adapter.sids, Object.keys(io.sockets.sockets));
 });
 
-old("broadcasts", ONLY_V2, async ({ serve, pair, trace }) => {
+old("broadcasts", ONLY_V2, async ({ serve, pair, trace, quiet }) => {
   const io = await serve();
   const [one, two, three] = [await pair(), await pair(), await pair()];
   for (const [name, { client }] of Object.entries({ one, two, three }))
@@ -52,9 +52,11 @@ old("broadcasts", ONLY_V2, async ({ serve, pair, trace }) => {
   const all = [one, two, three].map(({ client }) => until(client, "last"));
   assert.equal(io.emit("event", "all"), io.sockets);
   assert.equal(io.to("a").in("b").emit("event", "a and b"), io.sockets);
+  await quiet([one, two, three]);
   assert.equal(io.volatile, io);
   trace("flags", { ...io.sockets.flags });
   io.emit("event", "volatile");
+  await quiet([one, two, three]);
   trace("flags", { ...io.sockets.flags });
   assert.equal(one.socket.broadcast.emit("event", "others"), one.socket);
   two.socket.to("a").emit("event", "others in a");

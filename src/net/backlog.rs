@@ -17,13 +17,13 @@ use crate::id::Handle;
 pub struct BufferLimits {
     /// A session for which more than this waits is ended.
     pub session: usize,
-    /// A volatile packet is dropped while more than this waits. 0, upstream's rule: while anything
-    /// does.
+    /// A volatile packet is dropped while more than this waits because the client takes no more. 0,
+    /// upstream's rule: while anything does.
     pub volatile: usize,
 }
 
 impl Default for BufferLimits {
-    /// Upstream's rules: no session is ended, and no volatile packet waits.
+    /// Upstream's rules: no session is ended, and no volatile packet waits for its client.
     fn default() -> Self {
         Self { session: usize::MAX, volatile: 0 }
     }

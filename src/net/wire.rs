@@ -217,6 +217,11 @@ impl Wire {
         self.queued() == 0 && !self.lost.get()
     }
 
+    /// Whether the peer has left something of what it was offered.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.get()
+    }
+
     /// Bytes that the peer has not taken yet, if it takes no more for now.
     pub fn backlog(&self) -> usize {
         if self.blocked.get() { self.unsent() } else { 0 }

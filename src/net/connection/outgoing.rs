@@ -5,12 +5,16 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::Connection;
-use crate::engineio::{Link, OutMessage, Route};
+use crate::engineio::{Link, OutMessage, Route, Session};
 use crate::net::clock;
 use crate::net::command::{NO_COMPRESS, Outgoing, VOLATILE};
 use crate::net::context::{Buffered as _, Context, Port as _};
 use crate::net::shared_frames::SharedFrames;
-use crate::net::wire::Carried as _;
+use crate::net::wire::{Carried as _, Wire};
+
+/// Bytes that a batch may gather for a client before its volatile packets ask whether the client takes
+/// them: enough for what a tick sends, and no more than one write carries.
+const VOLATILE_AHEAD: usize = 64 << 10;
 
 impl Connection {
     /// Sends one text message.
@@ -20,7 +24,7 @@ impl Connection {
         match state.session.route() {
             Route::WebSocket => {
                 if let Some(wire) = &state.main
-                    && !(flags & VOLATILE != 0 && wire.queued() > self.server.buffers.volatile)
+                    && !(flags & VOLATILE != 0 && self.loses_volatile(worker, wire))
                 {
                     wire.write_message(worker, text, flags & NO_COMPRESS == 0);
                 }
@@ -41,7 +45,7 @@ impl Connection {
         match state.session.route() {
             Route::WebSocket => {
                 let Some(wire) = &state.main else { return };
-                if flags & VOLATILE != 0 && wire.queued() > self.server.buffers.volatile {
+                if flags & VOLATILE != 0 && self.loses_volatile(worker, wire) {
                     return;
                 }
                 let compress = flags & NO_COMPRESS == 0;
@@ -88,7 +92,7 @@ impl Connection {
         match state.session.route() {
             Route::WebSocket => {
                 let Some(wire) = &state.main else { return };
-                if flags & VOLATILE != 0 && wire.queued() > self.server.buffers.volatile {
+                if flags & VOLATILE != 0 && self.loses_volatile(worker, wire) {
                     return;
                 }
                 wire.write_frames(worker, frames, flags & NO_COMPRESS == 0);
@@ -101,13 +105,28 @@ impl Connection {
         }
     }
 
+    /// Whether a volatile packet is to be dropped: its peer does not take what it has been offered. What
+    /// only waits for the end of the batch has not been offered yet, unless it has become much.
+    #[inline(never)]
+    fn loses_volatile(&self, worker: &Context, wire: &Rc<Wire>) -> bool {
+        if !wire.is_blocked() && wire.queued() > VOLATILE_AHEAD {
+            Rc::clone(wire).flush(worker);
+        }
+        wire.backlog() > self.server.buffers.volatile
+    }
+
+    /// The same for a session that is carried by polls: no poll waits that could take it.
+    fn buffers_no_volatile(&self, session: &Session) -> bool {
+        match self.server.buffers.volatile {
+            0 => !session.writable() || session.buffered() > VOLATILE_AHEAD,
+            limit => session.buffered() > limit,
+        }
+    }
+
     fn buffer(self: &Rc<Self>, worker: &Context, flags: u8, messages: &[Outgoing]) {
         let mut state = self.state.borrow_mut();
         let session = &mut state.session;
-        let may_wait = self.server.buffers.volatile;
-        if flags & VOLATILE != 0
-            && (session.buffered() > may_wait || (may_wait == 0 && !session.writable()))
-        {
+        if flags & VOLATILE != 0 && self.buffers_no_volatile(session) {
             return;
         }
         for message in messages {
