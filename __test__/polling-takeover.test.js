@@ -96,6 +96,36 @@ const SCENES = {
   },
 };
 
+test("binary payloads of protocol 3 are compressed by a worker as by Node", async (t) => {
+  const headers = BROWSER;
+  const traces = [];
+  for (const implementation of selected()) {
+    const server = await serve(t, implementation, { allowEIO3: true });
+    const connection = until(server.io, "connection");
+    const ask = await server.dial();
+    const opening = await ask.ask("/socket.io/?EIO=3&transport=polling", { headers });
+    const [, sid] = /"sid":"([\w-]{20})"/.exec(opening.body);
+    const url = `/socket.io/?EIO=3&transport=polling&sid=${sid}`;
+    const [socket] = await connection;
+    const answers = [opening, await ask.ask(url, { headers })];
+    if (server.io.engine.takeover) await server.taken(1);
+    for (const [size, compress] of [
+      [3_000, true],
+      [10, true],
+      [3_000, false],
+    ]) {
+      socket.compress(compress).emit("b", Buffer.alloc(size, 7));
+      const answer = await ask.ask(url, { headers });
+      assert.match(answer.head, /^content-type: application\/octet-stream$/im);
+      const isCompressed = /^content-encoding: gzip$/im.test(answer.head);
+      assert.equal(isCompressed, size > 1_024 && compress);
+      answers.push(answer);
+    }
+    traces.push(answers.map(normal));
+  }
+  for (const trace of traces) assert.deepEqual(trace, traces[0]);
+});
+
 for (const [name, { options, headers }] of Object.entries(SCENES)) {
   test(`the answers of a worker are those of Node, byte for byte: ${name}`, async (t) => {
     const traces = [];

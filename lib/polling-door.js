@@ -18,6 +18,8 @@ const TEXT = "text/plain; charset=UTF-8";
 const BYTES = "application/octet-stream";
 /** Content types by the kind of body; the workers number them, see src/net/record.rs. */
 const CONTENT_TYPES = ["", TEXT, TEXT, "text/html", BYTES, BYTES];
+/** Whether a body of that kind may be compressed. */
+const COMPRESSIBLE = [false, false, true, false, false, true];
 /** Why a body is not taken, as the addon numbers it. */
 const INVALID_CONTENT = 0;
 const TOO_LARGE = 1;
@@ -212,7 +214,7 @@ class PollingDoor {
       // the rest of a body that is not taken is not waited for
       if (first === 413 || first === 408) (this.req.socket ?? this.req).destroy();
     } else {
-      this.answer(first, CONTENT_TYPES[bodyKind], payload, bodyKind === 2);
+      this.answer(first, CONTENT_TYPES[bodyKind], payload, COMPRESSIBLE[bodyKind]);
     }
   }
 

@@ -40,6 +40,27 @@ for (const settings of [true, {}, { threshold: 0 }, { threshold: 100, level: 1, 
   });
 }
 
+scenario(
+  "http compression: binary payloads of protocol 3",
+  { options: { allowEIO3: true } },
+  async (stage) => {
+    const connection = until(stage.io, "connection");
+    const path = "/socket.io/?EIO=3&transport=polling";
+    const headers = { "accept-encoding": "gzip" };
+    const { body } = await stage.http("GET", path);
+    const url = `${path}&sid=${/"sid":"([\w-]{20})"/.exec(body)[1]}`;
+    const [socket] = await connection;
+    await stage.http("GET", url);
+    for (const size of [1, 1_100]) {
+      socket.emit("b", Buffer.alloc(size, 7));
+      const { headers: got, raw } = await stage.http("GET", url, { headers });
+      assert.equal(got["content-encoding"], size > 1_024 ? "gzip" : undefined);
+      const payload = got["content-encoding"] ? zlib.gunzipSync(raw) : raw;
+      stage.trace("wire", got, payload.toString("latin1"));
+    }
+  },
+);
+
 scenario("http compression: a client that leaves in the middle of an answer", async (stage) => {
   const { session, socket } = await joined(stage);
   let answer;

@@ -103,9 +103,8 @@ impl PollingWire {
             Body::Payload { text, compress } => {
                 (Content::Plain { media_type: TEXT, body: text }, *compress)
             }
-            // JavaScript compresses text alone, as upstream does
-            Body::Binary { bytes, .. } => {
-                (Content::Plain { media_type: BYTES, body: bytes }, false)
+            Body::Binary { bytes, compress } => {
+                (Content::Plain { media_type: BYTES, body: bytes }, *compress)
             }
         };
         let connection = if self.closing.get() {
