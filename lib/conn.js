@@ -63,6 +63,8 @@ class Conn extends WatchedEmitter {
     this.door = door;
     this.upgrading = false;
     this.upgraded = false;
+    /** whether the client has been told with the handshake that it is in "/"; until that is so here, too */
+    this.greeted = form.greeted === true;
     /** @private */
     this._origin = origin;
     /** @type {any} the Client of the Socket.IO layer */

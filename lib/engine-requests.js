@@ -12,9 +12,11 @@ const { answerUpgrade, wholeAnswer } = require("./upgrade");
 const { dialectOf, protocolOf, verify } = require("./verify");
 const { WebSocketDoor } = require("./websocket-door");
 
-/** What a session can be, in the order in which the addon numbers it. */
-const FORMS = [4, 3].flatMap((protocol) =>
-  ["polling", "websocket"].map((transport) => ({ transport, protocol })),
+/** What a session can be, in the order in which the addon numbers it. Greeted: its handshake said that it is in "/". */
+const FORMS = [false, true].flatMap((greeted) =>
+  [4, 3].flatMap((protocol) =>
+    ["polling", "websocket"].map((transport) => ({ transport, protocol, greeted })),
+  ),
 );
 
 /** A WebSocket close frame without a code. */

@@ -80,6 +80,8 @@ class EngineSettings extends EventEmitter {
     this.httpServer = undefined;
     /** @type {any} ms; an option of the Socket.IO server that the workers watch over */
     this.connectTimeout = opts.connectTimeout || CONNECT_TIMEOUT;
+    /** @type {string | Buffer | undefined} @private what clients of protocol 3 are told with the handshake */
+    this._greeting = undefined;
     /** whether messages come undecoded, for the parser that the Socket.IO server has been given */
     this.rawMessages = false;
     /** @type {Map<string, PollingDoor>} requests that wait for something to be sent, by session id */
@@ -134,6 +136,7 @@ class EngineSettings extends EventEmitter {
       rawMessages: this.rawMessages,
       ...bufferLimits(opts),
       initialPacket: messageOf(opts.initialPacket),
+      greeting: this._greeting,
     };
   }
 
@@ -165,6 +168,16 @@ class EngineSettings extends EventEmitter {
       enumerable: true,
       configurable: true,
     });
+  }
+
+  /**
+   * Tells the clients of protocol 3 that are still to come, with the handshake, that they are in "/".
+   *
+   * @param {string | Buffer | undefined} message the CONNECT packet; nothing: they are told when they are
+   */
+  greet(message) {
+    this._greeting = message;
+    this.configure();
   }
 
   /** @returns {number} our number at the bridge; the options count as they are at the first call */

@@ -97,7 +97,10 @@ class Socket extends ReceivingSocket {
     this.connected = true;
     this.join(this.id);
     this.adapter.onconnected?.(this);
-    this.client.send(PacketType.CONNECT, this.nsp.name, undefined, this.connectData(), 0);
+    const { client, nsp } = this;
+    if (client.conn.greeted && nsp.name === "/")
+      client.conn.greeted = false; // the handshake has said so
+    else client.send(PacketType.CONNECT, nsp.name, undefined, this.connectData(), 0);
   }
 
   /**

@@ -14,6 +14,7 @@ const { ENGINE_ERRORS } = require("./errors");
  * @property {string} transport its current one
  * @property {number} protocol
  * @property {boolean} [takesBytes] false: its client wants them as base64
+ * @property {boolean} [greeted] whether its handshake said that it is in "/"
  */
 
 // a header value is made of tabs, spaces, and visible or high characters

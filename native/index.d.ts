@@ -374,4 +374,6 @@ export interface ServerConfig {
   dropVolatile?: boolean
   /** A message that every client gets right after the handshake. */
   initialPacket?: string | Buffer
+  /** A message that every client of protocol 3 gets there: its CONNECT of the namespace "/". */
+  greeting?: string | Buffer
 }

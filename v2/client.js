@@ -101,6 +101,33 @@ class Client extends Base {
   }
 
   /**
+   * @param {number} type
+   * @param {string} nsp
+   * @param {number} id
+   * @param {any} data
+   * @param {Buffer[] | null} attachments
+   */
+  onpacket(type, nsp, id, data, attachments) {
+    if (this.isEarly()) process.nextTick(() => super.onpacket(type, nsp, id, data, attachments));
+    else super.onpacket(type, nsp, id, data, attachments);
+  }
+
+  /** @param {any} data */
+  ondata(data) {
+    if (this.isEarly()) process.nextTick(() => super.ondata(data));
+    else super.ondata(data);
+  }
+
+  /**
+   * @returns {boolean} whether the client, which the handshake has told that it is in "/", may have sent something before
+   *   it is, a tick later
+   * @private
+   */
+  isEarly() {
+    return this.conn.greeted === true && this.root === undefined;
+  }
+
+  /**
    * Sends a packet; adapters call it.
    *
    * @param {any} packet

@@ -2,6 +2,7 @@
 
 const { callable } = require("../lib/callable");
 const { Engine } = require("../lib/engine");
+const { PacketType } = require("../lib/packet");
 const { Server: Base } = require("../lib/server");
 const Adapter = require("./adapter");
 const Client = require("./client");
@@ -62,6 +63,9 @@ class Server extends Base {
     const before = srv.listeners("request").slice();
     super.initEngine(srv, { ...opts, ...translate(opts) });
     divertPreflight(srv, before, opts);
+    // with the handshake, to save a round trip; but nobody is told before the middlewares have let him in
+    if (this.sockets._fns.length === 0 && !this.opts.connectionStateRecovery)
+      this.engine.greet(greeting(this.encoder));
   }
 
   /**
@@ -125,6 +129,17 @@ for (const name of ["to", "in", "use", "send", "write", "clients", "compress", "
   /** @type {any} */ (Server.prototype)[name] = function (/** @type {any[]} */ ...args) {
     return this.sockets[name](...args);
   };
+}
+
+/**
+ * @param {any} encoder
+ * @returns {string | Buffer | undefined} the CONNECT packet of "/", if it is one message
+ */
+function greeting(encoder) {
+  const parts = encoder.encode({ type: PacketType.CONNECT, nsp: "/" });
+  if (!Array.isArray(parts) || parts.length !== 1) return undefined;
+  const [part] = parts;
+  return typeof part === "string" || Buffer.isBuffer(part) ? part : undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
 "use strict";
 
 const { EventEmitter } = require("node:events");
+const { Engine } = require("../lib/engine");
 const { Namespace: Base } = require("../lib/namespace");
 const { MESSAGES } = require("../lib/errors");
 const { eventType } = require("./encoder");
@@ -45,6 +46,17 @@ class Namespace extends Base {
    */
   _onthrow(error) {
     throw error;
+  }
+
+  /**
+   * Adds a middleware that lets sockets in or refuses them.
+   *
+   * @param {any} fn (socket, next)
+   */
+  use(fn) {
+    const { engine } = /** @type {any} */ (this.server);
+    if (this.name === "/" && engine instanceof Engine) engine.greet(undefined);
+    return super.use(fn);
   }
 
   get fns() {

@@ -46,6 +46,8 @@ pub struct ServerConfig {
     pub drop_volatile: Option<bool>,
     /// A message that every client gets right after the handshake.
     pub initial_packet: Option<Either<String, Buffer>>,
+    /// A message that every client of protocol 3 gets there: its CONNECT of the namespace "/".
+    pub greeting: Option<Either<String, Buffer>>,
 }
 
 /// How WebSocket messages are compressed, in the words of `ws`.
@@ -127,13 +129,8 @@ impl ServerConfig {
             websocket: self.websocket,
             webtransport: self.webtransport,
             allow_upgrades: self.allow_upgrades,
-            initial_packet: self.initial_packet.as_ref().map(|packet| {
-                let (data, binary) = match packet {
-                    Either::A(text) => (text.clone().into_bytes(), false),
-                    Either::B(buffer) => (buffer.to_vec(), true),
-                };
-                OutMessage { data: data.into(), binary, compress: true }
-            }),
+            initial_packet: self.initial_packet.as_ref().map(message),
+            greeting: self.greeting.as_ref().map(message),
         }
     }
 
@@ -159,6 +156,15 @@ impl ServerConfig {
     pub fn connect_timeout(&self) -> u64 {
         millis(self.connect_timeout)
     }
+}
+
+/// A message as the options have it.
+fn message(given: &Either<String, Buffer>) -> OutMessage {
+    let (data, binary) = match given {
+        Either::A(text) => (text.clone().into_bytes(), false),
+        Either::B(buffer) => (buffer.to_vec(), true),
+    };
+    OutMessage { data: data.into(), binary, compress: true }
 }
 
 /// A number of JavaScript as a whole number: negative and NaN are 0, infinite is a year and more.

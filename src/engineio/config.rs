@@ -29,6 +29,9 @@ pub struct Config {
     pub allow_upgrades: bool,
     /// A message that every session gets right behind its handshake.
     pub initial_packet: Option<OutMessage>,
+    /// A message that every session of protocol 3 gets there: these clients are in the namespace "/"
+    /// without having asked, so they can be told so with the handshake.
+    pub greeting: Option<OutMessage>,
 }
 
 impl Default for Config {
@@ -45,6 +48,7 @@ impl Default for Config {
             webtransport: false,
             allow_upgrades: true,
             initial_packet: None,
+            greeting: None,
         }
     }
 }

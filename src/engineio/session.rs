@@ -106,6 +106,11 @@ impl Session {
         if let Some(message) = session.config.initial_packet.clone() {
             session.buffer(message);
         }
+        if session.is_greeted()
+            && let Some(message) = session.config.greeting.clone()
+        {
+            session.buffer(message);
+        }
         session
     }
 
@@ -134,6 +139,11 @@ impl Session {
     /// The revision the client speaks.
     pub fn protocol(&self) -> Protocol {
         self.protocol
+    }
+
+    /// Whether the client has been told with the handshake that it is in the namespace "/".
+    pub fn is_greeted(&self) -> bool {
+        self.protocol == Protocol::V3 && self.config.greeting.is_some()
     }
 
     /// Whether messages go both ways: neither closing nor closed.

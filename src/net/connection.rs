@@ -151,7 +151,8 @@ impl Connection {
         connection.server.environment.lives.push(Life::Opened(handle));
         connection.push(|record| {
             let transport = u32::from(state.session.transport() == Transport::WebSocket)
-                + 2 * u32::from(state.session.protocol() == Protocol::V3);
+                + 2 * u32::from(state.session.protocol() == Protocol::V3)
+                + 4 * u32::from(state.session.is_greeted());
             record.kind(Kind::Opened).number(handle.raw()).number(connection.server.id);
             record.string(state.session.sid().as_str()).number(transport).number(token);
             record.number(handle.generation());

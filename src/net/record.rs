@@ -141,8 +141,9 @@ pub enum Kind {
     /// `[4, handle, namespace]`
     ConnectError = 4,
     /// `[10, handle, server, sid, transport, token, generation, address?, port?, localAddress?,
-    /// localPort?]`; transport: 0 polling, 1 WebSocket, 2 more with protocol 3; generation: the
-    /// handle's; the last four of a socket that was taken over
+    /// localPort?]`; transport: 0 polling, 1 WebSocket, 2 more with protocol 3, 4 more if the
+    /// handshake said that the client is in "/"; generation: the handle's; the last four of a socket
+    /// that was taken over
     Opened = 10,
     /// `[11, handle, reason, message]`
     Closed = 11,

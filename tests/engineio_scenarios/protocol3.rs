@@ -30,6 +30,20 @@ fn jsonp(protocol: Protocol) -> Bench {
 }
 
 #[test]
+fn handshake_a_greeting_comes_with_it() {
+    let config = || Config { greeting: Some(message(b"0", false)), ..Config::default() };
+    let mut bench = Bench::open_as(config(), Protocol::V3, Transport::Polling);
+    assert!(bench.session.is_greeted());
+    assert_eq!(bench.get(0), [format!("#0: 200 {}:{OPEN}2:40", OPEN.len())]);
+    let mut bench = Bench::open_as(config(), Protocol::V3, Transport::WebSocket);
+    assert_eq!(bench.actions()[1..], ["main: 40"]);
+    // Later clients ask for it.
+    let mut bench = Bench::open_as(config(), Protocol::V4, Transport::WebSocket);
+    assert!(!bench.session.is_greeted());
+    assert_eq!(bench.actions().len(), 1);
+}
+
+#[test]
 fn handshake_the_open_packet_is_the_same() {
     let mut bench = Bench::open_as(Config::default(), Protocol::V3, Transport::Polling);
     assert_eq!(bench.get(0), [format!("#0: 200 {}:{OPEN}", OPEN.len())]);
