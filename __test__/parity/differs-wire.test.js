@@ -3,10 +3,14 @@
 /** What is on purpose not as upstream on the wire: what each of the two does. The README says why. */
 
 const assert = require("node:assert/strict");
+const { createServer } = require("node:http");
 const net = require("node:net");
+const { test } = require("node:test");
 const { promisify } = require("node:util");
+const { io: connect } = require("socket.io-client");
+const { ours } = require("../support/implementations");
 const { OPCODE, frame } = require("../support/raw-websocket");
-const { gather, turns, until } = require("../support/waiting");
+const { gather, turns, until, within } = require("../support/waiting");
 const { scenario } = require("./harness");
 const { WEBSOCKET, pollingPair, webSocketPair } = require("./raw-pairs");
 
@@ -212,4 +216,94 @@ scenario("differs: many WebSocket pings in one chunk, of a client that reads", a
   while (pongs < 200 && (await raw.nextFrame())?.opcode === OPCODE.pong) pongs++;
   if (stage.either(true, false) && reason === undefined) await until(socket, "disconnect");
   assert.deepEqual([pongs, reason], stage.either([60, "transport close"], [200, undefined]));
+});
+
+scenario("differs: a close packet over a WebSocket", V3, async (stage) => {
+  for (const eio of [4, 3]) {
+    const connection = until(stage.io, "connection");
+    const raw = await stage.webSocket(`/socket.io/?EIO=${eio}&transport=websocket`);
+    await raw.next();
+    if (eio === 4) await raw.join();
+    else await raw.next();
+    const [socket] = await connection;
+    const all = seen(socket);
+    raw.socket.write(
+      Buffer.concat(['42["a"]', "1", '42["a"]'].map((text) => frame(OPCODE.text, text))),
+    );
+    if (stage.either(true, false)) {
+      await gather(socket, "a", 2);
+      assert.equal(socket.connected, true);
+      raw.destroy();
+    } else {
+      assert.deepEqual(await raw.next(), { close: null });
+    }
+    assert.deepEqual(
+      await all,
+      stage.either(["a", "a", "transport close"], ["a", "transport close"]),
+    );
+    raw.destroy();
+  }
+});
+
+scenario("differs: a session that ends while its client changes the transport", async (stage) => {
+  const { session, socket } = await pollingPair(stage);
+  const raw = await stage.webSocket(`${WEBSOCKET}&sid=${session.sid}`);
+  raw.text("2probe");
+  assert.equal(await raw.next(), "3probe");
+  const closed = until(socket.conn, "close");
+  socket.conn.close(true);
+  await closed;
+  if (stage.either(true, false)) {
+    assert.deepEqual(await raw.next(), { close: null });
+    return;
+  }
+  await webSocketPair(stage); // whatever the worker had to say has been said
+  assert.deepEqual(raw.frames, []);
+  raw.text("5");
+  assert.deepEqual(await raw.next(), { close: null });
+});
+
+// Upstream leaves some of these clients without a transport, until they have missed a ping: it closes the WebSocket while
+// they wait for the end of their poll.
+test("differs: no client stays without a transport when its session ends in an upgrade", async (t) => {
+  const httpServer = createServer();
+  const io = new (ours.load().Server)(httpServer);
+  t.after(() => io.close());
+  httpServer.listen(0, "127.0.0.1");
+  await until(httpServer, "listening");
+  const closes = {
+    session: (socket) => socket.conn.close(true),
+    "session, in order": (socket) => socket.conn.close(),
+    socket: (socket) => socket.disconnect(true),
+    engine: () => io.engine.close(),
+  };
+  for (const [name, close] of Object.entries(closes)) {
+    for (let round = 0; round < 5; round++) {
+      const connection = until(io, "connection");
+      const client = connect(`http://127.0.0.1:${httpServer.address().port}`, {
+        forceNew: true,
+        reconnection: false,
+      });
+      t.after(() => client.disconnect());
+      const closed = within(
+        new Promise((resolve) => client.io.once("close", resolve)),
+        `the end of a client: ${name}`,
+      );
+      let socket = undefined;
+      let upgrading = false;
+      const meet = () => {
+        if (!socket || !upgrading) return;
+        // the answer to its poll and the end of its WebSocket are on their way at the same time
+        socket.emit("x");
+        close(socket);
+      };
+      client.io.engine.once("upgrading", () => {
+        upgrading = true;
+        meet();
+      });
+      [socket] = await connection;
+      meet();
+      await closed;
+    }
+  }
 });

@@ -105,15 +105,6 @@ scenario("disconnect: the client library closes its engine", { modes: ALL }, asy
   assert.equal(await disconnect, "transport close");
 });
 
-scenario("disconnect: an Engine.IO close packet", async (stage) => {
-  const { raw, socket } = await webSocketPair(stage);
-  raw.text("1");
-  // Over a WebSocket upstream takes no notice of it.
-  socket.on("x", (reply) => reply("alive"));
-  raw.text('421["x"]');
-  stage.trace("wire", await raw.next());
-});
-
 scenario("disconnect: an Engine.IO close packet over polling", async (stage) => {
   const { session, socket } = await pollingPair(stage);
   const { disconnect } = watch(stage, socket);

@@ -210,3 +210,22 @@ scenario("upgrade: what comes right behind the upgrade packet comes after it", a
   await handled;
   stage.trace("seen", seen);
 });
+
+scenario(
+  "upgrade: a session that ends closes the WebSocket that probes",
+  { trace: false },
+  async (stage) => {
+    for (const word of ["5", "2probe", "4x"]) {
+      const { session, socket } = await pollingPair(stage);
+      const raw = await stage.webSocket(`${WEBSOCKET}&sid=${session.sid}`);
+      raw.text("2probe");
+      assert.equal(await raw.next(), "3probe");
+      const parked = session.startGet();
+      socket.conn.close(true);
+      const { status, body } = await parked.response;
+      if (status === 200) assert.ok(["1", "6"].includes(body), body);
+      raw.text(word); // at the latest when its client says something
+      assert.deepEqual(await raw.next(), { close: null });
+    }
+  },
+);

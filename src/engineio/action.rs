@@ -69,6 +69,10 @@ pub enum Action {
     },
     /// Send a close frame without a code behind what is queued, then end the connection.
     CloseLink(Link),
+    /// The probe carries nothing any more, and is closed as soon as its client says something on it, or
+    /// closes it. The client, told that the probe is good, may be about to let go of polling: if the
+    /// probe ended before it is done with that, it would stay without a transport until it gives up.
+    ReleaseProbe,
     /// End the connection of this request; it gets no answer.
     DropRequest(RequestId),
     /// A fact: the client's probe was answered.

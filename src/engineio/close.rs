@@ -37,6 +37,16 @@ impl CloseReason {
         }
     }
 
+    /// Whether it is the client's doing, which needs not be told.
+    pub(super) fn is_by_peer(self) -> bool {
+        match self {
+            Self::TransportClose | Self::TransportError(_) => true,
+            Self::ForcedClose | Self::PingTimeout | Self::ParseError | Self::BufferOverflow => {
+                false
+            }
+        }
+    }
+
     /// The message of the error that comes along with the reason, when there is one.
     pub fn message(self) -> Option<Fault> {
         match self {

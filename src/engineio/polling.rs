@@ -151,11 +151,15 @@ impl Polling {
         actions.respond(request, 200, self.body(form, out, false));
     }
 
-    /// Lets go of everything that is still open: the session ends.
-    pub(super) fn shut(&mut self, actions: &mut Actions) {
+    /// Lets go of everything that is still open: the session ends. `by_peer`: the client knows already.
+    pub(super) fn shut(&mut self, actions: &mut Actions, by_peer: bool) {
         self.shut_requests(actions);
-        if self.upgrade.take().is_some() {
-            actions.push(Action::CloseLink(Link::Probe));
+        if let Some(upgrade) = self.upgrade.take() {
+            actions.push(if by_peer || !upgrade.is_probed() {
+                Action::CloseLink(Link::Probe)
+            } else {
+                Action::ReleaseProbe
+            });
         }
         self.take_queue();
     }

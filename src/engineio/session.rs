@@ -294,7 +294,7 @@ impl Session {
     /// WebSocket is the driver's to drop: its peer does not read, so it could not be told.
     pub fn overflow(&mut self) {
         if let Wire::Polling(polling) = &mut self.wire {
-            polling.shut(&mut self.actions);
+            polling.shut(&mut self.actions, false);
         }
         self.conclude(CloseReason::BufferOverflow);
     }
@@ -363,13 +363,12 @@ impl Session {
     }
 
     fn receive_control(&mut self, now: u64, kind: PacketType) {
-        // A transport of its own kind of end: polling has no connection that could close instead.
-        // It works in a closing session too. On a WebSocket the packet means nothing.
-        if kind == PacketType::Close
-            && !self.is_closed()
-            && let Wire::Polling(polling) = &mut self.wire
-        {
-            polling.answer(&["6"], &mut self.actions);
+        // Polling has no connection that could close instead, so it works in a closing session too. Who
+        // says so on a WebSocket means it as well, and must not be kept until it is timed out.
+        if kind == PacketType::Close && !self.is_closed() {
+            if let Wire::Polling(polling) = &mut self.wire {
+                polling.answer(&["6"], &mut self.actions);
+            }
             return self.end(CloseReason::TransportClose);
         }
         if !self.is_open() {
@@ -424,7 +423,7 @@ impl Session {
         }
         match &mut self.wire {
             Wire::WebSocket => self.actions.push(Action::CloseLink(Link::Main)),
-            Wire::Polling(polling) => polling.shut(&mut self.actions),
+            Wire::Polling(polling) => polling.shut(&mut self.actions, reason.is_by_peer()),
         }
         self.conclude(reason);
     }

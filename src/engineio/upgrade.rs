@@ -55,6 +55,11 @@ impl Upgrade {
         Self { deadline: after(now, upgrade_timeout), noop_at: None }
     }
 
+    /// Whether the client has been told that the probe is good.
+    pub(super) fn is_probed(&self) -> bool {
+        self.noop_at.is_some()
+    }
+
     /// A packet came by the probe. An upgrade packet is good even when no probe packet went before.
     pub(super) fn handle_packet(&mut self, now: u64, packet: &Packet<'_>) -> Step {
         if packet.is(PacketType::Ping, "probe") {

@@ -239,6 +239,11 @@ impl Connection {
                     wire.begin_close(worker, None);
                 }
             }
+            Action::ReleaseProbe => {
+                if let Some(wire) = self.state.borrow_mut().probe.take() {
+                    wire.release(worker);
+                }
+            }
             Action::DropRequest(request) => self.drop_request(worker, request),
             Action::Upgrading => self.tell_upgrade(Kind::Upgrading, Link::Probe),
             Action::Upgraded => self.upgrade(),

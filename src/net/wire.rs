@@ -118,6 +118,8 @@ pub struct Wire {
     stalled: Cell<bool>,
     /// What the reader keeps.
     held: Held,
+    /// Set when it is closed as soon as the peer says something; see [`Wire::release`].
+    released: Cell<bool>,
     /// Set while the worker knows that something waits to be written.
     dirty: Cell<bool>,
     connection: RefCell<Option<Rc<dyn Carried>>>,
@@ -179,6 +181,7 @@ impl Wire {
             lost: Cell::new(false),
             stalled: Cell::new(false),
             held: Held::new(&server.environment.inbox.budget, worker),
+            released: Cell::new(false),
             dirty: Cell::new(false),
             connection: RefCell::new(None),
             link: Cell::new(Link::Main),

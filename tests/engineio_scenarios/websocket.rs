@@ -24,7 +24,7 @@ fn websocket_there_is_no_payload_in_a_frame() {
 #[test]
 fn websocket_packets_without_a_meaning_here_are_ignored() {
     let mut bench = Bench::websocket();
-    for text in ["0", "0{}", "1", "5", "6", "6x"] {
+    for text in ["0", "0{}", "5", "6", "6x"] {
         assert_eq!(bench.text(text), [""; 0], "{text}");
     }
     assert!(bench.session.is_open());
@@ -36,6 +36,13 @@ fn websocket_an_invalid_packet_closes_the_session() {
         let mut bench = Bench::websocket();
         assert_eq!(bench.text(text), ["main closes", "closed: parse error"], "{text}");
     }
+}
+
+#[test]
+fn websocket_a_close_packet_closes_the_session() {
+    let mut bench = Bench::websocket();
+    assert_eq!(bench.text("1"), ["main closes", "closed: transport close"]);
+    assert_eq!(bench.text("4late"), [""; 0]);
 }
 
 #[test]

@@ -213,6 +213,10 @@ impl Wire {
         overlong: &mut bool,
     ) -> ControlFlow<()> {
         match incoming {
+            Incoming::Text(_) | Incoming::Binary(_) if self.released.get() => {
+                self.begin_close(worker, None);
+                ControlFlow::Continue(())
+            }
             // Behind an invalid packet the rest is still read, as the peer's close frame may stand
             // there.
             Incoming::Text(text) if self.is_open() => {

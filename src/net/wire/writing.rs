@@ -143,6 +143,15 @@ impl Wire {
         }
     }
 
+    /// Lets go of the session; the WebSocket is closed when the peer says something, or when it has
+    /// said nothing for as long as it may take for the closing handshake.
+    pub fn release(self: &Rc<Self>, worker: &Context) {
+        self.unbind();
+        if self.is_open() && !self.released.replace(true) {
+            worker.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
+        }
+    }
+
     /// Begins the closing handshake: a close frame goes out behind what is queued.
     pub fn begin_close(self: &Rc<Self>, worker: &Context, code: Option<u16>) {
         if self.state.get() != State::Open {
