@@ -150,6 +150,14 @@ const broadcasts = [
     args: { conns: 200, slow: 20, rate: 100, size: 16_384 },
   },
   {
+    // The notes of the run tell how many of the events arrive.
+    name: "board",
+    title: "a board of cursors, 30 × 30/s, io.volatile.emit",
+    mode: "board",
+    by: "cpu_us",
+    args: { conns: 30, rate: 900, size: 32 },
+  },
+  {
     // Without context takeover: with it, ws compresses the short control packets too, which the generator
     // would have to read.
     name: "deflate",

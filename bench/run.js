@@ -160,6 +160,10 @@ async function measureAll(options, problems, signal) {
           const key = `${oneCase.name}/${peer.name}`;
           figures.set(key, [...(figures.get(key) ?? []), figure]);
           console.error(`[${done}/${total}] ${label}: ${summary(oneCase, figure)}`);
+          if (figure.due > 0) {
+            const share = Math.min(100, (100 * figure.count) / figure.due).toFixed(1);
+            console.error(`    delivered ${figure.count} of ${figure.due} (${share} %)`);
+          }
           if (figure.lost > 0) problems.push(`${label}: ${figure.lost} sessions not recovered`);
         } catch (error) {
           if (signal.aborted) throw new Error("interrupted", { cause: error });

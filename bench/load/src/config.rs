@@ -16,6 +16,8 @@ pub(crate) enum Mode {
     Broadcast,
     /// The same at a rate, volatile, while some do not read.
     Volatile,
+    /// The same by all in turn: a board of cursors.
+    Board,
     /// Nothing.
     Idle,
     /// They leave, and others come.
@@ -25,11 +27,12 @@ pub(crate) enum Mode {
 }
 
 /// The names on the command line.
-const MODES: [(&str, Mode); 7] = [
+const MODES: [(&str, Mode); 8] = [
     ("echo", Mode::Echo),
     ("ack", Mode::Ack),
     ("broadcast", Mode::Broadcast),
     ("volatile", Mode::Volatile),
+    ("board", Mode::Board),
     ("idle", Mode::Idle),
     ("storm", Mode::Storm),
     ("reconnect", Mode::Reconnect),
@@ -166,6 +169,7 @@ impl Config {
         let wrong = |what: &str| Err(what.to_owned());
         match self {
             Self { mode: Mode::Volatile, rate: 0.0, .. } => wrong("volatile needs a rate"),
+            Self { mode: Mode::Board, rate: 0.0, .. } => wrong("board needs a rate"),
             _ if self.slow >= self.connections => wrong("slow must leave somebody who reads"),
             Self { to: To::Pair, rooms, .. } if rooms % 2 != 0 => wrong("pair needs even rooms"),
             _ if self.binary && self.via != Via::WebSocket => wrong("binary is for websocket only"),
@@ -181,7 +185,8 @@ impl Config {
 
     /// Whether events are sent at a rate instead of as replies to what comes back.
     pub(crate) fn is_paced(&self) -> bool {
-        self.rate > 0.0 && matches!(self.mode, Mode::Echo | Mode::Ack | Mode::Volatile)
+        self.rate > 0.0
+            && matches!(self.mode, Mode::Echo | Mode::Ack | Mode::Volatile | Mode::Board)
     }
 
     /// Whether clients come and go all the time.
@@ -211,7 +216,7 @@ impl Config {
             room: in_room.then(|| room(index % self.rooms)),
             recovers: self.mode == Mode::Reconnect,
             resume: None,
-            stamped: self.mode == Mode::Volatile,
+            stamped: matches!(self.mode, Mode::Volatile | Mode::Board),
         }
     }
 

@@ -51,6 +51,8 @@ struct Load<'a> {
     ready: usize,
     count: u64,
     lost: u64,
+    /// Deliveries of volatile events that should come.
+    due: u64,
     latencies: Vec<u32>,
     groups: Groups,
     /// When the next paced event is due, and whose it is.
@@ -90,7 +92,7 @@ pub(crate) fn run(config: &Config) -> Result<Report, String> {
 impl<'a> Load<'a> {
     fn new(config: &'a Config) -> Result<Self, String> {
         let messages = match config.mode {
-            Mode::Idle | Mode::Storm | Mode::Reconnect | Mode::Volatile => 0,
+            Mode::Idle | Mode::Storm | Mode::Reconnect | Mode::Volatile | Mode::Board => 0,
             Mode::Broadcast => config.groups(),
             Mode::Echo | Mode::Ack if config.namespaces => config.connections,
             Mode::Echo | Mode::Ack => 1,
@@ -109,6 +111,7 @@ impl<'a> Load<'a> {
             ready: 0,
             count: 0,
             lost: 0,
+            due: 0,
             latencies: Vec::with_capacity(1 << 20),
             groups: Groups::new(config),
             next_paced: Instant::now(),
@@ -223,6 +226,7 @@ impl<'a> Load<'a> {
             resident: (self.resident_before, process::resident_kib(self.config.pid)?),
             latencies: std::mem::take(&mut self.latencies),
             lost: self.lost,
+            due: self.due,
         });
         self.phase = Phase::Over;
         Ok(())
@@ -277,7 +281,7 @@ impl<'a> Load<'a> {
                     self.record(sent, now);
                 }
             }
-            Mode::Volatile => {
+            Mode::Volatile | Mode::Board => {
                 if let Some(micros) = stamp {
                     self.record(self.began + Duration::from_micros(micros), now);
                 }
@@ -350,10 +354,15 @@ impl<'a> Load<'a> {
 
     /// Sends the event that was due at [`Self::next_paced`].
     fn send_paced(&mut self) -> Result<(), String> {
-        if self.config.mode == Mode::Volatile {
+        if matches!(self.config.mode, Mode::Volatile | Mode::Board) {
+            let sender = if self.config.mode == Mode::Board { self.next_sender } else { 0 };
+            self.next_sender = (sender + 1) % self.clients.len();
+            if let Phase::Measuring { .. } = self.phase {
+                self.due += (self.clients.len() - self.config.slow) as u64;
+            }
             let micros = self.next_paced.duration_since(self.began).as_micros();
-            self.clients[0].queue(&self.config.stamped(micros as u64));
-            return self.flush(0);
+            self.clients[sender].queue(&self.config.stamped(micros as u64));
+            return self.flush(sender);
         }
         let index = self.next_sender;
         self.next_sender = (index + 1) % self.clients.len();

@@ -6,6 +6,7 @@
 //!   echo       each client keeps `depth` events ["echo", text] in flight; the server sends them back
 //!   ack        the same with ["ack", text] and an ack id; the server acknowledges with the text
 //!   broadcast  senders keep `window` broadcasts in flight: ["all", text], or by `to` within `rooms`
+//!   board      all send ["volatile", text] in turn at a `rate`, to all: how many of those `due` are delivered?
 //!   volatile   one client sends ["volatile", text] at a `rate`, to all, of whom `slow` do not read
 //!   idle       connect, join "/", ask for a garbage collection, ["gc"], then hold
 //!   storm      keep `conns` connects under way; close each once it has joined "/"
@@ -15,7 +16,7 @@
 //!       to=all|room|others|pair rooms=1 window=1 slow=0 warm=1 secs=5 limit=60
 //! ```
 //!
-//! `rate` paces echo, ack and volatile: that many events a second over all clients, with the time counted
+//! `rate` paces echo, ack, volatile and board: that many events a second over all clients, with the time counted
 //! from when each was due, so that a server that stalls does not look quick. PID is the server's process:
 //! its CPU time and memory over the measured seconds are part of the one JSON line that is printed.
 //! It ends with 1 and a message on stderr when a client failed or nothing was measured.

@@ -27,6 +27,8 @@ pub(crate) struct Report {
     pub(crate) latencies: Vec<u32>,
     /// Sessions that should have been recovered and were not.
     pub(crate) lost: u64,
+    /// Deliveries of volatile events that should have come.
+    pub(crate) due: u64,
 }
 
 impl Report {
@@ -49,7 +51,7 @@ impl fmt::Display for Report {
                 r#""cpu_us":{:.3},"user_us":{:.3},"system_us":{:.3},"main_us":{:.3},"#,
                 r#""server_cores":{:.2},"client_cores":{:.2},"#,
                 r#""p50_us":{},"p99_us":{},"p999_us":{},"max_us":{},"#,
-                r#""rss_mib":{:.1},"kib_per_connection":{:.2},"lost":{}}}"#
+                r#""rss_mib":{:.1},"kib_per_connection":{:.2},"lost":{},"due":{}}}"#
             ),
             self.mode,
             self.connections,
@@ -70,6 +72,7 @@ impl fmt::Display for Report {
             after / 1024.0,
             (after - before) / self.connections as f64,
             self.lost,
+            self.due,
         )
     }
 }
