@@ -588,3 +588,69 @@ test("a program finds the connection that a worker has meanwhile", async (t) => 
   await end;
   await server.taken(1);
 });
+
+for (const implementation of selected()) {
+  for (const [name, half] of [
+    ["one of ours", `GET ${POLLING}&sid=x HTTP/1.1\r\nHost: a\r\n`],
+    ["another path", "GET /app HTTP/1.1\r\nHost: a\r\n"],
+    ["another method", "PUT /app HTTP/1.1\r\nHost: a\r\n"],
+    ["many pieces", "GET /app HTTP/1.1\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"],
+  ]) {
+    test(`${implementation.name}: half a head on a kept connection is not kept: ${name}`, async (t) => {
+      const server = await serve(t, implementation);
+      // as small as it gets; Node.js adds a second where the other is no property
+      Object.assign(server.httpServer, { keepAliveTimeout: 1, keepAliveTimeoutBuffer: 1 });
+      const kept = await server.dial();
+      const waiting = kept.ask(POLLING);
+      assert.match((await waiting).body, /^0/);
+      const end = until(kept.socket, "close");
+      if (name === "many pieces") {
+        kept.socket.setNoDelay(true);
+        for (const byte of half) kept.write(byte);
+      } else kept.write(half);
+      await end;
+    });
+  }
+}
+
+test("a connection that came back with half a head has all the time for its answer", async (t) => {
+  const seen = [];
+  const server = await serve(t, ours, {}, (req, res) => {
+    seen.push(req.socket.timeout);
+    res.end("app");
+  });
+  const kept = await server.dial();
+  await kept.ask(POLLING);
+  await server.taken(1);
+  kept.write("PUT /app HTTP/1.1\r\nHost: a\r\n");
+  await server.taken(0);
+  kept.write("\r\n");
+  assert.equal((await kept.answer()).body, "app");
+  assert.deepEqual(seen, [0]);
+});
+
+test("an upgrade request for another path, which nobody answers, leaves nothing", async (t) => {
+  const { Server } = ours.load();
+  const httpServer = http.createServer();
+  const io = new Server(httpServer, { destroyUpgradeTimeout: 1 });
+  httpServer.listen(0, "127.0.0.1");
+  await until(httpServer, "listening");
+  t.after(() => within(io.close(), "close"));
+  const head =
+    "GET /other HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+  const number = () =>
+    new Promise((resolve) => httpServer.getConnections((_error, count) => resolve(count)));
+  for (const stays of [false, true]) {
+    const kept = await KeptConnection.open(httpServer.address().port);
+    let error;
+    kept.socket.on("error", (reason) => (error = reason));
+    const end = until(kept.socket, stays ? "end" : "close");
+    kept.write(head);
+    kept.write(Buffer.alloc(300, 65)); // bytes that nobody reads
+    if (!stays) kept.socket.end();
+    await end;
+    assert.equal(error, undefined);
+    while ((await number()) > 0) await new Promise((resolve) => setImmediate(resolve));
+    kept.socket.destroy();
+  }
+});

@@ -5,11 +5,15 @@ const { Acceptor } = require("./acceptor");
 const { EngineSessions } = require("./engine-sessions");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES } = require("./errors");
 const { generateId } = require("./ids");
+const loop = require("./loop");
 const { hasOwnRequests } = require("./node-internals");
+const { handleHead } = require("./polling-takeover");
 const { WebTransportDoor, receiveSession } = require("./webtransport");
 const { show, watchSockets } = require("./worker-socket");
 
 const DESTROY_UPGRADE_TIMEOUT = 1000; // ms
+/** How long a peer may go on to send when its connection has been ended, in ms. */
+const LONGEST_GOODBYE = 1000;
 
 /**
  * The Engine.IO server as programs see it (`io.engine`): it looks at requests, lets them through or refuses them, and
@@ -48,6 +52,7 @@ class Engine extends EngineSessions {
       acceptor.watch();
     });
     server.on("request", (/** @type {any} */ req, /** @type {any} */ res) => {
+      handleHead(server, req.socket);
       if (isOurs(req)) {
         if (debug.enabled) debug('intercepting request for path "%s"', path);
         this.handleRequest(req, res);
@@ -64,12 +69,13 @@ class Engine extends EngineSessions {
     server.on(
       "upgrade",
       (/** @type {any} */ req, /** @type {any} */ socket, /** @type {Buffer} */ head) => {
+        handleHead(server, socket);
         if (isOurs(req)) this.handleUpgrade(req, socket, head);
         else if (options.destroyUpgrade !== false) {
           socket.on("error", noop);
           // another listener may answer it; if none does, the connection must not stay for ever
           setTimeout(() => {
-            if (socket.writable && socket.bytesWritten <= 0) socket.end();
+            if (socket.writable && socket.bytesWritten <= 0) endUnread(socket);
           }, options.destroyUpgradeTimeout || DESTROY_UPGRADE_TIMEOUT);
         }
       },
@@ -157,6 +163,18 @@ class Engine extends EngineSessions {
 function computePath(options) {
   const path = (options.path || "/engine.io").replace(/\/$/, "");
   return options.addTrailingSlash === false ? path : `${path}/`;
+}
+
+/**
+ * Ends a connection that nobody has answered. What its peer has sent is not read by anybody: unread, it would hide the end of
+ * the connection, which then was kept for ever.
+ *
+ * @param {any} socket
+ */
+function endUnread(socket) {
+  socket.end();
+  socket.resume();
+  loop.setTimeout(() => socket.destroy(), LONGEST_GOODBYE).unref();
 }
 
 function noop() {}

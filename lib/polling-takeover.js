@@ -136,7 +136,7 @@ class PollingTakeover {
     if (!isQuiet(req) || engine.clients[sid]?.transportName !== "polling") return;
     const descriptor = descriptorOf(socket);
     if (descriptor < 0 || engine.isClosed() || !server.listening) return;
-    const taken = new TakenConnection(this, server);
+    const taken = new TakenConnection(this, server, awaitHead);
     const listener = trackListener(server, taken.bridge);
     let done = false;
     try {
@@ -174,7 +174,7 @@ class PollingTakeover {
    */
   accept(server, descriptor, request, sid) {
     const id = this.engine.nativeId();
-    const taken = new TakenConnection(this, server);
+    const taken = new TakenConnection(this, server, awaitHead);
     const { bridge, token } = taken;
     const { native } = bridge;
     const listener = trackListener(server, bridge);
@@ -207,13 +207,17 @@ class PollingTakeover {
   profile(server, origin) {
     const { cors, httpCompression } = this.engine.opts;
     const keepAlive = server.keepAliveTimeout;
+    const { headersTimeout, requestTimeout } = server;
+    const longest = Math.min(headersTimeout || Infinity, requestTimeout || Infinity);
     return {
       path: this._paths.get(server),
       origin: cors ? origin : undefined,
       lines: cors ? crossOriginLines(this.engine.middlewares[0], origin) : "",
       keepAlive: keepAlive ? Math.floor(keepAlive / 1000) : undefined,
-      idleTimeout: keepAlive && keepAlive + (server.keepAliveTimeoutBuffer ?? KEEP_ALIVE_BUFFER),
-      requestTimeout: server.requestTimeout,
+      idleTimeout: idleTimeout(server),
+      // Node.js looks at these every connectionsCheckingInterval only
+      headersTimeout: longest === Infinity ? 0 : longest,
+      requestTimeout,
       maxHead: server.maxHeaderSize || http.maxHeaderSize,
       compressFrom: compressFrom(httpCompression),
     };
@@ -225,9 +229,47 @@ function isTimeout(value) {
   return !value || (typeof value === "number" && value > 0 && value < Infinity);
 }
 
+/**
+ * @param {any} server
+ * @returns {number} ms after which Node.js closes a kept connection by which no request comes; 0: never
+ */
+function idleTimeout(server) {
+  const keepAlive = server.keepAliveTimeout;
+  return keepAlive && keepAlive + (server.keepAliveTimeoutBuffer ?? KEEP_ALIVE_BUFFER);
+}
+
+/** @type {WeakSet<object>} sockets that have come back, until they have brought the head of a request */
+const headless = new WeakSet();
+
+/**
+ * To Node.js a connection that comes back is a new one, and could keep half a head for a minute and more. But it is a kept one,
+ * which is closed when nothing comes by it.
+ *
+ * @param {any} server
+ * @param {any} socket
+ */
+function awaitHead(server, socket) {
+  const others = ["connect", "checkContinue", "checkExpectation"];
+  const timeout = idleTimeout(server);
+  // these would not lead to handleHead()
+  if (timeout === 0 || others.some((name) => server.listenerCount(name) > 0)) return;
+  headless.add(socket);
+  socket.setTimeout(timeout);
+}
+
+/**
+ * The head of a request has come, so that time is over.
+ *
+ * @param {any} server
+ * @param {any} socket
+ */
+function handleHead(server, socket) {
+  if (headless.delete(socket)) socket.setTimeout(server.timeout || 0);
+}
+
 /** @param {object} option `httpCompression` */
 function onlyThreshold(option) {
   return Object.keys(option).every((key) => key === "threshold");
 }
 
-module.exports = { PollingTakeover };
+module.exports = { PollingTakeover, handleHead };

@@ -19,9 +19,12 @@ class TakenConnection {
   /**
    * @param {PollingTakeover} takeover who has taken it
    * @param {any} server the HTTP server
+   * @param {(server: any, socket: any) => void} awaitHead sees to it that a socket which comes back is not kept for ever
    */
-  constructor(takeover, server) {
+  constructor(takeover, server, awaitHead) {
     this.takeover = takeover;
+    /** @private */
+    this._awaitHead = awaitHead;
     this.server = server;
     this.kind = /** @type {"polling"} */ ("polling");
     /** @type {import("./accepted-request").AcceptedRequest | undefined} until the session is open that it opens */
@@ -114,6 +117,7 @@ class TakenConnection {
       endSocket(this.kept);
     }
     server.emit("connection", socket);
+    this._awaitHead(server, socket);
     socket.emit("data", bytes);
   }
 }

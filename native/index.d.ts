@@ -321,6 +321,8 @@ export interface PollingProfile {
   idleTimeout: number
   /** The body of a request may take so long. */
   requestTimeout: number
+  /** The head of a request may take so long. */
+  headersTimeout: number
   /** The head of a request, at most. */
   maxHead: number
   /** Answers of so many bytes are compressed; absent when none is. */

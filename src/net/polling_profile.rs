@@ -13,6 +13,8 @@ pub struct Profile {
     pub keep_alive: Option<u64>,
     /// Milliseconds after which an idle connection is closed; 0: never.
     pub idle_timeout: u64,
+    /// Milliseconds that the head of a request may take; 0: for ever.
+    pub headers_timeout: u64,
     /// Milliseconds that the body of a request may take; 0: for ever.
     pub request_timeout: u64,
     /// Answers of so many bytes are compressed if the client takes that; none: no answer is.

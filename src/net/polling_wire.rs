@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!            part of a head           the rest of it
-//!   Idle ────────────────────► Head ─────────────────┐
+//!   Idle ────────────────────► Head ─────────────────┐ in time
 //!    │ ▲                                             ▼
 //!    │ │      ┌──────────────── a whole request ◄────┤
 //!    │ │      ▼                                      ▼ its body is not all there
@@ -46,10 +46,8 @@ use crate::engineio::RequestId;
 use crate::http::encoding::Encoding;
 use crate::id::Handle;
 
-/// How long a head may be incomplete before Node.js gets it, milliseconds: heads come in one piece,
-/// and what to do with slow ones is up to the timeouts of the HTTP server.
-const HEAD_TIMEOUT: u64 = 1_000;
-/// Pieces that a head may come in before Node.js gets it: each is read from its beginning.
+/// Pieces of a head that are read when they come, each time from its beginning; then nothing is read
+/// until an empty line has come.
 const MAX_HEAD_PIECES: u8 = 8;
 /// Bytes that may come before an answer; behind them nothing is read.
 const LOOKAHEAD: usize = 64 << 10;
@@ -132,6 +130,8 @@ pub struct PollingWire {
     /// The HTTP server is closing: the connection ends with the answer.
     closing: Cell<bool>,
     deadline: Cell<u64>,
+    /// When the head that is coming must be whole.
+    head_deadline: Cell<u64>,
     scheduled: Cell<u64>,
     waker: RefCell<Option<Waker>>,
 }
@@ -182,6 +182,7 @@ impl PollingWire {
                 listed: Cell::new(false),
                 closing: Cell::new(false),
                 deadline: Cell::new(u64::MAX),
+                head_deadline: Cell::new(u64::MAX),
                 scheduled: Cell::new(u64::MAX),
                 waker: RefCell::default(),
             });
@@ -208,6 +209,27 @@ impl PollingWire {
     fn await_request(&self, worker: &Context) {
         self.state.set(State::Idle);
         self.set_timeout(worker, self.profile.idle_timeout);
+    }
+
+    /// Begins to wait for the rest of a head, as Node.js does on a connection that is kept: it is idle
+    /// as long as no head is whole, whatever comes, and each byte begins that time anew; all of the head
+    /// has its own.
+    fn await_head(&self, worker: &Context) {
+        let now = clock::now();
+        let idle = match self.profile.idle_timeout {
+            0 => u64::MAX,
+            timeout => now.saturating_add(timeout),
+        };
+        self.deadline.set(idle.min(self.head_deadline.get()));
+        self.schedule(worker);
+    }
+
+    /// The first bytes of a head have come.
+    fn begin_head(&self) {
+        self.head_deadline.set(match self.profile.headers_timeout {
+            0 => u64::MAX,
+            timeout => clock::now().saturating_add(timeout),
+        });
     }
 
     /// Begins to wait for the rest of a body: as long as the HTTP server waits for a request, and the

@@ -33,6 +33,7 @@ pub(crate) fn profile() -> Profile {
         lines: "X: y\r\n".into(),
         keep_alive: Some(5),
         idle_timeout: 0,
+        headers_timeout: 0,
         request_timeout: 0,
         compress_from: None,
     }
@@ -291,14 +292,9 @@ fn what_is_not_plain_is_given_back_as_it_came() {
 }
 
 #[test]
-fn a_head_that_does_not_end_is_given_back() {
+fn a_head_may_come_in_two_pieces() {
     let host = Host::new();
     let (_, sid) = polling::open(&host);
-    let mut slow = Wire::open(&host, host.worker, profile());
-    slow.write("GET /socket");
-    let given = host.next_of(GIVEN_BACK, slow.token);
-    assert_eq!(given.buffers[0], b"GET /socket");
-    // One in two pieces is not.
     let mut wire = Wire::open(&host, host.worker, profile());
     let text = head("POST", &sid, "Content-Length: 1\r\n");
     wire.write(&text[..20]);
@@ -334,6 +330,42 @@ fn an_idle_connection_is_closed_and_a_slow_body_is_told_so() {
     assert_eq!(answer, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n");
     let reason = host.closed(handle);
     assert_eq!(reason.1.as_deref(), Some("data request connection closed prematurely"));
+}
+
+#[test]
+fn half_a_head_has_the_time_of_an_idle_connection_and_a_slow_one_its_own() {
+    let host = Host::new();
+    let (_, sid) = polling::open(&host);
+    let whole = head("GET", &sid, "");
+    let half = &whole[..whole.len() - 3];
+    // Nothing more comes.
+    let mut idle = Wire::open(&host, host.worker, Profile { idle_timeout: 20, ..profile() });
+    idle.write(half);
+    host.next_of(WIRE_CLOSED, idle.token);
+    idle.end();
+    // It comes, but not in time.
+    let times = Profile { idle_timeout: 1 << 40, headers_timeout: 20, ..profile() };
+    let mut slow = Wire::open(&host, host.worker, times);
+    slow.write(half);
+    let mut answer = String::new();
+    slow.stream.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n");
+    host.next_of(WIRE_CLOSED, slow.token);
+}
+
+#[test]
+fn a_head_may_come_byte_by_byte() {
+    let host = Host::new();
+    let (handle, sid) = polling::open(&host);
+    let mut wire = Wire::open(&host, host.worker, profile());
+    for _ in 0..2 {
+        for byte in head("GET", &sid, "X-A: b\r\n").bytes() {
+            wire.stream.write_all(&[byte]).unwrap();
+        }
+        Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
+        host.send(handle, "2[1]");
+        assert_eq!(wire.answer(), (200, "42[1]".to_owned()));
+    }
 }
 
 #[test]
@@ -449,7 +481,7 @@ fn nothing_is_read_while_the_inbox_is_full_and_nobody_is_late_then() {
     let host = Host::with(Config { body_timeout: 400, ..config });
     for worker in both(&host) {
         let (handle, sid) = polling::open(&host);
-        let short = Profile { idle_timeout: 300, request_timeout: 400, ..profile() };
+        let short = Profile { idle_timeout: 1_000, request_timeout: 400, ..profile() };
         let mut busy = Wire::open(&host, worker, short.clone());
         let mut half = Wire::open(&host, worker, short);
         busy.get(&sid);

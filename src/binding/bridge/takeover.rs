@@ -34,6 +34,8 @@ pub struct PollingProfile {
     pub idle_timeout: f64,
     /// The body of a request may take so long.
     pub request_timeout: f64,
+    /// The head of a request may take so long.
+    pub headers_timeout: f64,
     /// The head of a request, at most.
     pub max_head: f64,
     /// Answers of so many bytes are compressed; absent when none is.
@@ -54,6 +56,7 @@ impl PollingProfile {
             lines: self.lines.into(),
             keep_alive: self.keep_alive.map(millis),
             idle_timeout: millis(self.idle_timeout),
+            headers_timeout: millis(self.headers_timeout),
             request_timeout: millis(self.request_timeout),
             compress_from: self.compress_from.map(size),
         }

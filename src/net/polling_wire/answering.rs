@@ -56,16 +56,13 @@ impl Requester for PollingWire {
             // The time counts from the last byte of the answer on.
             State::Idle if !self.out.borrow().is_empty() => self.await_request(worker),
             State::Idle => self.finish(worker),
-            State::Head { .. } => {
-                let input = self.input.take();
-                self.give_back(worker, &input);
-            }
+            State::Head { .. } if self.head_deadline.get() > now => self.finish(worker),
             State::Body { .. } if self.is_body_first() => {
                 self.state.set(State::Waiting);
                 self.deadline.set(u64::MAX);
                 self.post(worker, PollEvent::PostFault(PostFault::TimedOut));
             }
-            State::Body { .. } => {
+            State::Head { .. } | State::Body { .. } => {
                 self.out.borrow_mut().extend_from_slice(REQUEST_TIMEOUT);
                 self.write_out(worker);
                 self.handle_end(worker);

@@ -7,9 +7,7 @@ use std::task::{self, Poll};
 
 use tokio::io::{AsyncRead as _, ReadBuf};
 
-use super::{
-    HEAD_TIMEOUT, LOOKAHEAD, MAX_HEAD_PIECES, PollingWire, READS_PER_TURN, Sessions, State,
-};
+use super::{LOOKAHEAD, MAX_HEAD_PIECES, PollingWire, READS_PER_TURN, Sessions, State};
 use crate::engineio::{PostFault, Transport};
 use crate::http::request::{self, Method, Reading, Request};
 use crate::id::Handle;
@@ -117,7 +115,15 @@ impl PollingWire {
             State::Idle => self.handle_request(worker, sessions, bytes, 0),
             State::Head { pieces } => {
                 let mut all = self.input.take();
+                let known = all.len();
                 all.extend_from_slice(bytes);
+                if pieces >= MAX_HEAD_PIECES
+                    && all.len() <= self.profile.rules.max_head
+                    && !has_empty_line(&all[known.saturating_sub(3)..])
+                {
+                    self.input.put(&all);
+                    return self.await_head(worker);
+                }
                 self.handle_request(worker, sessions, &all, pieces);
             }
             State::Body { head, length, binary, chunks } => {
@@ -145,12 +151,13 @@ impl PollingWire {
     /// The beginning of a request, which came in so many pieces before.
     fn handle_request(&self, worker: &Context, sessions: &dyn Sessions, bytes: &[u8], pieces: u8) {
         match request::read(bytes, &self.profile.rules) {
-            Reading::Partial if pieces < MAX_HEAD_PIECES => {
+            Reading::Partial if pieces <= MAX_HEAD_PIECES => {
                 self.input.put(bytes);
-                self.state.set(State::Head { pieces: pieces + 1 });
                 if pieces == 0 {
-                    self.set_timeout(worker, HEAD_TIMEOUT);
+                    self.begin_head();
                 }
+                self.state.set(State::Head { pieces: pieces + 1 });
+                self.await_head(worker);
             }
             Reading::Partial | Reading::Foreign => self.give_back(worker, bytes),
             Reading::Request(request) => match self.session_of(&request, bytes.len()) {
@@ -249,4 +256,10 @@ impl PollingWire {
         let event = PollEvent::PostFault(fault);
         sessions.handle_event(self.session.get(), self.request(), event);
     }
+}
+
+/// Whether there is a line end right behind another one.
+fn has_empty_line(bytes: &[u8]) -> bool {
+    let ends = |end: &[u8]| bytes.windows(end.len()).any(|window| window == end);
+    ends(b"\n\r\n") || ends(b"\n\n")
 }

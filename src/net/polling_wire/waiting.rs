@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{HEAD_TIMEOUT, PollingWire, State};
+use super::{PollingWire, State};
 use crate::net::budget::MAX_READS_PER_TURN;
 use crate::net::context::Context;
 
@@ -85,7 +85,10 @@ impl PollingWire {
     pub(super) fn put_off_timeout(&self, worker: &Context) {
         match self.state.get() {
             State::Idle => self.set_timeout(worker, self.profile.idle_timeout),
-            State::Head { .. } => self.set_timeout(worker, HEAD_TIMEOUT),
+            State::Head { .. } => {
+                self.begin_head();
+                self.await_head(worker);
+            }
             State::Body { .. } => self.await_body(worker),
             State::Waiting | State::Full { .. } | State::Gone => {}
         }
