@@ -1,5 +1,9 @@
 //! Operations, whatever they ask and whenever they come, reach those only that they are for: the reader
 //! of batches, the table of handles and the rooms against a model, with workers that look at nothing.
+//!
+//! `cargo test --no-default-features --features standalone --test operations`; the manifest must not name
+//! it, since the package has no tests.
+#![cfg(feature = "standalone")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
