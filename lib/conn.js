@@ -136,6 +136,15 @@ class Conn extends WatchedEmitter {
     return this._origin.remoteAddress;
   }
 
+  set remoteAddress(address) {
+    Object.defineProperty(this, "remoteAddress", {
+      value: address,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
+  }
+
   /** Name of the current transport, without making the object. */
   get transportName() {
     return NAMES[this._transportIndex];

@@ -190,3 +190,12 @@ for (const how of ["destroy", "end", "destroySoon", "resetAndDestroy"]) {
     );
   }
 }
+
+scenario("conn.remoteAddress is the program's to set", { modes: DIRECT }, async (stage) => {
+  stage.io.engine.on("connection", (conn) => {
+    stage.trace("address", conn.remoteAddress);
+    conn.remoteAddress = "192.0.2.1"; // of a proxy's header
+  });
+  const { socket } = await stage.pair();
+  stage.trace("address", socket.conn.remoteAddress, socket.handshake.address);
+});
