@@ -108,13 +108,13 @@ class Client extends Base {
    * @param {Buffer[] | null} attachments
    */
   onpacket(type, nsp, id, data, attachments) {
-    if (this.isEarly()) process.nextTick(() => super.onpacket(type, nsp, id, data, attachments));
+    if (this.isEarly()) nextTick(() => super.onpacket(type, nsp, id, data, attachments));
     else super.onpacket(type, nsp, id, data, attachments);
   }
 
   /** @param {any} data */
   ondata(data) {
-    if (this.isEarly()) process.nextTick(() => super.ondata(data));
+    if (this.isEarly()) nextTick(() => super.ondata(data));
     else super.ondata(data);
   }
 
