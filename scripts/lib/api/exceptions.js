@@ -37,7 +37,7 @@ const REASONS = Object.freeze({
     IN_WORKERS,
   ),
   ...all(["doClose", "upgradesTo"].map(transport), IN_WORKERS),
-  ...all(["error", "packet", "close", "ready", "drain", "headers"].map(transportEvent), IN_WORKERS),
+  ...all(["error", "packet", "ready", "drain", "headers"].map(transportEvent), IN_WORKERS),
   "engine.io Socket: open": "Emitted before anybody can listen.",
   "option perMessageDeflate": "Off by default in both.",
   "option wsEngine": "Accepted, without effect: that is what this package replaces.",
