@@ -1,6 +1,7 @@
 "use strict";
 
 const { Adapter } = require("socket.io-adapter");
+const { assignable } = require("./assignable");
 const { encodeForWorker } = require("./encoder");
 const { joined } = require("./long-text");
 const { NO_COMPRESS, VOLATILE, pushConnection, pushRoom } = require("./ops");
@@ -374,6 +375,8 @@ class NativeAdapter extends Adapter {
     return except && except.size > 0 ? this.targets(except) : NONE;
   }
 }
+
+assignable(NativeAdapter.prototype, "oneByOne", "isShown");
 
 /** @type {number[]} */
 const NONE = [];

@@ -1,6 +1,7 @@
 "use strict";
 
 const { EventEmitter } = require("node:events");
+const { assignable } = require("./assignable");
 
 /** @typedef {import("./operator").BroadcastOperator} BroadcastOperator */
 
@@ -80,6 +81,8 @@ class Routing extends EventEmitter {
     return this;
   }
 }
+
+assignable(Routing.prototype, "json");
 
 /**
  * Those that a namespace and a server have besides.

@@ -1,6 +1,7 @@
 "use strict";
 
 const debug = require("debug")("socket.io:client");
+const { assignable, own } = require("./assignable");
 const { Conn } = require("./conn");
 const { reconstruct } = require("./decoder");
 const { flagsOf } = require("./adapter");
@@ -67,6 +68,11 @@ class Client {
     return this.server.encoder;
   }
 
+  set encoder(encoder) {
+    own(this, "encoder", encoder);
+    this._foreignEncoder = encoder;
+  }
+
   /** Decodes what ondata() is given. */
   get decoder() {
     if (this._decoder === undefined) {
@@ -75,6 +81,10 @@ class Client {
       this._decoder.on("decoded", this.ondecoded);
     }
     return this._decoder;
+  }
+
+  set decoder(decoder) {
+    this._decoder = decoder;
   }
 
   /** The sockets by namespace, in a fresh Map. */
@@ -518,6 +528,8 @@ class Client {
     if (thrown !== undefined) throw thrown.error;
   }
 }
+
+assignable(Client.prototype, "id", "nsps", "sockets");
 
 /**
  * @param {URLSearchParams} query

@@ -1,6 +1,7 @@
 "use strict";
 
 const debug = require("debug")("engine:socket");
+const { assignable, own } = require("./assignable");
 const { showControlIn, showMessageIn, showPacketIn } = require("./conn-incoming");
 const { showControlOut, showMessagesOut, showPacketOut } = require("./conn-outgoing");
 const { NO_COMPRESS } = require("./ops");
@@ -99,6 +100,11 @@ class Conn extends WatchedEmitter {
     return this.outbox().packets;
   }
 
+  /** Packets that are taken from it leave nevertheless: the worker has them. */
+  set writeBuffer(packets) {
+    this.outbox().packets = packets;
+  }
+
   /**
    * Bytes that wait in the workers because the client does not read. (Ours.)
    *
@@ -134,15 +140,6 @@ class Conn extends WatchedEmitter {
   /** @returns {string | undefined} */
   get remoteAddress() {
     return this._origin.remoteAddress;
-  }
-
-  set remoteAddress(address) {
-    Object.defineProperty(this, "remoteAddress", {
-      value: address,
-      writable: true,
-      enumerable: true,
-      configurable: true,
-    });
   }
 
   /** Name of the current transport, without making the object. */
@@ -199,12 +196,7 @@ class Conn extends WatchedEmitter {
    * @param {any} [req]
    */
   exposeRequest(req = this.request) {
-    Object.defineProperty(this, "request", {
-      value: req,
-      writable: true,
-      enumerable: true,
-      configurable: true,
-    });
+    own(this, "request", req);
     // once deleted, it stays so
     this._origin = { remoteAddress: this.remoteAddress, rebuild: noop };
   }
@@ -542,6 +534,8 @@ class Conn extends WatchedEmitter {
     );
   }
 }
+
+assignable(Conn.prototype, "remoteAddress", "bufferedAmount", "transportName");
 
 function noop() {}
 

@@ -171,8 +171,11 @@ class EngineSessions extends EngineRequests {
 
   /** @param {Conn} conn */
   onclosed(conn) {
-    // a program that makes ids of its own may have given this one to another session, too
-    if (this.clients[conn.id] === conn) delete this.clients[conn.id];
+    const { clients } = this;
+    // a program that makes ids of its own may have given this one to another session, too; or it has given the connection another
+    const id =
+      clients[conn.id] === conn ? conn.id : Object.keys(clients).find((of) => clients[of] === conn);
+    if (id !== undefined) delete clients[id];
     this.clientsCount--;
   }
 }

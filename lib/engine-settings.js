@@ -41,7 +41,17 @@ const LIVE = [
 ];
 
 /** Options that Socket.IO 2.x has as properties of the engine. */
-const SETTINGS = ["pingTimeout", "pingInterval", "maxHttpBufferSize", "transports"];
+const SETTINGS = [
+  "pingTimeout",
+  "pingInterval",
+  "upgradeTimeout",
+  "maxHttpBufferSize",
+  "transports",
+  "allowUpgrades",
+  "allowRequest",
+  "httpCompression",
+  "initialPacket",
+];
 
 const { connectTimeout: CONNECT_TIMEOUT } = defaultsOf("server");
 
@@ -57,8 +67,8 @@ class EngineSettings extends EventEmitter {
   constructor(opts = {}) {
     super();
     loadAddon();
-    /** @type {any} */
-    this.opts = { ...ENGINE_DEFAULTS, ...opts };
+    /** @type {any} @private see `opts` */
+    this._opts = { ...ENGINE_DEFAULTS, ...opts };
     checkOptions(this.opts);
     warnOfTimes(this.opts);
     workerCount(opts.workers); // a wrong value is told at once, not at the first request
@@ -66,7 +76,7 @@ class EngineSettings extends EventEmitter {
     checkHttpCompression(this.opts.httpCompression);
     this.opts.perMessageDeflate = deflateOptions(opts.perMessageDeflate);
     if (opts.wsEngine) debug("option wsEngine is not used: WebSockets are served natively");
-    for (const name of LIVE) keepLive(this.opts, name, () => this.configure());
+    this.keepOptionsLive();
     for (const name of SETTINGS) this.exposeSetting(name);
     if (opts.cookie) this.opts.cookie = cookieOptions(opts.cookie);
     /** @type {Function[]} */
@@ -112,9 +122,35 @@ class EngineSettings extends EventEmitter {
     return /** @type {import("./engine").Engine} */ (/** @type {unknown} */ (this));
   }
 
+  /** @returns {any} the options; those that are changed, or replaced altogether, count for what comes then */
+  get opts() {
+    return this._opts;
+  }
+
+  set opts(opts) {
+    if (opts === this._opts) return;
+    checkOptions(opts);
+    const filled = { ...ENGINE_DEFAULTS, ...opts };
+    filled.perMessageDeflate = deflateOptions(filled.perMessageDeflate);
+    this._opts = Object.isFrozen(opts) ? filled : Object.assign(opts, filled); // what it has not been given has its default
+    this.keepOptionsLive();
+    this.configure();
+  }
+
+  /** @private */
+  keepOptionsLive() {
+    for (const name of LIVE) keepLive(this._opts, name, () => this.configure());
+  }
+
   /** @returns {import("./bridge").Bridge} */
   bridge() {
     return (this._bridge ??= getBridge(this.opts.workers));
+  }
+
+  /** @param {any} timeout ms that a client has to join a namespace; for the sessions to come */
+  limitConnecting(timeout) {
+    this.connectTimeout = timeout;
+    this.configure();
   }
 
   /** @private @returns {any} what the workers need to know */
@@ -162,6 +198,7 @@ class EngineSettings extends EventEmitter {
     Object.defineProperty(this, name, {
       get: () => this.opts[name],
       set: (value) => {
+        checkOptions({ ...this.opts, [name]: value });
         this.opts[name] = value;
         this.configure();
       },
@@ -267,8 +304,14 @@ function keepLive(opts, name, onchange) {
   Object.defineProperty(opts, name, {
     get: () => current,
     set(value) {
+      const before = current;
       current = value;
-      onchange();
+      try {
+        onchange();
+      } catch (error) {
+        current = before; // what can't be used counts neither here nor for the workers
+        throw error;
+      }
     },
     enumerable: Object.hasOwn(opts, name),
     configurable: true,

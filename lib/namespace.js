@@ -2,6 +2,7 @@
 
 const { EventEmitter } = require("node:events");
 const debug = require("debug")("socket.io:namespace");
+const { assignable } = require("./assignable");
 const { Chain } = require("./chain");
 const { rejectUnhandled, reservedEvent } = require("./errors");
 const { BroadcastOperator } = require("./operator");
@@ -61,7 +62,7 @@ class Namespace extends Chain {
 
   _operator() {
     if (this._flags === undefined) return new BroadcastOperator(this.adapter);
-    const flags = this._flags;
+    const flags = { ...this._flags }; // whatever a program has assigned
     this._flags = undefined;
     return new BroadcastOperator(this.adapter, new Set(), new Set(), flags);
   }
@@ -378,6 +379,8 @@ class Namespace extends Chain {
     return emitLocally.call(this, name, ...args);
   }
 }
+
+assignable(Namespace.prototype, "connected");
 
 /**
  * Events that emit() does not send to clients; programs may add to it.

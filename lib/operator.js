@@ -1,6 +1,7 @@
 "use strict";
 
 const debug = require("debug")("socket.io:broadcast-operator");
+const { assignable } = require("./assignable");
 const { MESSAGES, reservedEvent, timedOut } = require("./errors");
 const { PacketType, RESERVED_EVENTS } = require("./packet");
 const { nextTick } = require("./loop");
@@ -137,7 +138,7 @@ class BroadcastOperator {
   }
 
   /** @private */
-  get target() {
+  get _target() {
     return { rooms: this.rooms, except: this.exceptRooms, flags: this.flags };
   }
 
@@ -152,7 +153,7 @@ class BroadcastOperator {
     if (RESERVED_EVENTS.has(data[0])) throw reservedEvent(data[0]);
     const packet = { type: PacketType.EVENT, data };
     if (typeof data[data.length - 1] === "function") this.emitAwaiting(packet, data.pop());
-    else this.adapter.broadcast(packet, this.target);
+    else this.adapter.broadcast(packet, this._target);
     return true;
   }
 
@@ -214,7 +215,7 @@ class BroadcastOperator {
     };
     adapter.broadcastWithAck(
       packet,
-      this.target,
+      this._target,
       (/** @type {number} */ count) => {
         clients += count;
         answeredServers++;
@@ -270,7 +271,7 @@ class BroadcastOperator {
    */
   clients(callback) {
     // a tick of its own, so that what the callback throws is no rejected promise
-    this.adapter.fetchSockets(this.target).then(
+    this.adapter.fetchSockets(this._target).then(
       (/** @type {any[]} */ sockets) =>
         nextTick(
           callback,
@@ -286,7 +287,7 @@ class BroadcastOperator {
    * @returns {Promise<any[]>} the sockets themselves, and stand-ins for those of other servers
    */
   async fetchSockets() {
-    const sockets = await this.adapter.fetchSockets(this.target);
+    const sockets = await this.adapter.fetchSockets(this._target);
     // only a local one has a server
     return sockets.map((/** @type {any} */ socket) =>
       socket.server ? socket : new RemoteSocket(this.adapter, socket),
@@ -299,7 +300,7 @@ class BroadcastOperator {
    * @param {any} room a room or an array of rooms
    */
   socketsJoin(room) {
-    this.adapter.addSockets(this.target, Array.isArray(room) ? room : [room]);
+    this.adapter.addSockets(this._target, Array.isArray(room) ? room : [room]);
   }
 
   /**
@@ -308,7 +309,7 @@ class BroadcastOperator {
    * @param {any} room a room or an array of rooms
    */
   socketsLeave(room) {
-    this.adapter.delSockets(this.target, Array.isArray(room) ? room : [room]);
+    this.adapter.delSockets(this._target, Array.isArray(room) ? room : [room]);
   }
 
   /**
@@ -317,7 +318,7 @@ class BroadcastOperator {
    * @param {boolean} [close] whether to close their connections too
    */
   disconnectSockets(close = false) {
-    this.adapter.disconnectSockets(this.target, close);
+    this.adapter.disconnectSockets(this._target, close);
   }
 }
 
@@ -371,5 +372,7 @@ class RemoteSocket {
     return this;
   }
 }
+
+assignable(BroadcastOperator.prototype, "json");
 
 module.exports = { BroadcastOperator, RemoteSocket };

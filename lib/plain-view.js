@@ -47,4 +47,17 @@ function plainView(source, assign, remove, form = (value) => value) {
   });
 }
 
-module.exports = { plainView };
+/**
+ * Gives such a view the entries of another object, and no others: what a program means that assigns one in its place.
+ *
+ * @param {Record<string, any>} view
+ * @param {any} entries
+ */
+function refill(view, entries) {
+  if (entries === view) return;
+  const wanted = Object.entries(Object(entries));
+  for (const key of Object.keys(view)) if (!wanted.some(([name]) => name === key)) delete view[key];
+  for (const [key, value] of wanted) if (view[key] !== value) view[key] = value;
+}
+
+module.exports = { plainView, refill };

@@ -1,6 +1,7 @@
 "use strict";
 
 const debug = require("debug")("socket.io:server");
+const { assignable } = require("./assignable");
 const { Chain } = require("./chain");
 const { MESSAGES } = require("./errors");
 const { Namespace } = require("./namespace");
@@ -194,5 +195,7 @@ class NamespaceTable extends Chain {
     return this.sockets.serverSideEmitWithAck(...data);
   }
 }
+
+assignable(NamespaceTable.prototype, "nsps", "flags");
 
 module.exports = { NamespaceTable };

@@ -77,6 +77,7 @@ class ServerSettings extends NamespaceTable {
   connectTimeout(value) {
     if (value === undefined) return this._connectTimeout;
     this._connectTimeout = value;
+    this.eio?.limitConnecting?.(value);
     return this;
   }
 

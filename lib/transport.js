@@ -1,5 +1,6 @@
 "use strict";
 
+const { assignable } = require("./assignable");
 const { LazyEmitter } = require("./lazy-emitter");
 
 /**
@@ -92,5 +93,7 @@ class Transport extends LazyEmitter {
     if (typeof done === "function") done();
   }
 }
+
+assignable(Transport.prototype, "writable", "opts", "readyState");
 
 module.exports = { Transport };

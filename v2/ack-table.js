@@ -5,9 +5,16 @@
  * below want them, a Map.
  */
 class AckTable {
-  /** @param {Record<string, Function>} [acks] to begin with */
-  constructor(acks) {
-    Object.assign(this, acks);
+  /**
+   * Takes what a program has assigned.
+   *
+   * @param {any} acks
+   * @returns {AckTable | undefined} the very object, which can do now what the floors below want
+   */
+  static of(acks) {
+    if (acks instanceof AckTable || acks === undefined || acks === null) return acks ?? undefined;
+    if (Object.isExtensible(acks)) return Object.setPrototypeOf(acks, AckTable.prototype);
+    return Object.assign(new AckTable(), acks);
   }
 
   /** @param {number} id */

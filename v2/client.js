@@ -1,11 +1,12 @@
 "use strict";
 
 const debug = require("debug")("socket.io:client");
+const { assignable } = require("../lib/assignable");
 const { Client: Base } = require("../lib/client");
 const { MESSAGES } = require("../lib/errors");
 const { PacketType } = require("../lib/packet");
 const { flagsOf } = require("../lib/adapter");
-const { plainView } = require("../lib/plain-view");
+const { plainView, refill } = require("../lib/plain-view");
 const { encode } = require("./encoder");
 const { nextTick } = require("../lib/loop");
 
@@ -34,6 +35,10 @@ class Client extends Base {
     ));
   }
 
+  set nsps(sockets) {
+    refill(this.nsps, sockets);
+  }
+
   /** @returns {any} the sockets by id, in a plain object */
   get sockets() {
     const byId = () => super.sockets;
@@ -42,6 +47,10 @@ class Client extends Base {
       (_id, socket) => this.place(socket.nsp.name, socket),
       (id) => this._remove(/** @type {any} */ (byId().get(id))),
     ));
+  }
+
+  set sockets(sockets) {
+    refill(this.sockets, sockets);
   }
 
   /**
@@ -148,5 +157,7 @@ class Client extends Base {
     else this.writeToEngine(encode(packet), opts);
   }
 }
+
+assignable(Client.prototype, "request");
 
 module.exports = Client;

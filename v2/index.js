@@ -1,5 +1,6 @@
 "use strict";
 
+const { assignable } = require("../lib/assignable");
 const { callable } = require("../lib/callable");
 const { Engine } = require("../lib/engine");
 const { PacketType } = require("../lib/packet");
@@ -12,6 +13,7 @@ const Namespace = require("./namespace");
 const ParentNamespace = require("./parent-namespace");
 const { parserFor } = require("./parser");
 const { divertPreflight } = require("./preflight");
+const { refill } = require("../lib/plain-view");
 
 /**
  * The server with the API and the behaviour of Socket.IO 2.5, for programs that were written for it. The floors below
@@ -38,6 +40,15 @@ class Server extends Base {
   /** The parser: the one of the options, or ours. */
   get parser() {
     return this.opts.parser || this._parser;
+  }
+
+  /** @returns {any} the namespaces by name, in a plain object */
+  get nsps() {
+    return super.nsps;
+  }
+
+  set nsps(nsps) {
+    refill(this.nsps, nsps);
   }
 
   /** @param {any} conn */
@@ -101,13 +112,13 @@ class Server extends Base {
 
   /** @returns {any} this; the flag counts for the next emission of the main namespace */
   get volatile() {
-    this.flags.volatile = true;
+    this.sockets.flags.volatile = true;
     return this;
   }
 
   /** @returns {any} this */
   get local() {
-    this.flags.local = true;
+    this.sockets.flags.local = true;
     return this;
   }
 
@@ -124,6 +135,8 @@ class Server extends Base {
     else done?.();
   }
 }
+
+assignable(Server.prototype, "parser");
 
 for (const name of ["to", "in", "use", "send", "write", "clients", "compress", "binary"]) {
   /** @type {any} */ (Server.prototype)[name] = function (/** @type {any[]} */ ...args) {

@@ -4,6 +4,7 @@ const { EventEmitter } = require("node:events");
 const { Engine } = require("../lib/engine");
 const { Namespace: Base } = require("../lib/namespace");
 const { MESSAGES } = require("../lib/errors");
+const { refill } = require("../lib/plain-view");
 const { eventType } = require("./encoder");
 const Socket = require("./socket");
 const { SocketTable } = require("./socket-table");
@@ -82,6 +83,15 @@ class Namespace extends Base {
   hide(id) {
     this.adapter.unmirror?.(this.sockets.get(id));
     /** @type {any} */ (this.sockets).conceal(id);
+  }
+
+  /** @returns {any} the sockets that broadcasts reach by id, in a plain object */
+  get connected() {
+    return super.connected;
+  }
+
+  set connected(sockets) {
+    refill(this.connected, sockets);
   }
 
   /** @returns {any} this */

@@ -2,6 +2,7 @@
 
 const { EventEmitter } = require("node:events");
 const { parse } = require("node:querystring");
+const { assignable } = require("../lib/assignable");
 const { MESSAGES } = require("../lib/errors");
 const { Socket: Base } = require("../lib/socket");
 const { AckTable } = require("./ack-table");
@@ -53,7 +54,7 @@ class Socket extends Base {
   }
 
   set acks(acks) {
-    this._acks = acks instanceof AckTable ? acks : /** @type {any} */ (new AckTable(acks));
+    this._acks = /** @type {any} */ (AckTable.of(acks));
   }
 
   /** @returns {any} this */
@@ -194,5 +195,7 @@ Socket.events = [
   "newListener",
   "removeListener",
 ];
+
+assignable(Socket.prototype, "conn", "disconnected");
 
 module.exports = Socket;
