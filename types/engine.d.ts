@@ -71,9 +71,12 @@ export interface SendOptions {
 export declare class EngineSocket extends EventEmitter {
   /** The revision of the Engine.IO protocol: 3 for Socket.IO 2.x clients, else 4. */
   readonly protocol: number;
-  /** The first request of the session. */
+  /**
+   * The first request of the session. Its `socket` is one by every door, with the addresses of both ends, and over TLS with
+   * the client's certificate; of a connection that a worker has, it can be ended, and neither written to nor counted.
+   */
   request: IncomingMessage;
-  /** The IP address of the other end. */
+  /** The IP address of the other end; what a program behind a proxy assigns stays (declared as upstream has it). */
   readonly remoteAddress: string;
   /** What carries the session at the moment. */
   transport: Transport;

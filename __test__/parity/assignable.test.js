@@ -83,36 +83,32 @@ for (const [version, upstream, here] of [
   }
 }
 
-scenario(
-  "an id that a middleware gives",
-  { modes: DIRECT },
-  async ({ io, client, trace }) => {
-    const ids = ["first", "second"];
-    io.use((socket, next) => {
-      socket.id = ids.shift();
-      next();
-    });
-    const one = client();
-    await until(one, "connect");
-    const two = client();
-    await until(two, "connect");
-    trace("ids", one.id, two.id, [...io.sockets.sockets.keys()]);
-    const heard = until(one, "to me");
-    two.on("to me", () => trace("wrong", "two has heard it"));
-    io.to("first").emit("to me");
-    await heard;
-    const fetched = await io.in("second").fetchSockets();
-    trace(
-      "fetched",
-      fetched.map(({ id }) => id),
-    );
-    const socket = io.sockets.sockets.get("first");
-    const gone = until(socket, "disconnect");
-    one.disconnect();
-    await gone;
-    trace("left", [...io.sockets.sockets.keys()], [...io.sockets.adapter.rooms.keys()]);
-  },
-);
+scenario("an id that a middleware gives", { modes: DIRECT }, async ({ io, client, trace }) => {
+  const ids = ["first", "second"];
+  io.use((socket, next) => {
+    socket.id = ids.shift();
+    next();
+  });
+  const one = client();
+  await until(one, "connect");
+  const two = client();
+  await until(two, "connect");
+  trace("ids", one.id, two.id, [...io.sockets.sockets.keys()]);
+  const heard = until(one, "to me");
+  two.on("to me", () => trace("wrong", "two has heard it"));
+  io.to("first").emit("to me");
+  await heard;
+  const fetched = await io.in("second").fetchSockets();
+  trace(
+    "fetched",
+    fetched.map(({ id }) => id),
+  );
+  const socket = io.sockets.sockets.get("first");
+  const gone = until(socket, "disconnect");
+  one.disconnect();
+  await gone;
+  trace("left", [...io.sockets.sockets.keys()], [...io.sockets.adapter.rooms.keys()]);
+});
 
 scenario("an id that is given when connected", { modes: DIRECT }, async ({ io, pair, trace }) => {
   const { client, socket } = await pair();
