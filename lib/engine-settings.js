@@ -132,7 +132,7 @@ class EngineSettings extends EventEmitter {
     checkOptions(opts);
     const filled = { ...ENGINE_DEFAULTS, ...opts };
     filled.perMessageDeflate = deflateOptions(filled.perMessageDeflate);
-    this._opts = Object.isFrozen(opts) ? filled : Object.assign(opts, filled); // what it has not been given has its default
+    this._opts = Object.isExtensible(opts) ? Object.assign(opts, filled) : filled; // what it has not been given has its default
     this.keepOptionsLive();
     this.configure();
   }
