@@ -207,7 +207,7 @@ scenario("options that are replaced, or set later", { modes: DIRECT }, async (st
   io.connectTimeout(50);
   const session = await stage.polling();
   const answer = await session.get();
-  trace("connectTimeout", answer.status);
+  trace("connectTimeout", answer.status, String(answer.body)); // and not a ping
 });
 
 scenario(
