@@ -117,14 +117,17 @@ describe("the recovery adapter", () => {
     adapter.close();
   });
 
-  it("gives a session to one who comes back, not to two at a time", () => {
+  it("gives a session to one who comes back, not to two at a time", async () => {
     const adapter = makeAdapter();
     adapter.persistSession(session("p"));
     const offset = broadcast(adapter, "seen");
-    assert.notEqual(adapter.restoreSession("p", offset), null);
+    const first = await adapter.restoreSession("p", offset);
     assert.equal(adapter.restoreSession("p", offset), null);
     const socket = { id: "sid of p", pid: "p", recovered: true };
-    adapter.ondisconnecting(/** @type {any} */ (socket)); // the first was refused
+    adapter.ondisconnecting(/** @type {any} */ ({ ...socket })); // another one, of before
+    assert.equal(adapter.restoreSession("p", offset), null);
+    first.socket = socket;
+    adapter.ondisconnecting(socket); // it was refused
     assert.notEqual(adapter.restoreSession("p", offset), null);
     adapter.close();
   });

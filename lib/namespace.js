@@ -187,7 +187,7 @@ class Namespace extends Chain {
    * @private
    */
   async addRecovering(client, auth, joined) {
-    const socket = this._makeSocket(client, auth, await this.findSession(auth));
+    const socket = this._makeSocket(client, auth, await this.findSession(client, auth));
     if (
       socket.recovered &&
       this.server.opts.connectionStateRecovery.skipMiddlewares &&
@@ -200,17 +200,20 @@ class Namespace extends Chain {
   }
 
   /**
+   * @param {any} client
    * @param {any} auth
    * @returns {Promise<any>} the state to recover, if any
    * @private
    */
-  async findSession(auth) {
+  async findSession(client, auth) {
     const { pid, offset } = auth;
     if (typeof pid !== "string") return undefined;
-    const begins = offset === undefined && this.adapter.recoversWithoutOffset === true;
-    if (typeof offset !== "string" && !begins) return undefined;
+    const isOurs = this.adapter.recoversWithoutOffset === true;
+    if (typeof offset !== "string" && !(isOurs && offset === undefined)) return undefined;
     try {
-      const session = await this.adapter.restoreSession(pid, offset);
+      const session = await (isOurs
+        ? this.adapter.restoreSession(pid, offset, client)
+        : this.adapter.restoreSession(pid, offset));
       if (!session) return undefined;
       if (debug.enabled) debug("connection state recovered for sid %s", session.sid);
       return session;

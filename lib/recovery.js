@@ -41,6 +41,8 @@ const NOT_OPEN = -1;
 
 /** @typedef {{ socket: any, from: number, persisted: boolean }} Live */
 
+/** @typedef {{ session: RestoredSession, last: number }} Returning and the number of the last packet that its client has got */
+
 /** @type {number[]} */
 const NOBODY = [];
 
@@ -87,7 +89,7 @@ class RecoveryAdapter extends NativeAdapter {
     this._kept = new Map();
     /** @private @type {Map<string, Live>} those that are connected, by their pids */
     this._live = new Map();
-    /** @private @type {Map<string, number>} those that are coming back, and the last packet of each */
+    /** @private @type {Map<string, Returning>} those that are coming back, by their pids */
     this._returning = new Map();
     /** @private */
     this._marks = new OffsetMarks();
@@ -110,22 +112,37 @@ class RecoveryAdapter extends NativeAdapter {
     super.onconnected(socket);
     const { pid } = socket;
     if (pid === undefined || this._live.get(pid)?.socket === socket) return; // a middleware may answer twice
-    const from = this._returning.get(pid) ?? this._next - 1;
-    this._returning.delete(pid);
+    const from = this.arrival(socket)?.last ?? this._next - 1;
     this._live.set(pid, { socket, from, persisted: false });
   }
 
   /** @param {any} socket */
   ondisconnecting(socket) {
-    super.ondisconnecting(socket);
-    const { pid } = socket;
+    const { id, pid } = socket;
+    const owner = this.nsp.sockets.get(id) ?? this.nsp._preConnectSockets.get(id);
+    // a middleware may be so late that its client is back already, with this id
+    if (owner === undefined || owner === socket) super.ondisconnecting(socket);
     const live = this._live.get(pid);
     if (live === undefined) {
-      if (socket.recovered) this._returning.delete(pid);
+      this.arrival(socket);
     } else if (live.socket === socket) {
       this._live.delete(pid);
       if (socket.recovered && !live.persisted) this.forget(pid);
     }
+  }
+
+  /**
+   * Ends the way back of a socket: it is connected, or will never be.
+   *
+   * @param {any} socket
+   * @returns {Returning | undefined} nothing when it is not this one that is coming back
+   * @private
+   */
+  arrival(socket) {
+    const returning = this._returning.get(socket.pid);
+    if (returning?.session.socket !== socket) return undefined;
+    this._returning.delete(socket.pid);
+    return returning;
   }
 
   /**
@@ -245,13 +262,16 @@ class RecoveryAdapter extends NativeAdapter {
   /**
    * @param {any} pid
    * @param {string} [offset] that of the last event which the client has got; none when it has not got any
+   * @param {any} [client] that comes back
    * @returns {any} the session with what it has missed, in a promise; null when it can't be recovered
    */
-  restoreSession(pid, offset) {
-    if (this._log === NOT_OPEN || this._returning.has(pid)) return null;
+  restoreSession(pid, offset, client) {
+    if (this._log === NOT_OPEN) return null;
     const bridge = this.open();
-    const live = this._live.get(pid);
-    if (live !== undefined) supersede(live.socket.client);
+    const before = (this._live.get(pid) ?? this._returning.get(pid)?.session)?.socket?.client;
+    if (before !== undefined && before !== client) supersede(before);
+    // of those that come in one moment, the first
+    if (this._live.has(pid) || this._returning.has(pid)) return null;
     if (this._storedIn === bridge.ops.batch) bridge.ops.flush(); // it may push out others
     const key = bridge.native.findSession(this._log, pid);
     const kept = key === null ? undefined : this._kept.get(key);
@@ -263,19 +283,13 @@ class RecoveryAdapter extends NativeAdapter {
     const { sid } = found;
     // a second socket with its id would take the first one's place
     if (this.nsp.sockets.has(sid)) return null;
-    this._returning.set(pid, last);
     const rooms = found.rooms.map((number) => this._roomNumbers.name(number));
     const state = { sid, pid, rooms, data: kept.data };
     const parser = this.nsp.server._parser;
-    return Promise.resolve(
-      new RestoredSession(state, {
-        bridge,
-        parser,
-        log: this._log,
-        key: found.key,
-        last: last + 1,
-      }),
-    );
+    const place = { bridge, parser, log: this._log, key: found.key, last: last + 1 };
+    const session = new RestoredSession(state, place);
+    this._returning.set(pid, { session, last });
+    return Promise.resolve(session);
   }
 
   /**

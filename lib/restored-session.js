@@ -10,7 +10,7 @@ const debug = require("debug")("socket.io:recovery");
  * @property {any} parser of the server
  * @property {number} log
  * @property {number} key of the session
- * @property {number} last the number of the last packet that the client has got
+ * @property {number} last the number of the last packet that the client has got, in the log
  */
 
 /** The state of a socket that comes back. */
@@ -26,6 +26,8 @@ class RestoredSession {
     this.pid = pid;
     this.rooms = rooms;
     this.data = data;
+    /** @type {any} the socket that it has become */
+    this.socket = undefined;
     this.#place = place;
   }
 

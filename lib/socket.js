@@ -34,6 +34,8 @@ class Socket extends ReceivingSocket {
    */
   constructor(nsp, client, auth, session) {
     super(nsp, client, auth, session);
+    /** @type {RestoredSession | undefined} @private until it is connected again */
+    this._restored = undefined;
     if (session) this.recover(session);
     else if (this.server._opts.connectionStateRecovery) this.pid = generateId();
     // a client may send an event named "error"
@@ -48,8 +50,10 @@ class Socket extends ReceivingSocket {
     this.pid = session.pid;
     for (const room of session.rooms) this.join(room);
     this._data = session.data;
-    if (session instanceof RestoredSession) session.sendMissed(this.client);
-    else for (const data of session.missedPackets) this.packet({ type: PacketType.EVENT, data });
+    if (session instanceof RestoredSession) {
+      session.socket = this;
+      this._restored = session;
+    } else for (const data of session.missedPackets) this.packet({ type: PacketType.EVENT, data });
     this.recovered = true;
   }
 
@@ -98,6 +102,11 @@ class Socket extends ReceivingSocket {
     this.join(this.id);
     this.adapter.onconnected?.(this);
     const { client, nsp } = this;
+    if (this._restored !== undefined) {
+      // not before: who is refused gets nothing of it, and what is sent while middlewares think belongs to it
+      this._restored.sendMissed(client);
+      this._restored = undefined;
+    }
     if (client.conn.greeted && nsp.name === "/")
       client.conn.greeted = false; // the handshake has said so
     else client.send(PacketType.CONNECT, nsp.name, undefined, this.connectData(), 0);
@@ -160,6 +169,10 @@ class Socket extends ReceivingSocket {
     // a late middleware must not bring it back
     this.join = noop;
     this.countOutgoing = noop;
+    if (this.pid === undefined) return;
+    // nor may it reach who has come back with this id
+    this.leave = noop;
+    this.leaveAll = noop;
   }
 
   /**

@@ -129,6 +129,20 @@ scenario("differs: a volatile event that ends with a text", ON, async (stage) =>
   );
 });
 
+scenario(
+  "differs: middlewares are asked again, and refuse",
+  { options: { connectionStateRecovery: { skipMiddlewares: false } } },
+  async (stage) => {
+    const { auth } = await lost(stage);
+    stage.io.emit("missed");
+    stage.io.use((_socket, next) => next(new Error("no")));
+    const raw = await stage.webSocket();
+    await raw.next();
+    raw.text(`40${JSON.stringify(auth)}`);
+    assert.match(await raw.next(), stage.either(/^42\["missed"/, /^44/));
+  },
+);
+
 scenario("differs: a client that was thrown out after it had come back", ON, async (stage) => {
   const { auth, sid } = await lost(stage);
   const again = until(stage.io, "connection");
