@@ -44,6 +44,32 @@ describe("the recovery adapter", () => {
     adapter.close();
   });
 
+  for (const [name, make] of Object.entries({
+    text: () => [],
+    "long text": () => ["é".repeat(5000)],
+    binary: () => [Buffer.from([7])],
+    "long text and binary": () => ["x".repeat(5000), Buffer.from([7])],
+  })) {
+    it(`gives each packet an offset of its own, whatever is emitted while it is encoded: ${name}`, async () => {
+      const adapter = makeAdapter();
+      const session0 = broadcast(adapter, "seen");
+      adapter.persistSession(session("p"));
+      let inner = "";
+      const emits = { toJSON: () => ((inner = inner || broadcast(adapter, "inner")), 1) };
+      const outer = broadcast(adapter, "outer", { emits }, ...make());
+      const next = broadcast(adapter, "next");
+      assert.equal(new Set([session0, inner, outer, next]).size, 4);
+      const { missedPackets } = await adapter.restoreSession("p", session0);
+      const offsets = missedPackets.map((/** @type {any[]} */ data) => [data[0], data.at(-1)]);
+      assert.deepEqual(offsets, [
+        ["inner", inner],
+        ["outer", outer],
+        ["next", next],
+      ]);
+      adapter.close();
+    });
+  }
+
   it("recovers nobody of whose packets one is gone", async () => {
     const adapter = makeAdapter({ maxStoredBytes: 1000 });
     adapter.persistSession(session("p", []));

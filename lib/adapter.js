@@ -274,6 +274,8 @@ class NativeAdapter extends Adapter {
    */
   deliver(packet, encoded, opts) {
     const flags = flagsOf(opts.flags);
+    /** @type {Generator<void, void>[]} */
+    const shown = [];
     if (this.isShown) {
       let options;
       if (this.isWatched()) {
@@ -282,10 +284,11 @@ class NativeAdapter extends Adapter {
       }
       this.forEach(opts, (socket) => {
         socket.notifyOutgoingListeners(packet);
-        if (options !== undefined) socket.client.conn.showOutgoing(encoded, flags, options);
+        if (options !== undefined) show(socket, encoded, flags, options, shown);
       });
     }
     this.fanOut(encoded, flags, opts);
+    tellWritten(shown);
   }
 
   /**
@@ -308,13 +311,16 @@ class NativeAdapter extends Adapter {
       options = packetOptions(encoded, opts.flags);
     }
     let count = 0;
+    /** @type {Generator<void, void>[]} */
+    const shown = [];
     this.forEach(opts, (socket) => {
       count++;
       socket.acks.set(packet.id, ack);
       socket.notifyOutgoingListeners(packet);
-      if (options !== undefined) socket.client.conn.showOutgoing(encoded, flags, options);
+      if (options !== undefined) show(socket, encoded, flags, options, shown);
     });
     this.fanOut(encoded, flags, opts);
+    tellWritten(shown);
     clientCountCallback(count);
   }
 
@@ -380,6 +386,36 @@ assignable(NativeAdapter.prototype, "oneByOne", "isShown");
 
 /** @type {number[]} */
 const NONE = [];
+
+/**
+ * Shows a target of a broadcast what it will be sent.
+ *
+ * @param {any} socket
+ * @param {any} encoded
+ * @param {number} flags
+ * @param {any} options
+ * @param {Generator<void, void>[]} shown those who are to be told that it has been written
+ */
+function show(socket, encoded, flags, options, shown) {
+  const steps = socket.client.conn.showOutgoing(encoded, flags, options);
+  if (steps !== undefined && !steps.next().done) shown.push(steps);
+}
+
+/**
+ * @param {Generator<void, void>[]} shown all of whom are told, whatever listeners throw
+ */
+function tellWritten(shown) {
+  /** @type {{ error: unknown } | undefined} */
+  let thrown;
+  for (const steps of shown) {
+    try {
+      steps.next();
+    } catch (error) {
+      thrown ??= { error };
+    }
+  }
+  if (thrown !== undefined) throw thrown.error;
+}
 
 /**
  * @param {any} [flags]

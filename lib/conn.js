@@ -246,12 +246,15 @@ class Conn extends WatchedEmitter {
       return;
     }
     if (typeof callback === "function") this.outbox();
+    let shown;
     if (this._watched & OUTGOING) {
       options ??= {};
       options.compress = options.compress !== false;
-      showPacketOut(this, type, data, options, callback);
+      shown = showPacketOut(this, type, data, options, callback);
+      shown.next();
     }
     this.writePacket(type, data, options);
+    shown?.next();
   }
 
   /**
@@ -285,10 +288,13 @@ class Conn extends WatchedEmitter {
    */
   sendEncoded(encoded, flags, options) {
     if (this.readyState !== "open") return;
-    if (this._watched & OUTGOING) this.showOutgoing(joined(encoded), flags, options);
+    const shown =
+      this._watched & OUTGOING ? this.showOutgoing(joined(encoded), flags, options) : undefined;
+    shown?.next();
     if (typeof encoded === "string") this._bridge.ops.send(this, flags, encoded);
     else if (Array.isArray(encoded)) this._bridge.ops.sendBinary(this, flags, encoded);
     else this._bridge.ops.sendLong(this, flags, encoded);
+    shown?.next();
   }
 
   /**
@@ -300,20 +306,25 @@ class Conn extends WatchedEmitter {
    */
   sendShared(encoded, flags, options) {
     if (this.readyState !== "open") return;
-    if (this._watched & OUTGOING) this.showOutgoing(encoded, flags, options);
+    const shown = this._watched & OUTGOING ? this.showOutgoing(encoded, flags, options) : undefined;
+    shown?.next();
     this._bridge.ops.multicast(this, flags, encoded);
+    shown?.next();
   }
 
   /**
-   * Shows what is about to be sent to the listeners of "packetCreate", "flush" and "drain".
+   * Shows what is sent to the listeners of "packetCreate", "flush" and "drain".
    *
    * @param {any} encoded
    * @param {number} flags
    * @param {any} [options] those of the packets; made from the flags when left out
+   * @returns {Generator<void, void> | undefined} its first step comes before the packet is written, its second one after that;
+   *   undefined when nobody listens
    */
   showOutgoing(encoded, flags, options) {
-    if (this._watched & OUTGOING && this.readyState === "open")
-      showMessagesOut(this, encoded, flags, options);
+    return this._watched & OUTGOING && this.readyState === "open"
+      ? showMessagesOut(this, encoded, flags, options)
+      : undefined;
   }
 
   /**

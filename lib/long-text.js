@@ -50,6 +50,19 @@ class LongText {
     return this;
   }
 
+  /**
+   * Puts another end in the place of one.
+   *
+   * @param {string} before
+   * @param {string} after
+   */
+  replaceEnd(before, after) {
+    const last = this.json.length - 1;
+    const json = replaceEnd(this.json[last], before, after);
+    this.characters += json.length - this.json[last].length;
+    this.json[last] = json;
+  }
+
   /** The text as it goes on the wire. */
   toString() {
     const { json, strings } = this;
@@ -57,6 +70,16 @@ class LongText {
     for (let i = 0; i < strings.length; i++) text += JSON.stringify(strings[i]) + json[i + 1];
     return text;
   }
+}
+
+/**
+ * @param {string} text
+ * @param {string} before
+ * @param {string} after
+ * @returns {string} the text with another end, if it ends so
+ */
+function replaceEnd(text, before, after) {
+  return text.endsWith(before) ? text.slice(0, -before.length) + after : text;
 }
 
 /**
@@ -124,4 +147,17 @@ function joined(encoded) {
   return [encoded[0].toString(), ...encoded.slice(1)];
 }
 
-module.exports = { LongText, hasLongString, joined, writeLongText };
+/**
+ * @param {any} encoded a text, or the messages that a packet is made of
+ * @param {string} before
+ * @param {string} after
+ * @returns {any} the same with another end of its text
+ */
+function withEnd(encoded, before, after) {
+  if (typeof encoded === "string") return replaceEnd(encoded, before, after);
+  if (Array.isArray(encoded)) encoded[0] = withEnd(encoded[0], before, after);
+  else if (encoded instanceof LongText) encoded.replaceEnd(before, after);
+  return encoded;
+}
+
+module.exports = { LongText, hasLongString, joined, withEnd, writeLongText };

@@ -7,6 +7,7 @@ const { nextTick } = require("./loop");
 const { OffsetMarks } = require("./offset-marks");
 const { defaultsOf } = require("./options");
 const { clearInterval, setInterval } = require("./loop");
+const { withEnd } = require("./long-text");
 const { messagesOf } = require("./messages");
 const { PacketType } = require("./packet");
 const { RestoredSession } = require("./restored-session");
@@ -189,13 +190,18 @@ class RecoveryAdapter extends NativeAdapter {
       super.broadcast(packet, opts);
       return;
     }
-    packet.data.push(this._prefix + this._next.toString(36));
+    packet.data.push(this.nextOffset());
     if (this._log === NOT_OPEN) {
       this._next++;
       super.broadcast(packet, opts);
     } else {
       this.store(packet, this.encode(packet), opts);
     }
+  }
+
+  /** @private */
+  nextOffset() {
+    return this._prefix + this._next.toString(36);
   }
 
   /**
@@ -210,6 +216,15 @@ class RecoveryAdapter extends NativeAdapter {
     const { ops } = this.open();
     // Looked at before rooms get their numbers: what the program runs now may let a number go that nothing refers to yet.
     if (Array.isArray(encoded)) encoded = messagesOf(encoded);
+    const { data } = packet;
+    const before = data[data.length - 1];
+    const offset = this.nextOffset();
+    if (before !== offset) {
+      // A toJSON() of it has emitted: that packet is stored before this one, and has its number. What a parser of the
+      // program's own has made keeps the number, which is an older one then: better twice than not at all.
+      data[data.length - 1] = offset;
+      encoded = withEnd(encoded, `"${before}"]`, `"${offset}"]`);
+    }
     if (this._roomNumbers.crowded) this.releaseRooms();
     const kept = {
       log: this._log,

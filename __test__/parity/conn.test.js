@@ -110,7 +110,42 @@ scenario(
   },
 );
 
-/** Until a poll of the connection waits. */
+scenario(
+  "conn: a packet is written before its flush and drain are told",
+  { modes: DIRECT },
+  async ({ io, pair, trace }) => {
+    const { client, socket } = await pair();
+    const { conn } = socket;
+    const ways = {
+      emit: (name) => socket.emit(name),
+      broadcast: (name) => io.emit(name),
+      message: (name) => conn.send(`2["${name}"]`),
+    };
+    for (const event of ["flush", "drain"]) {
+      for (const [way, send] of Object.entries(ways)) {
+        const names = [];
+        client.onAny((name) => names.push(name));
+        await within(pollParked(conn), "a writable transport");
+        conn.once(event, () => socket.emit("told"));
+        const told = gather(client, "told", 1);
+        send("sent");
+        await told;
+        await within(pollParked(conn), "a writable transport");
+        conn.once(event, () => {
+          throw new Error(`from ${event}`);
+        });
+        const last = until(client, "last");
+        assert.throws(() => send("thrown"), { message: `from ${event}` });
+        socket.emit("last");
+        await last;
+        client.offAny();
+        trace("server", event, way, names);
+      }
+    }
+  },
+);
+
+/** Until a poll of the connection waits, or what was sent by WebSocket has left. */
 async function pollParked(conn) {
   while (!conn.transport.writable) await turns();
 }

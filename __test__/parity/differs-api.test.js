@@ -7,6 +7,7 @@ const { once } = require("node:events");
 const http = require("node:http");
 const { Server: WebSocketServer } = require("ws");
 const { scenario } = require("./harness");
+const { gather, until } = require("../support/waiting");
 const { pollingPair, refusals, webSocketPair } = require("./raw-pairs");
 
 scenario("differs: conn.writeBuffer counts from the first look on", async (stage) => {
@@ -39,6 +40,25 @@ scenario("differs: wsEngine", { server: false }, async (stage) => {
   await webSocketPair(stage);
   assert.equal(made, stage.either(true, false));
 });
+
+scenario(
+  "differs: what a drain listener throws keeps nothing back",
+  { modes: ["websocket"] },
+  async (stage) => {
+    const [first, second] = [await stage.pair(), await stage.pair()];
+    first.socket.conn.once("drain", () => {
+      throw new Error("from drain");
+    });
+    const whole = stage.either(undefined, () => gather(first.client, "a", 1))?.(); // of upstream comes half of it
+    assert.throws(() => stage.io.emit("a", Buffer.from([1])), { message: "from drain" });
+    second.socket.emit("b");
+    const names = [];
+    second.client.onAny((name) => names.push(name));
+    await until(second.client, "b");
+    assert.deepEqual(names, stage.either(["b"], ["a", "b"]));
+    await whole;
+  },
+);
 
 scenario("differs: connection_error tells why a middleware failed", async (stage) => {
   const error = new Error("no");

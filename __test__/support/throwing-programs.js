@@ -524,7 +524,6 @@ const table = [
   {
     name: '"drain" of a connection throws',
     ...onConn("drain"),
-    stuck: true, // here: the packet does not leave
   },
   { name: '"close" of a connection throws', ...onConn("close"), ...leave },
   {
