@@ -28,6 +28,7 @@ const UPGRADES = ["websocket", "webtransport"];
 
 /** Options that the workers have to be told of when a program changes them later, in `engine.opts`. */
 const LIVE = [
+  "transports",
   "pingTimeout",
   "pingInterval",
   "upgradeTimeout",

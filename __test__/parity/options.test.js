@@ -184,6 +184,18 @@ for (const [what, options] of Object.entries({
     );
   });
 
+scenario("options: transports, changed later", async (stage) => {
+  const upgrades = async () => {
+    const { status, body } = await stage.http("GET", "/socket.io/?EIO=4&transport=polling");
+    stage.trace("client", status, JSON.parse(body.slice(1)).upgrades);
+  };
+  await upgrades();
+  stage.io.engine.opts.transports = ["polling"];
+  await upgrades();
+  stage.io.engine.opts.transports = ["polling", "websocket"];
+  await upgrades();
+});
+
 scenario("options: changed later", { options: { pingInterval: 30_000 } }, async (stage) => {
   await ask(stage, 1); // the workers know the server
   const { opts } = stage.io.engine;

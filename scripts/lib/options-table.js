@@ -28,7 +28,7 @@ function renderOptions() {
     "upstream's process or its clients at the first request is refused when the server is made, by a `TypeError` with the code",
     "`SIO_ERR_INVALID_OPTION` that names option, value and fix. Times are milliseconds.",
     "",
-    "`io.engine.opts` may be changed later: times, sizes, `allowUpgrades` and `initialPacket` count for the sessions to come.",
+    "`io.engine.opts` may be changed later: times, sizes, `transports`, `allowUpgrades` and `initialPacket` count for the sessions to come.",
   ];
   for (const [of, [title, text]] of Object.entries(SECTIONS)) {
     lines.push("", `## ${title}`, "", text, "");
