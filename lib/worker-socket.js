@@ -18,7 +18,7 @@ const { channel } = require("node:diagnostics_channel");
 const { EventEmitter } = require("node:events");
 const net = require("node:net");
 const { constants } = require("node:os");
-const { nextTick } = require("./loop");
+const { setImmediate } = require("./loop");
 
 /**
  * What takes a connection to a worker.
@@ -99,10 +99,10 @@ class WorkerHandle {
     if (door !== undefined) door.bridge.endWire(door.token);
   }
 
-  /** @param {() => void} [done] */
+  /** @param {() => void} [done] called when all that the socket does by itself is done: its "error" comes before its "close" */
   close(done) {
     this.end();
-    if (done) nextTick(done);
+    if (done) setImmediate(done);
   }
 
   /** @returns {number} 1: nothing is to be waited for */

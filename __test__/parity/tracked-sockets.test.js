@@ -121,6 +121,33 @@ scenario(
   },
 );
 
+for (const [how, end, shown] of [
+  ["destroyed with an error", (socket) => socket.destroy(new Error("the program's")), true],
+  ["destroyed with an error, made late", (socket) => socket.destroy(new Error("mine")), false],
+  ["destroyed", (socket) => socket.destroy(), true],
+  ["reset", (socket) => socket.resetAndDestroy(), true],
+])
+  scenario(
+    `what a socket tells, and in which order: ${how}`,
+    { modes: ["websocket"], server: false },
+    async (stage) => {
+      await serve(stage, { track: shown ? "connection" : "unused" });
+      const { socket } = await stage.pair();
+      const tracked = socket.request.socket;
+      const told = [];
+      tracked.on("error", ({ message }) => told.push(`error: ${message}`));
+      const close = new Promise((resolve) => {
+        tracked.on("close", (hadError) => resolve(told.push(`close: ${hadError}`)));
+      });
+      const gone = until(socket, "disconnect");
+      end(tracked);
+      told.push("ended");
+      await close;
+      stage.trace("told", told, tracked.errored?.message);
+      await gone;
+    },
+  );
+
 scenario(
   "close() waits for the clients that nobody ends",
   { modes: ["websocket"], server: false },
