@@ -30,17 +30,18 @@ const text = (n) => `42["n",${n},"${"x".repeat(LENGTH)}"]`;
 const nested = (n) => `42["n",${n},${"[".repeat(LENGTH / 2)}${"]".repeat(LENGTH / 2)}]`;
 
 /** A WebSocket that has joined. */
-async function openWebSocket(port, door) {
+async function openWebSocket(port, door = "workers") {
   let raw;
-  if (door === "tls") {
+  const headers = { "Sec-WebSocket-Extensions": "permessage-deflate" };
+  const options = door.endsWith("deflate") ? { headers } : {};
+  if (door.startsWith("tls")) {
     const socket = tls.connect({ port, host: "127.0.0.1", rejectUnauthorized: false });
     raw = new RawWebSocket(socket);
     await until(socket, "secureConnect");
-    raw.request(WEBSOCKET);
+    raw.request(WEBSOCKET, options);
     await within(raw.answered, "the upgrade");
   } else {
-    const headers = { "Sec-WebSocket-Extensions": "permessage-deflate" };
-    raw = await RawWebSocket.open(port, WEBSOCKET, door === "deflate" ? { headers } : {});
+    raw = await RawWebSocket.open(port, WEBSOCKET, options);
   }
   await raw.next();
   await raw.join();
@@ -93,6 +94,12 @@ const WAYS = {
     clients: 6,
     messages: 40,
   },
+  "compressed WebSockets over TLS, a thousand bytes for each": {
+    door: "tls-deflate",
+    transport: "websocket",
+    clients: 6,
+    messages: 40,
+  },
   "WebSockets that workers read": { door: "workers", transport: "websocket" },
   "polling by connections that workers read": { door: "workers", transport: "polling" },
   "both at once": { door: "workers", transport: "both" },
@@ -120,7 +127,7 @@ for (const [way, { door, transport, ...counts }] of Object.entries(WAYS)) {
     t.after(() => sockets.forEach(({ socket }) => socket.destroy()));
     const bodies = Array.from({ length: messages }, (_, n) => text(n));
     const frames = bodies.map((body) =>
-      door === "deflate" ? compressed(body) : frame(OPCODE.text, body),
+      door.endsWith("deflate") ? compressed(body) : frame(OPCODE.text, body),
     );
 
     blocker.text('42["block"]');
@@ -172,3 +179,28 @@ for (const implementation of selected()) {
     server.kill();
   });
 }
+
+test("a WebTransport session is read again when nothing speaks against it any more", () => {
+  const { WebTransportDoor } = require("../lib/webtransport");
+  let room = true;
+  const door = Object.assign(Object.create(WebTransportDoor.prototype), {
+    bridge: { gather: () => room },
+    gathered: 0,
+  });
+  const reads = () => door.paused === undefined;
+  assert.ok(reads());
+  room = false;
+  door.count(10); // no room for more of a packet …
+  assert.ok(!reads());
+  door.pause(); // … and the worker wants no more either
+  door.readOn();
+  assert.ok(!reads());
+  door.resume();
+  assert.ok(reads());
+  door.count(20);
+  door.pause();
+  door.resume();
+  assert.ok(!reads());
+  door.readOn();
+  assert.ok(reads());
+});

@@ -629,28 +629,36 @@ test("a connection that came back with half a head has all the time for its answ
   assert.deepEqual(seen, [0]);
 });
 
-test("an upgrade request for another path, which nobody answers, leaves nothing", async (t) => {
-  const { Server } = ours.load();
-  const httpServer = http.createServer();
-  const io = new Server(httpServer, { destroyUpgradeTimeout: 1 });
-  httpServer.listen(0, "127.0.0.1");
-  await until(httpServer, "listening");
-  t.after(() => within(io.close(), "close"));
-  const head =
-    "GET /other HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-  const number = () =>
-    new Promise((resolve) => httpServer.getConnections((_error, count) => resolve(count)));
-  for (const stays of [false, true]) {
-    const kept = await KeptConnection.open(httpServer.address().port);
-    let error;
-    kept.socket.on("error", (reason) => (error = reason));
-    const end = until(kept.socket, stays ? "end" : "close");
-    kept.write(head);
-    kept.write(Buffer.alloc(300, 65)); // bytes that nobody reads
-    if (!stays) kept.socket.end();
-    await end;
-    assert.equal(error, undefined);
-    while ((await number()) > 0) await new Promise((resolve) => setImmediate(resolve));
-    kept.socket.destroy();
-  }
-});
+for (const [name, target, headers] of [
+  ["for another path, which nobody answers", "/other", ""],
+  [
+    "for polling, which is answered and closed",
+    POLLING,
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
+  ],
+]) {
+  test(`an upgrade request ${name}, leaves nothing`, async (t) => {
+    const { Server } = ours.load();
+    const httpServer = http.createServer();
+    const io = new Server(httpServer, { destroyUpgradeTimeout: 1 });
+    httpServer.listen(0, "127.0.0.1");
+    await until(httpServer, "listening");
+    t.after(() => within(io.close(), "close"));
+    const head = `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${headers}\r\n`;
+    const number = () =>
+      new Promise((resolve) => httpServer.getConnections((_error, count) => resolve(count)));
+    for (const stays of [false, true]) {
+      const kept = await KeptConnection.open(httpServer.address().port);
+      let error;
+      kept.socket.on("error", (reason) => (error = reason));
+      const end = until(kept.socket, stays ? "end" : "close");
+      kept.write(head);
+      kept.write(Buffer.alloc(300, 65)); // bytes that nobody reads
+      if (!stays) kept.socket.end();
+      await end;
+      assert.equal(error, undefined);
+      while ((await number()) > 0) await new Promise((resolve) => setImmediate(resolve));
+      kept.socket.destroy();
+    }
+  });
+}

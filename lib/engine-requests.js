@@ -4,13 +4,14 @@ const debug = require("debug")("engine");
 const { serializeCookie } = require("./cookie");
 const { EngineSettings } = require("./engine-settings");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES } = require("./errors");
+const { endUnread } = require("./goodbye");
 const { UpgradeResponse, applyMiddlewares } = require("./middleware");
 const { PollingDoor } = require("./polling-door");
 const { abortRequest, abortUpgrade } = require("./refusal");
 const { parseQuery } = require("./request-info");
 const { answerUpgrade, wholeAnswer } = require("./upgrade");
 const { dialectOf, protocolOf, verify } = require("./verify");
-const { WebSocketDoor } = require("./websocket-door");
+const { CLOSE_TIMEOUT, WebSocketDoor } = require("./websocket-door");
 
 /** What a session can be, in the order in which the addon numbers it. Greeted: its handshake said that it is in "/". */
 const FORMS = [false, true].flatMap((greeted) =>
@@ -100,7 +101,7 @@ class EngineRequests extends EngineSettings {
         const text = answer.keyOnly
           ? wholeAnswer(this._engine, req, answer.text.slice(KEY_LENGTH))
           : answer.text;
-        socket.end(Buffer.concat([Buffer.from(text, "latin1"), CLOSE_FRAME]));
+        endUnread(socket, CLOSE_TIMEOUT, Buffer.concat([Buffer.from(text, "latin1"), CLOSE_FRAME]));
       } else if (sid) {
         debug("upgrading existing transport");
         this.openWire(req, socket, sid, false, head, answer);

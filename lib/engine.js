@@ -4,8 +4,8 @@ const debug = require("debug")("engine");
 const { Acceptor } = require("./acceptor");
 const { EngineSessions } = require("./engine-sessions");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES } = require("./errors");
+const { endUnread } = require("./goodbye");
 const { generateId } = require("./ids");
-const loop = require("./loop");
 const { hasOwnRequests } = require("./node-internals");
 const { handleHead } = require("./polling-takeover");
 const { WebTransportDoor, receiveSession } = require("./webtransport");
@@ -75,7 +75,7 @@ class Engine extends EngineSessions {
           socket.on("error", noop);
           // another listener may answer it; if none does, the connection must not stay for ever
           setTimeout(() => {
-            if (socket.writable && socket.bytesWritten <= 0) endUnread(socket);
+            if (socket.writable && socket.bytesWritten <= 0) endUnread(socket, LONGEST_GOODBYE);
           }, options.destroyUpgradeTimeout || DESTROY_UPGRADE_TIMEOUT);
         }
       },
@@ -163,18 +163,6 @@ class Engine extends EngineSessions {
 function computePath(options) {
   const path = (options.path || "/engine.io").replace(/\/$/, "");
   return options.addTrailingSlash === false ? path : `${path}/`;
-}
-
-/**
- * Ends a connection that nobody has answered. What its peer has sent is not read by anybody: unread, it would hide the end of
- * the connection, which then was kept for ever.
- *
- * @param {any} socket
- */
-function endUnread(socket) {
-  socket.end();
-  socket.resume();
-  loop.setTimeout(() => socket.destroy(), LONGEST_GOODBYE).unref();
 }
 
 function noop() {}

@@ -3,11 +3,15 @@
 const debug = require("debug")("engine:ws");
 const { BridgeDoor, kindOf } = require("./bridge-door");
 const { descriptorOf } = require("./descriptor");
+const { endUnread } = require("./goodbye");
 const { endSocket, isShown, keepSocket } = require("./worker-socket");
 
 /** @typedef {import("./engine").Engine} Engine */
 
 /** @typedef {import("./upgrade").UpgradeAnswer} UpgradeAnswer */
+
+/** How long a peer may take to close a connection whose WebSocket is closed, in ms; as `ws` and the workers. */
+const CLOSE_TIMEOUT = 30_000;
 
 /**
  * @param {import("node:stream").Duplex} socket
@@ -157,10 +161,10 @@ class WebSocketDoor extends BridgeDoor {
    * @protected
    */
   shut(cut) {
-    if (cut) this.socket?.destroy();
-    else this.socket?.end();
+    const { kept, server, socket } = this;
     this.socket = undefined;
-    const { kept, server } = this;
+    if (cut) socket?.destroy();
+    else if (socket) endUnread(socket, CLOSE_TIMEOUT); // it may be paused
     if (kept !== undefined) {
       endSocket(kept);
     } else if (server !== undefined) {
@@ -173,4 +177,4 @@ class WebSocketDoor extends BridgeDoor {
 /** Index of the transport's name. */
 WebSocketDoor.prototype.transport = 1;
 
-module.exports = { WebSocketDoor };
+module.exports = { CLOSE_TIMEOUT, WebSocketDoor };

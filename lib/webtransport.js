@@ -122,7 +122,11 @@ class WebTransportDoor extends BridgeDoor {
     this.req = undefined;
     /** bytes of a frame of the worker that is not complete */
     this.rest = Buffer.alloc(0);
-    /** @type {(() => void) | undefined} set while the worker wants to hear nothing */
+    /** whether the worker wants to hear nothing */
+    this.stalled = false;
+    /** whether there is no room here for more of a packet */
+    this.full = false;
+    /** @type {(() => void) | undefined} set while nothing is read */
     this.unpause = undefined;
     /** @type {Promise<void> | undefined} */
     this.paused = undefined;
@@ -177,26 +181,45 @@ class WebTransportDoor extends BridgeDoor {
   count(length) {
     const more = length - this.gathered;
     this.gathered = length;
-    if (more !== 0 && !this.bridge.gather(this, more) && more > 0) this.pause();
+    if (more !== 0 && !this.bridge.gather(this, more) && more > 0) {
+      this.full = true;
+      this.settle();
+    }
   }
 
-  /** There is room again. */
+  /** There is room again for what is gathered here. */
   readOn() {
-    this.resume();
+    this.full = false;
+    this.settle();
   }
 
   /** @override @protected */
   pause() {
-    this.paused ??= new Promise((resolve) => {
-      this.unpause = resolve;
-    });
+    this.stalled = true;
+    this.settle();
   }
 
   /** @override @protected */
   resume() {
-    this.unpause?.();
-    this.unpause = undefined;
-    this.paused = undefined;
+    this.stalled = false;
+    this.settle();
+  }
+
+  /**
+   * Stops reading while there is a reason to, and goes on when there is none.
+   *
+   * @private
+   */
+  settle() {
+    if (this.full || this.stalled) {
+      this.paused ??= new Promise((resolve) => {
+        this.unpause = resolve;
+      });
+    } else {
+      this.unpause?.();
+      this.unpause = undefined;
+      this.paused = undefined;
+    }
   }
 
   /**
@@ -222,6 +245,7 @@ class WebTransportDoor extends BridgeDoor {
   /** @override @protected */
   shut() {
     this.count(0);
+    this.full = false;
     this.resume();
     const { session, stream } = this;
     stream.reader.cancel().catch(noop);

@@ -5,7 +5,7 @@
  * looks all the time at how much waits for it.
  *
  * Arguments: the door ("workers": they read all; "deflate": as well, compressed; "forwarded": Node.js reads the requests;
- * "tls"), and how many events are to come.
+ * "tls"; "tls-deflate"), and how many events are to come.
  */
 
 const fs = require("node:fs");
@@ -22,11 +22,13 @@ const flag = new Int32Array(new SharedArrayBuffer(4));
 /** Looks at what waits that see no change, one behind the other, before the workers are taken to have stopped. */
 const LOOKS = 150;
 
-const server =
-  door === "tls"
-    ? https.createServer({ key: fixture("key.pem"), cert: fixture("cert.pem") })
-    : http.createServer();
-const io = new Server(server, { pingTimeout: 600_000, perMessageDeflate: door === "deflate" });
+const server = door.startsWith("tls")
+  ? https.createServer({ key: fixture("key.pem"), cert: fixture("cert.pem") })
+  : http.createServer();
+const io = new Server(server, {
+  pingTimeout: 600_000,
+  perMessageDeflate: door.endsWith("deflate"),
+});
 if (door === "forwarded") {
   server.on("connection", () => {});
   io.engine.use((req, res, next) => next());

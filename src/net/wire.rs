@@ -12,6 +12,7 @@
 //! ```
 
 mod reading;
+mod undecoded;
 mod writing;
 
 use std::cell::{Cell, RefCell};
@@ -23,6 +24,7 @@ use std::task::Waker;
 
 use tokio::net::TcpStream;
 
+use self::undecoded::Compressed;
 use super::budget::Held;
 use super::context::{Context, Port, Victim};
 use super::deflate::Deflate;
@@ -105,7 +107,7 @@ pub struct Wire {
     reader: RefCell<Reader>,
     out: RefCell<WriteQueue>,
     /// Present when compressed messages were agreed on.
-    deflate: Option<Box<Deflate>>,
+    compressed: Option<Box<Compressed>>,
     state: Cell<State>,
     half_closed: Cell<bool>,
     /// Set while the peer does not take what we write.
@@ -160,10 +162,10 @@ impl Wire {
         };
         let mut reader = Reader::new(Limits { max_message, max_fragments: MAX_FRAGMENTS })
             .with_max_chunks(server.engine.max_chunks);
-        let mut deflate = None;
+        let mut compressed = None;
         if let (Some(compression), Some(agreement)) = (&server.compression, agreement) {
             reader = reader.with_inflate(Inflate::new(agreement));
-            deflate = Some(Box::new(Deflate::new(compression, agreement)));
+            compressed = Some(Box::new(Compressed::new(Deflate::new(compression, agreement))));
         }
         Self {
             environment: Arc::clone(&server.environment),
@@ -173,7 +175,7 @@ impl Wire {
             stream,
             reader: RefCell::new(reader),
             out: RefCell::default(),
-            deflate,
+            compressed,
             state: Cell::new(State::Open),
             half_closed: Cell::new(false),
             blocked: Cell::new(false),
@@ -203,6 +205,11 @@ impl Wire {
     /// Whether the WebSocket is open: neither side has begun to close it.
     pub fn is_open(&self) -> bool {
         self.state.get() == State::Open
+    }
+
+    /// Whether nothing that the peer says is listened to any more.
+    fn is_over(&self) -> bool {
+        matches!(self.state.get(), State::Ending | State::Gone)
     }
 
     /// Whether we have stopped reading because the inbox is full.
@@ -320,10 +327,12 @@ impl Port for Wire {
             connection.handle_resumed(now);
         }
         self.stalled.set(false);
-        if self.is_bridge() {
-            self.push_urgent(Kind::BridgeResume);
-        } else {
+        if !self.is_bridge() {
             self.wake();
+        } else if self.has_undecoded() {
+            self.decode_soon(worker);
+        } else {
+            self.push_urgent(Kind::BridgeResume);
         }
         true
     }
@@ -338,6 +347,7 @@ impl Port for Wire {
         } else {
             worker.add_gone_bridge((self.environment.id, self.token));
         }
+        self.set_undecoded(None);
         let cut = !self.out.borrow().is_empty();
         self.out.borrow_mut().clear();
         self.unbind();

@@ -462,8 +462,10 @@ impl Worker {
         }
         self.context.guard(&*wire, || {
             let mut head = head;
-            if !head.is_empty() {
-                wire.handle_bytes(&self.context, &mut head);
+            match head.is_empty() {
+                true => {}
+                false if bridged => wire.handle_bridged(&self.context, &mut head, false),
+                false => wire.take_in(&self.context, &mut head),
             }
         });
     }
@@ -532,7 +534,7 @@ impl Worker {
                 wire.handle_bridged(&self.context, &mut bytes.bytes, paused);
             }
             BridgeEvent::Written(n) => wire.handle_written(&self.context, n),
-            BridgeEvent::End { broken } => wire.handle_end(&self.context, broken),
+            BridgeEvent::End { broken } => wire.handle_bridge_end(&self.context, broken),
         }
     }
 

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use ferrosocket::engineio::Protocol;
 use ferrosocket::id::Handle;
+use ferrosocket::net::budget::OWN_LANE;
 use ferrosocket::net::command::{
     Adopt, AdoptedStream, BridgeEvent, Command, Purpose, UpgradeResponse,
 };
 use ferrosocket::net::inbox::CONNECTION_LIMIT;
+use ferrosocket::websocket::deflate::{Compressor, Form};
+use ferrosocket::websocket::extension::Agreement;
 
 use crate::client::{CLOSE, FIN, TEXT, frame};
 use crate::host::{
@@ -19,6 +22,11 @@ const CREDIT: usize = 256 << 10;
 
 /// Opens a session over a bridged stream; what answers the upgrade request has been written.
 fn open(host: &Host) -> (u32, Handle) {
+    open_with(host, None)
+}
+
+/// Likewise, with what was agreed on about compression.
+fn open_with(host: &Host, deflate: Option<Agreement>) -> (u32, Handle) {
     let token = host.token();
     host.command_to(
         host.worker,
@@ -30,7 +38,7 @@ fn open(host: &Host) -> (u32, Handle) {
             stream: AdoptedStream::Bridge,
             head: Vec::new(),
             response: UpgradeResponse::Whole(b"HTTP/1.1 101 \r\n\r\n".to_vec()),
-            deflate: None,
+            deflate,
         })),
     );
     let handle = handle_of(&host.next(OPENED));
@@ -166,4 +174,44 @@ fn the_stream_is_paused_while_the_inbox_is_full() {
     }
     data(&host, token, &frame(FIN | TEXT, b"42[\"end\"]"));
     assert_eq!(host.next(EVENT).fields[3][0], "end");
+}
+
+/// Short on the way, long when decoded: what of it is decoded is what there is room for, however much comes
+/// at once; the rest waits, in order, and the end of the stream behind it.
+#[test]
+fn what_becomes_long_waits_undecoded_for_room() {
+    const LENGTH: usize = 500_000;
+    const COUNT: usize = 60;
+    let host = Host::with_compression();
+    let mut compressor = Compressor::new(Form { window_bits: 15, level: 9 });
+    let mut bytes = Vec::new();
+    for n in 0..COUNT {
+        let mut message = Vec::new();
+        let text = format!("42[{n},\"{}\"]", "x".repeat(LENGTH));
+        compressor.compress(b"", text.as_bytes(), &mut message);
+        bytes.extend(frame(FIN | 0x40 | TEXT, &message));
+    }
+    let agreement = Agreement {
+        server_no_context_takeover: false,
+        client_no_context_takeover: false,
+        server_window_bits: 15,
+        client_window_bits: 15,
+    };
+    let (token, handle) = open_with(&host, Some(agreement));
+    let budget = &host.environment.inbox.budget;
+    let (front, back) = bytes.split_at(bytes.len() / 2);
+    for part in [front, back] {
+        data(&host, token, part);
+        // Nobody takes what is decoded.
+        Host::until(|| budget.of_lane(OWN_LANE) == 0 && budget.queued() >= CONNECTION_LIMIT);
+        assert!(budget.queued() <= CONNECTION_LIMIT + 10 * LENGTH, "{} bytes", budget.queued());
+    }
+    host.bridge(token, BridgeEvent::End { broken: false });
+    host.next_of(BRIDGE_PAUSE, token);
+    for n in 0..COUNT {
+        assert_eq!(host.next_of(EVENT, handle.raw()).fields[3][0], n);
+    }
+    assert_eq!(host.closed(handle).0, "transport close");
+    host.next_of(WIRE_CLOSED, token);
+    Host::until(|| budget.held() == 0);
 }

@@ -17,12 +17,14 @@ use ferrosocket::net::clock;
 use ferrosocket::net::command::{
     Adopt, AdoptedStream, BridgeEvent, Command, PollEvent, Purpose, UpgradeResponse,
 };
+use ferrosocket::net::deflate::Compression;
 use ferrosocket::net::inbox::{Inbox, Taken};
 use ferrosocket::net::mailbox::Batch;
 use ferrosocket::net::record;
 use ferrosocket::net::runtime::Runtime;
 use ferrosocket::net::server::{Environment, Server};
 use ferrosocket::socketio::{Limits, Text};
+use ferrosocket::websocket::extension::Settings;
 use ferrosocket::websocket::handshake;
 use serde_json::Value;
 
@@ -157,6 +159,15 @@ impl Host {
     pub(crate) fn with_raw_messages() -> Self {
         let mut host = Self::new();
         Arc::get_mut(&mut host.server).expect("it has no client yet").raw_messages = true;
+        host
+    }
+
+    /// With a server that compresses.
+    pub(crate) fn with_compression() -> Self {
+        let mut host = Self::new();
+        let server = Arc::get_mut(&mut host.server).expect("it has no client yet");
+        server.compression =
+            Some(Compression { settings: Settings::default(), threshold: 1024, level: 6 });
         host
     }
 

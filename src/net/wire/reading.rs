@@ -10,19 +10,17 @@ use std::task::{self, Poll};
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::{Carried, PONG_LIMIT, READS_PER_TURN, State, Stream, WRITE_ERROR, Wire};
+use super::undecoded::{PIECE, Undecoded};
+use super::{Carried, PONG_LIMIT, READS_PER_TURN, Stream, WRITE_ERROR, Wire};
 use crate::engineio::{Fault, Link};
-use crate::net::budget::{Budget, MAX_READS_PER_TURN};
+use crate::net::budget::{Budget, HeldBytes, MAX_READS_PER_TURN};
 use crate::net::clock;
+use crate::net::command::{BridgeEvent, Command};
 use crate::net::context::{Context, Port as _};
 use crate::net::inbox::CONNECTION_LIMIT;
 use crate::net::record::Kind;
 use crate::websocket::frame::{self, OpCode};
 use crate::websocket::{Incoming, Violation};
-
-/// One read of a wire whose messages may be compressed: they become a thousand times as large at most, and
-/// whether there is room is asked between two reads.
-const COMPRESSED_READ: usize = 4 << 10;
 
 impl Wire {
     /// Wakes the task that drives the wire.
@@ -51,6 +49,10 @@ impl Wire {
             }
             if !self.may_read(worker) {
                 return Poll::Pending;
+            }
+            if self.has_undecoded() {
+                self.decode_on(worker);
+                continue;
             }
             match self.poll_read(worker, tcp, cx) {
                 Poll::Pending => return Poll::Pending,
@@ -102,7 +104,7 @@ impl Wire {
         cx: &mut task::Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let mut buffer = worker.read_buffer();
-        let most = if self.deflate.is_some() { COMPRESSED_READ } else { buffer.len() };
+        let most = if self.compressed.is_some() { PIECE } else { buffer.len() };
         let mut read = ReadBuf::new(&mut buffer[..most]);
         {
             let mut tcp = tcp.borrow_mut();
@@ -159,8 +161,13 @@ impl Wire {
     /// Bytes of a bridged stream. They are taken in any case; when the inbox is full, JavaScript is
     /// asked to stop reading the stream, if it has not already (`paused`).
     pub fn handle_bridged(self: &Rc<Self>, worker: &Context, bytes: &mut [u8], paused: bool) {
-        self.handle_bytes(worker, bytes);
-        if self.stalled.get() || self.is_gone() {
+        let was_stalled = self.stalled.get();
+        self.take_in(worker, bytes);
+        if was_stalled {
+            return;
+        }
+        self.decode_on(worker);
+        if self.is_gone() {
             return;
         }
         if !self.may_read(worker) {
@@ -172,7 +179,7 @@ impl Wire {
 
     /// Bytes as they came from the peer.
     pub fn handle_bytes(self: &Rc<Self>, worker: &Context, bytes: &mut [u8]) {
-        if matches!(self.state.get(), State::Ending | State::Gone) {
+        if self.is_over() {
             return;
         }
         let connection = self.connection();
@@ -289,5 +296,94 @@ impl Wire {
             connection.settle(worker);
             worker.flush_dirty();
         }
+    }
+}
+
+impl Wire {
+    /// Bytes as they came from the peer, as many as may be: of those that may be compressed, no more is
+    /// decoded than there is room for.
+    pub fn take_in(self: &Rc<Self>, worker: &Context, mut bytes: &mut [u8]) {
+        if self.compressed.is_none() {
+            return self.handle_bytes(worker, bytes);
+        }
+        if self.has_undecoded() || self.stalled.get() {
+            return self.keep(worker, bytes);
+        }
+        while !bytes.is_empty() {
+            let count = bytes.len().min(PIECE);
+            let (piece, rest) = bytes.split_at_mut(count);
+            self.handle_bytes(worker, piece);
+            if !rest.is_empty() && !self.may_read(worker) {
+                return self.keep(worker, rest);
+            }
+            bytes = rest;
+        }
+    }
+
+    /// Keeps bytes for [`decode_on`](Self::decode_on).
+    fn keep(&self, worker: &Context, bytes: &[u8]) {
+        if bytes.is_empty() || self.is_over() {
+            return;
+        }
+        let mut undecoded = self
+            .take_undecoded()
+            .unwrap_or_else(|| Undecoded::new(&self.environment.inbox.budget, worker.index));
+        undecoded.push(bytes);
+        self.set_undecoded(Some(undecoded));
+    }
+
+    /// Whether bytes wait to be decoded.
+    pub(super) fn has_undecoded(&self) -> bool {
+        self.compressed.as_ref().is_some_and(|compressed| compressed.undecoded.borrow().is_some())
+    }
+
+    fn take_undecoded(&self) -> Option<Undecoded> {
+        self.compressed.as_ref().and_then(|compressed| compressed.undecoded.take())
+    }
+
+    pub(super) fn set_undecoded(&self, undecoded: Option<Undecoded>) {
+        if let Some(compressed) = &self.compressed {
+            *compressed.undecoded.borrow_mut() = undecoded;
+        }
+    }
+
+    /// Decodes what waits, as far as there is room; behind it comes the end of the stream, if it has.
+    pub(super) fn decode_on(self: &Rc<Self>, worker: &Context) {
+        let mut piece = [0; PIECE];
+        while self.has_undecoded() && self.may_read(worker) {
+            let Some(mut undecoded) = self.take_undecoded() else { return };
+            let count = undecoded.pop(&mut piece);
+            let mut end = None;
+            if undecoded.is_empty() {
+                end = undecoded.end;
+            } else {
+                // Put back first: what comes now may end the wire.
+                self.set_undecoded(Some(undecoded));
+            }
+            self.handle_bytes(worker, &mut piece[..count]);
+            if let Some(broken) = end {
+                self.handle_end(worker, broken);
+            }
+        }
+    }
+
+    /// The bridged stream has ended: behind what is not decoded yet, too.
+    pub fn handle_bridge_end(self: &Rc<Self>, worker: &Context, broken: bool) {
+        match self.take_undecoded() {
+            Some(mut undecoded) if !self.is_over() => {
+                undecoded.end = Some(broken);
+                self.set_undecoded(Some(undecoded));
+            }
+            Some(_) | None => self.handle_end(worker, broken),
+        }
+    }
+
+    /// There is room again: what waits of a bridged stream is decoded before more of it is read. It has
+    /// a turn of its own for that.
+    pub(super) fn decode_soon(&self, worker: &Context) {
+        let bytes = HeldBytes::new(&self.environment.inbox.budget, worker.index, Vec::new());
+        let event = BridgeEvent::Data { bytes, paused: true };
+        worker
+            .post(worker.index, Command::Bridge { key: (self.environment.id, self.token), event });
     }
 }

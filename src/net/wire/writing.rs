@@ -87,11 +87,11 @@ impl Wire {
         frames: &SharedFrames<'_>,
         compress: bool,
     ) {
-        match &self.deflate {
-            Some(deflate) if compress => {
+        match &self.compressed {
+            Some(compressed) if compress => {
+                let (deflate, shared) = (&compressed.deflate, &worker.compressors);
                 for index in 0..frames.messages.len() {
-                    let frame =
-                        frames.compressed(index, self.dialect, deflate, &worker.compressors);
+                    let frame = frames.compressed(index, self.dialect, deflate, shared);
                     self.write_shared(worker, &frame);
                 }
             }
@@ -105,7 +105,8 @@ impl Wire {
 
     /// The compressor for a message of `len` bytes, if it is to be compressed.
     fn deflates(&self, compress: bool, len: usize) -> Option<&Deflate> {
-        self.deflate.as_deref().filter(|deflate| compress && deflate.takes(len))
+        let deflate = self.compressed.as_ref().map(|compressed| &compressed.deflate);
+        deflate.filter(|deflate| compress && deflate.takes(len))
     }
 
     fn write_deflated(

@@ -1,0 +1,66 @@
+//! A wire whose messages may be compressed, and what has come by it while there was no room for what that
+//! may become.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::net::budget::{Budget, Held};
+use crate::net::deflate::Deflate;
+
+/// Bytes that are decoded at once if messages may be compressed: they become a thousand times as many at
+/// most, and whether there is room is asked before the next.
+pub(super) const PIECE: usize = 4 << 10;
+
+/// What only a wire has whose messages may be compressed.
+#[derive(Debug)]
+pub(super) struct Compressed {
+    pub(super) deflate: Deflate,
+    /// What the reader has not got yet, for want of room.
+    pub(super) undecoded: RefCell<Option<Undecoded>>,
+}
+
+impl Compressed {
+    pub(super) fn new(deflate: Deflate) -> Self {
+        Self { deflate, undecoded: RefCell::default() }
+    }
+}
+
+/// Bytes that wait to be decoded, and the end of the stream, if that came behind them.
+#[derive(Debug)]
+pub(super) struct Undecoded {
+    bytes: Vec<u8>,
+    /// So many of them are decoded.
+    at: usize,
+    held: Held,
+    /// Whether the stream, which has ended, broke.
+    pub(super) end: Option<bool>,
+}
+
+impl Undecoded {
+    /// None, which will count for `lane`.
+    pub(super) fn new(budget: &Arc<Budget>, lane: usize) -> Self {
+        Self { bytes: Vec::new(), at: 0, held: Held::new(budget, lane), end: None }
+    }
+
+    /// Whether all of them are decoded.
+    pub(super) fn is_empty(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+
+    /// Appends some.
+    pub(super) fn push(&mut self, more: &[u8]) {
+        self.bytes.drain(..self.at);
+        self.at = 0;
+        self.bytes.extend_from_slice(more);
+        self.held.set(self.bytes.len());
+    }
+
+    /// Takes the next ones, to be decoded; gives how many they are.
+    pub(super) fn pop(&mut self, piece: &mut [u8; PIECE]) -> usize {
+        let rest = &self.bytes[self.at..];
+        let count = rest.len().min(PIECE);
+        piece[..count].copy_from_slice(&rest[..count]);
+        self.at += count;
+        count
+    }
+}
