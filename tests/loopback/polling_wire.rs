@@ -477,11 +477,11 @@ fn fill(host: &Host) -> Vec<Held> {
 #[test]
 fn nothing_is_read_while_the_inbox_is_full_and_nobody_is_late_then() {
     // All times that a client has are shorter than the time without reading.
-    let config = Config { ping_interval: 100, ping_timeout: 300, ..Config::default() };
-    let host = Host::with(Config { body_timeout: 400, ..config });
+    let config = Config { ping_interval: 100, ping_timeout: 1000, ..Config::default() };
+    let host = Host::with(Config { body_timeout: 1400, ..config });
     for worker in both(&host) {
         let (handle, sid) = polling::open(&host);
-        let short = Profile { idle_timeout: 1_000, request_timeout: 400, ..profile() };
+        let short = Profile { idle_timeout: 2_000, request_timeout: 1400, ..profile() };
         let mut busy = Wire::open(&host, worker, short.clone());
         let mut half = Wire::open(&host, worker, short);
         busy.get(&sid);
@@ -490,7 +490,7 @@ fn nothing_is_read_while_the_inbox_is_full_and_nobody_is_late_then() {
         let full = clock::now();
         busy.post(&sid, "3");
         half.write(&head("GET", &sid, "")[..20]);
-        Host::until(|| clock::now() > full + 1500);
+        Host::until(|| clock::now() > full + 3000);
         assert!(busy.hears_nothing() && half.hears_nothing());
         assert!(host.server.sessions.contains_key(&sid));
         // JavaScript takes what waits: it is not behind any more, whatever is held.
