@@ -58,32 +58,51 @@ class ParentNamespace extends Namespace {
       for (const listener of this.listeners(event)) nsp.on(event, /** @type {any} */ (listener));
     }
     this.children.add(nsp);
-    if (server.opts.cleanupEmptyChildNamespaces) this.cleanUpWhenEmpty(nsp);
+    if (server.opts.cleanupEmptyChildNamespaces) cleanUpWhenEmpty(this, nsp);
     server._nsps.set(name, nsp);
-    server.sockets.emitReserved("new_namespace", nsp);
+    try {
+      server.sockets.emitReserved("new_namespace", nsp);
+    } catch (error) {
+      // nobody comes to be in it, and so nobody leaves it
+      if (server.opts.cleanupEmptyChildNamespaces) closeWhenEmpty(this, nsp);
+      throw error;
+    }
     return nsp;
-  }
-
-  /**
-   * @param {Namespace} nsp
-   * @private
-   */
-  cleanUpWhenEmpty(nsp) {
-    nsp._remove = (socket) => {
-      Namespace.prototype._remove.call(nsp, socket);
-      if (nsp.sockets.size > 0 || nsp._preConnectSockets.size > 0) return;
-      if (!this.children.delete(nsp)) return;
-      debug("closing child namespace %s", nsp.name);
-      nsp.adapter.close();
-      // a later one may have the name
-      if (this.server._nsps.get(nsp.name) === nsp) this.server._nsps.delete(nsp.name);
-    };
   }
 
   /** @returns {never} */
   fetchSockets() {
     throw new Error(MESSAGES.PARENT_FETCH);
   }
+}
+
+// not methods: the parent of the entry for 2.x is another class
+
+/**
+ * Closes a child when its last socket has gone.
+ *
+ * @param {ParentNamespace} parent
+ * @param {Namespace} nsp
+ */
+function cleanUpWhenEmpty(parent, nsp) {
+  nsp._remove = (socket) => {
+    Object.getPrototypeOf(nsp)._remove.call(nsp, socket);
+    closeWhenEmpty(parent, nsp);
+  };
+}
+
+/**
+ * @param {ParentNamespace} parent
+ * @param {Namespace} nsp a child
+ */
+function closeWhenEmpty(parent, nsp) {
+  if (nsp.sockets.size > 0 || nsp._preConnectSockets.size > 0) return;
+  if (!parent.children.delete(nsp)) return;
+  debug("closing child namespace %s", nsp.name);
+  nsp.adapter.close();
+  // a later one may have the name
+  const { _nsps } = parent.server;
+  if (_nsps.get(nsp.name) === nsp) _nsps.delete(nsp.name);
 }
 
 module.exports = { ParentNamespace };

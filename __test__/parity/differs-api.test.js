@@ -60,6 +60,24 @@ scenario(
   },
 );
 
+scenario(
+  "differs: a child namespace of which a new_namespace listener throws",
+  { modes: ["websocket"], options: { cleanupEmptyChildNamespaces: true } },
+  async (stage) => {
+    const { io } = stage;
+    const parent = io.of(/^\/child-/);
+    io.on("new_namespace", ({ name }) => {
+      if (name === "/child-bad") throw new Error("from new_namespace");
+    });
+    const client = stage.client("/child-bad");
+    await until(client.io, "close");
+    assert.equal(parent.children.size, stage.either(1, 0));
+    assert.equal(io._nsps.has("/child-bad"), stage.either(true, false));
+    const { socket } = await stage.pair("/child-good");
+    assert.equal(parent.children.has(socket.nsp), true);
+  },
+);
+
 scenario("differs: connection_error tells why a middleware failed", async (stage) => {
   const error = new Error("no");
   stage.io.engine.use((_req, _res, next) => next(error));

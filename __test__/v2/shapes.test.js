@@ -3,6 +3,7 @@
 /** Plain objects of Socket.IO 2.x that hold what 4.x has in Maps, and packets of kinds that 4.x does not take. */
 
 const assert = require("node:assert/strict");
+const { test } = require("node:test");
 const { inspect } = require("node:util");
 const { WebSocket } = require("ws");
 const { fetch } = require("../support/raw-http");
@@ -186,4 +187,23 @@ old("differs: binary(true) without bytes", ONLY_V2, async (stage) => {
   connected.binary(true).emit("event", 1);
   const expected = stage.either('450-["event",1]', '42["event",1]');
   assert.equal(await within(event, "the event"), expected);
+});
+
+test("ours: a child namespace goes with its last socket", async (t) => {
+  const io = require("../../v2")(0, { cleanupEmptyChildNamespaces: true });
+  t.after(() => io.close());
+  const parent = io.of(/^\/child-/);
+  const connection = until(parent, "connection");
+  if (!io.httpServer.listening) await until(io.httpServer, "listening");
+  const { port } = io.httpServer.address();
+  const raw = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=3&transport=websocket`);
+  await until(raw, "open");
+  raw.send("40/child-1,");
+  const [socket] = await connection;
+  assert.equal(parent.children.size, 1);
+  const gone = until(socket, "disconnect");
+  raw.terminate();
+  await gone;
+  assert.equal(parent.children.size, 0);
+  assert.equal("/child-1" in io.nsps, false);
 });
