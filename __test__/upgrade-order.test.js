@@ -72,3 +72,62 @@ for (const [name, middleware] of [
     assert.equal(heard[2], "upgrade websocket false");
   });
 }
+
+/** A polling client whose WebSocket has been told that it may take over: what is heard of it goes to `heard`. */
+async function probing(t) {
+  const { Server } = ours.load();
+  const httpServer = http.createServer();
+  const io = new Server(httpServer);
+  httpServer.listen(0, "127.0.0.1");
+  await until(httpServer, "listening");
+  const { port } = httpServer.address();
+  const kept = await KeptConnection.open(port);
+  const { body } = await kept.ask(POLLING);
+  const { sid } = JSON.parse(body.slice(1));
+  const [conn] = Object.values(io.engine.clients);
+  const heard = [];
+  conn.transport.on("close", () => heard.push("end of polling"));
+  conn.on("upgrading", (next) => next.on("close", () => heard.push("end of websocket")));
+  conn.on("upgrade", ({ name }) => heard.push(`upgrade ${name}`));
+  conn.on("close", (reason) => heard.push(reason));
+  const raw = await RawWebSocket.open(port, `/socket.io/?EIO=4&transport=websocket&sid=${sid}`);
+  t.after(async () => {
+    kept.socket.destroy();
+    raw.destroy();
+    await within(io.close(), "close");
+  });
+  raw.text("2probe");
+  assert.equal(await raw.next(), "3probe");
+  await eventually(() => conn.upgrading, "the probe to be heard of");
+  return { io, conn, raw, heard };
+}
+
+test("an upgrade that crosses the end of its session is not told behind it", async (t) => {
+  const { io, conn, raw, heard } = await probing(t);
+  const { native } = io.engine.bridge();
+  raw.text("5");
+  const end = Date.now() + DEADLINE;
+  while (JSON.parse(native.stats()).inboxBytes === 0) assert.ok(Date.now() < end, "the upgrade");
+  conn.close(true);
+  assert.deepEqual(await raw.next(), { close: null });
+  raw.destroy();
+  await eventually(() => heard.length === 3, "the end of all");
+  await turns(3);
+  assert.deepEqual(heard, ["forced close", "end of polling", "end of websocket"]);
+  assert.deepEqual([conn.upgraded, conn.transport.name], [false, "polling"]);
+});
+
+test("a WebSocket that ends in the moment in which it takes over has taken over", async (t) => {
+  const { conn, raw, heard } = await probing(t);
+  raw.text("5");
+  raw.destroy();
+  await eventually(() => heard.length === 4, "the end of all");
+  await turns(3);
+  assert.deepEqual(heard, [
+    "end of polling",
+    "upgrade websocket",
+    "transport close",
+    "end of websocket",
+  ]);
+  assert.deepEqual([conn.upgraded, conn.upgrading], [true, false]);
+});

@@ -160,7 +160,7 @@ class BridgeDoor {
     this.probeOf = undefined;
     this.shut(cut);
     this.engine.letGo();
-    conn?.endProbe();
+    conn?.onProbeEnd(this.token);
   }
 }
 

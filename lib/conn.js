@@ -83,6 +83,8 @@ class Conn extends WatchedEmitter {
     this._next = undefined;
     /** @type {number | undefined} @private the token of one that has not been told of */
     this._probe = undefined;
+    /** @type {number | undefined} @private the token of the one that probes, and has been told of */
+    this._probing = undefined;
     /** @type {Outbox | undefined} from the first look at what has left on */
     this._outbox = undefined;
     /** @private */
@@ -402,6 +404,9 @@ class Conn extends WatchedEmitter {
         break;
       case Record.UPGRADED:
         this.announceProbe();
+        // a close() of this thread has crossed it: the program has heard of the end
+        if (this.readyState === "closed") break;
+        this._probing = undefined;
         trace.traceUpgrade(this, NAMES[this.server.transportOfDoor(argument)]);
         this.upgrading = false;
         this.upgraded = true;
@@ -479,17 +484,34 @@ class Conn extends WatchedEmitter {
     this._probe = undefined;
     if (this.readyState === "closed") return;
     this.upgrading = true;
+    this._probing = token;
     const name = NAMES[this.server.transportOfDoor(token)];
     trace.traceProbe(this, name);
     this.server.onupgrading(this, token);
     if (this.listenerCount("upgrading") === 0) return;
     this._next = new Transport(this, name, this.server.takesBytes(token));
     this.emit("upgrading", this._next);
-    if (!this.upgrading) this.endProbe();
+    if (!this.upgrading) this.onProbeEnd(token);
   }
 
-  /** It has not become the transport, and is over. */
-  endProbe() {
+  /**
+   * The WebSocket that probes has ended. It may still have become the transport in the same moment: then that is told next,
+   * and it is no probe any more.
+   *
+   * @param {number} token
+   */
+  onProbeEnd(token) {
+    if (this._probing === token) setImmediate(endProbe, this, token);
+  }
+
+  /**
+   * It has not become the transport, and is over.
+   *
+   * @param {number} token
+   */
+  endProbe(token) {
+    if (this._probing !== token) return;
+    this._probing = undefined;
     this.upgrading = false;
     const next = this._next;
     this._next = undefined;
@@ -553,6 +575,14 @@ function noop() {}
 /** @param {Conn} conn */
 function announceProbe(conn) {
   conn.announceProbe();
+}
+
+/**
+ * @param {Conn} conn
+ * @param {number} token
+ */
+function endProbe(conn, token) {
+  conn.endProbe(token);
 }
 
 /**
