@@ -10,6 +10,7 @@ const { io: connect } = require("socket.io-client");
 const { getBridge } = require("../lib/bridge");
 const { Ops } = require("../lib/ops");
 const { ours, selected } = require("./support/implementations");
+const { RawWebSocket } = require("./support/raw-websocket");
 const { until } = require("./support/waiting");
 
 const LIES = [0, 3, 700, 2 ** 31, 2 ** 40, -5, NaN, Infinity, "x", null, undefined];
@@ -189,6 +190,24 @@ for (const implementation of selected([ours])) {
       );
     }
     assert.equal(unreadable(), 0);
+  });
+
+  test(`${implementation.name}: an initialPacket whose sizes are made up`, async (t) => {
+    for (const made of [new Uint8Array([1, 2]), Buffer.from([1, 2])]) {
+      for (const name of ["length", "byteLength", "byteOffset"])
+        Object.defineProperty(made, name, { value: 4000 });
+      const { Server } = ours.load();
+      const httpServer = http.createServer().listen(0, "127.0.0.1");
+      const io = new Server(httpServer, { initialPacket: made });
+      t.after(() => io.close());
+      if (!httpServer.listening) await until(httpServer, "listening");
+      const { port } = httpServer.address();
+      const raw = await RawWebSocket.open(port, "/socket.io/?EIO=4&transport=websocket");
+      await raw.next();
+      const { payload } = await raw.nextFrame();
+      assert.deepEqual([...payload], [1, 2]);
+      raw.destroy();
+    }
   });
 
   test(`${implementation.name}: one array for several clients`, async (t) => {

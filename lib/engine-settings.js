@@ -1,8 +1,10 @@
 "use strict";
 
 const { EventEmitter } = require("node:events");
+const { isAnyArrayBuffer, isArrayBufferView } = require("node:util/types");
 const cors = require("cors");
 const debug = require("debug")("engine");
+const { copyOf } = require("./bytes");
 const { maxChunks } = require("./body-limits");
 const { getBridge, loadAddon, workerCount } = require("./bridge");
 const { bufferLimits } = require("./buffer-limits");
@@ -341,10 +343,7 @@ function cookieOptions(given) {
  */
 function messageOf(given) {
   if (!given) return undefined;
-  if (Buffer.isBuffer(given)) return given;
-  if (ArrayBuffer.isView(given))
-    return Buffer.from(given.buffer, given.byteOffset, given.byteLength);
-  return given instanceof ArrayBuffer ? Buffer.from(given) : String(given);
+  return isArrayBufferView(given) || isAnyArrayBuffer(given) ? copyOf(given) : String(given);
 }
 
 module.exports = { EngineSettings };
