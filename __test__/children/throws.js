@@ -6,10 +6,13 @@
  * What is told of each: where the error landed, what became of the client, whether another client noticed, and what stays
  * counted when the client has gone.
  *
- *     node throws.js IMPLEMENTATION DOOR TRANSPORT      DOOR: "fast", or "node": Node.js reads all connections
+ *     node throws.js IMPLEMENTATION DOOR TRANSPORT      DOOR: "fast"; "node": Node.js reads all connections; "tls": it decrypts them
  */
 
+const fs = require("node:fs");
 const http = require("node:http");
+const https = require("node:https");
+const { join } = require("node:path");
 const { once } = require("node:events");
 const { io: connect } = require("socket.io-client");
 const connectOld = require("socket.io-client-2");
@@ -21,6 +24,8 @@ const lib = require(path);
 
 /** Round trips of the other client: a clock that runs as slowly as the machine does. */
 const LONG = 120;
+
+const fixture = (name) => fs.readFileSync(join(__dirname, "..", "fixtures", name));
 
 const landed = [];
 process.on("uncaughtException", (error) => landed.push(`uncaught: ${error?.message}`));
@@ -42,18 +47,26 @@ function makeFault() {
 async function play(row) {
   landed.length = 0;
   const fault = makeFault();
-  const httpServer = http.createServer((_req, res) => res.writeHead(404).end());
+  const nothing = (_req, res) => res.writeHead(404).end();
+  const secure = door === "tls";
+  const httpServer = secure
+    ? https.createServer({ key: fixture("key.pem"), cert: fixture("cert.pem") }, nothing)
+    : http.createServer(nothing);
   if (door === "node") httpServer.on("connection", () => {});
   const options = row.options?.(fault, lib) ?? {};
   const io = new lib.Server(httpServer, { transports: ["polling", "websocket"], ...options });
   httpServer.listen(0, "127.0.0.1");
   await once(httpServer, "listening");
-  const url = `http://127.0.0.1:${httpServer.address().port}`;
+  const url = `http${secure ? "s" : ""}://127.0.0.1:${httpServer.address().port}`;
   io.of("/canary").on("connection", (socket) => socket.on("alive", (reply) => reply("alive")));
   io.on("connection", (socket) => socket.on("alive", (reply) => reply("alive")));
   row.setup?.({ io, fault, engine: io.engine, lib });
 
-  const canary = connect(`${url}/canary`, { transports: ["websocket"], forceNew: true });
+  const canary = connect(`${url}/canary`, {
+    transports: ["websocket"],
+    forceNew: true,
+    rejectUnauthorized: !secure,
+  });
   await within(once(canary, "connect"), `the other client of "${row.name}"`);
   const rounds = async (count, done = () => false) => {
     for (let i = 0; i < count && !done(); i++) await canary.timeout(10_000).emitWithAck("alive");
@@ -64,6 +77,7 @@ async function play(row) {
   const bad = (row.old ? connectOld : connect)(url + (row.namespace ?? "/"), {
     transports: row.upgrade ? ["polling", "websocket"] : [transport],
     forceNew: true,
+    rejectUnauthorized: !secure,
     reconnection: false,
     query: { bad: 1, ...row.query },
     auth: { bad: 1 },

@@ -34,7 +34,7 @@ const sides = selected();
 for (const transport of ["websocket", "polling"]) {
   test(`what a program throws [${transport}]`, async (t) => {
     const expected = sides.includes(oracle) ? await play(oracle, "node", transport) : undefined;
-    for (const door of sides.includes(ours) ? ["fast", "node"] : []) {
+    for (const door of sides.includes(ours) ? ["fast", "node", "tls"] : []) {
       const played = await play(ours, door, transport);
       for (const row of table) {
         const result = played.get(row.name);
