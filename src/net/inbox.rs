@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::budget::Budget;
-use super::record::{Batch, Record};
+use super::record::{Batch, LONGEST_RECORD, Record};
 use crate::id::Handle;
 
 /// Bytes that one connection may have waiting before its worker stops reading it: one client
@@ -93,9 +93,12 @@ impl Queue {
         self.batch.is_empty() && self.full.is_empty()
     }
 
-    /// Bytes of the oldest batch.
-    fn next_bytes(&self) -> usize {
-        self.full.front().unwrap_or(&self.batch).bytes
+    /// Whether the oldest batch fits to what has been taken already: to its size, and to its text, since
+    /// JavaScript has no string for more. To nothing all fits.
+    fn fits(&self, batch: &Batch) -> bool {
+        let next = self.full.front().unwrap_or(&self.batch);
+        (batch.bytes == 0 || batch.bytes + next.bytes <= BATCH_LIMIT)
+            && (batch.text.is_empty() || batch.text.len() + next.text.len() <= LONGEST_RECORD)
     }
 
     /// Moves the oldest batch to `batch`; gives its bytes, and how many of them were announced.
@@ -272,7 +275,7 @@ impl Inbox {
     fn take_lane(&self, worker: usize, batch: &mut Batch) -> bool {
         let lane = &self.lanes[worker];
         let mut queue = lane.lock();
-        if batch.bytes > 0 && batch.bytes + queue.next_bytes() > BATCH_LIMIT {
+        if !queue.fits(batch) {
             return false;
         }
         let (taken, announced) = queue.take(batch);
@@ -406,6 +409,25 @@ mod tests {
         assert_eq!(inbox.take(Batch::default()).waiting, 1 << 4);
         assert_eq!(inbox.taken(2), pushed.end);
         assert_eq!(inbox.take(Batch::default()).waiting, 0);
+    }
+
+    #[test]
+    fn what_is_urgent_makes_no_text_longer_than_a_string() {
+        let (inbox, _) = inbox();
+        let longest = "x".repeat(LONGEST_RECORD - "[[30,\"\"]".len());
+        let pushed = inbox.push(0, |record| {
+            record.kind(Kind::BridgeWrite).string(&longest);
+        });
+        assert_eq!(pushed.bytes, LONGEST_RECORD);
+        inbox.announce(0);
+        for token in 0..5 {
+            inbox.push_urgent(1, |record| {
+                record.kind(Kind::BridgePause).number(token);
+            });
+        }
+        assert_eq!(take(&inbox), "[[32,0],[32,1],[32,2],[32,3],[32,4]] ");
+        assert_eq!(take(&inbox).len(), LONGEST_RECORD + 1);
+        assert_eq!((take(&inbox).as_str(), inbox.bytes()), ("", 0));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::socketio::{PacketType, Text};
 /// sent too much, whatever `maxHttpBufferSize` says.
 pub const LONGEST_MESSAGE: usize = LONGEST_STRING - MARGIN;
 /// Bytes that the text of a record may have, with what stands around it.
-const LONGEST_RECORD: usize = LONGEST_STRING - 8;
+pub(super) const LONGEST_RECORD: usize = LONGEST_STRING - 8;
 /// V8's longest string; unit tests don't fill that much.
 const LONGEST_STRING: usize = if cfg!(test) { 1 << 20 } else { (1 << 29) - 24 };
 /// What a record has besides a message that stands in it as it came.
