@@ -3,6 +3,9 @@
 /** Marks that are kept: enough to tell what a client saw last, too few to be looked for at any price. */
 const MAX_MARKS = 4096;
 
+/** Rooms that are kept of a mark: of one for more, anybody may have got it. */
+const MAX_ROOMS = 8;
+
 /** Characters of a text that are looked at, at each of its ends. */
 const SAMPLE = 256;
 
@@ -20,23 +23,33 @@ class OffsetMarks {
   _hashes = undefined;
   /** @private the numbers of the packets stored last before each */
   _numbers = new Float64Array(0);
+  /** @private @type {(ReadonlySet<any> | undefined)[]} the rooms of each; undefined: anybody may have got it */
+  _rooms = [];
   /** @private how many have been noted */
   _count = 0;
 
   /**
    * @param {string} text the last argument of an event
    * @param {number} number of the packet that was stored last
+   * @param {ReadonlySet<any>} [rooms] that it was for; none: everybody
    */
-  note(text, number) {
+  note(text, number, rooms) {
+    const named = rooms !== undefined && rooms.size > 0 && rooms.size <= MAX_ROOMS;
     this._hashes ??= new Float64Array(MAX_MARKS);
     if (this._numbers.length === 0) this._numbers = new Float64Array(MAX_MARKS);
     const hash = hashOf(text);
     const before = (this._count + MAX_MARKS - 1) % MAX_MARKS;
-    if (this._hashes[before] === hash && this._numbers[before] === number && this._count > 0)
+    if (this._hashes[before] === hash && this._numbers[before] === number && this._count > 0) {
+      const known = this._rooms[before];
+      if (known === undefined) return;
+      const both = named ? new Set([...known, .../** @type {ReadonlySet<any>} */ (rooms)]) : known;
+      this._rooms[before] = named && both.size <= MAX_ROOMS ? both : undefined;
       return;
+    }
     const at = this._count++ % MAX_MARKS;
     this._hashes[at] = hash;
     this._numbers[at] = number;
+    this._rooms[at] = named ? rooms : undefined;
   }
 
   /**
@@ -44,10 +57,11 @@ class OffsetMarks {
    * @param {number} from
    * @param {number} to
    * @param {boolean} first whether the first such event counts, not the last
+   * @param {readonly any[]} [rooms] of the client: what was for others does not count; left out: all counts
    * @returns {number | undefined} of the packet stored last before an event with this text, between `from` and `to`; undefined when
    * none is known
    */
-  find(text, from, to, first) {
+  find(text, from, to, first, rooms) {
     if (this._hashes === undefined) return undefined;
     const hash = hashOf(text);
     /** @type {number | undefined} */
@@ -58,6 +72,8 @@ class OffsetMarks {
       const number = this._numbers[at];
       if (number < from) break; // they only grow
       if (number > to || this._hashes[at] !== hash) continue;
+      const of = this._rooms[at];
+      if (rooms !== undefined && of !== undefined && !rooms.some((room) => of.has(room))) continue;
       found = number;
       if (!first) break;
     }

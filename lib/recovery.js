@@ -33,6 +33,7 @@ const NOT_OPEN = -1;
 /**
  * @typedef {object} Kept what is kept here of a session that was lost
  * @property {any} data of its socket
+ * @property {any[]} rooms of its socket
  * @property {number} from the number of the packet stored last before it began; -1 for none
  * @property {number} to the number of the packet stored last before it was lost
  * @property {boolean} noticed whether the end of its connection was seen when it came: else it may have been lost for long
@@ -186,7 +187,7 @@ class RecoveryAdapter extends NativeAdapter {
       // one that awaits an acknowledgement ends with a function there
       const last = packet.data?.[packet.data.length - 1];
       if (typeof last === "string" && packet.id === undefined && packet.type === PacketType.EVENT)
-        this._marks.note(last, this._next - 1);
+        this._marks.note(last, this._next - 1, opts.rooms);
       super.broadcast(packet, opts);
       return;
     }
@@ -254,7 +255,7 @@ class RecoveryAdapter extends NativeAdapter {
     const live = this._live.get(pid);
     const to = this._next - 1;
     /** @type {Kept} */
-    const kept = { data, from: -1, to, noticed: true, unproven: lostAt, given: undefined };
+    const kept = { data, rooms, from: -1, to, noticed: true, unproven: lostAt, given: undefined };
     if (live !== undefined) {
       live.persisted = true;
       kept.from = live.from;
@@ -316,7 +317,7 @@ class RecoveryAdapter extends NativeAdapter {
    * @private
    */
   lastOf(kept, offset) {
-    const { from, to, noticed, given } = kept;
+    const { rooms, from, to, noticed, given } = kept;
     if (offset !== undefined) {
       const number = this.numberOf(offset);
       // an older one is of a session before: the client has got nothing in this one
@@ -326,8 +327,11 @@ class RecoveryAdapter extends NativeAdapter {
     const before = native.lastPacketBefore(this._log, kept.unproven) - 1;
     const proven = Math.min(Math.max(before, from), to);
     if (offset === undefined || offset === given) return proven;
-    const marked = this._marks.find(offset, noticed ? from : proven, to, !noticed);
+    const since = noticed ? from : proven;
+    const marked = this._marks.find(offset, since, to, !noticed, rooms);
     if (marked !== undefined) return marked;
+    // it may have been for a room that the client has left
+    if (this._marks.find(offset, since, to, true) !== undefined) return proven;
     return this._marks.hasForgotten(from) ? proven : UNKNOWN;
   }
 

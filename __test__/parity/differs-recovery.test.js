@@ -129,6 +129,29 @@ scenario("differs: a volatile event that ends with a text", ON, async (stage) =>
   );
 });
 
+scenario("differs: a volatile event for others that ends with the same text", ON, async (stage) => {
+  const connection = until(stage.io, "connection");
+  const { raw, sid, pid } = await connect(stage);
+  const [socket] = await connection;
+  socket.join("room");
+  socket.emit("first");
+  await raw.next();
+  stage.io.to("room").volatile.emit("typing", "Ada");
+  await raw.next();
+  raw.socket.pause(); // it reads no more
+  stage.io.to("room").emit("lost on the way");
+  stage.io.to("another room").volatile.emit("typing", "Ada");
+  const gone = until(socket, "disconnect");
+  raw.destroy();
+  await gone;
+  const { sid: again, packets } = await connect(stage, { pid, offset: "Ada" });
+  assert.equal(again === sid, stage.either(false, true));
+  assert.deepEqual(
+    packets.slice(0, -1).map((packet) => JSON.parse(packet.slice(2))[0]),
+    stage.either([], ["lost on the way"]),
+  );
+});
+
 scenario(
   "differs: middlewares are asked again, and refuse",
   { options: { connectionStateRecovery: { skipMiddlewares: false } } },
