@@ -27,6 +27,8 @@ const LONG = 120;
 
 const fixture = (name) => fs.readFileSync(join(__dirname, "..", "fixtures", name));
 
+const nothing = (_req, res) => res.writeHead(404).end();
+
 const landed = [];
 process.on("uncaughtException", (error) => landed.push(`uncaught: ${error?.message}`));
 process.on("unhandledRejection", (error) => landed.push(`unhandled: ${error?.message}`));
@@ -47,7 +49,6 @@ function makeFault() {
 async function play(row) {
   landed.length = 0;
   const fault = makeFault();
-  const nothing = (_req, res) => res.writeHead(404).end();
   const secure = door === "tls";
   const httpServer = secure
     ? https.createServer({ key: fixture("key.pem"), cert: fixture("cert.pem") }, nothing)
