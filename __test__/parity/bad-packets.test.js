@@ -107,7 +107,7 @@ scenario("disconnect: a bad Socket.IO packet", async (stage) => {
   }
 });
 
-// Where ours is on purpose not like upstream: what each does is said here, and in the README.
+// Where ours is on purpose not like upstream: what each does is said here, and in docs/differences.md.
 scenario(
   "differs: an EVENT without a payload, and blanks for an ack id, close the connection",
   async (stage) => {

@@ -1,6 +1,6 @@
 "use strict";
 
-/** What is on purpose not as upstream where something is compressed: what each of the two does. The README says why. */
+/** What is on purpose not as upstream where something is compressed: what each of the two does. docs/differences.md says why. */
 
 const assert = require("node:assert/strict");
 const http = require("node:http");

@@ -1,6 +1,6 @@
 "use strict";
 
-/** Where upstream drops a volatile event although its client takes all: what each of the two does. The README says why. */
+/** Where upstream drops a volatile event although its client takes all: what each of the two does. docs/differences.md says why. */
 
 const assert = require("node:assert/strict");
 const { relay } = require("../support/board");
