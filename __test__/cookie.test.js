@@ -5,7 +5,7 @@
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
 const { serialize } = require("cookie");
-const { serializeCookie } = require("../lib/cookie");
+const { serializeCookie } = require("../lib/http/cookie");
 
 const DATE = new Date(0);
 

@@ -13,7 +13,7 @@ const path = require("node:path");
 const tls = require("node:tls");
 const { test } = require("node:test");
 
-const { Engine } = require("../lib/engine");
+const { Engine } = require("../lib/engine/engine");
 const { Server } = require("..");
 const { EarlySocket } = require("./support/early-socket");
 const { KeptConnection } = require("./support/kept-connection");

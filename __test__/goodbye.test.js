@@ -5,8 +5,8 @@
 const assert = require("node:assert/strict");
 const net = require("node:net");
 const { test } = require("node:test");
-const { endUnread } = require("../lib/goodbye");
-const { WebSocketDoor } = require("../lib/websocket-door");
+const { endUnread } = require("../lib/http/goodbye");
+const { WebSocketDoor } = require("../lib/ingress/websocket-door");
 const { until } = require("./support/waiting");
 
 /** Both ends of a connection, as Node.js has those of HTTP servers; by that of the server something waits to be read. */

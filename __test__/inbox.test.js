@@ -181,7 +181,7 @@ for (const implementation of selected()) {
 }
 
 test("a WebTransport session is read again when nothing speaks against it any more", () => {
-  const { WebTransportDoor } = require("../lib/webtransport");
+  const { WebTransportDoor } = require("../lib/ingress/webtransport");
   let room = true;
   const door = Object.assign(Object.create(WebTransportDoor.prototype), {
     bridge: { gather: () => room },

@@ -5,8 +5,8 @@
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
 const { Server } = require("..");
-const { writeText } = require("../lib/encoder");
-const { LongText, joined, writeLongText } = require("../lib/long-text");
+const { writeText } = require("../lib/codec/encoder");
+const { LongText, joined, writeLongText } = require("../lib/codec/long-text");
 const { RawWebSocket } = require("./support/raw-websocket");
 const { until } = require("./support/waiting");
 

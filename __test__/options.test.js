@@ -9,7 +9,7 @@ const path = require("node:path");
 const { test } = require("node:test");
 const { Server } = require("..");
 const OldServer = require("../v2");
-const { OPTIONS } = require("../lib/options");
+const { OPTIONS } = require("../lib/base/options");
 
 const TYPES = fs.readFileSync(path.join(__dirname, "..", "types", "options.d.ts"), "utf8");
 const DOCUMENT = fs.readFileSync(path.join(__dirname, "..", "docs", "OPTIONS.md"), "utf8");

@@ -5,7 +5,7 @@
 const assert = require("node:assert/strict");
 const { describe, it } = require("node:test");
 const { Server } = require("..");
-const { OffsetMarks } = require("../lib/offset-marks");
+const { OffsetMarks } = require("../lib/api/offset-marks");
 const { RawWebSocket } = require("./support/raw-websocket");
 const { until } = require("./support/waiting");
 

@@ -1,4 +1,4 @@
 "use strict";
 
 // The path under which upstream keeps this: programs and instrumentations ask for it by name.
-module.exports = { Client: require("../lib/client").Client };
+module.exports = { Client: require("../lib/api/client").Client };

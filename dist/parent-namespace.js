@@ -1,4 +1,4 @@
 "use strict";
 
 // The path under which upstream keeps this: programs and instrumentations ask for it by name.
-module.exports = { ParentNamespace: require("../lib/parent-namespace").ParentNamespace };
+module.exports = { ParentNamespace: require("../lib/api/parent-namespace").ParentNamespace };

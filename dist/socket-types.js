@@ -1,4 +1,4 @@
 "use strict";
 
 // The path under which upstream keeps this: programs and instrumentations ask for it by name.
-module.exports = { RESERVED_EVENTS: require("../lib/packet").RESERVED_EVENTS };
+module.exports = { RESERVED_EVENTS: require("../lib/codec/packet").RESERVED_EVENTS };

@@ -1,4 +1,4 @@
 "use strict";
 
 // The path under which upstream keeps this: programs and instrumentations ask for it by name.
-module.exports = { Socket: require("../lib/socket").Socket };
+module.exports = { Socket: require("../lib/api/socket").Socket };

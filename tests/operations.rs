@@ -84,7 +84,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A batch being written, as `lib/ops.js` writes it.
+/// A batch being written, as `lib/border/operations.js` writes it.
 #[derive(Default)]
 struct Batch(Vec<u8>);
 

@@ -1,9 +1,9 @@
 "use strict";
 
-const { NativeAdapter } = require("../lib/adapter");
-const { plainView } = require("../lib/plain-view");
+const { NativeAdapter } = require("../lib/api/adapter");
+const { plainView } = require("../lib/base/plain-view");
 const { encode } = require("./encoder");
-const { nextTick } = require("../lib/loop");
+const { nextTick } = require("../lib/base/loop");
 
 // to the types of the npm package, apply() is private
 const Base = /** @type {new (nsp: any) => any} */ (/** @type {unknown} */ (NativeAdapter));

@@ -1,14 +1,14 @@
 "use strict";
 
 const debug = require("debug")("socket.io:client");
-const { assignable } = require("../lib/assignable");
-const { Client: Base } = require("../lib/client");
-const { MESSAGES } = require("../lib/errors");
-const { PacketType } = require("../lib/packet");
-const { flagsOf } = require("../lib/adapter");
-const { plainView, refill } = require("../lib/plain-view");
+const { assignable } = require("../lib/base/assignable");
+const { Client: Base } = require("../lib/api/client");
+const { MESSAGES } = require("../lib/base/errors");
+const { PacketType } = require("../lib/codec/packet");
+const { flagsOf } = require("../lib/api/adapter");
+const { plainView, refill } = require("../lib/base/plain-view");
 const { encode } = require("./encoder");
-const { nextTick } = require("../lib/loop");
+const { nextTick } = require("../lib/base/loop");
 
 /** A connection with the rules of Socket.IO 2.x: a client has to be in "/" before it gets into other namespaces. */
 class Client extends Base {

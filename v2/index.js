@@ -1,10 +1,10 @@
 "use strict";
 
-const { assignable } = require("../lib/assignable");
-const { callable } = require("../lib/callable");
-const { Engine } = require("../lib/engine");
-const { PacketType } = require("../lib/packet");
-const { Server: Base } = require("../lib/server");
+const { assignable } = require("../lib/base/assignable");
+const { callable } = require("../lib/base/callable");
+const { Engine } = require("../lib/engine/engine");
+const { PacketType } = require("../lib/codec/packet");
+const { Server: Base } = require("../lib/api/server");
 const Adapter = require("./adapter");
 const Client = require("./client");
 const { findClient, serveClientFile } = require("./client-files");
@@ -13,7 +13,7 @@ const Namespace = require("./namespace");
 const ParentNamespace = require("./parent-namespace");
 const { parserFor } = require("./parser");
 const { divertPreflight } = require("./preflight");
-const { refill } = require("../lib/plain-view");
+const { refill } = require("../lib/base/plain-view");
 
 /**
  * The server with the API and the behaviour of Socket.IO 2.5, for programs that were written for it. The floors below

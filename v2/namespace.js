@@ -1,10 +1,10 @@
 "use strict";
 
 const { EventEmitter } = require("node:events");
-const { Engine } = require("../lib/engine");
-const { Namespace: Base } = require("../lib/namespace");
-const { MESSAGES } = require("../lib/errors");
-const { refill } = require("../lib/plain-view");
+const { Engine } = require("../lib/engine/engine");
+const { Namespace: Base } = require("../lib/api/namespace");
+const { MESSAGES } = require("../lib/base/errors");
+const { refill } = require("../lib/base/plain-view");
 const { eventType } = require("./encoder");
 const Socket = require("./socket");
 const { SocketTable } = require("./socket-table");

@@ -1,6 +1,6 @@
 "use strict";
 
-const { ParentNamespace: Base } = require("../lib/parent-namespace");
+const { ParentNamespace: Base } = require("../lib/api/parent-namespace");
 const Namespace = require("./namespace");
 
 let count = 0;

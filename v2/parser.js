@@ -1,7 +1,7 @@
 "use strict";
 
-const { Decoder } = require("../lib/decoder");
-const { PROTOCOL, PacketType } = require("../lib/packet");
+const { Decoder } = require("../lib/codec/decoder");
+const { PROTOCOL, PacketType } = require("../lib/codec/packet");
 const { Encoder } = require("./encoder");
 
 const PARSER = Object.freeze({ Decoder, Encoder, PacketType, protocol: PROTOCOL });

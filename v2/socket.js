@@ -2,12 +2,12 @@
 
 const { EventEmitter } = require("node:events");
 const { parse } = require("node:querystring");
-const { assignable } = require("../lib/assignable");
-const { MESSAGES } = require("../lib/errors");
-const { Socket: Base } = require("../lib/socket");
+const { assignable } = require("../lib/base/assignable");
+const { MESSAGES } = require("../lib/base/errors");
+const { Socket: Base } = require("../lib/api/socket");
 const { AckTable } = require("./ack-table");
 const { eventType } = require("./encoder");
-const { nextTick } = require("../lib/loop");
+const { nextTick } = require("../lib/base/loop");
 
 const emitLocally = EventEmitter.prototype.emit;
 

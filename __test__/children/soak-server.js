@@ -4,7 +4,7 @@
 
 const fs = require("node:fs");
 const { Server } = require(process.argv[2]);
-const { getBridge } = require("../../lib/bridge");
+const { getBridge } = require("../../lib/border/border");
 
 const io = new Server(0);
 io.on("connection", (socket) => {

@@ -4,7 +4,7 @@
 
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
-const { checkOrigin } = require("../../lib/origins");
+const { checkOrigin } = require("../../lib/api/origins");
 const { BOTH, old } = require("./harness");
 
 const allows = (origins, origin) => {

@@ -3,7 +3,7 @@
 // What is measured: `make` prepares a server and gives a function that does `BATCH` operations, and is over when their
 // consequences are.
 
-const { Record } = require("../../lib/bridge.js");
+const { Record } = require("../../lib/border/border.js");
 const { settled } = require("./world.js");
 
 /** Operations of one call: about what a busy server does in one tick. */

@@ -3,7 +3,7 @@
 // A server over the stand-in of the addon, and clients that are nothing but records.
 
 const http = require("node:http");
-const { Record } = require("../../lib/bridge.js");
+const { Record } = require("../../lib/border/border.js");
 
 require("./native.js").install();
 const { Server } = require("../../index.js");

@@ -1,8 +1,8 @@
 "use strict";
 
-// docs/OPTIONS.md, made of the table of lib/options.js.
+// docs/OPTIONS.md, made of the table of lib/base/options.js.
 
-const { OPTIONS } = require("../../lib/options");
+const { OPTIONS } = require("../../lib/base/options");
 
 const SECTIONS = {
   server: ["Server", "What `new Server(httpServer, { … })` takes."],
@@ -22,7 +22,7 @@ function renderOptions() {
   const lines = [
     "# Options",
     "",
-    "Made by `npm run api-table` from the table in `lib/options.js`, which the code reads its defaults from.",
+    "Made by `npm run api-table` from the table in `lib/base/options.js`, which the code reads its defaults from.",
     "",
     "What upstream takes is taken, with the meaning that it has there: numbers may come as text, or not at all, from `process.env`. What would end",
     "upstream's process or its clients at the first request is refused when the server is made, by a `TypeError` with the code",

@@ -1,0 +1,464 @@
+"use strict";
+
+const { Adapter } = require("socket.io-adapter");
+const { assignable } = require("../base/assignable");
+const { encodeForWorker } = require("../codec/encoder");
+const { joined } = require("../codec/long-text");
+const { NO_COMPRESS, VOLATILE, pushConnection, pushRoom } = require("../border/operations");
+
+/** @typedef {import("../codec/long-text").LongText} LongText */
+
+/** @typedef {import("../border/operations").Ops} Ops */
+
+const NOT_MIRRORED = -1;
+
+/**
+ * The default adapter. Rooms are kept here, as in the adapter it extends, and mirrored to the workers, so that a
+ * broadcast costs this thread one packet whatever the number of its receivers.
+ *
+ * Mirrored is the membership of connected sockets. The room that every socket has to itself, named by its id, is not
+ * (as long as it is alone there): the connection itself is addressed.
+ *
+ * `rooms` and `sids` hold plain Sets, as everywhere; the numbers of the mirrored rooms are kept beside them.
+ */
+class NativeAdapter extends Adapter {
+  /** @param {any} nsp */
+  constructor(nsp) {
+    super(nsp);
+    /** @protected @type {import("../border/border").Bridge | undefined} */
+    this._bridge = undefined;
+    /** @private @type {Map<string, number>} the mirrored rooms */
+    this._numbers = new Map();
+    /** @private the room of all sockets */
+    this._everyone = NOT_MIRRORED;
+    /** @protected `rooms` and `sids`, which an adapter that extends this one may show in another form */
+    this._rooms = this.rooms;
+    /** @protected */
+    this._sids = this.sids;
+    /** @private whether sockets were added that belong to the adapter before this one, see addAll() */
+    this._adopted = false;
+  }
+
+  /**
+   * Called when a socket is connected: mirrors what it has joined so far.
+   *
+   * @param {any} socket
+   */
+  onconnected(socket) {
+    this.mirror(socket);
+  }
+
+  /**
+   * Lets broadcasts reach a connected socket.
+   *
+   * @param {any} socket
+   */
+  mirror(socket) {
+    const conn = this.connOf(socket.id);
+    const rooms = this._sids.get(socket.id);
+    if (conn === undefined || rooms === undefined) return;
+    this.joinEveryone(conn);
+    for (const name of rooms) this.mirrorJoin(name, socket.id, conn);
+  }
+
+  /**
+   * Lets broadcasts pass over a connected socket, which stays in its rooms.
+   *
+   * @param {any} socket
+   */
+  unmirror(socket) {
+    const conn = this.connOf(socket.id);
+    const bridge = this._bridge;
+    if (conn === undefined || bridge === undefined) return;
+    for (const name of this._sids.get(socket.id) ?? []) {
+      const number = this._numbers.get(name);
+      if (number !== undefined) bridge.ops.leave(conn, number);
+    }
+    if (this._everyone !== NOT_MIRRORED) bridge.ops.leave(conn, this._everyone);
+  }
+
+  /**
+   * Called before a socket goes, when it has left its rooms. It must have left the mirrored ones, even if a subclass has
+   * replaced delAll().
+   *
+   * @param {any} socket
+   */
+  ondisconnecting(socket) {
+    if (this._sids.has(socket.id)) NativeAdapter.prototype.delAll.call(this, socket.id);
+  }
+
+  /**
+   * @param {string} id
+   * @returns {import("../engine/conn").Conn | undefined} the connection of a connected socket of this adapter, if a worker has it
+   * @private
+   */
+  connOf(id) {
+    const socket = this.nsp.sockets.get(id);
+    if (socket === undefined || /** @type {any} */ (socket).adapter !== this) return undefined;
+    const { conn } = /** @type {any} */ (socket.client);
+    if (conn._handle === undefined) return undefined;
+    this._bridge ??= conn._bridge;
+    return conn;
+  }
+
+  /**
+   * @param {import("../engine/conn").Conn} conn
+   * @private
+   */
+  joinEveryone(conn) {
+    const bridge = /** @type {import("../border/border").Bridge} */ (this._bridge);
+    if (this._everyone === NOT_MIRRORED) this._everyone = bridge.allocateRoom();
+    bridge.ops.join(conn, this._everyone);
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} id
+   * @param {import("../engine/conn").Conn} conn
+   * @private
+   */
+  mirrorJoin(name, id, conn) {
+    const bridge = /** @type {import("../border/border").Bridge} */ (this._bridge);
+    let number = this._numbers.get(name);
+    if (number === undefined) {
+      if (name === id) return;
+      number = bridge.allocateRoom();
+      this._numbers.set(name, number);
+      // the socket that the room is named by may have been alone there
+      const owner = this._rooms.get(name)?.has(name) ? this.connOf(name) : undefined;
+      if (owner !== undefined) bridge.ops.join(owner, number);
+    }
+    bridge.ops.join(conn, number);
+  }
+
+  /**
+   * Notes that a socket has joined rooms.
+   *
+   * After `io.adapter()` has been called with live sockets, those still belong to the adapter that they were born with, and
+   * only that one hears of their end: when a program adds them here too, they are not mirrored, and broadcasts address each
+   * target by itself.
+   *
+   * @param {string} id
+   * @param {Set<string>} rooms
+   */
+  addAll(id, rooms) {
+    const conn = this.connOf(id);
+    if (conn === undefined && this.nsp.sockets.has(id)) this._adopted = true;
+    let joined = this._sids.get(id);
+    if (joined === undefined) {
+      joined = new Set();
+      this._sids.set(id, joined);
+      if (conn !== undefined) this.joinEveryone(conn);
+    }
+    for (const name of rooms) {
+      joined.add(name);
+      let room = this._rooms.get(name);
+      if (room === undefined) {
+        room = new Set();
+        this._rooms.set(name, room);
+        this.emit("create-room", name);
+      }
+      if (room.has(id)) continue;
+      room.add(id);
+      if (conn !== undefined) this.mirrorJoin(name, id, conn);
+      this.emit("join-room", name, id);
+    }
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} name
+   */
+  del(id, name) {
+    this._sids.get(id)?.delete(name);
+    this.removeFrom(name, id, this.connOf(id));
+  }
+
+  /** @param {string} id */
+  delAll(id) {
+    const joined = this._sids.get(id);
+    if (joined === undefined) return;
+    const conn = this.connOf(id);
+    for (const name of joined) this.removeFrom(name, id, conn);
+    this._sids.delete(id);
+    if (conn !== undefined && this._everyone !== NOT_MIRRORED && !this.stays(conn, this._sids))
+      this._bridge?.ops.leave(conn, this._everyone);
+  }
+
+  /**
+   * @param {import("../engine/conn").Conn} conn
+   * @param {{ has(id: string): boolean }} ids of those who are in a room
+   * @returns {boolean} whether another socket of that connection is among them: a client can have several in a namespace
+   * @private
+   */
+  stays(conn, ids) {
+    const client = conn._client;
+    if (client?._overtaken === undefined) return false;
+    return client
+      ._connected()
+      .some((/** @type {any} */ socket) => socket.adapter === this && ids.has(socket.id));
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} id
+   * @param {import("../engine/conn").Conn | undefined} conn
+   * @private
+   */
+  removeFrom(name, id, conn) {
+    const room = this._rooms.get(name);
+    if (room === undefined) return;
+    if (room.delete(id)) {
+      const number = this._numbers.get(name);
+      if (conn !== undefined && number !== undefined && !this.stays(conn, room))
+        this._bridge?.ops.leave(conn, number);
+      this.emit("leave-room", name, id);
+    }
+    if (room.size === 0 && this._rooms.delete(name)) {
+      this._numbers.delete(name);
+      this.emit("delete-room", name);
+    }
+  }
+
+  /**
+   * @param {Set<string>} rooms
+   * @returns {number[]} the targets that they are for the workers
+   * @private
+   */
+  targets(rooms) {
+    /** @type {number[]} */
+    const targets = [];
+    for (const name of rooms) {
+      const number = this._numbers.get(name);
+      if (number !== undefined) {
+        pushRoom(targets, number);
+      } else if (this._rooms.get(name)?.has(name)) {
+        const owner = this.connOf(name);
+        if (owner !== undefined) pushConnection(targets, owner);
+      }
+    }
+    return targets;
+  }
+
+  /**
+   * @param {any} packet
+   * @param {any} opts { rooms, except, flags }
+   */
+  broadcast(packet, opts) {
+    if (this.oneByOne) super.broadcast(packet, opts);
+    else this.deliver(packet, this.encode(packet), opts);
+  }
+
+  /** Whether targets must be addressed one by one: not all of them are mirrored */
+  get oneByOne() {
+    return this.nsp._foreign > 0 || this._adopted;
+  }
+
+  /**
+   * @param {any} packet gets its namespace
+   * @returns {string | LongText | any[]} a text, or the messages that the packet is made of
+   */
+  encode(packet) {
+    const { nsp } = this;
+    packet.nsp = nsp.name;
+    if (nsp.server._foreignParser) return nsp.server.encoder.encode(packet);
+    return encodeForWorker(packet.type, nsp.name, packet.id, packet.data);
+  }
+
+  /**
+   * Shows a packet to those who want to see it, and sends it.
+   *
+   * @param {any} packet
+   * @param {string | LongText | any[]} encoded what encode() made of it
+   * @param {any} opts { rooms, except, flags }
+   */
+  deliver(packet, encoded, opts) {
+    const flags = flagsOf(opts.flags);
+    /** @type {Generator<void, void>[]} */
+    const shown = [];
+    if (this.isShown) {
+      let options;
+      if (this.isWatched()) {
+        encoded = joined(encoded);
+        options = packetOptions(encoded, opts.flags);
+      }
+      this.forEach(opts, (socket) => {
+        socket.notifyOutgoingListeners(packet);
+        if (options !== undefined) show(socket, encoded, flags, options, shown);
+      });
+    }
+    this.fanOut(encoded, flags, opts);
+    tellWritten(shown);
+  }
+
+  /**
+   * @param {any} packet
+   * @param {any} opts { rooms, except, flags }
+   * @param {(count: number) => void} clientCountCallback
+   * @param {(...args: any[]) => void} ack
+   */
+  broadcastWithAck(packet, opts, clientCountCallback, ack) {
+    if (this.oneByOne) {
+      super.broadcastWithAck(packet, opts, clientCountCallback, ack);
+      return;
+    }
+    packet.id = this.nsp._ids++;
+    let encoded = this.encode(packet);
+    const flags = flagsOf(opts.flags);
+    let options;
+    if (this.isWatched()) {
+      encoded = joined(encoded);
+      options = packetOptions(encoded, opts.flags);
+    }
+    let count = 0;
+    /** @type {Generator<void, void>[]} */
+    const shown = [];
+    this.forEach(opts, (socket) => {
+      count++;
+      socket.acks.set(packet.id, ack);
+      socket.notifyOutgoingListeners(packet);
+      if (options !== undefined) show(socket, encoded, flags, options, shown);
+    });
+    this.fanOut(encoded, flags, opts);
+    tellWritten(shown);
+    clientCountCallback(count);
+  }
+
+  /** Whether somebody looks at what is broadcast: its sockets, or their connections */
+  get isShown() {
+    return this.nsp._outgoing > 0 || this.isWatched();
+  }
+
+  /**
+   * @returns {boolean} whether somebody looks at what connections are sent
+   * @private
+   */
+  isWatched() {
+    return this._bridge !== undefined && this._bridge.watchers > 0;
+  }
+
+  /**
+   * @param {any} opts
+   * @param {(socket: any) => void} visit called with each target
+   * @protected
+   */
+  forEach(opts, visit) {
+    /** @type {any} */ (this).apply(opts, visit); // private only to the types of the base class
+  }
+
+  /**
+   * @param {string | LongText | any[]} encoded
+   * @param {number} flags
+   * @param {any} opts
+   * @private
+   */
+  fanOut(encoded, flags, opts) {
+    if (this._bridge === undefined) return; // nobody has connected yet
+    const to = this.receivers(opts);
+    if (to.length > 0) this._bridge.ops.broadcast(flags, to, this.excepted(opts), encoded);
+  }
+
+  /**
+   * @param {any} opts
+   * @returns {number[]} the targets of a broadcast
+   * @protected
+   */
+  receivers({ rooms }) {
+    if (rooms.size > 0) return this.targets(rooms);
+    if (this._everyone === NOT_MIRRORED) return NONE;
+    /** @type {number[]} */
+    const targets = [];
+    pushRoom(targets, this._everyone);
+    return targets;
+  }
+
+  /**
+   * @param {any} opts
+   * @returns {number[]} the targets that are left out
+   * @protected
+   */
+  excepted({ except }) {
+    return except && except.size > 0 ? this.targets(except) : NONE;
+  }
+}
+
+assignable(NativeAdapter.prototype, "oneByOne", "isShown");
+
+/** @type {number[]} */
+const NONE = [];
+
+/**
+ * Shows a target of a broadcast what it will be sent.
+ *
+ * @param {any} socket
+ * @param {any} encoded
+ * @param {number} flags
+ * @param {any} options
+ * @param {Generator<void, void>[]} shown those who are to be told that it has been written
+ */
+function show(socket, encoded, flags, options, shown) {
+  const steps = socket.client.conn.showOutgoing(encoded, flags, options);
+  if (steps !== undefined && !steps.next().done) shown.push(steps);
+}
+
+/**
+ * @param {Generator<void, void>[]} shown all of whom are told, whatever listeners throw
+ */
+function tellWritten(shown) {
+  /** @type {{ error: unknown } | undefined} */
+  let thrown;
+  for (const steps of shown) {
+    try {
+      steps.next();
+    } catch (error) {
+      thrown ??= { error };
+    }
+  }
+  if (thrown !== undefined) throw thrown.error;
+}
+
+/**
+ * @param {any} [flags]
+ * @returns {number}
+ */
+function flagsOf(flags) {
+  if (flags === undefined) return 0;
+  return (flags.volatile ? VOLATILE : 0) | (flags.compress === false ? NO_COMPRESS : 0);
+}
+
+/**
+ * What listeners of "packetCreate" see as the options of a broadcast packet.
+ *
+ * @param {any} encoded a text, or the messages that the packet is made of
+ * @param {any} [flags]
+ * @returns {any}
+ */
+function packetOptions(encoded, flags) {
+  /** @type {any} */
+  const options = { preEncoded: true, volatile: flags?.volatile, compress: flags?.compress };
+  if (typeof encoded === "string") options.wsPreEncodedFrame = textFrame(`4${encoded}`);
+  return options;
+}
+
+/**
+ * @param {string} text
+ * @returns {[Buffer, Buffer]} the header and the payload of a WebSocket frame (RFC 6455 §5.2), final and unmasked
+ */
+function textFrame(text) {
+  const payload = Buffer.from(text);
+  const { length } = payload;
+  const header = Buffer.alloc(length < 126 ? 2 : length < 65536 ? 4 : 10);
+  header[0] = 0x81;
+  if (length < 126) {
+    header[1] = length;
+  } else if (length < 65536) {
+    header[1] = 126;
+    header.writeUInt16BE(length, 2);
+  } else {
+    header[1] = 127;
+    header.writeUIntBE(length, 4, 6);
+  }
+  return [header, payload];
+}
+
+module.exports = { NativeAdapter, flagsOf };

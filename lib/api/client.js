@@ -1,0 +1,580 @@
+"use strict";
+
+const debug = require("debug")("socket.io:client");
+const { assignable, own } = require("../base/assignable");
+const { Conn } = require("../engine/conn");
+const { reconstruct } = require("../codec/decoder");
+const { flagsOf } = require("./adapter");
+const { encode, encodeForWorker } = require("../codec/encoder");
+const { MESSAGES } = require("../base/errors");
+const { joined } = require("../codec/long-text");
+const { PacketType } = require("../codec/packet");
+const { trace } = require("../base/trace");
+const { nextTick } = require("../base/loop");
+
+/** @typedef {import("../codec/long-text").LongText} LongText */
+/** @typedef {import("../codec/packet").Packet} Packet */
+/** @typedef {import("./socket").Socket} Socket */
+
+/**
+ * A connection as the Socket.IO layer sees it: one socket per namespace.
+ *
+ * Packets come decoded from a worker; those of a foreign engine (`io.bind()`), and those of a server with a parser of
+ * its own, are decoded here.
+ */
+class Client {
+  /**
+   * @param {any} server
+   * @param {any} conn a Conn, or the connection of a foreign engine
+   */
+  constructor(server, conn) {
+    this.server = server;
+    this.conn = conn;
+    /** @type {Socket | undefined} that of "/", where most clients are */
+    this.root = undefined;
+    /** @type {Map<string, Socket> | undefined} those of other namespaces, by name */
+    this._others = undefined;
+    /** @type {Set<Socket> | undefined} connected ones that no packet goes to: another has taken their namespace */
+    this._overtaken = undefined;
+    /** @type {Set<Socket> | undefined} those that middlewares are looking at */
+    this._pending = undefined;
+    /** @type {any} */
+    this._decoder = undefined;
+    /** @type {any} the encoder of the server's own parser; undefined with the default one */
+    this._foreignEncoder = server._foreignParser ? server.encoder : undefined;
+    this._closed = false;
+    /** @type {{ reason: string, description: any } | undefined} why it is closed */
+    this._end = undefined;
+    this._joined = false;
+    if (this._foreignEncoder !== undefined) void this.decoder; // what its constructor throws is told at once
+    /** whether the client is back by another connection */
+    this._superseded = false;
+    this._native = conn instanceof Conn;
+    if (this._native) conn._client = this;
+    else this.listen();
+  }
+
+  /** The session id, a secret. */
+  get id() {
+    return this.conn.id;
+  }
+
+  /** The request that opened the connection. */
+  get request() {
+    return this.conn.request;
+  }
+
+  get encoder() {
+    return this.server.encoder;
+  }
+
+  set encoder(encoder) {
+    own(this, "encoder", encoder);
+    this._foreignEncoder = encoder;
+  }
+
+  /** Decodes what ondata() is given. */
+  get decoder() {
+    if (this._decoder === undefined) {
+      this._decoder = new this.server._parser.Decoder();
+      this.ondecoded = this.ondecoded.bind(this);
+      this._decoder.on("decoded", this.ondecoded);
+    }
+    return this._decoder;
+  }
+
+  set decoder(decoder) {
+    this._decoder = decoder;
+  }
+
+  /** The sockets by namespace, in a fresh Map. */
+  get nsps() {
+    return this._byNamespace();
+  }
+
+  /** @returns {Map<string, Socket>} those that packets go to, in a fresh Map */
+  _byNamespace() {
+    /** @type {Map<string, Socket>} */
+    const nsps = new Map();
+    if (this.root !== undefined) nsps.set("/", this.root);
+    if (this._others !== undefined)
+      for (const [name, socket] of this._others) nsps.set(name, socket);
+    return nsps;
+  }
+
+  /** The sockets by id, in a fresh Map. */
+  get sockets() {
+    /** @type {Map<string, Socket>} */
+    const sockets = new Map();
+    for (const socket of this._connected()) sockets.set(socket.id, socket);
+    return sockets;
+  }
+
+  /**
+   * @returns {Socket[]} all connected ones. A client that asks for a namespace again before it is in has several there:
+   * the last one gets its packets, and all of them end with it
+   */
+  _connected() {
+    const sockets = this._overtaken === undefined ? [] : [...this._overtaken];
+    if (this.root !== undefined) sockets.push(this.root);
+    if (this._others !== undefined) sockets.push(...this._others.values());
+    return sockets;
+  }
+
+  /**
+   * @param {string} nsp
+   * @returns {Socket | undefined}
+   */
+  socketOf(nsp) {
+    return nsp === "/" ? this.root : this._others?.get(nsp);
+  }
+
+  /**
+   * Listens to a foreign connection.
+   *
+   * @private
+   */
+  listen() {
+    const { conn } = this;
+    conn.on("data", (/** @type {any} */ data) => {
+      trace.refresh();
+      this.ondata(data);
+    });
+    conn.on("error", (/** @type {any} */ error) => this.onerror(error));
+    conn.on("close", (/** @type {string} */ reason, /** @type {any} */ description) =>
+      this.onclose(reason, description),
+    );
+    setTimeout(() => this.onconnectTimeout(), this.server._connectTimeout).unref();
+  }
+
+  /** Closes a client that has joined no namespace. */
+  onconnectTimeout() {
+    if (this._joined || this._closed) return;
+    debug("no namespace joined yet, close the client");
+    this.close();
+  }
+
+  // --- connecting ---
+
+  /**
+   * Connects the client to a namespace, if there is one or may be one.
+   *
+   * @param {string} name
+   * @param {any} [auth]
+   */
+  connect(name, auth = {}) {
+    if (this.server._nsps.has(name)) {
+      if (debug.enabled) debug("connecting to namespace %s", name);
+      this.doConnect(name, auth);
+      return;
+    }
+    this.server._checkNamespace(name, auth, (/** @type {any} */ allowed) => {
+      if (allowed) {
+        this.doConnect(name, auth);
+      } else {
+        if (debug.enabled) debug("creation of namespace %s was denied", name);
+        this.refuseNamespace(name);
+      }
+    });
+  }
+
+  /**
+   * @param {string} name
+   * @protected
+   */
+  refuseNamespace(name) {
+    this._packet({
+      type: PacketType.CONNECT_ERROR,
+      nsp: name,
+      data: { message: MESSAGES.INVALID_NAMESPACE },
+    });
+  }
+
+  /**
+   * Called when the client has joined a namespace, before the program hears of it.
+   *
+   * @param {string} _name
+   */
+  onjoined(_name) {}
+
+  /**
+   * @param {string} name
+   * @param {any} auth
+   * @protected
+   */
+  doConnect(name, auth) {
+    this.server.of(name)._add(this, auth, add);
+  }
+
+  // --- packets in ---
+
+  /**
+   * @param {string} nsp
+   * @param {any} auth
+   */
+  onconnectPacket(nsp, auth) {
+    if (this._closed) return;
+    if (this.conn.protocol === 3) {
+      const url = this.parseNamespace(nsp);
+      if (url === undefined) return;
+      nsp = url.pathname;
+      auth = withoutPrototype(url.searchParams);
+    }
+    try {
+      if (this.socketOf(nsp) === undefined) this.connect(nsp, auth);
+      else this.reject(PacketType.CONNECT);
+    } catch (error) {
+      // what the program throws here, above all in the function that says whether there is such a namespace
+      this.onerror(error);
+    }
+  }
+
+  /**
+   * @param {number} type
+   * @param {string} nsp
+   * @param {number} id -1 when there is none
+   * @param {any} data
+   * @param {Buffer[] | null} attachments
+   */
+  onpacket(type, nsp, id, data, attachments) {
+    if (this._closed) return;
+    let socket = nsp === "/" ? this.root : this._others?.get(nsp);
+    if (socket === undefined && this.conn.protocol === 3) {
+      const url = this.parseNamespace(nsp);
+      if (url === undefined) return;
+      socket = this.socketOf(url.pathname);
+    }
+    if (socket === undefined || type === PacketType.CONNECT_ERROR) {
+      try {
+        this.reject(type, socket, data);
+      } catch (error) {
+        this.onerror(error);
+      }
+      return;
+    }
+    if (attachments !== null) {
+      try {
+        data = reconstruct(data, attachments);
+      } catch (error) {
+        this.onerror(error);
+        return;
+      }
+    }
+    nextTick(deliver, socket, { type, nsp, id: id === -1 ? undefined : id, data });
+  }
+
+  /**
+   * Clients of protocol 3 name a namespace together with its query, `/name?key=value`.
+   *
+   * @param {string} nsp
+   * @returns {URL | undefined} undefined: it is none, and the client is being closed
+   * @private
+   */
+  parseNamespace(nsp) {
+    try {
+      return new URL(nsp, "https://socket.io");
+    } catch (error) {
+      this.onerror(error);
+      return undefined;
+    }
+  }
+
+  /**
+   * A packet that has no place in this state.
+   *
+   * @param {number} type
+   * @param {Socket} [_socket] that of the namespace, if there is one
+   * @param {any} [_data]
+   * @protected
+   */
+  reject(type, _socket, _data) {
+    if (debug.enabled) debug("invalid state (packet type: %s)", type);
+    this.close();
+  }
+
+  /**
+   * Takes Engine.IO messages of a foreign connection; programs may call it too.
+   *
+   * @param {any} data
+   */
+  ondata(data) {
+    if (this._closed) return;
+    try {
+      this.decoder.add(data);
+    } catch (error) {
+      debug("invalid packet format");
+      this.onerror(error);
+    }
+  }
+
+  /**
+   * Called by the decoder; the socket gets the very packet that it made.
+   *
+   * @param {Packet} packet
+   */
+  ondecoded(packet) {
+    if (this._closed) return;
+    const { type } = packet;
+    if (type === PacketType.CONNECT) {
+      this.onconnectPacket(/** @type {string} */ (packet.nsp), packet.data);
+      return;
+    }
+    const nsp = /** @type {string} */ (packet.nsp);
+    let socket = this.socketOf(nsp);
+    if (socket === undefined && this.conn.protocol === 3) {
+      const url = this.parseNamespace(nsp);
+      if (url === undefined) return;
+      socket = this.socketOf(url.pathname);
+    }
+    if (socket === undefined || type === PacketType.CONNECT_ERROR)
+      this.reject(type, socket, packet.data);
+    else nextTick(deliver, socket, packet);
+  }
+
+  // --- packets out ---
+
+  /**
+   * Sends a packet.
+   *
+   * @param {number} type
+   * @param {string} nsp
+   * @param {number | undefined} id
+   * @param {any} data
+   * @param {number} flags
+   */
+  send(type, nsp, id, data, flags) {
+    const { conn } = this;
+    if (conn.readyState !== "open") {
+      if (debug.enabled) debug("ignoring packet write %j", { type, data, id, nsp });
+      return;
+    }
+    const encoded =
+      this._foreignEncoder === undefined
+        ? (this._native ? encodeForWorker : encode)(type, nsp, id, data)
+        : this._foreignEncoder.encode(packetOf(type, data, id, nsp));
+    if (this._native) conn.sendEncoded(encoded, flags);
+    else this.writeToEngine(encoded, { volatile: (flags & 1) !== 0, compress: (flags & 2) === 0 });
+  }
+
+  /**
+   * Sends a packet that has been encoded before.
+   *
+   * @param {string | LongText | any[]} encoded a text, or the messages that the packet is made of
+   */
+  sendEncoded(encoded) {
+    if (this._native) this.conn.sendEncoded(encoded, 0);
+    else this.writeToEngine(joined(encoded), { compress: true });
+  }
+
+  /**
+   * Sends a packet.
+   *
+   * @param {Packet | any} packet
+   * @param {any} [opts] volatile, compress, preEncoded
+   */
+  _packet(packet, opts) {
+    if (opts?.preEncoded) this.writeToEngine(packet, opts);
+    else if (this._foreignEncoder !== undefined && this.conn.readyState === "open")
+      this.writeToEngine(this._foreignEncoder.encode(packet), opts); // it may look at all of the packet
+    else this.send(packet.type, packet.nsp, packet.id, packet.data, flagsOf(opts));
+  }
+
+  /**
+   * Sends what an encoder has made; adapters call it, for a broadcast with the same array for each client.
+   *
+   * @param {any} encodedPackets a text or bytes, or an array of them
+   * @param {any} [opts] volatile, compress, wsPreEncodedFrame
+   */
+  writeToEngine(encodedPackets, opts = {}) {
+    const { conn } = this;
+    if (this._native) {
+      const messages = Array.isArray(encodedPackets) ? encodedPackets : [encodedPackets];
+      conn.sendShared(messages, flagsOf(opts), opts);
+      return;
+    }
+    if (opts.volatile && !conn.transport.writable) {
+      debug("volatile packet is discarded since the transport is not currently writable");
+      return;
+    }
+    for (const data of Array.isArray(encodedPackets) ? encodedPackets : [encodedPackets])
+      conn.write(data, opts);
+  }
+
+  // --- the end ---
+
+  /** Disconnects from all namespaces and closes the connection. */
+  _disconnect() {
+    for (const socket of this._connected()) socket.disconnect();
+    this.root = undefined;
+    this._others = undefined;
+    this._overtaken = undefined;
+    this.close();
+  }
+
+  /**
+   * Adds a socket that is connected, before the program hears of it.
+   *
+   * @param {Socket} socket
+   */
+  _place(socket) {
+    const { name } = socket.nsp;
+    const before = this.socketOf(name);
+    if (before !== undefined && before !== socket) (this._overtaken ??= new Set()).add(before);
+    this._overtaken?.delete(socket);
+    if (name === "/") this.root = socket;
+    else (this._others ??= new Map()).set(name, socket);
+  }
+
+  /**
+   * Forgets a socket that has left. As upstream has it, no packet goes to its namespace any more then, even if the client
+   * has another socket there.
+   *
+   * @param {Socket} socket
+   */
+  _remove(socket) {
+    const { name } = socket.nsp;
+    const current = this.socketOf(name);
+    if (current !== socket) {
+      if (!this._overtaken?.delete(socket)) {
+        if (debug.enabled) debug("ignoring remove for %s", socket.id);
+        return;
+      }
+      if (current !== undefined) this._overtaken.add(current);
+    }
+    if (name === "/") this.root = undefined;
+    else this._others?.delete(name);
+  }
+
+  /**
+   * Notes a socket that middlewares are looking at: should they never answer, it goes with the client.
+   *
+   * @param {Socket} socket
+   */
+  _await(socket) {
+    (this._pending ??= new Set()).add(socket);
+  }
+
+  /**
+   * The middlewares have answered.
+   *
+   * @param {Socket} socket
+   */
+  _decided(socket) {
+    if (this._pending?.delete(socket) && this._pending.size === 0) this._pending = undefined;
+  }
+
+  /** Closes the connection. */
+  close() {
+    const { conn } = this;
+    if (conn.readyState !== "open") return;
+    debug("forcing transport close");
+    conn.close();
+    this.onclose("forced server close"); // unless it is closed already
+  }
+
+  /** The client is back by another connection, before the end of this one was noticed: now it is. */
+  _supersede() {
+    this._superseded = true;
+    try {
+      this.onclose("transport close");
+    } finally {
+      this.conn.close(true);
+    }
+  }
+
+  /**
+   * The client has broken the protocol: tells the sockets and closes.
+   *
+   * @param {any} error
+   */
+  onerror(error) {
+    this.onerrors(error);
+    this.conn.close();
+  }
+
+  /** @param {any} error */
+  onerrors(error) {
+    for (const socket of this._connected()) socket._onerror(error);
+  }
+
+  /**
+   * @param {string} reason
+   * @param {any} [description]
+   */
+  onclose(reason, description) {
+    if (this._closed) return;
+    if (debug.enabled) debug("client close with reason %s", reason);
+    this._closed = true;
+    this._end = { reason, description };
+    // all of them, whatever listeners throw
+    /** @type {{ error: unknown } | undefined} */
+    let thrown;
+    for (const socket of this._connected()) {
+      try {
+        socket._onclose(reason, description);
+      } catch (error) {
+        thrown ??= { error };
+      }
+    }
+    if (this._pending !== undefined) for (const socket of this._pending) socket._cleanup();
+    this.root = undefined;
+    this._others = undefined;
+    this._overtaken = undefined;
+    this._pending = undefined;
+    if (this._decoder !== undefined) {
+      this._decoder.removeListener("decoded", this.ondecoded);
+      this._decoder.destroy();
+    }
+    if (thrown !== undefined) throw thrown.error;
+  }
+}
+
+assignable(Client.prototype, "id", "nsps", "sockets");
+
+/**
+ * @param {URLSearchParams} query
+ * @returns {Record<string, string>} its fields, in an object in which no other name means anything
+ */
+function withoutPrototype(query) {
+  const fields = Object.create(null);
+  for (const [name, value] of query) fields[name] = value;
+  return fields;
+}
+
+/**
+ * Makes a packet for the encoder of another parser.
+ *
+ * @param {number} type
+ * @param {any} data
+ * @param {number | undefined} id
+ * @param {string} nsp
+ * @returns {Packet} with its keys in the order in which upstream has them: some formats show it
+ */
+function packetOf(type, data, id, nsp) {
+  return id === undefined ? { type, data, nsp } : { type, data, id, nsp };
+}
+
+/**
+ * Adds a socket to its client, before the program hears of it.
+ *
+ * @param {Socket} socket
+ */
+function add(socket) {
+  const client = /** @type {Client} */ (socket.client);
+  client._place(socket);
+  if (!client._joined) {
+    client._joined = true;
+    if (client._native) client.conn._bridge.ops.joined(client.conn);
+  }
+  client.onjoined(socket.nsp.name);
+}
+
+/**
+ * @param {Socket} socket
+ * @param {Packet} packet
+ */
+function deliver(socket, packet) {
+  socket._onpacket(packet);
+}
+
+module.exports = { Client };

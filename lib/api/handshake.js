@@ -1,0 +1,51 @@
+"use strict";
+
+/**
+ * What a program can read of the request that opened a connection.
+ *
+ * @typedef {object} Handshake
+ * @property {Record<string, any>} headers
+ * @property {string} time
+ * @property {string | undefined} address
+ * @property {boolean} xdomain whether it has an Origin header
+ * @property {boolean} secure whether it came over TLS
+ * @property {number} issued ms since the epoch
+ * @property {string | undefined} url
+ * @property {Record<string, any>} query
+ * @property {any} auth
+ */
+
+/**
+ * @param {any} conn
+ * @param {any} auth what the client sent along
+ * @param {number} issued ms since the epoch: when the socket was made
+ * @returns {Handshake} a plain object that programs may change
+ */
+function buildHandshake(conn, auth, issued) {
+  // a whole request is not made for it, and kept, when there is none yet
+  const request = conn.requestParts?.() ?? partsOf(conn.request);
+  return {
+    headers: request?.headers || {},
+    time: new Date(issued) + "",
+    address: conn.remoteAddress,
+    xdomain: !!request?.headers.origin,
+    // a connection without a request is a WebTransport session
+    secure: !request || request.encrypted,
+    issued,
+    url: request?.url,
+    query: request?.query || {},
+    auth,
+  };
+}
+
+/**
+ * @param {any} request
+ * @returns {import("../engine/request-info").RequestParts | undefined}
+ */
+function partsOf(request) {
+  if (!request) return undefined;
+  const { headers, url, _query: query } = request;
+  return { headers, url, query, encrypted: !!(request.socket ?? request.connection)?.encrypted };
+}
+
+module.exports = { buildHandshake };

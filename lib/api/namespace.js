@@ -1,0 +1,433 @@
+"use strict";
+
+const { EventEmitter } = require("node:events");
+const debug = require("debug")("socket.io:namespace");
+const { assignable } = require("../base/assignable");
+const { Chain } = require("./chain");
+const { rejectUnhandled, reservedEvent } = require("../base/errors");
+const { BroadcastOperator } = require("./operator");
+const { NAMESPACE_RESERVED_EVENTS } = require("../codec/packet");
+const { plainView } = require("../base/plain-view");
+const { Socket } = require("./socket");
+const { nextTick } = require("../base/loop");
+
+const emitLocally = EventEmitter.prototype.emit;
+
+/** Names that Socket.IO 2.x listed in `Namespace.events`. */
+const LISTED_EVENTS = ["connect", "connection", "newListener"];
+
+/**
+ * Sockets under one name, with middlewares and rooms of their own.
+ *
+ * Emits "connect" and "connection" (socket), and what other servers of a cluster emit with serverSideEmit(). Its own
+ * emit() broadcasts.
+ */
+class Namespace extends Chain {
+  /**
+   * @param {any} server
+   * @param {string} name
+   */
+  constructor(server, name) {
+    super();
+    /** @type {Map<string, Socket>} the connected ones by id */
+    this.sockets = new Map();
+    /** @type {Map<string, Socket>} those that the middlewares are looking at */
+    this._preConnectSockets = new Map();
+    /** @type {Function[]} */
+    this._fns = [];
+    /** the next packet id; adapters count it up too */
+    this._ids = 0;
+    /** how many sockets have listeners for outgoing packets */
+    this._outgoing = 0;
+    /** how many connected sockets have a connection that no worker knows */
+    this._foreign = 0;
+    /** @type {any} @private made at first use, as is the next one */
+    this._flags = undefined;
+    /** @type {Record<string, Socket> | undefined} @private */
+    this._connected = undefined;
+    this.server = server;
+    this.name = name;
+    /** @type {any} */
+    this.adapter = undefined;
+    this._initAdapter();
+  }
+
+  /** Makes the adapter, again when the program has chosen another class. */
+  _initAdapter() {
+    this.adapter = new (this.server.adapter())(this);
+    Promise.resolve(this.adapter.init()).catch((/** @type {unknown} */ error) => {
+      debug("error while initializing adapter: %s", error);
+    });
+  }
+
+  _operator() {
+    if (this._flags === undefined) return new BroadcastOperator(this.adapter);
+    const flags = { ...this._flags }; // whatever a program has assigned
+    this._flags = undefined;
+    return new BroadcastOperator(this.adapter, new Set(), new Set(), flags);
+  }
+
+  /**
+   * Flags of the next emission.
+   *
+   * @returns {any}
+   */
+  get flags() {
+    return (this._flags ??= {});
+  }
+
+  set flags(flags) {
+    this._flags = flags;
+  }
+
+  /**
+   * The connected sockets as a plain object. Broadcasts pass over a socket that is deleted from it, until it is
+   * assigned again.
+   *
+   * @returns {Record<string, Socket>}
+   * @deprecated kept for programs written for Socket.IO 2.x: use `sockets`
+   */
+  get connected() {
+    return (this._connected ??= plainView(
+      () => this.sockets,
+      (_id, socket) => this.show(socket),
+      (id) => this.hide(id),
+    ));
+  }
+
+  /**
+   * @param {any} socket
+   * @private
+   */
+  show(socket) {
+    if (socket?.nsp !== this || !socket.connected || this.sockets.has(socket.id)) return;
+    this.sockets.set(socket.id, socket);
+    this.adapter.mirror?.(socket);
+  }
+
+  /**
+   * @param {string} id
+   * @protected
+   */
+  hide(id) {
+    this.adapter.unmirror?.(this.sockets.get(id));
+    this.sockets.delete(id);
+  }
+
+  /**
+   * Adds a middleware that lets sockets in or refuses them.
+   *
+   * @param {(socket: Socket, next: (error?: any) => void) => void} fn
+   * @returns {this}
+   */
+  use(fn) {
+    this._fns.push(fn);
+    return this;
+  }
+
+  /**
+   * @param {Socket} socket
+   * @param {(error?: any) => void} done
+   * @private
+   */
+  run(socket, done) {
+    if (this._fns.length === 0) return done();
+    const fns = this._fns.slice();
+    const step = (/** @type {number} */ i) => {
+      fns[i](socket, (/** @type {any} */ error) => {
+        if (error || i + 1 === fns.length) done(error || undefined);
+        else step(i + 1);
+      });
+    };
+    step(0);
+  }
+
+  /**
+   * Adds a client.
+   *
+   * @param {any} client
+   * @param {any} auth
+   * @param {(socket: Socket) => void} [joined] called before the program hears of the socket
+   */
+  _add(client, auth, joined) {
+    if (debug.enabled) debug("adding socket to nsp %s", this.name);
+    if (this.server.opts.connectionStateRecovery) this.addRecovering(client, auth, joined);
+    else {
+      try {
+        this.admit(this._makeSocket(client, auth), client, joined);
+      } catch (error) {
+        this._onthrow(error);
+      }
+    }
+  }
+
+  /**
+   * A middleware has thrown.
+   *
+   * @param {unknown} error
+   */
+  _onthrow(error) {
+    rejectUnhandled(error);
+  }
+
+  /**
+   * @param {any} client
+   * @param {any} auth
+   * @param {any} [session]
+   * @returns {Socket}
+   */
+  _makeSocket(client, auth, session) {
+    return new Socket(this, client, auth, session);
+  }
+
+  /**
+   * @param {any} client
+   * @param {any} auth
+   * @param {(socket: Socket) => void} [joined]
+   * @private
+   */
+  async addRecovering(client, auth, joined) {
+    const socket = this._makeSocket(client, auth, await this.findSession(client, auth));
+    if (
+      socket.recovered &&
+      this.server.opts.connectionStateRecovery.skipMiddlewares &&
+      client.conn.readyState === "open"
+    ) {
+      this._doConnect(socket, joined);
+    } else {
+      this.admit(socket, client, joined);
+    }
+  }
+
+  /**
+   * @param {any} client
+   * @param {any} auth
+   * @returns {Promise<any>} the state to recover, if any
+   * @private
+   */
+  async findSession(client, auth) {
+    const { pid, offset } = auth;
+    if (typeof pid !== "string") return undefined;
+    const isOurs = this.adapter.recoversWithoutOffset === true;
+    if (typeof offset !== "string" && !(isOurs && offset === undefined)) return undefined;
+    try {
+      const session = await (isOurs
+        ? this.adapter.restoreSession(pid, offset, client)
+        : this.adapter.restoreSession(pid, offset));
+      if (!session) return undefined;
+      if (debug.enabled) debug("connection state recovered for sid %s", session.sid);
+      return session;
+    } catch (error) {
+      debug("error while restoring session: %s", error);
+      return undefined;
+    }
+  }
+
+  /**
+   * Asks the middlewares.
+   *
+   * @param {Socket} socket
+   * @param {any} client
+   * @param {(socket: Socket) => void} [joined]
+   * @private
+   */
+  admit(socket, client, joined) {
+    this._preConnectSockets.set(socket.id, socket);
+    client._await?.(socket);
+    try {
+      this.run(socket, (error) => nextTick(settle, this, socket, client, joined, error));
+    } finally {
+      // it was gone before the middlewares were asked: its end is over
+      if (client._closed) socket._cleanup();
+    }
+  }
+
+  /**
+   * @param {Socket} socket
+   * @param {(socket: Socket) => void} [joined]
+   */
+  _doConnect(socket, joined) {
+    this._preConnectSockets.delete(socket.id);
+    this.sockets.set(socket.id, socket);
+    try {
+      // ours comes before the program's: a handler may disconnect at once
+      this.begin(socket);
+      if (joined) joined(socket);
+      this.emitReserved("connect", socket);
+      this.emitReserved("connection", socket);
+    } finally {
+      socket._endWithClient();
+    }
+  }
+
+  /**
+   * @param {Socket} socket gone again when its adapter or an encoder of the program's own throws: nobody has heard of it
+   * @private
+   */
+  begin(socket) {
+    try {
+      socket._onconnect();
+    } catch (error) {
+      socket._cleanup();
+      socket.connected = false;
+      throw error;
+    }
+  }
+
+  /** @param {Socket} socket */
+  _remove(socket) {
+    // by the socket itself, not by its id alone: two of a client of protocol 3 in one namespace have the same
+    const { id } = socket;
+    const known = this.sockets.get(id);
+    if (known === socket || known === undefined) this.sockets.delete(id);
+    if (this._preConnectSockets.get(id) === socket) this._preConnectSockets.delete(id);
+  }
+
+  /**
+   * Emits to all connected clients; an event that a program has added to `Namespace.events`, to the listeners of this
+   * object instead.
+   *
+   * @param {any[]} data the name of the event and its arguments
+   * @returns {boolean} true
+   */
+  emit(...data) {
+    const { events } = Namespace;
+    if (events.length > LISTED_EVENTS.length && events.indexOf(data[0], LISTED_EVENTS.length) > 0)
+      return emitLocally.apply(this, /** @type {any} */ (data));
+    return this._operator().emit(...data);
+  }
+
+  /**
+   * Emits a "message" event to all clients.
+   *
+   * @param {any[]} args
+   * @returns {this}
+   */
+  send(...args) {
+    this.emit("message", ...args);
+    return this;
+  }
+
+  /**
+   * Alias of send().
+   *
+   * @param {any[]} args
+   * @returns {this}
+   */
+  write(...args) {
+    this.emit("message", ...args);
+    return this;
+  }
+
+  /**
+   * Emits to the other servers of the cluster.
+   *
+   * @param {any[]} data the name of the event and its arguments; a last function gets (error, responses)
+   * @returns {boolean} true
+   */
+  serverSideEmit(...data) {
+    if (NAMESPACE_RESERVED_EVENTS.has(data[0])) throw reservedEvent(data[0]);
+    this.adapter.serverSideEmit(data);
+    return true;
+  }
+
+  /**
+   * Emits to the other servers, and gives a promise of their responses.
+   *
+   * @param {any[]} data
+   * @returns {Promise<any[]>}
+   */
+  serverSideEmitWithAck(...data) {
+    return new Promise((resolve, reject) => {
+      data.push((/** @type {any} */ error, /** @type {any[]} */ responses) => {
+        if (error) {
+          error.responses = responses;
+          reject(error);
+        } else {
+          resolve(responses);
+        }
+      });
+      this.serverSideEmit(...data);
+    });
+  }
+
+  /**
+   * Called by adapters with what another server has emitted.
+   *
+   * @param {any[]} args
+   */
+  _onServerSideEmit(args) {
+    emitLocally.apply(this, /** @type {any} */ (args));
+  }
+
+  /**
+   * Emits to the listeners of this object.
+   *
+   * @param {string} name
+   * @param {any[]} args
+   * @returns {boolean}
+   */
+  emitReserved(name, ...args) {
+    return emitLocally.call(this, name, ...args);
+  }
+
+  /**
+   * Emits to the listeners of this object.
+   *
+   * @param {string} name
+   * @param {any[]} args
+   * @returns {boolean}
+   */
+  emitUntyped(name, ...args) {
+    return emitLocally.call(this, name, ...args);
+  }
+}
+
+assignable(Namespace.prototype, "connected");
+
+/**
+ * Events that emit() does not send to clients; programs may add to it.
+ *
+ * @type {any[]}
+ * @deprecated kept for programs written for Socket.IO 2.x
+ */
+Namespace.events = LISTED_EVENTS.slice();
+
+/**
+ * Lets a socket in, or not, when the middlewares are done with it.
+ *
+ * @param {Namespace} nsp
+ * @param {Socket} socket
+ * @param {any} client
+ * @param {((socket: Socket) => void) | undefined} joined
+ * @param {any} error
+ */
+function settle(nsp, socket, client, joined, error) {
+  client._decided?.(socket);
+  if (client.conn.readyState !== "open") {
+    debug("next called after client was closed - ignoring socket");
+    socket._cleanup();
+    return;
+  }
+  if (error) {
+    debug("middleware error, sending CONNECT_ERROR packet to the client");
+    socket._cleanup();
+    if (client.conn.protocol === 3) socket._error(error.data || error.message);
+    else socket._error({ message: error.message, data: error.data });
+    return;
+  }
+  nsp._doConnect(socket, joined);
+}
+
+/**
+ * The getters that set a flag for the next emission.
+ *
+ * @type {string[]}
+ * @deprecated kept for programs written for Socket.IO 2.x
+ */
+Namespace.flags = ["json", "volatile", "local"];
+
+// Under this path Socket.IO 2.x has the class itself; the other files ask for it by name.
+module.exports = Namespace;
+module.exports.Namespace = Namespace;
+module.exports.RESERVED_EVENTS = NAMESPACE_RESERVED_EVENTS;

@@ -1,0 +1,378 @@
+"use strict";
+
+const debug = require("debug")("socket.io:broadcast-operator");
+const { assignable } = require("../base/assignable");
+const { MESSAGES, reservedEvent, timedOut } = require("../base/errors");
+const { PacketType, RESERVED_EVENTS } = require("../codec/packet");
+const { nextTick } = require("../base/loop");
+
+/** ms; stands for no timeout at all: adapters of a cluster set a timer of their own, and take no other word for that */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
+/**
+ * @param {Set<any>} set
+ * @param {any} rooms a room or an array of rooms
+ * @returns {Set<any>} a new set
+ */
+function extend(set, rooms) {
+  const extended = new Set(set);
+  if (Array.isArray(rooms)) for (const room of rooms) extended.add(room);
+  else extended.add(rooms);
+  return extended;
+}
+
+/**
+ * Says to whom, and how, the next event goes. Immutable: every step gives a new operator.
+ */
+class BroadcastOperator {
+  /**
+   * @param {any} adapter
+   * @param {Set<any>} [rooms] none: everyone
+   * @param {Set<any>} [exceptRooms]
+   * @param {any} [flags] volatile, compress, local, timeout, expectSingleResponse
+   */
+  constructor(adapter, rooms = new Set(), exceptRooms = new Set(), flags = {}) {
+    this.adapter = adapter;
+    this.rooms = rooms;
+    this.exceptRooms = exceptRooms;
+    this.flags = flags;
+  }
+
+  /**
+   * Targets a room; a socket that is in several of them gets one copy.
+   *
+   * @param {any} room a room or an array of rooms
+   * @returns {BroadcastOperator}
+   */
+  to(room) {
+    return new BroadcastOperator(
+      this.adapter,
+      extend(this.rooms, room),
+      this.exceptRooms,
+      this.flags,
+    );
+  }
+
+  /**
+   * Alias of to().
+   *
+   * @param {any} room
+   * @returns {BroadcastOperator}
+   */
+  in(room) {
+    return this.to(room);
+  }
+
+  /**
+   * Excludes a room.
+   *
+   * @param {any} room a room or an array of rooms
+   * @returns {BroadcastOperator}
+   */
+  except(room) {
+    return new BroadcastOperator(
+      this.adapter,
+      this.rooms,
+      extend(this.exceptRooms, room),
+      this.flags,
+    );
+  }
+
+  /**
+   * @param {any} flags
+   * @returns {BroadcastOperator}
+   * @private
+   */
+  with(flags) {
+    return new BroadcastOperator(this.adapter, this.rooms, this.exceptRooms, {
+      ...this.flags,
+      ...flags,
+    });
+  }
+
+  /**
+   * Sets whether the data may be compressed.
+   *
+   * @param {boolean} compress
+   * @returns {BroadcastOperator}
+   */
+  compress(compress) {
+    return this.with({ compress });
+  }
+
+  /** The event may be lost where a client is not ready to receive it. */
+  get volatile() {
+    return this.with({ volatile: true });
+  }
+
+  /** The event stays on this server of a cluster. */
+  get local() {
+    return this.with({ local: true });
+  }
+
+  /**
+   * @returns {BroadcastOperator}
+   * @deprecated kept for programs written for Socket.IO 2.x
+   */
+  get json() {
+    return this.with({ json: true });
+  }
+
+  /**
+   * @param {boolean} _binary
+   * @returns {BroadcastOperator}
+   * @deprecated kept for programs written for Socket.IO 2.x: what is binary is found in any case
+   */
+  binary(_binary) {
+    return this;
+  }
+
+  /**
+   * Sets how long acknowledgements are awaited.
+   *
+   * @param {number} timeout ms
+   * @returns {BroadcastOperator}
+   */
+  timeout(timeout) {
+    return this.with({ timeout });
+  }
+
+  /** @private */
+  get _target() {
+    return { rooms: this.rooms, except: this.exceptRooms, flags: this.flags };
+  }
+
+  /**
+   * Emits to all targeted clients.
+   *
+   * @param {any[]} data the name of the event and its arguments; a last function is called with (error, responses)
+   * @returns {true}
+   */
+  emit(...data) {
+    if (data.length === 0) data.push(undefined);
+    if (RESERVED_EVENTS.has(data[0])) throw reservedEvent(data[0]);
+    const packet = { type: PacketType.EVENT, data };
+    if (typeof data[data.length - 1] === "function") this.emitAwaiting(packet, data.pop());
+    else this.adapter.broadcast(packet, this._target);
+    return true;
+  }
+
+  /**
+   * Emits a "message" event.
+   *
+   * @param {any[]} args
+   * @returns {this}
+   */
+  send(...args) {
+    this.emit("message", ...args);
+    return this;
+  }
+
+  /**
+   * Alias of send().
+   *
+   * @param {any[]} args
+   * @returns {this}
+   */
+  write(...args) {
+    return this.send(...args);
+  }
+
+  /**
+   * Emits and waits for the answers of all clients, on all servers.
+   *
+   * @param {any} packet
+   * @param {Function} ack
+   * @private
+   */
+  emitAwaiting(packet, ack) {
+    const { adapter } = this;
+    const single = this.flags.expectSingleResponse;
+    /** @type {any[]} */
+    const responses = [];
+    let expired = false;
+    let servers = -1;
+    let answeredServers = 0;
+    let clients = 0;
+    const expire = () => {
+      expired = true;
+      debug("operation has timed out");
+      if (packet.id !== undefined) {
+        for (const socket of adapter.nsp.sockets.values()) socket.acks.delete(packet.id);
+      }
+      ack.call(this, timedOut(), single ? null : responses);
+    };
+    const { timeout } = this.flags;
+    const timer = timeout === LONGEST_TIMEOUT ? undefined : setTimeout(expire, timeout);
+    const check = () => {
+      if (debug.enabled) {
+        const format = "responses: servers: %d / %d ; clients: %d / %d";
+        debug(format, answeredServers, servers, responses.length, clients);
+      }
+      if (expired || servers !== answeredServers || responses.length !== clients) return;
+      clearTimeout(timer);
+      ack.call(this, null, single ? responses[0] : responses);
+    };
+    adapter.broadcastWithAck(
+      packet,
+      this._target,
+      (/** @type {number} */ count) => {
+        clients += count;
+        answeredServers++;
+        check();
+      },
+      (/** @type {any} */ response) => {
+        responses.push(response);
+        check();
+      },
+    );
+    adapter.serverCount().then((/** @type {number} */ count) => {
+      servers = count;
+      check();
+    });
+  }
+
+  /**
+   * Emits, and gives a promise of the responses; without timeout(), it waits for them as long as it takes.
+   *
+   * @param {any[]} data
+   * @returns {Promise<any>} rejected with an error that has the `responses` so far
+   */
+  emitWithAck(...data) {
+    return new Promise((resolve, reject) => {
+      data.push((/** @type {any} */ error, /** @type {any} */ responses) => {
+        if (error) {
+          error.responses = responses;
+          reject(error);
+        } else {
+          resolve(responses);
+        }
+      });
+      const waits = this.flags.timeout === undefined;
+      (waits ? this.timeout(LONGEST_TIMEOUT) : this).emit(...data);
+    });
+  }
+
+  /**
+   * @returns {Promise<Set<string>>} ids
+   * @deprecated use fetchSockets()
+   */
+  allSockets() {
+    if (!this.adapter) throw new Error(MESSAGES.NO_ADAPTER);
+    return this.adapter.sockets(this.rooms);
+  }
+
+  /**
+   * Gives the ids of the sockets.
+   *
+   * @param {(error: any, ids: string[]) => void} callback
+   * @returns {this}
+   * @deprecated kept for programs written for Socket.IO 2.x: use fetchSockets()
+   */
+  clients(callback) {
+    // a tick of its own, so that what the callback throws is no rejected promise
+    this.adapter.fetchSockets(this._target).then(
+      (/** @type {any[]} */ sockets) =>
+        nextTick(
+          callback,
+          null,
+          sockets.map(({ id }) => id),
+        ),
+      (/** @type {unknown} */ error) => nextTick(callback, error),
+    );
+    return this;
+  }
+
+  /**
+   * @returns {Promise<any[]>} the sockets themselves, and stand-ins for those of other servers
+   */
+  async fetchSockets() {
+    const sockets = await this.adapter.fetchSockets(this._target);
+    // only a local one has a server
+    return sockets.map((/** @type {any} */ socket) =>
+      socket.server ? socket : new RemoteSocket(this.adapter, socket),
+    );
+  }
+
+  /**
+   * Makes the targeted sockets join rooms.
+   *
+   * @param {any} room a room or an array of rooms
+   */
+  socketsJoin(room) {
+    this.adapter.addSockets(this._target, Array.isArray(room) ? room : [room]);
+  }
+
+  /**
+   * Makes the targeted sockets leave rooms.
+   *
+   * @param {any} room a room or an array of rooms
+   */
+  socketsLeave(room) {
+    this.adapter.delSockets(this._target, Array.isArray(room) ? room : [room]);
+  }
+
+  /**
+   * Disconnects the targeted sockets.
+   *
+   * @param {boolean} [close] whether to close their connections too
+   */
+  disconnectSockets(close = false) {
+    this.adapter.disconnectSockets(this._target, close);
+  }
+}
+
+/**
+ * Stands for a socket of another server.
+ */
+class RemoteSocket {
+  /**
+   * @param {any} adapter
+   * @param {any} details { id, handshake, rooms, data }
+   */
+  constructor(adapter, details) {
+    this.id = details.id;
+    this.handshake = details.handshake;
+    this.rooms = new Set(details.rooms);
+    this.data = details.data;
+    this.operator = new BroadcastOperator(adapter, new Set([this.id]), new Set(), {
+      expectSingleResponse: true, // an acknowledgement gives one response, as socket.emit() does
+    });
+  }
+
+  /**
+   * @param {number} timeout ms
+   * @returns {BroadcastOperator}
+   */
+  timeout(timeout) {
+    return this.operator.timeout(timeout);
+  }
+
+  /** @param {any[]} data */
+  emit(...data) {
+    return this.operator.emit(...data);
+  }
+
+  /** @param {any} room */
+  join(room) {
+    return this.operator.socketsJoin(room);
+  }
+
+  /** @param {any} room */
+  leave(room) {
+    return this.operator.socketsLeave(room);
+  }
+
+  /**
+   * @param {boolean} [close]
+   * @returns {this}
+   */
+  disconnect(close = false) {
+    this.operator.disconnectSockets(close);
+    return this;
+  }
+}
+
+assignable(BroadcastOperator.prototype, "json");
+
+module.exports = { BroadcastOperator, RemoteSocket };

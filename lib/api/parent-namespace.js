@@ -1,0 +1,108 @@
+"use strict";
+
+const debug = require("debug")("socket.io:parent-namespace");
+const { Adapter } = require("socket.io-adapter");
+const { MESSAGES } = require("../base/errors");
+const { Namespace } = require("./namespace");
+
+let count = 0;
+
+/** Gives a broadcast to the children. */
+class ParentAdapter extends Adapter {
+  /**
+   * @param {any} packet
+   * @param {any} opts
+   */
+  broadcast(packet, opts) {
+    for (const nsp of this.nsp.children) nsp.adapter.broadcast(packet, opts);
+  }
+}
+
+/**
+ * The namespaces whose names match a regular expression or please a function: they are made when a client asks for
+ * them, with the middlewares and the "connection" listeners of this one.
+ */
+class ParentNamespace extends Namespace {
+  /** @param {any} server */
+  constructor(server) {
+    super(server, "/_" + count++);
+    /** @type {Set<Namespace>} */
+    this.children = new Set();
+  }
+
+  _initAdapter() {
+    this.adapter = new ParentAdapter(/** @type {any} */ (this));
+  }
+
+  /**
+   * Emits to the clients of all children.
+   *
+   * @param {any[]} data
+   * @returns {boolean} true
+   */
+  emit(...data) {
+    for (const nsp of this.children) nsp.emit(...data);
+    return true;
+  }
+
+  /**
+   * @param {string} name
+   * @returns {Namespace}
+   */
+  createChild(name) {
+    debug("creating child namespace %s", name);
+    const { server } = this;
+    const nsp = server._makeNamespace(name);
+    for (const fn of this._fns) nsp.use(/** @type {any} */ (fn));
+    for (const event of ["connect", "connection"]) {
+      for (const listener of this.listeners(event)) nsp.on(event, /** @type {any} */ (listener));
+    }
+    this.children.add(nsp);
+    if (server.opts.cleanupEmptyChildNamespaces) cleanUpWhenEmpty(this, nsp);
+    server._nsps.set(name, nsp);
+    try {
+      server.sockets.emitReserved("new_namespace", nsp);
+    } catch (error) {
+      // nobody comes to be in it, and so nobody leaves it
+      if (server.opts.cleanupEmptyChildNamespaces) closeWhenEmpty(this, nsp);
+      throw error;
+    }
+    return nsp;
+  }
+
+  /** @returns {never} */
+  fetchSockets() {
+    throw new Error(MESSAGES.PARENT_FETCH);
+  }
+}
+
+// not methods: the parent of the entry for 2.x is another class
+
+/**
+ * Closes a child when its last socket has gone.
+ *
+ * @param {ParentNamespace} parent
+ * @param {Namespace} nsp
+ */
+function cleanUpWhenEmpty(parent, nsp) {
+  nsp._remove = (socket) => {
+    Object.getPrototypeOf(nsp)._remove.call(nsp, socket);
+    closeWhenEmpty(parent, nsp);
+  };
+}
+
+/**
+ * @param {ParentNamespace} parent
+ * @param {Namespace} nsp a child
+ */
+function closeWhenEmpty(parent, nsp) {
+  if (nsp.sockets.size > 0 || nsp._preConnectSockets.size > 0) return;
+  if (!parent.children.delete(nsp)) return;
+  debug("closing child namespace %s", nsp.name);
+  nsp.adapter.close();
+  // a later one may have the name
+  const { _nsps } = parent.server;
+  if (_nsps.get(nsp.name) === nsp) _nsps.delete(nsp.name);
+}
+
+module.exports = { ParentNamespace };

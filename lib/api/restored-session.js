@@ -1,0 +1,82 @@
+"use strict";
+
+const debug = require("debug")("socket.io:recovery");
+
+/** @typedef {{ sid: string, pid: string, rooms: any[], data: any }} State */
+
+/**
+ * @typedef {object} Place where to find what the session has missed
+ * @property {import("../border/border").Bridge} bridge
+ * @property {any} parser of the server
+ * @property {number} log
+ * @property {number} key of the session
+ * @property {number} last the number of the last packet that the client has got, in the log
+ */
+
+/** The state of a socket that comes back. */
+class RestoredSession {
+  #place;
+
+  /**
+   * @param {State} state
+   * @param {Place} place
+   */
+  constructor({ sid, pid, rooms, data }, place) {
+    this.sid = sid;
+    this.pid = pid;
+    this.rooms = rooms;
+    this.data = data;
+    /** @type {any} the socket that it has become */
+    this.socket = undefined;
+    this.#place = place;
+  }
+
+  /**
+   * Sends what was missed, as it was sent the first time. It does not cross the border, unless somebody wants to see it,
+   * or the connection is of a foreign engine.
+   *
+   * @param {any} client
+   */
+  sendMissed(client) {
+    const { bridge, log, key, last } = this.#place;
+    const { conn } = client;
+    if (client._native && bridge.watchers === 0) {
+      if (conn.readyState === "open") bridge.ops.replay(conn, log, key, last);
+      return;
+    }
+    const missed = this.#missed();
+    if (missed === null) {
+      debug("packets of %s are gone meanwhile, close the connection", this.sid);
+      conn.close();
+      return;
+    }
+    for (const encoded of missed) client.sendEncoded(encoded);
+  }
+
+  /** The same, decoded, as adapters give it. */
+  get missedPackets() {
+    return (this.#missed() ?? []).map((encoded) => decode(this.#place.parser, encoded));
+  }
+
+  /** @returns {any[][] | null} the messages of each packet; null when some are gone */
+  #missed() {
+    const { bridge, log, key, last } = this.#place;
+    bridge.ops.flush();
+    return bridge.native.missedPackets(log, key, last);
+  }
+}
+
+/**
+ * @param {any} parser
+ * @param {any[]} encoded the messages that the packet is made of
+ * @returns {any} the data of the packet
+ */
+function decode(parser, encoded) {
+  const decoder = new parser.Decoder();
+  let data;
+  decoder.on("decoded", (/** @type {any} */ packet) => (data = packet.data));
+  for (const message of encoded) decoder.add(message);
+  return data;
+}
+
+module.exports = { RestoredSession };

@@ -1,0 +1,73 @@
+"use strict";
+
+// The messages that a packet is made of, and how many bytes to keep free for them in a batch.
+
+const { lengthOf, toBytes } = require("../base/bytes");
+const { LongText } = require("../codec/long-text");
+
+const MAX_UTF8 = 3; // bytes of UTF-8 per UTF-16 unit, at most
+const LONGEST = 2 ** 31 - 1; // bytes of a message: the bit above says that it is binary
+const GUESSED = 1 << 20; // bytes of a text that are kept free without a look at its characters, at most
+
+/**
+ * @param {string} text
+ * @returns {number} enough bytes for it; exact only when guessing would waste a lot
+ */
+function textRoom(text) {
+  const most = text.length * MAX_UTF8;
+  return most < GUESSED ? most : Buffer.byteLength(text);
+}
+
+/**
+ * @param {LongText} text
+ * @returns {number} enough bytes for it and what stands before its parts
+ */
+function longTextRoom(text) {
+  return 16 + text.characters * MAX_UTF8 + text.bytes;
+}
+
+/**
+ * Looks at each value once. Nothing of the program runs after this until the messages are written, so they stay as they
+ * are here.
+ *
+ * @param {any[]} parts texts and anything binary
+ * @returns {any[]} texts and bytes
+ */
+function messagesOf(parts) {
+  const messages = new Array(parts.length);
+  for (let i = 0; i < parts.length; i++) {
+    const part = parts[i];
+    messages[i] = typeof part === "string" || part instanceof LongText ? part : toBytes(part);
+  }
+  return messages;
+}
+
+/**
+ * @param {any[]} messages
+ * @returns {number} enough bytes for them and their lengths and count
+ */
+function messagesRoom(messages) {
+  let size = 4;
+  for (let i = 0; i < messages.length; i++) {
+    const message = messages[i];
+    if (typeof message === "string") size += 4 + textRoom(message);
+    else size += message instanceof LongText ? longTextRoom(message) : 4 + bytesRoom(message);
+  }
+  return size;
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @returns {number} how many there are
+ * @throws {RangeError} when there are more than a message may have
+ */
+function bytesRoom(bytes) {
+  const length = lengthOf(bytes);
+  if (length > LONGEST)
+    throw new RangeError(
+      `can't send ${length} bytes in one piece: ${LONGEST} at most, so send them in several`,
+    );
+  return length;
+}
+
+module.exports = { bytesRoom, longTextRoom, messagesOf, messagesRoom, textRoom };

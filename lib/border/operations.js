@@ -1,0 +1,650 @@
+"use strict";
+
+const { copyInto, lengthOf, toBytes } = require("../base/bytes");
+const { LongText } = require("../codec/long-text");
+const { bytesRoom, longTextRoom, messagesOf, messagesRoom, textRoom } = require("./messages");
+const { trace } = require("../base/trace");
+const { nextTick } = require("../base/loop");
+
+const INITIAL_SIZE = 1 << 20; // bytes; pages that are never written cost no memory
+
+const SEND = 1;
+const SEND_BINARY = 2;
+const BROADCAST = 3;
+const JOIN = 4;
+const LEAVE = 5;
+const JOINED = 6;
+const CLOSE = 7;
+const RELEASE = 8;
+const WATCH = 9;
+const SEND_RAW = 10;
+const MARK = 11;
+const MULTICAST = 12;
+const SEND_PACKET = 13;
+const KEEP = 14;
+const REPLAY = 15;
+
+/** Flags of what is sent. */
+const VOLATILE = 1;
+const NO_COMPRESS = 2;
+
+/** Marks the target of a broadcast as a connection instead of a room. */
+const TARGET_CONNECTION = 0x80000000;
+
+/** Marks the length of a message as that of bytes instead of a text. */
+const BINARY = 0x80000000;
+
+const MOST = 2 ** 32 - 1; // bytes of an operation: as many as its length can tell
+
+/** Bits of the number of a room in its first word. */
+const ROOM_BITS = 2 ** 31;
+
+/** Bytes of an operation for one connection before its operands: its length, its kind, the handle and its generation. */
+const NAMED = 13;
+
+/** Stands for the length of a text that comes in parts. */
+const PARTED = 0xffffffff;
+
+/**
+ * A connection as operations name it. Where one is asked for that has gone, nothing happens.
+ *
+ * @typedef {object} Named
+ * @property {number} _handle
+ * @property {number} _generation
+ */
+
+/**
+ * How a packet is kept for those who come back.
+ *
+ * @typedef {object} Kept
+ * @property {number} log
+ * @property {number} time ms
+ * @property {readonly number[]} rooms that it is for, by the numbers that the log knows; none: for everybody
+ * @property {readonly number[]} except rooms that are left out
+ */
+
+/**
+ * @typedef {Buffer & Record<"utf8Write" | "latin1Write" | "ucs2Write", (text: string, offset: number) => number>} WritableBuffer
+ */
+
+/**
+ * @param {number} size
+ * @returns {WritableBuffer}
+ */
+function allocate(size) {
+  return /** @type {WritableBuffer} */ (Buffer.allocUnsafeSlow(size));
+}
+
+/**
+ * What this thread tells the workers: operations are appended in order and leave together once per tick.
+ *
+ * Each method first looks at all that it was given, as whatever the program runs then (a `toString()`, a getter) may come
+ * here again. From `reserve()` to `finish()` nothing of the program runs, and what throws in between is as if it had not
+ * been begun. Each operation stands behind its length: what is wrong in one spoils no other.
+ */
+class Ops {
+  /** @param {(ops: Buffer, length: number) => void} deliver takes the bytes; they are reused when it returns */
+  constructor(deliver) {
+    this.deliver = deliver;
+    this.buffer = allocate(INITIAL_SIZE);
+    this.view = viewOf(this.buffer);
+    this.length = 0;
+    this.scheduled = false;
+    /** the number of the batch that is being written */
+    this.batch = 0;
+    /** @type {any[] | null} what the MULTICAST carries that was written last */
+    this.cast = null;
+    /** @type {any[]} what was in it */
+    this.castMessages = NO_PARTS;
+    /** @type {number[]} where each of its messages is */
+    this.castPlaces = NO_PARTS;
+    this.castFlags = 0;
+    this.castHandle = -1;
+    this.castStart = 0;
+    this.castCountAt = 0;
+    this.castEnd = 0;
+    this.castCount = 0;
+    this.flush = this.flush.bind(this);
+  }
+
+  /** Hands over what has been appended. */
+  flush() {
+    this.scheduled = false;
+    trace.refresh();
+    const { length } = this;
+    if (length === 0) return;
+    this.length = 0;
+    this.batch++;
+    this.forgetCast();
+    const { buffer } = this;
+    if (buffer.length > INITIAL_SIZE) this.use(allocate(INITIAL_SIZE)); // give a big one back
+    this.deliver(buffer, length);
+  }
+
+  /**
+   * @param {WritableBuffer} buffer
+   * @private
+   */
+  use(buffer) {
+    this.buffer = buffer;
+    this.view = viewOf(buffer);
+  }
+
+  /**
+   * Makes room for an operation and sees to it that it leaves at the end of this tick.
+   *
+   * @param {number} size bytes, at most
+   * @returns {number} where to write
+   */
+  reserve(size) {
+    if (!(this.length + size <= this.buffer.length)) {
+      if (!(size <= MOST))
+        throw new RangeError(`can't send a packet of ${size} bytes: ${MOST} at most`);
+      this.flush();
+      if (size > this.buffer.length) this.use(allocate(size));
+    }
+    if (!this.scheduled) {
+      this.scheduled = true;
+      nextTick(this.flush);
+    }
+    return this.length;
+  }
+
+  /**
+   * The operation that begins at `start` is whole.
+   *
+   * @param {number} start
+   * @param {number} end
+   */
+  finish(start, end) {
+    this.view.setUint32(start, end - start - 4, true);
+    this.length = end;
+  }
+
+  /**
+   * @param {number} at
+   * @param {number} value
+   * @returns {number} the position after it
+   */
+  u32(at, value) {
+    this.view.setUint32(at, value, true);
+    return at + 4;
+  }
+
+  /**
+   * @param {number} at
+   * @param {number} value a whole number
+   * @returns {number} the position after it
+   */
+  u64(at, value) {
+    return this.u32(this.u32(at, value), value / 2 ** 32);
+  }
+
+  /**
+   * Begins an operation for a connection.
+   *
+   * @param {number} start
+   * @param {number} kind
+   * @param {number} handle
+   * @param {number} generation
+   * @returns {number} where its operands are written
+   */
+  named(start, kind, handle, generation) {
+    this.buffer[start + 4] = kind;
+    this.view.setUint32(start + 5, handle, true);
+    this.view.setUint32(start + 9, generation, true);
+    return start + NAMED;
+  }
+
+  /**
+   * Writes a length and a text.
+   *
+   * @param {number} at
+   * @param {string} text
+   * @returns {number} the position after it
+   */
+  text(at, text) {
+    const length = this.buffer.utf8Write(text, at + 4);
+    this.u32(at, length);
+    return at + 4 + length;
+  }
+
+  /**
+   * Writes a text in parts.
+   *
+   * @param {number} at
+   * @param {LongText} text
+   * @returns {number} the position after it
+   */
+  longText(at, text) {
+    const { buffer } = this;
+    const { ascii, json, strings } = text;
+    at = this.u32(at, PARTED);
+    at = this.u32(at, text.characters + text.bytes);
+    at = this.u32(at, strings.length);
+    at = this.text(at, json[0]);
+    for (let i = 0; i < strings.length; i++) {
+      const string = strings[i];
+      buffer[at] = ascii[i] ? 0 : 1;
+      const length = ascii[i]
+        ? buffer.latin1Write(string, at + 5)
+        : buffer.ucs2Write(string, at + 5);
+      this.u32(at + 1, length);
+      at = this.text(at + 5 + length, json[i + 1]);
+    }
+    return at;
+  }
+
+  /**
+   * Writes the messages of a packet.
+   *
+   * @param {number} at
+   * @param {any[]} messages texts as they are, and bytes
+   * @returns {number} the position after them
+   */
+  messages(at, messages) {
+    at = this.message(at, messages[0]);
+    at = this.u32(at, messages.length - 1);
+    for (let i = 1; i < messages.length; i++) at = this.message(at, messages[i]);
+    return at;
+  }
+
+  /**
+   * @param {number} at
+   * @param {string | LongText | Uint8Array} message
+   * @returns {number} the position after it
+   */
+  message(at, message) {
+    if (typeof message === "string") return this.text(at, message);
+    if (message instanceof LongText) return this.longText(at, message);
+    return this.bytes(at, message, BINARY);
+  }
+
+  /**
+   * Writes a length and bytes.
+   *
+   * @param {number} at
+   * @param {Uint8Array} bytes
+   * @param {number} mark set in the length
+   * @returns {number} the position after them
+   */
+  bytes(at, bytes, mark) {
+    const length = lengthOf(bytes);
+    at = this.u32(at, length | mark);
+    copyInto(this.buffer, bytes, at);
+    return at + length;
+  }
+
+  /**
+   * @param {Named} conn
+   * @param {number} flags
+   * @param {string} text a Socket.IO packet
+   */
+  send(conn, flags, text) {
+    this.textTo(SEND, conn, flags, text);
+  }
+
+  /**
+   * @param {Named} conn
+   * @param {number} flags NO_COMPRESS
+   * @param {string} text an Engine.IO packet that is not a message: its digit and its data
+   */
+  sendPacket(conn, flags, text) {
+    this.textTo(SEND_PACKET, conn, flags, text);
+  }
+
+  /**
+   * @param {number} kind
+   * @param {Named} conn
+   * @param {number} flags
+   * @param {string} text
+   */
+  textTo(kind, { _handle, _generation }, flags, text) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const bits = flags | 0;
+    const start = this.reserve(NAMED + 5 + textRoom(text));
+    const at = this.named(start, kind, handle, generation);
+    this.buffer[at] = bits;
+    this.finish(start, this.text(at + 1, text));
+  }
+
+  /**
+   * @param {Named} conn
+   * @param {number} flags
+   * @param {LongText} text a Socket.IO packet
+   */
+  sendLong({ _handle, _generation }, flags, text) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const bits = flags | 0;
+    const start = this.reserve(NAMED + 1 + longTextRoom(text));
+    const at = this.named(start, SEND, handle, generation);
+    this.buffer[at] = bits;
+    this.finish(start, this.longText(at + 1, text));
+  }
+
+  /**
+   * @param {Named} conn
+   * @param {number} flags
+   * @param {any[]} parts the messages of a packet, texts and anything binary
+   */
+  sendBinary({ _handle, _generation }, flags, parts) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const bits = flags | 0;
+    const messages = messagesOf(parts);
+    if (messages.length === 0) return; // what a parser makes nothing of is not sent
+    const start = this.reserve(NAMED + 1 + messagesRoom(messages));
+    const at = this.named(start, SEND_BINARY, handle, generation);
+    this.buffer[at] = bits;
+    this.finish(start, this.messages(at + 1, messages));
+  }
+
+  /**
+   * @param {number} flags
+   * @param {readonly number[]} to targets, see pushRoom() and pushConnection()
+   * @param {readonly number[]} except targets
+   * @param {string | LongText | any[]} encoded a text, or the messages of a packet
+   */
+  broadcast(flags, to, except, encoded) {
+    const bits = flags | 0;
+    const messages = Array.isArray(encoded) ? messagesOf(encoded) : [encoded];
+    if (messages.length === 0) return;
+    const start = this.reserve(14 + 4 * (to.length + except.length) + messagesRoom(messages));
+    this.buffer[start + 4] = BROADCAST;
+    this.buffer[start + 5] = bits;
+    const at = this.targets(this.targets(start + 6, to), except);
+    this.finish(start, this.messages(at, messages));
+  }
+
+  /**
+   * Sends a packet to whom it is for now, and keeps it for those who come back.
+   *
+   * @param {Kept} kept
+   * @param {number} flags
+   * @param {readonly number[]} to targets; none: it is sent in another way
+   * @param {readonly number[]} except targets
+   * @param {string | LongText | any[]} encoded a text, or the messages of a packet: with nothing of the program in them
+   */
+  keep(kept, flags, to, except, encoded) {
+    const bits = flags | 0;
+    const { log, rooms, except: exceptRooms } = kept;
+    const time = wholeNumber(kept.time);
+    const messages = Array.isArray(encoded) ? messagesOf(encoded) : [encoded];
+    const numbers = rooms.length + exceptRooms.length + to.length + except.length;
+    const start = this.reserve(34 + 4 * numbers + messagesRoom(messages));
+    this.buffer[start + 4] = KEEP;
+    let at = this.u64(this.u32(start + 5, log), time);
+    at = this.words(this.u32(at, rooms.length), rooms);
+    at = this.words(this.u32(at, exceptRooms.length), exceptRooms);
+    this.buffer[at] = bits;
+    at = this.targets(this.targets(at + 1, to), except);
+    this.finish(start, this.messages(at, messages));
+  }
+
+  /**
+   * Sends a client what it has missed.
+   *
+   * @param {Named} conn
+   * @param {number} log
+   * @param {number} session
+   * @param {number} last the number of the packet that it has got last
+   */
+  replay({ _handle, _generation }, log, session, last) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const number = log >>> 0;
+    const key = wholeNumber(session);
+    const from = wholeNumber(last);
+    const start = this.reserve(NAMED + 20);
+    const at = this.u32(this.named(start, REPLAY, handle, generation), number);
+    this.finish(start, this.u64(this.u64(at, key), from));
+  }
+
+  /**
+   * Sends a packet that is being sent to many, one call for each: as long as nothing else is written between two
+   * calls, the second only adds its target to the operation of the first, and the worker encodes the packet once.
+   *
+   * @param {Named} conn
+   * @param {number} flags
+   * @param {any[]} parts the messages of a packet: the very same array for all its targets
+   */
+  multicast({ _handle, _generation }, flags, parts) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const bits = flags | 0;
+    if (
+      this.cast === parts &&
+      this.isUnchanged(parts) &&
+      this.castFlags === bits &&
+      this.castHandle !== handle && // the same client again: it may be meant to get two copies
+      this.castEnd === this.length &&
+      this.length + 8 <= this.buffer.length
+    ) {
+      const at = this.u32(this.u32(this.length, handle), generation);
+      this.u32(this.castCountAt, ++this.castCount);
+      this.castHandle = handle;
+      this.castEnd = at;
+      this.finish(this.castStart, at);
+      return;
+    }
+    const messages = messagesOf(parts);
+    if (messages.length === 0) return;
+    const start = this.reserve(22 + messagesRoom(messages));
+    this.forgetCast();
+    this.buffer[start + 4] = MULTICAST;
+    this.buffer[start + 5] = bits;
+    const places = [start + 6];
+    let at = this.u32(this.message(start + 6, messages[0]), messages.length - 1);
+    for (let i = 1; i < messages.length; i++) {
+      places.push(at);
+      at = this.message(at, messages[i]);
+    }
+    this.castCountAt = at;
+    at = this.u32(this.u32(this.u32(at, 1), handle), generation);
+    this.finish(start, at);
+    this.cast = parts;
+    this.castMessages = messages;
+    this.castPlaces = places;
+    this.castFlags = bits;
+    this.castHandle = handle;
+    this.castStart = start;
+    this.castEnd = at;
+    this.castCount = 1;
+  }
+
+  /** The next MULTICAST is one of its own. */
+  forgetCast() {
+    this.cast = null;
+    this.castMessages = NO_PARTS;
+  }
+
+  /**
+   * @param {any[]} parts the array that was cast last
+   * @returns {boolean} whether there is still in it what has been written: a program may use one array again and again, and
+   *   what it has put there now is for another client
+   * @private
+   */
+  isUnchanged(parts) {
+    const { castMessages } = this;
+    if (parts.length !== castMessages.length) return false;
+    for (let i = 0; i < castMessages.length; i++) {
+      const message = castMessages[i];
+      if (parts[i] !== message) return false;
+      if (typeof message === "string" || message instanceof LongText) continue;
+      const at = this.castPlaces[i]; // it has been written, unless the batch has left: then there is no cast
+      const length = lengthOf(message);
+      if (this.view.getUint32(at, true) !== (length | BINARY) >>> 0) return false;
+      if (this.buffer.compare(message, 0, length, at + 4, at + 4 + length) !== 0) return false;
+    }
+    return this.cast === parts && this.castMessages === castMessages; // the array may be a proxy, and run anything
+  }
+
+  /**
+   * @param {number} at
+   * @param {readonly number[]} targets two numbers each
+   * @returns {number} the position after them
+   */
+  targets(at, targets) {
+    return this.words(this.u32(at, targets.length / 2), targets);
+  }
+
+  /**
+   * @param {number} at
+   * @param {readonly number[]} words
+   * @returns {number} the position after them
+   */
+  words(at, words) {
+    for (let i = 0; i < words.length; i++) at = this.u32(at, words[i]);
+    return at;
+  }
+
+  /**
+   * @param {Named} conn
+   * @param {number} room
+   */
+  join(conn, room) {
+    this.pair(JOIN, conn, room);
+  }
+
+  /**
+   * @param {Named} conn
+   * @param {number} room
+   */
+  leave(conn, room) {
+    this.pair(LEAVE, conn, room);
+  }
+
+  /** @param {Named} conn a client that has joined its first namespace */
+  joined(conn) {
+    this.one(JOINED, conn);
+  }
+
+  /**
+   * @param {Named} conn
+   * @param {boolean} discard whether to drop what waits to be written
+   */
+  close(conn, discard) {
+    this.byte(CLOSE, conn, discard ? 1 : 0);
+  }
+
+  /** @param {Named} conn a closed session, of which all is done */
+  release(conn) {
+    this.one(RELEASE, conn);
+  }
+
+  /** @param {Named} conn a client of which we want to hear when all that was sent to it has left */
+  mark(conn) {
+    this.one(MARK, conn);
+  }
+
+  /**
+   * @param {Named} conn
+   * @param {number} mask 1 heartbeats, 2 packets of the protocol itself
+   */
+  watch(conn, mask) {
+    this.byte(WATCH, conn, mask);
+  }
+
+  /**
+   * @param {Named} conn
+   * @param {number} flags
+   * @param {any} data one Engine.IO message, a text or bytes
+   */
+  sendRaw({ _handle, _generation }, flags, data) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const bits = flags | 0;
+    const bytes = typeof data === "string" ? null : toBytes(data);
+    const room = bytes === null ? textRoom(data) : bytesRoom(bytes);
+    const start = this.reserve(NAMED + 6 + room);
+    const at = this.named(start, SEND_RAW, handle, generation);
+    this.buffer[at] = bits;
+    this.buffer[at + 1] = bytes === null ? 0 : 1;
+    this.finish(start, bytes === null ? this.text(at + 2, data) : this.bytes(at + 2, bytes, 0));
+  }
+
+  /**
+   * @param {number} kind
+   * @param {Named} conn
+   */
+  one(kind, { _handle, _generation }) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const start = this.reserve(NAMED);
+    this.finish(start, this.named(start, kind, handle, generation));
+  }
+
+  /**
+   * @param {number} kind
+   * @param {Named} conn
+   * @param {number} value
+   */
+  byte(kind, { _handle, _generation }, value) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const bits = value | 0;
+    const start = this.reserve(NAMED + 1);
+    const at = this.named(start, kind, handle, generation);
+    this.buffer[at] = bits;
+    this.finish(start, at + 1);
+  }
+
+  /**
+   * @param {number} kind
+   * @param {Named} conn
+   * @param {number} room
+   */
+  pair(kind, { _handle, _generation }, room) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const number = wholeNumber(room);
+    const start = this.reserve(NAMED + 8);
+    const at = this.u32(this.named(start, kind, handle, generation), number % ROOM_BITS);
+    this.finish(start, this.u32(at, number / ROOM_BITS));
+  }
+}
+
+/** @type {any[]} */
+const NO_PARTS = [];
+
+/**
+ * @param {any} value
+ * @returns {number} the whole number next below it, from 0 to 2^53 − 1; 0 for what is no number
+ */
+function wholeNumber(value) {
+  const number = +value;
+  if (number >>> 0 === number) return number;
+  return number > 0 ? Math.min(Math.floor(number), Number.MAX_SAFE_INTEGER) : 0;
+}
+
+/**
+ * @param {Buffer} buffer
+ * @returns {DataView} of all of it
+ */
+function viewOf(buffer) {
+  return new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
+}
+
+/**
+ * Adds a room to a list of targets.
+ *
+ * @param {number[]} targets
+ * @param {number} room
+ */
+function pushRoom(targets, room) {
+  targets.push(room % ROOM_BITS, Math.floor(room / ROOM_BITS));
+}
+
+/**
+ * Adds a connection to a list of targets.
+ *
+ * @param {number[]} targets
+ * @param {Named} conn
+ */
+function pushConnection(targets, { _handle, _generation }) {
+  targets.push((TARGET_CONNECTION | _handle) >>> 0, _generation >>> 0);
+}
+
+module.exports = { Ops, NO_COMPRESS, VOLATILE, pushConnection, pushRoom };

@@ -1,0 +1,133 @@
+"use strict";
+
+// What the debug scopes of an Engine.IO session tell. The packets themselves pass in the workers: they are brought up
+// for this only while a scope that shows them is on, see Conn#watch().
+
+const createDebug = require("debug");
+const { trace } = require("../base/trace");
+
+const socket = createDebug("engine:socket");
+const transport = createDebug("engine:transport");
+const websocket = createDebug("engine:ws");
+const parser = createDebug("socket.io-parser");
+
+/** @typedef {import("./conn").Conn} Conn */
+
+/** @returns {boolean} whether what comes in is to be shown */
+function showsIncoming() {
+  return socket.enabled || websocket.enabled || trace.parser;
+}
+
+/** @returns {boolean} whether packets of the protocol itself are to be shown */
+function showsControl() {
+  return socket.enabled || websocket.enabled;
+}
+
+/**
+ * @param {Conn} conn
+ * @param {string} state the one that comes now
+ */
+function traceState(conn, state) {
+  if (socket.enabled) socket("readyState updated from %s to %s", conn.readyState, state);
+}
+
+/**
+ * The handshake is over.
+ *
+ * @param {Conn} conn
+ */
+function traceOpen(conn) {
+  if (!socket.enabled) return;
+  socket("readyState updated from opening to open");
+  socket('sending packet "open" (%s)', conn.server.openPacket(conn));
+}
+
+/**
+ * @param {Conn} conn
+ * @param {any} data a message
+ */
+function traceMessage(conn, data) {
+  if (websocket.enabled && conn.transportName === "websocket") {
+    websocket('received "%s"', typeof data === "string" ? `4${data}` : data);
+  }
+  socket("received packet message");
+}
+
+/**
+ * A worker has decoded a Socket.IO packet.
+ *
+ * @param {string} text what it was
+ * @param {number} type
+ * @param {number | undefined} attachments
+ * @param {string} nsp
+ * @param {number | undefined} id
+ * @param {any} data
+ */
+function traceDecoded(text, type, attachments, nsp, id, data) {
+  if (!trace.parser) return;
+  // what is not there is not shown
+  parser("decoded %s as %j", text, { type, attachments, nsp, id, data: data ?? undefined });
+}
+
+/**
+ * @param {Conn} conn
+ * @param {string} type "ping", "pong" and so on
+ * @param {string} text the packet
+ */
+function traceControl(conn, type, text) {
+  if (websocket.enabled && conn.transportName === "websocket") websocket('received "%s"', text);
+  socket("received packet %s", type);
+  if (type === "ping" || type === "pong") socket("got %s", type);
+}
+
+/**
+ * @param {Conn} conn
+ */
+function tracePing(conn) {
+  socket("writing ping packet - expecting pong within %sms", conn.server.opts.pingTimeout);
+}
+
+/**
+ * A transport probes.
+ *
+ * @param {Conn} conn
+ * @param {string} next its name
+ */
+function traceProbe(conn, next) {
+  socket('might upgrade socket transport from "%s" to "%s"', conn.transportName, next);
+  if (next === "websocket") websocket('received "2probe"');
+  socket("got probe ping packet, sending pong");
+}
+
+/**
+ * A transport takes over.
+ *
+ * @param {Conn} conn
+ * @param {string} next its name
+ */
+function traceUpgrade(conn, next) {
+  if (next === "websocket") websocket('received "5"');
+  socket("got upgrade packet - upgrading");
+  traceTransportEnd(conn.transportName);
+}
+
+/** @param {string} name of a transport that closes */
+function traceTransportEnd(name) {
+  transport("readyState updated from open to closing (%s)", name);
+  if (name === "websocket") websocket("closing");
+  transport("readyState updated from closing to closed (%s)", name);
+}
+
+module.exports = {
+  showsControl,
+  showsIncoming,
+  traceControl,
+  traceDecoded,
+  traceMessage,
+  traceOpen,
+  tracePing,
+  traceProbe,
+  traceState,
+  traceTransportEnd,
+  traceUpgrade,
+};

@@ -1,0 +1,597 @@
+"use strict";
+
+const debug = require("debug")("engine:socket");
+const { assignable, own } = require("../base/assignable");
+const { showControlIn, showMessageIn, showPacketIn } = require("./conn-incoming");
+const { showControlOut, showMessagesOut, showPacketOut } = require("./conn-outgoing");
+const { NO_COMPRESS } = require("../border/operations");
+const { Outbox } = require("./write-buffer");
+const { Record } = require("../border/border");
+const { isBinary } = require("../codec/encoder");
+const { joined } = require("../codec/long-text");
+const trace = require("./conn-trace");
+const { transportError } = require("../base/errors");
+const { FAILS_BROKEN_WRITES } = require("../base/node-internals");
+const { writePacket } = require("../codec/engine-packet");
+const { PACKET_TYPES } = require("../codec/packet");
+const { RequestInfo } = require("./request-info");
+const { Transport } = require("./transport");
+const { WatchedEmitter } = require("../base/watched-emitter");
+const { nextTick, setImmediate } = require("../base/loop");
+
+/** @typedef {import("../border/border").Bridge} Bridge */
+/** @typedef {import("../codec/long-text").LongText} LongText */
+
+// what somebody listens to, beside the events that come anyway; the first two are asked of the worker
+const HEARTBEAT = 1;
+const CONTROL = 2;
+const OUTGOING = 4;
+const INCOMING = 8;
+
+/** What the worker says of a connection that broke with packets under way; see src/net/wire.rs. */
+const WRITE_ERROR = "write error";
+
+const NAMES = ["polling", "websocket", "webtransport"];
+const POLLING = 0;
+
+/**
+ * A session as programs see it (`socket.conn`).
+ *
+ *     open ──close()──► closing ──► closed
+ *      └──────────────────────────────▲   the peer, a timeout, an error
+ *
+ * Emits "close" (reason, description), "upgrading" and "upgrade" (transport); and, at a price that is paid only while
+ * somebody listens: "heartbeat", "flush" (packets), "drain", "packetCreate" (packet), "packet" (packet), "data" and
+ * "message" (data).
+ */
+class Conn extends WatchedEmitter {
+  /**
+   * @param {import("./engine").Engine} server
+   * @param {Bridge} bridge
+   * @param {import("../border/operations").Named} name
+   * @param {string} id the session id, a secret
+   * @param {import("../http/verify").Known} form its transport and its protocol
+   * @param {{ remoteAddress: string | undefined, rebuild(): any }} origin the request that opened it
+   * @param {"takeover" | "bridge" | "polling"} door how it came in
+   */
+  constructor(server, bridge, name, id, form, origin, door) {
+    super();
+    this.id = id;
+    this.server = server;
+    /** the revision of the Engine.IO protocol */
+    this.protocol = form.protocol;
+    this.readyState = "open";
+    this.door = door;
+    this.upgrading = false;
+    this.upgraded = false;
+    /** whether the client has been told with the handshake that it is in "/"; until that is so here, too */
+    this.greeted = form.greeted === true;
+    /** @private */
+    this._origin = origin;
+    /** @type {any} the Client of the Socket.IO layer */
+    this._client = undefined;
+    this._bridge = bridge;
+    this._handle = name._handle;
+    this._generation = name._generation;
+    /** @private */
+    this._transportIndex = NAMES.indexOf(form.transport);
+    /** @private whether the current transport carries bytes as they are */
+    this._takesBytes = form.takesBytes !== false;
+    /** @type {Transport | undefined} @private */
+    this._transport = undefined;
+    /** @type {Transport | undefined} @private the one that probes */
+    this._next = undefined;
+    /** @type {number | undefined} @private the token of one that has not been told of */
+    this._probe = undefined;
+    /** @type {number | undefined} @private the token of the one that probes, and has been told of */
+    this._probing = undefined;
+    /** @type {Outbox | undefined} from the first look at what has left on */
+    this._outbox = undefined;
+    /** @private */
+    this._watched = 0;
+    if (debug.enabled || trace.showsIncoming() || server.showsFlushes) this.watch();
+    trace.traceOpen(this);
+  }
+
+  /**
+   * The packets that the transport could not take yet. They are counted from the first look on.
+   *
+   * @returns {any[]}
+   */
+  get writeBuffer() {
+    return this.outbox().packets;
+  }
+
+  /** Packets that are taken from it leave nevertheless: the worker has them. */
+  set writeBuffer(packets) {
+    this.outbox().packets = packets;
+  }
+
+  /**
+   * Bytes that wait in the workers because the client does not read. (Ours.)
+   *
+   * @returns {number}
+   */
+  get bufferedAmount() {
+    return this.readyState === "closed"
+      ? 0
+      : this._bridge.native.buffered(this._handle, this._generation);
+  }
+
+  /**
+   * @returns {Outbox}
+   * @private
+   */
+  outbox() {
+    if (this._outbox === undefined) {
+      this._outbox = new Outbox(this);
+      this.watch();
+    }
+    return this._outbox;
+  }
+
+  /** The state under the name that upstream's own code has for it. */
+  get _readyState() {
+    return this.readyState;
+  }
+
+  set _readyState(state) {
+    this.readyState = state;
+  }
+
+  /** @returns {string | undefined} */
+  get remoteAddress() {
+    return this._origin.remoteAddress;
+  }
+
+  /** Name of the current transport, without making the object. */
+  get transportName() {
+    return NAMES[this._transportIndex];
+  }
+
+  get transport() {
+    this._transport ??= new Transport(this, this.transportName, this._takesBytes);
+    return this._transport;
+  }
+
+  set transport(transport) {
+    this._transport = transport;
+  }
+
+  /**
+   * The request that opened the session; built again at the first look when nobody had seen it.
+   *
+   * @returns {any}
+   */
+  get request() {
+    const req = this._origin.rebuild();
+    if (req !== undefined) this.exposeRequest(req);
+    return req;
+  }
+
+  set request(req) {
+    this.exposeRequest(req);
+  }
+
+  /**
+   * What a handshake shows of the request, while there is no request that somebody could have changed.
+   *
+   * @returns {import("./request-info").RequestParts | undefined}
+   */
+  requestParts() {
+    return this._origin instanceof RequestInfo ? this._origin.parts() : undefined;
+  }
+
+  /**
+   * A worker gets the connection of a socket that nobody has been given.
+   *
+   * @param {any} socket
+   * @param {import("../ingress/worker-socket").Door} door
+   */
+  handleMove(socket, door) {
+    if (this._origin instanceof RequestInfo) this._origin.handleMove(socket, door);
+  }
+
+  /**
+   * Makes the request a property of this object, which a program may delete.
+   *
+   * @param {any} [req]
+   */
+  exposeRequest(req = this.request) {
+    own(this, "request", req);
+    // once deleted, it stays so
+    this._origin = { remoteAddress: this.remoteAddress, rebuild: noop };
+  }
+
+  /**
+   * Sends an Engine.IO message.
+   *
+   * @param {any} data a text or bytes
+   * @param {any} [options] `{ compress }`, or the callback
+   * @param {(transport: Transport) => void} [callback]
+   * @returns {this}
+   */
+  send(data, options, callback) {
+    this.sendPacket("message", data, options, callback);
+    return this;
+  }
+
+  /**
+   * Alias of send().
+   *
+   * @param {any} data
+   * @param {any} [options]
+   * @param {(transport: Transport) => void} [callback]
+   * @returns {this}
+   */
+  write(data, options, callback) {
+    this.sendPacket("message", data, options, callback);
+    return this;
+  }
+
+  /**
+   * Sends an Engine.IO packet. The session goes on as if it had not been: a "close" closes nothing on this side.
+   *
+   * @param {string} type "open", "close", "ping", "pong", "message", "upgrade" or "noop"
+   * @param {any} [data] a text or bytes
+   * @param {any} [options]
+   * @param {(transport: Transport) => void} [callback]
+   */
+  sendPacket(type, data, options, callback) {
+    if (typeof options === "function") {
+      callback = options;
+      options = undefined;
+    }
+    if (this.readyState !== "open") return;
+    if (!PACKET_TYPES.includes(type)) {
+      debug("unknown packet type %s", type);
+      return;
+    }
+    if (typeof callback === "function") this.outbox();
+    let shown;
+    if (this._watched & OUTGOING) {
+      options ??= {};
+      options.compress = options.compress !== false;
+      shown = showPacketOut(this, type, data, options, callback);
+      shown.next();
+    }
+    this.writePacket(type, data, options);
+    shown?.next();
+  }
+
+  /**
+   * Hands an Engine.IO packet to the worker.
+   *
+   * @param {string} type
+   * @param {any} data
+   * @param {any} [options]
+   */
+  writePacket(type, data, options) {
+    const flags = options?.compress === false ? NO_COMPRESS : 0;
+    if (!data) data = "";
+    else if (typeof data !== "string" && !isBinary(data)) data = String(data);
+    const { ops } = this._bridge;
+    const text = type === "message" ? undefined : writePacket(type, data, this.protocol);
+    if (text === undefined) ops.sendRaw(this, flags, data);
+    else ops.sendPacket(this, flags, text);
+  }
+
+  /** Nothing is left to do: packets go to the worker as they are sent. */
+  flush() {
+    this._outbox?.flush();
+  }
+
+  /**
+   * Sends a Socket.IO packet.
+   *
+   * @param {string | LongText | any[]} encoded a text, or the messages that the packet is made of
+   * @param {number} flags VOLATILE, NO_COMPRESS
+   * @param {any} [options] as given to the caller
+   */
+  sendEncoded(encoded, flags, options) {
+    if (this.readyState !== "open") return;
+    const shown =
+      this._watched & OUTGOING ? this.showOutgoing(joined(encoded), flags, options) : undefined;
+    shown?.next();
+    if (typeof encoded === "string") this._bridge.ops.send(this, flags, encoded);
+    else if (Array.isArray(encoded)) this._bridge.ops.sendBinary(this, flags, encoded);
+    else this._bridge.ops.sendLong(this, flags, encoded);
+    shown?.next();
+  }
+
+  /**
+   * Sends a packet that many get: called for one after the other with the same array, it is encoded once.
+   *
+   * @param {any[]} encoded the messages that the packet is made of
+   * @param {number} flags VOLATILE, NO_COMPRESS
+   * @param {any} options as the adapter made them
+   */
+  sendShared(encoded, flags, options) {
+    if (this.readyState !== "open") return;
+    const shown = this._watched & OUTGOING ? this.showOutgoing(encoded, flags, options) : undefined;
+    shown?.next();
+    this._bridge.ops.multicast(this, flags, encoded);
+    shown?.next();
+  }
+
+  /**
+   * Shows what is sent to the listeners of "packetCreate", "flush" and "drain".
+   *
+   * @param {any} encoded
+   * @param {number} flags
+   * @param {any} [options] those of the packets; made from the flags when left out
+   * @returns {Generator<void, void> | undefined} its first step comes before the packet is written, its second one after that;
+   *   undefined when nobody listens
+   */
+  showOutgoing(encoded, flags, options) {
+    return this._watched & OUTGOING && this.readyState === "open"
+      ? showMessagesOut(this, encoded, flags, options)
+      : undefined;
+  }
+
+  /**
+   * Closes the session. A WebSocket, or whatever is discarded, counts as closed at once; a polling session when the
+   * client has fetched what is left for it.
+   *
+   * @param {boolean} [discard] whether to drop what waits to be written
+   * @returns {this}
+   */
+  close(discard) {
+    if (this.readyState === "closed" || (this.readyState === "closing" && !discard)) return this;
+    this._bridge.ops.close(this, !!discard);
+    trace.traceState(this, "closing");
+    this.readyState = "closing";
+    if (debug.enabled) debug("closing the transport (discard? %s)", !!discard);
+    if (discard || this._transportIndex !== POLLING) this.onclose("forced close");
+    return this;
+  }
+
+  // --- from the bridge ---
+
+  /**
+   * @param {any} auth
+   * @param {string} nsp
+   */
+  onconnect(auth, nsp) {
+    if (this._watched & INCOMING) showPacketIn(this, Record.CONNECT, nsp, undefined, auth);
+    // in a tick of its own, after the end of a connection that came before it: it may ask for what that one left
+    if (this._client !== undefined) nextTick(connect, this._client, nsp, auth === null ? {} : auth);
+  }
+
+  /**
+   * @param {number} type
+   * @param {string} nsp
+   * @param {number} id -1 when there is none
+   * @param {any} data
+   * @param {Buffer[] | null} attachments
+   */
+  onpacket(type, nsp, id, data, attachments) {
+    if (this._watched & INCOMING)
+      showPacketIn(this, type, nsp, id < 0 ? undefined : id, data, attachments);
+    if (this._client !== undefined) this._client.onpacket(type, nsp, id, data, attachments);
+  }
+
+  /** @param {string | Buffer} data a message of a client of a server with a parser of its own */
+  onmessage(data) {
+    if (this._watched & INCOMING) showMessageIn(this, data);
+    if (this._client !== undefined) this._client.ondata(data);
+  }
+
+  /**
+   * @param {number} kind
+   * @param {any} argument
+   * @param {any} more
+   */
+  onrecord(kind, argument, more) {
+    switch (kind) {
+      case Record.CLOSED:
+        try {
+          this.announceProbe();
+          if (more === WRITE_ERROR && !FAILS_BROKEN_WRITES) this.forgiveWrites();
+          else this.onclose(argument, typeof more === "string" ? transportError(more) : undefined);
+        } finally {
+          // whatever a handler throws
+          this._bridge.forget(this);
+          this.server.letGo();
+        }
+        break;
+      case Record.UPGRADING:
+        this.announceProbe();
+        this._probe = argument;
+        // Who has come with the same batch is heard of in its ticks, middlewares and all. Upstream reads the two from two
+        // connections, so in two turns of the event loop: a "connection" listener can still listen for this.
+        setImmediate(announceProbe, this);
+        break;
+      case Record.UPGRADED:
+        this.announceProbe();
+        // a close() of this thread has crossed it: the program has heard of the end
+        if (this.readyState === "closed") break;
+        this._probing = undefined;
+        trace.traceUpgrade(this, NAMES[this.server.transportOfDoor(argument)]);
+        this.upgrading = false;
+        this.upgraded = true;
+        this._transportIndex = this.server.transportOfDoor(argument);
+        this._takesBytes = this.server.takesBytes(argument);
+        this.server.onupgraded(this, argument);
+        this.replaceTransport();
+        if (this.listenerCount("upgrade") > 0) this.emit("upgrade", this.transport);
+        this._outbox?.flush();
+        break;
+      case Record.CONNECT_TIMEOUT:
+        if (this._client !== undefined) this._client.onconnectTimeout();
+        break;
+      case Record.INVALID_PACKET:
+        // the worker closes the session by itself
+        if (this._client !== undefined) this._client.onerrors(new Error(argument));
+        break;
+      case Record.DRAIN:
+        this._outbox?.ondrain(argument);
+        break;
+      case Record.CONTROL:
+        if (argument === 1) showControlOut(this, more);
+        else showControlIn(this, more);
+        break;
+      case Record.HEARTBEAT:
+        this.emit("heartbeat");
+        break;
+      default:
+        debug("unknown record %d", kind);
+    }
+  }
+
+  /**
+   * The connection broke with packets under way, on a Node.js that takes them for sent.
+   *
+   * @private
+   */
+  forgiveWrites() {
+    try {
+      this._outbox?.ondrainAll();
+    } finally {
+      this.onclose("transport close");
+    }
+  }
+
+  /**
+   * @param {string} reason
+   * @param {Error} [description]
+   */
+  onclose(reason, description) {
+    if (this.readyState === "closed") return;
+    trace.traceTransportEnd(this.transportName);
+    trace.traceState(this, "closed");
+    this.readyState = "closed";
+    this.server.onclosed(this);
+    if (this._watched & OUTGOING) this._bridge.watchers--;
+    this._watched = 0;
+    this._outbox?.clear();
+    const client = this._client;
+    this._client = undefined;
+    if (client !== undefined) client.onclose(reason, description);
+    this.emit("close", reason, description);
+    const transport = this._transport;
+    if (description !== undefined && transport?.listenerCount("error"))
+      transport.emit("error", description);
+    transport?.end();
+  }
+
+  // --- the upgrade ---
+
+  /** Tells of the WebSocket that asks to become the transport, if that has not been told yet. */
+  announceProbe() {
+    const token = this._probe;
+    if (token === undefined) return;
+    this._probe = undefined;
+    if (this.readyState === "closed") return;
+    this.upgrading = true;
+    this._probing = token;
+    const name = NAMES[this.server.transportOfDoor(token)];
+    trace.traceProbe(this, name);
+    this.server.onupgrading(this, token);
+    if (this.listenerCount("upgrading") === 0) return;
+    this._next = new Transport(this, name, this.server.takesBytes(token));
+    this.emit("upgrading", this._next);
+    if (!this.upgrading) this.onProbeEnd(token);
+  }
+
+  /**
+   * The WebSocket that probes has ended. It may still have become the transport in the same moment: then that is told next,
+   * and it is no probe any more.
+   *
+   * @param {number} token
+   */
+  onProbeEnd(token) {
+    if (this._probing === token) setImmediate(endProbe, this, token);
+  }
+
+  /**
+   * It has not become the transport, and is over.
+   *
+   * @param {number} token
+   */
+  endProbe(token) {
+    if (this._probing !== token) return;
+    this._probing = undefined;
+    this.upgrading = false;
+    const next = this._next;
+    this._next = undefined;
+    next?.replace();
+    next?.end();
+  }
+
+  /** @private */
+  replaceTransport() {
+    const before = this._transport;
+    this._transport = this._next;
+    this._next = undefined;
+    before?.replace();
+    before?.end();
+  }
+
+  // --- listeners: what nobody listens to is not brought up ---
+
+  /** Tells the worker what is listened to; called when that may have changed. */
+  watch() {
+    if (this.readyState === "closed") return;
+    if (this._outbox === undefined && (debug.enabled || this.wantsFlushes()))
+      this._outbox = new Outbox(this);
+    let watched = debug.enabled ? OUTGOING : 0;
+    if (trace.showsControl()) watched |= CONTROL;
+    if (trace.showsIncoming()) watched |= INCOMING;
+    if (this.listenerCount("heartbeat") > 0) watched |= HEARTBEAT;
+    if (this._outbox !== undefined) watched |= OUTGOING | CONTROL;
+    if (this.listenerCount("packet") > 0) watched |= INCOMING | CONTROL;
+    if (this.listenerCount("data") + this.listenerCount("message") > 0) watched |= INCOMING;
+    const before = this._watched;
+    if (before === watched) return;
+    this._watched = watched;
+    if ((before ^ watched) & OUTGOING) {
+      this._bridge.watchers += watched & OUTGOING ? 1 : -1;
+      this.server.showRequests(this.id, (watched & OUTGOING) !== 0);
+    }
+    if ((before ^ watched) & (HEARTBEAT | CONTROL)) {
+      this._bridge.ops.watch(this, watched & (HEARTBEAT | CONTROL));
+    }
+  }
+
+  /**
+   * @returns {boolean} whether somebody listens to what leaves
+   * @private
+   */
+  wantsFlushes() {
+    return (
+      this.server.showsFlushes ||
+      this.listenerCount("flush") > 0 ||
+      this.listenerCount("drain") > 0 ||
+      this.listenerCount("packetCreate") > 0
+    );
+  }
+}
+
+assignable(Conn.prototype, "remoteAddress", "bufferedAmount", "transportName");
+
+function noop() {}
+
+/** @param {Conn} conn */
+function announceProbe(conn) {
+  conn.announceProbe();
+}
+
+/**
+ * @param {Conn} conn
+ * @param {number} token
+ */
+function endProbe(conn, token) {
+  conn.endProbe(token);
+}
+
+/**
+ * @param {any} client
+ * @param {string} nsp
+ * @param {any} auth
+ */
+function connect(client, nsp, auth) {
+  client.onconnectPacket(nsp, auth);
+}
+
+module.exports = { Conn };

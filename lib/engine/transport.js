@@ -1,0 +1,99 @@
+"use strict";
+
+const { assignable } = require("../base/assignable");
+const { LazyEmitter } = require("../base/lazy-emitter");
+
+/**
+ * The transport of a connection, as far as it can be seen: the real one lives in a worker. Emits "error" (error) and "close".
+ *
+ *     probing ──upgrade──► current ──the session ends, or another one takes over──► closed
+ */
+class Transport extends LazyEmitter {
+  /**
+   * @param {import("./conn").Conn} conn
+   * @param {string} name
+   * @param {boolean} supportsBinary whether it carries bytes as they are, and not as base64
+   */
+  constructor(conn, name, supportsBinary) {
+    super();
+    /** @private */
+    this._conn = conn;
+    this.name = name;
+    this.sid = conn.id;
+    this.protocol = conn.protocol;
+    this.supportsBinary = supportsBinary;
+    this.discarded = false;
+    /** @private whether another one has taken over */
+    this._replaced = false;
+    /** @private whether its end has been told */
+    this._ended = false;
+  }
+
+  /** Whether a packet would leave at once, as far as this thread knows; volatile packets are dropped by the workers. */
+  get writable() {
+    const conn = this._conn;
+    if (this.readyState === "closed") return false;
+    if (conn._outbox?.busy) return false;
+    return this.name !== "polling" || conn.server.isPolled(conn.id);
+  }
+
+  /** The options of the engine that concern transports, as they are now. */
+  get opts() {
+    const { opts } = this._conn.server;
+    const { perMessageDeflate, maxHttpBufferSize, maxBufferedChunks } = opts;
+    const { httpRequestBodyTimeout, httpCompression } = opts;
+    return {
+      perMessageDeflate,
+      maxHttpBufferSize,
+      maxBufferedChunks,
+      httpRequestBodyTimeout,
+      httpCompression,
+    };
+  }
+
+  get readyState() {
+    return this._replaced ? "closed" : this._conn.readyState;
+  }
+
+  discard() {
+    this.discarded = true;
+  }
+
+  /** Another transport has taken over. */
+  replace() {
+    this.discarded = true;
+    this._replaced = true;
+  }
+
+  /** Tells its listeners that it is closed, once. */
+  end() {
+    if (this._ended) return;
+    this._ended = true;
+    this.emit("close");
+  }
+
+  /**
+   * Sends packets that "packetCreate" and "flush" listeners are not shown.
+   *
+   * @param {{ type: string, data?: any, options?: any }[]} packets
+   */
+  send(packets) {
+    if (this._replaced) return;
+    for (const { type, data, options } of packets) this._conn.writePacket(type, data, options);
+  }
+
+  /**
+   * Closes the connection.
+   *
+   * @param {() => void} [done]
+   */
+  close(done) {
+    if (this.readyState === "closed") return;
+    this._conn.close(this.discarded);
+    if (typeof done === "function") done();
+  }
+}
+
+assignable(Transport.prototype, "writable", "opts", "readyState");
+
+module.exports = { Transport };

@@ -1,0 +1,97 @@
+"use strict";
+
+const debug = require("debug")("engine");
+const { abortHandshake } = require("./refusal");
+
+/** @typedef {import("../engine/engine").Engine} Engine */
+
+/**
+ * The answer to an upgrade request that is let through.
+ *
+ * @typedef {object} UpgradeAnswer
+ * @property {string} text the whole `101` response; or, with `keyOnly`, what the worker makes it of
+ * @property {boolean} keyOnly whether the text is the Sec-WebSocket-Key, followed by further header lines
+ * @property {number} deflate what was agreed on about compression; 0: nothing
+ */
+
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+
+/**
+ * Checks the WebSocket handshake and writes its answer.
+ *
+ * @param {Engine} engine
+ * @param {any} req
+ * @param {import("node:stream").Duplex} socket
+ * @param {Record<string, any> | undefined} headers set by middlewares
+ * @returns {UpgradeAnswer | undefined} nothing when the request has been refused
+ */
+function answerUpgrade(engine, req, socket, headers) {
+  headers = engine.showUpgradeHeaders(headers, req);
+  if (debug.enabled) debug("writing headers: %j", headers ?? {});
+  const agreed = agreeOnDeflate(engine, req);
+  let lines = agreed ? `Sec-WebSocket-Extensions: ${agreed.value}\r\n` : "";
+  if (headers !== undefined)
+    for (const name of Object.keys(headers)) lines += `${name}: ${headers[name]}\r\n`;
+  if (agreed?.agreement !== 0 && isPlain(req)) {
+    const text = req.headers["sec-websocket-key"] + lines;
+    return { text, keyOnly: true, deflate: agreed ? agreed.agreement : 0 };
+  }
+  const text = wholeAnswer(engine, req, lines);
+  if (text.startsWith("!")) {
+    const refusal = JSON.parse(text.slice(1));
+    abortHandshake(socket, refusal.status, refusal.message, refusal.headers ?? "");
+    return undefined;
+  }
+  if (agreed?.agreement === 0) {
+    abortHandshake(socket, 400, agreed.value, "");
+    return undefined;
+  }
+  return { text, keyOnly: false, deflate: agreed ? agreed.agreement : 0 };
+}
+
+/**
+ * @param {Engine} engine
+ * @param {any} req
+ * @param {string} lines further header lines
+ * @returns {string} the response; a refusal begins with "!", see Bridge.checkUpgrade in the addon
+ */
+function wholeAnswer(engine, req, lines) {
+  return engine
+    .bridge()
+    .native.checkUpgrade(
+      req.method,
+      req.headers.upgrade,
+      req.headers["sec-websocket-key"],
+      req.headers["sec-websocket-version"],
+      req.headers["sec-websocket-protocol"],
+      lines,
+    );
+}
+
+/**
+ * @param {any} req
+ * @returns {boolean} whether it is a handshake as clients make it: then nothing is left to be checked, and its answer
+ * can be made by the worker
+ */
+function isPlain(req) {
+  const { headers } = req;
+  return (
+    headers.upgrade === "websocket" &&
+    headers["sec-websocket-version"] === "13" &&
+    headers["sec-websocket-protocol"] === undefined &&
+    req.method === "GET" &&
+    KEY.test(headers["sec-websocket-key"])
+  );
+}
+
+/**
+ * @param {Engine} engine
+ * @param {any} req
+ * @returns {{ agreement: number, value: string } | null} agreement 0: it can't be accepted
+ */
+function agreeOnDeflate(engine, req) {
+  const offers = engine.opts.perMessageDeflate && req.headers["sec-websocket-extensions"];
+  return offers ? engine.bridge().native.negotiateDeflate(engine.nativeId(), offers) : null;
+}
+
+module.exports = { answerUpgrade, wholeAnswer };

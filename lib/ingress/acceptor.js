@@ -1,0 +1,223 @@
+"use strict";
+
+const cluster = /** @type {any} */ (require("node:cluster"));
+const { channel } = require("node:diagnostics_channel");
+const { EventEmitter } = require("node:events");
+const http = require("node:http");
+const debug = require("debug")("engine");
+const debugDoor = require("debug")("engine:ws");
+const { AcceptedDoor } = require("./accepted-door");
+const { AcceptedRequest } = require("./accepted-request");
+const { crossOriginLines, isConstant } = require("../http/cross-origin");
+const { POSIX } = require("./descriptor");
+const {
+  COUNTS_CONNECTIONS,
+  MAKES_REQUESTS,
+  hasOwnRequests,
+  hasOwnResponses,
+  upgradesByDefault,
+} = require("../base/node-internals");
+
+/** @typedef {import("../engine/engine").Engine} Engine */
+
+const NEW_SOCKET = channel("net.server.socket");
+/** How long the kernel may keep a connection by which nothing comes: the least that it knows, in seconds. */
+const LONGEST_SILENCE = 1;
+
+/**
+ * Takes connections from an HTTP server as they are accepted, before Node.js makes sockets of them and reads their
+ * requests: most of what a connect costs this thread is that. It takes those whose first request is for a WebSocket, or is
+ * one of a polling session.
+ *
+ *     accepted ──a plain request is there──► a worker
+ *        └──anything else, or nothing yet──► Node.js
+ *
+ * The addon only looks at the bytes, so Node.js finds everything as it was. On Linux, the kernel is asked to keep a
+ * connection until something has come by it. Elsewhere, while there is much to do, connections wait to be accepted, and
+ * their requests have come before that; when there is little, Node.js has the time. So nothing waits here.
+ */
+class Acceptor {
+  /**
+   * @param {Engine} engine
+   * @param {any} server an HTTP server that the engine is attached to
+   * @param {string} path the beginning of the paths that are ours
+   */
+  constructor(engine, server, path) {
+    this.engine = engine;
+    this.server = server;
+    this.path = path;
+    /** connections that have been taken */
+    this.taken = 0;
+    /** @private @type {any} what listens */
+    this._listener = undefined;
+    /** @private @type {string | undefined} an id that has been made and not been used */
+    this._id = undefined;
+    server.on("newListener", (/** @type {any} */ name) => {
+      if (name === "connection") this.defer(0); // somebody waits for connections, silent ones too
+    });
+    this.watch();
+  }
+
+  /** To be called when the server listens: it may do so more than once. */
+  watch() {
+    const { server } = this;
+    const listener = server._handle;
+    // the connections of a cluster's workers come by way of the cluster
+    if (!POSIX || !COUNTS_CONNECTIONS || !MAKES_REQUESTS) return;
+    if (cluster.isWorker || Object.getPrototypeOf(server) !== http.Server.prototype) return;
+    if (!listener || listener === this._listener || listener.constructor.name !== "TCP") return;
+    const next = listener.onconnection;
+    if (typeof next !== "function" || !(listener.fd >= 0)) return;
+    this._listener = listener;
+    listener.onconnection = (/** @type {number} */ status, /** @type {any} */ handle) => {
+      const isTaken = status === 0 && handle && this.isPossible() && this.take(handle);
+      if (!isTaken) next.call(listener, status, handle);
+    };
+    if (this.isPossible()) this.defer(LONGEST_SILENCE);
+  }
+
+  /**
+   * @param {number} seconds how long the kernel may keep connections by which nothing has come
+   * @private
+   */
+  defer(seconds) {
+    const fd = this._listener?.fd;
+    if (fd >= 0) this.engine.bridge().native.deferAccept(fd, seconds);
+  }
+
+  /**
+   * @returns {boolean} whether nobody but us would have to do with a plain request, or with its socket
+   * @private
+   */
+  isPossible() {
+    const { engine, server } = this;
+    const { cors } = engine.opts;
+    return (
+      engine.httpServer === server &&
+      engine.upgradesAlone() &&
+      (!cors || isConstant(cors)) &&
+      !debug.enabled &&
+      !debugDoor.enabled &&
+      !NEW_SOCKET.hasSubscribers &&
+      server.emit === EventEmitter.prototype.emit && // instrumentations replace it
+      server.listenerCount("connection") === 1 && // Node's
+      server.maxConnections === undefined &&
+      !server.blockList &&
+      !server.pauseOnConnect &&
+      !server.keepAlive &&
+      !server.maxHeadersCount &&
+      hasOwnRequests(server)
+    );
+  }
+
+  /** @private @returns {boolean} whether that is so of a request that opens a WebSocket, too */
+  takesWebSockets() {
+    const { engine, server } = this;
+    return (
+      engine.opts.transports.includes("websocket") &&
+      server.listenerCount("upgrade") === 1 &&
+      upgradesByDefault(server)
+    );
+  }
+
+  /** @private @returns {boolean} whether that is so of a polling request, too */
+  takesPolling() {
+    const { engine, server } = this;
+    return (
+      engine.opts.transports.includes("polling") &&
+      hasOwnResponses(server) &&
+      engine.takeover.answersAlone(server)
+    );
+  }
+
+  /**
+   * @param {any} handle a connection
+   * @returns {boolean} whether it is Node's no more
+   * @private
+   */
+  take(handle) {
+    const { engine, server } = this;
+    const maxHead = server.maxHeaderSize || http.maxHeaderSize;
+    const compresses = engine.takeover.compresses();
+    const text = engine.bridge().native.peekRequest(handle.fd, this.path, maxHead, compresses);
+    if (text === "") return false;
+    const request = new AcceptedRequest(text);
+    try {
+      const isTaken =
+        request.key === ""
+          ? this.takePolling(request, handle)
+          : this.takeWebSocket(request, handle);
+      if (!isTaken) return false;
+    } catch {
+      return false; // no descriptor is free: Node.js has one for this connection already
+    }
+    if (request.sid === "") this._id = undefined;
+    handle.close();
+    this.taken++;
+    return true;
+  }
+
+  /**
+   * @param {AcceptedRequest} request
+   * @param {any} handle
+   * @returns {boolean} whether it is Node's no more
+   * @private
+   */
+  takeWebSocket(request, handle) {
+    const { engine, server } = this;
+    if (!this.takesWebSockets()) return false;
+    const isNew = request.sid === "";
+    if (!isNew && engine.find(request.sid)?.protocol !== 4) return false;
+    const answer = this.answer(request);
+    if (answer === undefined) return false;
+    const sid = isNew ? this.id() : request.sid;
+    new AcceptedDoor(engine, request).take(sid, isNew, handle, server, answer);
+    return true;
+  }
+
+  /**
+   * @param {AcceptedRequest} request
+   * @param {any} handle
+   * @returns {boolean} whether it is Node's no more
+   * @private
+   */
+  takePolling(request, handle) {
+    const { engine, server } = this;
+    if (!this.takesPolling()) return false;
+    const isNew = request.sid === "";
+    // the answer by which a session is opened has the cookie
+    if (isNew ? engine.opts.cookie : engine.clients[request.sid]?.transportName !== "polling")
+      return false;
+    return engine.takeover.accept(server, handle.fd, request, isNew ? this.id() : request.sid);
+  }
+
+  /** @private @returns {string} the id of the next session */
+  id() {
+    return (this._id ??= String(this.engine.generateId(undefined)));
+  }
+
+  /**
+   * @param {AcceptedRequest} request
+   * @returns {import("../http/upgrade-answer").UpgradeAnswer | undefined} nothing when it is to be refused
+   * @private
+   */
+  answer(request) {
+    const { engine } = this;
+    const { cors, perMessageDeflate } = engine.opts;
+    let lines = "";
+    let deflate = 0;
+    const offers = perMessageDeflate && request.header("sec-websocket-extensions");
+    const agreed = offers
+      ? engine.bridge().native.negotiateDeflate(engine.nativeId(), offers)
+      : null;
+    if (agreed) {
+      if (agreed.agreement === 0) return undefined;
+      deflate = agreed.agreement;
+      lines = `Sec-WebSocket-Extensions: ${agreed.value}\r\n`;
+    }
+    if (cors) lines += crossOriginLines(engine.middlewares[0], request.header("origin"));
+    return { text: request.key + lines, keyOnly: true, deflate };
+  }
+}
+
+module.exports = { Acceptor };

@@ -1,0 +1,167 @@
+"use strict";
+
+const debug = require("debug")("engine:door");
+const { Record } = require("../border/border");
+
+/** @typedef {import("../engine/engine").Engine} Engine */
+/** @typedef {import("../http/upgrade-answer").UpgradeAnswer} UpgradeAnswer */
+
+// bits of the kind of a wire, as the addon has it
+const NEW_SESSION = 4;
+const KEY_ONLY = 8;
+const AGREEMENT_SHIFT = 4;
+
+/**
+ * @param {boolean} isNew
+ * @param {number} dialect
+ * @param {UpgradeAnswer} [answer]
+ * @returns {number} all in one, as the addon has it
+ */
+function kindOf(isNew, dialect, answer) {
+  const kind = dialect | (isNew ? NEW_SESSION : 0);
+  if (answer === undefined) return kind;
+  return kind | (answer.keyOnly ? KEY_ONLY : 0) | (answer.deflate << AGREEMENT_SHIFT);
+}
+
+/**
+ * A wire that passes through this thread: what comes in is given to a worker, and what the worker writes goes out.
+ *
+ *     peer ──give()──► worker
+ *      ▲                 │
+ *      └─── write() ◄────┘ ── pause() and resume() while it has enough, close() when the wire is closed
+ *
+ * Every written chunk is confirmed by `written()`, so that the worker knows how much is under way.
+ */
+class BridgeDoor {
+  /** @param {Engine} engine */
+  constructor(engine) {
+    this.engine = engine;
+    this.ended = false;
+    /** @type {import("../engine/conn").Conn | undefined} the session whose transport it asks to become */
+    this.probeOf = undefined;
+    this.kind = /** @type {"takeover" | "bridge"} */ ("bridge");
+    this.bridge = engine.bridge();
+    this.token = this.bridge.addDoor(this);
+    this.bridge.retain();
+    engine.hold();
+  }
+
+  /**
+   * @param {string} sid
+   * @param {boolean} isNew a new session, or an upgrade of an existing one
+   * @param {number} dialect how the client speaks
+   * @param {Buffer} [bytes] what has come already
+   * @param {UpgradeAnswer} [answer] none when there was no upgrade request
+   * @returns {boolean} whether a worker has taken it; if not, it is closed
+   * @protected
+   */
+  openBridge(sid, isNew, dialect, bytes, answer) {
+    const server = this.engine.nativeId();
+    const kind = kindOf(isNew, dialect, answer);
+    const text = answer === undefined ? "" : answer.text;
+    const taken = this.bridge.native.bridgeOpen(server, this.token, sid, kind, text, bytes);
+    if (taken) this.bridge.wakeSoon();
+    else this.close();
+    return taken;
+  }
+
+  /**
+   * @param {number} kind
+   * @param {any} first
+   * @param {any} _second
+   * @param {Buffer} [buffer]
+   */
+  onrecord(kind, first, _second, buffer) {
+    switch (kind) {
+      case Record.WRITE:
+        this.write(/** @type {Buffer} */ (buffer));
+        break;
+      case Record.PAUSE:
+        this.pause();
+        break;
+      case Record.RESUME:
+        this.resume();
+        break;
+      case Record.WIRE_CLOSED:
+        this.close(first === 1);
+        break;
+      default:
+        debug("unknown record %d", kind);
+    }
+  }
+
+  /**
+   * @param {Buffer} _buffer frames of the worker; `written()` is to be told when they are on their way
+   * @protected
+   */
+  write(_buffer) {}
+
+  /**
+   * Stops reading.
+   *
+   * @protected
+   */
+  pause() {}
+
+  /**
+   * Goes on reading.
+   *
+   * @protected
+   */
+  resume() {}
+
+  /**
+   * Ends what is left of the wire; what is written must leave first, unless the peer has been cut off.
+   *
+   * @param {boolean} _cut whether something was left to write, which now is lost
+   * @protected
+   */
+  shut(_cut) {}
+
+  /**
+   * Hands bytes to the worker. When there is no room for more, it stops reading until the worker says that there is.
+   *
+   * @param {Buffer} bytes of the peer
+   * @protected
+   */
+  give(bytes) {
+    if (!this.ended && !this.bridge.native.bridgeData(this.token, bytes)) this.pause();
+  }
+
+  /**
+   * @param {number} length of a buffer that has been written
+   * @protected
+   */
+  written(length) {
+    if (!this.ended) this.bridge.native.bridgeWritten(this.token, length);
+  }
+
+  /**
+   * The worker is to hear no more of it, and answers that the wire is closed.
+   *
+   * @param {boolean} [broken] whether what has not left yet is lost
+   * @protected
+   */
+  end(broken = false) {
+    if (this.ended) return;
+    this.ended = true;
+    this.bridge.native.bridgeEnd(this.token, broken);
+  }
+
+  /**
+   * @param {boolean} [cut] whether something was left to write
+   * @protected
+   */
+  close(cut = false) {
+    this.ended = true;
+    this.bridge.doors.delete(this.token);
+    this.bridge.release();
+    const conn = this.probeOf;
+    this.probeOf = undefined;
+    this.shut(cut);
+    this.engine.letGo();
+    conn?.onProbeEnd(this.token);
+  }
+}
+
+module.exports = { BridgeDoor, kindOf };

@@ -1,0 +1,312 @@
+"use strict";
+
+const { pipeline } = require("node:stream");
+const accepts = require("accepts");
+const debug = require("debug")("engine:polling");
+const { LONGEST_MESSAGE, maxChunks } = require("../http/body-limits");
+const { Record } = require("../border/border");
+const { ENCODERS, isWorthIt } = require("../http/compression");
+const { ENGINE_ERRORS, rejectUnhandled } = require("../base/errors");
+const { clearTimeout, setTimeout } = require("../base/loop");
+const { milliseconds } = require("../base/options");
+const { abortRequest } = require("../http/refusal");
+const { dialectOf, protocolOf } = require("../http/verify");
+
+/** @typedef {import("../engine/engine").Engine} Engine */
+
+const TEXT = "text/plain; charset=UTF-8";
+const BYTES = "application/octet-stream";
+/** Content types by the kind of body; the workers number them, see src/net/record.rs. */
+const CONTENT_TYPES = ["", TEXT, TEXT, "text/html", BYTES, BYTES];
+/** Whether a body of that kind may be compressed. */
+const COMPRESSIBLE = [false, false, true, false, false, true];
+/** Why a body is not taken, as the addon numbers it. */
+const INVALID_CONTENT = 0;
+const TOO_LARGE = 1;
+const TOO_MANY_CHUNKS = 2;
+const TIMED_OUT = 3;
+
+/**
+ * Gathers a request's body in one buffer: chunks of a few bytes would each pin a whole read buffer of Node.
+ */
+class Body {
+  constructor() {
+    /** @type {Buffer | null} */
+    this.buffer = null;
+    this.length = 0;
+    this.chunks = 0;
+  }
+
+  /** @param {Buffer} chunk */
+  append(chunk) {
+    const length = this.length + chunk.length;
+    if (this.buffer === null) {
+      this.buffer = Buffer.from(chunk);
+    } else {
+      if (length > this.buffer.length) {
+        const grown = Buffer.allocUnsafeSlow(Math.max(length, this.buffer.length * 2));
+        this.buffer.copy(grown, 0, 0, this.length);
+        this.buffer = grown;
+      }
+      chunk.copy(this.buffer, this.length);
+    }
+    this.length = length;
+    this.chunks++;
+  }
+
+  /** @returns {Buffer} */
+  take() {
+    return this.buffer === null ? Buffer.alloc(0) : this.buffer.subarray(0, this.length);
+  }
+}
+
+/**
+ * One polling request on its way through a worker: it goes down as plain values, its answer comes up as a record.
+ *
+ *     open() ──► waiting ──record──► answered
+ *                   └──the peer goes──► requestClosed
+ */
+class PollingDoor {
+  /**
+   * @param {Engine} engine
+   * @param {any} req
+   * @param {import("node:http").ServerResponse} res
+   * @param {string} sid
+   */
+  constructor(engine, req, res, sid) {
+    this.engine = engine;
+    this.req = req;
+    this.res = res;
+    this.sid = sid;
+    this.kind = /** @type {"polling"} */ ("polling");
+    this.bridge = engine.bridge();
+    this.token = this.bridge.addDoor(this);
+    this.answered = false;
+    /** @private @type {NodeJS.Timeout | undefined} while the body of a POST comes */
+    this.timer = undefined;
+    /** bytes of that body which have come, and which the worker has not */
+    this.gathered = 0;
+    engine.hold();
+    this.onresponseClose = this.onresponseClose.bind(this);
+    res.once("close", this.onresponseClose);
+  }
+
+  /** The handshake: makes the session. */
+  openSession() {
+    const { req } = this;
+    const { j } = req._query; // JSONP
+    this.bridge.native.openPolling(
+      this.engine.nativeId(),
+      this.token,
+      this.sid,
+      dialectOf(req),
+      typeof j === "string" ? j : undefined,
+    );
+  }
+
+  /** A request for what there is to be sent. */
+  poll() {
+    debug("setting request");
+    if (!this.engine.polls.has(this.sid)) this.engine.polls.set(this.sid, this);
+    const known = this.bridge.native.pollGet(this.engine.nativeId(), this.token, this.sid);
+    if (!known) this.refuse();
+    else this.engine.clients[this.sid]?._outbox?.flush();
+  }
+
+  /** A request that brings packets. */
+  receive() {
+    const { req, token, sid } = this;
+    const { native } = this.bridge;
+    const server = this.engine.nativeId();
+    if (!native.pollPost(server, token, sid)) {
+      this.refuse();
+      return;
+    }
+    const binary = req.headers["content-type"] === "application/octet-stream";
+    if (binary && protocolOf(req) === 4) {
+      // only revision 3 of the protocol has binary payloads
+      native.pollFault(server, token, sid, INVALID_CONTENT);
+      return;
+    }
+    const { maxHttpBufferSize, maxBufferedChunks, httpRequestBodyTimeout } = this.engine.opts;
+    const chunks = maxChunks(maxBufferedChunks);
+    const body = new Body();
+    const stop = (/** @type {number} */ fault) => {
+      if (fault === TIMED_OUT && this.bridge.heldBack.has(this)) {
+        this.timer?.refresh(); // it is us who don't read
+        return;
+      }
+      clearTimeout(this.timer);
+      req.removeListener("data", ondata);
+      req.removeListener("end", onend);
+      req.pause(); // the connection ends with the answer
+      native.pollFault(server, token, sid, fault);
+    };
+    const ondata = (/** @type {Buffer} */ chunk) => {
+      const length = body.length + chunk.length;
+      if (length > maxHttpBufferSize || length > LONGEST_MESSAGE) stop(TOO_LARGE);
+      else if (body.chunks >= chunks) stop(TOO_MANY_CHUNKS);
+      else {
+        body.append(chunk);
+        this.gathered += chunk.length;
+        if (!this.bridge.gather(this, chunk.length)) req.pause();
+      }
+    };
+    const onend = () => {
+      clearTimeout(this.timer);
+      // when the session has gone meanwhile, its answer to this request is on the way
+      if (this.answered) return;
+      const bytes = body.take();
+      if (debug.enabled) debug('received "%s"', bytes);
+      native.pollBody(server, token, sid, bytes, binary);
+      this.letGo();
+    };
+    this.timer = setTimeout(stop, milliseconds(httpRequestBodyTimeout), TIMED_OUT);
+    req.on("data", ondata);
+    req.on("end", onend);
+  }
+
+  /** The body is read on, after it was not read for want of room: until now it could not come. */
+  readOn() {
+    this.timer?.refresh();
+    this.req.resume();
+  }
+
+  /**
+   * What was gathered of the body is not kept here any more.
+   *
+   * @private
+   */
+  letGo() {
+    if (this.gathered > 0) this.bridge.gather(this, -this.gathered);
+    this.gathered = 0;
+  }
+
+  /**
+   * The session has gone since the request was let through.
+   *
+   * @private
+   */
+  refuse() {
+    this.onrecord(Record.REFUSED, ENGINE_ERRORS.UNKNOWN_SID, undefined);
+  }
+
+  /**
+   * @param {number} kind
+   * @param {any} first status or error code
+   * @param {any} bodyKind
+   * @param {Buffer} [payload]
+   */
+  onrecord(kind, first, bodyKind, payload) {
+    if (this.answered) return;
+    this.finish();
+    if (kind === Record.DROP) {
+      debug("request overlap");
+      this.req.destroy();
+      // that does not end the connection of a request which has been read to its end meanwhile; one of HTTP/2 has others on it
+      if (this.req.httpVersionMajor === 1) this.req.socket?.destroy();
+    } else if (kind === Record.REFUSED) {
+      this.engine.refuse(this.req, first, { sid: this.sid });
+      abortRequest(this.res, first);
+    } else if (bodyKind === 0) {
+      this.res.writeHead(first);
+      this.res.end();
+      // the rest of a body that is not taken is not waited for
+      if (first === 413 || first === 408) (this.req.socket ?? this.req).destroy();
+    } else {
+      this.answer(first, CONTENT_TYPES[bodyKind], payload, COMPRESSIBLE[bodyKind]);
+    }
+  }
+
+  /**
+   * @param {number} status
+   * @param {string} type
+   * @param {Buffer} [payload] "ok" when there is none
+   * @param {boolean} [compress] whether it may be compressed
+   */
+  answer(status, type, payload, compress) {
+    /** @type {Record<string, any>} */
+    const headers = { "Content-Type": type };
+    const encoding = compress ? this.encodingOf(/** @type {Buffer} */ (payload)) : undefined;
+    if (encoding) headers["Content-Encoding"] = encoding;
+    else headers["Content-Length"] = payload === undefined ? 2 : payload.length;
+    const agent = this.req.headers["user-agent"];
+    // Internet Explorer takes payloads for an attack otherwise
+    if (agent && (agent.includes(";MSIE") || agent.includes("Trident/")))
+      headers["X-XSS-Protection"] = "0";
+    headers["cache-control"] = "no-store";
+    if (debug.enabled && payload !== undefined) debug('writing "%s"', payload);
+    if (!this.showHeaders(headers)) return;
+    if (status === 200) this.engine.takeover.offer(this.req, this.res, this.sid);
+    this.res.writeHead(status, headers);
+    if (encoding) this.compress(encoding, /** @type {Buffer} */ (payload));
+    else this.res.end(payload === undefined ? "ok" : payload);
+  }
+
+  /**
+   * @param {Record<string, any>} headers
+   * @returns {boolean} false: a listener has thrown at the answer by which the session opens. Upstream does not open it
+   *   then, never answers, and its program hears of it as of a rejection
+   * @private
+   */
+  showHeaders(headers) {
+    const { engine, req, sid } = this;
+    if (req._query.sid) {
+      engine.showHeaders(headers, req, sid);
+      return true;
+    }
+    try {
+      engine.showHeaders(headers, req, sid);
+      return true;
+    } catch (error) {
+      engine.clients[sid]?.close(true);
+      rejectUnhandled(error);
+      return false;
+    }
+  }
+
+  /**
+   * @param {Buffer} payload
+   * @returns {string | false | undefined} how to compress it; nothing when it is too short or the client wants none
+   * @private
+   */
+  encodingOf(payload) {
+    if (!isWorthIt(this.engine.opts.httpCompression, payload.length)) return undefined;
+    return accepts(this.req).encodings(Object.keys(ENCODERS));
+  }
+
+  /**
+   * @param {string} encoding
+   * @param {Buffer} payload
+   * @private
+   */
+  compress(encoding, payload) {
+    debug("compressing");
+    const encoder = ENCODERS[encoding](this.engine.opts.httpCompression);
+    // when the client goes before all is sent, this drops the encoder
+    pipeline(encoder, this.res, (error) => {
+      if (error) debug("the answer was not taken: %s", error.message);
+    });
+    encoder.end(payload);
+  }
+
+  /** Ends the life of the token. */
+  finish() {
+    this.answered = true;
+    clearTimeout(this.timer);
+    this.letGo();
+    this.res.removeListener("close", this.onresponseClose);
+    this.bridge.doors.delete(this.token);
+    const { polls } = this.engine;
+    if (polls.get(this.sid) === this) polls.delete(this.sid);
+    this.engine.letGo();
+  }
+
+  onresponseClose() {
+    if (this.answered) return;
+    this.bridge.native.requestClosed(this.engine.nativeId(), this.token, this.sid);
+    this.finish();
+  }
+}
+
+module.exports = { PollingDoor };

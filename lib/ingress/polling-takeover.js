@@ -1,0 +1,275 @@
+"use strict";
+
+const { channel } = require("node:diagnostics_channel");
+const { EventEmitter } = require("node:events");
+const http = require("node:http");
+const debug = require("debug")("engine:polling");
+const debugEngine = require("debug")("engine");
+const { compressFrom } = require("../http/compression");
+const { crossOriginLines, isConstant } = require("../http/cross-origin");
+const { descriptorOf } = require("./descriptor");
+const { trackListener } = require("./http-listeners");
+const { COUNTS_CONNECTIONS, isQuiet, watchForNext } = require("../base/node-internals");
+const { TakenConnection } = require("./taken-connection");
+const { isShown } = require("./worker-socket");
+const { nextTick } = require("../base/loop");
+
+/** @typedef {import("../engine/engine").Engine} Engine */
+
+/** Where Node.js tells of each request that it reads, and of its response. */
+const CHANNELS = ["request.start", "response.created", "response.finish"].map((name) =>
+  channel(`http.server.${name}`),
+);
+/** What Node.js adds to keepAliveTimeout before it closes, where it is no property of the server. */
+const KEEP_ALIVE_BUFFER = 1000; // ms
+
+/**
+ * Moves connections to the workers that polling requests come by.
+ *
+ * Node.js accepts a connection and answers its first request of ours. When that is done and nothing else has come, the
+ * connection is idle: then its descriptor is duplicated for the worker of the session, and Node.js closes its own. The worker
+ * answers the plain requests that follow by itself, and gives the connection back when one is not plain.
+ *
+ * A connection whose first request is plain need not be read by Node.js at all: see Acceptor.
+ */
+class PollingTakeover {
+  /** @param {Engine} engine */
+  constructor(engine) {
+    this.engine = engine;
+    /** connections that workers have */
+    this.size = 0;
+    /** @private @type {WeakMap<object, string>} the path on each HTTP server */
+    this._paths = new WeakMap();
+  }
+
+  /**
+   * @param {any} server an HTTP server that the engine is attached to
+   * @param {string} path the beginning of the paths that are ours
+   */
+  attach(server, path) {
+    this._paths.set(server, path);
+    // another listener may want to see what comes
+    server.on("newListener", (/** @type {any} */ name) => {
+      if (name === "request") this.recall();
+    });
+  }
+
+  /** Asks for all connections back: somebody wants to see the requests. */
+  recall() {
+    if (this.size > 0) this.engine.bridge().native.recallPolling(this.engine.nativeId());
+  }
+
+  /**
+   * To be called while Node.js hands out a request: what comes behind it is noticed from now on.
+   *
+   * @param {any} req
+   */
+  watch(req) {
+    if (this._paths.has(req.socket?.server)) watchForNext(req.socket);
+  }
+
+  /**
+   * Looks at a request that is about to be answered: maybe its connection can be moved then.
+   *
+   * @param {any} req one that was watched
+   * @param {any} res
+   * @param {string} sid its session
+   */
+  offer(req, res, sid) {
+    const server = req.socket?.server;
+    if (server === undefined || !this.isPossible(server, req, res)) return;
+    res.once("finish", () => nextTick(() => this.take(server, req, sid)));
+  }
+
+  /**
+   * @param {any} server
+   * @param {any} req
+   * @param {any} res
+   * @returns {boolean} whether nobody but us has to do with the requests of this connection
+   * @private
+   */
+  isPossible(server, req, res) {
+    return (
+      COUNTS_CONNECTIONS &&
+      req.socket._server === server && // accepted by it, and not replayed into it
+      req.socket._httpMessage === res &&
+      res.shouldKeepAlive &&
+      res.sendDate &&
+      req.httpVersionMinor === 1 &&
+      Object.getPrototypeOf(res) === http.ServerResponse.prototype &&
+      this.answersAlone(server)
+    );
+  }
+
+  /**
+   * @param {any} server
+   * @returns {boolean} whether nobody but us has to do with plain polling requests to this HTTP server
+   */
+  answersAlone(server) {
+    const { engine } = this;
+    const { cors, httpCompression } = engine.opts;
+    return (
+      this._paths.has(server) &&
+      engine.handlesAlone() &&
+      (!cors || isConstant(cors)) &&
+      (typeof httpCompression !== "object" || onlyThreshold(httpCompression ?? {})) &&
+      !debug.enabled &&
+      !debugEngine.enabled &&
+      !CHANNELS.some(({ hasSubscribers }) => hasSubscribers) &&
+      server.emit === EventEmitter.prototype.emit && // instrumentations replace it
+      server.listenerCount("request") === 1 &&
+      server.timeout === 0 &&
+      isTimeout(server.keepAliveTimeout) &&
+      !server.maxRequestsPerSocket
+    );
+  }
+
+  /**
+   * @param {any} server
+   * @param {any} req
+   * @param {string} sid
+   * @private
+   */
+  take(server, req, sid) {
+    const { socket } = req;
+    const { engine } = this;
+    if (!isQuiet(req) || engine.clients[sid]?.transportName !== "polling") return;
+    const descriptor = descriptorOf(socket);
+    if (descriptor < 0 || engine.isClosed() || !server.listening) return;
+    const taken = new TakenConnection(this, server, awaitHead);
+    const listener = trackListener(server, taken.bridge);
+    let done = false;
+    try {
+      done = taken.bridge.native.adoptPolling(
+        engine.nativeId(),
+        taken.token,
+        sid,
+        descriptor,
+        listener,
+        this.profile(server, req.headers.origin ?? ""),
+      );
+    } catch (error) {
+      debug("the connection can't be taken over: %s", error); // no descriptor is free
+    }
+    if (!done) taken.end();
+    else {
+      taken.bridge.wakeSoon();
+      if (engine.isSeen() || isShown(socket, server)) taken.keep(socket);
+      else {
+        engine.clients[sid].handleMove(socket, taken);
+        socket.destroy();
+      }
+    }
+  }
+
+  /**
+   * Takes the connection that the addon has looked at last.
+   *
+   * @param {any} server
+   * @param {number} descriptor
+   * @param {import("./accepted-request").AcceptedRequest} request its first one
+   * @param {string} sid the session that it names, or is to open
+   * @returns {boolean} false: there is no such session any more, and the connection is as it was
+   * @throws {Error} when no descriptor is free; the connection is as it was then
+   */
+  accept(server, descriptor, request, sid) {
+    const id = this.engine.nativeId();
+    const taken = new TakenConnection(this, server, awaitHead);
+    const { bridge, token } = taken;
+    const { native } = bridge;
+    const listener = trackListener(server, bridge);
+    const profile = this.profile(server, request.header("origin"));
+    const isNew = request.sid === "";
+    if (isNew) taken.req = request;
+    let done = false;
+    try {
+      done = isNew
+        ? native.openPeeked(id, token, sid, descriptor, listener, profile)
+        : native.adoptPolling(id, token, sid, descriptor, listener, profile);
+    } finally {
+      if (!done) taken.end();
+    }
+    if (done) bridge.wakeSoon();
+    return done || isNew; // a new one is lost then
+  }
+
+  /** @returns {boolean} whether answers may be compressed */
+  compresses() {
+    return compressFrom(this.engine.opts.httpCompression) !== undefined;
+  }
+
+  /**
+   * @param {any} server
+   * @param {string} origin that of the requests; empty: none
+   * @returns {any} what the worker needs to know to answer as Node.js would
+   * @private
+   */
+  profile(server, origin) {
+    const { cors, httpCompression } = this.engine.opts;
+    const keepAlive = server.keepAliveTimeout;
+    const { headersTimeout, requestTimeout } = server;
+    const longest = Math.min(headersTimeout || Infinity, requestTimeout || Infinity);
+    return {
+      path: this._paths.get(server),
+      origin: cors ? origin : undefined,
+      lines: cors ? crossOriginLines(this.engine.middlewares[0], origin) : "",
+      keepAlive: keepAlive ? Math.floor(keepAlive / 1000) : undefined,
+      idleTimeout: idleTimeout(server),
+      // Node.js looks at these every connectionsCheckingInterval only
+      headersTimeout: longest === Infinity ? 0 : longest,
+      requestTimeout,
+      maxHead: server.maxHeaderSize || http.maxHeaderSize,
+      compressFrom: compressFrom(httpCompression),
+    };
+  }
+}
+
+/** @param {any} value @returns {boolean} whether it is a time, or says that there is none: what to make of others is up to Node.js */
+function isTimeout(value) {
+  return !value || (typeof value === "number" && value > 0 && value < Infinity);
+}
+
+/**
+ * @param {any} server
+ * @returns {number} ms after which Node.js closes a kept connection by which no request comes; 0: never
+ */
+function idleTimeout(server) {
+  const keepAlive = server.keepAliveTimeout;
+  return keepAlive && keepAlive + (server.keepAliveTimeoutBuffer ?? KEEP_ALIVE_BUFFER);
+}
+
+/** @type {WeakSet<object>} sockets that have come back, until they have brought the head of a request */
+const headless = new WeakSet();
+
+/**
+ * To Node.js a connection that comes back is a new one, and could keep half a head for a minute and more. But it is a kept one,
+ * which is closed when nothing comes by it.
+ *
+ * @param {any} server
+ * @param {any} socket
+ */
+function awaitHead(server, socket) {
+  const others = ["connect", "checkContinue", "checkExpectation"];
+  const timeout = idleTimeout(server);
+  // these would not lead to handleHead()
+  if (timeout === 0 || others.some((name) => server.listenerCount(name) > 0)) return;
+  headless.add(socket);
+  socket.setTimeout(timeout);
+}
+
+/**
+ * The head of a request has come, so that time is over.
+ *
+ * @param {any} server
+ * @param {any} socket
+ */
+function handleHead(server, socket) {
+  if (headless.delete(socket)) socket.setTimeout(server.timeout || 0);
+}
+
+/** @param {object} option `httpCompression` */
+function onlyThreshold(option) {
+  return Object.keys(option).every((key) => key === "threshold");
+}
+
+module.exports = { PollingTakeover, handleHead };

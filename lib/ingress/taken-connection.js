@@ -1,0 +1,125 @@
+"use strict";
+
+const net = require("node:net");
+const debug = require("debug")("engine:polling");
+const { Record } = require("../border/border");
+const { endSocket, keepSocket } = require("./worker-socket");
+
+/** @typedef {import("./polling-takeover").PollingTakeover} PollingTakeover */
+
+/**
+ * A connection whose polling requests a worker answers. It still counts as a connection of its HTTP server.
+ *
+ *     taken ──closed by the worker──► gone
+ *       └──given back, with bytes──► a new socket of the HTTP server
+ *
+ * To the session that it opens, if it does, it is the door.
+ */
+class TakenConnection {
+  /**
+   * @param {PollingTakeover} takeover who has taken it
+   * @param {any} server the HTTP server
+   * @param {(server: any, socket: any) => void} awaitHead sees to it that a socket which comes back is not kept for ever
+   */
+  constructor(takeover, server, awaitHead) {
+    this.takeover = takeover;
+    /** @private */
+    this._awaitHead = awaitHead;
+    this.server = server;
+    this.kind = /** @type {"polling"} */ ("polling");
+    /** @type {import("./accepted-request").AcceptedRequest | undefined} until the session is open that it opens */
+    this.req = undefined;
+    const bridge = takeover.engine.bridge();
+    this.bridge = bridge;
+    this.token = bridge.addDoor(this);
+    /** @type {any} the socket that programs may have; it takes itself off the server's count */
+    this.kept = undefined;
+    bridge.retain();
+    takeover.engine.hold();
+    takeover.size++;
+    server._connections++; // a socket that Node.js has made takes one off when it is destroyed
+  }
+
+  /**
+   * A program has the socket of the connection, or may have it.
+   *
+   * @param {any} socket
+   */
+  keep(socket) {
+    this.server._connections--;
+    keepSocket(socket, this);
+  }
+
+  /**
+   * @param {number} kind
+   * @param {any} _first
+   * @param {any} _second
+   * @param {Buffer} [bytes]
+   */
+  onrecord(kind, _first, _second, bytes) {
+    if (kind === Record.GIVEN_BACK) this.comeBack(/** @type {Buffer} */ (bytes));
+    else this.end();
+  }
+
+  /** The connection is closed. */
+  end() {
+    this.forget();
+    if (this.kept !== undefined) {
+      endSocket(this.kept);
+    } else {
+      this.server._connections--;
+      this.server._emitCloseIfDrained();
+    }
+  }
+
+  /** @private */
+  forget() {
+    this.bridge.doors.delete(this.token);
+    this.bridge.release();
+    this.takeover.size--;
+    this.takeover.engine.letGo();
+  }
+
+  /**
+   * The worker does not answer what stands in `bytes`: from here on all is as if the connection had come now.
+   *
+   * @param {Buffer} bytes
+   * @private
+   */
+  comeBack(bytes) {
+    const { server } = this;
+    debug("a connection is given back");
+    let socket;
+    try {
+      const fd = this.bridge.native.takeDescriptor(this.token);
+      socket = /** @type {any} */ (
+        new net.Socket({
+          fd,
+          allowHalfOpen: server.allowHalfOpen,
+          readable: true,
+          writable: true,
+        })
+      );
+    } catch (error) {
+      debug("the connection is lost: %s", error); // nothing can be read from it
+      this.end();
+      return;
+    }
+    // it is counted already, and takes itself off when it is closed
+    socket.server = server;
+    socket._server = server;
+    if (server.keepAlive) socket.setKeepAlive(true, server.keepAliveInitialDelay);
+    socket.setNoDelay(true);
+    this.forget();
+    if (this.kept !== undefined) {
+      // to who has it, one connection has ended and another one has come
+      server._connections++;
+      endSocket(this.kept);
+    }
+    server.emit("connection", socket);
+    this._awaitHead(server, socket);
+    socket.emit("data", bytes);
+  }
+}
+
+module.exports = { TakenConnection };

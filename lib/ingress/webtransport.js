@@ -1,0 +1,269 @@
+"use strict";
+
+const debug = require("debug")("engine:webtransport");
+const { LONGEST_MESSAGE } = require("../http/body-limits");
+const { BridgeDoor } = require("./bridge-door");
+const loop = require("../base/loop");
+const { PacketReader, encodePackets, webSocketFrame } = require("../codec/webtransport-codec");
+
+/** @typedef {import("../engine/engine").Engine} Engine */
+
+/** ms that a peer may take to read what is left for it when its session is closed */
+const CLOSE_TIMEOUT = 30_000;
+
+/** How such a client speaks: protocol 4, and bytes as they are. */
+const PLAIN_DIALECT = 0;
+
+/** What goes to the worker in place of a packet that can't be read: no packet is empty, so the session ends. */
+const INVALID = webSocketFrame("");
+
+/**
+ * The one bidirectional stream of a WebTransport session.
+ *
+ * @typedef {object} Stream
+ * @property {ReadableStreamDefaultReader<Uint8Array>} reader
+ * @property {WritableStreamDefaultWriter<Uint8Array>} writer
+ * @property {PacketReader} packets what has been read but not used is in there
+ */
+
+/**
+ * Waits for the stream of a new session and for its first packet, which says what it is for.
+ *
+ * @param {any} session
+ * @param {any} opts options of the engine: upgradeTimeout (ms), maxHttpBufferSize
+ * @returns {Promise<{ sid: string | undefined, stream: Stream } | undefined>} `sid` of the session to upgrade; nothing
+ *   when the session has ended or has been refused
+ */
+async function receiveSession(session, opts) {
+  const timeout = setTimeout(() => {
+    debug("the client failed to establish a bidirectional stream in the given period");
+    session.close();
+  }, opts.upgradeTimeout);
+  try {
+    const streams = session.incomingBidirectionalStreams.getReader();
+    const { value, done } = await streams.read().finally(() => streams.releaseLock());
+    if (done) {
+      debug("session is closed");
+      return undefined;
+    }
+    return await receiveFirst(session, value, opts.maxHttpBufferSize);
+  } catch (error) {
+    debug("session is closed: %s", error);
+    return undefined;
+  } finally {
+    clearTimeout(timeout);
+  }
+}
+
+/**
+ * @param {any} session
+ * @param {any} duplex { readable, writable }
+ * @param {number} maxPayload bytes
+ * @returns {Promise<{ sid: string | undefined, stream: Stream } | undefined>}
+ */
+async function receiveFirst(session, duplex, maxPayload) {
+  const reader = duplex.readable.getReader();
+  const packets = new PacketReader(maxPayload < LONGEST_MESSAGE ? maxPayload : LONGEST_MESSAGE);
+  let first = packets.next();
+  while (first === undefined) {
+    const { value, done } = await reader.read();
+    if (done) {
+      debug("stream is closed");
+      reader.releaseLock();
+      return undefined;
+    }
+    packets.add(value);
+    first = packets.next();
+  }
+  const sid = sessionToOpen(first);
+  if (sid !== null) {
+    return { sid, stream: { reader, writer: duplex.writable.getWriter(), packets } };
+  }
+  debug("invalid WebTransport handshake");
+  await reader.cancel().catch(noop);
+  reader.releaseLock();
+  session.close();
+  return undefined;
+}
+
+/**
+ * @param {string | Buffer | Error} packet the first of a session
+ * @returns {string | undefined | null} the id of a session to upgrade, undefined for a new one, null for nonsense
+ */
+function sessionToOpen(packet) {
+  if (typeof packet !== "string" || packet[0] !== "0") return null;
+  if (packet.length === 1) return undefined;
+  try {
+    const { sid } = JSON.parse(packet.slice(1));
+    return typeof sid === "string" && sid !== "" ? sid : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * A WebTransport session on its way to a worker. WebTransport packets and WebSocket messages hold the same, one for
+ * one, in another frame: here one is turned into the other, and to the worker this is the byte bridge of a WebSocket.
+ *
+ *     session ──packets──► pump() ──frames──► worker
+ *        ▲                                      │
+ *        └──packets── write() ◄──────frames─────┘
+ */
+class WebTransportDoor extends BridgeDoor {
+  /**
+   * @param {Engine} engine
+   * @param {any} session
+   * @param {Stream} stream
+   */
+  constructor(engine, session, stream) {
+    super(engine);
+    this.session = session;
+    this.stream = stream;
+    this.req = undefined;
+    /** bytes of a frame of the worker that is not complete */
+    this.rest = Buffer.alloc(0);
+    /** whether the worker wants to hear nothing */
+    this.stalled = false;
+    /** whether there is no room here for more of a packet */
+    this.full = false;
+    /** @type {(() => void) | undefined} set while nothing is read */
+    this.unpause = undefined;
+    /** @type {Promise<void> | undefined} */
+    this.paused = undefined;
+    /** bytes of a packet that is not complete */
+    this.gathered = 0;
+  }
+
+  /**
+   * @param {string} sid
+   * @param {boolean} isNew a new session, or an upgrade of an existing one
+   */
+  open(sid, isNew) {
+    if (!this.openBridge(sid, isNew, PLAIN_DIALECT)) {
+      debug("upgrade attempt for unknown session");
+      return;
+    }
+    const onend = () => this.end();
+    Promise.resolve(this.session.closed).then(onend, onend);
+    this.pump().then(noop, (error) => {
+      debug("error while reading: %s", error);
+    });
+  }
+
+  /**
+   * Takes packets to the worker. That the stream ends says nothing: the session does.
+   *
+   * @private
+   */
+  async pump() {
+    const { reader, packets } = this.stream;
+    for (;;) {
+      const packet = packets.next();
+      if (packet !== undefined) {
+        this.give(packet instanceof Error ? INVALID : webSocketFrame(packet));
+        if (packet instanceof Error) return;
+        continue;
+      }
+      this.count(packets.length);
+      await this.paused;
+      const { value, done } = await reader.read();
+      if (done || this.ended) return;
+      packets.add(value);
+    }
+  }
+
+  /**
+   * Counts what is kept of a packet until the rest of it is there.
+   *
+   * @param {number} length
+   * @private
+   */
+  count(length) {
+    const more = length - this.gathered;
+    this.gathered = length;
+    if (more !== 0 && !this.bridge.gather(this, more) && more > 0) {
+      this.full = true;
+      this.settle();
+    }
+  }
+
+  /** There is room again for what is gathered here. */
+  readOn() {
+    this.full = false;
+    this.settle();
+  }
+
+  /** @override @protected */
+  pause() {
+    this.stalled = true;
+    this.settle();
+  }
+
+  /** @override @protected */
+  resume() {
+    this.stalled = false;
+    this.settle();
+  }
+
+  /**
+   * Stops reading while there is a reason to, and goes on when there is none.
+   *
+   * @private
+   */
+  settle() {
+    if (this.full || this.stalled) {
+      this.paused ??= new Promise((resolve) => {
+        this.unpause = resolve;
+      });
+    } else {
+      this.unpause?.();
+      this.unpause = undefined;
+      this.paused = undefined;
+    }
+  }
+
+  /**
+   * @param {Buffer} buffer frames, of which the first and the last may be parts
+   * @override
+   * @protected
+   */
+  write(buffer) {
+    const { packets, rest, closed } = encodePackets(Buffer.concat([this.rest, buffer]));
+    this.rest = Buffer.from(rest);
+    const written = () => this.written(buffer.length);
+    if (packets.length === 0) {
+      written();
+    } else {
+      this.stream.writer.write(packets).then(written, (error) => {
+        debug("error while writing: %s", error);
+      });
+    }
+    // a WebSocket's peer would answer the close frame; here closing is one-sided
+    if (closed) this.end();
+  }
+
+  /** @override @protected */
+  shut() {
+    this.count(0);
+    this.full = false;
+    this.resume();
+    const { session, stream } = this;
+    stream.reader.cancel().catch(noop);
+    // what is written must leave first
+    const close = () => session.close();
+    const timeout = loop.setTimeout(close, CLOSE_TIMEOUT).unref();
+    stream.writer
+      .close()
+      .catch(noop)
+      .then(close)
+      .catch(noop)
+      .finally(() => loop.clearTimeout(timeout));
+  }
+}
+
+/** Index of the transport's name. */
+WebTransportDoor.prototype.transport = 2;
+
+function noop() {}
+
+module.exports = { WebTransportDoor, receiveSession };
