@@ -1,6 +1,7 @@
 "use strict";
 
-// The facade has floors, and its files require downwards only.
+// The facade has floors, a folder each: what stands on one names only what stands on it or below. Types count, too: a
+// file that says in a comment whose object it is given depends on that file as one that requires it.
 
 const assert = require("node:assert");
 const fs = require("node:fs");
@@ -9,68 +10,125 @@ const { test } = require("node:test");
 
 const LIB = path.join(__dirname, "..", "lib");
 
-// from the top; a file that is not named is a leaf
-const FLOORS = [
-  ["server.js"],
-  ["server-attaching.js"],
-  ["server-settings.js"],
-  ["server-namespaces.js"],
-  ["namespace.js", "parent-namespace.js"],
-  ["socket.js", "client.js"],
-  ["socket-receiving.js"],
-  ["socket-sending.js"],
-  ["socket-watch.js"],
-  ["socket-state.js"],
-  ["operator.js", "chain.js"],
-  ["engine.js"],
-  ["engine-sessions.js"],
-  ["engine-requests.js"],
-  ["engine-settings.js"],
-];
+/** The floors, from the lowest. */
+const FLOORS = ["base", "codec", "border", "http", "ingress", "engine", "api"];
 
-/** @returns {Map<string, string[]>} what each file requires from its siblings */
-function readImports() {
-  const files = fs.readdirSync(LIB).filter((file) => file.endsWith(".js"));
-  return new Map(
-    files.map((file) => {
-      const source = fs.readFileSync(path.join(LIB, file), "utf8");
-      const imports = [...source.matchAll(/require\("\.\/([\w-]+)"\)/g)].map(
-        (match) => `${match[1]}.js`,
-      );
-      return [file, imports];
-    }),
-  );
-}
+/** The floor whose files are leaves, required one by one; the others have a face. */
+const LEAVES = "base";
 
-/** @param {string} file */
-function floorOf(file) {
-  const index = FLOORS.findIndex((floor) => floor.includes(file));
-  return index === -1 ? FLOORS.length : index;
-}
+/**
+ * @typedef {object} Arrow
+ * @property {string} from a file, such as "api/socket.js"
+ * @property {string} to likewise
+ * @property {boolean} isType whether it is named in a comment only
+ */
 
-test("no file of lib requires a file of a higher floor", () => {
-  for (const [file, imports] of readImports()) {
-    for (const imported of imports) {
-      assert.ok(floorOf(imported) >= floorOf(file), `${file} requires ${imported}`);
-    }
-  }
+/** @type {string[]} */
+const files = fs
+  .readdirSync(LIB, { recursive: true })
+  .map((file) => String(file).split(path.sep).join("/"))
+  .filter((file) => file.endsWith(".js"));
+
+/** @type {Arrow[]} */
+const arrows = files.flatMap((from) => {
+  const source = fs.readFileSync(path.join(LIB, from), "utf8");
+  return [...source.matchAll(/(require|import)\("(\.[^"]*)"\)/g)].map(([, how, target]) => {
+    const file = path.posix.join(path.posix.dirname(from), target);
+    const to = [`${file}.js`, `${file}/index.js`, file].find((name) => files.includes(name));
+    return { from, to: to ?? file, isType: how === "import" };
+  });
 });
 
-test("lib has no require circles", () => {
-  const imports = readImports();
+/** Arrows that still run up or in circles. To be emptied; nothing is to be added. */
+const OWED = [
+  "engine/conn-incoming.js -> engine/conn.js",
+  "engine/conn-outgoing.js -> engine/conn.js",
+  "engine/conn-trace.js -> engine/conn.js",
+  "engine/conn.js -> engine/engine.js",
+  "engine/conn.js -> engine/request-info.js",
+  "engine/requests.js -> http/upgrade-answer.js",
+  "engine/sessions.js -> ingress/polling-door.js",
+  "engine/sessions.js -> ingress/taken-connection.js",
+  "engine/settings.js -> engine/conn.js",
+  "engine/settings.js -> engine/engine.js",
+  "engine/settings.js -> ingress/polling-door.js",
+  "engine/transport.js -> engine/conn.js",
+  "engine/write-buffer.js -> engine/conn.js",
+  "http/upgrade-answer.js -> engine/engine.js",
+  "ingress/accepted-door.js -> engine/engine.js",
+  "ingress/accepted-door.js -> http/upgrade-answer.js",
+  "ingress/acceptor.js -> engine/engine.js",
+  "ingress/acceptor.js -> http/upgrade-answer.js",
+  "ingress/bridge-door.js -> engine/conn.js",
+  "ingress/bridge-door.js -> engine/engine.js",
+  "ingress/bridge-door.js -> http/upgrade-answer.js",
+  "ingress/polling-door.js -> engine/engine.js",
+  "ingress/polling-takeover.js -> engine/engine.js",
+  "ingress/taken-connection.js -> ingress/polling-takeover.js",
+  "ingress/websocket-door.js -> engine/engine.js",
+  "ingress/websocket-door.js -> http/upgrade-answer.js",
+  "ingress/webtransport.js -> engine/engine.js",
+];
+
+/** @param {string} file */
+const folderOf = (file) => file.split("/")[0];
+
+/** @param {string} file @returns {number} -1: it stands on no floor */
+const floorOf = (file) => FLOORS.indexOf(folderOf(file));
+
+const inLib = arrows.filter(
+  ({ from, to }) => !to.startsWith("..") && !OWED.includes(`${from} -> ${to}`),
+);
+
+test("each file of lib stands on a floor, and each floor has a face", () => {
+  for (const file of files) assert.ok(floorOf(file) >= 0 && file.split("/").length === 2, file);
+  for (const floor of FLOORS.filter((name) => name !== LEAVES))
+    assert.ok(files.includes(`${floor}/index.js`), floor);
+});
+
+test("no file names one of a higher floor, in its code or in its types", () => {
+  const up = inLib.filter(({ from, to }) => floorOf(to) > floorOf(from));
+  assert.deepEqual(up, []);
+});
+
+test("what a floor offers to others is in its face", () => {
+  const past = inLib.filter(
+    ({ from, to, isType }) =>
+      !isType &&
+      folderOf(from) !== folderOf(to) &&
+      folderOf(to) !== LEAVES &&
+      !to.endsWith("/index.js"),
+  );
+  assert.deepEqual(past, []);
+  const ownFace = inLib.filter(
+    ({ from, to }) => folderOf(from) === folderOf(to) && to.endsWith("/index.js"),
+  );
+  assert.deepEqual(ownFace, []);
+});
+
+test("lib has no circles, be it of types", () => {
   const done = new Set();
   const visit = (/** @type {string} */ file, /** @type {string[]} */ trail) => {
     assert.ok(!trail.includes(file), `circle: ${[...trail, file].join(" -> ")}`);
     if (done.has(file)) return;
-    for (const imported of imports.get(file) ?? []) visit(imported, [...trail, file]);
+    for (const { from, to } of inLib) if (from === file) visit(to, [...trail, file]);
     done.add(file);
   };
-  for (const file of imports.keys()) visit(file, []);
+  for (const file of files) visit(file, []);
 });
 
-test("lib leaves through its files only: nothing requires the top", () => {
-  for (const file of readImports().keys()) {
-    const source = fs.readFileSync(path.join(LIB, file), "utf8");
-    assert.doesNotMatch(source, /require\("\.\.\/index"\)|require\("\.\."\)/, file);
-  }
+test("nothing in lib requires what stands on it", () => {
+  const out = arrows.filter(({ to }) => to.startsWith("..")).map(({ to }) => to);
+  assert.deepEqual(
+    [...new Set(out)].sort(),
+    ["../native", "../package.json"].filter((name) => out.includes(name)),
+  );
+});
+
+test("what is owed is there", () => {
+  const there = new Set(arrows.map(({ from, to }) => `${from} -> ${to}`));
+  assert.deepEqual(
+    OWED.filter((arrow) => !there.has(arrow)),
+    [],
+  );
 });

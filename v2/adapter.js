@@ -1,6 +1,6 @@
 "use strict";
 
-const { NativeAdapter } = require("../lib/api/adapter");
+const { NativeAdapter } = require("../lib/api");
 const { plainView } = require("../lib/base/plain-view");
 const { encode } = require("./encoder");
 const { nextTick } = require("../lib/base/loop");

@@ -2,10 +2,9 @@
 
 const debug = require("debug")("socket.io:client");
 const { assignable } = require("../lib/base/assignable");
-const { Client: Base } = require("../lib/api/client");
+const { Client: Base, flagsOf } = require("../lib/api");
 const { MESSAGES } = require("../lib/base/errors");
-const { PacketType } = require("../lib/codec/packet");
-const { flagsOf } = require("../lib/api/adapter");
+const { PacketType } = require("../lib/codec");
 const { plainView, refill } = require("../lib/base/plain-view");
 const { encode } = require("./encoder");
 const { nextTick } = require("../lib/base/loop");

@@ -1,7 +1,7 @@
 "use strict";
 
-const lib = require("../lib/codec/encoder");
-const { PacketType } = require("../lib/codec/packet");
+const lib = require("../lib/codec");
+const { PacketType } = require("../lib/codec");
 
 /**
  * Says of which type the packet of an event is, before it is encoded: adapters of 2.x send packets to other servers,

@@ -2,9 +2,9 @@
 
 const { assignable } = require("../lib/base/assignable");
 const { callable } = require("../lib/base/callable");
-const { Engine } = require("../lib/engine/engine");
-const { PacketType } = require("../lib/codec/packet");
-const { Server: Base } = require("../lib/api/server");
+const { Engine } = require("../lib/engine");
+const { PacketType } = require("../lib/codec");
+const { Server: Base } = require("../lib/api");
 const Adapter = require("./adapter");
 const Client = require("./client");
 const { findClient, serveClientFile } = require("./client-files");

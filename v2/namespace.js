@@ -1,8 +1,8 @@
 "use strict";
 
 const { EventEmitter } = require("node:events");
-const { Engine } = require("../lib/engine/engine");
-const { Namespace: Base } = require("../lib/api/namespace");
+const { Engine } = require("../lib/engine");
+const { Namespace: Base } = require("../lib/api");
 const { MESSAGES } = require("../lib/base/errors");
 const { refill } = require("../lib/base/plain-view");
 const { eventType } = require("./encoder");

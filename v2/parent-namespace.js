@@ -1,6 +1,6 @@
 "use strict";
 
-const { ParentNamespace: Base } = require("../lib/api/parent-namespace");
+const { ParentNamespace: Base } = require("../lib/api");
 const Namespace = require("./namespace");
 
 let count = 0;

@@ -1,7 +1,6 @@
 "use strict";
 
-const { Decoder } = require("../lib/codec/decoder");
-const { PROTOCOL, PacketType } = require("../lib/codec/packet");
+const { Decoder, PacketType, PROTOCOL } = require("../lib/codec");
 const { Encoder } = require("./encoder");
 
 const PARSER = Object.freeze({ Decoder, Encoder, PacketType, protocol: PROTOCOL });

@@ -2,9 +2,8 @@
 
 const { Adapter } = require("socket.io-adapter");
 const { assignable } = require("../base/assignable");
-const { encodeForWorker } = require("../codec/encoder");
-const { joined } = require("../codec/long-text");
-const { NO_COMPRESS, VOLATILE, pushConnection, pushRoom } = require("../border/operations");
+const { encodeForWorker, joined } = require("../codec");
+const { NO_COMPRESS, pushConnection, pushRoom, VOLATILE } = require("../border");
 
 /** @typedef {import("../codec/long-text").LongText} LongText */
 

@@ -2,13 +2,10 @@
 
 const debug = require("debug")("socket.io:client");
 const { assignable, own } = require("../base/assignable");
-const { Conn } = require("../engine/conn");
-const { reconstruct } = require("../codec/decoder");
+const { Conn } = require("../engine");
+const { encode, encodeForWorker, joined, PacketType, reconstruct } = require("../codec");
 const { flagsOf } = require("./adapter");
-const { encode, encodeForWorker } = require("../codec/encoder");
 const { MESSAGES } = require("../base/errors");
-const { joined } = require("../codec/long-text");
-const { PacketType } = require("../codec/packet");
 const { trace } = require("../base/trace");
 const { nextTick } = require("../base/loop");
 

@@ -3,7 +3,7 @@
 const debug = require("debug")("socket.io:broadcast-operator");
 const { assignable } = require("../base/assignable");
 const { MESSAGES, reservedEvent, timedOut } = require("../base/errors");
-const { PacketType, RESERVED_EVENTS } = require("../codec/packet");
+const { PacketType, RESERVED_EVENTS } = require("../codec");
 const { nextTick } = require("../base/loop");
 
 /** ms; stands for no timeout at all: adapters of a cluster set a timer of their own, and take no other word for that */

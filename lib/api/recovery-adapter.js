@@ -1,15 +1,13 @@
 "use strict";
 
 const { NativeAdapter, flagsOf } = require("./adapter");
-const { getBridge } = require("../border/border");
+const { getBridge, messagesOf } = require("../border");
 const { invalidOption } = require("../base/errors");
 const { nextTick } = require("../base/loop");
 const { OffsetMarks } = require("./offset-marks");
 const { defaultsOf } = require("../base/options");
 const { clearInterval, setInterval } = require("../base/loop");
-const { withEnd } = require("../codec/long-text");
-const { messagesOf } = require("../border/messages");
-const { PacketType } = require("../codec/packet");
+const { PacketType, withEnd } = require("../codec");
 const { RestoredSession } = require("./restored-session");
 const { RoomNumbers } = require("./room-numbers");
 

@@ -6,7 +6,7 @@ const debug = require("debug")("socket.io:server");
 const { createAppEngine, serveAppFiles } = require("./app");
 const { Client } = require("./client");
 const { isClientFile, serveClientFile } = require("./client-files");
-const { Engine } = require("../engine/engine");
+const { Engine } = require("../engine");
 const { MESSAGES } = require("../base/errors");
 const { ServerSettings } = require("./server-settings");
 

@@ -4,9 +4,7 @@ const { EventEmitter } = require("node:events");
 const debug = require("debug")("socket.io:server");
 const { NativeAdapter } = require("./adapter");
 const { callable } = require("../base/callable");
-const { Decoder } = require("../codec/decoder");
-const { Encoder } = require("../codec/encoder");
-const { PROTOCOL, PacketType } = require("../codec/packet");
+const { Decoder, Encoder, PacketType, PROTOCOL } = require("../codec");
 const { RECOVERY_DEFAULTS, RecoveryAdapter } = require("./recovery-adapter");
 const { AttachingServer } = require("./server-attaching");
 

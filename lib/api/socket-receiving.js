@@ -2,7 +2,7 @@
 
 const { EventEmitter } = require("node:events");
 const debug = require("debug")("socket.io:socket");
-const { PacketType } = require("../codec/packet");
+const { PacketType } = require("../codec");
 const { SendingSocket } = require("./socket-sending");
 const { trace } = require("../base/trace");
 const { nextTick } = require("../base/loop");

@@ -4,7 +4,7 @@ const debug = require("debug")("socket.io:socket");
 const { flagsOf } = require("./adapter");
 const { reservedEvent, timedOut } = require("../base/errors");
 const { BroadcastOperator } = require("./operator");
-const { PacketType, RESERVED_EVENTS } = require("../codec/packet");
+const { PacketType, RESERVED_EVENTS } = require("../codec");
 const { WatchedSocket } = require("./socket-watch");
 const { trace } = require("../base/trace");
 

@@ -2,7 +2,7 @@
 
 const debug = require("debug")("socket.io:socket");
 const { generateId } = require("../base/ids");
-const { PacketType } = require("../codec/packet");
+const { PacketType } = require("../codec");
 const { RestoredSession } = require("./restored-session");
 const { ReceivingSocket } = require("./socket-receiving");
 const { nextTick } = require("../base/loop");

@@ -3,7 +3,7 @@
 // The messages that a packet is made of, and how many bytes to keep free for them in a batch.
 
 const { lengthOf, toBytes } = require("../base/bytes");
-const { LongText } = require("../codec/long-text");
+const { LongText } = require("../codec");
 
 const MAX_UTF8 = 3; // bytes of UTF-8 per UTF-16 unit, at most
 const LONGEST = 2 ** 31 - 1; // bytes of a message: the bit above says that it is binary

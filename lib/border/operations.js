@@ -1,7 +1,7 @@
 "use strict";
 
 const { copyInto, lengthOf, toBytes } = require("../base/bytes");
-const { LongText } = require("../codec/long-text");
+const { LongText } = require("../codec");
 const { bytesRoom, longTextRoom, messagesOf, messagesRoom, textRoom } = require("./messages");
 const { trace } = require("../base/trace");
 const { nextTick } = require("../base/loop");

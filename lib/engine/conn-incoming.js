@@ -5,8 +5,7 @@
 // of the transport, with the handlers of the events before it, and with the end.
 
 const trace = require("./conn-trace");
-const { writeText } = require("../codec/encoder");
-const { PACKET_TYPES } = require("../codec/packet");
+const { PACKET_TYPES, writeText } = require("../codec");
 const { nextTick } = require("../base/loop");
 
 /** @typedef {import("./conn").Conn} Conn */

@@ -8,8 +8,8 @@
 
 const debug = require("debug")("engine:socket");
 const trace = require("./conn-trace");
-const { NO_COMPRESS, VOLATILE } = require("../border/operations");
-const { PACKET_TYPES } = require("../codec/packet");
+const { NO_COMPRESS, VOLATILE } = require("../border");
+const { PACKET_TYPES } = require("../codec");
 
 /** @typedef {import("./conn").Conn} Conn */
 

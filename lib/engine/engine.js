@@ -1,15 +1,19 @@
 "use strict";
 
 const debug = require("debug")("engine");
-const { Acceptor } = require("../ingress/acceptor");
+const {
+  Acceptor,
+  handleHead,
+  receiveSession,
+  show,
+  watchSockets,
+  WebTransportDoor,
+} = require("../ingress");
 const { EngineSessions } = require("./sessions");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES } = require("../base/errors");
-const { endUnread } = require("../http/goodbye");
+const { endUnread } = require("../http");
 const { generateId } = require("../base/ids");
 const { hasOwnRequests } = require("../base/node-internals");
-const { handleHead } = require("../ingress/polling-takeover");
-const { WebTransportDoor, receiveSession } = require("../ingress/webtransport");
-const { show, watchSockets } = require("../ingress/worker-socket");
 
 const DESTROY_UPGRADE_TIMEOUT = 1000; // ms
 /** How long a peer may go on to send when its connection has been ended, in ms. */

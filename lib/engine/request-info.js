@@ -1,7 +1,7 @@
 "use strict";
 
 const { IncomingMessage } = require("node:http");
-const { makeSocket, show } = require("../ingress/worker-socket");
+const { makeSocket, show } = require("../ingress");
 
 /** @typedef {import("../border/border").Peer} Peer */
 /** @typedef {import("../ingress/worker-socket").Door} Door */

@@ -1,17 +1,23 @@
 "use strict";
 
 const debug = require("debug")("engine");
-const { serializeCookie } = require("../http/cookie");
+const {
+  abortRequest,
+  abortUpgrade,
+  answerUpgrade,
+  applyMiddlewares,
+  dialectOf,
+  endUnread,
+  protocolOf,
+  serializeCookie,
+  UpgradeResponse,
+  verify,
+  wholeAnswer,
+} = require("../http");
 const { EngineSettings } = require("./settings");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES } = require("../base/errors");
-const { endUnread } = require("../http/goodbye");
-const { UpgradeResponse, applyMiddlewares } = require("../http/middleware");
-const { PollingDoor } = require("../ingress/polling-door");
-const { abortRequest, abortUpgrade } = require("../http/refusal");
+const { CLOSE_TIMEOUT, PollingDoor, WebSocketDoor } = require("../ingress");
 const { parseQuery } = require("./request-info");
-const { answerUpgrade, wholeAnswer } = require("../http/upgrade-answer");
-const { dialectOf, protocolOf, verify } = require("../http/verify");
-const { CLOSE_TIMEOUT, WebSocketDoor } = require("../ingress/websocket-door");
 
 /** What a session can be, in the order in which the addon numbers it. Greeted: its handshake said that it is in "/". */
 const FORMS = [false, true].flatMap((greeted) =>

@@ -1,13 +1,11 @@
 "use strict";
 
 const debug = require("debug")("engine");
-const { AcceptedRequest } = require("../ingress/accepted-request");
+const { AcceptedRequest, WebSocketDoor, WebTransportDoor } = require("../ingress");
 const { Conn } = require("./conn");
 const { EngineRequests, FORMS } = require("./requests");
 const { rejectUnhandled } = require("../base/errors");
 const { KeptRequest, RequestInfo } = require("./request-info");
-const { WebSocketDoor } = require("../ingress/websocket-door");
-const { WebTransportDoor } = require("../ingress/webtransport");
 
 /** @typedef {import("../ingress/polling-door").PollingDoor} PollingDoor */
 /** @typedef {import("../ingress/taken-connection").TakenConnection} TakenConnection */

@@ -5,11 +5,15 @@ const { isAnyArrayBuffer, isArrayBufferView } = require("node:util/types");
 const cors = require("cors");
 const debug = require("debug")("engine");
 const { copyOf } = require("../base/bytes");
-const { maxChunks } = require("../http/body-limits");
-const { getBridge, loadAddon, workerCount } = require("../border/border");
+const {
+  checkHttpCompression,
+  deflateOptions,
+  maxChunks,
+  nativeDeflate,
+  serializeCookie,
+} = require("../http");
+const { getBridge, loadAddon, workerCount } = require("../border");
 const { bufferLimits } = require("./buffer-limits");
-const { checkHttpCompression, deflateOptions, nativeDeflate } = require("../http/compression");
-const { serializeCookie } = require("../http/cookie");
 const { invalidOption } = require("../base/errors");
 const { generateId } = require("../base/ids");
 const {
@@ -20,7 +24,7 @@ const {
   payloadLimit,
   warnOfTimes,
 } = require("../base/options");
-const { PollingTakeover } = require("../ingress/polling-takeover");
+const { PollingTakeover } = require("../ingress");
 
 /** @typedef {import("./conn").Conn} Conn */
 /** @typedef {import("../ingress/polling-door").PollingDoor} PollingDoor */

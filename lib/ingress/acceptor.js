@@ -8,7 +8,7 @@ const debug = require("debug")("engine");
 const debugDoor = require("debug")("engine:ws");
 const { AcceptedDoor } = require("./accepted-door");
 const { AcceptedRequest } = require("./accepted-request");
-const { crossOriginLines, isConstant } = require("../http/cross-origin");
+const { crossOriginLines, isConstant } = require("../http");
 const { POSIX } = require("./descriptor");
 const {
   COUNTS_CONNECTIONS,

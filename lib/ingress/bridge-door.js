@@ -1,7 +1,7 @@
 "use strict";
 
 const debug = require("debug")("engine:door");
-const { Record } = require("../border/border");
+const { Record } = require("../border");
 
 /** @typedef {import("../engine/engine").Engine} Engine */
 /** @typedef {import("../http/upgrade-answer").UpgradeAnswer} UpgradeAnswer */

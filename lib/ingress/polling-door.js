@@ -3,14 +3,19 @@
 const { pipeline } = require("node:stream");
 const accepts = require("accepts");
 const debug = require("debug")("engine:polling");
-const { LONGEST_MESSAGE, maxChunks } = require("../http/body-limits");
-const { Record } = require("../border/border");
-const { ENCODERS, isWorthIt } = require("../http/compression");
+const {
+  abortRequest,
+  dialectOf,
+  ENCODERS,
+  isWorthIt,
+  LONGEST_MESSAGE,
+  maxChunks,
+  protocolOf,
+} = require("../http");
+const { Record } = require("../border");
 const { ENGINE_ERRORS, rejectUnhandled } = require("../base/errors");
 const { clearTimeout, setTimeout } = require("../base/loop");
 const { milliseconds } = require("../base/options");
-const { abortRequest } = require("../http/refusal");
-const { dialectOf, protocolOf } = require("../http/verify");
 
 /** @typedef {import("../engine/engine").Engine} Engine */
 

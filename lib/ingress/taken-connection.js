@@ -2,7 +2,7 @@
 
 const net = require("node:net");
 const debug = require("debug")("engine:polling");
-const { Record } = require("../border/border");
+const { Record } = require("../border");
 const { endSocket, keepSocket } = require("./worker-socket");
 
 /** @typedef {import("./polling-takeover").PollingTakeover} PollingTakeover */

@@ -3,7 +3,7 @@
 const debug = require("debug")("engine:ws");
 const { BridgeDoor, kindOf } = require("./bridge-door");
 const { descriptorOf } = require("./descriptor");
-const { endUnread } = require("../http/goodbye");
+const { endUnread } = require("../http");
 const { endSocket, isShown, keepSocket } = require("./worker-socket");
 
 /** @typedef {import("../engine/engine").Engine} Engine */

@@ -1,10 +1,10 @@
 "use strict";
 
 const debug = require("debug")("engine:webtransport");
-const { LONGEST_MESSAGE } = require("../http/body-limits");
+const { LONGEST_MESSAGE } = require("../http");
 const { BridgeDoor } = require("./bridge-door");
 const loop = require("../base/loop");
-const { PacketReader, encodePackets, webSocketFrame } = require("../codec/webtransport-codec");
+const { encodePackets, PacketReader, webSocketFrame } = require("../codec");
 
 /** @typedef {import("../engine/engine").Engine} Engine */
 

@@ -1,0 +1,44 @@
+"use strict";
+
+// What requests are, and how they are answered or refused. Nothing here knows of sessions: it is given a request, and options.
+
+const { LONGEST_MESSAGE, maxChunks } = require("./body-limits");
+const {
+  ENCODERS,
+  checkHttpCompression,
+  compressFrom,
+  deflateOptions,
+  isWorthIt,
+  nativeDeflate,
+} = require("./compression");
+const { serializeCookie } = require("./cookie");
+const { crossOriginLines, isConstant } = require("./cross-origin");
+const { endUnread } = require("./goodbye");
+const { UpgradeResponse, applyMiddlewares } = require("./middleware");
+const { abortRequest, abortUpgrade } = require("./refusal");
+const { answerUpgrade, wholeAnswer } = require("./upgrade-answer");
+const { dialectOf, protocolOf, verify } = require("./verify");
+
+module.exports = {
+  abortRequest,
+  abortUpgrade,
+  answerUpgrade,
+  applyMiddlewares,
+  checkHttpCompression,
+  compressFrom,
+  crossOriginLines,
+  deflateOptions,
+  dialectOf,
+  ENCODERS,
+  endUnread,
+  isConstant,
+  isWorthIt,
+  LONGEST_MESSAGE,
+  maxChunks,
+  nativeDeflate,
+  protocolOf,
+  serializeCookie,
+  UpgradeResponse,
+  verify,
+  wholeAnswer,
+};
