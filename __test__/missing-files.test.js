@@ -32,5 +32,5 @@ test("a client that is not installed is not found, and nothing else suffers", as
 test("a missing addon is told of in the constructor", async (t) => {
   const process = spawn("bundled", ours, { args: ["addon"] });
   t.after(process.kill);
-  assert.equal(await process.message(), "Cannot find module '../native'");
+  assert.equal(await process.message(), "Cannot find module '../../native'");
 });
