@@ -441,7 +441,7 @@ test("maxConnections: Node.js drops the connection", async (t) => {
 
 test("no descriptor is free: Node.js has one", async (t) => {
   const { io, ask, taken } = await serve(t);
-  const { native } = io.engine.bridge();
+  const { native } = io.engine.border();
   const adopt = t.mock.method(native, "adoptPeeked", () => {
     throw new Error("EMFILE");
   });
@@ -451,7 +451,7 @@ test("no descriptor is free: Node.js has one", async (t) => {
 
 test("no descriptor is free for a polling connection: Node.js has one", async (t) => {
   const { io, httpServer, poll, taken } = await serve(t);
-  const { native } = io.engine.bridge();
+  const { native } = io.engine.border();
   const open = t.mock.method(native, "openPeeked", () => {
     throw new Error("EMFILE");
   });

@@ -9,7 +9,7 @@ const assert = require("node:assert/strict");
 const http = require("node:http");
 const { test } = require("node:test");
 const { Adapter } = require("socket.io-adapter");
-const { getBridge } = require("../lib/border/border");
+const { getBorder } = require("../lib/border/border");
 const { LongText } = require("../lib/codec/long-text");
 const { pushConnection, pushRoom } = require("../lib/border/operations");
 const { ours, selected } = require("./support/implementations");
@@ -30,7 +30,7 @@ function random(seed) {
   };
 }
 
-const stats = () => JSON.parse(getBridge().native.stats());
+const stats = () => JSON.parse(getBorder().native.stats());
 
 /** A server with one worker, so that slots are used again at once. */
 async function serve(t, options = {}) {
@@ -240,8 +240,8 @@ for (const implementation of selected([ours])) {
     };
     const old = await connect();
     const { conn } = old.socket;
-    const { _bridge: bridge } = conn;
-    const { ops } = bridge;
+    const { _border: border } = conn;
+    const { ops } = border;
     old.client.raw.destroy();
     await until(old.socket, "disconnect");
     await eventually(() => stats().handles === before.handles, "its release");
@@ -285,7 +285,7 @@ for (const implementation of selected([ours])) {
       joined: () => ops.joined(conn),
       release: () => ops.release(conn),
       "release, early": () => ops.release(successor),
-      forget: () => bridge.forget(conn),
+      forget: () => border.forget(conn),
       except: () => ops.broadcast(0, toRoom, toOld, '2["own"]'),
       "a handle made up": () =>
         ops.send({ _handle: successor._handle, _generation: NaN }, 0, secret),
@@ -323,8 +323,8 @@ for (const implementation of selected([ours])) {
     client.send("40");
     const [{ conn }] = await connection;
     // which no adapter knows
-    const number = conn._bridge.allocateRoom();
-    conn._bridge.ops.join(conn, number);
+    const number = conn._border.allocateRoom();
+    conn._border.ops.join(conn, number);
     client.raw.destroy();
     await eventually(() => stats().handles === before.handles, "its release");
     assert.equal(stats().rooms, before.rooms);

@@ -15,7 +15,7 @@ const { ours } = require("./support/implementations");
 const { eventually, turns, until, within } = require("./support/waiting");
 
 const { Server } = ours.load();
-const { getBridge } = require("../lib/border/border");
+const { getBorder } = require("../lib/border/border");
 
 const fixture = (name) => fs.readFileSync(path.join(__dirname, "fixtures", name));
 const CHUNK = "x".repeat(64 << 10);
@@ -125,7 +125,7 @@ for (const secure of [false, true]) {
     assert.deepEqual(await disconnected, ["buffer overflow", undefined]);
     assert.deepEqual(await closed, ["buffer overflow", undefined]);
     assert.equal(conn.bufferedAmount, 0);
-    await eventually(() => JSON.parse(getBridge().native.stats()).backlogs === 0, "no backlog");
+    await eventually(() => JSON.parse(getBorder().native.stats()).backlogs === 0, "no backlog");
     io.emit("end");
     for (const { raw } of readers) assert.equal(await readUntil(raw, "end"), 0);
   });

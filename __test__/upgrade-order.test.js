@@ -50,7 +50,7 @@ for (const [name, middleware] of [
       conn.on("upgrade", ({ name: next }) => heard.push(`upgrade ${next} ${conn.upgrading}`));
     });
     await turns(3);
-    const { native } = io.engine.bridge();
+    const { native } = io.engine.border();
     const waiting = () => JSON.parse(native.stats()).inboxBytes;
     assert.equal(waiting(), 0);
     kept.send(`${POLLING}&sid=${sid}`, { body: "40" });
@@ -104,7 +104,7 @@ async function probing(t) {
 
 test("an upgrade that crosses the end of its session is not told behind it", async (t) => {
   const { io, conn, raw, heard } = await probing(t);
-  const { native } = io.engine.bridge();
+  const { native } = io.engine.border();
   raw.text("5");
   const end = Date.now() + DEADLINE;
   while (JSON.parse(native.stats()).inboxBytes === 0) assert.ok(Date.now() < end, "the upgrade");

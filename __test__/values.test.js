@@ -7,7 +7,7 @@ const http = require("node:http");
 const { test } = require("node:test");
 const { Decoder, Encoder } = require("socket.io-parser");
 const { io: connect } = require("socket.io-client");
-const { getBridge } = require("../lib/border/border");
+const { getBorder } = require("../lib/border/border");
 const { Ops } = require("../lib/border/operations");
 const { ours, selected } = require("./support/implementations");
 const { RawWebSocket } = require("./support/raw-websocket");
@@ -62,7 +62,7 @@ async function settled({ client, socket, events }) {
   return events.splice(0).slice(0, -1);
 }
 
-const unreadable = () => JSON.parse(getBridge().native.stats()).unreadable;
+const unreadable = () => JSON.parse(getBorder().native.stats()).unreadable;
 
 for (const implementation of selected([ours])) {
   for (const [kind, make] of Object.entries(VIEWS)) {

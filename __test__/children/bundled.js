@@ -4,7 +4,7 @@
 
 const Module = require("node:module");
 
-const missing = process.argv[3] === "addon" ? "../native" : "socket.io-client";
+const missing = process.argv[3] === "addon" ? "../../native" : "socket.io-client";
 const resolve = Module._resolveFilename;
 Module._resolveFilename = function (request, ...rest) {
   if (!request.startsWith(missing)) return resolve.call(this, request, ...rest);

@@ -4,7 +4,7 @@
 
 const fs = require("node:fs");
 const { Server } = require(process.argv[2]);
-const { getBridge } = require("../../lib/border/border");
+const { getBorder } = require("../../lib/border/border");
 
 const io = new Server(0);
 io.on("connection", (socket) => {
@@ -16,16 +16,16 @@ io.on("connection", (socket) => {
 });
 
 function count() {
-  const bridge = getBridge();
-  const { sessions, rooms, inboxBytes, backlogs } = JSON.parse(bridge.native.stats());
+  const border = getBorder();
+  const { sessions, rooms, inboxBytes, backlogs } = JSON.parse(border.native.stats());
   return {
     sessions,
     rooms,
     inboxBytes,
     backlogs,
-    handles: [...bridge.sessions()].length,
-    requestsAndWires: bridge.doors.size,
-    alive: bridge.alive,
+    handles: [...border.sessions()].length,
+    requestsAndWires: border.doors.size,
+    alive: border.alive,
     polls: io.engine.polls.size,
     clients: io.engine.clientsCount,
     byId: Object.keys(io.engine.clients).length,

@@ -220,7 +220,7 @@ scenario("contract: what DEBUG tells", { modes: ["websocket"] }, async (stage) =
     debug.log = log;
   });
   debug.log = (...args) => {
-    const line = /(socket\.io:(?!bridge)[\s\S]*)$/.exec(format(...args));
+    const line = /(socket\.io:(?!border)[\s\S]*)$/.exec(format(...args));
     if (line) lines.add(line[1].replace(/ \+\d+m?s/, ""));
   };
   debug.enable("socket.io:*");

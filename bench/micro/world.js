@@ -13,7 +13,7 @@ const WEBSOCKET = 1; // the form of a session in its OPEN record
 /** Waits until all that was begun has been done: records have ticks of their own, operations leave at the end of one. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Handles that have been given out: there is one bridge in the process, whatever the number of servers. */
+/** Handles that have been given out: there is one border in the process, whatever the number of servers. */
 let opened = 0;
 
 /** A server without a port. */
@@ -22,8 +22,8 @@ class World {
   constructor(options) {
     this.io = new Server(http.createServer(), options);
     this.server = this.io.engine.nativeId();
-    this.bridge = this.io.engine.bridge();
-    this.native = this.bridge.native;
+    this.border = this.io.engine.border();
+    this.native = this.border.native;
   }
 
   /** @param {number} count @returns {number[]} handles that nobody has */
@@ -53,12 +53,12 @@ class World {
     const handles = this.handles(count);
     this.native.give(this.connecting(handles));
     await settled();
-    return { handles, sockets: handles.map((handle) => this.bridge.session(handle)._client.root) };
+    return { handles, sockets: handles.map((handle) => this.border.session(handle)._client.root) };
   }
 
   /** Ends all clients, so that nothing keeps the process. */
   async close() {
-    const open = [...this.bridge.sessions()];
+    const open = [...this.border.sessions()];
     this.native.give(this.closing(open.map((session) => session._handle)));
     await settled();
   }

@@ -24,8 +24,8 @@ class NativeAdapter extends Adapter {
   /** @param {any} nsp */
   constructor(nsp) {
     super(nsp);
-    /** @protected @type {import("../border/border").Bridge | undefined} */
-    this._bridge = undefined;
+    /** @protected @type {import("../border/border").Border | undefined} */
+    this._border = undefined;
     /** @private @type {Map<string, number>} the mirrored rooms */
     this._numbers = new Map();
     /** @private the room of all sockets */
@@ -67,13 +67,13 @@ class NativeAdapter extends Adapter {
    */
   unmirror(socket) {
     const conn = this.connOf(socket.id);
-    const bridge = this._bridge;
-    if (conn === undefined || bridge === undefined) return;
+    const border = this._border;
+    if (conn === undefined || border === undefined) return;
     for (const name of this._sids.get(socket.id) ?? []) {
       const number = this._numbers.get(name);
-      if (number !== undefined) bridge.ops.leave(conn, number);
+      if (number !== undefined) border.ops.leave(conn, number);
     }
-    if (this._everyone !== NOT_MIRRORED) bridge.ops.leave(conn, this._everyone);
+    if (this._everyone !== NOT_MIRRORED) border.ops.leave(conn, this._everyone);
   }
 
   /**
@@ -96,7 +96,7 @@ class NativeAdapter extends Adapter {
     if (socket === undefined || /** @type {any} */ (socket).adapter !== this) return undefined;
     const { conn } = /** @type {any} */ (socket.client);
     if (conn._handle === undefined) return undefined;
-    this._bridge ??= conn._bridge;
+    this._border ??= conn._border;
     return conn;
   }
 
@@ -105,9 +105,9 @@ class NativeAdapter extends Adapter {
    * @private
    */
   joinEveryone(conn) {
-    const bridge = /** @type {import("../border/border").Bridge} */ (this._bridge);
-    if (this._everyone === NOT_MIRRORED) this._everyone = bridge.allocateRoom();
-    bridge.ops.join(conn, this._everyone);
+    const border = /** @type {import("../border/border").Border} */ (this._border);
+    if (this._everyone === NOT_MIRRORED) this._everyone = border.allocateRoom();
+    border.ops.join(conn, this._everyone);
   }
 
   /**
@@ -117,17 +117,17 @@ class NativeAdapter extends Adapter {
    * @private
    */
   mirrorJoin(name, id, conn) {
-    const bridge = /** @type {import("../border/border").Bridge} */ (this._bridge);
+    const border = /** @type {import("../border/border").Border} */ (this._border);
     let number = this._numbers.get(name);
     if (number === undefined) {
       if (name === id) return;
-      number = bridge.allocateRoom();
+      number = border.allocateRoom();
       this._numbers.set(name, number);
       // the socket that the room is named by may have been alone there
       const owner = this._rooms.get(name)?.has(name) ? this.connOf(name) : undefined;
-      if (owner !== undefined) bridge.ops.join(owner, number);
+      if (owner !== undefined) border.ops.join(owner, number);
     }
-    bridge.ops.join(conn, number);
+    border.ops.join(conn, number);
   }
 
   /**
@@ -181,7 +181,7 @@ class NativeAdapter extends Adapter {
     for (const name of joined) this.removeFrom(name, id, conn);
     this._sids.delete(id);
     if (conn !== undefined && this._everyone !== NOT_MIRRORED && !this.stays(conn, this._sids))
-      this._bridge?.ops.leave(conn, this._everyone);
+      this._border?.ops.leave(conn, this._everyone);
   }
 
   /**
@@ -210,7 +210,7 @@ class NativeAdapter extends Adapter {
     if (room.delete(id)) {
       const number = this._numbers.get(name);
       if (conn !== undefined && number !== undefined && !this.stays(conn, room))
-        this._bridge?.ops.leave(conn, number);
+        this._border?.ops.leave(conn, number);
       this.emit("leave-room", name, id);
     }
     if (room.size === 0 && this._rooms.delete(name)) {
@@ -333,7 +333,7 @@ class NativeAdapter extends Adapter {
    * @private
    */
   isWatched() {
-    return this._bridge !== undefined && this._bridge.watchers > 0;
+    return this._border !== undefined && this._border.watchers > 0;
   }
 
   /**
@@ -352,9 +352,9 @@ class NativeAdapter extends Adapter {
    * @private
    */
   fanOut(encoded, flags, opts) {
-    if (this._bridge === undefined) return; // nobody has connected yet
+    if (this._border === undefined) return; // nobody has connected yet
     const to = this.receivers(opts);
-    if (to.length > 0) this._bridge.ops.broadcast(flags, to, this.excepted(opts), encoded);
+    if (to.length > 0) this._border.ops.broadcast(flags, to, this.excepted(opts), encoded);
   }
 
   /**

@@ -1,7 +1,7 @@
 "use strict";
 
 const { NativeAdapter, flagsOf } = require("./adapter");
-const { getBridge, messagesOf } = require("../border");
+const { getBorder, messagesOf } = require("../border");
 const { invalidOption } = require("../base/errors");
 const { nextTick } = require("../base/loop");
 const { OffsetMarks } = require("./offset-marks");
@@ -159,17 +159,17 @@ class RecoveryAdapter extends NativeAdapter {
   }
 
   /**
-   * @returns {import("../border/border").Bridge}
+   * @returns {import("../border/border").Border}
    * @private
    */
   open() {
-    const bridge = (this._bridge ??= getBridge(this.nsp.server.opts.workers));
+    const border = (this._border ??= getBorder(this.nsp.server.opts.workers));
     if (this._log === NOT_OPEN) {
-      const { native } = bridge;
+      const { native } = border;
       this._log = native.openRecovery(whole(this._maxBytes), this._next + 1);
       logs.register(this, { native, log: this._log });
     }
-    return bridge;
+    return border;
   }
 
   /**
@@ -281,18 +281,18 @@ class RecoveryAdapter extends NativeAdapter {
    */
   restoreSession(pid, offset, client) {
     if (this._log === NOT_OPEN) return null;
-    const bridge = this.open();
+    const border = this.open();
     const before = (this._live.get(pid) ?? this._returning.get(pid)?.session)?.socket?.client;
     if (before !== undefined && before !== client) supersede(before);
     // of those that come in one moment, the first
     if (this._live.has(pid) || this._returning.has(pid)) return null;
-    if (this._storedIn === bridge.ops.batch) bridge.ops.flush(); // it may push out others
-    const key = bridge.native.findSession(this._log, pid);
+    if (this._storedIn === border.ops.batch) border.ops.flush(); // it may push out others
+    const key = border.native.findSession(this._log, pid);
     const kept = key === null ? undefined : this._kept.get(key);
     if (kept === undefined) return null;
     const last = this.lastOf(kept, offset);
     if (last === UNKNOWN) return null;
-    const found = bridge.native.restoreSession(this._log, pid, last + 1, this.oldest());
+    const found = border.native.restoreSession(this._log, pid, last + 1, this.oldest());
     if (found === null) return null;
     const { sid } = found;
     // a second socket with its id would take the first one's place
@@ -300,7 +300,7 @@ class RecoveryAdapter extends NativeAdapter {
     const rooms = found.rooms.map((number) => this._roomNumbers.name(number));
     const state = { sid, pid, rooms, data: kept.data };
     const parser = this.nsp.server._parser;
-    const place = { bridge, parser, log: this._log, key: found.key, last: last + 1 };
+    const place = { border, parser, log: this._log, key: found.key, last: last + 1 };
     const session = new RestoredSession(state, place);
     this._returning.set(pid, { session, last });
     return Promise.resolve(session);

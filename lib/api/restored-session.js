@@ -6,7 +6,7 @@ const debug = require("debug")("socket.io:recovery");
 
 /**
  * @typedef {object} Place where to find what the session has missed
- * @property {import("../border/border").Bridge} bridge
+ * @property {import("../border/border").Border} border
  * @property {any} parser of the server
  * @property {number} log
  * @property {number} key of the session
@@ -38,10 +38,10 @@ class RestoredSession {
    * @param {any} client
    */
   sendMissed(client) {
-    const { bridge, log, key, last } = this.#place;
+    const { border, log, key, last } = this.#place;
     const { conn } = client;
-    if (client._native && bridge.watchers === 0) {
-      if (conn.readyState === "open") bridge.ops.replay(conn, log, key, last);
+    if (client._native && border.watchers === 0) {
+      if (conn.readyState === "open") border.ops.replay(conn, log, key, last);
       return;
     }
     const missed = this.#missed();
@@ -60,9 +60,9 @@ class RestoredSession {
 
   /** @returns {any[][] | null} the messages of each packet; null when some are gone */
   #missed() {
-    const { bridge, log, key, last } = this.#place;
-    bridge.ops.flush();
-    return bridge.native.missedPackets(log, key, last);
+    const { border, log, key, last } = this.#place;
+    border.ops.flush();
+    return border.native.missedPackets(log, key, last);
   }
 }
 

@@ -6,7 +6,7 @@
  *
  * | part                                                       | without it                                          |
  * | ---------------------------------------------------------- | --------------------------------------------------- |
- * | `_connections`, `_emitCloseIfDrained()` of a server        | nothing is taken from Node.js (bridge, Node's HTTP)  |
+ * | `_connections`, `_emitCloseIfDrained()` of a server        | nothing is taken from Node.js (border, Node's HTTP)  |
  * | `onconnection` and `fd` of its handle; its classes         | the acceptor takes nothing                          |
  * | `_addHeaderLines()` of a request                           | the acceptor takes nothing                          |
  * | `parser` of a socket, and its "a message begins"           | polling connections that Node.js reads stay with it |

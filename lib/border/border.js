@@ -1,6 +1,6 @@
 "use strict";
 
-const debug = require("debug")("socket.io:bridge");
+const debug = require("debug")("socket.io:border");
 const { invalidOption } = require("../base/errors");
 const { Ops } = require("./operations");
 const { trace } = require("../base/trace");
@@ -66,7 +66,7 @@ const SPACE = 32; // the last character of a batch that is not all
  */
 
 /**
- * What the bridge asks of a session. Events of one session are called in the order of the wire.
+ * What the border asks of a session. Events of one session are called in the order of the wire.
  *
  * @typedef {object} Session
  * @property {(auth: any, nsp: string) => void} onconnect
@@ -82,14 +82,14 @@ const SPACE = 32; // the last character of a batch that is not all
  */
 
 /**
- * What the bridge asks of an engine.
+ * What the border asks of an engine.
  *
  * @typedef {object} SessionOwner
  * @property {(name: import("./operations").Named, sid: string, form: number, token: number, peer?: Peer) => Session | undefined} onopen
  */
 
 /**
- * What the bridge asks of an HTTP request or of the wire of a WebSocket.
+ * What the border asks of an HTTP request or of the wire of a WebSocket.
  *
  * @typedef {object} Door
  * @property {(kind: number, first: any, second: any, buffer: Buffer | undefined) => void} onrecord
@@ -130,20 +130,20 @@ const Record = Object.freeze({
 });
 
 /**
- * The bridge of this thread to the workers: records come up in batches, operations go down in batches.
+ * The border of this thread to the workers: records come up in batches, operations go down in batches.
  *
  *     asleep ──the first server is opened──► awake ──the last one is closed──► asleep
  *
  * While it is awake, the environment holds it: the workers call it, and a timer keeps the process. Asleep, it is held by
  * those alone that use it.
  */
-class Bridge {
+class Border {
   /**
-   * @param {new (workers: number) => Native} NativeBridge
-   * @param {number} [workers] threads, if this is the first bridge of the process; 0: the default number
+   * @param {new (workers: number) => Native} NativePlane
+   * @param {number} [workers] threads, if this is the first border of the process; 0: the default number
    */
-  constructor(NativeBridge, workers = 0) {
-    this.native = new NativeBridge(workers);
+  constructor(NativePlane, workers = 0) {
+    this.native = new NativePlane(workers);
     this.ops = new Ops((buffer, length) => this.native.flush(buffer, length));
     /** @type {(Session | undefined)[][]} by the low bits of the handle, then by the rest */
     this.tables = Array.from({ length: TABLES }, () => []);
@@ -520,17 +520,17 @@ function deliver(session, kind, argument, more) {
   session.onrecord(kind, argument, more);
 }
 
-/** @type {Bridge | undefined} */
-let bridge;
+/** @type {Border | undefined} */
+let border;
 
 /** Stands for a session whose server has gone before it opened. */
 class Orphan {
   /**
-   * @param {Bridge} bridge
+   * @param {Border} border
    * @param {import("./operations").Named} name
    */
-  constructor(bridge, { _handle, _generation }) {
-    this.bridge = bridge;
+  constructor(border, { _handle, _generation }) {
+    this.border = border;
     this._handle = _handle;
     this._generation = _generation;
   }
@@ -543,18 +543,18 @@ class Orphan {
 
   /** @param {number} kind */
   onrecord(kind) {
-    if (kind === Record.CLOSED) this.bridge.forget(this);
+    if (kind === Record.CLOSED) this.border.forget(this);
   }
 }
 
 /**
  * @param {unknown} [workers] the option of that name
- * @returns {Bridge} the bridge of this thread, made at the first call
+ * @returns {Border} the border of this thread, made at the first call
  */
-function getBridge(workers) {
+function getBorder(workers) {
   const count = workerCount(workers);
-  bridge ??= new Bridge(/** @type {any} */ (loadAddon()).Bridge, count);
-  return bridge;
+  border ??= new Border(/** @type {any} */ (loadAddon()).Bridge, count);
+  return border;
 }
 
 /**
@@ -592,4 +592,4 @@ function checkWorkers(what, value) {
   throw invalidOption(what, value, `give a whole number from 1 to ${MAX_WORKERS}`);
 }
 
-module.exports = { Bridge, Record, getBridge, loadAddon, workerCount };
+module.exports = { Border, Record, getBorder, loadAddon, workerCount };

@@ -15,7 +15,7 @@ const { Transport } = require("./transport");
 const { WatchedEmitter } = require("../base/watched-emitter");
 const { nextTick, setImmediate } = require("../base/loop");
 
-/** @typedef {import("../border/border").Bridge} Bridge */
+/** @typedef {import("../border/border").Border} Border */
 /** @typedef {import("../codec/long-text").LongText} LongText */
 
 // what somebody listens to, beside the events that come anyway; the first two are asked of the worker
@@ -43,14 +43,14 @@ const POLLING = 0;
 class Conn extends WatchedEmitter {
   /**
    * @param {import("./engine").Engine} server
-   * @param {Bridge} bridge
+   * @param {Border} border
    * @param {import("../border/operations").Named} name
    * @param {string} id the session id, a secret
    * @param {import("../http/verify").Known} form its transport and its protocol
    * @param {{ remoteAddress: string | undefined, rebuild(): any }} origin the request that opened it
    * @param {"takeover" | "bridge" | "polling"} door how it came in
    */
-  constructor(server, bridge, name, id, form, origin, door) {
+  constructor(server, border, name, id, form, origin, door) {
     super();
     this.id = id;
     this.server = server;
@@ -66,7 +66,7 @@ class Conn extends WatchedEmitter {
     this._origin = origin;
     /** @type {any} the Client of the Socket.IO layer */
     this._client = undefined;
-    this._bridge = bridge;
+    this._border = border;
     this._handle = name._handle;
     this._generation = name._generation;
     /** @private */
@@ -111,7 +111,7 @@ class Conn extends WatchedEmitter {
   get bufferedAmount() {
     return this.readyState === "closed"
       ? 0
-      : this._bridge.native.buffered(this._handle, this._generation);
+      : this._border.native.buffered(this._handle, this._generation);
   }
 
   /**
@@ -266,7 +266,7 @@ class Conn extends WatchedEmitter {
     const flags = options?.compress === false ? NO_COMPRESS : 0;
     if (!data) data = "";
     else if (typeof data !== "string" && !isBinary(data)) data = String(data);
-    const { ops } = this._bridge;
+    const { ops } = this._border;
     const text = type === "message" ? undefined : writePacket(type, data, this.protocol);
     if (text === undefined) ops.sendRaw(this, flags, data);
     else ops.sendPacket(this, flags, text);
@@ -289,9 +289,9 @@ class Conn extends WatchedEmitter {
     const shown =
       this._watched & OUTGOING ? this.showOutgoing(joined(encoded), flags, options) : undefined;
     shown?.next();
-    if (typeof encoded === "string") this._bridge.ops.send(this, flags, encoded);
-    else if (Array.isArray(encoded)) this._bridge.ops.sendBinary(this, flags, encoded);
-    else this._bridge.ops.sendLong(this, flags, encoded);
+    if (typeof encoded === "string") this._border.ops.send(this, flags, encoded);
+    else if (Array.isArray(encoded)) this._border.ops.sendBinary(this, flags, encoded);
+    else this._border.ops.sendLong(this, flags, encoded);
     shown?.next();
   }
 
@@ -306,7 +306,7 @@ class Conn extends WatchedEmitter {
     if (this.readyState !== "open") return;
     const shown = this._watched & OUTGOING ? this.showOutgoing(encoded, flags, options) : undefined;
     shown?.next();
-    this._bridge.ops.multicast(this, flags, encoded);
+    this._border.ops.multicast(this, flags, encoded);
     shown?.next();
   }
 
@@ -334,7 +334,7 @@ class Conn extends WatchedEmitter {
    */
   close(discard) {
     if (this.readyState === "closed" || (this.readyState === "closing" && !discard)) return this;
-    this._bridge.ops.close(this, !!discard);
+    this._border.ops.close(this, !!discard);
     trace.traceState(this, "closing");
     this.readyState = "closing";
     if (debug.enabled) debug("closing the transport (discard? %s)", !!discard);
@@ -342,7 +342,7 @@ class Conn extends WatchedEmitter {
     return this;
   }
 
-  // --- from the bridge ---
+  // --- from the border ---
 
   /**
    * @param {any} auth
@@ -387,7 +387,7 @@ class Conn extends WatchedEmitter {
           else this.onclose(argument, typeof more === "string" ? transportError(more) : undefined);
         } finally {
           // whatever a handler throws
-          this._bridge.forget(this);
+          this._border.forget(this);
           this.server.letGo();
         }
         break;
@@ -458,7 +458,7 @@ class Conn extends WatchedEmitter {
     trace.traceState(this, "closed");
     this.readyState = "closed";
     this.server.onclosed(this);
-    if (this._watched & OUTGOING) this._bridge.watchers--;
+    if (this._watched & OUTGOING) this._border.watchers--;
     this._watched = 0;
     this._outbox?.clear();
     const client = this._client;
@@ -542,11 +542,11 @@ class Conn extends WatchedEmitter {
     if (before === watched) return;
     this._watched = watched;
     if ((before ^ watched) & OUTGOING) {
-      this._bridge.watchers += watched & OUTGOING ? 1 : -1;
+      this._border.watchers += watched & OUTGOING ? 1 : -1;
       this.server.showRequests(this.id, (watched & OUTGOING) !== 0);
     }
     if ((before ^ watched) & (HEARTBEAT | CONTROL)) {
-      this._bridge.ops.watch(this, watched & (HEARTBEAT | CONTROL));
+      this._border.ops.watch(this, watched & (HEARTBEAT | CONTROL));
     }
   }
 

@@ -14,7 +14,7 @@ const LONGEST_KEPT = 256; // characters of a text that is kept for the next requ
 const last = { search: "", query: {}, url: "", address: "" };
 
 /** In place of that of a connection that has ended, and of which nothing is left. */
-const NO_BRIDGE = { doors: new Map() };
+const NO_BORDER = { doors: new Map() };
 
 /**
  * Reads the query of a request's URL.
@@ -144,8 +144,8 @@ class RequestInfo {
    */
   socket() {
     let carrier = this._carrier;
-    if (carrier instanceof WeakRef) carrier = carrier.deref() ?? { bridge: NO_BRIDGE };
-    if (carrier.bridge === undefined) return carrier;
+    if (carrier instanceof WeakRef) carrier = carrier.deref() ?? { border: NO_BORDER };
+    if (carrier.border === undefined) return carrier;
     if (carrier.kept !== undefined) return carrier.kept;
     return makeSocket(carrier, {
       address: this.remoteAddress ?? "",

@@ -159,7 +159,7 @@ class EngineRequests extends EngineSettings {
    */
   find(sid) {
     if (this._nativeId === -1) return undefined; // closed, and not to be opened for this
-    const found = FORMS[this.bridge().native.lookup(this.nativeId(), sid)]; // -1: there is no such session
+    const found = FORMS[this.border().native.lookup(this.nativeId(), sid)]; // -1: there is no such session
     // to the workers a WebTransport session is a WebSocket
     if (found?.transport !== "websocket" || !Object.hasOwn(this.clients, sid)) return found;
     return { transport: this.clients[sid].transportName, protocol: found.protocol };

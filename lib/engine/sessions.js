@@ -52,10 +52,10 @@ class EngineSessions extends EngineRequests {
    * @returns {Conn}
    */
   onopen(name, sid, index, token, peer) {
-    const bridge = this.bridge();
+    const border = this.border();
     const door =
       /** @type {PollingDoor | TakenConnection | WebSocketDoor | WebTransportDoor | undefined} */ (
-        /** @type {any} */ (bridge.doors.get(token))
+        /** @type {any} */ (border.doors.get(token))
       );
     const req = door?.req;
     const seen = this._engine.isSeen();
@@ -70,12 +70,12 @@ class EngineSessions extends EngineRequests {
     else if (req?._query.b64) form = { ...form, takesBytes: false };
     const kind = door ? door.kind : "polling";
     if (debug.enabled) debug('handshaking client "%s"', sid);
-    const conn = new Conn(this._engine, bridge, name, sid, form, origin, kind);
+    const conn = new Conn(this._engine, border, name, sid, form, origin, kind);
     // of these the session has what it needs
     if (door && (door instanceof WebSocketDoor || req instanceof AcceptedRequest))
       door.req = undefined;
     if (seen) conn.exposeRequest();
-    bridge.adopt(name._handle, conn);
+    border.adopt(name._handle, conn);
     this.hold();
     this.clients[sid] = conn;
     this.clientsCount++;
@@ -116,7 +116,7 @@ class EngineSessions extends EngineRequests {
    */
   isPolled(sid) {
     if (this.polls.has(sid)) return true;
-    return this.takeover.size > 0 && this.bridge().native.isPolled(this.nativeId(), sid);
+    return this.takeover.size > 0 && this.border().native.isPolled(this.nativeId(), sid);
   }
 
   /**
@@ -124,7 +124,7 @@ class EngineSessions extends EngineRequests {
    * @param {boolean} shown whether this thread has to see each request of that session
    */
   showRequests(sid, shown) {
-    this.bridge().native.showRequests(this.nativeId(), sid, shown);
+    this.border().native.showRequests(this.nativeId(), sid, shown);
   }
 
   /**
@@ -132,7 +132,7 @@ class EngineSessions extends EngineRequests {
    * @param {number} token that of the WebSocket which asks to become the transport
    */
   onupgrading(conn, token) {
-    const door = /** @type {any} */ (this.bridge().doors.get(token));
+    const door = /** @type {any} */ (this.border().doors.get(token));
     if (door !== undefined) door.probeOf = conn;
     else conn.upgrading = false; // it has gone already
   }
@@ -142,7 +142,7 @@ class EngineSessions extends EngineRequests {
    * @param {number} token
    */
   onupgraded(conn, token) {
-    const door = /** @type {any} */ (this.bridge().doors.get(token));
+    const door = /** @type {any} */ (this.border().doors.get(token));
     if (door === undefined) return;
     conn.door = door.kind;
     door.req = undefined;
@@ -154,7 +154,7 @@ class EngineSessions extends EngineRequests {
    * @returns {number} index of the name of the transport that the door leads to
    */
   transportOfDoor(token) {
-    const door = /** @type {any} */ (this.bridge().doors.get(token));
+    const door = /** @type {any} */ (this.border().doors.get(token));
     return door === undefined ? WebSocketDoor.prototype.transport : door.transport;
   }
 
@@ -163,7 +163,7 @@ class EngineSessions extends EngineRequests {
    * @returns {boolean} whether who came by this door takes bytes as they are, and not as base64
    */
   takesBytes(token) {
-    const door = /** @type {any} */ (this.bridge().doors.get(token));
+    const door = /** @type {any} */ (this.border().doors.get(token));
     return !door?.req?._query.b64;
   }
 

@@ -12,7 +12,7 @@ const {
   nativeDeflate,
   serializeCookie,
 } = require("../http");
-const { getBridge, loadAddon, workerCount } = require("../border");
+const { getBorder, loadAddon, workerCount } = require("../border");
 const { bufferLimits } = require("./buffer-limits");
 const { invalidOption } = require("../base/errors");
 const { generateId } = require("../base/ids");
@@ -67,7 +67,7 @@ const COOKIE_DEFAULTS = { name: "io", path: "/", httpOnly: true, sameSite: "lax"
 /**
  * The options of an engine, and its place among the workers.
  *
- *     not open ──first request──► open at the bridge ──close(), and the workers have nothing of ours any more──► not open
+ *     not open ──first request──► open at the border ──close(), and the workers have nothing of ours any more──► not open
  */
 class EngineSettings extends EventEmitter {
   /** @param {any} [opts] options of Engine.IO, as documented there */
@@ -107,8 +107,8 @@ class EngineSettings extends EventEmitter {
     this.acceptor = undefined;
     /** the connections that polling requests come by, as far as the workers have them */
     this.takeover = new PollingTakeover(this._engine);
-    /** @protected the bridge and our number there, from the first request on */
-    this._bridge = /** @type {import("../border/border").Bridge | undefined} */ (undefined);
+    /** @protected the border and our number there, from the first request on */
+    this._border = /** @type {import("../border/border").Border | undefined} */ (undefined);
     /** @protected */
     this._nativeId = -1;
     /** @protected */
@@ -149,9 +149,9 @@ class EngineSettings extends EventEmitter {
     for (const name of LIVE) keepLive(this._opts, name, () => this.configure());
   }
 
-  /** @returns {import("../border/border").Bridge} */
-  bridge() {
-    return (this._bridge ??= getBridge(this.opts.workers));
+  /** @returns {import("../border/border").Border} */
+  border() {
+    return (this._border ??= getBorder(this.opts.workers));
   }
 
   /** @param {any} timeout ms that a client has to join a namespace; for the sessions to come */
@@ -192,7 +192,7 @@ class EngineSettings extends EventEmitter {
   /** Tells the workers of options that have changed: the new values count for the sessions to come. */
   configure() {
     if (this._nativeId !== -1)
-      this.bridge().native.configureServer(this._nativeId, this.settings());
+      this.border().native.configureServer(this._nativeId, this.settings());
   }
 
   /**
@@ -224,10 +224,10 @@ class EngineSettings extends EventEmitter {
     this.configure();
   }
 
-  /** @returns {number} our number at the bridge; the options count as they are at the first call */
+  /** @returns {number} our number at the border; the options count as they are at the first call */
   nativeId() {
     if (this._nativeId === -1) {
-      this._nativeId = this.bridge().openServer(this._engine, this.settings());
+      this._nativeId = this.border().openServer(this._engine, this.settings());
       this._closed = false;
     }
     return this._nativeId;
@@ -287,17 +287,17 @@ class EngineSettings extends EventEmitter {
   }
 
   /**
-   * Leaves the bridge when all is done; with the last server of the process, the workers end.
+   * Leaves the border when all is done; with the last server of the process, the workers end.
    *
    * @protected
    */
   settle() {
-    const bridge = this._bridge;
-    if (!this._closed || bridge === undefined || this._nativeId === -1) return;
+    const border = this._border;
+    if (!this._closed || border === undefined || this._nativeId === -1) return;
     if (this._held > 0) return;
     const id = this._nativeId;
     this._nativeId = -1;
-    bridge.closeServer(id);
+    border.closeServer(id);
   }
 }
 

@@ -57,7 +57,7 @@ function answerUpgrade(engine, req, socket, headers) {
  */
 function wholeAnswer(engine, req, lines) {
   return engine
-    .bridge()
+    .border()
     .native.checkUpgrade(
       req.method,
       req.headers.upgrade,
@@ -91,7 +91,7 @@ function isPlain(req) {
  */
 function agreeOnDeflate(engine, req) {
   const offers = engine.opts.perMessageDeflate && req.headers["sec-websocket-extensions"];
-  return offers ? engine.bridge().native.negotiateDeflate(engine.nativeId(), offers) : null;
+  return offers ? engine.border().native.negotiateDeflate(engine.nativeId(), offers) : null;
 }
 
 module.exports = { answerUpgrade, wholeAnswer };

@@ -30,7 +30,7 @@ class AcceptedDoor extends WebSocketDoor {
    * @throws {Error} when no descriptor is free; the connection is as it was then
    */
   take(sid, isNew, handle, server, answer) {
-    const { native } = this.bridge;
+    const { native } = this.border;
     const id = this.engine.nativeId();
     const kind = kindOf(isNew, PLAIN, answer);
     let taken = false;
@@ -42,7 +42,7 @@ class AcceptedDoor extends WebSocketDoor {
     if (!taken) return;
     server._connections++;
     this.server = server;
-    this.bridge.wakeSoon();
+    this.border.wakeSoon();
   }
 }
 

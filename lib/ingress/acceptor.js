@@ -82,7 +82,7 @@ class Acceptor {
    */
   defer(seconds) {
     const fd = this._listener?.fd;
-    if (fd >= 0) this.engine.bridge().native.deferAccept(fd, seconds);
+    if (fd >= 0) this.engine.border().native.deferAccept(fd, seconds);
   }
 
   /**
@@ -139,7 +139,7 @@ class Acceptor {
     const { engine, server } = this;
     const maxHead = server.maxHeaderSize || http.maxHeaderSize;
     const compresses = engine.takeover.compresses();
-    const text = engine.bridge().native.peekRequest(handle.fd, this.path, maxHead, compresses);
+    const text = engine.border().native.peekRequest(handle.fd, this.path, maxHead, compresses);
     if (text === "") return false;
     const request = new AcceptedRequest(text);
     try {
@@ -208,7 +208,7 @@ class Acceptor {
     let deflate = 0;
     const offers = perMessageDeflate && request.header("sec-websocket-extensions");
     const agreed = offers
-      ? engine.bridge().native.negotiateDeflate(engine.nativeId(), offers)
+      ? engine.border().native.negotiateDeflate(engine.nativeId(), offers)
       : null;
     if (agreed) {
       if (agreed.agreement === 0) return undefined;

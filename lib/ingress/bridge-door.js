@@ -40,9 +40,9 @@ class BridgeDoor {
     /** @type {import("../engine/conn").Conn | undefined} the session whose transport it asks to become */
     this.probeOf = undefined;
     this.kind = /** @type {"takeover" | "bridge"} */ ("bridge");
-    this.bridge = engine.bridge();
-    this.token = this.bridge.addDoor(this);
-    this.bridge.retain();
+    this.border = engine.border();
+    this.token = this.border.addDoor(this);
+    this.border.retain();
     engine.hold();
   }
 
@@ -59,8 +59,8 @@ class BridgeDoor {
     const server = this.engine.nativeId();
     const kind = kindOf(isNew, dialect, answer);
     const text = answer === undefined ? "" : answer.text;
-    const taken = this.bridge.native.bridgeOpen(server, this.token, sid, kind, text, bytes);
-    if (taken) this.bridge.wakeSoon();
+    const taken = this.border.native.bridgeOpen(server, this.token, sid, kind, text, bytes);
+    if (taken) this.border.wakeSoon();
     else this.close();
     return taken;
   }
@@ -125,7 +125,7 @@ class BridgeDoor {
    * @protected
    */
   give(bytes) {
-    if (!this.ended && !this.bridge.native.bridgeData(this.token, bytes)) this.pause();
+    if (!this.ended && !this.border.native.bridgeData(this.token, bytes)) this.pause();
   }
 
   /**
@@ -133,7 +133,7 @@ class BridgeDoor {
    * @protected
    */
   written(length) {
-    if (!this.ended) this.bridge.native.bridgeWritten(this.token, length);
+    if (!this.ended) this.border.native.bridgeWritten(this.token, length);
   }
 
   /**
@@ -145,7 +145,7 @@ class BridgeDoor {
   end(broken = false) {
     if (this.ended) return;
     this.ended = true;
-    this.bridge.native.bridgeEnd(this.token, broken);
+    this.border.native.bridgeEnd(this.token, broken);
   }
 
   /**
@@ -154,8 +154,8 @@ class BridgeDoor {
    */
   close(cut = false) {
     this.ended = true;
-    this.bridge.doors.delete(this.token);
-    this.bridge.release();
+    this.border.doors.delete(this.token);
+    this.border.release();
     const conn = this.probeOf;
     this.probeOf = undefined;
     this.shut(cut);

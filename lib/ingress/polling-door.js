@@ -84,8 +84,8 @@ class PollingDoor {
     this.res = res;
     this.sid = sid;
     this.kind = /** @type {"polling"} */ ("polling");
-    this.bridge = engine.bridge();
-    this.token = this.bridge.addDoor(this);
+    this.border = engine.border();
+    this.token = this.border.addDoor(this);
     this.answered = false;
     /** @private @type {NodeJS.Timeout | undefined} while the body of a POST comes */
     this.timer = undefined;
@@ -100,7 +100,7 @@ class PollingDoor {
   openSession() {
     const { req } = this;
     const { j } = req._query; // JSONP
-    this.bridge.native.openPolling(
+    this.border.native.openPolling(
       this.engine.nativeId(),
       this.token,
       this.sid,
@@ -113,7 +113,7 @@ class PollingDoor {
   poll() {
     debug("setting request");
     if (!this.engine.polls.has(this.sid)) this.engine.polls.set(this.sid, this);
-    const known = this.bridge.native.pollGet(this.engine.nativeId(), this.token, this.sid);
+    const known = this.border.native.pollGet(this.engine.nativeId(), this.token, this.sid);
     if (!known) this.refuse();
     else this.engine.clients[this.sid]?._outbox?.flush();
   }
@@ -121,7 +121,7 @@ class PollingDoor {
   /** A request that brings packets. */
   receive() {
     const { req, token, sid } = this;
-    const { native } = this.bridge;
+    const { native } = this.border;
     const server = this.engine.nativeId();
     if (!native.pollPost(server, token, sid)) {
       this.refuse();
@@ -137,7 +137,7 @@ class PollingDoor {
     const chunks = maxChunks(maxBufferedChunks);
     const body = new Body();
     const stop = (/** @type {number} */ fault) => {
-      if (fault === TIMED_OUT && this.bridge.heldBack.has(this)) {
+      if (fault === TIMED_OUT && this.border.heldBack.has(this)) {
         this.timer?.refresh(); // it is us who don't read
         return;
       }
@@ -154,7 +154,7 @@ class PollingDoor {
       else {
         body.append(chunk);
         this.gathered += chunk.length;
-        if (!this.bridge.gather(this, chunk.length)) req.pause();
+        if (!this.border.gather(this, chunk.length)) req.pause();
       }
     };
     const onend = () => {
@@ -183,7 +183,7 @@ class PollingDoor {
    * @private
    */
   letGo() {
-    if (this.gathered > 0) this.bridge.gather(this, -this.gathered);
+    if (this.gathered > 0) this.border.gather(this, -this.gathered);
     this.gathered = 0;
   }
 
@@ -301,7 +301,7 @@ class PollingDoor {
     clearTimeout(this.timer);
     this.letGo();
     this.res.removeListener("close", this.onresponseClose);
-    this.bridge.doors.delete(this.token);
+    this.border.doors.delete(this.token);
     const { polls } = this.engine;
     if (polls.get(this.sid) === this) polls.delete(this.sid);
     this.engine.letGo();
@@ -309,7 +309,7 @@ class PollingDoor {
 
   onresponseClose() {
     if (this.answered) return;
-    this.bridge.native.requestClosed(this.engine.nativeId(), this.token, this.sid);
+    this.border.native.requestClosed(this.engine.nativeId(), this.token, this.sid);
     this.finish();
   }
 }

@@ -55,7 +55,7 @@ class PollingTakeover {
 
   /** Asks for all connections back: somebody wants to see the requests. */
   recall() {
-    if (this.size > 0) this.engine.bridge().native.recallPolling(this.engine.nativeId());
+    if (this.size > 0) this.engine.border().native.recallPolling(this.engine.nativeId());
   }
 
   /**
@@ -136,10 +136,10 @@ class PollingTakeover {
     const descriptor = descriptorOf(socket);
     if (descriptor < 0 || engine.isClosed() || !server.listening) return;
     const taken = new TakenConnection(this, server, awaitHead);
-    const listener = trackListener(server, taken.bridge);
+    const listener = trackListener(server, taken.border);
     let done = false;
     try {
-      done = taken.bridge.native.adoptPolling(
+      done = taken.border.native.adoptPolling(
         engine.nativeId(),
         taken.token,
         sid,
@@ -152,7 +152,7 @@ class PollingTakeover {
     }
     if (!done) taken.end();
     else {
-      taken.bridge.wakeSoon();
+      taken.border.wakeSoon();
       if (engine.isSeen() || isShown(socket, server)) taken.keep(socket);
       else {
         engine.clients[sid].handleMove(socket, taken);
@@ -174,9 +174,9 @@ class PollingTakeover {
   accept(server, descriptor, request, sid) {
     const id = this.engine.nativeId();
     const taken = new TakenConnection(this, server, awaitHead);
-    const { bridge, token } = taken;
-    const { native } = bridge;
-    const listener = trackListener(server, bridge);
+    const { border, token } = taken;
+    const { native } = border;
+    const listener = trackListener(server, border);
     const profile = this.profile(server, request.header("origin"));
     const isNew = request.sid === "";
     if (isNew) taken.req = request;
@@ -188,7 +188,7 @@ class PollingTakeover {
     } finally {
       if (!done) taken.end();
     }
-    if (done) bridge.wakeSoon();
+    if (done) border.wakeSoon();
     return done || isNew; // a new one is lost then
   }
 

@@ -29,12 +29,12 @@ class TakenConnection {
     this.kind = /** @type {"polling"} */ ("polling");
     /** @type {import("./accepted-request").AcceptedRequest | undefined} until the session is open that it opens */
     this.req = undefined;
-    const bridge = takeover.engine.bridge();
-    this.bridge = bridge;
-    this.token = bridge.addDoor(this);
+    const border = takeover.engine.border();
+    this.border = border;
+    this.token = border.addDoor(this);
     /** @type {any} the socket that programs may have; it takes itself off the server's count */
     this.kept = undefined;
-    bridge.retain();
+    border.retain();
     takeover.engine.hold();
     takeover.size++;
     server._connections++; // a socket that Node.js has made takes one off when it is destroyed
@@ -74,8 +74,8 @@ class TakenConnection {
 
   /** @private */
   forget() {
-    this.bridge.doors.delete(this.token);
-    this.bridge.release();
+    this.border.doors.delete(this.token);
+    this.border.release();
     this.takeover.size--;
     this.takeover.engine.letGo();
   }
@@ -91,7 +91,7 @@ class TakenConnection {
     debug("a connection is given back");
     let socket;
     try {
-      const fd = this.bridge.native.takeDescriptor(this.token);
+      const fd = this.border.native.takeDescriptor(this.token);
       socket = /** @type {any} */ (
         new net.Socket({
           fd,

@@ -40,7 +40,7 @@ function closeHandle(socket) {
 
 /**
  * The wire of a WebSocket: a worker reads and writes it, either on its own descriptor (take-over) or, for everything
- * that is not plain TCP on POSIX, through this thread (byte bridge).
+ * that is not plain TCP on POSIX, through this thread (byte border).
  */
 class WebSocketDoor extends BridgeDoor {
   /**
@@ -91,7 +91,7 @@ class WebSocketDoor extends BridgeDoor {
     this.kind = "takeover";
     let taken = false;
     try {
-      taken = this.bridge.native.adopt(
+      taken = this.border.native.adopt(
         this.engine.nativeId(),
         this.token,
         sid,
@@ -110,7 +110,7 @@ class WebSocketDoor extends BridgeDoor {
     if (!taken) socket.destroy();
     else if (!counted || this.engine.isSeen() || isShown(socket, server)) keepSocket(socket, this);
     else closeHandle(socket); // it stays counted
-    if (taken) this.bridge.wakeSoon();
+    if (taken) this.border.wakeSoon();
     else this.close();
   }
 

@@ -181,7 +181,7 @@ class WebTransportDoor extends BridgeDoor {
   count(length) {
     const more = length - this.gathered;
     this.gathered = length;
-    if (more !== 0 && !this.bridge.gather(this, more) && more > 0) {
+    if (more !== 0 && !this.border.gather(this, more) && more > 0) {
       this.full = true;
       this.settle();
     }

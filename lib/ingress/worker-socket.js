@@ -24,7 +24,7 @@ const { setImmediate } = require("../base/loop");
  * What takes a connection to a worker.
  *
  * @typedef {object} Door
- * @property {import("../border/border").Bridge} bridge
+ * @property {import("../border/border").Border} border
  * @property {number} token the name of the connection
  * @property {any} server the HTTP server that counts the connection
  * @property {any} kept the socket that programs may have
@@ -96,7 +96,7 @@ class WorkerHandle {
   end() {
     const { door } = this;
     this.door = undefined;
-    if (door !== undefined) door.bridge.endWire(door.token);
+    if (door !== undefined) door.border.endWire(door.token);
   }
 
   /** @param {() => void} [done] called when all that the socket does by itself is done: its "error" comes before its "close" */
@@ -176,9 +176,9 @@ function keepSocket(socket, door) {
  * @returns {any}
  */
 function makeSocket(door, names) {
-  const { bridge, token, server } = door;
+  const { border, token, server } = door;
   const { address, port, localAddress, localPort } = names;
-  const isOpen = /** @type {any} */ (bridge.doors.get(token)) === door;
+  const isOpen = /** @type {any} */ (border.doors.get(token)) === door;
   const handle = isOpen ? new WorkerHandle(door, 0, ANSWER_LENGTH) : undefined;
   const socket = /** @type {any} */ (
     new net.Socket(/** @type {any} */ ({ handle, allowHalfOpen: true }))
