@@ -70,6 +70,10 @@ runMain(async () => {
         return run(process.execPath, [fromRoot("scripts", "api-table.js"), "--check"]);
       },
     },
+    {
+      name: "names and links in the texts",
+      run: () => run(process.execPath, [fromRoot("scripts", "check-docs.js")]),
+    },
     { name: "publint", run: () => check("publint", "publint", "--strict") },
     {
       name: "are the types wrong",
