@@ -2,7 +2,7 @@
 
 use ferrosocket::engineio::Protocol;
 use ferrosocket::http::encoding::Encoding;
-use ferrosocket::http::request::{Method, Reading, Request, Rules, read, read_first};
+use ferrosocket::http::request::{First, Method, Reading, Request, Rules, read, read_first};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -144,7 +144,8 @@ const OPENING: &str = "/socket.io/?EIO=4&transport=polling&t=%62";
 fn a_get_without_a_session_opens_one() {
     let text = get(OPENING, "X-Y: \u{e9}\r\nAccept-Encoding: gzip\r\n");
     let mut out = Vec::new();
-    assert_eq!(read_first(text.as_bytes(), &rules(), &mut out), Some(text.len()));
+    let first = First::Polling { head: text.len(), encoding: Some(Encoding::Gzip) };
+    assert_eq!(read_first(text.as_bytes(), &rules(), &mut out), Some(first));
     let lines = ["", "", OPENING, "Host", "a", "X-Y", "\u{e9}", "Accept-Encoding", "gzip"];
     assert_eq!(String::from_utf8(out).unwrap(), lines.join("\n"));
     let Reading::Request(request) = read(text.as_bytes(), &rules()) else { panic!("foreign") };
@@ -158,7 +159,8 @@ fn a_first_request_may_name_its_session_and_have_more_behind_it() {
     for behind in ["", "42[", "42[]GET"] {
         let mut out = Vec::new();
         let text = format!("{head}{behind}");
-        assert_eq!(read_first(text.as_bytes(), &rules(), &mut out), Some(head.len()));
+        let first = First::Polling { head: head.len(), encoding: None };
+        assert_eq!(read_first(text.as_bytes(), &rules(), &mut out), Some(first));
         let lines = ["", "s_-1", TARGET, "Host", "a", "Content-Length", "3"];
         assert_eq!(String::from_utf8(out).unwrap(), lines.join("\n"));
     }

@@ -1,6 +1,6 @@
 //! Which requests open a WebSocket without Node.js, and that everything else is left to it.
 
-use ferrosocket::http::upgrade::read;
+use ferrosocket::http::request::{First, Rules, read_first};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -18,7 +18,17 @@ fn request(target: &str, headers: &str) -> String {
 /// The length of the head, and the lines of the description.
 fn described(bytes: &[u8], path: &str) -> Option<(usize, Vec<String>)> {
     let mut out = Vec::new();
-    let head = read(bytes, path, MAX_HEAD, &mut out)?;
+    let rules = Rules {
+        path: path.into(),
+        origin: None,
+        max_head: MAX_HEAD,
+        max_body: usize::MAX,
+        compression: true,
+    };
+    let Some(First::WebSocket { head }) = read_first(bytes, &rules, &mut out) else {
+        assert_eq!(out, b"");
+        return None;
+    };
     let text: String = out.into_iter().map(char::from).collect();
     Some((head, text.split('\n').map(str::to_owned).collect()))
 }

@@ -1,18 +1,11 @@
 //! The readers of plain requests: of polling, and those that open a WebSocket.
 
-use ferrosocket::http::request::{Method, Reading, Rules, read, read_first};
-use ferrosocket::http::upgrade;
+use ferrosocket::http::request::{First, Method, Reading, Rules, read, read_first};
 
 /// A request lies within what came, names a session, and is read the same whatever comes behind it; each
 /// beginning of its head is partial.
 pub fn request(bytes: &[u8]) {
-    let rules = Rules {
-        path: "/socket.io/".into(),
-        origin: None,
-        max_head: 1 << 10,
-        max_body: 100,
-        compression: true,
-    };
+    let rules = rules();
     let Reading::Request(request) = read(bytes, &rules) else { return };
     assert!(request.head <= bytes.len() && request.head <= rules.max_head);
     assert!(request.body <= rules.max_body);
@@ -20,7 +13,8 @@ pub fn request(bytes: &[u8]) {
     let mut description = Vec::new();
     let first = read_first(bytes, &rules, &mut description);
     let alone = !request.sid.is_empty() || request.head == bytes.len();
-    assert_eq!(first, alone.then_some(request.head));
+    let polling = First::Polling { head: request.head, encoding: request.encoding };
+    assert_eq!(first, alone.then_some(polling));
     assert_eq!(description.starts_with(format!("\n{}\n/socket.io", request.sid).as_bytes()), alone);
     let head = &bytes[..request.head];
     assert!(head.ends_with(b"\r\n\r\n"));
@@ -35,7 +29,10 @@ pub fn request(bytes: &[u8]) {
 pub fn upgrade(bytes: &[u8]) {
     let read = |bytes: &[u8]| {
         let mut out = Vec::new();
-        upgrade::read(bytes, "/socket.io/", 1 << 10, &mut out).map(|head| (head, out))
+        match read_first(bytes, &rules(), &mut out) {
+            Some(First::WebSocket { head }) => Some((head, out)),
+            Some(First::Polling { .. }) | None => None,
+        }
     };
     let Some((head, out)) = read(bytes) else { return };
     let lines: Vec<&[u8]> = out.split(|&byte| byte == b'\n').collect();
@@ -46,5 +43,15 @@ pub fn upgrade(bytes: &[u8]) {
     assert_eq!(read(&bytes[..head]), Some((head, out)));
     for end in 0..head {
         assert_eq!(read(&bytes[..end]), None, "the first {end} bytes");
+    }
+}
+
+fn rules() -> Rules {
+    Rules {
+        path: "/socket.io/".into(),
+        origin: None,
+        max_head: 1 << 10,
+        max_body: 100,
+        compression: true,
     }
 }

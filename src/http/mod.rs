@@ -1,10 +1,8 @@
-//! HTTP/1.1, as far as the polling transport needs it on a connection that a worker has, and a
-//! WebSocket to be opened.
+//! HTTP/1.1, as far as it takes to poll on a connection that a worker has, and to open a WebSocket.
 //!
 //! | file | tells |
 //! |---|---|
-//! | [`request`] | whether bytes are one of the plain requests that workers answer by themselves |
-//! | [`upgrade`] | whether bytes are a plain request that opens a WebSocket |
+//! | [`request`] | whether bytes are a plain request: by polling, or for a WebSocket |
 //! | [`response`] | the answers, byte for byte as Node.js writes them |
 //! | [`encoding`] | how an answer is compressed |
 //! | [`date`] | the header `Date` |
@@ -16,4 +14,3 @@ pub mod date;
 pub mod encoding;
 pub mod request;
 pub mod response;
-pub mod upgrade;

@@ -1,9 +1,14 @@
-//! Reads the plain requests of the polling transport.
+//! Reads the plain requests of clients: those of the polling transport, and those that open a
+//! WebSocket.
 //!
-//! *Plain* is what clients send all the time: HTTP/1.1, our path, one session id or (to open a
-//! session) none, GET or POST, at most one `Content-Length`. Anything that HTTP implementations are known to read in different
-//! ways (two lengths, folded lines, bare line feeds, transfer codings) is foreign: it never
-//! depends on our reading where a request ends.
+//! *Plain* is what clients send all the time:
+//!
+//! - in any case HTTP/1.1, our path, each header that matters at most once;
+//! - by polling GET or POST, one session id or (to open a session) none, at most one `Content-Length`;
+//! - for a WebSocket GET, protocol 4, the headers of RFC 6455 §4.1, no subprotocol, no body.
+//!
+//! Anything that HTTP implementations are known to read in different ways (two lengths, folded lines,
+//! bare line feeds, transfer codings) is foreign: it never depends on our reading where a request ends.
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
@@ -14,14 +19,18 @@ use crate::engineio::Protocol;
 const MAX_HEADERS: usize = 64;
 /// Digits of a `Content-Length`, at most; more than any limit of ours has.
 const MAX_DIGITS: usize = 15;
+/// Characters of a `Sec-WebSocket-Key`: 16 bytes in base64.
+const KEY_LEN: usize = 24;
+/// Headers that plain requests don't have. (To Node.js, `Proxy-Connection` is a `Connection`.)
+const FOREIGN: [&str; 4] = ["transfer-encoding", "trailer", "expect", "proxy-connection"];
 
 /// What a request has to fulfil to be plain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// The path, with its slash at the end; what stands before the `?` must be this.
     pub path: Box<str>,
-    /// When the answer depends on it: the only `Origin` (empty: none) that the headers of the answers
-    /// are made for.
+    /// When the answer to a poll depends on it: the only `Origin` (empty: none) that the headers of the
+    /// answers are made for.
     pub origin: Option<Box<str>>,
     /// Bytes of the head, at most.
     pub max_head: usize,
@@ -33,13 +42,13 @@ pub struct Rules {
 
 /// What bytes turned out to be.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Reading<'a> {
+pub enum Reading<T> {
     /// The head is not complete.
     Partial,
     /// Not plain, or no request at all.
     Foreign,
     /// A request whose head is complete; its body may not be.
-    Request(Request<'a>),
+    Request(T),
 }
 
 /// The methods of the polling transport.
@@ -51,7 +60,7 @@ pub enum Method {
     Post,
 }
 
-/// A plain request.
+/// A plain request by polling.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
     /// What it does.
@@ -70,100 +79,157 @@ pub struct Request<'a> {
     pub encoding: Option<Encoding>,
 }
 
-/// Reads the request at the beginning of `bytes`.
-pub fn read<'a>(bytes: &'a [u8], rules: &Rules) -> Reading<'a> {
-    read_with(bytes, rules, |_, _| {})
+/// The first request of a connection, and the bytes of its head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum First {
+    /// It polls.
+    Polling {
+        /// Bytes of the head.
+        head: usize,
+        /// How a large answer is to be compressed.
+        encoding: Option<Encoding>,
+    },
+    /// It asks for a WebSocket, whose frames may stand behind it.
+    WebSocket {
+        /// Bytes of the head.
+        head: usize,
+    },
 }
 
-/// Reads the first request of a connection; gives the length of its head. None: not plain, not
-/// complete, or it opens a session and something stands behind it.
+impl First {
+    /// Bytes of the head.
+    pub fn head(self) -> usize {
+        match self {
+            Self::Polling { head, .. } | Self::WebSocket { head } => head,
+        }
+    }
+}
+
+/// Reads the polling request at the beginning of `bytes`.
+pub fn read<'a>(bytes: &'a [u8], rules: &Rules) -> Reading<Request<'a>> {
+    read_head(bytes, rules, |head| read_polling(head, rules))
+}
+
+/// Reads the first request of a connection, and tells what it asks for. None: not plain, not complete,
+/// or it opens a session by polling and something stands behind it.
 ///
-/// Its description is appended to `out`, as [`super::upgrade::read`] does, without a key.
-pub fn read_first(bytes: &[u8], rules: &Rules, out: &mut Vec<u8>) -> Option<usize> {
+/// Its description, which is for JavaScript, is appended to `out`, as lines without a line end at the
+/// last one: the key of a WebSocket (empty: it polls), the session id (empty: a new session), the
+/// target, then the name and the value of each header as they were sent.
+pub fn read_first(bytes: &[u8], rules: &Rules, out: &mut Vec<u8>) -> Option<First> {
     // Most requests for other paths end here.
     let target = bytes.strip_prefix(b"GET ").or_else(|| bytes.strip_prefix(b"POST "))?;
     if !target.starts_with(rules.path.as_bytes()) {
         return None;
     }
-    let before = out.len();
-    let reading = read_with(bytes, rules, |request, sid| describe(b"", sid, request, out));
+    let reading = read_head(bytes, rules, |head| {
+        let (key, first) = match read_polling(head, rules) {
+            Some(Request { sid: "", .. }) if head.length < bytes.len() => return None,
+            Some(Request { head, encoding, .. }) => (&[][..], First::Polling { head, encoding }),
+            None => (read_websocket(head)?, First::WebSocket { head: head.length }),
+        };
+        head.describe(key, out);
+        Some(first)
+    });
     match reading {
-        Reading::Request(request) if !request.sid.is_empty() || request.head == bytes.len() => {
-            Some(request.head)
-        }
-        Reading::Request(_) | Reading::Partial | Reading::Foreign => {
-            out.truncate(before);
-            None
-        }
+        Reading::Request(first) => Some(first),
+        Reading::Partial | Reading::Foreign => None,
     }
 }
 
-/// Appends what JavaScript is told of a request, as lines without a line end at the last one: the key
-/// of a WebSocket, the session id (empty: a new session), the target, then the name and the value
-/// of each header as they were sent.
-pub(super) fn describe(
-    key: &[u8],
-    sid: &str,
-    request: &httparse::Request<'_, '_>,
-    out: &mut Vec<u8>,
-) {
-    out.extend_from_slice(key);
-    for line in [sid, request.path.unwrap_or_default()] {
-        out.push(b'\n');
-        out.extend_from_slice(line.as_bytes());
+/// The request that a head is of, if it is a plain one by polling.
+fn read_polling<'a>(head: &Head<'_, 'a>, rules: &Rules) -> Option<Request<'a>> {
+    let &Head { method, ref query, ref headers, .. } = head;
+    if query.transport != Some("polling") {
+        return None;
     }
-    for header in request.headers.iter() {
-        out.push(b'\n');
-        out.extend_from_slice(header.name.as_bytes());
-        out.push(b'\n');
-        out.extend_from_slice(header.value);
+    let protocol = if query.revision == Some("4") { Protocol::V4 } else { Protocol::V3 };
+    if query.sid.is_empty() {
+        // Clients open no other sessions now.
+        let is_usual = method == Method::Get && protocol == Protocol::V4;
+        if !is_usual || query.jsonp || query.base64 || !is_visible(head.target) {
+            return None;
+        }
     }
+    let body = match (method, headers.content_length.map(read_length)) {
+        (Method::Get, None | Some(Some(0))) => 0,
+        (Method::Post, Some(Some(length))) if length <= rules.max_body => length,
+        (Method::Get | Method::Post, _) => return None,
+    };
+    let binary = headers.content_type == Some(b"application/octet-stream");
+    if binary && protocol == Protocol::V4 {
+        return None; // only revision 3 has binary payloads
+    }
+    let is_kept = headers.connection.is_none_or(|value| value.eq_ignore_ascii_case(b"keep-alive"));
+    if !is_kept || headers.upgrade.is_some() || headers.user_agent.is_some_and(is_explorer) {
+        return None;
+    }
+    if let Some(expected) = &rules.origin
+        && expected.as_bytes() != headers.origin.unwrap_or_default()
+    {
+        return None;
+    }
+    let encoding = match headers.accept_encoding.filter(|_| rules.compression).map(read_accepted) {
+        Some(Accepted::Weighed) => return None,
+        Some(Accepted::Encoding(encoding)) => Some(encoding),
+        Some(Accepted::Nothing) | None => None,
+    };
+    Some(Request { method, sid: query.sid, protocol, head: head.length, body, binary, encoding })
 }
 
-/// Reads a request, and shows it and the session that it names, should it be plain.
-fn read_with<'a>(
+/// The key of the WebSocket that a head asks for, if it is a plain request for one.
+fn read_websocket<'a>(head: &Head<'_, 'a>) -> Option<&'a [u8]> {
+    let Head { method, query, headers, .. } = head;
+    let plain = *method == Method::Get
+        && query.transport == Some("websocket")
+        && query.revision == Some("4")
+        && !query.base64 // which no client asks for over a WebSocket
+        && is_visible(head.target)
+        && headers.connection.is_some_and(asks_for_upgrade)
+        && headers.upgrade == Some(b"websocket")
+        && headers.version == Some(b"13")
+        && headers.subprotocol.is_none()
+        && headers.content_length.is_none();
+    headers.key.filter(|key| plain && is_key(key))
+}
+
+/// The head of a request that may be plain.
+struct Head<'h, 'a> {
+    /// Its bytes.
+    length: usize,
+    method: Method,
+    target: &'a str,
+    query: Query<'a>,
+    headers: Headers<'a>,
+    /// All of them.
+    fields: &'h [Header<'a>],
+}
+
+/// Reads a head; `judge` says what request it is, if it is plain.
+fn read_head<'a, T>(
     bytes: &'a [u8],
     rules: &Rules,
-    show: impl FnOnce(&httparse::Request<'_, 'a>, &'a str),
-) -> Reading<'a> {
-    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    let head = match request.parse(bytes) {
-        Ok(Status::Complete(head)) if head <= rules.max_head => head,
+    judge: impl FnOnce(&Head<'_, 'a>) -> Option<T>,
+) -> Reading<T> {
+    let mut fields = [EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut fields);
+    let length = match request.parse(bytes) {
+        Ok(Status::Complete(length)) if length <= rules.max_head => length,
         Ok(Status::Partial) if bytes.len() <= rules.max_head && begins_well(bytes) => {
             return Reading::Partial;
         }
         Ok(_) | Err(_) => return Reading::Foreign,
     };
     let plain = begins_well(bytes)
-        && has_whole_line_ends(&bytes[..head])
+        && has_whole_line_ends(&bytes[..length])
         // 0: HTTP/1.0
         && request.version == Some(1);
     let read = plain.then(|| {
         let method = if request.method? == "GET" { Method::Get } else { Method::Post };
-        let query = read_query(request.path?, rules)?;
-        let headers = read_headers(request.headers, rules)?;
-        let body = match (method, headers.length) {
-            (Method::Get, None | Some(0)) => 0,
-            (Method::Post, Some(length)) if length <= rules.max_body => length,
-            (Method::Get | Method::Post, _) => return None,
-        };
-        if headers.binary && query.protocol == Protocol::V4 {
-            return None; // only revision 3 has binary payloads
-        }
-        if query.sid.is_empty() && method == Method::Post {
-            return None;
-        }
-        show(&request, query.sid);
-        Some(Request {
-            method,
-            sid: query.sid,
-            protocol: query.protocol,
-            head,
-            body,
-            binary: headers.binary,
-            encoding: headers.encoding,
-        })
+        let target = request.path?;
+        let query = Query::read(target, &rules.path)?;
+        let headers = Headers::read(request.headers)?;
+        judge(&Head { length, method, target, query, headers, fields: request.headers })
     });
     read.flatten().map_or(Reading::Foreign, Reading::Request)
 }
@@ -178,7 +244,7 @@ fn begins_well(bytes: &[u8]) -> bool {
 }
 
 /// Whether no line ends with a bare line feed (which httparse takes).
-pub(super) fn has_whole_line_ends(head: &[u8]) -> bool {
+fn has_whole_line_ends(head: &[u8]) -> bool {
     let mut before = 0;
     head.iter().all(|&byte| {
         let whole = byte != b'\n' || before == b'\r';
@@ -187,124 +253,137 @@ pub(super) fn has_whole_line_ends(head: &[u8]) -> bool {
     })
 }
 
-struct Query<'a> {
-    sid: &'a str,
-    protocol: Protocol,
+impl Head<'_, '_> {
+    /// See [`read_first`].
+    fn describe(&self, key: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(key);
+        for line in [self.query.sid, self.target] {
+            out.push(b'\n');
+            out.extend_from_slice(line.as_bytes());
+        }
+        for field in self.fields {
+            out.push(b'\n');
+            out.extend_from_slice(field.name.as_bytes());
+            out.push(b'\n');
+            out.extend_from_slice(field.value);
+        }
+    }
 }
 
-/// Reads the target. None: not plain. Parameters that we don't know are the application's, which
-/// looked at them when the session began.
-fn read_query<'a>(target: &'a str, rules: &Rules) -> Option<Query<'a>> {
-    let (path, query) = target.split_once('?')?;
-    let ours = path == &*rules.path || path.strip_suffix('/') == Some(&*rules.path);
-    if !ours || query.contains('#') {
-        return None;
-    }
-    let (mut sid, mut transport, mut revision) = (None, None, None);
-    let mut special = false;
-    for parameter in query.split('&') {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        if is_encoded(name) {
-            return None; // it may be one of the names below
-        }
-        special |= matches!(name, "j" | "b64");
-        let known = match name {
-            "sid" => &mut sid,
-            "transport" => &mut transport,
-            "EIO" => &mut revision,
-            _ => continue,
-        };
-        if is_encoded(value) || known.replace(value).is_some() {
+/// The parameters that count. Others are the application's.
+#[derive(Default)]
+struct Query<'a> {
+    /// Empty: none.
+    sid: &'a str,
+    transport: Option<&'a str>,
+    revision: Option<&'a str>,
+    /// Whether the answers are to be scripts (`j`).
+    jsonp: bool,
+    /// Whether binary data is to be text (`b64`).
+    base64: bool,
+}
+
+impl<'a> Query<'a> {
+    /// Reads a target. None: not plain.
+    fn read(target: &'a str, ours: &str) -> Option<Self> {
+        let (path, query) = target.split_once('?')?;
+        let is_ours = path == ours || path.strip_suffix('/') == Some(ours);
+        if !is_ours || query.contains('#') {
             return None;
         }
+        let mut read = Self::default();
+        let mut sid = None;
+        for parameter in query.split('&') {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let known = match name {
+                "sid" => &mut sid,
+                "transport" => &mut read.transport,
+                "EIO" => &mut read.revision,
+                "j" | "b64" => {
+                    read.jsonp |= name == "j";
+                    read.base64 |= name == "b64";
+                    continue;
+                }
+                _ if is_encoded(name) => return None, // it may be one of these
+                _ => continue,
+            };
+            if is_encoded(value) || known.replace(value).is_some() {
+                return None;
+            }
+        }
+        read.sid = sid.unwrap_or_default();
+        Some(read)
     }
-    let sid = sid.unwrap_or_default();
-    let protocol = if revision == Some("4") { Protocol::V4 } else { Protocol::V3 };
-    if sid.is_empty() && (special || protocol == Protocol::V3 || !is_visible(target)) {
-        return None; // a session of another kind than clients open now
-    }
-    (transport == Some("polling")).then_some(Query { sid, protocol })
 }
 
-/// Whether a target is made of visible characters only, and names no fragment: then every parser
-/// reads it alike.
-pub(super) fn is_visible(target: &str) -> bool {
-    target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
-}
-
-pub(super) fn is_encoded(text: &str) -> bool {
+fn is_encoded(text: &str) -> bool {
     text.bytes().any(|byte| matches!(byte, b'%' | b'+'))
 }
 
-#[derive(Default)]
-struct Headers {
-    host: bool,
-    length: Option<usize>,
-    content_type: bool,
-    binary: bool,
-    encoding: Option<Encoding>,
+/// Whether a target is made of visible characters only: then every parser reads it alike.
+fn is_visible(target: &str) -> bool {
+    target.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Reads the headers. None: not plain.
-fn read_headers(headers: &[Header<'_>], rules: &Rules) -> Option<Headers> {
-    let mut read = Headers::default();
-    let mut origin: Option<&[u8]> = None;
-    let mut accepted = None;
-    for &Header { name, value } in headers {
-        let is = |other: &str| name.eq_ignore_ascii_case(other);
-        if is("host") {
-            if std::mem::replace(&mut read.host, true) {
+/// The headers that count, as they were sent.
+#[derive(Default)]
+struct Headers<'a> {
+    host: Option<&'a [u8]>,
+    connection: Option<&'a [u8]>,
+    upgrade: Option<&'a [u8]>,
+    origin: Option<&'a [u8]>,
+    user_agent: Option<&'a [u8]>,
+    content_length: Option<&'a [u8]>,
+    content_type: Option<&'a [u8]>,
+    accept_encoding: Option<&'a [u8]>,
+    version: Option<&'a [u8]>,
+    key: Option<&'a [u8]>,
+    extensions: Option<&'a [u8]>,
+    subprotocol: Option<&'a [u8]>,
+}
+
+impl<'a> Headers<'a> {
+    /// Finds them, each once at most. None: not plain.
+    fn read(fields: &[Header<'a>]) -> Option<Self> {
+        let mut read = Self::default();
+        for &Header { name, value } in fields {
+            let is = |other: &str| name.eq_ignore_ascii_case(other);
+            let once = if is("host") {
+                &mut read.host
+            } else if is("connection") {
+                &mut read.connection
+            } else if is("upgrade") {
+                &mut read.upgrade
+            } else if is("origin") {
+                &mut read.origin
+            } else if is("user-agent") {
+                &mut read.user_agent
+            } else if is("content-length") {
+                &mut read.content_length
+            } else if is("content-type") {
+                &mut read.content_type
+            } else if is("accept-encoding") {
+                &mut read.accept_encoding
+            } else if is("sec-websocket-version") {
+                &mut read.version
+            } else if is("sec-websocket-key") {
+                &mut read.key
+            } else if is("sec-websocket-extensions") {
+                &mut read.extensions
+            } else if is("sec-websocket-protocol") {
+                &mut read.subprotocol
+            } else if FOREIGN.iter().any(|other| is(other)) {
+                return None;
+            } else {
+                continue;
+            };
+            if once.replace(value).is_some() {
                 return None;
             }
-        } else if is("content-length") {
-            if read.length.replace(read_length(value)?).is_some() {
-                return None;
-            }
-        } else if is("content-type") {
-            if std::mem::replace(&mut read.content_type, true) {
-                return None;
-            }
-            read.binary = value == b"application/octet-stream";
-        } else if is("origin") {
-            if origin.replace(value).is_some() {
-                return None;
-            }
-        } else if is("connection") {
-            if !value.eq_ignore_ascii_case(b"keep-alive") {
-                return None;
-            }
-        } else if is("accept-encoding") {
-            if accepted.replace(read_accepted(value)).is_some() {
-                return None;
-            }
-        } else if is("user-agent") {
-            // its answers have a header more
-            if contains(value, b";MSIE") || contains(value, b"Trident/") {
-                return None;
-            }
-        } else if is("transfer-encoding")
-            || is("upgrade")
-            || is("expect")
-            || is("trailer")
-            || is("proxy-connection")
-        {
-            return None;
         }
+        // RFC 9112 §3.2: exactly one; Node.js answers 400 otherwise
+        read.host.is_some().then_some(read)
     }
-    if let Some(expected) = &rules.origin
-        && expected.as_bytes() != origin.unwrap_or_default()
-    {
-        return None;
-    }
-    if rules.compression {
-        match accepted {
-            Some(Accepted::Weighed) => return None,
-            Some(Accepted::Encoding(encoding)) => read.encoding = Some(encoding),
-            Some(Accepted::Nothing) | None => {}
-        }
-    }
-    // RFC 9112 §3.2: exactly one; Node.js answers 400 otherwise
-    read.host.then_some(read)
 }
 
 fn read_length(value: &[u8]) -> Option<usize> {
@@ -312,6 +391,25 @@ fn read_length(value: &[u8]) -> Option<usize> {
     digits.then(|| std::str::from_utf8(value).ok()?.parse().ok()).flatten()
 }
 
-fn contains(value: &[u8], part: &[u8]) -> bool {
-    value.windows(part.len()).any(|window| window == part)
+/// Whether it is an Internet Explorer, whose answers have a header more.
+fn is_explorer(user_agent: &[u8]) -> bool {
+    let contains = |part: &[u8]| user_agent.windows(part.len()).any(|window| window == part);
+    contains(b";MSIE") || contains(b"Trident/")
+}
+
+/// Whether a `Connection` is `Upgrade`, maybe beside `keep-alive`, which Firefox sends.
+fn asks_for_upgrade(value: &[u8]) -> bool {
+    let mut upgrade = false;
+    let known = value.split(|&byte| byte == b',').all(|option| {
+        let option = option.trim_ascii();
+        let asks = option.eq_ignore_ascii_case(b"upgrade");
+        upgrade |= asks;
+        asks || option.eq_ignore_ascii_case(b"keep-alive")
+    });
+    known && upgrade
+}
+
+fn is_key(value: &[u8]) -> bool {
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    value.len() == KEY_LEN && value.ends_with(b"==") && value[..KEY_LEN - 2].iter().all(is_digit)
 }

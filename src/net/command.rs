@@ -11,6 +11,7 @@ use super::polling_profile::Profile;
 use super::record::Kind;
 use super::server::{Environment, Server};
 use crate::engineio::{Body, Dialect, PostFault, RequestId};
+use crate::http::encoding::Encoding;
 use crate::id::{Sid, Slot};
 use crate::socketio::Group;
 use crate::websocket::extension::Agreement;
@@ -314,13 +315,13 @@ pub struct AdoptPolling {
     pub opening: Option<Opening>,
 }
 
-/// The request that a polling session is opened by.
+/// The request that a polling session is opened by, which has been read: a plain GET.
 #[derive(Debug)]
 pub struct Opening {
     /// The session.
     pub sid: Sid,
-    /// The request, whole and plain.
-    pub request: Vec<u8>,
+    /// How a large answer is to be compressed.
+    pub encoding: Option<Encoding>,
 }
 
 /// The answer of a session to a request.

@@ -240,6 +240,12 @@ impl PollingWire {
         self.set_timeout(worker, if self.is_body_first() { body } else { profile.request_timeout });
     }
 
+    /// All of the request is there, or as much of it as is waited for.
+    fn await_answer(&self) {
+        self.state.set(State::Waiting);
+        self.deadline.set(u64::MAX);
+    }
+
     /// Whether the engine loses its patience with a body before the HTTP server does.
     fn is_body_first(&self) -> bool {
         let request = self.profile.request_timeout;

@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use ferrosocket::engineio::{Config, Protocol};
-use ferrosocket::id::{Handle, Sid};
+use ferrosocket::id::Handle;
 use ferrosocket::net::command::{
     Adopt, AdoptPolling, AdoptedStream, BridgeEvent, ClosePolling, Command, Opening, Outgoing,
     PollEvent, Purpose, UpgradeResponse,
@@ -19,7 +19,7 @@ use crate::host::{
     DROP_REQUEST, EVENT, Host, OPENED, REQUEST_REFUSED, WIRE_CLOSED, alone, handle_of,
 };
 use crate::polling;
-use crate::polling_wire::{head, profile};
+use crate::polling_wire::profile;
 use crate::visits::until_it_sleeps;
 
 /// One that must not notice anything.
@@ -276,7 +276,6 @@ fn in_who_has_just_come() {
         let stream = TcpStream::connect(host.address()).unwrap();
         let (accepted, _) = host.listener().accept().unwrap();
         let sid = host.sid();
-        let request = head("GET", &Sid::new(""), "").into_bytes();
         let adopt = AdoptPolling {
             recalls: host.server.recalls(),
             server: Arc::clone(&host.server),
@@ -284,7 +283,7 @@ fn in_who_has_just_come() {
             listener: 3,
             profile: Arc::new(profile()),
             stream: accepted,
-            opening: Some(Opening { sid, request }),
+            opening: Some(Opening { sid, encoding: None }),
         };
         host.command_to(host.worker, Command::AdoptPolling(Box::new(adopt)));
         if place == "opening" {

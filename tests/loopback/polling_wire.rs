@@ -120,7 +120,7 @@ impl Wire {
     }
 }
 
-pub(crate) fn head(method: &str, sid: &Sid, headers: &str) -> String {
+fn head(method: &str, sid: &Sid, headers: &str) -> String {
     let sid = sid.as_str();
     format!(
         "{method} /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: a\r\n{headers}\r\n"
@@ -141,7 +141,7 @@ fn a_first_request_opens_a_session() {
     let host = Host::new();
     let sid = host.sid();
     let request = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n";
-    let opening = Opening { sid: sid.clone(), request: request.to_vec() };
+    let opening = Opening { sid: sid.clone(), encoding: None };
     let mut wire = Wire::adopt(&host, host.worker, profile(), Some(opening));
     let opened = host.next(OPENED);
     assert_eq!(opened.text(3), sid.as_str());

@@ -9,7 +9,7 @@ use super::Bridge;
 use super::doors::Incoming;
 use super::takeover::{PollingNames, PollingProfile};
 use crate::binding::error::BorderError;
-use crate::http::request::Rules;
+use crate::http::request::{First, Rules};
 use crate::id::Sid;
 use crate::net::adopt::{defer_accept, duplicate};
 use crate::net::command::{AdoptedStream, Opening};
@@ -92,8 +92,10 @@ impl Bridge {
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
         let mut stream = duplicate(fd).map_err(BorderError::TakeOver)?;
         let mut peeked = self.peeked.borrow_mut();
-        let Some(request) = peeked.take(fd, &mut stream) else { return Ok(false) };
-        let opening = Some(Opening { sid: Sid::new(&sid), request: request.to_vec() });
+        let Some(First::Polling { encoding, .. }) = peeked.take(fd, &mut stream) else {
+            return Ok(false);
+        };
+        let opening = Some(Opening { sid: Sid::new(&sid), encoding });
         let names = PollingNames { server, token, listener, profile };
         self.leave_polling(runtime.pick(), names, stream, opening)?;
         Ok(true)

@@ -3,8 +3,7 @@
 use std::io::Read as _;
 use std::net::TcpStream;
 
-use crate::http::request::{Rules, read_first};
-use crate::http::upgrade;
+use crate::http::request::{First, Rules, read_first};
 use crate::net::adopt::peek;
 
 /// Bytes of a request that are looked at, at most: as much as Node.js takes for a head by default.
@@ -13,8 +12,8 @@ const MAX_HEAD: usize = 16 * 1024;
 /// What has come by the connection that was looked at last.
 #[derive(Debug)]
 pub(super) struct Peeked {
-    /// The connection, and the length of its request's head; nothing when that is not plain.
-    found: Option<(i32, usize)>,
+    /// The connection, and its request; nothing when that is not plain.
+    found: Option<(i32, First)>,
     bytes: Box<[u8]>,
     description: Vec<u8>,
 }
@@ -32,20 +31,18 @@ impl Peeked {
         let Self { found, bytes, description } = self;
         description.clear();
         *found = peek(fd, bytes).ok().and_then(|length| {
-            let bytes = &bytes[..length];
-            let head = upgrade::read(bytes, &rules.path, rules.max_head, description)
-                .or_else(|| read_first(bytes, rules, description))?;
-            Some((fd, head))
+            let first = read_first(&bytes[..length], rules, description)?;
+            Some((fd, first))
         });
         description
     }
 
-    /// Takes the request off the connection that was looked at last, and gives it. None: it is not
+    /// Takes the request off the connection that was looked at last, and tells what it is. None: it is not
     /// there any more.
-    pub(super) fn take(&mut self, fd: i32, stream: &mut TcpStream) -> Option<&[u8]> {
-        let (_, head) = self.found.take().filter(|&(found, _)| found == fd)?;
+    pub(super) fn take(&mut self, fd: i32, stream: &mut TcpStream) -> Option<First> {
+        let (_, first) = self.found.take().filter(|&(found, _)| found == fd)?;
         // The bytes were there, so one call reads them all, unless the peer has reset the connection.
-        let bytes = &mut self.bytes[..head];
-        stream.read(bytes).is_ok_and(|length| length == head).then_some(&*bytes)
+        let bytes = &mut self.bytes[..first.head()];
+        stream.read(bytes).is_ok_and(|length| length == bytes.len()).then_some(first)
     }
 }

@@ -58,8 +58,7 @@ impl Requester for PollingWire {
             State::Idle => self.finish(worker),
             State::Head { .. } if self.head_deadline.get() > now => self.finish(worker),
             State::Body { .. } if self.is_body_first() => {
-                self.state.set(State::Waiting);
-                self.deadline.set(u64::MAX);
+                self.await_answer();
                 self.post(worker, PollEvent::PostFault(PostFault::TimedOut));
             }
             State::Head { .. } | State::Body { .. } => {

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 
 use super::{LOOKAHEAD, MAX_HEAD_PIECES, PollingWire, READS_PER_TURN, Sessions, State};
 use crate::engineio::{PostFault, Transport};
+use crate::http::encoding::Encoding;
 use crate::http::request::{self, Method, Reading, Request};
 use crate::id::Handle;
 use crate::net::budget::HeldBytes;
@@ -133,19 +134,24 @@ impl PollingWire {
         }
     }
 
-    /// The request that came first, by which `session` has been opened.
+    /// The GET that came first, by which `session` has been opened. It has been taken off the
+    /// connection, and can't be given back; but a session that has just been opened takes it.
     pub fn handle_opening(
         &self,
         worker: &Context,
         sessions: &dyn Sessions,
         session: Handle,
-        bytes: &[u8],
+        encoding: Option<Encoding>,
     ) {
-        match request::read(bytes, &self.profile.rules) {
-            Reading::Request(request) => self.hand_over(worker, sessions, bytes, &request, session),
-            // It was read by the same rules before.
-            Reading::Partial | Reading::Foreign => self.give_back(worker, bytes),
-        }
+        self.begin_request(worker, session, encoding);
+        self.await_answer();
+        sessions.handle_get(session, self.request());
+    }
+
+    fn begin_request(&self, worker: &Context, session: Handle, encoding: Option<Encoding>) {
+        self.generation.set(worker.requesters.next_generation());
+        self.session.set(session);
+        self.encoding.set(encoding);
     }
 
     /// The beginning of a request, which came in so many pieces before.
@@ -188,9 +194,7 @@ impl PollingWire {
         request: &Request<'_>,
         session: Handle,
     ) {
-        self.generation.set(worker.requesters.next_generation());
-        self.session.set(session);
-        self.encoding.set(request.encoding);
+        self.begin_request(worker, session, request.encoding);
         let &Request { method, head, body: length, binary, .. } = request;
         let whole = bytes.len() == head + length;
         if !whole || session.worker() != worker.index {
@@ -198,8 +202,7 @@ impl PollingWire {
             self.kept.set(bytes.len());
         }
         if whole {
-            self.state.set(State::Waiting);
-            self.deadline.set(u64::MAX);
+            self.await_answer();
         } else {
             let chunks = u32::from(bytes.len() > head);
             self.state.set(State::Body { head, length, binary, chunks });
@@ -243,16 +246,14 @@ impl PollingWire {
         let budget = &self.server.environment.inbox.budget;
         let body = HeldBytes::new(budget, self.handle.worker(), input[head..end].to_vec());
         drop(input);
-        self.state.set(State::Waiting);
-        self.deadline.set(u64::MAX);
+        self.await_answer();
         let event = PollEvent::PostBody { body, binary };
         sessions.handle_event(self.session.get(), self.request(), event);
     }
 
     /// The body can't be taken: the session answers, and the connection ends with that.
     fn refuse_body(&self, sessions: &dyn Sessions, fault: PostFault) {
-        self.state.set(State::Waiting);
-        self.deadline.set(u64::MAX);
+        self.await_answer();
         let event = PollEvent::PostFault(fault);
         sessions.handle_event(self.session.get(), self.request(), event);
     }

@@ -35,14 +35,14 @@ impl Worker {
         let for_wire = Arc::clone(&server);
         let wire =
             PollingWire::open(&self.context, for_wire, profile, token, listener, recalls, tcp);
-        if let Some(Opening { sid, request }) = opening {
+        if let Some(Opening { sid, encoding }) = opening {
             let engine = Arc::clone(&server.engine);
             let dialect = Dialect::from(Protocol::V4);
             let session = Session::open(engine, sid, dialect, Transport::Polling, clock::now());
             let connection = self.open(server, session, None, token, ends);
             let opened = self.context.guard(&*connection, || {
                 fault!("opening", connection.server.environment.id, token);
-                wire.handle_opening(&self.context, &**self, connection.handle, &request);
+                wire.handle_opening(&self.context, &**self, connection.handle, encoding);
             });
             if opened.is_none() {
                 self.context.guard(&Nobody, || wire.handle_panic(&self.context));
