@@ -10,7 +10,7 @@
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
 /** The data plane as one JavaScript thread sees it. One per thread. */
-export declare class Bridge {
+export declare class DataPlane {
   /**
    * Has the kernel keep the connections of a listening socket until something has come by them,
    * or for `seconds` (0: not any more); false where that can't be had.
@@ -26,8 +26,8 @@ export declare class Bridge {
    */
   peekRequest(fd: number, path: string, maxHead: number, compression: boolean): string
   /**
-   * Takes the connection `fd` over, like [`Bridge::adopt`], and its request off it: the one that
-   * [`Bridge::peek_request`] has found last. False: the connection is lost, or the session to be
+   * Takes the connection `fd` over, like [`DataPlane::adopt`], and its request off it: the one that
+   * [`DataPlane::peek_request`] has found last. False: the connection is lost, or the session to be
    * upgraded has gone.
    *
    * # Errors
@@ -35,9 +35,9 @@ export declare class Bridge {
    */
   adoptPeeked(server: number, token: number, sid: string, kind: number, fd: number, answer: string): boolean
   /**
-   * Takes the connection `fd` over, like [`Bridge::adopt_polling`], and its request off it: the one
-   * that [`Bridge::peek_request`] has found last. It opens the session `sid`. The worker is not told
-   * before the next [`Bridge::wake`]. False: the connection is lost.
+   * Takes the connection `fd` over, like [`DataPlane::adopt_polling`], and its request off it: the one
+   * that [`DataPlane::peek_request`] has found last. It opens the session `sid`. The worker is not told
+   * before the next [`DataPlane::wake`]. False: the connection is lost.
    *
    * # Errors
    * When the descriptor can't be duplicated or the server is not open. Nothing has been taken then.
@@ -58,10 +58,10 @@ export declare class Bridge {
   negotiateDeflate(server: number, offers: string): DeflateAnswer | null
   /**
    * Takes a WebSocket connection over: duplicates `fd`, so that JavaScript can drop its socket.
-   * The worker is not told before the next [`Bridge::wake`]: connections come in bursts, and to
+   * The worker is not told before the next [`DataPlane::wake`]: connections come in bursts, and to
    * wake a thread costs more than all the rest of this.
    *
-   * `kind`: a dialect as for [`Bridge::open_polling`], 4 more for a new session, 8 more when
+   * `kind`: a dialect as for [`DataPlane::open_polling`], 4 more for a new session, 8 more when
    * `answer` is not the whole answer to the upgrade request but its `Sec-WebSocket-Key`, which has
    * been checked, followed by further header lines. Above that, 16 times what was agreed on about
    * compression ([`DeflateAnswer::agreement`]).
@@ -72,8 +72,8 @@ export declare class Bridge {
    */
   adopt(server: number, token: number, sid: string, kind: number, fd: number, answer: string, head?: Buffer | undefined | null): boolean
   /**
-   * Like [`Bridge::adopt`], for a stream that JavaScript pumps: bytes from the peer come by
-   * [`Bridge::bridge_data`], bytes to it leave as records.
+   * Like [`DataPlane::adopt`], for a stream that JavaScript pumps: bytes from the peer come by
+   * [`DataPlane::bridge_data`], bytes to it leave as records.
    *
    * # Errors
    * When the server is not open.
@@ -118,7 +118,7 @@ export declare class Bridge {
   pollBody(server: number, token: number, sid: string, body: Buffer, binary: boolean): boolean
   /**
    * Notes how many bytes of requests' bodies this thread holds, which it has not handed over by
-   * [`Bridge::poll_body`]. False: there is no room, and none of these requests is to be read
+   * [`DataPlane::poll_body`]. False: there is no room, and none of these requests is to be read
    * until there is again.
    */
   hold(bytes: number): boolean
@@ -134,7 +134,7 @@ export declare class Bridge {
    * Hands the connection `fd`, of which nothing is to be answered that has been read, to the
    * worker of the session `sid`, which answers the requests that come by it. The descriptor is
    * duplicated: JavaScript closes its own. The worker is not told before the next
-   * [`Bridge::wake`]. False: there is no such session any more.
+   * [`DataPlane::wake`]. False: there is no such session any more.
    *
    * # Errors
    * When the descriptor can't be duplicated, or the server is not open.
@@ -157,23 +157,23 @@ export declare class Bridge {
   /** Whether a request of this session waits for something to send. */
   isPolled(server: number, sid: string): boolean
   /**
-   * The bridge of this thread, asleep. Threads are started when the first server is opened, and
+   * The data plane of this thread, asleep. Threads are started when the first server is opened, and
    * end with the last one of the process. `workers` is the number of threads (0: cores − 1, from
    * 1 to 4); who opens the first server decides it.
    */
   constructor(workers: number)
   /**
-   * Has `wake` called from now on when records wait for [`Bridge::take`], once at first.
+   * Has `wake` called from now on when records wait for [`DataPlane::take`], once at first.
    *
    * What this makes is held by the environment, and holds `wake` with all that it reaches: until
-   * [`Bridge::rest`] nothing of it can be collected.
+   * [`DataPlane::rest`] nothing of it can be collected.
    *
    * # Errors
    * When the engine can't make what wakes it.
    */
   rouse(wake: () => void): void
   /**
-   * Ends what [`Bridge::rouse`] began: no server is open.
+   * Ends what [`DataPlane::rouse`] began: no server is open.
    *
    * # Errors
    * When the environment is ending.
@@ -203,13 +203,13 @@ export declare class Bridge {
    * When the engine can't make a string of that size.
    */
   take(): string
-  /** Takes the buffers that the records of the last [`Bridge::take`] refer to, in order. */
+  /** Takes the buffers that the records of the last [`DataPlane::take`] refer to, in order. */
   takeBuffers(): Array<Buffer>
   /**
-   * Carries out the first `length` bytes of a batch of operations; see `ops.rs`. What can't be
-   * carried out is left out, and counted: see [`Bridge::stats`].
+   * Carries out the first `length` bytes of a batch of operations; see `operations.rs`. What can't be
+   * carried out is left out, and counted: see [`DataPlane::stats`].
    */
-  flush(ops: Buffer, length: number): void
+  flush(operations: Buffer, length: number): void
   /**
    * Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),
    * `rooms` (with members), `inboxBytes` (records that wait for this thread), `heldBytes` (what has
@@ -253,7 +253,7 @@ export declare class Bridge {
   /** The numbers of rooms that nothing kept refers to. */
   unusedRecoveryRooms(log: number): Array<number>
   /**
-   * Takes the strings that the records of the last [`Bridge::take`] refer to, in order.
+   * Takes the strings that the records of the last [`DataPlane::take`] refer to, in order.
    *
    * # Errors
    * When the engine can't make a string of that size.
@@ -263,7 +263,7 @@ export declare class Bridge {
 
 /** The answer to the offers of a client. */
 export interface DeflateAnswer {
-  /** What was agreed on, for the kind of the wire ([`super::bridge::Bridge::adopt`]); 0: the request is refused. */
+  /** What was agreed on, for the kind of the wire ([`super::data_plane::DataPlane::adopt`]); 0: the request is refused. */
   agreement: number
   /** The value of `Sec-WebSocket-Extensions` in the response; of a refusal, the body. */
   value: string

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ferrosocket::binding::ops::{Faults, Operations};
+use ferrosocket::binding::operations::{Faults, Operations};
 use ferrosocket::id::{Handle, Slot};
 use ferrosocket::net::command::{Command, Outgoing};
 use ferrosocket::net::lives::Life;

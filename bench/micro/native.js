@@ -3,7 +3,7 @@
 // Stands for the class of the addon: no threads, no sockets. What goes down is dropped, what comes up is what a
 // case gives it. So only the JavaScript of the border is measured.
 
-/** A stand-in for `Bridge` in native/index.d.ts, with what a server calls that has no HTTP requests. */
+/** A stand-in for `DataPlane` in native/index.d.ts, with what a server calls that has no HTTP requests. */
 class StubNative {
   constructor() {
     /** called by {@link give} as the workers would */
@@ -66,7 +66,7 @@ function install() {
   const id = require.resolve("../../native");
   if (require.cache[id]) throw new Error("the addon has been loaded before");
   const stub = new module.constructor(id, module);
-  stub.exports = { Bridge: StubNative };
+  stub.exports = { DataPlane: StubNative };
   stub.loaded = true;
   require.cache[id] = stub;
 }

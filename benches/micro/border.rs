@@ -5,7 +5,7 @@
 
 use std::hint::black_box;
 
-use ferrosocket::binding::ops::{Faults, Operations};
+use ferrosocket::binding::operations::{Faults, Operations};
 use ferrosocket::id::Handle;
 use ferrosocket::net::lives::Life;
 

@@ -553,7 +553,7 @@ class Orphan {
  */
 function getBorder(workers) {
   const count = workerCount(workers);
-  border ??= new Border(/** @type {any} */ (loadAddon()).Bridge, count);
+  border ??= new Border(/** @type {any} */ (loadAddon()).DataPlane, count);
   return border;
 }
 

@@ -53,7 +53,7 @@ function answerUpgrade(engine, req, socket, headers) {
  * @param {Engine} engine
  * @param {any} req
  * @param {string} lines further header lines
- * @returns {string} the response; a refusal begins with "!", see Bridge.checkUpgrade in the addon
+ * @returns {string} the response; a refusal begins with "!", see DataPlane.checkUpgrade in the addon
  */
 function wholeAnswer(engine, req, lines) {
   return engine

@@ -2,8 +2,8 @@
 //!
 //! | file | tells |
 //! |---|---|
-//! | [`bridge`] | the class [`bridge::Bridge`], what JavaScript sees |
-//! | [`ops`] | the batch down: rooms and targets are looked up here, on the JavaScript thread |
+//! | [`data_plane`] | the class [`data_plane::DataPlane`], what JavaScript sees |
+//! | [`operations`] | the batch down: rooms and targets are looked up here, on the JavaScript thread |
 //! | [`texts`] | long strings on their way up |
 //! | [`options`] | a server's options as they cross the border |
 //! | [`logs`] | the logs of connection state recovery |
@@ -11,11 +11,11 @@
 //! | [`memory`] | memory that nobody uses goes back to the system |
 //! | [`error`] | what can go wrong on the way |
 
-pub mod bridge;
+pub mod data_plane;
 pub mod error;
 pub mod logs;
 pub mod memory;
-pub mod ops;
+pub mod operations;
 pub mod options;
 pub mod recovery;
 pub mod texts;

@@ -1,6 +1,6 @@
 //! Connection state recovery at the border: one log a namespace, beside the rooms.
 //!
-//! Packets come with the operations (`ops.rs`), so that the messages that are kept are the very ones
+//! Packets come with the operations (`operations.rs`), so that the messages that are kept are the very ones
 //! that are sent; what is rarer comes by calls. What the application keeps with a session stays in
 //! JavaScript, under the session's key.
 #![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
@@ -11,7 +11,7 @@ use napi::Either;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
-use super::bridge::Bridge;
+use super::data_plane::DataPlane;
 use crate::net::command::Outgoing;
 use crate::socketio::Recovery;
 use crate::socketio::recovery::sessions::Session;
@@ -50,7 +50,7 @@ pub struct ExpiredSessions {
 
 /// All numbers and times are whole and from 0 to 2^53, in milliseconds; those of rooms are dense.
 #[napi]
-impl Bridge {
+impl DataPlane {
     /// Opens a log that keeps up to `max_bytes` of packets, and as much of sessions; gives its
     /// number. The first packet that is kept gets the number `first`.
     #[napi(catch_unwind)]

@@ -3,12 +3,12 @@
 use napi::{Env, JsString, Result};
 use napi_derive::napi;
 
-use super::bridge::Bridge;
+use super::data_plane::DataPlane;
 use crate::socketio::Text;
 
 #[napi]
-impl Bridge {
-    /// Takes the strings that the records of the last [`Bridge::take`] refer to, in order.
+impl DataPlane {
+    /// Takes the strings that the records of the last [`DataPlane::take`] refer to, in order.
     ///
     /// # Errors
     /// When the engine can't make a string of that size.

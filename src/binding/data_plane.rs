@@ -23,7 +23,7 @@ use self::peeked::Peeked;
 use self::shared::{Shared, SharedWaker, Waker};
 use super::error::BorderError;
 use super::memory::give_back;
-use super::ops::Operations;
+use super::operations::Operations;
 use super::options::ServerConfig;
 use crate::engineio::{Dialect, Protocol};
 use crate::id::Handle;
@@ -41,7 +41,7 @@ use crate::socketio::config::MAX_ATTACHMENTS;
 
 /// The data plane as one JavaScript thread sees it. One per thread.
 #[napi]
-pub struct Bridge {
+pub struct DataPlane {
     shared: Arc<Shared>,
     environment: Arc<Environment>,
     /// Runs at the end of the environment, while somebody is to be woken.
@@ -66,15 +66,17 @@ pub struct Bridge {
     peeked: RefCell<Peeked>,
 }
 
-impl fmt::Debug for Bridge {
+impl fmt::Debug for DataPlane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bridge").field("environment", &self.environment.id).finish_non_exhaustive()
+        f.debug_struct("DataPlane")
+            .field("environment", &self.environment.id)
+            .finish_non_exhaustive()
     }
 }
 
 #[napi]
-impl Bridge {
-    /// The bridge of this thread, asleep. Threads are started when the first server is opened, and
+impl DataPlane {
+    /// The data plane of this thread, asleep. Threads are started when the first server is opened, and
     /// end with the last one of the process. `workers` is the number of threads (0: cores − 1, from
     /// 1 to 4); who opens the first server decides it.
     #[napi(constructor, catch_unwind)]
@@ -111,10 +113,10 @@ impl Bridge {
         }
     }
 
-    /// Has `wake` called from now on when records wait for [`Bridge::take`], once at first.
+    /// Has `wake` called from now on when records wait for [`DataPlane::take`], once at first.
     ///
     /// What this makes is held by the environment, and holds `wake` with all that it reaches: until
-    /// [`Bridge::rest`] nothing of it can be collected.
+    /// [`DataPlane::rest`] nothing of it can be collected.
     ///
     /// # Errors
     /// When the engine can't make what wakes it.
@@ -139,7 +141,7 @@ impl Bridge {
         Ok(())
     }
 
-    /// Ends what [`Bridge::rouse`] began: no server is open.
+    /// Ends what [`DataPlane::rouse`] began: no server is open.
     ///
     /// # Errors
     /// When the environment is ending.
@@ -246,19 +248,19 @@ impl Bridge {
         text
     }
 
-    /// Takes the buffers that the records of the last [`Bridge::take`] refer to, in order.
+    /// Takes the buffers that the records of the last [`DataPlane::take`] refer to, in order.
     #[napi(catch_unwind)]
     pub fn take_buffers(&self) -> Vec<Buffer> {
         let buffers = std::mem::take(&mut self.batch.borrow_mut().buffers);
         buffers.into_iter().map(Buffer::from).collect()
     }
 
-    /// Carries out the first `length` bytes of a batch of operations; see `ops.rs`. What can't be
-    /// carried out is left out, and counted: see [`Bridge::stats`].
+    /// Carries out the first `length` bytes of a batch of operations; see `operations.rs`. What can't be
+    /// carried out is left out, and counted: see [`DataPlane::stats`].
     #[napi(catch_unwind)]
-    pub fn flush(&self, ops: BufferSlice<'_>, length: u32) {
+    pub fn flush(&self, operations: BufferSlice<'_>, length: u32) {
         let runtime = self.shared.runtime();
-        let batch = ops.get(..length as usize).unwrap_or(&ops);
+        let batch = operations.get(..length as usize).unwrap_or(&operations);
         let woken = self.operations().apply(batch, runtime.as_deref());
         self.untold.set(self.untold.get() & !woken);
     }
@@ -292,7 +294,7 @@ impl Bridge {
     }
 }
 
-impl Bridge {
+impl DataPlane {
     /// What is kept on this thread.
     pub(super) fn operations(&self) -> RefMut<'_, Operations> {
         self.operations.borrow_mut()
@@ -323,7 +325,7 @@ impl Bridge {
     }
 }
 
-/// Reads a dialect as it crosses the border; see [`Bridge::open_polling`].
+/// Reads a dialect as it crosses the border; see [`DataPlane::open_polling`].
 fn read_dialect(bits: u32) -> Dialect {
     let protocol = if bits & 1 == 0 { Protocol::V4 } else { Protocol::V3 };
     Dialect { protocol, base64: bits & 2 != 0 }

@@ -7,7 +7,7 @@ use napi::Result;
 use napi::bindgen_prelude::{Buffer, BufferSlice};
 use napi_derive::napi;
 
-use super::{Bridge, read_dialect};
+use super::{DataPlane, read_dialect};
 use crate::binding::error::BorderError;
 use crate::binding::options::DeflateAnswer;
 use crate::id::Sid;
@@ -29,7 +29,7 @@ const AGREEMENT_SHIFT: u32 = 4;
 const KEY_LEN: usize = 24;
 
 #[napi]
-impl Bridge {
+impl DataPlane {
     /// Checks the request of a WebSocket upgrade. Gives the head of the answer; a refusal begins
     /// with "!" and is JSON: `{status, message, headers}`.
     #[napi(catch_unwind)]
@@ -86,10 +86,10 @@ impl Bridge {
     }
 
     /// Takes a WebSocket connection over: duplicates `fd`, so that JavaScript can drop its socket.
-    /// The worker is not told before the next [`Bridge::wake`]: connections come in bursts, and to
+    /// The worker is not told before the next [`DataPlane::wake`]: connections come in bursts, and to
     /// wake a thread costs more than all the rest of this.
     ///
-    /// `kind`: a dialect as for [`Bridge::open_polling`], 4 more for a new session, 8 more when
+    /// `kind`: a dialect as for [`DataPlane::open_polling`], 4 more for a new session, 8 more when
     /// `answer` is not the whole answer to the upgrade request but its `Sec-WebSocket-Key`, which has
     /// been checked, followed by further header lines. Above that, 16 times what was agreed on about
     /// compression ([`DeflateAnswer::agreement`]).
@@ -113,8 +113,8 @@ impl Bridge {
         self.accept(incoming, stream, head.as_deref())
     }
 
-    /// Like [`Bridge::adopt`], for a stream that JavaScript pumps: bytes from the peer come by
-    /// [`Bridge::bridge_data`], bytes to it leave as records.
+    /// Like [`DataPlane::adopt`], for a stream that JavaScript pumps: bytes from the peer come by
+    /// [`DataPlane::bridge_data`], bytes to it leave as records.
     ///
     /// # Errors
     /// When the server is not open.
@@ -183,7 +183,7 @@ impl Bridge {
     }
 }
 
-/// A connection as JavaScript describes it; see [`Bridge::adopt`].
+/// A connection as JavaScript describes it; see [`DataPlane::adopt`].
 pub(super) struct Incoming {
     pub(super) server: u32,
     pub(super) token: u32,
@@ -202,7 +202,7 @@ impl Incoming {
     }
 }
 
-impl Bridge {
+impl DataPlane {
     /// Gives a connection to a worker; false when the session to be upgraded has gone.
     pub(super) fn accept(
         &self,
@@ -238,7 +238,7 @@ impl Bridge {
         Ok(true)
     }
 
-    /// Notes that a worker has a command of which the next [`Bridge::wake`] is to tell it.
+    /// Notes that a worker has a command of which the next [`DataPlane::wake`] is to tell it.
     pub(super) fn tell_later(&self, worker: usize) {
         self.untold.set(self.untold.get() | 1 << worker);
     }

@@ -5,7 +5,7 @@
 use napi::{Env, JsString, Result};
 use napi_derive::napi;
 
-use super::Bridge;
+use super::DataPlane;
 use super::doors::Incoming;
 use super::takeover::{PollingNames, PollingProfile};
 use crate::binding::error::BorderError;
@@ -15,7 +15,7 @@ use crate::net::adopt::{defer_accept, duplicate};
 use crate::net::command::{AdoptedStream, Opening};
 
 #[napi]
-impl Bridge {
+impl DataPlane {
     /// Has the kernel keep the connections of a listening socket until something has come by them,
     /// or for `seconds` (0: not any more); false where that can't be had.
     #[napi(catch_unwind)]
@@ -47,8 +47,8 @@ impl Bridge {
         env.create_string_latin1(peeked.look(fd, &rules))
     }
 
-    /// Takes the connection `fd` over, like [`Bridge::adopt`], and its request off it: the one that
-    /// [`Bridge::peek_request`] has found last. False: the connection is lost, or the session to be
+    /// Takes the connection `fd` over, like [`DataPlane::adopt`], and its request off it: the one that
+    /// [`DataPlane::peek_request`] has found last. False: the connection is lost, or the session to be
     /// upgraded has gone.
     ///
     /// # Errors
@@ -72,9 +72,9 @@ impl Bridge {
         self.accept(incoming, AdoptedStream::Tcp(stream), None)
     }
 
-    /// Takes the connection `fd` over, like [`Bridge::adopt_polling`], and its request off it: the one
-    /// that [`Bridge::peek_request`] has found last. It opens the session `sid`. The worker is not told
-    /// before the next [`Bridge::wake`]. False: the connection is lost.
+    /// Takes the connection `fd` over, like [`DataPlane::adopt_polling`], and its request off it: the one
+    /// that [`DataPlane::peek_request`] has found last. It opens the session `sid`. The worker is not told
+    /// before the next [`DataPlane::wake`]. False: the connection is lost.
     ///
     /// # Errors
     /// When the descriptor can't be duplicated or the server is not open. Nothing has been taken then.

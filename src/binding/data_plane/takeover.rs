@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use napi::Result;
 use napi_derive::napi;
 
-use super::Bridge;
+use super::DataPlane;
 use crate::binding::error::BorderError;
 use crate::binding::options::millis;
 use crate::http::request::Rules;
@@ -64,11 +64,11 @@ impl PollingProfile {
 }
 
 #[napi]
-impl Bridge {
+impl DataPlane {
     /// Hands the connection `fd`, of which nothing is to be answered that has been read, to the
     /// worker of the session `sid`, which answers the requests that come by it. The descriptor is
     /// duplicated: JavaScript closes its own. The worker is not told before the next
-    /// [`Bridge::wake`]. False: there is no such session any more.
+    /// [`DataPlane::wake`]. False: there is no such session any more.
     ///
     /// # Errors
     /// When the descriptor can't be duplicated, or the server is not open.
@@ -147,8 +147,8 @@ pub(super) struct PollingNames {
     pub(super) profile: PollingProfile,
 }
 
-impl Bridge {
-    /// Leaves a connection to a worker, which is not told before the next [`Bridge::wake`].
+impl DataPlane {
+    /// Leaves a connection to a worker, which is not told before the next [`DataPlane::wake`].
     /// `opening`: what has been taken off it.
     pub(super) fn leave_polling(
         &self,

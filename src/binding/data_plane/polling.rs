@@ -5,7 +5,7 @@ use napi::Result;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
-use super::{Bridge, read_dialect};
+use super::{DataPlane, read_dialect};
 use crate::binding::error::BorderError;
 use crate::binding::options::millis;
 use crate::engineio::{PostFault, Protocol, Transport};
@@ -15,7 +15,7 @@ use crate::net::command::{Command, PollEvent};
 use crate::net::request_name::RequestName;
 
 #[napi]
-impl Bridge {
+impl DataPlane {
     /// What is known of a session: −1 no such session, 0 it polls, 1 it uses a WebSocket; 2 more
     /// when it speaks protocol 3.
     #[napi(catch_unwind)]
@@ -89,7 +89,7 @@ impl Bridge {
     }
 
     /// Notes how many bytes of requests' bodies this thread holds, which it has not handed over by
-    /// [`Bridge::poll_body`]. False: there is no room, and none of these requests is to be read
+    /// [`DataPlane::poll_body`]. False: there is no room, and none of these requests is to be read
     /// until there is again.
     #[napi(catch_unwind)]
     pub fn hold(&self, bytes: f64) -> bool {
@@ -122,7 +122,7 @@ impl Bridge {
     }
 }
 
-impl Bridge {
+impl DataPlane {
     fn poll(&self, server: u32, token: u32, sid: &str, event: PollEvent) -> bool {
         let Some(handle) = self.session(server, sid) else { return false };
         let Some(runtime) = self.shared.runtime() else { return false };
