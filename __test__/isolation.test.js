@@ -241,7 +241,7 @@ for (const implementation of selected([ours])) {
     const old = await connect();
     const { conn } = old.socket;
     const { _border: border } = conn;
-    const { ops } = border;
+    const { operations } = border;
     old.client.raw.destroy();
     await until(old.socket, "disconnect");
     await eventually(() => stats().handles === before.handles, "its release");
@@ -263,39 +263,39 @@ for (const implementation of selected([ours])) {
     const long = new LongText().end(secret);
     const parts = [secret];
     const faults = {
-      send: () => ops.send(conn, 0, secret),
-      sendLong: () => ops.sendLong(conn, 0, long),
-      sendBinary: () => ops.sendBinary(conn, 0, [secret, Buffer.from("secret")]),
-      sendRaw: () => ops.sendRaw(conn, 0, secret),
-      sendPacket: () => ops.sendPacket(conn, 0, "4secret"),
+      send: () => operations.send(conn, 0, secret),
+      sendLong: () => operations.sendLong(conn, 0, long),
+      sendBinary: () => operations.sendBinary(conn, 0, [secret, Buffer.from("secret")]),
+      sendRaw: () => operations.sendRaw(conn, 0, secret),
+      sendPacket: () => operations.sendPacket(conn, 0, "4secret"),
       transport: () => conn.transport.send([{ type: "message", data: secret }]),
       writePacket: () => conn.writePacket("message", secret),
-      broadcast: () => ops.broadcast(0, toOld, [], secret),
-      keep: () => ops.keep(kept, 0, toOld, [], secret),
+      broadcast: () => operations.broadcast(0, toOld, [], secret),
+      keep: () => operations.keep(kept, 0, toOld, [], secret),
       multicast: () => {
-        ops.multicast(conn, 0, parts);
-        ops.multicast({ _handle: conn._handle, _generation: 0 }, 0, parts);
+        operations.multicast(conn, 0, parts);
+        operations.multicast({ _handle: conn._handle, _generation: 0 }, 0, parts);
       },
-      replay: () => ops.replay(conn, 1, 0, 0),
-      join: () => ops.join(conn, room),
-      leave: () => ops.leave(conn, room),
-      close: () => ops.close(conn, true),
-      watch: () => ops.watch(conn, 255),
-      mark: () => ops.mark(conn),
-      joined: () => ops.joined(conn),
-      release: () => ops.release(conn),
-      "release, early": () => ops.release(successor),
+      replay: () => operations.replay(conn, 1, 0, 0),
+      join: () => operations.join(conn, room),
+      leave: () => operations.leave(conn, room),
+      close: () => operations.close(conn, true),
+      watch: () => operations.watch(conn, 255),
+      mark: () => operations.mark(conn),
+      joined: () => operations.joined(conn),
+      release: () => operations.release(conn),
+      "release, early": () => operations.release(successor),
       forget: () => border.forget(conn),
-      except: () => ops.broadcast(0, toRoom, toOld, '2["own"]'),
+      except: () => operations.broadcast(0, toRoom, toOld, '2["own"]'),
       "a handle made up": () =>
-        ops.send({ _handle: successor._handle, _generation: NaN }, 0, secret),
+        operations.send({ _handle: successor._handle, _generation: NaN }, 0, secret),
       "no handle": () =>
-        ops.send({ _handle: /** @type {any} */ ("x"), _generation: -1 }, 0, secret),
+        operations.send({ _handle: /** @type {any} */ ("x"), _generation: -1 }, 0, secret),
     };
     for (const [name, fault] of Object.entries(faults)) {
       const { stale } = stats();
       fault();
-      ops.flush();
+      operations.flush();
       if (name !== "forget") assert.ok(stats().stale > stale, `${name} is dropped and counted`);
     }
     // it is as if nothing had been: it is in its room, nobody has closed it, and it is let go of once
@@ -324,7 +324,7 @@ for (const implementation of selected([ours])) {
     const [{ conn }] = await connection;
     // which no adapter knows
     const number = conn._border.allocateRoom();
-    conn._border.ops.join(conn, number);
+    conn._border.operations.join(conn, number);
     client.raw.destroy();
     await eventually(() => stats().handles === before.handles, "its release");
     assert.equal(stats().rooms, before.rooms);

@@ -8,7 +8,7 @@ const { test } = require("node:test");
 const { Decoder, Encoder } = require("socket.io-parser");
 const { io: connect } = require("socket.io-client");
 const { getBorder } = require("../lib/border/border");
-const { Ops } = require("../lib/border/operations");
+const { Operations } = require("../lib/border/operations");
 const { ours, selected } = require("./support/implementations");
 const { RawWebSocket } = require("./support/raw-websocket");
 const { until } = require("./support/waiting");
@@ -228,25 +228,27 @@ for (const implementation of selected([ours])) {
 
   test(`${implementation.name}: numbers that are none, in every operation`, () => {
     const batches = [];
-    const ops = new Ops((buffer, length) => batches.push(Buffer.from(buffer.subarray(0, length))));
+    const operations = new Operations((buffer, length) =>
+      batches.push(Buffer.from(buffer.subarray(0, length))),
+    );
     const odd = (value) => ({
-      valueOf: () => (ops.join({ _handle: 1, _generation: 2 }, 3), value),
+      valueOf: () => (operations.join({ _handle: 1, _generation: 2 }, 3), value),
     });
     const values = [NaN, -1, 1.5, 2 ** 40, Infinity, "x", odd(7), odd(-1)];
     for (const value of values) {
       const conn = { _handle: value, _generation: value };
-      ops.send(conn, value, "text");
-      ops.sendRaw(conn, value, "text");
-      ops.sendRaw(conn, value, new Uint8Array(3));
-      ops.sendBinary(conn, value, ["text", new Uint8Array(3)]);
-      ops.multicast(conn, value, ["text"]);
-      ops.watch(conn, value);
-      ops.join(conn, value);
-      ops.replay(conn, value, value, value);
-      ops.keep({ log: 1, time: value, rooms: [1], except: [] }, value, [], [], "text");
-      ops.release(conn);
+      operations.send(conn, value, "text");
+      operations.sendRaw(conn, value, "text");
+      operations.sendRaw(conn, value, new Uint8Array(3));
+      operations.sendBinary(conn, value, ["text", new Uint8Array(3)]);
+      operations.multicast(conn, value, ["text"]);
+      operations.watch(conn, value);
+      operations.join(conn, value);
+      operations.replay(conn, value, value, value);
+      operations.keep({ log: 1, time: value, rooms: [1], except: [] }, value, [], [], "text");
+      operations.release(conn);
     }
-    ops.flush();
+    operations.flush();
     // each operation stands behind its length, and the batch ends with the last one
     const kinds = [];
     for (const batch of batches) {
@@ -266,14 +268,14 @@ for (const implementation of selected([ours])) {
   });
 
   test(`${implementation.name}: more than a message can hold`, () => {
-    const ops = new Ops(() => assert.fail("nothing leaves"));
+    const operations = new Operations(() => assert.fail("nothing leaves"));
     const huge = new Uint8Array(new ArrayBuffer(0));
     Object.defineProperty(huge, "length", { value: 2 ** 33 });
-    ops.sendRaw({ _handle: 0, _generation: 1 }, 0, huge);
-    assert.equal(ops.length, 19);
-    ops.length = 0;
-    assert.throws(() => ops.reserve(2 ** 33), RangeError);
-    assert.throws(() => ops.reserve(NaN), RangeError);
-    assert.equal(ops.length, 0);
+    operations.sendRaw({ _handle: 0, _generation: 1 }, 0, huge);
+    assert.equal(operations.length, 19);
+    operations.length = 0;
+    assert.throws(() => operations.reserve(2 ** 33), RangeError);
+    assert.throws(() => operations.reserve(NaN), RangeError);
+    assert.equal(operations.length, 0);
   });
 }

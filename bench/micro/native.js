@@ -47,7 +47,7 @@ class StubNative {
     return this.buffers;
   }
 
-  flush(ops, length) {
+  flush(operations, length) {
     this.batches++;
     this.bytes += length;
   }

@@ -7,8 +7,6 @@ const { NO_COMPRESS, pushConnection, pushRoom, VOLATILE } = require("../border")
 
 /** @typedef {import("../codec/long-text").LongText} LongText */
 
-/** @typedef {import("../border/operations").Ops} Ops */
-
 const NOT_MIRRORED = -1;
 
 /**
@@ -71,9 +69,9 @@ class NativeAdapter extends Adapter {
     if (conn === undefined || border === undefined) return;
     for (const name of this._sids.get(socket.id) ?? []) {
       const number = this._numbers.get(name);
-      if (number !== undefined) border.ops.leave(conn, number);
+      if (number !== undefined) border.operations.leave(conn, number);
     }
-    if (this._everyone !== NOT_MIRRORED) border.ops.leave(conn, this._everyone);
+    if (this._everyone !== NOT_MIRRORED) border.operations.leave(conn, this._everyone);
   }
 
   /**
@@ -107,7 +105,7 @@ class NativeAdapter extends Adapter {
   joinEveryone(conn) {
     const border = /** @type {import("../border/border").Border} */ (this._border);
     if (this._everyone === NOT_MIRRORED) this._everyone = border.allocateRoom();
-    border.ops.join(conn, this._everyone);
+    border.operations.join(conn, this._everyone);
   }
 
   /**
@@ -125,9 +123,9 @@ class NativeAdapter extends Adapter {
       this._numbers.set(name, number);
       // the socket that the room is named by may have been alone there
       const owner = this._rooms.get(name)?.has(name) ? this.connOf(name) : undefined;
-      if (owner !== undefined) border.ops.join(owner, number);
+      if (owner !== undefined) border.operations.join(owner, number);
     }
-    border.ops.join(conn, number);
+    border.operations.join(conn, number);
   }
 
   /**
@@ -181,7 +179,7 @@ class NativeAdapter extends Adapter {
     for (const name of joined) this.removeFrom(name, id, conn);
     this._sids.delete(id);
     if (conn !== undefined && this._everyone !== NOT_MIRRORED && !this.stays(conn, this._sids))
-      this._border?.ops.leave(conn, this._everyone);
+      this._border?.operations.leave(conn, this._everyone);
   }
 
   /**
@@ -210,7 +208,7 @@ class NativeAdapter extends Adapter {
     if (room.delete(id)) {
       const number = this._numbers.get(name);
       if (conn !== undefined && number !== undefined && !this.stays(conn, room))
-        this._border?.ops.leave(conn, number);
+        this._border?.operations.leave(conn, number);
       this.emit("leave-room", name, id);
     }
     if (room.size === 0 && this._rooms.delete(name)) {
@@ -354,7 +352,7 @@ class NativeAdapter extends Adapter {
   fanOut(encoded, flags, opts) {
     if (this._border === undefined) return; // nobody has connected yet
     const to = this.receivers(opts);
-    if (to.length > 0) this._border.ops.broadcast(flags, to, this.excepted(opts), encoded);
+    if (to.length > 0) this._border.operations.broadcast(flags, to, this.excepted(opts), encoded);
   }
 
   /**

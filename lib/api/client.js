@@ -561,7 +561,7 @@ function add(socket) {
   client._place(socket);
   if (!client._joined) {
     client._joined = true;
-    if (client._native) client.conn._border.ops.joined(client.conn);
+    if (client._native) client.conn._border.operations.joined(client.conn);
   }
   client.onjoined(socket.nsp.name);
 }

@@ -152,8 +152,8 @@ class RecoveryAdapter extends NativeAdapter {
    * @private
    */
   forget(pid) {
-    const { native, ops } = this.open();
-    ops.flush(); // what it missed may be under way
+    const { native, operations } = this.open();
+    operations.flush(); // what it missed may be under way
     const key = native.forgetSession(this._log, pid);
     if (key !== null) this._kept.delete(key);
   }
@@ -212,7 +212,7 @@ class RecoveryAdapter extends NativeAdapter {
    * @private
    */
   store(packet, encoded, opts) {
-    const { ops } = this.open();
+    const { operations } = this.open();
     // Looked at before rooms get their numbers: what the program runs now may let a number go that nothing refers to yet.
     if (Array.isArray(encoded)) encoded = messagesOf(encoded);
     const { data } = packet;
@@ -233,9 +233,9 @@ class RecoveryAdapter extends NativeAdapter {
     };
     const apart = this.oneByOne || this.isShown;
     const to = apart ? NOBODY : this.receivers(opts);
-    ops.keep(kept, flagsOf(opts.flags), to, apart ? NOBODY : this.excepted(opts), encoded);
+    operations.keep(kept, flagsOf(opts.flags), to, apart ? NOBODY : this.excepted(opts), encoded);
     this._next++;
-    this._storedIn = ops.batch;
+    this._storedIn = operations.batch;
     this._sweeper ??= this.startSweeper();
     if (this.oneByOne) super.broadcast(packet, opts);
     else if (apart) this.deliver(packet, encoded, opts);
@@ -286,7 +286,7 @@ class RecoveryAdapter extends NativeAdapter {
     if (before !== undefined && before !== client) supersede(before);
     // of those that come in one moment, the first
     if (this._live.has(pid) || this._returning.has(pid)) return null;
-    if (this._storedIn === border.ops.batch) border.ops.flush(); // it may push out others
+    if (this._storedIn === border.operations.batch) border.operations.flush(); // it may push out others
     const key = border.native.findSession(this._log, pid);
     const kept = key === null ? undefined : this._kept.get(key);
     if (kept === undefined) return null;
@@ -360,8 +360,8 @@ class RecoveryAdapter extends NativeAdapter {
 
   /** Forgets what is too old. */
   sweep() {
-    const { native, ops } = this.open();
-    ops.flush();
+    const { native, operations } = this.open();
+    operations.flush();
     // who was lost may need what was sent while nobody had noticed
     const oldest = this.oldest();
     const sent = whole(oldest - unprovenTime(this.nsp.server.engine?.opts));
@@ -383,8 +383,8 @@ class RecoveryAdapter extends NativeAdapter {
    * @private
    */
   releaseRooms() {
-    const { native, ops } = this.open();
-    ops.flush(); // what is under way refers to rooms too
+    const { native, operations } = this.open();
+    operations.flush(); // what is under way refers to rooms too
     this._roomNumbers.release(native.unusedRecoveryRooms(this._log));
   }
 }

@@ -41,7 +41,7 @@ class RestoredSession {
     const { border, log, key, last } = this.#place;
     const { conn } = client;
     if (client._native && border.watchers === 0) {
-      if (conn.readyState === "open") border.ops.replay(conn, log, key, last);
+      if (conn.readyState === "open") border.operations.replay(conn, log, key, last);
       return;
     }
     const missed = this.#missed();
@@ -61,7 +61,7 @@ class RestoredSession {
   /** @returns {any[][] | null} the messages of each packet; null when some are gone */
   #missed() {
     const { border, log, key, last } = this.#place;
-    border.ops.flush();
+    border.operations.flush();
     return border.native.missedPackets(log, key, last);
   }
 }

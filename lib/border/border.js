@@ -2,7 +2,7 @@
 
 const debug = require("debug")("socket.io:border");
 const { invalidOption } = require("../base/errors");
-const { Ops } = require("./operations");
+const { Operations } = require("./operations");
 const { trace } = require("../base/trace");
 const { clearInterval, nextTick, setImmediate, setInterval } = require("../base/loop");
 
@@ -23,7 +23,7 @@ const SPACE = 32; // the last character of a batch that is not all
  * @property {() => string} take
  * @property {() => Buffer[]} takeBuffers
  * @property {() => string[]} takeTexts
- * @property {(ops: Buffer, length: number) => void} flush
+ * @property {(operations: Buffer, length: number) => void} flush
  * @property {(server: number, sid: string) => number} lookup
  * @property {(handle: number, generation: number) => number} buffered
  * @property {(server: number, token: number, sid: string, dialect: number, jsonp?: string) => void} openPolling
@@ -144,7 +144,7 @@ class Border {
    */
   constructor(NativePlane, workers = 0) {
     this.native = new NativePlane(workers);
-    this.ops = new Ops((buffer, length) => this.native.flush(buffer, length));
+    this.operations = new Operations((buffer, length) => this.native.flush(buffer, length));
     /** @type {(Session | undefined)[][]} by the low bits of the handle, then by the rest */
     this.tables = Array.from({ length: TABLES }, () => []);
     /** @type {Map<number, SessionOwner>} by server id */
@@ -198,7 +198,7 @@ class Border {
    * @param {number} id
    */
   closeServer(id) {
-    this.ops.flush();
+    this.operations.flush();
     this.native.closeServer(id);
     this.owners.delete(id);
     if (this.owners.size === 0) this.rest();
@@ -261,7 +261,7 @@ class Border {
   endWires() {
     const tokens = this.ending;
     this.ending = [];
-    this.ops.flush(); // what has been sent before leaves first
+    this.operations.flush(); // what has been sent before leaves first
     this.native.endWires(tokens);
   }
 
@@ -300,7 +300,7 @@ class Border {
     const table = this.tables[handle & (TABLES - 1)];
     if (table[handle >>> 4] !== session) return;
     table[handle >>> 4] = undefined;
-    this.ops.release(session);
+    this.operations.release(session);
     this.release();
   }
 
@@ -449,7 +449,7 @@ class Border {
     if (session === undefined) {
       debug("session %d has no owner any more", handle);
       table[slot] = new Orphan(this, name);
-      this.ops.close(name, true);
+      this.operations.close(name, true);
     }
   }
 

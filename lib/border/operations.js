@@ -82,8 +82,8 @@ function allocate(size) {
  * here again. From `reserve()` to `finish()` nothing of the program runs, and what throws in between is as if it had not
  * been begun. Each operation stands behind its length: what is wrong in one spoils no other.
  */
-class Ops {
-  /** @param {(ops: Buffer, length: number) => void} deliver takes the bytes; they are reused when it returns */
+class Operations {
+  /** @param {(operations: Buffer, length: number) => void} deliver takes the bytes; they are reused when it returns */
   constructor(deliver) {
     this.deliver = deliver;
     this.buffer = allocate(INITIAL_SIZE);
@@ -647,4 +647,4 @@ function pushConnection(targets, { _handle, _generation }) {
   targets.push((TARGET_CONNECTION | _handle) >>> 0, _generation >>> 0);
 }
 
-module.exports = { Ops, NO_COMPRESS, VOLATILE, pushConnection, pushRoom };
+module.exports = { Operations, NO_COMPRESS, VOLATILE, pushConnection, pushRoom };

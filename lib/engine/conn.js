@@ -266,10 +266,10 @@ class Conn extends WatchedEmitter {
     const flags = options?.compress === false ? NO_COMPRESS : 0;
     if (!data) data = "";
     else if (typeof data !== "string" && !isBinary(data)) data = String(data);
-    const { ops } = this._border;
+    const { operations } = this._border;
     const text = type === "message" ? undefined : writePacket(type, data, this.protocol);
-    if (text === undefined) ops.sendRaw(this, flags, data);
-    else ops.sendPacket(this, flags, text);
+    if (text === undefined) operations.sendRaw(this, flags, data);
+    else operations.sendPacket(this, flags, text);
   }
 
   /** Nothing is left to do: packets go to the worker as they are sent. */
@@ -289,9 +289,9 @@ class Conn extends WatchedEmitter {
     const shown =
       this._watched & OUTGOING ? this.showOutgoing(joined(encoded), flags, options) : undefined;
     shown?.next();
-    if (typeof encoded === "string") this._border.ops.send(this, flags, encoded);
-    else if (Array.isArray(encoded)) this._border.ops.sendBinary(this, flags, encoded);
-    else this._border.ops.sendLong(this, flags, encoded);
+    if (typeof encoded === "string") this._border.operations.send(this, flags, encoded);
+    else if (Array.isArray(encoded)) this._border.operations.sendBinary(this, flags, encoded);
+    else this._border.operations.sendLong(this, flags, encoded);
     shown?.next();
   }
 
@@ -306,7 +306,7 @@ class Conn extends WatchedEmitter {
     if (this.readyState !== "open") return;
     const shown = this._watched & OUTGOING ? this.showOutgoing(encoded, flags, options) : undefined;
     shown?.next();
-    this._border.ops.multicast(this, flags, encoded);
+    this._border.operations.multicast(this, flags, encoded);
     shown?.next();
   }
 
@@ -334,7 +334,7 @@ class Conn extends WatchedEmitter {
    */
   close(discard) {
     if (this.readyState === "closed" || (this.readyState === "closing" && !discard)) return this;
-    this._border.ops.close(this, !!discard);
+    this._border.operations.close(this, !!discard);
     trace.traceState(this, "closing");
     this.readyState = "closing";
     if (debug.enabled) debug("closing the transport (discard? %s)", !!discard);
@@ -546,7 +546,7 @@ class Conn extends WatchedEmitter {
       this.server.showRequests(this.id, (watched & OUTGOING) !== 0);
     }
     if ((before ^ watched) & (HEARTBEAT | CONTROL)) {
-      this._border.ops.watch(this, watched & (HEARTBEAT | CONTROL));
+      this._border.operations.watch(this, watched & (HEARTBEAT | CONTROL));
     }
   }
 

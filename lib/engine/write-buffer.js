@@ -65,7 +65,7 @@ class Outbox {
     if (this.conn.readyState === "closed") return;
     this.marked.push(this.unmarked);
     this.unmarked = [];
-    this.conn._border.ops.mark(this.conn);
+    this.conn._border.operations.mark(this.conn);
   }
 
   /**

@@ -43,7 +43,7 @@ function trackListener(server, border) {
  * @param {boolean} later those as soon as they have answered
  */
 function closeTaken(border, number, busy, later) {
-  border.ops.flush(); // the answers that have been asked for come first
+  border.operations.flush(); // the answers that have been asked for come first
   border.native.closePolling(number, busy, later);
 }
 

@@ -8,7 +8,7 @@ const { fromRoot } = require("../paths");
 const ours = (name) => require(fromRoot("lib", name));
 
 /** Takes every operation and does nothing. */
-const OPS = new Proxy({}, { get: () => () => {} });
+const OPERATIONS = new Proxy({}, { get: () => () => {} });
 
 /**
  * @param {string} [entry] of ours
@@ -23,7 +23,7 @@ function specimens(entry = "index.js") {
   const request = { headers: {}, url: "/", _query: {}, connection: {} };
   const conn = new Conn(
     engine,
-    { ops: OPS, watchers: 0 },
+    { operations: OPERATIONS, watchers: 0 },
     0,
     "sid",
     { transport: "polling", protocol: 4 },
