@@ -2,12 +2,11 @@
 
 // The comparison itself: rows of what upstream has and what stands for it here.
 
-const fs = require("node:fs");
 const { fromRoot } = require("../paths");
 const { Declarations } = require("./declarations");
 const { REASONS } = require("./exceptions");
 const { CLASSES, EVENTS, EXPORTS, OPTIONS, SCOPED } = require("./pairs");
-const { emitted, mentioned, scopes } = require("./scripts");
+const { emitted, mentioned, scopes, scriptsIn } = require("./scripts");
 const { defaults, specimens } = require("./specimens");
 
 /**
@@ -72,9 +71,9 @@ class Comparison {
   }
 
   events() {
-    for (const [title, files, ourFiles] of EVENTS) {
+    for (const [title, files, ourPlaces] of EVENTS) {
       const theirs = emitted(files.map((file) => fromRoot(upstream(file))));
-      const ours = emitted(ourFiles.map((file) => fromRoot("lib", file)));
+      const ours = emitted(ourPlaces.flatMap((place) => scriptsIn(fromRoot("lib", place))));
       const rows = [...theirs].map((name) =>
         this.row(`${title}: ${name}`, name, "emitted", ours.has(name) ? [] : ["lib"]),
       );
@@ -83,8 +82,7 @@ class Comparison {
   }
 
   options() {
-    const scripts = fs.readdirSync(fromRoot("lib")).map((name) => fromRoot("lib", name));
-    const used = mentioned(scripts);
+    const used = mentioned(scriptsIn(fromRoot("lib")));
     const [theirFile, ourFile] = OPTION_FILES;
     const theirType = this.declarations.find(theirFile, "ServerOptions");
     const ourType = this.declarations.find(ourFile, "ServerOptions");
@@ -108,8 +106,10 @@ class Comparison {
   }
 
   debugScopes() {
-    const ours = scopes(fromRoot("lib"));
-    const theirs = SCOPED.flatMap((directory) => [...scopes(fromRoot(upstream(directory)))]);
+    const ours = scopes(scriptsIn(fromRoot("lib")));
+    const theirs = SCOPED.flatMap((directory) => [
+      ...scopes(scriptsIn(fromRoot(upstream(directory)))),
+    ]);
     const rows = [...new Set(theirs)].sort().map((name) => {
       const lacks = ours.has(name) ? [] : ["lib"];
       return this.row(`scope ${name}`, name, "written", lacks);

@@ -2,11 +2,10 @@
 
 // The comparison with npm socket.io 2.x: what each of our entries has of it.
 
-const fs = require("node:fs");
 const { fromRoot } = require("../paths");
 const { OLD_REASONS } = require("./old-reasons");
 const surface = require("./old-surface");
-const { emitted, mentioned } = require("./scripts");
+const { emitted, mentioned, scriptsIn } = require("./scripts");
 const { specimens } = require("./specimens");
 
 /**
@@ -30,13 +29,7 @@ const PRIVATE = "Private there.";
 /** An option without a default. */
 const ACCEPTED = "accepted";
 
-const scripts = (...folders) =>
-  folders.flatMap((folder) =>
-    fs
-      .readdirSync(fromRoot(folder))
-      .filter((name) => name.endsWith(".js"))
-      .map((name) => fromRoot(folder, name)),
-  );
+const scripts = (...folders) => folders.flatMap((folder) => scriptsIn(fromRoot(folder)));
 
 /** Gathers rows, and asks the reasons about those that are not what they were. */
 class OldComparison {

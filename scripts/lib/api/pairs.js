@@ -76,7 +76,10 @@ const CLASSES = [
   ],
 ];
 
-/** Events: `[title, upstream's scripts, our scripts]`; the names are read from their calls of emit() and emitReserved(). */
+/**
+ * Events: `[title, upstream's scripts, our folders or scripts]`; the names are read from
+ * their calls of emit() and emitReserved().
+ */
 const EVENTS = [
   [
     "Server, Namespace",
@@ -85,23 +88,11 @@ const EVENTS = [
       "socket.io/dist/namespace.js",
       "socket.io/dist/parent-namespace.js",
     ],
-    ["server-namespaces.js", "namespace.js", "parent-namespace.js"],
+    ["api"],
   ],
-  [
-    "Socket",
-    ["socket.io/dist/socket.js"],
-    ["socket.js", "socket-receiving.js", "socket-sending.js"],
-  ],
-  [
-    "engine.io Server",
-    ["engine.io/build/server.js"],
-    ["engine-requests.js", "engine-sessions.js", "middleware.js", "outbox.js"],
-  ],
-  [
-    "engine.io Socket",
-    ["engine.io/build/socket.js"],
-    ["conn.js", "conn-incoming.js", "conn-outgoing.js", "outbox.js"],
-  ],
+  ["Socket", ["socket.io/dist/socket.js"], ["api"]],
+  ["engine.io Server", ["engine.io/build/server.js"], ["engine", "http"]],
+  ["engine.io Socket", ["engine.io/build/socket.js"], ["engine"]],
   [
     "engine.io Transport",
     [
@@ -109,9 +100,9 @@ const EVENTS = [
       "engine.io/build/transports/polling.js",
       "engine.io/build/transports/websocket.js",
     ],
-    ["transport.js"],
+    ["engine/transport.js"],
   ],
-  ["Adapter", ["socket.io-adapter/dist/in-memory-adapter.js"], ["adapter.js", "recovery.js"]],
+  ["Adapter", ["socket.io-adapter/dist/in-memory-adapter.js"], ["api"]],
 ];
 
 /** Where upstream's debug scopes are named. */

@@ -47,15 +47,24 @@ function emitted(files) {
 }
 
 /**
- * @param {string} directory
- * @returns {Set<string>} the debug scopes that its scripts name
+ * @param {string} place a script, or a directory
+ * @returns {string[]} that script; or all in the directory and in its folders
  */
-function scopes(directory) {
+function scriptsIn(place) {
+  if (place.endsWith(".js")) return [place];
+  const files = fs.readdirSync(place, { recursive: true }).map(String);
+  return files.filter((file) => file.endsWith(".js")).map((file) => path.join(place, file));
+}
+
+/**
+ * @param {string[]} files
+ * @returns {Set<string>} the debug scopes that they name
+ */
+function scopes(files) {
   /** @type {Set<string>} */
   const names = new Set();
-  for (const file of fs.readdirSync(directory)) {
-    if (!file.endsWith(".js")) continue;
-    const text = fs.readFileSync(path.join(directory, file), "utf8");
+  for (const file of files) {
+    const text = fs.readFileSync(file, "utf8");
     for (const [, name] of text.matchAll(SCOPE)) names.add(name);
   }
   return names;
@@ -76,4 +85,4 @@ function mentioned(files) {
   return names;
 }
 
-module.exports = { emitted, mentioned, scopes, walk };
+module.exports = { emitted, mentioned, scopes, scriptsIn, walk };

@@ -15,8 +15,8 @@ const OPERATIONS = new Proxy({}, { get: () => () => {} });
  * @returns {Record<string, any>} by the names in pairs.js
  */
 function specimens(entry = "index.js") {
-  const { Conn } = ours("conn.js");
-  const { RemoteSocket } = ours("operator.js");
+  const { Conn } = ours("engine");
+  const { RemoteSocket } = ours("api/operator");
 
   const server = require(fromRoot(entry))(http.createServer());
   const { engine } = server;
