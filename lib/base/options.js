@@ -1,5 +1,6 @@
 "use strict";
 
+const { constants } = require("node:buffer");
 const { invalidOption } = require("./errors");
 
 // The table of options. The code reads defaults and bounds here; `npm run api-table` writes docs/OPTIONS.md from it, and
@@ -26,6 +27,12 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 const TIME =
   "any number, also as text; what `setTimeout()` does not take (from 1 to 2^31 − 1) is 1 ms";
 const COMPATIBLE = "as upstream";
+
+/** Bytes that a message may have, whatever `maxHttpBufferSize` says: no string is longer. See src/net/record.rs. */
+const LONGEST_MESSAGE = constants.MAX_STRING_LENGTH - 1024;
+
+/** What may be done with a client that does not read, see `bufferPolicy`. */
+const POLICIES = ["disconnect", "dropVolatile"];
 
 /**
  * @param {any} value
@@ -65,6 +72,35 @@ function longest(value) {
 function payloadLimit(value, withPolling) {
   const bytes = longest(value);
   return bytes < 1 && !withPolling ? Infinity : bytes;
+}
+
+/**
+ * @param {any} value `maxBufferedChunks`
+ * @returns {number} chunks that a body, or a frame of a WebSocket, may come in; what is no number from 1 on is no limit
+ */
+function maxChunks(value) {
+  const count = numberOf(value);
+  return count >= 1 ? count : Infinity;
+}
+
+/**
+ * Reads how much may wait for a client that does not read.
+ *
+ * @param {{ maxBufferedBytes?: any, bufferPolicy?: any }} opts
+ * @returns {{ maxBufferedBytes: number | undefined, dropVolatile: boolean }} as the workers need it
+ * @throws {TypeError} when an option can't have its value
+ */
+function bufferLimits({ maxBufferedBytes, bufferPolicy = POLICIES[0] }) {
+  if (!POLICIES.includes(bufferPolicy))
+    throw invalidOption("option bufferPolicy", bufferPolicy, `give one of ${POLICIES.join(", ")}`);
+  const dropVolatile = bufferPolicy === "dropVolatile";
+  if (maxBufferedBytes == null || maxBufferedBytes === Infinity)
+    return { maxBufferedBytes: undefined, dropVolatile };
+  if (typeof maxBufferedBytes !== "number" || !(maxBufferedBytes >= 1)) {
+    const fix = "give a number of bytes from 1 on, or leave it out for no limit";
+    throw invalidOption("option maxBufferedBytes", maxBufferedBytes, fix);
+  }
+  return { maxBufferedBytes, dropVolatile };
 }
 
 /**
@@ -485,9 +521,12 @@ function warnOfTimes(opts) {
 
 module.exports = {
   ENGINE_DEFAULTS,
+  LONGEST_MESSAGE,
   OPTIONS,
+  bufferLimits,
   checkOptions,
   defaultsOf,
+  maxChunks,
   milliseconds,
   numberOf,
   payloadLimit,

@@ -52,7 +52,7 @@ class Engine extends EngineSessions {
     server.removeAllListeners("request");
     server.on("close", () => this.close());
     server.on("listening", () => {
-      this._closed = false;
+      this._registration.closed = false;
       acceptor.watch();
     });
     server.on("request", (/** @type {any} */ req, /** @type {any} */ res) => {
@@ -112,8 +112,7 @@ class Engine extends EngineSessions {
   close() {
     debug("closing all open clients");
     for (const conn of Object.values(this.clients)) conn.close(true);
-    this._closed = true;
-    this.settle();
+    this._registration.close();
     return this;
   }
 

@@ -158,7 +158,7 @@ class EngineRequests extends EngineSettings {
    * @returns {import("../http/verify").Known | undefined} what the workers know of an open session
    */
   find(sid) {
-    if (this._nativeId === -1) return undefined; // closed, and not to be opened for this
+    if (this._registration.id === -1) return undefined; // closed, and not to be opened for this
     const found = FORMS[this.border().native.lookup(this.nativeId(), sid)]; // -1: there is no such session
     // to the workers a WebTransport session is a WebSocket
     if (found?.transport !== "websocket" || !Object.hasOwn(this.clients, sid)) return found;

@@ -2,7 +2,6 @@
 
 // What requests are, and how they are answered or refused. Nothing here knows of sessions: it is given a request, and options.
 
-const { LONGEST_MESSAGE, maxChunks } = require("./body-limits");
 const {
   ENCODERS,
   checkHttpCompression,
@@ -33,8 +32,6 @@ module.exports = {
   endUnread,
   isConstant,
   isWorthIt,
-  LONGEST_MESSAGE,
-  maxChunks,
   nativeDeflate,
   protocolOf,
   serializeCookie,

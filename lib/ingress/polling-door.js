@@ -3,19 +3,11 @@
 const { pipeline } = require("node:stream");
 const accepts = require("accepts");
 const debug = require("debug")("engine:polling");
-const {
-  abortRequest,
-  dialectOf,
-  ENCODERS,
-  isWorthIt,
-  LONGEST_MESSAGE,
-  maxChunks,
-  protocolOf,
-} = require("../http");
+const { abortRequest, dialectOf, ENCODERS, isWorthIt, protocolOf } = require("../http");
 const { Record } = require("../border");
 const { ENGINE_ERRORS, rejectUnhandled } = require("../base/errors");
 const { clearTimeout, setTimeout } = require("../base/loop");
-const { milliseconds } = require("../base/options");
+const { LONGEST_MESSAGE, maxChunks, milliseconds } = require("../base/options");
 
 /** @typedef {import("../engine/engine").Engine} Engine */
 

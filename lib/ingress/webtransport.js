@@ -1,9 +1,9 @@
 "use strict";
 
 const debug = require("debug")("engine:webtransport");
-const { LONGEST_MESSAGE } = require("../http");
 const { BridgeDoor } = require("./bridge-door");
 const loop = require("../base/loop");
+const { LONGEST_MESSAGE } = require("../base/options");
 const { encodePackets, PacketReader, webSocketFrame } = require("../codec");
 
 /** @typedef {import("../engine/engine").Engine} Engine */

@@ -1,0 +1,181 @@
+"use strict";
+
+// The options of an engine: read once, kept live from then on, and turned into what the workers need to know of them. What
+// each of them may be stands in lib/base/options.js.
+
+const { isAnyArrayBuffer, isArrayBufferView } = require("node:util/types");
+const debug = require("debug")("engine");
+const { workerCount } = require("../border");
+const { checkHttpCompression, deflateOptions, nativeDeflate, serializeCookie } = require("../http");
+const { copyOf } = require("../base/bytes");
+const { invalidOption } = require("../base/errors");
+const {
+  ENGINE_DEFAULTS,
+  bufferLimits,
+  checkOptions,
+  maxChunks,
+  milliseconds,
+  payloadLimit,
+  warnOfTimes,
+} = require("../base/options");
+
+/** Options that the workers have to be told of when a program changes them later, in `engine.opts`. */
+const LIVE = [
+  "transports",
+  "pingTimeout",
+  "pingInterval",
+  "upgradeTimeout",
+  "maxHttpBufferSize",
+  "httpRequestBodyTimeout",
+  "maxBufferedChunks",
+  "allowUpgrades",
+  "initialPacket",
+  "maxBufferedBytes",
+  "bufferPolicy",
+];
+
+/** Options that Socket.IO 2.x has as properties of the engine. */
+const SETTINGS = [
+  "pingTimeout",
+  "pingInterval",
+  "upgradeTimeout",
+  "maxHttpBufferSize",
+  "transports",
+  "allowUpgrades",
+  "allowRequest",
+  "httpCompression",
+  "initialPacket",
+];
+
+const COOKIE_DEFAULTS = { name: "io", path: "/", httpOnly: true, sameSite: "lax" };
+
+/**
+ * Reads the options of a new engine.
+ *
+ * @param {any} given by the program
+ * @returns {any} all of them
+ * @throws {TypeError} when one can't have its value
+ */
+function readOptions(given) {
+  const opts = { ...ENGINE_DEFAULTS, ...given };
+  checkOptions(opts);
+  warnOfTimes(opts);
+  workerCount(given.workers); // a wrong value is told at once, not at the first request
+  bufferLimits(given);
+  checkHttpCompression(opts.httpCompression);
+  opts.perMessageDeflate = deflateOptions(given.perMessageDeflate);
+  if (given.wsEngine) debug("option wsEngine is not used: WebSockets are served natively");
+  if (given.cookie) opts.cookie = cookieOptions(given.cookie);
+  return opts;
+}
+
+/**
+ * Reads options that a program gives in place of those that were there.
+ *
+ * @param {any} given
+ * @returns {any} the same object, if it can be filled up; what it has not been given has its default
+ * @throws {TypeError} when one can't have its value
+ */
+function replaceOptions(given) {
+  checkOptions(given);
+  const filled = { ...ENGINE_DEFAULTS, ...given };
+  filled.perMessageDeflate = deflateOptions(filled.perMessageDeflate);
+  return Object.isExtensible(given) ? Object.assign(given, filled) : filled;
+}
+
+/**
+ * Has a function called when a program changes an option that the workers have to be told of.
+ *
+ * @param {any} opts
+ * @param {() => void} onchange
+ */
+function keepLive(opts, onchange) {
+  for (const name of LIVE) {
+    let current = opts[name];
+    Object.defineProperty(opts, name, {
+      get: () => current,
+      set(value) {
+        const before = current;
+        current = value;
+        try {
+          onchange();
+        } catch (error) {
+          current = before; // what can't be used counts neither here nor for the workers
+          throw error;
+        }
+      },
+      enumerable: Object.hasOwn(opts, name),
+      configurable: true,
+    });
+  }
+}
+
+/**
+ * Makes options properties of the engine, too.
+ *
+ * @param {{ opts: any, configure(): void }} engine
+ */
+function exposeSettings(engine) {
+  for (const name of SETTINGS) {
+    Object.defineProperty(engine, name, {
+      get: () => engine.opts[name],
+      set(value) {
+        checkOptions({ ...engine.opts, [name]: value });
+        engine.opts[name] = value;
+        engine.configure();
+      },
+      enumerable: true,
+      configurable: true,
+    });
+  }
+}
+
+/**
+ * @param {any} opts
+ * @returns {object} what the workers need to know of them
+ */
+function workerOptions(opts) {
+  const { transports } = opts;
+  return {
+    pingInterval: milliseconds(opts.pingInterval),
+    pingTimeout: milliseconds(opts.pingTimeout),
+    upgradeTimeout: milliseconds(opts.upgradeTimeout),
+    maxHttpBufferSize: payloadLimit(opts.maxHttpBufferSize, transports.includes("polling")),
+    httpRequestBodyTimeout: milliseconds(opts.httpRequestBodyTimeout),
+    maxBufferedChunks: maxChunks(opts.maxBufferedChunks),
+    polling: transports.includes("polling"),
+    websocket: transports.includes("websocket"),
+    webtransport: transports.includes("webtransport"),
+    allowUpgrades: !!opts.allowUpgrades,
+    perMessageDeflate: nativeDeflate(opts.perMessageDeflate),
+    initialPacket: messageOf(opts.initialPacket),
+    ...bufferLimits(opts),
+  };
+}
+
+/**
+ * @param {any} given the option `cookie`
+ * @returns {any}
+ * @throws {TypeError} when it can't be written
+ */
+function cookieOptions(given) {
+  const cookie = { ...COOKIE_DEFAULTS, ...given };
+  try {
+    serializeCookie(cookie.name, "id", { ...cookie, encode: String });
+  } catch (error) {
+    const { message } = /** @type {Error} */ (error);
+    throw invalidOption("option cookie", JSON.stringify(given), message);
+  }
+  return cookie;
+}
+
+/**
+ * @param {any} given the option `initialPacket`
+ * @returns {string | Buffer | undefined}
+ */
+function messageOf(given) {
+  if (!given) return undefined;
+  return isArrayBufferView(given) || isAnyArrayBuffer(given) ? copyOf(given) : String(given);
+}
+
+module.exports = { exposeSettings, keepLive, readOptions, replaceOptions, workerOptions };

@@ -1,0 +1,81 @@
+"use strict";
+
+const { getBorder } = require("../border");
+
+/** @typedef {import("../border/border").Border} Border */
+
+/**
+ * What is asked of the engine: `workerConfig()` tells what the workers need to know.
+ *
+ * @typedef {import("../border/border").SessionOwner & { opts: { workers?: unknown }, workerConfig(): object }} Registrant
+ */
+
+/**
+ * The place of an engine among the workers.
+ *
+ *     not registered ──first request──► registered ──close(), and the workers have nothing of ours any more──► not registered
+ */
+class Registration {
+  /** @param {Registrant} engine */
+  constructor(engine) {
+    /** @private */
+    this._engine = engine;
+    /** @type {Border | undefined} @private */
+    this._border = undefined;
+    /** our number at the border; -1: we are not registered */
+    this.id = -1;
+    /** @private what the workers have of ours */
+    this._held = 0;
+    /** whether the engine has been closed, and has not been opened again */
+    this.closed = false;
+  }
+
+  /** @returns {Border} */
+  border() {
+    return (this._border ??= getBorder(this._engine.opts.workers));
+  }
+
+  /** @returns {number} our number at the border; the options count as they are at the first call */
+  open() {
+    if (this.id === -1) {
+      this.id = this.border().openServer(this._engine, this._engine.workerConfig());
+      this.closed = false;
+    }
+    return this.id;
+  }
+
+  /** Tells the workers of options that have changed: the new values count for the sessions to come. */
+  configure() {
+    if (this.id !== -1) this.border().native.configureServer(this.id, this._engine.workerConfig());
+  }
+
+  /** Counts what the workers still have of ours: a session, a request or the wire of a WebSocket. */
+  hold() {
+    this._held++;
+  }
+
+  /** Uncounts it. */
+  letGo() {
+    if (--this._held === 0) this.leave();
+  }
+
+  /** Leaves the border as soon as the workers have nothing of ours. */
+  close() {
+    this.closed = true;
+    this.leave();
+  }
+
+  /**
+   * With the last server of the process, the workers end.
+   *
+   * @private
+   */
+  leave() {
+    if (!this.closed || this._held > 0 || this.id === -1) return;
+    const { id } = this;
+    this.id = -1;
+    this.border().closeServer(id);
+  }
+}
+
+module.exports = { Registration };
