@@ -189,7 +189,7 @@ class NativeAdapter extends Adapter {
    * @private
    */
   stays(conn, ids) {
-    const client = conn._client;
+    const client = /** @type {any} */ (conn._client); // a Client
     if (client?._overtaken === undefined) return false;
     return client
       ._connected()

@@ -11,7 +11,15 @@ const transport = createDebug("engine:transport");
 const websocket = createDebug("engine:ws");
 const parser = createDebug("socket.io-parser");
 
-/** @typedef {import("./conn").Conn} Conn */
+/**
+ * What is asked of a connection here.
+ *
+ * @typedef {object} Traced
+ * @property {string} id
+ * @property {string} readyState
+ * @property {string} transportName
+ * @property {{ opts: any, openPacket(sid: string, transport: string): string }} server
+ */
 
 /** @returns {boolean} whether what comes in is to be shown */
 function showsIncoming() {
@@ -24,7 +32,7 @@ function showsControl() {
 }
 
 /**
- * @param {Conn} conn
+ * @param {Traced} conn
  * @param {string} state the one that comes now
  */
 function traceState(conn, state) {
@@ -34,16 +42,16 @@ function traceState(conn, state) {
 /**
  * The handshake is over.
  *
- * @param {Conn} conn
+ * @param {Traced} conn
  */
 function traceOpen(conn) {
   if (!socket.enabled) return;
   socket("readyState updated from opening to open");
-  socket('sending packet "open" (%s)', conn.server.openPacket(conn));
+  socket('sending packet "open" (%s)', conn.server.openPacket(conn.id, conn.transportName));
 }
 
 /**
- * @param {Conn} conn
+ * @param {Traced} conn
  * @param {any} data a message
  */
 function traceMessage(conn, data) {
@@ -70,7 +78,7 @@ function traceDecoded(text, type, attachments, nsp, id, data) {
 }
 
 /**
- * @param {Conn} conn
+ * @param {Traced} conn
  * @param {string} type "ping", "pong" and so on
  * @param {string} text the packet
  */
@@ -81,7 +89,7 @@ function traceControl(conn, type, text) {
 }
 
 /**
- * @param {Conn} conn
+ * @param {Traced} conn
  */
 function tracePing(conn) {
   socket("writing ping packet - expecting pong within %sms", conn.server.opts.pingTimeout);
@@ -90,7 +98,7 @@ function tracePing(conn) {
 /**
  * A transport probes.
  *
- * @param {Conn} conn
+ * @param {Traced} conn
  * @param {string} next its name
  */
 function traceProbe(conn, next) {
@@ -102,7 +110,7 @@ function traceProbe(conn, next) {
 /**
  * A transport takes over.
  *
- * @param {Conn} conn
+ * @param {Traced} conn
  * @param {string} next its name
  */
 function traceUpgrade(conn, next) {

@@ -2,21 +2,58 @@
 
 const debug = require("debug")("engine:socket");
 const { assignable, own } = require("../base/assignable");
-const { showControlIn, showMessageIn, showPacketIn } = require("./conn-incoming");
-const { showControlOut, showMessagesOut, showPacketOut } = require("./conn-outgoing");
 const { NO_COMPRESS, Record } = require("../border");
-const { Outbox } = require("./write-buffer");
 const { isBinary, joined, PACKET_TYPES, writePacket } = require("../codec");
 const trace = require("./conn-trace");
 const { transportError } = require("../base/errors");
+const { LazyEmitter } = require("../base/lazy-emitter");
+const { nextTick, setImmediate } = require("../base/loop");
 const { FAILS_BROKEN_WRITES } = require("../base/node-internals");
+const {
+  showControlIn,
+  showControlOut,
+  showMessageIn,
+  showMessagesOut,
+  showPacketIn,
+  showPacketOut,
+  WriteBuffer,
+} = require("./packet-events");
 const { RequestInfo } = require("./request-info");
 const { Transport } = require("./transport");
-const { WatchedEmitter } = require("../base/watched-emitter");
-const { nextTick, setImmediate } = require("../base/loop");
 
 /** @typedef {import("../border/border").Border} Border */
 /** @typedef {import("../codec/long-text").LongText} LongText */
+
+/**
+ * What a session asks of its engine.
+ *
+ * @typedef {object} SessionHost
+ * @property {any} opts
+ * @property {boolean} showsFlushes whether somebody listens to what leaves on any connection
+ * @property {(sid: string, transport: string) => string} openPacket what its handshake says
+ * @property {(sid: string) => boolean} isPolled
+ * @property {(sid: string, shown: boolean) => void} showRequests
+ * @property {(conn: Conn, token: number) => void} onupgrading
+ * @property {(conn: Conn, token: number) => void} onupgraded
+ * @property {(token: number) => number} transportOfDoor
+ * @property {(token: number) => boolean} takesBytes
+ * @property {(conn: Conn) => void} onclosed
+ * @property {() => void} letGo
+ *
+ * @typedef {import("node:events").EventEmitter & SessionHost} Host
+ */
+
+/**
+ * What a session asks of the Socket.IO layer.
+ *
+ * @typedef {object} Receiver
+ * @property {(nsp: string, auth: any) => void} onconnectPacket
+ * @property {(type: number, nsp: string, id: number, data: any, attachments: Buffer[] | null) => void} onpacket
+ * @property {(data: string | Buffer) => void} ondata a message, when the server has a parser of its own
+ * @property {() => void} onconnectTimeout
+ * @property {(error: Error) => void} onerrors
+ * @property {(reason: string, description?: Error) => void} onclose
+ */
 
 // what somebody listens to, beside the events that come anyway; the first two are asked of the worker
 const HEARTBEAT = 1;
@@ -40,9 +77,9 @@ const POLLING = 0;
  * somebody listens: "heartbeat", "flush" (packets), "drain", "packetCreate" (packet), "packet" (packet), "data" and
  * "message" (data).
  */
-class Conn extends WatchedEmitter {
+class Conn extends LazyEmitter {
   /**
-   * @param {import("./engine").Engine} server
+   * @param {Host} server
    * @param {Border} border
    * @param {import("../border/operations").Named} name
    * @param {string} id the session id, a secret
@@ -64,7 +101,7 @@ class Conn extends WatchedEmitter {
     this.greeted = form.greeted === true;
     /** @private */
     this._origin = origin;
-    /** @type {any} the Client of the Socket.IO layer */
+    /** @type {Receiver | undefined} */
     this._client = undefined;
     this._border = border;
     this._handle = name._handle;
@@ -81,8 +118,8 @@ class Conn extends WatchedEmitter {
     this._probe = undefined;
     /** @type {number | undefined} @private the token of the one that probes, and has been told of */
     this._probing = undefined;
-    /** @type {Outbox | undefined} from the first look at what has left on */
-    this._outbox = undefined;
+    /** @type {WriteBuffer | undefined} from the first look at what has left on */
+    this._writeBuffer = undefined;
     /** @private */
     this._watched = 0;
     if (debug.enabled || trace.showsIncoming() || server.showsFlushes) this.watch();
@@ -95,12 +132,12 @@ class Conn extends WatchedEmitter {
    * @returns {any[]}
    */
   get writeBuffer() {
-    return this.outbox().packets;
+    return this.keepWriteBuffer().packets;
   }
 
   /** Packets that are taken from it leave nevertheless: the worker has them. */
   set writeBuffer(packets) {
-    this.outbox().packets = packets;
+    this.keepWriteBuffer().packets = packets;
   }
 
   /**
@@ -115,15 +152,15 @@ class Conn extends WatchedEmitter {
   }
 
   /**
-   * @returns {Outbox}
+   * @returns {WriteBuffer}
    * @private
    */
-  outbox() {
-    if (this._outbox === undefined) {
-      this._outbox = new Outbox(this);
+  keepWriteBuffer() {
+    if (this._writeBuffer === undefined) {
+      this._writeBuffer = new WriteBuffer(this);
       this.watch();
     }
-    return this._outbox;
+    return this._writeBuffer;
   }
 
   /** The state under the name that upstream's own code has for it. */
@@ -243,7 +280,7 @@ class Conn extends WatchedEmitter {
       debug("unknown packet type %s", type);
       return;
     }
-    if (typeof callback === "function") this.outbox();
+    if (typeof callback === "function") this.keepWriteBuffer();
     let shown;
     if (this._watched & OUTGOING) {
       options ??= {};
@@ -274,7 +311,7 @@ class Conn extends WatchedEmitter {
 
   /** Nothing is left to do: packets go to the worker as they are sent. */
   flush() {
-    this._outbox?.flush();
+    this._writeBuffer?.flush();
   }
 
   /**
@@ -411,7 +448,7 @@ class Conn extends WatchedEmitter {
         this.server.onupgraded(this, argument);
         this.replaceTransport();
         if (this.listenerCount("upgrade") > 0) this.emit("upgrade", this.transport);
-        this._outbox?.flush();
+        this._writeBuffer?.flush();
         break;
       case Record.CONNECT_TIMEOUT:
         if (this._client !== undefined) this._client.onconnectTimeout();
@@ -421,7 +458,7 @@ class Conn extends WatchedEmitter {
         if (this._client !== undefined) this._client.onerrors(new Error(argument));
         break;
       case Record.DRAIN:
-        this._outbox?.ondrain(argument);
+        this._writeBuffer?.ondrain(argument);
         break;
       case Record.CONTROL:
         if (argument === 1) showControlOut(this, more);
@@ -442,7 +479,7 @@ class Conn extends WatchedEmitter {
    */
   forgiveWrites() {
     try {
-      this._outbox?.ondrainAll();
+      this._writeBuffer?.ondrainAll();
     } finally {
       this.onclose("transport close");
     }
@@ -460,7 +497,7 @@ class Conn extends WatchedEmitter {
     this.server.onclosed(this);
     if (this._watched & OUTGOING) this._border.watchers--;
     this._watched = 0;
-    this._outbox?.clear();
+    this._writeBuffer?.clear();
     const client = this._client;
     this._client = undefined;
     if (client !== undefined) client.onclose(reason, description);
@@ -526,16 +563,70 @@ class Conn extends WatchedEmitter {
 
   // --- listeners: what nobody listens to is not brought up ---
 
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  on(name, listener) {
+    super.on(name, listener);
+    this.watch();
+    return this;
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  addListener(name, listener) {
+    return this.on(name, listener);
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  prependListener(name, listener) {
+    super.prependListener(name, listener);
+    this.watch();
+    return this;
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  removeListener(name, listener) {
+    super.removeListener(name, listener);
+    this.watch();
+    return this;
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  off(name, listener) {
+    return this.removeListener(name, listener);
+  }
+
+  /** @param {string | symbol} [name] */
+  removeAllListeners(name) {
+    if (name === undefined) super.removeAllListeners();
+    else super.removeAllListeners(name);
+    this.watch();
+    return this;
+  }
+
   /** Tells the worker what is listened to; called when that may have changed. */
   watch() {
     if (this.readyState === "closed") return;
-    if (this._outbox === undefined && (debug.enabled || this.wantsFlushes()))
-      this._outbox = new Outbox(this);
+    if (this._writeBuffer === undefined && (debug.enabled || this.wantsFlushes()))
+      this._writeBuffer = new WriteBuffer(this);
     let watched = debug.enabled ? OUTGOING : 0;
     if (trace.showsControl()) watched |= CONTROL;
     if (trace.showsIncoming()) watched |= INCOMING;
     if (this.listenerCount("heartbeat") > 0) watched |= HEARTBEAT;
-    if (this._outbox !== undefined) watched |= OUTGOING | CONTROL;
+    if (this._writeBuffer !== undefined) watched |= OUTGOING | CONTROL;
     if (this.listenerCount("packet") > 0) watched |= INCOMING | CONTROL;
     if (this.listenerCount("data") + this.listenerCount("message") > 0) watched |= INCOMING;
     const before = this._watched;
@@ -582,7 +673,7 @@ function endProbe(conn, token) {
 }
 
 /**
- * @param {any} client
+ * @param {Receiver} client
  * @param {string} nsp
  * @param {any} auth
  */

@@ -95,19 +95,20 @@ class EngineSessions extends EngineRequests {
    * @private
    */
   showOpenPacket(conn) {
-    const data = this.openPacket(conn);
+    const data = this.openPacket(conn.id, conn.transportName);
     this.emit("flush", conn, [{ type: "open", options: { compress: true }, data }]);
     this.emit("drain", conn);
   }
 
   /**
-   * @param {Conn} conn
-   * @returns {string} what its handshake says
+   * @param {string} sid
+   * @param {string} transport
+   * @returns {string} what the handshake of a session says
    */
-  openPacket(conn) {
+  openPacket(sid, transport) {
     const { transports, pingInterval, pingTimeout, maxHttpBufferSize: maxPayload } = this.opts;
-    const upgrades = this.upgrades(conn.transportName).filter((name) => transports.includes(name));
-    return JSON.stringify({ sid: conn.id, upgrades, pingInterval, pingTimeout, maxPayload });
+    const upgrades = this.upgrades(transport).filter((name) => transports.includes(name));
+    return JSON.stringify({ sid, upgrades, pingInterval, pingTimeout, maxPayload });
   }
 
   /**

@@ -4,13 +4,26 @@ const { assignable } = require("../base/assignable");
 const { LazyEmitter } = require("../base/lazy-emitter");
 
 /**
+ * What a transport asks of its connection.
+ *
+ * @typedef {object} Connection
+ * @property {string} id
+ * @property {number} protocol
+ * @property {string} readyState
+ * @property {{ busy: boolean } | undefined} _writeBuffer
+ * @property {{ opts: any, isPolled(sid: string): boolean }} server
+ * @property {(type: string, data: any, options?: any) => void} writePacket
+ * @property {(discard: boolean) => void} close
+ */
+
+/**
  * The transport of a connection, as far as it can be seen: the real one lives in a worker. Emits "error" (error) and "close".
  *
  *     probing ──upgrade──► current ──the session ends, or another one takes over──► closed
  */
 class Transport extends LazyEmitter {
   /**
-   * @param {import("./conn").Conn} conn
+   * @param {Connection} conn
    * @param {string} name
    * @param {boolean} supportsBinary whether it carries bytes as they are, and not as base64
    */
@@ -33,7 +46,7 @@ class Transport extends LazyEmitter {
   get writable() {
     const conn = this._conn;
     if (this.readyState === "closed") return false;
-    if (conn._outbox?.busy) return false;
+    if (conn._writeBuffer?.busy) return false;
     return this.name !== "polling" || conn.server.isPolled(conn.id);
   }
 

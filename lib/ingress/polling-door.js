@@ -107,7 +107,7 @@ class PollingDoor {
     if (!this.engine.polls.has(this.sid)) this.engine.polls.set(this.sid, this);
     const known = this.border.native.pollGet(this.engine.nativeId(), this.token, this.sid);
     if (!known) this.refuse();
-    else this.engine.clients[this.sid]?._outbox?.flush();
+    else this.engine.clients[this.sid]?._writeBuffer?.flush();
   }
 
   /** A request that brings packets. */

@@ -1,0 +1,285 @@
+"use strict";
+
+// The Engine.IO packets of a connection as programs see them: what comes in, by "packet", "data" and "message"; what leaves, by
+// "packetCreate", "flush", "drain" and `writeBuffer`. Only who looks at them pays for it: see Conn#watch().
+
+const debug = require("debug")("engine:socket");
+const { NO_COMPRESS, VOLATILE } = require("../border");
+const { PACKET_TYPES, writeText } = require("../codec");
+const trace = require("./conn-trace");
+const { nextTick } = require("../base/loop");
+
+/** @typedef {import("node:events").EventEmitter} EventEmitter */
+
+/**
+ * What is asked of a connection here.
+ *
+ * @typedef {object} Parts
+ * @property {string} id
+ * @property {string} readyState
+ * @property {string} transportName
+ * @property {number} bufferedAmount
+ * @property {{ writable: boolean }} transport
+ * @property {WriteBuffer | undefined} _writeBuffer
+ * @property {import("../border/border").Border} _border
+ * @property {EventEmitter & { opts: any, isPolled(sid: string): boolean }} server
+ *
+ * @typedef {EventEmitter & trace.Traced & import("../border/operations").Named & Parts} Shown
+ */
+
+/** What makes the type of a packet the one with attachments. */
+const BINARY = 3;
+
+// --- in: each in a tick of its own, as all that comes up is. So it stays in order with an upgrade of the transport, with the
+// handlers of the events before it, and with the end.
+
+/**
+ * Shows a Socket.IO packet, in the form in which it came.
+ *
+ * @param {Shown} conn
+ * @param {number} type
+ * @param {string} nsp
+ * @param {number | undefined} id
+ * @param {any} data read now: who gets the packet puts the attachments into it
+ * @param {Buffer[] | null} [attachments]
+ */
+function showPacketIn(conn, type, nsp, id, data, attachments) {
+  const wireType = attachments ? type + BINARY : type;
+  const text = writeText(wireType, nsp, id, data, attachments?.length);
+  trace.traceDecoded(text, wireType, attachments?.length, nsp, id, data);
+  showMessageIn(conn, text);
+  for (const attachment of attachments ?? []) showMessageIn(conn, attachment);
+}
+
+/**
+ * Shows a message to the listeners of "packet", "data" and "message".
+ *
+ * @param {Shown} conn
+ * @param {any} data
+ */
+function showMessageIn(conn, data) {
+  nextTick(emitMessage, conn, data);
+}
+
+/**
+ * @param {Shown} conn
+ * @param {any} data
+ */
+function emitMessage(conn, data) {
+  if (conn.readyState === "closed") return;
+  trace.traceMessage(conn, data);
+  conn.emit("packet", { type: "message", data });
+  conn.emit("data", data);
+  conn.emit("message", data);
+}
+
+/**
+ * Shows a packet of the protocol itself.
+ *
+ * @param {Shown} conn
+ * @param {string} text
+ */
+function showControlIn(conn, text) {
+  nextTick(emitControl, conn, text);
+}
+
+/**
+ * @param {Shown} conn
+ * @param {string} text
+ */
+function emitControl(conn, text) {
+  if (conn.readyState === "closed") return;
+  const type = PACKET_TYPES[Number(text[0])];
+  trace.traceControl(conn, type, text);
+  conn.emit("packet", text.length > 1 ? { type, data: text.slice(1) } : { type });
+}
+
+// --- out: a packet is written between "packetCreate" and the other two, as upstream has it: what their listeners send comes
+// after it, and what they throw does not keep it back. So here are generators, which stop where it has to be written.
+
+/**
+ * Shows the messages that a Socket.IO packet is made of. Stops when they have to be written, all at once.
+ *
+ * @param {Shown} conn
+ * @param {any} encoded a text, or the messages
+ * @param {number} flags VOLATILE, NO_COMPRESS
+ * @param {any} [options] those of the packets; made from the flags when left out
+ * @returns {Generator<void, void>}
+ */
+function* showMessagesOut(conn, encoded, flags, options) {
+  if (flags & VOLATILE && !takesVolatile(conn)) return;
+  options ??= flags & VOLATILE ? { volatile: true } : {};
+  options.compress = (flags & NO_COMPRESS) === 0;
+  const list = Array.isArray(encoded) ? encoded : [encoded];
+  let written = false;
+  for (const message of list) {
+    const packet = create(conn, "message", message, options);
+    if (!written) yield;
+    written = true;
+    conn._writeBuffer?.add(packet);
+  }
+}
+
+/**
+ * @param {Shown} conn
+ * @returns {boolean} whether its worker will send a volatile packet, as far as this thread knows
+ */
+function takesVolatile(conn) {
+  const { bufferPolicy, maxBufferedBytes } = conn.server.opts;
+  if (bufferPolicy === "dropVolatile" && maxBufferedBytes)
+    return conn.bufferedAmount <= maxBufferedBytes;
+  if (conn.transportName === "polling") return conn.server.isPolled(conn.id);
+  return conn.bufferedAmount === 0;
+}
+
+/**
+ * Shows an Engine.IO packet. Stops when it has to be written.
+ *
+ * @param {Shown} conn
+ * @param {string} type
+ * @param {any} data
+ * @param {any} options
+ * @param {Function} [callback] to be called when the packet has left
+ * @returns {Generator<void, void>}
+ */
+function* showPacketOut(conn, type, data, options, callback) {
+  const packet = create(conn, type, data, options);
+  yield;
+  conn._writeBuffer?.add(packet, callback);
+}
+
+/**
+ * Shows a packet of the protocol itself, which the worker has sent.
+ *
+ * @param {Shown} conn
+ * @param {string} text
+ */
+function showControlOut(conn, text) {
+  if (conn.readyState === "closed") return;
+  const type = PACKET_TYPES[Number(text[0])];
+  if (type === "ping") trace.tracePing(conn);
+  const data = text.length > 1 ? text.slice(1) : undefined;
+  conn._writeBuffer?.add(create(conn, type, data, { compress: true }));
+}
+
+/**
+ * @param {Shown} conn
+ * @param {string} type
+ * @param {any} data
+ * @param {any} options
+ * @returns {any} the packet as listeners see it
+ */
+function create(conn, type, data, options) {
+  if (debug.enabled) debug('sending packet "%s" (%s)', type, data);
+  /** @type {any} */
+  const packet = { type, options };
+  if (data) packet.data = data;
+  conn.emit("packetCreate", packet);
+  return packet;
+}
+
+/**
+ * What of a connection's packets has left, as far as this thread knows. It is kept only for connections of which
+ * somebody wants to know: the packets themselves go to the worker at once, in any case.
+ *
+ *     add() ──► packets ──flush()──► unmarked ──next tick──► marked ──the worker says so──► callbacks
+ *
+ * A worker is told by a mark, put behind the packets of a tick, that we want to hear when all before it has left.
+ */
+class WriteBuffer {
+  /** @param {Shown} conn */
+  constructor(conn) {
+    this.conn = conn;
+    /** @type {any[]} packets that the transport could not take yet (`conn.writeBuffer`) */
+    this.packets = [];
+    /** @type {Function[]} callbacks of the packets above */
+    this.callbacks = [];
+    /** @type {Function[]} callbacks of packets that have no mark behind them yet */
+    this.unmarked = [];
+    /** @type {Function[][]} by mark, oldest first */
+    this.marked = [];
+    this.busy = false;
+    this.scheduled = false;
+    this.mark = this.mark.bind(this);
+  }
+
+  /**
+   * @param {any} packet
+   * @param {Function} [callback]
+   */
+  add(packet, callback) {
+    this.packets.push(packet);
+    if (typeof callback === "function") this.callbacks.push(callback);
+    this.flush();
+  }
+
+  /** Shows to the listeners of "flush" and "drain" what the transport can take now. */
+  flush() {
+    const { conn, packets } = this;
+    if (packets.length === 0 || conn.readyState === "closed" || !conn.transport.writable) return;
+    debug("flushing buffer to transport");
+    conn.emit("flush", packets);
+    conn.server.emit("flush", conn, packets);
+    this.packets = [];
+    this.unmarked.push(...this.callbacks);
+    this.callbacks = [];
+    this.busy = true;
+    if (!this.scheduled) {
+      this.scheduled = true;
+      nextTick(this.mark); // the packets are written to the batch after this call
+    }
+    conn.emit("drain");
+    conn.server.emit("drain", conn);
+  }
+
+  /** @private */
+  mark() {
+    this.scheduled = false;
+    if (this.conn.readyState === "closed") return;
+    this.marked.push(this.unmarked);
+    this.unmarked = [];
+    this.conn._border.operations.mark(this.conn);
+  }
+
+  /**
+   * What was sent before the oldest marks has left.
+   *
+   * @param {number} marks how many of them
+   */
+  ondrain(marks) {
+    const { transport } = this.conn;
+    const lists = this.marked.splice(0, marks);
+    this.busy = this.marked.length > 0 || this.scheduled;
+    try {
+      if (lists.length > 0) debug("executing batch send callback");
+      for (const callbacks of lists) for (const callback of callbacks) callback(transport);
+    } finally {
+      this.flush();
+    }
+  }
+
+  /** What has been handed to the worker passes for sent. */
+  ondrainAll() {
+    this.ondrain(this.marked.length);
+  }
+
+  /** The connection is closed: what has not left is dropped, but "close" listeners can still look at it. */
+  clear() {
+    this.callbacks = [];
+    this.unmarked = [];
+    this.marked = [];
+    nextTick(() => {
+      this.packets = [];
+    });
+  }
+}
+
+module.exports = {
+  showControlIn,
+  showControlOut,
+  showMessageIn,
+  showMessagesOut,
+  showPacketIn,
+  showPacketOut,
+  WriteBuffer,
+};
