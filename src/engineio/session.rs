@@ -43,7 +43,7 @@ pub enum Route {
 
 /// What the transport is, with what belongs to it alone.
 #[derive(Debug)]
-enum Wire {
+enum TransportState {
     WebSocket,
     Polling(Box<Polling>),
 }
@@ -66,7 +66,7 @@ enum State {
 pub struct Session {
     config: Arc<Config>,
     sid: Sid,
-    wire: Wire,
+    transport: TransportState,
     state: State,
     heartbeat: Heartbeat,
     actions: Actions,
@@ -88,14 +88,14 @@ impl Session {
     ) -> Self {
         let dialect = dialect.into();
         let heartbeat = Heartbeat::new(dialect.protocol, now, &config);
-        let wire = match transport {
-            Transport::WebSocket => Wire::WebSocket,
-            Transport::Polling => Wire::Polling(Box::new(Polling::new(dialect))),
+        let state = match transport {
+            Transport::WebSocket => TransportState::WebSocket,
+            Transport::Polling => TransportState::Polling(Box::new(Polling::new(dialect))),
         };
         let mut session = Self {
             config,
             sid,
-            wire,
+            transport: state,
             state: State::Open,
             heartbeat,
             actions: Actions::default(),
@@ -117,7 +117,7 @@ impl Session {
     /// Makes polling answer with scripts and read forms, for the callback whose number `parameter`
     /// (`j`) holds: its digits count, whatever else is in it must not get into a script.
     pub fn set_jsonp(&mut self, parameter: &str) {
-        if let Wire::Polling(polling) = &mut self.wire {
+        if let TransportState::Polling(polling) = &mut self.transport {
             let digits: String = parameter.chars().filter(char::is_ascii_digit).collect();
             polling.jsonp = Some(digits.into());
         }
@@ -130,9 +130,9 @@ impl Session {
 
     /// What carries the session now.
     pub fn transport(&self) -> Transport {
-        match self.wire {
-            Wire::WebSocket => Transport::WebSocket,
-            Wire::Polling(_) => Transport::Polling,
+        match self.transport {
+            TransportState::WebSocket => Transport::WebSocket,
+            TransportState::Polling(_) => Transport::Polling,
         }
     }
 
@@ -164,7 +164,7 @@ impl Session {
 
     /// Whether a WebSocket is probing.
     pub fn is_upgrading(&self) -> bool {
-        matches!(&self.wire, Wire::Polling(polling) if polling.upgrade.is_some())
+        matches!(&self.transport, TransportState::Polling(polling) if polling.upgrade.is_some())
     }
 
     /// Whether the session began with polling and has moved to a WebSocket.
@@ -174,26 +174,26 @@ impl Session {
 
     /// Whether something can be sent at once; with polling that takes a GET that waits.
     pub fn writable(&self) -> bool {
-        match &self.wire {
-            Wire::WebSocket => !self.is_closed(),
-            Wire::Polling(polling) => polling.parked.is_some(),
+        match &self.transport {
+            TransportState::WebSocket => !self.is_closed(),
+            TransportState::Polling(polling) => polling.parked.is_some(),
         }
     }
 
     /// Bytes that wait for a poll.
     pub fn buffered(&self) -> usize {
-        match &self.wire {
-            Wire::WebSocket => 0,
-            Wire::Polling(polling) => polling.buffered(),
+        match &self.transport {
+            TransportState::WebSocket => 0,
+            TransportState::Polling(polling) => polling.buffered(),
         }
     }
 
     /// Where a message to the client goes now.
     #[inline]
     pub fn route(&self) -> Route {
-        match (&self.state, &self.wire) {
-            (State::Open, Wire::WebSocket) => Route::WebSocket,
-            (State::Open, Wire::Polling(_)) => Route::Buffer,
+        match (&self.state, &self.transport) {
+            (State::Open, TransportState::WebSocket) => Route::WebSocket,
+            (State::Open, TransportState::Polling(_)) => Route::Buffer,
             (State::Closing | State::Closed { .. }, _) => Route::Closed,
         }
     }
@@ -241,9 +241,9 @@ impl Session {
         if !self.is_open() {
             return;
         }
-        match &mut self.wire {
-            Wire::WebSocket => self.actions.push(Action::SendMessage(message)),
-            Wire::Polling(polling) => polling.push_message(message),
+        match &mut self.transport {
+            TransportState::WebSocket => self.actions.push(Action::SendMessage(message)),
+            TransportState::Polling(polling) => polling.push_message(message),
         }
     }
 
@@ -253,15 +253,17 @@ impl Session {
         if !self.is_open() {
             return;
         }
-        match &mut self.wire {
-            Wire::WebSocket => self.actions.push(Action::SendText(Link::Main, packet.into())),
-            Wire::Polling(polling) => polling.push_control(packet.into(), compress),
+        match &mut self.transport {
+            TransportState::WebSocket => {
+                self.actions.push(Action::SendText(Link::Main, packet.into()))
+            }
+            TransportState::Polling(polling) => polling.push_control(packet.into(), compress),
         }
     }
 
     /// Answers a GET that waits with all that is buffered.
     pub fn flush(&mut self) {
-        if let Wire::Polling(polling) = &mut self.wire
+        if let TransportState::Polling(polling) = &mut self.transport
             && polling.flush(&mut self.actions)
         {
             self.actions.push(Action::Drain);
@@ -276,9 +278,11 @@ impl Session {
         if self.is_open() {
             self.flush();
         }
-        match (&self.state, &mut self.wire) {
+        match (&self.state, &mut self.transport) {
             (State::Closed { .. }, _) => {}
-            (State::Open, Wire::Polling(polling)) if polling.parked.is_none() && !discard => {
+            (State::Open, TransportState::Polling(polling))
+                if polling.parked.is_none() && !discard =>
+            {
                 let drained = polling.is_empty();
                 self.state = State::Closing;
                 if drained {
@@ -293,7 +297,7 @@ impl Session {
     /// Ends the session because more waits for the client than may. What waits is dropped, and a
     /// WebSocket is the driver's to drop: its peer does not read, so it could not be told.
     pub fn overflow(&mut self) {
-        if let Wire::Polling(polling) = &mut self.wire {
+        if let TransportState::Polling(polling) = &mut self.transport {
             polling.shut(&mut self.actions, false);
         }
         self.conclude(CloseReason::BufferOverflow);
@@ -311,7 +315,7 @@ impl Session {
             return None;
         }
         let mut next = self.heartbeat.poll_timeout();
-        if let Wire::Polling(polling) = &self.wire {
+        if let TransportState::Polling(polling) = &self.transport {
             let others = [polling.close_at, polling.upgrade.as_ref().map(Upgrade::poll_timeout)];
             next = others.into_iter().flatten().fold(next, u64::min);
         }
@@ -332,7 +336,7 @@ impl Session {
             Beat::Ping | Beat::Nothing => {}
             Beat::Timeout => return self.end(CloseReason::PingTimeout),
         }
-        let Wire::Polling(polling) = &mut self.wire else { return };
+        let TransportState::Polling(polling) = &mut self.transport else { return };
         if polling.close_at.is_some_and(|at| now >= at) {
             return self.end(CloseReason::ForcedClose);
         }
@@ -366,7 +370,7 @@ impl Session {
         // Polling has no connection that could close instead, so it works in a closing session too. Who
         // says so on a WebSocket means it as well, and must not be kept until it is timed out.
         if kind == PacketType::Close && !self.is_closed() {
-            if let Wire::Polling(polling) = &mut self.wire {
+            if let TransportState::Polling(polling) = &mut self.transport {
                 polling.answer(&["6"], &mut self.actions);
             }
             return self.end(CloseReason::TransportClose);
@@ -401,18 +405,20 @@ impl Session {
 
     /// A WebSocket is gone, so there is nothing to close on it.
     fn handle_link_gone(&mut self, link: Link, reason: CloseReason) {
-        match &mut self.wire {
-            Wire::WebSocket if link == Link::Main || self.upgraded => self.conclude(reason),
-            Wire::Polling(polling) if link == Link::Probe => polling.upgrade = None,
-            Wire::WebSocket | Wire::Polling(_) => {}
+        match &mut self.transport {
+            TransportState::WebSocket if link == Link::Main || self.upgraded => {
+                self.conclude(reason)
+            }
+            TransportState::Polling(polling) if link == Link::Probe => polling.upgrade = None,
+            TransportState::WebSocket | TransportState::Polling(_) => {}
         }
     }
 
     /// Sends a packet of the protocol itself, or lets it wait for a poll.
     fn send_control(&mut self, text: Cow<'static, str>) {
-        match &mut self.wire {
-            Wire::WebSocket => self.actions.push(Action::SendText(Link::Main, text)),
-            Wire::Polling(polling) => polling.push_control(text, true),
+        match &mut self.transport {
+            TransportState::WebSocket => self.actions.push(Action::SendText(Link::Main, text)),
+            TransportState::Polling(polling) => polling.push_control(text, true),
         }
     }
 
@@ -421,9 +427,11 @@ impl Session {
         if self.is_closed() {
             return;
         }
-        match &mut self.wire {
-            Wire::WebSocket => self.actions.push(Action::CloseLink(Link::Main)),
-            Wire::Polling(polling) => polling.shut(&mut self.actions, reason.is_by_peer()),
+        match &mut self.transport {
+            TransportState::WebSocket => self.actions.push(Action::CloseLink(Link::Main)),
+            TransportState::Polling(polling) => {
+                polling.shut(&mut self.actions, reason.is_by_peer())
+            }
         }
         self.conclude(reason);
     }
@@ -433,9 +441,9 @@ impl Session {
     pub fn abandon(&mut self) -> [Option<RequestId>; 2] {
         self.state = State::Closed { untold: None };
         self.actions = Actions::default();
-        match &mut self.wire {
-            Wire::WebSocket => [None, None],
-            Wire::Polling(polling) => [polling.parked.take(), polling.posting.take()],
+        match &mut self.transport {
+            TransportState::WebSocket => [None, None],
+            TransportState::Polling(polling) => [polling.parked.take(), polling.posting.take()],
         }
     }
 

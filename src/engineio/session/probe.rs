@@ -1,6 +1,6 @@
 //! The WebSocket that takes a polling session over.
 
-use super::{Session, State, Wire};
+use super::{Session, State, TransportState};
 use crate::engineio::action::{Action, Link};
 use crate::engineio::close::CloseReason;
 use crate::engineio::packet::Packet;
@@ -13,17 +13,17 @@ impl Session {
         if self.is_closed() {
             return false;
         }
-        match &mut self.wire {
-            Wire::Polling(polling) if polling.upgrade.is_none() => {
+        match &mut self.transport {
+            TransportState::Polling(polling) if polling.upgrade.is_none() => {
                 polling.upgrade = Some(Upgrade::new(now, self.config.upgrade_timeout));
                 true
             }
-            Wire::Polling(_) | Wire::WebSocket => false,
+            TransportState::Polling(_) | TransportState::WebSocket => false,
         }
     }
 
     pub(super) fn handle_probe_packet(&mut self, now: u64, packet: &Packet<'_>) {
-        let Wire::Polling(polling) = &mut self.wire else { return };
+        let TransportState::Polling(polling) = &mut self.transport else { return };
         let Some(upgrade) = &mut polling.upgrade else { return };
         match upgrade.handle_packet(now, packet) {
             Step::Probed => {
@@ -38,7 +38,9 @@ impl Session {
     /// The probe becomes the transport. A POST whose body is not complete is lost, as is a poll: a
     /// client ends both before it sends the upgrade packet.
     fn complete_upgrade(&mut self, now: u64) {
-        let Wire::Polling(mut polling) = std::mem::replace(&mut self.wire, Wire::WebSocket) else {
+        let TransportState::Polling(mut polling) =
+            std::mem::replace(&mut self.transport, TransportState::WebSocket)
+        else {
             return;
         };
         self.upgraded = true;
@@ -47,7 +49,7 @@ impl Session {
         if polling.hand_over(&mut self.actions) {
             self.actions.push(Action::Drain);
         }
-        // A ping may have left with a poll while its pong comes by the new wire: the client gets
+        // A ping may have left with a poll while its pong comes by the new transport: the client gets
         // the whole time again. (To drop the wait instead would let a silent client live for ever.)
         self.heartbeat.restart_wait(now, &self.config);
         if matches!(self.state, State::Closing) {
@@ -57,7 +59,7 @@ impl Session {
 
     /// Ends the probe; polling goes on untouched.
     pub(super) fn end_probe(&mut self) {
-        if let Wire::Polling(polling) = &mut self.wire
+        if let TransportState::Polling(polling) = &mut self.transport
             && polling.upgrade.take().is_some()
         {
             self.actions.push(Action::CloseLink(Link::Probe));

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use super::{Session, State, Wire};
+use super::{Session, State, TransportState};
 use crate::engineio::action::{Action, Body, Link, PostFault, PostStart, RequestId};
 use crate::engineio::close::CloseReason;
 use crate::engineio::dialect::Protocol;
@@ -23,7 +23,7 @@ impl Session {
         if self.is_closed() {
             return;
         }
-        let Wire::Polling(polling) = &mut self.wire else {
+        let TransportState::Polling(polling) = &mut self.transport else {
             self.actions.respond(request, 400, Body::None);
             return;
         };
@@ -49,7 +49,7 @@ impl Session {
         if self.is_closed() {
             return PostStart::Refused;
         }
-        let Wire::Polling(polling) = &mut self.wire else {
+        let TransportState::Polling(polling) = &mut self.transport else {
             self.actions.respond(request, 400, Body::None);
             return PostStart::Refused;
         };
@@ -98,7 +98,8 @@ impl Session {
         if !self.take_post(request) {
             return;
         }
-        let jsonp = matches!(&self.wire, Wire::Polling(polling) if polling.jsonp.is_some());
+        let jsonp =
+            matches!(&self.transport, TransportState::Polling(polling) if polling.jsonp.is_some());
         let mut fault = None;
         if binary && self.protocol == Protocol::V3 && !jsonp {
             fault = self.receive_payload(now, payload_v3::decode_binary(body), sink);
@@ -155,7 +156,7 @@ impl Session {
     pub fn handle_request_closed(&mut self, _now: u64, request: RequestId) {
         if self.take_post(request) {
             self.end(CloseReason::error(POST_ABORTED));
-        } else if let Wire::Polling(polling) = &mut self.wire
+        } else if let TransportState::Polling(polling) = &mut self.transport
             && polling.parked == Some(request)
         {
             polling.parked = None;
@@ -165,14 +166,16 @@ impl Session {
 
     /// Whether a GET waits for something to send.
     pub fn has_parked_get(&self) -> bool {
-        matches!(&self.wire, Wire::Polling(polling) if polling.parked.is_some())
+        matches!(&self.transport, TransportState::Polling(polling) if polling.parked.is_some())
     }
 
     /// Forgets the POST `request`; false when it is not the one on its way.
     fn take_post(&mut self, request: RequestId) -> bool {
-        match &mut self.wire {
-            Wire::Polling(polling) => polling.posting.take_if(|it| *it == request).is_some(),
-            Wire::WebSocket => false,
+        match &mut self.transport {
+            TransportState::Polling(polling) => {
+                polling.posting.take_if(|it| *it == request).is_some()
+            }
+            TransportState::WebSocket => false,
         }
     }
 
@@ -181,7 +184,7 @@ impl Session {
     /// A POST in flight is cut off. Its client sees its transport fail and never polls again, so
     /// then there is nothing to wait for: as upstream, the session ends as if the client had cut it.
     pub(super) fn await_close(&mut self, now: u64) {
-        let Wire::Polling(polling) = &mut self.wire else { return };
+        let TransportState::Polling(polling) = &mut self.transport else { return };
         if polling.posting.is_some() {
             self.end(CloseReason::error(POST_ABORTED));
         } else {
