@@ -61,7 +61,7 @@ const CONTROL = 2;
 const OUTGOING = 4;
 const INCOMING = 8;
 
-/** What the worker says of a connection that broke with packets under way; see src/net/wire.rs. */
+/** What the worker says of a connection that broke with packets under way; see src/net/websocket_wire.rs. */
 const WRITE_ERROR = "write error";
 
 const NAMES = ["polling", "websocket", "webtransport"];

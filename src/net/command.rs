@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rustc_hash::FxHashSet;
 
 use super::budget::HeldBytes;
-use super::polling_profile::Profile;
+use super::http_profile::Profile;
 use super::record::Kind;
 use super::server::{Environment, Server};
 use crate::engineio::{Body, Dialect, PostFault, RequestId};

@@ -18,12 +18,12 @@ use std::sync::Arc;
 use super::adopt::Ends;
 use super::budget::Held;
 use super::clock;
-use super::context::{Buffered, Context, Port as _, Victim};
+use super::context::{Buffered, Context, Victim, Wire as _};
 use super::guard::Nobody;
 use super::lives::Life;
 use super::record::{Kind, Record};
 use super::server::{Requests, Server, SessionEntry};
-use super::wire::{Carried, Wire};
+use super::websocket_wire::{Carried, WebSocketWire};
 use crate::engineio::{self, Action, CloseReason, Fault, Link, Protocol, Session, Transport};
 use crate::id::Handle;
 use crate::socketio::Decoder;
@@ -74,9 +74,9 @@ struct State {
     session: Session,
     decoder: Decoder,
     /// The wire of the session, once its transport is WebSocket.
-    main: Option<Rc<Wire>>,
+    main: Option<Rc<WebSocketWire>>,
     /// The wire that asks to become the main one.
-    probe: Option<Rc<Wire>>,
+    probe: Option<Rc<WebSocketWire>>,
     /// When a client that has joined no namespace is reported; 0: not any more.
     join_deadline: u64,
     /// Set once JavaScript has been told of the end.
@@ -116,7 +116,7 @@ impl Connection {
         server: Arc<Server>,
         requests: Arc<Requests>,
         session: Session,
-        main: Option<Rc<Wire>>,
+        main: Option<Rc<WebSocketWire>>,
         token: u32,
         ends: Option<Ends>,
     ) -> Rc<Self> {
@@ -198,12 +198,12 @@ impl Connection {
     // --- carrying out --------------------------------------------------------------------------
 
     /// Its wires, in no order.
-    pub fn wires(&self) -> impl Iterator<Item = Rc<Wire>> {
+    pub fn wires(&self) -> impl Iterator<Item = Rc<WebSocketWire>> {
         let state = self.state.borrow();
         [state.main.clone(), state.probe.clone()].into_iter().flatten()
     }
 
-    fn wire(&self, link: Link) -> Option<Rc<Wire>> {
+    fn wire(&self, link: Link) -> Option<Rc<WebSocketWire>> {
         let state = self.state.borrow();
         match link {
             Link::Main => state.main.clone(),

@@ -1,6 +1,6 @@
 //! What all connections of a worker share: buffers, deadlines, and the lists of what is to be done.
 //!
-//! The lists hold wires and connections by what the worker does with them ([`Port`], [`Buffered`]),
+//! The lists hold wires and connections by what the worker does with them ([`Wire`], [`Buffered`]),
 //! so that this file knows neither.
 
 use std::cell::{Cell, RefCell, RefMut};
@@ -35,7 +35,7 @@ pub trait Victim {
 }
 
 /// A wire, as the lists see it.
-pub trait Port: Victim {
+pub trait Wire: Victim {
     /// Writes what is queued, as far as the peer takes it.
     fn flush(self: Rc<Self>, worker: &Context);
     /// JavaScript has taken something from the inbox: goes on, if that was enough. If not, it has to
@@ -60,7 +60,7 @@ pub trait Buffered: Victim {
 }
 
 /// A connection that polling requests come by, as the worker's table sees it.
-pub trait Requester: Port {
+pub trait Requester: Wire {
     /// The answer to its request of this generation. One to an earlier request is ignored.
     fn handle_answer(self: Rc<Self>, worker: &Context, generation: u32, answer: Answer);
     /// An entry that it has in the list of deadlines is due.
@@ -87,12 +87,12 @@ pub struct Context {
     /// The deadline that the main loop sleeps for; 0 while it is awake.
     sleeping_until: Cell<u64>,
     /// Wires that wait for the end of the closing handshake, the oldest first.
-    closing: RefCell<VecDeque<(u64, Rc<dyn Port>)>>,
+    closing: RefCell<VecDeque<(u64, Rc<dyn Wire>)>>,
     read_buffer: RefCell<Box<[u8]>>,
     spare_buffers: RefCell<Vec<Vec<u8>>>,
-    dirty: RefCell<Vec<Rc<dyn Port>>>,
+    dirty: RefCell<Vec<Rc<dyn Wire>>>,
     unflushed: RefCell<Vec<Rc<dyn Buffered>>>,
-    stalled: RefCell<Vec<Rc<dyn Port>>>,
+    stalled: RefCell<Vec<Rc<dyn Wire>>>,
     gone_bridges: RefCell<Vec<BridgeKey>>,
     /// The sessions that are over, and what they leave behind.
     pub burst: Burst,
@@ -188,25 +188,25 @@ impl Context {
         self.timers.borrow_mut().pop_due(now)
     }
 
-    /// Drops `port` at `deadline` when its peer takes too long with the closing handshake. All
+    /// Drops `wire` at `deadline` when its peer takes too long with the closing handshake. All
     /// wires have the same time for it: later calls have later deadlines.
-    pub fn watch_closing(&self, deadline: u64, port: Rc<dyn Port>) {
+    pub fn watch_closing(&self, deadline: u64, wire: Rc<dyn Wire>) {
         let mut closing = self.closing.borrow_mut();
-        while closing.front().is_some_and(|(_, port)| port.is_gone()) {
+        while closing.front().is_some_and(|(_, wire)| wire.is_gone()) {
             closing.pop_front();
         }
-        closing.push_back((deadline, port));
+        closing.push_back((deadline, wire));
         self.wake_for(deadline);
     }
 
     /// Takes a wire that is to be dropped.
-    pub fn pop_overdue(&self, now: u64) -> Option<Rc<dyn Port>> {
+    pub fn pop_overdue(&self, now: u64) -> Option<Rc<dyn Wire>> {
         let mut closing = self.closing.borrow_mut();
-        let (deadline, port) = closing.front()?;
-        if *deadline > now && !port.is_gone() {
+        let (deadline, wire) = closing.front()?;
+        if *deadline > now && !wire.is_gone() {
             return None;
         }
-        closing.pop_front().map(|(_, port)| port)
+        closing.pop_front().map(|(_, wire)| wire)
     }
 
     /// The earliest of all deadlines. The main loop sleeps until then; who adds an earlier one
@@ -265,17 +265,17 @@ impl Context {
     // --- lists ---------------------------------------------------------------------------------
 
     /// Notes that something waits to be written.
-    pub fn add_dirty(&self, port: Rc<dyn Port>) {
-        self.dirty.borrow_mut().push(port);
+    pub fn add_dirty(&self, wire: Rc<dyn Wire>) {
+        self.dirty.borrow_mut().push(wire);
     }
 
     /// Writes everything that waits to be written.
     pub fn flush_dirty(&self) {
         loop {
             // Taken out one by one: writing can end a session, which marks other wires.
-            let port = self.dirty.borrow_mut().pop();
-            let Some(port) = port else { return };
-            self.guard(&*port, || Rc::clone(&port).flush(self));
+            let wire = self.dirty.borrow_mut().pop();
+            let Some(wire) = wire else { return };
+            self.guard(&*wire, || Rc::clone(&wire).flush(self));
         }
     }
 
@@ -297,8 +297,8 @@ impl Context {
     }
 
     /// Notes that a wire waits for JavaScript to take something from the inbox.
-    pub fn add_stalled(&self, port: Rc<dyn Port>) {
-        self.stalled.borrow_mut().push(port);
+    pub fn add_stalled(&self, wire: Rc<dyn Wire>) {
+        self.stalled.borrow_mut().push(wire);
     }
 
     /// JavaScript has taken something from an inbox: lets those go on for which it was enough. The others
@@ -306,12 +306,12 @@ impl Context {
     pub fn resume(&self, now: u64) {
         let stalled = std::mem::take(&mut *self.stalled.borrow_mut());
         let mut left = Vec::new();
-        for port in stalled {
+        for wire in stalled {
             // One that panics has ended, and has nothing to wait for.
             let mut waits = false;
-            self.guard(&*port, || waits = !port.is_gone() && !port.resume(self, now));
+            self.guard(&*wire, || waits = !wire.is_gone() && !wire.resume(self, now));
             if waits {
-                left.push(port);
+                left.push(wire);
             }
         }
         let mut stalled = self.stalled.borrow_mut();
@@ -338,14 +338,14 @@ impl Context {
     }
 
     /// The wires that wait for the end of the closing handshake.
-    pub fn closing(&self) -> Vec<Rc<dyn Port>> {
-        self.closing.borrow().iter().map(|(_, port)| Rc::clone(port)).collect()
+    pub fn closing(&self) -> Vec<Rc<dyn Wire>> {
+        self.closing.borrow().iter().map(|(_, wire)| Rc::clone(wire)).collect()
     }
 
     /// Drops the closing wires of the environments that `doomed` names.
-    pub fn drop_ports(&self, doomed: impl Fn(u32) -> bool) {
-        for port in self.closing().iter().filter(|port| doomed(port.environment_id())) {
-            self.guard(&**port, || port.finish(self));
+    pub fn drop_wires(&self, doomed: impl Fn(u32) -> bool) {
+        for wire in self.closing().iter().filter(|wire| doomed(wire.environment_id())) {
+            self.guard(&**wire, || wire.finish(self));
         }
         for requester in self.requesters.all() {
             if doomed(requester.environment_id()) {
@@ -353,6 +353,6 @@ impl Context {
             }
         }
         // Nobody drains that inbox any more, so no room is to be waited for.
-        self.stalled.borrow_mut().retain(|port| !doomed(port.environment_id()));
+        self.stalled.borrow_mut().retain(|wire| !doomed(wire.environment_id()));
     }
 }

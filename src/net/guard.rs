@@ -55,7 +55,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::net::context::Port;
+    use crate::net::context::Wire;
     use crate::net::mailbox::Mailbox;
 
     /// Panics at whatever it is asked, and again at its end, once.
@@ -71,7 +71,7 @@ mod tests {
         }
     }
 
-    impl Port for Bad {
+    impl Wire for Bad {
         fn flush(self: Rc<Self>, _worker: &Context) {
             panic!("on purpose");
         }
@@ -108,7 +108,7 @@ mod tests {
         }
     }
 
-    impl Port for Good {
+    impl Wire for Good {
         fn flush(self: Rc<Self>, _worker: &Context) {
             self.asked.set(self.asked.get() + 1);
         }
@@ -137,27 +137,27 @@ mod tests {
     fn each_list_goes_on_behind_who_panics() {
         let worker = Context::new(0, Arc::from([Arc::<Mailbox>::default()]));
         let (bad, good) = (Rc::new(Bad::default()), Rc::new(Good::default()));
-        let all = || -> [Rc<dyn Port>; 3] {
+        let all = || -> [Rc<dyn Wire>; 3] {
             [Rc::<Good>::clone(&good), Rc::<Bad>::clone(&bad), Rc::<Good>::clone(&good)]
         };
         let walks: [&dyn Fn(); 3] = [
             &|| {
-                for port in all() {
-                    worker.add_dirty(port);
+                for wire in all() {
+                    worker.add_dirty(wire);
                 }
                 worker.flush_dirty();
             },
             &|| {
-                for port in all() {
-                    worker.add_stalled(port);
+                for wire in all() {
+                    worker.add_stalled(wire);
                 }
                 worker.resume(1);
             },
             &|| {
-                for port in all() {
-                    worker.watch_closing(1, port);
+                for wire in all() {
+                    worker.watch_closing(1, wire);
                 }
-                worker.drop_ports(|_| true);
+                worker.drop_wires(|_| true);
             },
         ];
         for walk in walks {

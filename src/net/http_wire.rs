@@ -37,8 +37,8 @@ use tokio::net::TcpStream;
 use super::budget::{Budget, HeldBuffer, Stop};
 use super::clock;
 use super::command::{Command, PollEvent};
-use super::context::{Context, Port, Victim};
-use super::polling_profile::Profile;
+use super::context::{Context, Victim, Wire};
+use super::http_profile::Profile;
 use super::record::Kind;
 use super::request_name::RequestName;
 use super::server::Server;
@@ -94,7 +94,7 @@ enum State {
 }
 
 /// One connection that polling requests come by.
-pub struct PollingWire {
+pub struct HttpWire {
     server: Arc<Server>,
     profile: Arc<Profile>,
     /// JavaScript's name for the connection.
@@ -136,16 +136,16 @@ pub struct PollingWire {
     waker: RefCell<Option<Waker>>,
 }
 
-impl fmt::Debug for PollingWire {
+impl fmt::Debug for HttpWire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PollingWire")
+        f.debug_struct("HttpWire")
             .field("token", &self.token)
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }
 
-impl PollingWire {
+impl HttpWire {
     /// Puts a connection into the worker's table. `token`, `listener`: JavaScript's names for it and
     /// for its HTTP server; `recalls`: the server's count when it was handed over.
     pub fn open(
@@ -313,7 +313,7 @@ impl PollingWire {
     }
 }
 
-impl Victim for PollingWire {
+impl Victim for HttpWire {
     /// The session goes with it: an answer may be lost, and nobody knows what of it has been taken.
     fn handle_panic(&self, worker: &Context) {
         if !self.is_gone() && self.generation.get() != 0 {
@@ -323,7 +323,7 @@ impl Victim for PollingWire {
     }
 }
 
-impl Port for PollingWire {
+impl Wire for HttpWire {
     fn flush(self: Rc<Self>, worker: &Context) {
         self.write_out(worker);
     }

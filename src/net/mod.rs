@@ -11,8 +11,8 @@
 //! | [`worker`] | one thread: its table of connections, and what is done with each operation |
 //! | [`context`] | what all connections of a worker share: buffers, deadlines, lists |
 //! | [`connection`] | one client: session, decoder, wires; what comes in and what is asked in files below |
-//! | [`wire`] | one WebSocket byte stream; reading and writing in files below |
-//! | [`polling_wire`] | one connection that polling requests come by; [`requesters`]: the table of them |
+//! | [`websocket_wire`] | one WebSocket byte stream; reading and writing in files below |
+//! | [`http_wire`] | one connection that polling requests come by; [`requesters`]: the table of them |
 //! | [`mailbox`], [`command`] | the queue down, and what stands in it |
 //! | [`inbox`], [`record`], [`texts`] | the queue up |
 //! | [`guard`] | what a panic costs |
@@ -22,7 +22,7 @@
 //! | [`custody`], [`sync`] | what JavaScript does itself while a worker sleeps |
 //! | [`backlog`] | what waits for clients that read too slowly |
 //! | [`burst`] | when memory is given back |
-//! | [`polling_profile`], [`request_name`], [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`adopt`] | what the name says |
+//! | [`http_profile`], [`request_name`], [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`adopt`] | what the name says |
 //!
 //! A connection belongs to one worker for life: nothing of it is locked or shared while the worker is awake.
 
@@ -49,11 +49,11 @@ pub mod deflate;
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
 pub mod guard;
+pub mod http_profile;
+pub mod http_wire;
 pub mod inbox;
 pub mod lives;
 pub mod mailbox;
-pub mod polling_profile;
-pub mod polling_wire;
 pub mod record;
 pub mod request_name;
 pub mod requesters;
@@ -64,6 +64,6 @@ pub mod sync;
 pub mod texts;
 pub mod timers;
 pub mod turn;
-pub mod wire;
+pub mod websocket_wire;
 pub mod worker;
 pub mod write_queue;

@@ -4,7 +4,7 @@
 use crate::engineio::RequestId;
 use crate::id::Handle;
 
-/// Set in the id of a request that came by a [`super::polling_wire::PollingWire`].
+/// Set in the id of a request that came by a [`super::http_wire::HttpWire`].
 const NATIVE: u64 = 1 << 63;
 /// Bits of a wire's handle.
 const WIRE_BITS: u32 = 31;

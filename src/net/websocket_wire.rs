@@ -26,7 +26,7 @@ use tokio::net::TcpStream;
 
 use self::undecoded::Compressed;
 use super::budget::Held;
-use super::context::{Context, Port, Victim};
+use super::context::{Context, Victim, Wire};
 use super::deflate::Deflate;
 use super::record::{Kind, LONGEST_MESSAGE, Record};
 use super::server::{Environment, Server};
@@ -96,7 +96,7 @@ enum State {
 }
 
 /// A WebSocket byte stream.
-pub struct Wire {
+pub struct WebSocketWire {
     environment: Arc<Environment>,
     /// Index of the worker that it belongs to.
     worker: u8,
@@ -120,7 +120,7 @@ pub struct Wire {
     stalled: Cell<bool>,
     /// What the reader keeps.
     held: Held,
-    /// Set when it is closed as soon as the peer says something; see [`Wire::release`].
+    /// Set when it is closed as soon as the peer says something; see [`WebSocketWire::release`].
     released: Cell<bool>,
     /// Set while the worker knows that something waits to be written.
     dirty: Cell<bool>,
@@ -129,16 +129,16 @@ pub struct Wire {
     waker: RefCell<Option<Waker>>,
 }
 
-impl fmt::Debug for Wire {
+impl fmt::Debug for WebSocketWire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wire")
+        f.debug_struct("WebSocketWire")
             .field("token", &self.token)
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }
 
-impl Wire {
+impl WebSocketWire {
     /// A stream for `server`; `tcp` is none for a bridged one, `agreement` when messages are not
     /// compressed.
     ///
@@ -288,7 +288,7 @@ impl Wire {
     }
 }
 
-impl Victim for Wire {
+impl Victim for WebSocketWire {
     /// Its session ends with it.
     fn handle_panic(&self, worker: &Context) {
         if let Some(connection) = self.connection() {
@@ -298,7 +298,7 @@ impl Victim for Wire {
     }
 }
 
-impl Port for Wire {
+impl Wire for WebSocketWire {
     fn flush(self: Rc<Self>, worker: &Context) {
         fault!("flush", self.environment.id, self.token);
         self.dirty.set(false);
@@ -380,6 +380,6 @@ mod tests {
 
     #[test]
     fn an_idle_wire_is_small() {
-        assert!(size_of::<Wire>() <= 344, "{}", size_of::<Wire>());
+        assert!(size_of::<WebSocketWire>() <= 344, "{}", size_of::<WebSocketWire>());
     }
 }

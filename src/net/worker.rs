@@ -27,14 +27,14 @@ use super::command::{
     Adopt, AdoptedStream, Blame, BridgeEvent, BridgeKey, Command, Outgoing, PollEvent, Purpose,
 };
 use super::connection::Connection;
-use super::context::{Context, Port as _, Victim};
+use super::context::{Context, Victim, Wire as _};
 use super::custody::{Custody, Lend};
 use super::guard::Nobody;
 use super::mailbox::{Batch, Mailbox, Operation};
 use super::request_name::RequestName;
 use super::server::{Requests, Server, SessionEntry};
 use super::shared_frames::SharedFrames;
-use super::wire::{Carried as _, Wire};
+use super::websocket_wire::{Carried as _, WebSocketWire};
 use crate::engineio::{Link, RequestId, Session, Transport};
 use crate::id::{Handle, Slot};
 
@@ -64,7 +64,7 @@ fn next_generation() -> u32 {
 pub struct Worker {
     context: Context,
     connections: RefCell<Slab<Rc<Connection>>>,
-    bridges: RefCell<FxHashMap<BridgeKey, Rc<Wire>>>,
+    bridges: RefCell<FxHashMap<BridgeKey, Rc<WebSocketWire>>>,
 }
 
 impl fmt::Debug for Worker {
@@ -257,7 +257,7 @@ impl Worker {
         for wire in bridges {
             self.context.guard(&Nobody, || wire.finish(&self.context));
         }
-        self.context.guard(&Nobody, || self.context.drop_ports(|_| true));
+        self.context.guard(&Nobody, || self.context.drop_wires(|_| true));
         self.context.clear_lists();
         self.context.wake_up();
         self.end_turn();
@@ -403,7 +403,7 @@ impl Worker {
         self: &Rc<Self>,
         server: Arc<Server>,
         session: Session,
-        main: Option<&Rc<Wire>>,
+        main: Option<&Rc<WebSocketWire>>,
         token: u32,
         ends: Option<Ends>,
     ) -> Rc<Connection> {
@@ -447,7 +447,8 @@ impl Worker {
             return;
         };
         let bridged = tcp.is_none();
-        let wire = Rc::new(Wire::new(&server, self.context.index, token, tcp, dialect, deflate));
+        let wire =
+            Rc::new(WebSocketWire::new(&server, self.context.index, token, tcp, dialect, deflate));
         if bridged {
             self.bridges.borrow_mut().insert((environment.id, token), Rc::clone(&wire));
         }
@@ -473,7 +474,7 @@ impl Worker {
     /// Has a new wire carry what it has come for.
     fn begin(
         self: &Rc<Self>,
-        wire: &Rc<Wire>,
+        wire: &Rc<WebSocketWire>,
         server: Arc<Server>,
         purpose: Purpose,
         ends: Option<Ends>,
@@ -503,7 +504,7 @@ impl Worker {
     }
 
     /// Reads and writes a socket until it is gone.
-    async fn drive(self: Rc<Self>, wire: &Rc<Wire>) {
+    async fn drive(self: Rc<Self>, wire: &Rc<WebSocketWire>) {
         poll_fn(|cx| {
             let context = &self.context;
             let polled = context.guard(&**wire, || wire.poll_drive(context, cx));
@@ -555,14 +556,14 @@ impl Worker {
                 connection.abort(&self.context);
             });
         }
-        let bridges: Vec<Rc<Wire>> = {
+        let bridges: Vec<Rc<WebSocketWire>> = {
             let bridges = self.bridges.borrow();
             bridges.iter().filter(|((env, _), _)| doomed(*env)).map(|(_, w)| Rc::clone(w)).collect()
         };
         for wire in bridges {
             self.context.guard(&*wire, || wire.finish(&self.context));
         }
-        self.context.drop_ports(&doomed);
+        self.context.drop_wires(&doomed);
         self.end_turn();
         self.context.turn.forget(doomed);
     }
@@ -580,8 +581,8 @@ impl Worker {
                 self.context.guard(&*connection, || connection.handle_timeout(&self.context, now));
             }
         }
-        while let Some(port) = self.context.pop_overdue(now) {
-            self.context.guard(&*port, || port.finish(&self.context));
+        while let Some(wire) = self.context.pop_overdue(now) {
+            self.context.guard(&*wire, || wire.finish(&self.context));
         }
         self.fire_polling_timers(now);
     }

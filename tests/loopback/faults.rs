@@ -18,8 +18,9 @@ use crate::client::{FIN, Raw, TEXT};
 use crate::host::{
     DROP_REQUEST, EVENT, Host, OPENED, REQUEST_REFUSED, WIRE_CLOSED, alone, handle_of,
 };
+use crate::http_wire::{head, profile};
 use crate::polling;
-use crate::polling_wire::profile;
+use crate::http_wire::profile;
 use crate::visits::until_it_sleeps;
 
 /// One that must not notice anything.
@@ -327,15 +328,15 @@ fn in_a_request_that_javascript_forwards() {
 
 #[test]
 fn in_a_connection_that_requests_come_by() {
-    use crate::polling_wire::Wire;
+    use crate::http_wire::HttpWire;
 
     for place in ["polling read", "answer", "polling timeout", "polling close", "polling finish"] {
         let host = Host::new();
         let mut witness = Witness::open(&host);
         let (handle, sid) = polling::open(&host);
-        let times = ferrosocket::net::polling_profile::Profile { idle_timeout: 20, ..profile() };
+        let times = ferrosocket::net::http_profile::Profile { idle_timeout: 20, ..profile() };
         let profile = if place == "polling timeout" { times } else { profile() };
-        let mut wire = Wire::open(&host, host.worker, profile);
+        let mut wire = HttpWire::open(&host, host.worker, profile);
         let happened = arm(&host, place, wire.token);
         match place {
             "polling read" => wire.get(&sid),

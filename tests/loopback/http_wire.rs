@@ -10,8 +10,8 @@ use ferrosocket::id::Sid;
 use ferrosocket::net::budget::{BEHIND, Held, INBOX_LIMIT};
 use ferrosocket::net::clock;
 use ferrosocket::net::command::{AdoptPolling, ClosePolling, Command, Opening, Purpose};
+use ferrosocket::net::http_profile::Profile;
 use ferrosocket::net::inbox::CONNECTION_LIMIT;
-use ferrosocket::net::polling_profile::Profile;
 use ferrosocket::net::record::Kind;
 
 use crate::client::Client;
@@ -40,12 +40,12 @@ pub(crate) fn profile() -> Profile {
 }
 
 /// A connection, and its name.
-pub(crate) struct Wire {
+pub(crate) struct HttpWire {
     pub(crate) token: u32,
     pub(crate) stream: TcpStream,
 }
 
-impl Wire {
+impl HttpWire {
     /// One that is idle.
     pub(crate) fn open(host: &Host, worker: usize, profile: Profile) -> Self {
         Self::adopt(host, worker, profile, None)
@@ -164,7 +164,7 @@ fn requests_are_answered_by_whichever_worker_has_the_connection() {
     for worker in both(&host) {
         let (handle, sid) = polling::open(&host);
         let (mut ask, mut tell) =
-            (Wire::open(&host, worker, profile()), Wire::open(&host, worker, profile()));
+            (HttpWire::open(&host, worker, profile()), HttpWire::open(&host, worker, profile()));
         tell.post(&sid, "40");
         // What follows may only come when JavaScript has got this.
         Host::until(|| host.environment.inbox.bytes() > 0);
@@ -198,7 +198,7 @@ fn a_body_may_come_byte_by_byte() {
     let host = Host::new();
     for worker in both(&host) {
         let (handle, sid) = polling::open(&host);
-        let mut wire = Wire::open(&host, worker, profile());
+        let mut wire = HttpWire::open(&host, worker, profile());
         let text = format!("{}42[\"up\"]", head("POST", &sid, "Content-Length: 8\r\n"));
         let (first, rest) = text.split_at(text.len() - 8);
         wire.write(first);
@@ -216,13 +216,13 @@ fn overlapping_requests_end_the_session() {
     for worker in both(&host) {
         for method in ["GET", "POST"] {
             let (handle, sid) = polling::open(&host);
-            let mut first = Wire::open(&host, worker, profile());
-            let mut second = Wire::open(&host, host.worker, profile());
+            let mut first = HttpWire::open(&host, worker, profile());
+            let mut second = HttpWire::open(&host, host.worker, profile());
             // A GET waits for something to send, a POST for its body.
             let length = if method == "POST" { "Content-Length: 9\r\n" } else { "" };
             first.write(&head(method, &sid, length));
             // The POST has begun when a GET that came behind it waits.
-            let mut probe = Wire::open(&host, worker, profile());
+            let mut probe = HttpWire::open(&host, worker, profile());
             if method == "POST" {
                 probe.get(&sid);
             }
@@ -251,7 +251,7 @@ fn a_client_that_goes_closes_its_session() {
     let host = Host::new();
     for worker in both(&host) {
         let (handle, sid) = polling::open(&host);
-        let mut wire = Wire::open(&host, worker, profile());
+        let mut wire = HttpWire::open(&host, worker, profile());
         wire.get(&sid);
         Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
         let token = wire.token;
@@ -277,7 +277,7 @@ fn what_is_not_plain_is_given_back_as_it_came() {
         plain.repeat(2),
         "nonsense".to_owned(),
     ] {
-        let mut wire = Wire::open(&host, host.worker, profile());
+        let mut wire = HttpWire::open(&host, host.worker, profile());
         wire.write(&text);
         let given = host.next_of(GIVEN_BACK, wire.token);
         let stream = host.environment.take_stream(wire.token).unwrap();
@@ -295,7 +295,7 @@ fn what_is_not_plain_is_given_back_as_it_came() {
 fn a_head_may_come_in_two_pieces() {
     let host = Host::new();
     let (_, sid) = polling::open(&host);
-    let mut wire = Wire::open(&host, host.worker, profile());
+    let mut wire = HttpWire::open(&host, host.worker, profile());
     let text = head("POST", &sid, "Content-Length: 1\r\n");
     wire.write(&text[..20]);
     wire.write(&text[20..]);
@@ -307,7 +307,7 @@ fn a_head_may_come_in_two_pieces() {
 fn a_recall_brings_connections_back_at_their_next_request() {
     let host = Host::new();
     let (_, sid) = polling::open(&host);
-    let mut wire = Wire::open(&host, host.worker, profile());
+    let mut wire = HttpWire::open(&host, host.worker, profile());
     wire.post(&sid, "42[\"x\"]");
     assert_eq!(wire.answer(), ok());
     host.server.recall_count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -320,10 +320,10 @@ fn an_idle_connection_is_closed_and_a_slow_body_is_told_so() {
     let host = Host::new();
     let (handle, sid) = polling::open(&host);
     let times = Profile { idle_timeout: 20, request_timeout: 20, ..profile() };
-    let mut idle = Wire::open(&host, host.worker, times.clone());
+    let mut idle = HttpWire::open(&host, host.worker, times.clone());
     host.next_of(WIRE_CLOSED, idle.token);
     idle.end();
-    let mut slow = Wire::open(&host, host.worker, times);
+    let mut slow = HttpWire::open(&host, host.worker, times);
     slow.write(&head("POST", &sid, "Content-Length: 2\r\n"));
     let mut answer = String::new();
     slow.stream.read_to_string(&mut answer).unwrap();
@@ -339,13 +339,13 @@ fn half_a_head_has_the_time_of_an_idle_connection_and_a_slow_one_its_own() {
     let whole = head("GET", &sid, "");
     let half = &whole[..whole.len() - 3];
     // Nothing more comes.
-    let mut idle = Wire::open(&host, host.worker, Profile { idle_timeout: 20, ..profile() });
+    let mut idle = HttpWire::open(&host, host.worker, Profile { idle_timeout: 20, ..profile() });
     idle.write(half);
     host.next_of(WIRE_CLOSED, idle.token);
     idle.end();
     // It comes, but not in time.
     let times = Profile { idle_timeout: 1 << 40, headers_timeout: 20, ..profile() };
-    let mut slow = Wire::open(&host, host.worker, times);
+    let mut slow = HttpWire::open(&host, host.worker, times);
     slow.write(half);
     let mut answer = String::new();
     slow.stream.read_to_string(&mut answer).unwrap();
@@ -357,7 +357,7 @@ fn half_a_head_has_the_time_of_an_idle_connection_and_a_slow_one_its_own() {
 fn a_head_may_come_byte_by_byte() {
     let host = Host::new();
     let (handle, sid) = polling::open(&host);
-    let mut wire = Wire::open(&host, host.worker, profile());
+    let mut wire = HttpWire::open(&host, host.worker, profile());
     for _ in 0..2 {
         for byte in head("GET", &sid, "X-A: b\r\n").bytes() {
             wire.stream.write_all(&[byte]).unwrap();
@@ -374,7 +374,7 @@ fn a_body_that_cannot_be_taken_ends_its_session_and_its_connection() {
     for worker in 0..2 {
         let host = Host::with(Config { body_timeout: 1 << 40, ..config() });
         let (handle, sid) = polling::open(&host);
-        let mut tiny = Wire::open(&host, both(&host)[worker], profile());
+        let mut tiny = HttpWire::open(&host, both(&host)[worker], profile());
         tiny.write(&head("POST", &sid, "Content-Length: 1000000\r\n"));
         while tiny.hears_nothing() && tiny.stream.write_all(b"4").is_ok() {}
         assert_eq!(tiny.answer().0, 413);
@@ -385,7 +385,7 @@ fn a_body_that_cannot_be_taken_ends_its_session_and_its_connection() {
         let (handle, sid) = polling::open(&host);
         // The HTTP server would wait longer.
         let times = Profile { request_timeout: 1 << 40, ..profile() };
-        let mut slow = Wire::open(&host, both(&host)[worker], times);
+        let mut slow = HttpWire::open(&host, both(&host)[worker], times);
         slow.write(&head("POST", &sid, "Content-Length: 2\r\n"));
         assert_eq!(slow.answer().0, 408);
         assert_eq!(host.closed(handle).1.as_deref(), Some("http request timeout"));
@@ -398,8 +398,8 @@ fn a_body_that_cannot_be_taken_ends_its_session_and_its_connection() {
 fn closing_the_http_server_closes_idle_connections_and_waits_for_the_others() {
     let host = Host::new();
     let (handle, sid) = polling::open(&host);
-    let mut idle = Wire::open(&host, host.worker, profile());
-    let mut busy = Wire::open(&host, host.worker, profile());
+    let mut idle = HttpWire::open(&host, host.worker, profile());
+    let mut busy = HttpWire::open(&host, host.worker, profile());
     busy.get(&sid);
     Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
     let environment = host.environment.id;
@@ -415,7 +415,7 @@ fn closing_the_http_server_closes_idle_connections_and_waits_for_the_others() {
     assert_eq!(busy.answer(), (200, "42[1]".to_owned()));
     host.next_of(WIRE_CLOSED, busy.token);
     busy.end();
-    let mut last = Wire::open(&host, host.worker, profile());
+    let mut last = HttpWire::open(&host, host.worker, profile());
     last.get(&sid);
     Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
     close(LISTENER, true, false);
@@ -431,8 +431,8 @@ fn a_flood_is_not_answered_before_there_is_room() {
     let host = Host::with(config);
     for worker in both(&host) {
         let (handle, sid) = polling::open(&host);
-        let mut wire = Wire::open(&host, worker, profile());
-        let mut ask = Wire::open(&host, worker, profile());
+        let mut wire = HttpWire::open(&host, worker, profile());
+        let mut ask = HttpWire::open(&host, worker, profile());
         let body = format!("42[\"{}\"]", "x".repeat(1_900_000));
         let mut sent = 0;
         while host.environment.inbox.bytes() < CONNECTION_LIMIT {
@@ -482,8 +482,8 @@ fn nothing_is_read_while_the_inbox_is_full_and_nobody_is_late_then() {
     for worker in both(&host) {
         let (handle, sid) = polling::open(&host);
         let short = Profile { idle_timeout: 2_000, request_timeout: 1400, ..profile() };
-        let mut busy = Wire::open(&host, worker, short.clone());
-        let mut half = Wire::open(&host, worker, short);
+        let mut busy = HttpWire::open(&host, worker, short.clone());
+        let mut half = HttpWire::open(&host, worker, short);
         busy.get(&sid);
         assert_eq!(busy.answer(), (200, "2".to_owned()));
         let _held = fill(&host);
@@ -508,7 +508,7 @@ fn a_body_of_which_part_has_come_is_counted() {
     let host = Host::new();
     for worker in both(&host) {
         let (handle, sid) = polling::open(&host);
-        let mut wire = Wire::open(&host, worker, profile());
+        let mut wire = HttpWire::open(&host, worker, profile());
         let body = format!("42[\"{}\"]", "x".repeat(300_000));
         let head = head("POST", &sid, &format!("Content-Length: {}\r\n", body.len()));
         let budget = &host.environment.inbox.budget;
@@ -522,7 +522,7 @@ fn a_body_of_which_part_has_come_is_counted() {
         host.next_of(EVENT, handle.raw());
         assert_eq!(budget.queued(), 0);
         // What is dropped in the middle counts no more.
-        let mut wire = Wire::open(&host, worker, profile());
+        let mut wire = HttpWire::open(&host, worker, profile());
         wire.write(&head);
         wire.write(&body[..200_000]);
         Host::until(|| budget.held() >= 200_000);

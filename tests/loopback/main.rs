@@ -15,10 +15,10 @@ mod deadlines;
 #[cfg(feature = "faults")]
 mod faults;
 mod host;
+mod http_wire;
 mod lifecycle;
 mod messages;
 mod polling;
-mod polling_wire;
 mod sending;
 mod upgrade;
 mod violations;

@@ -14,7 +14,7 @@ use crate::binding::options::millis;
 use crate::http::request::Rules;
 use crate::net::adopt::duplicate;
 use crate::net::command::{AdoptPolling, ClosePolling, Command, Opening};
-use crate::net::polling_profile::Profile;
+use crate::net::http_profile::Profile;
 use crate::net::record::LONGEST_MESSAGE;
 use crate::net::server::Server;
 

@@ -13,7 +13,7 @@ use crate::net::clock;
 use crate::net::command::PollEvent;
 use crate::net::context::Context;
 use crate::net::record::Kind;
-use crate::net::wire::{Carried as _, Wire};
+use crate::net::websocket_wire::{Carried as _, WebSocketWire};
 use crate::socketio::{Decoded, Decoder, ParseError};
 
 /// Why a message is not taken.
@@ -113,7 +113,7 @@ impl Connection {
     }
 
     /// A WebSocket asks to become the transport of this session. False: it is refused.
-    pub fn handle_probe(self: &Rc<Self>, wire: &Rc<Wire>) -> bool {
+    pub fn handle_probe(self: &Rc<Self>, wire: &Rc<WebSocketWire>) -> bool {
         let mut state = self.state.borrow_mut();
         if !state.session.handle_probe_opened(clock::now()) {
             return false;

@@ -8,9 +8,9 @@ use super::Connection;
 use crate::engineio::{Link, OutMessage, Route, Session};
 use crate::net::clock;
 use crate::net::command::{NO_COMPRESS, Outgoing, VOLATILE};
-use crate::net::context::{Buffered as _, Context, Port as _};
+use crate::net::context::{Buffered as _, Context, Wire as _};
 use crate::net::shared_frames::SharedFrames;
-use crate::net::wire::{Carried as _, Wire};
+use crate::net::websocket_wire::{Carried as _, WebSocketWire};
 
 /// Bytes that a batch may gather for a client before its volatile packets ask whether the client takes
 /// them: enough for what a tick sends, and no more than one write carries.
@@ -108,7 +108,7 @@ impl Connection {
     /// Whether a volatile packet is to be dropped: its peer does not take what it has been offered. What
     /// only waits for the end of the batch has not been offered yet, unless it has become much.
     #[inline(never)]
-    fn loses_volatile(&self, worker: &Context, wire: &Rc<Wire>) -> bool {
+    fn loses_volatile(&self, worker: &Context, wire: &Rc<WebSocketWire>) -> bool {
         if !wire.is_blocked() && wire.queued() > VOLATILE_AHEAD {
             Rc::clone(wire).flush(worker);
         }

@@ -7,7 +7,7 @@ use crate::net::context::Context;
 use crate::net::inbox::CONNECTION_LIMIT;
 use crate::net::record::Kind;
 use crate::net::request_name::RequestName;
-use crate::net::wire::Carried as _;
+use crate::net::websocket_wire::Carried as _;
 
 impl Connection {
     pub(super) fn respond(&self, worker: &Context, request: RequestId, status: u16, body: Body) {

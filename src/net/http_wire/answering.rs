@@ -3,11 +3,11 @@
 use std::io;
 use std::rc::Rc;
 
-use super::{PollingWire, State};
+use super::{HttpWire, State};
 use crate::engineio::{Body, PostFault};
 use crate::http::response::{self, Connection, Content, REQUEST_TIMEOUT};
 use crate::net::command::{Answer, ClosePolling, PollEvent};
-use crate::net::context::{Context, Port as _, Requester};
+use crate::net::context::{Context, Requester, Wire as _};
 
 const TEXT: &str = "text/plain; charset=UTF-8";
 const BYTES: &str = "application/octet-stream";
@@ -18,7 +18,7 @@ const TIMED_OUT: u16 = 408;
 /// What a good POST gets.
 const OK: Body = Body::Ok;
 
-impl Requester for PollingWire {
+impl Requester for HttpWire {
     fn handle_answer(self: Rc<Self>, worker: &Context, generation: u32, answer: Answer) {
         fault!("answer", self.environment_id(), self.token);
         let state = self.state.get();
@@ -86,7 +86,7 @@ impl Requester for PollingWire {
     }
 }
 
-impl PollingWire {
+impl HttpWire {
     /// There is room again for what the client sends.
     pub(super) fn answer_held(&self, worker: &Context) {
         self.respond(worker, 200, &OK);

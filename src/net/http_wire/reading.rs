@@ -7,16 +7,16 @@ use std::task::{self, Poll};
 
 use tokio::io::{AsyncRead as _, ReadBuf};
 
-use super::{LOOKAHEAD, MAX_HEAD_PIECES, PollingWire, READS_PER_TURN, Sessions, State};
+use super::{HttpWire, LOOKAHEAD, MAX_HEAD_PIECES, READS_PER_TURN, Sessions, State};
 use crate::engineio::{PostFault, Transport};
 use crate::http::encoding::Encoding;
 use crate::http::request::{self, Method, Reading, Request};
 use crate::id::Handle;
 use crate::net::budget::HeldBytes;
 use crate::net::command::PollEvent;
-use crate::net::context::{Context, Port as _};
+use crate::net::context::{Context, Wire as _};
 
-impl PollingWire {
+impl HttpWire {
     /// Drives the socket; ready when it is gone.
     pub fn poll_drive(
         self: &Rc<Self>,

@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use super::{PollingWire, State};
+use super::{HttpWire, State};
 use crate::net::budget::MAX_READS_PER_TURN;
 use crate::net::context::Context;
 
-impl PollingWire {
+impl HttpWire {
     /// Whether the inbox has room for what comes next. When it has not, the worker wakes us after
     /// JavaScript has taken enough.
     pub(super) fn may_read(self: &Rc<Self>, worker: &Context) -> bool {

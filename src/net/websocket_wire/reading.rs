@@ -11,18 +11,18 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::undecoded::{PIECE, Undecoded};
-use super::{Carried, PONG_LIMIT, READS_PER_TURN, Stream, WRITE_ERROR, Wire};
+use super::{Carried, PONG_LIMIT, READS_PER_TURN, Stream, WRITE_ERROR, WebSocketWire};
 use crate::engineio::{Fault, Link};
 use crate::net::budget::{Budget, HeldBytes, MAX_READS_PER_TURN};
 use crate::net::clock;
 use crate::net::command::{BridgeEvent, Command};
-use crate::net::context::{Context, Port as _};
+use crate::net::context::{Context, Wire as _};
 use crate::net::inbox::CONNECTION_LIMIT;
 use crate::net::record::Kind;
 use crate::websocket::frame::{self, OpCode};
 use crate::websocket::{Incoming, Violation};
 
-impl Wire {
+impl WebSocketWire {
     /// Wakes the task that drives the wire.
     pub fn wake(&self) {
         if let Some(waker) = self.waker.borrow().as_ref() {
@@ -299,7 +299,7 @@ impl Wire {
     }
 }
 
-impl Wire {
+impl WebSocketWire {
     /// Bytes as they came from the peer, as many as may be: of those that may be compressed, no more is
     /// decoded than there is room for.
     pub fn take_in(self: &Rc<Self>, worker: &Context, mut bytes: &mut [u8]) {

@@ -8,17 +8,17 @@ use bytes::Bytes;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-use super::{BRIDGE_CREDIT, CLOSE_TIMEOUT, State, Stream, Wire};
+use super::{BRIDGE_CREDIT, CLOSE_TIMEOUT, State, Stream, WebSocketWire};
 use crate::engineio::{Dialect, Protocol};
 use crate::net::clock;
-use crate::net::context::{Context, Port as _};
+use crate::net::context::{Context, Wire as _};
 use crate::net::deflate::Deflate;
 use crate::net::record::Kind;
 use crate::net::shared_frames::{SharedFrames, write_binary_header};
 use crate::net::write_queue::{COPY_LIMIT, MAX_SLICES};
 use crate::websocket::frame::{self, OpCode};
 
-impl Wire {
+impl WebSocketWire {
     /// Queues bytes as they are (the answer to the upgrade request).
     pub fn write_raw(self: &Rc<Self>, worker: &Context, bytes: &[u8]) {
         self.queue(worker, |out| out.extend_from_slice(bytes));

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::Worker;
 use crate::net::command::EndWires;
-use crate::net::context::Port;
+use crate::net::context::Wire;
 
 impl Worker {
     /// Ends connections, as if their peers had. What has been sent before leaves first.
@@ -14,12 +14,12 @@ impl Worker {
         self.flush();
         let open =
             self.connections.borrow().iter().flat_map(|(_, c)| c.wires()).collect::<Vec<_>>();
-        let open = open.into_iter().map(|wire| -> Rc<dyn Port> { wire });
+        let open = open.into_iter().map(|wire| -> Rc<dyn Wire> { wire });
         let polling = self.context.requesters.all().into_iter();
-        let polling = polling.map(|requester| -> Rc<dyn Port> { requester });
-        for port in open.chain(self.context.closing()).chain(polling) {
-            if port.environment_id() == end.environment && end.tokens.contains(&port.token()) {
-                self.context.guard(&*port, || Rc::clone(&port).end(&self.context));
+        let polling = polling.map(|requester| -> Rc<dyn Wire> { requester });
+        for wire in open.chain(self.context.closing()).chain(polling) {
+            if wire.environment_id() == end.environment && end.tokens.contains(&wire.token()) {
+                self.context.guard(&*wire, || Rc::clone(&wire).end(&self.context));
             }
         }
     }

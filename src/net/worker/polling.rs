@@ -16,7 +16,7 @@ use crate::net::clock;
 use crate::net::command::{AdoptPolling, ClosePolling, Command, Opening, PollEvent};
 use crate::net::context::Victim as _;
 use crate::net::guard::Nobody;
-use crate::net::polling_wire::{PollingWire, Sessions};
+use crate::net::http_wire::{HttpWire, Sessions};
 use crate::net::record::Kind;
 
 impl Worker {
@@ -34,7 +34,7 @@ impl Worker {
         };
         let for_wire = Arc::clone(&server);
         let wire =
-            PollingWire::open(&self.context, for_wire, profile, token, listener, recalls, tcp);
+            HttpWire::open(&self.context, for_wire, profile, token, listener, recalls, tcp);
         if let Some(Opening { sid, encoding }) = opening {
             let engine = Arc::clone(&server.engine);
             let dialect = Dialect::from(Protocol::V4);
@@ -53,7 +53,7 @@ impl Worker {
     }
 
     /// Reads and writes a connection until it is gone.
-    async fn drive_polling(self: Rc<Self>, wire: &Rc<PollingWire>) {
+    async fn drive_polling(self: Rc<Self>, wire: &Rc<HttpWire>) {
         poll_fn(|cx| {
             let context = &self.context;
             let polled = context.guard(&**wire, || wire.poll_drive(context, &*self, cx));
