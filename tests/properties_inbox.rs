@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ferrosocket::net::budget::{BEHIND, Held, INBOX_LIMIT};
 use ferrosocket::net::inbox::{BATCH_LIMIT, CONNECTION_LIMIT, Inbox, Taken};
-use ferrosocket::net::record::{Batch, Kind};
+use ferrosocket::net::record::{Kind, RecordBatch};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -157,7 +157,7 @@ impl Model {
             return Ok(());
         }
         self.awake.store(false, Ordering::SeqCst);
-        let Taken { mut batch, waiting } = self.inbox.take(Batch::default());
+        let Taken { mut batch, waiting } = self.inbox.take(RecordBatch::default());
         if batch.text.ends_with(' ') {
             self.awake.store(true, Ordering::SeqCst);
         }

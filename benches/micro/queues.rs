@@ -7,8 +7,8 @@ use ferrosocket::engineio::{Dialect, Protocol};
 use ferrosocket::id::Slot;
 use ferrosocket::net::command::{Command, Outgoing};
 use ferrosocket::net::inbox::Inbox;
-use ferrosocket::net::mailbox::{Batch, Mailbox, Operation};
-use ferrosocket::net::record::{Batch as InboxBatch, Kind};
+use ferrosocket::net::mailbox::{Mailbox, Operation, OperationBatch};
+use ferrosocket::net::record::{Kind, RecordBatch};
 use ferrosocket::net::shared_frames::SharedFrames;
 use ferrosocket::net::write_queue::WriteQueue;
 
@@ -61,7 +61,7 @@ pub(crate) fn cases(suite: &mut Suite) {
 }
 
 fn inbox(suite: &mut Suite, name: &str, push: impl Fn(&Inbox, u32) + 'static) {
-    let (inbox, mut recycled) = (Inbox::new(|| ()), InboxBatch::default());
+    let (inbox, mut recycled) = (Inbox::new(|| ()), RecordBatch::default());
     suite.batch(name, BATCH, move || {
         for handle in 0..BATCH {
             push(&inbox, handle);
@@ -74,8 +74,9 @@ fn inbox(suite: &mut Suite, name: &str, push: impl Fn(&Inbox, u32) + 'static) {
     });
 }
 
-fn mailbox(suite: &mut Suite, name: &str, append: impl Fn(&mut Batch, Slot) + 'static) {
-    let (mailbox, mut written, mut read) = (Mailbox::default(), Batch::default(), Batch::default());
+fn mailbox(suite: &mut Suite, name: &str, append: impl Fn(&mut OperationBatch, Slot) + 'static) {
+    let (mailbox, mut written, mut read) =
+        (Mailbox::default(), OperationBatch::default(), OperationBatch::default());
     suite.batch(name, BATCH, move || {
         for slot in 0..BATCH {
             append(&mut written, Slot { index: slot, generation: 1 });

@@ -32,7 +32,7 @@ use crate::net::burst::set_give_back;
 use crate::net::command::Command;
 use crate::net::http_profile::Profile;
 use crate::net::inbox::{Inbox, Taken};
-use crate::net::record::Batch;
+use crate::net::record::RecordBatch;
 use crate::net::runtime::Runtime;
 use crate::net::server::{Environment, Server, Sessions};
 use crate::net::worker::stale_commands;
@@ -57,7 +57,7 @@ pub struct DataPlane {
     /// That of the connection which was handed over last.
     last_profile: RefCell<Option<Arc<Profile>>>,
     /// The batch that was taken last: what its records refer to, and memory for the next one.
-    pub(super) batch: RefCell<Batch>,
+    pub(super) batch: RefCell<RecordBatch>,
     /// The bodies of requests that this thread gathers.
     bodies: Held,
     /// Set while some of these are not read.

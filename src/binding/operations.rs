@@ -50,7 +50,7 @@ use super::logs::{Logs, Messages};
 use crate::id::{Handle, Slot};
 use crate::net::command::{Command, Outgoing};
 use crate::net::lives::Life;
-use crate::net::mailbox::{Batch, Operation};
+use crate::net::mailbox::{Operation, OperationBatch};
 use crate::net::runtime::Runtime;
 use crate::socketio::recovery::packets::StoredPacket;
 use crate::socketio::{Group, Handles, Rooms, Target};
@@ -68,7 +68,7 @@ pub struct Operations {
     /// The logs of connection state recovery.
     pub(super) logs: Logs,
     /// One batch per worker, filled while a batch is read.
-    batches: Vec<Batch>,
+    batches: Vec<OperationBatch>,
     targets: Vec<Target>,
     excepted: Vec<Target>,
 }
@@ -90,7 +90,7 @@ impl Operations {
     pub fn restart(&mut self, workers: usize) {
         self.handles = Handles::new(workers);
         self.rooms = Rooms::new(workers);
-        self.batches = (0..workers).map(|_| Batch::default()).collect();
+        self.batches = (0..workers).map(|_| OperationBatch::default()).collect();
     }
 
     /// Number of rooms with members.
@@ -149,7 +149,7 @@ impl Operations {
         let mut woken = 0;
         for (worker, batch) in self.batches.iter_mut().enumerate() {
             let Some(runtime) = runtime else {
-                *batch = Batch::default();
+                *batch = OperationBatch::default();
                 continue;
             };
             if !batch.is_empty() && runtime.hand_over(worker, batch) {
@@ -340,7 +340,7 @@ impl Operations {
         }
     }
 
-    fn batch(&mut self, handle: Handle) -> Option<&mut Batch> {
+    fn batch(&mut self, handle: Handle) -> Option<&mut OperationBatch> {
         self.batches.get_mut(handle.worker())
     }
 

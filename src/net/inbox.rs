@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::budget::Budget;
-use super::record::{Batch, LONGEST_RECORD, Record};
+use super::record::{LONGEST_RECORD, Record, RecordBatch};
 use crate::id::Handle;
 
 /// Bytes that one connection may have waiting before its worker stops reading it: one client
@@ -50,11 +50,11 @@ struct Lane {
 #[derive(Debug, Default)]
 struct Queue {
     /// What is taken before all else.
-    urgent: Batch,
+    urgent: RecordBatch,
     /// Batches that are full, the oldest first.
-    full: VecDeque<Batch>,
+    full: VecDeque<RecordBatch>,
     /// The one that is written to.
-    batch: Batch,
+    batch: RecordBatch,
     /// Bytes that were announced.
     announced: usize,
     /// Bytes that were not.
@@ -67,7 +67,7 @@ impl Queue {
     /// Appends a record; gives its bytes, 0 when it is too long.
     fn push(&mut self, write: impl FnOnce(&mut Record<'_>)) -> usize {
         if self.batch.bytes >= BATCH_LIMIT {
-            self.seal(Batch::default());
+            self.seal(RecordBatch::default());
         }
         let (mark, before) = (self.batch.mark(), self.batch.bytes);
         if !self.batch.push(write) {
@@ -83,7 +83,7 @@ impl Queue {
         grown
     }
 
-    fn seal(&mut self, next: Batch) {
+    fn seal(&mut self, next: RecordBatch) {
         let mut full = std::mem::replace(&mut self.batch, next);
         full.seal();
         self.full.push_back(full);
@@ -95,14 +95,14 @@ impl Queue {
 
     /// Whether the oldest batch fits to what has been taken already: to its size, and to its text, since
     /// JavaScript has no string for more. To nothing all fits.
-    fn fits(&self, batch: &Batch) -> bool {
+    fn fits(&self, batch: &RecordBatch) -> bool {
         let next = self.full.front().unwrap_or(&self.batch);
         (batch.bytes == 0 || batch.bytes + next.bytes <= BATCH_LIMIT)
             && (batch.text.is_empty() || batch.text.len() + next.text.len() <= LONGEST_RECORD)
     }
 
     /// Moves the oldest batch to `batch`; gives its bytes, and how many of them were announced.
-    fn take(&mut self, batch: &mut Batch) -> (usize, usize) {
+    fn take(&mut self, batch: &mut RecordBatch) -> (usize, usize) {
         let before = batch.bytes;
         match self.full.pop_front() {
             Some(full) if batch.is_empty() => *batch = full,
@@ -140,7 +140,7 @@ pub struct Pushed {
 #[derive(Debug)]
 pub struct Taken {
     /// The records. The text ends in a space when more wait: who takes has to come again.
-    pub batch: Batch,
+    pub batch: RecordBatch,
     /// The workers, one bit each, that wait to hear of it.
     pub waiting: u32,
 }
@@ -232,7 +232,7 @@ impl Inbox {
 
     /// Takes the next records, of each lane at most a batch. `recycled` is an earlier batch, of which
     /// only the memory counts.
-    pub fn take(&self, recycled: Batch) -> Taken {
+    pub fn take(&self, recycled: RecordBatch) -> Taken {
         let mut batch = recycled;
         batch.clear(KEEP_CAPACITY);
         let lanes = self.announced.load(Ordering::SeqCst);
@@ -262,7 +262,7 @@ impl Inbox {
         Taken { batch, waiting: self.budget.take_waiting() }
     }
 
-    fn take_urgent(&self, mut lanes: u32, batch: &mut Batch) {
+    fn take_urgent(&self, mut lanes: u32, batch: &mut RecordBatch) {
         while lanes != 0 {
             batch.append(&mut self.lanes[lanes.trailing_zeros() as usize].lock().urgent);
             lanes &= lanes - 1;
@@ -272,7 +272,7 @@ impl Inbox {
     }
 
     /// Takes a batch of a lane, if it fits to what has been taken already.
-    fn take_lane(&self, worker: usize, batch: &mut Batch) -> bool {
+    fn take_lane(&self, worker: usize, batch: &mut RecordBatch) -> bool {
         let lane = &self.lanes[worker];
         let mut queue = lane.lock();
         if !queue.fits(batch) {
@@ -323,7 +323,7 @@ mod tests {
     }
 
     fn take(inbox: &Inbox) -> String {
-        inbox.take(Batch::default()).batch.text
+        inbox.take(RecordBatch::default()).batch.text
     }
 
     #[test]
@@ -338,7 +338,7 @@ mod tests {
         inbox.announce(0);
         assert!(!inbox.has_news(0));
         assert_eq!(wakes.load(Ordering::Relaxed), 1);
-        let batch = inbox.take(Batch::default()).batch;
+        let batch = inbox.take(RecordBatch::default()).batch;
         assert_eq!(batch.text, "[[30,1],[30,2],[30,4]]");
         assert_eq!(batch.buffers.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2, 4]);
         assert_eq!(inbox.bytes(), 0);
@@ -406,9 +406,9 @@ mod tests {
         assert!(inbox.taken(2) < pushed.end);
         inbox.announce(2);
         inbox.budget.wait(4);
-        assert_eq!(inbox.take(Batch::default()).waiting, 1 << 4);
+        assert_eq!(inbox.take(RecordBatch::default()).waiting, 1 << 4);
         assert_eq!(inbox.taken(2), pushed.end);
-        assert_eq!(inbox.take(Batch::default()).waiting, 0);
+        assert_eq!(inbox.take(RecordBatch::default()).waiting, 0);
     }
 
     #[test]
@@ -448,7 +448,7 @@ mod tests {
         assert_eq!(overlong.bytes, 0);
         push(&inbox, 0, 2);
         inbox.announce(0);
-        let batch = inbox.take(Batch::default()).batch;
+        let batch = inbox.take(RecordBatch::default()).batch;
         assert_eq!(batch.text, "[[30,1],[30,2]]");
         assert_eq!(batch.buffers.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2]);
     }

@@ -21,16 +21,16 @@ const LIGHT_BYTES: usize = 8 << 10;
 
 /// Operations in order: tags and text packets in `bytes`, commands in `commands`.
 #[derive(Default)]
-pub struct Batch {
+pub struct OperationBatch {
     bytes: Vec<u8>,
     commands: Vec<Command>,
     /// Packets to be written, about.
     packets: usize,
 }
 
-impl fmt::Debug for Batch {
+impl fmt::Debug for OperationBatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Batch")
+        f.debug_struct("OperationBatch")
             .field("bytes", &self.bytes.len())
             .field("commands", &self.commands.len())
             .finish_non_exhaustive()
@@ -40,7 +40,7 @@ impl fmt::Debug for Batch {
 const TAG_TEXT: u8 = 0;
 const TAG_COMMAND: u8 = 1;
 
-/// One operation out of a [`Batch`].
+/// One operation out of a [`OperationBatch`].
 #[derive(Debug)]
 pub enum Operation<'a> {
     /// Send `text` as one message to the client in `slot`.
@@ -66,7 +66,7 @@ impl Operation<'_> {
     }
 }
 
-impl Batch {
+impl OperationBatch {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
@@ -167,7 +167,7 @@ fn read_u32(rest: &mut &[u8]) -> u32 {
 /// What JavaScript and a worker share: the queue between them.
 #[derive(Debug, Default)]
 pub struct Mailbox {
-    batch: Mutex<Batch>,
+    batch: Mutex<OperationBatch>,
     /// Wakes the worker.
     pub notify: Notify,
     /// Set when the worker has ended and takes nothing any more: its number and 1.
@@ -179,7 +179,7 @@ const KEEP_CAPACITY: usize = 1 << 20;
 
 impl Mailbox {
     /// Hands over `batch`, which is left empty.
-    pub fn post(&self, batch: &mut Batch) {
+    pub fn post(&self, batch: &mut OperationBatch) {
         {
             let mut waiting = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
             if self.is_closed() {
@@ -226,7 +226,7 @@ impl Mailbox {
         self.closed.load(Ordering::Relaxed) != 0
     }
 
-    fn refuse(&self, batch: &mut Batch) {
+    fn refuse(&self, batch: &mut OperationBatch) {
         let worker = self.closed.load(Ordering::Relaxed) - 1;
         batch.drain(|operation| {
             if let Blame::Newcomer(newcomer) = operation.blame() {
@@ -241,9 +241,9 @@ impl Mailbox {
     }
 
     /// Takes what waits into `batch`, which must be empty; false when nothing waits.
-    pub fn take(&self, batch: &mut Batch) -> bool {
+    pub fn take(&self, batch: &mut OperationBatch) -> bool {
         if batch.bytes.capacity() > KEEP_CAPACITY {
-            *batch = Batch::default();
+            *batch = OperationBatch::default();
         }
         let mut waiting = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.is_empty() {
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn the_order_of_packets_and_commands_is_kept() {
         let mailbox = Mailbox::default();
-        let mut batch = Batch::default();
+        let mut batch = OperationBatch::default();
         let slot = |index| Slot { index, generation: index + 7 };
         batch.send_text(slot(1), VOLATILE, b"one");
         batch.command(Command::Close { slot: slot(1), discard: false });

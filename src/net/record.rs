@@ -17,7 +17,7 @@ const MARGIN: usize = 1 << 10;
 
 /// What [`super::inbox::Inbox::take`] gives: records as JSON, and what they refer to, in order.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct RecordBatch {
     /// A JSON array of records, or empty.
     pub text: String,
     /// Attachments and bodies, in record order.
@@ -36,7 +36,7 @@ pub(super) struct Mark {
     texts: TextsEnd,
 }
 
-impl Batch {
+impl RecordBatch {
     /// Appends a record; false when it is longer than JavaScript can take: it is left out. So it is
     /// when `write` panics.
     pub(super) fn push(&mut self, write: impl FnOnce(&mut Record<'_>)) -> bool {
@@ -110,7 +110,7 @@ impl Batch {
 
 /// A record that is being written: dropped, it leaves nothing behind.
 struct Unfinished<'a> {
-    batch: &'a mut Batch,
+    batch: &'a mut RecordBatch,
     mark: Mark,
 }
 
@@ -208,8 +208,8 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(super) fn open(batch: &'a mut Batch) -> Self {
-        let Batch { text, buffers, texts, .. } = batch;
+    pub(super) fn open(batch: &'a mut RecordBatch) -> Self {
+        let RecordBatch { text, buffers, texts, .. } = batch;
         let start = text.len();
         text.push('[');
         Self { text, buffers, texts, start, attached: 0 }
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_record_is_a_json_array() {
-        let mut batch = Batch::default();
+        let mut batch = RecordBatch::default();
         let mut record = Record::open(&mut batch);
         record.kind(Kind::Event).number(u32::MAX).raw("-1").raw("[\"a\"]");
         record.string("/a\"b\\c\u{1}é").buffer(vec![1, 2]);

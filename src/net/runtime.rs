@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::thread::{self, JoinHandle};
 
 use super::command::Command;
-use super::mailbox::{Batch, Mailbox};
+use super::mailbox::{Mailbox, OperationBatch};
 use super::worker::{self, Visited};
 use crate::id::Handle;
 
@@ -84,7 +84,7 @@ impl Runtime {
     /// Has a worker do what `batch` asks for, which is left empty. While the worker sleeps and the
     /// batch is light, that is done on this thread, before this returns: to wake it would cost more.
     /// Gives whether it has been woken.
-    pub fn hand_over(&self, worker: usize, batch: &mut Batch) -> bool {
+    pub fn hand_over(&self, worker: usize, batch: &mut OperationBatch) -> bool {
         let thread = &self.workers[worker];
         let done = batch.is_light() && thread.custody.visit(batch);
         if !done {

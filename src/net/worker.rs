@@ -30,7 +30,7 @@ use super::connection::Connection;
 use super::context::{Context, Victim, Wire as _};
 use super::custody::{Custody, Lend};
 use super::guard::Nobody;
-use super::mailbox::{Batch, Mailbox, Operation};
+use super::mailbox::{Mailbox, Operation, OperationBatch};
 use super::request_name::RequestName;
 use super::server::{Requests, Server, SessionEntry};
 use super::shared_frames::SharedFrames;
@@ -169,11 +169,11 @@ impl Victim for Blamed<'_> {
 // wakers) may be used by any, and the rest is plain memory. What is done for a batch ends with it: it
 // is put into the lists, queues and sockets of the worker alone, and into the inbox, which is shared.
 unsafe impl Lend for Rc<Worker> {
-    type Work = Batch;
+    type Work = OperationBatch;
 
     /// Does what `batch` asks for on the thread of a visitor, while the worker sleeps. False when
     /// there is something that was asked for before: then the batch has to wait behind it.
-    fn stand_in(&self, batch: &mut Batch) -> bool {
+    fn stand_in(&self, batch: &mut OperationBatch) -> bool {
         if !self.context.mailbox.is_empty() {
             return false;
         }
@@ -189,7 +189,7 @@ unsafe impl Lend for Rc<Worker> {
 
 impl Worker {
     async fn main_loop(self: Rc<Self>) {
-        let mut batch = Batch::default();
+        let mut batch = OperationBatch::default();
         let mut alarm = Alarm::default();
         loop {
             let mut stop = false;

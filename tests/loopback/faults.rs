@@ -10,7 +10,7 @@ use ferrosocket::net::command::{
     PollEvent, Purpose, UpgradeResponse,
 };
 use ferrosocket::net::faults;
-use ferrosocket::net::mailbox::Batch;
+use ferrosocket::net::mailbox::OperationBatch;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 
@@ -149,7 +149,7 @@ fn in_what_the_worker_does_for_all() {
 fn in_the_writing_of_many_the_others_are_written() {
     let host = Host::new();
     let mut clients: Vec<_> = (0..5).map(|_| Raw::open(&host)).collect();
-    let mut batch = Batch::default();
+    let mut batch = OperationBatch::default();
     for (_, handle) in &clients {
         batch.command(Command::Send { slot: handle.slot(), flags: 0, messages: message() });
     }
@@ -441,7 +441,7 @@ fn in_the_main_loop_the_worker_begins_anew_and_at_last_ends() {
         let command = Command::OpenPolling { server, token, sid, dialect, jsonp: None };
         host.command_to(worker, command);
         host.next_of(REQUEST_REFUSED, token);
-        let mut batch = Batch::default();
+        let mut batch = OperationBatch::default();
         batch.send_text(far_handle.slot(), 0, b"2[1]");
         host.runtime.hand_over(worker, &mut batch);
         assert!(host.runtime.mailbox(worker).is_empty());

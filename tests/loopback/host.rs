@@ -19,7 +19,7 @@ use ferrosocket::net::command::{
 };
 use ferrosocket::net::deflate::Compression;
 use ferrosocket::net::inbox::{Inbox, Taken};
-use ferrosocket::net::mailbox::Batch;
+use ferrosocket::net::mailbox::OperationBatch;
 use ferrosocket::net::record;
 use ferrosocket::net::runtime::Runtime;
 use ferrosocket::net::server::{Environment, Server};
@@ -317,13 +317,13 @@ impl Host {
     }
 
     /// Has the worker of `handle` carry out a batch; gives whether it was woken for that.
-    pub(crate) fn post(&self, handle: Handle, batch: &mut Batch) -> bool {
+    pub(crate) fn post(&self, handle: Handle, batch: &mut OperationBatch) -> bool {
         self.runtime.hand_over(handle.worker(), batch)
     }
 
     /// Sends one text packet to one client; gives whether its worker was woken for that.
     pub(crate) fn send(&self, handle: Handle, text: &str) -> bool {
-        let mut batch = Batch::default();
+        let mut batch = OperationBatch::default();
         batch.send_text(handle.slot(), 0, text.as_bytes());
         self.post(handle, &mut batch)
     }
@@ -372,8 +372,8 @@ impl Host {
     // --- records ---------------------------------------------------------------------------------
 
     /// Takes what waits in the inbox, and tells the workers that had to stop reading.
-    fn take_batch(&self) -> record::Batch {
-        let Taken { batch, waiting } = self.environment.inbox.take(record::Batch::default());
+    fn take_batch(&self) -> record::RecordBatch {
+        let Taken { batch, waiting } = self.environment.inbox.take(record::RecordBatch::default());
         for worker in 0..self.runtime.workers() {
             if waiting & (1 << worker) != 0 {
                 self.command_to(worker, Command::Resume);

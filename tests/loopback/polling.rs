@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ferrosocket::engineio::{Config, PostFault, Protocol, Transport};
 use ferrosocket::id::{Handle, Sid};
 use ferrosocket::net::command::{Command, Outgoing, PollEvent, VOLATILE};
-use ferrosocket::net::mailbox::Batch;
+use ferrosocket::net::mailbox::OperationBatch;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 
@@ -65,7 +65,7 @@ fn a_parked_get_is_answered_by_what_is_sent() {
     let entry = host.server.sessions.get(&sid).unwrap().clone();
     assert_eq!((entry.handle, entry.transport), (handle, Transport::Polling));
     let get = host.poll(handle, PollEvent::Get);
-    let mut batch = Batch::default();
+    let mut batch = OperationBatch::default();
     batch.send_text(handle.slot(), 0, b"2[\"one\"]");
     batch.send_text(handle.slot(), 0, b"2[\"two\"]");
     let messages = vec![Outgoing::Text("51-[]".into()), Outgoing::Binary(vec![1, 2, 3].into())];
@@ -80,7 +80,7 @@ fn what_is_sent_waits_for_the_next_get() {
     let host = Host::new();
     let (handle, _) = open(&host);
     host.send(handle, "2[\"kept\"]");
-    let mut batch = Batch::default();
+    let mut batch = OperationBatch::default();
     batch.send_text(handle.slot(), VOLATILE, b"2[\"dropped\"]");
     let group = Group { members: Arc::new(vec![handle.slot()]), except: SmallVec::new() };
     let messages = [Outgoing::Text("2[\"all\"]".into())].into();

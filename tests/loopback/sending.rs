@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ferrosocket::engineio::Config;
 use ferrosocket::id::Slot;
 use ferrosocket::net::command::{Command, Outgoing, VOLATILE};
-use ferrosocket::net::mailbox::Batch;
+use ferrosocket::net::mailbox::OperationBatch;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 
@@ -40,7 +40,7 @@ fn a_batch_goes_out_in_order_and_ends_with_its_close() {
     let host = Host::new();
     let (mut client, handle) = Raw::open(&host);
     let slot = handle.slot();
-    let mut batch = Batch::default();
+    let mut batch = OperationBatch::default();
     batch.send_text(slot, 0, b"a");
     batch.command(broadcast(vec![slot], &[], vec![Outgoing::Text("b".into())]));
     batch.send_text(slot, 0, b"c");
@@ -112,7 +112,7 @@ fn volatile_packets_are_dropped_while_the_peer_does_not_take_what_came_before() 
     let host = Host::new();
     let (mut client, handle) = Raw::open(&host);
     let volatile = |text: &str| {
-        let mut batch = Batch::default();
+        let mut batch = OperationBatch::default();
         batch.send_text(handle.slot(), VOLATILE, text.as_bytes());
         let group = Group { members: Arc::new(vec![handle.slot()]), except: SmallVec::new() };
         let messages = [Outgoing::Text(text.to_owned().into())].into();

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use ferrosocket::net::command::{Command, Outgoing};
-use ferrosocket::net::mailbox::Batch;
+use ferrosocket::net::mailbox::OperationBatch;
 
 use crate::client::Raw;
 use crate::host::Host;
@@ -37,7 +37,7 @@ fn the_order_holds_between_what_is_light_and_what_is_not() {
     let heavy = "x".repeat(20_000);
     for round in 0..50 {
         let sent = until_it_sleeps(|n| host.send(handle, &format!("{round} {n}")));
-        let mut batch = Batch::default();
+        let mut batch = OperationBatch::default();
         batch.send_text(slot, 0, heavy.as_bytes());
         assert!(host.post(handle, &mut batch), "a worker is woken for what is not light");
         host.send(handle, "behind");
