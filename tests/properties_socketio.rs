@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ferrosocket::id::{Handle, Slot};
 use ferrosocket::socketio::packet::decode;
 use ferrosocket::socketio::{
-    Decoder, Limits, LongStrings, Packet, PacketType, RoomId, Rooms, Target, Targets,
+    AttachmentLimits, Decoder, LongStrings, Packet, PacketType, RoomId, Rooms, Target, Targets,
 };
 use proptest::prelude::*;
 
@@ -131,7 +131,7 @@ proptest! {
         steps in prop::collection::vec((0..5_u8, 0..12_000_u64, packet_like()), 0..40),
     ) {
         let mut decoder = Decoder::new();
-        let limits = Limits::default();
+        let limits = AttachmentLimits::default();
         let mut now = 0;
         for (step, elapsed, text) in steps {
             now += elapsed;

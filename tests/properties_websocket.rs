@@ -5,14 +5,14 @@ mod websocket_support;
 use std::io::{Cursor, Read, Write};
 
 use ferrosocket::websocket::frame::{header, write_header};
-use ferrosocket::websocket::{Limits, OpCode, Reader, Violation};
+use ferrosocket::websocket::{MessageLimits, OpCode, Reader, Violation};
 use proptest::prelude::*;
 use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::{Message as Theirs, WebSocket};
 use websocket_support::{Message, feed, frame};
 
-const LIMITS: Limits = Limits { max_message: 1000, max_fragments: 8 };
+const LIMITS: MessageLimits = MessageLimits { max_message: 1000, max_fragments: 8 };
 
 /// Feeds `bytes` cut at `cuts`; messages, end, and the check of what is held on the way.
 fn feed_split(bytes: &[u8], cuts: &[prop::sample::Index]) -> (Vec<Message>, Result<(), Violation>) {

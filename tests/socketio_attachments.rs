@@ -2,14 +2,14 @@
 
 use ferrosocket::socketio::decoder::ATTACHMENT_TIMEOUT;
 use ferrosocket::socketio::{
-    Completed, Decoded, Decoder, Limits, LongStrings, PacketType, ParseError,
+    AttachmentLimits, Completed, Decoded, Decoder, LongStrings, PacketType, ParseError,
 };
 
 const ONE: &str = r#"51-["a",{"_placeholder":true,"num":0}]"#;
 const TWO: &str = r#"62-/admin,7[{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]"#;
 
 fn text<'a>(decoder: &mut Decoder, now: u64, text: &'a str) -> Result<Decoded<'a>, ParseError> {
-    decoder.handle_text(now, &Limits::default(), text)
+    decoder.handle_text(now, &AttachmentLimits::default(), text)
 }
 
 /// A decoder that has been given `packet` at time 0 and waits.
@@ -132,7 +132,7 @@ fn an_idle_decoder_has_no_deadline() {
 /// GHSA-55mf-67qm-4wpg: the sum is bounded, not only each attachment.
 #[test]
 fn attachments_are_bounded_all_together() {
-    let limits = Limits { max_attachment_bytes: 100, ..Limits::default() };
+    let limits = AttachmentLimits { max_attachment_bytes: 100, ..AttachmentLimits::default() };
     let feed = |sizes: [usize; 2]| {
         let mut decoder = Decoder::new();
         decoder.handle_text(0, &limits, TWO).unwrap();

@@ -1,7 +1,7 @@
 //! Socket.IO protocol 5, "Packet encoding": each example, and what upstream's parser refuses.
 
 use ferrosocket::socketio::packet::{decode, decode_with};
-use ferrosocket::socketio::{Limits, LongStrings, Packet, PacketType, ParseError};
+use ferrosocket::socketio::{AttachmentLimits, LongStrings, Packet, PacketType, ParseError};
 
 const CONNECT: Packet<'static> = Packet {
     kind: PacketType::Connect,
@@ -231,7 +231,7 @@ fn the_number_of_attachments_has_a_limit() {
         refused(&format!("5{number}-[\"a\"]"), "too many attachments");
         refused(&format!("6{number}-[]"), "too many attachments");
     }
-    let limits = Limits { max_attachments: 2, ..Limits::default() };
+    let limits = AttachmentLimits { max_attachments: 2, ..AttachmentLimits::default() };
     assert!(decode_with("52-[\"a\"]", &limits).is_ok());
     assert_eq!(decode_with("53-[\"a\"]", &limits), Err(ParseError::TooManyAttachments));
 }

@@ -8,7 +8,7 @@ mod websocket_support;
 use ferrosocket::websocket::deflate::{Compressor, Form, Inflate};
 use ferrosocket::websocket::extension::Agreement;
 use ferrosocket::websocket::reader::MAX_FRAGMENTS;
-use ferrosocket::websocket::{Limits, Reader};
+use ferrosocket::websocket::{MessageLimits, Reader};
 use websocket_support::{Message, feed, frame};
 
 const FIN: u8 = 0x80;
@@ -31,7 +31,7 @@ const AGREED: Agreement = Agreement {
 };
 
 fn reader() -> Reader {
-    Reader::new(Limits { max_message: MAX_MESSAGE, max_fragments: MAX_FRAGMENTS })
+    Reader::new(MessageLimits { max_message: MAX_MESSAGE, max_fragments: MAX_FRAGMENTS })
 }
 
 /// What comes of `bytes` in chunks of a size, and the close code if they break a rule.

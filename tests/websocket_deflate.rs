@@ -4,7 +4,7 @@ mod websocket_support;
 
 use ferrosocket::websocket::deflate::{Compressor, Form, Inflate};
 use ferrosocket::websocket::extension::{Agreement, Settings, WindowBits, negotiate};
-use ferrosocket::websocket::{Limits, Reader, Violation};
+use ferrosocket::websocket::{MessageLimits, Reader, Violation};
 use proptest::prelude::*;
 use websocket_support::{Message, feed, frame};
 
@@ -22,7 +22,8 @@ const AGREED: Agreement = Agreement {
 const TEXT: u8 = 0xc1;
 
 fn reader() -> Reader {
-    Reader::new(Limits { max_message: LIMIT, max_fragments: 16 }).with_inflate(Inflate::new(AGREED))
+    Reader::new(MessageLimits { max_message: LIMIT, max_fragments: 16 })
+        .with_inflate(Inflate::new(AGREED))
 }
 
 fn deflate(compressor: &mut Compressor, data: &[u8]) -> Vec<u8> {

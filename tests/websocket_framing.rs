@@ -5,7 +5,7 @@ mod websocket_support;
 use std::ops::ControlFlow;
 
 use ferrosocket::websocket::reader::MAX_FRAGMENTS;
-use ferrosocket::websocket::{Incoming, Limits, Reader};
+use ferrosocket::websocket::{Incoming, MessageLimits, Reader};
 use websocket_support::{Message, feed, frame};
 
 const FIN: u8 = 0x80;
@@ -20,7 +20,7 @@ const PING: u8 = 0x9;
 const PONG: u8 = 0xa;
 
 fn reader() -> Reader {
-    Reader::new(Limits { max_message: 1_000_000, max_fragments: MAX_FRAGMENTS })
+    Reader::new(MessageLimits { max_message: 1_000_000, max_fragments: MAX_FRAGMENTS })
 }
 
 fn read(frames: &[Vec<u8>]) -> Vec<Message> {

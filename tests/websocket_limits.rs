@@ -3,7 +3,7 @@
 mod websocket_support;
 
 use ferrosocket::websocket::reader::MAX_FRAGMENTS;
-use ferrosocket::websocket::{Limits, Reader, Violation};
+use ferrosocket::websocket::{MessageLimits, Reader, Violation};
 use websocket_support::{Message, feed, frame};
 
 const FIN: u8 = 0x80;
@@ -14,7 +14,7 @@ const BINARY: u8 = 0x2;
 const SLACK: usize = 64;
 
 fn reader(max_message: usize) -> Reader {
-    Reader::new(Limits { max_message, max_fragments: MAX_FRAGMENTS })
+    Reader::new(MessageLimits { max_message, max_fragments: MAX_FRAGMENTS })
 }
 
 fn too_big(result: Result<(), Violation>) {
@@ -67,7 +67,7 @@ fn control_frames_do_not_count_towards_the_limit() {
 
 #[test]
 fn zero_means_no_limit() {
-    let mut reader = Reader::new(Limits { max_message: 0, max_fragments: 0 });
+    let mut reader = Reader::new(MessageLimits { max_message: 0, max_fragments: 0 });
     let fragments: Vec<u8> = (0..20_000).flat_map(|i| frame(u8::from(i == 0), b"x")).collect();
     feed(&mut reader, &fragments).1.unwrap();
     let (messages, _) = feed(&mut reader, &frame(FIN, &vec![b'y'; 1_500_000]));
@@ -103,7 +103,7 @@ fn endless_fragments_end_at_the_limit_and_cost_no_more_than_they_weigh() {
 
 #[test]
 fn the_limit_on_fragments_begins_anew_with_each_message() {
-    let mut reader = Reader::new(Limits { max_message: 100, max_fragments: 2 });
+    let mut reader = Reader::new(MessageLimits { max_message: 100, max_fragments: 2 });
     for _ in 0..3 {
         let message = [frame(BINARY, b"a"), frame(FIN, b"b")].concat();
         assert_eq!(feed(&mut reader, &message).0, [Message::Binary(b"ab".to_vec())]);

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use ferrosocket::socketio::Limits;
+use ferrosocket::socketio::AttachmentLimits;
 use ferrosocket::socketio::decoder::Decoder;
 use ferrosocket::socketio::packet::decode;
 
@@ -30,7 +30,8 @@ fn decoding(suite: &mut Suite, name: String, text: String) {
 }
 
 fn attachments(suite: &mut Suite) {
-    let (mut decoder, limits, attachment) = (Decoder::new(), Limits::default(), [7; 1 << 10]);
+    let (mut decoder, limits, attachment) =
+        (Decoder::new(), AttachmentLimits::default(), [7; 1 << 10]);
     let text = concat!(
         r#"52-["file",{"_placeholder":true,"num":0},"#,
         r#"{"_placeholder":true,"num":1}]"#

@@ -7,12 +7,12 @@ use ferrosocket::websocket::deflate::{Compressor, Form, Inflate};
 use ferrosocket::websocket::extension::Agreement;
 use ferrosocket::websocket::frame::{self, OpCode};
 use ferrosocket::websocket::mask::unmask;
-use ferrosocket::websocket::{Limits, Reader};
+use ferrosocket::websocket::{MessageLimits, Reader};
 
 use crate::harness::Suite;
 use crate::samples::{SIZES, records};
 
-const LIMITS: Limits = Limits { max_message: 1 << 20, max_fragments: 16 };
+const LIMITS: MessageLimits = MessageLimits { max_message: 1 << 20, max_fragments: 16 };
 /// Turns `b` into `c` and back. The reader unmasks in place, so what it has read is fed to it again:
 /// with this key it is valid text both times, and nothing has to be copied in between.
 const KEY: [u8; 4] = [1; 4];

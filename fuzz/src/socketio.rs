@@ -1,12 +1,12 @@
 //! The decoders of the Socket.IO floor.
 
 use ferrosocket::socketio::packet::decode_with;
-use ferrosocket::socketio::{Decoded, Decoder, Limits, Packet, PacketType};
+use ferrosocket::socketio::{AttachmentLimits, Decoded, Decoder, Packet, PacketType};
 use serde_json::Value;
 
 use super::input::Input;
 
-const LIMITS: Limits = Limits { max_attachments: 3, max_attachment_bytes: 300 };
+const LIMITS: AttachmentLimits = AttachmentLimits { max_attachments: 3, max_attachment_bytes: 300 };
 
 /// Names that are not for clients to emit.
 const RESERVED: [&str; 6] =

@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use ferrosocket::websocket::deflate::{Compressor, Form, Inflate};
 use ferrosocket::websocket::extension::{Agreement, Settings, WindowBits, negotiate};
 use ferrosocket::websocket::handshake::{Request, check};
-use ferrosocket::websocket::{Incoming, Limits, Reader};
+use ferrosocket::websocket::{Incoming, MessageLimits, Reader};
 
 use super::input::Input;
 
 /// Small, so that a fuzzer reaches them.
-const LIMITS: Limits = Limits { max_message: 600, max_fragments: 8 };
+const LIMITS: MessageLimits = MessageLimits { max_message: 600, max_fragments: 8 };
 
 /// What a reader said, in order, and how it ended; compared as text.
 type Said = (Vec<String>, String);

@@ -36,7 +36,7 @@ use crate::net::record::RecordBatch;
 use crate::net::runtime::Runtime;
 use crate::net::server::{Environment, Server, Sessions};
 use crate::net::worker::stale_commands;
-use crate::socketio::Limits;
+use crate::socketio::AttachmentLimits;
 use crate::socketio::config::MAX_ATTACHMENTS;
 
 /// The data plane as one JavaScript thread sees it. One per thread.
@@ -191,7 +191,7 @@ impl DataPlane {
         recall_count: Arc<AtomicU32>,
     ) {
         let engine = config.engine();
-        let limits = Limits {
+        let limits = AttachmentLimits {
             max_attachments: MAX_ATTACHMENTS,
             // Each attachment may be as large as a message, as upstream has it.
             max_attachment_bytes: engine.max_payload.saturating_mul(MAX_ATTACHMENTS as usize),

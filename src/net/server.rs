@@ -13,7 +13,7 @@ use super::inbox::Inbox;
 use super::lives::Lives;
 use crate::engineio::{Config, Protocol, Transport};
 use crate::id::{Handle, Sid};
-use crate::socketio::Limits;
+use crate::socketio::AttachmentLimits;
 
 /// One JavaScript thread that has servers here.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ pub struct Server {
     /// What the Engine.IO sessions need to know.
     pub engine: Arc<Config>,
     /// What the Socket.IO decoders need to know.
-    pub limits: Limits,
+    pub limits: AttachmentLimits,
     /// How WebSocket messages are compressed, if they are.
     pub compression: Option<Compression>,
     /// How much may wait for a client.

@@ -35,7 +35,7 @@ use crate::engineio::{Dialect, Fault, Link};
 use crate::websocket::deflate::Inflate;
 use crate::websocket::extension::Agreement;
 use crate::websocket::reader::MAX_FRAGMENTS;
-use crate::websocket::{Limits, Reader};
+use crate::websocket::{MessageLimits, Reader};
 
 /// How long a peer may take to answer our close frame: 30 s, as `ws`.
 const CLOSE_TIMEOUT: u64 = 30_000;
@@ -160,7 +160,7 @@ impl WebSocketWire {
             0 => LONGEST_MESSAGE, // no limit of the server's
             bytes => bytes.min(LONGEST_MESSAGE),
         };
-        let mut reader = Reader::new(Limits { max_message, max_fragments: MAX_FRAGMENTS })
+        let mut reader = Reader::new(MessageLimits { max_message, max_fragments: MAX_FRAGMENTS })
             .with_max_chunks(server.engine.max_chunks);
         let mut compressed = None;
         if let (Some(compression), Some(agreement)) = (&server.compression, agreement) {

@@ -10,14 +10,14 @@ pub const MAX_ATTACHMENT_BYTES: usize = 10_000_000;
 ///
 /// The text itself is bounded by the payload limit of the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct AttachmentLimits {
     /// Number of attachments (`maxAttachments`).
     pub max_attachments: u32,
     /// Bytes of all attachments together: they are held until the last one is there.
     pub max_attachment_bytes: usize,
 }
 
-impl Default for Limits {
+impl Default for AttachmentLimits {
     fn default() -> Self {
         Self { max_attachments: MAX_ATTACHMENTS, max_attachment_bytes: MAX_ATTACHMENT_BYTES }
     }

@@ -12,7 +12,7 @@
 //! ```
 //! Idle costs one null pointer. Times are milliseconds of one clock that never goes back.
 
-use super::config::Limits;
+use super::config::AttachmentLimits;
 use super::error::ParseError;
 use super::long_string::LongStrings;
 use super::packet::{Packet, PacketType, decode_with};
@@ -90,7 +90,7 @@ impl Decoder {
     pub fn handle_text<'a>(
         &mut self,
         now: u64,
-        limits: &Limits,
+        limits: &AttachmentLimits,
         text: &'a str,
     ) -> Result<Decoded<'a>, ParseError> {
         if self.pending.take().is_some() {

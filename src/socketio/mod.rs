@@ -26,7 +26,7 @@ pub mod packet;
 pub mod recovery;
 pub mod rooms;
 
-pub use config::Limits;
+pub use config::AttachmentLimits;
 pub use decoder::{Completed, Decoded, Decoder};
 pub use error::ParseError;
 pub use handles::Handles;

@@ -8,7 +8,7 @@
 
 use serde::de::IgnoredAny;
 
-use super::config::Limits;
+use super::config::AttachmentLimits;
 use super::error::ParseError;
 use super::long_string::{LONG_STRING, LongStrings, check_array};
 
@@ -104,7 +104,7 @@ pub struct Packet<'a> {
 /// # Errors
 /// See [`decode_with`].
 pub fn decode(text: &str) -> Result<Packet<'_>, ParseError> {
-    decode_with(text, &Limits::default())
+    decode_with(text, &AttachmentLimits::default())
 }
 
 /// Decodes one packet.
@@ -115,7 +115,7 @@ pub fn decode(text: &str) -> Result<Packet<'_>, ParseError> {
 /// Whatever upstream's parser refuses, and these that it lets JavaScript's number conversion read:
 /// white space for a digit, a number of attachments such as `1e0` or `0x1`. An event without a
 /// payload, which upstream emits under the name `undefined`, is refused too.
-pub fn decode_with<'a>(text: &'a str, limits: &Limits) -> Result<Packet<'a>, ParseError> {
+pub fn decode_with<'a>(text: &'a str, limits: &AttachmentLimits) -> Result<Packet<'a>, ParseError> {
     let kind = PacketType::from_digit(text.as_bytes().first())?;
     let rest = &text[1..];
     let (attachments, rest) = if kind.is_binary() { attachments(rest, limits)? } else { (0, rest) };
@@ -136,7 +136,7 @@ pub fn decode_with<'a>(text: &'a str, limits: &Limits) -> Result<Packet<'a>, Par
 }
 
 /// Takes `<number>-` off the front.
-fn attachments<'a>(text: &'a str, limits: &Limits) -> Result<(u32, &'a str), ParseError> {
+fn attachments<'a>(text: &'a str, limits: &AttachmentLimits) -> Result<(u32, &'a str), ParseError> {
     let (digits, rest) = split_digits(text);
     let rest = rest.strip_prefix('-').ok_or(ParseError::IllegalAttachments)?;
     if matches!(strip_zeros(digits), "" | "0") {

@@ -24,4 +24,4 @@ pub mod reader;
 
 pub use error::Violation;
 pub use frame::OpCode;
-pub use reader::{Incoming, Limits, Reader};
+pub use reader::{Incoming, MessageLimits, Reader};

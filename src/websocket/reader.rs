@@ -32,7 +32,7 @@ pub const MAX_FRAGMENTS: u32 = 16_384;
 
 /// What a client may send in one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct MessageLimits {
     /// Payload bytes, over all fragments. Zero means no limit, as in `ws`.
     pub max_message: usize,
     /// Fragments, empty ones too. Zero means no limit, as in `ws`; see [`MAX_FRAGMENTS`].
@@ -57,7 +57,7 @@ pub enum Incoming<'a> {
 /// The receiving half of one server-side WebSocket.
 #[derive(Debug)]
 pub struct Reader {
-    limits: Limits,
+    limits: MessageLimits,
     state: State,
     /// Type of the message under way: `Text` or `Binary`.
     open: Option<OpCode>,
@@ -92,7 +92,7 @@ impl State {
 
 impl Reader {
     /// A reader at the first byte after the handshake.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: MessageLimits) -> Self {
         Self {
             limits,
             state: State::START,
@@ -127,7 +127,7 @@ impl Reader {
     /// `Break`, and after a close frame, the rest of the bytes and all later ones are dropped.
     ///
     /// # Errors
-    /// A broken rule of the framing or of the [`Limits`]. Everything kept is given back, and later
+    /// A broken rule of the framing or of the [`MessageLimits`]. Everything kept is given back, and later
     /// bytes are dropped.
     pub fn handle_bytes(
         &mut self,
@@ -354,7 +354,8 @@ mod tests {
 
     #[test]
     fn an_idle_reader_is_small_and_owns_nothing() {
-        let reader = Reader::new(Limits { max_message: 1_000_000, max_fragments: MAX_FRAGMENTS });
+        let reader =
+            Reader::new(MessageLimits { max_message: 1_000_000, max_fragments: MAX_FRAGMENTS });
         assert!(size_of::<Reader>() <= 136, "{}", size_of::<Reader>());
         assert_eq!((reader.buffered(), reader.allocated()), (0, 0));
     }

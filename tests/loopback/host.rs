@@ -23,7 +23,7 @@ use ferrosocket::net::mailbox::OperationBatch;
 use ferrosocket::net::record;
 use ferrosocket::net::runtime::Runtime;
 use ferrosocket::net::server::{Environment, Server};
-use ferrosocket::socketio::{Limits, Text};
+use ferrosocket::socketio::{AttachmentLimits, Text};
 use ferrosocket::websocket::extension::Settings;
 use ferrosocket::websocket::handshake;
 use serde_json::Value;
@@ -196,7 +196,7 @@ impl Host {
             id: 7,
             environment: Arc::clone(&environment),
             engine: Arc::new(config),
-            limits: Limits::default(),
+            limits: AttachmentLimits::default(),
             compression: None,
             buffers: BufferLimits::default(),
             connect_timeout,
