@@ -1,6 +1,6 @@
 //! Long strings against `serde_json`: what is read and what is written must be the same text.
 
-use ferrosocket::socketio::Text;
+use ferrosocket::socketio::LongString;
 use ferrosocket::socketio::json_string::{write_ascii, write_utf16};
 use ferrosocket::socketio::long_string::LONG_STRING;
 use ferrosocket::socketio::packet::decode;
@@ -20,10 +20,10 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(repeated, 0..3).prop_map(|stretches| stretches.concat())
 }
 
-fn read(text: &Text<'_>) -> String {
+fn read(text: &LongString<'_>) -> String {
     match text {
-        Text::Latin1(bytes) => bytes.iter().map(|&byte| char::from(byte)).collect(),
-        Text::Utf16(units) => String::from_utf16(units).expect("nothing here is alone"),
+        LongString::Latin1(bytes) => bytes.iter().map(|&byte| char::from(byte)).collect(),
+        LongString::Utf16(units) => String::from_utf16(units).expect("nothing here is alone"),
     }
 }
 
@@ -57,7 +57,7 @@ proptest! {
             .collect();
         prop_assert_eq!(found, expected);
         for string in packet.strings.as_slice() {
-            let text = Text::from_json(&json[string.start..string.end]);
+            let text = LongString::from_json(&json[string.start..string.end]);
             prop_assert_eq!(&Value::from(read(&text)), &arguments[string.index as usize]);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ferrosocket::id::{Handle, Slot};
 use ferrosocket::socketio::packet::decode;
 use ferrosocket::socketio::{
-    AttachmentLimits, Decoder, LongStrings, Packet, PacketType, RoomId, Rooms, Target, Targets,
+    AttachmentLimits, Decoder, LongStringSpans, Packet, PacketType, RoomId, Rooms, Target, Targets,
 };
 use proptest::prelude::*;
 
@@ -121,7 +121,7 @@ proptest! {
             namespace: &namespace,
             id: id.as_deref(),
             payload: Some(&payload),
-            strings: LongStrings::NONE,
+            strings: LongStringSpans::NONE,
         };
         prop_assert_eq!(decode(&text), Ok(packet));
     }

@@ -2,7 +2,7 @@
 
 use ferrosocket::socketio::decoder::ATTACHMENT_TIMEOUT;
 use ferrosocket::socketio::{
-    AttachmentLimits, Completed, Decoded, Decoder, LongStrings, PacketType, ParseError,
+    AttachmentLimits, Completed, Decoded, Decoder, LongStringSpans, PacketType, ParseError,
 };
 
 const ONE: &str = r#"51-["a",{"_placeholder":true,"num":0}]"#;
@@ -48,7 +48,7 @@ fn a_packet_is_complete_with_its_last_attachment() {
             namespace: "/".to_owned(),
             id: None,
             payload: ONE[3..].to_owned(),
-            strings: LongStrings::NONE,
+            strings: LongStringSpans::NONE,
             attachments: vec![vec![1, 2, 3]],
         }
     );

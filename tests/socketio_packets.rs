@@ -1,7 +1,7 @@
 //! Socket.IO protocol 5, "Packet encoding": each example, and what upstream's parser refuses.
 
 use ferrosocket::socketio::packet::{decode, decode_with};
-use ferrosocket::socketio::{AttachmentLimits, LongStrings, Packet, PacketType, ParseError};
+use ferrosocket::socketio::{AttachmentLimits, LongStringSpans, Packet, PacketType, ParseError};
 
 const CONNECT: Packet<'static> = Packet {
     kind: PacketType::Connect,
@@ -9,7 +9,7 @@ const CONNECT: Packet<'static> = Packet {
     namespace: "/",
     id: None,
     payload: None,
-    strings: LongStrings::NONE,
+    strings: LongStringSpans::NONE,
 };
 const DISCONNECT: Packet<'static> = Packet { kind: PacketType::Disconnect, ..CONNECT };
 const EVENT: Packet<'static> = Packet { kind: PacketType::Event, ..CONNECT };

@@ -45,7 +45,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use self::reader::{Reader, Text};
+use self::reader::{Reader, TextOperand};
 use super::logs::{Logs, Messages};
 use crate::id::{Handle, Slot};
 use crate::net::command::{Command, Outgoing};
@@ -277,12 +277,12 @@ impl Operations {
         let flags = reader.u8()?;
         let slot = handle.slot();
         match reader.text()? {
-            Text::Whole(text) => self.batch(handle)?.send_text(slot, flags, text),
-            Text::Parted(size) if size <= COPY_LIMIT => {
+            TextOperand::Whole(text) => self.batch(handle)?.send_text(slot, flags, text),
+            TextOperand::Parted(size) if size <= COPY_LIMIT => {
                 let batch = self.batch(handle)?;
                 batch.send_text_with(slot, flags, |out| reader.parts(out))?;
             }
-            Text::Parted(size) => {
+            TextOperand::Parted(size) => {
                 let messages = vec![reader.join(size)?];
                 self.command(handle, Command::Send { slot, flags, messages })?;
             }

@@ -19,8 +19,8 @@ impl DataPlane {
             .texts
             .drain()
             .map(|text| match text {
-                Text::Latin1(bytes) => env.create_string_latin1(bytes),
-                Text::Utf16(units) => env.create_string_utf16(units),
+                LongString::Latin1(bytes) => env.create_string_latin1(bytes),
+                LongString::Utf16(units) => env.create_string_utf16(units),
             })
             .collect()
     }

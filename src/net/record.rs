@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::texts::{Texts, TextsEnd};
-use crate::socketio::{PacketType, Text};
+use crate::socketio::{LongString, PacketType};
 
 /// Characters that a string of V8 may have, and so what a message may be long: who sends more has
 /// sent too much, whatever `maxHttpBufferSize` says.
@@ -293,7 +293,7 @@ impl<'a> Record<'a> {
     }
 
     /// A text that travels beside the JSON.
-    pub fn text(&mut self, text: Text<'_>) -> &mut Self {
+    pub fn text(&mut self, text: LongString<'_>) -> &mut Self {
         self.attached += text.bytes();
         self.texts.push(text);
         self
@@ -316,7 +316,7 @@ mod tests {
         let mut record = Record::open(&mut batch);
         record.kind(Kind::Event).number(u32::MAX).raw("-1").raw("[\"a\"]");
         record.string("/a\"b\\c\u{1}é").buffer(vec![1, 2]);
-        record.text(Text::Utf16(vec![3]));
+        record.text(LongString::Utf16(vec![3]));
         assert_eq!(record.close(), 4);
         let text = &batch.text;
         assert_eq!(text, r#"[2,4294967295,-1,["a"],"/a\"b\\c\u0001é"]"#);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::vec::Drain;
 
-use crate::socketio::Text;
+use crate::socketio::LongString;
 
 /// A text up to this size is copied behind those before it: one buffer that is used again and
 /// again, instead of memory that one thread takes and another gives back.
@@ -27,18 +27,18 @@ pub struct TextsEnd {
 enum Item {
     /// So many of the common bytes, one for each character.
     Copied(usize),
-    Owned(Text<'static>),
+    Owned(LongString<'static>),
 }
 
 impl Texts {
     /// Appends a text.
-    pub fn push(&mut self, text: Text<'_>) {
+    pub fn push(&mut self, text: LongString<'_>) {
         self.items.push(match text {
-            Text::Latin1(bytes) if bytes.len() <= COPY_LIMIT => {
+            LongString::Latin1(bytes) if bytes.len() <= COPY_LIMIT => {
                 self.bytes.extend_from_slice(&bytes);
                 Item::Copied(bytes.len())
             }
-            text @ (Text::Latin1(_) | Text::Utf16(_)) => Item::Owned(text.into_owned()),
+            text @ (LongString::Latin1(_) | LongString::Utf16(_)) => Item::Owned(text.into_owned()),
         });
     }
 
@@ -66,7 +66,7 @@ impl Texts {
     }
 
     /// Takes all of them.
-    pub fn drain(&mut self) -> impl Iterator<Item = Text<'_>> {
+    pub fn drain(&mut self) -> impl Iterator<Item = LongString<'_>> {
         let Self { bytes, items } = self;
         Iter { bytes, items: items.drain(..) }
     }
@@ -85,14 +85,14 @@ struct Iter<'a> {
 }
 
 impl<'a> Iterator for Iter<'a> {
-    type Item = Text<'a>;
+    type Item = LongString<'a>;
 
-    fn next(&mut self) -> Option<Text<'a>> {
+    fn next(&mut self) -> Option<LongString<'a>> {
         Some(match self.items.next()? {
             Item::Copied(len) => {
                 let (text, rest) = self.bytes.split_at(len);
                 self.bytes = rest;
-                Text::Latin1(Cow::Borrowed(text))
+                LongString::Latin1(Cow::Borrowed(text))
             }
             Item::Owned(text) => text,
         })
@@ -111,15 +111,15 @@ mod tests {
         for _ in 0..2 {
             for bytes in all {
                 let mut other = Texts::default();
-                texts.push(Text::Latin1(Cow::Borrowed(bytes)));
-                other.push(Text::Utf16(vec![1, 2]));
+                texts.push(LongString::Latin1(Cow::Borrowed(bytes)));
+                other.push(LongString::Utf16(vec![1, 2]));
                 texts.append(&mut other);
                 assert!(other.bytes.is_empty() && other.items.is_empty());
             }
             let mut out = texts.drain();
             for bytes in all {
-                assert_eq!(out.next(), Some(Text::Latin1(Cow::Borrowed(bytes))));
-                assert_eq!(out.next(), Some(Text::Utf16(vec![1, 2])));
+                assert_eq!(out.next(), Some(LongString::Latin1(Cow::Borrowed(bytes))));
+                assert_eq!(out.next(), Some(LongString::Utf16(vec![1, 2])));
             }
             assert_eq!(out.next(), None);
             drop(out);

@@ -14,7 +14,7 @@
 
 use super::config::AttachmentLimits;
 use super::error::ParseError;
-use super::long_string::LongStrings;
+use super::long_string::LongStringSpans;
 use super::packet::{Packet, PacketType, decode_with};
 
 /// Milliseconds that a client may be silent in the middle of its attachments. Every byte counts, that
@@ -42,7 +42,7 @@ pub struct Completed {
     /// Valid JSON with placeholders in it, not yet checked against `attachments`.
     pub payload: String,
     /// See [`Packet::strings`].
-    pub strings: LongStrings,
+    pub strings: LongStringSpans,
     /// In the order in which they came; a placeholder's `num` is an index into it.
     pub attachments: Vec<Vec<u8>>,
 }

@@ -27,7 +27,7 @@ const BLOCK: usize = 64;
 
 /// Where one long string stands in a payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LongString {
+pub struct LongStringSpan {
     /// Its index in the array that the payload is.
     pub index: u32,
     /// Where its first quote stands.
@@ -38,22 +38,24 @@ pub struct LongString {
 
 /// The long strings of one packet, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LongStrings {
+pub struct LongStringSpans {
     count: usize,
-    strings: [LongString; MAX_LONG_STRINGS],
+    strings: [LongStringSpan; MAX_LONG_STRINGS],
 }
 
-impl LongStrings {
+impl LongStringSpans {
     /// No long string.
-    pub const NONE: Self =
-        Self { count: 0, strings: [LongString { index: 0, start: 0, end: 0 }; MAX_LONG_STRINGS] };
+    pub const NONE: Self = Self {
+        count: 0,
+        strings: [LongStringSpan { index: 0, start: 0, end: 0 }; MAX_LONG_STRINGS],
+    };
 
     /// The strings; empty for nearly all packets.
-    pub fn as_slice(&self) -> &[LongString] {
+    pub fn as_slice(&self) -> &[LongStringSpan] {
         &self.strings[..self.count]
     }
 
-    fn push(&mut self, string: LongString) {
+    fn push(&mut self, string: LongStringSpan) {
         self.strings[self.count] = string;
         self.count += 1;
     }
@@ -64,7 +66,7 @@ impl LongStrings {
 }
 
 /// Checks that `json` is valid and an array, and notes its long strings; `None` when it is not.
-pub(super) fn check_array(json: &str) -> Option<LongStrings> {
+pub(super) fn check_array(json: &str) -> Option<LongStringSpans> {
     if let Some(strings) = check_plain_strings(json.as_bytes()) {
         return Some(strings);
     }
@@ -76,8 +78,8 @@ pub(super) fn check_array(json: &str) -> Option<LongStrings> {
 
 /// The same for the commonest packets, arrays of nothing but strings without escapes: they are
 /// looked at in blocks. `None` says nothing.
-fn check_plain_strings(json: &[u8]) -> Option<LongStrings> {
-    let mut strings = LongStrings::NONE;
+fn check_plain_strings(json: &[u8]) -> Option<LongStringSpans> {
+    let mut strings = LongStringSpans::NONE;
     let mut rest = json.strip_prefix(b"[")?;
     for index in 0..MAX_INDEX {
         let start = json.len() - rest.len();
@@ -85,7 +87,7 @@ fn check_plain_strings(json: &[u8]) -> Option<LongStrings> {
         rest = rest[plain_len(rest)..].strip_prefix(b"\"")?;
         let end = json.len() - rest.len();
         if end - start >= LONG_STRING {
-            strings.push(LongString { index, start, end });
+            strings.push(LongStringSpan { index, start, end });
         }
         match rest {
             b"]" => return Some(strings),
@@ -111,14 +113,14 @@ struct Finder<'a> {
 }
 
 impl<'de> Visitor<'de> for Finder<'de> {
-    type Value = LongStrings;
+    type Value = LongStringSpans;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
-        let mut strings = LongStrings::NONE;
+        let mut strings = LongStringSpans::NONE;
         for index in 0..MAX_INDEX {
             // Walks like `IgnoredAny`, and tells what it has walked over.
             let Some(element) = elements.next_element::<&RawValue>()? else { return Ok(strings) };
@@ -127,7 +129,7 @@ impl<'de> Visitor<'de> for Finder<'de> {
                 continue;
             }
             let start = element.as_ptr().addr() - self.json.as_ptr().addr();
-            strings.push(LongString { index, start, end: start + element.len() });
+            strings.push(LongStringSpan { index, start, end: start + element.len() });
             if strings.is_full() {
                 break;
             }
@@ -139,14 +141,14 @@ impl<'de> Visitor<'de> for Finder<'de> {
 
 /// A string as JavaScript's engine stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Text<'a> {
+pub enum LongString<'a> {
     /// One byte a character, when none is above U+00FF.
     Latin1(Cow<'a, [u8]>),
     /// UTF-16; surrogates may be alone, as they may in JSON.
     Utf16(Vec<u16>),
 }
 
-impl<'a> Text<'a> {
+impl<'a> LongString<'a> {
     /// A string as it is.
     pub fn from_plain(string: &'a str) -> Self {
         if string.is_ascii() {
@@ -191,10 +193,10 @@ impl<'a> Text<'a> {
 
     /// The same, owned.
     #[must_use]
-    pub fn into_owned(self) -> Text<'static> {
+    pub fn into_owned(self) -> LongString<'static> {
         match self {
-            Self::Latin1(bytes) => Text::Latin1(Cow::Owned(bytes.into_owned())),
-            Self::Utf16(units) => Text::Utf16(units),
+            Self::Latin1(bytes) => LongString::Latin1(Cow::Owned(bytes.into_owned())),
+            Self::Utf16(units) => LongString::Utf16(units),
         }
     }
 }
@@ -310,15 +312,15 @@ mod tests {
 
     #[test]
     fn a_string_is_decoded_as_javascript_stores_it() {
-        let latin1 = |bytes: &'static [u8]| Text::Latin1(Cow::Borrowed(bytes));
-        assert_eq!(Text::from_json("\"\""), latin1(b""));
-        assert_eq!(Text::from_json("\"abc\""), latin1(b"abc"));
-        assert_eq!(Text::from_json("\"é\u{ff}\""), latin1(b"\xe9\xff"));
+        let latin1 = |bytes: &'static [u8]| LongString::Latin1(Cow::Borrowed(bytes));
+        assert_eq!(LongString::from_json("\"\""), latin1(b""));
+        assert_eq!(LongString::from_json("\"abc\""), latin1(b"abc"));
+        assert_eq!(LongString::from_json("\"é\u{ff}\""), latin1(b"\xe9\xff"));
         let escapes = r#""\"\\\/\b\f\n\r\t\u0041\u00e9.""#;
-        assert_eq!(Text::from_json(escapes), latin1(b"\"\\/\x08\x0c\n\r\tA\xe9."));
-        let wide = Text::from_json(r#""a\ud83d\n€\uDE00😀""#);
+        assert_eq!(LongString::from_json(escapes), latin1(b"\"\\/\x08\x0c\n\r\tA\xe9."));
+        let wide = LongString::from_json(r#""a\ud83d\n€\uDE00😀""#);
         let expected = [0x61, 0xd83d, 0x0a, 0x20ac, 0xde00, 0xd83d, 0xde00];
-        assert_eq!(wide, Text::Utf16(expected.to_vec()));
+        assert_eq!(wide, LongString::Utf16(expected.to_vec()));
         assert_eq!((wide.bytes(), latin1(b"abc").bytes()), (14, 3));
     }
 }

@@ -30,7 +30,7 @@ pub use config::AttachmentLimits;
 pub use decoder::{Completed, Decoded, Decoder};
 pub use error::ParseError;
 pub use handles::Handles;
-pub use long_string::{LONG_STRING, LongStrings, Text};
+pub use long_string::{LONG_STRING, LongString, LongStringSpans};
 pub use packet::{Packet, PacketType};
 pub use recovery::Recovery;
 pub use rooms::{Group, RoomId, Rooms, Target, Targets};

@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::config::AttachmentLimits;
 use super::error::ParseError;
-use super::long_string::{LONG_STRING, LongStrings, check_array};
+use super::long_string::{LONG_STRING, LongStringSpans, check_array};
 
 /// Event names that a client may not send, since both sides give them another meaning.
 const RESERVED_EVENTS: [&str; 6] =
@@ -96,7 +96,7 @@ pub struct Packet<'a> {
     /// Valid JSON of the right shape. Always there in an event or a binary packet.
     pub payload: Option<&'a str>,
     /// The long strings among the arguments of an event or an ack.
-    pub strings: LongStrings,
+    pub strings: LongStringSpans,
 }
 
 /// Decodes one packet with the default limits.
@@ -162,8 +162,8 @@ fn strip_zeros(digits: &str) -> &str {
 }
 
 /// The rule of upstream's `isPayloadValid`, on text; `None` when it is broken.
-fn check_payload(kind: PacketType, payload: Option<&str>) -> Option<LongStrings> {
-    let none = LongStrings::NONE;
+fn check_payload(kind: PacketType, payload: Option<&str>) -> Option<LongStringSpans> {
+    let none = LongStringSpans::NONE;
     let Some(json) = payload else {
         return match kind {
             PacketType::Connect
@@ -189,11 +189,11 @@ fn check_payload(kind: PacketType, payload: Option<&str>) -> Option<LongStrings>
 }
 
 /// `valid`: what the first characters of `json` say.
-fn check_arguments(json: &str, valid: bool) -> Option<LongStrings> {
+fn check_arguments(json: &str, valid: bool) -> Option<LongStringSpans> {
     if !valid {
         None
     } else if json.len() < LONG_STRING {
-        is_json(json).then_some(LongStrings::NONE)
+        is_json(json).then_some(LongStringSpans::NONE)
     } else {
         check_array(json)
     }

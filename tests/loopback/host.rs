@@ -23,7 +23,7 @@ use ferrosocket::net::mailbox::OperationBatch;
 use ferrosocket::net::record;
 use ferrosocket::net::runtime::Runtime;
 use ferrosocket::net::server::{Environment, Server};
-use ferrosocket::socketio::{AttachmentLimits, Text};
+use ferrosocket::socketio::{AttachmentLimits, LongString};
 use ferrosocket::websocket::extension::Settings;
 use ferrosocket::websocket::handshake;
 use serde_json::Value;
@@ -66,14 +66,14 @@ pub(crate) struct Record {
 
 impl Record {
     /// Puts long strings where they belong, as the JavaScript side does.
-    fn put_back<'a>(&mut self, texts: &mut impl Iterator<Item = Text<'a>>) {
+    fn put_back<'a>(&mut self, texts: &mut impl Iterator<Item = LongString<'a>>) {
         if !matches!(self.kind(), EVENT | ACK) || self.fields.len() <= 6 {
             return;
         }
         for index in self.fields.split_off(6) {
             let text = match texts.next().expect("each index has its text") {
-                Text::Latin1(bytes) => bytes.iter().map(|&byte| char::from(byte)).collect(),
-                Text::Utf16(units) => String::from_utf16(&units).unwrap(),
+                LongString::Latin1(bytes) => bytes.iter().map(|&byte| char::from(byte)).collect(),
+                LongString::Utf16(units) => String::from_utf16(&units).unwrap(),
             };
             let index = usize::try_from(index.as_u64().unwrap()).unwrap();
             self.fields[3][index] = Value::String(text);

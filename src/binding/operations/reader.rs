@@ -25,7 +25,7 @@ const ASCII: u8 = 0;
 const UTF16: u8 = 1;
 
 /// A text to be sent.
-pub(super) enum Text<'a> {
+pub(super) enum TextOperand<'a> {
     /// As it was written.
     Whole(&'a [u8]),
     /// In parts, together of about so many bytes.
@@ -82,19 +82,19 @@ impl<'a> Reader<'a> {
 
     /// The text of a packet. It is in one piece, or, when a long string is among its arguments, in
     /// parts: then [`parts`](Self::parts) must follow.
-    pub(super) fn text(&mut self) -> Option<Text<'a>> {
+    pub(super) fn text(&mut self) -> Option<TextOperand<'a>> {
         let word = self.u32()?;
         self.text_of(word)
     }
 
-    fn text_of(&mut self, word: u32) -> Option<Text<'a>> {
+    fn text_of(&mut self, word: u32) -> Option<TextOperand<'a>> {
         match word {
             PARTED => {
                 let size = self.u32()? as usize;
                 // What is announced can't be much more than what is there.
-                Some(Text::Parted(size.min(self.bytes.len() - self.at)))
+                Some(TextOperand::Parted(size.min(self.bytes.len() - self.at)))
             }
-            len => self.take(len as usize).map(Text::Whole),
+            len => self.take(len as usize).map(TextOperand::Whole),
         }
     }
 
@@ -127,8 +127,8 @@ impl<'a> Reader<'a> {
             return Some(Outgoing::Binary(Bytes::copy_from_slice(data)));
         }
         match self.text_of(word)? {
-            Text::Whole(text) => Some(Outgoing::Text(Bytes::copy_from_slice(text))),
-            Text::Parted(size) => self.join(size),
+            TextOperand::Whole(text) => Some(Outgoing::Text(Bytes::copy_from_slice(text))),
+            TextOperand::Parted(size) => self.join(size),
         }
     }
 

@@ -6,14 +6,16 @@ use super::Connection;
 use crate::engineio::Data;
 use crate::net::record::{Kind, Record};
 use crate::net::texts::COPY_LIMIT;
-use crate::socketio::{Completed, LONG_STRING, LongStrings, Packet, PacketType, Text};
+use crate::socketio::{Completed, LONG_STRING, LongString, LongStringSpans, Packet, PacketType};
 
 impl Connection {
     /// A message of a server with a parser of its own.
     pub(super) fn push_raw(&self, data: Data<'_>) {
         // Escaped it could be six times as long.
         let long = match data {
-            Data::Text(text) if text.len() >= LONG_STRING => Some(copied(Text::from_plain(text))),
+            Data::Text(text) if text.len() >= LONG_STRING => {
+                Some(copied(LongString::from_plain(text)))
+            }
             Data::Text(_) | Data::Binary(_) => None,
         };
         self.push(|record| {
@@ -89,21 +91,21 @@ impl Connection {
 }
 
 /// What is long in a payload, decoded, and copied too if that takes time.
-fn texts<'a>(payload: &'a str, strings: &LongStrings) -> SmallVec<[Text<'a>; 1]> {
+fn texts<'a>(payload: &'a str, strings: &LongStringSpans) -> SmallVec<[LongString<'a>; 1]> {
     let mut texts = SmallVec::new();
     for string in strings.as_slice() {
-        texts.push(copied(Text::from_json(&payload[string.start..string.end])));
+        texts.push(copied(LongString::from_json(&payload[string.start..string.end])));
     }
     texts
 }
 
 /// The same text, copied if that takes time: not to be done while the inbox is locked.
-fn copied(text: Text<'_>) -> Text<'_> {
+fn copied(text: LongString<'_>) -> LongString<'_> {
     if text.bytes() > COPY_LIMIT { text.into_owned() } else { text }
 }
 
 /// The payload with a `0` for each of its long strings.
-fn write_parted(record: &mut Record<'_>, payload: &str, strings: &LongStrings) {
+fn write_parted(record: &mut Record<'_>, payload: &str, strings: &LongStringSpans) {
     let mut at = 0;
     let json = record.open_raw();
     for string in strings.as_slice() {
@@ -115,7 +117,11 @@ fn write_parted(record: &mut Record<'_>, payload: &str, strings: &LongStrings) {
 }
 
 /// Their texts, and where they belong.
-fn write_texts(record: &mut Record<'_>, strings: &LongStrings, texts: SmallVec<[Text<'_>; 1]>) {
+fn write_texts(
+    record: &mut Record<'_>,
+    strings: &LongStringSpans,
+    texts: SmallVec<[LongString<'_>; 1]>,
+) {
     for (string, text) in strings.as_slice().iter().zip(texts) {
         record.number(string.index).text(text);
     }
