@@ -258,7 +258,7 @@ export declare class DataPlane {
    * # Errors
    * When the engine can't make a string of that size.
    */
-  takeTexts(): Array<string>
+  takeStrings(): Array<string>
 }
 
 /** The answer to the offers of a client. */

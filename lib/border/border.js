@@ -22,7 +22,7 @@ const SPACE = 32; // the last character of a batch that is not all
  * @property {(server: number) => void} closeServer
  * @property {() => string} take
  * @property {() => Buffer[]} takeBuffers
- * @property {() => string[]} takeTexts
+ * @property {() => string[]} takeStrings
  * @property {(operations: Buffer, length: number) => void} flush
  * @property {(server: number, sid: string) => number} lookup
  * @property {(handle: number, generation: number) => number} buffered
@@ -477,7 +477,7 @@ class Buffers {
 
   /** @returns {string} */
   text() {
-    this.texts ??= this.native.takeTexts();
+    this.texts ??= this.native.takeStrings();
     return this.texts[this.textAt++];
   }
 

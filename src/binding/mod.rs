@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`data_plane`] | the class [`data_plane::DataPlane`], what JavaScript sees |
 //! | [`operations`] | the batch down: rooms and targets are looked up here, on the JavaScript thread |
-//! | [`texts`] | long strings on their way up |
+//! | [`side_strings`] | long strings on their way up |
 //! | [`options`] | a server's options as they cross the border |
 //! | [`logs`] | the logs of connection state recovery |
 //! | [`recovery`] | what JavaScript asks of them by calls |
@@ -18,4 +18,4 @@ pub mod memory;
 pub mod operations;
 pub mod options;
 pub mod recovery;
-pub mod texts;
+pub mod side_strings;

@@ -14,7 +14,7 @@
 //! | [`websocket_wire`] | one WebSocket byte stream; reading and writing in files below |
 //! | [`http_wire`] | one connection that polling requests come by; [`requesters`]: the table of them |
 //! | [`mailbox`], [`command`] | the queue down, and what stands in it |
-//! | [`inbox`], [`record`], [`texts`] | the queue up |
+//! | [`inbox`], [`record`], [`side_strings`] | the queue up |
 //! | [`guard`] | what a panic costs |
 //! | [`lives`] | which connections have come and gone |
 //! | [`budget`] | how much may wait for JavaScript, whichever way it has come in |
@@ -60,8 +60,8 @@ pub mod requesters;
 pub mod runtime;
 pub mod server;
 pub mod shared_frames;
+pub mod side_strings;
 pub mod sync;
-pub mod texts;
 pub mod timers;
 pub mod turn;
 pub mod websocket_wire;

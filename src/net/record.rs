@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::texts::{Texts, TextsEnd};
+use super::side_strings::{SideStrings, SideStringsEnd};
 use crate::socketio::{LongString, PacketType};
 
 /// Characters that a string of V8 may have, and so what a message may be long: who sends more has
@@ -23,7 +23,7 @@ pub struct RecordBatch {
     /// Attachments and bodies, in record order.
     pub buffers: Vec<Vec<u8>>,
     /// Long strings, in record order.
-    pub texts: Texts,
+    pub strings: SideStrings,
     /// Bytes of all of that.
     pub(super) bytes: usize,
 }
@@ -33,7 +33,7 @@ pub struct RecordBatch {
 pub(super) struct Mark {
     text: usize,
     buffers: usize,
-    texts: TextsEnd,
+    strings: SideStringsEnd,
 }
 
 impl RecordBatch {
@@ -63,7 +63,7 @@ impl RecordBatch {
 
     /// Where the next record begins.
     pub(super) fn mark(&self) -> Mark {
-        Mark { text: self.text.len(), buffers: self.buffers.len(), texts: self.texts.end() }
+        Mark { text: self.text.len(), buffers: self.buffers.len(), strings: self.strings.end() }
     }
 
     /// Takes out the records behind `mark`, which are not the first; they have so many bytes.
@@ -74,7 +74,7 @@ impl RecordBatch {
         self.text.truncate(mark.text);
         self.bytes -= bytes;
         let buffers = self.buffers.split_off(mark.buffers);
-        Self { text, buffers, texts: self.texts.split_off(mark.texts), bytes }
+        Self { text, buffers, strings: self.strings.split_off(mark.strings), bytes }
     }
 
     /// Appends the records of another batch, and leaves it empty.
@@ -87,7 +87,7 @@ impl RecordBatch {
         self.text.push_str(&other.text[1..]);
         other.text.clear();
         self.buffers.append(&mut other.buffers);
-        self.texts.append(&mut other.texts);
+        self.strings.append(&mut other.strings);
         self.bytes += std::mem::take(&mut other.bytes);
     }
 
@@ -96,7 +96,7 @@ impl RecordBatch {
         self.text.clear();
         self.text.shrink_to(capacity);
         self.buffers.clear();
-        self.texts.clear(capacity);
+        self.strings.clear(capacity);
         self.bytes = 0;
     }
 
@@ -121,7 +121,7 @@ impl Drop for Unfinished<'_> {
             self.batch.text.shrink_to_fit();
         }
         self.batch.buffers.truncate(self.mark.buffers);
-        self.batch.texts.truncate(self.mark.texts);
+        self.batch.strings.truncate(self.mark.strings);
     }
 }
 
@@ -134,7 +134,7 @@ pub enum Kind {
     /// `[1, handle, namespace]`
     Disconnect = 1,
     /// `[2, handle, ackId, data, namespace?, attachments?, index…]`; ackId −1: none; at each index
-    /// of the data belongs a text that travels beside
+    /// of the data belongs a string that travels beside
     Event = 2,
     /// `[3, handle, ackId, data, namespace?, attachments?, index…]`
     Ack = 3,
@@ -161,7 +161,7 @@ pub enum Kind {
     Control = 17,
     /// `[18, handle]`
     Heartbeat = 18,
-    /// `[19, handle, text]`, `[19, handle, 0]` and a text that travels beside, or `[19, handle]` and a
+    /// `[19, handle, text]`, `[19, handle, 0]` and a string that travels beside, or `[19, handle]` and a
     /// buffer: an Engine.IO message as it came, of a server with a parser of its own
     RawMessage = 19,
     /// `[20, token, status, body]`; body: 0 none, 1 text, 2 text that may be compressed, 3 `ok`, 4
@@ -202,17 +202,17 @@ impl From<PacketType> for Kind {
 pub struct Record<'a> {
     text: &'a mut String,
     buffers: &'a mut Vec<Vec<u8>>,
-    texts: &'a mut Texts,
+    strings: &'a mut SideStrings,
     start: usize,
     attached: usize,
 }
 
 impl<'a> Record<'a> {
     pub(super) fn open(batch: &'a mut RecordBatch) -> Self {
-        let RecordBatch { text, buffers, texts, .. } = batch;
+        let RecordBatch { text, buffers, strings, .. } = batch;
         let start = text.len();
         text.push('[');
-        Self { text, buffers, texts, start, attached: 0 }
+        Self { text, buffers, strings, start, attached: 0 }
     }
 
     pub(super) fn close(self) -> usize {
@@ -292,10 +292,10 @@ impl<'a> Record<'a> {
         self
     }
 
-    /// A text that travels beside the JSON.
-    pub fn text(&mut self, text: LongString<'_>) -> &mut Self {
-        self.attached += text.bytes();
-        self.texts.push(text);
+    /// A long string that travels beside the JSON.
+    pub fn side_string(&mut self, string: LongString<'_>) -> &mut Self {
+        self.attached += string.bytes();
+        self.strings.push(string);
         self
     }
 
@@ -316,7 +316,7 @@ mod tests {
         let mut record = Record::open(&mut batch);
         record.kind(Kind::Event).number(u32::MAX).raw("-1").raw("[\"a\"]");
         record.string("/a\"b\\c\u{1}é").buffer(vec![1, 2]);
-        record.text(LongString::Utf16(vec![3]));
+        record.side_string(LongString::Utf16(vec![3]));
         assert_eq!(record.close(), 4);
         let text = &batch.text;
         assert_eq!(text, r#"[2,4294967295,-1,["a"],"/a\"b\\c\u0001é"]"#);

@@ -66,12 +66,12 @@ pub(crate) struct Record {
 
 impl Record {
     /// Puts long strings where they belong, as the JavaScript side does.
-    fn put_back<'a>(&mut self, texts: &mut impl Iterator<Item = LongString<'a>>) {
+    fn put_back<'a>(&mut self, strings: &mut impl Iterator<Item = LongString<'a>>) {
         if !matches!(self.kind(), EVENT | ACK) || self.fields.len() <= 6 {
             return;
         }
         for index in self.fields.split_off(6) {
-            let text = match texts.next().expect("each index has its text") {
+            let text = match strings.next().expect("each index has its string") {
                 LongString::Latin1(bytes) => bytes.iter().map(|&byte| char::from(byte)).collect(),
                 LongString::Utf16(units) => String::from_utf16(&units).unwrap(),
             };
@@ -407,7 +407,7 @@ impl Host {
         }
         let arrays: Vec<Vec<Value>> = serde_json::from_str(&batch.text).unwrap();
         let mut buffers = batch.buffers.into_iter();
-        let mut texts = batch.texts.drain();
+        let mut strings = batch.strings.drain();
         for fields in arrays {
             let mut record = Record { fields, buffers: Vec::new() };
             let count = match record.kind() {
@@ -420,12 +420,12 @@ impl Host {
             let count = usize::try_from(count).unwrap();
             record.buffers.extend(buffers.by_ref().take(count));
             assert_eq!(record.buffers.len(), count);
-            record.put_back(&mut texts);
+            record.put_back(&mut strings);
             self.check_order(&record);
             self.records.borrow_mut().push_back(record);
         }
         assert_eq!(buffers.next(), None, "a buffer that no record refers to");
-        assert_eq!(texts.next(), None, "a text that no record refers to");
+        assert_eq!(strings.next(), None, "a string that no record refers to");
         batch.text.ends_with(' ')
     }
 

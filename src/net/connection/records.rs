@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::Connection;
 use crate::engineio::Data;
 use crate::net::record::{Kind, Record};
-use crate::net::texts::COPY_LIMIT;
+use crate::net::side_strings::COPY_LIMIT;
 use crate::socketio::{Completed, LONG_STRING, LongString, LongStringSpans, Packet, PacketType};
 
 impl Connection {
@@ -20,8 +20,8 @@ impl Connection {
         };
         self.push(|record| {
             record.kind(Kind::RawMessage).number(self.handle.raw());
-            if let Some(text) = long {
-                record.number(0).text(text);
+            if let Some(string) = long {
+                record.number(0).side_string(string);
                 return;
             }
             match data {
@@ -37,7 +37,7 @@ impl Connection {
     pub(super) fn push_packet(&self, packet: &Packet<'_>) {
         let payload = packet.payload.unwrap_or("[]");
         // Decoded before the inbox is locked.
-        let texts = texts(payload, &packet.strings);
+        let strings = long_strings(payload, &packet.strings);
         self.push(|record| match packet.kind {
             PacketType::Event
             | PacketType::BinaryEvent
@@ -45,10 +45,10 @@ impl Connection {
             | PacketType::BinaryAck => {
                 record.kind(packet.kind.into()).number(self.handle.raw());
                 record.raw(packet.id.unwrap_or("-1"));
-                if !texts.is_empty() {
+                if !strings.is_empty() {
                     write_parted(record, payload, &packet.strings);
                     record.string(packet.namespace).number(0);
-                    write_texts(record, &packet.strings, texts);
+                    write_side_strings(record, &packet.strings, strings);
                     return;
                 }
                 record.raw(payload);
@@ -76,7 +76,7 @@ impl Connection {
     /// A packet whose attachments are all there.
     pub(super) fn push_completed(&self, completed: Completed) {
         let count = u32::try_from(completed.attachments.len()).expect("the decoder limits them");
-        let texts = texts(&completed.payload, &completed.strings);
+        let strings = long_strings(&completed.payload, &completed.strings);
         self.push(|record| {
             record.kind(completed.kind.into()).number(self.handle.raw());
             record.raw(completed.id.as_deref().unwrap_or("-1"));
@@ -85,44 +85,44 @@ impl Connection {
             for attachment in completed.attachments {
                 record.buffer(attachment);
             }
-            write_texts(record, &completed.strings, texts);
+            write_side_strings(record, &completed.strings, strings);
         });
     }
 }
 
 /// What is long in a payload, decoded, and copied too if that takes time.
-fn texts<'a>(payload: &'a str, strings: &LongStringSpans) -> SmallVec<[LongString<'a>; 1]> {
-    let mut texts = SmallVec::new();
-    for string in strings.as_slice() {
-        texts.push(copied(LongString::from_json(&payload[string.start..string.end])));
+fn long_strings<'a>(payload: &'a str, spans: &LongStringSpans) -> SmallVec<[LongString<'a>; 1]> {
+    let mut strings = SmallVec::new();
+    for span in spans.as_slice() {
+        strings.push(copied(LongString::from_json(&payload[span.start..span.end])));
     }
-    texts
+    strings
 }
 
-/// The same text, copied if that takes time: not to be done while the inbox is locked.
-fn copied(text: LongString<'_>) -> LongString<'_> {
-    if text.bytes() > COPY_LIMIT { text.into_owned() } else { text }
+/// The same string, copied if that takes time: not to be done while the inbox is locked.
+fn copied(string: LongString<'_>) -> LongString<'_> {
+    if string.bytes() > COPY_LIMIT { string.into_owned() } else { string }
 }
 
 /// The payload with a `0` for each of its long strings.
-fn write_parted(record: &mut Record<'_>, payload: &str, strings: &LongStringSpans) {
+fn write_parted(record: &mut Record<'_>, payload: &str, spans: &LongStringSpans) {
     let mut at = 0;
     let json = record.open_raw();
-    for string in strings.as_slice() {
-        json.push_str(&payload[at..string.start]);
+    for span in spans.as_slice() {
+        json.push_str(&payload[at..span.start]);
         json.push('0');
-        at = string.end;
+        at = span.end;
     }
     json.push_str(&payload[at..]);
 }
 
-/// Their texts, and where they belong.
-fn write_texts(
+/// The long strings, and where they belong.
+fn write_side_strings(
     record: &mut Record<'_>,
-    strings: &LongStringSpans,
-    texts: SmallVec<[LongString<'_>; 1]>,
+    spans: &LongStringSpans,
+    strings: SmallVec<[LongString<'_>; 1]>,
 ) {
-    for (string, text) in strings.as_slice().iter().zip(texts) {
-        record.number(string.index).text(text);
+    for (span, string) in spans.as_slice().iter().zip(strings) {
+        record.number(span.index).side_string(string);
     }
 }

@@ -4,7 +4,7 @@ use napi::{Env, JsString, Result};
 use napi_derive::napi;
 
 use super::data_plane::DataPlane;
-use crate::socketio::Text;
+use crate::socketio::LongString;
 
 #[napi]
 impl DataPlane {
@@ -13,12 +13,12 @@ impl DataPlane {
     /// # Errors
     /// When the engine can't make a string of that size.
     #[napi(catch_unwind)]
-    pub fn take_texts<'env>(&self, env: &'env Env) -> Result<Vec<JsString<'env>>> {
+    pub fn take_strings<'env>(&self, env: &'env Env) -> Result<Vec<JsString<'env>>> {
         let mut batch = self.batch.borrow_mut();
         batch
-            .texts
+            .strings
             .drain()
-            .map(|text| match text {
+            .map(|string| match string {
                 LongString::Latin1(bytes) => env.create_string_latin1(bytes),
                 LongString::Utf16(units) => env.create_string_utf16(units),
             })

@@ -5,20 +5,20 @@ use std::vec::Drain;
 
 use crate::socketio::LongString;
 
-/// A text up to this size is copied behind those before it: one buffer that is used again and
+/// A string up to this size is copied behind those before it: one buffer that is used again and
 /// again, instead of memory that one thread takes and another gives back.
 pub const COPY_LIMIT: usize = 16 << 10;
 
 /// Long strings in the order of the records that refer to them.
 #[derive(Debug, Default)]
-pub struct Texts {
+pub struct SideStrings {
     bytes: Vec<u8>,
     items: Vec<Item>,
 }
 
-/// A place between two texts.
+/// A place between two strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TextsEnd {
+pub struct SideStringsEnd {
     bytes: usize,
     items: usize,
 }
@@ -30,37 +30,39 @@ enum Item {
     Owned(LongString<'static>),
 }
 
-impl Texts {
-    /// Appends a text.
-    pub fn push(&mut self, text: LongString<'_>) {
-        self.items.push(match text {
+impl SideStrings {
+    /// Appends a string.
+    pub fn push(&mut self, string: LongString<'_>) {
+        self.items.push(match string {
             LongString::Latin1(bytes) if bytes.len() <= COPY_LIMIT => {
                 self.bytes.extend_from_slice(&bytes);
                 Item::Copied(bytes.len())
             }
-            text @ (LongString::Latin1(_) | LongString::Utf16(_)) => Item::Owned(text.into_owned()),
+            string @ (LongString::Latin1(_) | LongString::Utf16(_)) => {
+                Item::Owned(string.into_owned())
+            }
         });
     }
 
-    /// Appends the texts of another worker, and leaves it empty.
+    /// Appends the strings of another worker, and leaves it empty.
     pub fn append(&mut self, other: &mut Self) {
         self.bytes.append(&mut other.bytes);
         self.items.append(&mut other.items);
     }
 
-    /// Where the next text goes.
-    pub fn end(&self) -> TextsEnd {
-        TextsEnd { bytes: self.bytes.len(), items: self.items.len() }
+    /// Where the next string goes.
+    pub fn end(&self) -> SideStringsEnd {
+        SideStringsEnd { bytes: self.bytes.len(), items: self.items.len() }
     }
 
     /// Takes out what has come since then.
     #[must_use]
-    pub fn split_off(&mut self, end: TextsEnd) -> Self {
+    pub fn split_off(&mut self, end: SideStringsEnd) -> Self {
         Self { bytes: self.bytes.split_off(end.bytes), items: self.items.split_off(end.items) }
     }
 
     /// Drops what has come since then.
-    pub fn truncate(&mut self, end: TextsEnd) {
+    pub fn truncate(&mut self, end: SideStringsEnd) {
         self.bytes.truncate(end.bytes);
         self.items.truncate(end.items);
     }
@@ -90,11 +92,11 @@ impl<'a> Iterator for Iter<'a> {
     fn next(&mut self) -> Option<LongString<'a>> {
         Some(match self.items.next()? {
             Item::Copied(len) => {
-                let (text, rest) = self.bytes.split_at(len);
+                let (string, rest) = self.bytes.split_at(len);
                 self.bytes = rest;
-                LongString::Latin1(Cow::Borrowed(text))
+                LongString::Latin1(Cow::Borrowed(string))
             }
-            Item::Owned(text) => text,
+            Item::Owned(string) => string,
         })
     }
 }
@@ -107,24 +109,24 @@ mod tests {
     fn texts_come_out_as_they_went_in() {
         let large = vec![b'x'; COPY_LIMIT + 1];
         let all: [&[u8]; 4] = [b"one", &large, b"", b"two"];
-        let mut texts = Texts::default();
+        let mut strings = SideStrings::default();
         for _ in 0..2 {
             for bytes in all {
-                let mut other = Texts::default();
-                texts.push(LongString::Latin1(Cow::Borrowed(bytes)));
+                let mut other = SideStrings::default();
+                strings.push(LongString::Latin1(Cow::Borrowed(bytes)));
                 other.push(LongString::Utf16(vec![1, 2]));
-                texts.append(&mut other);
+                strings.append(&mut other);
                 assert!(other.bytes.is_empty() && other.items.is_empty());
             }
-            let mut out = texts.drain();
+            let mut out = strings.drain();
             for bytes in all {
                 assert_eq!(out.next(), Some(LongString::Latin1(Cow::Borrowed(bytes))));
                 assert_eq!(out.next(), Some(LongString::Utf16(vec![1, 2])));
             }
             assert_eq!(out.next(), None);
             drop(out);
-            texts.clear(0);
-            assert_eq!(texts.bytes.capacity(), 0);
+            strings.clear(0);
+            assert_eq!(strings.bytes.capacity(), 0);
         }
     }
 }
