@@ -1,7 +1,7 @@
 //! What a panic costs: the connection that the code ran for, and nothing else.
 //!
 //! Nothing from the network panics. Should something do all the same, everything that runs for one
-//! connection runs in here, in whichever phase of its worker, and on the thread of a visitor too:
+//! connection runs in here, in whichever phase of its worker, and on the thread of who runs it inline, too:
 //!
 //! ```text
 //!   guard(victim, work) ─── work returns ──► go on

@@ -19,7 +19,7 @@
 //! | [`lives`] | which connections have come and gone |
 //! | [`budget`] | how much may wait for JavaScript, whichever way it has come in |
 //! | [`turn`] | when JavaScript is woken |
-//! | [`custody`], [`sync`] | what JavaScript does itself while a worker sleeps |
+//! | [`sleep_lock`], [`sync`] | what JavaScript does itself while a worker sleeps |
 //! | [`backlog`] | what waits for clients that read too slowly |
 //! | [`burst`] | when memory is given back |
 //! | [`http_profile`], [`request_name`], [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`adopt`] | what the name says |
@@ -44,7 +44,6 @@ pub mod clock;
 pub mod command;
 pub mod connection;
 pub mod context;
-pub mod custody;
 pub mod deflate;
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
@@ -61,6 +60,7 @@ pub mod runtime;
 pub mod server;
 pub mod shared_frames;
 pub mod side_strings;
+pub mod sleep_lock;
 pub mod sync;
 pub mod timers;
 pub mod turn;

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use super::command::Command;
 use super::mailbox::{Mailbox, OperationBatch};
-use super::worker::{self, Visited};
+use super::worker::{self, SharedWorker};
 use crate::id::Handle;
 
 /// Workers made when nobody asks for a number: all cores but the one of JavaScript, at most 4.
@@ -24,7 +24,7 @@ pub struct Runtime {
 #[derive(Debug)]
 struct WorkerThread {
     mailbox: Arc<Mailbox>,
-    custody: Arc<Visited>,
+    lock: Arc<SharedWorker>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -65,8 +65,8 @@ impl Runtime {
                     });
                 })?;
             // The event queue can only be made on its thread; its failure is the caller's.
-            let custody = wait.recv().unwrap_or_else(|_| Err(std::io::ErrorKind::Other.into()))?;
-            runtime.workers.push(WorkerThread { mailbox, custody, thread: Some(thread) });
+            let lock = wait.recv().unwrap_or_else(|_| Err(std::io::ErrorKind::Other.into()))?;
+            runtime.workers.push(WorkerThread { mailbox, lock, thread: Some(thread) });
         }
         Ok(runtime)
     }
@@ -86,7 +86,7 @@ impl Runtime {
     /// Gives whether it has been woken.
     pub fn hand_over(&self, worker: usize, batch: &mut OperationBatch) -> bool {
         let thread = &self.workers[worker];
-        let done = batch.is_light() && thread.custody.visit(batch);
+        let done = batch.is_light() && thread.lock.try_run(batch);
         if !done {
             thread.mailbox.post(batch);
         }

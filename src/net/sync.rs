@@ -1,4 +1,4 @@
-//! What [`super::custody`] is made of. `tests/custody_model.rs` compiles that file with other parts, of
+//! What [`super::sleep_lock`] is made of. `tests/sleep_lock_model.rs` compiles that file with other parts, of
 //! the same names, which try all orders in which threads can come.
 
 use std::fmt;
@@ -6,9 +6,9 @@ use std::fmt;
 pub use std::sync::atomic::{AtomicU8, Ordering};
 pub use std::thread;
 
-/// How often an owner that has woken up asks whether the visit is over before it sleeps again: a
-/// visit is shorter than what it takes to be woken.
-pub const ASKS: u32 = 20;
+/// How often an owner that has woken up tries to get the lock before it sleeps again: what others run
+/// takes less time than to be woken.
+pub const SPINS: u32 = 20;
 
 /// A place that is reached through pointers only, for as long as a closure runs.
 #[derive(Default)]

@@ -28,12 +28,12 @@ use super::command::{
 };
 use super::connection::Connection;
 use super::context::{Context, Victim, Wire as _};
-use super::custody::{Custody, Lend};
 use super::guard::Nobody;
 use super::mailbox::{Mailbox, Operation, OperationBatch};
 use super::request_name::RequestName;
 use super::server::{Requests, Server, SessionEntry};
 use super::shared_frames::SharedFrames;
+use super::sleep_lock::{RunInline, SleepLock};
 use super::websocket_wire::{Carried as _, WebSocketWire};
 use crate::engineio::{Link, RequestId, Session, Transport};
 use crate::id::{Handle, Slot};
@@ -77,8 +77,8 @@ impl fmt::Debug for Worker {
 /// stop, and each time costs all connections.
 const MAX_PANICS: u32 = 16;
 
-/// A worker as other threads know it: to be visited while it sleeps.
-pub type Visited = Custody<Rc<Worker>>;
+/// A worker as other threads know it: it works for them while its thread sleeps.
+pub type SharedWorker = SleepLock<Rc<Worker>>;
 
 /// Runs a worker on this thread until it is told to stop. `started` hears whether it could start.
 ///
@@ -86,7 +86,7 @@ pub type Visited = Custody<Rc<Worker>>;
 pub(super) fn run(
     index: usize,
     mailboxes: Arc<[Arc<Mailbox>]>,
-    started: impl FnOnce(io::Result<Arc<Visited>>),
+    started: impl FnOnce(io::Result<Arc<SharedWorker>>),
 ) {
     let worker = Rc::new(Worker {
         context: Context::new(index, mailboxes),
@@ -95,11 +95,11 @@ pub(super) fn run(
     });
     #[expect(unsafe_code, reason = "a worker is made of `Rc`s")]
     // SAFETY: the worker, and what its tasks share with it, is touched by this thread only while
-    // the executor polls tasks, and the executor releases custody before it waits and acquires it
+    // the executor polls tasks, and the executor releases the lock before it waits and acquires it
     // after. What of tokio can be reached from it (sockets, wakers) may be used by any thread, and
     // nothing else of it is tied to one.
-    let custody = Arc::new(unsafe { Custody::new(Rc::clone(&worker)) });
-    let (asleep, awake) = (Arc::clone(&custody), Arc::clone(&custody));
+    let lock = Arc::new(unsafe { SleepLock::new(Rc::clone(&worker)) });
+    let (asleep, awake) = (Arc::clone(&lock), Arc::clone(&lock));
     let executor = Builder::new_current_thread()
         .enable_all()
         .on_thread_park(move || asleep.release())
@@ -109,7 +109,7 @@ pub(super) fn run(
         Ok(executor) => executor,
         Err(error) => return started(Err(error)),
     };
-    started(Ok(Arc::clone(&custody)));
+    started(Ok(Arc::clone(&lock)));
     let ending = Rc::clone(&worker);
     executor.block_on(async move {
         tokio::task::spawn_local(poll_fn(move |cx| {
@@ -121,7 +121,7 @@ pub(super) fn run(
     for _ in 0..MAX_PANICS {
         let run = || executor.block_on(Rc::clone(&worker).main_loop());
         if catch_unwind(AssertUnwindSafe(run)).is_ok() {
-            return custody.retire();
+            return lock.retire();
         }
         worker.tell(format_args!("has panicked: its connections are closed, and it goes on"));
         executor.block_on(async { worker.begin_anew() });
@@ -129,7 +129,7 @@ pub(super) fn run(
     // It would do so for ever. From here on it is chosen no more.
     worker.tell(format_args!("has panicked {MAX_PANICS} times and ends"));
     executor.block_on(async { worker.context.mailbox.close(index) });
-    custody.retire();
+    lock.retire();
 }
 
 /// Whom an operation was for.
@@ -168,18 +168,18 @@ impl Victim for Blamed<'_> {
 // SAFETY: what can be reached from a worker depends on no thread: what of tokio is there (sockets,
 // wakers) may be used by any, and the rest is plain memory. What is done for a batch ends with it: it
 // is put into the lists, queues and sockets of the worker alone, and into the inbox, which is shared.
-unsafe impl Lend for Rc<Worker> {
+unsafe impl RunInline for Rc<Worker> {
     type Work = OperationBatch;
 
-    /// Does what `batch` asks for on the thread of a visitor, while the worker sleeps. False when
+    /// Does what `batch` asks for on the calling thread, while the worker's sleeps. False when
     /// there is something that was asked for before: then the batch has to wait behind it.
-    fn stand_in(&self, batch: &mut OperationBatch) -> bool {
+    fn run_inline(&self, batch: &mut OperationBatch) -> bool {
         if !self.context.mailbox.is_empty() {
             return false;
         }
         self.context.while_asleep(|| {
             batch.drain(|operation| self.perform(operation));
-            // A panic must not reach the visitor, who may have been called by JavaScript.
+            // A panic must not reach the caller, which may have been called by JavaScript.
             self.context.guard(&Nobody, || self.flush());
         });
         self.end_turn();

@@ -18,10 +18,9 @@ use crate::client::{FIN, Raw, TEXT};
 use crate::host::{
     DROP_REQUEST, EVENT, Host, OPENED, REQUEST_REFUSED, WIRE_CLOSED, alone, handle_of,
 };
-use crate::http_wire::{head, profile};
-use crate::polling;
 use crate::http_wire::profile;
-use crate::visits::until_it_sleeps;
+use crate::inline::until_it_sleeps;
+use crate::polling;
 
 /// One that must not notice anything.
 struct Witness {
@@ -167,7 +166,7 @@ fn in_the_writing_of_many_the_others_are_written() {
 }
 
 #[test]
-fn on_the_thread_of_a_visitor() {
+fn while_an_operation_runs_inline() {
     for (place, by_token) in [("send text", false), ("flush", true)] {
         let host = Host::new();
         let mut witness = Witness::open(&host);
