@@ -22,8 +22,8 @@ pub const VOLATILE: u8 = 1;
 /// Flag: do not compress the packet.
 pub const NO_COMPRESS: u8 = 2;
 
-/// A message up to this many bytes is no great work to send.
-const LIGHT_BYTES: usize = 8 << 10;
+/// A message up to this many bytes may be sent inline.
+const INLINE_BYTES: usize = 8 << 10;
 
 /// Everything that a worker can be asked, other than to send one text packet to one client.
 #[derive(Debug)]
@@ -139,14 +139,14 @@ pub enum Command {
 }
 
 impl Command {
-    /// How many packets the worker has to write for it, about; `usize::MAX` for what only the worker
-    /// itself can do, and for what is no small thing.
-    pub fn packets(&self) -> usize {
+    /// What it costs to do it inline, on JavaScript's thread: how many packets are to be written, about.
+    /// `usize::MAX`: the worker must do it itself, or it is no small thing.
+    pub fn inline_cost(&self) -> usize {
         match self {
-            Self::Send { messages, .. } if messages.iter().all(Outgoing::is_light) => {
+            Self::Send { messages, .. } if messages.iter().all(Outgoing::is_small) => {
                 messages.len()
             }
-            Self::Broadcast { group, messages, .. } if messages.iter().all(Outgoing::is_light) => {
+            Self::Broadcast { group, messages, .. } if messages.iter().all(Outgoing::is_small) => {
                 group.members.len().saturating_mul(messages.len())
             }
             Self::Joined { .. } | Self::Watch { .. } | Self::Release { .. } => 0,
@@ -263,8 +263,8 @@ impl Outgoing {
         }
     }
 
-    fn is_light(&self) -> bool {
-        self.len() <= LIGHT_BYTES
+    fn is_small(&self) -> bool {
+        self.len() <= INLINE_BYTES
     }
 
     /// Whether it has no bytes.

@@ -13,19 +13,19 @@ use tokio::sync::Notify;
 use super::command::{Blame, Command};
 use crate::id::Slot;
 
-/// Packets that a batch may have to write and still be light: each is a system call on the thread of
-/// JavaScript, and for more of them it pays to wake the worker.
-const LIGHT_PACKETS: usize = 4;
-/// Bytes that the packets of a light batch may have.
-const LIGHT_BYTES: usize = 8 << 10;
+/// Packets that are written inline: each is a system call on the thread of JavaScript, and for more of
+/// them it pays to wake the worker.
+const INLINE_PACKETS: usize = 4;
+/// Bytes that are written inline.
+const INLINE_BYTES: usize = 8 << 10;
 
 /// Operations in order: tags and text packets in `bytes`, commands in `commands`.
 #[derive(Default)]
 pub struct OperationBatch {
     bytes: Vec<u8>,
     commands: Vec<Command>,
-    /// Packets to be written, about.
-    packets: usize,
+    /// The sum of what each costs ([`Command::inline_cost`]).
+    inline_cost: usize,
 }
 
 impl fmt::Debug for OperationBatch {
@@ -72,9 +72,9 @@ impl OperationBatch {
         self.bytes.is_empty()
     }
 
-    /// Whether it is little work to do what it asks for.
-    pub fn is_light(&self) -> bool {
-        self.packets <= LIGHT_PACKETS && self.bytes.len() <= LIGHT_BYTES
+    /// Whether it is so little work that JavaScript's thread may do it while the worker sleeps.
+    pub fn may_run_inline(&self) -> bool {
+        self.inline_cost <= INLINE_PACKETS && self.bytes.len() <= INLINE_BYTES
     }
 
     /// Appends a text packet to one client.
@@ -82,7 +82,7 @@ impl OperationBatch {
     /// # Panics
     /// When the text is 4 GiB long: no string of JavaScript is.
     pub fn send_text(&mut self, slot: Slot, flags: u8, text: &[u8]) {
-        self.packets = self.packets.saturating_add(1);
+        self.inline_cost = self.inline_cost.saturating_add(1);
         self.bytes.reserve(14 + text.len());
         self.bytes.push(TAG_TEXT);
         self.bytes.extend_from_slice(&slot.index.to_le_bytes());
@@ -119,7 +119,7 @@ impl OperationBatch {
     /// Appends a command.
     pub fn command(&mut self, command: Command) {
         self.bytes.push(TAG_COMMAND);
-        self.packets = self.packets.saturating_add(command.packets());
+        self.inline_cost = self.inline_cost.saturating_add(command.inline_cost());
         self.commands.push(command);
     }
 
@@ -127,7 +127,7 @@ impl OperationBatch {
     fn append(&mut self, other: &mut Self) {
         self.bytes.extend_from_slice(&other.bytes);
         self.commands.append(&mut other.commands);
-        self.packets = self.packets.saturating_add(std::mem::take(&mut other.packets));
+        self.inline_cost = self.inline_cost.saturating_add(std::mem::take(&mut other.inline_cost));
         other.bytes.clear();
     }
 
@@ -154,7 +154,7 @@ impl OperationBatch {
         }
         drop(commands);
         self.bytes.clear();
-        self.packets = 0;
+        self.inline_cost = 0;
     }
 }
 

@@ -81,12 +81,12 @@ impl Runtime {
         &self.workers[worker].mailbox
     }
 
-    /// Has a worker do what `batch` asks for, which is left empty. While the worker sleeps and the
-    /// batch is light, that is done on this thread, before this returns: to wake it would cost more.
+    /// Has a worker do what `batch` asks for, which is left empty. While the worker sleeps, what
+    /// is little work is done inline, on this thread, before this returns: to wake it would cost more.
     /// Gives whether it has been woken.
     pub fn hand_over(&self, worker: usize, batch: &mut OperationBatch) -> bool {
         let thread = &self.workers[worker];
-        let done = batch.is_light() && thread.lock.try_run(batch);
+        let done = batch.may_run_inline() && thread.lock.try_run(batch);
         if !done {
             thread.mailbox.post(batch);
         }

@@ -171,7 +171,7 @@ fn while_an_operation_runs_inline() {
         let host = Host::new();
         let mut witness = Witness::open(&host);
         let (client, handle) = Raw::open(&host);
-        // It sleeps, so the next light batch is done here: most likely. Wherever it is, it costs one.
+        // It sleeps, so the next small batch is done here: most likely. Wherever it is, it costs one.
         until_it_sleeps(|_| host.send(witness.handle, "2[\"there\"]"));
         let name = if by_token { client.token.into() } else { u64::from(handle.raw()) };
         let happened = arm(&host, place, name);

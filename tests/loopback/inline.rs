@@ -30,7 +30,7 @@ fn a_sleeping_worker_is_not_woken_for_a_packet() {
 }
 
 #[test]
-fn the_order_holds_between_what_is_light_and_what_is_not() {
+fn the_order_holds_between_what_runs_inline_and_what_does_not() {
     let host = Host::new();
     let (mut client, handle) = Raw::open(&host);
     let slot = handle.slot();
@@ -39,7 +39,7 @@ fn the_order_holds_between_what_is_light_and_what_is_not() {
         let sent = until_it_sleeps(|n| host.send(handle, &format!("{round} {n}")));
         let mut batch = OperationBatch::default();
         batch.send_text(slot, 0, heavy.as_bytes());
-        assert!(host.post(handle, &mut batch), "a worker is woken for what is not light");
+        assert!(host.post(handle, &mut batch), "a worker is woken for what does not run inline");
         host.send(handle, "behind");
         for n in 1..=sent {
             assert_eq!(client.text(), format!("4{round} {n}"));
