@@ -17,7 +17,7 @@ use super::mailbox::Mailbox;
 use super::request_name::RequestName;
 use super::requesters::Requesters;
 use super::timers::Timers;
-use super::turn::Turn;
+use super::wakeups::Wakeups;
 use crate::engineio::RequestId;
 use crate::http::date;
 
@@ -76,7 +76,7 @@ pub struct Context {
     /// What JavaScript has for the worker; notifying it wakes the worker.
     pub mailbox: Arc<Mailbox>,
     /// When JavaScript hears of what has come in.
-    pub turn: Turn,
+    pub wakeups: Wakeups,
     /// Those of all workers.
     mailboxes: Arc<[Arc<Mailbox>]>,
     /// The connections that polling requests come by.
@@ -111,7 +111,7 @@ impl Context {
     pub fn new(index: usize, mailboxes: Arc<[Arc<Mailbox>]>) -> Self {
         Self {
             index,
-            turn: Turn::default(),
+            wakeups: Wakeups::default(),
             mailbox: Arc::clone(&mailboxes[index]),
             mailboxes,
             requesters: Requesters::default(),

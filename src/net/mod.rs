@@ -18,7 +18,7 @@
 //! | [`guard`] | what a panic costs |
 //! | [`lives`] | which connections have come and gone |
 //! | [`budget`] | how much may wait for JavaScript, whichever way it has come in |
-//! | [`turn`] | when JavaScript is woken |
+//! | [`wakeups`] | when JavaScript is woken |
 //! | [`sleep_lock`], [`sync`] | what JavaScript does itself while a worker sleeps |
 //! | [`backlog`] | what waits for clients that read too slowly |
 //! | [`burst`] | when memory is given back |
@@ -63,7 +63,7 @@ pub mod side_strings;
 pub mod sleep_lock;
 pub mod sync;
 pub mod timers;
-pub mod turn;
+pub mod wakeups;
 pub mod websocket_wire;
 pub mod worker;
 pub mod write_queue;

@@ -113,8 +113,8 @@ pub(super) fn run(
     let ending = Rc::clone(&worker);
     executor.block_on(async move {
         tokio::task::spawn_local(poll_fn(move |cx| {
-            ending.context.turn.watch(cx);
-            ending.end_turn();
+            ending.context.wakeups.watch(cx);
+            ending.announce_records();
             Poll::<()>::Pending
         }));
     });
@@ -182,7 +182,7 @@ unsafe impl RunInline for Rc<Worker> {
             // A panic must not reach the caller, which may have been called by JavaScript.
             self.context.guard(&Nobody, || self.flush());
         });
-        self.end_turn();
+        self.announce_records();
         true
     }
 }
@@ -205,7 +205,7 @@ impl Worker {
             fault!("main loop", u32::MAX, self.context.index as u64);
             self.fire_timers();
             self.flush();
-            self.end_turn();
+            self.announce_records();
             if self.context.mailbox.is_empty() {
                 self.wait(&mut alarm).await;
             } else {
@@ -217,8 +217,8 @@ impl Worker {
     }
 
     /// Lets JavaScript hear of what has come in.
-    fn end_turn(&self) {
-        self.context.guard(&Nobody, || self.context.turn.end(self.context.index));
+    fn announce_records(&self) {
+        self.context.guard(&Nobody, || self.context.wakeups.announce(self.context.index));
     }
 
     /// Waits for operations or the next deadline.
@@ -260,7 +260,7 @@ impl Worker {
         self.context.guard(&Nobody, || self.context.drop_wires(|_| true));
         self.context.clear_lists();
         self.context.wake_up();
-        self.end_turn();
+        self.announce_records();
     }
 
     /// Says on the standard error what the program's owner has to know.
@@ -409,7 +409,7 @@ impl Worker {
     ) -> Rc<Connection> {
         fault!("open", server.environment.id, token);
         let mut connections = self.connections.borrow_mut();
-        self.context.turn.add(&server.environment);
+        self.context.wakeups.add(&server.environment);
         let entry = connections.vacant_entry();
         let handle = Handle::new(self.context.index, entry.key()).of_generation(next_generation());
         let (transport, protocol) = (session.transport(), session.protocol());
@@ -430,7 +430,7 @@ impl Worker {
     fn adopt(self: &Rc<Self>, adopt: Adopt) {
         let Adopt { server, token, purpose, dialect, stream, head, response, deflate } = adopt;
         let environment = Arc::clone(&server.environment);
-        self.context.turn.add(&environment);
+        self.context.wakeups.add(&environment);
         fault!("adopt", environment.id, token);
         let tcp = match stream {
             // Registration fails when the limit of the event queue is reached: the wire is then
@@ -508,7 +508,7 @@ impl Worker {
         poll_fn(|cx| {
             let context = &self.context;
             let polled = context.guard(&**wire, || wire.poll_drive(context, cx));
-            context.guard(&Nobody, || context.turn.end_soon(context.index));
+            context.guard(&Nobody, || context.wakeups.announce_soon(context.index));
             polled.unwrap_or(Poll::Ready(()))
         })
         .await;
@@ -564,8 +564,8 @@ impl Worker {
             self.context.guard(&*wire, || wire.finish(&self.context));
         }
         self.context.drop_wires(&doomed);
-        self.end_turn();
-        self.context.turn.forget(doomed);
+        self.announce_records();
+        self.context.wakeups.forget(doomed);
     }
 
     // --- deadlines and writes ------------------------------------------------------------------

@@ -23,7 +23,7 @@ impl Worker {
     /// Takes a connection: one that Node.js has just answered a request on, or has not read.
     pub(super) fn adopt_polling(self: &Rc<Self>, adopt: AdoptPolling) {
         let AdoptPolling { server, token, listener, profile, recalls, stream, opening } = adopt;
-        self.context.turn.add(&server.environment);
+        self.context.wakeups.add(&server.environment);
         fault!("adopt polling", server.environment.id, token);
         let tcp = prepare(&stream).and_then(|ends| Ok((TcpStream::from_std(stream)?, ends)));
         let Ok((tcp, ends)) = tcp else {
@@ -57,7 +57,7 @@ impl Worker {
         poll_fn(|cx| {
             let context = &self.context;
             let polled = context.guard(&**wire, || wire.poll_drive(context, &*self, cx));
-            context.guard(&Nobody, || context.turn.end_soon(context.index));
+            context.guard(&Nobody, || context.wakeups.announce_soon(context.index));
             polled.unwrap_or(Poll::Ready(()))
         })
         .await;

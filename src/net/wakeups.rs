@@ -1,8 +1,8 @@
-//! The end of a worker's turn: when it has looked at all sockets that were ready.
+//! When JavaScript is woken: once a worker has looked at all sockets that were ready, its turn.
 //!
 //! ```text
 //!   epoll ─► ready sockets ─► read ─► records ─┬─► the next ready socket …
-//!                                              └─► first ones of this turn: queue the end of it
+//!                                              └─► first ones of this turn: queue the announcement
 //!                     behind all that is ready ─► announce ─► JavaScript wakes up once
 //! ```
 //!
@@ -16,24 +16,24 @@ use std::task::{self, Waker};
 
 use super::server::Environment;
 
-/// Knows which environments may have something to hear at the end of a turn.
+/// Wakes the environments that have something to hear at the end of a turn.
 #[derive(Default)]
-pub struct Turn {
+pub struct Wakeups {
     /// The environments that have or had connections here.
     environments: RefCell<Vec<Arc<Environment>>>,
-    /// The task that ends turns.
+    /// The task that announces.
     waker: RefCell<Option<Waker>>,
     /// Whether that task is queued.
-    ending: Cell<bool>,
+    queued: Cell<bool>,
 }
 
-impl fmt::Debug for Turn {
+impl fmt::Debug for Wakeups {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Turn").field("ending", &self.ending).finish_non_exhaustive()
+        f.debug_struct("Wakeups").field("queued", &self.queued).finish_non_exhaustive()
     }
 }
 
-impl Turn {
+impl Wakeups {
     /// Notes that `environment` may get records from this worker.
     pub fn add(&self, environment: &Arc<Environment>) {
         let mut environments = self.environments.borrow_mut();
@@ -47,23 +47,23 @@ impl Turn {
         self.environments.borrow_mut().retain(|environment| !doomed(environment.id));
     }
 
-    /// A socket of `worker` has been looked at: ends the turn behind all that are ready now, if
-    /// there is something to tell.
+    /// A socket of `worker` has been looked at: its records are announced behind all sockets that are ready
+    /// now, if there are any.
     #[inline]
-    pub fn end_soon(&self, worker: usize) {
-        if !self.ending.get()
+    pub fn announce_soon(&self, worker: usize) {
+        if !self.queued.get()
             && self.environments.borrow().iter().any(|known| known.inbox.has_news(worker))
         {
-            self.ending.set(true);
+            self.queued.set(true);
             if let Some(waker) = self.waker.borrow().as_ref() {
                 waker.wake_by_ref();
             }
         }
     }
 
-    /// Ends the turn of `worker`: its records are announced.
-    pub fn end(&self, worker: usize) {
-        self.ending.set(false);
+    /// Announces the records of `worker`.
+    pub fn announce(&self, worker: usize) {
+        self.queued.set(false);
         for environment in self.environments.borrow().iter() {
             if environment.inbox.has_news(worker) {
                 environment.inbox.announce(worker);
@@ -71,7 +71,7 @@ impl Turn {
         }
     }
 
-    /// The task of `cx` ends turns: it is woken when one is to end.
+    /// The task of `cx` announces: it is woken when there is something to announce.
     pub fn watch(&self, cx: &mut task::Context<'_>) {
         let mut waker = self.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
