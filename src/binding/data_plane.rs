@@ -28,9 +28,9 @@ use super::options::ServerConfig;
 use crate::engineio::{Dialect, Protocol};
 use crate::id::Handle;
 use crate::net::budget::{Held, OWN_LANE, Stop};
-use crate::net::burst::set_give_back;
 use crate::net::command::Command;
 use crate::net::http_profile::Profile;
+use crate::net::idle_trim::set_trim;
 use crate::net::inbox::{Inbox, Taken};
 use crate::net::record::RecordBatch;
 use crate::net::runtime::Runtime;
@@ -81,7 +81,7 @@ impl DataPlane {
     /// 1 to 4); who opens the first server decides it.
     #[napi(constructor, catch_unwind)]
     pub fn new(workers: u32) -> Self {
-        set_give_back(give_back);
+        set_trim(give_back);
         let waker = SharedWaker::default();
         let for_inbox = Arc::clone(&waker);
         let inbox = Inbox::new(move || {

@@ -9,10 +9,10 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::burst::Burst;
 use super::clock;
 use super::command::{Answer, BridgeKey, ClosePolling, Command, PollEvent};
 use super::deflate::Compressors;
+use super::idle_trim::IdleTrim;
 use super::mailbox::Mailbox;
 use super::request_name::RequestName;
 use super::requesters::Requesters;
@@ -95,7 +95,7 @@ pub struct Context {
     stalled: RefCell<Vec<Rc<dyn Wire>>>,
     gone_bridges: RefCell<Vec<BridgeKey>>,
     /// The sessions that are over, and what they leave behind.
-    pub burst: Burst,
+    pub idle_trim: IdleTrim,
     /// What its wires share to compress.
     pub compressors: Compressors,
 }
@@ -125,7 +125,7 @@ impl Context {
             unflushed: RefCell::default(),
             stalled: RefCell::default(),
             gone_bridges: RefCell::default(),
-            burst: Burst::default(),
+            idle_trim: IdleTrim::default(),
             compressors: Compressors::default(),
         }
     }

@@ -21,7 +21,7 @@
 //! | [`wakeups`] | when JavaScript is woken |
 //! | [`sleep_lock`], [`sync`] | what JavaScript does itself while a worker sleeps |
 //! | [`backlog`] | what waits for clients that read too slowly |
-//! | [`burst`] | when memory is given back |
+//! | [`idle_trim`] | when memory is given back |
 //! | [`http_profile`], [`request_name`], [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`adopt`] | what the name says |
 //!
 //! A connection belongs to one worker for life: nothing of it is locked or shared while the worker is awake.
@@ -39,7 +39,6 @@ pub mod adopt;
 pub mod alarm;
 pub mod backlog;
 pub mod budget;
-pub mod burst;
 pub mod clock;
 pub mod command;
 pub mod connection;
@@ -50,6 +49,7 @@ pub mod faults;
 pub mod guard;
 pub mod http_profile;
 pub mod http_wire;
+pub mod idle_trim;
 pub mod inbox;
 pub mod lives;
 pub mod mailbox;

@@ -110,11 +110,11 @@ pub(super) fn run(
         Err(error) => return started(Err(error)),
     };
     started(Ok(Arc::clone(&lock)));
-    let ending = Rc::clone(&worker);
+    let announcer = Rc::clone(&worker);
     executor.block_on(async move {
         tokio::task::spawn_local(poll_fn(move |cx| {
-            ending.context.wakeups.watch(cx);
-            ending.announce_records();
+            announcer.context.wakeups.watch(cx);
+            announcer.announce_records();
             Poll::<()>::Pending
         }));
     });
@@ -224,8 +224,8 @@ impl Worker {
     /// Waits for operations or the next deadline.
     async fn wait(&self, alarm: &mut Alarm) {
         let mut notified = pin!(self.context.mailbox.notify.notified());
-        let rest = self.context.burst.poll_timeout(clock::now);
-        let deadline = self.context.fall_asleep().into_iter().chain(rest).min();
+        let trim_at = self.context.idle_trim.poll_timeout(clock::now);
+        let deadline = self.context.fall_asleep().into_iter().chain(trim_at).min();
         let mut asleep = false;
         poll_fn(|cx| {
             // Both ends are fine: something to do, or a deadline.
@@ -240,8 +240,8 @@ impl Worker {
         })
         .await;
         self.context.wake_up();
-        if rest.is_some_and(|rest| clock::now() >= rest) {
-            self.context.burst.handle_timeout();
+        if trim_at.is_some_and(|at| clock::now() >= at) {
+            self.context.idle_trim.handle_timeout();
         }
     }
 
@@ -340,7 +340,7 @@ impl Worker {
                 match lookup(&connections, slot) {
                     Some(connection) if connection.is_over() => {
                         connections.remove(slot.index as usize);
-                        self.context.burst.handle_release();
+                        self.context.idle_trim.handle_release();
                     }
                     Some(_) => note_stale(),
                     None => {}
