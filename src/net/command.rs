@@ -178,7 +178,7 @@ pub enum Blame {
     /// This client.
     Client(Slot),
     /// The connection of this slot that requests come by.
-    Requester(u32),
+    HttpWire(u32),
     /// This bridged stream.
     Stream(BridgeKey),
     /// Who has just come.
@@ -233,7 +233,7 @@ impl Command {
             | Self::Resume
             | Self::DropEnvironment(_)
             | Self::Stop => Blame::Nobody,
-            Self::Answer { wire, .. } => Blame::Requester(*wire),
+            Self::Answer { wire, .. } => Blame::HttpWire(*wire),
             Self::Bridge { key, .. } => Blame::Stream(*key),
             Self::Adopt(adopt) => Newcomer::blame(&adopt.server, adopt.token, Kind::WireClosed),
             Self::AdoptPolling(adopt) => {

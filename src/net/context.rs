@@ -12,10 +12,10 @@ use std::sync::Arc;
 use super::clock;
 use super::command::{Answer, BridgeKey, ClosePolling, Command, PollEvent};
 use super::deflate::Compressors;
+use super::http_table::HttpTable;
 use super::idle_trim::IdleTrim;
 use super::mailbox::Mailbox;
 use super::request_name::RequestName;
-use super::requesters::Requesters;
 use super::timers::Timers;
 use super::wakeups::Wakeups;
 use crate::engineio::RequestId;
@@ -80,7 +80,7 @@ pub struct Context {
     /// Those of all workers.
     mailboxes: Arc<[Arc<Mailbox>]>,
     /// The connections that polling requests come by.
-    pub requesters: Requesters<dyn Requester>,
+    pub http_table: HttpTable<dyn Requester>,
     /// The last header `Date`, and its second.
     date: Cell<(u64, [u8; date::LEN])>,
     timers: RefCell<Timers>,
@@ -114,7 +114,7 @@ impl Context {
             wakeups: Wakeups::default(),
             mailbox: Arc::clone(&mailboxes[index]),
             mailboxes,
-            requesters: Requesters::default(),
+            http_table: HttpTable::default(),
             date: Cell::new((0, date::format(0))),
             timers: RefCell::default(),
             sleeping_until: Cell::new(0),
@@ -143,7 +143,7 @@ impl Context {
         let index = wire.slot().index;
         if wire.worker() != self.index {
             self.post(wire.worker(), Command::Answer { wire: index, generation, answer });
-        } else if let Some(wire) = self.requesters.get(index) {
+        } else if let Some(wire) = self.http_table.get(index) {
             self.guard(&*wire, || Rc::clone(&wire).handle_answer(self, generation, answer));
         }
     }
@@ -176,9 +176,9 @@ impl Context {
         deadline
     }
 
-    /// Keeps a deadline for the requester in `slot`; gives it back as it is kept.
-    pub fn schedule_requester(&self, deadline: u64, slot: u32) -> u64 {
-        let deadline = self.requesters.schedule(deadline, slot);
+    /// Keeps a deadline for the HTTP wire in `slot`; gives it back as it is kept.
+    pub fn schedule_http(&self, deadline: u64, slot: u32) -> u64 {
+        let deadline = self.http_table.schedule(deadline, slot);
         self.wake_for(deadline);
         deadline
     }
@@ -213,7 +213,7 @@ impl Context {
     /// wakes it.
     pub fn fall_asleep(&self) -> Option<u64> {
         let closing = self.closing.borrow().front().map(|(deadline, _)| *deadline);
-        let requests = self.requesters.next_deadline();
+        let requests = self.http_table.next_deadline();
         let deadline = self.timers.borrow().next_deadline();
         let deadline = deadline.into_iter().chain(closing).chain(requests).min();
         self.sleeping_until.set(deadline.unwrap_or(u64::MAX));
@@ -347,9 +347,9 @@ impl Context {
         for wire in self.closing().iter().filter(|wire| doomed(wire.environment_id())) {
             self.guard(&**wire, || wire.finish(self));
         }
-        for requester in self.requesters.all() {
-            if doomed(requester.environment_id()) {
-                self.guard(&*requester, || requester.finish(self));
+        for wire in self.http_table.all() {
+            if doomed(wire.environment_id()) {
+                self.guard(&*wire, || wire.finish(self));
             }
         }
         // Nobody drains that inbox any more, so no room is to be waited for.

@@ -158,7 +158,7 @@ impl HttpWire {
         tcp: TcpStream,
     ) -> Rc<Self> {
         let budget = &Arc::clone(&server.environment.inbox.budget);
-        let wire = worker.requesters.add(|slot| {
+        let wire = worker.http_table.add(|slot| {
             let handle = Handle::new(worker.index, slot);
             let wire = Rc::new(Self {
                 recalls,
@@ -266,7 +266,7 @@ impl HttpWire {
     fn schedule(&self, worker: &Context) {
         if self.deadline.get() < self.scheduled.get() {
             let deadline = self.deadline.get();
-            self.scheduled.set(worker.schedule_requester(deadline, self.handle.slot().index));
+            self.scheduled.set(worker.schedule_http(deadline, self.handle.slot().index));
         }
     }
 
@@ -308,7 +308,7 @@ impl HttpWire {
         self.input.take();
         *self.stalled.borrow_mut() = None;
         *self.out.borrow_mut() = Vec::new();
-        worker.requesters.remove(self.handle.slot().index);
+        worker.http_table.remove(self.handle.slot().index);
         self.wake();
     }
 }

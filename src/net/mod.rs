@@ -12,7 +12,7 @@
 //! | [`context`] | what all connections of a worker share: buffers, deadlines, lists |
 //! | [`connection`] | one client: session, decoder, wires; what comes in and what is asked in files below |
 //! | [`websocket_wire`] | one WebSocket byte stream; reading and writing in files below |
-//! | [`http_wire`] | one connection that polling requests come by; [`requesters`]: the table of them |
+//! | [`http_wire`] | one connection that polling requests come by; [`http_table`]: the table of them |
 //! | [`mailbox`], [`command`] | the queue down, and what stands in it |
 //! | [`inbox`], [`record`], [`side_strings`] | the queue up |
 //! | [`guard`] | what a panic costs |
@@ -48,6 +48,7 @@ pub mod deflate;
 pub mod faults;
 pub mod guard;
 pub mod http_profile;
+pub mod http_table;
 pub mod http_wire;
 pub mod idle_trim;
 pub mod inbox;
@@ -55,7 +56,6 @@ pub mod lives;
 pub mod mailbox;
 pub mod record;
 pub mod request_name;
-pub mod requesters;
 pub mod runtime;
 pub mod server;
 pub mod shared_frames;

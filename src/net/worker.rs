@@ -148,8 +148,8 @@ impl Victim for Blamed<'_> {
                     connection.abort(context);
                 }
             }
-            Blame::Requester(wire) => {
-                if let Some(wire) = context.requesters.get(*wire) {
+            Blame::HttpWire(wire) => {
+                if let Some(wire) = context.http_table.get(*wire) {
                     wire.handle_panic(context);
                 }
             }
@@ -377,7 +377,7 @@ impl Worker {
             }
             Command::AdoptPolling(adopt) => self.adopt_polling(*adopt),
             Command::Answer { wire, generation, answer } => {
-                if let Some(wire) = self.context.requesters.get(wire) {
+                if let Some(wire) = self.context.http_table.get(wire) {
                     wire.handle_answer(&self.context, generation, answer);
                 }
             }

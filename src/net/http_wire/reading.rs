@@ -149,7 +149,7 @@ impl HttpWire {
     }
 
     fn begin_request(&self, worker: &Context, session: Handle, encoding: Option<Encoding>) {
-        self.generation.set(worker.requesters.next_generation());
+        self.generation.set(worker.http_table.next_generation());
         self.session.set(session);
         self.encoding.set(encoding);
     }

@@ -15,8 +15,8 @@ impl Worker {
         let open =
             self.connections.borrow().iter().flat_map(|(_, c)| c.wires()).collect::<Vec<_>>();
         let open = open.into_iter().map(|wire| -> Rc<dyn Wire> { wire });
-        let polling = self.context.requesters.all().into_iter();
-        let polling = polling.map(|requester| -> Rc<dyn Wire> { requester });
+        let polling = self.context.http_table.all().into_iter();
+        let polling = polling.map(|wire| -> Rc<dyn Wire> { wire });
         for wire in open.chain(self.context.closing()).chain(polling) {
             if wire.environment_id() == end.environment && end.tokens.contains(&wire.token()) {
                 self.context.guard(&*wire, || Rc::clone(&wire).end(&self.context));

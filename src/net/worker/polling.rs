@@ -65,14 +65,14 @@ impl Worker {
 
     /// JavaScript closes the connections of an HTTP server.
     pub(super) fn close_polling(&self, close: ClosePolling) {
-        for wire in self.context.requesters.all() {
+        for wire in self.context.http_table.all() {
             self.context.guard(&*wire, || Rc::clone(&wire).handle_close(&self.context, close));
         }
     }
 
     pub(super) fn fire_polling_timers(&self, now: u64) {
-        while let Some((entry, slot)) = self.context.requesters.pop_due(now) {
-            if let Some(wire) = self.context.requesters.get(slot) {
+        while let Some((entry, slot)) = self.context.http_table.pop_due(now) {
+            if let Some(wire) = self.context.http_table.get(slot) {
                 let context = &self.context;
                 context.guard(&*wire, || Rc::clone(&wire).handle_timeout(context, entry, now));
             }

@@ -9,7 +9,7 @@ use slab::Slab;
 use super::timers::Timers;
 
 /// The table of such connections. It does not matter here what they are.
-pub struct Requesters<T: ?Sized> {
+pub struct HttpTable<T: ?Sized> {
     table: RefCell<Slab<Rc<T>>>,
     timers: RefCell<Timers>,
     /// Counts the requests of all of them, so that a late answer is never taken for one to a connection
@@ -17,27 +17,25 @@ pub struct Requesters<T: ?Sized> {
     generation: Cell<u32>,
 }
 
-impl<T: ?Sized> Default for Requesters<T> {
+impl<T: ?Sized> Default for HttpTable<T> {
     fn default() -> Self {
         Self { table: RefCell::default(), timers: RefCell::default(), generation: Cell::default() }
     }
 }
 
-impl<T: ?Sized> fmt::Debug for Requesters<T> {
+impl<T: ?Sized> fmt::Debug for HttpTable<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Requesters")
-            .field("len", &self.table.borrow().len())
-            .finish_non_exhaustive()
+        f.debug_struct("HttpTable").field("len", &self.table.borrow().len()).finish_non_exhaustive()
     }
 }
 
-impl<T: ?Sized> Requesters<T> {
+impl<T: ?Sized> HttpTable<T> {
     /// Adds the connection that `make` makes of its slot; gives what else it makes.
     pub fn add<R>(&self, make: impl FnOnce(usize) -> (Rc<T>, R)) -> R {
         let mut table = self.table.borrow_mut();
         let entry = table.vacant_entry();
-        let (requester, rest) = make(entry.key());
-        entry.insert(requester);
+        let (wire, rest) = make(entry.key());
+        entry.insert(wire);
         rest
     }
 
@@ -53,7 +51,7 @@ impl<T: ?Sized> Requesters<T> {
 
     /// All of them.
     pub fn all(&self) -> Vec<Rc<T>> {
-        self.table.borrow().iter().map(|(_, requester)| Rc::clone(requester)).collect()
+        self.table.borrow().iter().map(|(_, wire)| Rc::clone(wire)).collect()
     }
 
     /// The number of the next request of this worker.
