@@ -109,7 +109,7 @@ pub enum Command {
         event: PollEvent,
     },
     /// A connection comes in that polling requests come by.
-    AdoptPolling(Box<AdoptPolling>),
+    AdoptHttp(Box<AdoptHttp>),
     /// The answer to a request that came by a connection of this worker.
     Answer {
         /// The connection.
@@ -120,7 +120,7 @@ pub enum Command {
         answer: Answer,
     },
     /// JavaScript closes the connections of an HTTP server.
-    ClosePolling(ClosePolling),
+    CloseHttp(CloseHttp),
     /// JavaScript ends connections whose sockets it has shown to the program.
     EndWires(Arc<EndWires>),
     /// Something happened to a bridged stream.
@@ -157,10 +157,10 @@ impl Command {
             | Self::Mark { .. }
             | Self::Adopt(_)
             | Self::OpenPolling { .. }
-            | Self::AdoptPolling(_)
+            | Self::AdoptHttp(_)
             | Self::Poll { .. }
             | Self::Answer { .. }
-            | Self::ClosePolling(_)
+            | Self::CloseHttp(_)
             | Self::EndWires(_)
             | Self::Bridge { .. }
             | Self::Resume
@@ -228,7 +228,7 @@ impl Command {
             // `Poll` is guarded where its connection is known, and the others one by one.
             Self::Poll { .. }
             | Self::Broadcast { .. }
-            | Self::ClosePolling(_)
+            | Self::CloseHttp(_)
             | Self::EndWires(_)
             | Self::Resume
             | Self::DropEnvironment(_)
@@ -236,9 +236,7 @@ impl Command {
             Self::Answer { wire, .. } => Blame::HttpWire(*wire),
             Self::Bridge { key, .. } => Blame::Stream(*key),
             Self::Adopt(adopt) => Newcomer::blame(&adopt.server, adopt.token, Kind::WireClosed),
-            Self::AdoptPolling(adopt) => {
-                Newcomer::blame(&adopt.server, adopt.token, Kind::WireClosed)
-            }
+            Self::AdoptHttp(adopt) => Newcomer::blame(&adopt.server, adopt.token, Kind::WireClosed),
             Self::OpenPolling { server, token, .. } => {
                 Newcomer::blame(server, *token, Kind::RequestRefused)
             }
@@ -297,7 +295,7 @@ pub enum PollEvent {
 
 /// A connection that polling requests come by.
 #[derive(Debug)]
-pub struct AdoptPolling {
+pub struct AdoptHttp {
     /// The server that its requests are for.
     pub server: Arc<Server>,
     /// JavaScript's name for it.
@@ -345,7 +343,7 @@ pub enum Answer {
 
 /// Which connections are to be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClosePolling {
+pub struct CloseHttp {
     /// Of this environment…
     pub environment: u32,
     /// …and there of this HTTP server: the idle ones…

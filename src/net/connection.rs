@@ -15,10 +15,10 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::adopt::Ends;
 use super::budget::Held;
 use super::clock;
 use super::context::{Buffered, Context, Victim, Wire as _};
+use super::descriptor::Ends;
 use super::guard::Nobody;
 use super::lives::Life;
 use super::record::{Kind, Record};

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::clock;
-use super::command::{Answer, BridgeKey, ClosePolling, Command, PollEvent};
+use super::command::{Answer, BridgeKey, CloseHttp, Command, PollEvent};
 use super::deflate::Compressors;
 use super::http_table::HttpTable;
 use super::idle_trim::IdleTrim;
@@ -66,7 +66,7 @@ pub trait Requester: Wire {
     /// An entry that it has in the list of deadlines is due.
     fn handle_timeout(self: Rc<Self>, worker: &Context, entry: u64, now: u64);
     /// JavaScript closes the connections of an HTTP server.
-    fn handle_close(self: Rc<Self>, worker: &Context, close: ClosePolling);
+    fn handle_close(self: Rc<Self>, worker: &Context, close: CloseHttp);
 }
 
 /// What all connections of a worker share.

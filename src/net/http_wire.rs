@@ -335,7 +335,7 @@ impl Wire for HttpWire {
     }
 
     fn finish(&self, worker: &Context) {
-        fault!("polling finish", self.environment_id(), self.token);
+        fault!("http finish", self.environment_id(), self.token);
         if self.state.get() == State::Gone {
             return;
         }

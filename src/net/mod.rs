@@ -22,7 +22,7 @@
 //! | [`sleep_lock`], [`sync`] | what JavaScript does itself while a worker sleeps |
 //! | [`backlog`] | what waits for clients that read too slowly |
 //! | [`idle_trim`] | when memory is given back |
-//! | [`http_profile`], [`request_name`], [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`adopt`] | what the name says |
+//! | [`http_profile`], [`request_name`], [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`descriptor`] | what the name says |
 //!
 //! A connection belongs to one worker for life: nothing of it is locked or shared while the worker is awake.
 
@@ -35,7 +35,6 @@ macro_rules! fault {
     };
 }
 
-pub mod adopt;
 pub mod alarm;
 pub mod backlog;
 pub mod budget;
@@ -44,6 +43,7 @@ pub mod command;
 pub mod connection;
 pub mod context;
 pub mod deflate;
+pub mod descriptor;
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
 pub mod guard;

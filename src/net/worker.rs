@@ -1,7 +1,7 @@
 //! One thread of the data plane.
 
 mod ending;
-mod polling;
+mod http;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -20,7 +20,6 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::yield_now;
 
-use super::adopt::{Ends, prepare};
 use super::alarm::Alarm;
 use super::clock;
 use super::command::{
@@ -28,6 +27,7 @@ use super::command::{
 };
 use super::connection::Connection;
 use super::context::{Context, Victim, Wire as _};
+use super::descriptor::{Ends, prepare};
 use super::guard::Nobody;
 use super::mailbox::{Mailbox, Operation, OperationBatch};
 use super::request_name::RequestName;
@@ -375,13 +375,13 @@ impl Worker {
                     connection.handle_poll(&self.context, request, PollEvent::Get);
                 });
             }
-            Command::AdoptPolling(adopt) => self.adopt_polling(*adopt),
+            Command::AdoptHttp(adopt) => self.adopt_http(*adopt),
             Command::Answer { wire, generation, answer } => {
                 if let Some(wire) = self.context.http_table.get(wire) {
                     wire.handle_answer(&self.context, generation, answer);
                 }
             }
-            Command::ClosePolling(close) => self.close_polling(close),
+            Command::CloseHttp(close) => self.close_http(close),
             Command::EndWires(end) => self.end_wires(&end),
             Command::Poll { slot, request, event } => {
                 match self.connection(slot) {
@@ -584,7 +584,7 @@ impl Worker {
         while let Some(wire) = self.context.pop_overdue(now) {
             self.context.guard(&*wire, || wire.finish(&self.context));
         }
-        self.fire_polling_timers(now);
+        self.fire_http_timers(now);
     }
 
     /// Lets go out what has been queued, and forgets what is over.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ferrosocket::engineio::{Config, Protocol};
 use ferrosocket::id::Handle;
 use ferrosocket::net::command::{
-    Adopt, AdoptPolling, AdoptedStream, BridgeEvent, ClosePolling, Command, Opening, Outgoing,
-    PollEvent, Purpose, UpgradeResponse,
+    Adopt, AdoptHttp, AdoptedStream, BridgeEvent, CloseHttp, Command, Opening, Outgoing, PollEvent,
+    Purpose, UpgradeResponse,
 };
 use ferrosocket::net::faults;
 use ferrosocket::net::mailbox::OperationBatch;
@@ -270,13 +270,13 @@ fn in_who_has_just_come() {
         drop(stream);
         witness.speak(&host);
     }
-    for place in ["adopt polling", "opening"] {
+    for place in ["adopt http", "opening"] {
         let token = host.token();
         let happened = arm(&host, place, token);
         let stream = TcpStream::connect(host.address()).unwrap();
         let (accepted, _) = host.listener().accept().unwrap();
         let sid = host.sid();
-        let adopt = AdoptPolling {
+        let adopt = AdoptHttp {
             recalls: host.server.recalls(),
             server: Arc::clone(&host.server),
             token,
@@ -285,7 +285,7 @@ fn in_who_has_just_come() {
             stream: accepted,
             opening: Some(Opening { sid, encoding: None }),
         };
-        host.command_to(host.worker, Command::AdoptPolling(Box::new(adopt)));
+        host.command_to(host.worker, Command::AdoptHttp(Box::new(adopt)));
         if place == "opening" {
             internal_error(&host, handle_of(&host.next(OPENED)));
         }
@@ -329,27 +329,27 @@ fn in_a_request_that_javascript_forwards() {
 fn in_a_connection_that_requests_come_by() {
     use crate::http_wire::HttpWire;
 
-    for place in ["polling read", "answer", "polling timeout", "polling close", "polling finish"] {
+    for place in ["http read", "answer", "http timeout", "http close", "http finish"] {
         let host = Host::new();
         let mut witness = Witness::open(&host);
         let (handle, sid) = polling::open(&host);
         let times = ferrosocket::net::http_profile::Profile { idle_timeout: 20, ..profile() };
-        let profile = if place == "polling timeout" { times } else { profile() };
+        let profile = if place == "http timeout" { times } else { profile() };
         let mut wire = HttpWire::open(&host, host.worker, profile);
         let happened = arm(&host, place, wire.token);
         match place {
-            "polling read" => wire.get(&sid),
+            "http read" => wire.get(&sid),
             "answer" => {
                 wire.get(&sid);
                 Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
                 host.send(handle, "2[1]");
             }
-            "polling close" => {
+            "http close" => {
                 let environment = host.environment.id;
-                let close = ClosePolling { environment, listener: 3, busy: true, later: false };
-                host.command_to(host.worker, Command::ClosePolling(close));
+                let close = CloseHttp { environment, listener: 3, busy: true, later: false };
+                host.command_to(host.worker, Command::CloseHttp(close));
             }
-            "polling finish" => wire.stream.shutdown(std::net::Shutdown::Both).unwrap(),
+            "http finish" => wire.stream.shutdown(std::net::Shutdown::Both).unwrap(),
             _ => {}
         }
         host.next_of(WIRE_CLOSED, wire.token);

@@ -291,7 +291,7 @@ impl Host {
     ) -> Command {
         use std::os::fd::AsRawFd as _;
         // As in production: the worker gets a copy of the descriptor, the original is closed.
-        let copy = ferrosocket::net::adopt::duplicate(stream.as_raw_fd()).unwrap();
+        let copy = ferrosocket::net::descriptor::duplicate(stream.as_raw_fd()).unwrap();
         head.extend_from_slice(extra);
         Command::Adopt(Box::new(Adopt {
             server: Arc::clone(server),

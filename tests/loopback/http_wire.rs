@@ -9,7 +9,7 @@ use ferrosocket::http::request::Rules;
 use ferrosocket::id::Sid;
 use ferrosocket::net::budget::{BEHIND, Held, INBOX_LIMIT};
 use ferrosocket::net::clock;
-use ferrosocket::net::command::{AdoptPolling, ClosePolling, Command, Opening, Purpose};
+use ferrosocket::net::command::{AdoptHttp, CloseHttp, Command, Opening, Purpose};
 use ferrosocket::net::http_profile::Profile;
 use ferrosocket::net::inbox::CONNECTION_LIMIT;
 use ferrosocket::net::record::Kind;
@@ -58,7 +58,7 @@ impl HttpWire {
         let token = host.token();
         let server = Arc::clone(&host.server);
         let profile = Arc::new(profile);
-        let adopt = AdoptPolling {
+        let adopt = AdoptHttp {
             recalls: server.recalls(),
             server,
             token,
@@ -67,7 +67,7 @@ impl HttpWire {
             stream: accepted,
             opening,
         };
-        host.command_to(worker, Command::AdoptPolling(Box::new(adopt)));
+        host.command_to(worker, Command::AdoptHttp(Box::new(adopt)));
         Self { token, stream }
     }
 
@@ -404,8 +404,8 @@ fn closing_the_http_server_closes_idle_connections_and_waits_for_the_others() {
     Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
     let environment = host.environment.id;
     let close = |listener, busy, later| {
-        let close = ClosePolling { environment, listener, busy, later };
-        host.command_to(host.worker, Command::ClosePolling(close));
+        let close = CloseHttp { environment, listener, busy, later };
+        host.command_to(host.worker, Command::CloseHttp(close));
     };
     close(LISTENER + 1, true, false); // another server
     close(LISTENER, false, true);

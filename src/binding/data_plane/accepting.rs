@@ -11,8 +11,8 @@ use super::takeover::{PollingNames, PollingProfile};
 use crate::binding::error::BorderError;
 use crate::http::request::{First, Rules};
 use crate::id::Sid;
-use crate::net::adopt::{defer_accept, duplicate};
 use crate::net::command::{AdoptedStream, Opening};
+use crate::net::descriptor::{defer_accept, duplicate};
 
 #[napi]
 impl DataPlane {

@@ -11,11 +11,11 @@ use super::{DataPlane, read_dialect};
 use crate::binding::error::BorderError;
 use crate::binding::options::DeflateAnswer;
 use crate::id::Sid;
-use crate::net::adopt::duplicate;
 use crate::net::budget::HeldBytes;
 use crate::net::command::{
     Adopt, AdoptedStream, BridgeEvent, Command, EndWires, Purpose, UpgradeResponse,
 };
+use crate::net::descriptor::duplicate;
 use crate::websocket::extension::{self, Agreement};
 use crate::websocket::handshake;
 

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::net::TcpStream;
 
 use crate::http::request::{First, Rules, read_first};
-use crate::net::adopt::peek;
+use crate::net::descriptor::peek;
 
 /// Bytes of a request that are looked at, at most: as much as Node.js takes for a head by default.
 const MAX_HEAD: usize = 16 * 1024;

@@ -12,8 +12,8 @@ use super::DataPlane;
 use crate::binding::error::BorderError;
 use crate::binding::options::millis;
 use crate::http::request::Rules;
-use crate::net::adopt::duplicate;
-use crate::net::command::{AdoptPolling, ClosePolling, Command, Opening};
+use crate::net::command::{AdoptHttp, CloseHttp, Command, Opening};
+use crate::net::descriptor::duplicate;
 use crate::net::http_profile::Profile;
 use crate::net::record::LONGEST_MESSAGE;
 use crate::net::server::Server;
@@ -110,9 +110,9 @@ impl DataPlane {
     #[napi(catch_unwind)]
     pub fn close_polling(&self, listener: u32, busy: bool, later: bool) {
         let Some(runtime) = self.shared.runtime() else { return };
-        let close = ClosePolling { environment: self.environment.id, listener, busy, later };
+        let close = CloseHttp { environment: self.environment.id, listener, busy, later };
         for worker in 0..runtime.workers() {
-            runtime.mailbox(worker).post_command(Command::ClosePolling(close));
+            runtime.mailbox(worker).post_command(Command::CloseHttp(close));
         }
     }
 
@@ -162,8 +162,8 @@ impl DataPlane {
         let profile =
             self.shared_profile(profile.read(server.engine.max_payload.min(LONGEST_MESSAGE)));
         let recalls = server.recalls();
-        let adopt = AdoptPolling { server, token, listener, profile, recalls, stream, opening };
-        runtime.mailbox(worker).leave_command(Command::AdoptPolling(Box::new(adopt)));
+        let adopt = AdoptHttp { server, token, listener, profile, recalls, stream, opening };
+        runtime.mailbox(worker).leave_command(Command::AdoptHttp(Box::new(adopt)));
         self.tell_later(worker);
         Ok(())
     }

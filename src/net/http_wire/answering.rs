@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::{HttpWire, State};
 use crate::engineio::{Body, PostFault};
 use crate::http::response::{self, Connection, Content, REQUEST_TIMEOUT};
-use crate::net::command::{Answer, ClosePolling, PollEvent};
+use crate::net::command::{Answer, CloseHttp, PollEvent};
 use crate::net::context::{Context, Requester, Wire as _};
 
 const TEXT: &str = "text/plain; charset=UTF-8";
@@ -41,7 +41,7 @@ impl Requester for HttpWire {
     }
 
     fn handle_timeout(self: Rc<Self>, worker: &Context, entry: u64, now: u64) {
-        fault!("polling timeout", self.environment_id(), self.token);
+        fault!("http timeout", self.environment_id(), self.token);
         if self.scheduled.get() != entry {
             return;
         }
@@ -70,8 +70,8 @@ impl Requester for HttpWire {
         }
     }
 
-    fn handle_close(self: Rc<Self>, worker: &Context, close: ClosePolling) {
-        fault!("polling close", self.environment_id(), self.token);
+    fn handle_close(self: Rc<Self>, worker: &Context, close: CloseHttp) {
+        fault!("http close", self.environment_id(), self.token);
         if self.listener != close.listener || self.environment_id() != close.environment {
             return;
         }

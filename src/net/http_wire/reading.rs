@@ -95,7 +95,7 @@ impl HttpWire {
             }
         }
         let n = read.filled().len();
-        fault!("polling read", self.environment_id(), self.token);
+        fault!("http read", self.environment_id(), self.token);
         if n > 0 {
             self.handle_bytes(worker, sessions, &buffer[..n]);
         }

@@ -10,21 +10,21 @@ use tokio::net::TcpStream;
 use super::Worker;
 use crate::engineio::{Dialect, Protocol, RequestId, Session, Transport};
 use crate::id::Handle;
-use crate::net::adopt::prepare;
 use crate::net::budget::{Budget, HeldBytes};
 use crate::net::clock;
-use crate::net::command::{AdoptPolling, ClosePolling, Command, Opening, PollEvent};
+use crate::net::command::{AdoptHttp, CloseHttp, Command, Opening, PollEvent};
 use crate::net::context::Victim as _;
+use crate::net::descriptor::prepare;
 use crate::net::guard::Nobody;
 use crate::net::http_wire::{HttpWire, Sessions};
 use crate::net::record::Kind;
 
 impl Worker {
     /// Takes a connection: one that Node.js has just answered a request on, or has not read.
-    pub(super) fn adopt_polling(self: &Rc<Self>, adopt: AdoptPolling) {
-        let AdoptPolling { server, token, listener, profile, recalls, stream, opening } = adopt;
+    pub(super) fn adopt_http(self: &Rc<Self>, adopt: AdoptHttp) {
+        let AdoptHttp { server, token, listener, profile, recalls, stream, opening } = adopt;
         self.context.wakeups.add(&server.environment);
-        fault!("adopt polling", server.environment.id, token);
+        fault!("adopt http", server.environment.id, token);
         let tcp = prepare(&stream).and_then(|ends| Ok((TcpStream::from_std(stream)?, ends)));
         let Ok((tcp, ends)) = tcp else {
             server.environment.inbox.push(self.context.index, |record| {
@@ -49,11 +49,11 @@ impl Worker {
             }
         }
         let worker = Rc::clone(self);
-        tokio::task::spawn_local(async move { worker.drive_polling(&wire).await });
+        tokio::task::spawn_local(async move { worker.drive_http(&wire).await });
     }
 
     /// Reads and writes a connection until it is gone.
-    async fn drive_polling(self: Rc<Self>, wire: &Rc<HttpWire>) {
+    async fn drive_http(self: Rc<Self>, wire: &Rc<HttpWire>) {
         poll_fn(|cx| {
             let context = &self.context;
             let polled = context.guard(&**wire, || wire.poll_drive(context, &*self, cx));
@@ -64,13 +64,13 @@ impl Worker {
     }
 
     /// JavaScript closes the connections of an HTTP server.
-    pub(super) fn close_polling(&self, close: ClosePolling) {
+    pub(super) fn close_http(&self, close: CloseHttp) {
         for wire in self.context.http_table.all() {
             self.context.guard(&*wire, || Rc::clone(&wire).handle_close(&self.context, close));
         }
     }
 
-    pub(super) fn fire_polling_timers(&self, now: u64) {
+    pub(super) fn fire_http_timers(&self, now: u64) {
         while let Some((entry, slot)) = self.context.http_table.pop_due(now) {
             if let Some(wire) = self.context.http_table.get(slot) {
                 let context = &self.context;
