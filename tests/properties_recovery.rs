@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
-use ferrosocket::socketio::Recovery;
-use ferrosocket::socketio::recovery::packets::{PACKET_OVERHEAD, StoredPacket};
-use ferrosocket::socketio::recovery::sessions::{SESSION_OVERHEAD, Session, SessionKey};
+use ferrosocket::socketio::RecoveryLog;
+use ferrosocket::socketio::recovery_log::lost_sessions::{
+    LostSession, SESSION_OVERHEAD, SessionKey,
+};
+use ferrosocket::socketio::recovery_log::packets::{PACKET_OVERHEAD, StoredPacket};
 use proptest::prelude::*;
 
 const MAX_BYTES: usize = 5 * (PACKET_OVERHEAD + 20);
@@ -93,7 +95,7 @@ impl Model {
     }
 }
 
-fn compare(recovery: &Recovery<usize>, model: &Model) {
+fn compare(recovery: &RecoveryLog<usize>, model: &Model) {
     assert_eq!(recovery.packets().next(), model.packets.len() as u64);
     assert_eq!(recovery.packets().len(), model.packets.len() - model.first);
     assert_eq!(recovery.sessions().len(), model.sessions.len());
@@ -107,7 +109,7 @@ fn compare(recovery: &Recovery<usize>, model: &Model) {
 proptest! {
     #[test]
     fn recovery_does_as_the_model(steps in prop::collection::vec(step(), 1..120)) {
-        let mut recovery = Recovery::new(MAX_BYTES, 0);
+        let mut recovery = RecoveryLog::new(MAX_BYTES, 0);
         let mut model = Model::default();
         let mut now = 100;
         for step in steps {
@@ -126,7 +128,7 @@ proptest! {
                 }
                 Step::Persist { pid, rooms, size } => {
                     let before = model.keys();
-                    let (key, forgotten) = recovery.persist(Session {
+                    let (key, forgotten) = recovery.persist(LostSession {
                         pid: Rc::from(pid.to_string()),
                         socket_id: pid.to_string().into(),
                         rooms: rooms.clone().into(),

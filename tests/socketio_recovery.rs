@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
-use ferrosocket::socketio::Recovery;
-use ferrosocket::socketio::recovery::packets::{PACKET_OVERHEAD, StoredPacket};
-use ferrosocket::socketio::recovery::sessions::{SESSION_OVERHEAD, Session, SessionKey};
+use ferrosocket::socketio::RecoveryLog;
+use ferrosocket::socketio::recovery_log::lost_sessions::{
+    LostSession, SESSION_OVERHEAD, SessionKey,
+};
+use ferrosocket::socketio::recovery_log::packets::{PACKET_OVERHEAD, StoredPacket};
 
 const PLENTY: usize = 1 << 20;
 
@@ -18,8 +20,8 @@ fn packet(name: &str, rooms: &[u32], except: &[u32], time: u64) -> StoredPacket<
     }
 }
 
-fn session(pid: &str, rooms: &[u32], lost_at: u64) -> Session {
-    Session {
+fn session(pid: &str, rooms: &[u32], lost_at: u64) -> LostSession {
+    LostSession {
         pid: Rc::from(pid),
         socket_id: format!("socket of {pid}").into(),
         rooms: rooms.into(),
@@ -28,13 +30,13 @@ fn session(pid: &str, rooms: &[u32], lost_at: u64) -> Session {
     }
 }
 
-fn missed(recovery: &Recovery<String>, key: SessionKey, last: u64) -> Option<Vec<&str>> {
+fn missed(recovery: &RecoveryLog<String>, key: SessionKey, last: u64) -> Option<Vec<&str>> {
     Some(recovery.missed(key, last)?.map(String::as_str).collect())
 }
 
 #[test]
 fn a_session_gets_what_its_rooms_were_sent_after_the_last_packet_that_it_got() {
-    let mut recovery = Recovery::new(PLENTY, 0);
+    let mut recovery = RecoveryLog::new(PLENTY, 0);
     let (key, _) = recovery.persist(session("p", &[7, 1], 10));
     recovery.store(packet("before", &[], &[], 9));
     recovery.store(packet("got", &[], &[], 10));
@@ -50,7 +52,7 @@ fn a_session_gets_what_its_rooms_were_sent_after_the_last_packet_that_it_got() {
 
 #[test]
 fn a_session_comes_back_with_its_rooms_in_order_and_may_be_lost_again() {
-    let mut recovery = Recovery::new(PLENTY, 0);
+    let mut recovery = RecoveryLog::new(PLENTY, 0);
     recovery.store(packet("got", &[], &[], 1));
     let (first, _) = recovery.persist(session("p", &[9, 3, 5], 2));
     let (key, found) = recovery.restore("p", 0, 2).unwrap();
@@ -63,7 +65,7 @@ fn a_session_comes_back_with_its_rooms_in_order_and_may_be_lost_again() {
 
 #[test]
 fn nobody_comes_back_too_late_or_with_what_was_never_given_out() {
-    let mut recovery = Recovery::new(PLENTY, 5);
+    let mut recovery = RecoveryLog::new(PLENTY, 5);
     recovery.store(packet("got", &[], &[], 1));
     recovery.persist(session("p", &[], 100));
     assert!(recovery.restore("p", 5, 100).is_some());
@@ -77,7 +79,7 @@ fn nobody_comes_back_too_late_or_with_what_was_never_given_out() {
 
 #[test]
 fn the_oldest_packets_go_first_when_there_are_too_many() {
-    let mut recovery = Recovery::new(3 * (PACKET_OVERHEAD + 1), 0);
+    let mut recovery = RecoveryLog::new(3 * (PACKET_OVERHEAD + 1), 0);
     let (key, _) = recovery.persist(session("p", &[], 0));
     for name in ["a", "b", "c", "d"] {
         recovery.store(packet(name, &[], &[], 0));
@@ -91,7 +93,7 @@ fn the_oldest_packets_go_first_when_there_are_too_many() {
 
 #[test]
 fn a_packet_too_large_by_itself_is_counted_but_not_kept() {
-    let mut recovery = Recovery::new(PACKET_OVERHEAD + 1, 0);
+    let mut recovery = RecoveryLog::new(PACKET_OVERHEAD + 1, 0);
     recovery.store(packet("large", &[4], &[], 0));
     assert_eq!((recovery.packets().len(), recovery.packets().bytes()), (0, 0));
     assert_eq!(recovery.packets().next(), 1);
@@ -102,11 +104,11 @@ fn a_packet_too_large_by_itself_is_counted_but_not_kept() {
 
 #[test]
 fn the_oldest_sessions_go_first_when_there_are_too_many() {
-    let mut recovery = Recovery::<String>::new(2 * SESSION_OVERHEAD, 0);
+    let mut recovery = RecoveryLog::<String>::new(2 * SESSION_OVERHEAD, 0);
     let keys = ["a", "b", "c"].map(|pid| recovery.persist(session(pid, &[], 0)));
     assert_eq!(keys[2].1, [keys[0].0]);
     assert_eq!(recovery.sessions().len(), 2);
-    let (key, forgotten) = recovery.persist(Session { size: 2000, ..session("d", &[], 0) });
+    let (key, forgotten) = recovery.persist(LostSession { size: 2000, ..session("d", &[], 0) });
     assert_eq!(forgotten, [keys[1].0, keys[2].0, key], "it is too large by itself");
     assert!(recovery.is_empty());
     assert_eq!(recovery.sessions().bytes(), 0);
@@ -114,7 +116,7 @@ fn the_oldest_sessions_go_first_when_there_are_too_many() {
 
 #[test]
 fn what_is_too_old_goes_and_gives_its_rooms_back() {
-    let mut recovery = Recovery::new(PLENTY, 0);
+    let mut recovery = RecoveryLog::new(PLENTY, 0);
     for time in 0..1000_u64 {
         recovery.store(packet("x", &[0], &[1], time));
     }
@@ -132,7 +134,7 @@ fn what_is_too_old_goes_and_gives_its_rooms_back() {
 
 #[test]
 fn who_is_forgotten_does_not_come_back() {
-    let mut recovery = Recovery::<String>::new(PLENTY, 1);
+    let mut recovery = RecoveryLog::<String>::new(PLENTY, 1);
     let (key, _) = recovery.persist(session("p", &[0], 10));
     assert_eq!(recovery.forget("q"), None);
     assert_eq!(recovery.forget("p"), Some(key));
@@ -143,7 +145,7 @@ fn who_is_forgotten_does_not_come_back() {
 
 #[test]
 fn the_last_packet_before_a_time_is_known() {
-    let mut recovery = Recovery::new(PLENTY, 1);
+    let mut recovery = RecoveryLog::new(PLENTY, 1);
     assert_eq!(recovery.packets().last_before(5), 0, "none has been");
     for time in [10, 20, 20, 30] {
         recovery.store(packet("x", &[], &[], time));

@@ -3,9 +3,9 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use ferrosocket::socketio::recovery::Recovery;
-use ferrosocket::socketio::recovery::packets::{PACKET_OVERHEAD, StoredPacket};
-use ferrosocket::socketio::recovery::sessions::Session;
+use ferrosocket::socketio::recovery_log::RecoveryLog;
+use ferrosocket::socketio::recovery_log::lost_sessions::LostSession;
+use ferrosocket::socketio::recovery_log::packets::{PACKET_OVERHEAD, StoredPacket};
 use smallvec::smallvec;
 
 use crate::harness::Suite;
@@ -17,7 +17,7 @@ const SIZE: usize = 32;
 /// Packets that one client has missed.
 const MISSED: u64 = 100;
 
-type Log = Recovery<Arc<[u8]>>;
+type Log = RecoveryLog<Arc<[u8]>>;
 
 pub(crate) fn cases(suite: &mut Suite) {
     let (mut log, messages) = (full(), messages());
@@ -47,7 +47,7 @@ pub(crate) fn cases(suite: &mut Suite) {
 
 /// A log that is full of packets.
 fn full() -> Log {
-    let (mut log, messages) = (Recovery::new(PACKETS * (PACKET_OVERHEAD + SIZE), 0), messages());
+    let (mut log, messages) = (RecoveryLog::new(PACKETS * (PACKET_OVERHEAD + SIZE), 0), messages());
     for _ in 0..=PACKETS {
         log.store(packet(&messages));
     }
@@ -63,7 +63,7 @@ fn packet(messages: &Arc<[u8]>) -> StoredPacket<Arc<[u8]>> {
     StoredPacket { time: 1, rooms, except, messages: Arc::clone(messages), size: SIZE }
 }
 
-fn session() -> Session {
+fn session() -> LostSession {
     let rooms = Box::new([0, 1]);
-    Session { pid: "pid".into(), socket_id: "sid".into(), rooms, lost_at: 1, size: 40 }
+    LostSession { pid: "pid".into(), socket_id: "sid".into(), rooms, lost_at: 1, size: 40 }
 }

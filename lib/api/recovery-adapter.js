@@ -62,7 +62,7 @@ const NO_ROOMS = new Set();
  *
  * A client that is back before its end was noticed takes its session over: its old connection ends, and so is lost.
  *
- * What is stored is in the addon (`src/socketio/recovery.rs`). Here are the names of rooms, what programs keep in
+ * What is stored is in the addon (`src/socketio/recovery_log.rs`). Here are the names of rooms, what programs keep in
  * `socket.data`, and the count of the packets: each knows its number when it is encoded.
  */
 class RecoveryAdapter extends NativeAdapter {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::net::command::Outgoing;
-use crate::socketio::Recovery;
-use crate::socketio::recovery::packets::StoredPacket;
+use crate::socketio::RecoveryLog;
+use crate::socketio::recovery_log::packets::StoredPacket;
 
 /// The messages of a packet, shared by the log and the workers.
 pub type Messages = Arc<[Outgoing]>;
 
 /// What is kept for one namespace.
-pub type Log = Recovery<Messages>;
+pub type Log = RecoveryLog<Messages>;
 
 /// The logs of this thread by their numbers.
 #[derive(Debug, Default)]

@@ -52,7 +52,7 @@ use crate::net::command::{Command, Outgoing};
 use crate::net::lives::Life;
 use crate::net::mailbox::{Operation, OperationBatch};
 use crate::net::runtime::Runtime;
-use crate::socketio::recovery::packets::StoredPacket;
+use crate::socketio::recovery_log::packets::StoredPacket;
 use crate::socketio::{Group, Handles, Rooms, Target};
 
 /// A text up to this size is copied once more, among others; a larger one is memory of its own.

@@ -13,8 +13,8 @@ use napi_derive::napi;
 
 use super::data_plane::DataPlane;
 use crate::net::command::Outgoing;
-use crate::socketio::Recovery;
-use crate::socketio::recovery::sessions::Session;
+use crate::socketio::RecoveryLog;
+use crate::socketio::recovery_log::lost_sessions::LostSession;
 
 /// What came of keeping a session.
 #[napi(object)]
@@ -56,7 +56,7 @@ impl DataPlane {
     #[napi(catch_unwind)]
     pub fn open_recovery(&self, max_bytes: i64, first: i64) -> u32 {
         let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
-        self.operations().logs.open(Recovery::new(max_bytes, whole(first)))
+        self.operations().logs.open(RecoveryLog::new(max_bytes, whole(first)))
     }
 
     /// Forgets a log.
@@ -77,7 +77,7 @@ impl DataPlane {
         size: u32,
         now: i64,
     ) -> Option<PersistedSession> {
-        let session = Session {
+        let session = LostSession {
             pid: Rc::from(pid),
             socket_id: sid.into(),
             rooms: rooms.into(),
@@ -157,7 +157,7 @@ impl DataPlane {
     /// The numbers of rooms that nothing kept refers to.
     #[napi(catch_unwind)]
     pub fn unused_recovery_rooms(&self, log: u32) -> Vec<u32> {
-        self.operations().logs.get(log).map_or_else(Vec::new, Recovery::unused_rooms)
+        self.operations().logs.get(log).map_or_else(Vec::new, RecoveryLog::unused_rooms)
     }
 }
 

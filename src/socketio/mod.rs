@@ -9,7 +9,7 @@
 //! | [`decoder`] | the packets of one client, and the attachments of the one under way |
 //! | [`handles`] | which connections there are, and what may be asked of them |
 //! | [`rooms`] | rooms, and the targets of a broadcast |
-//! | [`recovery`] | what was sent lately, and who was lost lately |
+//! | [`recovery_log`] | what was sent lately, and who was lost lately |
 //! | [`config`] | the limits on what a client may send |
 //! | [`error`] | what a client can do wrong |
 //!
@@ -23,7 +23,7 @@ pub mod handles;
 pub mod json_string;
 pub mod long_string;
 pub mod packet;
-pub mod recovery;
+pub mod recovery_log;
 pub mod rooms;
 
 pub use config::AttachmentLimits;
@@ -32,5 +32,5 @@ pub use error::ParseError;
 pub use handles::Handles;
 pub use long_string::{LONG_STRING, LongString, LongStringSpans};
 pub use packet::{Packet, PacketType};
-pub use recovery::Recovery;
+pub use recovery_log::RecoveryLog;
 pub use rooms::{Group, RoomId, Rooms, Target, Targets};

@@ -8,7 +8,7 @@ use crate::binding::logs::Messages;
 use crate::id::Handle;
 use crate::net::command::Outgoing;
 use crate::socketio::json_string::{write_ascii, write_utf16};
-use crate::socketio::recovery::packets::RoomList;
+use crate::socketio::recovery_log::packets::RoomList;
 use crate::socketio::{RoomId, Target};
 
 /// Set in a target that is one client and not a room.

@@ -12,18 +12,18 @@
 //! | file | tells |
 //! |---|---|
 //! | [`packets`] | the packets, and whom one concerns |
-//! | [`sessions`] | those who were lost |
+//! | [`lost_sessions`] | those who were lost |
 //! | [`room_uses`] | which numbers of rooms are still in use |
 
+pub mod lost_sessions;
 pub mod packets;
 pub mod room_uses;
-pub mod sessions;
 
 use smallvec::SmallVec;
 
+use self::lost_sessions::{LostSession, LostSessions, SessionKey};
 use self::packets::{PacketLog, StoredPacket};
 use self::room_uses::{RoomNumber, RoomUses};
-use self::sessions::{Session, SessionKey, Sessions};
 
 /// What one namespace keeps.
 ///
@@ -33,19 +33,19 @@ use self::sessions::{Session, SessionKey, Sessions};
 ///
 /// Times are milliseconds of one clock of the caller's choice.
 #[derive(Debug)]
-pub struct Recovery<M> {
+pub struct RecoveryLog<M> {
     packets: PacketLog<M>,
-    sessions: Sessions,
+    sessions: LostSessions,
     uses: RoomUses,
 }
 
-impl<M> Recovery<M> {
+impl<M> RecoveryLog<M> {
     /// Nothing is kept yet; the first packet gets the number `first`. Packets and sessions may take
     /// `max_bytes` each.
     pub fn new(max_bytes: usize, first: u64) -> Self {
         Self {
             packets: PacketLog::new(max_bytes, first),
-            sessions: Sessions::new(max_bytes),
+            sessions: LostSessions::new(max_bytes),
             uses: RoomUses::default(),
         }
     }
@@ -61,7 +61,7 @@ impl<M> Recovery<M> {
     }
 
     /// Those who were lost; to look at.
-    pub fn sessions(&self) -> &Sessions {
+    pub fn sessions(&self) -> &LostSessions {
         &self.sessions
     }
 
@@ -79,7 +79,7 @@ impl<M> Recovery<M> {
     ///
     /// Gives its key, and the keys of those that had to go for it; of a session larger than all the
     /// room there is, its own.
-    pub fn persist(&mut self, session: Session) -> (SessionKey, Vec<SessionKey>) {
+    pub fn persist(&mut self, session: LostSession) -> (SessionKey, Vec<SessionKey>) {
         let mut forgotten = Vec::new();
         if let Some((key, before)) = self.sessions.remove(&session.pid) {
             self.uses.release(&before.rooms);
@@ -96,7 +96,7 @@ impl<M> Recovery<M> {
 
     /// The session `pid`, if it was lost at `oldest` or later, and if all is kept that came after
     /// the packet `last`. It stays: the client may be lost once more.
-    pub fn restore(&self, pid: &str, last: u64, oldest: u64) -> Option<(SessionKey, &Session)> {
+    pub fn restore(&self, pid: &str, last: u64, oldest: u64) -> Option<(SessionKey, &LostSession)> {
         let (key, session) = self.sessions.find(pid)?;
         (session.lost_at >= oldest && self.packets.after(last).is_some()).then_some((key, session))
     }

@@ -16,7 +16,7 @@ pub type SessionKey = u64;
 
 /// A socket as it was when its connection was lost.
 #[derive(Clone, Debug)]
-pub struct Session {
+pub struct LostSession {
     /// The secret by which the client proves that it is the same.
     pub pid: Rc<str>,
     /// The id that the socket had, and gets again.
@@ -29,7 +29,7 @@ pub struct Session {
     pub size: usize,
 }
 
-impl Session {
+impl LostSession {
     fn bytes(&self) -> usize {
         SESSION_OVERHEAD + self.size
     }
@@ -37,8 +37,8 @@ impl Session {
 
 /// The sessions of a namespace, in the order in which they were lost.
 #[derive(Debug)]
-pub struct Sessions {
-    by_key: BTreeMap<SessionKey, Session>,
+pub struct LostSessions {
+    by_key: BTreeMap<SessionKey, LostSession>,
     /// Pids are made by the server: what a client makes up is looked for here, but never put in.
     keys: FxHashMap<Rc<str>, SessionKey>,
     next: SessionKey,
@@ -46,7 +46,7 @@ pub struct Sessions {
     max_bytes: usize,
 }
 
-impl Sessions {
+impl LostSessions {
     /// No sessions.
     pub fn new(max_bytes: usize) -> Self {
         let (by_key, keys) = (BTreeMap::new(), FxHashMap::default());
@@ -69,18 +69,18 @@ impl Sessions {
     }
 
     /// The session of that key.
-    pub fn get(&self, key: SessionKey) -> Option<&Session> {
+    pub fn get(&self, key: SessionKey) -> Option<&LostSession> {
         self.by_key.get(&key)
     }
 
     /// The session of that pid.
-    pub fn find(&self, pid: &str) -> Option<(SessionKey, &Session)> {
+    pub fn find(&self, pid: &str) -> Option<(SessionKey, &LostSession)> {
         let key = *self.keys.get(pid)?;
         Some((key, self.by_key.get(&key)?))
     }
 
     /// Adds a session whose pid is not there.
-    pub(super) fn insert(&mut self, session: Session) -> SessionKey {
+    pub(super) fn insert(&mut self, session: LostSession) -> SessionKey {
         let key = self.next;
         self.next += 1;
         self.bytes += session.bytes();
@@ -90,7 +90,7 @@ impl Sessions {
     }
 
     /// Takes the session of that pid out.
-    pub(super) fn remove(&mut self, pid: &str) -> Option<(SessionKey, Session)> {
+    pub(super) fn remove(&mut self, pid: &str) -> Option<(SessionKey, LostSession)> {
         let key = self.keys.remove(pid)?;
         let session = self.by_key.remove(&key)?;
         self.bytes -= session.bytes();
@@ -98,16 +98,16 @@ impl Sessions {
     }
 
     /// Takes the oldest out, while there is more than there may be.
-    pub(super) fn pop_surplus(&mut self) -> Option<(SessionKey, Session)> {
+    pub(super) fn pop_surplus(&mut self) -> Option<(SessionKey, LostSession)> {
         if self.bytes <= self.max_bytes { None } else { self.pop() }
     }
 
     /// Takes the oldest out, while it was lost before `oldest`.
-    pub(super) fn pop_before(&mut self, oldest: u64) -> Option<(SessionKey, Session)> {
+    pub(super) fn pop_before(&mut self, oldest: u64) -> Option<(SessionKey, LostSession)> {
         if self.by_key.first_key_value()?.1.lost_at >= oldest { None } else { self.pop() }
     }
 
-    fn pop(&mut self) -> Option<(SessionKey, Session)> {
+    fn pop(&mut self) -> Option<(SessionKey, LostSession)> {
         let (key, session) = self.by_key.pop_first()?;
         self.keys.remove(&session.pid);
         self.bytes -= session.bytes();
