@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use super::budget::Held;
 use super::clock;
-use super::context::{Buffered, Context, Victim, Wire as _};
+use super::context::{Buffered, Victim, Wire as _, WorkerContext};
 use super::descriptor::Ends;
 use super::guard::Nobody;
 use super::lives::Life;
@@ -211,24 +211,24 @@ impl Connection {
         }
     }
 
-    fn carry_out(&self, worker: &Context, action: Action) {
+    fn carry_out(&self, context: &WorkerContext, action: Action) {
         match action {
             Action::SendText(link, text) => {
                 if let Some(wire) = self.wire(link) {
-                    wire.write_text(worker, &text, true);
+                    wire.write_text(context, &text, true);
                 }
             }
             Action::SendMessage(message) => {
                 if let Some(wire) = self.wire(Link::Main) {
                     if message.binary {
-                        wire.write_binary(worker, &message.data, message.compress);
+                        wire.write_binary(context, &message.data, message.compress);
                     } else {
-                        wire.write_message(worker, &message.data, message.compress);
+                        wire.write_message(context, &message.data, message.compress);
                     }
                 }
             }
             Action::Respond { request, status, body } => {
-                self.respond(worker, request, status, body);
+                self.respond(context, request, status, body);
             }
             Action::CloseLink(link) => {
                 if let Some(wire) = self.wire(link) {
@@ -236,15 +236,15 @@ impl Connection {
                         self.state.borrow_mut().probe = None;
                         wire.unbind();
                     }
-                    wire.begin_close(worker, None);
+                    wire.begin_close(context, None);
                 }
             }
             Action::ReleaseProbe => {
                 if let Some(wire) = self.state.borrow_mut().probe.take() {
-                    wire.release(worker);
+                    wire.release(context);
                 }
             }
-            Action::DropRequest(request) => self.drop_request(worker, request),
+            Action::DropRequest(request) => self.drop_request(context, request),
             Action::Upgrading => self.tell_upgrade(Kind::Upgrading, Link::Probe),
             Action::Upgraded => self.upgrade(),
             Action::Heartbeat => {
@@ -255,7 +255,7 @@ impl Connection {
                 }
             }
             Action::Drain => self.handle_drained(),
-            Action::Closed(reason) => self.finish(worker, reason),
+            Action::Closed(reason) => self.finish(context, reason),
         }
     }
 
@@ -285,7 +285,7 @@ impl Connection {
     }
 
     /// The session has ended.
-    fn finish(&self, worker: &Context, reason: CloseReason) {
+    fn finish(&self, context: &WorkerContext, reason: CloseReason) {
         let mut state = self.state.borrow_mut();
         if std::mem::replace(&mut state.closed, true) {
             return;
@@ -296,11 +296,11 @@ impl Connection {
         for wire in wires.into_iter().flatten() {
             if reason == CloseReason::BufferOverflow {
                 // A close frame would wait behind all that is to be dropped.
-                wire.finish(worker);
+                wire.finish(context);
                 continue;
             }
             wire.unbind();
-            wire.begin_close(worker, None);
+            wire.begin_close(context, None);
         }
     }
 
@@ -323,7 +323,7 @@ impl Connection {
     }
 
     /// Keeps the earliest deadline with the worker.
-    fn schedule(&self, worker: &Context) {
+    fn schedule(&self, context: &WorkerContext) {
         let state = self.state.borrow();
         if state.closed {
             return;
@@ -339,7 +339,7 @@ impl Connection {
         if let Some(deadline) = deadline
             && deadline < self.scheduled.get()
         {
-            self.scheduled.set(worker.schedule(deadline, self.handle.slot().index));
+            self.scheduled.set(context.schedule(deadline, self.handle.slot().index));
         }
     }
 }
@@ -384,8 +384,8 @@ impl Carried for Connection {
         self.state.borrow_mut().decoder.handle_progress(now);
     }
 
-    fn handle_backlog(self: Rc<Self>, worker: &Context, bytes: usize) {
-        self.handle_wire_backlog(worker, bytes);
+    fn handle_backlog(self: Rc<Self>, context: &WorkerContext, bytes: usize) {
+        self.handle_wire_backlog(context, bytes);
     }
 
     fn handle_drained(&self) {
@@ -401,19 +401,19 @@ impl Carried for Connection {
         self.state.borrow_mut().defer(now);
     }
 
-    fn settle(&self, worker: &Context) {
+    fn settle(&self, context: &WorkerContext) {
         loop {
             // Bound here, so that no borrow is held while the action is carried out.
             let action = self.state.borrow_mut().session.poll_action();
             match action {
-                Some(action) => self.carry_out(worker, action),
+                Some(action) => self.carry_out(context, action),
                 None => break,
             }
         }
-        self.schedule(worker);
+        self.schedule(context);
     }
 
-    fn abort(&self, worker: &Context) {
+    fn abort(&self, context: &WorkerContext) {
         // Whoever holds it goes on with a session that is over.
         let Ok(mut state) = self.state.try_borrow_mut() else { return };
         let requests = state.session.abandon();
@@ -425,22 +425,22 @@ impl Carried for Connection {
             self.state.borrow_mut().closed = true;
         }
         for wire in wires.into_iter().flatten() {
-            worker.guard(&Nobody, || wire.finish(worker));
+            context.guard(&Nobody, || wire.finish(context));
         }
         for request in requests.into_iter().flatten() {
-            worker.guard(&Nobody, || self.drop_request(worker, request));
+            context.guard(&Nobody, || self.drop_request(context, request));
         }
     }
 }
 
 impl Victim for Connection {
-    fn handle_panic(&self, worker: &Context) {
-        self.abort(worker);
+    fn handle_panic(&self, context: &WorkerContext) {
+        self.abort(context);
     }
 }
 
 impl Buffered for Connection {
-    fn flush_session(&self, worker: &Context) {
+    fn flush_session(&self, context: &WorkerContext) {
         fault!("flush session", self.server.environment.id, self.handle.raw());
         self.unflushed.set(false);
         let mut state = self.state.borrow_mut();
@@ -448,7 +448,7 @@ impl Buffered for Connection {
         self.end_if_overflowing(&mut state);
         drop(state);
         self.note_unpolled();
-        self.settle(worker);
+        self.settle(context);
     }
 }
 

@@ -31,18 +31,18 @@ const SPARE_CAPACITY: usize = 16 << 10;
 /// Who goes when what runs for it panics.
 pub trait Victim {
     /// Ends it at once, and has JavaScript hear of it. What is done already is not done again.
-    fn handle_panic(&self, worker: &Context);
+    fn handle_panic(&self, context: &WorkerContext);
 }
 
 /// A wire, as the lists see it.
 pub trait Wire: Victim {
     /// Writes what is queued, as far as the peer takes it.
-    fn flush(self: Rc<Self>, worker: &Context);
+    fn flush(self: Rc<Self>, context: &WorkerContext);
     /// JavaScript has taken something from the inbox: goes on, if that was enough. If not, it has to
     /// hear of the next time too, and this gives false.
-    fn resume(&self, worker: &Context, now: u64) -> bool;
+    fn resume(&self, context: &WorkerContext, now: u64) -> bool;
     /// Drops the stream.
-    fn finish(&self, worker: &Context);
+    fn finish(&self, context: &WorkerContext);
     /// Whether it is dropped.
     fn is_gone(&self) -> bool;
     /// Id of the environment that it belongs to.
@@ -50,27 +50,27 @@ pub trait Wire: Victim {
     /// JavaScript's name for it.
     fn token(&self) -> u32;
     /// Ends, as if the peer had ended the stream.
-    fn end(self: Rc<Self>, worker: &Context);
+    fn end(self: Rc<Self>, context: &WorkerContext);
 }
 
 /// A connection that holds messages back, as the list sees it.
 pub trait Buffered: Victim {
     /// Lets them go out, if a poll waits for them.
-    fn flush_session(&self, worker: &Context);
+    fn flush_session(&self, context: &WorkerContext);
 }
 
 /// A connection that polling requests come by, as the worker's table sees it.
 pub trait Requester: Wire {
     /// The answer to its request of this generation. One to an earlier request is ignored.
-    fn handle_answer(self: Rc<Self>, worker: &Context, generation: u32, answer: Answer);
+    fn handle_answer(self: Rc<Self>, context: &WorkerContext, generation: u32, answer: Answer);
     /// An entry that it has in the list of deadlines is due.
-    fn handle_timeout(self: Rc<Self>, worker: &Context, entry: u64, now: u64);
+    fn handle_timeout(self: Rc<Self>, context: &WorkerContext, entry: u64, now: u64);
     /// JavaScript closes the connections of an HTTP server.
-    fn handle_close(self: Rc<Self>, worker: &Context, close: CloseHttp);
+    fn handle_close(self: Rc<Self>, context: &WorkerContext, close: CloseHttp);
 }
 
 /// What all connections of a worker share.
-pub struct Context {
+pub struct WorkerContext {
     /// Which of the workers it is.
     pub index: usize,
     /// What JavaScript has for the worker; notifying it wakes the worker.
@@ -100,13 +100,13 @@ pub struct Context {
     pub compressors: Compressors,
 }
 
-impl fmt::Debug for Context {
+impl fmt::Debug for WorkerContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("index", &self.index).finish_non_exhaustive()
+        f.debug_struct("WorkerContext").field("index", &self.index).finish_non_exhaustive()
     }
 }
 
-impl Context {
+impl WorkerContext {
     /// The context of worker `index`, one of those that have these mailboxes.
     pub fn new(index: usize, mailboxes: Arc<[Arc<Mailbox>]>) -> Self {
         Self {

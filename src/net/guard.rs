@@ -16,17 +16,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::context::{Context, Victim};
+use super::context::{Victim, WorkerContext};
 
 /// Nobody goes: what panics is over already, or belongs to no connection.
 #[derive(Debug)]
 pub struct Nobody;
 
 impl Victim for Nobody {
-    fn handle_panic(&self, _worker: &Context) {}
+    fn handle_panic(&self, _context: &WorkerContext) {}
 }
 
-impl Context {
+impl WorkerContext {
     /// Runs `work`; a panic in it ends `victim`, and gives nothing. (The hook has printed its message.)
     #[inline]
     pub fn guard<R>(&self, victim: &(impl Victim + ?Sized), work: impl FnOnce() -> R) -> Option<R> {
@@ -65,20 +65,20 @@ mod tests {
     }
 
     impl Victim for Bad {
-        fn handle_panic(&self, _worker: &Context) {
+        fn handle_panic(&self, _context: &WorkerContext) {
             self.ends.set(self.ends.get() + 1);
             assert_ne!(self.ends.get(), 1, "the first time");
         }
     }
 
     impl Wire for Bad {
-        fn flush(self: Rc<Self>, _worker: &Context) {
+        fn flush(self: Rc<Self>, _context: &WorkerContext) {
             panic!("on purpose");
         }
-        fn resume(&self, _worker: &Context, _now: u64) -> bool {
+        fn resume(&self, _context: &WorkerContext, _now: u64) -> bool {
             panic!("on purpose");
         }
-        fn finish(&self, _worker: &Context) {
+        fn finish(&self, _context: &WorkerContext) {
             panic!("on purpose");
         }
         fn is_gone(&self) -> bool {
@@ -90,8 +90,8 @@ mod tests {
         fn token(&self) -> u32 {
             1
         }
-        fn end(self: Rc<Self>, worker: &Context) {
-            self.finish(worker);
+        fn end(self: Rc<Self>, context: &WorkerContext) {
+            self.finish(context);
         }
     }
 
@@ -103,20 +103,20 @@ mod tests {
     }
 
     impl Victim for Good {
-        fn handle_panic(&self, _worker: &Context) {
+        fn handle_panic(&self, _context: &WorkerContext) {
             self.ends.set(self.ends.get() + 1);
         }
     }
 
     impl Wire for Good {
-        fn flush(self: Rc<Self>, _worker: &Context) {
+        fn flush(self: Rc<Self>, _context: &WorkerContext) {
             self.asked.set(self.asked.get() + 1);
         }
-        fn resume(&self, _worker: &Context, _now: u64) -> bool {
+        fn resume(&self, _context: &WorkerContext, _now: u64) -> bool {
             self.asked.set(self.asked.get() + 1);
             true
         }
-        fn finish(&self, _worker: &Context) {
+        fn finish(&self, _context: &WorkerContext) {
             self.asked.set(self.asked.get() + 1);
         }
         fn is_gone(&self) -> bool {
@@ -128,14 +128,14 @@ mod tests {
         fn token(&self) -> u32 {
             1
         }
-        fn end(self: Rc<Self>, worker: &Context) {
-            self.finish(worker);
+        fn end(self: Rc<Self>, context: &WorkerContext) {
+            self.finish(context);
         }
     }
 
     #[test]
     fn each_list_goes_on_behind_who_panics() {
-        let worker = Context::new(0, Arc::from([Arc::<Mailbox>::default()]));
+        let context = WorkerContext::new(0, Arc::from([Arc::<Mailbox>::default()]));
         let (bad, good) = (Rc::new(Bad::default()), Rc::new(Good::default()));
         let all = || -> [Rc<dyn Wire>; 3] {
             [Rc::<Good>::clone(&good), Rc::<Bad>::clone(&bad), Rc::<Good>::clone(&good)]
@@ -143,21 +143,21 @@ mod tests {
         let walks: [&dyn Fn(); 3] = [
             &|| {
                 for wire in all() {
-                    worker.add_dirty(wire);
+                    context.add_dirty(wire);
                 }
-                worker.flush_dirty();
+                context.flush_dirty();
             },
             &|| {
                 for wire in all() {
-                    worker.add_stalled(wire);
+                    context.add_stalled(wire);
                 }
-                worker.resume(1);
+                context.resume(1);
             },
             &|| {
                 for wire in all() {
-                    worker.watch_closing(1, wire);
+                    context.watch_closing(1, wire);
                 }
-                worker.drop_wires(|_| true);
+                context.drop_wires(|_| true);
             },
         ];
         for walk in walks {

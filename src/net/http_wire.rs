@@ -37,7 +37,7 @@ use tokio::net::TcpStream;
 use super::budget::{Budget, HeldBuffer, Stop};
 use super::clock;
 use super::command::{Command, PollEvent};
-use super::context::{Context, Victim, Wire};
+use super::context::{Victim, Wire, WorkerContext};
 use super::http_profile::Profile;
 use super::record::Kind;
 use super::request_name::RequestName;
@@ -149,7 +149,7 @@ impl HttpWire {
     /// Puts a connection into the worker's table. `token`, `listener`: JavaScript's names for it and
     /// for its HTTP server; `recalls`: the server's count when it was handed over.
     pub fn open(
-        worker: &Context,
+        context: &WorkerContext,
         server: Arc<Server>,
         profile: Arc<Profile>,
         token: u32,
@@ -158,8 +158,8 @@ impl HttpWire {
         tcp: TcpStream,
     ) -> Rc<Self> {
         let budget = &Arc::clone(&server.environment.inbox.budget);
-        let wire = worker.http_table.add(|slot| {
-            let handle = Handle::new(worker.index, slot);
+        let wire = context.http_table.add(|slot| {
+            let handle = Handle::new(context.index, slot);
             let wire = Rc::new(Self {
                 recalls,
                 server,
@@ -172,7 +172,7 @@ impl HttpWire {
                 generation: Cell::new(0),
                 session: Cell::new(handle),
                 encoding: Cell::new(None),
-                input: HeldBuffer::new(budget, worker.index),
+                input: HeldBuffer::new(budget, context.index),
                 kept: Cell::new(0),
                 skipped: Cell::new(0),
                 refused: Cell::new(false),
@@ -188,7 +188,7 @@ impl HttpWire {
             });
             (Rc::<Self>::clone(&wire), wire)
         });
-        wire.await_request(worker);
+        wire.await_request(context);
         wire
     }
 
@@ -206,22 +206,22 @@ impl HttpWire {
     }
 
     /// Begins to wait for the next request.
-    fn await_request(&self, worker: &Context) {
+    fn await_request(&self, context: &WorkerContext) {
         self.state.set(State::Idle);
-        self.set_timeout(worker, self.profile.idle_timeout);
+        self.set_timeout(context, self.profile.idle_timeout);
     }
 
     /// Begins to wait for the rest of a head, as Node.js does on a connection that is kept: it is idle
     /// as long as no head is whole, whatever comes, and each byte begins that time anew; all of the head
     /// has its own.
-    fn await_head(&self, worker: &Context) {
+    fn await_head(&self, context: &WorkerContext) {
         let now = clock::now();
         let idle = match self.profile.idle_timeout {
             0 => u64::MAX,
             timeout => now.saturating_add(timeout),
         };
         self.deadline.set(idle.min(self.head_deadline.get()));
-        self.schedule(worker);
+        self.schedule(context);
     }
 
     /// The first bytes of a head have come.
@@ -234,10 +234,13 @@ impl HttpWire {
 
     /// Begins to wait for the rest of a body: as long as the HTTP server waits for a request, and the
     /// engine for a body.
-    fn await_body(&self, worker: &Context) {
+    fn await_body(&self, context: &WorkerContext) {
         let Self { profile, server, .. } = self;
         let body = server.engine.body_timeout.max(1);
-        self.set_timeout(worker, if self.is_body_first() { body } else { profile.request_timeout });
+        self.set_timeout(
+            context,
+            if self.is_body_first() { body } else { profile.request_timeout },
+        );
     }
 
     /// All of the request is there, or as much of it as is waited for.
@@ -253,88 +256,88 @@ impl HttpWire {
     }
 
     /// Sets the deadline, so many milliseconds from now (0: none).
-    fn set_timeout(&self, worker: &Context, milliseconds: u64) {
+    fn set_timeout(&self, context: &WorkerContext, milliseconds: u64) {
         if milliseconds == 0 {
             self.deadline.set(u64::MAX);
             return;
         }
         self.deadline.set(clock::now().saturating_add(milliseconds));
-        self.schedule(worker);
+        self.schedule(context);
     }
 
     /// Keeps the deadline with the worker. One that has moved later leaves its old entry to run out.
-    fn schedule(&self, worker: &Context) {
+    fn schedule(&self, context: &WorkerContext) {
         if self.deadline.get() < self.scheduled.get() {
             let deadline = self.deadline.get();
-            self.scheduled.set(worker.schedule_http(deadline, self.handle.slot().index));
+            self.scheduled.set(context.schedule_http(deadline, self.handle.slot().index));
         }
     }
 
     /// The stream has ended, orderly or not.
-    fn handle_end(&self, worker: &Context) {
-        self.abandon(worker);
-        self.finish(worker);
+    fn handle_end(&self, context: &WorkerContext) {
+        self.abandon(context);
+        self.finish(context);
     }
 
     /// Tells the session that nobody waits for the answer any more.
-    fn abandon(&self, worker: &Context) {
+    fn abandon(&self, context: &WorkerContext) {
         if matches!(self.state.get(), State::Waiting | State::Body { .. } | State::Full { .. }) {
-            self.post(worker, PollEvent::Closed);
+            self.post(context, PollEvent::Closed);
         }
     }
 
     /// Has the session hear of `event` by the mailbox of its worker.
-    fn post(&self, worker: &Context, event: PollEvent) {
+    fn post(&self, context: &WorkerContext, event: PollEvent) {
         let session = self.session.get();
         let command = Command::Poll { slot: session.slot(), request: self.request(), event };
-        worker.post(session.worker(), command);
+        context.post(session.worker(), command);
     }
 
     /// Gives the connection back to JavaScript, with `bytes` that it has not answered.
-    fn give_back(&self, worker: &Context, bytes: &[u8]) {
+    fn give_back(&self, context: &WorkerContext, bytes: &[u8]) {
         let stream = self.tcp.borrow_mut().take().and_then(|tcp| tcp.into_std().ok());
-        let Some(stream) = stream else { return self.finish(worker) };
+        let Some(stream) = stream else { return self.finish(context) };
         let environment = &self.server.environment;
         environment.keep_stream(self.token, stream);
         environment.inbox.push(self.handle.worker(), |record| {
             record.kind(Kind::GivenBack).number(self.token).buffer(bytes.to_vec());
         });
-        self.forget(worker);
+        self.forget(context);
     }
 
-    fn forget(&self, worker: &Context) {
+    fn forget(&self, context: &WorkerContext) {
         self.state.set(State::Gone);
         *self.tcp.borrow_mut() = None;
         self.input.take();
         *self.stalled.borrow_mut() = None;
         *self.out.borrow_mut() = Vec::new();
-        worker.http_table.remove(self.handle.slot().index);
+        context.http_table.remove(self.handle.slot().index);
         self.wake();
     }
 }
 
 impl Victim for HttpWire {
     /// The session goes with it: an answer may be lost, and nobody knows what of it has been taken.
-    fn handle_panic(&self, worker: &Context) {
+    fn handle_panic(&self, context: &WorkerContext) {
         if !self.is_gone() && self.generation.get() != 0 {
-            self.post(worker, PollEvent::Failed);
+            self.post(context, PollEvent::Failed);
         }
-        self.finish(worker);
+        self.finish(context);
     }
 }
 
 impl Wire for HttpWire {
-    fn flush(self: Rc<Self>, worker: &Context) {
-        self.write_out(worker);
+    fn flush(self: Rc<Self>, context: &WorkerContext) {
+        self.write_out(context);
     }
 
-    fn resume(&self, worker: &Context, _now: u64) -> bool {
-        let waits = self.goes_on_waiting(worker);
+    fn resume(&self, context: &WorkerContext, _now: u64) -> bool {
+        let waits = self.goes_on_waiting(context);
         self.listed.set(waits);
         !waits
     }
 
-    fn finish(&self, worker: &Context) {
+    fn finish(&self, context: &WorkerContext) {
         fault!("http finish", self.environment_id(), self.token);
         if self.state.get() == State::Gone {
             return;
@@ -342,7 +345,7 @@ impl Wire for HttpWire {
         self.server.environment.inbox.push(self.handle.worker(), |record| {
             record.kind(Kind::WireClosed).number(self.token);
         });
-        self.forget(worker);
+        self.forget(context);
     }
 
     fn is_gone(&self) -> bool {
@@ -357,7 +360,7 @@ impl Wire for HttpWire {
         self.token
     }
 
-    fn end(self: Rc<Self>, worker: &Context) {
-        self.handle_end(worker);
+    fn end(self: Rc<Self>, context: &WorkerContext) {
+        self.handle_end(context);
     }
 }

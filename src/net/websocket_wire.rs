@@ -26,7 +26,7 @@ use tokio::net::TcpStream;
 
 use self::undecoded::Compressed;
 use super::budget::Held;
-use super::context::{Context, Victim, Wire};
+use super::context::{Victim, Wire, WorkerContext};
 use super::deflate::Deflate;
 use super::record::{Kind, LONGEST_MESSAGE, Record};
 use super::server::{Environment, Server};
@@ -65,15 +65,15 @@ pub trait Carried {
     /// The WebSocket of `link` is closed.
     fn handle_link_closed(&self, now: u64, link: Link);
     /// So many bytes of the main link wait because the peer does not read; 0: none any more.
-    fn handle_backlog(self: Rc<Self>, worker: &Context, bytes: usize);
+    fn handle_backlog(self: Rc<Self>, context: &WorkerContext, bytes: usize);
     /// What waited has been written.
     fn handle_drained(&self);
     /// The wire reads on after the inbox was full.
     fn handle_resumed(&self, now: u64);
     /// Carries out what the session asks for, and keeps its deadline with the worker.
-    fn settle(&self, worker: &Context);
+    fn settle(&self, context: &WorkerContext);
     /// Ends everything at once: the environment is gone, or the worker can't go on with it.
-    fn abort(&self, worker: &Context);
+    fn abort(&self, context: &WorkerContext);
 }
 
 /// Where the bytes come from and go to.
@@ -247,11 +247,11 @@ impl WebSocketWire {
     }
 
     /// Tells the session what waits.
-    fn tell_backlog(&self, worker: &Context) {
+    fn tell_backlog(&self, context: &WorkerContext) {
         if self.link.get() == Link::Main
             && let Some(connection) = self.connection()
         {
-            connection.handle_backlog(worker, self.backlog());
+            connection.handle_backlog(context, self.backlog());
         }
     }
 
@@ -290,37 +290,37 @@ impl WebSocketWire {
 
 impl Victim for WebSocketWire {
     /// Its session ends with it.
-    fn handle_panic(&self, worker: &Context) {
+    fn handle_panic(&self, context: &WorkerContext) {
         if let Some(connection) = self.connection() {
-            connection.abort(worker);
+            connection.abort(context);
         }
-        self.finish(worker);
+        self.finish(context);
     }
 }
 
 impl Wire for WebSocketWire {
-    fn flush(self: Rc<Self>, worker: &Context) {
+    fn flush(self: Rc<Self>, context: &WorkerContext) {
         fault!("flush", self.environment.id, self.token);
         self.dirty.set(false);
         let was_blocked = self.blocked.get();
         match &self.stream {
-            Stream::Tcp(tcp) => self.flush_tcp(worker, tcp),
+            Stream::Tcp(tcp) => self.flush_tcp(context, tcp),
             Stream::Bridge { in_flight } => self.flush_bridge(in_flight),
         }
         if was_blocked || self.blocked.get() {
-            self.tell_backlog(worker);
+            self.tell_backlog(context);
         }
         if self.state.get() == State::Ending
             && self.out.borrow().is_empty()
             && !self.half_closed.replace(true)
         {
-            self.half_close(worker);
+            self.half_close(context);
         }
     }
 
-    fn resume(&self, worker: &Context, now: u64) -> bool {
+    fn resume(&self, context: &WorkerContext, now: u64) -> bool {
         fault!("resume", self.environment.id, self.token);
-        if self.must_wait(worker, |budget| budget.has_relief(worker.index)) {
+        if self.must_wait(context, |budget| budget.has_relief(context.index)) {
             return false;
         }
         if let Some(connection) = self.connection() {
@@ -330,14 +330,14 @@ impl Wire for WebSocketWire {
         if !self.is_bridge() {
             self.wake();
         } else if self.has_undecoded() {
-            self.decode_soon(worker);
+            self.decode_soon(context);
         } else {
             self.push_urgent(Kind::BridgeResume);
         }
         true
     }
 
-    fn finish(&self, worker: &Context) {
+    fn finish(&self, context: &WorkerContext) {
         fault!("finish", self.environment.id, self.token);
         if self.state.replace(State::Gone) == State::Gone {
             return;
@@ -345,7 +345,7 @@ impl Wire for WebSocketWire {
         if let Stream::Tcp(tcp) = &self.stream {
             *tcp.borrow_mut() = None;
         } else {
-            worker.add_gone_bridge((self.environment.id, self.token));
+            context.add_gone_bridge((self.environment.id, self.token));
         }
         self.set_undecoded(None);
         let cut = !self.out.borrow().is_empty();
@@ -369,8 +369,8 @@ impl Wire for WebSocketWire {
         self.token
     }
 
-    fn end(self: Rc<Self>, worker: &Context) {
-        self.handle_end(worker, false);
+    fn end(self: Rc<Self>, context: &WorkerContext) {
+        self.handle_end(context, false);
     }
 }
 

@@ -26,7 +26,7 @@ use super::command::{
     Adopt, AdoptedStream, Blame, BridgeEvent, BridgeKey, Command, Outgoing, PollEvent, Purpose,
 };
 use super::connection::Connection;
-use super::context::{Context, Victim, Wire as _};
+use super::context::{Victim, Wire as _, WorkerContext};
 use super::descriptor::{Ends, prepare};
 use super::guard::Nobody;
 use super::mailbox::{Mailbox, Operation, OperationBatch};
@@ -62,7 +62,7 @@ fn next_generation() -> u32 {
 
 /// One thread of the data plane: owns its connections from accept to close.
 pub struct Worker {
-    context: Context,
+    context: WorkerContext,
     connections: RefCell<Slab<Rc<Connection>>>,
     bridges: RefCell<FxHashMap<BridgeKey, Rc<WebSocketWire>>>,
 }
@@ -89,7 +89,7 @@ pub(super) fn run(
     started: impl FnOnce(io::Result<Arc<SharedWorker>>),
 ) {
     let worker = Rc::new(Worker {
-        context: Context::new(index, mailboxes),
+        context: WorkerContext::new(index, mailboxes),
         connections: RefCell::default(),
         bridges: RefCell::default(),
     });
@@ -139,7 +139,7 @@ struct Blamed<'a> {
 }
 
 impl Victim for Blamed<'_> {
-    fn handle_panic(&self, context: &Context) {
+    fn handle_panic(&self, context: &WorkerContext) {
         let worker = self.worker;
         match &self.blame {
             Blame::Nobody => {}

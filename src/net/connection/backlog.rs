@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{Connection, State};
-use crate::net::context::Context;
+use crate::net::context::WorkerContext;
 
 impl Connection {
     /// Notes how many bytes wait; true when that is more than may.
@@ -19,9 +19,9 @@ impl Connection {
     /// The wire of the session has got rid of something or has taken something in while its peer
     /// does not read. A session for which too much waits ends when the worker is done with what
     /// it does: whoever tells this may be in the middle of a broadcast.
-    pub(super) fn handle_wire_backlog(self: Rc<Self>, worker: &Context, bytes: usize) {
+    pub(super) fn handle_wire_backlog(self: Rc<Self>, context: &WorkerContext, bytes: usize) {
         if self.note_backlog(bytes) {
-            self.flush_later(worker);
+            self.flush_later(context);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::engineio::{
 };
 use crate::net::clock;
 use crate::net::command::PollEvent;
-use crate::net::context::Context;
+use crate::net::context::WorkerContext;
 use crate::net::record::Kind;
 use crate::net::websocket_wire::{Carried as _, WebSocketWire};
 use crate::socketio::{Decoded, Decoder, ParseError};
@@ -124,21 +124,21 @@ impl Connection {
     }
 
     /// Something happened to an HTTP request of the polling transport.
-    pub fn handle_poll(&self, worker: &Context, request: RequestId, event: PollEvent) {
+    pub fn handle_poll(&self, context: &WorkerContext, request: RequestId, event: PollEvent) {
         fault!("poll", self.server.environment.id, self.handle.raw());
         let now = clock::now();
         let mut state = self.state.borrow_mut();
         if state.session.is_closed() {
             drop(state);
             if matches!(event, PollEvent::Get | PollEvent::PostStart) {
-                self.refuse_request(worker, request);
+                self.refuse_request(context, request);
             }
             return;
         }
         match event {
             PollEvent::Failed => {
                 drop(state);
-                return self.abort(worker);
+                return self.abort(context);
             }
             PollEvent::Get => state.session.handle_get(now, request),
             PollEvent::PostStart => {
@@ -156,22 +156,28 @@ impl Connection {
         if self.backlogged.get() {
             self.note_unpolled(); // before the answer is there
         }
-        self.settle(worker);
+        self.settle(context);
     }
 
     /// A POST has come as a whole.
-    pub fn handle_post(&self, worker: &Context, request: RequestId, body: &[u8], binary: bool) {
+    pub fn handle_post(
+        &self,
+        context: &WorkerContext,
+        request: RequestId,
+        body: &[u8],
+        binary: bool,
+    ) {
         let now = clock::now();
         let mut state = self.state.borrow_mut();
         if state.session.is_closed() {
             drop(state);
-            return self.refuse_request(worker, request);
+            return self.refuse_request(context, request);
         }
         if state.session.handle_post_start(now, request) == PostStart::Accepted {
             self.handle_post_body(&mut state, now, request, body, binary);
         }
         drop(state);
-        self.settle(worker);
+        self.settle(context);
     }
 
     fn handle_post_body(
@@ -207,7 +213,7 @@ impl Connection {
     }
 
     /// One of the deadlines has come.
-    pub fn handle_timeout(&self, worker: &Context, now: u64) {
+    pub fn handle_timeout(&self, context: &WorkerContext, now: u64) {
         fault!("timeout", self.server.environment.id, self.handle.raw());
         let mut state = self.state.borrow_mut();
         if state.closed {
@@ -240,6 +246,6 @@ impl Connection {
             }
         }
         drop(state);
-        self.settle(worker);
+        self.settle(context);
     }
 }

@@ -8,7 +8,7 @@ use super::Connection;
 use crate::engineio::{Link, OutMessage, Route, Session};
 use crate::net::clock;
 use crate::net::command::{NO_COMPRESS, Outgoing, VOLATILE};
-use crate::net::context::{Buffered as _, Context, Wire as _};
+use crate::net::context::{Buffered as _, Wire as _, WorkerContext};
 use crate::net::shared_frames::SharedFrames;
 use crate::net::websocket_wire::{Carried as _, WebSocketWire};
 
@@ -18,47 +18,47 @@ const VOLATILE_AHEAD: usize = 64 << 10;
 
 impl Connection {
     /// Sends one text message.
-    pub fn send_text(self: &Rc<Self>, worker: &Context, flags: u8, text: &[u8]) {
+    pub fn send_text(self: &Rc<Self>, context: &WorkerContext, flags: u8, text: &[u8]) {
         fault!("send text", self.server.environment.id, self.handle.raw());
         let state = self.state.borrow();
         match state.session.route() {
             Route::WebSocket => {
                 if let Some(wire) = &state.main
-                    && !(flags & VOLATILE != 0 && self.loses_volatile(worker, wire))
+                    && !(flags & VOLATILE != 0 && self.loses_volatile(context, wire))
                 {
-                    wire.write_message(worker, text, flags & NO_COMPRESS == 0);
+                    wire.write_message(context, text, flags & NO_COMPRESS == 0);
                 }
             }
             Route::Buffer => {
                 drop(state);
                 let message = Outgoing::Text(Bytes::copy_from_slice(text));
-                self.buffer(worker, flags, std::slice::from_ref(&message));
+                self.buffer(context, flags, std::slice::from_ref(&message));
             }
             Route::Closed => {}
         }
     }
 
     /// Sends messages that belong together: a packet and its attachments.
-    pub fn send(self: &Rc<Self>, worker: &Context, flags: u8, messages: &[Outgoing]) {
+    pub fn send(self: &Rc<Self>, context: &WorkerContext, flags: u8, messages: &[Outgoing]) {
         fault!("send", self.server.environment.id, self.handle.raw());
         let state = self.state.borrow();
         match state.session.route() {
             Route::WebSocket => {
                 let Some(wire) = &state.main else { return };
-                if flags & VOLATILE != 0 && self.loses_volatile(worker, wire) {
+                if flags & VOLATILE != 0 && self.loses_volatile(context, wire) {
                     return;
                 }
                 let compress = flags & NO_COMPRESS == 0;
                 for message in messages {
                     match message {
-                        Outgoing::Text(text) => wire.write_owned_message(worker, text, compress),
-                        Outgoing::Binary(data) => wire.write_binary(worker, data, compress),
+                        Outgoing::Text(text) => wire.write_owned_message(context, text, compress),
+                        Outgoing::Binary(data) => wire.write_binary(context, data, compress),
                     }
                 }
             }
             Route::Buffer => {
                 drop(state);
-                self.buffer(worker, flags, messages);
+                self.buffer(context, flags, messages);
             }
             Route::Closed => {}
         }
@@ -66,40 +66,45 @@ impl Connection {
 
     /// Sends one packet that is not a message. The session does not know of it: it is the
     /// program's own, and what the client answers is treated as ever.
-    pub fn send_packet(self: &Rc<Self>, worker: &Context, flags: u8, packet: String) {
+    pub fn send_packet(self: &Rc<Self>, context: &WorkerContext, flags: u8, packet: String) {
         fault!("send packet", self.server.environment.id, self.handle.raw());
         let mut state = self.state.borrow_mut();
         let compress = flags & NO_COMPRESS == 0;
         match state.session.route() {
             Route::WebSocket => {
                 if let Some(wire) = &state.main {
-                    wire.write_text(worker, &packet, compress);
+                    wire.write_text(context, &packet, compress);
                 }
             }
             Route::Buffer => {
                 state.session.buffer_packet(packet, compress);
                 drop(state);
-                self.flush_later(worker);
+                self.flush_later(context);
             }
             Route::Closed => {}
         }
     }
 
     /// Sends what others get too.
-    pub fn send_shared(self: &Rc<Self>, worker: &Context, flags: u8, frames: &SharedFrames<'_>) {
+    pub fn send_shared(
+        self: &Rc<Self>,
+        context: &WorkerContext,
+        flags: u8,
+        frames: &SharedFrames<'_>,
+    ) {
         fault!("broadcast", self.server.environment.id, self.handle.raw());
         let state = self.state.borrow();
         match state.session.route() {
             Route::WebSocket => {
                 let Some(wire) = &state.main else { return };
-                if flags & VOLATILE != 0 && self.loses_volatile(worker, wire) {
+                if flags & VOLATILE != 0 && self.loses_volatile(context, wire) {
                     return;
                 }
-                wire.write_frames(worker, frames, flags & NO_COMPRESS == 0);
+                wire.write_frames(context, frames, flags & NO_COMPRESS == 0);
             }
             Route::Buffer => {
                 drop(state);
-                self.buffer(worker, flags, frames.messages);
+                self.buffer(context, flags, frames.messages);
             }
             Route::Closed => {}
         }
@@ -108,9 +113,9 @@ impl Connection {
     /// Whether a volatile packet is to be dropped: its peer does not take what it has been offered. What
     /// only waits for the end of the batch has not been offered yet, unless it has become much.
     #[inline(never)]
-    fn loses_volatile(&self, worker: &Context, wire: &Rc<WebSocketWire>) -> bool {
+    fn loses_volatile(&self, context: &WorkerContext, wire: &Rc<WebSocketWire>) -> bool {
         if !wire.is_blocked() && wire.queued() > VOLATILE_AHEAD {
-            Rc::clone(wire).flush(worker);
+            Rc::clone(wire).flush(context);
         }
         wire.backlog() > self.server.buffers.volatile
     }
@@ -123,7 +128,7 @@ impl Connection {
         }
     }
 
-    fn buffer(self: &Rc<Self>, worker: &Context, flags: u8, messages: &[Outgoing]) {
+    fn buffer(self: &Rc<Self>, context: &WorkerContext, flags: u8, messages: &[Outgoing]) {
         let mut state = self.state.borrow_mut();
         let session = &mut state.session;
         if flags & VOLATILE != 0 && self.buffers_no_volatile(session) {
@@ -138,22 +143,22 @@ impl Connection {
             session.buffer(OutMessage { data: data.clone(), binary, compress });
         }
         drop(state);
-        self.flush_later(worker);
+        self.flush_later(context);
     }
 
     /// Lets what is buffered go out when all operations of the batch are done.
-    pub(super) fn flush_later(self: &Rc<Self>, worker: &Context) {
+    pub(super) fn flush_later(self: &Rc<Self>, context: &WorkerContext) {
         if !self.unflushed.replace(true) {
-            worker.add_unflushed(Rc::<Self>::clone(self));
+            context.add_unflushed(Rc::<Self>::clone(self));
         }
     }
 
     /// Closes the session from our side.
-    pub fn close(&self, worker: &Context, discard: bool) {
+    pub fn close(&self, context: &WorkerContext, discard: bool) {
         fault!("close", self.server.environment.id, self.handle.raw());
         let now = clock::now();
         self.state.borrow_mut().session.close(now, discard);
-        self.settle(worker);
+        self.settle(context);
     }
 
     /// The client has joined a namespace: it may stay.
@@ -171,17 +176,17 @@ impl Connection {
     /// JavaScript wants to know when what has been sent so far has left.
     ///
     /// It is written now, as far as the peer takes it, so that only those who ask pay for it.
-    pub fn mark(&self, worker: &Context) {
+    pub fn mark(&self, context: &WorkerContext) {
         fault!("mark", self.server.environment.id, self.handle.raw());
         self.marks.set(self.marks.get() + 1);
         let wire = self.wire(Link::Main);
         if let Some(wire) = wire {
-            Rc::clone(&wire).flush(worker);
+            Rc::clone(&wire).flush(context);
             if wire.has_left() {
                 self.handle_drained();
             }
         } else {
-            self.flush_session(worker);
+            self.flush_session(context);
             if self.state.borrow().session.buffered() == 0 {
                 self.handle_drained();
             }

@@ -3,14 +3,20 @@
 use super::Connection;
 use crate::engineio::{Body, RequestId};
 use crate::net::command::{Answer, UNKNOWN_SID};
-use crate::net::context::Context;
+use crate::net::context::WorkerContext;
 use crate::net::inbox::CONNECTION_LIMIT;
 use crate::net::record::Kind;
 use crate::net::request_name::RequestName;
 use crate::net::websocket_wire::Carried as _;
 
 impl Connection {
-    pub(super) fn respond(&self, worker: &Context, request: RequestId, status: u16, body: Body) {
+    pub(super) fn respond(
+        &self,
+        context: &WorkerContext,
+        request: RequestId,
+        status: u16,
+        body: Body,
+    ) {
         self.note_parked();
         match request.into() {
             RequestName::Native { .. } => {
@@ -19,7 +25,7 @@ impl Connection {
                 if let Some(after) = after {
                     self.held_until.set(after);
                 }
-                worker.answer(request, Answer::Respond { status, body, after });
+                context.answer(request, Answer::Respond { status, body, after });
             }
             RequestName::Forwarded(token) => self.push_answer(|record| {
                 record.kind(Kind::Response).number(token).number(u32::from(status));
@@ -41,9 +47,9 @@ impl Connection {
     }
 
     /// Ends the connection of a request, which gets no answer.
-    pub fn drop_request(&self, worker: &Context, request: RequestId) {
+    pub fn drop_request(&self, context: &WorkerContext, request: RequestId) {
         match request.into() {
-            RequestName::Native { .. } => worker.answer(request, Answer::Drop),
+            RequestName::Native { .. } => context.answer(request, Answer::Drop),
             RequestName::Forwarded(token) => self.push_answer(|record| {
                 record.kind(Kind::DropRequest).number(token);
             }),
@@ -51,9 +57,9 @@ impl Connection {
     }
 
     /// There is no such session any more.
-    pub(super) fn refuse_request(&self, worker: &Context, request: RequestId) {
+    pub(super) fn refuse_request(&self, context: &WorkerContext, request: RequestId) {
         match request.into() {
-            RequestName::Native { .. } => worker.answer(request, Answer::Refused),
+            RequestName::Native { .. } => context.answer(request, Answer::Refused),
             RequestName::Forwarded(token) => self.push_answer(|record| {
                 record.kind(Kind::RequestRefused).number(token).number(UNKNOWN_SID);
             }),

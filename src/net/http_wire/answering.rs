@@ -7,7 +7,7 @@ use super::{HttpWire, State};
 use crate::engineio::{Body, PostFault};
 use crate::http::response::{self, Connection, Content, REQUEST_TIMEOUT};
 use crate::net::command::{Answer, CloseHttp, PollEvent};
-use crate::net::context::{Context, Requester, Wire as _};
+use crate::net::context::{Requester, Wire as _, WorkerContext};
 
 const TEXT: &str = "text/plain; charset=UTF-8";
 const BYTES: &str = "application/octet-stream";
@@ -19,7 +19,7 @@ const TIMED_OUT: u16 = 408;
 const OK: Body = Body::Ok;
 
 impl Requester for HttpWire {
-    fn handle_answer(self: Rc<Self>, worker: &Context, generation: u32, answer: Answer) {
+    fn handle_answer(self: Rc<Self>, context: &WorkerContext, generation: u32, answer: Answer) {
         fault!("answer", self.environment_id(), self.token);
         let state = self.state.get();
         let expected = matches!(state, State::Waiting | State::Body { .. });
@@ -28,58 +28,58 @@ impl Requester for HttpWire {
         }
         match answer {
             Answer::Respond { after: Some(after), .. } if self.is_ahead_of(after) => {
-                self.hold_answer(worker, after);
+                self.hold_answer(context, after);
             }
-            Answer::Respond { status, body, .. } => self.respond(worker, status, &body),
-            Answer::Drop => self.finish(worker),
+            Answer::Respond { status, body, .. } => self.respond(context, status, &body),
+            Answer::Drop => self.finish(context),
             Answer::Refused if self.kept.get() > 0 => {
                 let input = self.input.take();
-                self.give_back(worker, &input);
+                self.give_back(context, &input);
             }
             Answer::Refused => self.refused.set(true),
         }
     }
 
-    fn handle_timeout(self: Rc<Self>, worker: &Context, entry: u64, now: u64) {
+    fn handle_timeout(self: Rc<Self>, context: &WorkerContext, entry: u64, now: u64) {
         fault!("http timeout", self.environment_id(), self.token);
         if self.scheduled.get() != entry {
             return;
         }
         self.scheduled.set(u64::MAX);
         if self.deadline.get() > now {
-            return self.schedule(worker);
+            return self.schedule(context);
         }
         if self.is_stalled() {
-            return self.put_off_timeout(worker);
+            return self.put_off_timeout(context);
         }
         match self.state.get() {
             // The time counts from the last byte of the answer on.
-            State::Idle if !self.out.borrow().is_empty() => self.await_request(worker),
-            State::Idle => self.finish(worker),
-            State::Head { .. } if self.head_deadline.get() > now => self.finish(worker),
+            State::Idle if !self.out.borrow().is_empty() => self.await_request(context),
+            State::Idle => self.finish(context),
+            State::Head { .. } if self.head_deadline.get() > now => self.finish(context),
             State::Body { .. } if self.is_body_first() => {
                 self.await_answer();
-                self.post(worker, PollEvent::PostFault(PostFault::TimedOut));
+                self.post(context, PollEvent::PostFault(PostFault::TimedOut));
             }
             State::Head { .. } | State::Body { .. } => {
                 self.out.borrow_mut().extend_from_slice(REQUEST_TIMEOUT);
-                self.write_out(worker);
-                self.handle_end(worker);
+                self.write_out(context);
+                self.handle_end(context);
             }
             State::Waiting | State::Full { .. } | State::Gone => {}
         }
     }
 
-    fn handle_close(self: Rc<Self>, worker: &Context, close: CloseHttp) {
+    fn handle_close(self: Rc<Self>, context: &WorkerContext, close: CloseHttp) {
         fault!("http close", self.environment_id(), self.token);
         if self.listener != close.listener || self.environment_id() != close.environment {
             return;
         }
         let idle = self.state.get() == State::Idle && self.out.borrow().is_empty();
         if close.busy {
-            self.handle_end(worker);
+            self.handle_end(context);
         } else if idle && self.input.is_empty() {
-            self.finish(worker);
+            self.finish(context);
         } else if close.later {
             self.closing.set(true);
         }
@@ -88,11 +88,11 @@ impl Requester for HttpWire {
 
 impl HttpWire {
     /// There is room again for what the client sends.
-    pub(super) fn answer_held(&self, worker: &Context) {
-        self.respond(worker, 200, &OK);
+    pub(super) fn answer_held(&self, context: &WorkerContext) {
+        self.respond(context, 200, &OK);
     }
 
-    fn respond(&self, worker: &Context, status: u16, body: &Body) {
+    fn respond(&self, context: &WorkerContext, status: u16, body: &Body) {
         let (content, compress) = match body {
             Body::None => (Content::None, false),
             Body::Ok => (Content::Plain { media_type: HTML, body: b"ok" }, false),
@@ -111,18 +111,18 @@ impl HttpWire {
         let content = if compress { self.compressed(content) } else { content };
         let mut out = self.out.borrow_mut();
         if out.capacity() == 0 {
-            *out = worker.spare_buffer();
+            *out = context.spare_buffer();
         }
         let lines = &self.profile.lines;
-        response::write(&mut out, status, content, lines, connection, &worker.date());
+        response::write(&mut out, status, content, lines, connection, &context.date());
         drop(out);
         if matches!(status, TOO_LARGE | TIMED_OUT) {
             // As upstream: the rest of the body is not waited for, whatever the answer says.
             self.closing.set(true);
             self.input.take();
         }
-        self.end_request(worker);
-        self.write_out(worker);
+        self.end_request(context);
+        self.write_out(context);
     }
 
     /// The same content, to be compressed if it is large enough and the client takes it.
@@ -138,20 +138,20 @@ impl HttpWire {
     }
 
     /// The request has its answer: the next one may come, or has come already.
-    fn end_request(&self, worker: &Context) {
+    fn end_request(&self, context: &WorkerContext) {
         if let State::Body { head, length, .. } = self.state.get() {
             self.skipped.set((head + length).saturating_sub(self.input.len()));
         }
         self.input.drop_front(self.kept.take());
         let more = !self.input.is_empty();
-        self.await_request(worker);
+        self.await_request(context);
         if more {
             self.wake();
         }
     }
 
     /// Writes what is to be written, as far as the peer takes it.
-    pub(super) fn write_out(&self, worker: &Context) {
+    pub(super) fn write_out(&self, context: &WorkerContext) {
         let mut out = self.out.borrow_mut();
         let mut written = 0;
         let result = loop {
@@ -170,7 +170,7 @@ impl HttpWire {
         if result.is_err() || written == out.len() {
             // After an error the reading side sees the end of the connection.
             out.clear();
-            worker.give_spare_buffer(std::mem::take(&mut *out));
+            context.give_spare_buffer(std::mem::take(&mut *out));
         } else {
             out.drain(..written);
         }
@@ -179,7 +179,7 @@ impl HttpWire {
         if left || result.is_err() {
             self.wake();
         } else if self.closing.get() && self.state.get() == State::Idle {
-            self.finish(worker);
+            self.finish(context);
         }
     }
 }

@@ -14,13 +14,13 @@ use crate::http::request::{self, Method, Reading, Request};
 use crate::id::Handle;
 use crate::net::budget::HeldBytes;
 use crate::net::command::PollEvent;
-use crate::net::context::{Context, Wire as _};
+use crate::net::context::{Wire as _, WorkerContext};
 
 impl HttpWire {
     /// Drives the socket; ready when it is gone.
     pub fn poll_drive(
         self: &Rc<Self>,
-        worker: &Context,
+        context: &WorkerContext,
         sessions: &dyn Sessions,
         cx: &mut task::Context<'_>,
     ) -> Poll<()> {
@@ -30,29 +30,29 @@ impl HttpWire {
                 *waker = Some(cx.waker().clone());
             }
         }
-        self.poll_blocked(worker, cx);
+        self.poll_blocked(context, cx);
         if self.state.get() == (State::Full { room: true }) {
-            self.answer_held(worker);
+            self.answer_held(context);
         }
         for read in 0.. {
-            if read >= READS_PER_TURN && !self.reads_on(worker, read) {
+            if read >= READS_PER_TURN && !self.reads_on(context, read) {
                 break;
             }
             if self.state.get() == State::Idle && !self.input.is_empty() {
                 let bytes = self.input.take();
-                self.handle_bytes(worker, sessions, &bytes);
+                self.handle_bytes(context, sessions, &bytes);
             }
             if self.is_gone() {
                 return Poll::Ready(());
             }
             // Who does not take the last answer asks in vain for the next.
-            if !self.out.borrow().is_empty() || self.has_read_ahead() || !self.may_read(worker) {
+            if !self.out.borrow().is_empty() || self.has_read_ahead() || !self.may_read(context) {
                 return Poll::Pending;
             }
-            match self.poll_read(worker, sessions, cx) {
+            match self.poll_read(context, sessions, cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0) | Err(_)) => {
-                    self.handle_end(worker);
+                    self.handle_end(context);
                     return Poll::Ready(());
                 }
                 Poll::Ready(Ok(_)) => {}
@@ -62,13 +62,13 @@ impl HttpWire {
         Poll::Pending
     }
 
-    fn poll_blocked(self: &Rc<Self>, worker: &Context, cx: &mut task::Context<'_>) {
+    fn poll_blocked(self: &Rc<Self>, context: &WorkerContext, cx: &mut task::Context<'_>) {
         while !self.out.borrow().is_empty() {
             match self.tcp.borrow().as_ref().map(|tcp| tcp.poll_write_ready(cx)) {
                 Some(Poll::Ready(Ok(()))) => {}
                 Some(Poll::Pending | Poll::Ready(Err(_))) | None => return,
             }
-            self.write_out(worker);
+            self.write_out(context);
         }
     }
 
@@ -79,11 +79,11 @@ impl HttpWire {
 
     fn poll_read(
         self: &Rc<Self>,
-        worker: &Context,
+        context: &WorkerContext,
         sessions: &dyn Sessions,
         cx: &mut task::Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let mut buffer = worker.read_buffer();
+        let mut buffer = context.read_buffer();
         let mut read = ReadBuf::new(&mut buffer);
         {
             let mut tcp = self.tcp.borrow_mut();
@@ -97,13 +97,13 @@ impl HttpWire {
         let n = read.filled().len();
         fault!("http read", self.environment_id(), self.token);
         if n > 0 {
-            self.handle_bytes(worker, sessions, &buffer[..n]);
+            self.handle_bytes(context, sessions, &buffer[..n]);
         }
         Poll::Ready(Ok(n))
     }
 
     /// Bytes as they came from the peer.
-    fn handle_bytes(&self, worker: &Context, sessions: &dyn Sessions, bytes: &[u8]) {
+    fn handle_bytes(&self, context: &WorkerContext, sessions: &dyn Sessions, bytes: &[u8]) {
         let skipped = self.skipped.get().min(bytes.len());
         self.skipped.set(self.skipped.get() - skipped);
         let bytes = &bytes[skipped..];
@@ -113,7 +113,7 @@ impl HttpWire {
         match self.state.get() {
             State::Gone => {}
             State::Waiting | State::Full { .. } => self.input.extend(bytes),
-            State::Idle => self.handle_request(worker, sessions, bytes, 0),
+            State::Idle => self.handle_request(context, sessions, bytes, 0),
             State::Head { pieces } => {
                 let mut all = self.input.take();
                 let known = all.len();
@@ -123,9 +123,9 @@ impl HttpWire {
                     && !has_empty_line(&all[known.saturating_sub(3)..])
                 {
                     self.input.put(&all);
-                    return self.await_head(worker);
+                    return self.await_head(context);
                 }
-                self.handle_request(worker, sessions, &all, pieces);
+                self.handle_request(context, sessions, &all, pieces);
             }
             State::Body { head, length, binary, chunks } => {
                 self.input.extend(bytes);
@@ -138,24 +138,30 @@ impl HttpWire {
     /// connection, and can't be given back; but a session that has just been opened takes it.
     pub fn handle_opening(
         &self,
-        worker: &Context,
+        context: &WorkerContext,
         sessions: &dyn Sessions,
         session: Handle,
         encoding: Option<Encoding>,
     ) {
-        self.begin_request(worker, session, encoding);
+        self.begin_request(context, session, encoding);
         self.await_answer();
         sessions.handle_get(session, self.request());
     }
 
-    fn begin_request(&self, worker: &Context, session: Handle, encoding: Option<Encoding>) {
-        self.generation.set(worker.http_table.next_generation());
+    fn begin_request(&self, context: &WorkerContext, session: Handle, encoding: Option<Encoding>) {
+        self.generation.set(context.http_table.next_generation());
         self.session.set(session);
         self.encoding.set(encoding);
     }
 
     /// The beginning of a request, which came in so many pieces before.
-    fn handle_request(&self, worker: &Context, sessions: &dyn Sessions, bytes: &[u8], pieces: u8) {
+    fn handle_request(
+        &self,
+        context: &WorkerContext,
+        sessions: &dyn Sessions,
+        bytes: &[u8],
+        pieces: u8,
+    ) {
         match request::read(bytes, &self.profile.rules) {
             Reading::Partial if pieces <= MAX_HEAD_PIECES => {
                 self.input.put(bytes);
@@ -163,12 +169,12 @@ impl HttpWire {
                     self.begin_head();
                 }
                 self.state.set(State::Head { pieces: pieces + 1 });
-                self.await_head(worker);
+                self.await_head(context);
             }
-            Reading::Partial | Reading::Foreign => self.give_back(worker, bytes),
+            Reading::Partial | Reading::Foreign => self.give_back(context, bytes),
             Reading::Request(request) => match self.session_of(&request, bytes.len()) {
-                Some(session) => self.hand_over(worker, sessions, bytes, &request, session),
-                None => self.give_back(worker, bytes),
+                Some(session) => self.hand_over(context, sessions, bytes, &request, session),
+                None => self.give_back(context, bytes),
             },
         }
     }
@@ -188,16 +194,16 @@ impl HttpWire {
 
     fn hand_over(
         &self,
-        worker: &Context,
+        context: &WorkerContext,
         sessions: &dyn Sessions,
         bytes: &[u8],
         request: &Request<'_>,
         session: Handle,
     ) {
-        self.begin_request(worker, session, request.encoding);
+        self.begin_request(context, session, request.encoding);
         let &Request { method, head, body: length, binary, .. } = request;
         let whole = bytes.len() == head + length;
-        if !whole || session.worker() != worker.index {
+        if !whole || session.worker() != context.index {
             self.input.put(bytes);
             self.kept.set(bytes.len());
         }
@@ -206,7 +212,7 @@ impl HttpWire {
         } else {
             let chunks = u32::from(bytes.len() > head);
             self.state.set(State::Body { head, length, binary, chunks });
-            self.await_body(worker);
+            self.await_body(context);
         }
         match method {
             Method::Get => sessions.handle_get(session, self.request()),
@@ -219,7 +225,7 @@ impl HttpWire {
             }
         }
         if self.refused.replace(false) {
-            self.give_back(worker, bytes);
+            self.give_back(context, bytes);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::engineio::{Fault, Link};
 use crate::net::budget::{Budget, HeldBytes, MAX_READS_PER_TURN};
 use crate::net::clock;
 use crate::net::command::{BridgeEvent, Command};
-use crate::net::context::{Context, Wire as _};
+use crate::net::context::{Wire as _, WorkerContext};
 use crate::net::inbox::CONNECTION_LIMIT;
 use crate::net::record::Kind;
 use crate::websocket::frame::{self, OpCode};
@@ -31,7 +31,11 @@ impl WebSocketWire {
     }
 
     /// Drives a socket that we own; ready when it is gone.
-    pub fn poll_drive(self: &Rc<Self>, worker: &Context, cx: &mut task::Context<'_>) -> Poll<()> {
+    pub fn poll_drive(
+        self: &Rc<Self>,
+        context: &WorkerContext,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<()> {
         let Stream::Tcp(tcp) = &self.stream else { return Poll::Ready(()) };
         {
             let mut waker = self.waker.borrow_mut();
@@ -39,29 +43,29 @@ impl WebSocketWire {
                 *waker = Some(cx.waker().clone());
             }
         }
-        self.poll_blocked(worker, tcp, cx);
+        self.poll_blocked(context, tcp, cx);
         for read in 0.. {
-            if read >= READS_PER_TURN && !self.goes_on(worker, read) {
+            if read >= READS_PER_TURN && !self.goes_on(context, read) {
                 break;
             }
             if self.is_gone() {
                 return Poll::Ready(());
             }
-            if !self.may_read(worker) {
+            if !self.may_read(context) {
                 return Poll::Pending;
             }
             if self.has_undecoded() {
-                self.decode_on(worker);
+                self.decode_on(context);
                 continue;
             }
-            match self.poll_read(worker, tcp, cx) {
+            match self.poll_read(context, tcp, cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0)) => {
-                    self.handle_end(worker, false);
+                    self.handle_end(context, false);
                     return Poll::Ready(());
                 }
                 Poll::Ready(Err(_)) => {
-                    self.handle_end(worker, true);
+                    self.handle_end(context, true);
                     return Poll::Ready(());
                 }
                 Poll::Ready(Ok(_)) => {}
@@ -73,15 +77,15 @@ impl WebSocketWire {
 
     /// Whether to read on although others wait for their turn: while little room is left, a message
     /// that has begun is better read to its end, than many are begun.
-    fn goes_on(&self, worker: &Context, reads: u32) -> bool {
+    fn goes_on(&self, context: &WorkerContext, reads: u32) -> bool {
         reads < MAX_READS_PER_TURN
             && self.held.bytes() > 0
-            && !self.environment.inbox.budget.has_plenty(worker.index)
+            && !self.environment.inbox.budget.has_plenty(context.index)
     }
 
     fn poll_blocked(
         self: &Rc<Self>,
-        worker: &Context,
+        context: &WorkerContext,
         tcp: &RefCell<Option<TcpStream>>,
         cx: &mut task::Context<'_>,
     ) {
@@ -90,7 +94,7 @@ impl WebSocketWire {
                 Some(Poll::Ready(Ok(()))) => {}
                 Some(Poll::Pending | Poll::Ready(Err(_))) | None => return,
             }
-            Rc::clone(self).flush(worker);
+            Rc::clone(self).flush(context);
             if !self.lost.get() {
                 self.tell_drained(true);
             }
@@ -99,11 +103,11 @@ impl WebSocketWire {
 
     fn poll_read(
         self: &Rc<Self>,
-        worker: &Context,
+        context: &WorkerContext,
         tcp: &RefCell<Option<TcpStream>>,
         cx: &mut task::Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let mut buffer = worker.read_buffer();
+        let mut buffer = context.read_buffer();
         let most = if self.compressed.is_some() { PIECE } else { buffer.len() };
         let mut read = ReadBuf::new(&mut buffer[..most]);
         {
@@ -118,32 +122,36 @@ impl WebSocketWire {
         let n = read.filled().len();
         fault!("read", self.environment.id, self.token);
         if n > 0 {
-            self.handle_bytes(worker, &mut buffer[..n]);
+            self.handle_bytes(context, &mut buffer[..n]);
         }
         Poll::Ready(Ok(n))
     }
 
     /// Whether the inbox has room for what this peer sends. When it has not, the worker wakes us
     /// after JavaScript has taken enough.
-    fn may_read(self: &Rc<Self>, worker: &Context) -> bool {
+    fn may_read(self: &Rc<Self>, context: &WorkerContext) -> bool {
         if self.stalled.get() {
             return false;
         }
-        if !self.must_wait(worker, |budget| budget.has_room(worker.index)) {
+        if !self.must_wait(context, |budget| budget.has_room(context.index)) {
             return true;
         }
-        self.stall(worker);
+        self.stall(context);
         false
     }
 
-    fn stall(self: &Rc<Self>, worker: &Context) {
+    fn stall(self: &Rc<Self>, context: &WorkerContext) {
         self.stalled.set(true);
-        worker.add_stalled(Rc::<Self>::clone(self));
+        context.add_stalled(Rc::<Self>::clone(self));
     }
 
     /// Whether there is no room. Then JavaScript takes something later than this, and the worker hears
     /// of it.
-    pub(super) fn must_wait(&self, worker: &Context, has_room: impl Fn(&Budget) -> bool) -> bool {
+    pub(super) fn must_wait(
+        &self,
+        context: &WorkerContext,
+        has_room: impl Fn(&Budget) -> bool,
+    ) -> bool {
         let budget = &self.environment.inbox.budget;
         let has_room = || {
             let connection = self.connection.borrow();
@@ -154,23 +162,28 @@ impl WebSocketWire {
             return false;
         }
         // Noted first: what is taken before this looks again is seen here.
-        budget.wait(worker.index);
+        budget.wait(context.index);
         !has_room()
     }
 
     /// Bytes of a bridged stream. They are taken in any case; when the inbox is full, JavaScript is
     /// asked to stop reading the stream, if it has not already (`paused`).
-    pub fn handle_bridged(self: &Rc<Self>, worker: &Context, bytes: &mut [u8], paused: bool) {
+    pub fn handle_bridged(
+        self: &Rc<Self>,
+        context: &WorkerContext,
+        bytes: &mut [u8],
+        paused: bool,
+    ) {
         let was_stalled = self.stalled.get();
-        self.take_in(worker, bytes);
+        self.take_in(context, bytes);
         if was_stalled {
             return;
         }
-        self.decode_on(worker);
+        self.decode_on(context);
         if self.is_gone() {
             return;
         }
-        if !self.may_read(worker) {
+        if !self.may_read(context) {
             self.push_urgent(Kind::BridgePause);
         } else if paused {
             self.push_urgent(Kind::BridgeResume);
@@ -178,7 +191,7 @@ impl WebSocketWire {
     }
 
     /// Bytes as they came from the peer.
-    pub fn handle_bytes(self: &Rc<Self>, worker: &Context, bytes: &mut [u8]) {
+    pub fn handle_bytes(self: &Rc<Self>, context: &WorkerContext, bytes: &mut [u8]) {
         if self.is_over() {
             return;
         }
@@ -192,13 +205,13 @@ impl WebSocketWire {
         let mut overlong = false;
         let mut reader = self.reader.borrow_mut();
         let result = reader.handle_bytes(bytes, |incoming| {
-            self.handle_incoming(worker, connection.as_ref(), now, incoming, &mut overlong)
+            self.handle_incoming(context, connection.as_ref(), now, incoming, &mut overlong)
         });
         self.held.set(reader.buffered());
         drop(reader);
         let violation = if overlong { Some(Violation::TOO_BIG) } else { result.err() };
         if let Some(violation) = violation {
-            self.end(worker, Some(violation.code));
+            self.end(context, Some(violation.code));
             if let Some(connection) = &connection {
                 let Violation { message, detail, .. } = violation;
                 let fault = Fault { text: message, number: detail };
@@ -206,14 +219,14 @@ impl WebSocketWire {
             }
         }
         if let Some(connection) = &connection {
-            connection.settle(worker);
+            connection.settle(context);
         }
-        worker.flush_dirty();
+        context.flush_dirty();
     }
 
     fn handle_incoming(
         self: &Rc<Self>,
-        worker: &Context,
+        context: &WorkerContext,
         connection: Option<&Rc<dyn Carried>>,
         now: u64,
         incoming: Incoming<'_>,
@@ -221,7 +234,7 @@ impl WebSocketWire {
     ) -> ControlFlow<()> {
         match incoming {
             Incoming::Text(_) | Incoming::Binary(_) if self.released.get() => {
-                self.begin_close(worker, None);
+                self.begin_close(context, None);
                 ControlFlow::Continue(())
             }
             // Behind an invalid packet the rest is still read, as the peer's close frame may stand
@@ -235,7 +248,7 @@ impl WebSocketWire {
                     }
                     if link == Link::Probe {
                         // JavaScript hears of the upgrade before it gets what comes right behind.
-                        connection.settle(worker);
+                        connection.settle(context);
                     }
                 }
                 ControlFlow::Continue(())
@@ -256,7 +269,7 @@ impl WebSocketWire {
             Incoming::Ping(data) => {
                 if self.blocked.get() {
                     if self.pongs.get() == PONG_LIMIT {
-                        self.finish(worker);
+                        self.finish(context);
                         if let Some(connection) = connection {
                             connection.handle_link_closed(now, self.link.get());
                         }
@@ -264,14 +277,14 @@ impl WebSocketWire {
                     }
                     self.pongs.set(self.pongs.get() + 1);
                 }
-                self.queue(worker, |out| {
+                self.queue(context, |out| {
                     frame::write_header(out, OpCode::Pong, false, data.len());
                     out.extend_from_slice(data);
                 });
                 ControlFlow::Continue(())
             }
             Incoming::Close(code) => {
-                self.end(worker, code);
+                self.end(context, code);
                 if let Some(connection) = connection {
                     connection.handle_link_closed(now, self.link.get());
                 }
@@ -281,11 +294,11 @@ impl WebSocketWire {
     }
 
     /// The stream has ended; `broken`: not in an orderly way.
-    pub fn handle_end(self: &Rc<Self>, worker: &Context, broken: bool) {
+    pub fn handle_end(self: &Rc<Self>, context: &WorkerContext, broken: bool) {
         let connection = self.connection();
         let link = self.link.get();
         let lost = self.lost.get() || (broken && self.unsent() > 0);
-        self.finish(worker);
+        self.finish(context);
         if let Some(connection) = connection {
             let now = clock::now();
             if lost {
@@ -293,8 +306,8 @@ impl WebSocketWire {
             } else {
                 connection.handle_link_closed(now, link);
             }
-            connection.settle(worker);
-            worker.flush_dirty();
+            connection.settle(context);
+            context.flush_dirty();
         }
     }
 }
@@ -302,32 +315,32 @@ impl WebSocketWire {
 impl WebSocketWire {
     /// Bytes as they came from the peer, as many as may be: of those that may be compressed, no more is
     /// decoded than there is room for.
-    pub fn take_in(self: &Rc<Self>, worker: &Context, mut bytes: &mut [u8]) {
+    pub fn take_in(self: &Rc<Self>, context: &WorkerContext, mut bytes: &mut [u8]) {
         if self.compressed.is_none() {
-            return self.handle_bytes(worker, bytes);
+            return self.handle_bytes(context, bytes);
         }
         if self.has_undecoded() || self.stalled.get() {
-            return self.keep(worker, bytes);
+            return self.keep(context, bytes);
         }
         while !bytes.is_empty() {
             let count = bytes.len().min(PIECE);
             let (piece, rest) = bytes.split_at_mut(count);
-            self.handle_bytes(worker, piece);
-            if !rest.is_empty() && !self.may_read(worker) {
-                return self.keep(worker, rest);
+            self.handle_bytes(context, piece);
+            if !rest.is_empty() && !self.may_read(context) {
+                return self.keep(context, rest);
             }
             bytes = rest;
         }
     }
 
     /// Keeps bytes for [`decode_on`](Self::decode_on).
-    fn keep(&self, worker: &Context, bytes: &[u8]) {
+    fn keep(&self, context: &WorkerContext, bytes: &[u8]) {
         if bytes.is_empty() || self.is_over() {
             return;
         }
         let mut undecoded = self
             .take_undecoded()
-            .unwrap_or_else(|| Undecoded::new(&self.environment.inbox.budget, worker.index));
+            .unwrap_or_else(|| Undecoded::new(&self.environment.inbox.budget, context.index));
         undecoded.push(bytes);
         self.set_undecoded(Some(undecoded));
     }
@@ -348,9 +361,9 @@ impl WebSocketWire {
     }
 
     /// Decodes what waits, as far as there is room; behind it comes the end of the stream, if it has.
-    pub(super) fn decode_on(self: &Rc<Self>, worker: &Context) {
+    pub(super) fn decode_on(self: &Rc<Self>, context: &WorkerContext) {
         let mut piece = [0; PIECE];
-        while self.has_undecoded() && self.may_read(worker) {
+        while self.has_undecoded() && self.may_read(context) {
             let Some(mut undecoded) = self.take_undecoded() else { return };
             let count = undecoded.pop(&mut piece);
             let mut end = None;
@@ -360,30 +373,30 @@ impl WebSocketWire {
                 // Put back first: what comes now may end the wire.
                 self.set_undecoded(Some(undecoded));
             }
-            self.handle_bytes(worker, &mut piece[..count]);
+            self.handle_bytes(context, &mut piece[..count]);
             if let Some(broken) = end {
-                self.handle_end(worker, broken);
+                self.handle_end(context, broken);
             }
         }
     }
 
     /// The bridged stream has ended: behind what is not decoded yet, too.
-    pub fn handle_bridge_end(self: &Rc<Self>, worker: &Context, broken: bool) {
+    pub fn handle_bridge_end(self: &Rc<Self>, context: &WorkerContext, broken: bool) {
         match self.take_undecoded() {
             Some(mut undecoded) if !self.is_over() => {
                 undecoded.end = Some(broken);
                 self.set_undecoded(Some(undecoded));
             }
-            Some(_) | None => self.handle_end(worker, broken),
+            Some(_) | None => self.handle_end(context, broken),
         }
     }
 
     /// There is room again: what waits of a bridged stream is decoded before more of it is read. It has
     /// a turn of its own for that.
-    pub(super) fn decode_soon(&self, worker: &Context) {
-        let bytes = HeldBytes::new(&self.environment.inbox.budget, worker.index, Vec::new());
+    pub(super) fn decode_soon(&self, context: &WorkerContext) {
+        let bytes = HeldBytes::new(&self.environment.inbox.budget, context.index, Vec::new());
         let event = BridgeEvent::Data { bytes, paused: true };
-        worker
-            .post(worker.index, Command::Bridge { key: (self.environment.id, self.token), event });
+        context
+            .post(context.index, Command::Bridge { key: (self.environment.id, self.token), event });
     }
 }

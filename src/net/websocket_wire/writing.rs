@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use super::{BRIDGE_CREDIT, CLOSE_TIMEOUT, State, Stream, WebSocketWire};
 use crate::engineio::{Dialect, Protocol};
 use crate::net::clock;
-use crate::net::context::{Context, Wire as _};
+use crate::net::context::{Wire as _, WorkerContext};
 use crate::net::deflate::Deflate;
 use crate::net::record::Kind;
 use crate::net::shared_frames::{SharedFrames, write_binary_header};
@@ -20,16 +20,16 @@ use crate::websocket::frame::{self, OpCode};
 
 impl WebSocketWire {
     /// Queues bytes as they are (the answer to the upgrade request).
-    pub fn write_raw(self: &Rc<Self>, worker: &Context, bytes: &[u8]) {
-        self.queue(worker, |out| out.extend_from_slice(bytes));
+    pub fn write_raw(self: &Rc<Self>, context: &WorkerContext, bytes: &[u8]) {
+        self.queue(context, |out| out.extend_from_slice(bytes));
     }
 
     /// Queues one text frame. `compress`: whether it may be compressed.
-    pub fn write_text(self: &Rc<Self>, worker: &Context, text: &str, compress: bool) {
+    pub fn write_text(self: &Rc<Self>, context: &WorkerContext, text: &str, compress: bool) {
         if let Some(deflate) = self.deflates(compress, text.len()) {
-            return self.write_deflated(worker, deflate, OpCode::Text, b"", text.as_bytes());
+            return self.write_deflated(context, deflate, OpCode::Text, b"", text.as_bytes());
         }
-        self.queue(worker, |out| {
+        self.queue(context, |out| {
             frame::write_header(out, OpCode::Text, false, text.len());
             out.extend_from_slice(text.as_bytes());
         });
@@ -37,11 +37,11 @@ impl WebSocketWire {
 
     /// Queues one Engine.IO message packet as a text frame: `4` and the text.
     /// `compress`: whether it may be compressed.
-    pub fn write_message(self: &Rc<Self>, worker: &Context, text: &[u8], compress: bool) {
+    pub fn write_message(self: &Rc<Self>, context: &WorkerContext, text: &[u8], compress: bool) {
         if let Some(deflate) = self.deflates(compress, text.len() + 1) {
-            return self.write_deflated(worker, deflate, OpCode::Text, b"4", text);
+            return self.write_deflated(context, deflate, OpCode::Text, b"4", text);
         }
-        self.queue(worker, |out| {
+        self.queue(context, |out| {
             frame::write_header(out, OpCode::Text, false, text.len() + 1);
             out.push(b'4');
             out.extend_from_slice(text);
@@ -49,55 +49,60 @@ impl WebSocketWire {
     }
 
     /// Queues one message packet whose memory can be kept: a large one is not copied.
-    pub fn write_owned_message(self: &Rc<Self>, worker: &Context, text: &Bytes, compress: bool) {
+    pub fn write_owned_message(
+        self: &Rc<Self>,
+        context: &WorkerContext,
+        text: &Bytes,
+        compress: bool,
+    ) {
         if text.len() <= COPY_LIMIT || self.deflates(compress, text.len() + 1).is_some() {
-            return self.write_message(worker, text, compress);
+            return self.write_message(context, text, compress);
         }
-        self.queue(worker, |out| {
+        self.queue(context, |out| {
             frame::write_header(out, OpCode::Text, false, text.len() + 1);
             out.push(b'4');
         });
-        self.write_shared(worker, text);
+        self.write_shared(context, text);
     }
 
     /// Queues one binary message. `compress`: whether it may be compressed.
-    pub fn write_binary(self: &Rc<Self>, worker: &Context, data: &Bytes, compress: bool) {
+    pub fn write_binary(self: &Rc<Self>, context: &WorkerContext, data: &Bytes, compress: bool) {
         let dialect = self.dialect;
         let header = |out: &mut Vec<u8>| {
             write_binary_header(out, dialect, dialect.binary_len(data.len()));
         };
         if dialect != Dialect::from(Protocol::V4) {
-            return self.queue(worker, |out| {
+            return self.queue(context, |out| {
                 header(out);
                 dialect.write_binary(out, data);
             });
         }
         if let Some(deflate) = self.deflates(compress, data.len()) {
-            return self.write_deflated(worker, deflate, OpCode::Binary, b"", data);
+            return self.write_deflated(context, deflate, OpCode::Binary, b"", data);
         }
         // The bytes are the frame's payload as they are: large ones are not copied.
-        self.queue(worker, header);
-        self.write_shared(worker, data);
+        self.queue(context, header);
+        self.write_shared(context, data);
     }
 
     /// Queues frames that other wires get too. `compress`: whether they may be compressed.
     pub fn write_frames(
         self: &Rc<Self>,
-        worker: &Context,
+        context: &WorkerContext,
         frames: &SharedFrames<'_>,
         compress: bool,
     ) {
         match &self.compressed {
             Some(compressed) if compress => {
-                let (deflate, shared) = (&compressed.deflate, &worker.compressors);
+                let (deflate, shared) = (&compressed.deflate, &context.compressors);
                 for index in 0..frames.messages.len() {
                     let frame = frames.compressed(index, self.dialect, deflate, shared);
-                    self.write_shared(worker, &frame);
+                    self.write_shared(context, &frame);
                 }
             }
             Some(_) | None => {
                 for frame in frames.of(self.dialect) {
-                    self.write_shared(worker, frame);
+                    self.write_shared(context, frame);
                 }
             }
         }
@@ -111,71 +116,75 @@ impl WebSocketWire {
 
     fn write_deflated(
         self: &Rc<Self>,
-        worker: &Context,
+        context: &WorkerContext,
         deflate: &Deflate,
         opcode: OpCode,
         prefix: &[u8],
         data: &[u8],
     ) {
-        self.queue(worker, |out| {
-            deflate.write_frame(&worker.compressors, opcode, prefix, data, out);
+        self.queue(context, |out| {
+            deflate.write_frame(&context.compressors, opcode, prefix, data, out);
         });
     }
 
-    fn write_shared(self: &Rc<Self>, worker: &Context, frame: &Bytes) {
+    fn write_shared(self: &Rc<Self>, context: &WorkerContext, frame: &Bytes) {
         if self.state.get() == State::Open {
-            self.out.borrow_mut().append_shared(frame, || worker.spare_buffer());
-            self.mark_dirty(worker);
+            self.out.borrow_mut().append_shared(frame, || context.spare_buffer());
+            self.mark_dirty(context);
         }
     }
 
-    pub(super) fn queue(self: &Rc<Self>, worker: &Context, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn queue(
+        self: &Rc<Self>,
+        context: &WorkerContext,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         if self.state.get() == State::Open {
-            self.out.borrow_mut().append(|| worker.spare_buffer(), write);
-            self.mark_dirty(worker);
+            self.out.borrow_mut().append(|| context.spare_buffer(), write);
+            self.mark_dirty(context);
         }
     }
 
-    fn mark_dirty(self: &Rc<Self>, worker: &Context) {
+    fn mark_dirty(self: &Rc<Self>, context: &WorkerContext) {
         if self.blocked.get() {
-            self.tell_backlog(worker);
+            self.tell_backlog(context);
         } else if !self.dirty.replace(true) {
-            worker.add_dirty(Rc::<Self>::clone(self));
+            context.add_dirty(Rc::<Self>::clone(self));
         }
     }
 
     /// Lets go of the session; the WebSocket is closed when the peer says something, or when it has
     /// said nothing for as long as it may take for the closing handshake.
-    pub fn release(self: &Rc<Self>, worker: &Context) {
+    pub fn release(self: &Rc<Self>, context: &WorkerContext) {
         self.unbind();
         if self.is_open() && !self.released.replace(true) {
-            worker.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
+            context.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
         }
     }
 
     /// Begins the closing handshake: a close frame goes out behind what is queued.
-    pub fn begin_close(self: &Rc<Self>, worker: &Context, code: Option<u16>) {
+    pub fn begin_close(self: &Rc<Self>, context: &WorkerContext, code: Option<u16>) {
         if self.state.get() != State::Open {
             return;
         }
-        self.queue(worker, |out| frame::write_close(out, code));
+        self.queue(context, |out| frame::write_close(out, code));
         self.state.set(State::Closing);
-        worker.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
+        context.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
     }
 
     /// Ends the WebSocket with a close frame, the last that is written: the peer has closed, or has
     /// said something that is no WebSocket and is not listened to any more.
-    pub(super) fn end(self: &Rc<Self>, worker: &Context, code: Option<u16>) {
+    pub(super) fn end(self: &Rc<Self>, context: &WorkerContext, code: Option<u16>) {
         if self.state.get() == State::Open {
-            self.queue(worker, |out| frame::write_close(out, code));
-            worker.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
+            self.queue(context, |out| frame::write_close(out, code));
+            context.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
         }
         self.state.set(State::Ending);
         // Nothing may be left to write: then this is what half-closes.
-        Rc::clone(self).flush(worker);
+        Rc::clone(self).flush(context);
     }
 
-    pub(super) fn flush_tcp(&self, worker: &Context, tcp: &RefCell<Option<TcpStream>>) {
+    pub(super) fn flush_tcp(&self, context: &WorkerContext, tcp: &RefCell<Option<TcpStream>>) {
         let tcp = tcp.borrow();
         let Some(tcp) = tcp.as_ref() else { return };
         let mut out = self.out.borrow_mut();
@@ -194,7 +203,7 @@ impl WebSocketWire {
             match result {
                 Ok(n) => {
                     if let Some(spare) = out.advance(n) {
-                        worker.give_spare_buffer(spare);
+                        context.give_spare_buffer(spare);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -235,11 +244,11 @@ impl WebSocketWire {
     }
 
     /// The bridge has written `n` bytes.
-    pub fn handle_written(self: &Rc<Self>, worker: &Context, n: usize) {
+    pub fn handle_written(self: &Rc<Self>, context: &WorkerContext, n: usize) {
         if let Stream::Bridge { in_flight } = &self.stream {
             in_flight.set(in_flight.get().saturating_sub(n));
             let was_blocked = self.blocked.get();
-            Rc::clone(self).flush(worker);
+            Rc::clone(self).flush(context);
             self.tell_drained(was_blocked);
         }
     }
@@ -253,7 +262,7 @@ impl WebSocketWire {
         }
     }
 
-    pub(super) fn half_close(&self, worker: &Context) {
+    pub(super) fn half_close(&self, context: &WorkerContext) {
         match &self.stream {
             Stream::Tcp(tcp) => {
                 if let Some(tcp) = tcp.borrow().as_ref() {
@@ -262,7 +271,7 @@ impl WebSocketWire {
                 }
             }
             // JavaScript ends the stream when it hears that the wire is closed.
-            Stream::Bridge { .. } => self.finish(worker),
+            Stream::Bridge { .. } => self.finish(context),
         }
     }
 }
