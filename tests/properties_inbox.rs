@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ferrosocket::net::budget::{BEHIND, Held, INBOX_LIMIT};
-use ferrosocket::net::inbox::{BATCH_LIMIT, CONNECTION_LIMIT, Inbox, Taken};
+use ferrosocket::net::inbox::{BATCH_LIMIT, CLIENT_LIMIT, Inbox, Taken};
 use ferrosocket::net::record::{Kind, RecordBatch};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -102,7 +102,7 @@ impl Model {
         let left =
             usize::try_from(client.end.saturating_sub(self.inbox.taken(worker))).expect("64 bits");
         let room = if relief { budget.has_relief(worker) } else { budget.has_room(worker) };
-        room && client.waiting.min(left) < CONNECTION_LIMIT
+        room && client.waiting.min(left) < CLIENT_LIMIT
     }
 
     /// Whether a client has to wait: then it hears of what is taken later.

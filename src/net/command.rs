@@ -72,7 +72,7 @@ pub enum Command {
         /// The client.
         slot: Slot,
     },
-    /// Which extra records JavaScript wants of this client ([`super::connection::watch`]).
+    /// Which extra records JavaScript wants of this client ([`super::client::watch`]).
     Watch {
         /// The client.
         slot: Slot,

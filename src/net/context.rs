@@ -1,6 +1,6 @@
-//! What all connections of a worker share: buffers, deadlines, and the lists of what is to be done.
+//! What all clients and wires of a worker share: buffers, deadlines, and the lists of what is to be done.
 //!
-//! The lists hold wires and connections by what the worker does with them ([`Wire`], [`Buffered`]),
+//! The lists hold wires and clients by what the worker does with them ([`Wire`], [`Buffered`]),
 //! so that this file knows neither.
 
 use std::cell::{Cell, RefCell, RefMut};
@@ -53,7 +53,7 @@ pub trait Wire: Victim {
     fn end(self: Rc<Self>, context: &WorkerContext);
 }
 
-/// A connection that holds messages back, as the list sees it.
+/// A client that holds messages back, as the list sees it.
 pub trait Buffered: Victim {
     /// Lets them go out, if a poll waits for them.
     fn flush_session(&self, context: &WorkerContext);
@@ -69,7 +69,7 @@ pub trait Requester: Wire {
     fn handle_close(self: Rc<Self>, context: &WorkerContext, close: CloseHttp);
 }
 
-/// What all connections of a worker share.
+/// What all clients and wires of a worker share.
 pub struct WorkerContext {
     /// Which of the workers it is.
     pub index: usize,
@@ -169,7 +169,7 @@ impl WorkerContext {
 
     // --- deadlines -----------------------------------------------------------------------------
 
-    /// Keeps a deadline for the connection in `slot`; gives it back as it is kept.
+    /// Keeps a deadline for the client in `slot`; gives it back as it is kept.
     pub fn schedule(&self, deadline: u64, slot: u32) -> u64 {
         let deadline = self.timers.borrow_mut().schedule(deadline, slot);
         self.wake_for(deadline);
@@ -183,7 +183,7 @@ impl WorkerContext {
         deadline
     }
 
-    /// Takes a connection's deadline that is due.
+    /// Takes a client's deadline that is due.
     pub fn pop_due(&self, now: u64) -> Option<(u64, u32)> {
         self.timers.borrow_mut().pop_due(now)
     }
@@ -280,8 +280,8 @@ impl WorkerContext {
     }
 
     /// Notes that messages wait for the next poll.
-    pub fn add_unflushed(&self, connection: Rc<dyn Buffered>) {
-        self.unflushed.borrow_mut().push(connection);
+    pub fn add_unflushed(&self, client: Rc<dyn Buffered>) {
+        self.unflushed.borrow_mut().push(client);
         // The main loop does it at the end of its turn, or of a turn that this begins.
         self.wake_for(0);
     }
@@ -291,7 +291,7 @@ impl WorkerContext {
         !self.unflushed.borrow().is_empty()
     }
 
-    /// Takes a connection whose messages wait for the next poll.
+    /// Takes a client whose messages wait for the next poll.
     pub fn pop_unflushed(&self) -> Option<Rc<dyn Buffered>> {
         self.unflushed.borrow_mut().pop()
     }

@@ -25,9 +25,9 @@ use super::budget::Budget;
 use super::record::{LONGEST_RECORD, Record, RecordBatch};
 use crate::id::Handle;
 
-/// Bytes that one connection may have waiting before its worker stops reading it: one client
+/// Bytes that one client may have waiting before its worker stops reading it: one client
 /// can't fill the inbox alone, and a message of the default `maxHttpBufferSize` still fits.
-pub const CONNECTION_LIMIT: usize = 4 << 20;
+pub const CLIENT_LIMIT: usize = 4 << 20;
 /// Bytes that JavaScript takes at once, unless a single record has more.
 pub const BATCH_LIMIT: usize = 1 << 20;
 /// Bytes that are announced at once, before the worker has looked at all sockets: so much work

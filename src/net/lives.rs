@@ -1,4 +1,4 @@
-//! Which connections have come and gone, for the part of the control plane that is in Rust.
+//! Which clients have come and gone, for the part of the control plane that is in Rust.
 //!
 //! Records tell the same to JavaScript. But what handles name is not left to its care: this goes from
 //! the workers to `socketio::handles` without it.
@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::id::Handle;
 
-/// What has happened to a connection.
+/// What has happened to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     /// It is there.

@@ -1,7 +1,7 @@
 //! The data plane: worker threads that own connections from accept to close.
 //!
 //! ```text
-//!   binding ── Mailbox (operations in order) ──► Worker ──► Connection ──► Wire ──► peer
+//!   binding ── Mailbox (operations in order) ──► Worker ──► Client ──► Wire ──► peer
 //!           ◄── Inbox (records, one text) ──────────┘
 //! ```
 //!
@@ -10,7 +10,7 @@
 //! | [`runtime`] | the threads: started with the first user, stopped with the last |
 //! | [`worker`] | one thread: its table of connections, and what is done with each operation |
 //! | [`context`] | what all connections of a worker share: buffers, deadlines, lists |
-//! | [`connection`] | one client: session, decoder, wires; what comes in and what is asked in files below |
+//! | [`client`] | one client: session, decoder, wires; what comes in and what is asked in files below |
 //! | [`websocket_wire`] | one WebSocket byte stream; reading and writing in files below |
 //! | [`http_wire`] | one connection that polling requests come by; [`http_table`]: the table of them |
 //! | [`mailbox`], [`command`] | the queue down, and what stands in it |
@@ -38,9 +38,9 @@ macro_rules! fault {
 pub mod alarm;
 pub mod backlog;
 pub mod budget;
+pub mod client;
 pub mod clock;
 pub mod command;
-pub mod connection;
 pub mod context;
 pub mod deflate;
 pub mod descriptor;

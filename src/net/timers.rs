@@ -1,14 +1,14 @@
-//! Deadlines of all connections of a worker: one heap, not one timer each.
+//! Deadlines of all clients of a worker: one heap, not one timer each.
 //!
-//! A connection has at most one *scheduled* deadline (it keeps the value itself). Most deadlines
+//! A client has at most one *scheduled* deadline (it keeps the value itself). Most deadlines
 //! only ever move later (a pong pushes the next ping away), so a moved deadline leaves its old
-//! entry behind; when that comes up, the connection is asked again and scheduled anew. An entry
+//! entry behind; when that comes up, the client is asked again and scheduled anew. An entry
 //! whose deadline is not the scheduled one is stale and skipped.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Deadlines are rounded up to this many milliseconds, so that connections which opened close
+/// Deadlines are rounded up to this many milliseconds, so that clients which opened close
 /// together are served by one wake-up.
 const GRANULARITY: u64 = 4;
 

@@ -49,7 +49,7 @@ const WRITE_ERROR: &str = "write error";
 /// Bytes of a bridged stream that may be on their way through JavaScript.
 const BRIDGE_CREDIT: usize = 256 << 10;
 
-/// What a wire carries: a connection, as far as the wire has to know it.
+/// What a wire carries: a client, as far as the wire has to know it.
 pub trait Carried {
     /// Bytes of it that wait for JavaScript.
     fn waiting_bytes(&self) -> usize;
@@ -124,7 +124,7 @@ pub struct WebSocketWire {
     released: Cell<bool>,
     /// Set while the worker knows that something waits to be written.
     dirty: Cell<bool>,
-    connection: RefCell<Option<Rc<dyn Carried>>>,
+    client: RefCell<Option<Rc<dyn Carried>>>,
     link: Cell<Link>,
     waker: RefCell<Option<Waker>>,
 }
@@ -185,7 +185,7 @@ impl WebSocketWire {
             held: Held::new(&server.environment.inbox.budget, worker),
             released: Cell::new(false),
             dirty: Cell::new(false),
-            connection: RefCell::new(None),
+            client: RefCell::new(None),
             link: Cell::new(Link::Main),
             waker: RefCell::new(None),
         }
@@ -249,15 +249,15 @@ impl WebSocketWire {
     /// Tells the session what waits.
     fn tell_backlog(&self, context: &WorkerContext) {
         if self.link.get() == Link::Main
-            && let Some(connection) = self.connection()
+            && let Some(client) = self.client()
         {
-            connection.handle_backlog(context, self.backlog());
+            client.handle_backlog(context, self.backlog());
         }
     }
 
     /// Makes the wire carry a session, as its main link or as a probe.
-    pub fn bind(&self, connection: Rc<dyn Carried>, link: Link) {
-        *self.connection.borrow_mut() = Some(connection);
+    pub fn bind(&self, client: Rc<dyn Carried>, link: Link) {
+        *self.client.borrow_mut() = Some(client);
         self.link.set(link);
     }
 
@@ -267,8 +267,8 @@ impl WebSocketWire {
     }
 
     /// The session that it carries.
-    fn connection(&self) -> Option<Rc<dyn Carried>> {
-        self.connection.borrow().clone()
+    fn client(&self) -> Option<Rc<dyn Carried>> {
+        self.client.borrow().clone()
     }
 
     fn push(&self, write: impl FnOnce(&mut Record<'_>)) {
@@ -284,15 +284,15 @@ impl WebSocketWire {
 
     /// Lets go of the session.
     pub fn unbind(&self) {
-        *self.connection.borrow_mut() = None;
+        *self.client.borrow_mut() = None;
     }
 }
 
 impl Victim for WebSocketWire {
     /// Its session ends with it.
     fn handle_panic(&self, context: &WorkerContext) {
-        if let Some(connection) = self.connection() {
-            connection.abort(context);
+        if let Some(client) = self.client() {
+            client.abort(context);
         }
         self.finish(context);
     }
@@ -323,8 +323,8 @@ impl Wire for WebSocketWire {
         if self.must_wait(context, |budget| budget.has_relief(context.index)) {
             return false;
         }
-        if let Some(connection) = self.connection() {
-            connection.handle_resumed(now);
+        if let Some(client) = self.client() {
+            client.handle_resumed(now);
         }
         self.stalled.set(false);
         if !self.is_bridge() {

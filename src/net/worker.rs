@@ -21,11 +21,11 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::yield_now;
 
 use super::alarm::Alarm;
+use super::client::Client;
 use super::clock;
 use super::command::{
     Adopt, AdoptedStream, Blame, BridgeEvent, BridgeKey, Command, Outgoing, PollEvent, Purpose,
 };
-use super::connection::Connection;
 use super::context::{Victim, Wire as _, WorkerContext};
 use super::descriptor::{Ends, prepare};
 use super::guard::Nobody;
@@ -38,15 +38,15 @@ use super::websocket_wire::{Carried as _, WebSocketWire};
 use crate::engineio::{Link, RequestId, Session, Transport};
 use crate::id::{Handle, Slot};
 
-/// Commands for connections that had gone when they came, in all workers of the process.
+/// Commands for clients that had gone when they came, in all workers of the process.
 static STALE: AtomicU64 = AtomicU64::new(0);
 
-/// How many commands were dropped because their connection had gone.
+/// How many commands were dropped because their client had gone.
 pub fn stale_commands() -> u64 {
     STALE.load(Ordering::Relaxed)
 }
 
-/// A generation for a new connection. The counter is that of the process, and so no two connections
+/// A generation for a new client. The counter is that of the process, and so no two clients
 /// have the same slot and generation, even when the threads have ended and begun anew meanwhile
 /// (unless four billion come between).
 fn next_generation() -> u32 {
@@ -63,7 +63,7 @@ fn next_generation() -> u32 {
 /// One thread of the data plane: owns its connections from accept to close.
 pub struct Worker {
     context: WorkerContext,
-    connections: RefCell<Slab<Rc<Connection>>>,
+    clients: RefCell<Slab<Rc<Client>>>,
     bridges: RefCell<FxHashMap<BridgeKey, Rc<WebSocketWire>>>,
 }
 
@@ -90,7 +90,7 @@ pub(super) fn run(
 ) {
     let worker = Rc::new(Worker {
         context: WorkerContext::new(index, mailboxes),
-        connections: RefCell::default(),
+        clients: RefCell::default(),
         bridges: RefCell::default(),
     });
     #[expect(unsafe_code, reason = "a worker is made of `Rc`s")]
@@ -123,7 +123,7 @@ pub(super) fn run(
         if catch_unwind(AssertUnwindSafe(run)).is_ok() {
             return lock.retire();
         }
-        worker.tell(format_args!("has panicked: its connections are closed, and it goes on"));
+        worker.tell(format_args!("has panicked: its clients are closed, and it goes on"));
         executor.block_on(async { worker.begin_anew() });
     }
     // It would do so for ever. From here on it is chosen no more.
@@ -144,8 +144,8 @@ impl Victim for Blamed<'_> {
         match &self.blame {
             Blame::Nobody => {}
             Blame::Client(slot) => {
-                if let Some(connection) = worker.connection(*slot) {
-                    connection.abort(context);
+                if let Some(client) = worker.client(*slot) {
+                    client.abort(context);
                 }
             }
             Blame::HttpWire(wire) => {
@@ -200,7 +200,7 @@ impl Worker {
             });
             self.flush();
             if stop {
-                return self.drop_connections(|_| true);
+                return self.drop_clients(|_| true);
             }
             fault!("main loop", u32::MAX, self.context.index as u64);
             self.fire_timers();
@@ -245,13 +245,13 @@ impl Worker {
         }
     }
 
-    /// Ends all connections after a panic outside of them: nobody knows what is left of the lists. Their
+    /// Ends all clients after a panic outside of them: nobody knows what is left of the lists. Their
     /// slots stay, until JavaScript gives them back.
     fn begin_anew(&self) {
-        let connections: Vec<_> =
-            self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect();
-        for connection in connections {
-            self.context.guard(&Nobody, || connection.abort(&self.context));
+        let clients: Vec<_> =
+            self.clients.borrow().iter().map(|(_, client)| Rc::clone(client)).collect();
+        for client in clients {
+            self.context.guard(&Nobody, || client.abort(&self.context));
         }
         let bridges: Vec<_> = self.bridges.borrow().values().map(Rc::clone).collect();
         for wire in bridges {
@@ -271,10 +271,10 @@ impl Worker {
 
     // --- operations ----------------------------------------------------------------------------
 
-    /// The connection that is meant; one that has gone, and whoever has its slot now, is not.
-    fn connection(&self, slot: Slot) -> Option<Rc<Connection>> {
-        let connections = self.connections.borrow();
-        lookup(&connections, slot).map(Rc::clone)
+    /// The client that is meant; one that has gone, and whoever has its slot now, is not.
+    fn client(&self, slot: Slot) -> Option<Rc<Client>> {
+        let clients = self.clients.borrow();
+        lookup(&clients, slot).map(Rc::clone)
     }
 
     /// Does what is asked for; a panic ends whom it was for.
@@ -282,9 +282,9 @@ impl Worker {
         let victim = Blamed { worker: self, blame: operation.blame() };
         self.context.guard(&victim, || match operation {
             Operation::SendText { slot, flags, text } => {
-                let connections = self.connections.borrow();
-                if let Some(connection) = lookup(&connections, slot) {
-                    connection.send_text(&self.context, flags, text);
+                let clients = self.clients.borrow();
+                if let Some(client) = lookup(&clients, slot) {
+                    client.send_text(&self.context, flags, text);
                 }
             }
             Operation::Command(command) => self.command(command),
@@ -299,18 +299,18 @@ impl Worker {
         let mut slots = slots.inspect(|slot| current.set(Some(*slot)));
         loop {
             let done = catch_unwind(AssertUnwindSafe(|| {
-                let connections = self.connections.borrow();
+                let clients = self.clients.borrow();
                 for slot in slots.by_ref() {
-                    if let Some(connection) = lookup(&connections, slot) {
-                        connection.send_shared(&self.context, flags, &frames);
+                    if let Some(client) = lookup(&clients, slot) {
+                        client.send_shared(&self.context, flags, &frames);
                     }
                 }
             }));
             if done.is_ok() {
                 return;
             }
-            if let Some(connection) = current.take().and_then(|slot| self.connection(slot)) {
-                self.context.guard(&Nobody, || connection.abort(&self.context));
+            if let Some(client) = current.take().and_then(|slot| self.client(slot)) {
+                self.context.guard(&Nobody, || client.abort(&self.context));
             }
         }
     }
@@ -318,28 +318,28 @@ impl Worker {
     fn command(self: &Rc<Self>, command: Command) {
         match command {
             Command::Send { slot, flags, messages } => {
-                if let Some(connection) = self.connection(slot) {
-                    connection.send(&self.context, flags, &messages);
+                if let Some(client) = self.client(slot) {
+                    client.send(&self.context, flags, &messages);
                 }
             }
             Command::SendPacket { slot, flags, packet } => {
-                if let Some(connection) = self.connection(slot) {
-                    connection.send_packet(&self.context, flags, packet);
+                if let Some(client) = self.client(slot) {
+                    client.send_packet(&self.context, flags, packet);
                 }
             }
             Command::Broadcast { group, flags, messages } => {
                 self.broadcast(group.iter(), flags, &messages);
             }
             Command::Close { slot, discard } => {
-                if let Some(connection) = self.connection(slot) {
-                    connection.close(&self.context, discard);
+                if let Some(client) = self.client(slot) {
+                    client.close(&self.context, discard);
                 }
             }
             Command::Release { slot } => {
-                let mut connections = self.connections.borrow_mut();
-                match lookup(&connections, slot) {
-                    Some(connection) if connection.is_over() => {
-                        connections.remove(slot.index as usize);
+                let mut clients = self.clients.borrow_mut();
+                match lookup(&clients, slot) {
+                    Some(client) if client.is_over() => {
+                        clients.remove(slot.index as usize);
                         self.context.idle_trim.handle_release();
                     }
                     Some(_) => note_stale(),
@@ -347,18 +347,18 @@ impl Worker {
                 }
             }
             Command::Joined { slot } => {
-                if let Some(connection) = self.connection(slot) {
-                    connection.set_joined();
+                if let Some(client) = self.client(slot) {
+                    client.set_joined();
                 }
             }
             Command::Watch { slot, mask } => {
-                if let Some(connection) = self.connection(slot) {
-                    connection.set_watched(mask);
+                if let Some(client) = self.client(slot) {
+                    client.set_watched(mask);
                 }
             }
             Command::Mark { slot } => {
-                if let Some(connection) = self.connection(slot) {
-                    connection.mark(&self.context);
+                if let Some(client) = self.client(slot) {
+                    client.mark(&self.context);
                 }
             }
             Command::Adopt(adopt) => self.adopt(*adopt),
@@ -369,10 +369,10 @@ impl Worker {
                 if let Some(parameter) = jsonp {
                     session.set_jsonp(&parameter);
                 }
-                let connection = self.open(server, session, None, token, None);
+                let client = self.open(server, session, None, token, None);
                 let request = RequestName::Forwarded(token).into();
-                self.poll(&connection, request, |connection| {
-                    connection.handle_poll(&self.context, request, PollEvent::Get);
+                self.poll(&client, request, |client| {
+                    client.handle_poll(&self.context, request, PollEvent::Get);
                 });
             }
             Command::AdoptHttp(adopt) => self.adopt_http(*adopt),
@@ -384,9 +384,9 @@ impl Worker {
             Command::CloseHttp(close) => self.close_http(close),
             Command::EndWires(end) => self.end_wires(&end),
             Command::Poll { slot, request, event } => {
-                match self.connection(slot) {
-                    Some(connection) => self.poll(&connection, request, |connection| {
-                        connection.handle_poll(&self.context, request, event);
+                match self.client(slot) {
+                    Some(client) => self.poll(&client, request, |client| {
+                        client.handle_poll(&self.context, request, event);
                     }),
                     // It went while the request was on its way from another worker.
                     None => self.context.refuse_late(request, &event),
@@ -394,7 +394,7 @@ impl Worker {
             }
             Command::Bridge { key, event } => self.handle_bridge(key, event),
             Command::Resume => self.context.resume(clock::now()),
-            Command::DropEnvironment(id) => self.drop_connections(|environment| environment == id),
+            Command::DropEnvironment(id) => self.drop_clients(|environment| environment == id),
             Command::Stop => {}
         }
     }
@@ -406,25 +406,24 @@ impl Worker {
         main: Option<&Rc<WebSocketWire>>,
         token: u32,
         ends: Option<Ends>,
-    ) -> Rc<Connection> {
+    ) -> Rc<Client> {
         fault!("open", server.environment.id, token);
-        let mut connections = self.connections.borrow_mut();
+        let mut clients = self.clients.borrow_mut();
         self.context.wakeups.add(&server.environment);
-        let entry = connections.vacant_entry();
+        let entry = clients.vacant_entry();
         let handle = Handle::new(self.context.index, entry.key()).of_generation(next_generation());
         let (transport, protocol) = (session.transport(), session.protocol());
         let requests = Arc::new(Requests::default());
-        let for_connection = Arc::clone(&requests);
+        let for_client = Arc::clone(&requests);
         let known = SessionEntry { handle, transport, protocol, requests };
         server.sessions.insert(session.sid().clone(), known);
         let main_wire = main.map(Rc::clone);
-        let connection =
-            Connection::open(handle, server, for_connection, session, main_wire, token, ends);
+        let client = Client::open(handle, server, for_client, session, main_wire, token, ends);
         if let Some(wire) = main {
-            wire.bind(Rc::<Connection>::clone(&connection), Link::Main);
+            wire.bind(Rc::<Client>::clone(&client), Link::Main);
         }
-        entry.insert(Rc::clone(&connection));
-        connection
+        entry.insert(Rc::clone(&client));
+        client
     }
 
     fn adopt(self: &Rc<Self>, adopt: Adopt) {
@@ -486,15 +485,15 @@ impl Worker {
                 let now = clock::now();
                 let dialect = wire.dialect();
                 let session = Session::open(engine, sid, dialect, Transport::WebSocket, now);
-                let connection = self.open(server, session, Some(wire), wire.token, ends);
-                connection.settle(&self.context);
-                fault!("opened", connection.server.environment.id, wire.token);
+                let client = self.open(server, session, Some(wire), wire.token, ends);
+                client.settle(&self.context);
+                fault!("opened", client.server.environment.id, wire.token);
             }
             Purpose::Upgrade(slot) => {
-                let connection = self.connection(slot);
-                if connection.as_ref().is_some_and(|connection| connection.handle_probe(wire)) {
-                    if let Some(connection) = connection {
-                        connection.settle(&self.context);
+                let client = self.client(slot);
+                if client.as_ref().is_some_and(|client| client.handle_probe(wire)) {
+                    if let Some(client) = client {
+                        client.settle(&self.context);
                     }
                 } else {
                     wire.begin_close(&self.context, None);
@@ -514,15 +513,10 @@ impl Worker {
         .await;
     }
 
-    /// Has `connection` hear of a request. Should that panic, nobody answers the request any more.
-    fn poll(
-        &self,
-        connection: &Rc<Connection>,
-        request: RequestId,
-        hear: impl FnOnce(&Rc<Connection>),
-    ) {
-        if self.context.guard(&**connection, || hear(connection)).is_none() {
-            self.context.guard(&Nobody, || connection.drop_request(&self.context, request));
+    /// Has `client` hear of a request. Should that panic, nobody answers the request any more.
+    fn poll(&self, client: &Rc<Client>, request: RequestId, hear: impl FnOnce(&Rc<Client>)) {
+        if self.context.guard(&**client, || hear(client)).is_none() {
+            self.context.guard(&Nobody, || client.drop_request(&self.context, request));
         }
     }
 
@@ -540,20 +534,20 @@ impl Worker {
     }
 
     /// Drops everything that belongs to the environments that `doomed` names by their id. (Wires
-    /// and connections hold each other: without this they would outlive the worker.)
-    fn drop_connections(&self, doomed: impl Fn(u32) -> bool) {
+    /// and clients hold each other: without this they would outlive the worker.)
+    fn drop_clients(&self, doomed: impl Fn(u32) -> bool) {
         let mut dropped = Vec::new();
-        self.connections.borrow_mut().retain(|_, connection| {
-            let stays = !doomed(connection.server.environment.id);
+        self.clients.borrow_mut().retain(|_, client| {
+            let stays = !doomed(client.server.environment.id);
             if !stays {
-                dropped.push(Rc::clone(connection));
+                dropped.push(Rc::clone(client));
             }
             stays
         });
-        for connection in dropped {
-            self.context.guard(&*connection, || {
-                fault!("drop", connection.server.environment.id, connection.handle.raw());
-                connection.abort(&self.context);
+        for client in dropped {
+            self.context.guard(&*client, || {
+                fault!("drop", client.server.environment.id, client.handle.raw());
+                client.abort(&self.context);
             });
         }
         let bridges: Vec<Rc<WebSocketWire>> = {
@@ -573,12 +567,12 @@ impl Worker {
     fn fire_timers(&self) {
         let now = clock::now();
         while let Some((deadline, slot)) = self.context.pop_due(now) {
-            let connection = self.connections.borrow().get(slot as usize).map(Rc::clone);
-            if let Some(connection) = connection
-                && connection.scheduled.get() == deadline
+            let client = self.clients.borrow().get(slot as usize).map(Rc::clone);
+            if let Some(client) = client
+                && client.scheduled.get() == deadline
             {
-                connection.scheduled.set(u64::MAX);
-                self.context.guard(&*connection, || connection.handle_timeout(&self.context, now));
+                client.scheduled.set(u64::MAX);
+                self.context.guard(&*client, || client.handle_timeout(&self.context, now));
             }
         }
         while let Some(wire) = self.context.pop_overdue(now) {
@@ -591,8 +585,8 @@ impl Worker {
     fn flush(&self) {
         // Writing may show that a client does not read, and what is done about it may write.
         loop {
-            while let Some(connection) = self.context.pop_unflushed() {
-                self.context.guard(&*connection, || connection.flush_session(&self.context));
+            while let Some(client) = self.context.pop_unflushed() {
+                self.context.guard(&*client, || client.flush_session(&self.context));
             }
             self.context.flush_dirty();
             if !self.context.has_unflushed() {
@@ -605,9 +599,9 @@ impl Worker {
     }
 }
 
-/// The connection that is meant: its slot has to be of that generation.
-fn lookup(connections: &Slab<Rc<Connection>>, slot: Slot) -> Option<&Rc<Connection>> {
-    match connections.get(slot.index as usize) {
+/// The client that is meant: its slot has to be of that generation.
+fn lookup(clients: &Slab<Rc<Client>>, slot: Slot) -> Option<&Rc<Client>> {
+    match clients.get(slot.index as usize) {
         Some(found) if found.handle.generation() == slot.generation => Some(found),
         _ => {
             note_stale();

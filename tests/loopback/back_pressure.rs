@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::thread;
 
 use ferrosocket::engineio::Config;
-use ferrosocket::net::inbox::CONNECTION_LIMIT;
+use ferrosocket::net::inbox::CLIENT_LIMIT;
 
 use crate::client::{Client, FIN, Raw, TEXT, frame};
 use crate::host::{EVENT, Host};
@@ -34,13 +34,13 @@ fn a_flood_stops_at_the_limit_and_arrives_when_there_is_room() {
         // The answer to the pings of the time without reading lies behind all that.
         writing.write_all(&frame(FIN | TEXT, b"3")).unwrap();
     });
-    Host::until(|| host.environment.inbox.bytes() >= CONNECTION_LIMIT);
+    Host::until(|| host.environment.inbox.bytes() >= CLIENT_LIMIT);
     // The other client of the worker is served meanwhile, far longer than a pong may take.
     for n in 0..20 {
         assert_eq!(clock.text(), "2");
         clock.send("3");
         clock.send(format!("42[\"clock\",{n}]"));
-        assert!(host.environment.inbox.bytes() < CONNECTION_LIMIT + SLACK);
+        assert!(host.environment.inbox.bytes() < CLIENT_LIMIT + SLACK);
     }
     let mut clocked = 0;
     for n in 0..count {
@@ -85,7 +85,7 @@ fn attachments_do_not_time_out_while_we_do_not_read() {
             }
         }
     });
-    Host::until(|| host.environment.inbox.bytes() >= CONNECTION_LIMIT);
+    Host::until(|| host.environment.inbox.bytes() >= CLIENT_LIMIT);
     for _ in 0..12 {
         assert_eq!(clock.text(), "2");
         clock.send("3");

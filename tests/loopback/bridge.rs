@@ -8,7 +8,7 @@ use ferrosocket::net::budget::OWN_LANE;
 use ferrosocket::net::command::{
     Adopt, AdoptedStream, BridgeEvent, Command, Purpose, UpgradeResponse,
 };
-use ferrosocket::net::inbox::CONNECTION_LIMIT;
+use ferrosocket::net::inbox::CLIENT_LIMIT;
 use ferrosocket::websocket::deflate::{Compressor, Form};
 use ferrosocket::websocket::extension::Agreement;
 
@@ -166,7 +166,7 @@ fn the_stream_is_paused_while_the_inbox_is_full() {
     }
     // Nobody takes records: the stream is to be paused. What was on its way is taken.
     Host::until(|| host.environment.inbox.bytes() > count * text.len());
-    assert!(count * text.len() > CONNECTION_LIMIT);
+    assert!(count * text.len() > CLIENT_LIMIT);
     host.next_of(BRIDGE_PAUSE, token);
     host.next_of(BRIDGE_RESUME, token);
     for n in 0..count {
@@ -203,8 +203,8 @@ fn what_becomes_long_waits_undecoded_for_room() {
     for part in [front, back] {
         data(&host, token, part);
         // Nobody takes what is decoded.
-        Host::until(|| budget.of_lane(OWN_LANE) == 0 && budget.queued() >= CONNECTION_LIMIT);
-        assert!(budget.queued() <= CONNECTION_LIMIT + 10 * LENGTH, "{} bytes", budget.queued());
+        Host::until(|| budget.of_lane(OWN_LANE) == 0 && budget.queued() >= CLIENT_LIMIT);
+        assert!(budget.queued() <= CLIENT_LIMIT + 10 * LENGTH, "{} bytes", budget.queued());
     }
     host.bridge(token, BridgeEvent::End { broken: false });
     host.next_of(BRIDGE_PAUSE, token);

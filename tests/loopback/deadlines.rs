@@ -1,8 +1,8 @@
 //! What time does to a connection.
 
 use ferrosocket::engineio::Config;
+use ferrosocket::net::client::watch;
 use ferrosocket::net::command::Command;
-use ferrosocket::net::connection::watch;
 
 use crate::client::{BINARY, Client, FIN, Raw, TEXT, frame};
 use crate::host::{CONNECT_TIMEOUT, EVENT, HEARTBEAT, Host, INVALID_PACKET};

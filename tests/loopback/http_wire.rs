@@ -11,7 +11,7 @@ use ferrosocket::net::budget::{BEHIND, Held, INBOX_LIMIT};
 use ferrosocket::net::clock;
 use ferrosocket::net::command::{AdoptHttp, CloseHttp, Command, Opening, Purpose};
 use ferrosocket::net::http_profile::Profile;
-use ferrosocket::net::inbox::CONNECTION_LIMIT;
+use ferrosocket::net::inbox::CLIENT_LIMIT;
 use ferrosocket::net::record::Kind;
 
 use crate::client::Client;
@@ -435,12 +435,12 @@ fn a_flood_is_not_answered_before_there_is_room() {
         let mut ask = HttpWire::open(&host, worker, profile());
         let body = format!("42[\"{}\"]", "x".repeat(1_900_000));
         let mut sent = 0;
-        while host.environment.inbox.bytes() < CONNECTION_LIMIT {
+        while host.environment.inbox.bytes() < CLIENT_LIMIT {
             wire.post(&sid, &body);
             sent += 1;
             let bytes = sent * 1_900_000;
             Host::until(|| host.environment.inbox.bytes() >= bytes);
-            if bytes < CONNECTION_LIMIT {
+            if bytes < CLIENT_LIMIT {
                 assert_eq!(wire.answer(), ok());
             }
         }

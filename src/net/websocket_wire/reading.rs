@@ -17,7 +17,7 @@ use crate::net::budget::{Budget, HeldBytes, MAX_READS_PER_TURN};
 use crate::net::clock;
 use crate::net::command::{BridgeEvent, Command};
 use crate::net::context::{Wire as _, WorkerContext};
-use crate::net::inbox::CONNECTION_LIMIT;
+use crate::net::inbox::CLIENT_LIMIT;
 use crate::net::record::Kind;
 use crate::websocket::frame::{self, OpCode};
 use crate::websocket::{Incoming, Violation};
@@ -154,9 +154,9 @@ impl WebSocketWire {
     ) -> bool {
         let budget = &self.environment.inbox.budget;
         let has_room = || {
-            let connection = self.connection.borrow();
-            let own = connection.as_ref().map_or(0, |connection| connection.waiting_bytes());
-            own < CONNECTION_LIMIT && has_room(budget)
+            let client = self.client.borrow();
+            let own = client.as_ref().map_or(0, |client| client.waiting_bytes());
+            own < CLIENT_LIMIT && has_room(budget)
         };
         if has_room() {
             return false;
@@ -195,31 +195,31 @@ impl WebSocketWire {
         if self.is_over() {
             return;
         }
-        let connection = self.connection();
+        let client = self.client();
         let now = clock::now();
         if self.link.get() == Link::Main
-            && let Some(connection) = &connection
+            && let Some(client) = &client
         {
-            connection.handle_progress(now);
+            client.handle_progress(now);
         }
         let mut overlong = false;
         let mut reader = self.reader.borrow_mut();
         let result = reader.handle_bytes(bytes, |incoming| {
-            self.handle_incoming(context, connection.as_ref(), now, incoming, &mut overlong)
+            self.handle_incoming(context, client.as_ref(), now, incoming, &mut overlong)
         });
         self.held.set(reader.buffered());
         drop(reader);
         let violation = if overlong { Some(Violation::TOO_BIG) } else { result.err() };
         if let Some(violation) = violation {
             self.end(context, Some(violation.code));
-            if let Some(connection) = &connection {
+            if let Some(client) = &client {
                 let Violation { message, detail, .. } = violation;
                 let fault = Fault { text: message, number: detail };
-                connection.handle_link_error(now, self.link.get(), fault);
+                client.handle_link_error(now, self.link.get(), fault);
             }
         }
-        if let Some(connection) = &connection {
-            connection.settle(context);
+        if let Some(client) = &client {
+            client.settle(context);
         }
         context.flush_dirty();
     }
@@ -227,7 +227,7 @@ impl WebSocketWire {
     fn handle_incoming(
         self: &Rc<Self>,
         context: &WorkerContext,
-        connection: Option<&Rc<dyn Carried>>,
+        client: Option<&Rc<dyn Carried>>,
         now: u64,
         incoming: Incoming<'_>,
         overlong: &mut bool,
@@ -240,23 +240,23 @@ impl WebSocketWire {
             // Behind an invalid packet the rest is still read, as the peer's close frame may stand
             // there.
             Incoming::Text(text) if self.is_open() => {
-                if let Some(connection) = connection {
+                if let Some(client) = client {
                     let link = self.link.get();
-                    if connection.handle_text(now, link, text).is_break() {
+                    if client.handle_text(now, link, text).is_break() {
                         *overlong = true;
                         return ControlFlow::Break(());
                     }
                     if link == Link::Probe {
                         // JavaScript hears of the upgrade before it gets what comes right behind.
-                        connection.settle(context);
+                        client.settle(context);
                     }
                 }
                 ControlFlow::Continue(())
             }
             Incoming::Binary(data) if self.is_open() => {
                 let link = self.link.get();
-                if let Some(connection) = connection
-                    && connection.handle_binary(now, link, data).is_break()
+                if let Some(client) = client
+                    && client.handle_binary(now, link, data).is_break()
                 {
                     *overlong = true;
                     return ControlFlow::Break(());
@@ -270,8 +270,8 @@ impl WebSocketWire {
                 if self.blocked.get() {
                     if self.pongs.get() == PONG_LIMIT {
                         self.finish(context);
-                        if let Some(connection) = connection {
-                            connection.handle_link_closed(now, self.link.get());
+                        if let Some(client) = client {
+                            client.handle_link_closed(now, self.link.get());
                         }
                         return ControlFlow::Break(());
                     }
@@ -285,8 +285,8 @@ impl WebSocketWire {
             }
             Incoming::Close(code) => {
                 self.end(context, code);
-                if let Some(connection) = connection {
-                    connection.handle_link_closed(now, self.link.get());
+                if let Some(client) = client {
+                    client.handle_link_closed(now, self.link.get());
                 }
                 ControlFlow::Break(())
             }
@@ -295,18 +295,18 @@ impl WebSocketWire {
 
     /// The stream has ended; `broken`: not in an orderly way.
     pub fn handle_end(self: &Rc<Self>, context: &WorkerContext, broken: bool) {
-        let connection = self.connection();
+        let client = self.client();
         let link = self.link.get();
         let lost = self.lost.get() || (broken && self.unsent() > 0);
         self.finish(context);
-        if let Some(connection) = connection {
+        if let Some(client) = client {
             let now = clock::now();
             if lost {
-                connection.handle_link_error(now, link, WRITE_ERROR.into());
+                client.handle_link_error(now, link, WRITE_ERROR.into());
             } else {
-                connection.handle_link_closed(now, link);
+                client.handle_link_closed(now, link);
             }
-            connection.settle(context);
+            client.settle(context);
             context.flush_dirty();
         }
     }

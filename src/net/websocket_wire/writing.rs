@@ -255,9 +255,9 @@ impl WebSocketWire {
 
     pub(super) fn tell_drained(&self, was_blocked: bool) {
         if was_blocked && !self.blocked.get() {
-            let connection = self.connection();
-            if let Some(connection) = connection {
-                connection.handle_drained();
+            let client = self.client();
+            if let Some(client) = client {
+                client.handle_drained();
             }
         }
     }

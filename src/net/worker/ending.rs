@@ -12,8 +12,7 @@ impl Worker {
     /// All are looked through: so nothing has to be kept for each of the many that nobody ends so.
     pub(super) fn end_wires(&self, end: &EndWires) {
         self.flush();
-        let open =
-            self.connections.borrow().iter().flat_map(|(_, c)| c.wires()).collect::<Vec<_>>();
+        let open = self.clients.borrow().iter().flat_map(|(_, c)| c.wires()).collect::<Vec<_>>();
         let open = open.into_iter().map(|wire| -> Rc<dyn Wire> { wire });
         let polling = self.context.http_table.all().into_iter();
         let polling = polling.map(|wire| -> Rc<dyn Wire> { wire });

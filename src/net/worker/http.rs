@@ -39,10 +39,10 @@ impl Worker {
             let engine = Arc::clone(&server.engine);
             let dialect = Dialect::from(Protocol::V4);
             let session = Session::open(engine, sid, dialect, Transport::Polling, clock::now());
-            let connection = self.open(server, session, None, token, ends);
-            let opened = self.context.guard(&*connection, || {
-                fault!("opening", connection.server.environment.id, token);
-                wire.handle_opening(&self.context, &**self, connection.handle, encoding);
+            let client = self.open(server, session, None, token, ends);
+            let opened = self.context.guard(&*client, || {
+                fault!("opening", client.server.environment.id, token);
+                wire.handle_opening(&self.context, &**self, client.handle, encoding);
             });
             if opened.is_none() {
                 self.context.guard(&Nobody, || wire.handle_panic(&self.context));
@@ -94,9 +94,9 @@ impl Sessions for Worker {
         budget: &Arc<Budget>,
     ) {
         if session.worker() == self.context.index {
-            match self.connection(session.slot()) {
-                Some(connection) => self.poll(&connection, request, |connection| {
-                    connection.handle_post(&self.context, request, body, binary);
+            match self.client(session.slot()) {
+                Some(client) => self.poll(&client, request, |client| {
+                    client.handle_post(&self.context, request, body, binary);
                 }),
                 None => self.context.refuse_late(request, &PollEvent::PostStart),
             }
@@ -113,9 +113,9 @@ impl Sessions for Worker {
             self.context.post(session.worker(), Command::Poll { slot, request, event });
             return;
         }
-        match self.connection(session.slot()) {
-            Some(connection) => self.poll(&connection, request, |connection| {
-                connection.handle_poll(&self.context, request, event);
+        match self.client(session.slot()) {
+            Some(client) => self.poll(&client, request, |client| {
+                client.handle_poll(&self.context, request, event);
             }),
             None => self.context.refuse_late(request, &event),
         }

@@ -2,13 +2,13 @@
 
 use smallvec::SmallVec;
 
-use super::Connection;
+use super::Client;
 use crate::engineio::Data;
 use crate::net::record::{Kind, Record};
 use crate::net::side_strings::COPY_LIMIT;
 use crate::socketio::{Completed, LONG_STRING, LongString, LongStringSpans, Packet, PacketType};
 
-impl Connection {
+impl Client {
     /// A message of a server with a parser of its own.
     pub(super) fn push_raw(&self, data: Data<'_>) {
         // Escaped it could be six times as long.

@@ -1,15 +1,15 @@
 //! The answers to polling requests: to JavaScript, or to the connection that the request came by.
 
-use super::Connection;
+use super::Client;
 use crate::engineio::{Body, RequestId};
 use crate::net::command::{Answer, UNKNOWN_SID};
 use crate::net::context::WorkerContext;
-use crate::net::inbox::CONNECTION_LIMIT;
+use crate::net::inbox::CLIENT_LIMIT;
 use crate::net::record::Kind;
 use crate::net::request_name::RequestName;
 use crate::net::websocket_wire::Carried as _;
 
-impl Connection {
+impl Client {
     pub(super) fn respond(
         &self,
         context: &WorkerContext,
@@ -71,7 +71,7 @@ impl Connection {
     fn is_ahead(&self) -> bool {
         let waiting = self.waiting_bytes();
         let has_room = || self.server.environment.inbox.budget.has_room(self.handle.worker());
-        waiting >= CONNECTION_LIMIT || waiting > 0 && !has_room()
+        waiting >= CLIENT_LIMIT || waiting > 0 && !has_room()
     }
 
     /// Whether JavaScript has not taken yet that the client wants to join a namespace. The answer tells
@@ -92,7 +92,7 @@ impl Connection {
     }
 }
 
-impl Connection {
+impl Client {
     /// Whether connections were not read since the client was to be heard of: the request that it has
     /// sent may lie in one of them.
     pub(super) fn may_lie_unread(&self, now: u64) -> bool {

@@ -1,10 +1,10 @@
-//! What JavaScript asks of a connection.
+//! What JavaScript asks of a client.
 
 use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::Connection;
+use super::Client;
 use crate::engineio::{Link, OutMessage, Route, Session};
 use crate::net::clock;
 use crate::net::command::{NO_COMPRESS, Outgoing, VOLATILE};
@@ -16,7 +16,7 @@ use crate::net::websocket_wire::{Carried as _, WebSocketWire};
 /// them: enough for what a tick sends, and no more than one write carries.
 const VOLATILE_AHEAD: usize = 64 << 10;
 
-impl Connection {
+impl Client {
     /// Sends one text message.
     pub fn send_text(self: &Rc<Self>, context: &WorkerContext, flags: u8, text: &[u8]) {
         fault!("send text", self.server.environment.id, self.handle.raw());

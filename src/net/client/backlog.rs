@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use super::{Connection, State};
+use super::{Client, State};
 use crate::net::context::WorkerContext;
 
-impl Connection {
+impl Client {
     /// Notes how many bytes wait; true when that is more than may.
     pub(super) fn note_backlog(&self, bytes: usize) -> bool {
         if (bytes > 0 && !self.over.get()) || self.backlogged.get() {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use thiserror::Error;
 
-use super::{Connection, State, watch};
+use super::{Client, State, watch};
 use crate::engineio::{
     self, Data, InvalidPacket, Link, PostFault, PostStart, Protocol, RequestId, Session,
 };
@@ -27,7 +27,7 @@ enum Refusal {
     TooLong,
 }
 
-impl Connection {
+impl Client {
     /// Tells JavaScript of a packet that is not a message, if it wants to know.
     pub(super) fn show_control(&self, out: bool, packet: &str) {
         if self.watched.get() & watch::CONTROL != 0 {

@@ -37,7 +37,7 @@ pub mod watch {
 }
 
 /// One client.
-pub struct Connection {
+pub struct Client {
     /// JavaScript's name for it.
     pub handle: Handle,
     /// The server that it is a client of.
@@ -48,17 +48,17 @@ pub struct Connection {
     /// The deadline that the worker has for it; `u64::MAX` when none.
     pub scheduled: Cell<u64>,
     watched: Cell<u8>,
-    /// Marks that JavaScript waits for: see [`Connection::mark`].
+    /// Marks that JavaScript waits for: see [`Client::mark`].
     marks: Cell<u32>,
     /// Whether JavaScript has been told of the end: it hears nothing more of this handle.
     over: Cell<bool>,
     /// Whether one of the records that wait for JavaScript may be a CONNECT.
     joining: Cell<bool>,
-    /// Whether the worker knows that buffered messages wait for [`Connection::flush_session`].
+    /// Whether the worker knows that buffered messages wait for [`Client::flush_session`].
     unflushed: Cell<bool>,
     /// Whether the environment knows that something waits for the client.
     backlogged: Cell<bool>,
-    /// What this connection has put into the inbox since JavaScript had taken all of it.
+    /// What this client has put into the inbox since JavaScript had taken all of it.
     inbox_bytes: Cell<u32>,
     /// The end of its last record there.
     inbox_end: Cell<u64>,
@@ -90,7 +90,7 @@ impl State {
         self.decoder.handle_progress(now);
     }
 
-    /// Lets go of a wire that carries nothing any more. Its connection may end much later: by then
+    /// Lets go of a wire that carries nothing any more. Its client may end much later: by then
     /// another wire may have the link, or another client the handle.
     fn detach(&mut self, link: Link) {
         let wire = match link {
@@ -103,13 +103,13 @@ impl State {
     }
 }
 
-impl fmt::Debug for Connection {
+impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("handle", &self.handle).finish_non_exhaustive()
+        f.debug_struct("Client").field("handle", &self.handle).finish_non_exhaustive()
     }
 }
 
-impl Connection {
+impl Client {
     /// Opens a session. The caller feeds it its first request or wire, then calls `settle`.
     pub fn open(
         handle: Handle,
@@ -122,7 +122,7 @@ impl Connection {
     ) -> Rc<Self> {
         let join_deadline = clock::now() + server.connect_timeout;
         let held = Held::new(&server.environment.inbox.budget, handle.worker());
-        let connection = Self {
+        let client = Self {
             handle,
             server,
             requests,
@@ -147,13 +147,13 @@ impl Connection {
             held_until: Cell::new(0),
             held,
         };
-        let state = connection.state.borrow();
-        connection.server.environment.lives.push(Life::Opened(handle));
-        connection.push(|record| {
+        let state = client.state.borrow();
+        client.server.environment.lives.push(Life::Opened(handle));
+        client.push(|record| {
             let transport = u32::from(state.session.transport() == Transport::WebSocket)
                 + 2 * u32::from(state.session.protocol() == Protocol::V3)
                 + 4 * u32::from(state.session.is_greeted());
-            record.kind(Kind::Opened).number(handle.raw()).number(connection.server.id);
+            record.kind(Kind::Opened).number(handle.raw()).number(client.server.id);
             record.string(state.session.sid().as_str()).number(transport).number(token);
             record.number(handle.generation());
             if let Some(Ends { peer, local }) = ends {
@@ -163,7 +163,7 @@ impl Connection {
             }
         });
         drop(state);
-        Rc::new(connection)
+        Rc::new(client)
     }
 
     /// Whether JavaScript has been told of the end.
@@ -344,7 +344,7 @@ impl Connection {
     }
 }
 
-impl Carried for Connection {
+impl Carried for Client {
     fn waiting_bytes(&self) -> usize {
         let taken = self.server.environment.inbox.taken(self.handle.worker());
         let left = self.inbox_end.get().saturating_sub(taken);
@@ -433,13 +433,13 @@ impl Carried for Connection {
     }
 }
 
-impl Victim for Connection {
+impl Victim for Client {
     fn handle_panic(&self, context: &WorkerContext) {
         self.abort(context);
     }
 }
 
-impl Buffered for Connection {
+impl Buffered for Client {
     fn flush_session(&self, context: &WorkerContext) {
         fault!("flush session", self.server.environment.id, self.handle.raw());
         self.unflushed.set(false);
@@ -457,8 +457,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_idle_connection_is_small() {
+    fn an_idle_client_is_small() {
         // With the two counts of its `Rc`, it fits into a block of 256.
-        assert!(size_of::<Connection>() <= 240, "{}", size_of::<Connection>());
+        assert!(size_of::<Client>() <= 240, "{}", size_of::<Client>());
     }
 }
