@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ferrosocket::binding::operations::{Faults, Operations};
 use ferrosocket::id::{Handle, Slot};
 use ferrosocket::net::command::{Command, Outgoing};
-use ferrosocket::net::lives::Life;
+use ferrosocket::net::lifecycle::LifecycleEvent;
 use ferrosocket::net::mailbox::Operation;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -150,7 +150,7 @@ impl World {
         let handle = Handle::new(worker, index as usize).of_generation(generation);
         slots.insert(index, self.clients.len());
         self.clients.push(Client { handle, ended: false, released: false });
-        self.operations.note(Life::Opened(handle));
+        self.operations.note(LifecycleEvent::Opened(handle));
     }
 
     fn packet(&mut self) -> String {
@@ -199,7 +199,7 @@ impl World {
                 let client = &mut self.clients[client.index(clients)];
                 if !client.ended {
                     client.ended = true;
-                    self.operations.note(Life::Closed(client.handle));
+                    self.operations.note(LifecycleEvent::Closed(client.handle));
                 }
             }
             Step::Release(client) => self.release(client.index(clients)),
@@ -343,7 +343,7 @@ impl World {
         self.hand_over();
         for client in 0..self.clients.len() {
             if !std::mem::replace(&mut self.clients[client].ended, true) {
-                self.operations.note(Life::Closed(self.clients[client].handle));
+                self.operations.note(LifecycleEvent::Closed(self.clients[client].handle));
             }
             if !self.clients[client].released {
                 self.release(client);
@@ -372,7 +372,7 @@ proptest! {
     fn any_bytes_are_a_batch(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let mut operations = Operations::default();
         operations.restart(WORKERS);
-        operations.note(Life::Opened(Handle::new(0, 0).of_generation(1)));
+        operations.note(LifecycleEvent::Opened(Handle::new(0, 0).of_generation(1)));
         operations.read(&bytes);
         operations.drain(|_, _| ());
     }
@@ -384,7 +384,7 @@ fn around(wrong: &[u8]) -> (Faults, Vec<String>) {
     let handle = Handle::new(0, 3).of_generation(9);
     let mut operations = Operations::default();
     operations.restart(WORKERS);
-    operations.note(Life::Opened(handle));
+    operations.note(LifecycleEvent::Opened(handle));
     let mut batch = Batch::default();
     batch.operation(&[named(1, handle), vec![0], text("before")].concat());
     batch.operation(wrong);
@@ -421,8 +421,8 @@ fn a_connection_that_is_released_in_rooms_is_taken_out_of_them() {
     let (first, second) = (Handle::new(1, 0).of_generation(1), Handle::new(1, 0).of_generation(2));
     let mut operations = Operations::default();
     operations.restart(WORKERS);
-    operations.note(Life::Opened(first));
-    operations.note(Life::Closed(first));
+    operations.note(LifecycleEvent::Opened(first));
+    operations.note(LifecycleEvent::Closed(first));
     let mut batch = Batch::default();
     for number in ROOMS {
         batch.operation(&[named(4, first), room(number)].concat());
@@ -431,7 +431,7 @@ fn a_connection_that_is_released_in_rooms_is_taken_out_of_them() {
     operations.read(&batch.0);
     assert_eq!((operations.rooms(), operations.handles()), (0, 0));
     assert_eq!(operations.faults(), Faults { rooms_left: 3, ..Faults::default() });
-    operations.note(Life::Opened(second));
+    operations.note(LifecycleEvent::Opened(second));
     let mut late = Batch::default();
     late.operation(&[named(4, first), room(0)].concat());
     operations.read(&late.0);

@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use ferrosocket::binding::operations::{Faults, Operations};
 use ferrosocket::id::Handle;
-use ferrosocket::net::lives::Life;
+use ferrosocket::net::lifecycle::LifecycleEvent;
 
 use crate::harness::Suite;
 use crate::samples::event;
@@ -59,7 +59,7 @@ fn handle(n: u32) -> Handle {
 fn applying(suite: &mut Suite, name: &str, operations: u32, batch: Bytes) {
     let mut state = Operations::default();
     state.restart(WORKERS);
-    (0..MEMBERS + BATCH).for_each(|n| state.note(Life::Opened(handle(n))));
+    (0..MEMBERS + BATCH).for_each(|n| state.note(LifecycleEvent::Opened(handle(n))));
     let joins = (0..MEMBERS)
         .fold(Bytes::default(), |ops, n| ops.operation(|op| op.u8(JOIN).handle(n).room()));
     state.apply(&joins.0, None);

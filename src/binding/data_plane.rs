@@ -230,7 +230,7 @@ impl DataPlane {
     pub fn take<'env>(&self, env: &'env Env) -> Result<JsString<'env>> {
         let recycled = std::mem::take(&mut *self.batch.borrow_mut());
         let Taken { batch, waiting } = self.environment.inbox.take(recycled);
-        self.environment.lives.drain(|life| self.operations().note(life));
+        self.environment.lifecycle.drain(|event| self.operations().note(event));
         if waiting != 0
             && let Some(runtime) = self.shared.runtime()
         {
@@ -308,7 +308,7 @@ impl DataPlane {
         }
         if shared.is_none() {
             let runtime = Runtime::acquire(self.wanted_workers).map_err(BorderError::Start)?;
-            self.environment.lives.drain(|_| ()); // of connections that have ended with their threads
+            self.environment.lifecycle.drain(|_| ()); // of connections that have ended with their threads
             self.operations().restart(runtime.workers());
             *shared = Some(runtime);
         }

@@ -49,7 +49,7 @@ use self::reader::{Reader, TextOperand};
 use super::logs::{Logs, Messages};
 use crate::id::{Handle, Slot};
 use crate::net::command::{Command, Outgoing};
-use crate::net::lives::Life;
+use crate::net::lifecycle::LifecycleEvent;
 use crate::net::mailbox::{Operation, OperationBatch};
 use crate::net::runtime::Runtime;
 use crate::socketio::recovery_log::packets::StoredPacket;
@@ -109,10 +109,10 @@ impl Operations {
     }
 
     /// A connection has come or gone, as its worker says.
-    pub fn note(&mut self, life: Life) {
-        match life {
-            Life::Opened(handle) => self.handles.open(handle),
-            Life::Closed(handle) => self.handles.close(handle),
+    pub fn note(&mut self, event: LifecycleEvent) {
+        match event {
+            LifecycleEvent::Opened(handle) => self.handles.open(handle),
+            LifecycleEvent::Closed(handle) => self.handles.close(handle),
         }
     }
 

@@ -19,8 +19,8 @@ use super::budget::Held;
 use super::clock;
 use super::context::{Buffered, Victim, Wire as _, WorkerContext};
 use super::descriptor::Ends;
-use super::guard::Nobody;
-use super::lives::Life;
+use super::lifecycle::LifecycleEvent;
+use super::panic_guard::Nobody;
 use super::record::{Kind, Record};
 use super::server::{Requests, Server, SessionEntry};
 use super::websocket_wire::{Carried, WebSocketWire};
@@ -148,7 +148,7 @@ impl Client {
             held,
         };
         let state = client.state.borrow();
-        client.server.environment.lives.push(Life::Opened(handle));
+        client.server.environment.lifecycle.push(LifecycleEvent::Opened(handle));
         client.push(|record| {
             let transport = u32::from(state.session.transport() == Transport::WebSocket)
                 + 2 * u32::from(state.session.protocol() == Protocol::V3)
@@ -311,7 +311,7 @@ impl Client {
             let is_own = |_: &_, entry: &SessionEntry| entry.handle == self.handle;
             self.server.sessions.remove_if(state.session.sid(), is_own);
         }
-        self.server.environment.lives.push(Life::Closed(self.handle));
+        self.server.environment.lifecycle.push(LifecycleEvent::Closed(self.handle));
         self.push(|record| {
             record.kind(Kind::Closed).number(self.handle.raw()).string(reason.as_str());
             match reason.message() {

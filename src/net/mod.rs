@@ -15,8 +15,8 @@
 //! | [`http_wire`] | one connection that polling requests come by; [`http_table`]: the table of them |
 //! | [`mailbox`], [`command`] | the queue down, and what stands in it |
 //! | [`inbox`], [`record`], [`side_strings`] | the queue up |
-//! | [`guard`] | what a panic costs |
-//! | [`lives`] | which connections have come and gone |
+//! | [`panic_guard`] | what a panic costs |
+//! | [`lifecycle`] | which connections have come and gone |
 //! | [`budget`] | how much may wait for JavaScript, whichever way it has come in |
 //! | [`wakeups`] | when JavaScript is woken |
 //! | [`sleep_lock`], [`sync`] | what JavaScript does itself while a worker sleeps |
@@ -46,14 +46,14 @@ pub mod deflate;
 pub mod descriptor;
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
-pub mod guard;
 pub mod http_profile;
 pub mod http_table;
 pub mod http_wire;
 pub mod idle_trim;
 pub mod inbox;
-pub mod lives;
+pub mod lifecycle;
 pub mod mailbox;
+pub mod panic_guard;
 pub mod record;
 pub mod request_name;
 pub mod runtime;

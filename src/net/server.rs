@@ -10,7 +10,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use super::backlog::{Backlogs, BufferLimits};
 use super::deflate::Compression;
 use super::inbox::Inbox;
-use super::lives::Lives;
+use super::lifecycle::LifecycleQueue;
 use crate::engineio::{Config, Protocol, Transport};
 use crate::id::{Handle, Sid};
 use crate::socketio::AttachmentLimits;
@@ -23,7 +23,7 @@ pub struct Environment {
     /// Where its records go.
     pub inbox: Inbox,
     /// Which connections have come and gone.
-    pub lives: Lives,
+    pub lifecycle: LifecycleQueue,
     /// Connections that are given back to it, by JavaScript's names for them.
     streams: Mutex<FxHashMap<u32, TcpStream>>,
     /// What waits for its clients.
@@ -38,7 +38,7 @@ impl Environment {
         Self {
             id,
             inbox,
-            lives: Lives::default(),
+            lifecycle: LifecycleQueue::default(),
             streams: Mutex::default(),
             backlogs: Backlogs::default(),
         }

@@ -28,8 +28,8 @@ use super::command::{
 };
 use super::context::{Victim, Wire as _, WorkerContext};
 use super::descriptor::{Ends, prepare};
-use super::guard::Nobody;
 use super::mailbox::{Mailbox, Operation, OperationBatch};
+use super::panic_guard::Nobody;
 use super::request_name::RequestName;
 use super::server::{Requests, Server, SessionEntry};
 use super::shared_frames::SharedFrames;

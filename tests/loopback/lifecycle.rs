@@ -6,7 +6,7 @@ use ferrosocket::engineio::Protocol;
 use ferrosocket::net::command::{
     AdoptedStream, BridgeEvent, Command, Outgoing, PollEvent, Purpose, UpgradeResponse,
 };
-use ferrosocket::net::lives::Life;
+use ferrosocket::net::lifecycle::LifecycleEvent;
 use ferrosocket::net::worker::stale_commands;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
@@ -96,9 +96,9 @@ fn who_comes_and_goes_is_told_beside_the_records() {
     let (client, handle) = Client::open(&host);
     drop(client);
     host.closed(handle);
-    let mut lives = Vec::new();
-    host.environment.lives.drain(|life| lives.push(life));
-    assert_eq!(lives, [Life::Opened(handle), Life::Closed(handle)]);
+    let mut events = Vec::new();
+    host.environment.lifecycle.drain(|event| events.push(event));
+    assert_eq!(events, [LifecycleEvent::Opened(handle), LifecycleEvent::Closed(handle)]);
 }
 
 /// The old client's connection lives on (it has yet to read what was queued); nothing of it may

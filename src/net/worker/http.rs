@@ -15,8 +15,8 @@ use crate::net::clock;
 use crate::net::command::{AdoptHttp, CloseHttp, Command, Opening, PollEvent};
 use crate::net::context::Victim as _;
 use crate::net::descriptor::prepare;
-use crate::net::guard::Nobody;
 use crate::net::http_wire::{HttpWire, Sessions};
+use crate::net::panic_guard::Nobody;
 use crate::net::record::Kind;
 
 impl Worker {

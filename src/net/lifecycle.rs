@@ -10,7 +10,7 @@ use crate::id::Handle;
 
 /// What has happened to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
+pub enum LifecycleEvent {
     /// It is there.
     Opened(Handle),
     /// It has ended; its slot is kept until it is released.
@@ -22,25 +22,25 @@ pub enum Life {
 /// A worker notes it here before it writes the record that tells of it: who takes the records and
 /// then looks here knows at least as much as they tell.
 #[derive(Debug, Default)]
-pub struct Lives {
-    lives: Mutex<Vec<Life>>,
+pub struct LifecycleQueue {
+    events: Mutex<Vec<LifecycleEvent>>,
     /// Whether there are any, to be asked without the lock.
     news: AtomicBool,
 }
 
-impl Lives {
+impl LifecycleQueue {
     /// Notes what has happened.
-    pub fn push(&self, life: Life) {
-        self.lives.lock().unwrap_or_else(PoisonError::into_inner).push(life);
+    pub fn push(&self, event: LifecycleEvent) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
         self.news.store(true, Ordering::Release);
     }
 
     /// Gives each, in order, to `note`.
-    pub fn drain(&self, note: impl FnMut(Life)) {
+    pub fn drain(&self, note: impl FnMut(LifecycleEvent)) {
         if self.news.swap(false, Ordering::Acquire) {
-            let lives =
-                std::mem::take(&mut *self.lives.lock().unwrap_or_else(PoisonError::into_inner));
-            lives.into_iter().for_each(note);
+            let events =
+                std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner));
+            events.into_iter().for_each(note);
         }
     }
 }
