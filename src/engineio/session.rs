@@ -255,7 +255,7 @@ impl Session {
         }
         match &mut self.transport {
             TransportState::WebSocket => {
-                self.actions.push(Action::SendText(Link::Main, packet.into()))
+                self.actions.push(Action::SendText(Link::Main, packet.into()));
             }
             TransportState::Polling(polling) => polling.push_control(packet.into(), compress),
         }
@@ -407,7 +407,7 @@ impl Session {
     fn handle_link_gone(&mut self, link: Link, reason: CloseReason) {
         match &mut self.transport {
             TransportState::WebSocket if link == Link::Main || self.upgraded => {
-                self.conclude(reason)
+                self.conclude(reason);
             }
             TransportState::Polling(polling) if link == Link::Probe => polling.upgrade = None,
             TransportState::WebSocket | TransportState::Polling(_) => {}
@@ -430,7 +430,7 @@ impl Session {
         match &mut self.transport {
             TransportState::WebSocket => self.actions.push(Action::CloseLink(Link::Main)),
             TransportState::Polling(polling) => {
-                polling.shut(&mut self.actions, reason.is_by_peer())
+                polling.shut(&mut self.actions, reason.is_by_peer());
             }
         }
         self.conclude(reason);

@@ -8,7 +8,7 @@
 //! | file | tells |
 //! |---|---|
 //! | [`runtime`] | the threads: started with the first user, stopped with the last |
-//! | [`worker`] | one thread: its table of connections, and what is done with each operation |
+//! | [`worker`] | one thread: its table of clients, and what is done with each operation |
 //! | [`context`] | what all connections of a worker share: buffers, deadlines, lists |
 //! | [`client`] | one client: session, decoder, wires; what comes in and what is asked in files below |
 //! | [`websocket_wire`] | one WebSocket byte stream; reading and writing in files below |
@@ -16,7 +16,7 @@
 //! | [`mailbox`], [`command`] | the queue down, and what stands in it |
 //! | [`inbox`], [`record`], [`side_strings`] | the queue up |
 //! | [`panic_guard`] | what a panic costs |
-//! | [`lifecycle`] | which connections have come and gone |
+//! | [`lifecycle`] | which clients have come and gone |
 //! | [`budget`] | how much may wait for JavaScript, whichever way it has come in |
 //! | [`wakeups`] | when JavaScript is woken |
 //! | [`sleep_lock`], [`sync`] | what JavaScript does itself while a worker sleeps |
@@ -24,7 +24,7 @@
 //! | [`idle_trim`] | when memory is given back |
 //! | [`http_profile`], [`request_name`], [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`descriptor`] | what the name says |
 //!
-//! A connection belongs to one worker for life: nothing of it is locked or shared while the worker is awake.
+//! A client belongs to one worker for life: nothing of it is locked or shared while the worker is awake.
 
 /// A place that tests make panic: its name, the id of an environment, and whose name there.
 /// Nothing at all in what ships.

@@ -93,7 +93,7 @@ impl HttpWire {
     }
 
     fn respond(&self, context: &WorkerContext, status: u16, body: &Body) {
-        let (content, compress) = match body {
+        let (answer, compress) = match body {
             Body::None => (Content::None, false),
             Body::Ok => (Content::Plain { media_type: HTML, body: b"ok" }, false),
             Body::Payload { text, compress } => {
@@ -108,13 +108,13 @@ impl HttpWire {
         } else {
             Connection::KeepAlive(self.profile.keep_alive)
         };
-        let content = if compress { self.compressed(content) } else { content };
+        let answer = if compress { self.compressed(answer) } else { answer };
         let mut out = self.out.borrow_mut();
         if out.capacity() == 0 {
             *out = context.spare_buffer();
         }
         let lines = &self.profile.lines;
-        response::write(&mut out, status, content, lines, connection, &context.date());
+        response::write(&mut out, status, answer, lines, connection, &context.date());
         drop(out);
         if matches!(status, TOO_LARGE | TIMED_OUT) {
             // As upstream: the rest of the body is not waited for, whatever the answer says.
