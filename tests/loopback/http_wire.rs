@@ -142,7 +142,7 @@ fn a_first_request_opens_a_session() {
     let sid = host.sid();
     let request = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n";
     let opening = Opening { sid: sid.clone(), encoding: None };
-    let mut wire = Wire::adopt(&host, host.worker, profile(), Some(opening));
+    let mut wire = HttpWire::adopt(&host, host.worker, profile(), Some(opening));
     let opened = host.next(OPENED);
     assert_eq!(opened.text(3), sid.as_str());
     assert_eq!((opened.number(4), opened.number(5)), (0, u64::from(wire.token)));

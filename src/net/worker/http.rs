@@ -33,8 +33,7 @@ impl Worker {
             return;
         };
         let for_wire = Arc::clone(&server);
-        let wire =
-            HttpWire::open(&self.context, for_wire, profile, token, listener, recalls, tcp);
+        let wire = HttpWire::open(&self.context, for_wire, profile, token, listener, recalls, tcp);
         if let Some(Opening { sid, encoding }) = opening {
             let engine = Arc::clone(&server.engine);
             let dialect = Dialect::from(Protocol::V4);
