@@ -5,7 +5,7 @@
 const assert = require("node:assert/strict");
 const net = require("node:net");
 const { test } = require("node:test");
-const { endUnread } = require("../lib/http/goodbye");
+const { endUnread } = require("../lib/http/end-unread");
 const { WebSocketDoor } = require("../lib/ingress/websocket-door");
 const { until } = require("./support/waiting");
 

@@ -12,7 +12,7 @@ const {
 } = require("./compression");
 const { serializeCookie } = require("./cookie");
 const { crossOriginLines, isConstant } = require("./cross-origin");
-const { endUnread } = require("./goodbye");
+const { endUnread } = require("./end-unread");
 const { UpgradeResponse, applyMiddlewares } = require("./middleware");
 const { abortRequest, abortUpgrade } = require("./refusal");
 const { answerUpgrade, wholeAnswer } = require("./upgrade-answer");
