@@ -1,7 +1,9 @@
 "use strict";
 
 const { copyOf } = require("../base/bytes");
-const { PACKET_TYPES } = require("./packet");
+
+/** Names of the Engine.IO packet types, by their digit. */
+const PACKET_TYPES = ["open", "close", "ping", "pong", "message", "upgrade", "noop"];
 
 /**
  * Writes an Engine.IO packet that is not a message.
@@ -18,4 +20,4 @@ function writePacket(type, data, protocol) {
   return protocol === 4 ? undefined : `b${digit}${copyOf(data).toString("base64")}`;
 }
 
-module.exports = { writePacket };
+module.exports = { PACKET_TYPES, writePacket };

@@ -13,15 +13,9 @@ const {
   isBinary,
   writeText,
 } = require("./encoder");
-const { writePacket } = require("./engine-packet");
+const { PACKET_TYPES, writePacket } = require("./engine-packet");
 const { LongText, joined, withEnd } = require("./long-text");
-const {
-  NAMESPACE_RESERVED_EVENTS,
-  PACKET_TYPES,
-  PROTOCOL,
-  PacketType,
-  RESERVED_EVENTS,
-} = require("./packet");
+const { NAMESPACE_RESERVED_EVENTS, PROTOCOL, PacketType, RESERVED_EVENTS } = require("./packet");
 const { PacketReader, encodePackets, webSocketFrame } = require("./webtransport-codec");
 
 module.exports = {

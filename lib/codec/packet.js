@@ -11,9 +11,6 @@ const PacketType = Object.freeze({
   BINARY_ACK: 6,
 });
 
-/** Names of the Engine.IO packet types, by their digit. */
-const PACKET_TYPES = ["open", "close", "ping", "pong", "message", "upgrade", "noop"];
-
 /** The revision of the Socket.IO protocol. */
 const PROTOCOL = 5;
 
@@ -39,10 +36,4 @@ const NAMESPACE_RESERVED_EVENTS = new Set(["connect", "connection", "new_namespa
  * @property {number} [attachments]
  */
 
-module.exports = {
-  NAMESPACE_RESERVED_EVENTS,
-  PACKET_TYPES,
-  PROTOCOL,
-  PacketType,
-  RESERVED_EVENTS,
-};
+module.exports = { NAMESPACE_RESERVED_EVENTS, PROTOCOL, PacketType, RESERVED_EVENTS };
