@@ -3,7 +3,16 @@
 const debug = require("debug")("engine");
 const { abortHandshake } = require("./refusal");
 
-/** @typedef {import("../engine/engine").Engine} Engine */
+/**
+ * Whose connections are upgraded.
+ *
+ * @typedef {object} Upgrader
+ * @property {{ perMessageDeflate: any }} opts
+ * @property {() => import("../border/border").Border} border
+ * @property {() => number} nativeId its number there
+ * @property {(headers: Record<string, any> | undefined, req: any) => Record<string, any> | undefined} showUpgradeHeaders
+ *   lets programs change the headers of an answer
+ */
 
 /**
  * The answer to an upgrade request that is let through.
@@ -19,7 +28,7 @@ const KEY = /^[+/0-9A-Za-z]{22}==$/;
 /**
  * Checks the WebSocket handshake and writes its answer.
  *
- * @param {Engine} engine
+ * @param {Upgrader} engine
  * @param {any} req
  * @param {import("node:stream").Duplex} socket
  * @param {Record<string, any> | undefined} headers set by middlewares
@@ -50,20 +59,21 @@ function answerUpgrade(engine, req, socket, headers) {
 }
 
 /**
- * @param {Engine} engine
+ * @param {Upgrader} engine
  * @param {any} req
  * @param {string} lines further header lines
  * @returns {string} the response; a refusal begins with "!", see DataPlane.checkUpgrade in the addon
  */
 function wholeAnswer(engine, req, lines) {
+  const { method, headers } = req;
   return engine
     .border()
     .native.checkUpgrade(
-      req.method,
-      req.headers.upgrade,
-      req.headers["sec-websocket-key"],
-      req.headers["sec-websocket-version"],
-      req.headers["sec-websocket-protocol"],
+      method,
+      headers.upgrade,
+      headers["sec-websocket-key"],
+      headers["sec-websocket-version"],
+      headers["sec-websocket-protocol"],
       lines,
     );
 }
@@ -85,7 +95,7 @@ function isPlain(req) {
 }
 
 /**
- * @param {Engine} engine
+ * @param {Upgrader} engine
  * @param {any} req
  * @returns {{ agreement: number, value: string } | null} agreement 0: it can't be accepted
  */
