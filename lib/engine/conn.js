@@ -83,7 +83,7 @@ class Conn extends LazyEmitter {
    * @param {Border} border
    * @param {import("../border/operations").Named} name
    * @param {string} id the session id, a secret
-   * @param {import("../http/verify").Known} form its transport and its protocol
+   * @param {import("../http/verify").SessionForm} form its transport and its protocol
    * @param {{ remoteAddress: string | undefined, rebuild(): any }} origin the request that opened it
    * @param {"takeover" | "bridge" | "polling"} door how it came in
    */

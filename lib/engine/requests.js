@@ -155,7 +155,7 @@ class EngineRequests extends EngineSettings {
 
   /**
    * @param {string} sid
-   * @returns {import("../http/verify").Known | undefined} what the workers know of an open session
+   * @returns {import("../http/verify").SessionForm | undefined} what the workers know of an open session
    */
   find(sid) {
     if (this._registration.id === -1) return undefined; // closed, and not to be opened for this

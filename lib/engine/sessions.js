@@ -64,7 +64,7 @@ class EngineSessions extends EngineRequests {
         ? new KeptRequest(req, door, peer)
         : new RequestInfo(req, door, peer)
       : NO_ORIGIN;
-    /** @type {import("../http/verify").Known} */
+    /** @type {import("../http/verify").SessionForm} */
     let form = FORMS[index];
     if (door instanceof WebTransportDoor) form = { ...form, transport: "webtransport" };
     else if (req?._query.b64) form = { ...form, takesBytes: false };

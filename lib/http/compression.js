@@ -24,7 +24,7 @@ function deflateOptions(option) {
 }
 
 /**
- * Throws what zlib would throw at the first message that is compressed.
+ * Throws now what zlib would throw when the first message is compressed.
  *
  * @param {any} option `perMessageDeflate`
  */
@@ -41,7 +41,7 @@ function checkDeflate({ serverMaxWindowBits, clientMaxWindowBits, zlibDeflateOpt
 
 /**
  * @param {any} settings what `deflateOptions` gave
- * @returns {any} the same as the workers want it, undefined when WebSocket messages are not compressed
+ * @returns {any} the same as the workers take it; undefined: WebSocket messages are not compressed
  */
 function nativeDeflate(settings) {
   if (!settings) return undefined;
@@ -58,15 +58,15 @@ function nativeDeflate(settings) {
 
 /**
  * @param {any} value
- * @returns {boolean | undefined} `false` says something else than nothing
+ * @returns {boolean | undefined} `false` refuses what a client offers, `undefined` leaves it to the client
  */
 function flag(value) {
   return value === undefined || value === null ? undefined : !!value;
 }
 
 /**
- * @param {any} value a number of bits, or false to refuse a limit
- * @returns {number | undefined} 0 for false; nothing when the client may choose
+ * @param {any} value a number of bits; false: a client that asks for a limit is refused
+ * @returns {number | undefined} the same, with 0 for false; undefined: the client may choose
  */
 function windowBits(value) {
   if (value === false) return 0;
@@ -74,7 +74,7 @@ function windowBits(value) {
 }
 
 /**
- * Throws what would be thrown at the first answer that is compressed.
+ * Throws now what would be thrown when the first answer is compressed.
  *
  * @param {any} settings `httpCompression`
  */
@@ -87,7 +87,7 @@ function checkHttpCompression(settings) {
 /**
  * @param {any} settings `httpCompression`: false, true or the options of zlib with a threshold
  * @param {number} length bytes of an answer
- * @returns {boolean} whether it is worth it; without a threshold everything is
+ * @returns {boolean} whether it is long enough to be compressed; without a threshold every answer is
  */
 function isWorthIt(settings, length) {
   return !!settings && !(length < settings.threshold);
@@ -95,13 +95,13 @@ function isWorthIt(settings, length) {
 
 /**
  * @param {any} settings `httpCompression`
- * @returns {number | undefined} bytes from which on answers are compressed; undefined: none are
+ * @returns {number | undefined} the least number of bytes for an answer to be compressed; undefined: none is
  */
 function compressFrom(settings) {
   if (!settings) return undefined;
   const threshold = numberOf(settings.threshold);
   if (threshold === Infinity) return undefined;
-  return threshold >= 0 ? threshold : 0; // nothing is shorter than what is no number
+  return threshold >= 0 ? threshold : 0; // no length is less than NaN, so everything is compressed
 }
 
 module.exports = {

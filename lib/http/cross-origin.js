@@ -12,7 +12,7 @@ function isConstant(option) {
 }
 
 /**
- * @param {Function} middleware that of the option `cors`, which must be constant
+ * @param {Function} middleware made of the option `cors`, which must be constant
  * @param {string} origin empty: none
  * @returns {string} the headers that it sets for requests from there, OPTIONS excepted
  */

@@ -3,12 +3,13 @@
 const loop = require("../base/loop");
 
 /**
- * Ends a connection from which nobody reads any more. What its peer has sent is read and dropped: unread, it would hide the
- * end of the connection, which then was kept for ever. So it would be if the peer never ended it.
+ * Ends a connection that nobody reads from any more. What its peer still sends is read and dropped: left unread, it would hide
+ * the end of the connection, and the socket would stay for ever. So it would with a peer that never ends the connection: it is
+ * given a time.
  *
  * @param {import("node:stream").Duplex} socket
- * @param {number} patience how long the peer may take to read what is left for it and to end the connection, in ms
- * @param {Buffer} [last] the last bytes for it
+ * @param {number} patience ms that the peer may take to read what is left for it and to end the connection
+ * @param {Buffer} [last] bytes to send before the end
  */
 function endUnread(socket, patience, last) {
   if (socket.destroyed) return;

@@ -10,14 +10,16 @@ const { ENGINE_ERRORS } = require("../base/errors");
  */
 
 /**
- * @typedef {object} Known an open session
+ * What an open session speaks.
+ *
+ * @typedef {object} SessionForm
  * @property {string} transport its current one
  * @property {number} protocol
  * @property {boolean} [takesBytes] false: its client wants them as base64
  * @property {boolean} [greeted] whether its handshake said that it is in "/"
  */
 
-// a header value is made of tabs, spaces, and visible or high characters
+// a header value may hold tabs, spaces, visible ASCII and the characters from U+0080 to U+00FF
 // eslint-disable-next-line no-control-regex
 const INVALID_HEADER = /[^\t\x20-\x7e\x80-\xff]/;
 
@@ -31,7 +33,7 @@ function protocolOf(req) {
 
 /**
  * @param {any} req
- * @returns {number} how its client speaks, as the addon numbers it: 1 protocol 3, 2 bytes as base64
+ * @returns {number} the dialect of its client, in the addon's bits: 1 is protocol 3, 2 is bytes as base64
  */
 function dialectOf(req) {
   return (protocolOf(req) === 3 ? 1 : 0) + (req._query.b64 ? 2 : 0);
@@ -43,7 +45,7 @@ function dialectOf(req) {
  * @param {any} req an IncomingMessage with `_query`
  * @param {boolean} upgrade whether it is an upgrade request
  * @param {any} opts options of the engine
- * @param {(sid: string) => Known | undefined} find what is known of an open session
+ * @param {(sid: string) => SessionForm | undefined} find tells what an open session speaks
  * @param {Verdict} done
  * @returns {void}
  */
@@ -68,8 +70,8 @@ function verify(req, upgrade, opts, find, done) {
 }
 
 /**
- * Asks the program. One answer counts, or a second would open a second session, which nobody would ever end: the first,
- * but a refusal that comes before the function returns goes before it.
+ * Asks the program. One answer counts: a second one would open a second session, which nobody would ever end. It is the first
+ * one; only a refusal that is given before the function returns overrides an earlier "yes".
  *
  * @param {any} req
  * @param {{ allowRequest: Function }} opts
@@ -101,7 +103,7 @@ function askProgram(req, opts, done) {
 /**
  * @param {any} req
  * @param {boolean} upgrade
- * @param {Known | undefined} known
+ * @param {SessionForm | undefined} known
  * @param {Verdict} done
  * @returns {void}
  */
