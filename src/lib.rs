@@ -4,13 +4,13 @@
 //!
 //! | floor | knows | does I/O |
 //! |---|---|---|
-//! | [`id`] | the ids | no |
-//! | [`websocket`] | RFC 6455 frames and messages | no |
-//! | [`engineio`] | Engine.IO packets, payloads, sessions | no |
-//! | [`http`] | the plain HTTP requests of the polling transport | no |
-//! | [`socketio`] | Socket.IO packets, attachments, rooms, recovery | no |
-//! | `net` (feature `net`) | worker threads, sockets, timers, queues | tokio |
 //! | `binding` (feature `node`) | Node.js: batches up and down | napi |
+//! | `net` (feature `net`) | worker threads, sockets, timers, queues | tokio |
+//! | [`socketio`] | Socket.IO packets, attachments, rooms, recovery | no |
+//! | [`http`] | plain HTTP requests, of polling and for a WebSocket | no |
+//! | [`engineio`] | Engine.IO packets, payloads, sessions | no |
+//! | [`websocket`] | RFC 6455 frames and messages | no |
+//! | [`id`] | the ids | no |
 //!
 //! Imports run down this table only; `tests/architecture.rs` fails on an arrow that runs up.
 //! The protocol floors read no clock, draw no randomness and do no I/O: all three come in
