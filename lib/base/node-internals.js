@@ -1,55 +1,496 @@
 "use strict";
 
+// What we use of Node.js and what its documentation does not promise. All of it is here: no other file names a private part.
+//
+// Each part is declared (`declare()`) with what it is and what happens without it. It is tried out when this file is loaded; what
+// can only be tried on a server that listens, or a parser that reads, is tried on the first one. Where it is missing, or does
+// something else, connections take a way that needs none of it. That is decided here: a function says that it can't.
+
+const { EventEmitter } = require("node:events");
+const http = require("node:http");
+const net = require("node:net");
+const { constants } = require("node:os");
+const debug = require("debug")("engine:door");
+const { setImmediate } = require("./loop");
+
 /**
- * The private parts of Node.js that the short ways stand on. No version promises them, so each is looked at before it is
- * used: where one is missing, or does something else, connections go the way that needs none of it.
- *
- * | part                                                       | without it                                          |
- * | ---------------------------------------------------------- | --------------------------------------------------- |
- * | `_connections`, `_emitCloseIfDrained()` of a server        | nothing is taken from Node.js (border, Node's HTTP)  |
- * | `onconnection` and `fd` of its handle; its classes         | the acceptor takes nothing                          |
- * | `_addHeaderLines()` of a request                           | the acceptor takes nothing                          |
- * | `parser` of a socket, and its "a message begins"           | polling connections that Node.js reads stay with it |
- * | `_httpMessage` and `_server` of a socket, `writeQueueSize` | the same                                            |
- * | `_handle`, `fd` of a socket                                | bridge                                              |
+ * @typedef {object} Part
+ * @property {string} name
+ * @property {string} uses what of Node.js
+ * @property {string} otherwise what happens without it
+ * @property {boolean | undefined} works whether this Node.js has it; undefined: it is looked at with each object
  */
 
-const http = require("node:http");
+/** @type {Part[]} */
+const PARTS = [];
+
+/**
+ * @param {string} name
+ * @param {string} uses
+ * @param {string} otherwise
+ * @param {() => boolean} [tryOut] none: each object is looked at
+ * @returns {boolean} whether it works
+ */
+function declare(name, uses, otherwise, tryOut) {
+  const works = tryOut === undefined ? undefined : passes(tryOut);
+  PARTS.push({ name, uses, otherwise, works });
+  if (works === false) debug("this Node.js lacks %s (%s): %s", uses, name, otherwise);
+  return works === true;
+}
+
+/** @param {() => boolean} tryOut @returns {boolean} */
+function passes(tryOut) {
+  try {
+    return tryOut();
+  } catch {
+    return false;
+  }
+}
+
+/** @param {number} major @param {number} minor @returns {boolean} whether this is that version of Node.js, or newer */
+function isAtLeast(major, minor) {
+  const [a, b] = process.versions.node.split(".").map(Number);
+  return a > major || (a === major && b >= minor);
+}
+
+function noop() {}
+
+/** Where a process can duplicate the descriptors of its sockets. */
+const HAS_DESCRIPTORS = process.platform !== "win32" && process.versions.bun === undefined;
 
 const blank = /** @type {any} */ (http.createServer());
 
-/** Whether an HTTP server goes on counting a connection that is Node's no more: `close(callback)` waits for it. */
-const COUNTS_CONNECTIONS =
-  typeof blank._connections === "number" && typeof blank._emitCloseIfDrained === "function";
+// --- the connections that a server counts ---
 
-/** Whether a request can be made of its header lines, as Node's parser does. */
-const MAKES_REQUESTS =
-  typeof (/** @type {any} */ (http.IncomingMessage.prototype)._addHeaderLines) === "function";
+const COUNTS_CONNECTIONS = declare(
+  "count of connections",
+  "`_connections`, `_emitCloseIfDrained()` of a server",
+  "no worker has a connection of which Node.js has no socket",
+  () => blank._connections === 0 && typeof blank._emitCloseIfDrained === "function",
+);
 
 /**
- * Whether a write fails that was under way when its connection broke. Before, it passed for done, so an Engine.IO server told
- * that the packets have left, and that the transport has closed.
+ * Counts a connection that is no longer Node's as one of its server: `close(callback)` waits for it.
+ *
+ * @param {any} server
  */
-const FAILS_BROKEN_WRITES = isAtLeast(22, 9);
+function countConnection(server) {
+  server._connections++;
+}
 
-/** Where an HTTP server keeps the classes of its requests and responses. */
+/**
+ * Such a connection has ended, or it is counted by a socket now. If it was the last one of a closed server, "close" is emitted.
+ *
+ * @param {any} server
+ */
+function uncountConnection(server) {
+  server._connections--;
+  server._emitCloseIfDrained();
+}
+
+/**
+ * @param {any} socket
+ * @returns {any} the server that counts it; undefined: none does, or none that can go on to count it without its socket
+ */
+function countingServer(socket) {
+  const server = socket._server;
+  return COUNTS_CONNECTIONS && typeof server?._connections === "number" ? server : undefined;
+}
+
+/** @param {any} socket @returns {any} the HTTP server that reads its requests, if there is one */
+function httpServerOf(socket) {
+  return socket?.server;
+}
+
+// --- the settings of a server ---
+
+const SHOWS_SETTINGS = declare(
+  "settings of a server",
+  "`allowHalfOpen`, `blockList`, `keepAlive`, `keepAliveInitialDelay`, `maxHeaderSize`, `pauseOnConnect` of a server",
+  "Node.js reads the first request of each connection, and polling connections stay with it",
+  () => {
+    const { maxHeaderSize } = /** @type {any} */ (http.createServer({ maxHeaderSize: 12345 }));
+    const blockList = new net.BlockList();
+    const options = { keepAlive: true, keepAliveInitialDelay: 5000, pauseOnConnect: true };
+    const server = /** @type {any} */ (net.createServer(Object.assign(options, { blockList })));
+    return (
+      blank.allowHalfOpen === true &&
+      maxHeaderSize === 12345 &&
+      server.allowHalfOpen === false &&
+      server.keepAlive === true &&
+      server.keepAliveInitialDelay === 5 && // seconds
+      server.pauseOnConnect === true &&
+      (server.blockList === blockList || !isAtLeast(24, 0)) // older ones have no such option
+    );
+  },
+);
+
+/** @param {any} server @returns {boolean} whether all that it does to a connection is to read from it */
+function acceptsPlainly(server) {
+  return !server.blockList && !server.pauseOnConnect && !server.keepAlive;
+}
+
+/** @param {any} server @returns {number} bytes that the head of a request may have */
+function longestHead(server) {
+  return server.maxHeaderSize || http.maxHeaderSize;
+}
+
+/**
+ * Makes a socket of a descriptor, as a server makes one of a connection that it accepts. It must be counted already.
+ *
+ * @param {any} server
+ * @param {number} descriptor
+ * @returns {any}
+ * @throws {Error} when nothing can be read from it
+ */
+function socketOf(server, descriptor) {
+  const { allowHalfOpen } = server;
+  const socket = /** @type {any} */ (
+    new net.Socket({ fd: descriptor, allowHalfOpen, readable: true, writable: true })
+  );
+  socket.server = server;
+  socket._server = server; // which it takes one off when it is closed
+  if (server.keepAlive) socket.setKeepAlive(true, server.keepAliveInitialDelay);
+  socket.setNoDelay(true);
+  return socket;
+}
+
+// --- requests, their classes, and upgrades ---
+
+const REBUILDS_REQUESTS = declare(
+  "headers of a request",
+  "`_addHeaderLines()` of a request",
+  "Node.js reads the first request of each connection, and one that opens a session is kept with it",
+  () => {
+    const parts = { method: "GET", url: "/", httpVersion: "1.1", upgrade: true };
+    const req = buildRequest({ ...parts, rawHeaders: ["A", "1", "b", "2", "a", "3"] });
+    return req.headers.a === "1, 3" && req.headers.b === "2" && req.rawHeaders.length === 6;
+  },
+);
+
+/**
+ * Makes a request as Node's parser does: `headers` is made at the first look.
+ *
+ * @param {{ method: string, url: string, httpVersion: string, rawHeaders: string[], upgrade: boolean }} parts
+ * @returns {any} an IncomingMessage that has been read to its end, without a socket
+ */
+function buildRequest({ method, url, httpVersion, rawHeaders, upgrade }) {
+  const req = /** @type {any} */ (new http.IncomingMessage(/** @type {any} */ (undefined)));
+  const [major, minor] = httpVersion.split(".");
+  req.httpVersionMajor = Number(major);
+  req.httpVersionMinor = Number(minor);
+  req.httpVersion = httpVersion;
+  req.method = method;
+  req.url = url;
+  req._addHeaderLines(rawHeaders, rawHeaders.length);
+  req.complete = true;
+  req.upgrade = upgrade;
+  if (upgrade) return req;
+  // it has been answered, and ended
+  req.destroy();
+  req.aborted = false;
+  return req;
+}
+
+/** Where a server keeps the classes of its requests and responses. */
 const [REQUEST, RESPONSE] = ["IncomingMessage", "ServerResponse"].map((name) =>
   Object.getOwnPropertySymbols(blank).find(({ description }) => description === name),
 );
 
-/** @type {string} what Node.js (from version 22 on) does about upgrades when it is not told otherwise */
-const UPGRADES_BY_DEFAULT = String(blank.shouldUpgradeCallback);
+declare(
+  "classes of requests and responses",
+  "the symbols by which a server has them",
+  "they count for classes of the program: Node.js reads all requests, and sockets and requests are kept",
+  () => hasOwnRequests(blank) && hasOwnResponses(blank),
+);
 
-/** @param {any} server @returns {boolean} whether its requests and responses are of Node's own classes */
-const hasOwnRequests = (server) =>
-  REQUEST !== undefined && server[REQUEST] === http.IncomingMessage;
+/** @param {any} server @returns {boolean} whether its requests are of Node's own class */
+function hasOwnRequests(server) {
+  return REQUEST !== undefined && server[REQUEST] === http.IncomingMessage;
+}
 
 /** @param {any} server @returns {boolean} */
-const hasOwnResponses = (server) =>
-  RESPONSE !== undefined && server[RESPONSE] === http.ServerResponse;
+function hasOwnResponses(server) {
+  return RESPONSE !== undefined && server[RESPONSE] === http.ServerResponse;
+}
+
+/** What a server does about upgrades when it is not told otherwise; older ones can't be told. */
+const UPGRADES_BY_DEFAULT = String(blank.shouldUpgradeCallback);
+
+const SHOWS_UPGRADE_RULE = declare(
+  "rule for upgrades",
+  "`shouldUpgradeCallback` of a server",
+  "Node.js reads upgrade requests",
+  () => {
+    const server = http.createServer(/** @type {any} */ ({ shouldUpgradeCallback: noop }));
+    const rule = /** @type {any} */ (server).shouldUpgradeCallback;
+    return rule === noop || !isAtLeast(24, 9);
+  },
+);
 
 /** @param {any} server @returns {boolean} whether an upgrade request is one as soon as somebody listens for them */
-const upgradesByDefault = (server) => String(server.shouldUpgradeCallback) === UPGRADES_BY_DEFAULT;
+function upgradesByDefault(server) {
+  return SHOWS_UPGRADE_RULE && String(server.shouldUpgradeCallback) === UPGRADES_BY_DEFAULT;
+}
+
+// --- sockets whose connection somebody else has ---
+
+const EPIPE = -constants.errno.EPIPE;
+
+/** Stands for the handle of a connection that a worker has, as far as Node's sockets use one. */
+class StandIn {
+  /**
+   * @param {() => void} onend called when the socket wants the connection to end
+   * @param {number} bytesRead
+   * @param {number} bytesWritten
+   */
+  constructor(onend, bytesRead, bytesWritten) {
+    /** @type {(() => void) | undefined} until the connection has ended, or is to */
+    this.onend = onend;
+    this.fd = -1;
+    this.reading = false;
+    this.bytesRead = bytesRead;
+    this.bytesWritten = bytesWritten;
+    this.writeQueueSize = 0;
+  }
+
+  end() {
+    const { onend } = this;
+    this.onend = undefined;
+    if (onend !== undefined) onend();
+  }
+
+  /** @param {() => void} [done] called when all that the socket does by itself is done: its "error" comes before its "close" */
+  close(done) {
+    this.end();
+    if (done) setImmediate(done);
+  }
+
+  /** @returns {number} 1: nothing is to be waited for */
+  shutdown() {
+    this.end();
+    return 1;
+  }
+
+  // the socket knows its addresses: see replaceHandle() and standInSocket()
+  getpeername() {
+    return 0;
+  }
+
+  getsockname() {
+    return 0;
+  }
+
+  readStart() {
+    return 0;
+  }
+
+  readStop() {
+    return 0;
+  }
+
+  setNoDelay() {
+    return 0;
+  }
+
+  setKeepAlive() {
+    return 0;
+  }
+
+  ref() {}
+
+  unref() {}
+
+  hasRef() {
+    return false;
+  }
+}
+
+for (const kind of ["Buffer", "Utf8String", "AsciiString", "Latin1String", "Ucs2String"])
+  /** @type {any} */ (StandIn.prototype)[`write${kind}`] = () => EPIPE;
+/** @type {any} */ (StandIn.prototype).writev = () => EPIPE;
+
+const SWAPS_HANDLES = declare(
+  "handle of a socket",
+  "`_handle`, `_peername`, `_sockname`, `_server` of a socket",
+  "no worker takes a connection over: a WebSocket is pumped through this thread, and Node.js reads all requests",
+  () => {
+    let closed = 0;
+    const onend = () => {
+      closed++;
+    };
+    const server = { _connections: 3, _emitCloseIfDrained: noop };
+    const names = { address: "1.2.3.4", port: 1, localAddress: "::1", localPort: 2 };
+    const make = () => standInSocket(names, server, 100, onend);
+    const [kept, silent, ended] = [make(), make(), make()];
+    replaceHandle(kept, onend, 200); // closes the first
+    const isRight =
+      kept.remoteAddress === names.address &&
+      kept.remoteFamily === "IPv4" &&
+      kept.localPort === names.localPort &&
+      kept.bytesWritten === 100 &&
+      closed === 1;
+    kept.destroy();
+    closeSilently(silent);
+    endStandIn(ended);
+    return isRight && closed === 3 && server._connections === 1 && !silent.destroyed;
+  },
+);
+
+/**
+ * Closes the handle of a socket, and nothing else: no event is told, and the socket stays counted. Nobody may have it.
+ *
+ * @param {any} socket one that `descriptorOf()` knows
+ */
+function closeSilently(socket) {
+  const handle = socket._handle;
+  socket._handle = null;
+  handle.close();
+}
+
+/**
+ * @param {any} socket
+ * @returns {number} the descriptor of a plain TCP connection that can go to somebody else, or -1
+ */
+function descriptorOf(socket) {
+  const handle = socket._handle;
+  if (!SWAPS_HANDLES || !HAS_DESCRIPTORS || !isTcp(handle) || socket.encrypted) return -1;
+  if (socket.writableLength > 0) return -1; // what Node.js still has to write would be lost
+  return typeof handle.fd === "number" ? handle.fd : -1;
+}
+
+/** @param {any} handle @returns {boolean} whether it is that of a TCP socket or server */
+function isTcp(handle) {
+  return handle?.constructor.name === "TCP" && typeof handle.close === "function";
+}
+
+/**
+ * Goes on with a socket whose connection somebody else has now: it closes its handle, and stays open until `endStandIn()`.
+ *
+ * @param {any} socket
+ * @param {() => void} onend called when the socket is ended or destroyed
+ * @param {number} leastWritten bytes that it has written, at least: not all of them went through it
+ */
+function replaceHandle(socket, onend, leastWritten) {
+  const handle = socket._handle;
+  // asked for now, they are remembered
+  void socket.remoteAddress;
+  void socket.localAddress;
+  leaveParser(socket.parser);
+  socket._handle = new StandIn(onend, socket.bytesRead, socket.bytesWritten || leastWritten);
+  handle.close();
+}
+
+/**
+ * Makes a socket for a connection that somebody else has, or has had. The server counts the connection: the socket takes it off
+ * when it is closed.
+ *
+ * @param {{ address: string, port: number, localAddress: string, localPort: number }} names an address may be empty
+ * @param {any} server the HTTP server that it came to
+ * @param {number} [bytesWritten]
+ * @param {() => void} [onend] called when the socket is ended or destroyed; none: the connection has ended already
+ * @returns {any}
+ */
+function standInSocket({ address, port, localAddress, localPort }, server, bytesWritten, onend) {
+  const handle = onend && new StandIn(onend, 0, bytesWritten ?? 0);
+  const socket = /** @type {any} */ (
+    new net.Socket(/** @type {any} */ ({ handle, allowHalfOpen: true }))
+  );
+  if (address !== "") socket._peername = nameOf(address, port);
+  socket.server = server;
+  if (handle === undefined) return socket.destroy();
+  if (localAddress !== "") socket._sockname = nameOf(localAddress, localPort);
+  socket._server = server; // which it takes one off when it is closed
+  return socket;
+}
+
+/**
+ * The connection of such a socket has ended.
+ *
+ * @param {any} socket
+ */
+function endStandIn(socket) {
+  const handle = socket._handle;
+  if (handle instanceof StandIn) handle.onend = undefined;
+  socket.destroy();
+}
+
+/**
+ * @param {string} address
+ * @param {number} port
+ * @returns {{ address: string, family: string, port: number }} as Node.js has it
+ */
+function nameOf(address, port) {
+  return { address, family: address.includes(":") ? "IPv6" : "IPv4", port };
+}
+
+/**
+ * Takes the parser of a connection's requests away: to Node.js the connection would be one that waits for the next.
+ *
+ * @param {any} parser
+ */
+function leaveParser(parser) {
+  if (!parser) return;
+  parser.unconsume?.();
+  parser.remove?.();
+}
+
+// --- connections as they are accepted ---
+
+declare(
+  "accepting",
+  "`_handle` of a server, its `onconnection` and `fd`, and those of a connection's handle",
+  "Node.js reads the first request of each connection",
+);
+
+/** @type {WeakSet<object>} handles of servers that show what they accept */
+const showing = new WeakSet();
+
+/**
+ * Shows the connections that a server accepts before Node.js makes sockets of them. To be called whenever it listens.
+ *
+ * Who takes one needs most of what is in this file: where any of it is missing, nothing is shown.
+ *
+ * @param {any} server one of class http.Server
+ * @param {(descriptor: number) => boolean} take true: somebody has a duplicate, and Node.js is not to hear of the connection
+ * @returns {boolean} whether it is shown what this server accepts from now on; false as well if that was so before
+ */
+function showAccepted(server, take) {
+  const needs = [COUNTS_CONNECTIONS, REBUILDS_REQUESTS, SHOWS_SETTINGS, SWAPS_HANDLES];
+  const listener = server._handle;
+  if (!HAS_DESCRIPTORS || needs.includes(false) || !isTcp(listener) || showing.has(listener))
+    return false;
+  const next = listener.onconnection;
+  if (typeof next !== "function" || !(listener.fd >= 0)) return false;
+  const first = (/** @type {number} */ status, /** @type {any} */ handle) => {
+    const isTaken = status === 0 && handle?.fd >= 0 && take(handle.fd);
+    if (isTaken) handle.close();
+    else next.call(listener, status, handle);
+  };
+  if (!Reflect.set(listener, "onconnection", first)) return false;
+  showing.add(listener);
+  return true;
+}
+
+/** @param {any} server @returns {number} the descriptor by which it listens, if it shows what it accepts; else -1 */
+function listeningDescriptor(server) {
+  const listener = server._handle;
+  return showing.has(listener) && listener.fd >= 0 ? listener.fd : -1;
+}
+
+// --- what comes behind a request ---
+
+declare(
+  "parser",
+  "`parser` of a socket, its `incoming`, and its call when a message begins (`kOnMessageBegin`)",
+  "polling connections that Node.js reads stay with it",
+);
+
+declare(
+  "answer of a connection",
+  "`_httpMessage`, `_server` of a socket, `writeQueueSize` of its handle; `shouldKeepAlive` of a response",
+  "polling connections that Node.js reads stay with it",
+);
 
 /**
  * What stands in a parser where it looks for whom to tell that a message begins, from `watchForNext()` on until one does;
@@ -136,19 +577,136 @@ function isQuiet(req) {
   );
 }
 
-/** @param {number} major @param {number} minor @returns {boolean} whether this is that version of Node.js, or newer */
-function isAtLeast(major, minor) {
-  const [a, b] = process.versions.node.split(".").map(Number);
-  return a > major || (a === major && b >= minor);
+/**
+ * @param {any} req
+ * @param {any} res
+ * @returns {boolean} whether what is being answered on the connection is this request, and the connection stays open after that. It
+ *   must have come by the server that reads it, so that it is counted there: it may have been passed on by another
+ */
+function isKeptAfter(req, res) {
+  const { socket } = req;
+  const server = countingServer(socket);
+  return (
+    SHOWS_SETTINGS && // by which socketOf() makes a socket of it again
+    server !== undefined &&
+    server === socket.server &&
+    socket._httpMessage === res &&
+    res.shouldKeepAlive
+  );
 }
 
+// --- texts in a buffer ---
+
+const WRITES_TEXT = declare(
+  "writing of texts",
+  "`utf8Write()`, `latin1Write()`, `ucs2Write()` of a Buffer",
+  "`write()` does it, which looks at its arguments first",
+  () => {
+    const buffer = /** @type {any} */ (Buffer.alloc(16));
+    return (
+      buffer.utf8Write("é€", 1) === 5 &&
+      buffer.latin1Write("é", 7) === 1 &&
+      buffer.ucs2Write("€a", 9) === 4 &&
+      buffer.toString("hex") === "00c3a9e282ac00e900ac206100000000"
+    );
+  },
+);
+
+/**
+ * Writes a text, for which there is room.
+ *
+ * @typedef {(buffer: any, text: string, at: number) => number} WriteText how many bytes it has
+ */
+
+/** @type {WriteText} */
+const writeUtf8 = WRITES_TEXT
+  ? (buffer, text, at) => buffer.utf8Write(text, at)
+  : (buffer, text, at) => buffer.write(text, at, "utf8");
+
+/** @type {WriteText} */
+const writeLatin1 = WRITES_TEXT
+  ? (buffer, text, at) => buffer.latin1Write(text, at)
+  : (buffer, text, at) => buffer.write(text, at, "latin1");
+
+/** @type {WriteText} */
+const writeUtf16 = WRITES_TEXT
+  ? (buffer, text, at) => buffer.ucs2Write(text, at)
+  : (buffer, text, at) => buffer.write(text, at, "utf16le");
+
+// --- listeners ---
+
+const STARTS_WITHOUT_LISTENERS = declare(
+  "emitter without listeners",
+  "methods of an EventEmitter whose constructor was not called",
+  "each connection has a table of its listeners from the beginning",
+  () => {
+    const emitter = Object.create(EventEmitter.prototype);
+    let calls = 0;
+    const listener = () => {
+      calls++;
+    };
+    emitter.removeListener("a", listener).removeAllListeners("a");
+    const isEmpty = !emitter.emit("a") && emitter.listenerCount("a") === 0;
+    const names = emitter.eventNames().length + emitter.listeners("a").length;
+    emitter.on("a", listener).once("a", listener).emit("a");
+    return isEmpty && names === 0 && calls === 2 && emitter.listenerCount("a") === 1;
+  },
+);
+
+/**
+ * An EventEmitter that allocates nothing until the first listener comes.
+ *
+ * Node's constructor makes a dictionary for the listeners at once; its methods cope with a missing one, and a
+ * connection to which nobody listens is the common case.
+ *
+ * @type {typeof EventEmitter}
+ */
+const LazyEmitter = STARTS_WITHOUT_LISTENERS ? lazyEmitter() : EventEmitter;
+
+/** @returns {typeof EventEmitter} */
+function lazyEmitter() {
+  const Lazy = /** @type {any} */ (function LazyEmitter() {});
+  Lazy.prototype = Object.create(EventEmitter.prototype, {
+    constructor: { value: Lazy, writable: true, configurable: true },
+  });
+  return Lazy;
+}
+
+// --- what Node.js does otherwise from some version on ---
+
+/**
+ * Whether a write fails that was under way when its connection broke. Before, it passed for done, so an Engine.IO server told
+ * that the packets have left, and that the transport has closed.
+ */
+const FAILS_BROKEN_WRITES = isAtLeast(22, 9);
+
 module.exports = {
-  COUNTS_CONNECTIONS,
+  acceptsPlainly,
+  buildRequest,
+  closeSilently,
+  countConnection,
+  countingServer,
+  descriptorOf,
+  endStandIn,
   FAILS_BROKEN_WRITES,
-  MAKES_REQUESTS,
   hasOwnRequests,
   hasOwnResponses,
+  httpServerOf,
+  isKeptAfter,
   isQuiet,
+  LazyEmitter,
+  listeningDescriptor,
+  longestHead,
+  PARTS,
+  REBUILDS_REQUESTS,
+  replaceHandle,
+  showAccepted,
+  socketOf,
+  standInSocket,
+  uncountConnection,
   upgradesByDefault,
   watchForNext,
+  writeLatin1,
+  writeUtf16,
+  writeUtf8,
 };

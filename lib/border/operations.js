@@ -3,6 +3,7 @@
 const { copyInto, lengthOf, toBytes } = require("../base/bytes");
 const { LongText } = require("../codec");
 const { bytesRoom, longTextRoom, messagesOf, messagesRoom, textRoom } = require("./messages");
+const { writeLatin1, writeUtf16, writeUtf8 } = require("../base/node-internals");
 const { trace } = require("../base/trace");
 const { nextTick } = require("../base/loop");
 
@@ -64,18 +65,6 @@ const PARTED = 0xffffffff;
  */
 
 /**
- * @typedef {Buffer & Record<"utf8Write" | "latin1Write" | "ucs2Write", (text: string, offset: number) => number>} WritableBuffer
- */
-
-/**
- * @param {number} size
- * @returns {WritableBuffer}
- */
-function allocate(size) {
-  return /** @type {WritableBuffer} */ (Buffer.allocUnsafeSlow(size));
-}
-
-/**
  * What this thread tells the workers: operations are appended in order and leave together once per tick.
  *
  * Each method first looks at all that it was given, as whatever the program runs then (a `toString()`, a getter) may come
@@ -86,7 +75,8 @@ class Operations {
   /** @param {(operations: Buffer, length: number) => void} deliver takes the bytes; they are reused when it returns */
   constructor(deliver) {
     this.deliver = deliver;
-    this.buffer = allocate(INITIAL_SIZE);
+    /** @type {Buffer} */
+    this.buffer = Buffer.allocUnsafeSlow(INITIAL_SIZE);
     this.view = viewOf(this.buffer);
     this.length = 0;
     this.scheduled = false;
@@ -117,12 +107,12 @@ class Operations {
     this.batch++;
     this.forgetCast();
     const { buffer } = this;
-    if (buffer.length > INITIAL_SIZE) this.use(allocate(INITIAL_SIZE)); // give a big one back
+    if (buffer.length > INITIAL_SIZE) this.use(Buffer.allocUnsafeSlow(INITIAL_SIZE)); // give a big one back
     this.deliver(buffer, length);
   }
 
   /**
-   * @param {WritableBuffer} buffer
+   * @param {Buffer} buffer
    * @private
    */
   use(buffer) {
@@ -141,7 +131,7 @@ class Operations {
       if (!(size <= MOST))
         throw new RangeError(`can't send a packet of ${size} bytes: ${MOST} at most`);
       this.flush();
-      if (size > this.buffer.length) this.use(allocate(size));
+      if (size > this.buffer.length) this.use(Buffer.allocUnsafeSlow(size));
     }
     if (!this.scheduled) {
       this.scheduled = true;
@@ -204,7 +194,7 @@ class Operations {
    * @returns {number} the position after it
    */
   text(at, text) {
-    const length = this.buffer.utf8Write(text, at + 4);
+    const length = writeUtf8(this.buffer, text, at + 4);
     this.u32(at, length);
     return at + 4 + length;
   }
@@ -227,8 +217,8 @@ class Operations {
       const string = strings[i];
       buffer[at] = ascii[i] ? 0 : 1;
       const length = ascii[i]
-        ? buffer.latin1Write(string, at + 5)
-        : buffer.ucs2Write(string, at + 5);
+        ? writeLatin1(buffer, string, at + 5)
+        : writeUtf16(buffer, string, at + 5);
       this.u32(at + 1, length);
       at = this.text(at + 5 + length, json[i + 1]);
     }

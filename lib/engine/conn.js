@@ -6,9 +6,8 @@ const { NO_COMPRESS, Record } = require("../border");
 const { isBinary, joined, PACKET_TYPES, writePacket } = require("../codec");
 const trace = require("./conn-trace");
 const { transportError } = require("../base/errors");
-const { LazyEmitter } = require("../base/lazy-emitter");
 const { nextTick, setImmediate } = require("../base/loop");
-const { FAILS_BROKEN_WRITES } = require("../base/node-internals");
+const { FAILS_BROKEN_WRITES, LazyEmitter } = require("../base/node-internals");
 const {
   showControlIn,
   showControlOut,

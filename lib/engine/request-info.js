@@ -1,6 +1,6 @@
 "use strict";
 
-const { IncomingMessage } = require("node:http");
+const { buildRequest } = require("../base/node-internals");
 const { makeSocket, show } = require("../ingress");
 
 /** @typedef {import("../border/border").Peer} Peer */
@@ -170,23 +170,10 @@ class RequestInfo {
    * @private
    */
   build() {
-    const req = /** @type {any} */ (new IncomingMessage(/** @type {any} */ (undefined)));
-    const [major, minor] = this.httpVersion.split(".");
-    req.httpVersionMajor = Number(major);
-    req.httpVersionMinor = Number(minor);
-    req.httpVersion = this.httpVersion;
-    req.method = this.method;
-    req.url = this.url;
+    const { method, url, httpVersion, upgrade } = this;
     const rawHeaders = this.raw === "" ? [] : this.raw.split("\n");
-    req._addHeaderLines(rawHeaders, rawHeaders.length); // as Node's parser does; `headers` is made from it on demand
-    req.complete = true;
-    req.upgrade = this.upgrade;
-    if (!this.upgrade) {
-      // it has been answered, and ended
-      req.destroy();
-      req.aborted = false;
-      req.res = null;
-    }
+    const req = buildRequest({ method, url, httpVersion, rawHeaders, upgrade });
+    if (!upgrade) req.res = null;
     this.lendSocket(req);
     if (this.headers !== undefined) req.headers = this.headers;
     req._query = this.query ?? parseQuery(this.url);

@@ -5,6 +5,7 @@ const { AcceptedRequest, WebSocketDoor, WebTransportDoor } = require("../ingress
 const { Conn } = require("./conn");
 const { EngineRequests, FORMS } = require("./requests");
 const { rejectUnhandled } = require("../base/errors");
+const { REBUILDS_REQUESTS } = require("../base/node-internals");
 const { KeptRequest, RequestInfo } = require("./request-info");
 
 /** @typedef {import("../ingress/polling-door").PollingDoor} PollingDoor */
@@ -60,7 +61,7 @@ class EngineSessions extends EngineRequests {
     const req = door?.req;
     const seen = this._engine.isSeen();
     const origin = req
-      ? seen && !(req instanceof AcceptedRequest)
+      ? (seen || !REBUILDS_REQUESTS) && !(req instanceof AcceptedRequest)
         ? new KeptRequest(req, door, peer)
         : new RequestInfo(req, door, peer)
       : NO_ORIGIN;

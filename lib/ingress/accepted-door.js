@@ -1,5 +1,6 @@
 "use strict";
 
+const { countConnection } = require("../base/node-internals");
 const { kindOf } = require("./bridge-door");
 const { WebSocketDoor } = require("./websocket-door");
 
@@ -24,23 +25,23 @@ class AcceptedDoor extends WebSocketDoor {
    *
    * @param {string} sid
    * @param {boolean} isNew a new session, or an upgrade of an existing one
-   * @param {any} handle the connection; it is to be closed
+   * @param {number} descriptor of the connection
    * @param {any} server the HTTP server, which is to count it
    * @param {import("../http/upgrade-answer").UpgradeAnswer} answer
    * @throws {Error} when no descriptor is free; the connection is as it was then
    */
-  take(sid, isNew, handle, server, answer) {
+  take(sid, isNew, descriptor, server, answer) {
     const { native } = this.border;
     const id = this.engine.nativeId();
     const kind = kindOf(isNew, PLAIN, answer);
     let taken = false;
     try {
-      taken = native.adoptPeeked(id, this.token, sid, kind, handle.fd, answer.text);
+      taken = native.adoptPeeked(id, this.token, sid, kind, descriptor, answer.text);
     } finally {
       if (!taken) this.close();
     }
     if (!taken) return;
-    server._connections++;
+    countConnection(server);
     this.server = server;
     this.border.wakeSoon();
   }

@@ -9,12 +9,13 @@ const debugDoor = require("debug")("engine:ws");
 const { AcceptedDoor } = require("./accepted-door");
 const { AcceptedRequest } = require("./accepted-request");
 const { crossOriginLines, isConstant } = require("../http");
-const { POSIX } = require("./descriptor");
 const {
-  COUNTS_CONNECTIONS,
-  MAKES_REQUESTS,
+  acceptsPlainly,
   hasOwnRequests,
   hasOwnResponses,
+  listeningDescriptor,
+  longestHead,
+  showAccepted,
   upgradesByDefault,
 } = require("../base/node-internals");
 
@@ -48,8 +49,6 @@ class Acceptor {
     this.path = path;
     /** connections that have been taken */
     this.taken = 0;
-    /** @private @type {any} what listens */
-    this._listener = undefined;
     /** @private @type {string | undefined} an id that has been made and not been used */
     this._id = undefined;
     server.on("newListener", (/** @type {any} */ name) => {
@@ -61,19 +60,10 @@ class Acceptor {
   /** To be called when the server listens: it may do so more than once. */
   watch() {
     const { server } = this;
-    const listener = server._handle;
     // the connections of a cluster's workers come by way of the cluster
-    if (!POSIX || !COUNTS_CONNECTIONS || !MAKES_REQUESTS) return;
     if (cluster.isWorker || Object.getPrototypeOf(server) !== http.Server.prototype) return;
-    if (!listener || listener === this._listener || listener.constructor.name !== "TCP") return;
-    const next = listener.onconnection;
-    if (typeof next !== "function" || !(listener.fd >= 0)) return;
-    this._listener = listener;
-    listener.onconnection = (/** @type {number} */ status, /** @type {any} */ handle) => {
-      const isTaken = status === 0 && handle && this.isPossible() && this.take(handle);
-      if (!isTaken) next.call(listener, status, handle);
-    };
-    if (this.isPossible()) this.defer(LONGEST_SILENCE);
+    const isShown = showAccepted(server, (fd) => this.isPossible() && this.take(fd));
+    if (isShown && this.isPossible()) this.defer(LONGEST_SILENCE);
   }
 
   /**
@@ -81,7 +71,7 @@ class Acceptor {
    * @private
    */
   defer(seconds) {
-    const fd = this._listener?.fd;
+    const fd = listeningDescriptor(this.server);
     if (fd >= 0) this.engine.border().native.deferAccept(fd, seconds);
   }
 
@@ -102,9 +92,7 @@ class Acceptor {
       server.emit === EventEmitter.prototype.emit && // instrumentations replace it
       server.listenerCount("connection") === 1 && // Node's
       server.maxConnections === undefined &&
-      !server.blockList &&
-      !server.pauseOnConnect &&
-      !server.keepAlive &&
+      acceptsPlainly(server) &&
       !server.maxHeadersCount &&
       hasOwnRequests(server)
     );
@@ -131,39 +119,36 @@ class Acceptor {
   }
 
   /**
-   * @param {any} handle a connection
+   * @param {number} fd the descriptor of a connection
    * @returns {boolean} whether it is Node's no more
    * @private
    */
-  take(handle) {
+  take(fd) {
     const { engine, server } = this;
-    const maxHead = server.maxHeaderSize || http.maxHeaderSize;
+    const maxHead = longestHead(server);
     const compresses = engine.takeover.compresses();
-    const text = engine.border().native.peekRequest(handle.fd, this.path, maxHead, compresses);
+    const text = engine.border().native.peekRequest(fd, this.path, maxHead, compresses);
     if (text === "") return false;
     const request = new AcceptedRequest(text);
     try {
       const isTaken =
-        request.key === ""
-          ? this.takePolling(request, handle)
-          : this.takeWebSocket(request, handle);
+        request.key === "" ? this.takePolling(request, fd) : this.takeWebSocket(request, fd);
       if (!isTaken) return false;
     } catch {
       return false; // no descriptor is free: Node.js has one for this connection already
     }
     if (request.sid === "") this._id = undefined;
-    handle.close();
     this.taken++;
     return true;
   }
 
   /**
    * @param {AcceptedRequest} request
-   * @param {any} handle
+   * @param {number} fd
    * @returns {boolean} whether it is Node's no more
    * @private
    */
-  takeWebSocket(request, handle) {
+  takeWebSocket(request, fd) {
     const { engine, server } = this;
     if (!this.takesWebSockets()) return false;
     const isNew = request.sid === "";
@@ -171,24 +156,24 @@ class Acceptor {
     const answer = this.answer(request);
     if (answer === undefined) return false;
     const sid = isNew ? this.id() : request.sid;
-    new AcceptedDoor(engine, request).take(sid, isNew, handle, server, answer);
+    new AcceptedDoor(engine, request).take(sid, isNew, fd, server, answer);
     return true;
   }
 
   /**
    * @param {AcceptedRequest} request
-   * @param {any} handle
+   * @param {number} fd
    * @returns {boolean} whether it is Node's no more
    * @private
    */
-  takePolling(request, handle) {
+  takePolling(request, fd) {
     const { engine, server } = this;
     if (!this.takesPolling()) return false;
     const isNew = request.sid === "";
     // the answer by which a session is opened has the cookie
     if (isNew ? engine.opts.cookie : engine.clients[request.sid]?.transportName !== "polling")
       return false;
-    return engine.takeover.accept(server, handle.fd, request, isNew ? this.id() : request.sid);
+    return engine.takeover.accept(server, fd, request, isNew ? this.id() : request.sid);
   }
 
   /** @private @returns {string} the id of the next session */

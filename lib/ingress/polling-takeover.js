@@ -6,9 +6,15 @@ const http = require("node:http");
 const debug = require("debug")("engine:polling");
 const debugEngine = require("debug")("engine");
 const { compressFrom, crossOriginLines, isConstant } = require("../http");
-const { descriptorOf } = require("./descriptor");
 const { trackListener } = require("./http-listeners");
-const { COUNTS_CONNECTIONS, isQuiet, watchForNext } = require("../base/node-internals");
+const {
+  descriptorOf,
+  httpServerOf,
+  isKeptAfter,
+  isQuiet,
+  longestHead,
+  watchForNext,
+} = require("../base/node-internals");
 const { TakenConnection } = require("./taken-connection");
 const { isShown } = require("./worker-socket");
 const { nextTick } = require("../base/loop");
@@ -64,7 +70,7 @@ class PollingTakeover {
    * @param {any} req
    */
   watch(req) {
-    if (this._paths.has(req.socket?.server)) watchForNext(req.socket);
+    if (this._paths.has(httpServerOf(req.socket))) watchForNext(req.socket);
   }
 
   /**
@@ -75,7 +81,7 @@ class PollingTakeover {
    * @param {string} sid its session
    */
   offer(req, res, sid) {
-    const server = req.socket?.server;
+    const server = httpServerOf(req.socket);
     if (server === undefined || !this.isPossible(server, req, res)) return;
     res.once("finish", () => nextTick(() => this.take(server, req, sid)));
   }
@@ -89,10 +95,7 @@ class PollingTakeover {
    */
   isPossible(server, req, res) {
     return (
-      COUNTS_CONNECTIONS &&
-      req.socket._server === server && // accepted by it, and not replayed into it
-      req.socket._httpMessage === res &&
-      res.shouldKeepAlive &&
+      isKeptAfter(req, res) &&
       res.sendDate &&
       req.httpVersionMinor === 1 &&
       Object.getPrototypeOf(res) === http.ServerResponse.prototype &&
@@ -217,7 +220,7 @@ class PollingTakeover {
       // Node.js looks at these every connectionsCheckingInterval only
       headersTimeout: longest === Infinity ? 0 : longest,
       requestTimeout,
-      maxHead: server.maxHeaderSize || http.maxHeaderSize,
+      maxHead: longestHead(server),
       compressFrom: compressFrom(httpCompression),
     };
   }

@@ -1,9 +1,14 @@
 "use strict";
 
-const net = require("node:net");
 const debug = require("debug")("engine:polling");
+const {
+  countConnection,
+  endStandIn,
+  socketOf,
+  uncountConnection,
+} = require("../base/node-internals");
 const { Record } = require("../border");
-const { endSocket, keepSocket } = require("./worker-socket");
+const { keepSocket } = require("./worker-socket");
 
 /** @typedef {import("./polling-takeover").PollingTakeover} PollingTakeover */
 
@@ -37,7 +42,7 @@ class TakenConnection {
     border.retain();
     takeover.engine.hold();
     takeover.size++;
-    server._connections++; // a socket that Node.js has made takes one off when it is destroyed
+    countConnection(server); // a socket that Node.js has made takes one off when it is destroyed
   }
 
   /**
@@ -46,7 +51,7 @@ class TakenConnection {
    * @param {any} socket
    */
   keep(socket) {
-    this.server._connections--;
+    uncountConnection(this.server);
     keepSocket(socket, this);
   }
 
@@ -65,10 +70,9 @@ class TakenConnection {
   end() {
     this.forget();
     if (this.kept !== undefined) {
-      endSocket(this.kept);
+      endStandIn(this.kept);
     } else {
-      this.server._connections--;
-      this.server._emitCloseIfDrained();
+      uncountConnection(this.server);
     }
   }
 
@@ -91,30 +95,17 @@ class TakenConnection {
     debug("a connection is given back");
     let socket;
     try {
-      const fd = this.border.native.takeDescriptor(this.token);
-      socket = /** @type {any} */ (
-        new net.Socket({
-          fd,
-          allowHalfOpen: server.allowHalfOpen,
-          readable: true,
-          writable: true,
-        })
-      );
+      socket = socketOf(server, this.border.native.takeDescriptor(this.token));
     } catch (error) {
       debug("the connection is lost: %s", error); // nothing can be read from it
       this.end();
       return;
     }
-    // it is counted already, and takes itself off when it is closed
-    socket.server = server;
-    socket._server = server;
-    if (server.keepAlive) socket.setKeepAlive(true, server.keepAliveInitialDelay);
-    socket.setNoDelay(true);
     this.forget();
     if (this.kept !== undefined) {
       // to who has it, one connection has ended and another one has come
-      server._connections++;
-      endSocket(this.kept);
+      countConnection(server);
+      endStandIn(this.kept);
     }
     server.emit("connection", socket);
     this._awaitHead(server, socket);

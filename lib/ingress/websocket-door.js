@@ -2,9 +2,15 @@
 
 const debug = require("debug")("engine:ws");
 const { BridgeDoor, kindOf } = require("./bridge-door");
-const { descriptorOf } = require("./descriptor");
 const { endUnread } = require("../http");
-const { endSocket, isShown, keepSocket } = require("./worker-socket");
+const {
+  closeSilently,
+  countingServer,
+  descriptorOf,
+  endStandIn,
+  uncountConnection,
+} = require("../base/node-internals");
+const { isShown, keepSocket } = require("./worker-socket");
 
 /** @typedef {import("../engine/engine").Engine} Engine */
 
@@ -23,19 +29,6 @@ function collect(socket, head) {
   const chunks = head === undefined ? [] : [head];
   for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) chunks.push(chunk);
   return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
-}
-
-/**
- * Closes Node's half of a connection that has been taken over, and that nobody else has seen.
- *
- * Only the handle is closed: most of what destroy() costs is told to listeners, and there are none.
- *
- * @param {any} socket
- */
-function closeHandle(socket) {
-  const handle = socket._handle;
-  socket._handle = null;
-  handle.close();
 }
 
 /**
@@ -104,12 +97,12 @@ class WebSocketDoor extends BridgeDoor {
       debug("the connection can't be taken over: %s", error); // no descriptor is free
     }
     this.socket = undefined;
-    const server = socket._server;
-    const counted = server && typeof server._connections === "number";
-    if (counted) this.server = server;
+    const server = countingServer(socket);
+    this.server = server;
     if (!taken) socket.destroy();
-    else if (!counted || this.engine.isSeen() || isShown(socket, server)) keepSocket(socket, this);
-    else closeHandle(socket); // it stays counted
+    else if (server === undefined || this.engine.isSeen() || isShown(socket, server))
+      keepSocket(socket, this);
+    else closeSilently(socket); // most of what destroy() costs is told to listeners, and there are none
     if (taken) this.border.wakeSoon();
     else this.close();
   }
@@ -166,10 +159,9 @@ class WebSocketDoor extends BridgeDoor {
     if (cut) socket?.destroy();
     else if (socket) endUnread(socket, CLOSE_TIMEOUT); // it may be paused
     if (kept !== undefined) {
-      endSocket(kept);
+      endStandIn(kept);
     } else if (server !== undefined) {
-      server._connections--;
-      server._emitCloseIfDrained();
+      uncountConnection(server);
     }
   }
 }

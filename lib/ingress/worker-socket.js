@@ -16,9 +16,7 @@
 
 const { channel } = require("node:diagnostics_channel");
 const { EventEmitter } = require("node:events");
-const net = require("node:net");
-const { constants } = require("node:os");
-const { setImmediate } = require("../base/loop");
+const { replaceHandle, standInSocket } = require("../base/node-internals");
 
 /**
  * What takes a connection to a worker.
@@ -32,7 +30,6 @@ const { setImmediate } = require("../base/loop");
 
 /** Bytes of an answer to an upgrade request, at least: to Node.js and to others, nothing has been written to a socket without. */
 const ANSWER_LENGTH = 129;
-const EPIPE = -constants.errno.EPIPE;
 const NEW_SOCKET = channel("net.server.socket");
 
 /** @type {WeakSet<object>} sockets that a program has been given, and HTTP servers that show theirs */
@@ -74,98 +71,15 @@ function isShown(socket, server) {
 }
 
 /**
- * Stands for the handle of a connection that a worker has, as far as Node's sockets use one.
- */
-class WorkerHandle {
-  /**
-   * @param {Door} door
-   * @param {number} bytesRead
-   * @param {number} bytesWritten
-   */
-  constructor(door, bytesRead, bytesWritten) {
-    /** @type {Door | undefined} until the connection has ended, or is to */
-    this.door = door;
-    this.fd = -1;
-    this.reading = false;
-    this.bytesRead = bytesRead;
-    this.bytesWritten = bytesWritten;
-    this.writeQueueSize = 0;
-  }
-
-  /** Has the worker end the connection, as if the peer had. */
-  end() {
-    const { door } = this;
-    this.door = undefined;
-    if (door !== undefined) door.border.endWire(door.token);
-  }
-
-  /** @param {() => void} [done] called when all that the socket does by itself is done: its "error" comes before its "close" */
-  close(done) {
-    this.end();
-    if (done) setImmediate(done);
-  }
-
-  /** @returns {number} 1: nothing is to be waited for */
-  shutdown() {
-    this.end();
-    return 1;
-  }
-
-  // the socket knows its addresses: see keepSocket() and makeSocket()
-  getpeername() {
-    return 0;
-  }
-
-  getsockname() {
-    return 0;
-  }
-
-  readStart() {
-    return 0;
-  }
-
-  readStop() {
-    return 0;
-  }
-
-  setNoDelay() {
-    return 0;
-  }
-
-  setKeepAlive() {
-    return 0;
-  }
-
-  ref() {}
-
-  unref() {}
-
-  hasRef() {
-    return false;
-  }
-}
-
-for (const kind of ["Buffer", "Utf8String", "AsciiString", "Latin1String", "Ucs2String"])
-  /** @type {any} */ (WorkerHandle.prototype)[`write${kind}`] = () => EPIPE;
-/** @type {any} */ (WorkerHandle.prototype).writev = () => EPIPE;
-
-/**
  * Goes on with the socket of a connection that a worker has taken; its own handle is closed.
  *
  * @param {any} socket
  * @param {Door} door
  */
 function keepSocket(socket, door) {
-  const handle = socket._handle;
-  // asked for now, they are remembered
-  void socket.remoteAddress;
-  void socket.localAddress;
   if (socket.timeout) socket.setTimeout(0);
-  release(socket.parser);
-  const written = socket.bytesWritten || ANSWER_LENGTH;
-  socket._handle = new WorkerHandle(door, socket.bytesRead, written);
+  replaceHandle(socket, () => door.border.endWire(door.token), ANSWER_LENGTH);
   prepare(socket, door);
-  handle.close();
 }
 
 /**
@@ -177,21 +91,11 @@ function keepSocket(socket, door) {
  */
 function makeSocket(door, names) {
   const { border, token, server } = door;
-  const { address, port, localAddress, localPort } = names;
   const isOpen = /** @type {any} */ (border.doors.get(token)) === door;
-  const handle = isOpen ? new WorkerHandle(door, 0, ANSWER_LENGTH) : undefined;
-  const socket = /** @type {any} */ (
-    new net.Socket(/** @type {any} */ ({ handle, allowHalfOpen: true }))
-  );
-  if (address !== "") socket._peername = peerName(address, port);
-  socket.server = server;
-  if (isOpen) {
-    if (localAddress !== "") socket._sockname = peerName(localAddress, localPort);
-    socket._server = server; // which it takes one off when it is closed
-    prepare(socket, door);
-  } else {
-    socket.destroy();
-  }
+  if (!isOpen) return standInSocket(names, server);
+  const end = () => border.endWire(token);
+  const socket = standInSocket(names, server, ANSWER_LENGTH, end);
+  prepare(socket, door);
   return socket;
 }
 
@@ -205,37 +109,6 @@ function prepare(socket, door) {
   socket.resetAndDestroy = socket.destroy; // what Node.js does needs a handle of its own
 }
 
-/**
- * The connection has ended.
- *
- * @param {any} socket
- */
-function endSocket(socket) {
-  const handle = socket._handle;
-  if (handle instanceof WorkerHandle) handle.door = undefined;
-  socket.destroy();
-}
-
-/**
- * Takes the parser of a connection's requests away: to Node.js the connection would be one that waits for the next.
- *
- * @param {any} parser
- */
-function release(parser) {
-  if (!parser) return;
-  parser.unconsume?.();
-  parser.remove?.();
-}
-
-/**
- * @param {string} address
- * @param {number} port
- * @returns {{ address: string, family: string, port: number }} as Node.js has it
- */
-function peerName(address, port) {
-  return { address, family: address.includes(":") ? "IPv6" : "IPv4", port };
-}
-
 function noop() {}
 
-module.exports = { endSocket, isShown, keepSocket, makeSocket, show, watchSockets };
+module.exports = { isShown, keepSocket, makeSocket, show, watchSockets };
