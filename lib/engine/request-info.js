@@ -1,6 +1,7 @@
 "use strict";
 
 const { buildRequest } = require("../base/node-internals");
+const { parseQuery } = require("../http");
 const { makeSocket, show } = require("../ingress");
 
 /** @typedef {import("../border/border").Peer} Peer */
@@ -11,30 +12,10 @@ const USUAL_VERSION = "1.1";
 const LONGEST_KEPT = 256; // characters of a text that is kept for the next request
 
 /** What was read last: requests that open a WebSocket are all alike, and so can share it. */
-const last = { search: "", query: {}, url: "", address: "" };
+const last = { url: "", address: "" };
 
 /** In place of that of a connection that has ended, and of which nothing is left. */
 const NO_BORDER = { doors: new Map() };
-
-/**
- * Reads the query of a request's URL.
- *
- * @param {string} url
- * @returns {Record<string, string>} an object with Object.prototype; of a repeated name the last value
- */
-function parseQuery(url) {
-  const start = url.indexOf("?");
-  if (start === -1) return {};
-  const hash = url.indexOf("#", start);
-  const search = hash === -1 ? url.slice(start + 1) : url.slice(start + 1, hash);
-  if (search === last.search) return { ...last.query };
-  const query = Object.fromEntries(new URLSearchParams(search));
-  if (search.length <= LONGEST_KEPT) {
-    last.search = search;
-    last.query = { ...query };
-  }
-  return query;
-}
 
 /**
  * @param {string} url
@@ -226,4 +207,4 @@ class KeptRequest {
   }
 }
 
-module.exports = { KeptRequest, RequestInfo, parseQuery };
+module.exports = { KeptRequest, RequestInfo };

@@ -8,6 +8,7 @@ const {
   applyMiddlewares,
   dialectOf,
   endUnread,
+  parseQuery,
   protocolOf,
   serializeCookie,
   UpgradeResponse,
@@ -17,7 +18,6 @@ const {
 const { EngineSettings } = require("./settings");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES } = require("../base/errors");
 const { CLOSE_TIMEOUT, PollingDoor, WebSocketDoor } = require("../ingress");
-const { parseQuery } = require("./request-info");
 
 /** What a session can be, in the order in which the addon numbers it. Greeted: its handshake said that it is in "/". */
 const FORMS = [false, true].flatMap((greeted) =>

@@ -14,6 +14,7 @@ const { serializeCookie } = require("./cookie");
 const { crossOriginLines, isConstant } = require("./cross-origin");
 const { endUnread } = require("./end-unread");
 const { UpgradeResponse, applyMiddlewares } = require("./middleware");
+const { parseQuery } = require("./query");
 const { abortRequest, abortUpgrade } = require("./refusal");
 const { answerUpgrade, wholeAnswer } = require("./upgrade-answer");
 const { dialectOf, protocolOf, verify } = require("./verify");
@@ -33,6 +34,7 @@ module.exports = {
   isConstant,
   isWorthIt,
   nativeDeflate,
+  parseQuery,
   protocolOf,
   serializeCookie,
   UpgradeResponse,
