@@ -192,6 +192,35 @@ function buildRequest({ method, url, httpVersion, rawHeaders, upgrade }) {
   return req;
 }
 
+/**
+ * @param {any} req
+ * @param {any} socket the one that it has come by
+ */
+function setSocket(req, socket) {
+  req.socket = socket;
+  req.client = socket; // its older name
+}
+
+/**
+ * Gives a request its socket at the first look: most programs look at headers.
+ *
+ * @param {any} req
+ * @param {() => any} find called once
+ */
+function lendSocket(req, find) {
+  /** @type {any} */
+  let socket;
+  const property = {
+    get: () => (socket ??= find()),
+    set: (/** @type {any} */ other) => {
+      socket = other;
+    },
+    enumerable: true,
+    configurable: true,
+  };
+  Object.defineProperties(req, { socket: property, client: property });
+}
+
 /** Where a server keeps the classes of its requests and responses. */
 const [REQUEST, RESPONSE] = ["IncomingMessage", "ServerResponse"].map((name) =>
   Object.getOwnPropertySymbols(blank).find(({ description }) => description === name),
@@ -695,11 +724,13 @@ module.exports = {
   isKeptAfter,
   isQuiet,
   LazyEmitter,
+  lendSocket,
   listeningDescriptor,
   longestHead,
   PARTS,
   REBUILDS_REQUESTS,
   replaceHandle,
+  setSocket,
   showAccepted,
   socketOf,
   standInSocket,

@@ -1,6 +1,6 @@
 "use strict";
 
-const { buildRequest } = require("../base/node-internals");
+const { buildRequest, lendSocket, setSocket } = require("../base/node-internals");
 const { parseQuery } = require("../http");
 const { makeSocket, show } = require("../ingress");
 
@@ -155,30 +155,10 @@ class RequestInfo {
     const rawHeaders = this.raw === "" ? [] : this.raw.split("\n");
     const req = buildRequest({ method, url, httpVersion, rawHeaders, upgrade });
     if (!upgrade) req.res = null;
-    this.lendSocket(req);
+    lendSocket(req, () => this.socket());
     if (this.headers !== undefined) req.headers = this.headers;
     req._query = this.query ?? parseQuery(this.url);
     return req;
-  }
-
-  /**
-   * Gives a request its socket at the first look: most programs look at headers.
-   *
-   * @param {any} req
-   * @private
-   */
-  lendSocket(req) {
-    /** @type {any} */
-    let socket;
-    const property = {
-      get: () => (socket ??= this.socket()),
-      set: (/** @type {any} */ other) => {
-        socket = other;
-      },
-      enumerable: true,
-      configurable: true,
-    };
-    Object.defineProperties(req, { socket: property, client: property });
   }
 }
 
@@ -192,10 +172,7 @@ class KeptRequest {
   constructor(req, door, peer) {
     this.req = req;
     // nobody had seen it when it was taken over
-    if (peer !== undefined && door.kept === undefined) {
-      req.socket = makeSocket(door, peer);
-      req.client = req.socket;
-    }
+    if (peer !== undefined && door.kept === undefined) setSocket(req, makeSocket(door, peer));
     show(req.socket);
     /** @type {string | undefined} */
     this.remoteAddress = req.socket.remoteAddress;
