@@ -115,6 +115,17 @@ impl Budget {
         self.waiting.fetch_or(1 << worker, Ordering::SeqCst);
     }
 
+    /// Whether `worker` has to wait until there is room. Then JavaScript takes something later than this,
+    /// and the worker hears of it.
+    pub fn must_wait(&self, worker: usize, has_room: impl Fn() -> bool) -> bool {
+        if has_room() {
+            return false;
+        }
+        // Noted first: what is taken before this looks again is seen here.
+        self.wait(worker);
+        !has_room()
+    }
+
     /// Takes the workers, one bit each, that want to hear of it.
     pub(super) fn take_waiting(&self) -> u32 {
         if self.waiting.load(Ordering::SeqCst) == 0 {

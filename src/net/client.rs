@@ -11,20 +11,19 @@ mod responding;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::budget::Held;
 use super::clock;
-use super::context::{Buffered, Victim, Wire as _, WorkerContext};
+use super::context::{Victim, Wire as _, WorkerContext};
 use super::descriptor::Ends;
 use super::lifecycle::LifecycleEvent;
 use super::panic_guard::Nobody;
 use super::record::{Kind, Record};
 use super::server::{Requests, Server, SessionEntry};
-use super::websocket_wire::{Carried, WebSocketWire};
-use crate::engineio::{self, Action, CloseReason, Fault, Link, Protocol, Session, Transport};
+use super::websocket_wire::WebSocketWire;
+use crate::engineio::{Action, CloseReason, Link, Protocol, Session, Transport};
 use crate::id::Handle;
 use crate::socketio::Decoder;
 
@@ -54,7 +53,7 @@ pub struct Client {
     over: Cell<bool>,
     /// Whether one of the records that wait for JavaScript may be a CONNECT.
     joining: Cell<bool>,
-    /// Whether the worker knows that buffered messages wait for [`Client::flush_session`].
+    /// Whether the worker knows that it waits for [`Client::flush_session`].
     unflushed: Cell<bool>,
     /// Whether the environment knows that something waits for the client.
     backlogged: Cell<bool>,
@@ -344,51 +343,16 @@ impl Client {
     }
 }
 
-impl Carried for Client {
-    fn waiting_bytes(&self) -> usize {
+impl Client {
+    /// Bytes of it that wait for JavaScript.
+    pub fn waiting_bytes(&self) -> usize {
         let taken = self.server.environment.inbox.taken(self.handle.worker());
         let left = self.inbox_end.get().saturating_sub(taken);
         usize::try_from(left.min(self.inbox_bytes.get().into())).unwrap_or(usize::MAX)
     }
 
-    fn handle_text(&self, now: u64, link: Link, text: &str) -> ControlFlow<()> {
-        let state = &mut *self.state.borrow_mut();
-        let packet = state.session.protocol().decode_text(text);
-        let control = matches!(&packet, Ok(packet) if packet.kind != engineio::PacketType::Message);
-        let taken = self.handle_packet(state, now, link, packet);
-        if control && link == Link::Main {
-            self.show_control(false, text);
-        }
-        taken
-    }
-
-    fn handle_binary(&self, now: u64, link: Link, data: &[u8]) -> ControlFlow<()> {
-        let state = &mut *self.state.borrow_mut();
-        let packet = state.session.protocol().decode_binary(data);
-        self.handle_packet(state, now, link, packet)
-    }
-
-    fn handle_link_error(&self, now: u64, link: Link, fault: Fault) {
-        let mut state = self.state.borrow_mut();
-        state.detach(link);
-        state.session.handle_link_error(now, link, fault);
-    }
-
-    fn handle_link_closed(&self, now: u64, link: Link) {
-        let mut state = self.state.borrow_mut();
-        state.detach(link);
-        state.session.handle_link_closed(now, link);
-    }
-
-    fn handle_progress(&self, now: u64) {
-        self.state.borrow_mut().decoder.handle_progress(now);
-    }
-
-    fn handle_backlog(self: Rc<Self>, context: &WorkerContext, bytes: usize) {
-        self.handle_wire_backlog(context, bytes);
-    }
-
-    fn handle_drained(&self) {
+    /// What waited has been written.
+    pub fn handle_drained(&self) {
         let marks = self.marks.replace(0);
         if marks > 0 {
             self.push(|record| {
@@ -397,11 +361,13 @@ impl Carried for Client {
         }
     }
 
-    fn handle_resumed(&self, now: u64) {
+    /// Its wire reads on after the inbox was full.
+    pub fn handle_resumed(&self, now: u64) {
         self.state.borrow_mut().defer(now);
     }
 
-    fn settle(&self, context: &WorkerContext) {
+    /// Carries out what the session asks for, and keeps its deadline with the worker.
+    pub fn settle(&self, context: &WorkerContext) {
         loop {
             // Bound here, so that no borrow is held while the action is carried out.
             let action = self.state.borrow_mut().session.poll_action();
@@ -413,7 +379,8 @@ impl Carried for Client {
         self.schedule(context);
     }
 
-    fn abort(&self, context: &WorkerContext) {
+    /// Ends everything at once: the environment is gone, or the worker can't go on with it.
+    pub fn abort(&self, context: &WorkerContext) {
         // Whoever holds it goes on with a session that is over.
         let Ok(mut state) = self.state.try_borrow_mut() else { return };
         let requests = state.session.abandon();
@@ -431,24 +398,33 @@ impl Carried for Client {
             context.guard(&Nobody, || self.drop_request(context, request));
         }
     }
+
+    /// Lets go out what waits, if a poll waits for it; ends the session if too much does.
+    pub fn flush_session(&self, context: &WorkerContext) {
+        fault!("flush session", self.server.environment.id, self.handle.raw());
+        self.unflushed.set(false);
+        let mut state = self.state.borrow_mut();
+        if state.closed {
+            return;
+        }
+        state.session.flush();
+        let waiting = match &state.main {
+            // Only what a peer leaves unread counts: the rest has not been offered to it yet.
+            Some(wire) => wire.report_backlog(),
+            None => state.session.buffered(),
+        };
+        if waiting > self.server.buffers.session {
+            state.session.overflow();
+        }
+        drop(state);
+        self.note_backlog(waiting);
+        self.settle(context);
+    }
 }
 
 impl Victim for Client {
     fn handle_panic(&self, context: &WorkerContext) {
         self.abort(context);
-    }
-}
-
-impl Buffered for Client {
-    fn flush_session(&self, context: &WorkerContext) {
-        fault!("flush session", self.server.environment.id, self.handle.raw());
-        self.unflushed.set(false);
-        let mut state = self.state.borrow_mut();
-        state.session.flush();
-        self.end_if_overflowing(&mut state);
-        drop(state);
-        self.note_unpolled();
-        self.settle(context);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What all clients and wires of a worker share: buffers, deadlines, and the lists of what is to be done.
 //!
-//! The lists hold wires and clients by what the worker does with them ([`Wire`], [`Buffered`]),
-//! so that this file knows neither.
+//! The lists hold wires by what the worker does with them ([`Wire`]), and clients by their name, so that
+//! this file knows neither.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
@@ -20,6 +20,7 @@ use super::timers::Timers;
 use super::wakeups::Wakeups;
 use crate::engineio::RequestId;
 use crate::http::date;
+use crate::id::Slot;
 
 /// One read takes at most this much. All connections of the worker read into the same buffer.
 const READ_BUFFER: usize = 64 << 10;
@@ -37,10 +38,10 @@ pub trait Victim {
 /// A wire, as the lists see it.
 pub trait Wire: Victim {
     /// Writes what is queued, as far as the peer takes it.
-    fn flush(self: Rc<Self>, context: &WorkerContext);
+    fn flush(&self, context: &WorkerContext);
     /// JavaScript has taken something from the inbox: goes on, if that was enough. If not, it has to
-    /// hear of the next time too, and this gives false.
-    fn resume(&self, context: &WorkerContext, now: u64) -> bool;
+    /// hear of the next time too, and this gives false. `own`: how many bytes of its client wait there.
+    fn resume(&self, context: &WorkerContext, own: &dyn Fn() -> usize) -> bool;
     /// Drops the stream.
     fn finish(&self, context: &WorkerContext);
     /// Whether it is dropped.
@@ -49,14 +50,8 @@ pub trait Wire: Victim {
     fn environment_id(&self) -> u32;
     /// JavaScript's name for it.
     fn token(&self) -> u32;
-    /// Ends, as if the peer had ended the stream.
-    fn end(self: Rc<Self>, context: &WorkerContext);
-}
-
-/// A client that holds messages back, as the list sees it.
-pub trait Buffered: Victim {
-    /// Lets them go out, if a poll waits for them.
-    fn flush_session(&self, context: &WorkerContext);
+    /// The client that it carries, if that is one for long.
+    fn client(&self) -> Option<Slot>;
 }
 
 /// A connection that polling requests come by, as the worker's table sees it.
@@ -67,6 +62,8 @@ pub trait Requester: Wire {
     fn handle_timeout(self: Rc<Self>, context: &WorkerContext, entry: u64, now: u64);
     /// JavaScript closes the connections of an HTTP server.
     fn handle_close(self: Rc<Self>, context: &WorkerContext, close: CloseHttp);
+    /// Ends, as if the peer had ended the stream.
+    fn end(self: Rc<Self>, context: &WorkerContext);
 }
 
 /// What all clients and wires of a worker share.
@@ -91,7 +88,8 @@ pub struct WorkerContext {
     read_buffer: RefCell<Box<[u8]>>,
     spare_buffers: RefCell<Vec<Vec<u8>>>,
     dirty: RefCell<Vec<Rc<dyn Wire>>>,
-    unflushed: RefCell<Vec<Rc<dyn Buffered>>>,
+    unflushed: RefCell<Vec<Slot>>,
+    failed: RefCell<Vec<Slot>>,
     stalled: RefCell<Vec<Rc<dyn Wire>>>,
     gone_bridges: RefCell<Vec<BridgeKey>>,
     /// The sessions that are over, and what they leave behind.
@@ -123,6 +121,7 @@ impl WorkerContext {
             spare_buffers: RefCell::default(),
             dirty: RefCell::default(),
             unflushed: RefCell::default(),
+            failed: RefCell::default(),
             stalled: RefCell::default(),
             gone_bridges: RefCell::default(),
             idle_trim: IdleTrim::default(),
@@ -275,25 +274,37 @@ impl WorkerContext {
             // Taken out one by one: writing can end a session, which marks other wires.
             let wire = self.dirty.borrow_mut().pop();
             let Some(wire) = wire else { return };
-            self.guard(&*wire, || Rc::clone(&wire).flush(self));
+            self.guard(&*wire, || wire.flush(self));
         }
     }
 
-    /// Notes that messages wait for the next poll.
-    pub fn add_unflushed(&self, client: Rc<dyn Buffered>) {
+    /// Notes that a client has something that waits: messages for the next poll, or what its peer has not
+    /// taken.
+    pub fn add_unflushed(&self, client: Slot) {
         self.unflushed.borrow_mut().push(client);
         // The main loop does it at the end of its turn, or of a turn that this begins.
         self.wake_for(0);
     }
 
-    /// Whether messages wait for the next poll.
-    pub fn has_unflushed(&self) -> bool {
-        !self.unflushed.borrow().is_empty()
+    /// Takes a client that has something that waits.
+    pub fn pop_unflushed(&self) -> Option<Slot> {
+        self.unflushed.borrow_mut().pop()
     }
 
-    /// Takes a client whose messages wait for the next poll.
-    pub fn pop_unflushed(&self) -> Option<Rc<dyn Buffered>> {
-        self.unflushed.borrow_mut().pop()
+    /// Notes that a client has to go, because its wire has panicked.
+    pub fn add_failed(&self, client: Slot) {
+        self.failed.borrow_mut().push(client);
+        self.wake_for(0);
+    }
+
+    /// Takes a client that has to go.
+    pub fn pop_failed(&self) -> Option<Slot> {
+        self.failed.borrow_mut().pop()
+    }
+
+    /// Whether there is a client to be looked at.
+    pub fn has_clients_due(&self) -> bool {
+        !self.unflushed.borrow().is_empty() || !self.failed.borrow().is_empty()
     }
 
     /// Notes that a wire waits for JavaScript to take something from the inbox.
@@ -301,15 +312,15 @@ impl WorkerContext {
         self.stalled.borrow_mut().push(wire);
     }
 
-    /// JavaScript has taken something from an inbox: lets those go on for which it was enough. The others
-    /// stay before those that have to wait from now on: who has waited longest reads first.
-    pub fn resume(&self, now: u64) {
+    /// JavaScript has taken something from an inbox: has `resume` let those go on for which it was enough.
+    /// The others stay before those that have to wait from now on: who has waited longest reads first.
+    pub fn resume(&self, resume: impl Fn(&dyn Wire) -> bool) {
         let stalled = std::mem::take(&mut *self.stalled.borrow_mut());
         let mut left = Vec::new();
         for wire in stalled {
             // One that panics has ended, and has nothing to wait for.
             let mut waits = false;
-            self.guard(&*wire, || waits = !wire.is_gone() && !wire.resume(self, now));
+            self.guard(&*wire, || waits = !wire.is_gone() && !resume(&*wire));
             if waits {
                 left.push(wire);
             }
@@ -328,6 +339,7 @@ impl WorkerContext {
     pub fn clear_lists(&self) {
         self.dirty.borrow_mut().clear();
         self.unflushed.borrow_mut().clear();
+        self.failed.borrow_mut().clear();
         self.stalled.borrow_mut().clear();
         self.closing.borrow_mut().clear();
     }

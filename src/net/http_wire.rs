@@ -44,7 +44,7 @@ use super::request_name::RequestName;
 use super::server::Server;
 use crate::engineio::RequestId;
 use crate::http::encoding::Encoding;
-use crate::id::Handle;
+use crate::id::{Handle, Slot};
 
 /// Pieces of a head that are read when they come, each time from its beginning; then nothing is read
 /// until an empty line has come.
@@ -327,11 +327,11 @@ impl Victim for HttpWire {
 }
 
 impl Wire for HttpWire {
-    fn flush(self: Rc<Self>, context: &WorkerContext) {
+    fn flush(&self, context: &WorkerContext) {
         self.write_out(context);
     }
 
-    fn resume(&self, context: &WorkerContext, _now: u64) -> bool {
+    fn resume(&self, context: &WorkerContext, _own: &dyn Fn() -> usize) -> bool {
         let waits = self.goes_on_waiting(context);
         self.listed.set(waits);
         !waits
@@ -360,7 +360,7 @@ impl Wire for HttpWire {
         self.token
     }
 
-    fn end(self: Rc<Self>, context: &WorkerContext) {
-        self.handle_end(context);
+    fn client(&self) -> Option<Slot> {
+        None
     }
 }

@@ -62,6 +62,7 @@ pub mod shared_frames;
 pub mod side_strings;
 pub mod sleep_lock;
 pub mod sync;
+pub mod tcp;
 pub mod timers;
 pub mod wakeups;
 pub mod websocket_wire;

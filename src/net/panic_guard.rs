@@ -55,6 +55,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::id::Slot;
     use crate::net::context::Wire;
     use crate::net::mailbox::Mailbox;
 
@@ -72,10 +73,10 @@ mod tests {
     }
 
     impl Wire for Bad {
-        fn flush(self: Rc<Self>, _context: &WorkerContext) {
+        fn flush(&self, _context: &WorkerContext) {
             panic!("on purpose");
         }
-        fn resume(&self, _context: &WorkerContext, _now: u64) -> bool {
+        fn resume(&self, _context: &WorkerContext, _own: &dyn Fn() -> usize) -> bool {
             panic!("on purpose");
         }
         fn finish(&self, _context: &WorkerContext) {
@@ -90,8 +91,8 @@ mod tests {
         fn token(&self) -> u32 {
             1
         }
-        fn end(self: Rc<Self>, context: &WorkerContext) {
-            self.finish(context);
+        fn client(&self) -> Option<Slot> {
+            None
         }
     }
 
@@ -109,10 +110,10 @@ mod tests {
     }
 
     impl Wire for Good {
-        fn flush(self: Rc<Self>, _context: &WorkerContext) {
+        fn flush(&self, _context: &WorkerContext) {
             self.asked.set(self.asked.get() + 1);
         }
-        fn resume(&self, _context: &WorkerContext, _now: u64) -> bool {
+        fn resume(&self, _context: &WorkerContext, _own: &dyn Fn() -> usize) -> bool {
             self.asked.set(self.asked.get() + 1);
             true
         }
@@ -128,8 +129,8 @@ mod tests {
         fn token(&self) -> u32 {
             1
         }
-        fn end(self: Rc<Self>, context: &WorkerContext) {
-            self.finish(context);
+        fn client(&self) -> Option<Slot> {
+            None
         }
     }
 
@@ -151,7 +152,7 @@ mod tests {
                 for wire in all() {
                     context.add_stalled(wire);
                 }
-                context.resume(1);
+                context.resume(|wire| wire.resume(&context, &|| 0));
             },
             &|| {
                 for wire in all() {

@@ -1,15 +1,31 @@
 //! One WebSocket byte stream: a socket that we own, or a stream that JavaScript pumps.
 //!
 //! ```text
-//!           our close frame is queued                 peer's close frame
-//!   Open ─────────────────────────────► Closing ─────────────────────────┐
-//!    │                                     │                             ▼
-//!    ├── peer's close frame (answered) ────┼──────────────────────────► Ending   half-closed when
-//!    └── peer breaks a rule (told so) ─────┴──────────────────────────►  │       all is written
-//!                       end of stream, error or CLOSE_TIMEOUT            │
-//!                                          ▼                             ▼
-//!                                        Gone  ◄─────────────────────────┘
+//!   Released ── the peer says something ──┐     (its client has let go of it, and waits for that)
+//!      ▲                                  ▼
+//!   Open ── our close frame is queued ► Closing ── peer's close frame ──┐
+//!    │                                     │                            ▼
+//!    ├── peer's close frame (answered) ────┼─────────────────────────► Ending   half-closed when
+//!    └── peer breaks a rule (told so) ─────┴─────────────────────────►  │       all is written
+//!                       end of stream, error or CLOSE_TIMEOUT           │
+//!                                          ▼                            ▼
+//!                                        Gone  ◄────────────────────────┘
 //! ```
+//!
+//! What is written goes through these:
+//!
+//! ```text
+//!           something is queued        flush: all has left
+//!   Idle ───────────────────────► Due ─────────────────────► Idle
+//!                                  │                          ▲ writable again, or the bridge has
+//!                                  └─► Blocked ───────────────┘ confirmed: flush
+//!                          any of them ─┬─► Broken   the connection broke, and took less
+//!                                       └─► Shut     half-closed
+//! ```
+//!
+//! A wire does not know the client that it carries, but its name ([`Carried`]). What comes by it goes to
+//! whoever drives it (`worker/websocket.rs`), who knows both; and when it has something to tell
+//! out of turn, it has the worker look at the client.
 
 mod reading;
 mod undecoded;
@@ -17,21 +33,22 @@ mod writing;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::ops::ControlFlow;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
 
 use tokio::net::TcpStream;
 
 use self::undecoded::Compressed;
+pub use self::undecoded::PIECE;
 use super::budget::Held;
 use super::context::{Victim, Wire, WorkerContext};
 use super::deflate::Deflate;
+use super::inbox::CLIENT_LIMIT;
 use super::record::{Kind, LONGEST_MESSAGE, Record};
 use super::server::{Environment, Server};
+use super::tcp::Tcp;
 use super::write_queue::WriteQueue;
 use crate::engineio::{Dialect, Fault, Link};
+use crate::id::Slot;
 use crate::websocket::deflate::Inflate;
 use crate::websocket::extension::Agreement;
 use crate::websocket::reader::MAX_FRAGMENTS;
@@ -39,8 +56,6 @@ use crate::websocket::{MessageLimits, Reader};
 
 /// How long a peer may take to answer our close frame: 30 s, as `ws`.
 const CLOSE_TIMEOUT: u64 = 30_000;
-/// Reads of one connection before the others of its worker get their turn.
-const READS_PER_TURN: u32 = 4;
 /// Answers to WebSocket pings that may wait while the peer takes nothing: one that asks on is ended,
 /// as by `ws` (`maxPendingAutoPongs`), since it must not grow our memory.
 const PONG_LIMIT: u8 = 60;
@@ -49,37 +64,37 @@ const WRITE_ERROR: &str = "write error";
 /// Bytes of a bridged stream that may be on their way through JavaScript.
 const BRIDGE_CREDIT: usize = 256 << 10;
 
-/// What a wire carries: a client, as far as the wire has to know it.
-pub trait Carried {
-    /// Bytes of it that wait for JavaScript.
-    fn waiting_bytes(&self) -> usize;
-    /// A text message: one Engine.IO packet. A session that has ended ignores it. Breaks when it is
-    /// longer than JavaScript can take.
-    fn handle_text(&self, now: u64, link: Link, text: &str) -> ControlFlow<()>;
-    /// A binary message: one Engine.IO message packet. Breaks likewise.
-    fn handle_binary(&self, now: u64, link: Link, data: &[u8]) -> ControlFlow<()>;
-    /// Bytes came by the main link: whatever they are part of, the client has not stopped.
-    fn handle_progress(&self, now: u64);
-    /// The WebSocket of `link` broke its protocol.
-    fn handle_link_error(&self, now: u64, link: Link, fault: Fault);
-    /// The WebSocket of `link` is closed.
-    fn handle_link_closed(&self, now: u64, link: Link);
-    /// So many bytes of the main link wait because the peer does not read; 0: none any more.
-    fn handle_backlog(self: Rc<Self>, context: &WorkerContext, bytes: usize);
-    /// What waited has been written.
-    fn handle_drained(&self);
-    /// The wire reads on after the inbox was full.
-    fn handle_resumed(&self, now: u64);
-    /// Carries out what the session asks for, and keeps its deadline with the worker.
-    fn settle(&self, context: &WorkerContext);
-    /// Ends everything at once: the environment is gone, or the worker can't go on with it.
-    fn abort(&self, context: &WorkerContext);
+/// The client that a wire carries, and as what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// The client.
+    pub client: Slot,
+    /// Whether the wire is its transport, or asks to become that.
+    pub link: Link,
+}
+
+/// A message, which is one Engine.IO packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// A text message.
+    Text(&'a str),
+    /// A binary message.
+    Binary(&'a [u8]),
+}
+
+/// What a client has to hear of the end of the wire that carried it.
+#[derive(Debug)]
+pub struct Ended {
+    /// As what.
+    pub link: Link,
+    /// What went wrong; none when it was closed.
+    pub fault: Option<Fault>,
 }
 
 /// Where the bytes come from and go to.
 #[derive(Debug)]
 enum Stream {
-    Tcp(RefCell<Option<TcpStream>>),
+    Tcp(Tcp),
     /// Bytes on their way through JavaScript, not yet confirmed.
     Bridge {
         in_flight: Cell<usize>,
@@ -89,10 +104,28 @@ enum Stream {
 /// How far the closing handshake has come; see the diagram above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Open,
-    Closing,
+    /// It carries nobody until it is known what it has come for.
+    Open(Option<Carried>),
+    Released,
+    Closing(Option<Carried>),
     Ending,
     Gone,
+}
+
+/// How far the peer takes what is written; see the diagram above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writing {
+    Idle,
+    /// The worker knows of it.
+    Due,
+    Blocked {
+        /// Answers to pings that were queued meanwhile.
+        pongs: u8,
+        /// Whether the worker knows that the client is to look how much waits.
+        told: bool,
+    },
+    Broken,
+    Shut,
 }
 
 /// A WebSocket byte stream.
@@ -109,24 +142,11 @@ pub struct WebSocketWire {
     /// Present when compressed messages were agreed on.
     compressed: Option<Box<Compressed>>,
     state: Cell<State>,
-    half_closed: Cell<bool>,
-    /// Set while the peer does not take what we write.
-    blocked: Cell<bool>,
-    /// Answers to pings that were queued while the peer takes nothing.
-    pongs: Cell<u8>,
-    /// Set when the connection broke before the peer had taken what we wrote.
-    lost: Cell<bool>,
+    writing: Cell<Writing>,
     /// Set while we don't read, because the inbox is full.
     stalled: Cell<bool>,
     /// What the reader keeps.
     held: Held,
-    /// Set when it is closed as soon as the peer says something; see [`WebSocketWire::release`].
-    released: Cell<bool>,
-    /// Set while the worker knows that something waits to be written.
-    dirty: Cell<bool>,
-    client: RefCell<Option<Rc<dyn Carried>>>,
-    link: Cell<Link>,
-    waker: RefCell<Option<Waker>>,
 }
 
 impl fmt::Debug for WebSocketWire {
@@ -153,7 +173,7 @@ impl WebSocketWire {
         agreement: Option<Agreement>,
     ) -> Self {
         let stream = match tcp {
-            Some(tcp) => Stream::Tcp(RefCell::new(Some(tcp))),
+            Some(tcp) => Stream::Tcp(Tcp::new(tcp)),
             None => Stream::Bridge { in_flight: Cell::new(0) },
         };
         let max_message = match server.engine.max_payload {
@@ -176,18 +196,10 @@ impl WebSocketWire {
             reader: RefCell::new(reader),
             out: RefCell::default(),
             compressed,
-            state: Cell::new(State::Open),
-            half_closed: Cell::new(false),
-            blocked: Cell::new(false),
-            pongs: Cell::new(0),
-            lost: Cell::new(false),
+            state: Cell::new(State::Open(None)),
+            writing: Cell::new(Writing::Idle),
             stalled: Cell::new(false),
             held: Held::new(&server.environment.inbox.budget, worker),
-            released: Cell::new(false),
-            dirty: Cell::new(false),
-            client: RefCell::new(None),
-            link: Cell::new(Link::Main),
-            waker: RefCell::new(None),
         }
     }
 
@@ -197,18 +209,31 @@ impl WebSocketWire {
         self.dialect
     }
 
-    /// Whether JavaScript pumps the bytes.
-    pub fn is_bridge(&self) -> bool {
-        matches!(self.stream, Stream::Bridge { .. })
+    /// The socket; none when JavaScript pumps the bytes.
+    pub fn tcp(&self) -> Option<&Tcp> {
+        match &self.stream {
+            Stream::Tcp(tcp) => Some(tcp),
+            Stream::Bridge { .. } => None,
+        }
     }
 
-    /// Whether the WebSocket is open: neither side has begun to close it.
-    pub fn is_open(&self) -> bool {
-        self.state.get() == State::Open
+    /// Whether messages may be compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.compressed.is_some()
+    }
+
+    /// Whether neither side has begun to close the WebSocket, and its client has not let go of it.
+    fn is_open(&self) -> bool {
+        matches!(self.state.get(), State::Open(_))
+    }
+
+    /// Whether frames may be written.
+    fn is_writable(&self) -> bool {
+        matches!(self.state.get(), State::Open(_) | State::Released)
     }
 
     /// Whether nothing that the peer says is listened to any more.
-    fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         matches!(self.state.get(), State::Ending | State::Gone)
     }
 
@@ -224,17 +249,25 @@ impl WebSocketWire {
 
     /// Whether all that was to be written has been.
     pub fn has_left(&self) -> bool {
-        self.queued() == 0 && !self.lost.get()
+        self.queued() == 0 && self.writing.get() != Writing::Broken
     }
 
     /// Whether the peer has left something of what it was offered.
     pub fn is_blocked(&self) -> bool {
-        self.blocked.get()
+        matches!(self.writing.get(), Writing::Blocked { .. })
     }
 
     /// Bytes that the peer has not taken yet, if it takes no more for now.
     pub fn backlog(&self) -> usize {
-        if self.blocked.get() { self.unsent() } else { 0 }
+        if self.is_blocked() { self.unsent() } else { 0 }
+    }
+
+    /// The same, for its client, which is told when it changes from now on.
+    pub fn report_backlog(&self) -> usize {
+        if let Writing::Blocked { pongs, .. } = self.writing.get() {
+            self.writing.set(Writing::Blocked { pongs, told: false });
+        }
+        self.backlog()
     }
 
     /// Bytes of which it is not known yet that they have left.
@@ -246,29 +279,36 @@ impl WebSocketWire {
         self.queued() + in_flight
     }
 
-    /// Tells the session what waits.
-    fn tell_backlog(&self, context: &WorkerContext) {
-        if self.link.get() == Link::Main
-            && let Some(client) = self.client()
-        {
-            client.handle_backlog(context, self.backlog());
+    /// Whom it carries.
+    pub fn carried(&self) -> Option<Carried> {
+        match self.state.get() {
+            State::Open(carried) | State::Closing(carried) => carried,
+            State::Released | State::Ending | State::Gone => None,
         }
     }
 
-    /// Makes the wire carry a session, as its main link or as a probe.
-    pub fn bind(&self, client: Rc<dyn Carried>, link: Link) {
-        *self.client.borrow_mut() = Some(client);
-        self.link.set(link);
+    /// Makes an open wire carry a client, or lets go of that.
+    fn carry(&self, carried: Option<Carried>) {
+        self.state.set(match self.state.get() {
+            State::Open(_) => State::Open(carried),
+            State::Closing(_) => State::Closing(carried),
+            state @ (State::Released | State::Ending | State::Gone) => state,
+        });
+    }
+
+    /// Makes the wire carry a client, as its main link or as a probe.
+    pub fn bind(&self, client: Slot, link: Link) {
+        self.carry(Some(Carried { client, link }));
     }
 
     /// Makes a probe the main link.
     pub fn promote(&self) {
-        self.link.set(Link::Main);
+        self.carry(self.carried().map(|carried| Carried { link: Link::Main, ..carried }));
     }
 
-    /// The session that it carries.
-    fn client(&self) -> Option<Rc<dyn Carried>> {
-        self.client.borrow().clone()
+    /// Lets go of the client.
+    pub fn unbind(&self) {
+        self.carry(None);
     }
 
     fn push(&self, write: impl FnOnce(&mut Record<'_>)) {
@@ -276,59 +316,66 @@ impl WebSocketWire {
     }
 
     /// Has JavaScript stop reading the stream, or go on, before it looks at anything else.
-    fn push_urgent(&self, kind: Kind) {
+    pub fn push_urgent(&self, kind: Kind) {
         self.environment.inbox.push_urgent(usize::from(self.worker), |record| {
             record.kind(kind).number(self.token);
         });
     }
 
-    /// Lets go of the session.
-    pub fn unbind(&self) {
-        *self.client.borrow_mut() = None;
+    /// The stream has ended; `broken`: not in an orderly way. Gives what its client has to hear.
+    pub fn handle_end(&self, context: &WorkerContext, broken: bool) -> Option<Ended> {
+        let lost = self.writing.get() == Writing::Broken || (broken && self.unsent() > 0);
+        let Carried { link, .. } = self.drop_stream(context)?;
+        Some(Ended { link, fault: lost.then(|| WRITE_ERROR.into()) })
+    }
+
+    /// Drops the stream, and lets go of the client.
+    fn drop_stream(&self, context: &WorkerContext) -> Option<Carried> {
+        fault!("finish", self.environment.id, self.token);
+        let carried = self.carried();
+        if self.state.replace(State::Gone) == State::Gone {
+            return None;
+        }
+        match &self.stream {
+            Stream::Tcp(tcp) => tcp.close(),
+            Stream::Bridge { .. } => context.add_gone_bridge((self.environment.id, self.token)),
+        }
+        self.set_undecoded(None);
+        let cut = !self.out.borrow().is_empty();
+        self.out.borrow_mut().clear();
+        self.push(|record| {
+            record.kind(Kind::WireClosed).number(self.token).number(u32::from(cut));
+        });
+        carried
     }
 }
 
 impl Victim for WebSocketWire {
     /// Its session ends with it.
     fn handle_panic(&self, context: &WorkerContext) {
-        if let Some(client) = self.client() {
-            client.abort(context);
+        if let Some(Carried { client, .. }) = self.carried() {
+            context.add_failed(client);
         }
         self.finish(context);
     }
 }
 
 impl Wire for WebSocketWire {
-    fn flush(self: Rc<Self>, context: &WorkerContext) {
-        fault!("flush", self.environment.id, self.token);
-        self.dirty.set(false);
-        let was_blocked = self.blocked.get();
-        match &self.stream {
-            Stream::Tcp(tcp) => self.flush_tcp(context, tcp),
-            Stream::Bridge { in_flight } => self.flush_bridge(in_flight),
-        }
-        if was_blocked || self.blocked.get() {
-            self.tell_backlog(context);
-        }
-        if self.state.get() == State::Ending
-            && self.out.borrow().is_empty()
-            && !self.half_closed.replace(true)
-        {
-            self.half_close(context);
-        }
+    fn flush(&self, context: &WorkerContext) {
+        self.write_out(context);
     }
 
-    fn resume(&self, context: &WorkerContext, now: u64) -> bool {
+    fn resume(&self, context: &WorkerContext, own: &dyn Fn() -> usize) -> bool {
         fault!("resume", self.environment.id, self.token);
-        if self.must_wait(context, |budget| budget.has_relief(context.index)) {
+        let budget = &self.environment.inbox.budget;
+        let waits = budget
+            .must_wait(context.index, || own() < CLIENT_LIMIT && budget.has_relief(context.index));
+        if waits {
             return false;
         }
-        if let Some(client) = self.client() {
-            client.handle_resumed(now);
-        }
         self.stalled.set(false);
-        if !self.is_bridge() {
-            self.wake();
+        if let Stream::Tcp(tcp) = &self.stream {
+            tcp.wake();
         } else if self.has_undecoded() {
             self.decode_soon(context);
         } else {
@@ -338,23 +385,7 @@ impl Wire for WebSocketWire {
     }
 
     fn finish(&self, context: &WorkerContext) {
-        fault!("finish", self.environment.id, self.token);
-        if self.state.replace(State::Gone) == State::Gone {
-            return;
-        }
-        if let Stream::Tcp(tcp) = &self.stream {
-            *tcp.borrow_mut() = None;
-        } else {
-            context.add_gone_bridge((self.environment.id, self.token));
-        }
-        self.set_undecoded(None);
-        let cut = !self.out.borrow().is_empty();
-        self.out.borrow_mut().clear();
-        self.unbind();
-        self.push(|record| {
-            record.kind(Kind::WireClosed).number(self.token).number(u32::from(cut));
-        });
-        self.wake();
+        self.drop_stream(context);
     }
 
     fn is_gone(&self) -> bool {
@@ -369,8 +400,8 @@ impl Wire for WebSocketWire {
         self.token
     }
 
-    fn end(self: Rc<Self>, context: &WorkerContext) {
-        self.handle_end(context, false);
+    fn client(&self) -> Option<Slot> {
+        self.carried().map(|Carried { client, .. }| client)
     }
 }
 

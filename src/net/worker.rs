@@ -2,6 +2,7 @@
 
 mod ending;
 mod http;
+mod websocket;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -16,25 +17,22 @@ use std::task::Poll;
 
 use rustc_hash::FxHashMap;
 use slab::Slab;
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::yield_now;
 
 use super::alarm::Alarm;
 use super::client::Client;
 use super::clock;
-use super::command::{
-    Adopt, AdoptedStream, Blame, BridgeEvent, BridgeKey, Command, Outgoing, PollEvent, Purpose,
-};
+use super::command::{Blame, BridgeKey, Command, Outgoing, PollEvent};
 use super::context::{Victim, Wire as _, WorkerContext};
-use super::descriptor::{Ends, prepare};
+use super::descriptor::Ends;
 use super::mailbox::{Mailbox, Operation, OperationBatch};
 use super::panic_guard::Nobody;
 use super::request_name::RequestName;
 use super::server::{Requests, Server, SessionEntry};
 use super::shared_frames::SharedFrames;
 use super::sleep_lock::{RunInline, SleepLock};
-use super::websocket_wire::{Carried as _, WebSocketWire};
+use super::websocket_wire::WebSocketWire;
 use crate::engineio::{Link, RequestId, Session, Transport};
 use crate::id::{Handle, Slot};
 
@@ -277,6 +275,11 @@ impl Worker {
         lookup(&clients, slot).map(Rc::clone)
     }
 
+    /// The client of a slot that the worker has kept itself.
+    fn find(&self, slot: Slot) -> Option<Rc<Client>> {
+        find(&self.clients.borrow(), slot).map(Rc::clone)
+    }
+
     /// Does what is asked for; a panic ends whom it was for.
     fn perform(self: &Rc<Self>, operation: Operation<'_>) {
         let victim = Blamed { worker: self, blame: operation.blame() };
@@ -393,7 +396,7 @@ impl Worker {
                 }
             }
             Command::Bridge { key, event } => self.handle_bridge(key, event),
-            Command::Resume => self.context.resume(clock::now()),
+            Command::Resume => self.resume(),
             Command::DropEnvironment(id) => self.drop_clients(|environment| environment == id),
             Command::Stop => {}
         }
@@ -420,97 +423,10 @@ impl Worker {
         let main_wire = main.map(Rc::clone);
         let client = Client::open(handle, server, for_client, session, main_wire, token, ends);
         if let Some(wire) = main {
-            wire.bind(Rc::<Client>::clone(&client), Link::Main);
+            wire.bind(handle.slot(), Link::Main);
         }
         entry.insert(Rc::clone(&client));
         client
-    }
-
-    fn adopt(self: &Rc<Self>, adopt: Adopt) {
-        let Adopt { server, token, purpose, dialect, stream, head, response, deflate } = adopt;
-        let environment = Arc::clone(&server.environment);
-        self.context.wakeups.add(&environment);
-        fault!("adopt", environment.id, token);
-        let tcp = match stream {
-            // Registration fails when the limit of the event queue is reached: the wire is then
-            // closed before it was open.
-            AdoptedStream::Tcp(stream) => prepare(&stream)
-                .and_then(|ends| Ok((Some(TcpStream::from_std(stream)?), ends)))
-                .ok(),
-            AdoptedStream::Bridge => Some((None, None)),
-        };
-        let Some((tcp, ends)) = tcp else {
-            environment.inbox.push(self.context.index, |record| {
-                record.kind(super::record::Kind::WireClosed).number(token);
-            });
-            return;
-        };
-        let bridged = tcp.is_none();
-        let wire =
-            Rc::new(WebSocketWire::new(&server, self.context.index, token, tcp, dialect, deflate));
-        if bridged {
-            self.bridges.borrow_mut().insert((environment.id, token), Rc::clone(&wire));
-        }
-        self.context.guard(&*wire, || {
-            wire.write_raw(&self.context, &response.into_bytes());
-            self.begin(&wire, server, purpose, ends);
-        });
-        if !bridged {
-            let worker = Rc::clone(self);
-            let wire = Rc::clone(&wire);
-            tokio::task::spawn_local(async move { worker.drive(&wire).await });
-        }
-        self.context.guard(&*wire, || {
-            let mut head = head;
-            match head.is_empty() {
-                true => {}
-                false if bridged => wire.handle_bridged(&self.context, &mut head, false),
-                false => wire.take_in(&self.context, &mut head),
-            }
-        });
-    }
-
-    /// Has a new wire carry what it has come for.
-    fn begin(
-        self: &Rc<Self>,
-        wire: &Rc<WebSocketWire>,
-        server: Arc<Server>,
-        purpose: Purpose,
-        ends: Option<Ends>,
-    ) {
-        fault!("begin", server.environment.id, wire.token);
-        match purpose {
-            Purpose::Session(sid) => {
-                let engine = Arc::clone(&server.engine);
-                let now = clock::now();
-                let dialect = wire.dialect();
-                let session = Session::open(engine, sid, dialect, Transport::WebSocket, now);
-                let client = self.open(server, session, Some(wire), wire.token, ends);
-                client.settle(&self.context);
-                fault!("opened", client.server.environment.id, wire.token);
-            }
-            Purpose::Upgrade(slot) => {
-                let client = self.client(slot);
-                if client.as_ref().is_some_and(|client| client.handle_probe(wire)) {
-                    if let Some(client) = client {
-                        client.settle(&self.context);
-                    }
-                } else {
-                    wire.begin_close(&self.context, None);
-                }
-            }
-        }
-    }
-
-    /// Reads and writes a socket until it is gone.
-    async fn drive(self: Rc<Self>, wire: &Rc<WebSocketWire>) {
-        poll_fn(|cx| {
-            let context = &self.context;
-            let polled = context.guard(&**wire, || wire.poll_drive(context, cx));
-            context.guard(&Nobody, || context.wakeups.announce_soon(context.index));
-            polled.unwrap_or(Poll::Ready(()))
-        })
-        .await;
     }
 
     /// Has `client` hear of a request. Should that panic, nobody answers the request any more.
@@ -520,21 +436,20 @@ impl Worker {
         }
     }
 
-    fn handle_bridge(&self, key: BridgeKey, event: BridgeEvent) {
-        let wire = self.bridges.borrow().get(&key).map(Rc::clone);
-        let Some(wire) = wire else { return };
-        fault!("bridge", key.0, key.1);
-        match event {
-            BridgeEvent::Data { mut bytes, paused } => {
-                wire.handle_bridged(&self.context, &mut bytes.bytes, paused);
+    /// JavaScript has taken something: what was not read for want of room is, as far as there is some.
+    fn resume(&self) {
+        self.context.resume(|wire| {
+            let client = wire.client().and_then(|client| self.find(client));
+            let own = || client.as_ref().map_or(0, |client| client.waiting_bytes());
+            let goes_on = wire.resume(&self.context, &own);
+            if goes_on && let Some(client) = &client {
+                client.handle_resumed(clock::now());
             }
-            BridgeEvent::Written(n) => wire.handle_written(&self.context, n),
-            BridgeEvent::End { broken } => wire.handle_bridge_end(&self.context, broken),
-        }
+            goes_on
+        });
     }
 
-    /// Drops everything that belongs to the environments that `doomed` names by their id. (Wires
-    /// and clients hold each other: without this they would outlive the worker.)
+    /// Drops everything that belongs to the environments that `doomed` names by their id.
     fn drop_clients(&self, doomed: impl Fn(u32) -> bool) {
         let mut dropped = Vec::new();
         self.clients.borrow_mut().retain(|_, client| {
@@ -585,11 +500,18 @@ impl Worker {
     fn flush(&self) {
         // Writing may show that a client does not read, and what is done about it may write.
         loop {
+            while let Some(client) = self.context.pop_failed() {
+                if let Some(client) = self.find(client) {
+                    self.context.guard(&Nobody, || client.abort(&self.context));
+                }
+            }
             while let Some(client) = self.context.pop_unflushed() {
-                self.context.guard(&*client, || client.flush_session(&self.context));
+                if let Some(client) = self.find(client) {
+                    self.context.guard(&*client, || client.flush_session(&self.context));
+                }
             }
             self.context.flush_dirty();
-            if !self.context.has_unflushed() {
+            if !self.context.has_clients_due() {
                 break;
             }
         }
@@ -600,14 +522,17 @@ impl Worker {
 }
 
 /// The client that is meant: its slot has to be of that generation.
+fn find(clients: &Slab<Rc<Client>>, slot: Slot) -> Option<&Rc<Client>> {
+    clients.get(slot.index as usize).filter(|found| found.handle.generation() == slot.generation)
+}
+
+/// The same, for JavaScript: it is counted how often it is late.
 fn lookup(clients: &Slab<Rc<Client>>, slot: Slot) -> Option<&Rc<Client>> {
-    match clients.get(slot.index as usize) {
-        Some(found) if found.handle.generation() == slot.generation => Some(found),
-        _ => {
-            note_stale();
-            None
-        }
+    let found = find(clients, slot);
+    if found.is_none() {
+        note_stale();
     }
+    found
 }
 
 #[cold]

@@ -13,7 +13,7 @@ use crate::net::clock;
 use crate::net::command::PollEvent;
 use crate::net::context::WorkerContext;
 use crate::net::record::Kind;
-use crate::net::websocket_wire::{Carried as _, WebSocketWire};
+use crate::net::websocket_wire::{Ended, Message, WebSocketWire};
 use crate::socketio::{Decoded, Decoder, ParseError};
 
 /// Why a message is not taken.
@@ -39,8 +39,63 @@ impl Client {
         }
     }
 
+    /// Bytes came by the main link: whatever they are part of, the client has not stopped.
+    pub fn handle_progress(&self, now: u64) {
+        self.state.borrow_mut().decoder.handle_progress(now);
+    }
+
+    /// A message came by a WebSocket: one Engine.IO packet. A session that has ended ignores it. Breaks
+    /// when it is longer than JavaScript can take.
+    pub fn handle_websocket(
+        &self,
+        context: &WorkerContext,
+        now: u64,
+        link: Link,
+        message: Message<'_>,
+    ) -> ControlFlow<()> {
+        match message {
+            Message::Text(text) => {
+                self.handle_text(now, link, text)?;
+                if link == Link::Probe {
+                    // JavaScript hears of the upgrade before it gets what comes right behind.
+                    self.settle(context);
+                }
+                ControlFlow::Continue(())
+            }
+            Message::Binary(data) => self.handle_binary(now, link, data),
+        }
+    }
+
+    fn handle_text(&self, now: u64, link: Link, text: &str) -> ControlFlow<()> {
+        let state = &mut *self.state.borrow_mut();
+        let packet = state.session.protocol().decode_text(text);
+        let control = matches!(&packet, Ok(packet) if packet.kind != engineio::PacketType::Message);
+        let taken = self.handle_packet(state, now, link, packet);
+        if control && link == Link::Main {
+            self.show_control(false, text);
+        }
+        taken
+    }
+
+    fn handle_binary(&self, now: u64, link: Link, data: &[u8]) -> ControlFlow<()> {
+        let state = &mut *self.state.borrow_mut();
+        let packet = state.session.protocol().decode_binary(data);
+        self.handle_packet(state, now, link, packet)
+    }
+
+    /// A WebSocket that carries it has ended.
+    pub fn handle_link_end(&self, now: u64, ended: &Ended) {
+        let Ended { link, fault } = *ended;
+        let mut state = self.state.borrow_mut();
+        state.detach(link);
+        match fault {
+            Some(fault) => state.session.handle_link_error(now, link, fault),
+            None => state.session.handle_link_closed(now, link),
+        }
+    }
+
     /// Breaks when the packet is a message that JavaScript can't take.
-    pub(super) fn handle_packet(
+    fn handle_packet(
         &self,
         state: &mut State,
         now: u64,
@@ -118,7 +173,7 @@ impl Client {
         if !state.session.handle_probe_opened(clock::now()) {
             return false;
         }
-        wire.bind(Rc::<Self>::clone(self), Link::Probe);
+        wire.bind(self.handle.slot(), Link::Probe);
         state.probe = Some(Rc::clone(wire));
         true
     }

@@ -8,9 +8,9 @@ use super::Client;
 use crate::engineio::{Link, OutMessage, Route, Session};
 use crate::net::clock;
 use crate::net::command::{NO_COMPRESS, Outgoing, VOLATILE};
-use crate::net::context::{Buffered as _, Wire as _, WorkerContext};
+use crate::net::context::WorkerContext;
 use crate::net::shared_frames::SharedFrames;
-use crate::net::websocket_wire::{Carried as _, WebSocketWire};
+use crate::net::websocket_wire::WebSocketWire;
 
 /// Bytes that a batch may gather for a client before its volatile packets ask whether the client takes
 /// them: enough for what a tick sends, and no more than one write carries.
@@ -115,7 +115,7 @@ impl Client {
     #[inline(never)]
     fn loses_volatile(&self, context: &WorkerContext, wire: &Rc<WebSocketWire>) -> bool {
         if !wire.is_blocked() && wire.queued() > VOLATILE_AHEAD {
-            Rc::clone(wire).flush(context);
+            wire.write_out(context);
         }
         wire.backlog() > self.server.buffers.volatile
     }
@@ -149,7 +149,7 @@ impl Client {
     /// Lets what is buffered go out when all operations of the batch are done.
     pub(super) fn flush_later(self: &Rc<Self>, context: &WorkerContext) {
         if !self.unflushed.replace(true) {
-            context.add_unflushed(Rc::<Self>::clone(self));
+            context.add_unflushed(self.handle.slot());
         }
     }
 
@@ -181,7 +181,7 @@ impl Client {
         self.marks.set(self.marks.get() + 1);
         let wire = self.wire(Link::Main);
         if let Some(wire) = wire {
-            Rc::clone(&wire).flush(context);
+            wire.write_out(context);
             if wire.has_left() {
                 self.handle_drained();
             }

@@ -7,7 +7,6 @@ use crate::net::context::WorkerContext;
 use crate::net::inbox::CLIENT_LIMIT;
 use crate::net::record::Kind;
 use crate::net::request_name::RequestName;
-use crate::net::websocket_wire::Carried as _;
 
 impl Client {
     pub(super) fn respond(

@@ -84,6 +84,10 @@ impl Requester for HttpWire {
             self.closing.set(true);
         }
     }
+
+    fn end(self: Rc<Self>, context: &WorkerContext) {
+        self.handle_end(context);
+    }
 }
 
 impl HttpWire {

@@ -9,7 +9,7 @@ use crate::net::deflate::Deflate;
 
 /// Bytes that are decoded at once if messages may be compressed: they become a thousand times as many at
 /// most, and whether there is room is asked before the next.
-pub(super) const PIECE: usize = 4 << 10;
+pub const PIECE: usize = 4 << 10;
 
 /// What only a wire has whose messages may be compressed.
 #[derive(Debug)]

@@ -1,21 +1,19 @@
 //! What leaves by a wire.
 
-use std::cell::{Cell, RefCell};
-use std::io::{self, IoSlice};
+use std::cell::Cell;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use socket2::SockRef;
-use tokio::net::TcpStream;
 
-use super::{BRIDGE_CREDIT, CLOSE_TIMEOUT, State, Stream, WebSocketWire};
-use crate::engineio::{Dialect, Protocol};
+use super::{BRIDGE_CREDIT, CLOSE_TIMEOUT, Carried, State, Stream, WebSocketWire, Writing};
+use crate::engineio::{Dialect, Link, Protocol};
 use crate::net::clock;
 use crate::net::context::{Wire as _, WorkerContext};
 use crate::net::deflate::Deflate;
 use crate::net::record::Kind;
 use crate::net::shared_frames::{SharedFrames, write_binary_header};
-use crate::net::write_queue::{COPY_LIMIT, MAX_SLICES};
+use crate::net::tcp::Written;
+use crate::net::write_queue::{COPY_LIMIT, WriteQueue};
 use crate::websocket::frame::{self, OpCode};
 
 impl WebSocketWire {
@@ -128,9 +126,9 @@ impl WebSocketWire {
     }
 
     fn write_shared(self: &Rc<Self>, context: &WorkerContext, frame: &Bytes) {
-        if self.state.get() == State::Open {
+        if self.is_writable() {
             self.out.borrow_mut().append_shared(frame, || context.spare_buffer());
-            self.mark_dirty(context);
+            self.mark_due(context);
         }
     }
 
@@ -139,97 +137,105 @@ impl WebSocketWire {
         context: &WorkerContext,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
-        if self.state.get() == State::Open {
+        if self.is_writable() {
             self.out.borrow_mut().append(|| context.spare_buffer(), write);
-            self.mark_dirty(context);
+            self.mark_due(context);
         }
     }
 
-    fn mark_dirty(self: &Rc<Self>, context: &WorkerContext) {
-        if self.blocked.get() {
-            self.tell_backlog(context);
-        } else if !self.dirty.replace(true) {
-            context.add_dirty(Rc::<Self>::clone(self));
+    /// Has the worker write what is queued, or the client look at it that waits longer.
+    fn mark_due(self: &Rc<Self>, context: &WorkerContext) {
+        match self.writing.get() {
+            Writing::Idle => {
+                self.writing.set(Writing::Due);
+                context.add_dirty(Rc::<Self>::clone(self));
+            }
+            Writing::Blocked { told: false, .. } => self.tell_backlog(context),
+            Writing::Due | Writing::Blocked { .. } | Writing::Broken | Writing::Shut => {}
         }
     }
 
-    /// Lets go of the session; the WebSocket is closed when the peer says something, or when it has
+    /// Has the client look at what waits.
+    fn tell_backlog(&self, context: &WorkerContext) {
+        if let Some(Carried { client, link: Link::Main }) = self.carried() {
+            if let Writing::Blocked { pongs, .. } = self.writing.get() {
+                self.writing.set(Writing::Blocked { pongs, told: true });
+            }
+            context.add_unflushed(client);
+        }
+    }
+
+    /// Lets go of the client; the WebSocket is closed when the peer says something, or when it has
     /// said nothing for as long as it may take for the closing handshake.
     pub fn release(self: &Rc<Self>, context: &WorkerContext) {
         self.unbind();
-        if self.is_open() && !self.released.replace(true) {
+        if self.is_open() {
+            self.state.set(State::Released);
             context.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
         }
     }
 
     /// Begins the closing handshake: a close frame goes out behind what is queued.
     pub fn begin_close(self: &Rc<Self>, context: &WorkerContext, code: Option<u16>) {
-        if self.state.get() != State::Open {
-            return;
+        if self.is_writable() {
+            self.queue(context, |out| frame::write_close(out, code));
+            self.state.set(State::Closing(self.carried()));
+            context.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
         }
-        self.queue(context, |out| frame::write_close(out, code));
-        self.state.set(State::Closing);
-        context.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
     }
 
     /// Ends the WebSocket with a close frame, the last that is written: the peer has closed, or has
-    /// said something that is no WebSocket and is not listened to any more.
-    pub(super) fn end(self: &Rc<Self>, context: &WorkerContext, code: Option<u16>) {
-        if self.state.get() == State::Open {
+    /// said something that is no WebSocket and is not listened to any more. Gives whom it carried.
+    pub(super) fn end(
+        self: &Rc<Self>,
+        context: &WorkerContext,
+        code: Option<u16>,
+    ) -> Option<Carried> {
+        if self.is_writable() {
             self.queue(context, |out| frame::write_close(out, code));
             context.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
         }
+        let carried = self.carried();
         self.state.set(State::Ending);
         // Nothing may be left to write: then this is what half-closes.
-        Rc::clone(self).flush(context);
+        self.write_out(context);
+        carried
     }
 
-    pub(super) fn flush_tcp(&self, context: &WorkerContext, tcp: &RefCell<Option<TcpStream>>) {
-        let tcp = tcp.borrow();
-        let Some(tcp) = tcp.as_ref() else { return };
+    /// Writes what is queued, as far as the peer takes it.
+    pub fn write_out(&self, context: &WorkerContext) {
+        fault!("flush", self.environment.id, self.token);
         let mut out = self.out.borrow_mut();
-        if self.lost.get() {
-            out.clear();
-            return;
+        let written = match &self.stream {
+            Stream::Tcp(tcp) => tcp.write(context, &mut out),
+            Stream::Bridge { in_flight } => self.pump(in_flight, &mut out),
+        };
+        let all = out.is_empty();
+        drop(out);
+        let before = self.writing.get();
+        self.writing.set(match (before, written) {
+            (Writing::Broken | Writing::Shut, _) | (Writing::Blocked { .. }, Written::Blocked) => {
+                before
+            }
+            (_, Written::Blocked) => Writing::Blocked { pongs: 0, told: false },
+            (_, Written::Broken) => Writing::Broken,
+            (_, Written::All) => Writing::Idle,
+        });
+        if matches!(before, Writing::Blocked { .. }) || self.is_blocked() {
+            self.tell_backlog(context);
         }
-        while !out.is_empty() {
-            let result = if let Some(bytes) = out.single() {
-                tcp.try_write(bytes)
-            } else {
-                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-                let n = out.slices(&mut slices);
-                tcp.try_write_vectored(&slices[..n])
-            };
-            match result {
-                Ok(n) => {
-                    if let Some(spare) = out.advance(n) {
-                        context.give_spare_buffer(spare);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if !self.blocked.replace(true) {
-                        self.pongs.set(0);
-                    }
-                    self.wake();
-                    return;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => {
-                    // The reading side will see the end of the connection. Nothing leaves any more,
-                    // so nobody may be told that it has.
-                    out.clear();
-                    self.lost.set(true);
-                    self.blocked.set(true);
-                    self.wake();
-                    return;
-                }
+        if self.state.get() == State::Ending && all && self.writing.get() == Writing::Idle {
+            self.writing.set(Writing::Shut);
+            match &self.stream {
+                Stream::Tcp(tcp) => tcp.half_close(),
+                // JavaScript ends the stream when it hears that the wire is closed.
+                Stream::Bridge { .. } => self.finish(context),
             }
         }
-        self.blocked.set(false);
     }
 
-    pub(super) fn flush_bridge(&self, in_flight: &Cell<usize>) {
-        let mut out = self.out.borrow_mut();
+    /// Hands JavaScript what is queued, as far as its credit goes.
+    fn pump(&self, in_flight: &Cell<usize>, out: &mut WriteQueue) -> Written {
         let room = BRIDGE_CREDIT.saturating_sub(in_flight.get());
         if !out.is_empty() && room > 0 {
             let bytes = out.take(room);
@@ -238,40 +244,20 @@ impl WebSocketWire {
                 record.kind(Kind::BridgeWrite).number(self.token).buffer(bytes);
             });
         }
-        if !self.blocked.replace(!out.is_empty()) {
-            self.pongs.set(0);
-        }
+        if out.is_empty() { Written::All } else { Written::Blocked }
     }
 
-    /// The bridge has written `n` bytes.
-    pub fn handle_written(self: &Rc<Self>, context: &WorkerContext, n: usize) {
-        if let Stream::Bridge { in_flight } = &self.stream {
-            in_flight.set(in_flight.get().saturating_sub(n));
-            let was_blocked = self.blocked.get();
-            Rc::clone(self).flush(context);
-            self.tell_drained(was_blocked);
-        }
+    /// The bridge has written `n` bytes. True: so all is written that had to wait.
+    pub fn handle_written(&self, context: &WorkerContext, n: usize) -> bool {
+        let Stream::Bridge { in_flight } = &self.stream else { return false };
+        in_flight.set(in_flight.get().saturating_sub(n));
+        self.write_on(context)
     }
 
-    pub(super) fn tell_drained(&self, was_blocked: bool) {
-        if was_blocked && !self.blocked.get() {
-            let client = self.client();
-            if let Some(client) = client {
-                client.handle_drained();
-            }
-        }
-    }
-
-    pub(super) fn half_close(&self, context: &WorkerContext) {
-        match &self.stream {
-            Stream::Tcp(tcp) => {
-                if let Some(tcp) = tcp.borrow().as_ref() {
-                    // It fails when the peer is gone, and then the reading side sees it too.
-                    let _gone = SockRef::from(tcp).shutdown(std::net::Shutdown::Write);
-                }
-            }
-            // JavaScript ends the stream when it hears that the wire is closed.
-            Stream::Bridge { .. } => self.finish(context),
-        }
+    /// The peer takes more. True: so all is written that had to wait.
+    pub fn write_on(&self, context: &WorkerContext) -> bool {
+        let was_blocked = self.is_blocked();
+        self.write_out(context);
+        was_blocked && !self.is_blocked() && self.writing.get() != Writing::Broken
     }
 }

@@ -3,8 +3,10 @@
 use std::rc::Rc;
 
 use super::Worker;
+use super::websocket::WebSocket;
 use crate::net::command::EndWires;
 use crate::net::context::Wire;
+use crate::net::tcp::Protocol as _;
 
 impl Worker {
     /// Ends connections, as if their peers had. What has been sent before leaves first.
@@ -12,14 +14,20 @@ impl Worker {
     /// All are looked through: so nothing has to be kept for each of the many that nobody ends so.
     pub(super) fn end_wires(&self, end: &EndWires) {
         self.flush();
+        let ends = |wire: &dyn Wire| {
+            wire.environment_id() == end.environment && end.tokens.contains(&wire.token())
+        };
         let open = self.clients.borrow().iter().flat_map(|(_, c)| c.wires()).collect::<Vec<_>>();
-        let open = open.into_iter().map(|wire| -> Rc<dyn Wire> { wire });
-        let polling = self.context.http_table.all().into_iter();
-        let polling = polling.map(|wire| -> Rc<dyn Wire> { wire });
-        for wire in open.chain(self.context.closing()).chain(polling) {
-            if wire.environment_id() == end.environment && end.tokens.contains(&wire.token()) {
-                self.context.guard(&*wire, || Rc::clone(&wire).end(&self.context));
-            }
+        for wire in open.iter().filter(|wire| ends(&***wire)) {
+            let websocket = WebSocket { worker: self, wire };
+            self.context.guard(&websocket, || websocket.handle_end(false));
+        }
+        // Those that carry nobody any more.
+        for wire in self.context.closing().iter().filter(|wire| ends(&***wire)) {
+            self.context.guard(&**wire, || wire.finish(&self.context));
+        }
+        for wire in self.context.http_table.all().iter().filter(|wire| ends(&***wire)) {
+            self.context.guard(&**wire, || Rc::clone(wire).end(&self.context));
         }
     }
 }

@@ -1,0 +1,242 @@
+//! A TCP connection of a worker: its socket, and the loop that reads it. What is spoken over it is a
+//! [`Protocol`].
+//!
+//! ```text
+//!   the socket is ready, or `wake` was called
+//!      │ what is left is written, as far as the peer takes it
+//!      ▼
+//!   next() ── Read ──► bytes: handle_bytes() ─┐
+//!     ▲ │ └── Again ────────────────────────┤
+//!     │ │     READS_PER_TURN times at most,   │
+//!     └─│──── then others have their turn ◄───┘
+//!       │
+//!       ├── Wait ──► somebody calls `wake`
+//!       └── Gone ──► the loop ends;   end of the stream: handle_end(), and likewise
+//! ```
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::task::{self, Poll, Waker, ready};
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::context::{Victim, WorkerContext};
+use super::panic_guard::Nobody;
+use super::write_queue::{MAX_SLICES, WriteQueue};
+
+/// Reads of one connection before the others of its worker get their turn…
+const READS_PER_TURN: u32 = 4;
+/// …and in the middle of a message, while little room is left.
+const MAX_READS_PER_TURN: u32 = 64;
+
+/// What is spoken over a TCP connection: takes the bytes that come, and has some to write.
+pub trait Protocol: Victim {
+    /// Whether something is left to write.
+    fn is_blocked(&self) -> bool;
+    /// The peer takes more.
+    fn handle_writable(&self);
+    /// Does what can be done without reading, and says what is to be done then.
+    fn next(&self) -> Next;
+    /// Whether to read on although others wait for their turn: while little room is left, a message
+    /// that has begun is better read to its end than many are begun.
+    fn reads_on(&self) -> bool;
+    /// Bytes have come.
+    fn handle_bytes(&self, bytes: &mut [u8]);
+    /// The stream has ended; `broken`: not in an orderly way.
+    fn handle_end(&self, broken: bool);
+}
+
+/// What is to be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Read so many bytes, at most.
+    Read(usize),
+    /// Ask again: something has been done in place of a read.
+    Again,
+    /// Nothing, until the connection is woken.
+    Wait,
+    /// Nothing any more.
+    Gone,
+}
+
+/// Reads and writes a connection until it is gone.
+pub async fn drive(context: &WorkerContext, tcp: &Tcp, protocol: &impl Protocol) {
+    poll_fn(|cx| {
+        let polled = context.guard(protocol, || poll(context, tcp, protocol, cx));
+        context.guard(&Nobody, || context.wakeups.announce_soon(context.index));
+        polled.unwrap_or(Poll::Ready(()))
+    })
+    .await;
+}
+
+fn poll(
+    context: &WorkerContext,
+    tcp: &Tcp,
+    protocol: &impl Protocol,
+    cx: &mut task::Context<'_>,
+) -> Poll<()> {
+    tcp.watch(cx);
+    while protocol.is_blocked() && tcp.poll_writable(cx) {
+        protocol.handle_writable();
+    }
+    for read in 0..MAX_READS_PER_TURN {
+        if read >= READS_PER_TURN && !protocol.reads_on() {
+            break;
+        }
+        let most = match protocol.next() {
+            Next::Read(most) => most,
+            Next::Again => continue,
+            Next::Wait => return Poll::Pending,
+            Next::Gone => return Poll::Ready(()),
+        };
+        let mut buffer = context.read_buffer();
+        let most = most.min(buffer.len());
+        match ready!(tcp.poll_read(cx, &mut buffer[..most])) {
+            Ok(0) => {
+                protocol.handle_end(false);
+                return Poll::Ready(());
+            }
+            Ok(count) => protocol.handle_bytes(&mut buffer[..count]),
+            Err(_) => {
+                protocol.handle_end(true);
+                return Poll::Ready(());
+            }
+        }
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+/// A socket, until it is closed, and who waits for it.
+#[derive(Default)]
+pub struct Tcp(RefCell<Option<Socket>>);
+
+#[derive(Debug)]
+struct Socket {
+    stream: TcpStream,
+    /// The task that drives it.
+    waker: Option<Waker>,
+}
+
+/// How far something was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// All of it.
+    All,
+    /// The peer takes no more for now.
+    Blocked,
+    /// The connection broke, and the rest is dropped. Who reads will see the end.
+    Broken,
+}
+
+impl fmt::Debug for Tcp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tcp")
+    }
+}
+
+impl Tcp {
+    /// A connection that is open.
+    pub fn new(stream: TcpStream) -> Self {
+        Self(RefCell::new(Some(Socket { stream, waker: None })))
+    }
+
+    /// Wakes the task that drives it.
+    pub fn wake(&self) {
+        if let Some(Socket { waker: Some(waker), .. }) = &*self.0.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Closes it. The task that drives it ends.
+    pub fn close(&self) {
+        drop(self.take());
+    }
+
+    /// Gives the socket away. The task that drives it ends.
+    pub fn give_away(&self) -> Option<std::net::TcpStream> {
+        self.take()?.into_std().ok()
+    }
+
+    fn take(&self) -> Option<TcpStream> {
+        let Socket { stream, waker } = self.0.take()?;
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Some(stream)
+    }
+
+    /// Tells the peer that nothing more is written.
+    pub fn half_close(&self) {
+        if let Some(Socket { stream, .. }) = &*self.0.borrow() {
+            // It fails when the peer is gone, and then the reading side sees it too.
+            let _gone = SockRef::from(stream).shutdown(Shutdown::Write);
+        }
+    }
+
+    /// Writes what is queued, as far as the peer takes it. If that is not all, the task that drives the
+    /// connection goes on with it.
+    pub fn write(&self, context: &WorkerContext, out: &mut WriteQueue) -> Written {
+        let socket = self.0.borrow();
+        let Some(Socket { stream, waker }) = &*socket else { return Written::All };
+        let written = loop {
+            if out.is_empty() {
+                return Written::All;
+            }
+            let result = if let Some(bytes) = out.single() {
+                stream.try_write(bytes)
+            } else {
+                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+                let n = out.slices(&mut slices);
+                stream.try_write_vectored(&slices[..n])
+            };
+            match result {
+                Ok(n) => {
+                    if let Some(spare) = out.advance(n) {
+                        context.give_spare_buffer(spare);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Written::Blocked,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    out.clear();
+                    break Written::Broken;
+                }
+            }
+        };
+        if let Some(waker) = waker {
+            waker.wake_by_ref();
+        }
+        written
+    }
+
+    /// Has the task of `cx` drive it.
+    fn watch(&self, cx: &mut task::Context<'_>) {
+        if let Some(Socket { waker, .. }) = &mut *self.0.borrow_mut()
+            && !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            *waker = Some(cx.waker().clone());
+        }
+    }
+
+    /// Whether the peer takes something. If not, the task of `cx` is woken when it does.
+    fn poll_writable(&self, cx: &mut task::Context<'_>) -> bool {
+        let socket = self.0.borrow();
+        let stream = socket.as_ref().map(|Socket { stream, .. }| stream);
+        stream.is_some_and(|stream| matches!(stream.poll_write_ready(cx), Poll::Ready(Ok(()))))
+    }
+
+    /// Reads what has come; 0 at the end of the stream.
+    fn poll_read(&self, cx: &mut task::Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut read = ReadBuf::new(buffer);
+        let mut socket = self.0.borrow_mut();
+        let Some(Socket { stream, .. }) = &mut *socket else { return Poll::Ready(Ok(0)) };
+        Pin::new(stream).poll_read(cx, &mut read).map_ok(|()| read.filled().len())
+    }
+}

@@ -1,0 +1,281 @@
+//! What comes by a WebSocket of the worker, for the client that it carries.
+
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+
+use super::{Worker, find};
+use crate::engineio::{Link, Session, Transport};
+use crate::net::client::Client;
+use crate::net::clock;
+use crate::net::command::{Adopt, AdoptedStream, BridgeEvent, BridgeKey, Purpose};
+use crate::net::context::{Victim, Wire as _, WorkerContext};
+use crate::net::descriptor::{Ends, prepare};
+use crate::net::record::Kind;
+use crate::net::server::Server;
+use crate::net::tcp::{self, Next, Protocol};
+use crate::net::websocket_wire::{Ended, PIECE, WebSocketWire};
+
+impl Worker {
+    /// Takes a WebSocket connection, and begins to drive it.
+    pub(super) fn adopt(self: &Rc<Self>, adopt: Adopt) {
+        let Adopt { server, token, purpose, dialect, stream, head, response, deflate } = adopt;
+        let environment = Arc::clone(&server.environment);
+        self.context.wakeups.add(&environment);
+        fault!("adopt", environment.id, token);
+        let tcp = match stream {
+            // Registration fails when the limit of the event queue is reached: the wire is then
+            // closed before it was open.
+            AdoptedStream::Tcp(stream) => prepare(&stream)
+                .and_then(|ends| Ok((Some(TcpStream::from_std(stream)?), ends)))
+                .ok(),
+            AdoptedStream::Bridge => Some((None, None)),
+        };
+        let Some((tcp, ends)) = tcp else {
+            environment.inbox.push(self.context.index, |record| {
+                record.kind(Kind::WireClosed).number(token);
+            });
+            return;
+        };
+        let bridged = tcp.is_none();
+        let index = self.context.index;
+        let wire = Rc::new(WebSocketWire::new(&server, index, token, tcp, dialect, deflate));
+        let websocket = WebSocket { worker: self, wire: &wire };
+        if bridged {
+            self.bridges.borrow_mut().insert((environment.id, token), Rc::clone(&wire));
+        }
+        self.context.guard(&websocket, || {
+            wire.write_raw(&self.context, &response.into_bytes());
+            self.begin(&wire, server, purpose, ends);
+        });
+        if !bridged {
+            let (worker, wire) = (Rc::clone(self), Rc::clone(&wire));
+            tokio::task::spawn_local(async move {
+                if let Some(tcp) = wire.tcp() {
+                    let websocket = WebSocket { worker: &worker, wire: &wire };
+                    tcp::drive(&worker.context, tcp, &websocket).await;
+                }
+            });
+        }
+        self.context.guard(&websocket, || {
+            let mut head = head;
+            match head.is_empty() {
+                true => {}
+                false if bridged => websocket.handle_bridged(&mut head, false),
+                false => websocket.take_in(&mut head),
+            }
+        });
+    }
+
+    /// Has a new wire carry what it has come for.
+    fn begin(
+        self: &Rc<Self>,
+        wire: &Rc<WebSocketWire>,
+        server: Arc<Server>,
+        purpose: Purpose,
+        ends: Option<Ends>,
+    ) {
+        fault!("begin", server.environment.id, wire.token);
+        match purpose {
+            Purpose::Session(sid) => {
+                let engine = Arc::clone(&server.engine);
+                let now = clock::now();
+                let dialect = wire.dialect();
+                let session = Session::open(engine, sid, dialect, Transport::WebSocket, now);
+                let client = self.open(server, session, Some(wire), wire.token, ends);
+                client.settle(&self.context);
+                fault!("opened", client.server.environment.id, wire.token);
+            }
+            Purpose::Upgrade(slot) => {
+                let client = self.client(slot);
+                if client.as_ref().is_some_and(|client| client.handle_probe(wire)) {
+                    if let Some(client) = client {
+                        client.settle(&self.context);
+                    }
+                } else {
+                    wire.begin_close(&self.context, None);
+                }
+            }
+        }
+    }
+
+    /// Something has happened to a stream that JavaScript pumps.
+    pub(super) fn handle_bridge(&self, key: BridgeKey, event: BridgeEvent) {
+        let wire = self.bridges.borrow().get(&key).map(Rc::clone);
+        let Some(wire) = wire else { return };
+        fault!("bridge", key.0, key.1);
+        let websocket = WebSocket { worker: self, wire: &wire };
+        match event {
+            BridgeEvent::Data { mut bytes, paused } => {
+                websocket.handle_bridged(&mut bytes.bytes, paused);
+            }
+            BridgeEvent::Written(n) => {
+                if wire.handle_written(&self.context, n) {
+                    websocket.tell_drained();
+                }
+            }
+            BridgeEvent::End { broken } => {
+                if !wire.keep_end(broken) {
+                    websocket.handle_end(broken);
+                }
+            }
+        }
+    }
+}
+
+/// A WebSocket of a worker, which knows the client that it carries.
+pub(super) struct WebSocket<'a> {
+    pub(super) worker: &'a Worker,
+    pub(super) wire: &'a Rc<WebSocketWire>,
+}
+
+impl Victim for WebSocket<'_> {
+    /// Its client ends with it.
+    fn handle_panic(&self, context: &WorkerContext) {
+        if let Some(client) = self.client() {
+            client.abort(context);
+        }
+        self.wire.finish(context);
+    }
+}
+
+impl Protocol for WebSocket<'_> {
+    fn is_blocked(&self) -> bool {
+        self.wire.is_blocked()
+    }
+
+    fn handle_writable(&self) {
+        if self.wire.write_on(&self.worker.context) {
+            self.tell_drained();
+        }
+    }
+
+    fn next(&self) -> Next {
+        if self.wire.is_gone() {
+            Next::Gone
+        } else if !self.may_read() {
+            Next::Wait
+        } else if self.wire.has_undecoded() {
+            self.decode_on();
+            Next::Again
+        } else {
+            Next::Read(self.wire.piece())
+        }
+    }
+
+    fn reads_on(&self) -> bool {
+        self.wire.reads_on(&self.worker.context)
+    }
+
+    fn handle_bytes(&self, bytes: &mut [u8]) {
+        fault!("read", self.wire.environment_id(), self.wire.token);
+        self.decode(bytes);
+    }
+
+    fn handle_end(&self, broken: bool) {
+        let client = self.client();
+        let ended = self.wire.handle_end(&self.worker.context, broken);
+        if let Some(client) = client {
+            self.tell_end(&client, ended);
+        }
+    }
+}
+
+impl WebSocket<'_> {
+    fn client(&self) -> Option<Rc<Client>> {
+        self.wire.client().and_then(|client| self.worker.find(client))
+    }
+
+    /// Whether the inbox has room for what the peer sends.
+    fn may_read(&self) -> bool {
+        self.wire.may_read(&self.worker.context, || {
+            let clients = self.worker.clients.borrow();
+            let client = self.wire.client().and_then(|client| find(&clients, client));
+            client.map_or(0, |client| client.waiting_bytes())
+        })
+    }
+
+    /// Bytes as they came from the peer.
+    fn decode(&self, bytes: &mut [u8]) {
+        let context = &self.worker.context;
+        let Some(client) = self.client() else {
+            self.wire.handle_bytes(context, bytes, |_, _| ControlFlow::Continue(()));
+            return context.flush_dirty();
+        };
+        let now = clock::now();
+        if self.wire.carried().is_some_and(|carried| carried.link == Link::Main) {
+            client.handle_progress(now);
+        }
+        let ended = self.wire.handle_bytes(context, bytes, |link, message| {
+            client.handle_websocket(context, now, link, message)
+        });
+        self.tell_end(&client, ended);
+    }
+
+    /// Lets a client hear that this WebSocket has ended, if it has, and do what has come up.
+    fn tell_end(&self, client: &Client, ended: Option<Ended>) {
+        let context = &self.worker.context;
+        if let Some(ended) = ended {
+            client.handle_link_end(clock::now(), &ended);
+        }
+        client.settle(context);
+        context.flush_dirty();
+    }
+
+    fn tell_drained(&self) {
+        if let Some(client) = self.client() {
+            client.handle_drained();
+        }
+    }
+
+    /// Bytes as they came from the peer, as many as may be: of those that may be compressed, no more is
+    /// decoded than there is room for.
+    fn take_in(&self, mut bytes: &mut [u8]) {
+        let context = &self.worker.context;
+        if self.wire.has_undecoded() || self.wire.is_stalled() && self.wire.is_compressed() {
+            return self.wire.keep(context, bytes);
+        }
+        while !bytes.is_empty() {
+            let count = bytes.len().min(self.wire.piece());
+            let (piece, rest) = bytes.split_at_mut(count);
+            self.decode(piece);
+            if !rest.is_empty() && !self.may_read() {
+                return self.wire.keep(context, rest);
+            }
+            bytes = rest;
+        }
+    }
+
+    /// Decodes what waits, as far as there is room; behind it comes the end of the stream, if it has.
+    fn decode_on(&self) {
+        let mut piece = [0; PIECE];
+        while self.wire.has_undecoded() && self.may_read() {
+            let Some((count, end)) = self.wire.pop_undecoded(&mut piece) else { return };
+            self.decode(&mut piece[..count]);
+            if let Some(broken) = end {
+                self.handle_end(broken);
+            }
+        }
+    }
+
+    /// Bytes of a stream that JavaScript pumps. They are taken in any case; when the inbox is full, it is
+    /// asked to stop reading the stream, if it has not already (`paused`).
+    fn handle_bridged(&self, bytes: &mut [u8], paused: bool) {
+        let was_stalled = self.wire.is_stalled();
+        self.take_in(bytes);
+        if was_stalled {
+            return;
+        }
+        self.decode_on();
+        if self.wire.is_gone() {
+            return;
+        }
+        if !self.may_read() {
+            self.wire.push_urgent(Kind::BridgePause);
+        } else if paused {
+            self.wire.push_urgent(Kind::BridgeResume);
+        }
+    }
+}
