@@ -5,6 +5,7 @@ const { callable } = require("../lib/base/callable");
 const { Engine } = require("../lib/engine");
 const { PacketType } = require("../lib/codec");
 const { Server: Base } = require("../lib/api");
+const { interceptRequests } = require("../lib/http");
 const Adapter = require("./adapter");
 const Client = require("./client");
 const { findClient, serveClientFile } = require("./client-files");
@@ -71,7 +72,7 @@ class Server extends Base {
    * @protected
    */
   initEngine(srv, opts) {
-    const before = srv.listeners("request").slice();
+    const before = srv.listeners("request");
     super.initEngine(srv, { ...opts, ...translate(opts) });
     divertPreflight(srv, before, opts);
     // with the handshake, to save a round trip; but nobody is told before the middlewares have let him in
@@ -98,15 +99,10 @@ class Server extends Base {
       super.attachServe(srv);
       return;
     }
-    const listeners = srv.listeners("request").slice();
-    srv.removeAllListeners("request");
-    srv.on("request", (/** @type {any} */ req, /** @type {any} */ res) => {
+    interceptRequests(srv, (req, res) => {
       const path = `${this.path()}/`;
-      if (req.url.startsWith(path)) {
-        const name = req.url.slice(path.length).split("?")[0];
-        if (serveClientFile(client, name, req, res)) return;
-      }
-      for (const listener of listeners) listener.call(srv, req, res);
+      if (!req.url.startsWith(path)) return false;
+      return serveClientFile(client, req.url.slice(path.length).split("?")[0], req, res);
     });
   }
 

@@ -1,5 +1,7 @@
 "use strict";
 
+const { interceptRequests, passOn } = require("../lib/http");
+
 /**
  * Takes preflight requests (OPTIONS) for our path away from the engine, as the option `handlePreflightRequest` of 2.x
  * says.
@@ -11,12 +13,11 @@
 function divertPreflight(srv, before, { path, handlePreflightRequest: handle }) {
   if (handle !== false && typeof handle !== "function") return;
   const prefix = `${path.replace(/\/$/, "")}/`;
-  const listeners = srv.listeners("request").slice();
-  srv.removeAllListeners("request");
-  srv.on("request", (req, res) => {
-    const ours = req.method === "OPTIONS" && /** @type {string} */ (req.url).startsWith(prefix);
-    if (ours && handle !== false) handle.call(srv, req, res);
-    else for (const listener of ours ? before : listeners) listener.call(srv, req, res);
+  interceptRequests(srv, (req, res) => {
+    if (req.method !== "OPTIONS" || !req.url.startsWith(prefix)) return false;
+    if (handle !== false) handle.call(srv, req, res);
+    else passOn(srv, before, req, res);
+    return true;
   });
 }
 

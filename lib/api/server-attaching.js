@@ -8,6 +8,7 @@ const { Client } = require("./client");
 const { isClientFile, serveClientFile } = require("./client-files");
 const { Engine } = require("../engine");
 const { MESSAGES } = require("../base/errors");
+const { interceptRequests } = require("../http");
 const { ServerSettings } = require("./server-settings");
 
 /**
@@ -105,19 +106,14 @@ class AttachingServer extends ServerSettings {
    */
   attachServe(srv) {
     debug("attaching client serving req handler");
-    const listeners = srv.listeners("request").slice();
-    srv.removeAllListeners("request");
-    srv.on("request", (/** @type {any} */ req, /** @type {any} */ res) => {
-      if (req.url.startsWith(this._path)) {
-        const name = req.url.substring(this._path.length + 1).split("?")[0];
-        if (isClientFile(name)) {
-          if (this._corsMiddleware)
-            this._corsMiddleware(req, res, () => serveClientFile(name, req, res));
-          else serveClientFile(name, req, res);
-          return;
-        }
-      }
-      for (const listener of listeners) listener.call(srv, req, res);
+    interceptRequests(srv, (req, res) => {
+      if (!req.url.startsWith(this._path)) return false;
+      const name = req.url.substring(this._path.length + 1).split("?")[0];
+      if (!isClientFile(name)) return false;
+      if (this._corsMiddleware)
+        this._corsMiddleware(req, res, () => serveClientFile(name, req, res));
+      else serveClientFile(name, req, res);
+      return true;
     });
   }
 

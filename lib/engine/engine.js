@@ -11,7 +11,7 @@ const {
 } = require("../ingress");
 const { EngineSessions } = require("./sessions");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES } = require("../base/errors");
-const { endUnread } = require("../http");
+const { endUnread, interceptRequests } = require("../http");
 const { generateId } = require("../base/ids");
 const { hasOwnRequests } = require("../base/node-internals");
 
@@ -48,22 +48,20 @@ class Engine extends EngineSessions {
     const path = computePath(options);
     const isOurs = (/** @type {any} */ req) => req.url.startsWith(path);
     const acceptor = new Acceptor(this, server, path);
-    const listeners = server.listeners("request").slice();
-    server.removeAllListeners("request");
     server.on("close", () => this.close());
     server.on("listening", () => {
       this._registration.closed = false;
       acceptor.watch();
     });
-    server.on("request", (/** @type {any} */ req, /** @type {any} */ res) => {
+    interceptRequests(server, (req, res) => {
       handleHead(server, req.socket);
-      if (isOurs(req)) {
-        if (debug.enabled) debug('intercepting request for path "%s"', path);
-        this.handleRequest(req, res);
-      } else {
+      if (!isOurs(req)) {
         show(req.socket);
-        for (const listener of listeners) listener.call(server, req, res);
+        return false;
       }
+      if (debug.enabled) debug('intercepting request for path "%s"', path);
+      this.handleRequest(req, res);
+      return true;
     });
     this.httpServer = server;
     watchSockets(server);

@@ -16,6 +16,7 @@ const { endUnread } = require("./end-unread");
 const { UpgradeResponse, applyMiddlewares } = require("./middleware");
 const { parseQuery } = require("./query");
 const { abortRequest, abortUpgrade } = require("./refusal");
+const { interceptRequests, passOn } = require("./request-listeners");
 const { answerUpgrade, wholeAnswer } = require("./upgrade-answer");
 const { dialectOf, protocolOf, verify } = require("./verify");
 
@@ -31,10 +32,12 @@ module.exports = {
   dialectOf,
   ENCODERS,
   endUnread,
+  interceptRequests,
   isConstant,
   isWorthIt,
   nativeDeflate,
   parseQuery,
+  passOn,
   protocolOf,
   serializeCookie,
   UpgradeResponse,
