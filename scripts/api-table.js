@@ -2,7 +2,8 @@
 
 // `npm run api-table`: looks up everything that npm socket.io, engine.io and socket.io-adapter declare (class members,
 // events, options, exports) in our declarations and in our objects at run time, and writes docs/API.md; and everything
-// that the objects of npm socket.io 2.x have in ours, and writes docs/API-2.x.md. Also writes docs/OPTIONS.md.
+// that the objects of npm socket.io 2.x have in ours, and writes docs/API-2.x.md. Also writes docs/OPTIONS.md, and the
+// table of reasons in docs/fast-paths.md.
 // `--check` writes nothing and fails when a file is not up to date. Either way, it fails when something is missing
 // without a reason in scripts/lib/api/exceptions.js or old-reasons.js.
 
@@ -13,18 +14,21 @@ const { compareOld } = require("./lib/api/old-compare");
 const { render, renderOld } = require("./lib/api/render");
 const { fromRoot } = require("./lib/paths");
 const { renderOptions } = require("./lib/options-table");
+const { renderReasons } = require("./lib/reasons-table");
 const { note, red, runMain } = require("./lib/ui");
 
 const TABLES = [
   { name: "docs/API.md", compare, render },
   { name: "docs/API-2.x.md", compare: compareOld, render: renderOld },
-  {
-    name: "docs/OPTIONS.md",
-    compare: () => ({ sections: [], missing: [], stale: [] }),
-    render: renderOptions,
-  },
+  { name: "docs/OPTIONS.md", compare: compareNothing, render: renderOptions },
+  { name: "docs/fast-paths.md", compare: compareNothing, render: renderReasons },
 ];
 const checking = process.argv.includes("--check");
+
+/** A table that is made of one of ours, so that nothing can be missing. */
+function compareNothing() {
+  return { sections: [], missing: [], stale: [] };
+}
 
 /**
  * Makes or checks a file.

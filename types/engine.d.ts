@@ -88,6 +88,14 @@ export declare class EngineSocket extends EventEmitter {
    */
   readonly door: Door;
   /**
+   * Why Node.js had to do with the connection, and it did not go straight to a worker (not in npm `socket.io`): a word such
+   * as `"TLS"`, `"maxConnections"` or `"a middleware"`, of the table in docs/fast-paths.md. `undefined`: it did.
+   *
+   * `"no plain request when it was accepted"`: nothing stood against it but the connection itself. `"WebTransport"`: such
+   * a session has no other way.
+   */
+  readonly doorReason: string | undefined;
+  /**
    * How many bytes wait for the client because it does not read (not in npm `socket.io`).
    *
    * That is what its kernel, or over polling its next request, has not taken when a worker last wrote to it: framed and

@@ -125,9 +125,13 @@ const SHOWS_SETTINGS = declare(
   },
 );
 
-/** @param {any} server @returns {boolean} whether all that it does to a connection is to read from it */
-function acceptsPlainly(server) {
-  return !server.blockList && !server.pauseOnConnect && !server.keepAlive;
+/**
+ * @param {any} server
+ * @param {"blockList" | "keepAlive" | "pauseOnConnect"} name of what it may have to do with a connection that it accepts
+ * @returns {boolean}
+ */
+function hasSetting(server, name) {
+  return !!server[name];
 }
 
 /** @param {any} server @returns {number} bytes that the head of a request may have */
@@ -464,6 +468,9 @@ function leaveParser(parser) {
   parser.remove?.();
 }
 
+/** Whether a connection can go from Node.js to a worker and come back: what that needs is here. */
+const MOVES_CONNECTIONS = COUNTS_CONNECTIONS && SHOWS_SETTINGS && SWAPS_HANDLES;
+
 // --- connections as they are accepted ---
 
 declare(
@@ -478,17 +485,15 @@ const showing = new WeakSet();
 /**
  * Shows the connections that a server accepts before Node.js makes sockets of them. To be called whenever it listens.
  *
- * Who takes one needs most of what is in this file: where any of it is missing, nothing is shown.
+ * Who takes one needs most of what is in this file: he looks at HAS_DESCRIPTORS, MOVES_CONNECTIONS and REBUILDS_REQUESTS.
  *
  * @param {any} server one of class http.Server
  * @param {(descriptor: number) => boolean} take true: somebody has a duplicate, and Node.js is not to hear of the connection
  * @returns {boolean} whether it is shown what this server accepts from now on; false as well if that was so before
  */
 function showAccepted(server, take) {
-  const needs = [COUNTS_CONNECTIONS, REBUILDS_REQUESTS, SHOWS_SETTINGS, SWAPS_HANDLES];
   const listener = server._handle;
-  if (!HAS_DESCRIPTORS || needs.includes(false) || !isTcp(listener) || showing.has(listener))
-    return false;
+  if (!listensOnTcp(server) || showing.has(listener)) return false;
   const next = listener.onconnection;
   if (typeof next !== "function" || !(listener.fd >= 0)) return false;
   const first = (/** @type {number} */ status, /** @type {any} */ handle) => {
@@ -499,6 +504,11 @@ function showAccepted(server, take) {
   if (!Reflect.set(listener, "onconnection", first)) return false;
   showing.add(listener);
   return true;
+}
+
+/** @param {any} server @returns {boolean} whether it listens on a TCP port */
+function listensOnTcp(server) {
+  return isTcp(server._handle);
 }
 
 /** @param {any} server @returns {number} the descriptor by which it listens, if it shows what it accepts; else -1 */
@@ -606,22 +616,9 @@ function isQuiet(req) {
   );
 }
 
-/**
- * @param {any} req
- * @param {any} res
- * @returns {boolean} whether what is being answered on the connection is this request, and the connection stays open after that. It
- *   must have come by the server that reads it, so that it is counted there: it may have been passed on by another
- */
-function isKeptAfter(req, res) {
-  const { socket } = req;
-  const server = countingServer(socket);
-  return (
-    SHOWS_SETTINGS && // by which socketOf() makes a socket of it again
-    server !== undefined &&
-    server === socket.server &&
-    socket._httpMessage === res &&
-    res.shouldKeepAlive
-  );
+/** @param {any} socket @returns {any} the response that is being written on the connection, if there is one */
+function responseOn(socket) {
+  return socket._httpMessage;
 }
 
 // --- texts in a buffer ---
@@ -710,7 +707,6 @@ function lazyEmitter() {
 const FAILS_BROKEN_WRITES = isAtLeast(22, 9);
 
 module.exports = {
-  acceptsPlainly,
   buildRequest,
   closeSilently,
   countConnection,
@@ -718,22 +714,27 @@ module.exports = {
   descriptorOf,
   endStandIn,
   FAILS_BROKEN_WRITES,
+  HAS_DESCRIPTORS,
   hasOwnRequests,
   hasOwnResponses,
+  hasSetting,
   httpServerOf,
-  isKeptAfter,
   isQuiet,
   LazyEmitter,
   lendSocket,
   listeningDescriptor,
+  listensOnTcp,
   longestHead,
+  MOVES_CONNECTIONS,
   PARTS,
   REBUILDS_REQUESTS,
   replaceHandle,
+  responseOn,
   setSocket,
   showAccepted,
   socketOf,
   standInSocket,
+  SWAPS_HANDLES,
   uncountConnection,
   upgradesByDefault,
   watchForNext,

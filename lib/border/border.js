@@ -166,6 +166,8 @@ class Border {
     this.drain = this.drain.bind(this);
     /** bytes of the bodies of requests that are being gathered here */
     this.gathered = 0;
+    /** @type {Map<string, number>} sessions and upgrades that came no faster way, by the reason */
+    this.reasons = new Map();
     /** whether there is no room for more of them */
     this.full = false;
     /** @type {Set<Gatherer>} those that read no more, for want of room */
@@ -221,6 +223,16 @@ class Border {
     this.native.rest();
     clearInterval(this.timer);
     this.timer = undefined;
+  }
+
+  /** @param {string} reason why a session, or an upgrade, came no faster way */
+  countReason(reason) {
+    this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
+  }
+
+  /** @returns {any} what the workers and this thread have, and have counted */
+  stats() {
+    return { ...JSON.parse(this.native.stats()), reasons: Object.fromEntries(this.reasons) };
   }
 
   /** Counts a session or a wire. */

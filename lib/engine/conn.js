@@ -84,7 +84,7 @@ class Conn extends LazyEmitter {
    * @param {string} id the session id, a secret
    * @param {import("../http/verify").SessionForm} form its transport and its protocol
    * @param {{ remoteAddress: string | undefined, rebuild(): any }} origin the request that opened it
-   * @param {"takeover" | "bridge" | "polling"} door how it came in
+   * @param {{ kind: "takeover" | "bridge" | "polling", reason: string | undefined }} door how it came in
    */
   constructor(server, border, name, id, form, origin, door) {
     super();
@@ -93,7 +93,9 @@ class Conn extends LazyEmitter {
     /** the revision of the Engine.IO protocol */
     this.protocol = form.protocol;
     this.readyState = "open";
-    this.door = door;
+    this.door = door.kind;
+    /** why Node.js had to do with the connection; undefined: it had not */
+    this.doorReason = door.reason;
     this.upgrading = false;
     this.upgraded = false;
     /** whether the client has been told with the handshake that it is in "/"; until that is so here, too */

@@ -13,7 +13,6 @@ const { EngineSessions } = require("./sessions");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES } = require("../base/errors");
 const { endUnread, interceptRequests } = require("../http");
 const { generateId } = require("../base/ids");
-const { hasOwnRequests } = require("../base/node-internals");
 
 const DESTROY_UPGRADE_TIMEOUT = 1000; // ms
 /** How long a peer may go on to send when its connection has been ended, in ms. */
@@ -47,11 +46,10 @@ class Engine extends EngineSessions {
   attach(server, options = {}) {
     const path = computePath(options);
     const isOurs = (/** @type {any} */ req) => req.url.startsWith(path);
-    const acceptor = new Acceptor(this, server, path);
     server.on("close", () => this.close());
     server.on("listening", () => {
       this._registration.closed = false;
-      acceptor.watch();
+      this.acceptor.watch();
     });
     interceptRequests(server, (req, res) => {
       handleHead(server, req.socket);
@@ -66,7 +64,7 @@ class Engine extends EngineSessions {
     this.httpServer = server;
     watchSockets(server);
     this.takeover.attach(server, path);
-    this.acceptor = acceptor;
+    this.acceptor = new Acceptor(this, server, path);
     if (!this.opts.transports.includes("websocket")) return;
     server.on(
       "upgrade",
@@ -115,45 +113,19 @@ class Engine extends EngineSessions {
   }
 
   /**
-   * @returns {boolean} whether somebody could have seen the requests, or will see the connections as they come
+   * @param {any} server
+   * @returns {boolean} whether the engine has been attached to that HTTP server
    */
-  isSeen() {
-    const { httpServer } = this;
-    return (
-      this.opts.allowRequest !== undefined ||
-      this.middlewares.length > this._ownMiddlewares ||
-      this.generateId !== Engine.prototype.generateId ||
-      this.listenerCount("connection") > 1 ||
-      this.listenerCount("initial_headers") > 0 ||
-      this.listenerCount("headers") > 0 ||
-      (httpServer !== undefined &&
-        (httpServer.listenerCount("upgrade") > 1 ||
-          httpServer.listenerCount("request") > 1 ||
-          !hasOwnRequests(httpServer)))
-    );
+  isAttached(server) {
+    return this.takeover.isAttached(server);
   }
 
-  /** @returns {boolean} whether nobody else looks at upgrade requests, answers them or changes how they are treated */
-  upgradesAlone() {
-    const { prototype } = Engine;
-    return (
-      !this.isSeen() &&
-      this.middlewares.length === (this.opts.cors ? 1 : 0) &&
-      this.handleUpgrade === prototype.handleUpgrade &&
-      this.verify === prototype.verify
-    );
-  }
-
-  /** @returns {boolean} whether nobody else looks at the requests of open sessions or changes their answers */
-  handlesAlone() {
-    const { prototype } = Engine;
-    return (
-      this.middlewares.length === (this.opts.cors ? 1 : 0) &&
-      this._ownMiddlewares === this.middlewares.length &&
-      this.listenerCount("headers") === 0 &&
-      this.handleRequest === prototype.handleRequest &&
-      this.verify === prototype.verify
-    );
+  /**
+   * @param {"generateId" | "handleRequest" | "handleUpgrade" | "verify"} method
+   * @returns {boolean} whether a program has put one of its own in its place
+   */
+  isReplaced(method) {
+    return this[method] !== Engine.prototype[method];
   }
 }
 

@@ -1,15 +1,23 @@
 "use strict";
 
 const debug = require("debug")("engine");
-const { AcceptedRequest, WebSocketDoor, WebTransportDoor } = require("../ingress");
+const {
+  AcceptedRequest,
+  DROP_REQUEST,
+  reasonAgainst,
+  WebSocketDoor,
+  WebTransportDoor,
+} = require("../ingress");
 const { Conn } = require("./conn");
 const { EngineRequests, FORMS } = require("./requests");
 const { rejectUnhandled } = require("../base/errors");
-const { REBUILDS_REQUESTS } = require("../base/node-internals");
 const { KeptRequest, RequestInfo } = require("./request-info");
 
 /** @typedef {import("../ingress/polling-door").PollingDoor} PollingDoor */
 /** @typedef {import("../ingress/taken-connection").TakenConnection} TakenConnection */
+
+/** In place of a door by which nobody comes any more. */
+const NO_DOOR = { kind: /** @type {"polling"} */ ("polling"), reason: undefined };
 
 const NO_ORIGIN = { remoteAddress: undefined, rebuild: () => null };
 
@@ -59,9 +67,9 @@ class EngineSessions extends EngineRequests {
         /** @type {any} */ (border.doors.get(token))
       );
     const req = door?.req;
-    const seen = this._engine.isSeen();
+    const seen = reasonAgainst(this._engine, this.httpServer, DROP_REQUEST) !== undefined;
     const origin = req
-      ? (seen || !REBUILDS_REQUESTS) && !(req instanceof AcceptedRequest)
+      ? seen && !(req instanceof AcceptedRequest)
         ? new KeptRequest(req, door, peer)
         : new RequestInfo(req, door, peer)
       : NO_ORIGIN;
@@ -69,9 +77,8 @@ class EngineSessions extends EngineRequests {
     let form = FORMS[index];
     if (door instanceof WebTransportDoor) form = { ...form, transport: "webtransport" };
     else if (req?._query.b64) form = { ...form, takesBytes: false };
-    const kind = door ? door.kind : "polling";
     if (debug.enabled) debug('handshaking client "%s"', sid);
-    const conn = new Conn(this._engine, border, name, sid, form, origin, kind);
+    const conn = new Conn(this._engine, border, name, sid, form, origin, door ?? NO_DOOR);
     // of these the session has what it needs
     if (door && (door instanceof WebSocketDoor || req instanceof AcceptedRequest))
       door.req = undefined;
@@ -147,6 +154,7 @@ class EngineSessions extends EngineRequests {
     const door = /** @type {any} */ (this.border().doors.get(token));
     if (door === undefined) return;
     conn.door = door.kind;
+    conn.doorReason = door.reason;
     door.req = undefined;
     door.probeOf = undefined;
   }

@@ -58,8 +58,8 @@ class EngineSettings extends EventEmitter {
     this.takeover = new PollingTakeover(this._engine);
     /** @protected */
     this._registration = new Registration(this._engine);
-    /** @protected those that nobody but us has added */
-    this._ownMiddlewares = 0;
+    /** how many of them nobody but us has added */
+    this.ownMiddlewares = 0;
     if (this.opts.cors) this.useOwn(cors(this.opts.cors));
   }
 
@@ -131,7 +131,7 @@ class EngineSettings extends EventEmitter {
    * @param {Function} middleware (req, res, next)
    */
   useOwn(middleware) {
-    this._ownMiddlewares++;
+    this.ownMiddlewares++;
     this.use(middleware);
   }
 

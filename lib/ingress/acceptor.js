@@ -1,27 +1,20 @@
 "use strict";
 
-const cluster = /** @type {any} */ (require("node:cluster"));
-const { channel } = require("node:diagnostics_channel");
-const { EventEmitter } = require("node:events");
-const http = require("node:http");
-const debug = require("debug")("engine");
-const debugDoor = require("debug")("engine:ws");
 const { AcceptedDoor } = require("./accepted-door");
 const { AcceptedRequest } = require("./accepted-request");
-const { crossOriginLines, isConstant } = require("../http");
+const { crossOriginLines } = require("../http");
+const { listeningDescriptor, longestHead, showAccepted } = require("../base/node-internals");
 const {
-  acceptsPlainly,
-  hasOwnRequests,
-  hasOwnResponses,
-  listeningDescriptor,
-  longestHead,
-  showAccepted,
-  upgradesByDefault,
-} = require("../base/node-internals");
+  ACCEPT,
+  ACCEPT_POLLING,
+  ACCEPT_WEBSOCKET,
+  LISTEN,
+  OPEN_POLLING,
+  reasonAgainst,
+} = require("./reasons");
 
 /** @typedef {import("../engine/engine").Engine} Engine */
 
-const NEW_SOCKET = channel("net.server.socket");
 /** How long the kernel may keep a connection by which nothing comes: the least that it knows, in seconds. */
 const LONGEST_SILENCE = 1;
 
@@ -60,10 +53,12 @@ class Acceptor {
   /** To be called when the server listens: it may do so more than once. */
   watch() {
     const { server } = this;
-    // the connections of a cluster's workers come by way of the cluster
-    if (cluster.isWorker || Object.getPrototypeOf(server) !== http.Server.prototype) return;
-    const isShown = showAccepted(server, (fd) => this.isPossible() && this.take(fd));
-    if (isShown && this.isPossible()) this.defer(LONGEST_SILENCE);
+    if (this.reasonAgainst(LISTEN) !== undefined) return;
+    const isShown = showAccepted(
+      server,
+      (fd) => this.reasonAgainst(ACCEPT) === undefined && this.take(fd),
+    );
+    if (isShown && this.reasonAgainst(ACCEPT) === undefined) this.defer(LONGEST_SILENCE);
   }
 
   /**
@@ -76,46 +71,12 @@ class Acceptor {
   }
 
   /**
-   * @returns {boolean} whether nobody but us would have to do with a plain request, or with its socket
+   * @param {number} ways
+   * @returns {string | undefined} what stands against them on this server
    * @private
    */
-  isPossible() {
-    const { engine, server } = this;
-    const { cors } = engine.opts;
-    return (
-      engine.httpServer === server &&
-      engine.upgradesAlone() &&
-      (!cors || isConstant(cors)) &&
-      !debug.enabled &&
-      !debugDoor.enabled &&
-      !NEW_SOCKET.hasSubscribers &&
-      server.emit === EventEmitter.prototype.emit && // instrumentations replace it
-      server.listenerCount("connection") === 1 && // Node's
-      server.maxConnections === undefined &&
-      acceptsPlainly(server) &&
-      !server.maxHeadersCount &&
-      hasOwnRequests(server)
-    );
-  }
-
-  /** @private @returns {boolean} whether that is so of a request that opens a WebSocket, too */
-  takesWebSockets() {
-    const { engine, server } = this;
-    return (
-      engine.opts.transports.includes("websocket") &&
-      server.listenerCount("upgrade") === 1 &&
-      upgradesByDefault(server)
-    );
-  }
-
-  /** @private @returns {boolean} whether that is so of a polling request, too */
-  takesPolling() {
-    const { engine, server } = this;
-    return (
-      engine.opts.transports.includes("polling") &&
-      hasOwnResponses(server) &&
-      engine.takeover.answersAlone(server)
-    );
+  reasonAgainst(ways) {
+    return reasonAgainst(this.engine, this.server, ways);
   }
 
   /**
@@ -150,7 +111,7 @@ class Acceptor {
    */
   takeWebSocket(request, fd) {
     const { engine, server } = this;
-    if (!this.takesWebSockets()) return false;
+    if (this.reasonAgainst(ACCEPT_WEBSOCKET) !== undefined) return false;
     const isNew = request.sid === "";
     if (!isNew && engine.find(request.sid)?.protocol !== 4) return false;
     const answer = this.answer(request);
@@ -168,11 +129,10 @@ class Acceptor {
    */
   takePolling(request, fd) {
     const { engine, server } = this;
-    if (!this.takesPolling()) return false;
     const isNew = request.sid === "";
-    // the answer by which a session is opened has the cookie
-    if (isNew ? engine.opts.cookie : engine.clients[request.sid]?.transportName !== "polling")
-      return false;
+    const ways = isNew ? ACCEPT_POLLING | OPEN_POLLING : ACCEPT_POLLING;
+    if (this.reasonAgainst(ways) !== undefined) return false;
+    if (!isNew && engine.clients[request.sid]?.transportName !== "polling") return false;
     return engine.takeover.accept(server, fd, request, isNew ? this.id() : request.sid);
   }
 

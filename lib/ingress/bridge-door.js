@@ -40,6 +40,8 @@ class BridgeDoor {
     /** @type {import("../engine/conn").Conn | undefined} the session whose transport it asks to become */
     this.probeOf = undefined;
     this.kind = /** @type {"takeover" | "bridge"} */ ("bridge");
+    /** @type {string | undefined} why it came no faster way */
+    this.reason = undefined;
     this.border = engine.border();
     this.token = this.border.addDoor(this);
     this.border.retain();

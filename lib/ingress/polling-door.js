@@ -5,7 +5,9 @@ const accepts = require("accepts");
 const debug = require("debug")("engine:polling");
 const { abortRequest, dialectOf, ENCODERS, isWorthIt, protocolOf } = require("../http");
 const { Record } = require("../border");
+const { reasonOf, TAKES_POLLING } = require("./reasons");
 const { ENGINE_ERRORS, rejectUnhandled } = require("../base/errors");
+const { httpServerOf } = require("../base/node-internals");
 const { clearTimeout, setTimeout } = require("../base/loop");
 const { LONGEST_MESSAGE, maxChunks, milliseconds } = require("../base/options");
 
@@ -76,6 +78,8 @@ class PollingDoor {
     this.res = res;
     this.sid = sid;
     this.kind = /** @type {"polling"} */ ("polling");
+    /** @type {string | undefined} why it was Node.js that read the request which opens a session */
+    this.reason = undefined;
     this.border = engine.border();
     this.token = this.border.addDoor(this);
     this.answered = false;
@@ -90,8 +94,9 @@ class PollingDoor {
 
   /** The handshake: makes the session. */
   openSession() {
-    const { req } = this;
+    const { engine, req } = this;
     const { j } = req._query; // JSONP
+    this.reason = reasonOf(engine, "polling", httpServerOf(req.socket), TAKES_POLLING, req.socket);
     this.border.native.openPolling(
       this.engine.nativeId(),
       this.token,

@@ -1,30 +1,23 @@
 "use strict";
 
-const { channel } = require("node:diagnostics_channel");
-const { EventEmitter } = require("node:events");
-const http = require("node:http");
 const debug = require("debug")("engine:polling");
-const debugEngine = require("debug")("engine");
-const { compressFrom, crossOriginLines, isConstant } = require("../http");
+const debugDoor = require("debug")("engine:door");
+const { compressFrom, crossOriginLines } = require("../http");
 const { trackListener } = require("./http-listeners");
 const {
   descriptorOf,
   httpServerOf,
-  isKeptAfter,
   isQuiet,
   longestHead,
+  responseOn,
   watchForNext,
 } = require("../base/node-internals");
 const { TakenConnection } = require("./taken-connection");
-const { isShown } = require("./worker-socket");
+const { DROP_SOCKET, MOVE_POLLING, reasonAgainst } = require("./reasons");
 const { nextTick } = require("../base/loop");
 
 /** @typedef {import("../engine/engine").Engine} Engine */
 
-/** Where Node.js tells of each request that it reads, and of its response. */
-const CHANNELS = ["request.start", "response.created", "response.finish"].map((name) =>
-  channel(`http.server.${name}`),
-);
 /** What Node.js adds to keepAliveTimeout before it closes, where it is no property of the server. */
 const KEEP_ALIVE_BUFFER = 1000; // ms
 
@@ -59,6 +52,11 @@ class PollingTakeover {
     });
   }
 
+  /** @param {any} server @returns {boolean} whether the engine has been attached to it */
+  isAttached(server) {
+    return this._paths.has(server);
+  }
+
   /** Asks for all connections back: somebody wants to see the requests. */
   recall() {
     if (this.size > 0) this.engine.border().native.recallPolling(this.engine.nativeId());
@@ -81,49 +79,12 @@ class PollingTakeover {
    * @param {string} sid its session
    */
   offer(req, res, sid) {
-    const server = httpServerOf(req.socket);
-    if (server === undefined || !this.isPossible(server, req, res)) return;
-    res.once("finish", () => nextTick(() => this.take(server, req, sid)));
-  }
-
-  /**
-   * @param {any} server
-   * @param {any} req
-   * @param {any} res
-   * @returns {boolean} whether nobody but us has to do with the requests of this connection
-   * @private
-   */
-  isPossible(server, req, res) {
-    return (
-      isKeptAfter(req, res) &&
-      res.sendDate &&
-      req.httpVersionMinor === 1 &&
-      Object.getPrototypeOf(res) === http.ServerResponse.prototype &&
-      this.answersAlone(server)
-    );
-  }
-
-  /**
-   * @param {any} server
-   * @returns {boolean} whether nobody but us has to do with plain polling requests to this HTTP server
-   */
-  answersAlone(server) {
-    const { engine } = this;
-    const { cors, httpCompression } = engine.opts;
-    return (
-      this._paths.has(server) &&
-      engine.handlesAlone() &&
-      (!cors || isConstant(cors)) &&
-      (typeof httpCompression !== "object" || onlyThreshold(httpCompression ?? {})) &&
-      !debug.enabled &&
-      !debugEngine.enabled &&
-      !CHANNELS.some(({ hasSubscribers }) => hasSubscribers) &&
-      server.emit === EventEmitter.prototype.emit && // instrumentations replace it
-      server.listenerCount("request") === 1 &&
-      server.timeout === 0 &&
-      isTimeout(server.keepAliveTimeout) &&
-      !server.maxRequestsPerSocket
-    );
+    const { socket } = req;
+    if (!socket || responseOn(socket) !== res) return; // another answer comes first
+    const server = httpServerOf(socket);
+    const reason = reasonAgainst(this.engine, server, MOVE_POLLING, socket);
+    if (reason === undefined) res.once("finish", () => nextTick(() => this.take(server, req, sid)));
+    else debugDoor("a polling connection stays with Node.js: %s", reason);
   }
 
   /**
@@ -156,7 +117,7 @@ class PollingTakeover {
     if (!done) taken.end();
     else {
       taken.border.wakeSoon();
-      if (engine.isSeen() || isShown(socket, server)) taken.keep(socket);
+      if (reasonAgainst(engine, server, DROP_SOCKET, socket) !== undefined) taken.keep(socket);
       else {
         engine.clients[sid].handleMove(socket, taken);
         socket.destroy();
@@ -226,11 +187,6 @@ class PollingTakeover {
   }
 }
 
-/** @param {any} value @returns {boolean} whether it is a time, or says that there is none: what to make of others is up to Node.js */
-function isTimeout(value) {
-  return !value || (typeof value === "number" && value > 0 && value < Infinity);
-}
-
 /**
  * @param {any} server
  * @returns {number} ms after which Node.js closes a kept connection by which no request comes; 0: never
@@ -267,11 +223,6 @@ function awaitHead(server, socket) {
  */
 function handleHead(server, socket) {
   if (headless.delete(socket)) socket.setTimeout(server.timeout || 0);
-}
-
-/** @param {object} option `httpCompression` */
-function onlyThreshold(option) {
-  return Object.keys(option).every((key) => key === "threshold");
 }
 
 module.exports = { PollingTakeover, handleHead };

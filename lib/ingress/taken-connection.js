@@ -32,6 +32,8 @@ class TakenConnection {
     this._awaitHead = awaitHead;
     this.server = server;
     this.kind = /** @type {"polling"} */ ("polling");
+    /** @type {string | undefined} */
+    this.reason = undefined;
     /** @type {import("./accepted-request").AcceptedRequest | undefined} until the session is open that it opens */
     this.req = undefined;
     const border = takeover.engine.border();

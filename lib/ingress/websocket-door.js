@@ -8,9 +8,11 @@ const {
   countingServer,
   descriptorOf,
   endStandIn,
+  httpServerOf,
   uncountConnection,
 } = require("../base/node-internals");
-const { isShown, keepSocket } = require("./worker-socket");
+const { DROP_SOCKET, reasonAgainst, reasonOf, TAKE_OVER, TAKES_WEBSOCKET } = require("./reasons");
+const { keepSocket } = require("./worker-socket");
 
 /** @typedef {import("../engine/engine").Engine} Engine */
 
@@ -65,9 +67,13 @@ class WebSocketDoor extends BridgeDoor {
   open(sid, isNew, head, answer, dialect) {
     const { socket } = this;
     if (socket.timeout) socket.setTimeout(0);
-    const descriptor = descriptorOf(socket);
-    if (descriptor >= 0) this.takeOver(descriptor, sid, isNew, head, answer, dialect);
-    else this.pump(sid, isNew, head, answer, dialect);
+    const { engine } = this;
+    const server = httpServerOf(socket);
+    const mustPump = reasonAgainst(engine, server, TAKE_OVER, socket) !== undefined;
+    const ways = mustPump ? TAKE_OVER : TAKES_WEBSOCKET;
+    this.reason = reasonOf(engine, "WebSocket", server, ways, socket);
+    if (mustPump) this.pump(sid, isNew, head, answer, dialect);
+    else this.takeOver(descriptorOf(socket), sid, isNew, head, answer, dialect);
   }
 
   /**
@@ -100,7 +106,7 @@ class WebSocketDoor extends BridgeDoor {
     const server = countingServer(socket);
     this.server = server;
     if (!taken) socket.destroy();
-    else if (server === undefined || this.engine.isSeen() || isShown(socket, server))
+    else if (reasonAgainst(this.engine, server, DROP_SOCKET, socket) !== undefined)
       keepSocket(socket, this);
     else closeSilently(socket); // most of what destroy() costs is told to listeners, and there are none
     if (taken) this.border.wakeSoon();

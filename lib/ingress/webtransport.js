@@ -120,6 +120,7 @@ class WebTransportDoor extends BridgeDoor {
     this.session = session;
     this.stream = stream;
     this.req = undefined;
+    this.reason = "WebTransport";
     /** bytes of a frame of the worker that is not complete */
     this.rest = Buffer.alloc(0);
     /** whether the worker wants to hear nothing */

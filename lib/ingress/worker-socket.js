@@ -5,7 +5,7 @@
 // A worker that takes a connection over has a descriptor of its own, and reads and writes by itself. What Node.js has of the
 // connection is in the way then: its handle is closed. So far the shortcut; this file says what it must not change.
 //
-// - Where a program has been given the socket object, or may have been (`isShown()`), the object stays what it is: counted by
+// - Where a program has been given the socket object, or may have been (see reasons.js), the object stays what it is: counted by
 //   its server, open until the connection has ended, with "close" then, and with `destroy()` and `end()` that end the
 //   connection. Only its handle is another one, which leads to the worker.
 // - Where nobody has, there is no socket any more (or has never been one: see Acceptor). A program that asks for it later, by
@@ -14,8 +14,6 @@
 // What is not: `bytesRead` and `bytesWritten` stand still, and `write()` fails with EPIPE: the bytes of a connection are the
 // worker's alone.
 
-const { channel } = require("node:diagnostics_channel");
-const { EventEmitter } = require("node:events");
 const { replaceHandle, standInSocket } = require("../base/node-internals");
 
 /**
@@ -30,45 +28,6 @@ const { replaceHandle, standInSocket } = require("../base/node-internals");
 
 /** Bytes of an answer to an upgrade request, at least: to Node.js and to others, nothing has been written to a socket without. */
 const ANSWER_LENGTH = 129;
-const NEW_SOCKET = channel("net.server.socket");
-
-/** @type {WeakSet<object>} sockets that a program has been given, and HTTP servers that show theirs */
-const shown = new WeakSet();
-
-/**
- * Begins to note whether a program is shown the sockets of an HTTP server. A listener that goes again has seen what came.
- *
- * @param {any} server
- */
-function watchSockets(server) {
-  if (server.listenerCount("connection") > 1) shown.add(server);
-  server.on("newListener", (/** @type {any} */ name) => {
-    if (name === "connection") shown.add(server);
-  });
-}
-
-/**
- * Notes that a program is given a socket, or an HTTP server's sockets.
- *
- * @param {any} socket
- */
-function show(socket) {
-  if (socket) shown.add(socket);
-}
-
-/**
- * @param {any} socket
- * @param {any} server its HTTP server
- * @returns {boolean} whether a program may have been given the socket by anybody but us
- */
-function isShown(socket, server) {
-  return (
-    shown.has(socket) ||
-    shown.has(server) ||
-    server.emit !== EventEmitter.prototype.emit || // instrumentations replace it
-    NEW_SOCKET.hasSubscribers
-  );
-}
 
 /**
  * Goes on with the socket of a connection that a worker has taken; its own handle is closed.
@@ -111,4 +70,4 @@ function prepare(socket, door) {
 
 function noop() {}
 
-module.exports = { isShown, keepSocket, makeSocket, show, watchSockets };
+module.exports = { keepSocket, makeSocket };

@@ -19,6 +19,7 @@ const server = new Server<DefaultEventsMap>(createServer(), options);
 server.on("connection", (socket) => {
   expectTrue<Same<typeof socket extends Socket ? true : false, true>>();
   expectType<"takeover" | "bridge" | "polling">()(socket.conn.door);
+  expectType<string | undefined>()(socket.conn.doorReason);
 });
 expectType<typeof Namespace>()(all.Namespace);
 // @ts-expect-error: a type, not a property of the module

@@ -19,6 +19,10 @@ const OURS = Object.freeze([
     "Volatile packets wait up to so many bytes and are dropped beyond; nobody is disconnected.",
   ],
   ["socket.conn.door", '"takeover", "bridge" or "polling": how a connection reached its worker.'],
+  [
+    "socket.conn.doorReason",
+    "Why Node.js had to do with the connection; `undefined`: it went straight to its worker.",
+  ],
   ["socket.conn.bufferedAmount", "Bytes that wait for the client because it does not read."],
   [
     'reason "buffer overflow"',

@@ -1,0 +1,511 @@
+"use strict";
+
+// May a connection go past Node.js? Here is all that can stand against it: a row each, with the ways that it closes.
+// docs/fast-paths.md shows the table (`npm run api-table`), __test__/reasons.test.js turns on each row.
+
+const cluster = /** @type {any} */ (require("node:cluster"));
+const { channel } = require("node:diagnostics_channel");
+const { EventEmitter } = require("node:events");
+const http = require("node:http");
+const tls = require("node:tls");
+const createDebug = require("debug");
+const { isConstant } = require("../http");
+const {
+  countingServer,
+  descriptorOf,
+  HAS_DESCRIPTORS,
+  hasOwnRequests,
+  hasOwnResponses,
+  hasSetting,
+  listensOnTcp,
+  MOVES_CONNECTIONS,
+  REBUILDS_REQUESTS,
+  responseOn,
+  SWAPS_HANDLES,
+  upgradesByDefault,
+} = require("../base/node-internals");
+
+// The ways past Node.js, of which several can be asked for at once.
+
+/** To look at the connections that an HTTP server accepts; asked when it begins to listen. */
+const LISTEN = 1;
+/** To look at one of them: what stands against taking a WebSocket and a polling connection alike. */
+const ACCEPT = 2;
+/** To take it for the WebSocket that it asks for. */
+const ACCEPT_WEBSOCKET = 4;
+/** To take it for the polling request that has come by it. */
+const ACCEPT_POLLING = 8;
+/** The same, when that request opens a session. */
+const OPEN_POLLING = 16;
+/** To give a polling connection to a worker when Node.js has answered a request that came by it. */
+const MOVE_POLLING = 32;
+/** To give a WebSocket to a worker whose request Node.js has read, instead of pumping its bytes. */
+const TAKE_OVER = 64;
+/** To close Node's socket of a connection that a worker has got: nobody else may have been given it. */
+const DROP_SOCKET = 128;
+/** To keep no more of the request that opens a session than its text. */
+const DROP_REQUEST = 256;
+
+/** What keeps a WebSocket from being taken when it is accepted. */
+const TAKES_WEBSOCKET = LISTEN | ACCEPT | ACCEPT_WEBSOCKET;
+/** What keeps a polling session from being opened when its connection is accepted. */
+const TAKES_POLLING = LISTEN | ACCEPT | ACCEPT_POLLING | OPEN_POLLING;
+
+/** The reason when there is no other. */
+const NOT_PLAIN = "no plain request when it was accepted";
+
+/**
+ * What is asked of an engine.
+ *
+ * @typedef {object} Engine
+ * @property {any} opts its options, as they are now
+ * @property {any} httpServer the one that it was attached to last
+ * @property {Function[]} middlewares
+ * @property {number} ownMiddlewares how many of them nobody but us has added
+ * @property {(name: string) => number} listenerCount
+ * @property {(method: "generateId" | "handleRequest" | "handleUpgrade" | "verify") => boolean} isReplaced
+ * @property {(server: any) => boolean} isAttached
+ * @property {() => import("../border/border").Border} border
+ */
+
+/**
+ * @typedef {object} Row
+ * @property {string} word what programs and logs are told
+ * @property {number} against the ways that it closes
+ * @property {string} text what the documentation says
+ * @property {(engine: Engine, server: any, socket: any) => boolean} holds
+ */
+
+const NEW_SOCKET = channel("net.server.socket");
+const REQUEST_START = channel("http.server.request.start");
+const RESPONSE_CREATED = channel("http.server.response.created");
+const RESPONSE_FINISH = channel("http.server.response.finish");
+
+const debug = createDebug("engine:door");
+// to see whether a scope is on is all that is wanted here
+const debugEngine = createDebug("engine");
+const debugPolling = createDebug("engine:polling");
+const debugWebSocket = createDebug("engine:ws");
+
+/** @type {WeakSet<object>} sockets that a program has been given, and HTTP servers that show theirs */
+const shown = new WeakSet();
+
+/** @type {readonly Row[]} */
+const ROWS = Object.freeze([
+  // the machine, and what kind of server and of connection it is
+  {
+    word: "Windows",
+    against: LISTEN | MOVE_POLLING | TAKE_OVER,
+    text: "Windows, or Bun: there is no descriptor to be duplicated",
+    holds: () => !HAS_DESCRIPTORS,
+  },
+  {
+    word: "this version of Node.js",
+    against: LISTEN | MOVE_POLLING,
+    text: "a part of Node.js that the way stands on is not there, or is another (`lib/base/node-internals.js`)",
+    holds: () => !MOVES_CONNECTIONS,
+  },
+  {
+    word: "requests of this Node.js",
+    against: LISTEN | DROP_REQUEST,
+    text: "the part by which requests are made that Node.js has not read",
+    holds: () => !REBUILDS_REQUESTS,
+  },
+  {
+    word: "sockets of this Node.js",
+    against: TAKE_OVER,
+    text: "the part by which a socket goes on whose connection a worker has",
+    holds: () => !SWAPS_HANDLES,
+  },
+  {
+    word: "TLS",
+    against: LISTEN | MOVE_POLLING | TAKE_OVER,
+    text: "TLS, so HTTP/2 of browsers, too",
+    holds: (_engine, server, socket) =>
+      socket === undefined ? server instanceof tls.Server : socket.encrypted === true,
+  },
+  {
+    word: "no TCP socket",
+    against: LISTEN | MOVE_POLLING | TAKE_OVER,
+    text: "a stream that is no TCP socket of Node.js; a server that listens on a pipe",
+    holds: (_engine, server, socket) =>
+      socket === undefined
+        ? !listensOnTcp(server)
+        : descriptorOf(socket) < 0 && !socket.writableLength,
+  },
+  {
+    word: "unsent bytes",
+    against: TAKE_OVER,
+    text: "bytes that Node.js has not written yet when the request has been read",
+    holds: (_engine, _server, socket) => socket.writableLength > 0,
+  },
+  {
+    word: "a server that is not attached",
+    against: LISTEN | MOVE_POLLING | DROP_SOCKET,
+    text: "the engine is not attached to the HTTP server: the program hands in its requests",
+    holds: (engine, server) => server === undefined || !engine.isAttached(server),
+  },
+  {
+    word: "a socket of another server",
+    against: MOVE_POLLING,
+    text: "the HTTP server has not accepted the connection itself: it was replayed into it",
+    holds: (_engine, server, socket) => countingServer(socket) !== server,
+  },
+  {
+    word: "another attached server",
+    against: ACCEPT,
+    text: "the HTTP server is not the last one to which the engine was attached",
+    holds: (engine, server) => engine.httpServer !== server,
+  },
+  {
+    word: "a worker of node:cluster",
+    against: LISTEN,
+    text: "a worker of `node:cluster`",
+    holds: () => cluster.isWorker,
+  },
+  {
+    word: "another class of server",
+    against: LISTEN,
+    text: "a subclass of `http.Server`, or an HTTP/2 server",
+    holds: (_engine, server) => Object.getPrototypeOf(server) !== http.Server.prototype,
+  },
+
+  // what the HTTP server has been told
+  {
+    word: 'a "connection" listener',
+    against: ACCEPT,
+    text: 'a "connection" listener of the HTTP server',
+    holds: (_engine, server) => server.listenerCount("connection") !== 1, // Node's
+  },
+  {
+    word: "a socket that was shown",
+    against: DROP_SOCKET,
+    text: "a program has, or has had, a way to get at the socket",
+    holds: (_engine, server, socket) => shown.has(socket) || shown.has(server),
+  },
+  {
+    word: "maxConnections",
+    against: ACCEPT,
+    text: "`maxConnections` of the HTTP server",
+    holds: (_engine, server) => server.maxConnections !== undefined,
+  },
+  {
+    word: "blockList",
+    against: ACCEPT,
+    text: "`blockList` of the HTTP server",
+    holds: (_engine, server) => hasSetting(server, "blockList"),
+  },
+  {
+    word: "pauseOnConnect",
+    against: ACCEPT,
+    text: "`pauseOnConnect` of the HTTP server",
+    holds: (_engine, server) => hasSetting(server, "pauseOnConnect"),
+  },
+  {
+    word: "keepAlive",
+    against: ACCEPT,
+    text: "`keepAlive` of the HTTP server",
+    holds: (_engine, server) => hasSetting(server, "keepAlive"),
+  },
+  {
+    word: "maxHeadersCount",
+    against: ACCEPT,
+    text: "`maxHeadersCount` of the HTTP server",
+    holds: (_engine, server) => !!server.maxHeadersCount,
+  },
+  {
+    word: "a class of requests",
+    against: ACCEPT | DROP_SOCKET | DROP_REQUEST,
+    text: "a class of requests (`IncomingMessage`) of the program's own",
+    holds: (_engine, server) => server !== undefined && !hasOwnRequests(server),
+  },
+  {
+    word: "a class of responses",
+    against: ACCEPT_POLLING | MOVE_POLLING,
+    text: "a class of responses (`ServerResponse`) of the program's own",
+    holds: (_engine, server) => !hasOwnResponses(server),
+  },
+  {
+    word: 'a "request" listener',
+    against: ACCEPT | MOVE_POLLING | DROP_SOCKET | DROP_REQUEST,
+    text: 'a "request" listener that was added after the engine (those before are called by it)',
+    holds: (_engine, server) => server !== undefined && server.listenerCount("request") !== 1,
+  },
+  {
+    word: 'an "upgrade" listener',
+    against: ACCEPT | DROP_SOCKET | DROP_REQUEST,
+    text: 'an "upgrade" listener of the HTTP server',
+    holds: (_engine, server) => server !== undefined && server.listenerCount("upgrade") > 1,
+  },
+  {
+    word: 'no "upgrade" listener',
+    against: ACCEPT_WEBSOCKET,
+    text: 'the engine\'s own "upgrade" listener has been taken away',
+    holds: (_engine, server) => server.listenerCount("upgrade") === 0,
+  },
+  {
+    word: "shouldUpgradeCallback",
+    against: ACCEPT_WEBSOCKET,
+    text: "`shouldUpgradeCallback` of the HTTP server (Node.js 22 on)",
+    holds: (_engine, server) => !upgradesByDefault(server),
+  },
+  {
+    word: "timeout",
+    against: ACCEPT_POLLING | MOVE_POLLING,
+    text: "`timeout` of the HTTP server",
+    holds: (_engine, server) => server.timeout !== 0,
+  },
+  {
+    word: "keepAliveTimeout",
+    against: ACCEPT_POLLING | MOVE_POLLING,
+    text: "a `keepAliveTimeout` of the HTTP server that is no time",
+    holds: (_engine, server) => !isTimeout(server.keepAliveTimeout),
+  },
+  {
+    word: "maxRequestsPerSocket",
+    against: ACCEPT_POLLING | MOVE_POLLING,
+    text: "`maxRequestsPerSocket` of the HTTP server",
+    holds: (_engine, server) => !!server.maxRequestsPerSocket,
+  },
+  {
+    word: "emit of the server",
+    against: ACCEPT | MOVE_POLLING | DROP_SOCKET,
+    text: "`emit` of the HTTP server is replaced (instrumentations)",
+    holds: (_engine, server) => server.emit !== EventEmitter.prototype.emit,
+  },
+  {
+    word: "net.server.socket",
+    against: ACCEPT | DROP_SOCKET,
+    text: "a subscriber of Node's diagnostics channel `net.server.socket`",
+    holds: () => NEW_SOCKET.hasSubscribers,
+  },
+  {
+    word: "http.server channels",
+    against: ACCEPT_POLLING | MOVE_POLLING,
+    text: "a subscriber of `http.server.request.start`, `http.server.response.created` or `http.server.response.finish`",
+    holds: () =>
+      REQUEST_START.hasSubscribers ||
+      RESPONSE_CREATED.hasSubscribers ||
+      RESPONSE_FINISH.hasSubscribers,
+  },
+
+  // what the engine has been told
+  {
+    word: "a middleware",
+    against: ACCEPT | MOVE_POLLING | DROP_SOCKET | DROP_REQUEST,
+    text: "a middleware of the engine (`io.engine.use()`)",
+    holds: ({ middlewares, ownMiddlewares }) => middlewares.length > ownMiddlewares,
+  },
+  {
+    word: "the entry for 2.x",
+    against: ACCEPT | MOVE_POLLING,
+    text: "the entry for Socket.IO 2.x; `cors` that was given or taken away later",
+    holds: ({ middlewares, opts }) => middlewares.length !== (opts.cors ? 1 : 0),
+  },
+  {
+    word: 'a "headers" listener',
+    against: ACCEPT | MOVE_POLLING | DROP_SOCKET | DROP_REQUEST,
+    text: 'a "headers" listener of the engine',
+    holds: (engine) => engine.listenerCount("headers") > 0,
+  },
+  {
+    word: 'an "initial_headers" listener',
+    against: ACCEPT | DROP_SOCKET | DROP_REQUEST,
+    text: 'an "initial_headers" listener of the engine',
+    holds: (engine) => engine.listenerCount("initial_headers") > 0,
+  },
+  {
+    word: 'a "connection" listener of the engine',
+    against: ACCEPT | DROP_SOCKET | DROP_REQUEST,
+    text: 'a "connection" listener of the engine',
+    holds: (engine) => engine.listenerCount("connection") > 1, // that of the Socket.IO server
+  },
+  {
+    word: "allowRequest",
+    against: ACCEPT | DROP_SOCKET | DROP_REQUEST,
+    text: "`allowRequest`",
+    holds: ({ opts }) => opts.allowRequest !== undefined,
+  },
+  {
+    word: "generateId",
+    against: ACCEPT | DROP_SOCKET | DROP_REQUEST,
+    text: "`generateId()` of the engine is replaced",
+    holds: (engine) => engine.isReplaced("generateId"),
+  },
+  {
+    word: "verify",
+    against: ACCEPT | MOVE_POLLING,
+    text: "`verify()` of the engine is replaced",
+    holds: (engine) => engine.isReplaced("verify"),
+  },
+  {
+    word: "handleUpgrade",
+    against: ACCEPT,
+    text: "`handleUpgrade()` of the engine is replaced",
+    holds: (engine) => engine.isReplaced("handleUpgrade"),
+  },
+  {
+    word: "handleRequest",
+    against: ACCEPT_POLLING | MOVE_POLLING,
+    text: "`handleRequest()` of the engine is replaced",
+    holds: (engine) => engine.isReplaced("handleRequest"),
+  },
+  {
+    word: "cors with a function",
+    against: ACCEPT | MOVE_POLLING,
+    text: "`cors` with a function",
+    holds: ({ opts }) => opts.cors && !isConstant(opts.cors),
+  },
+  {
+    word: "transports without websocket",
+    against: ACCEPT_WEBSOCKET,
+    text: '`transports` without "websocket" (Node.js refuses the request)',
+    holds: ({ opts }) => !opts.transports.includes("websocket"),
+  },
+  {
+    word: "transports without polling",
+    against: ACCEPT_POLLING,
+    text: '`transports` without "polling" (Node.js refuses the request)',
+    holds: ({ opts }) => !opts.transports.includes("polling"),
+  },
+  {
+    word: "cookie",
+    against: OPEN_POLLING,
+    text: "`cookie`: the request that opens a session",
+    holds: ({ opts }) => !!opts.cookie,
+  },
+  {
+    word: "httpCompression",
+    against: ACCEPT_POLLING | MOVE_POLLING,
+    text: "`httpCompression` with other options than `threshold`",
+    holds: ({ opts }) => !onlyThreshold(opts.httpCompression),
+  },
+  {
+    word: "debug scope engine",
+    against: ACCEPT | MOVE_POLLING,
+    text: "the debug scope `engine`",
+    holds: () => debugEngine.enabled,
+  },
+  {
+    word: "debug scope engine:ws",
+    against: ACCEPT,
+    text: "the debug scope `engine:ws`",
+    holds: () => debugWebSocket.enabled,
+  },
+  {
+    word: "debug scope engine:polling",
+    against: ACCEPT_POLLING | MOVE_POLLING,
+    text: "the debug scope `engine:polling`",
+    holds: () => debugPolling.enabled,
+  },
+
+  // the request that has just been answered
+  {
+    word: "a response of another class",
+    against: MOVE_POLLING,
+    text: "a program has given the response another prototype",
+    holds: (_engine, _server, socket) =>
+      Object.getPrototypeOf(responseOn(socket)) !== http.ServerResponse.prototype,
+  },
+  {
+    word: "a connection that ends",
+    against: MOVE_POLLING,
+    text: "the connection is not kept alive, or is one of HTTP/1.0",
+    holds: (_engine, _server, socket) => {
+      const { req, shouldKeepAlive } = responseOn(socket);
+      return !shouldKeepAlive || req?.httpVersionMinor !== 1;
+    },
+  },
+  {
+    word: "sendDate",
+    against: MOVE_POLLING,
+    text: "`sendDate` of the response is false",
+    holds: (_engine, _server, socket) => !responseOn(socket).sendDate,
+  },
+]);
+
+/**
+ * Says whether a connection may go past Node.js, which it may where nobody can see a difference.
+ *
+ * @param {Engine} engine
+ * @param {any} server the HTTP server that it has come to; undefined: none
+ * @param {number} ways what is meant to be done with it: LISTEN, ACCEPT and so on
+ * @param {any} [socket] that of the connection, once there is one
+ * @returns {string | undefined} what stands against it; undefined: nothing
+ */
+function reasonAgainst(engine, server, ways, socket) {
+  for (let at = 0; at < ROWS.length; at++) {
+    const row = ROWS[at];
+    if ((row.against & ways) !== 0 && row.holds(engine, server, socket)) return row.word;
+  }
+  return undefined;
+}
+
+/**
+ * Says why a connection that Node.js has read came no faster way: logs and counts it, too.
+ *
+ * @param {Engine} engine
+ * @param {string} what the transport
+ * @param {any} server
+ * @param {number} ways those that were closed to it
+ * @param {any} socket
+ * @returns {string}
+ */
+function reasonOf(engine, what, server, ways, socket) {
+  const reason = reasonAgainst(engine, server, ways, socket) ?? NOT_PLAIN;
+  engine.border().countReason(reason);
+  debug("%s came by way of Node.js: %s", what, reason);
+  return reason;
+}
+
+/** @param {any} option `httpCompression` @returns {boolean} */
+function onlyThreshold(option) {
+  if (typeof option !== "object" || option === null) return true;
+  return Object.keys(option).every((key) => key === "threshold");
+}
+
+/** @param {any} value @returns {boolean} whether it is a time, or says that there is none: what to make of others is up to Node.js */
+function isTimeout(value) {
+  return !value || (typeof value === "number" && value > 0 && value < Infinity);
+}
+
+/**
+ * Begins to note whether a program is shown the sockets of an HTTP server. A listener that goes again has seen what came.
+ *
+ * @param {any} server
+ */
+function watchSockets(server) {
+  if (server.listenerCount("connection") > 1) shown.add(server);
+  server.on("newListener", (/** @type {any} */ name) => {
+    if (name === "connection") shown.add(server);
+  });
+}
+
+/**
+ * Notes that a program is given a socket.
+ *
+ * @param {any} socket
+ */
+function show(socket) {
+  if (socket) shown.add(socket);
+}
+
+module.exports = {
+  ACCEPT,
+  ACCEPT_POLLING,
+  ACCEPT_WEBSOCKET,
+  DROP_REQUEST,
+  DROP_SOCKET,
+  LISTEN,
+  MOVE_POLLING,
+  NOT_PLAIN,
+  OPEN_POLLING,
+  reasonAgainst,
+  reasonOf,
+  ROWS,
+  show,
+  TAKE_OVER,
+  TAKES_POLLING,
+  TAKES_WEBSOCKET,
+  watchSockets,
+};
