@@ -1,7 +1,7 @@
 "use strict";
 
-// What the debug scopes of an Engine.IO session tell. The packets themselves pass in the workers: they are brought up
-// for this only while a scope that shows them is on, see Conn#watch().
+// What the debug scopes of an Engine.IO session tell. Packets are read and written by the workers, which send them up for this
+// only while a scope that shows them is on: see Conn#watch().
 
 const createDebug = require("debug");
 const { trace } = require("../base/trace");
@@ -33,7 +33,7 @@ function showsControl() {
 
 /**
  * @param {Traced} conn
- * @param {string} state the one that comes now
+ * @param {string} state the next one
  */
 function traceState(conn, state) {
   if (socket.enabled) socket("readyState updated from %s to %s", conn.readyState, state);
@@ -73,7 +73,7 @@ function traceMessage(conn, data) {
  */
 function traceDecoded(text, type, attachments, nsp, id, data) {
   if (!trace.parser) return;
-  // what is not there is not shown
+  // a property that is undefined is not printed
   parser("decoded %s as %j", text, { type, attachments, nsp, id, data: data ?? undefined });
 }
 

@@ -54,13 +54,13 @@ const { Transport } = require("./transport");
  * @property {(reason: string, description?: Error) => void} onclose
  */
 
-// what somebody listens to, beside the events that come anyway; the first two are asked of the worker
+// What somebody listens to, apart from the events that come anyway. Of the first two the worker is told.
 const HEARTBEAT = 1;
 const CONTROL = 2;
 const OUTGOING = 4;
 const INCOMING = 8;
 
-/** What the worker says of a connection that broke with packets under way; see src/net/websocket_wire.rs. */
+/** What a worker says of a connection that broke while packets were being written; see src/net/websocket_wire.rs. */
 const WRITE_ERROR = "write error";
 
 const NAMES = ["polling", "websocket", "webtransport"];
@@ -72,9 +72,9 @@ const POLLING = 0;
  *     open ──close()──► closing ──► closed
  *      └──────────────────────────────▲   the peer, a timeout, an error
  *
- * Emits "close" (reason, description), "upgrading" and "upgrade" (transport); and, at a price that is paid only while
- * somebody listens: "heartbeat", "flush" (packets), "drain", "packetCreate" (packet), "packet" (packet), "data" and
- * "message" (data).
+ * Emits "close" (reason, description), "upgrading" and "upgrade" (transport). These cost something only while somebody
+ * listens: "heartbeat", "flush" (packets), "drain", "packetCreate" (packet), "packet" (packet), "data" and "message"
+ * (data).
  */
 class Conn extends LazyEmitter {
   /**
@@ -98,7 +98,7 @@ class Conn extends LazyEmitter {
     this.doorReason = door.reason;
     this.upgrading = false;
     this.upgraded = false;
-    /** whether the client has been told with the handshake that it is in "/"; until that is so here, too */
+    /** whether the handshake has told the client that it is in "/", and it is not yet, here */
     this.greeted = form.greeted === true;
     /** @private */
     this._origin = origin;
@@ -113,11 +113,11 @@ class Conn extends LazyEmitter {
     this._takesBytes = form.takesBytes !== false;
     /** @type {Transport | undefined} @private */
     this._transport = undefined;
-    /** @type {Transport | undefined} @private the one that probes */
+    /** @type {Transport | undefined} @private that of the WebSocket which probes */
     this._next = undefined;
-    /** @type {number | undefined} @private the token of one that has not been told of */
+    /** @type {number | undefined} @private token of a WebSocket that probes, until programs are told */
     this._probe = undefined;
-    /** @type {number | undefined} @private the token of the one that probes, and has been told of */
+    /** @type {number | undefined} @private token of a WebSocket that probes, once programs have been told */
     this._probing = undefined;
     /** @type {WriteBuffer | undefined} from the first look at what has left on */
     this._writeBuffer = undefined;
@@ -128,7 +128,7 @@ class Conn extends LazyEmitter {
   }
 
   /**
-   * The packets that the transport could not take yet. They are counted from the first look on.
+   * The packets that the transport could not take yet. They are kept here from the first look on.
    *
    * @returns {any[]}
    */
@@ -136,7 +136,7 @@ class Conn extends LazyEmitter {
     return this.keepWriteBuffer().packets;
   }
 
-  /** Packets that are taken from it leave nevertheless: the worker has them. */
+  /** To take packets out keeps none back: the worker has them. */
   set writeBuffer(packets) {
     this.keepWriteBuffer().packets = packets;
   }
@@ -164,7 +164,7 @@ class Conn extends LazyEmitter {
     return this._writeBuffer;
   }
 
-  /** The state under the name that upstream's own code has for it. */
+  /** The state, under the name that upstream's own code uses. */
   get _readyState() {
     return this.readyState;
   }
@@ -208,7 +208,7 @@ class Conn extends LazyEmitter {
   }
 
   /**
-   * What a handshake shows of the request, while there is no request that somebody could have changed.
+   * What a handshake shows of the request, as long as no program can have changed it.
    *
    * @returns {import("./request-info").RequestParts | undefined}
    */
@@ -217,7 +217,7 @@ class Conn extends LazyEmitter {
   }
 
   /**
-   * A worker gets the connection of a socket that nobody has been given.
+   * A worker takes the connection from a socket of Node.js that no program has been given.
    *
    * @param {any} socket
    * @param {import("../ingress/worker-socket").Door} door
@@ -227,13 +227,13 @@ class Conn extends LazyEmitter {
   }
 
   /**
-   * Makes the request a property of this object, which a program may delete.
+   * Makes the request a property of this object: a program may delete it.
    *
    * @param {any} [req]
    */
   exposeRequest(req = this.request) {
     own(this, "request", req);
-    // once deleted, it stays so
+    // deleted, it must not come back
     this._origin = { remoteAddress: this.remoteAddress, rebuild: noop };
   }
 
@@ -310,7 +310,7 @@ class Conn extends LazyEmitter {
     else operations.sendPacket(this, flags, text);
   }
 
-  /** Nothing is left to do: packets go to the worker as they are sent. */
+  /** Packets go to the worker as they are sent. What can be done here is to tell "flush" listeners of those that leave now. */
   flush() {
     this._writeBuffer?.flush();
   }
@@ -334,7 +334,7 @@ class Conn extends LazyEmitter {
   }
 
   /**
-   * Sends a packet that many get: called for one after the other with the same array, it is encoded once.
+   * Sends a packet that many get. When this is called for one after the other with the same array, the packet is written once.
    *
    * @param {any[]} encoded the messages that the packet is made of
    * @param {number} flags VOLATILE, NO_COMPRESS
@@ -388,7 +388,7 @@ class Conn extends LazyEmitter {
    */
   onconnect(auth, nsp) {
     if (this._watched & INCOMING) showPacketIn(this, Record.CONNECT, nsp, undefined, auth);
-    // in a tick of its own, after the end of a connection that came before it: it may ask for what that one left
+    // In a tick of its own, so after the end of an earlier connection: the client may be back, for the state that it left there.
     if (this._client !== undefined) nextTick(connect, this._client, nsp, auth === null ? {} : auth);
   }
 
@@ -432,13 +432,13 @@ class Conn extends LazyEmitter {
       case Record.UPGRADING:
         this.announceProbe();
         this._probe = argument;
-        // Who has come with the same batch is heard of in its ticks, middlewares and all. Upstream reads the two from two
-        // connections, so in two turns of the event loop: a "connection" listener can still listen for this.
+        // By upstream, a client's first packets and its probe are read from two connections, so in two turns of the event loop:
+        // a "connection" listener is in time to listen for "upgrading". Here one batch may have both, and is handled in ticks.
         setImmediate(announceProbe, this);
         break;
       case Record.UPGRADED:
         this.announceProbe();
-        // a close() of this thread has crossed it: the program has heard of the end
+        // close() was called while this record was on its way: the program has been told of the end
         if (this.readyState === "closed") break;
         this._probing = undefined;
         trace.traceUpgrade(this, NAMES[this.server.transportOfDoor(argument)]);
@@ -474,7 +474,7 @@ class Conn extends LazyEmitter {
   }
 
   /**
-   * The connection broke with packets under way, on a Node.js that takes them for sent.
+   * The connection broke while packets were being written, on a version of Node.js that takes them for sent.
    *
    * @private
    */
@@ -529,8 +529,8 @@ class Conn extends LazyEmitter {
   }
 
   /**
-   * The WebSocket that probes has ended. It may still have become the transport in the same moment: then that is told next,
-   * and it is no probe any more.
+   * The WebSocket that probes has ended. It may have become the transport just before: then the next record says so, and the
+   * probe is over by that.
    *
    * @param {number} token
    */
@@ -539,7 +539,7 @@ class Conn extends LazyEmitter {
   }
 
   /**
-   * It has not become the transport, and is over.
+   * The probe is over, and its WebSocket has not become the transport.
    *
    * @param {number} token
    */
@@ -562,7 +562,7 @@ class Conn extends LazyEmitter {
     before?.end();
   }
 
-  // --- listeners: what nobody listens to is not brought up ---
+  // --- listeners: what nobody listens to is not sent up by the worker ---
 
   /**
    * @param {string | symbol} name

@@ -1,7 +1,7 @@
 "use strict";
 
 // The Engine.IO packets of a connection as programs see them: what comes in, by "packet", "data" and "message"; what leaves, by
-// "packetCreate", "flush", "drain" and `writeBuffer`. Only who looks at them pays for it: see Conn#watch().
+// "packetCreate", "flush", "drain" and `writeBuffer`. It costs something only while somebody looks: see Conn#watch().
 
 const debug = require("debug")("engine:socket");
 const { NO_COMPRESS, VOLATILE } = require("../border");
@@ -27,11 +27,11 @@ const { nextTick } = require("../base/loop");
  * @typedef {EventEmitter & trace.Traced & import("../border/operations").Named & Parts} Shown
  */
 
-/** What makes the type of a packet the one with attachments. */
+/** From the type of a packet to that of one with attachments. */
 const BINARY = 3;
 
-// --- in: each in a tick of its own, as all that comes up is. So it stays in order with an upgrade of the transport, with the
-// handlers of the events before it, and with the end.
+// --- in: each packet in a tick of its own, as all that comes up, so in order with an upgrade of the transport, with the handlers
+// of events before it, and with the end ---
 
 /**
  * Shows a Socket.IO packet, in the form in which it came.
@@ -94,8 +94,9 @@ function emitControl(conn, text) {
   conn.emit("packet", text.length > 1 ? { type, data: text.slice(1) } : { type });
 }
 
-// --- out: a packet is written between "packetCreate" and the other two, as upstream has it: what their listeners send comes
-// after it, and what they throw does not keep it back. So here are generators, which stop where it has to be written.
+// --- out: a packet is written after "packetCreate" and before "flush" and "drain", as upstream does it: what listeners of
+// those send comes after it, and what they throw does not keep it back. So here are generators, which stop where the packet
+// has to be written ---
 
 /**
  * Shows the messages that a Socket.IO packet is made of. Stops when they have to be written, all at once.
@@ -179,12 +180,12 @@ function create(conn, type, data, options) {
 }
 
 /**
- * What of a connection's packets has left, as far as this thread knows. It is kept only for connections of which
- * somebody wants to know: the packets themselves go to the worker at once, in any case.
+ * Which packets of a connection have left, as far as this thread knows. It is kept only for connections of which
+ * somebody wants to know; the packets themselves go to the worker at once in any case.
  *
  *     add() ──► packets ──flush()──► unmarked ──next tick──► marked ──the worker says so──► callbacks
  *
- * A worker is told by a mark, put behind the packets of a tick, that we want to hear when all before it has left.
+ * A mark is an operation behind the packets of a tick: the worker tells when all before it has left.
  */
 class WriteBuffer {
   /** @param {Shown} conn */
@@ -258,7 +259,7 @@ class WriteBuffer {
     }
   }
 
-  /** What has been handed to the worker passes for sent. */
+  /** All that has been handed to the worker counts as sent. */
   ondrainAll() {
     this.ondrain(this.marked.length);
   }

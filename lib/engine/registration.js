@@ -4,16 +4,20 @@ const { getBorder } = require("../border");
 
 /** @typedef {import("../border/border").Border} Border */
 
+/** @typedef {import("../border/border").SessionOwner} SessionOwner */
+
 /**
  * What is asked of the engine: `workerConfig()` tells what the workers need to know.
  *
- * @typedef {import("../border/border").SessionOwner & { opts: { workers?: unknown }, workerConfig(): object }} Registrant
+ * @typedef {SessionOwner & { opts: { workers?: unknown }, workerConfig(): object }} Registrant
  */
 
 /**
  * The place of an engine among the workers.
  *
- *     not registered ──first request──► registered ──close(), and the workers have nothing of ours any more──► not registered
+ *     not registered ──the first request──► registered
+ *           ▲                                   │
+ *           └──close(), and nothing is held─────┘
  */
 class Registration {
   /** @param {Registrant} engine */

@@ -17,7 +17,7 @@ const { LazyEmitter } = require("../base/node-internals");
  */
 
 /**
- * The transport of a connection, as far as it can be seen: the real one lives in a worker. Emits "error" (error) and "close".
+ * The transport of a connection as programs see it: the real one is in a worker. Emits "error" (error) and "close".
  *
  *     probing ──upgrade──► current ──the session ends, or another one takes over──► closed
  */
@@ -42,7 +42,7 @@ class Transport extends LazyEmitter {
     this._ended = false;
   }
 
-  /** Whether a packet would leave at once, as far as this thread knows; volatile packets are dropped by the workers. */
+  /** Whether a packet would leave at once, as far as this thread knows. The workers do not ask this to drop volatile ones. */
   get writable() {
     const conn = this._conn;
     if (this.readyState === "closed") return false;
