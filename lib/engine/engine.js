@@ -1,31 +1,75 @@
 "use strict";
 
+const { EventEmitter } = require("node:events");
+const cors = require("cors");
 const debug = require("debug")("engine");
+const { loadAddon } = require("../border");
+const { Conn } = require("./conn");
+const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES, rejectUnhandled } = require("../base/errors");
+const { endUnread, interceptRequests, serializeCookie, verify } = require("../http");
+const { generateId } = require("../base/ids");
 const {
+  AcceptedRequest,
   Acceptor,
+  DROP_REQUEST,
   handleHead,
+  PollingTakeover,
+  reasonAgainst,
   receiveSession,
   show,
   watchSockets,
+  WebSocketDoor,
   WebTransportDoor,
 } = require("../ingress");
-const { EngineSessions } = require("./sessions");
-const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES } = require("../base/errors");
-const { endUnread, interceptRequests } = require("../http");
-const { generateId } = require("../base/ids");
+const {
+  exposeSettings,
+  keepLive,
+  readOptions,
+  replaceOptions,
+  workerOptions,
+} = require("./options");
+const { defaultsOf, milliseconds } = require("../base/options");
+const { Registration } = require("./registration");
+const { KeptRequest, RequestInfo } = require("./request-info");
+const { handleRequest, handleUpgrade } = require("./requests");
 
-const DESTROY_UPGRADE_TIMEOUT = 1000; // ms
-/** How long a peer may go on to send when its connection has been ended, in ms. */
+/** @typedef {import("../border/border").Border} Border */
+/** @typedef {import("../border/border").Peer} Peer */
+/** @typedef {import("../border/operations").Named} Named */
+/** @typedef {import("../http/verify").SessionForm} SessionForm */
+/** @typedef {import("../ingress/polling-door").PollingDoor} PollingDoor */
+/** @typedef {import("../ingress/taken-connection").TakenConnection} TakenConnection */
+/** @typedef {import("node:http").Server} HttpServer */
+
+const { connectTimeout: CONNECT_TIMEOUT } = defaultsOf("server");
+const { destroyUpgradeTimeout: DESTROY_UPGRADE_TIMEOUT } = defaultsOf("attach");
+
+/** ms that a peer may go on to send when its connection has been ended. */
 const LONGEST_GOODBYE = 1000;
 
+/** The transports that a session may be upgraded to from polling. */
+const UPGRADES = ["websocket", "webtransport"];
+
+/** What a session can be, in the order in which the addon numbers it. Greeted: its handshake said that it is in "/". */
+const FORMS = [false, true].flatMap((greeted) =>
+  [4, 3].flatMap((protocol) =>
+    ["polling", "websocket"].map((transport) => ({ transport, protocol, greeted })),
+  ),
+);
+
+/** In place of a door by which nobody comes any more. */
+const NO_DOOR = { kind: /** @type {"polling"} */ ("polling"), reason: undefined };
+
+const NO_ORIGIN = { remoteAddress: undefined, rebuild: () => null };
+
 /**
- * The Engine.IO server as programs see it (`io.engine`): it looks at requests, lets them through or refuses them, and
- * hands them to the workers.
+ * The Engine.IO server as programs see it (`io.engine`): it looks at requests, lets them through or refuses them, hands
+ * them to the workers, and keeps the sessions that the workers tell of.
  *
  * Emits "connection" (conn), "connection_error" ({ req, code, message, context }), "initial_headers" and "headers"
- * (headers, req), "flush" (conn, packets) and "drain" (conn).
+ * (headers, req), "flush" (conn, packets) and "drain" (conn). The last two cost something only while somebody listens.
  */
-class Engine extends EngineSessions {
+class Engine extends EventEmitter {
   /** Error codes, by name. */
   static get errors() {
     return ENGINE_ERRORS;
@@ -34,6 +78,54 @@ class Engine extends EngineSessions {
   /** Error messages, by code. */
   static get errorMessages() {
     return ENGINE_ERROR_MESSAGES;
+  }
+
+  /** @param {any} [opts] options of Engine.IO, as documented there */
+  constructor(opts = {}) {
+    super();
+    loadAddon();
+    /** @type {any} @private see `opts` */
+    this._opts = readOptions(opts);
+    keepLive(this._opts, () => this.configure());
+    exposeSettings(this);
+    /** @type {Function[]} */
+    this.middlewares = [];
+    this.clientsCount = 0;
+    /** @type {Record<string, Conn>} the open sessions by id */
+    this.clients = {};
+    /** whether somebody listens to what leaves on any connection */
+    this.showsFlushes = false;
+    /** @type {HttpServer | undefined} */
+    this.httpServer = undefined;
+    /** @type {any} ms; an option of the Socket.IO server that the workers watch over */
+    this.connectTimeout = opts.connectTimeout || CONNECT_TIMEOUT;
+    /** @type {string | Buffer | undefined} @private what clients of protocol 3 are told with the handshake */
+    this._greeting = undefined;
+    /** whether messages come undecoded, for the parser that the Socket.IO server has been given */
+    this.rawMessages = false;
+    /** @type {Map<string, PollingDoor>} requests that wait for something to be sent, by session id */
+    this.polls = new Map();
+    /** @type {Acceptor | undefined} takes connections before Node.js reads their requests */
+    this.acceptor = undefined;
+    /** the connections that polling requests come by, as far as the workers have them */
+    this.takeover = new PollingTakeover(this);
+    /** @private */
+    this._registration = new Registration(this);
+    /** how many of the middlewares nobody but us has added */
+    this.ownMiddlewares = 0;
+    if (this.opts.cors) this.useOwn(cors(this.opts.cors));
+  }
+
+  /** @returns {any} the options; those that are changed, or replaced altogether, count for what comes then */
+  get opts() {
+    return this._opts;
+  }
+
+  set opts(opts) {
+    if (opts === this._opts) return;
+    this._opts = replaceOptions(opts);
+    keepLive(this._opts, () => this.configure());
+    this.configure();
   }
 
   /**
@@ -49,7 +141,7 @@ class Engine extends EngineSessions {
     server.on("close", () => this.close());
     server.on("listening", () => {
       this._registration.closed = false;
-      this.acceptor.watch();
+      this.acceptor?.watch();
     });
     interceptRequests(server, (req, res) => {
       handleHead(server, req.socket);
@@ -83,6 +175,66 @@ class Engine extends EngineSessions {
   }
 
   /**
+   * Handles a request for our path.
+   *
+   * @param {any} req
+   * @param {any} res
+   */
+  handleRequest(req, res) {
+    handleRequest(this, req, res);
+  }
+
+  /**
+   * Handles an upgrade request for our path.
+   *
+   * @param {any} req
+   * @param {import("node:stream").Duplex} socket
+   * @param {Buffer} upgradeHead
+   */
+  handleUpgrade(req, socket, upgradeHead) {
+    handleUpgrade(this, req, socket, upgradeHead);
+  }
+
+  /**
+   * Says whether a request may pass.
+   *
+   * @param {any} req
+   * @param {boolean} upgrade
+   * @param {import("../http/verify").Verdict} done
+   */
+  verify(req, upgrade, done) {
+    verify(req, upgrade, this.opts, (sid) => this.find(sid), done);
+  }
+
+  /**
+   * Makes the id of a session; programs may replace this method by one that returns an id or a promise of it.
+   *
+   * @param {any} _req
+   * @returns {string | Promise<string>}
+   */
+  generateId(_req) {
+    return generateId();
+  }
+
+  /**
+   * @param {string} transport
+   * @returns {string[]} the transports to which it may be upgraded
+   */
+  upgrades(transport) {
+    return this.opts.allowUpgrades && transport === "polling" ? UPGRADES : [];
+  }
+
+  /**
+   * Adds a middleware for the HTTP requests, upgrades included.
+   *
+   * @param {Function} middleware (req, res, next)
+   */
+  use(middleware) {
+    this.middlewares.push(middleware);
+    this.takeover.recall();
+  }
+
+  /**
    * Takes a WebTransport session.
    *
    * @param {any} session in the shape of the W3C's WebTransport interface, as `@fails-components/webtransport` makes it
@@ -113,6 +265,113 @@ class Engine extends EngineSessions {
   }
 
   /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  on(name, listener) {
+    super.on(name, listener);
+    if (name === "flush" || name === "drain") this.showFlushes();
+    if (name === "headers") this.takeover.recall();
+    return this;
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  addListener(name, listener) {
+    return this.on(name, listener);
+  }
+
+  /** @private */
+  showFlushes() {
+    this.showsFlushes = true;
+    for (const conn of Object.values(this.clients)) conn.watch();
+  }
+
+  // --- what the Socket.IO server asks ---
+
+  /** @param {any} timeout ms that a client has to join a namespace; for the sessions to come */
+  limitConnecting(timeout) {
+    this.connectTimeout = timeout;
+    this.configure();
+  }
+
+  /**
+   * Tells the clients of protocol 3 that are still to come, with the handshake, that they are in "/".
+   *
+   * @param {string | Buffer | undefined} message the CONNECT packet; nothing: they are told when they are
+   */
+  greet(message) {
+    this._greeting = message;
+    this.configure();
+  }
+
+  /**
+   * Adds a middleware of ours, which keeps nothing of a request.
+   *
+   * @param {Function} middleware (req, res, next)
+   */
+  useOwn(middleware) {
+    this.ownMiddlewares++;
+    this.use(middleware);
+  }
+
+  // --- requests, and their answers ---
+
+  /**
+   * @param {string} sid
+   * @returns {SessionForm | undefined} what the workers know of an open session
+   */
+  find(sid) {
+    if (this._registration.id === -1) return undefined; // closed, and not to be opened for this
+    const found = FORMS[this.border().native.lookup(this.nativeId(), sid)]; // -1: there is no such session
+    // to the workers a WebTransport session is a WebSocket
+    if (found?.transport !== "websocket" || !Object.hasOwn(this.clients, sid)) return found;
+    return { transport: this.clients[sid].transportName, protocol: found.protocol };
+  }
+
+  /**
+   * Tells "connection_error" listeners about a request that is refused.
+   *
+   * @param {any} req
+   * @param {number} code
+   * @param {any} context
+   */
+  refuse(req, code, context) {
+    if (debug.enabled) debug("request refused with code %d", code);
+    this.emit("connection_error", { req, code, message: ENGINE_ERROR_MESSAGES[code], context });
+  }
+
+  /**
+   * Lets listeners change the headers of a polling answer.
+   *
+   * @param {Record<string, any>} headers
+   * @param {any} req
+   * @param {string} sid
+   */
+  showHeaders(headers, req, sid) {
+    if (!req._query.sid) {
+      const { cookie } = this.opts;
+      if (cookie) headers["Set-Cookie"] = [serializeCookie(cookie.name, sid, cookie)];
+    }
+    this.showUpgradeHeaders(headers, req);
+  }
+
+  /**
+   * @param {Record<string, any> | undefined} headers made when listeners are to be shown them
+   * @param {any} req
+   * @returns {Record<string, any> | undefined}
+   */
+  showUpgradeHeaders(headers, req) {
+    if (this.listenerCount("headers") + this.listenerCount("initial_headers") === 0) return headers;
+    headers ??= {};
+    if (!req._query.sid) this.emit("initial_headers", headers, req);
+    this.emit("headers", headers, req);
+    return headers;
+  }
+
+  /**
    * @param {any} server
    * @returns {boolean} whether the engine has been attached to that HTTP server
    */
@@ -126,6 +385,185 @@ class Engine extends EngineSessions {
    */
   isReplaced(method) {
     return this[method] !== Engine.prototype[method];
+  }
+
+  // --- sessions, as the workers tell of them ---
+
+  /**
+   * @param {Named} name
+   * @param {string} sid
+   * @param {number} index
+   * @param {number} token
+   * @param {Peer} [peer]
+   * @returns {Conn}
+   */
+  onopen(name, sid, index, token, peer) {
+    const border = this.border();
+    const door =
+      /** @type {PollingDoor | TakenConnection | WebSocketDoor | WebTransportDoor | undefined} */ (
+        /** @type {any} */ (border.doors.get(token))
+      );
+    const req = door?.req;
+    const seen = reasonAgainst(this, this.httpServer, DROP_REQUEST) !== undefined;
+    const origin = req
+      ? seen && !(req instanceof AcceptedRequest)
+        ? new KeptRequest(req, door, peer)
+        : new RequestInfo(req, door, peer)
+      : NO_ORIGIN;
+    /** @type {SessionForm} */
+    let form = FORMS[index];
+    if (door instanceof WebTransportDoor) form = { ...form, transport: "webtransport" };
+    else if (req?._query.b64) form = { ...form, takesBytes: false };
+    if (debug.enabled) debug('handshaking client "%s"', sid);
+    const conn = new Conn(this, border, name, sid, form, origin, door ?? NO_DOOR);
+    // of these the session has what it needs
+    if (door && (door instanceof WebSocketDoor || req instanceof AcceptedRequest))
+      door.req = undefined;
+    if (seen) conn.exposeRequest();
+    border.adopt(name._handle, conn);
+    this.hold();
+    this.clients[sid] = conn;
+    this.clientsCount++;
+    try {
+      if (this.showsFlushes) this.showOpenPacket(conn);
+      this.emit("connection", conn);
+    } catch (error) {
+      rejectUnhandled(error);
+    }
+    return conn;
+  }
+
+  /**
+   * Shows the handshake, which the worker has sent, to the listeners of "flush" and "drain".
+   *
+   * @param {Conn} conn
+   * @private
+   */
+  showOpenPacket(conn) {
+    const data = this.openPacket(conn.id, conn.transportName);
+    this.emit("flush", conn, [{ type: "open", options: { compress: true }, data }]);
+    this.emit("drain", conn);
+  }
+
+  /**
+   * @param {string} sid
+   * @param {string} transport
+   * @returns {string} what the handshake of a session says
+   */
+  openPacket(sid, transport) {
+    const { transports, pingInterval, pingTimeout, maxHttpBufferSize: maxPayload } = this.opts;
+    const upgrades = this.upgrades(transport).filter((name) => transports.includes(name));
+    return JSON.stringify({ sid, upgrades, pingInterval, pingTimeout, maxPayload });
+  }
+
+  /**
+   * @param {string} sid
+   * @returns {boolean} whether a request of that session waits for something to be sent
+   */
+  isPolled(sid) {
+    if (this.polls.has(sid)) return true;
+    return this.takeover.size > 0 && this.border().native.isPolled(this.nativeId(), sid);
+  }
+
+  /**
+   * @param {string} sid
+   * @param {boolean} shown whether this thread has to see each request of that session
+   */
+  showRequests(sid, shown) {
+    this.border().native.showRequests(this.nativeId(), sid, shown);
+  }
+
+  /**
+   * @param {Conn} conn
+   * @param {number} token that of the WebSocket which asks to become the transport
+   */
+  onupgrading(conn, token) {
+    const door = /** @type {any} */ (this.border().doors.get(token));
+    if (door !== undefined) door.probeOf = conn;
+    else conn.upgrading = false; // it has gone already
+  }
+
+  /**
+   * @param {Conn} conn
+   * @param {number} token
+   */
+  onupgraded(conn, token) {
+    const door = /** @type {any} */ (this.border().doors.get(token));
+    if (door === undefined) return;
+    conn.door = door.kind;
+    conn.doorReason = door.reason;
+    door.req = undefined;
+    door.probeOf = undefined;
+  }
+
+  /**
+   * @param {number} token
+   * @returns {number} index of the name of the transport that the door leads to
+   */
+  transportOfDoor(token) {
+    const door = /** @type {any} */ (this.border().doors.get(token));
+    return door === undefined ? WebSocketDoor.prototype.transport : door.transport;
+  }
+
+  /**
+   * @param {number} token
+   * @returns {boolean} whether who came by this door takes bytes as they are, and not as base64
+   */
+  takesBytes(token) {
+    const door = /** @type {any} */ (this.border().doors.get(token));
+    return !door?.req?._query.b64;
+  }
+
+  /** @param {Conn} conn */
+  onclosed(conn) {
+    const { clients } = this;
+    // a program that makes ids of its own may have given this one to another session, too; or it has given the connection another
+    const id =
+      clients[conn.id] === conn ? conn.id : Object.keys(clients).find((of) => clients[of] === conn);
+    if (id !== undefined) delete clients[id];
+    this.clientsCount--;
+  }
+
+  // --- its place among the workers ---
+
+  /** @returns {Border} */
+  border() {
+    return this._registration.border();
+  }
+
+  /** @returns {number} our number at the border; the options count as they are at the first call */
+  nativeId() {
+    return this._registration.open();
+  }
+
+  /** @returns {boolean} whether it has been closed, and has not been opened again */
+  isClosed() {
+    return this._registration.closed;
+  }
+
+  /** Counts what the workers still have of ours: a session, a request or the wire of a WebSocket. */
+  hold() {
+    this._registration.hold();
+  }
+
+  /** Uncounts it. */
+  letGo() {
+    this._registration.letGo();
+  }
+
+  /** @returns {object} what the workers need to know */
+  workerConfig() {
+    return {
+      ...workerOptions(this.opts),
+      connectTimeout: milliseconds(this.connectTimeout),
+      rawMessages: this.rawMessages,
+      greeting: this._greeting,
+    };
+  }
+
+  /** Tells the workers of options that have changed: the new values count for the sessions to come. */
+  configure() {
+    this._registration.configure();
   }
 }
 
