@@ -1,69 +1,567 @@
 "use strict";
 
-/** A Node.js without the private parts that the short ways stand on: everything works, the long way. */
+/**
+ * What we use of Node.js that it does not document (lib/base/node-internals.js): that it works on this Node.js, function by function;
+ * and that a server on a Node.js that lacks a part of it serves as well, the slow way.
+ */
 
 const assert = require("node:assert/strict");
+const { spawn: spawnProcess } = require("node:child_process");
+const { EventEmitter } = require("node:events");
 const http = require("node:http");
+const net = require("node:net");
+const os = require("node:os");
 const path = require("node:path");
 const { test } = require("node:test");
+const tls = require("node:tls");
+const { io: connect } = require("socket.io-client");
 
+const internals = require("../lib/base/node-internals");
+const { spawn } = require("./support/child");
+const { ours } = require("./support/implementations");
 const { KeptConnection } = require("./support/kept-connection");
-const { turns, until, within } = require("./support/waiting");
+const { MISSING } = require("./support/missing-parts");
+const { deferred, turns, until } = require("./support/waiting");
 
+const FILE = require.resolve("../lib/base/node-internals");
+const LINUX = process.platform === "linux";
+const POSIX = process.platform !== "win32";
 const POLLING = "/socket.io/?EIO=4&transport=polling";
 
-/** Where our modules are. */
-const OURS = ["lib", "index.js"].map((name) => path.join(__dirname, "..", name));
-
-/** The class of the parsers of Node's HTTP servers. */
-async function parserClass() {
-  const server = http.createServer((req, res) => res.end()).listen(0, "127.0.0.1");
+/** A server that listens until the test is over. */
+async function listen(t, server) {
+  server.listen(0, "127.0.0.1");
   await until(server, "listening");
-  const accepted = until(server, "connection");
-  const client = await KeptConnection.open(server.address().port);
-  const [socket] = await accepted;
-  const { constructor } = socket.parser;
-  client.destroy();
-  server.close();
-  return constructor;
+  t.after(() => {
+    server.close();
+    server.closeAllConnections?.();
+  });
+  return server;
 }
 
-/** How a parser may be that does not tell where requests begin. */
-const PARSERS = {
-  "has no such place": (Parser) => (Parser.kOnMessageBegin = undefined),
-  "never tells": (Parser) => (Parser.kOnMessageBegin = 99),
-  "tells of something else": (Parser) => (Parser.kOnMessageBegin = Parser.kOnHeadersComplete),
+/** A connection to a server: both its sockets. */
+async function open(t, server) {
+  const accepted = until(server, "connection");
+  const client = net.connect(server.address().port, "127.0.0.1");
+  client.on("error", () => {});
+  t.after(() => client.destroy());
+  const [socket] = await accepted;
+  return { client, socket };
+}
+
+/** How many connections a server counts. */
+async function countOf(server) {
+  const { promise, resolve } = deferred("the count of connections");
+  server.getConnections((_error, count) => resolve(count));
+  return promise;
+}
+
+/** An HTTP server that answers, with a connection of which it has just read a request. */
+async function ask(t, options, answer = (_req, res) => res.end("ok")) {
+  const { promise, resolve } = deferred("the request");
+  const server = http.createServer(options, (req, res) => {
+    resolve({ req, res });
+    answer(req, res);
+  });
+  await listen(t, server);
+  const client = await KeptConnection.open(server.address().port);
+  t.after(() => client.destroy());
+  return { server, client, asked: promise };
+}
+
+/** By its name, what each function does on this Node.js. */
+const WORKS = {
+  async countConnection(t) {
+    const server = await listen(t, net.createServer());
+    internals.countConnection(server);
+    assert.equal(await countOf(server), 1);
+    internals.uncountConnection(server);
+  },
+
+  async uncountConnection(t) {
+    const server = await listen(t, http.createServer());
+    internals.countConnection(server);
+    internals.countConnection(server);
+    let closed = false;
+    server.close(() => (closed = true));
+    internals.uncountConnection(server);
+    await turns(3);
+    assert.equal(closed, false);
+    internals.uncountConnection(server);
+    await turns(1);
+    assert.equal(closed, true);
+  },
+
+  async countingServer(t) {
+    const server = await listen(t, net.createServer());
+    const { client, socket } = await open(t, server);
+    assert.equal(internals.countingServer(socket), server);
+    assert.equal(internals.countingServer(client), undefined);
+  },
+
+  async httpServerOf(t) {
+    const server = await listen(t, http.createServer());
+    const { client, socket } = await open(t, server);
+    assert.equal(internals.httpServerOf(socket), server);
+    assert.equal(internals.httpServerOf(client), undefined);
+    assert.equal(internals.httpServerOf(undefined), undefined);
+  },
+
+  hasSetting() {
+    const server = http.createServer({ keepAlive: true });
+    server.blockList = new net.BlockList();
+    assert.equal(internals.hasSetting(server, "keepAlive"), true);
+    assert.equal(internals.hasSetting(server, "blockList"), true);
+    assert.equal(internals.hasSetting(server, "pauseOnConnect"), false);
+    const paused = net.createServer({ pauseOnConnect: true });
+    assert.equal(internals.hasSetting(paused, "pauseOnConnect"), true);
+    assert.equal(internals.hasSetting(paused, "keepAlive"), false);
+  },
+
+  longestHead() {
+    assert.equal(internals.longestHead(http.createServer()), http.maxHeaderSize);
+    assert.equal(internals.longestHead(http.createServer({ maxHeaderSize: 999 })), 999);
+  },
+
+  /** In a process of its own, which is given a connection: two sockets of one descriptor would close each other's. */
+  async socketOf(t) {
+    if (!POSIX) return t.skip("no descriptors");
+    const server = await listen(t, net.createServer({ pauseOnConnect: true }));
+    const { client, socket } = await open(t, server);
+    const script = `
+      const { countConnection, countingServer, socketOf } = require(${JSON.stringify(FILE)});
+      const http = require("node:http");
+      const server = http.createServer((req, res) => {
+        res.setHeader("connection", "close");
+        res.end(String(countingServer(req.socket) === server && req.socket.allowHalfOpen));
+        server.close();
+      });
+      server.listen(0, "127.0.0.1", () => {
+        countConnection(server);
+        server.emit("connection", socketOf(server, 3));
+      });`;
+    const child = spawnProcess(process.execPath, ["-e", script], {
+      stdio: ["ignore", "ignore", "inherit", socket],
+    });
+    const exit = until(child, "exit");
+    await until(child, "spawn");
+    socket.destroy();
+    const answer = await new KeptConnection(client).ask("/");
+    assert.match(answer.head, /^HTTP\/1.1 200/);
+    const [code] = await exit; // the server has closed: it counted the connection, and then no more
+    assert.equal(code, 0);
+  },
+
+  async buildRequest(t) {
+    const { client, asked } = await ask(t);
+    const headers = { "X-A": "1", Cookie: "a=b", "x-a": "2", COOKIE: "c=d", Referer: "one" };
+    await client.ask("/path?query=1", { headers });
+    const { req } = await asked;
+    const { method, url, httpVersion, rawHeaders } = req;
+    for (const upgrade of [false, true]) {
+      const built = internals.buildRequest({ method, url, httpVersion, rawHeaders, upgrade });
+      assert.ok(built instanceof http.IncomingMessage);
+      const names = ["method", "url", "httpVersion", "httpVersionMajor", "httpVersionMinor"];
+      for (const name of [...names, "headers", "rawHeaders", "headersDistinct", "complete"])
+        assert.deepEqual(built[name], req[name], name);
+      assert.equal(built.upgrade, upgrade);
+      assert.equal(built.aborted, false);
+      assert.equal(built.destroyed, !upgrade);
+    }
+  },
+
+  setSocket() {
+    const req = new http.IncomingMessage(new net.Socket());
+    const socket = new net.Socket();
+    internals.setSocket(req, socket);
+    assert.equal(req.socket, socket);
+    assert.equal(req.connection, socket);
+  },
+
+  lendSocket() {
+    const req = new http.IncomingMessage(undefined);
+    const sockets = [];
+    internals.lendSocket(req, () => {
+      sockets.push(new net.Socket());
+      return sockets[0];
+    });
+    assert.equal(sockets.length, 0);
+    assert.equal(req.socket, sockets[0]);
+    assert.equal(req.connection, sockets[0]);
+    assert.equal(sockets.length, 1);
+    req.socket = null;
+    req.socket = new net.Socket();
+    assert.notEqual(req.socket, sockets[0]);
+  },
+
+  hasOwnRequests() {
+    class Other extends http.IncomingMessage {}
+    assert.ok(internals.hasOwnRequests(http.createServer()));
+    assert.ok(!internals.hasOwnRequests(http.createServer({ IncomingMessage: Other })));
+    assert.ok(!internals.hasOwnRequests(net.createServer()));
+  },
+
+  hasOwnResponses() {
+    class Other extends http.ServerResponse {}
+    assert.ok(internals.hasOwnResponses(http.createServer()));
+    assert.ok(!internals.hasOwnResponses(http.createServer({ ServerResponse: Other })));
+    assert.ok(!internals.hasOwnResponses(net.createServer()));
+  },
+
+  upgradesByDefault(t) {
+    assert.ok(internals.upgradesByDefault(http.createServer()));
+    const told = http.createServer({ shouldUpgradeCallback: () => true });
+    if (told.shouldUpgradeCallback === undefined) return t.skip("this Node.js can't be told");
+    assert.ok(!internals.upgradesByDefault(told));
+  },
+
+  async closeSilently(t) {
+    const server = await listen(t, net.createServer());
+    const { client, socket } = await open(t, server);
+    for (const name of ["close", "end", "error"]) socket.on(name, () => assert.fail(name));
+    internals.closeSilently(socket);
+    client.resume();
+    await until(client, "end");
+    await turns(3);
+    assert.equal(socket.destroyed, false);
+    assert.equal(await countOf(server), 1);
+    internals.uncountConnection(server);
+  },
+
+  async descriptorOf(t) {
+    const server = await listen(t, net.createServer());
+    const { client, socket } = await open(t, server);
+    if (!POSIX) return assert.equal(internals.descriptorOf(socket), -1);
+    assert.ok(internals.descriptorOf(socket) > 2);
+    assert.ok(internals.descriptorOf(client) > 2);
+    assert.notEqual(internals.descriptorOf(client), internals.descriptorOf(socket));
+    assert.equal(internals.descriptorOf(new net.Socket()), -1);
+    const encrypted = new tls.TLSSocket(client, { isServer: false });
+    encrypted.on("error", () => {});
+    assert.equal(internals.descriptorOf(encrypted), -1);
+    encrypted.destroy();
+    while (socket.write(Buffer.alloc(1 << 20)));
+    assert.equal(internals.descriptorOf(socket), -1, "there is something left to write");
+    socket.destroy();
+    assert.equal(internals.descriptorOf(socket), -1, "destroyed");
+  },
+
+  async replaceHandle(t) {
+    const server = await listen(t, http.createServer());
+    const { client, socket } = await open(t, server);
+    const { remotePort } = { remotePort: client.localPort };
+    let ended = 0;
+    internals.replaceHandle(socket, () => void ended++, 129);
+    client.resume();
+    await until(client, "end");
+    await turns(3);
+    assert.equal(socket.destroyed, false);
+    assert.equal(socket.remotePort, remotePort);
+    assert.equal(socket.localPort, server.address().port);
+    assert.equal(socket.bytesWritten, 129);
+    assert.equal(await countOf(server), 1);
+    assert.equal(ended, 0);
+    const error = until(socket, "error");
+    const close = until(socket, "close");
+    socket.write("x");
+    assert.equal((await error)[0].code, "EPIPE");
+    await close;
+    assert.equal(ended, 1);
+    assert.equal(await countOf(server), 0);
+  },
+
+  async standInSocket(t) {
+    const server = await listen(t, http.createServer());
+    const names = { address: "1.2.3.4", port: 5, localAddress: "::1", localPort: 6 };
+    for (const way of ["destroy", "end"]) {
+      internals.countConnection(server);
+      let ended = 0;
+      const socket = internals.standInSocket(names, server, 129, () => void ended++);
+      assert.ok(socket instanceof net.Socket);
+      const { remoteAddress, remoteFamily, remotePort, localAddress, localPort } = socket;
+      assert.deepEqual([remoteAddress, remoteFamily, remotePort], ["1.2.3.4", "IPv4", 5]);
+      assert.deepEqual([localAddress, socket.localFamily, localPort], ["::1", "IPv6", 6]);
+      assert.equal(socket.bytesWritten, 129);
+      assert.equal(internals.httpServerOf(socket), server);
+      assert.ok(socket.readable && socket.writable && !socket.pending);
+      socket[way]();
+      await turns(3);
+      assert.equal(ended, 1, way);
+      if (way === "end") internals.endStandIn(socket);
+      assert.equal(await countOf(server), 0, way);
+    }
+    const gone = internals.standInSocket(names, server);
+    assert.equal(gone.destroyed, true);
+    assert.equal(gone.remotePort, 5);
+    assert.equal(await countOf(server), 0);
+  },
+
+  async endStandIn(t) {
+    const server = await listen(t, http.createServer());
+    const names = { address: "", port: 0, localAddress: "", localPort: 0 };
+    internals.countConnection(server);
+    const socket = internals.standInSocket(names, server, 129, () => assert.fail("asked to end"));
+    const close = until(socket, "close");
+    internals.endStandIn(socket);
+    await close;
+    assert.equal(await countOf(server), 0);
+    internals.endStandIn(socket);
+    const { socket: other } = await open(t, server);
+    internals.endStandIn(other);
+    assert.equal(other.destroyed, true);
+  },
+
+  async showAccepted(t) {
+    const server = await listen(
+      t,
+      http.createServer((req, res) => res.end("ok")),
+    );
+    const shown = [];
+    let isTaken = false;
+    const take = (descriptor) => {
+      shown.push(descriptor);
+      return isTaken;
+    };
+    assert.equal(internals.showAccepted(server, take), POSIX);
+    assert.equal(internals.showAccepted(server, take), false, "once is enough");
+    assert.equal(internals.showAccepted(http.createServer(), take), false, "it does not listen");
+    if (!POSIX) return;
+    const { client } = await open(t, server);
+    assert.equal((await new KeptConnection(client).ask("/")).body, "ok");
+    assert.equal(shown.length, 1);
+    assert.ok(shown[0] > 2);
+    isTaken = true;
+    server.on("connection", () => assert.fail("Node.js has it"));
+    const other = net.connect(server.address().port, "127.0.0.1");
+    other.resume();
+    await until(other, "end"); // nobody has a duplicate
+    assert.equal(shown.length, 2);
+  },
+
+  async listensOnTcp(t) {
+    const server = http.createServer();
+    assert.equal(internals.listensOnTcp(server), false);
+    await listen(t, server);
+    assert.equal(internals.listensOnTcp(server), true);
+    const onPipe = net.createServer();
+    onPipe.listen(
+      POSIX ? path.join(os.tmpdir(), `${process.pid}.sock`) : `\\\\.\\pipe\\${process.pid}`,
+    );
+    t.after(() => onPipe.close());
+    await until(onPipe, "listening");
+    assert.equal(internals.listensOnTcp(onPipe), false);
+  },
+
+  async listeningDescriptor(t) {
+    const server = await listen(t, http.createServer());
+    assert.equal(internals.listeningDescriptor(server), -1);
+    internals.showAccepted(server, () => false);
+    if (POSIX) assert.ok(internals.listeningDescriptor(server) > 2);
+    server.close();
+    assert.equal(internals.listeningDescriptor(server), -1);
+  },
+
+  async watchForNext(t) {
+    const { client, asked } = await ask(t, {}, (req, res) => {
+      internals.watchForNext(req.socket);
+      res.end("ok");
+    });
+    await client.ask("/");
+    const { req } = await asked;
+    assert.ok(internals.isQuiet(req));
+    internals.watchForNext(req.socket);
+    assert.ok(internals.isQuiet(req));
+    internals.watchForNext(undefined);
+    internals.watchForNext(new net.Socket());
+  },
+
+  async isQuiet(t) {
+    const states = {};
+    const { client, asked } = await ask(t, {}, (req, res) => {
+      internals.watchForNext(req.socket);
+      states.unanswered = internals.isQuiet(req);
+      res.end("ok");
+    });
+    await client.ask("/", { body: "a body" });
+    const { req } = await asked;
+    assert.deepEqual(states, { unanswered: false });
+    assert.ok(internals.isQuiet(req));
+    const data = until(req.socket, "data");
+    client.write("G"); // the first byte of the next request
+    await data;
+    assert.ok(!internals.isQuiet(req));
+    req.socket.destroy();
+    assert.ok(!internals.isQuiet(req));
+  },
+
+  async responseOn(t) {
+    const found = [];
+    const { client, asked } = await ask(t, {}, (req, res) => {
+      found.push(internals.responseOn(req.socket) === res);
+      res.end("ok");
+    });
+    await client.ask("/");
+    const { req } = await asked;
+    assert.deepEqual(found, [true]);
+    assert.ok(!internals.responseOn(req.socket));
+    assert.ok(!internals.responseOn(new net.Socket()));
+  },
+
+  HAS_DESCRIPTORS: () => assert.equal(internals.HAS_DESCRIPTORS, POSIX),
+  MOVES_CONNECTIONS: () => assert.equal(internals.MOVES_CONNECTIONS, true),
+  REBUILDS_REQUESTS: () => assert.equal(internals.REBUILDS_REQUESTS, true),
+  SWAPS_HANDLES: () => assert.equal(internals.SWAPS_HANDLES, true),
+
+  writeUtf8: () =>
+    checkWriting(internals.writeUtf8, "utf8", ["", "plain", "é€ß", "\ud83d\ude00", "\ud83d"]),
+  writeLatin1: () => checkWriting(internals.writeLatin1, "latin1", ["", "plain", "\x00\x80ÿ"]),
+  writeUtf16: () => checkWriting(internals.writeUtf16, "utf16le", ["", "plain", "é€", "\ud83d"]),
+
+  LazyEmitter() {
+    const emitter = new internals.LazyEmitter();
+    assert.deepEqual(Object.keys(emitter), []);
+    assert.ok(emitter instanceof EventEmitter);
+    const calls = [];
+    for (const name of ["on", "prependListener", "once"])
+      emitter[name]("a", (value) => calls.push([name, value]));
+    assert.equal(emitter.emit("a", 1), true);
+    assert.equal(emitter.emit("a", 2), true);
+    assert.equal(calls.map(([name]) => name).join(), "prependListener,on,once,prependListener,on");
+    for (const use of [
+      (none) => assert.equal(none.emit("a"), false),
+      (none) => assert.deepEqual([none.eventNames(), none.listeners("a")], [[], []]),
+      (none) => assert.equal(none.listenerCount("a"), 0),
+      (none) => none.removeAllListeners(),
+      (none) => none.off("a", () => {}),
+      (none) => assert.throws(() => none.emit("error", new RangeError("a")), RangeError),
+    ])
+      use(new internals.LazyEmitter());
+  },
+
+  /** The peer goes while it has not read what was written. */
+  async FAILS_BROKEN_WRITES(t) {
+    const server = await listen(t, net.createServer());
+    const { client, socket } = await open(t, server);
+    socket.on("error", () => {});
+    const { promise, resolve } = deferred("the end of the write");
+    socket.write(Buffer.alloc(1 << 25), resolve);
+    client.resetAndDestroy();
+    assert.equal((await promise) instanceof Error, internals.FAILS_BROKEN_WRITES);
+  },
+
+  PARTS() {
+    for (const { name, uses, otherwise, works } of internals.PARTS) {
+      assert.ok(uses && otherwise, name);
+      assert.notEqual(works, false, `this Node.js has no ${name}: ${otherwise}`);
+    }
+  },
 };
 
-for (const [name, change] of Object.entries(PARSERS)) {
-  test(`a parser that ${name}: polling connections stay with Node.js`, async (t) => {
-    const Parser = await parserClass();
-    const { kOnMessageBegin } = Parser;
-    // what a parser can do is found out once: each time by a new copy of ours
-    for (const file of Object.keys(require.cache))
-      if (OURS.some((place) => file.startsWith(place))) delete require.cache[file];
-    change(Parser);
-    t.after(() => (Parser.kOnMessageBegin = kOnMessageBegin));
-    const { Server } = require("..");
-    const httpServer = http.createServer();
-    const io = new Server(httpServer);
-    httpServer.on("connection", () => {}); // Node.js reads
-    httpServer.listen(0, "127.0.0.1");
-    await until(httpServer, "listening");
-    const client = await KeptConnection.open(httpServer.address().port);
-    t.after(async () => {
-      client.destroy();
-      await within(io.close(), "close");
-    });
-    const connection = until(io, "connection");
-    const { sid } = JSON.parse((await client.ask(POLLING)).body.slice(1));
-    const url = `${POLLING}&sid=${sid}`;
-    assert.equal((await client.ask(url, { body: "40" })).body, "ok");
-    const [socket] = await connection;
-    assert.match((await client.ask(url)).body, /^40/);
-    socket.emit("hello");
-    assert.equal((await client.ask(url)).body, '42["hello"]');
-    await turns(3);
-    assert.equal(io.engine.takeover.size, 0);
+/** Writes texts as Node's own `write()` does. */
+function checkWriting(write, encoding, texts) {
+  for (const text of texts) {
+    const [buffer, expected] = [Buffer.alloc(32, 7), Buffer.alloc(32, 7)];
+    assert.equal(write(buffer, text, 3), expected.write(text, 3, encoding), text);
+    assert.deepEqual(buffer, expected, text);
+  }
+}
+
+for (const name of Object.keys(internals)) {
+  test(`${name} works`, async (t) => {
+    assert.ok(Object.hasOwn(WORKS, name), "there is no test for it");
+    await WORKS[name](t);
   });
+}
+
+/** The next record of an acknowledgement: all of its arguments. */
+function answerTo(client, ...args) {
+  const { promise, resolve } = deferred("an acknowledgement");
+  client.emit(...args, (...got) => resolve(got));
+  return promise;
+}
+
+/** What a client of the library sees of a server. */
+async function talk(t, port, transports) {
+  const extraHeaders = { "X-Name": "a name" };
+  const client = connect(`http://127.0.0.1:${port}`, { transports, extraHeaders, forceNew: true });
+  t.after(() => client.close());
+  await until(client, "connect");
+  const { engine } = client.io;
+  if (transports.length > 1 && engine.transport.name === "polling") await until(engine, "upgrade");
+  const texts = ["short", "é".repeat(300), "€".repeat(300), "\ud83d\ude00".repeat(300)];
+  const values = [...texts, { deep: [null, ...texts] }, Buffer.from([1, 2, 3])];
+  assert.deepEqual(await answerTo(client, "echo", ...values), values);
+  const [seen] = await answerTo(client, "seen");
+  assert.equal(seen.name, "a name");
+  assert.match(seen.url, /^\/socket.io\/\?EIO=4&transport=/);
+  assert.ok(seen.port > 0);
+}
+
+/** Polling requests by one connection, which is kept. */
+async function poll(t, port) {
+  const client = await KeptConnection.open(port);
+  t.after(() => client.destroy());
+  const { sid } = JSON.parse((await client.ask(POLLING)).body.slice(1));
+  const url = `${POLLING}&sid=${sid}`;
+  assert.equal((await client.ask(url, { body: "40" })).body, "ok");
+  assert.match((await client.ask(url)).body, /^40/);
+  const text = "é€".repeat(100);
+  for (let id = 1; id < 4; id++) {
+    assert.equal((await client.ask(url, { body: `42${id}["echo","${text}"]` })).body, "ok");
+    assert.equal((await client.ask(url)).body, `43${id}["${text}"]`);
+  }
+}
+
+/** What a server in a process of its own does for clients of all kinds; it must end by itself. */
+async function serve(t, ...args) {
+  const child = spawn("missing-part", ours, { args });
+  t.after(() => child.kill());
+  const { ports, missing } = await child.message();
+  for (const port of Object.values(ports)) {
+    await talk(t, port, ["websocket"]);
+    await talk(t, port, ["polling"]);
+    await talk(t, port, ["polling", "websocket"]);
+    await poll(t, port);
+    assert.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), "the program");
+  }
+  child.send("state");
+  const { alone, shown } = await child.message();
+  child.send("close");
+  const { code, stderr } = await child.exit();
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+  return { alone, shown, missing };
+}
+
+/** Checks which ways the connections of a server have come. */
+function checkWays({ alone, shown }, { reads, bridged = false, stays = false }) {
+  assert.equal(shown.taken, 0);
+  if (POSIX) {
+    const door = bridged ? "bridge" : "takeover";
+    assert.deepEqual([alone.doors[0], shown.doors[0]], [door, door]);
+    assert.equal(shown.moved > 0, !stays, `${shown.moved} polling connections have moved`);
+  }
+  if (reads === "all") assert.equal(alone.taken, 0);
+  else if (LINUX) assert.ok(alone.taken > 0, "no connection was taken as it was accepted");
+  if (LINUX) assert.equal(alone.reasons[0] !== null, reads !== undefined); // that of a WebSocket
+}
+
+test("nothing is missing: all the fast ways", async (t) => {
+  const { missing, ...found } = await serve(t);
+  assert.deepEqual(missing, []);
+  checkWays(found, {});
+});
+
+test("of each part, it is known how it can be missing", () => {
+  assert.deepEqual(Object.keys(MISSING).sort(), internals.PARTS.map(({ name }) => name).sort());
+});
+
+for (const { name: part } of internals.PARTS) {
+  for (const [name, way] of Object.entries(MISSING[part] ?? {})) {
+    const skip = way.isPossible === false;
+    test(`without ${part} (${name}): served the slow way`, { skip }, async (t) => {
+      const { missing, ...found } = await serve(t, part, name);
+      assert.deepEqual(missing, way.isNoticed ? [part] : []);
+      checkWays(found, way);
+    });
+  }
 }

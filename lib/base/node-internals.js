@@ -99,7 +99,7 @@ function countingServer(socket) {
 
 /** @param {any} socket @returns {any} the HTTP server that reads its requests, if there is one */
 function httpServerOf(socket) {
-  return socket?.server;
+  return socket?.server ?? undefined;
 }
 
 // --- the settings of a server ---
@@ -247,7 +247,9 @@ function hasOwnResponses(server) {
   return RESPONSE !== undefined && server[RESPONSE] === http.ServerResponse;
 }
 
-/** What a server does about upgrades when it is not told otherwise; older ones can't be told. */
+/** Whether a server can be told which upgrade requests are such. */
+const HAS_UPGRADE_RULE = isAtLeast(24, 9) || (isAtLeast(22, 21) && !isAtLeast(23, 0));
+/** What it does when it is not told. */
 const UPGRADES_BY_DEFAULT = String(blank.shouldUpgradeCallback);
 
 const SHOWS_UPGRADE_RULE = declare(
@@ -256,8 +258,7 @@ const SHOWS_UPGRADE_RULE = declare(
   "Node.js reads upgrade requests",
   () => {
     const server = http.createServer(/** @type {any} */ ({ shouldUpgradeCallback: noop }));
-    const rule = /** @type {any} */ (server).shouldUpgradeCallback;
-    return rule === noop || !isAtLeast(24, 9);
+    return /** @type {any} */ (server).shouldUpgradeCallback === noop || !HAS_UPGRADE_RULE;
   },
 );
 
@@ -687,16 +688,13 @@ const STARTS_WITHOUT_LISTENERS = declare(
  *
  * @type {typeof EventEmitter}
  */
-const LazyEmitter = STARTS_WITHOUT_LISTENERS ? lazyEmitter() : EventEmitter;
-
-/** @returns {typeof EventEmitter} */
-function lazyEmitter() {
-  const Lazy = /** @type {any} */ (function LazyEmitter() {});
-  Lazy.prototype = Object.create(EventEmitter.prototype, {
-    constructor: { value: Lazy, writable: true, configurable: true },
+const LazyEmitter = STARTS_WITHOUT_LISTENERS
+  ? /** @type {any} */ (function LazyEmitter() {})
+  : EventEmitter;
+if (STARTS_WITHOUT_LISTENERS)
+  LazyEmitter.prototype = Object.create(EventEmitter.prototype, {
+    constructor: { value: LazyEmitter, writable: true, configurable: true },
   });
-  return Lazy;
-}
 
 // --- what Node.js does otherwise from some version on ---
 
