@@ -39,9 +39,6 @@ pub const BEHIND: usize = 1 << 20;
 /// Who has stopped reading goes on when so much less than the limit waits: not all of them need to
 /// be woken for each message that is taken.
 const RELIEF: usize = 8 << 20;
-/// Reads of one connection in the middle of a message, while little room is left, before the others
-/// of its worker get their turn.
-pub const MAX_READS_PER_TURN: u32 = 64;
 /// Workers, and one for the JavaScript thread itself.
 const LANES: usize = Handle::MAX_WORKERS + 1;
 

@@ -7,10 +7,11 @@
 //!    │ │      ┌──────────────── a whole request ◄────┤
 //!    │ │      ▼                                      ▼ its body is not all there
 //!    │ └── Waiting ◄──────── the rest of it ──────── Body
-//!    │   the │ ▲
-//!    │ answer│ │ there is room again
-//!    │       ▼ │
-//!    │      Full       "ok" is held back until JavaScript has taken what came: the client sends no more
+//!    │ ▲  the │
+//!    │ │answer▼
+//!    │ │    Full       "ok" is held back until JavaScript has taken what came: the client sends no more
+//!    │ │      ▼
+//!    │ └── Roomy       it has: "ok" goes out
 //!    ▼
 //!   Gone     closed, or given back to Node.js with the bytes of what is not plain
 //! ```
@@ -30,7 +31,6 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
 
 use tokio::net::TcpStream;
 
@@ -42,6 +42,8 @@ use super::http_profile::Profile;
 use super::record::Kind;
 use super::request_name::RequestName;
 use super::server::Server;
+use super::tcp::Tcp;
+use super::write_queue::WriteQueue;
 use crate::engineio::RequestId;
 use crate::http::encoding::Encoding;
 use crate::id::{Handle, Slot};
@@ -51,8 +53,6 @@ use crate::id::{Handle, Slot};
 const MAX_HEAD_PIECES: u8 = 8;
 /// Bytes that may come before an answer; behind them nothing is read.
 const LOOKAHEAD: usize = 64 << 10;
-/// Reads of one connection before the others of its worker get their turn.
-const READS_PER_TURN: u32 = 4;
 
 /// The sessions, as a wire needs them: they may live in another worker.
 pub trait Sessions {
@@ -74,9 +74,15 @@ pub trait Sessions {
 /// How far the request has come; see the diagram above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Idle,
+    Idle {
+        /// Bytes of a refused body that are still to come.
+        skip: usize,
+    },
     Head {
+        /// Pieces that it has come in so far.
         pieces: u8,
+        /// When it must be whole.
+        deadline: u64,
     },
     /// `input` begins with the head and so much of the body as has come.
     Body {
@@ -86,11 +92,26 @@ enum State {
         /// Pieces that it has come in so far.
         chunks: u32,
     },
-    Waiting,
-    Full {
-        room: bool,
+    Waiting {
+        /// Bytes at the beginning of `input` that belong to the request.
+        kept: usize,
     },
+    Full {
+        /// The place in the inbox that JavaScript is to come to.
+        after: u64,
+    },
+    Roomy,
     Gone,
+}
+
+/// A request, and the session that answers it.
+#[derive(Clone, Copy, Debug)]
+struct Exchange {
+    session: Handle,
+    /// Which of the worker's requests it is.
+    generation: u32,
+    /// How a large answer is to be compressed.
+    encoding: Option<Encoding>,
 }
 
 /// One connection that polling requests come by.
@@ -105,24 +126,15 @@ pub struct HttpWire {
     handle: Handle,
     /// The server's count of recalls when it was handed over; see [`Server::recalls`].
     recalls: u32,
-    tcp: RefCell<Option<TcpStream>>,
+    tcp: Tcp,
     state: Cell<State>,
-    /// The request that is on its way, and its session.
-    generation: Cell<u32>,
-    session: Cell<Handle>,
-    encoding: Cell<Option<Encoding>>,
+    /// The request that is on its way, or was last.
+    exchange: Cell<Option<Exchange>>,
     /// What has come and is not done with.
     input: HeldBuffer,
-    /// Bytes at the beginning of `input` that belong to the request on its way: to be given back, should
-    /// its session turn out to be gone.
-    kept: Cell<usize>,
-    /// Bytes of a refused body that are still to come.
-    skipped: Cell<usize>,
     /// Set when a session has not taken the request that is being handed to it.
     refused: Cell<bool>,
-    out: RefCell<Vec<u8>>,
-    /// What a held answer waits for: the place in the inbox that JavaScript is to come to.
-    after: Cell<u64>,
+    out: RefCell<WriteQueue>,
     /// Set while nothing is read, because the inbox is full.
     stalled: RefCell<Option<Stop>>,
     /// Whether it is among those that hear of what JavaScript takes.
@@ -130,10 +142,8 @@ pub struct HttpWire {
     /// The HTTP server is closing: the connection ends with the answer.
     closing: Cell<bool>,
     deadline: Cell<u64>,
-    /// When the head that is coming must be whole.
-    head_deadline: Cell<u64>,
+    /// The deadline that the worker has for it.
     scheduled: Cell<u64>,
-    waker: RefCell<Option<Waker>>,
 }
 
 impl fmt::Debug for HttpWire {
@@ -167,24 +177,17 @@ impl HttpWire {
                 token,
                 listener,
                 handle,
-                tcp: RefCell::new(Some(tcp)),
-                state: Cell::new(State::Idle),
-                generation: Cell::new(0),
-                session: Cell::new(handle),
-                encoding: Cell::new(None),
+                tcp: Tcp::new(tcp),
+                state: Cell::new(State::Idle { skip: 0 }),
+                exchange: Cell::new(None),
                 input: HeldBuffer::new(budget, context.index),
-                kept: Cell::new(0),
-                skipped: Cell::new(0),
                 refused: Cell::new(false),
                 out: RefCell::default(),
-                after: Cell::new(0),
                 stalled: RefCell::default(),
                 listed: Cell::new(false),
                 closing: Cell::new(false),
                 deadline: Cell::new(u64::MAX),
-                head_deadline: Cell::new(u64::MAX),
                 scheduled: Cell::new(u64::MAX),
-                waker: RefCell::default(),
             });
             (Rc::<Self>::clone(&wire), wire)
         });
@@ -192,44 +195,33 @@ impl HttpWire {
         wire
     }
 
-    /// The name of the request that is on its way.
-    fn request(&self) -> RequestId {
-        let generation = self.generation.get();
-        RequestName::Native { wire: self.handle, generation }.into()
+    /// The socket.
+    pub fn tcp(&self) -> &Tcp {
+        &self.tcp
     }
 
-    /// Wakes the task that drives the wire.
-    fn wake(&self) {
-        if let Some(waker) = self.waker.borrow().as_ref() {
-            waker.wake_by_ref();
-        }
+    /// The name of a request.
+    fn name(&self, exchange: Exchange) -> RequestId {
+        let generation = exchange.generation;
+        RequestName::Native { wire: self.handle, generation }.into()
     }
 
     /// Begins to wait for the next request.
     fn await_request(&self, context: &WorkerContext) {
-        self.state.set(State::Idle);
         self.set_timeout(context, self.profile.idle_timeout);
     }
 
     /// Begins to wait for the rest of a head, as Node.js does on a connection that is kept: it is idle
     /// as long as no head is whole, whatever comes, and each byte begins that time anew; all of the head
-    /// has its own.
-    fn await_head(&self, context: &WorkerContext) {
-        let now = clock::now();
-        let idle = match self.profile.idle_timeout {
-            0 => u64::MAX,
-            timeout => now.saturating_add(timeout),
-        };
-        self.deadline.set(idle.min(self.head_deadline.get()));
+    /// has its own, up to `deadline`.
+    fn await_head(&self, context: &WorkerContext, deadline: u64) {
+        self.deadline.set(after(self.profile.idle_timeout).min(deadline));
         self.schedule(context);
     }
 
-    /// The first bytes of a head have come.
-    fn begin_head(&self) {
-        self.head_deadline.set(match self.profile.headers_timeout {
-            0 => u64::MAX,
-            timeout => clock::now().saturating_add(timeout),
-        });
+    /// When a head must be whole that begins now.
+    fn head_deadline(&self) -> u64 {
+        after(self.profile.headers_timeout)
     }
 
     /// Begins to wait for the rest of a body: as long as the HTTP server waits for a request, and the
@@ -243,10 +235,25 @@ impl HttpWire {
         );
     }
 
-    /// All of the request is there, or as much of it as is waited for.
-    fn await_answer(&self) {
-        self.state.set(State::Waiting);
+    /// All of the request is there, or as much of it as is waited for; the first `kept` bytes of `input`
+    /// are those that have come of it.
+    fn await_answer(&self, kept: usize) {
+        self.state.set(State::Waiting { kept });
         self.deadline.set(u64::MAX);
+    }
+
+    /// Bytes at the beginning of `input` that belong to the request on its way: to be given back, should
+    /// its session turn out to be gone.
+    fn kept(&self) -> usize {
+        match self.state.get() {
+            State::Waiting { kept } => kept,
+            State::Body { head, length, .. } => self.input.len().min(head + length),
+            State::Idle { .. }
+            | State::Head { .. }
+            | State::Full { .. }
+            | State::Roomy
+            | State::Gone => 0,
+        }
     }
 
     /// Whether the engine loses its patience with a body before the HTTP server does.
@@ -257,11 +264,7 @@ impl HttpWire {
 
     /// Sets the deadline, so many milliseconds from now (0: none).
     fn set_timeout(&self, context: &WorkerContext, milliseconds: u64) {
-        if milliseconds == 0 {
-            self.deadline.set(u64::MAX);
-            return;
-        }
-        self.deadline.set(clock::now().saturating_add(milliseconds));
+        self.deadline.set(after(milliseconds));
         self.schedule(context);
     }
 
@@ -274,29 +277,31 @@ impl HttpWire {
     }
 
     /// The stream has ended, orderly or not.
-    fn handle_end(&self, context: &WorkerContext) {
+    pub fn handle_end(&self, context: &WorkerContext) {
         self.abandon(context);
         self.finish(context);
     }
 
     /// Tells the session that nobody waits for the answer any more.
     fn abandon(&self, context: &WorkerContext) {
-        if matches!(self.state.get(), State::Waiting | State::Body { .. } | State::Full { .. }) {
-            self.post(context, PollEvent::Closed);
+        match self.state.get() {
+            State::Waiting { .. } | State::Body { .. } | State::Full { .. } | State::Roomy => {
+                self.post(context, PollEvent::Closed);
+            }
+            State::Idle { .. } | State::Head { .. } | State::Gone => {}
         }
     }
 
-    /// Has the session hear of `event` by the mailbox of its worker.
+    /// Has the session of the last request hear of `event` by the mailbox of its worker.
     fn post(&self, context: &WorkerContext, event: PollEvent) {
-        let session = self.session.get();
-        let command = Command::Poll { slot: session.slot(), request: self.request(), event };
-        context.post(session.worker(), command);
+        let Some(exchange) = self.exchange.get() else { return };
+        let (session, request) = (exchange.session, self.name(exchange));
+        context.post(session.worker(), Command::Poll { slot: session.slot(), request, event });
     }
 
     /// Gives the connection back to JavaScript, with `bytes` that it has not answered.
     fn give_back(&self, context: &WorkerContext, bytes: &[u8]) {
-        let stream = self.tcp.borrow_mut().take().and_then(|tcp| tcp.into_std().ok());
-        let Some(stream) = stream else { return self.finish(context) };
+        let Some(stream) = self.tcp.give_away() else { return self.finish(context) };
         let environment = &self.server.environment;
         environment.keep_stream(self.token, stream);
         environment.inbox.push(self.handle.worker(), |record| {
@@ -307,19 +312,26 @@ impl HttpWire {
 
     fn forget(&self, context: &WorkerContext) {
         self.state.set(State::Gone);
-        *self.tcp.borrow_mut() = None;
+        self.tcp.close();
         self.input.take();
         *self.stalled.borrow_mut() = None;
-        *self.out.borrow_mut() = Vec::new();
+        self.out.borrow_mut().clear();
         context.http_table.remove(self.handle.slot().index);
-        self.wake();
+    }
+}
+
+/// The time so many milliseconds from now (0: never).
+fn after(milliseconds: u64) -> u64 {
+    match milliseconds {
+        0 => u64::MAX,
+        _ => clock::now().saturating_add(milliseconds),
     }
 }
 
 impl Victim for HttpWire {
     /// The session goes with it: an answer may be lost, and nobody knows what of it has been taken.
     fn handle_panic(&self, context: &WorkerContext) {
-        if !self.is_gone() && self.generation.get() != 0 {
+        if !self.is_gone() {
             self.post(context, PollEvent::Failed);
         }
         self.finish(context);
@@ -362,5 +374,16 @@ impl Wire for HttpWire {
 
     fn client(&self) -> Option<Slot> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_wire_is_small() {
+        // With the two counts of its `Rc`, it fits into a block of 320.
+        assert!(size_of::<HttpWire>() <= 304, "{}", size_of::<HttpWire>());
     }
 }

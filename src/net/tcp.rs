@@ -1,5 +1,5 @@
-//! A TCP connection of a worker: its socket, and the loop that reads it. What is spoken over it is a
-//! [`Protocol`].
+//! A TCP connection of a worker: its socket, and the loop that reads it. What comes by it
+//! goes to a [`Handler`].
 //!
 //! ```text
 //!   the socket is ready, or `wake` was called
@@ -35,8 +35,8 @@ const READS_PER_TURN: u32 = 4;
 /// …and in the middle of a message, while little room is left.
 const MAX_READS_PER_TURN: u32 = 64;
 
-/// What is spoken over a TCP connection: takes the bytes that come, and has some to write.
-pub trait Protocol: Victim {
+/// Takes the bytes that come by a TCP connection, and has some to write.
+pub trait Handler: Victim {
     /// Whether something is left to write.
     fn is_blocked(&self) -> bool;
     /// The peer takes more.
@@ -66,9 +66,9 @@ pub enum Next {
 }
 
 /// Reads and writes a connection until it is gone.
-pub async fn drive(context: &WorkerContext, tcp: &Tcp, protocol: &impl Protocol) {
+pub async fn drive(context: &WorkerContext, tcp: &Tcp, handler: &impl Handler) {
     poll_fn(|cx| {
-        let polled = context.guard(protocol, || poll(context, tcp, protocol, cx));
+        let polled = context.guard(handler, || poll(context, tcp, handler, cx));
         context.guard(&Nobody, || context.wakeups.announce_soon(context.index));
         polled.unwrap_or(Poll::Ready(()))
     })
@@ -78,18 +78,18 @@ pub async fn drive(context: &WorkerContext, tcp: &Tcp, protocol: &impl Protocol)
 fn poll(
     context: &WorkerContext,
     tcp: &Tcp,
-    protocol: &impl Protocol,
+    handler: &impl Handler,
     cx: &mut task::Context<'_>,
 ) -> Poll<()> {
     tcp.watch(cx);
-    while protocol.is_blocked() && tcp.poll_writable(cx) {
-        protocol.handle_writable();
+    while handler.is_blocked() && tcp.poll_writable(cx) {
+        handler.handle_writable();
     }
     for read in 0..MAX_READS_PER_TURN {
-        if read >= READS_PER_TURN && !protocol.reads_on() {
+        if read >= READS_PER_TURN && !handler.reads_on() {
             break;
         }
-        let most = match protocol.next() {
+        let most = match handler.next() {
             Next::Read(most) => most,
             Next::Again => continue,
             Next::Wait => return Poll::Pending,
@@ -99,12 +99,12 @@ fn poll(
         let most = most.min(buffer.len());
         match ready!(tcp.poll_read(cx, &mut buffer[..most])) {
             Ok(0) => {
-                protocol.handle_end(false);
+                handler.handle_end(false);
                 return Poll::Ready(());
             }
-            Ok(count) => protocol.handle_bytes(&mut buffer[..count]),
+            Ok(count) => handler.handle_bytes(&mut buffer[..count]),
             Err(_) => {
-                protocol.handle_end(true);
+                handler.handle_end(true);
                 return Poll::Ready(());
             }
         }

@@ -411,6 +411,6 @@ mod tests {
 
     #[test]
     fn an_idle_wire_is_small() {
-        assert!(size_of::<WebSocketWire>() <= 344, "{}", size_of::<WebSocketWire>());
+        assert!(size_of::<WebSocketWire>() <= 328, "{}", size_of::<WebSocketWire>());
     }
 }

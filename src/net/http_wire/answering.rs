@@ -1,6 +1,5 @@
 //! What leaves by the connection.
 
-use std::io;
 use std::rc::Rc;
 
 use super::{HttpWire, State};
@@ -8,6 +7,7 @@ use crate::engineio::{Body, PostFault};
 use crate::http::response::{self, Connection, Content, REQUEST_TIMEOUT};
 use crate::net::command::{Answer, CloseHttp, PollEvent};
 use crate::net::context::{Requester, Wire as _, WorkerContext};
+use crate::net::tcp::Written;
 
 const TEXT: &str = "text/plain; charset=UTF-8";
 const BYTES: &str = "application/octet-stream";
@@ -21,18 +21,18 @@ const OK: Body = Body::Ok;
 impl Requester for HttpWire {
     fn handle_answer(self: Rc<Self>, context: &WorkerContext, generation: u32, answer: Answer) {
         fault!("answer", self.environment_id(), self.token);
-        let state = self.state.get();
-        let expected = matches!(state, State::Waiting | State::Body { .. });
-        if !expected || generation != self.generation.get() {
+        let Some(exchange) = self.exchange.get() else { return };
+        let expected = matches!(self.state.get(), State::Waiting { .. } | State::Body { .. });
+        if !expected || generation != exchange.generation {
             return;
         }
         match answer {
-            Answer::Respond { after: Some(after), .. } if self.is_ahead_of(after) => {
+            Answer::Respond { after: Some(after), .. } if self.is_ahead_of(exchange, after) => {
                 self.hold_answer(context, after);
             }
             Answer::Respond { status, body, .. } => self.respond(context, status, &body),
             Answer::Drop => self.finish(context),
-            Answer::Refused if self.kept.get() > 0 => {
+            Answer::Refused if self.kept() > 0 => {
                 let input = self.input.take();
                 self.give_back(context, &input);
             }
@@ -54,19 +54,19 @@ impl Requester for HttpWire {
         }
         match self.state.get() {
             // The time counts from the last byte of the answer on.
-            State::Idle if !self.out.borrow().is_empty() => self.await_request(context),
-            State::Idle => self.finish(context),
-            State::Head { .. } if self.head_deadline.get() > now => self.finish(context),
+            State::Idle { .. } if self.is_blocked() => self.await_request(context),
+            State::Idle { .. } => self.finish(context),
+            State::Head { deadline, .. } if deadline > now => self.finish(context),
             State::Body { .. } if self.is_body_first() => {
-                self.await_answer();
+                self.await_answer(self.kept());
                 self.post(context, PollEvent::PostFault(PostFault::TimedOut));
             }
             State::Head { .. } | State::Body { .. } => {
-                self.out.borrow_mut().extend_from_slice(REQUEST_TIMEOUT);
+                self.queue(context, |out| out.extend_from_slice(REQUEST_TIMEOUT));
                 self.write_out(context);
                 self.handle_end(context);
             }
-            State::Waiting | State::Full { .. } | State::Gone => {}
+            State::Waiting { .. } | State::Full { .. } | State::Roomy | State::Gone => {}
         }
     }
 
@@ -75,7 +75,7 @@ impl Requester for HttpWire {
         if self.listener != close.listener || self.environment_id() != close.environment {
             return;
         }
-        let idle = self.state.get() == State::Idle && self.out.borrow().is_empty();
+        let idle = self.is_idle() && !self.is_blocked();
         if close.busy {
             self.handle_end(context);
         } else if idle && self.input.is_empty() {
@@ -113,13 +113,10 @@ impl HttpWire {
             Connection::KeepAlive(self.profile.keep_alive)
         };
         let answer = if compress { self.compressed(answer) } else { answer };
-        let mut out = self.out.borrow_mut();
-        if out.capacity() == 0 {
-            *out = context.spare_buffer();
-        }
         let lines = &self.profile.lines;
-        response::write(&mut out, status, answer, lines, connection, &context.date());
-        drop(out);
+        self.queue(context, |out| {
+            response::write(out, status, answer, lines, connection, &context.date());
+        });
         if matches!(status, TOO_LARGE | TIMED_OUT) {
             // As upstream: the rest of the body is not waited for, whatever the answer says.
             self.closing.set(true);
@@ -131,7 +128,8 @@ impl HttpWire {
 
     /// The same content, to be compressed if it is large enough and the client takes it.
     fn compressed<'a>(&self, content: Content<'a>) -> Content<'a> {
-        match (content, self.encoding.get(), self.profile.compress_from) {
+        let encoding = self.exchange.get().and_then(|exchange| exchange.encoding);
+        match (content, encoding, self.profile.compress_from) {
             (Content::Plain { media_type, body }, Some(encoding), Some(least))
                 if body.len() >= least =>
             {
@@ -143,46 +141,41 @@ impl HttpWire {
 
     /// The request has its answer: the next one may come, or has come already.
     fn end_request(&self, context: &WorkerContext) {
-        if let State::Body { head, length, .. } = self.state.get() {
-            self.skipped.set((head + length).saturating_sub(self.input.len()));
-        }
-        self.input.drop_front(self.kept.take());
-        let more = !self.input.is_empty();
+        let skip = match self.state.get() {
+            State::Body { head, length, .. } => (head + length).saturating_sub(self.input.len()),
+            State::Idle { .. }
+            | State::Head { .. }
+            | State::Waiting { .. }
+            | State::Full { .. }
+            | State::Roomy
+            | State::Gone => 0,
+        };
+        self.input.drop_front(self.kept());
+        self.state.set(State::Idle { skip });
         self.await_request(context);
-        if more {
-            self.wake();
+        if !self.input.is_empty() {
+            self.tcp.wake();
         }
     }
 
+    fn queue(&self, context: &WorkerContext, write: impl FnOnce(&mut Vec<u8>)) {
+        self.out.borrow_mut().append(|| context.spare_buffer(), write);
+    }
+
+    /// Whether the peer has not taken all of the last answer.
+    pub fn is_blocked(&self) -> bool {
+        !self.out.borrow().is_empty()
+    }
+
+    /// Whether no request has begun.
+    fn is_idle(&self) -> bool {
+        matches!(self.state.get(), State::Idle { .. })
+    }
+
     /// Writes what is to be written, as far as the peer takes it.
-    pub(super) fn write_out(&self, context: &WorkerContext) {
-        let mut out = self.out.borrow_mut();
-        let mut written = 0;
-        let result = loop {
-            if written == out.len() {
-                break Ok(());
-            }
-            let tcp = self.tcp.borrow();
-            let Some(tcp) = tcp.as_ref() else { break Ok(()) };
-            match tcp.try_write(&out[written..]) {
-                Ok(n) => written += n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
-                Err(error) => break Err(error),
-            }
-        };
-        if result.is_err() || written == out.len() {
-            // After an error the reading side sees the end of the connection.
-            out.clear();
-            context.give_spare_buffer(std::mem::take(&mut *out));
-        } else {
-            out.drain(..written);
-        }
-        let left = !out.is_empty();
-        drop(out);
-        if left || result.is_err() {
-            self.wake();
-        } else if self.closing.get() && self.state.get() == State::Idle {
+    pub fn write_out(&self, context: &WorkerContext) {
+        let written = self.tcp.write(context, &mut self.out.borrow_mut());
+        if written == Written::All && self.closing.get() && self.is_idle() {
             self.finish(context);
         }
     }

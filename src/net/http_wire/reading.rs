@@ -1,13 +1,8 @@
 //! What comes by the connection.
 
-use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{self, Poll};
 
-use tokio::io::{AsyncRead as _, ReadBuf};
-
-use super::{HttpWire, LOOKAHEAD, MAX_HEAD_PIECES, READS_PER_TURN, Sessions, State};
+use super::{Exchange, HttpWire, LOOKAHEAD, MAX_HEAD_PIECES, Sessions, State};
 use crate::engineio::{PostFault, Transport};
 use crate::http::encoding::Encoding;
 use crate::http::request::{self, Method, Reading, Request};
@@ -15,106 +10,56 @@ use crate::id::Handle;
 use crate::net::budget::HeldBytes;
 use crate::net::command::PollEvent;
 use crate::net::context::{Wire as _, WorkerContext};
+use crate::net::tcp::Next;
 
 impl HttpWire {
-    /// Drives the socket; ready when it is gone.
-    pub fn poll_drive(
-        self: &Rc<Self>,
-        context: &WorkerContext,
-        sessions: &dyn Sessions,
-        cx: &mut task::Context<'_>,
-    ) -> Poll<()> {
-        {
-            let mut waker = self.waker.borrow_mut();
-            if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-                *waker = Some(cx.waker().clone());
-            }
-        }
-        self.poll_blocked(context, cx);
-        if self.state.get() == (State::Full { room: true }) {
-            self.answer_held(context);
-        }
-        for read in 0.. {
-            if read >= READS_PER_TURN && !self.reads_on(context, read) {
-                break;
-            }
-            if self.state.get() == State::Idle && !self.input.is_empty() {
+    /// Does what can be done without reading, and says what is to be done then.
+    pub fn next(self: &Rc<Self>, context: &WorkerContext, sessions: &impl Sessions) -> Next {
+        match self.state.get() {
+            State::Roomy => self.answer_held(context),
+            State::Idle { .. } if !self.input.is_empty() => {
                 let bytes = self.input.take();
                 self.handle_bytes(context, sessions, &bytes);
             }
-            if self.is_gone() {
-                return Poll::Ready(());
-            }
-            // Who does not take the last answer asks in vain for the next.
-            if !self.out.borrow().is_empty() || self.has_read_ahead() || !self.may_read(context) {
-                return Poll::Pending;
-            }
-            match self.poll_read(context, sessions, cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0) | Err(_)) => {
-                    self.handle_end(context);
-                    return Poll::Ready(());
-                }
-                Poll::Ready(Ok(_)) => {}
-            }
+            State::Idle { .. }
+            | State::Head { .. }
+            | State::Body { .. }
+            | State::Waiting { .. }
+            | State::Full { .. }
+            | State::Gone => {}
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    fn poll_blocked(self: &Rc<Self>, context: &WorkerContext, cx: &mut task::Context<'_>) {
-        while !self.out.borrow().is_empty() {
-            match self.tcp.borrow().as_ref().map(|tcp| tcp.poll_write_ready(cx)) {
-                Some(Poll::Ready(Ok(()))) => {}
-                Some(Poll::Pending | Poll::Ready(Err(_))) | None => return,
-            }
-            self.write_out(context);
+        if self.is_gone() {
+            Next::Gone
+        // Who does not take the last answer asks in vain for the next.
+        } else if self.is_blocked() || self.has_read_ahead() || !self.may_read(context) {
+            Next::Wait
+        } else {
+            Next::Read(usize::MAX)
         }
     }
 
     fn has_read_ahead(&self) -> bool {
-        let waits = matches!(self.state.get(), State::Waiting | State::Full { .. });
-        waits && self.input.len() - self.kept.get() >= LOOKAHEAD
-    }
-
-    fn poll_read(
-        self: &Rc<Self>,
-        context: &WorkerContext,
-        sessions: &dyn Sessions,
-        cx: &mut task::Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        let mut buffer = context.read_buffer();
-        let mut read = ReadBuf::new(&mut buffer);
-        {
-            let mut tcp = self.tcp.borrow_mut();
-            let Some(tcp) = tcp.as_mut() else { return Poll::Ready(Ok(0)) };
-            match Pin::new(tcp).poll_read(cx, &mut read) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Ready(Ok(())) => {}
-            }
-        }
-        let n = read.filled().len();
-        fault!("http read", self.environment_id(), self.token);
-        if n > 0 {
-            self.handle_bytes(context, sessions, &buffer[..n]);
-        }
-        Poll::Ready(Ok(n))
+        let before = match self.state.get() {
+            State::Waiting { kept } => self.input.len() - kept,
+            State::Full { .. } | State::Roomy => self.input.len(),
+            State::Idle { .. } | State::Head { .. } | State::Body { .. } | State::Gone => 0,
+        };
+        before >= LOOKAHEAD
     }
 
     /// Bytes as they came from the peer.
-    fn handle_bytes(&self, context: &WorkerContext, sessions: &dyn Sessions, bytes: &[u8]) {
-        let skipped = self.skipped.get().min(bytes.len());
-        self.skipped.set(self.skipped.get() - skipped);
-        let bytes = &bytes[skipped..];
-        if bytes.is_empty() {
-            return;
-        }
+    pub fn handle_bytes(&self, context: &WorkerContext, sessions: &impl Sessions, bytes: &[u8]) {
+        fault!("http read", self.environment_id(), self.token);
         match self.state.get() {
             State::Gone => {}
-            State::Waiting | State::Full { .. } => self.input.extend(bytes),
-            State::Idle => self.handle_request(context, sessions, bytes, 0),
-            State::Head { pieces } => {
+            State::Waiting { .. } | State::Full { .. } | State::Roomy => self.input.extend(bytes),
+            State::Idle { skip } if skip >= bytes.len() => {
+                self.state.set(State::Idle { skip: skip - bytes.len() });
+            }
+            State::Idle { skip } => {
+                self.handle_request(context, sessions, &bytes[skip..], 0, self.head_deadline());
+            }
+            State::Head { pieces, deadline } => {
                 let mut all = self.input.take();
                 let known = all.len();
                 all.extend_from_slice(bytes);
@@ -123,9 +68,9 @@ impl HttpWire {
                     && !has_empty_line(&all[known.saturating_sub(3)..])
                 {
                     self.input.put(&all);
-                    return self.await_head(context);
+                    return self.await_head(context, deadline);
                 }
-                self.handle_request(context, sessions, &all, pieces);
+                self.handle_request(context, sessions, &all, pieces, deadline);
             }
             State::Body { head, length, binary, chunks } => {
                 self.input.extend(bytes);
@@ -139,37 +84,41 @@ impl HttpWire {
     pub fn handle_opening(
         &self,
         context: &WorkerContext,
-        sessions: &dyn Sessions,
+        sessions: &impl Sessions,
         session: Handle,
         encoding: Option<Encoding>,
     ) {
-        self.begin_request(context, session, encoding);
-        self.await_answer();
-        sessions.handle_get(session, self.request());
+        let exchange = self.begin(context, session, encoding);
+        self.await_answer(0);
+        sessions.handle_get(session, self.name(exchange));
     }
 
-    fn begin_request(&self, context: &WorkerContext, session: Handle, encoding: Option<Encoding>) {
-        self.generation.set(context.http_table.next_generation());
-        self.session.set(session);
-        self.encoding.set(encoding);
+    fn begin(
+        &self,
+        context: &WorkerContext,
+        session: Handle,
+        encoding: Option<Encoding>,
+    ) -> Exchange {
+        let generation = context.http_table.next_generation();
+        let exchange = Exchange { session, generation, encoding };
+        self.exchange.set(Some(exchange));
+        exchange
     }
 
-    /// The beginning of a request, which came in so many pieces before.
+    /// The beginning of a request, which came in so many pieces before, and whose head must be whole in time.
     fn handle_request(
         &self,
         context: &WorkerContext,
-        sessions: &dyn Sessions,
+        sessions: &impl Sessions,
         bytes: &[u8],
         pieces: u8,
+        deadline: u64,
     ) {
         match request::read(bytes, &self.profile.rules) {
             Reading::Partial if pieces <= MAX_HEAD_PIECES => {
                 self.input.put(bytes);
-                if pieces == 0 {
-                    self.begin_head();
-                }
-                self.state.set(State::Head { pieces: pieces + 1 });
-                self.await_head(context);
+                self.state.set(State::Head { pieces: pieces + 1, deadline });
+                self.await_head(context, deadline);
             }
             Reading::Partial | Reading::Foreign => self.give_back(context, bytes),
             Reading::Request(request) => match self.session_of(&request, bytes.len()) {
@@ -195,33 +144,34 @@ impl HttpWire {
     fn hand_over(
         &self,
         context: &WorkerContext,
-        sessions: &dyn Sessions,
+        sessions: &impl Sessions,
         bytes: &[u8],
         request: &Request<'_>,
         session: Handle,
     ) {
-        self.begin_request(context, session, request.encoding);
+        let exchange = self.begin(context, session, request.encoding);
+        let name = self.name(exchange);
         let &Request { method, head, body: length, binary, .. } = request;
         let whole = bytes.len() == head + length;
-        if !whole || session.worker() != context.index {
+        let is_kept = !whole || session.worker() != context.index;
+        if is_kept {
             self.input.put(bytes);
-            self.kept.set(bytes.len());
         }
         if whole {
-            self.await_answer();
+            self.await_answer(if is_kept { bytes.len() } else { 0 });
         } else {
             let chunks = u32::from(bytes.len() > head);
             self.state.set(State::Body { head, length, binary, chunks });
             self.await_body(context);
         }
         match method {
-            Method::Get => sessions.handle_get(session, self.request()),
+            Method::Get => sessions.handle_get(session, name),
             Method::Post if whole => {
                 let budget = &self.server.environment.inbox.budget;
-                sessions.handle_post(session, self.request(), &bytes[head..], binary, budget);
+                sessions.handle_post(session, name, &bytes[head..], binary, budget);
             }
             Method::Post => {
-                sessions.handle_event(session, self.request(), PollEvent::PostStart);
+                sessions.handle_event(session, name, PollEvent::PostStart);
             }
         }
         if self.refused.replace(false) {
@@ -232,7 +182,7 @@ impl HttpWire {
     /// More of a body has come.
     fn handle_body(
         &self,
-        sessions: &dyn Sessions,
+        sessions: &impl Sessions,
         head: usize,
         length: usize,
         binary: bool,
@@ -240,10 +190,9 @@ impl HttpWire {
     ) {
         let input = self.input.borrow();
         let end = head + length;
-        self.kept.set(input.len().min(end));
         if chunks > self.server.engine.max_chunks {
             drop(input);
-            return self.refuse_body(sessions, PostFault::TooManyChunks);
+            return self.end_body(sessions, PollEvent::PostFault(PostFault::TooManyChunks));
         }
         if input.len() < end {
             self.state.set(State::Body { head, length, binary, chunks });
@@ -252,16 +201,15 @@ impl HttpWire {
         let budget = &self.server.environment.inbox.budget;
         let body = HeldBytes::new(budget, self.handle.worker(), input[head..end].to_vec());
         drop(input);
-        self.await_answer();
-        let event = PollEvent::PostBody { body, binary };
-        sessions.handle_event(self.session.get(), self.request(), event);
+        self.end_body(sessions, PollEvent::PostBody { body, binary });
     }
 
-    /// The body can't be taken: the session answers, and the connection ends with that.
-    fn refuse_body(&self, sessions: &dyn Sessions, fault: PostFault) {
-        self.await_answer();
-        let event = PollEvent::PostFault(fault);
-        sessions.handle_event(self.session.get(), self.request(), event);
+    /// Nothing more of a body is waited for: the session hears of it, or why it can't be taken.
+    fn end_body(&self, sessions: &impl Sessions, event: PollEvent) {
+        self.await_answer(self.kept());
+        if let Some(exchange) = self.exchange.get() {
+            sessions.handle_event(exchange.session, self.name(exchange), event);
+        }
     }
 }
 

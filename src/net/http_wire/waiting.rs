@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{HttpWire, State};
-use crate::net::budget::MAX_READS_PER_TURN;
+use super::{Exchange, HttpWire, State};
 use crate::net::context::WorkerContext;
 
 impl HttpWire {
@@ -27,26 +26,23 @@ impl HttpWire {
         self.stalled.borrow().is_some()
     }
 
-    /// Whether to read on although others wait for their turn: while little room is left, a body that
-    /// has begun is better read to its end than many are begun.
-    pub(super) fn reads_on(&self, context: &WorkerContext, reads: u32) -> bool {
-        reads < MAX_READS_PER_TURN
-            && matches!(self.state.get(), State::Body { .. })
+    /// Whether it is better read on than that many bodies are begun: this one has, and little room is left.
+    pub fn reads_on(&self, context: &WorkerContext) -> bool {
+        matches!(self.state.get(), State::Body { .. })
             && !self.server.environment.inbox.budget.has_plenty(context.index)
     }
 
     /// Holds the answer back until JavaScript has come to this place of the inbox.
     pub(super) fn hold_answer(self: &Rc<Self>, context: &WorkerContext, after: u64) {
-        self.after.set(after);
-        self.state.set(State::Full { room: false });
         // The request will not be given back any more.
-        self.input.drop_front(self.kept.take());
+        self.input.drop_front(self.kept());
+        self.state.set(State::Full { after });
         self.begin_to_wait(context);
     }
 
     /// Whether JavaScript has not come there yet.
-    pub(super) fn is_ahead_of(&self, after: u64) -> bool {
-        self.server.environment.inbox.taken(self.session.get().worker()) < after
+    pub(super) fn is_ahead_of(&self, exchange: Exchange, after: u64) -> bool {
+        self.server.environment.inbox.taken(exchange.session.worker()) < after
     }
 
     fn begin_to_wait(self: &Rc<Self>, context: &WorkerContext) {
@@ -55,42 +51,40 @@ impl HttpWire {
         }
     }
 
-    /// Ends the waiting for what is there now. If something is left to wait for, JavaScript takes
+    /// Ends the waiting for what is there now. Whether something is left to wait for; then JavaScript takes
     /// something later than this, and the worker hears of it.
     pub(super) fn goes_on_waiting(&self, context: &WorkerContext) -> bool {
-        if !self.waits(context) {
-            return false;
-        }
-        // Noted first: what is taken before this looks again is seen here.
-        self.server.environment.inbox.budget.wait(context.index);
-        self.waits(context)
+        let budget = &self.server.environment.inbox.budget;
+        budget.must_wait(context.index, || !self.waits(context))
     }
 
     fn waits(&self, context: &WorkerContext) -> bool {
         let budget = &self.server.environment.inbox.budget;
-        if self.state.get() == (State::Full { room: false }) && !self.is_ahead_of(self.after.get())
+        if let (State::Full { after }, Some(exchange)) = (self.state.get(), self.exchange.get())
+            && !self.is_ahead_of(exchange, after)
         {
-            self.state.set(State::Full { room: true });
-            self.wake();
+            self.state.set(State::Roomy);
+            self.tcp.wake();
         }
         if self.is_stalled() && budget.has_relief(context.index) {
             *self.stalled.borrow_mut() = None;
             self.put_off_timeout(context);
-            self.wake();
+            self.tcp.wake();
         }
-        self.is_stalled() || self.state.get() == (State::Full { room: false })
+        self.is_stalled() || matches!(self.state.get(), State::Full { .. })
     }
 
     /// It is us who don't read: the time that the peer has begins again.
     pub(super) fn put_off_timeout(&self, context: &WorkerContext) {
         match self.state.get() {
-            State::Idle => self.set_timeout(context, self.profile.idle_timeout),
-            State::Head { .. } => {
-                self.begin_head();
-                self.await_head(context);
+            State::Idle { .. } => self.await_request(context),
+            State::Head { pieces, .. } => {
+                let deadline = self.head_deadline();
+                self.state.set(State::Head { pieces, deadline });
+                self.await_head(context, deadline);
             }
             State::Body { .. } => self.await_body(context),
-            State::Waiting | State::Full { .. } | State::Gone => {}
+            State::Waiting { .. } | State::Full { .. } | State::Roomy | State::Gone => {}
         }
     }
 }

@@ -6,7 +6,7 @@ use super::Worker;
 use super::websocket::WebSocket;
 use crate::net::command::EndWires;
 use crate::net::context::Wire;
-use crate::net::tcp::Protocol as _;
+use crate::net::tcp::Handler as _;
 
 impl Worker {
     /// Ends connections, as if their peers had. What has been sent before leaves first.

@@ -1,9 +1,7 @@
 //! The connections that polling requests come by, and the sessions that they find.
 
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 
 use tokio::net::TcpStream;
 
@@ -13,11 +11,12 @@ use crate::id::Handle;
 use crate::net::budget::{Budget, HeldBytes};
 use crate::net::clock;
 use crate::net::command::{AdoptHttp, CloseHttp, Command, Opening, PollEvent};
-use crate::net::context::Victim as _;
+use crate::net::context::{Victim, WorkerContext};
 use crate::net::descriptor::prepare;
 use crate::net::http_wire::{HttpWire, Sessions};
 use crate::net::panic_guard::Nobody;
 use crate::net::record::Kind;
+use crate::net::tcp::{self, Handler, Next};
 
 impl Worker {
     /// Takes a connection: one that Node.js has just answered a request on, or has not read.
@@ -48,18 +47,10 @@ impl Worker {
             }
         }
         let worker = Rc::clone(self);
-        tokio::task::spawn_local(async move { worker.drive_http(&wire).await });
-    }
-
-    /// Reads and writes a connection until it is gone.
-    async fn drive_http(self: Rc<Self>, wire: &Rc<HttpWire>) {
-        poll_fn(|cx| {
-            let context = &self.context;
-            let polled = context.guard(&**wire, || wire.poll_drive(context, &*self, cx));
-            context.guard(&Nobody, || context.wakeups.announce_soon(context.index));
-            polled.unwrap_or(Poll::Ready(()))
-        })
-        .await;
+        tokio::task::spawn_local(async move {
+            let http = Http { worker: &worker, wire: &wire };
+            tcp::drive(&worker.context, wire.tcp(), &http).await;
+        });
     }
 
     /// JavaScript closes the connections of an HTTP server.
@@ -76,6 +67,44 @@ impl Worker {
                 context.guard(&*wire, || Rc::clone(&wire).handle_timeout(context, entry, now));
             }
         }
+    }
+}
+
+/// A connection that requests come by, and the worker that finds their sessions.
+struct Http<'a> {
+    worker: &'a Worker,
+    wire: &'a Rc<HttpWire>,
+}
+
+impl Victim for Http<'_> {
+    fn handle_panic(&self, context: &WorkerContext) {
+        self.wire.handle_panic(context);
+    }
+}
+
+impl Handler for Http<'_> {
+    fn is_blocked(&self) -> bool {
+        self.wire.is_blocked()
+    }
+
+    fn handle_writable(&self) {
+        self.wire.write_out(&self.worker.context);
+    }
+
+    fn next(&self) -> Next {
+        self.wire.next(&self.worker.context, self.worker)
+    }
+
+    fn reads_on(&self) -> bool {
+        self.wire.reads_on(&self.worker.context)
+    }
+
+    fn handle_bytes(&self, bytes: &mut [u8]) {
+        self.wire.handle_bytes(&self.worker.context, self.worker, bytes);
+    }
+
+    fn handle_end(&self, _broken: bool) {
+        self.wire.handle_end(&self.worker.context);
     }
 }
 

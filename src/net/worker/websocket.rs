@@ -15,7 +15,7 @@ use crate::net::context::{Victim, Wire as _, WorkerContext};
 use crate::net::descriptor::{Ends, prepare};
 use crate::net::record::Kind;
 use crate::net::server::Server;
-use crate::net::tcp::{self, Next, Protocol};
+use crate::net::tcp::{self, Handler, Next};
 use crate::net::websocket_wire::{Ended, PIECE, WebSocketWire};
 
 impl Worker {
@@ -141,7 +141,7 @@ impl Victim for WebSocket<'_> {
     }
 }
 
-impl Protocol for WebSocket<'_> {
+impl Handler for WebSocket<'_> {
     fn is_blocked(&self) -> bool {
         self.wire.is_blocked()
     }
