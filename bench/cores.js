@@ -10,7 +10,7 @@ const { setTimeout: sleep } = require("node:timers/promises");
 
 const { cases } = require("./cases.js");
 const generator = require("./lib/generator.js");
-const server = require("./lib/api/server.js");
+const server = require("./lib/server.js");
 const { medians } = require("./lib/stats.js");
 const threads = require("./lib/threads.js");
 const { peers } = require("./peers.js");
