@@ -29,7 +29,18 @@ pub(crate) fn cases(suite: &mut Suite) {
     let sends = (0..BATCH).fold(Bytes::default(), |ops, n| {
         ops.operation(|op| op.u8(SEND).handle(n).u8(0).text(&text))
     });
-    applying(suite, "border: read one of 100 sends of 32 B", BATCH, sends);
+    applying(suite, "border: read one of 100 sends of 32 B", BATCH, sends.clone());
+    let mut state = state();
+    suite.batch(
+        "border: read one of 100 sends of 32 B, and give it to a worker",
+        BATCH,
+        move || {
+            state.read(black_box(&sends.0));
+            state.drain(|_, operation| {
+                black_box(operation);
+            });
+        },
+    );
 
     let joins = (0..BATCH / 2).fold(Bytes::default(), |ops, n| {
         let guest = MEMBERS + n;
@@ -55,8 +66,8 @@ fn handle(n: u32) -> Handle {
     Handle::new(n as usize % WORKERS, n as usize / WORKERS).of_generation(n + 1)
 }
 
-/// Applies a batch to a process whose room 0 has members.
-fn applying(suite: &mut Suite, name: &str, operations: u32, batch: Bytes) {
+/// A process whose room 0 has members.
+fn state() -> Operations {
     let mut state = Operations::default();
     state.restart(WORKERS);
     (0..MEMBERS + BATCH).for_each(|n| state.note(LifecycleEvent::Opened(handle(n))));
@@ -64,13 +75,19 @@ fn applying(suite: &mut Suite, name: &str, operations: u32, batch: Bytes) {
         .fold(Bytes::default(), |ops, n| ops.operation(|op| op.u8(JOIN).handle(n).room()));
     state.apply(&joins.0, None);
     assert_eq!((state.rooms(), state.faults()), (1, Faults::default()));
+    state
+}
+
+/// Applies a batch again and again.
+fn applying(suite: &mut Suite, name: &str, operations: u32, batch: Bytes) {
+    let mut state = state();
     suite.batch(name, operations, move || {
         state.apply(black_box(&batch.0), None);
     });
 }
 
 /// A batch being written.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Bytes(Vec<u8>);
 
 impl Bytes {
