@@ -11,7 +11,7 @@ use ferrosocket::binding::operations::{Faults, Operations};
 use ferrosocket::id::{Handle, Slot};
 use ferrosocket::net::command::{Command, Outgoing};
 use ferrosocket::net::lifecycle::LifecycleEvent;
-use ferrosocket::net::mailbox::Operation;
+use ferrosocket::net::operation_batch::Operation;
 use proptest::prelude::*;
 use proptest::sample::Index;
 

@@ -50,7 +50,7 @@ use super::logs::{Logs, Messages};
 use crate::id::{Handle, Slot};
 use crate::net::command::{Command, Outgoing};
 use crate::net::lifecycle::LifecycleEvent;
-use crate::net::mailbox::{Operation, OperationBatch};
+use crate::net::operation_batch::{Operation, OperationBatch};
 use crate::net::runtime::Runtime;
 use crate::socketio::recovery_log::packets::StoredPacket;
 use crate::socketio::{Group, Handles, Rooms, Target};

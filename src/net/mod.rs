@@ -13,7 +13,7 @@
 //! | [`client`] | one client: session, decoder, wires; what comes in and what is asked in files below |
 //! | [`websocket_wire`] | one WebSocket byte stream; reading and writing in files below |
 //! | [`http_wire`] | one connection that polling requests come by; [`http_table`]: the table of them |
-//! | [`mailbox`], [`command`] | the queue down, and what stands in it |
+//! | [`mailbox`], [`operation_batch`], [`command`] | the queue down, and what stands in it |
 //! | [`inbox`], [`record`], [`side_strings`] | the queue up |
 //! | [`panic_guard`] | what a panic costs |
 //! | [`lifecycle`] | which clients have come and gone |
@@ -53,6 +53,7 @@ pub mod idle_trim;
 pub mod inbox;
 pub mod lifecycle;
 pub mod mailbox;
+pub mod operation_batch;
 pub mod panic_guard;
 pub mod record;
 pub mod request_name;

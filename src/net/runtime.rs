@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::thread::{self, JoinHandle};
 
 use super::command::Command;
-use super::mailbox::{Mailbox, OperationBatch};
+use super::mailbox::Mailbox;
+use super::operation_batch::OperationBatch;
 use super::worker::{self, SharedWorker};
 use crate::id::Handle;
 

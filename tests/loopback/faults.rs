@@ -10,7 +10,7 @@ use ferrosocket::net::command::{
     Purpose, UpgradeResponse,
 };
 use ferrosocket::net::faults;
-use ferrosocket::net::mailbox::OperationBatch;
+use ferrosocket::net::operation_batch::OperationBatch;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 

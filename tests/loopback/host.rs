@@ -19,7 +19,7 @@ use ferrosocket::net::command::{
 };
 use ferrosocket::net::deflate::Compression;
 use ferrosocket::net::inbox::{Inbox, Taken};
-use ferrosocket::net::mailbox::OperationBatch;
+use ferrosocket::net::operation_batch::OperationBatch;
 use ferrosocket::net::record;
 use ferrosocket::net::runtime::Runtime;
 use ferrosocket::net::server::{Environment, Server};

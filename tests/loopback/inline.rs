@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use ferrosocket::net::command::{Command, Outgoing};
-use ferrosocket::net::mailbox::OperationBatch;
+use ferrosocket::net::operation_batch::OperationBatch;
 
 use crate::client::Raw;
 use crate::host::Host;

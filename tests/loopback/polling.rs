@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ferrosocket::engineio::{Config, PostFault, Protocol, Transport};
 use ferrosocket::id::{Handle, Sid};
 use ferrosocket::net::command::{Command, Outgoing, PollEvent, VOLATILE};
-use ferrosocket::net::mailbox::OperationBatch;
+use ferrosocket::net::operation_batch::OperationBatch;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 

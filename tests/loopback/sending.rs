@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ferrosocket::engineio::Config;
 use ferrosocket::id::Slot;
 use ferrosocket::net::command::{Command, Outgoing, VOLATILE};
-use ferrosocket::net::mailbox::OperationBatch;
+use ferrosocket::net::operation_batch::OperationBatch;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 
