@@ -302,8 +302,9 @@ impl World {
     /// the generation.
     fn hand_over(&mut self) {
         let Self { operations, slots, clients, got, .. } = self;
-        operations.read(&std::mem::take(&mut self.batch.0));
-        operations.drain(|worker, operation| {
+        let batch = std::mem::take(&mut self.batch.0);
+        operations.read(&batch);
+        operations.drain(&batch, |worker, operation| {
             let mut deliver = |slot: Slot, packet: &str| {
                 let client = slots[worker].get(&slot.index).expect("the slot is somebody's");
                 assert_eq!(clients[*client].handle.generation(), slot.generation, "{packet}");
@@ -374,7 +375,7 @@ proptest! {
         operations.restart(WORKERS);
         operations.note(LifecycleEvent::Opened(Handle::new(0, 0).of_generation(1)));
         operations.read(&bytes);
-        operations.drain(|_, _| ());
+        operations.drain(&bytes, |_, _| ());
     }
 }
 
@@ -391,7 +392,7 @@ fn around(wrong: &[u8]) -> (Faults, Vec<String>) {
     batch.operation(&[named(1, handle), vec![0], text("behind")].concat());
     operations.read(&batch.0);
     let mut texts = Vec::new();
-    operations.drain(|_, operation| {
+    operations.drain(&batch.0, |_, operation| {
         if let Operation::SendText { text, .. } = operation {
             texts.push(String::from_utf8_lossy(text).into_owned());
         }

@@ -16,7 +16,7 @@ struct Counter(Rc<Cell<u32>>);
 // SAFETY: the cell depends on no thread, and nothing of it is left behind.
 unsafe impl RunInline for Counter {
     /// What to add; gets the sum.
-    type Work = u32;
+    type Work<'a> = &'a mut u32;
 
     fn run_inline(&self, work: &mut u32) -> bool {
         assert_ne!(*work, u32::MAX, "on purpose");

@@ -68,7 +68,7 @@ impl Watched {
 
 // SAFETY: it depends on no thread, and nothing of it is left behind.
 unsafe impl RunInline for Rc<Watched> {
-    type Work = u32;
+    type Work<'a> = &'a mut u32;
 
     fn run_inline(&self, work: &mut u32) -> bool {
         *work = self.add(*work);

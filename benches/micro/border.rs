@@ -36,7 +36,7 @@ pub(crate) fn cases(suite: &mut Suite) {
         BATCH,
         move || {
             state.read(black_box(&sends.0));
-            state.drain(|_, operation| {
+            state.drain(&sends.0, |_, operation| {
                 black_box(operation);
             });
         },

@@ -4,11 +4,11 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use ferrosocket::engineio::{Dialect, Protocol};
-use ferrosocket::id::Slot;
+use ferrosocket::id::{Handle, Slot};
 use ferrosocket::net::command::{Command, Outgoing};
 use ferrosocket::net::inbox::Inbox;
 use ferrosocket::net::mailbox::Mailbox;
-use ferrosocket::net::operation_batch::{Operation, OperationBatch};
+use ferrosocket::net::operation_batch::{Operation, OperationBatch, SEND};
 use ferrosocket::net::record::{Kind, RecordBatch};
 use ferrosocket::net::shared_frames::SharedFrames;
 use ferrosocket::net::write_queue::WriteQueue;
@@ -33,17 +33,14 @@ pub(crate) fn cases(suite: &mut Suite) {
             record.kind(Kind::RawMessage).number(handle).buffer(vec![7; 1 << 10]);
         });
     });
-    let text = event(32);
-    mailbox(
-        suite,
-        "queues: one of 100 texts of 32 B down, posted and drained",
-        move |batch, slot| {
-            batch.send_text(slot, 0, text.as_bytes());
-        },
-    );
-    mailbox(suite, "queues: one of 100 commands down, posted and drained", |batch, slot| {
-        batch.command(Command::Release { slot });
+    let name = "queues: one of 100 texts of 32 B down, posted and drained";
+    let size = send(0).len();
+    mailbox(suite, name, (0..BATCH).flat_map(send).collect(), move |batch, slot| {
+        let start = slot.index as usize * size;
+        batch.lend(start..start + size);
     });
+    let name = "queues: one of 100 commands down, posted and drained";
+    mailbox(suite, name, Vec::new(), |batch, slot| batch.command(Command::Release { slot }));
     for (len, size) in SIZES {
         let messages = [Outgoing::Text(Bytes::from(event(len)))];
         suite.case(format!("queues: frame a broadcast of {size}"), move || {
@@ -75,16 +72,32 @@ fn inbox(suite: &mut Suite, name: &str, push: impl Fn(&Inbox, u32) + 'static) {
     });
 }
 
-fn mailbox(suite: &mut Suite, name: &str, append: impl Fn(&mut OperationBatch, Slot) + 'static) {
+/// A packet to a client as JavaScript writes it.
+fn send(client: u32) -> Vec<u8> {
+    let text = event(32);
+    let word = |n: usize| u32::try_from(n).expect("it is small").to_le_bytes();
+    let handle = Handle::new(0, client as usize).of_generation(1);
+    let (place, generation) = (handle.raw().to_le_bytes(), handle.generation().to_le_bytes());
+    let operation = [&[SEND], &place[..], &generation, &[0], &word(text.len()), text.as_bytes()];
+    let operation = operation.concat();
+    [&word(operation.len())[..], &operation].concat()
+}
+
+fn mailbox(
+    suite: &mut Suite,
+    name: &str,
+    buffer: Vec<u8>,
+    append: impl Fn(&mut OperationBatch, Slot) + 'static,
+) {
     let (mailbox, mut written, mut read) =
         (Mailbox::default(), OperationBatch::default(), OperationBatch::default());
     suite.batch(name, BATCH, move || {
         for slot in 0..BATCH {
             append(&mut written, Slot { index: slot, generation: 1 });
         }
-        mailbox.post(&mut written);
+        mailbox.post(&mut written, black_box(&buffer));
         assert!(mailbox.take(&mut read));
-        read.drain(|operation: Operation<'_>| {
+        read.drain(&[], |operation: Operation<'_>| {
             black_box(operation);
         });
     });

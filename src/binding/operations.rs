@@ -40,6 +40,7 @@
 
 mod reader;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -121,38 +122,40 @@ impl Operations {
     /// not follow the format, or is for a connection that has gone, is left out: [`Self::faults`].
     pub fn apply(&mut self, batch: &[u8], runtime: Option<&Runtime>) -> u32 {
         self.read(batch);
-        self.hand_over(runtime)
+        self.hand_over(batch, runtime)
     }
 
-    /// Reads a whole batch; what it asks of the workers stays here.
+    /// Reads a whole batch; what it asks of the workers stays here, up to [`drain`](Self::drain).
     pub fn read(&mut self, batch: &[u8]) {
         let mut frames = Reader::new(batch);
         while !frames.is_empty() {
+            let start = frames.at();
             let Some(frame) = frames.bytes() else {
                 self.faults.unreadable += 1; // where the next one begins is not known either
                 break;
             };
-            if self.operation(&mut Reader::new(frame)).is_none() {
+            let place = start..frames.at();
+            if self.operation(&mut Reader::new(frame), place).is_none() {
                 self.faults.unreadable += 1;
             }
         }
     }
 
-    /// Gives what has been read to `each`, in order, with the worker that it is for.
-    pub fn drain(&mut self, mut each: impl FnMut(usize, Operation<'_>)) {
-        for (worker, batch) in self.batches.iter_mut().enumerate() {
-            batch.drain(|operation| each(worker, operation));
+    /// Gives what has been read of `batch` to `each`, in order, with the worker that it is for.
+    pub fn drain(&mut self, batch: &[u8], mut each: impl FnMut(usize, Operation<'_>)) {
+        for (worker, sorted) in self.batches.iter_mut().enumerate() {
+            sorted.drain(batch, |operation| each(worker, operation));
         }
     }
 
-    fn hand_over(&mut self, runtime: Option<&Runtime>) -> u32 {
+    fn hand_over(&mut self, batch: &[u8], runtime: Option<&Runtime>) -> u32 {
         let mut woken = 0;
-        for (worker, batch) in self.batches.iter_mut().enumerate() {
+        for (worker, sorted) in self.batches.iter_mut().enumerate() {
             let Some(runtime) = runtime else {
-                *batch = OperationBatch::default();
+                sorted.clear();
                 continue;
             };
-            if !batch.is_empty() && runtime.hand_over(worker, batch) {
+            if !sorted.is_empty() && runtime.hand_over(worker, sorted, batch) {
                 woken |= 1 << worker;
             }
         }
@@ -166,8 +169,8 @@ impl Operations {
         known
     }
 
-    /// Carries out one operation; none when it can't be read.
-    fn operation(&mut self, reader: &mut Reader<'_>) -> Option<()> {
+    /// Carries out one operation, which stands at `place` of the batch; none when it can't be read.
+    fn operation(&mut self, reader: &mut Reader<'_>, place: Range<usize>) -> Option<()> {
         match reader.u8()? {
             3 => {
                 self.broadcast(reader)?;
@@ -189,7 +192,7 @@ impl Operations {
             op => {
                 let handle = reader.handle()?;
                 if self.knows(handle) {
-                    self.operation_of(op, handle, reader)?;
+                    self.operation_of(op, handle, reader, place)?;
                 }
             }
         }
@@ -197,11 +200,17 @@ impl Operations {
     }
 
     /// Carries out an operation for one connection, which is known.
-    fn operation_of(&mut self, op: u8, handle: Handle, reader: &mut Reader<'_>) -> Option<()> {
+    fn operation_of(
+        &mut self,
+        op: u8,
+        handle: Handle,
+        reader: &mut Reader<'_>,
+        place: Range<usize>,
+    ) -> Option<()> {
         let slot = handle.slot();
         match op {
             1 => {
-                self.send_text(handle, reader)?;
+                self.send_text(handle, reader, place)?;
             }
             2 => {
                 let flags = reader.u8()?;
@@ -273,11 +282,16 @@ impl Operations {
     }
 
     /// Sends a packet without attachments to one client.
-    fn send_text(&mut self, handle: Handle, reader: &mut Reader<'_>) -> Option<()> {
+    fn send_text(
+        &mut self,
+        handle: Handle,
+        reader: &mut Reader<'_>,
+        place: Range<usize>,
+    ) -> Option<()> {
         let flags = reader.u8()?;
         let slot = handle.slot();
         match reader.text()? {
-            TextOperand::Whole(text) => self.batch(handle)?.send_text(slot, flags, text),
+            TextOperand::Whole(_) => self.batch(handle)?.lend(place),
             TextOperand::Parted(size) if size <= COPY_LIMIT => {
                 let batch = self.batch(handle)?;
                 batch.send_text_with(slot, flags, |out| reader.parts(out))?;

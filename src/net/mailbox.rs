@@ -1,4 +1,4 @@
-//! The way down: the queue of what JavaScript has for one worker.
+//! The way down: the queue of what JavaScript and other workers have for one worker.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -22,18 +22,19 @@ pub struct Mailbox {
 const KEEP_CAPACITY: usize = 1 << 20;
 
 impl Mailbox {
-    /// Hands over `batch`, which is left empty.
-    pub fn post(&self, batch: &mut OperationBatch) {
+    /// Hands over `batch`, which is left empty. What of it is lent by `buffer`, that of JavaScript, is
+    /// copied.
+    pub fn post(&self, batch: &mut OperationBatch, buffer: &[u8]) {
         {
             let mut waiting = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
             if self.is_closed() {
                 drop(waiting);
-                return self.refuse(batch);
+                return self.refuse(batch, buffer);
             }
-            if waiting.is_empty() {
+            if waiting.is_empty() && batch.is_own() {
                 std::mem::swap(&mut *waiting, batch);
             } else {
-                waiting.append(batch);
+                waiting.append(batch, buffer);
             }
         }
         self.notify.notify_one();
@@ -52,7 +53,7 @@ impl Mailbox {
         if self.is_closed() {
             let mut batch = std::mem::take(&mut *waiting);
             drop(waiting);
-            self.refuse(&mut batch);
+            self.refuse(&mut batch, &[]);
         }
     }
 
@@ -62,7 +63,7 @@ impl Mailbox {
         self.closed.store(worker + 1, Ordering::Relaxed);
         let mut batch = std::mem::take(&mut *waiting);
         drop(waiting);
-        self.refuse(&mut batch);
+        self.refuse(&mut batch, &[]);
     }
 
     /// Whether the worker has ended.
@@ -70,9 +71,9 @@ impl Mailbox {
         self.closed.load(Ordering::Relaxed) != 0
     }
 
-    fn refuse(&self, batch: &mut OperationBatch) {
+    fn refuse(&self, batch: &mut OperationBatch, buffer: &[u8]) {
         let worker = self.closed.load(Ordering::Relaxed) - 1;
-        batch.drain(|operation| {
+        batch.drain(buffer, |operation| {
             if let Blame::Newcomer(newcomer) = operation.blame() {
                 newcomer.refuse(worker);
             }
@@ -112,15 +113,15 @@ mod tests {
         let slot = |index| Slot { index, generation: index + 7 };
         batch.send_text(slot(1), VOLATILE, b"one");
         batch.command(Command::Close { slot: slot(1), discard: false });
-        mailbox.post(&mut batch);
+        mailbox.post(&mut batch, &[]);
         assert!(batch.is_empty());
         batch.send_text(slot(2), 0, b"");
-        mailbox.post(&mut batch);
+        mailbox.post(&mut batch, &[]);
         mailbox.post_command(Command::Stop);
 
         let mut seen = Vec::new();
         assert!(mailbox.take(&mut batch));
-        batch.drain(|operation| {
+        batch.drain(&[], |operation| {
             seen.push(match operation {
                 Operation::SendText { slot, flags, text } => {
                     format!(

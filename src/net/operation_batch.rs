@@ -1,13 +1,24 @@
 //! What JavaScript asks of one worker, in order.
 //!
-//! The commonest operation, one text packet to one client, is kept as bytes in one buffer (no
-//! allocation per packet); everything else is a [`Command`] beside it. The order between the two
-//! is kept: each takes a tag in the byte buffer.
+//! The commonest operation, one text packet to one client, stays the bytes that JavaScript has written
+//! ([`SEND`]), with no memory of its own. Everything else is a [`Command`].
+//!
+//! ```text
+//!   JavaScript's buffer ── lend ──► OperationBatch ─┬─ the worker sleeps: read where they are
+//!                                                   └─ it is awake: copied once, into its mailbox
+//! ```
 
 use std::fmt;
+use std::ops::Range;
 
 use super::command::{Blame, Command};
-use crate::id::Slot;
+use crate::id::{Handle, Slot};
+
+/// The kind of an operation that sends a text packet to one client.
+pub const SEND: u8 = 1;
+/// Bytes of such an operation before its text, all little-endian: the length of what follows (`u32`), the
+/// kind (`u8`), the handle (two `u32`), flags (`u8`), the length of the text (`u32`).
+const HEADER: usize = 18;
 
 /// Packets that are written inline: each is a system call on the thread of JavaScript, and for more of
 /// them it pays to wake the worker.
@@ -15,28 +26,39 @@ const INLINE_PACKETS: usize = 4;
 /// Bytes that are written inline.
 const INLINE_BYTES: usize = 8 << 10;
 
-/// Operations in order: tags and text packets in `bytes`, commands in `commands`.
+/// Operations in order.
 #[derive(Default)]
 pub struct OperationBatch {
+    parts: Vec<Part>,
+    /// Packets that are not in the buffer of JavaScript, in its format.
     bytes: Vec<u8>,
     commands: Vec<Command>,
     /// The sum of what each costs ([`Command::inline_cost`]).
     inline_cost: usize,
+    /// Bytes of all packets.
+    size: usize,
+}
+
+/// Operations of one kind that come one behind the other.
+enum Part {
+    /// Packets that stand in the buffer of JavaScript.
+    Lent(Range<usize>),
+    /// The next so many of its own bytes: packets.
+    Own(usize),
+    /// The next so many commands.
+    Commands(usize),
 }
 
 impl fmt::Debug for OperationBatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OperationBatch")
-            .field("bytes", &self.bytes.len())
+            .field("size", &self.size)
             .field("commands", &self.commands.len())
             .finish_non_exhaustive()
     }
 }
 
-const TAG_TEXT: u8 = 0;
-const TAG_COMMAND: u8 = 1;
-
-/// One operation out of a [`OperationBatch`].
+/// One operation out of an [`OperationBatch`].
 #[derive(Debug)]
 pub enum Operation<'a> {
     /// Send `text` as one message to the client in `slot`.
@@ -65,12 +87,22 @@ impl Operation<'_> {
 impl OperationBatch {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.parts.is_empty()
     }
 
     /// Whether it is so little work that JavaScript's thread may do it while the worker sleeps.
     pub fn may_run_inline(&self) -> bool {
-        self.inline_cost <= INLINE_PACKETS && self.bytes.len() <= INLINE_BYTES
+        self.inline_cost <= INLINE_PACKETS && self.size <= INLINE_BYTES
+    }
+
+    /// Appends a text packet to one client, which stands at `place` of JavaScript's buffer: a whole [`SEND`].
+    /// That buffer has to be at hand when this batch is read.
+    pub fn lend(&mut self, place: Range<usize>) {
+        self.count_packet(place.len());
+        match self.parts.last_mut() {
+            Some(Part::Lent(before)) if before.end == place.start => before.end = place.end,
+            _ => self.parts.push(Part::Lent(place)),
+        }
     }
 
     /// Appends a text packet to one client.
@@ -78,15 +110,11 @@ impl OperationBatch {
     /// # Panics
     /// When the text is 4 GiB long: no string of JavaScript is.
     pub fn send_text(&mut self, slot: Slot, flags: u8, text: &[u8]) {
-        self.inline_cost = self.inline_cost.saturating_add(1);
-        self.bytes.reserve(14 + text.len());
-        self.bytes.push(TAG_TEXT);
-        self.bytes.extend_from_slice(&slot.index.to_le_bytes());
-        self.bytes.extend_from_slice(&slot.generation.to_le_bytes());
-        self.bytes.push(flags);
-        let len = u32::try_from(text.len()).expect("a string of JavaScript is shorter than 4 GiB");
-        self.bytes.extend_from_slice(&len.to_le_bytes());
-        self.bytes.extend_from_slice(text);
+        self.bytes.reserve(HEADER + text.len());
+        self.send_text_with(slot, flags, |bytes| {
+            bytes.extend_from_slice(text);
+            Some(())
+        });
     }
 
     /// Appends a text packet that `write` writes; nothing when that is `None`.
@@ -99,32 +127,73 @@ impl OperationBatch {
         flags: u8,
         write: impl FnOnce(&mut Vec<u8>) -> Option<()>,
     ) -> Option<()> {
-        let before = self.bytes.len();
-        self.send_text(slot, flags, b"");
         let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; HEADER]);
         if write(&mut self.bytes).is_none() {
-            self.bytes.truncate(before);
+            self.bytes.truncate(start);
             return None;
         }
         let len = self.bytes.len() - start;
-        let len = u32::try_from(len).expect("a string of JavaScript is shorter than 4 GiB");
-        self.bytes[start - 4..start].copy_from_slice(&len.to_le_bytes());
+        let header = &mut self.bytes[start..][..HEADER];
+        write_header(header, slot, flags, len);
+        self.count_packet(len);
+        self.add_own(len);
         Some(())
     }
 
     /// Appends a command.
     pub fn command(&mut self, command: Command) {
-        self.bytes.push(TAG_COMMAND);
         self.inline_cost = self.inline_cost.saturating_add(command.inline_cost());
         self.commands.push(command);
+        self.add_commands(1);
     }
 
-    /// Appends all of `other`, which is left empty and keeps its memory.
-    pub(super) fn append(&mut self, other: &mut Self) {
-        self.bytes.extend_from_slice(&other.bytes);
+    fn count_packet(&mut self, bytes: usize) {
+        self.inline_cost = self.inline_cost.saturating_add(1);
+        self.size += bytes;
+    }
+
+    fn add_own(&mut self, len: usize) {
+        match self.parts.last_mut() {
+            Some(Part::Own(before)) => *before += len,
+            _ => self.parts.push(Part::Own(len)),
+        }
+    }
+
+    fn add_commands(&mut self, count: usize) {
+        match self.parts.last_mut() {
+            Some(Part::Commands(before)) => *before += count,
+            _ => self.parts.push(Part::Commands(count)),
+        }
+    }
+
+    /// Appends all of `other`, of which some is lent by `buffer`. It is left empty and keeps its memory.
+    pub(super) fn append(&mut self, other: &mut Self, buffer: &[u8]) {
+        let mut own = other.bytes.as_slice();
+        for part in other.parts.drain(..) {
+            match part {
+                Part::Lent(place) => {
+                    self.add_own(place.len());
+                    self.bytes.extend_from_slice(&buffer[place]);
+                }
+                Part::Own(len) => {
+                    let (bytes, rest) = own.split_at(len);
+                    own = rest;
+                    self.add_own(len);
+                    self.bytes.extend_from_slice(bytes);
+                }
+                Part::Commands(count) => self.add_commands(count),
+            }
+        }
         self.commands.append(&mut other.commands);
-        self.inline_cost = self.inline_cost.saturating_add(std::mem::take(&mut other.inline_cost));
-        other.bytes.clear();
+        self.inline_cost = self.inline_cost.saturating_add(other.inline_cost);
+        self.size += other.size;
+        other.clear();
+    }
+
+    /// Whether it can be read without the buffer of JavaScript.
+    pub(super) fn is_own(&self) -> bool {
+        !self.parts.iter().any(|part| matches!(part, Part::Lent(_)))
     }
 
     /// Bytes that it has memory for.
@@ -132,35 +201,145 @@ impl OperationBatch {
         self.bytes.capacity()
     }
 
-    /// Gives every operation to `apply`, in order, and leaves the batch empty.
+    /// Gives every operation to `apply`, in order, and leaves the batch empty. `buffer` is that of
+    /// JavaScript; none for a batch out of a mailbox, which has no need of it.
     ///
     /// # Panics
     /// Never: what is read here was written by the methods above.
-    pub fn drain(&mut self, mut apply: impl FnMut(Operation<'_>)) {
+    pub fn drain(&mut self, buffer: &[u8], mut apply: impl FnMut(Operation<'_>)) {
+        let mut own = self.bytes.as_slice();
         let mut commands = self.commands.drain(..);
-        let mut rest = self.bytes.as_slice();
-        while let Some((&tag, tail)) = rest.split_first() {
-            rest = tail;
-            if tag == TAG_COMMAND {
-                apply(Operation::Command(commands.next().expect("each tag has its command")));
-                continue;
+        for part in self.parts.drain(..) {
+            match part {
+                Part::Lent(place) => each_packet(&buffer[place], &mut apply),
+                Part::Own(len) => {
+                    let (packets, rest) = own.split_at(len);
+                    own = rest;
+                    each_packet(packets, &mut apply);
+                }
+                Part::Commands(count) => {
+                    commands.by_ref().take(count).map(Operation::Command).for_each(&mut apply);
+                }
             }
-            let slot = Slot { index: read_u32(&mut rest), generation: read_u32(&mut rest) };
-            let (&flags, tail) = rest.split_first().expect("send_text wrote the flags");
-            rest = tail;
-            let len = read_u32(&mut rest) as usize;
-            let (text, tail) = rest.split_at(len);
-            rest = tail;
-            apply(Operation::SendText { slot, flags, text });
         }
         drop(commands);
+        self.clear();
+    }
+
+    /// Drops what is in it; keeps the memory.
+    pub fn clear(&mut self) {
+        self.parts.clear();
         self.bytes.clear();
+        self.commands.clear();
         self.inline_cost = 0;
+        self.size = 0;
     }
 }
 
-fn read_u32(rest: &mut &[u8]) -> u32 {
-    let (word, tail) = rest.split_first_chunk().expect("send_text wrote whole words");
-    *rest = tail;
-    u32::from_le_bytes(*word)
+/// Reads packets that stand one behind the other.
+fn each_packet(mut packets: &[u8], apply: &mut impl FnMut(Operation<'_>)) {
+    while let Some((header, rest)) = packets.split_first_chunk::<HEADER>() {
+        let word = |at: usize| {
+            u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+        };
+        let slot = Handle::from_raw(word(5)).of_generation(word(9)).slot();
+        let text = &rest[..word(14) as usize];
+        apply(Operation::SendText { slot, flags: header[13], text });
+        packets = &packets[4 + word(0) as usize..];
+    }
+}
+
+/// Writes the header of a packet of `len` bytes. The worker is who reads it: its number is left out.
+fn write_header(header: &mut [u8], slot: Slot, flags: u8, len: usize) {
+    let word = |n: usize| {
+        u32::try_from(n).expect("a string of JavaScript is shorter than 4 GiB").to_le_bytes()
+    };
+    header[..4].copy_from_slice(&word(len - 4));
+    header[4] = SEND;
+    header[5..9].copy_from_slice(&Handle::new(0, slot.index as usize).raw().to_le_bytes());
+    header[9..13].copy_from_slice(&slot.generation.to_le_bytes());
+    header[13] = flags;
+    header[14..].copy_from_slice(&word(len - HEADER));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::command::VOLATILE;
+
+    fn slot(index: u32) -> Slot {
+        Slot { index, generation: index + 7 }
+    }
+
+    /// A packet as JavaScript writes it, with something behind the text that means nothing.
+    fn packet(slot: Slot, flags: u8, text: &str) -> Vec<u8> {
+        let mut bytes = vec![0; HEADER];
+        bytes.extend_from_slice(text.as_bytes());
+        let len = bytes.len();
+        write_header(&mut bytes[..HEADER], slot, flags, len);
+        bytes[0] += 3;
+        bytes.extend_from_slice(b"???");
+        bytes
+    }
+
+    fn drained(batch: &mut OperationBatch, buffer: &[u8]) -> Vec<String> {
+        let mut seen = Vec::new();
+        batch.drain(buffer, |operation| {
+            seen.push(match operation {
+                Operation::SendText { slot: Slot { index, generation }, flags, text } => {
+                    format!("{index}/{generation} {flags} {}", String::from_utf8_lossy(text))
+                }
+                Operation::Command(command) => format!("{command:?}"),
+            });
+        });
+        assert!(batch.is_empty());
+        seen
+    }
+
+    #[test]
+    fn operations_come_out_in_order_wherever_they_are() {
+        let packets: Vec<_> = ["one", "two", "", "four"]
+            .iter()
+            .zip(1..)
+            .map(|(text, n)| packet(slot(n), VOLATILE, text))
+            .collect();
+        let buffer = packets.concat();
+        let places = packets.iter().scan(0, |end, packet| {
+            *end += packet.len();
+            Some(*end - packet.len()..*end)
+        });
+        let places: Vec<_> = places.collect();
+        let fill = |batch: &mut OperationBatch| {
+            batch.lend(places[0].clone());
+            batch.lend(places[1].clone());
+            batch.send_text(slot(9), 0, b"own");
+            assert_eq!(batch.send_text_with(slot(9), 0, |_| None), None);
+            batch.command(Command::Resume);
+            batch.command(Command::Stop);
+            batch.lend(places[2].clone());
+            batch.send_text(slot(8), 0, b"");
+            batch.lend(places[3].clone());
+        };
+        let expected = [
+            "1/8 1 one",
+            "2/9 1 two",
+            "9/16 0 own",
+            "Resume",
+            "Stop",
+            "3/10 1 ",
+            "8/15 0 ",
+            "4/11 1 four",
+        ];
+        let mut batch = OperationBatch::default();
+        fill(&mut batch);
+        let mut copy = OperationBatch::default();
+        copy.command(Command::Resume);
+        copy.append(&mut batch, &buffer);
+        assert!(batch.is_empty() && copy.is_own());
+        assert_eq!(drained(&mut copy, &[])[1..], expected);
+
+        fill(&mut batch);
+        assert!(!batch.is_own());
+        assert_eq!(drained(&mut batch, &buffer), expected);
+    }
 }

@@ -82,14 +82,14 @@ impl Runtime {
         &self.workers[worker].mailbox
     }
 
-    /// Has a worker do what `batch` asks for, which is left empty. While the worker sleeps, what
+    /// Has a worker do what `batch` asks for, which is left empty; `buffer`: what lends to it. While the worker sleeps, what
     /// is little work is done inline, on this thread, before this returns: to wake it would cost more.
     /// Gives whether it has been woken.
-    pub fn hand_over(&self, worker: usize, batch: &mut OperationBatch) -> bool {
+    pub fn hand_over(&self, worker: usize, batch: &mut OperationBatch, buffer: &[u8]) -> bool {
         let thread = &self.workers[worker];
-        let done = batch.may_run_inline() && thread.lock.try_run(batch);
+        let done = batch.may_run_inline() && thread.lock.try_run((batch, buffer));
         if !done {
-            thread.mailbox.post(batch);
+            thread.mailbox.post(batch, buffer);
         }
         !done
     }

@@ -40,10 +40,10 @@ const AWAITED: u8 = 3;
 #[expect(unsafe_code, reason = "the compiler can't see what is left behind")]
 pub unsafe trait RunInline {
     /// What is to be done.
-    type Work: Send;
+    type Work<'a>: Send;
 
     /// Does `work` on the calling thread, which is not the owner's. False when it can't be done now.
-    fn run_inline(&self, work: &mut Self::Work) -> bool;
+    fn run_inline(&self, work: Self::Work<'_>) -> bool;
 }
 
 /// A value that one thread owns, and that works for others while that thread sleeps.
@@ -123,7 +123,7 @@ impl<T: RunInline> SleepLock<T> {
 
     /// Has `work` done on this thread if the owner sleeps and nobody else holds the lock. False: it is not
     /// done.
-    pub fn try_run(&self, work: &mut T::Work) -> bool {
+    pub fn try_run(&self, work: T::Work<'_>) -> bool {
         if !self.exchange(FREE, BORROWED) {
             return false;
         }

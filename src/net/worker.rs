@@ -168,16 +168,17 @@ impl Victim for Blamed<'_> {
 // wakers) may be used by any, and the rest is plain memory. What is done for a batch ends with it: it
 // is put into the lists, queues and sockets of the worker alone, and into the inbox, which is shared.
 unsafe impl RunInline for Rc<Worker> {
-    type Work = OperationBatch;
+    /// Operations, and the buffer that lends to them.
+    type Work<'a> = (&'a mut OperationBatch, &'a [u8]);
 
     /// Does what `batch` asks for on the calling thread, while the worker's sleeps. False when
     /// there is something that was asked for before: then the batch has to wait behind it.
-    fn run_inline(&self, batch: &mut OperationBatch) -> bool {
+    fn run_inline(&self, (batch, buffer): Self::Work<'_>) -> bool {
         if !self.context.mailbox.is_empty() {
             return false;
         }
         self.context.while_asleep(|| {
-            batch.drain(|operation| self.perform(operation));
+            batch.drain(buffer, |operation| self.perform(operation));
             // A panic must not reach the caller, which may have been called by JavaScript.
             self.context.guard(&Nobody, || self.flush());
         });
@@ -193,7 +194,7 @@ impl Worker {
         loop {
             let mut stop = false;
             self.context.mailbox.take(&mut batch);
-            batch.drain(|operation| {
+            batch.drain(&[], |operation| {
                 stop |= matches!(operation, Operation::Command(Command::Stop));
                 self.perform(operation);
             });

@@ -153,7 +153,7 @@ fn in_the_writing_of_many_the_others_are_written() {
         batch.command(Command::Send { slot: handle.slot(), flags: 0, messages: message() });
     }
     let happened = [0, 2, 4].map(|n| arm(&host, "flush", clients[n].0.token));
-    host.runtime.mailbox(host.worker).post(&mut batch);
+    host.runtime.mailbox(host.worker).post(&mut batch, &[]);
     for (n, (client, handle)) in clients.iter_mut().enumerate() {
         if n % 2 == 0 {
             internal_error(&host, *handle);
@@ -442,7 +442,7 @@ fn in_the_main_loop_the_worker_begins_anew_and_at_last_ends() {
         host.next_of(REQUEST_REFUSED, token);
         let mut batch = OperationBatch::default();
         batch.send_text(far_handle.slot(), 0, b"2[1]");
-        host.runtime.hand_over(worker, &mut batch);
+        host.runtime.hand_over(worker, &mut batch, &[]);
         assert!(host.runtime.mailbox(worker).is_empty());
         host.send(far_handle, "2[2]");
         assert_eq!(far.text(), "42[2]");

@@ -318,7 +318,7 @@ impl Host {
 
     /// Has the worker of `handle` carry out a batch; gives whether it was woken for that.
     pub(crate) fn post(&self, handle: Handle, batch: &mut OperationBatch) -> bool {
-        self.runtime.hand_over(handle.worker(), batch)
+        self.runtime.hand_over(handle.worker(), batch, &[])
     }
 
     /// Sends one text packet to one client; gives whether its worker was woken for that.
