@@ -3,7 +3,7 @@
 const http = require("node:http");
 const cors = require("cors");
 const debug = require("debug")("socket.io:server");
-const { createAppEngine, serveAppFiles } = require("./app");
+const { createAppEngine, serveAppFiles } = require("./attach-app");
 const { Client } = require("./client");
 const { isClientFile, serveClientFile } = require("./client-files");
 const { Engine } = require("../engine");
