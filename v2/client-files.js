@@ -2,6 +2,7 @@
 
 const { readFile } = require("node:fs");
 const { dirname, join } = require("node:path");
+const { interceptRequests } = require("../lib/http");
 
 /** The name under which a program installs the client of 2.x beside others. */
 const PACKAGE = "socket.io-client-2";
@@ -24,6 +25,21 @@ function findClient() {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Serves the files of the client from an HTTP server.
+ *
+ * @param {any} server
+ * @param {{ directory: string, version: string }} client
+ * @param {() => string} path gives the path under which they are, without a slash at its end
+ */
+function serveClientFiles(server, client, path) {
+  interceptRequests(server, (req, res) => {
+    const prefix = `${path()}/`;
+    if (!req.url.startsWith(prefix)) return false;
+    return serveClientFile(client, req.url.slice(prefix.length).split("?")[0], req, res);
+  });
 }
 
 /**
@@ -54,4 +70,4 @@ function serveClientFile({ directory, version }, name, req, res) {
   return true;
 }
 
-module.exports = { findClient, serveClientFile };
+module.exports = { findClient, serveClientFiles };

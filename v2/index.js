@@ -4,17 +4,19 @@ const { assignable } = require("../lib/base/assignable");
 const { callable } = require("../lib/base/callable");
 const { Engine } = require("../lib/engine");
 const { PacketType } = require("../lib/codec");
-const { Server: Base } = require("../lib/api");
-const { interceptRequests } = require("../lib/http");
+const { Server: Base, serverAndOptions } = require("../lib/api");
 const Adapter = require("./adapter");
 const Client = require("./client");
-const { findClient, serveClientFile } = require("./client-files");
+const { findClient, serveClientFiles } = require("./client-files");
 const { crossOrigin } = require("./cross-origin");
 const Namespace = require("./namespace");
 const ParentNamespace = require("./parent-namespace");
 const { parserFor } = require("./parser");
 const { divertPreflight } = require("./preflight");
 const { refill } = require("../lib/base/plain-view");
+const Socket = require("./socket");
+
+const PARTS = Object.freeze({ Client, Namespace, ParentNamespace, Socket, parserFor });
 
 /**
  * The server with the API and the behaviour of Socket.IO 2.5, for programs that were written for it. The floors below
@@ -26,16 +28,12 @@ class Server extends Base {
    * @param {any} [opts] as documented for Socket.IO 2.x
    */
   constructor(srv, opts) {
-    if (typeof srv === "object" && srv instanceof Object && !(/** @type {any} */ (srv).listen)) {
-      opts = srv;
-      srv = undefined;
-    }
+    [srv, opts] = serverAndOptions(srv, opts);
     super(srv, translate(opts));
   }
 
-  /** @param {any} [given] */
-  _chooseParser(given) {
-    return parserFor(given);
+  get _parts() {
+    return PARTS;
   }
 
   /** The parser: the one of the options, or ours. */
@@ -50,20 +48,6 @@ class Server extends Base {
 
   set nsps(nsps) {
     refill(this.nsps, nsps);
-  }
-
-  /** @param {any} conn */
-  _makeClient(conn) {
-    return new Client(this, conn);
-  }
-
-  /** @param {string} name */
-  _makeNamespace(name) {
-    return new Namespace(this, name);
-  }
-
-  _makeParentNamespace() {
-    return /** @type {any} */ (new ParentNamespace(this));
   }
 
   /**
@@ -99,11 +83,7 @@ class Server extends Base {
       super.attachServe(srv);
       return;
     }
-    interceptRequests(srv, (req, res) => {
-      const path = `${this.path()}/`;
-      if (!req.url.startsWith(path)) return false;
-      return serveClientFile(client, req.url.slice(path.length).split("?")[0], req, res);
-    });
+    serveClientFiles(srv, client, () => this.path());
   }
 
   /** @returns {any} this; the flag counts for the next emission of the main namespace */

@@ -6,7 +6,6 @@ const { Namespace: Base } = require("../lib/api");
 const { MESSAGES } = require("../lib/base/errors");
 const { refill } = require("../lib/base/plain-view");
 const { eventType } = require("./encoder");
-const Socket = require("./socket");
 const { SocketTable } = require("./socket-table");
 
 const emitLocally = EventEmitter.prototype.emit;
@@ -30,14 +29,6 @@ class Namespace extends Base {
   _initAdapter() {
     this.adapter = new (this.server.adapter())(this);
     this.adapter.init?.();
-  }
-
-  /**
-   * @param {any} client
-   * @param {any} auth
-   */
-  _makeSocket(client, auth) {
-    return /** @type {any} */ (new Socket(this, client, auth));
   }
 
   /**

@@ -1,6 +1,6 @@
 "use strict";
 
-const { ParentNamespace: Base } = require("../lib/api");
+const { createChild } = require("../lib/api");
 const Namespace = require("./namespace");
 
 let count = 0;
@@ -39,7 +39,7 @@ class ParentNamespace extends Namespace {
    * @returns {Namespace}
    */
   createChild(name) {
-    return /** @type {any} */ (Base.prototype.createChild.call(/** @type {any} */ (this), name));
+    return createChild(this, name);
   }
 }
 

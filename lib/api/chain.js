@@ -1,171 +1,125 @@
 "use strict";
 
-const { EventEmitter } = require("node:events");
 const { assignable } = require("../base/assignable");
 
 /** @typedef {import("./operator").BroadcastOperator} BroadcastOperator */
 
-/**
- * The steps with which a broadcast begins on a socket, a namespace and a server alike.
- */
-class Routing extends EventEmitter {
-  /**
-   * @returns {BroadcastOperator} a fresh one
-   */
-  _operator() {
-    throw new Error("to be given by the class");
-  }
+// How a broadcast begins: `io.to("room")`, `nsp.volatile`, `socket.except("room")`. The methods are written here once and
+// given to the prototypes of the classes that have them; what they do is in operator.js.
 
-  /**
-   * Targets a room.
-   *
-   * @param {any} room a room or an array of rooms
-   * @returns {BroadcastOperator}
-   */
+/**
+ * @typedef {object} Beginning what they ask of an object
+ * @property {() => BroadcastOperator} _operator makes the operator that the chain begins with
+ * @property {any} flags those of the next emission
+ */
+
+/** Those of a socket, a namespace and a server. @type {Record<string, any> & ThisType<Beginning>} */
+const TARGETS = {
+  /** @param {any} room a room or an array of rooms */
   to(room) {
     return this._operator().to(room);
-  }
+  },
 
-  /**
-   * Alias of to().
-   *
-   * @param {any} room
-   * @returns {BroadcastOperator}
-   */
+  /** @param {any} room */
   in(room) {
     return this._operator().in(room);
-  }
+  },
 
-  /**
-   * Excludes a room.
-   *
-   * @param {any} room a room or an array of rooms
-   * @returns {BroadcastOperator}
-   */
+  /** @param {any} room */
   except(room) {
     return this._operator().except(room);
-  }
+  },
 
-  /** The event stays on this server of a cluster. */
   get local() {
     return this._operator().local;
-  }
+  },
 
-  /**
-   * Flags of the next emission.
-   *
-   * @returns {any}
-   */
-  get flags() {
-    throw new Error("to be given by the class");
-  }
-
-  /**
-   * The next event is sent as JSON, as every event is.
-   *
-   * @deprecated kept for programs written for Socket.IO 2.x
-   */
+  /** The next event is sent as JSON, as every event is: kept for programs written for Socket.IO 2.x. */
   get json() {
     this.flags.json = true;
     return this;
-  }
+  },
 
-  /**
-   * Told whether the next event has binary parts; they are found in any case.
-   *
-   * @param {boolean} _binary
-   * @returns {this}
-   * @deprecated kept for programs written for Socket.IO 2.x
-   */
+  /** @param {boolean} _binary whether the next event has binary parts: kept for 2.x, they are found in any case */
   binary(_binary) {
     return this;
-  }
-}
+  },
+};
 
-assignable(Routing.prototype, "json");
+assignable(TARGETS, "json");
 
-/**
- * Those that a namespace and a server have besides.
- */
-class Chain extends Routing {
-  /**
-   * Sets whether the data may be compressed.
-   *
-   * @param {boolean} compress
-   * @returns {BroadcastOperator}
-   */
+/** Those that a namespace and a server have besides. @type {Record<string, any> & ThisType<Beginning>} */
+const OPERATIONS = {
+  /** @param {boolean} compress */
   compress(compress) {
     return this._operator().compress(compress);
-  }
+  },
 
-  /** The event may be lost where a client is not ready to receive it. */
   get volatile() {
     return this._operator().volatile;
-  }
+  },
 
-  /**
-   * Sets how long acknowledgements are awaited.
-   *
-   * @param {number} timeout ms
-   * @returns {BroadcastOperator}
-   */
+  /** @param {number} timeout ms */
   timeout(timeout) {
     return this._operator().timeout(timeout);
-  }
+  },
 
-  /**
-   * @returns {Promise<Set<string>>} ids
-   * @deprecated use fetchSockets()
-   */
   allSockets() {
     return this._operator().allSockets();
-  }
+  },
 
-  /**
-   * Gives the ids of the sockets.
-   *
-   * @param {(error: any, ids: string[]) => void} callback
-   * @returns {this}
-   * @deprecated kept for programs written for Socket.IO 2.x: use fetchSockets()
-   */
+  /** @param {(error: any, ids: string[]) => void} callback */
   clients(callback) {
     this._operator().clients(callback);
     return this;
-  }
+  },
 
-  /**
-   * @returns {Promise<any[]>} the sockets, and stand-ins for those of other servers
-   */
   fetchSockets() {
     return this._operator().fetchSockets();
-  }
+  },
 
-  /**
-   * Makes the sockets join rooms.
-   *
-   * @param {any} room a room or an array of rooms
-   */
+  /** @param {any} room */
   socketsJoin(room) {
     return this._operator().socketsJoin(room);
-  }
+  },
 
-  /**
-   * Makes the sockets leave rooms.
-   *
-   * @param {any} room a room or an array of rooms
-   */
+  /** @param {any} room */
   socketsLeave(room) {
     return this._operator().socketsLeave(room);
-  }
+  },
 
-  /**
-   * Disconnects the sockets.
-   *
-   * @param {boolean} [close] whether to close their connections too
-   */
+  /** @param {boolean} [close] */
   disconnectSockets(close = false) {
     return this._operator().disconnectSockets(close);
+  },
+};
+
+/** Those of a socket and a namespace, which emit. @type {Record<string, any> & ThisType<{ emit(...data: any[]): any }>} */
+const MESSAGES = {
+  /** @param {any[]} args of a "message" event */
+  send(...args) {
+    this.emit("message", ...args);
+    return this;
+  },
+
+  /** @param {any[]} args */
+  write(...args) {
+    this.emit("message", ...args);
+    return this;
+  },
+};
+
+/**
+ * Gives a class methods, as if they stood in its body.
+ *
+ * @param {object} prototype
+ * @param {object[]} lists
+ */
+function addMethods(prototype, ...lists) {
+  for (const list of lists) {
+    for (const [name, method] of Object.entries(Object.getOwnPropertyDescriptors(list)))
+      Object.defineProperty(prototype, name, { ...method, enumerable: false });
   }
 }
 
-module.exports = { Chain, Routing };
+module.exports = { addMethods, MESSAGES, OPERATIONS, TARGETS };

@@ -5,6 +5,7 @@ const { dirname, join } = require("node:path");
 const { brotliCompress, deflate, gzip } = require("node:zlib");
 const accepts = require("accepts");
 const debug = require("debug")("socket.io:server");
+const { interceptRequests } = require("../http");
 const { version } = require("../../package.json");
 
 const FILES = new Set([
@@ -89,6 +90,25 @@ function compress(data, encoding) {
 }
 
 /**
+ * Serves the files of the client from an HTTP server.
+ *
+ * @param {any} server
+ * @param {() => string} path gives the path under which they are, without a slash at its end
+ * @param {((req: any, res: any, next: () => void) => void) | undefined} cors asked before
+ */
+function serveClientFiles(server, path, cors) {
+  interceptRequests(server, (req, res) => {
+    const prefix = path();
+    if (!req.url.startsWith(prefix)) return false;
+    const name = req.url.substring(prefix.length + 1).split("?")[0];
+    if (!isClientFile(name)) return false;
+    if (cors) cors(req, res, () => serveClientFile(name, req, res));
+    else serveClientFile(name, req, res);
+    return true;
+  });
+}
+
+/**
  * Answers a request for a file of the client.
  *
  * @param {string} name
@@ -122,4 +142,4 @@ function serveClientFile(name, req, res) {
   );
 }
 
-module.exports = { ETAG, bodyOf, isClientFile, serveClientFile };
+module.exports = { ETAG, bodyOf, isClientFile, serveClientFiles };

@@ -5,16 +5,18 @@
 const { NativeAdapter, flagsOf } = require("./adapter");
 const { Client } = require("./client");
 const { Namespace } = require("./namespace");
-const { ParentNamespace } = require("./parent-namespace");
-const { Server } = require("./server");
+const { createChild, ParentNamespace } = require("./parent-namespace");
+const { Server, serverAndOptions } = require("./server");
 const { Socket } = require("./socket");
 
 module.exports = {
   Client,
+  createChild,
   flagsOf,
   Namespace,
   NativeAdapter,
   ParentNamespace,
   Server,
+  serverAndOptions,
   Socket,
 };

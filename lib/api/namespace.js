@@ -3,13 +3,15 @@
 const { EventEmitter } = require("node:events");
 const debug = require("debug")("socket.io:namespace");
 const { assignable } = require("../base/assignable");
-const { Chain } = require("./chain");
+const { addMethods, MESSAGES, OPERATIONS, TARGETS } = require("./chain");
 const { rejectUnhandled, reservedEvent } = require("../base/errors");
+const { nextTick } = require("../base/loop");
+const { runMiddlewares } = require("./middlewares");
 const { BroadcastOperator } = require("./operator");
 const { NAMESPACE_RESERVED_EVENTS } = require("../codec");
 const { plainView } = require("../base/plain-view");
-const { Socket } = require("./socket");
-const { nextTick } = require("../base/loop");
+
+/** @typedef {import("./socket").Socket} Socket */
 
 const emitLocally = EventEmitter.prototype.emit;
 
@@ -22,7 +24,7 @@ const LISTED_EVENTS = ["connect", "connection", "newListener"];
  * Emits "connect" and "connection" (socket), and what other servers of a cluster emit with serverSideEmit(). Its own
  * emit() broadcasts.
  */
-class Namespace extends Chain {
+class Namespace extends EventEmitter {
   /**
    * @param {any} server
    * @param {string} name
@@ -60,60 +62,6 @@ class Namespace extends Chain {
     });
   }
 
-  _operator() {
-    if (this._flags === undefined) return new BroadcastOperator(this.adapter);
-    const flags = { ...this._flags }; // whatever a program has assigned
-    this._flags = undefined;
-    return new BroadcastOperator(this.adapter, new Set(), new Set(), flags);
-  }
-
-  /**
-   * Flags of the next emission.
-   *
-   * @returns {any}
-   */
-  get flags() {
-    return (this._flags ??= {});
-  }
-
-  set flags(flags) {
-    this._flags = flags;
-  }
-
-  /**
-   * The connected sockets as a plain object. Broadcasts pass over a socket that is deleted from it, until it is
-   * assigned again.
-   *
-   * @returns {Record<string, Socket>}
-   * @deprecated kept for programs written for Socket.IO 2.x: use `sockets`
-   */
-  get connected() {
-    return (this._connected ??= plainView(
-      () => this.sockets,
-      (_id, socket) => this.show(socket),
-      (id) => this.hide(id),
-    ));
-  }
-
-  /**
-   * @param {any} socket
-   * @private
-   */
-  show(socket) {
-    if (socket?.nsp !== this || !socket.connected || this.sockets.has(socket.id)) return;
-    this.sockets.set(socket.id, socket);
-    this.adapter.mirror?.(socket);
-  }
-
-  /**
-   * @param {string} id
-   * @protected
-   */
-  hide(id) {
-    this.adapter.unmirror?.(this.sockets.get(id));
-    this.sockets.delete(id);
-  }
-
   /**
    * Adds a middleware that lets sockets in or refuses them.
    *
@@ -131,15 +79,7 @@ class Namespace extends Chain {
    * @private
    */
   run(socket, done) {
-    if (this._fns.length === 0) return done();
-    const fns = this._fns.slice();
-    const step = (/** @type {number} */ i) => {
-      fns[i](socket, (/** @type {any} */ error) => {
-        if (error || i + 1 === fns.length) done(error || undefined);
-        else step(i + 1);
-      });
-    };
-    step(0);
+    runMiddlewares(this._fns, socket, done);
   }
 
   /**
@@ -154,7 +94,8 @@ class Namespace extends Chain {
     if (this.server.opts.connectionStateRecovery) this.addRecovering(client, auth, joined);
     else {
       try {
-        this.admit(this._makeSocket(client, auth), client, joined);
+        const { Socket } = this.server._parts;
+        this.admit(new Socket(this, client, auth), client, joined);
       } catch (error) {
         this._onthrow(error);
       }
@@ -173,21 +114,12 @@ class Namespace extends Chain {
   /**
    * @param {any} client
    * @param {any} auth
-   * @param {any} [session]
-   * @returns {Socket}
-   */
-  _makeSocket(client, auth, session) {
-    return new Socket(this, client, auth, session);
-  }
-
-  /**
-   * @param {any} client
-   * @param {any} auth
    * @param {(socket: Socket) => void} [joined]
    * @private
    */
   async addRecovering(client, auth, joined) {
-    const socket = this._makeSocket(client, auth, await this.findSession(client, auth));
+    const session = await this.findSession(client, auth);
+    const socket = new this.server._parts.Socket(this, client, auth, session);
     if (
       socket.recovered &&
       this.server.opts.connectionStateRecovery.skipMiddlewares &&
@@ -297,27 +229,7 @@ class Namespace extends Chain {
     return this._operator().emit(...data);
   }
 
-  /**
-   * Emits a "message" event to all clients.
-   *
-   * @param {any[]} args
-   * @returns {this}
-   */
-  send(...args) {
-    this.emit("message", ...args);
-    return this;
-  }
-
-  /**
-   * Alias of send().
-   *
-   * @param {any[]} args
-   * @returns {this}
-   */
-  write(...args) {
-    this.emit("message", ...args);
-    return this;
-  }
+  // send(), write(), to() and all that begins a broadcast come from chain.js
 
   /**
    * Emits to the other servers of the cluster.
@@ -360,6 +272,65 @@ class Namespace extends Chain {
     emitLocally.apply(this, /** @type {any} */ (args));
   }
 
+  /** @returns {BroadcastOperator} for all, with the flags so far */
+  _operator() {
+    if (this._flags === undefined) return new BroadcastOperator(this.adapter);
+    const flags = { ...this._flags }; // whatever a program has assigned
+    this._flags = undefined;
+    return new BroadcastOperator(this.adapter, new Set(), new Set(), flags);
+  }
+
+  /**
+   * Flags of the next emission.
+   *
+   * @returns {any}
+   */
+  get flags() {
+    return (this._flags ??= {});
+  }
+
+  set flags(flags) {
+    this._flags = flags;
+  }
+
+  // --- its sockets, as Socket.IO 2.x has them ---
+
+  /**
+   * The connected sockets as a plain object. Broadcasts pass over a socket that is deleted from it, until it is
+   * assigned again.
+   *
+   * @returns {Record<string, Socket>}
+   * @deprecated kept for programs written for Socket.IO 2.x: use `sockets`
+   */
+  get connected() {
+    return (this._connected ??= plainView(
+      () => this.sockets,
+      (_id, socket) => this.show(socket),
+      (id) => this.hide(id),
+    ));
+  }
+
+  /**
+   * @param {any} socket
+   * @private
+   */
+  show(socket) {
+    if (socket?.nsp !== this || !socket.connected || this.sockets.has(socket.id)) return;
+    this.sockets.set(socket.id, socket);
+    this.adapter.mirror?.(socket);
+  }
+
+  /**
+   * @param {string} id
+   * @protected
+   */
+  hide(id) {
+    this.adapter.unmirror?.(this.sockets.get(id));
+    this.sockets.delete(id);
+  }
+
+  // --- its own listeners ---
+
   /**
    * Emits to the listeners of this object.
    *
@@ -383,6 +354,7 @@ class Namespace extends Chain {
   }
 }
 
+addMethods(Namespace.prototype, TARGETS, OPERATIONS, MESSAGES);
 assignable(Namespace.prototype, "connected");
 
 /**

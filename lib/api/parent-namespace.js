@@ -50,24 +50,7 @@ class ParentNamespace extends Namespace {
    * @returns {Namespace}
    */
   createChild(name) {
-    debug("creating child namespace %s", name);
-    const { server } = this;
-    const nsp = server._makeNamespace(name);
-    for (const fn of this._fns) nsp.use(/** @type {any} */ (fn));
-    for (const event of ["connect", "connection"]) {
-      for (const listener of this.listeners(event)) nsp.on(event, /** @type {any} */ (listener));
-    }
-    this.children.add(nsp);
-    if (server.opts.cleanupEmptyChildNamespaces) cleanUpWhenEmpty(this, nsp);
-    server._nsps.set(name, nsp);
-    try {
-      server.sockets.emitReserved("new_namespace", nsp);
-    } catch (error) {
-      // nobody comes to be in it, and so nobody leaves it
-      if (server.opts.cleanupEmptyChildNamespaces) closeWhenEmpty(this, nsp);
-      throw error;
-    }
-    return nsp;
+    return createChild(this, name);
   }
 
   /** @returns {never} */
@@ -76,7 +59,33 @@ class ParentNamespace extends Namespace {
   }
 }
 
-// not methods: the parent of the entry for 2.x is another class
+// not methods: the parent namespace of the entry for 2.x is another class
+
+/**
+ * @param {any} parent
+ * @param {string} name
+ * @returns {any} a namespace with the middlewares and listeners of its parent
+ */
+function createChild(parent, name) {
+  debug("creating child namespace %s", name);
+  const { server } = parent;
+  const nsp = new server._parts.Namespace(server, name);
+  for (const fn of parent._fns) nsp.use(fn);
+  for (const event of ["connect", "connection"]) {
+    for (const listener of parent.listeners(event)) nsp.on(event, listener);
+  }
+  parent.children.add(nsp);
+  if (server.opts.cleanupEmptyChildNamespaces) cleanUpWhenEmpty(parent, nsp);
+  server._nsps.set(name, nsp);
+  try {
+    server.sockets.emitReserved("new_namespace", nsp);
+  } catch (error) {
+    // nobody comes to be in it, and so nobody leaves it
+    if (server.opts.cleanupEmptyChildNamespaces) closeWhenEmpty(parent, nsp);
+    throw error;
+  }
+  return nsp;
+}
 
 /**
  * Closes a child when its last socket has gone.
@@ -105,4 +114,4 @@ function closeWhenEmpty(parent, nsp) {
   if (_nsps.get(nsp.name) === nsp) _nsps.delete(nsp.name);
 }
 
-module.exports = { ParentNamespace };
+module.exports = { createChild, ParentNamespace };

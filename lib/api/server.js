@@ -1,31 +1,101 @@
 "use strict";
 
 const { EventEmitter } = require("node:events");
+const http = require("node:http");
+const cors = require("cors");
 const debug = require("debug")("socket.io:server");
 const { NativeAdapter } = require("./adapter");
+const { assignable } = require("../base/assignable");
+const { createAppEngine, serveAppFiles } = require("./attach-app");
 const { callable } = require("../base/callable");
+const { addMethods, OPERATIONS, TARGETS } = require("./chain");
+const { Client } = require("./client");
+const { serveClientFiles } = require("./client-files");
 const { Decoder, Encoder, PacketType, PROTOCOL } = require("../codec");
+const { Engine } = require("../engine");
+const { MESSAGES } = require("../base/errors");
+const { Namespace } = require("./namespace");
+const { setOldOption } = require("./old-settings");
+const { checkOptions, defaultsOf } = require("../base/options");
+const { checkOrigin } = require("./origins");
+const { ParentNamespace } = require("./parent-namespace");
+const { plainView } = require("../base/plain-view");
 const { RECOVERY_DEFAULTS, RecoveryAdapter } = require("./recovery-adapter");
-const { AttachingServer } = require("./server-attaching");
+const { Socket } = require("./socket");
+
+const { connectTimeout: CONNECT_TIMEOUT, path: PATH } = defaultsOf("server");
 
 const PARSER = Object.freeze({ Decoder, Encoder, PacketType, protocol: PROTOCOL });
 
 /**
- * A Socket.IO server. Its emitter methods are those of its main namespace, "/".
+ * What a server makes things of.
+ *
+ * @typedef {object} Parts
+ * @property {new (server: any, conn: any) => any} Client
+ * @property {new (server: any, name: string) => any} Namespace
+ * @property {new (server: any) => any} ParentNamespace
+ * @property {new (nsp: any, client: any, auth: any, session?: any) => any} Socket
+ * @property {(given?: any) => any} parserFor gives the parser to use; `given` is that of the options
  */
-class Server extends AttachingServer {
+
+/** @type {Readonly<Parts>} */
+const PARTS = Object.freeze({
+  Client,
+  Namespace,
+  ParentNamespace,
+  Socket,
+  parserFor: (given) => given || PARSER,
+});
+
+/**
+ * A Socket.IO server. What is asked of it, and its emitter methods, are those of its main namespace, "/".
+ */
+class Server extends EventEmitter {
   /**
    * @param {any} [srv] an HTTP server or a port; or the options
    * @param {any} [opts] options of Socket.IO and Engine.IO, as documented there
    */
   constructor(srv, opts = {}) {
-    if (typeof srv === "object" && srv instanceof Object && !(/** @type {any} */ (srv).listen)) {
-      opts = srv;
-      srv = undefined;
-    }
-    super(opts);
+    super();
+    [srv, opts] = serverAndOptions(srv, opts);
+    /** @type {Map<string, any>} the namespaces by name */
+    this._nsps = new Map();
+    /** @type {Map<Function, any>} parent namespaces by the function that says whether a name is theirs */
+    this.parentNsps = new Map();
+    /** @type {Map<RegExp, any>} */
+    this.parentNamespacesFromRegExp = new Map();
+    /** @type {Record<string, any> | undefined} @private made at first use */
+    this._nspsView = undefined;
+    /** @type {any} the main namespace */
+    this.sockets = undefined;
+    checkOptions(opts);
     /** @type {any} */
-    this._parser = this._chooseParser(opts.parser);
+    this.opts = opts;
+    /** @private */
+    this._path = "";
+    /** @private */
+    this._serveClient = true;
+    this._connectTimeout = CONNECT_TIMEOUT;
+    /** @type {import("./origins").Origins | undefined} @private */
+    this._origins = undefined;
+    /** @type {any} @private */
+    this._adapter = undefined;
+    /** @type {any} */
+    this.eio = undefined;
+    this.path(opts.path || PATH);
+    this.connectTimeout(opts.connectTimeout || CONNECT_TIMEOUT);
+    this.serveClient(opts.serveClient !== false);
+    if (opts.origins) this.origins(opts.origins);
+    /** @type {http.Server | undefined} */
+    this.httpServer = undefined;
+    /** @type {any} */
+    this.engine = undefined;
+    /** whether packets are encoded and decoded here, by a parser that the program has given */
+    this._foreignParser = !!opts.parser;
+    /** @type {any} @private */
+    this._corsMiddleware = opts.cors ? cors(opts.cors) : undefined;
+    /** @type {any} */
+    this._parser = this._parts.parserFor(opts.parser);
     this.encoder = new this._parser.Encoder();
     if (opts.connectionStateRecovery) {
       opts.connectionStateRecovery = { ...RECOVERY_DEFAULTS, ...opts.connectionStateRecovery };
@@ -38,12 +108,254 @@ class Server extends AttachingServer {
     if (srv || typeof srv === "number") this.attach(srv);
   }
 
+  /** What it makes things of; the entry for 2.x has parts of its own. */
+  get _parts() {
+    return PARTS;
+  }
+
+  get _opts() {
+    return this.opts;
+  }
+
+  // --- options; without an argument they are read ---
+
   /**
-   * @param {any} [given] that of the options
-   * @returns {any} the parser to use
+   * @param {boolean} [value] whether the client's files are served
+   * @returns {any}
    */
-  _chooseParser(given) {
-    return given || PARSER;
+  serveClient(value) {
+    if (arguments.length === 0) return this._serveClient;
+    this._serveClient = /** @type {boolean} */ (value);
+    return this;
+  }
+
+  /**
+   * @param {string} [value]
+   * @returns {any}
+   */
+  path(value) {
+    if (arguments.length === 0) return this._path;
+    this._path = /** @type {string} */ (value).replace(/\/$/, "");
+    return this;
+  }
+
+  /**
+   * @param {number} [value] ms that a client has to join a namespace
+   * @returns {any}
+   */
+  connectTimeout(value) {
+    if (value === undefined) return this._connectTimeout;
+    this._connectTimeout = value;
+    this.eio?.limitConnecting?.(value);
+    return this;
+  }
+
+  /**
+   * @param {any} [value] a class, always used with `new`
+   * @returns {any}
+   */
+  adapter(value) {
+    if (arguments.length === 0) return this._adapter;
+    this._adapter = value;
+    for (const nsp of this._nsps.values()) nsp._initAdapter();
+    return this;
+  }
+
+  // --- connections: from an HTTP server, from an engine, one by one ---
+
+  /**
+   * Alias of attach().
+   *
+   * @param {any} srv
+   * @param {any} [opts]
+   * @returns {this}
+   */
+  listen(srv, opts = {}) {
+    return this.attach(srv, opts);
+  }
+
+  /**
+   * Attaches to an HTTP server, or makes one that listens on a port.
+   *
+   * @param {any} srv an HTTP server or a port
+   * @param {any} [opts] options of Engine.IO
+   * @returns {this}
+   */
+  attach(srv, opts = {}) {
+    if (typeof srv === "function") throw new Error(MESSAGES.ATTACH_FUNCTION);
+    // eslint-disable-next-line eqeqeq -- a port may be a string
+    if (Number(srv) == srv) srv = Number(srv);
+    if (typeof srv === "number") {
+      debug("creating http server and binding to %d", srv);
+      const port = srv;
+      srv = http.createServer((_req, res) => {
+        res.writeHead(404);
+        res.end();
+      });
+      srv.listen(port);
+    }
+    Object.assign(opts, this.opts);
+    opts.path = opts.path || this._path;
+    this.initEngine(srv, opts);
+    return this;
+  }
+
+  /**
+   * Attaches to an application of uWebSockets.js. Its connections are served by the npm package `engine.io`, which has
+   * to be installed beside this one, and not by the workers.
+   *
+   * @param {any} app
+   * @param {any} [opts] options of Engine.IO
+   * @throws {Error} when `engine.io` is not installed
+   */
+  attachApp(app, opts = {}) {
+    Object.assign(opts, this.opts);
+    opts.path = opts.path || this._path;
+    const engine = createAppEngine(opts);
+    engine.attach(app, opts);
+    this.bind(engine);
+    if (this._serveClient) serveAppFiles(app, this._path);
+  }
+
+  /**
+   * @param {any} srv
+   * @param {any} opts
+   * @protected
+   */
+  initEngine(srv, opts) {
+    if (debug.enabled) debug("creating engine.io instance with opts %j", opts);
+    const engine = new Engine(opts);
+    engine.rawMessages = this._foreignParser;
+    engine.connectTimeout = this._connectTimeout;
+    if (this._origins !== undefined) askForOrigin(engine, this);
+    engine.attach(srv, opts);
+    this.eio = engine;
+    if (this._serveClient) this.attachServe(srv);
+    this.httpServer = srv;
+    this.bind(engine);
+  }
+
+  /**
+   * @param {any} srv
+   * @protected
+   */
+  attachServe(srv) {
+    debug("attaching client serving req handler");
+    serveClientFiles(srv, () => this._path, this._corsMiddleware);
+  }
+
+  /**
+   * Takes the connections of an Engine.IO server: our own, or a foreign one written in JavaScript.
+   *
+   * @param {any} engine
+   * @returns {this}
+   */
+  bind(engine) {
+    this.engine = engine;
+    engine.on("connection", this.onconnection.bind(this));
+    return this;
+  }
+
+  /**
+   * Takes one connection.
+   *
+   * @param {any} conn
+   * @returns {this}
+   */
+  onconnection(conn) {
+    if (debug.enabled) debug("incoming connection with id %s", conn.id);
+    const client = new this._parts.Client(this, conn);
+    if (conn.protocol === 3) client.connect("/");
+    return this;
+  }
+
+  // --- namespaces ---
+
+  /**
+   * Finds or makes a namespace.
+   *
+   * @param {any} name a name; or a regular expression or a function, for namespaces that are made on demand
+   * @param {(socket: any) => void} [listener] for "connect"
+   * @returns {any}
+   */
+  of(name, listener) {
+    if (typeof name === "function" || name instanceof RegExp) return this.ofPattern(name, listener);
+    name = String(name);
+    if (name[0] !== "/") name = "/" + name;
+    let nsp = this._nsps.get(name);
+    if (nsp === undefined) {
+      for (const [pattern, parent] of this.parentNamespacesFromRegExp) {
+        if (!pattern.test(name)) continue;
+        debug("attaching namespace %s to parent namespace %s", name, pattern);
+        return parent.createChild(name);
+      }
+      debug("initializing namespace %s", name);
+      nsp = new this._parts.Namespace(this, name);
+      this._nsps.set(name, nsp);
+      if (name !== "/") this.sockets.emitReserved("new_namespace", nsp);
+    }
+    if (listener) nsp.on("connect", listener);
+    return nsp;
+  }
+
+  /**
+   * @param {any} pattern
+   * @param {(socket: any) => void} [listener]
+   * @returns {any} the parent namespace
+   * @private
+   */
+  ofPattern(pattern, listener) {
+    if (pattern instanceof RegExp && (pattern.global || pattern.sticky))
+      throw new Error(MESSAGES.STATEFUL_REGEXP);
+    const parent = new this._parts.ParentNamespace(this);
+    debug("initializing parent namespace %s", parent.name);
+    if (typeof pattern === "function") {
+      this.parentNsps.set(pattern, parent);
+    } else {
+      const matches = (
+        /** @type {string} */ name,
+        /** @type {any} */ _auth,
+        /** @type {Function} */ next,
+      ) => next(null, pattern.test(name));
+      this.parentNsps.set(matches, parent);
+      this.parentNamespacesFromRegExp.set(pattern, parent);
+    }
+    if (listener) parent.on("connect", listener);
+    return parent;
+  }
+
+  /**
+   * Asks the patterns, in order, whether a namespace may be made.
+   *
+   * @param {string} name
+   * @param {any} auth
+   * @param {(nsp: any) => void} done called with the namespace, or with false
+   */
+  _checkNamespace(name, auth, done) {
+    const parents = this.parentNsps.entries();
+    const step = () => {
+      const { value, done: last } = parents.next();
+      if (last || value === undefined) {
+        done(false);
+        return;
+      }
+      value[0](name, auth, (/** @type {any} */ error, /** @type {boolean} */ allow) => {
+        if (error || !allow) {
+          step();
+          return;
+        }
+        const existing = this._nsps.get(name); // it may have been made meanwhile
+        if (existing) {
+          debug("dynamic namespace %s already exists", name);
+          done(existing);
+          return;
+        }
+        const child = value[1].createChild(name);
+        debug("dynamic namespace %s was created", name);
+        done(child);
+      });
+    };
+    step();
   }
 
   /**
@@ -73,7 +385,119 @@ class Server extends AttachingServer {
       });
     });
   }
+
+  // --- what is asked of the main namespace; to() and all that begins a broadcast come from chain.js ---
+
+  /**
+   * @param {(socket: any, next: (error?: any) => void) => void} fn
+   * @returns {this}
+   */
+  use(fn) {
+    this.sockets.use(fn);
+    return this;
+  }
+
+  /**
+   * @param {any[]} args
+   * @returns {this}
+   */
+  send(...args) {
+    this.sockets.emit("message", ...args);
+    return this;
+  }
+
+  /**
+   * @param {any[]} args
+   * @returns {this}
+   */
+  write(...args) {
+    this.sockets.emit("message", ...args);
+    return this;
+  }
+
+  /**
+   * @param {any[]} data
+   * @returns {boolean} true
+   */
+  serverSideEmit(...data) {
+    return this.sockets.serverSideEmit(...data);
+  }
+
+  /**
+   * @param {any[]} data
+   * @returns {Promise<any[]>}
+   */
+  serverSideEmitWithAck(...data) {
+    return this.sockets.serverSideEmitWithAck(...data);
+  }
+
+  _operator() {
+    return this.sockets._operator();
+  }
+
+  get flags() {
+    return this.sockets.flags;
+  }
+
+  // --- kept for programs written for Socket.IO 2.x ---
+
+  /**
+   * The namespaces as a plain object.
+   *
+   * @returns {Record<string, any>}
+   * @deprecated use of()
+   */
+  get nsps() {
+    return (this._nspsView ??= plainView(
+      () => this._nsps,
+      (name, nsp) => this._nsps.set(name, nsp),
+      (name) => this._nsps.delete(name),
+    ));
+  }
+
+  /**
+   * Says which origins may connect; without an argument gives what was said. Requests of others are answered 403. The
+   * option `allowRequest` goes before it.
+   *
+   * @param {import("./origins").Origins} [value]
+   * @returns {any}
+   * @deprecated use the options `allowRequest` and `cors`
+   */
+  origins(value) {
+    if (arguments.length === 0) return this._origins ?? "*:*";
+    this._origins = value;
+    if (this.eio) askForOrigin(this.eio, this);
+    return this;
+  }
+
+  /**
+   * Says whether a request comes from an origin that may connect.
+   *
+   * @param {any} req
+   * @param {(error: any, success: boolean) => void} done
+   * @deprecated
+   */
+  checkRequest(req, done) {
+    checkOrigin(this.origins(), req, done);
+  }
+
+  /**
+   * Sets an option.
+   *
+   * @param {string} key "authorization" (a function (request, callback(error, authorized))), "origins", "resource",
+   *   "transports", "heartbeat timeout", "heartbeat interval", "destroy buffer size"
+   * @param {any} value
+   * @returns {this}
+   * @deprecated
+   */
+  set(key, value) {
+    setOldOption(this, key, value);
+    return this;
+  }
 }
+
+addMethods(Server.prototype, TARGETS, OPERATIONS);
+assignable(Server.prototype, "nsps", "flags");
 
 const emitter = /** @type {any} */ (EventEmitter.prototype);
 for (const name of Object.keys(emitter)) {
@@ -83,4 +507,25 @@ for (const name of Object.keys(emitter)) {
   };
 }
 
-module.exports = { Server: callable(Server) };
+/**
+ * @param {any} srv what a server is made with: an HTTP server or a port; or the options
+ * @param {any} opts
+ * @returns {[any, any]} the HTTP server or port, and the options
+ */
+function serverAndOptions(srv, opts) {
+  const isOptions = typeof srv === "object" && srv instanceof Object && !srv.listen;
+  return isOptions ? [undefined, srv] : [srv, opts];
+}
+
+/**
+ * Has an engine ask whether the origin of a request may connect, unless the program decides that.
+ *
+ * @param {Engine} engine
+ * @param {Server} server
+ */
+function askForOrigin(engine, server) {
+  engine.opts.allowRequest ??= (/** @type {any} */ req, /** @type {any} */ done) =>
+    server.checkRequest(req, done);
+}
+
+module.exports = { Server: callable(Server), serverAndOptions };

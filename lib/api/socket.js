@@ -1,11 +1,22 @@
 "use strict";
 
+const { EventEmitter } = require("node:events");
 const debug = require("debug")("socket.io:socket");
+const { flagsOf } = require("./adapter");
+const { addMethods, MESSAGES, TARGETS } = require("./chain");
+const { reservedEvent, timedOut } = require("../base/errors");
+const { buildHandshake } = require("./handshake");
 const { generateId } = require("../base/ids");
-const { PacketType } = require("../codec");
-const { RestoredSession } = require("./restored-session");
-const { ReceivingSocket } = require("./socket-receiving");
 const { nextTick } = require("../base/loop");
+const { runMiddlewares } = require("./middlewares");
+const { BroadcastOperator } = require("./operator");
+const { PacketType, RESERVED_EVENTS } = require("../codec");
+const { RestoredSession } = require("./restored-session");
+const { trace } = require("../base/trace");
+
+/** @typedef {import("../codec/packet").Packet} Packet */
+
+const emitLocally = EventEmitter.prototype.emit;
 
 const RECOVERABLE_REASONS = new Set([
   "transport error",
@@ -25,15 +36,50 @@ const RECOVERABLE_REASONS = new Set([
  *
  * Emits the client's events, and "disconnecting" (reason, description), "disconnect" (reason, description), "error".
  */
-class Socket extends ReceivingSocket {
+class Socket extends EventEmitter {
   /**
    * @param {any} nsp
    * @param {any} client
-   * @param {any} auth
+   * @param {any} auth what the client sent along
    * @param {any} [session] the state to recover
    */
   constructor(nsp, client, auth, session) {
-    super(nsp, client, auth, session);
+    super();
+    this.nsp = nsp;
+    this.client = client;
+    /** @type {any} */
+    this.server = nsp.server;
+    /** @type {any} */
+    this.adapter = nsp.adapter;
+    /** @type {string} */
+    this.id = session
+      ? session.sid
+      : client.conn.protocol === 3
+        ? oldId(nsp, client)
+        : generateId();
+    this.connected = false;
+    this.recovered = false;
+    // made at first use, see the accessors below
+    /** @type {any} @protected */
+    this._data = undefined;
+    /** @type {Map<number, Function> | undefined} @protected */
+    this._acks = undefined;
+    /** @type {Function[] | undefined} @protected */
+    this._fns = undefined;
+    /** @type {any} @protected */
+    this._flags = undefined;
+    /** @type {any} @protected */
+    this._handshake = undefined;
+    /** @private */
+    this._auth = auth;
+    /** @private */
+    this._issued = Date.now();
+    /** @type {Function[] | undefined} @private */
+    this._anyListeners = undefined;
+    /** @type {Function[] | undefined} @private */
+    this._anyOutgoingListeners = undefined;
+    /** @private whether the namespace counts us among those with listeners for outgoing packets */
+    this._counted = false;
     /** @type {RestoredSession | undefined} @private until it is connected again */
     this._restored = undefined;
     if (session) this.recover(session);
@@ -55,6 +101,162 @@ class Socket extends ReceivingSocket {
       this._restored = session;
     } else for (const data of session.missedPackets) this.packet({ type: PacketType.EVENT, data });
     this.recovered = true;
+  }
+
+  // --- what is made at first use; all of it can be replaced ---
+
+  /** Anything that the program wants to keep with the socket. */
+  get data() {
+    return (this._data ??= {});
+  }
+
+  set data(data) {
+    this._data = data;
+  }
+
+  /** Callbacks of acknowledgements to come, by packet id. */
+  get acks() {
+    return (this._acks ??= new Map());
+  }
+
+  set acks(acks) {
+    this._acks = acks;
+  }
+
+  /** Middlewares for incoming events. */
+  get fns() {
+    return (this._fns ??= []);
+  }
+
+  set fns(fns) {
+    this._fns = fns;
+  }
+
+  /** Flags of the next emission. */
+  get flags() {
+    return (this._flags ??= {});
+  }
+
+  set flags(flags) {
+    this._flags = flags;
+  }
+
+  /** @returns {import("./handshake").Handshake} */
+  get handshake() {
+    return (this._handshake ??= buildHandshake(this.client.conn, this._auth, this._issued));
+  }
+
+  set handshake(handshake) {
+    this._handshake = handshake;
+  }
+
+  // --- sending ---
+
+  /**
+   * Emits an event to the client.
+   *
+   * @param {any[]} data the name and the arguments; a last function is called with the client's answer
+   * @returns {boolean} true
+   */
+  emit(...data) {
+    if (data.length === 0) data.push(undefined);
+    if (RESERVED_EVENTS.has(data[0])) throw reservedEvent(data[0]);
+    /** @type {number | undefined} */
+    let id;
+    if (typeof data[data.length - 1] === "function") {
+      id = /** @type {number} */ (this.nsp._ids++);
+      if (trace.socket) debug("emitting packet with ack id %d", id);
+      this.registerAckCallback(id, data.pop());
+    }
+    const flags = this._flags;
+    this._flags = undefined;
+    if (this.server._opts.connectionStateRecovery) {
+      this.emitRecoverably(data, id, flags);
+      return true;
+    }
+    const outgoing = this._anyOutgoingListeners;
+    if (outgoing !== undefined && outgoing.length > 0)
+      this.notifyOutgoingListeners({ type: PacketType.EVENT, data, id });
+    this.client.send(
+      PacketType.EVENT,
+      this.nsp.name,
+      id,
+      data,
+      flags === undefined ? 0 : flagsOf(flags),
+    );
+    return true;
+  }
+
+  /**
+   * Lets the adapter store the packet, so that it can be sent again after a reconnection.
+   *
+   * @param {any[]} data
+   * @param {number | undefined} id
+   * @param {any} flags
+   * @private
+   */
+  emitRecoverably(data, id, flags) {
+    /** @type {Packet} */
+    const packet = { type: PacketType.EVENT, data };
+    if (id !== undefined) packet.id = id;
+    this.adapter.broadcast(packet, {
+      rooms: new Set([this.id]),
+      except: new Set(),
+      flags: { ...flags },
+    });
+  }
+
+  /**
+   * Emits, and gives a promise of the client's answer.
+   *
+   * @param {any[]} data
+   * @returns {Promise<any>}
+   */
+  emitWithAck(...data) {
+    const withError = this._flags?.timeout !== undefined;
+    return new Promise((resolve, reject) => {
+      data.push((/** @type {any} */ first, /** @type {any} */ second) => {
+        if (!withError) resolve(first);
+        else if (first) reject(first);
+        else resolve(second);
+      });
+      this.emit(...data);
+    });
+  }
+
+  /**
+   * @param {number} id
+   * @param {Function} ack
+   * @private
+   */
+  registerAckCallback(id, ack) {
+    const timeout = this._flags?.timeout;
+    if (timeout === undefined) {
+      this.acks.set(id, ack);
+      return;
+    }
+    const timer = setTimeout(() => {
+      if (debug.enabled) debug("event with ack id %d has timed out after %d ms", id, timeout);
+      this.acks.delete(id);
+      ack.call(this, timedOut());
+    }, timeout);
+    this.acks.set(id, (/** @type {any[]} */ ...answer) => {
+      clearTimeout(timer);
+      ack.call(this, null, ...answer);
+    });
+  }
+
+  // to(), in(), except(), local, json, binary(), send() and write() come from chain.js
+
+  /**
+   * Sends a packet.
+   *
+   * @param {Packet} packet
+   * @param {any} [opts] volatile, compress
+   */
+  packet(packet, opts) {
+    packet.nsp = this.nsp.name;
+    this.client._packet(packet, opts);
   }
 
   // --- rooms ---
@@ -119,6 +321,93 @@ class Socket extends ReceivingSocket {
   connectData() {
     if (this.client.conn.protocol === 3) return undefined;
     return { sid: this.id, pid: this.pid };
+  }
+
+  /**
+   * Called with each packet, in a tick of its own.
+   *
+   * @param {Packet} packet
+   */
+  _onpacket(packet) {
+    if (trace.socket) debug("got packet %j", packet);
+    switch (packet.type) {
+      case PacketType.EVENT:
+      case PacketType.BINARY_EVENT: // of a parser that keeps the difference
+        this.onevent(packet);
+        break;
+      case PacketType.ACK:
+      case PacketType.BINARY_ACK:
+        this.onack(packet);
+        break;
+      case PacketType.DISCONNECT:
+        this.ondisconnect();
+        break;
+    }
+  }
+
+  /**
+   * Called with each event packet; libraries replace it.
+   *
+   * @param {Packet} packet
+   */
+  onevent(packet) {
+    const args = packet.data || [];
+    const tracing = trace.socket;
+    if (tracing) debug("emitting event %j", args);
+    if (packet.id !== undefined && packet.id !== null) {
+      if (tracing) debug("attaching ack callback to event");
+      args.push(this.ack(packet.id));
+    }
+    const any = this._anyListeners;
+    if (any !== undefined && any.length > 0)
+      for (const listener of any.slice()) listener.apply(this, args);
+    this.dispatch(args);
+  }
+
+  /**
+   * Makes the function with which a handler answers an event.
+   *
+   * @param {number} id
+   * @returns {(...args: any[]) => void} only its first call counts
+   */
+  ack(id) {
+    let sent = false;
+    return (...args) => {
+      if (sent) return;
+      if (trace.socket) debug("sending ack %j", args);
+      this.packet({ id, type: PacketType.ACK, data: args });
+      sent = true;
+    };
+  }
+
+  /**
+   * @param {Packet} packet
+   * @private
+   */
+  onack(packet) {
+    const id = /** @type {number} */ (packet.id);
+    const ack = this._acks?.get(id);
+    if (typeof ack !== "function") {
+      if (trace.socket) debug("bad ack %s", id);
+      return;
+    }
+    if (trace.socket) debug("calling ack %s with %j", id, packet.data);
+    try {
+      ack.apply(this, packet.data);
+    } finally {
+      this._acks?.delete(id);
+    }
+  }
+
+  /** @private */
+  ondisconnect() {
+    debug("got disconnect packet");
+    this._onclose("client namespace disconnect");
+  }
+
+  /** @param {Error} error */
+  _onerror(error) {
+    this.emitReserved("error", error);
   }
 
   /**
@@ -200,9 +489,246 @@ class Socket extends ReceivingSocket {
     }
     return this;
   }
+
+  // --- flags of the next emission ---
+
+  /**
+   * Sets whether the next data may be compressed.
+   *
+   * @param {boolean} compress
+   * @returns {this}
+   */
+  compress(compress) {
+    this.flags.compress = compress;
+    return this;
+  }
+
+  /** The next event may be lost when the client is not ready to receive it. */
+  get volatile() {
+    this.flags.volatile = true;
+    return this;
+  }
+
+  /** Everyone but this socket. */
+  get broadcast() {
+    return this._operator();
+  }
+
+  /**
+   * Sets how long the next acknowledgement is awaited.
+   *
+   * @param {number} timeout ms
+   * @returns {this}
+   */
+  timeout(timeout) {
+    this.flags.timeout = timeout;
+    return this;
+  }
+
+  // --- middlewares ---
+
+  /**
+   * Runs the middlewares and then the listeners.
+   *
+   * @param {any[]} event
+   * @protected
+   */
+  dispatch(event) {
+    const fns = this._fns;
+    if (trace.socket) debug("dispatching an event %j", event);
+    if (fns === undefined || fns.length === 0) {
+      if (this.connected) emitLocally.apply(this, /** @type {any} */ (event));
+      else debug("ignore packet received after disconnection");
+      return;
+    }
+    this.run(event, (error) => {
+      nextTick(() => {
+        if (error) this._onerror(error);
+        else if (this.connected) emitLocally.apply(this, /** @type {any} */ (event));
+        else debug("ignore packet received after disconnection");
+      });
+    });
+  }
+
+  /**
+   * Adds a middleware for incoming events.
+   *
+   * @param {(event: any[], next: (error?: Error) => void) => void} fn
+   * @returns {this}
+   */
+  use(fn) {
+    this.fns.push(fn);
+    return this;
+  }
+
+  /**
+   * @param {any[]} event
+   * @param {(error?: any) => void} done
+   * @protected
+   */
+  run(event, done) {
+    runMiddlewares(this.fns, event, done);
+  }
+
+  // --- what others know ---
+
+  get disconnected() {
+    return !this.connected;
+  }
+
+  /** The request that opened the connection. */
+  get request() {
+    return this.client.request;
+  }
+
+  /** The connection. */
+  get conn() {
+    return this.client.conn;
+  }
+
+  /**
+   * The rooms that the socket is in; live, and empty when it is in none.
+   *
+   * @returns {Set<any>}
+   */
+  get rooms() {
+    return this.adapter.socketRooms(this.id) || new Set();
+  }
+
+  // --- listeners for everything that comes or goes ---
+
+  /**
+   * @param {(...args: any[]) => void} listener called with each incoming event
+   * @returns {this}
+   */
+  onAny(listener) {
+    (this._anyListeners ??= []).push(listener);
+    return this;
+  }
+
+  /**
+   * @param {(...args: any[]) => void} listener
+   * @returns {this}
+   */
+  prependAny(listener) {
+    (this._anyListeners ??= []).unshift(listener);
+    return this;
+  }
+
+  /**
+   * @param {(...args: any[]) => void} [listener] none: all
+   * @returns {this}
+   */
+  offAny(listener) {
+    this._anyListeners = without(this._anyListeners, listener);
+    return this;
+  }
+
+  /** @returns {Function[]} */
+  listenersAny() {
+    return this._anyListeners || [];
+  }
+
+  /**
+   * @param {(...args: any[]) => void} listener called with each outgoing event, broadcasts included
+   * @returns {this}
+   */
+  onAnyOutgoing(listener) {
+    (this._anyOutgoingListeners ??= []).push(listener);
+    this.countOutgoing();
+    return this;
+  }
+
+  /**
+   * @param {(...args: any[]) => void} listener
+   * @returns {this}
+   */
+  prependAnyOutgoing(listener) {
+    (this._anyOutgoingListeners ??= []).unshift(listener);
+    this.countOutgoing();
+    return this;
+  }
+
+  /**
+   * @param {(...args: any[]) => void} [listener] none: all
+   * @returns {this}
+   */
+  offAnyOutgoing(listener) {
+    this._anyOutgoingListeners = without(this._anyOutgoingListeners, listener);
+    this.countOutgoing();
+    return this;
+  }
+
+  /** @returns {Function[]} */
+  listenersAnyOutgoing() {
+    return this._anyOutgoingListeners || [];
+  }
+
+  /**
+   * Lets the namespace know whether broadcasts must be shown to this socket.
+   *
+   * @private
+   */
+  countOutgoing() {
+    const has = this._anyOutgoingListeners !== undefined && this._anyOutgoingListeners.length > 0;
+    if (has === this._counted) return;
+    this._counted = has;
+    this.nsp._outgoing += has ? 1 : -1;
+  }
+
+  /** @param {Packet} packet */
+  notifyOutgoingListeners(packet) {
+    const listeners = this._anyOutgoingListeners;
+    if (listeners === undefined || listeners.length === 0) return;
+    for (const listener of listeners.slice()) listener.apply(this, packet.data);
+  }
+
+  /** @returns {BroadcastOperator} for everyone but this socket, with the flags so far */
+  _operator() {
+    const flags = { ...this._flags };
+    this._flags = undefined;
+    return new BroadcastOperator(this.adapter, new Set(), new Set([this.id]), flags);
+  }
+
+  // --- its own listeners ---
+
+  /**
+   * Emits to the listeners of this object.
+   *
+   * @param {string} name
+   * @param {any[]} args
+   * @returns {boolean}
+   */
+  emitReserved(name, ...args) {
+    return emitLocally.call(this, name, ...args);
+  }
+
+  /**
+   * Emits to the listeners of this object.
+   *
+   * @param {string} name
+   * @param {any[]} args
+   * @returns {boolean}
+   */
+  emitUntyped(name, ...args) {
+    return emitLocally.call(this, name, ...args);
+  }
 }
 
+addMethods(Socket.prototype, TARGETS, MESSAGES);
+
 function noop() {}
+
+/**
+ * Clients of protocol 3 work out the id of their sockets by themselves.
+ *
+ * @param {any} nsp
+ * @param {any} client
+ * @returns {string} the session id, which such clients do not keep secret, behind the namespace if that is not "/"
+ */
+function oldId(nsp, client) {
+  return nsp.name === "/" ? client.id : `${nsp.name}#${client.id}`;
+}
 
 /**
  * Calls a callback once something is done.
@@ -216,6 +742,19 @@ function tell(callback, result) {
     () => nextTick(callback, null),
     (error) => nextTick(callback, error),
   );
+}
+
+/**
+ * @param {Function[] | undefined} listeners
+ * @param {Function} [listener]
+ * @returns {Function[] | undefined} the list without the first such listener; an empty one when none is named
+ */
+function without(listeners, listener) {
+  if (listeners === undefined) return undefined;
+  if (!listener) return [];
+  const index = listeners.indexOf(listener);
+  if (index !== -1) listeners.splice(index, 1);
+  return listeners;
 }
 
 // Under this path Socket.IO 2.x has the class itself; the other files ask for it by name.

@@ -30,7 +30,7 @@ function specimens(entry = "index.js") {
     { remoteAddress: "::1", rebuild: () => request },
     "polling",
   );
-  const client = server._makeClient(conn);
+  const client = new server._parts.Client(server, conn);
   const namespace = server.of("/specimen");
   return {
     server,
@@ -41,7 +41,7 @@ function specimens(entry = "index.js") {
     transport: conn.transport,
     adapter: namespace.adapter,
     parentNamespace: server.of(/specimens/),
-    socket: namespace._makeSocket(client, {}),
+    socket: new server._parts.Socket(namespace, client, {}),
     operator: namespace._operator(),
     remoteSocket: new RemoteSocket(namespace.adapter, { id: "id", rooms: [], data: {} }),
   };
