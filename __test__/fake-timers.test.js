@@ -94,13 +94,7 @@ for (const implementation of selected()) {
 }
 
 /** The files that count what programs set, by the clock that programs see. */
-const TIMED = new Set([
-  "client.js",
-  "engine.js",
-  "operator.js",
-  "socket-sending.js",
-  "webtransport.js",
-]);
+const TIMED = new Set(["client.js", "engine.js", "operator.js", "socket.js", "webtransport.js"]);
 
 test("no file uses timers of the global object, but for what programs time", () => {
   for (const folder of ["lib", "v2"]) {
