@@ -4,7 +4,7 @@
 require("./dist/broadcast-operator");
 const { Namespace } = require("./dist/namespace");
 const { Socket } = require("./dist/socket");
-const { Server } = require("./lib/api/server");
+const { Server } = require("./lib/api");
 
 /**
  * Makes a server; the same as `new Server(srv, opts)`.

@@ -2,7 +2,8 @@
 
 const { EventEmitter } = require("node:events");
 const { Engine } = require("../lib/engine");
-const { Namespace: Base } = require("../lib/api");
+const { addMethods, Namespace: Base } = require("../lib/api");
+const { CHAIN } = require("./chain");
 const { MESSAGES } = require("../lib/base/errors");
 const { refill } = require("../lib/base/plain-view");
 const { eventType } = require("./encoder");
@@ -85,36 +86,6 @@ class Namespace extends Base {
     refill(this.connected, sockets);
   }
 
-  /** @returns {any} this */
-  get volatile() {
-    this.flags.volatile = true;
-    return this;
-  }
-
-  /** @returns {any} this */
-  get local() {
-    this.flags.local = true;
-    return this;
-  }
-
-  /**
-   * @param {boolean} compress
-   * @returns {any} this
-   */
-  compress(compress) {
-    this.flags.compress = compress;
-    return this;
-  }
-
-  /**
-   * @param {boolean} binary false: bytes are written as JSON
-   * @returns {any} this
-   */
-  binary(binary) {
-    this.flags.binary = binary;
-    return this;
-  }
-
   /**
    * @param {string} room
    * @returns {any} this
@@ -122,14 +93,6 @@ class Namespace extends Base {
   to(room) {
     if (!this.rooms.includes(room)) this.rooms.push(room);
     return this;
-  }
-
-  /**
-   * @param {string} room
-   * @returns {any} this
-   */
-  in(room) {
-    return this.to(room);
   }
 
   /**
@@ -165,6 +128,8 @@ class Namespace extends Base {
     return this;
   }
 }
+
+addMethods(Namespace.prototype, CHAIN);
 
 /** @type {any[]} events that emit() gives to listeners only; programs may add to it */
 Namespace.events = ["connect", "connection", "newListener"];

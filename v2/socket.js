@@ -4,8 +4,9 @@ const { EventEmitter } = require("node:events");
 const { parse } = require("node:querystring");
 const { assignable } = require("../lib/base/assignable");
 const { MESSAGES } = require("../lib/base/errors");
-const { Socket: Base } = require("../lib/api");
+const { addMethods, Socket: Base } = require("../lib/api");
 const { AckTable } = require("./ack-table");
+const { CHAIN } = require("./chain");
 const { eventType } = require("./encoder");
 const { nextTick } = require("../lib/base/loop");
 
@@ -63,21 +64,6 @@ class Socket extends Base {
     return this;
   }
 
-  /** @returns {any} this */
-  get local() {
-    this.flags.local = true;
-    return this;
-  }
-
-  /**
-   * @param {boolean} binary false: bytes are written as JSON
-   * @returns {any} this
-   */
-  binary(binary) {
-    this.flags.binary = binary;
-    return this;
-  }
-
   /**
    * @param {string} room
    * @returns {any} this
@@ -85,14 +71,6 @@ class Socket extends Base {
   to(room) {
     if (!this._rooms.includes(room)) this._rooms.push(room);
     return this;
-  }
-
-  /**
-   * @param {string} room
-   * @returns {any} this
-   */
-  in(room) {
-    return this.to(room);
   }
 
   /**
@@ -196,6 +174,7 @@ Socket.events = [
   "removeListener",
 ];
 
+addMethods(Socket.prototype, CHAIN);
 assignable(Socket.prototype, "conn", "disconnected");
 
 module.exports = Socket;
