@@ -6,7 +6,7 @@ const assert = require("node:assert/strict");
 const net = require("node:net");
 const { test } = require("node:test");
 const { endUnread } = require("../lib/http/end-unread");
-const { WebSocketDoor } = require("../lib/ingress/websocket-door");
+const { WebSocketBridge } = require("../lib/ingress/websocket");
 const { until } = require("./support/waiting");
 
 /** Both ends of a connection, as Node.js has those of HTTP servers; by that of the server something waits to be read. */
@@ -28,7 +28,7 @@ for (const [name, end] of [
   ["an unanswered one", (socket) => endUnread(socket, 2 ** 30)],
   [
     "the stream of a WebSocket, which is paused",
-    (socket) => WebSocketDoor.prototype.shut.call({ socket }, false),
+    (socket) => WebSocketBridge.prototype.shut.call({ socket }, false),
   ],
 ]) {
   test(`the peer has ended: ${name}`, async (t) => {

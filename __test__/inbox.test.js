@@ -181,9 +181,9 @@ for (const implementation of selected()) {
 }
 
 test("a WebTransport session is read again when nothing speaks against it any more", () => {
-  const { WebTransportDoor } = require("../lib/ingress/webtransport");
+  const { WebTransportBridge } = require("../lib/ingress/webtransport");
   let room = true;
-  const door = Object.assign(Object.create(WebTransportDoor.prototype), {
+  const door = Object.assign(Object.create(WebTransportBridge.prototype), {
     border: { gather: () => room },
     gathered: 0,
   });

@@ -17,11 +17,13 @@ const {
   showPacketOut,
   WriteBuffer,
 } = require("./packet-events");
+const { doorOf } = require("../ingress");
 const { RequestInfo } = require("./request-info");
 const { Transport } = require("./transport");
 
 /** @typedef {import("../border/border").Border} Border */
 /** @typedef {import("../codec/long-text").LongText} LongText */
+/** @typedef {import("../ingress/door").Door} Door */
 
 /**
  * What a session asks of its engine.
@@ -32,10 +34,6 @@ const { Transport } = require("./transport");
  * @property {(sid: string, transport: string) => string} openPacket what its handshake says
  * @property {(sid: string) => boolean} isPolled
  * @property {(sid: string, shown: boolean) => void} showRequests
- * @property {(conn: Conn, token: number) => void} onupgrading
- * @property {(conn: Conn, token: number) => void} onupgraded
- * @property {(token: number) => number} transportOfDoor
- * @property {(token: number) => boolean} takesBytes
  * @property {(conn: Conn) => void} onclosed
  * @property {() => void} letGo
  *
@@ -64,6 +62,8 @@ const INCOMING = 8;
 const WRITE_ERROR = "write error";
 
 const NAMES = ["polling", "websocket", "webtransport"];
+/** In place of a transport that has gone before anybody heard of it. */
+const GONE = Object.freeze({ transport: "websocket", takesBytes: true });
 const POLLING = 0;
 
 /**
@@ -220,7 +220,7 @@ class Conn extends LazyEmitter {
    * A worker takes the connection from a socket of Node.js that no program has been given.
    *
    * @param {any} socket
-   * @param {import("../ingress/worker-socket").Door} door
+   * @param {Door} door
    */
   handleMove(socket, door) {
     if (this._origin instanceof RequestInfo) this._origin.handleMove(socket, door);
@@ -441,12 +441,9 @@ class Conn extends LazyEmitter {
         // close() was called while this record was on its way: the program has been told of the end
         if (this.readyState === "closed") break;
         this._probing = undefined;
-        trace.traceUpgrade(this, NAMES[this.server.transportOfDoor(argument)]);
         this.upgrading = false;
         this.upgraded = true;
-        this._transportIndex = this.server.transportOfDoor(argument);
-        this._takesBytes = this.server.takesBytes(argument);
-        this.server.onupgraded(this, argument);
+        this.enterBy(doorOf(this._border, argument));
         this.replaceTransport();
         if (this.listenerCount("upgrade") > 0) this.emit("upgrade", this.transport);
         this._writeBuffer?.flush();
@@ -519,13 +516,33 @@ class Conn extends LazyEmitter {
     if (this.readyState === "closed") return;
     this.upgrading = true;
     this._probing = token;
-    const name = NAMES[this.server.transportOfDoor(token)];
-    trace.traceProbe(this, name);
-    this.server.onupgrading(this, token);
+    const door = doorOf(this._border, token);
+    if (door === undefined) this.upgrading = false;
+    else door.probeOf = this;
+    const { transport, takesBytes } = door ?? GONE;
+    trace.traceProbe(this, transport);
     if (this.listenerCount("upgrading") === 0) return;
-    this._next = new Transport(this, name, this.server.takesBytes(token));
+    this._next = new Transport(this, transport, takesBytes);
     this.emit("upgrading", this._next);
     if (!this.upgrading) this.onProbeEnd(token);
+  }
+
+  /**
+   * A transport takes over.
+   *
+   * @param {Door | undefined} door by which it has come; undefined: it has gone already
+   * @private
+   */
+  enterBy(door) {
+    const { transport, takesBytes } = door ?? GONE;
+    trace.traceUpgrade(this, transport);
+    this._transportIndex = NAMES.indexOf(transport);
+    this._takesBytes = takesBytes;
+    if (door === undefined) return;
+    this.door = door.kind;
+    this.doorReason = door.reason;
+    door.request = undefined;
+    door.probeOf = undefined;
   }
 
   /**

@@ -9,8 +9,8 @@ const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES, rejectUnhandled } = require("../ba
 const { endUnread, interceptRequests, serializeCookie, verify } = require("../http");
 const { generateId } = require("../base/ids");
 const {
-  AcceptedRequest,
   Acceptor,
+  doorOf,
   DROP_REQUEST,
   handleHead,
   PollingTakeover,
@@ -18,8 +18,7 @@ const {
   receiveSession,
   show,
   watchSockets,
-  WebSocketDoor,
-  WebTransportDoor,
+  WebTransportBridge,
 } = require("../ingress");
 const {
   exposeSettings,
@@ -30,15 +29,14 @@ const {
 } = require("./options");
 const { defaultsOf, milliseconds } = require("../base/options");
 const { Registration } = require("./registration");
-const { KeptRequest, RequestInfo } = require("./request-info");
+const { originOf } = require("./request-info");
 const { handleRequest, handleUpgrade } = require("./requests");
 
 /** @typedef {import("../border/border").Border} Border */
 /** @typedef {import("../border/border").Peer} Peer */
 /** @typedef {import("../border/operations").Named} Named */
 /** @typedef {import("../http/verify").SessionForm} SessionForm */
-/** @typedef {import("../ingress/polling-door").PollingDoor} PollingDoor */
-/** @typedef {import("../ingress/taken-connection").TakenConnection} TakenConnection */
+/** @typedef {import("../ingress/polling").PollingDoor} PollingDoor */
 /** @typedef {import("node:http").Server} HttpServer */
 
 const { connectTimeout: CONNECT_TIMEOUT } = defaultsOf("server");
@@ -59,8 +57,6 @@ const FORMS = [false, true].flatMap((greeted) =>
 
 /** In place of a door by which nobody comes any more. */
 const NO_DOOR = { kind: /** @type {"polling"} */ ("polling"), reason: undefined };
-
-const NO_ORIGIN = { remoteAddress: undefined, rebuild: () => null };
 
 /**
  * The Engine.IO server as programs see it (`io.engine`): it looks at requests, lets them through or refuses them, hands
@@ -249,7 +245,7 @@ class Engine extends EventEmitter {
     if (opened === undefined) return;
     const { sid, stream } = opened;
     // the id is made here and not by generateId(), which is given a request
-    new WebTransportDoor(this, session, stream).open(sid ?? generateId(), sid === undefined);
+    new WebTransportBridge(this, session, stream).open(sid ?? generateId(), sid === undefined);
   }
 
   /**
@@ -399,26 +395,16 @@ class Engine extends EventEmitter {
    */
   onopen(name, sid, index, token, peer) {
     const border = this.border();
-    const door =
-      /** @type {PollingDoor | TakenConnection | WebSocketDoor | WebTransportDoor | undefined} */ (
-        /** @type {any} */ (border.doors.get(token))
-      );
-    const req = door?.req;
+    const door = doorOf(border, token);
     const seen = reasonAgainst(this, this.httpServer, DROP_REQUEST) !== undefined;
-    const origin = req
-      ? seen && !(req instanceof AcceptedRequest)
-        ? new KeptRequest(req, door, peer)
-        : new RequestInfo(req, door, peer)
-      : NO_ORIGIN;
     /** @type {SessionForm} */
     let form = FORMS[index];
-    if (door instanceof WebTransportDoor) form = { ...form, transport: "webtransport" };
-    else if (req?._query.b64) form = { ...form, takesBytes: false };
+    if (door?.transport === "webtransport") form = { ...form, transport: door.transport };
+    else if (door?.takesBytes === false) form = { ...form, takesBytes: false };
     if (debug.enabled) debug('handshaking client "%s"', sid);
+    const origin = originOf(door, seen, peer);
     const conn = new Conn(this, border, name, sid, form, origin, door ?? NO_DOOR);
-    // of these the session has what it needs
-    if (door && (door instanceof WebSocketDoor || req instanceof AcceptedRequest))
-      door.req = undefined;
+    if (door !== undefined) door.request = undefined; // the session has what it needs of it
     if (seen) conn.exposeRequest();
     border.adopt(name._handle, conn);
     this.hold();
@@ -471,47 +457,6 @@ class Engine extends EventEmitter {
    */
   showRequests(sid, shown) {
     this.border().native.showRequests(this.nativeId(), sid, shown);
-  }
-
-  /**
-   * @param {Conn} conn
-   * @param {number} token that of the WebSocket which asks to become the transport
-   */
-  onupgrading(conn, token) {
-    const door = /** @type {any} */ (this.border().doors.get(token));
-    if (door !== undefined) door.probeOf = conn;
-    else conn.upgrading = false; // it has gone already
-  }
-
-  /**
-   * @param {Conn} conn
-   * @param {number} token
-   */
-  onupgraded(conn, token) {
-    const door = /** @type {any} */ (this.border().doors.get(token));
-    if (door === undefined) return;
-    conn.door = door.kind;
-    conn.doorReason = door.reason;
-    door.req = undefined;
-    door.probeOf = undefined;
-  }
-
-  /**
-   * @param {number} token
-   * @returns {number} index of the name of the transport that the door leads to
-   */
-  transportOfDoor(token) {
-    const door = /** @type {any} */ (this.border().doors.get(token));
-    return door === undefined ? WebSocketDoor.prototype.transport : door.transport;
-  }
-
-  /**
-   * @param {number} token
-   * @returns {boolean} whether who came by this door takes bytes as they are, and not as base64
-   */
-  takesBytes(token) {
-    const door = /** @type {any} */ (this.border().doors.get(token));
-    return !door?.req?._query.b64;
   }
 
   /** @param {Conn} conn */

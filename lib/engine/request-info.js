@@ -1,11 +1,11 @@
 "use strict";
 
-const { buildRequest, lendSocket, setSocket } = require("../base/node-internals");
+const { buildRequest, lendSocket, setSocket, standInSocket } = require("../base/node-internals");
 const { parseQuery } = require("../http");
-const { makeSocket, show } = require("../ingress");
+const { show } = require("../ingress");
 
 /** @typedef {import("../border/border").Peer} Peer */
-/** @typedef {import("../ingress/worker-socket").Door} Door */
+/** @typedef {import("../ingress/door").Door} Door */
 
 /** One string for all requests, instead of the one that the parser makes for each. */
 const USUAL_VERSION = "1.1";
@@ -13,9 +13,6 @@ const LONGEST_KEPT = 256; // characters of a text that is kept for the next requ
 
 /** What was read last: requests that open a WebSocket are all alike, and so can share it. */
 const last = { url: "", address: "" };
-
-/** In place of that of a connection that has ended, and of which nothing is left. */
-const NO_BORDER = { doors: new Map() };
 
 /**
  * @param {string} url
@@ -46,17 +43,20 @@ function sharedAddress(address) {
  * @property {boolean} encrypted whether it came over TLS
  */
 
+/** In place of a connection that has ended, and of which nothing is left. */
+const ENDED = { socketFor: (/** @type {Peer} */ names) => standInSocket(names, undefined) };
+
 /**
  * What is kept of the request that opened a session when nobody has seen it: a fraction of Node's IncomingMessage, from
  * which that is built again when somebody asks.
  */
 class RequestInfo {
   /**
-   * @param {any} req an IncomingMessage, with `_query`, or an AcceptedRequest
-   * @param {any} door by which it came
-   * @param {Peer} [peer] known when the socket was taken over: then Node's does not know it any more
+   * @param {Door} door by which it came, with the request
+   * @param {Peer} [peer] known when a worker has the connection: then Node's socket does not know it any more
    */
-  constructor(req, door, peer) {
+  constructor(door, peer) {
+    const req = door.request;
     const { socket } = req;
     /** @type {string} */
     this.method = req.method;
@@ -83,7 +83,7 @@ class RequestInfo {
      * @private @type {any}
      */
     this._carrier = socket;
-    if (req.raw !== undefined || door.kind === "takeover") this._carrier = door;
+    if (door.socketFor !== undefined) this._carrier = door;
     else if (!this.encrypted && door.kind === "polling") this._carrier = new WeakRef(socket);
     /** @type {Record<string, any> | undefined} made at the first look, as is the next one */
     this.headers = undefined;
@@ -125,10 +125,9 @@ class RequestInfo {
    */
   socket() {
     let carrier = this._carrier;
-    if (carrier instanceof WeakRef) carrier = carrier.deref() ?? { border: NO_BORDER };
-    if (carrier.border === undefined) return carrier;
-    if (carrier.kept !== undefined) return carrier.kept;
-    return makeSocket(carrier, {
+    if (carrier instanceof WeakRef) carrier = carrier.deref() ?? ENDED;
+    if (carrier.socketFor === undefined) return carrier;
+    return carrier.socketFor({
       address: this.remoteAddress ?? "",
       port: this.remotePort ?? 0,
       localAddress: this._localAddress,
@@ -165,14 +164,14 @@ class RequestInfo {
 /** The request itself, kept because somebody may hold or have changed it. */
 class KeptRequest {
   /**
-   * @param {any} req an IncomingMessage
-   * @param {any} door by which it came
-   * @param {Peer} [peer] known when the socket was taken over
+   * @param {Door} door by which it came, with the request
+   * @param {Peer} [peer] known when a worker has the connection
    */
-  constructor(req, door, peer) {
+  constructor(door, peer) {
+    const { request: req, socketFor } = door;
     this.req = req;
     // nobody had seen it when it was taken over
-    if (peer !== undefined && door.kept === undefined) setSocket(req, makeSocket(door, peer));
+    if (peer !== undefined && socketFor !== undefined) setSocket(req, socketFor.call(door, peer));
     show(req.socket);
     /** @type {string | undefined} */
     this.remoteAddress = req.socket.remoteAddress;
@@ -184,4 +183,21 @@ class KeptRequest {
   }
 }
 
-module.exports = { KeptRequest, RequestInfo };
+/** In place of the request of a session by whose door nobody comes any more. */
+const NO_ORIGIN = { remoteAddress: undefined, rebuild: () => null };
+
+/**
+ * @param {Door | undefined} door by which a session has come; undefined: it has gone already
+ * @param {boolean} isSeen whether somebody may have seen its request
+ * @param {Peer} [peer] known when a worker has the connection
+ * @returns {{ remoteAddress: string | undefined, rebuild(): any }} what is kept of the request
+ */
+function originOf(door, isSeen, peer) {
+  if (door?.request === undefined) return NO_ORIGIN;
+  // nobody can have seen one that Node.js has not read
+  return isSeen && door.reason !== undefined
+    ? new KeptRequest(door, peer)
+    : new RequestInfo(door, peer);
+}
+
+module.exports = { originOf, RequestInfo };

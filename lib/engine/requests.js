@@ -17,7 +17,7 @@ const {
   wholeAnswer,
 } = require("../http");
 const { ENGINE_ERRORS } = require("../base/errors");
-const { CLOSE_TIMEOUT, PollingDoor, WebSocketDoor } = require("../ingress");
+const { CLOSE_TIMEOUT, openWebSocket, PollingDoor } = require("../ingress");
 
 /** @typedef {import("node:stream").Duplex} Duplex */
 /** @typedef {import("../http/upgrade-answer").UpgradeAnswer} UpgradeAnswer */
@@ -34,7 +34,7 @@ const { CLOSE_TIMEOUT, PollingDoor, WebSocketDoor } = require("../ingress");
  * @property {(req: any) => any} generateId gives the id of a new session, or a promise of it
  * @property {(req: any, code: number, context: any) => void} refuse tells of a request that may not
  *
- * @typedef {ConstructorParameters<typeof PollingDoor>[0] & ConstructorParameters<typeof WebSocketDoor>[0]} DoorEngine
+ * @typedef {ConstructorParameters<typeof PollingDoor>[0]} DoorEngine
  * @typedef {Admission & import("../http/upgrade-answer").Upgrader & DoorEngine} Handler
  */
 
@@ -108,6 +108,7 @@ function handleUpgrade(engine, req, socket, upgradeHead) {
     const answer = answerUpgrade(engine, req, socket, res?.headers);
     if (answer === undefined) return;
     const { sid, transport } = req._query;
+    const dialect = dialectOf(req);
     if (transport !== "websocket") {
       // the handshake is right, but nothing can be spoken over it
       const text = answer.keyOnly
@@ -116,12 +117,12 @@ function handleUpgrade(engine, req, socket, upgradeHead) {
       endUnread(socket, CLOSE_TIMEOUT, Buffer.concat([Buffer.from(text, "latin1"), CLOSE_FRAME]));
     } else if (sid) {
       debug("upgrading existing transport");
-      openWebSocket(engine, req, socket, sid, false, head, answer);
+      openWebSocket(engine, req, socket, head, { sid, isNew: false, dialect, answer });
     } else {
       chooseId(
         engine,
         req,
-        (id) => openWebSocket(engine, req, socket, id, true, head, answer),
+        (id) => openWebSocket(engine, req, socket, head, { sid: id, isNew: true, dialect, answer }),
         (error) => abortUpgrade(socket, error),
       );
     }
@@ -180,20 +181,6 @@ function chooseId(engine, req, done, refused) {
   }
   if (typeof id === "string") done(id);
   else id.then(String).then(done, failed);
-}
-
-/**
- * @param {Handler} engine
- * @param {any} req
- * @param {Duplex} socket
- * @param {string} sid
- * @param {boolean} isNew a new session, or an upgrade of an existing one
- * @param {Buffer | undefined} head
- * @param {UpgradeAnswer} answer
- */
-function openWebSocket(engine, req, socket, sid, isNew, head, answer) {
-  if (socket.destroyed) return;
-  new WebSocketDoor(engine, req, socket).open(sid, isNew, head, answer, dialectOf(req));
 }
 
 function noop() {}

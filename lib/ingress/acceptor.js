@@ -1,7 +1,5 @@
 "use strict";
 
-const { AcceptedDoor } = require("./accepted-door");
-const { AcceptedRequest } = require("./accepted-request");
 const { crossOriginLines } = require("../http");
 const { listeningDescriptor, longestHead, showAccepted } = require("../base/node-internals");
 const {
@@ -12,11 +10,26 @@ const {
   OPEN_POLLING,
   reasonAgainst,
 } = require("./reasons");
+const { TakenWebSocket } = require("./websocket");
 
-/** @typedef {import("../engine/engine").Engine} Engine */
+/**
+ * What is asked of an engine here.
+ *
+ * @typedef {object} Accepting
+ * @property {import("./takeover").PollingTakeover} takeover
+ * @property {(sid: string) => { protocol: number } | undefined} find
+ * @property {(req: any) => string | Promise<string>} generateId
+ */
 
+/** @typedef {import("./door").Engine & Accepting} Engine */
+
+/** How such a client speaks: protocol 4, and bytes as they are. */
+const PLAIN_DIALECT = 0;
 /** How long the kernel may keep a connection by which nothing comes: the least that it knows, in seconds. */
 const LONGEST_SILENCE = 1;
+
+const NO_PARAMETERS = Object.freeze({});
+const SOCKET = Object.freeze({ encrypted: false, remoteAddress: undefined, remotePort: undefined });
 
 /**
  * Takes connections from an HTTP server as they are accepted, before Node.js makes sockets of them and reads their
@@ -117,7 +130,8 @@ class Acceptor {
     const answer = this.answer(request);
     if (answer === undefined) return false;
     const sid = isNew ? this.id() : request.sid;
-    new AcceptedDoor(engine, request).take(sid, isNew, fd, server, answer);
+    const dialect = PLAIN_DIALECT;
+    new TakenWebSocket(engine, request).accept(fd, server, { sid, isNew, dialect, answer });
     return true;
   }
 
@@ -162,6 +176,42 @@ class Acceptor {
     }
     if (cors) lines += crossOriginLines(engine.middlewares[0], request.header("origin"));
     return { text: request.key + lines, keyOnly: true, deflate };
+  }
+}
+
+/**
+ * A request that Node.js has never read, as the addon describes it (src/http/request.rs): what stands for an
+ * IncomingMessage until somebody asks for one.
+ */
+class AcceptedRequest {
+  /** @param {string} text the description */
+  constructor(text) {
+    this.method = "GET";
+    this.httpVersion = "1.1";
+    const sid = text.indexOf("\n") + 1;
+    const url = text.indexOf("\n", sid) + 1;
+    const headers = text.indexOf("\n", url) + 1;
+    /** its Sec-WebSocket-Key; empty: it opens a polling session */
+    this.key = text.slice(0, sid - 1);
+    /** the session that it asks to become the transport of; empty: a new one */
+    this.sid = text.slice(sid, url - 1);
+    this.url = text.slice(url, headers - 1);
+    /** names and values of the headers, a line each */
+    this.raw = text.slice(headers);
+    /** what counts before the session is open; the rest is read from the URL on demand */
+    this._query = NO_PARAMETERS;
+    this.socket = SOCKET;
+  }
+
+  /**
+   * @param {string} name in lower case
+   * @returns {string} the value of a header that it has once at most; empty: none
+   */
+  header(name) {
+    const lines = this.raw.split("\n");
+    for (let at = 0; at < lines.length; at += 2)
+      if (lines[at].toLowerCase() === name) return lines[at + 1];
+    return "";
   }
 }
 

@@ -1,30 +1,28 @@
 "use strict";
 
-// How connections come in: what each of them is before it carries a session, and beside it. The doors have the ways to
-// a worker; the engine opens them.
+// How connections come in: what each of them is before it carries a session, and beside it. door.js says what an engine sees of
+// them, and what they ask of it; reasons.js which way a connection goes.
 
-const { AcceptedRequest } = require("./accepted-request");
 const { Acceptor } = require("./acceptor");
-const { PollingDoor } = require("./polling-door");
-const { PollingTakeover, handleHead } = require("./polling-takeover");
+const { doorOf } = require("./door");
+const { PollingDoor } = require("./polling");
 const { DROP_REQUEST, reasonAgainst, show, watchSockets } = require("./reasons");
-const { CLOSE_TIMEOUT, WebSocketDoor } = require("./websocket-door");
-const { WebTransportDoor, receiveSession } = require("./webtransport");
-const { makeSocket } = require("./worker-socket");
+const { PollingTakeover, handleHead } = require("./takeover");
+const { CLOSE_TIMEOUT, openWebSocket } = require("./websocket");
+const { WebTransportBridge, receiveSession } = require("./webtransport");
 
 module.exports = {
-  AcceptedRequest,
   Acceptor,
   CLOSE_TIMEOUT,
+  doorOf,
   DROP_REQUEST,
   handleHead,
-  makeSocket,
+  openWebSocket,
   PollingDoor,
   PollingTakeover,
   reasonAgainst,
   receiveSession,
   show,
   watchSockets,
-  WebSocketDoor,
-  WebTransportDoor,
+  WebTransportBridge,
 };

@@ -1,118 +1,170 @@
 "use strict";
 
-const debug = require("debug")("engine:polling");
 const {
+  closeSilently,
   countConnection,
+  countingServer,
   endStandIn,
-  socketOf,
+  replaceHandle,
+  standInSocket,
   uncountConnection,
 } = require("../base/node-internals");
-const { Record } = require("../border");
-const { keepSocket } = require("./worker-socket");
 
-/** @typedef {import("./polling-takeover").PollingTakeover} PollingTakeover */
+const { DROP_SOCKET, reasonAgainst } = require("./reasons");
+
+/** @typedef {import("./door").Engine} Engine */
+
+/** Bytes of an answer to an upgrade request, at least: to Node.js and to others, nothing has been written to a socket without. */
+const ANSWER_LENGTH = 129;
 
 /**
- * A connection whose polling requests a worker answers. It still counts as a connection of its HTTP server.
+ * A connection that a worker has. It reads and writes by a descriptor of its own; what Node.js has of the connection is in the
+ * way then, and its handle is closed. So far the shortcut. What it must not change:
  *
- *     taken ──closed by the worker──► gone
- *       └──given back, with bytes──► a new socket of the HTTP server
+ * - The HTTP server goes on counting it as one of its connections.
+ * - Where a program has been given the socket, or may have been (see reasons.js), the object stays what it is: counted by
+ *   its server, open until the connection has ended, with "close" then, and with `destroy()` and `end()` that end the
+ *   connection. Only its handle is another one, which leads to the worker.
+ * - Where nobody has, there is no socket any more (or has never been one: see Acceptor). A program that asks for it later, by
+ *   `socket.request`, gets one that is made then, and is as true.
  *
- * To the session that it opens, if it does, it is the door.
+ * What is not: `bytesRead` and `bytesWritten` stand still, and `write()` fails with EPIPE: the bytes of a connection are the
+ * worker's alone.
  */
 class TakenConnection {
   /**
-   * @param {PollingTakeover} takeover who has taken it
-   * @param {any} server the HTTP server
-   * @param {(server: any, socket: any) => void} awaitHead sees to it that a socket which comes back is not kept for ever
+   * @param {Engine} engine
+   * @param {"takeover" | "polling"} kind
+   * @param {"websocket" | "polling"} transport
+   * @param {any} request
    */
-  constructor(takeover, server, awaitHead) {
-    this.takeover = takeover;
-    /** @private */
-    this._awaitHead = awaitHead;
-    this.server = server;
-    this.kind = /** @type {"polling"} */ ("polling");
+  constructor(engine, kind, transport, request) {
+    this.engine = engine;
+    this.kind = kind;
+    this.transport = transport;
     /** @type {string | undefined} */
     this.reason = undefined;
-    /** @type {import("./accepted-request").AcceptedRequest | undefined} until the session is open that it opens */
-    this.req = undefined;
-    const border = takeover.engine.border();
-    this.border = border;
-    this.token = border.addDoor(this);
-    /** @type {any} the socket that programs may have; it takes itself off the server's count */
-    this.kept = undefined;
-    border.retain();
-    takeover.engine.hold();
-    takeover.size++;
-    countConnection(server); // a socket that Node.js has made takes one off when it is destroyed
+    this.request = request;
+    this.takesBytes = !request?._query.b64;
+    /** @type {import("./door").Session | undefined} */
+    this.probeOf = undefined;
+    /** @private @type {any} the HTTP server that counts it, once it is counted */
+    this._server = undefined;
+    /** @private @type {any} the socket that programs may have; it takes itself off the server's count */
+    this._socket = undefined;
+    this.border = engine.border();
+    this.token = this.border.addDoor(this);
+    this.border.retain();
+    engine.hold();
   }
 
   /**
-   * A program has the socket of the connection, or may have it.
+   * Goes on without a socket.
+   *
+   * @param {any} server the HTTP server that is to count it
+   */
+  countFor(server) {
+    this._server = server;
+    countConnection(server);
+  }
+
+  /**
+   * Goes on without the socket that Node.js has, if nobody but us may have been given it; it stays counted.
    *
    * @param {any} socket
+   * @protected
    */
-  keep(socket) {
-    uncountConnection(this.server);
-    keepSocket(socket, this);
+  leaveSocket(socket) {
+    this._server = countingServer(socket);
+    if (reasonAgainst(this.engine, this._server, DROP_SOCKET, socket) !== undefined)
+      this.keepSocket(socket);
+    else closeSilently(socket);
   }
 
   /**
-   * @param {number} kind
-   * @param {any} _first
-   * @param {any} _second
-   * @param {Buffer} [bytes]
-   */
-  onrecord(kind, _first, _second, bytes) {
-    if (kind === Record.GIVEN_BACK) this.comeBack(/** @type {Buffer} */ (bytes));
-    else this.end();
-  }
-
-  /** The connection is closed. */
-  end() {
-    this.forget();
-    if (this.kept !== undefined) {
-      endStandIn(this.kept);
-    } else {
-      uncountConnection(this.server);
-    }
-  }
-
-  /** @private */
-  forget() {
-    this.border.doors.delete(this.token);
-    this.border.release();
-    this.takeover.size--;
-    this.takeover.engine.letGo();
-  }
-
-  /**
-   * The worker does not answer what stands in `bytes`: from here on all is as if the connection had come now.
+   * Goes on with the socket: a program has it, or may have it.
    *
-   * @param {Buffer} bytes
+   * @param {any} socket one that Node.js has, which is counted
+   * @protected
+   */
+  keepSocket(socket) {
+    this._server = countingServer(socket);
+    if (socket.timeout) socket.setTimeout(0);
+    replaceHandle(socket, () => this.border.endWire(this.token), ANSWER_LENGTH);
+    this.giveSocket(socket);
+  }
+
+  /**
+   * Gives a program that asks for it the socket: the one that there is, or a new one.
+   *
+   * @param {import("./door").Peer} names
+   * @returns {any}
+   */
+  socketFor(names) {
+    if (this._socket !== undefined) return this._socket;
+    const { border, token, _server: server } = this;
+    const isOpen = /** @type {unknown} */ (border.doors.get(token)) === this;
+    if (!isOpen) return standInSocket(names, server);
+    const socket = standInSocket(names, server, ANSWER_LENGTH, () => border.endWire(token));
+    this.giveSocket(socket);
+    return socket;
+  }
+
+  /**
+   * @param {any} socket
    * @private
    */
-  comeBack(bytes) {
-    const { server } = this;
-    debug("a connection is given back");
-    let socket;
-    try {
-      socket = socketOf(server, this.border.native.takeDescriptor(this.token));
-    } catch (error) {
-      debug("the connection is lost: %s", error); // nothing can be read from it
-      this.end();
-      return;
-    }
-    this.forget();
-    if (this.kept !== undefined) {
+  giveSocket(socket) {
+    this._socket = socket;
+    socket.on("error", noop); // the peer may be gone, and nobody else may listen
+    socket.resetAndDestroy = socket.destroy; // what Node.js does needs a handle of its own
+  }
+
+  /**
+   * All that is told of it is that it has ended.
+   *
+   * @param {number} _kind
+   * @param {any} _first
+   * @param {any} _second
+   * @param {Buffer} [_buffer]
+   */
+  onrecord(_kind, _first, _second, _buffer) {
+    this.end();
+  }
+
+  /** The connection has ended, or the worker has not got it. */
+  end() {
+    const { probeOf } = this;
+    this.probeOf = undefined;
+    this.leave();
+    if (this._socket !== undefined) endStandIn(this._socket);
+    else if (this._server !== undefined) uncountConnection(this._server);
+    this.engine.letGo();
+    probeOf?.onProbeEnd(this.token);
+  }
+
+  /**
+   * Another socket of Node.js has the connection from now on, and is counted for it.
+   *
+   * @protected
+   */
+  endForAnother() {
+    this.leave();
+    if (this._socket !== undefined) {
       // to who has it, one connection has ended and another one has come
-      countConnection(server);
-      endStandIn(this.kept);
+      countConnection(this._server);
+      endStandIn(this._socket);
     }
-    server.emit("connection", socket);
-    this._awaitHead(server, socket);
-    socket.emit("data", bytes);
+    this.engine.letGo();
+  }
+
+  /** @protected */
+  leave() {
+    this.border.doors.delete(this.token);
+    this.border.release();
   }
 }
+
+function noop() {}
 
 module.exports = { TakenConnection };

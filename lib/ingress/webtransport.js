@@ -1,12 +1,12 @@
 "use strict";
 
 const debug = require("debug")("engine:webtransport");
-const { BridgeDoor } = require("./bridge-door");
+const { ByteBridge } = require("./bridge");
 const loop = require("../base/loop");
 const { LONGEST_MESSAGE } = require("../base/options");
 const { encodePackets, PacketReader, webSocketFrame } = require("../codec");
 
-/** @typedef {import("../engine/engine").Engine} Engine */
+/** @typedef {import("./door").Host} Host */
 
 /** ms that a peer may take to read what is left for it when its session is closed */
 const CLOSE_TIMEOUT = 30_000;
@@ -109,17 +109,16 @@ function sessionToOpen(packet) {
  *        ▲                                      │
  *        └──packets── write() ◄──────frames─────┘
  */
-class WebTransportDoor extends BridgeDoor {
+class WebTransportBridge extends ByteBridge {
   /**
-   * @param {Engine} engine
+   * @param {Host} engine
    * @param {any} session
    * @param {Stream} stream
    */
   constructor(engine, session, stream) {
-    super(engine);
+    super(engine, "webtransport", undefined);
     this.session = session;
     this.stream = stream;
-    this.req = undefined;
     this.reason = "WebTransport";
     /** bytes of a frame of the worker that is not complete */
     this.rest = Buffer.alloc(0);
@@ -262,9 +261,6 @@ class WebTransportDoor extends BridgeDoor {
   }
 }
 
-/** Index of the transport's name. */
-WebTransportDoor.prototype.transport = 2;
-
 function noop() {}
 
-module.exports = { WebTransportDoor, receiveSession };
+module.exports = { receiveSession, WebTransportBridge };

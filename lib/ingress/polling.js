@@ -11,7 +11,17 @@ const { httpServerOf } = require("../base/node-internals");
 const { clearTimeout, setTimeout } = require("../base/loop");
 const { LONGEST_MESSAGE, maxChunks, milliseconds } = require("../base/options");
 
-/** @typedef {import("../engine/engine").Engine} Engine */
+/**
+ * What is asked of an engine here.
+ *
+ * @typedef {object} Answering
+ * @property {Map<string, PollingDoor>} polls requests that wait for something to be sent, by session id
+ * @property {import("./takeover").PollingTakeover} takeover
+ * @property {(headers: Record<string, any>, req: any, sid: string) => void} showHeaders lets programs change those of an answer
+ * @property {(req: any, code: number, context: any) => void} refuse tells the program that a request is refused
+ */
+
+/** @typedef {import("./door").Engine & Answering} Engine */
 
 const TEXT = "text/plain; charset=UTF-8";
 const BYTES = "application/octet-stream";
@@ -77,9 +87,13 @@ class PollingDoor {
     this.req = req;
     this.res = res;
     this.sid = sid;
-    this.kind = /** @type {"polling"} */ ("polling");
-    /** @type {string | undefined} why it was Node.js that read the request which opens a session */
+    this.kind = /** @type {const} */ ("polling");
+    this.transport = /** @type {const} */ ("polling");
+    /** @type {string | undefined} */
     this.reason = undefined;
+    this.request = req;
+    this.takesBytes = !req._query.b64;
+    this.probeOf = undefined;
     this.border = engine.border();
     this.token = this.border.addDoor(this);
     this.answered = false;
@@ -112,7 +126,7 @@ class PollingDoor {
     if (!this.engine.polls.has(this.sid)) this.engine.polls.set(this.sid, this);
     const known = this.border.native.pollGet(this.engine.nativeId(), this.token, this.sid);
     if (!known) this.refuse();
-    else this.engine.clients[this.sid]?._writeBuffer?.flush();
+    else this.engine.clients[this.sid]?.flush();
   }
 
   /** A request that brings packets. */

@@ -3,20 +3,22 @@
 const debug = require("debug")("engine:polling");
 const debugDoor = require("debug")("engine:door");
 const { compressFrom, crossOriginLines } = require("../http");
-const { trackListener } = require("./http-listeners");
 const {
   descriptorOf,
   httpServerOf,
   isQuiet,
   longestHead,
   responseOn,
+  socketOf,
   watchForNext,
 } = require("../base/node-internals");
-const { TakenConnection } = require("./taken-connection");
+const { Record } = require("../border");
 const { DROP_SOCKET, MOVE_POLLING, reasonAgainst } = require("./reasons");
+const { TakenConnection } = require("./taken-connection");
 const { nextTick } = require("../base/loop");
 
-/** @typedef {import("../engine/engine").Engine} Engine */
+/** @typedef {import("../border/border").Border} Border */
+/** @typedef {import("./door").Engine & { isClosed(): boolean }} Engine */
 
 /** What Node.js adds to keepAliveTimeout before it closes, where it is no property of the server. */
 const KEEP_ALIVE_BUFFER = 1000; // ms
@@ -99,30 +101,15 @@ class PollingTakeover {
     if (!isQuiet(req) || engine.clients[sid]?.transportName !== "polling") return;
     const descriptor = descriptorOf(socket);
     if (descriptor < 0 || engine.isClosed() || !server.listening) return;
-    const taken = new TakenConnection(this, server, awaitHead);
-    const listener = trackListener(server, taken.border);
+    const taken = new TakenPolling(engine, this, server, undefined);
     let done = false;
     try {
-      done = taken.border.native.adoptPolling(
-        engine.nativeId(),
-        taken.token,
-        sid,
-        descriptor,
-        listener,
-        this.profile(server, req.headers.origin ?? ""),
-      );
+      done = taken.handOver(sid, descriptor, this.profile(server, req.headers.origin ?? ""));
     } catch (error) {
       debug("the connection can't be taken over: %s", error); // no descriptor is free
     }
-    if (!done) taken.end();
-    else {
-      taken.border.wakeSoon();
-      if (reasonAgainst(engine, server, DROP_SOCKET, socket) !== undefined) taken.keep(socket);
-      else {
-        engine.clients[sid].handleMove(socket, taken);
-        socket.destroy();
-      }
-    }
+    if (done) taken.replaceSocket(socket, engine.clients[sid]);
+    else taken.end();
   }
 
   /**
@@ -130,29 +117,21 @@ class PollingTakeover {
    *
    * @param {any} server
    * @param {number} descriptor
-   * @param {import("./accepted-request").AcceptedRequest} request its first one
+   * @param {{ sid: string, header(name: string): string }} request its first one
    * @param {string} sid the session that it names, or is to open
    * @returns {boolean} false: there is no such session any more, and the connection is as it was
    * @throws {Error} when no descriptor is free; the connection is as it was then
    */
   accept(server, descriptor, request, sid) {
-    const id = this.engine.nativeId();
-    const taken = new TakenConnection(this, server, awaitHead);
-    const { border, token } = taken;
-    const { native } = border;
-    const listener = trackListener(server, border);
-    const profile = this.profile(server, request.header("origin"));
     const isNew = request.sid === "";
-    if (isNew) taken.req = request;
+    const taken = new TakenPolling(this.engine, this, server, isNew ? request : undefined);
     let done = false;
     try {
-      done = isNew
-        ? native.openPeeked(id, token, sid, descriptor, listener, profile)
-        : native.adoptPolling(id, token, sid, descriptor, listener, profile);
+      done = taken.handOver(sid, descriptor, this.profile(server, request.header("origin")));
     } finally {
       if (!done) taken.end();
     }
-    if (done) border.wakeSoon();
+    if (done) taken.countFor(server);
     return done || isNew; // a new one is lost then
   }
 
@@ -225,4 +204,148 @@ function handleHead(server, socket) {
   if (headless.delete(socket)) socket.setTimeout(server.timeout || 0);
 }
 
-module.exports = { PollingTakeover, handleHead };
+/**
+ * A connection whose polling requests a worker reads.
+ *
+ *     taken ──closed by the worker──► gone
+ *       └──given back, with bytes──► a new socket of the HTTP server
+ *
+ * To the session that it opens, if it does, it is the door.
+ */
+class TakenPolling extends TakenConnection {
+  /**
+   * @param {Engine} engine
+   * @param {PollingTakeover} takeover who has it
+   * @param {any} server the HTTP server
+   * @param {any} request the one that opens a session, if it is here
+   */
+  constructor(engine, takeover, server, request) {
+    super(engine, "polling", "polling", request);
+    this.takeover = takeover;
+    this.server = server;
+    takeover.size++;
+  }
+
+  /**
+   * @param {string} sid
+   * @param {number} descriptor
+   * @param {any} profile
+   * @returns {boolean} whether a worker has it
+   * @throws {Error} when no descriptor is free; the connection is as it was then
+   */
+  handOver(sid, descriptor, profile) {
+    const { border, engine, request, server, token } = this;
+    const { native } = border;
+    const listener = trackListener(server, border);
+    const id = engine.nativeId();
+    const done =
+      request === undefined
+        ? native.adoptPolling(id, token, sid, descriptor, listener, profile)
+        : native.openPeeked(id, token, sid, descriptor, listener, profile);
+    if (done) border.wakeSoon();
+    return done;
+  }
+
+  /**
+   * The connection had a socket of Node.js.
+   *
+   * @param {any} socket
+   * @param {import("./door").Session} session
+   */
+  replaceSocket(socket, session) {
+    const { engine, server } = this;
+    if (reasonAgainst(engine, server, DROP_SOCKET, socket) !== undefined) {
+      this.keepSocket(socket);
+    } else {
+      this.countFor(server); // the socket takes one off when it is destroyed
+      session.handleMove(socket, this);
+      socket.destroy();
+    }
+  }
+
+  /**
+   * @param {number} kind
+   * @param {any} _first
+   * @param {any} _second
+   * @param {Buffer} [bytes]
+   * @override
+   */
+  onrecord(kind, _first, _second, bytes) {
+    if (kind === Record.GIVEN_BACK) this.comeBack(/** @type {Buffer} */ (bytes));
+    else this.end();
+  }
+
+  /**
+   * The worker does not answer what stands in `bytes`: from here on all is as if the connection had come now.
+   *
+   * @param {Buffer} bytes
+   * @private
+   */
+  comeBack(bytes) {
+    const { server } = this;
+    debug("a connection is given back");
+    let socket;
+    try {
+      socket = socketOf(server, this.border.native.takeDescriptor(this.token));
+    } catch (error) {
+      debug("the connection is lost: %s", error); // nothing can be read from it
+      this.end();
+      return;
+    }
+    this.endForAnother();
+    server.emit("connection", socket);
+    awaitHead(server, socket);
+    socket.emit("data", bytes);
+  }
+
+  /** @override @protected */
+  leave() {
+    this.takeover.size--;
+    super.leave();
+  }
+}
+
+/** @type {WeakMap<object, number>} the numbers by which the workers know HTTP servers */
+const numbers = new WeakMap();
+let last = 0;
+
+/**
+ * Sees to it that the methods of an HTTP server that close its connections reach those which workers have.
+ *
+ * @param {any} server
+ * @param {Border} border
+ * @returns {number} the number of the server
+ */
+function trackListener(server, border) {
+  const known = numbers.get(server);
+  if (known !== undefined) return known;
+  const number = ++last;
+  numbers.set(server, number);
+  const { closeIdleConnections, closeAllConnections } = server;
+  server.closeIdleConnections = function () {
+    closeIdleConnections.call(server);
+    closeTaken(border, number, false, false);
+    // called by close(): then those that still wait for an answer must not stay behind it
+    nextTick(() => {
+      if (!server.listening) closeTaken(border, number, false, true);
+    });
+  };
+  server.closeAllConnections = function () {
+    closeAllConnections.call(server);
+    closeTaken(border, number, true, false);
+  };
+  return number;
+}
+
+/**
+ * @param {Border} border
+ * @param {number} number
+ * @param {boolean} busy also those with a request that has no answer yet
+ * @param {boolean} later those as soon as they have answered
+ */
+function closeTaken(border, number, busy, later) {
+  border.operations.flush(); // the answers that have been asked for come first
+  border.native.closePolling(number, busy, later);
+}
+
+module.exports = { handleHead, PollingTakeover };

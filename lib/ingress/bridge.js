@@ -3,7 +3,7 @@
 const debug = require("debug")("engine:door");
 const { Record } = require("../border");
 
-/** @typedef {import("../engine/engine").Engine} Engine */
+/** @typedef {import("./door").Host} Host */
 /** @typedef {import("../http/upgrade-answer").UpgradeAnswer} UpgradeAnswer */
 
 // bits of the kind of a wire, as the addon has it
@@ -24,7 +24,7 @@ function kindOf(isNew, dialect, answer) {
 }
 
 /**
- * A wire that passes through this thread: what comes in is given to a worker, and what the worker writes goes out.
+ * A connection that passes through this thread: what comes in is given to a worker, and what the worker writes goes out.
  *
  *     peer ──give()──► worker
  *      ▲                 │
@@ -32,16 +32,23 @@ function kindOf(isNew, dialect, answer) {
  *
  * Every written chunk is confirmed by `written()`, so that the worker knows how much is under way.
  */
-class BridgeDoor {
-  /** @param {Engine} engine */
-  constructor(engine) {
+class ByteBridge {
+  /**
+   * @param {Host} engine
+   * @param {"websocket" | "webtransport"} transport
+   * @param {any} request
+   */
+  constructor(engine, transport, request) {
     this.engine = engine;
-    this.ended = false;
-    /** @type {import("../engine/conn").Conn | undefined} the session whose transport it asks to become */
-    this.probeOf = undefined;
-    this.kind = /** @type {"takeover" | "bridge"} */ ("bridge");
-    /** @type {string | undefined} why it came no faster way */
+    this.kind = /** @type {const} */ ("bridge");
+    this.transport = transport;
+    /** @type {string | undefined} */
     this.reason = undefined;
+    this.request = request;
+    this.takesBytes = !request?._query.b64;
+    /** @type {import("./door").Session | undefined} */
+    this.probeOf = undefined;
+    this.ended = false;
     this.border = engine.border();
     this.token = this.border.addDoor(this);
     this.border.retain();
@@ -158,12 +165,12 @@ class BridgeDoor {
     this.ended = true;
     this.border.doors.delete(this.token);
     this.border.release();
-    const conn = this.probeOf;
+    const { probeOf } = this;
     this.probeOf = undefined;
     this.shut(cut);
     this.engine.letGo();
-    conn?.onProbeEnd(this.token);
+    probeOf?.onProbeEnd(this.token);
   }
 }
 
-module.exports = { BridgeDoor, kindOf };
+module.exports = { ByteBridge, kindOf };

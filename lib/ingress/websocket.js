@@ -1,0 +1,186 @@
+"use strict";
+
+const debug = require("debug")("engine:ws");
+const { ByteBridge, kindOf } = require("./bridge");
+const { endUnread } = require("../http");
+const { descriptorOf, httpServerOf } = require("../base/node-internals");
+const { reasonAgainst, reasonOf, TAKE_OVER, TAKES_WEBSOCKET } = require("./reasons");
+const { TakenConnection } = require("./taken-connection");
+
+/** @typedef {import("./door").Engine} Engine */
+/** @typedef {import("../http/upgrade-answer").UpgradeAnswer} UpgradeAnswer */
+
+/** How long a peer may take to close a connection whose WebSocket is closed, in ms; as `ws` and the workers. */
+const CLOSE_TIMEOUT = 30_000;
+
+/**
+ * A WebSocket that is let in: what it is for, and what a worker needs to know to answer it.
+ *
+ * @typedef {object} Arrival
+ * @property {string} sid
+ * @property {boolean} isNew whether it opens that session, or asks to become its transport
+ * @property {number} dialect how the client speaks
+ * @property {UpgradeAnswer} answer
+ */
+
+/**
+ * Hands a WebSocket to a worker, which answers the handshake; unless it has gone while that was decided.
+ *
+ * @param {Engine} engine
+ * @param {any} req
+ * @param {any} socket
+ * @param {Buffer | undefined} head what has been read behind the request
+ * @param {Arrival} arrival
+ */
+function openWebSocket(engine, req, socket, head, arrival) {
+  if (socket.destroyed) return;
+  if (socket.timeout) socket.setTimeout(0);
+  const server = httpServerOf(socket);
+  const mustPump = reasonAgainst(engine, server, TAKE_OVER, socket) !== undefined;
+  const ways = mustPump ? TAKE_OVER : TAKES_WEBSOCKET;
+  const reason = reasonOf(engine, "WebSocket", server, ways, socket);
+  if (mustPump) new WebSocketBridge(engine, req, reason, socket).open(head, arrival);
+  else new TakenWebSocket(engine, req, reason).take(socket, head, arrival);
+}
+
+/** A WebSocket that a worker reads and writes by a descriptor of its own. */
+class TakenWebSocket extends TakenConnection {
+  /**
+   * @param {Engine} engine
+   * @param {any} request
+   * @param {string} [reason]
+   */
+  constructor(engine, request, reason) {
+    super(engine, "takeover", "websocket", request);
+    this.reason = reason;
+  }
+
+  /**
+   * Takes the connection of a socket. If that fails, it is lost.
+   *
+   * @param {any} socket
+   * @param {Buffer | undefined} head
+   * @param {Arrival} arrival
+   */
+  take(socket, head, { sid, isNew, dialect, answer }) {
+    const { engine, token } = this;
+    const kind = kindOf(isNew, dialect, answer);
+    const bytes = collect(socket, head);
+    let taken = false;
+    try {
+      const descriptor = descriptorOf(socket);
+      const { native } = this.border;
+      taken = native.adopt(engine.nativeId(), token, sid, kind, descriptor, answer.text, bytes);
+    } catch (error) {
+      debug("the connection can't be taken over: %s", error); // no descriptor is free
+    }
+    if (!taken) {
+      socket.destroy();
+      this.end();
+      return;
+    }
+    this.leaveSocket(socket);
+    this.border.wakeSoon();
+  }
+
+  /**
+   * Takes a connection of which Node.js has made no socket: the one that the addon has looked at last.
+   *
+   * @param {number} descriptor
+   * @param {any} server the HTTP server that has accepted it
+   * @param {Arrival} arrival
+   * @throws {Error} when no descriptor is free; the connection is as it was then
+   */
+  accept(descriptor, server, { sid, isNew, dialect, answer }) {
+    const { engine, token } = this;
+    const kind = kindOf(isNew, dialect, answer);
+    let taken = false;
+    try {
+      const { native } = this.border;
+      taken = native.adoptPeeked(engine.nativeId(), token, sid, kind, descriptor, answer.text);
+    } finally {
+      if (!taken) this.end();
+    }
+    if (!taken) return;
+    this.countFor(server);
+    this.border.wakeSoon();
+  }
+}
+
+/** A WebSocket whose bytes go through this thread: by TLS, on Windows, on any stream that is no TCP socket. */
+class WebSocketBridge extends ByteBridge {
+  /**
+   * @param {Engine} engine
+   * @param {any} request
+   * @param {string} reason
+   * @param {any} socket
+   */
+  constructor(engine, request, reason, socket) {
+    super(engine, "websocket", request);
+    this.reason = reason;
+    this.socket = socket;
+  }
+
+  /**
+   * @param {Buffer | undefined} head
+   * @param {Arrival} arrival
+   */
+  open(head, { sid, isNew, dialect, answer }) {
+    const { socket } = this;
+    if (typeof socket.setNoDelay === "function") socket.setNoDelay();
+    if (!this.openBridge(sid, isNew, dialect, collect(socket, head), answer)) return;
+    const onend = () => this.end();
+    socket.on("data", (/** @type {Buffer} */ chunk) => this.give(chunk));
+    socket.on("end", onend);
+    socket.on("error", () => this.end(true));
+    socket.on("close", onend);
+    socket.resume();
+  }
+
+  /** @override @protected */
+  pause() {
+    this.socket?.pause();
+  }
+
+  /** @override @protected */
+  resume() {
+    this.socket?.resume();
+  }
+
+  /**
+   * @param {Buffer} buffer
+   * @override
+   * @protected
+   */
+  write(buffer) {
+    this.socket.write(buffer, (/** @type {any} */ error) => {
+      if (!error) this.written(buffer.length); // an error ends the wire through its own event
+    });
+  }
+
+  /**
+   * @param {boolean} cut
+   * @override
+   * @protected
+   */
+  shut(cut) {
+    const { socket } = this;
+    this.socket = undefined;
+    if (cut) socket.destroy();
+    else endUnread(socket, CLOSE_TIMEOUT); // it may be paused
+  }
+}
+
+/**
+ * @param {import("node:stream").Duplex} socket
+ * @param {Buffer | undefined} head
+ * @returns {Buffer | undefined} what the peer has sent since its request, as far as it has been read
+ */
+function collect(socket, head) {
+  if (socket.readableLength === 0) return head; // the usual case; to ask for more would start reading
+  const chunks = head === undefined ? [] : [head];
+  for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) chunks.push(chunk);
+  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+}
+
+module.exports = { CLOSE_TIMEOUT, openWebSocket, TakenWebSocket, WebSocketBridge };
