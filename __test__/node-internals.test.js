@@ -8,6 +8,7 @@
 const assert = require("node:assert/strict");
 const { spawn: spawnProcess } = require("node:child_process");
 const { EventEmitter } = require("node:events");
+const fs = require("node:fs");
 const http = require("node:http");
 const net = require("node:net");
 const os = require("node:os");
@@ -407,6 +408,17 @@ const WORKS = {
     assert.ok(!internals.responseOn(new net.Socket()));
   },
 
+  async keepsConnection(t) {
+    const found = [];
+    const { client } = await ask(t, {}, (_req, res) => {
+      found.push(internals.keepsConnection(res));
+      res.end("ok");
+    });
+    await client.ask("/");
+    await client.ask("/", { headers: { Connection: "close" } });
+    assert.deepEqual(found, [true, false]);
+  },
+
   HAS_DESCRIPTORS: () => assert.equal(internals.HAS_DESCRIPTORS, POSIX),
   MOVES_CONNECTIONS: () => assert.equal(internals.MOVES_CONNECTIONS, true),
   REBUILDS_REQUESTS: () => assert.equal(internals.REBUILDS_REQUESTS, true),
@@ -473,7 +485,7 @@ for (const name of Object.keys(internals)) {
   });
 }
 
-/** The next record of an acknowledgement: all of its arguments. */
+/** All that the server acknowledges with. */
 function answerTo(client, ...args) {
   const { promise, resolve } = deferred("an acknowledgement");
   client.emit(...args, (...got) => resolve(got));
@@ -565,3 +577,86 @@ for (const { name: part } of internals.PARTS) {
     });
   }
 }
+
+/** What Node.js has and does not document, beside names with an underscore. */
+const PRIVATE = [
+  /(?<!this)\.onconnection\b/,
+  /\bkOn[A-Z]\w*/,
+  /\b(ascii|latin1|ucs2|utf8)Write\b/,
+  /\b(allowHalfOpen|keepAliveInitialDelay|shouldKeepAlive|shouldUpgradeCallback|unconsume|writeQueueSize)\b/,
+  /\b(getOwnPropertySymbols|_linkedBinding)\b|\bprocess\.binding\b/,
+  /\brequire\((node:)?_/,
+  /\.constructor\.name\b/,
+  /\b(handle|listener)\??\.(close|fd)\b/,
+  /\breq\??\.client\b|\bsocket\??\.parser\b/,
+  /\bserver\??\.(blockList|keepAlive|maxHeaderSize|pauseOnConnect)\b/,
+];
+
+/** The same below `api`: there, sockets are Node's. */
+const PRIVATE_BELOW = /\bsocket\??\.server\b/;
+
+/** Names with an underscore that are ours, though objects of Node.js have such too: with the floors on which they are. */
+const ALSO_OURS = { _closed: ["api"], _handle: ["api", "border", "engine"] };
+
+/** Names that are neither ours nor Node's: of the protocol, and of Engine.IO for the query of a request. */
+const OTHERS = ["_placeholder", "_query"];
+
+/** @returns {Promise<Set<string>>} the names with an underscore that objects of Node.js have */
+async function namesOfNode(t) {
+  const names = new Set();
+  const { server, client, asked } = await ask(t);
+  await client.ask("/");
+  const { req, res } = await asked;
+  const { socket } = req;
+  const objects = [server, req, res, socket, socket.parser, server._handle, socket._handle];
+  objects.push(new tls.TLSSocket(new net.Socket()), tls.createServer(), new EventEmitter());
+  objects.push(
+    Buffer.alloc(1),
+    process,
+    setTimeout(() => {}),
+    socket._readableState,
+  );
+  for (const object of objects)
+    for (let at = object; at !== null && at !== Object.prototype; at = Object.getPrototypeOf(at))
+      for (const name of Object.getOwnPropertyNames(at)) if (name.startsWith("_")) names.add(name);
+  return names;
+}
+
+/** What a pattern finds in a text, by its first group or its second. */
+const all = (text, pattern) => [...text.matchAll(pattern)].map(([, one, other]) => one ?? other);
+
+test("no other file names a private part of Node.js", async (t) => {
+  const root = path.join(__dirname, "..");
+  const files = ["dist", "lib", "v2"].flatMap((folder) =>
+    fs
+      .readdirSync(path.join(root, folder), { recursive: true })
+      .map((file) => path.posix.join(folder, String(file).split(path.sep).join("/")))
+      .filter((file) => file.endsWith(".js") && path.join(root, file) !== FILE),
+  );
+  const sources = [...files, "index.js"].map((file) => {
+    const source = fs.readFileSync(path.join(root, file), "utf8");
+    const noise = /\/\*[^]*?\*\/|(?<=^|\s)\/\/.*$|"[^"\n]*"/gm; // comments and texts
+    return { file, code: source.replace(noise, (text) => (text[0] === '"' ? '""' : " ")) };
+  });
+  const declared = /this\??\.(_[a-z]\w*)|^ +(?:async |get |set |static )*(_[a-z]\w*)\(/gim;
+  const ours = new Set([...OTHERS, ...sources.flatMap(({ code }) => all(code, declared))]);
+  const nodes = await namesOfNode(t);
+  const found = [];
+  for (const { file, code } of sources) {
+    const floor = file.startsWith("lib/") ? file.split("/")[1] : "api";
+    for (const pattern of floor === "api" ? PRIVATE : [...PRIVATE, PRIVATE_BELOW]) {
+      const [match] = pattern.exec(code) ?? [];
+      if (match !== undefined) found.push(`${file}: ${match}`);
+    }
+    // what is taken of another object, by a dot or out of braces
+    const used = all(
+      code,
+      /(?<!\bthis\??)\.(_[a-z]\w*)|[{,]\s*(_[a-z]\w*)(?=[^(){}]*\}\)? ?[=,)])/gi,
+    );
+    for (const name of new Set(used)) {
+      const isAllowed = ALSO_OURS[name]?.includes(floor) ?? !nodes.has(name);
+      if (!isAllowed || !ours.has(name)) found.push(`${file}: ${name}`);
+    }
+  }
+  assert.deepEqual(found, []);
+});

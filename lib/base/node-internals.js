@@ -622,6 +622,11 @@ function responseOn(socket) {
   return socket._httpMessage;
 }
 
+/** @param {any} res a response that is being written @returns {boolean} whether its connection stays open behind it */
+function keepsConnection(res) {
+  return !!res.shouldKeepAlive;
+}
+
 // --- texts in a buffer ---
 
 const WRITES_TEXT = declare(
@@ -718,6 +723,7 @@ module.exports = {
   hasSetting,
   httpServerOf,
   isQuiet,
+  keepsConnection,
   LazyEmitter,
   lendSocket,
   listeningDescriptor,

@@ -17,6 +17,7 @@ const {
   hasOwnRequests,
   hasOwnResponses,
   hasSetting,
+  keepsConnection,
   listensOnTcp,
   MOVES_CONNECTIONS,
   REBUILDS_REQUESTS,
@@ -412,8 +413,8 @@ const ROWS = Object.freeze([
     against: MOVE_POLLING,
     text: "the connection is not kept alive, or is one of HTTP/1.0",
     holds: (_engine, _server, socket) => {
-      const { req, shouldKeepAlive } = responseOn(socket);
-      return !shouldKeepAlive || req?.httpVersionMinor !== 1;
+      const res = responseOn(socket);
+      return !keepsConnection(res) || res.req?.httpVersionMinor !== 1;
     },
   },
   {
