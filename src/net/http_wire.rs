@@ -1,4 +1,4 @@
-//! One TCP connection that polling requests come by, one after the other.
+//! One TCP connection that polling requests come by, one after another.
 //!
 //! ```text
 //!            part of a head           the rest of it
@@ -11,17 +11,17 @@
 //!    │ │answer▼
 //!    │ │    Full       "ok" is held back until JavaScript has taken what came: the client sends no more
 //!    │ │      ▼
-//!    │ └── Roomy       it has: "ok" goes out
+//!    │ └── Ready       it has: "ok" goes out
 //!    ▼
 //!   Gone     closed, or given back to Node.js with the bytes of what is not plain
 //! ```
 //!
-//! While the inbox is full nothing is read, in whatever state; deadlines are put off then.
+//! While the inbox is full, nothing is read, in whatever state, and deadlines are put off.
 //!
-//! A request is handled here only if it is plain ([`crate::http::request`]), alone in what has
-//! come, and of a polling session of its server. Everything else (other paths, preflights, unknown
-//! sessions, upgrades, pipelining before an answer) is not refused but given back, connection and
-//! bytes: Node.js does with it what it always does.
+//! A request is answered here only if it is plain ([`crate::http::request`]), if nothing else came with it,
+//! and if it names a polling session of its server. Everything else (other paths, preflights, unknown
+//! sessions, upgrades, pipelining before an answer) is not refused: the connection is given back with its
+//! bytes, and Node.js does what it always does.
 
 mod answering;
 mod reading;
@@ -48,10 +48,10 @@ use crate::engineio::RequestId;
 use crate::http::encoding::Encoding;
 use crate::id::{Handle, Slot};
 
-/// Pieces of a head that are read when they come, each time from its beginning; then nothing is read
-/// until an empty line has come.
+/// A head that comes in pieces is parsed again from its beginning with each of them, up to so many; after
+/// that, only when its empty line has come.
 const MAX_HEAD_PIECES: u8 = 8;
-/// Bytes that may come before an answer; behind them nothing is read.
+/// Bytes that may come while a request waits for its answer; then nothing more is read.
 const LOOKAHEAD: usize = 64 << 10;
 
 /// The sessions, as a wire needs them: they may live in another worker.
@@ -79,17 +79,17 @@ enum State {
         skip: usize,
     },
     Head {
-        /// Pieces that it has come in so far.
+        /// Pieces that have come so far.
         pieces: u8,
-        /// When it must be whole.
+        /// When all of it must be there.
         deadline: u64,
     },
-    /// `input` begins with the head and so much of the body as has come.
+    /// `input` has the head, and the body as far as it has come.
     Body {
         head: usize,
         length: usize,
         binary: bool,
-        /// Pieces that it has come in so far.
+        /// Pieces that have come so far.
         chunks: u32,
     },
     Waiting {
@@ -97,10 +97,10 @@ enum State {
         kept: usize,
     },
     Full {
-        /// The place in the inbox that JavaScript is to come to.
+        /// The place in the inbox that JavaScript has to reach first.
         after: u64,
     },
-    Roomy,
+    Ready,
     Gone,
 }
 
@@ -128,21 +128,21 @@ pub struct HttpWire {
     recalls: u32,
     tcp: Tcp,
     state: Cell<State>,
-    /// The request that is on its way, or was last.
+    /// The request under way, or the last one.
     exchange: Cell<Option<Exchange>>,
-    /// What has come and is not done with.
+    /// What has come and is still needed.
     input: HeldBuffer,
     /// Set when a session has not taken the request that is being handed to it.
     refused: Cell<bool>,
     out: RefCell<WriteQueue>,
     /// Set while nothing is read, because the inbox is full.
     stalled: RefCell<Option<Stop>>,
-    /// Whether it is among those that hear of what JavaScript takes.
+    /// Whether it is on the worker's list of those that wait for JavaScript to take something.
     listed: Cell<bool>,
     /// The HTTP server is closing: the connection ends with the answer.
     closing: Cell<bool>,
     deadline: Cell<u64>,
-    /// The deadline that the worker has for it.
+    /// The deadline as the worker keeps it.
     scheduled: Cell<u64>,
 }
 
@@ -211,15 +211,15 @@ impl HttpWire {
         self.set_timeout(context, self.profile.idle_timeout);
     }
 
-    /// Begins to wait for the rest of a head, as Node.js does on a connection that is kept: it is idle
-    /// as long as no head is whole, whatever comes, and each byte begins that time anew; all of the head
-    /// has its own, up to `deadline`.
+    /// Begins to wait for the rest of a head, as Node.js does on a kept connection: until the head is whole
+    /// the connection counts as idle, and each byte starts the idle time anew; `deadline` is for the head
+    /// as a whole.
     fn await_head(&self, context: &WorkerContext, deadline: u64) {
         self.deadline.set(after(self.profile.idle_timeout).min(deadline));
         self.schedule(context);
     }
 
-    /// When a head must be whole that begins now.
+    /// When a head that begins now must be whole.
     fn head_deadline(&self) -> u64 {
         after(self.profile.headers_timeout)
     }
@@ -235,15 +235,14 @@ impl HttpWire {
         );
     }
 
-    /// All of the request is there, or as much of it as is waited for; the first `kept` bytes of `input`
-    /// are those that have come of it.
+    /// Nothing more of the request is waited for. The first `kept` bytes of `input` are its own.
     fn await_answer(&self, kept: usize) {
         self.state.set(State::Waiting { kept });
         self.deadline.set(u64::MAX);
     }
 
-    /// Bytes at the beginning of `input` that belong to the request on its way: to be given back, should
-    /// its session turn out to be gone.
+    /// Bytes at the beginning of `input` that belong to the request under way: they are given back if its
+    /// session turns out to be gone.
     fn kept(&self) -> usize {
         match self.state.get() {
             State::Waiting { kept } => kept,
@@ -251,12 +250,12 @@ impl HttpWire {
             State::Idle { .. }
             | State::Head { .. }
             | State::Full { .. }
-            | State::Roomy
+            | State::Ready
             | State::Gone => 0,
         }
     }
 
-    /// Whether the engine loses its patience with a body before the HTTP server does.
+    /// Whether the engine gives up on a body before the HTTP server does.
     fn is_body_first(&self) -> bool {
         let request = self.profile.request_timeout;
         request == 0 || self.server.engine.body_timeout <= request
@@ -268,7 +267,7 @@ impl HttpWire {
         self.schedule(context);
     }
 
-    /// Keeps the deadline with the worker. One that has moved later leaves its old entry to run out.
+    /// Has the worker keep the deadline. When it has moved later, the old entry is left to run out.
     fn schedule(&self, context: &WorkerContext) {
         if self.deadline.get() < self.scheduled.get() {
             let deadline = self.deadline.get();
@@ -276,7 +275,7 @@ impl HttpWire {
         }
     }
 
-    /// The stream has ended, orderly or not.
+    /// The stream has ended, with or without an error.
     pub fn handle_end(&self, context: &WorkerContext) {
         self.abandon(context);
         self.finish(context);
@@ -285,14 +284,14 @@ impl HttpWire {
     /// Tells the session that nobody waits for the answer any more.
     fn abandon(&self, context: &WorkerContext) {
         match self.state.get() {
-            State::Waiting { .. } | State::Body { .. } | State::Full { .. } | State::Roomy => {
+            State::Waiting { .. } | State::Body { .. } | State::Full { .. } | State::Ready => {
                 self.post(context, PollEvent::Closed);
             }
             State::Idle { .. } | State::Head { .. } | State::Gone => {}
         }
     }
 
-    /// Has the session of the last request hear of `event` by the mailbox of its worker.
+    /// Sends `event` to the session of the last request, through the mailbox of its worker.
     fn post(&self, context: &WorkerContext, event: PollEvent) {
         let Some(exchange) = self.exchange.get() else { return };
         let (session, request) = (exchange.session, self.name(exchange));
@@ -329,7 +328,7 @@ fn after(milliseconds: u64) -> u64 {
 }
 
 impl Victim for HttpWire {
-    /// The session goes with it: an answer may be lost, and nobody knows what of it has been taken.
+    /// Its session ends too: an answer may be lost, and nobody knows how much of it has arrived.
     fn handle_panic(&self, context: &WorkerContext) {
         if !self.is_gone() {
             self.post(context, PollEvent::Failed);

@@ -12,7 +12,7 @@ use crate::net::tcp::Written;
 const TEXT: &str = "text/plain; charset=UTF-8";
 const BYTES: &str = "application/octet-stream";
 const HTML: &str = "text/html";
-/// What a POST gets whose body can't be taken.
+/// The answers to a POST whose body can't be taken.
 const TOO_LARGE: u16 = 413;
 const TIMED_OUT: u16 = 408;
 /// What a good POST gets.
@@ -53,7 +53,7 @@ impl Requester for HttpWire {
             return self.put_off_timeout(context);
         }
         match self.state.get() {
-            // The time counts from the last byte of the answer on.
+            // The idle time begins with the last byte of the answer.
             State::Idle { .. } if self.is_blocked() => self.await_request(context),
             State::Idle { .. } => self.finish(context),
             State::Head { deadline, .. } if deadline > now => self.finish(context),
@@ -66,7 +66,7 @@ impl Requester for HttpWire {
                 self.write_out(context);
                 self.handle_end(context);
             }
-            State::Waiting { .. } | State::Full { .. } | State::Roomy | State::Gone => {}
+            State::Waiting { .. } | State::Full { .. } | State::Ready | State::Gone => {}
         }
     }
 
@@ -147,7 +147,7 @@ impl HttpWire {
             | State::Head { .. }
             | State::Waiting { .. }
             | State::Full { .. }
-            | State::Roomy
+            | State::Ready
             | State::Gone => 0,
         };
         self.input.drop_front(self.kept());
@@ -168,7 +168,7 @@ impl HttpWire {
     }
 
     /// Whether no request has begun.
-    fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         matches!(self.state.get(), State::Idle { .. })
     }
 

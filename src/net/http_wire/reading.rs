@@ -15,22 +15,16 @@ use crate::net::tcp::Next;
 impl HttpWire {
     /// Does what can be done without reading, and says what is to be done then.
     pub fn next(self: &Rc<Self>, context: &WorkerContext, sessions: &impl Sessions) -> Next {
-        match self.state.get() {
-            State::Roomy => self.answer_held(context),
-            State::Idle { .. } if !self.input.is_empty() => {
-                let bytes = self.input.take();
-                self.handle_bytes(context, sessions, &bytes);
-            }
-            State::Idle { .. }
-            | State::Head { .. }
-            | State::Body { .. }
-            | State::Waiting { .. }
-            | State::Full { .. }
-            | State::Gone => {}
+        if self.state.get() == State::Ready {
+            self.answer_held(context);
+        }
+        if self.is_idle() && !self.input.is_empty() {
+            let bytes = self.input.take();
+            self.handle_bytes(context, sessions, &bytes);
         }
         if self.is_gone() {
             Next::Gone
-        // Who does not take the last answer asks in vain for the next.
+        // A peer that has not taken the last answer does not get another one.
         } else if self.is_blocked() || self.has_read_ahead() || !self.may_read(context) {
             Next::Wait
         } else {
@@ -41,7 +35,7 @@ impl HttpWire {
     fn has_read_ahead(&self) -> bool {
         let before = match self.state.get() {
             State::Waiting { kept } => self.input.len() - kept,
-            State::Full { .. } | State::Roomy => self.input.len(),
+            State::Full { .. } | State::Ready => self.input.len(),
             State::Idle { .. } | State::Head { .. } | State::Body { .. } | State::Gone => 0,
         };
         before >= LOOKAHEAD
@@ -52,12 +46,12 @@ impl HttpWire {
         fault!("http read", self.environment_id(), self.token);
         match self.state.get() {
             State::Gone => {}
-            State::Waiting { .. } | State::Full { .. } | State::Roomy => self.input.extend(bytes),
+            State::Waiting { .. } | State::Full { .. } | State::Ready => self.input.extend(bytes),
             State::Idle { skip } if skip >= bytes.len() => {
                 self.state.set(State::Idle { skip: skip - bytes.len() });
             }
             State::Idle { skip } => {
-                self.handle_request(context, sessions, &bytes[skip..], 0, self.head_deadline());
+                self.handle_request(context, sessions, &bytes[skip..], 0, None);
             }
             State::Head { pieces, deadline } => {
                 let mut all = self.input.take();
@@ -70,7 +64,7 @@ impl HttpWire {
                     self.input.put(&all);
                     return self.await_head(context, deadline);
                 }
-                self.handle_request(context, sessions, &all, pieces, deadline);
+                self.handle_request(context, sessions, &all, pieces, Some(deadline));
             }
             State::Body { head, length, binary, chunks } => {
                 self.input.extend(bytes);
@@ -79,8 +73,8 @@ impl HttpWire {
         }
     }
 
-    /// The GET that came first, by which `session` has been opened. It has been taken off the
-    /// connection, and can't be given back; but a session that has just been opened takes it.
+    /// The first request, a GET that has opened `session`. It has been taken off the connection, so it
+    /// can't be given back; and it need not be, as a new session takes it.
     pub fn handle_opening(
         &self,
         context: &WorkerContext,
@@ -105,17 +99,19 @@ impl HttpWire {
         exchange
     }
 
-    /// The beginning of a request, which came in so many pieces before, and whose head must be whole in time.
+    /// The beginning of a request, of which so many pieces have come before. `deadline`: when its head must
+    /// be whole, if that is known.
     fn handle_request(
         &self,
         context: &WorkerContext,
         sessions: &impl Sessions,
         bytes: &[u8],
         pieces: u8,
-        deadline: u64,
+        deadline: Option<u64>,
     ) {
         match request::read(bytes, &self.profile.rules) {
             Reading::Partial if pieces <= MAX_HEAD_PIECES => {
+                let deadline = deadline.unwrap_or_else(|| self.head_deadline());
                 self.input.put(bytes);
                 self.state.set(State::Head { pieces: pieces + 1, deadline });
                 self.await_head(context, deadline);
@@ -130,7 +126,7 @@ impl HttpWire {
 
     /// The session of a request of which so many bytes have come, if it is to be answered here.
     fn session_of(&self, request: &Request<'_>, came: usize) -> Option<Handle> {
-        // What stands behind the request is pipelined, and Node.js reads ahead.
+        // What follows the request is pipelined: for Node.js.
         if came > request.head + request.body || self.recalls != self.server.recalls() {
             return None;
         }
@@ -204,7 +200,7 @@ impl HttpWire {
         self.end_body(sessions, PollEvent::PostBody { body, binary });
     }
 
-    /// Nothing more of a body is waited for: the session hears of it, or why it can't be taken.
+    /// Nothing more of a body is waited for: the session gets it, or why it can't be taken.
     fn end_body(&self, sessions: &impl Sessions, event: PollEvent) {
         self.await_answer(self.kept());
         if let Some(exchange) = self.exchange.get() {
@@ -213,7 +209,7 @@ impl HttpWire {
     }
 }
 
-/// Whether there is a line end right behind another one.
+/// Whether one line end follows another.
 fn has_empty_line(bytes: &[u8]) -> bool {
     let ends = |end: &[u8]| bytes.windows(end.len()).any(|window| window == end);
     ends(b"\n\r\n") || ends(b"\n\n")

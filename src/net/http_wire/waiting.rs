@@ -6,8 +6,8 @@ use super::{Exchange, HttpWire, State};
 use crate::net::context::WorkerContext;
 
 impl HttpWire {
-    /// Whether the inbox has room for what comes next. When it has not, the worker wakes us after
-    /// JavaScript has taken enough.
+    /// Whether the inbox has room for what comes next. If not, the worker wakes this wire once JavaScript has
+    /// taken enough.
     pub(super) fn may_read(self: &Rc<Self>, context: &WorkerContext) -> bool {
         let budget = &self.server.environment.inbox.budget;
         if self.is_stalled() {
@@ -26,13 +26,13 @@ impl HttpWire {
         self.stalled.borrow().is_some()
     }
 
-    /// Whether it is better read on than that many bodies are begun: this one has, and little room is left.
+    /// Whether to read on past this wire's turn: it is in the middle of a body, and little room is left.
     pub fn reads_on(&self, context: &WorkerContext) -> bool {
         matches!(self.state.get(), State::Body { .. })
             && !self.server.environment.inbox.budget.has_plenty(context.index)
     }
 
-    /// Holds the answer back until JavaScript has come to this place of the inbox.
+    /// Holds the answer back until JavaScript has reached this place of the inbox.
     pub(super) fn hold_answer(self: &Rc<Self>, context: &WorkerContext, after: u64) {
         // The request will not be given back any more.
         self.input.drop_front(self.kept());
@@ -40,7 +40,7 @@ impl HttpWire {
         self.begin_to_wait(context);
     }
 
-    /// Whether JavaScript has not come there yet.
+    /// Whether JavaScript has not reached it yet.
     pub(super) fn is_ahead_of(&self, exchange: Exchange, after: u64) -> bool {
         self.server.environment.inbox.taken(exchange.session.worker()) < after
     }
@@ -51,8 +51,8 @@ impl HttpWire {
         }
     }
 
-    /// Ends the waiting for what is there now. Whether something is left to wait for; then JavaScript takes
-    /// something later than this, and the worker hears of it.
+    /// Ends the waiting for what is there now. True: something is left to wait for, and the worker will
+    /// hear when JavaScript has taken more.
     pub(super) fn goes_on_waiting(&self, context: &WorkerContext) -> bool {
         let budget = &self.server.environment.inbox.budget;
         budget.must_wait(context.index, || !self.waits(context))
@@ -63,7 +63,7 @@ impl HttpWire {
         if let (State::Full { after }, Some(exchange)) = (self.state.get(), self.exchange.get())
             && !self.is_ahead_of(exchange, after)
         {
-            self.state.set(State::Roomy);
+            self.state.set(State::Ready);
             self.tcp.wake();
         }
         if self.is_stalled() && budget.has_relief(context.index) {
@@ -74,7 +74,7 @@ impl HttpWire {
         self.is_stalled() || matches!(self.state.get(), State::Full { .. })
     }
 
-    /// It is us who don't read: the time that the peer has begins again.
+    /// It is us who did not read, so the peer's time begins anew.
     pub(super) fn put_off_timeout(&self, context: &WorkerContext) {
         match self.state.get() {
             State::Idle { .. } => self.await_request(context),
@@ -84,7 +84,7 @@ impl HttpWire {
                 self.await_head(context, deadline);
             }
             State::Body { .. } => self.await_body(context),
-            State::Waiting { .. } | State::Full { .. } | State::Roomy | State::Gone => {}
+            State::Waiting { .. } | State::Full { .. } | State::Ready | State::Gone => {}
         }
     }
 }
