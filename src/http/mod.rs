@@ -7,8 +7,8 @@
 //! | [`encoding`] | how an answer is compressed |
 //! | [`date`] | the header `Date` |
 //!
-//! This is no HTTP server: whatever is not plain is *foreign*, and the bytes go to Node.js, whose
-//! parser and server decide. So nothing here has to be lenient, and nothing here refuses.
+//! This is no HTTP server: whatever is not plain is *foreign*, and its bytes go to Node.js, whose parser
+//! and server decide. So nothing here has to be lenient, and nothing here refuses.
 
 pub mod date;
 pub mod encoding;

@@ -1,5 +1,4 @@
-//! Reads the plain requests of clients: those of the polling transport, and those that open a
-//! WebSocket.
+//! Reads the plain requests of clients: those that poll, and those that open a WebSocket.
 //!
 //! *Plain* is what clients send all the time:
 //!
@@ -7,8 +6,8 @@
 //! - by polling GET or POST, one session id or (to open a session) none, at most one `Content-Length`;
 //! - for a WebSocket GET, protocol 4, the headers of RFC 6455 §4.1, no subprotocol, no body.
 //!
-//! Anything that HTTP implementations are known to read in different ways (two lengths, folded lines,
-//! bare line feeds, transfer codings) is foreign: it never depends on our reading where a request ends.
+//! Whatever HTTP implementations are known to read differently (two lengths, folded lines, bare line feeds,
+//! transfer codings) is foreign, so where a request ends never depends on our reading.
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
@@ -27,10 +26,9 @@ const FOREIGN: [&str; 4] = ["transfer-encoding", "trailer", "expect", "proxy-con
 /// What a request has to fulfil to be plain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// The path, with its slash at the end; what stands before the `?` must be this.
+    /// The path, with its slash at the end: what stands before the `?` must be this.
     pub path: Box<str>,
-    /// When the answer to a poll depends on it: the only `Origin` (empty: none) that the headers of the
-    /// answers are made for.
+    /// If the headers of the answers depend on the `Origin`: the one that they are made for (empty: none).
     pub origin: Option<Box<str>>,
     /// Bytes of the head, at most.
     pub max_head: usize,
@@ -89,7 +87,7 @@ pub enum First {
         /// How a large answer is to be compressed.
         encoding: Option<Encoding>,
     },
-    /// It asks for a WebSocket, whose frames may stand behind it.
+    /// It asks for a WebSocket, whose frames may follow it.
     WebSocket {
         /// Bytes of the head.
         head: usize,
@@ -111,11 +109,11 @@ pub fn read<'a>(bytes: &'a [u8], rules: &Rules) -> Reading<Request<'a>> {
 }
 
 /// Reads the first request of a connection, and tells what it asks for. None: not plain, not complete,
-/// or it opens a session by polling and something stands behind it.
+/// or it opens a session by polling and something follows it.
 ///
-/// Its description, which is for JavaScript, is appended to `out`, as lines without a line end at the
-/// last one: the key of a WebSocket (empty: it polls), the session id (empty: a new session), the
-/// target, then the name and the value of each header as they were sent.
+/// Its description, for JavaScript, is appended to `out`: lines, without a line end after the last one,
+/// with the key of a WebSocket (empty: it polls), the session id (empty: a new session), the target, then
+/// the name and the value of each header as they were sent.
 pub fn read_first(bytes: &[u8], rules: &Rules, out: &mut Vec<u8>) -> Option<First> {
     // Most requests for other paths end here.
     let target = bytes.strip_prefix(b"GET ").or_else(|| bytes.strip_prefix(b"POST "))?;
@@ -145,7 +143,7 @@ fn read_polling<'a>(head: &Head<'_, 'a>, rules: &Rules) -> Option<Request<'a>> {
     }
     let protocol = if query.revision == Some("4") { Protocol::V4 } else { Protocol::V3 };
     if query.sid.is_empty() {
-        // Clients open no other sessions now.
+        // Today's clients open no other sessions by polling.
         let is_usual = method == Method::Get && protocol == Protocol::V4;
         if !is_usual || query.jsonp || query.base64 || !is_visible(head.target) {
             return None;
@@ -205,7 +203,7 @@ struct Head<'h, 'a> {
     fields: &'h [Header<'a>],
 }
 
-/// Reads a head; `judge` says what request it is, if it is plain.
+/// Reads a head; `judge` gives the request if it is plain.
 fn read_head<'a, T>(
     bytes: &'a [u8],
     rules: &Rules,

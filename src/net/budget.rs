@@ -112,8 +112,8 @@ impl Budget {
         self.waiting.fetch_or(1 << worker, Ordering::SeqCst);
     }
 
-    /// Whether `worker` has to wait until there is room. Then JavaScript takes something later than this,
-    /// and the worker hears of it.
+    /// Whether `worker` has to wait until there is room. If so, it will hear when JavaScript has taken
+    /// something.
     pub fn must_wait(&self, worker: usize, has_room: impl Fn() -> bool) -> bool {
         if has_room() {
             return false;

@@ -278,15 +278,15 @@ impl WorkerContext {
         }
     }
 
-    /// Notes that a client has something that waits: messages for the next poll, or what its peer has not
-    /// taken.
+    /// Notes that a client is to look what waits for its peer: messages for the next poll, or bytes that the
+    /// peer has not taken.
     pub fn add_unflushed(&self, client: Slot) {
         self.unflushed.borrow_mut().push(client);
         // The main loop does it at the end of its turn, or of a turn that this begins.
         self.wake_for(0);
     }
 
-    /// Takes a client that has something that waits.
+    /// Takes a client that is to look what waits for its peer.
     pub fn pop_unflushed(&self) -> Option<Slot> {
         self.unflushed.borrow_mut().pop()
     }
@@ -302,7 +302,7 @@ impl WorkerContext {
         self.failed.borrow_mut().pop()
     }
 
-    /// Whether there is a client to be looked at.
+    /// Whether there are clients on either list.
     pub fn has_clients_due(&self) -> bool {
         !self.unflushed.borrow().is_empty() || !self.failed.borrow().is_empty()
     }

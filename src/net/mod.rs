@@ -12,6 +12,7 @@
 //! | [`context`] | what all connections of a worker share: buffers, deadlines, lists |
 //! | [`client`] | one client: session, decoder, wires; what comes in and what is asked in files below |
 //! | [`websocket_wire`] | one WebSocket byte stream; reading and writing in files below |
+//! | [`tcp`] | one TCP connection: its socket, and the loop that reads and writes it |
 //! | [`http_wire`] | one connection that polling requests come by; [`http_table`]: the table of them |
 //! | [`mailbox`], [`operation_batch`], [`command`] | the queue down, and what stands in it |
 //! | [`inbox`], [`record`], [`side_strings`] | the queue up |

@@ -1,17 +1,18 @@
-//! A TCP connection of a worker: its socket, and the loop that reads it. What comes by it
-//! goes to a [`Handler`].
+//! A TCP connection of a worker: its socket, and the loop that reads and writes it. A WebSocket
+//! and HTTP share the loop; what differs is the [`Handler`].
 //!
 //! ```text
 //!   the socket is ready, or `wake` was called
-//!      │ what is left is written, as far as the peer takes it
+//!      │
 //!      ▼
-//!   next() ── Read ──► bytes: handle_bytes() ─┐
-//!     ▲ │ └── Again ────────────────────────┤
-//!     │ │     READS_PER_TURN times at most,   │
-//!     └─│──── then others have their turn ◄───┘
-//!       │
-//!       ├── Wait ──► somebody calls `wake`
-//!       └── Gone ──► the loop ends;   end of the stream: handle_end(), and likewise
+//!   is_blocked()? ── yes, and the peer takes more ──► handle_writable()
+//!      │
+//!      ▼
+//!   next() ──┬─ Read ──► bytes: handle_bytes(); the end of the stream: handle_end(), and the loop ends
+//!      ▲     ├─ Again
+//!      │     ├─ Wait ──► sleep until the socket is ready, or `wake` is called
+//!      │     └─ Gone ──► the loop ends
+//!      └─ READS_PER_TURN times; then the worker's other connections have their turn
 //! ```
 
 use std::cell::RefCell;
@@ -30,25 +31,25 @@ use super::context::{Victim, WorkerContext};
 use super::panic_guard::Nobody;
 use super::write_queue::{MAX_SLICES, WriteQueue};
 
-/// Reads of one connection before the others of its worker get their turn…
+/// Reads of one connection before the others of its worker have their turn…
 const READS_PER_TURN: u32 = 4;
-/// …and in the middle of a message, while little room is left.
+/// …and as many when it is in the middle of a message while little room is left in the inbox.
 const MAX_READS_PER_TURN: u32 = 64;
 
-/// Takes the bytes that come by a TCP connection, and has some to write.
+/// What is done with the bytes of a TCP connection.
 pub trait Handler: Victim {
-    /// Whether something is left to write.
+    /// Whether something waits because the peer did not take it.
     fn is_blocked(&self) -> bool;
     /// The peer takes more.
     fn handle_writable(&self);
-    /// Does what can be done without reading, and says what is to be done then.
+    /// Does what can be done without reading, then says what to do next.
     fn next(&self) -> Next;
-    /// Whether to read on although others wait for their turn: while little room is left, a message
-    /// that has begun is better read to its end than many are begun.
+    /// Whether to read on although others wait for their turn. While little room is left in the inbox, it is
+    /// better to read one message to its end than to begin many.
     fn reads_on(&self) -> bool;
     /// Bytes have come.
     fn handle_bytes(&self, bytes: &mut [u8]);
-    /// The stream has ended; `broken`: not in an orderly way.
+    /// The stream has ended; `broken`: by an error.
     fn handle_end(&self, broken: bool);
 }
 
@@ -57,11 +58,11 @@ pub trait Handler: Victim {
 pub enum Next {
     /// Read so many bytes, at most.
     Read(usize),
-    /// Ask again: something has been done in place of a read.
+    /// Ask again: bytes that were there already have been handled, which counts as a read.
     Again,
     /// Nothing, until the connection is woken.
     Wait,
-    /// Nothing any more.
+    /// End: the connection is gone.
     Gone,
 }
 
@@ -113,14 +114,14 @@ fn poll(
     Poll::Pending
 }
 
-/// A socket, until it is closed, and who waits for it.
+/// A socket, until it is closed.
 #[derive(Default)]
 pub struct Tcp(RefCell<Option<Socket>>);
 
 #[derive(Debug)]
 struct Socket {
     stream: TcpStream,
-    /// The task that drives it.
+    /// Wakes the task that drives it.
     waker: Option<Waker>,
 }
 
@@ -131,7 +132,7 @@ pub enum Written {
     All,
     /// The peer takes no more for now.
     Blocked,
-    /// The connection broke, and the rest is dropped. Who reads will see the end.
+    /// The connection broke, and the rest is dropped. The next read sees the end.
     Broken,
 }
 
@@ -159,7 +160,7 @@ impl Tcp {
         drop(self.take());
     }
 
-    /// Gives the socket away. The task that drives it ends.
+    /// Takes the socket out, for somebody else. The task that drives it ends.
     pub fn give_away(&self) -> Option<std::net::TcpStream> {
         self.take()?.into_std().ok()
     }
@@ -180,8 +181,8 @@ impl Tcp {
         }
     }
 
-    /// Writes what is queued, as far as the peer takes it. If that is not all, the task that drives the
-    /// connection goes on with it.
+    /// Writes what is queued, as far as the peer takes it. If something is left, the task that drives the
+    /// connection is woken, to write it later or to see the end.
     pub fn write(&self, context: &WorkerContext, out: &mut WriteQueue) -> Written {
         let socket = self.0.borrow();
         let Some(Socket { stream, waker }) = &*socket else { return Written::All };

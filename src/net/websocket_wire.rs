@@ -1,7 +1,9 @@
-//! One WebSocket byte stream: a socket that we own, or a stream that JavaScript pumps.
+//! One WebSocket byte stream: a socket that we own, or a stream that JavaScript pumps (a bridge).
+//!
+//! How far the closing handshake has come (`State`):
 //!
 //! ```text
-//!   Released ── the peer says something ──┐     (its client has let go of it, and waits for that)
+//!   Released ── the peer says something ──┐     (the client has let go of it)
 //!      ▲                                  ▼
 //!   Open ── our close frame is queued ► Closing ── peer's close frame ──┐
 //!    │                                     │                            ▼
@@ -12,20 +14,21 @@
 //!                                        Gone  ◄────────────────────────┘
 //! ```
 //!
-//! What is written goes through these:
+//! How far the peer takes what we write (`Writing`):
 //!
 //! ```text
-//!           something is queued        flush: all has left
-//!   Idle ───────────────────────► Due ─────────────────────► Idle
-//!                                  │                          ▲ writable again, or the bridge has
-//!                                  └─► Blocked ───────────────┘ confirmed: flush
-//!                          any of them ─┬─► Broken   the connection broke, and took less
-//!                                       └─► Shut     half-closed
+//!         something is queued          all of it is written
+//!   Idle ─────────────────────► Due ─────────────────────────► Idle
+//!                                │                              ▲
+//!                 not all of it  └──► Blocked ── the rest is ───┘
+//!
+//!   any of them ─┬─► Broken   the connection broke before the peer had taken all
+//!                └─► Shut     half-closed: nothing more is written
 //! ```
 //!
-//! A wire does not know the client that it carries, but its name ([`Carried`]). What comes by it goes to
-//! whoever drives it (`worker/websocket.rs`), who knows both; and when it has something to tell
-//! out of turn, it has the worker look at the client.
+//! A wire does not know its client, only the client's name ([`Carried`]). Whoever drives the wire
+//! (`worker/websocket.rs`) knows both, and passes on what comes by it. When a wire has news at another
+//! time (bytes pile up; it has panicked), it puts that name on a list of the worker.
 
 mod reading;
 mod undecoded;
@@ -64,12 +67,12 @@ const WRITE_ERROR: &str = "write error";
 /// Bytes of a bridged stream that may be on their way through JavaScript.
 const BRIDGE_CREDIT: usize = 256 << 10;
 
-/// The client that a wire carries, and as what.
+/// The client that a wire carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Carried {
-    /// The client.
+    /// Its name.
     pub client: Slot,
-    /// Whether the wire is its transport, or asks to become that.
+    /// What the wire is to it: its transport, or a probe that asks to become that.
     pub link: Link,
 }
 
@@ -82,12 +85,12 @@ pub enum Message<'a> {
     Binary(&'a [u8]),
 }
 
-/// What a client has to hear of the end of the wire that carried it.
+/// The end of a wire, as its client has to hear of it.
 #[derive(Debug)]
 pub struct Ended {
-    /// As what.
+    /// What the wire was to the client.
     pub link: Link,
-    /// What went wrong; none when it was closed.
+    /// What went wrong; nothing when it was closed.
     pub fault: Option<Fault>,
 }
 
@@ -104,7 +107,7 @@ enum Stream {
 /// How far the closing handshake has come; see the diagram above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// It carries nobody until it is known what it has come for.
+    /// It carries nobody until we know what it is for.
     Open(Option<Carried>),
     Released,
     Closing(Option<Carried>),
@@ -116,12 +119,12 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writing {
     Idle,
-    /// The worker knows of it.
+    /// The worker has it on its list, and will write.
     Due,
     Blocked {
         /// Answers to pings that were queued meanwhile.
         pongs: u8,
-        /// Whether the worker knows that the client is to look how much waits.
+        /// Whether the client is on the worker's list, to look how much waits.
         told: bool,
     },
     Broken,
@@ -262,7 +265,7 @@ impl WebSocketWire {
         if self.is_blocked() { self.unsent() } else { 0 }
     }
 
-    /// The same, for its client, which is told when it changes from now on.
+    /// The same, for its client, which will be told when more piles up.
     pub fn report_backlog(&self) -> usize {
         if let Writing::Blocked { pongs, .. } = self.writing.get() {
             self.writing.set(Writing::Blocked { pongs, told: false });
@@ -270,7 +273,7 @@ impl WebSocketWire {
         self.backlog()
     }
 
-    /// Bytes of which it is not known yet that they have left.
+    /// Bytes that may not have left yet.
     fn unsent(&self) -> usize {
         let in_flight = match &self.stream {
             Stream::Tcp(_) => 0,
@@ -287,7 +290,7 @@ impl WebSocketWire {
         }
     }
 
-    /// Makes an open wire carry a client, or lets go of that.
+    /// Sets whom an open wire carries.
     fn carry(&self, carried: Option<Carried>) {
         self.state.set(match self.state.get() {
             State::Open(_) => State::Open(carried),
@@ -322,7 +325,7 @@ impl WebSocketWire {
         });
     }
 
-    /// The stream has ended; `broken`: not in an orderly way. Gives what its client has to hear.
+    /// The stream has ended; `broken`: by an error. Gives what its client has to hear.
     pub fn handle_end(&self, context: &WorkerContext, broken: bool) -> Option<Ended> {
         let lost = self.writing.get() == Writing::Broken || (broken && self.unsent() > 0);
         let Carried { link, .. } = self.drop_stream(context)?;

@@ -1,4 +1,5 @@
-//! What comes by a wire: frames, and what the WebSocket protocol does with them.
+//! What comes by a wire: frames. Messages go to the caller; the rest (ping, close, what breaks a rule) is
+//! answered here.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -14,8 +15,8 @@ use crate::websocket::frame::{self, OpCode};
 use crate::websocket::{Incoming, Violation};
 
 impl WebSocketWire {
-    /// Whether the inbox has room for what this peer sends, of which `own` bytes wait there already.
-    /// When it has not, the worker wakes us after JavaScript has taken enough.
+    /// Whether the inbox has room for what this peer sends; `own` gives how many of its bytes wait there
+    /// already. If not, the worker wakes this wire once JavaScript has taken enough.
     pub fn may_read(self: &Rc<Self>, context: &WorkerContext, own: impl Fn() -> usize) -> bool {
         if self.stalled.get() {
             return false;
@@ -30,14 +31,13 @@ impl WebSocketWire {
         !waits
     }
 
-    /// Whether it is better read on than that many messages are begun: one of its own has begun, and little
-    /// room is left.
+    /// Whether to read on past this wire's turn: it is in the middle of a message, and little room is left.
     pub fn reads_on(&self, context: &WorkerContext) -> bool {
         self.held.bytes() > 0 && !self.environment.inbox.budget.has_plenty(context.index)
     }
 
-    /// Bytes as they came from the peer. `handle` takes the messages of whom it carries, and breaks when
-    /// one is longer than JavaScript can take. Gives what the client has to hear if that was the end.
+    /// Bytes as they came from the peer. `handle` takes each message for the client, and breaks when one is
+    /// longer than JavaScript can take. Gives what the client has to hear if this was the end.
     pub fn handle_bytes(
         self: &Rc<Self>,
         context: &WorkerContext,
@@ -67,7 +67,7 @@ impl WebSocketWire {
         Some(Ended { link, fault: Some(Fault { text: message, number: detail }) })
     }
 
-    /// Gives why nothing behind this is read.
+    /// Gives why nothing after this is read, if so.
     fn handle_incoming(
         self: &Rc<Self>,
         context: &WorkerContext,
@@ -115,13 +115,13 @@ impl WebSocketWire {
 
 /// Why nothing more of what has come is read.
 enum Stop {
-    /// It is closed, or the peer asks for more answers than it takes. This was carried.
+    /// It is closed, or the peer has asked for more answers than it reads. This was carried.
     Closed(Option<Carried>),
     /// A message is longer than JavaScript can take.
     Overlong,
 }
 
-/// What may be compressed is decoded as far as there is room.
+/// Of a stream that may be compressed, no more is decoded than there is room for: the rest waits.
 impl WebSocketWire {
     /// Bytes that may be decoded at once.
     pub fn piece(&self) -> usize {
@@ -155,8 +155,8 @@ impl WebSocketWire {
         }
     }
 
-    /// Takes the next bytes that wait to be decoded: how many there are, and, when they are the last,
-    /// whether the stream that has ended behind them broke.
+    /// Takes the next bytes that wait; gives how many, and, if the stream has ended right after them,
+    /// whether by an error.
     pub fn pop_undecoded(&self, piece: &mut [u8; PIECE]) -> Option<(usize, Option<bool>)> {
         let mut undecoded = self.take_undecoded()?;
         let count = undecoded.pop(piece);
@@ -167,7 +167,7 @@ impl WebSocketWire {
         Some((count, None))
     }
 
-    /// The stream has ended behind bytes that wait to be decoded: keeps that too. False: there are none.
+    /// The stream has ended: if bytes still wait to be decoded, the end waits behind them. False: none do.
     pub fn keep_end(&self, broken: bool) -> bool {
         match self.take_undecoded() {
             Some(mut undecoded) if !self.is_over() => {
@@ -179,8 +179,8 @@ impl WebSocketWire {
         }
     }
 
-    /// There is room again: what waits of a bridged stream is decoded before more of it is read. It has
-    /// a turn of its own for that.
+    /// There is room again: what waits of a bridged stream is decoded before more of it is read, in a turn
+    /// of its own.
     pub(super) fn decode_soon(&self, context: &WorkerContext) {
         let bytes = HeldBytes::new(&self.environment.inbox.budget, context.index, Vec::new());
         let event = BridgeEvent::Data { bytes, paused: true };

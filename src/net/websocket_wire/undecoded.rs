@@ -1,5 +1,5 @@
-//! A wire whose messages may be compressed, and what has come by it while there was no room for what that
-//! may become.
+//! What only a wire has whose messages may be compressed: a compressor, and bytes that came while there
+//! was no room for what they may expand to.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use std::sync::Arc;
 use crate::net::budget::{Budget, Held};
 use crate::net::deflate::Deflate;
 
-/// Bytes that are decoded at once if messages may be compressed: they become a thousand times as many at
-/// most, and whether there is room is asked before the next.
+/// Bytes that are decoded at once if messages may be compressed: they expand to a thousand times as many
+/// at most, and the wire asks for room before the next piece.
 pub const PIECE: usize = 4 << 10;
 
-/// What only a wire has whose messages may be compressed.
+/// See above.
 #[derive(Debug)]
 pub(super) struct Compressed {
     pub(super) deflate: Deflate,
-    /// What the reader has not got yet, for want of room.
+    /// What has not been decoded yet, for want of room.
     pub(super) undecoded: RefCell<Option<Undecoded>>,
 }
 
@@ -25,19 +25,19 @@ impl Compressed {
     }
 }
 
-/// Bytes that wait to be decoded, and the end of the stream, if that came behind them.
+/// Bytes that wait to be decoded, and the end of the stream, if it came after them.
 #[derive(Debug)]
 pub(super) struct Undecoded {
     bytes: Vec<u8>,
-    /// So many of them are decoded.
+    /// How many of them are decoded.
     at: usize,
     held: Held,
-    /// Whether the stream, which has ended, broke.
+    /// Set when the stream has ended: whether by an error.
     pub(super) end: Option<bool>,
 }
 
 impl Undecoded {
-    /// None, which will count for `lane`.
+    /// No bytes yet; they will count for `lane`.
     pub(super) fn new(budget: &Arc<Budget>, lane: usize) -> Self {
         Self { bytes: Vec::new(), at: 0, held: Held::new(budget, lane), end: None }
     }

@@ -143,7 +143,7 @@ impl WebSocketWire {
         }
     }
 
-    /// Has the worker write what is queued, or the client look at it that waits longer.
+    /// Has the worker write what is queued; while the peer takes nothing, has the client look at it instead.
     fn mark_due(self: &Rc<Self>, context: &WorkerContext) {
         match self.writing.get() {
             Writing::Idle => {
@@ -155,7 +155,7 @@ impl WebSocketWire {
         }
     }
 
-    /// Has the client look at what waits.
+    /// Has the client look how much waits.
     fn tell_backlog(&self, context: &WorkerContext) {
         if let Some(Carried { client, link: Link::Main }) = self.carried() {
             if let Writing::Blocked { pongs, .. } = self.writing.get() {
@@ -165,8 +165,8 @@ impl WebSocketWire {
         }
     }
 
-    /// Lets go of the client; the WebSocket is closed when the peer says something, or when it has
-    /// said nothing for as long as it may take for the closing handshake.
+    /// Lets go of the client. The WebSocket is closed when the peer next says something, or after
+    /// `CLOSE_TIMEOUT`.
     pub fn release(self: &Rc<Self>, context: &WorkerContext) {
         self.unbind();
         if self.is_open() {
@@ -184,8 +184,8 @@ impl WebSocketWire {
         }
     }
 
-    /// Ends the WebSocket with a close frame, the last that is written: the peer has closed, or has
-    /// said something that is no WebSocket and is not listened to any more. Gives whom it carried.
+    /// Ends the WebSocket: the peer has closed it, or has broken a rule and is not listened to any more. A
+    /// close frame is the last thing that is written. Gives whom the wire carried.
     pub(super) fn end(
         self: &Rc<Self>,
         context: &WorkerContext,
@@ -247,14 +247,14 @@ impl WebSocketWire {
         if out.is_empty() { Written::All } else { Written::Blocked }
     }
 
-    /// The bridge has written `n` bytes. True: so all is written that had to wait.
+    /// The bridge has written `n` bytes. True: what had to wait is all written now.
     pub fn handle_written(&self, context: &WorkerContext, n: usize) -> bool {
         let Stream::Bridge { in_flight } = &self.stream else { return false };
         in_flight.set(in_flight.get().saturating_sub(n));
         self.write_on(context)
     }
 
-    /// The peer takes more. True: so all is written that had to wait.
+    /// The peer takes more. True: what had to wait is all written now.
     pub fn write_on(&self, context: &WorkerContext) -> bool {
         let was_blocked = self.is_blocked();
         self.write_out(context);

@@ -1,4 +1,4 @@
-//! The connections that polling requests come by, and the sessions that they find.
+//! The connections that polling requests come by, and the sessions that they are for.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ impl Worker {
     }
 }
 
-/// A connection that requests come by, and the worker that finds their sessions.
+/// A connection that requests come by, with the worker, which finds their sessions.
 struct Http<'a> {
     worker: &'a Worker,
     wire: &'a Rc<HttpWire>,

@@ -125,7 +125,7 @@ impl Worker {
     }
 }
 
-/// A WebSocket of a worker, which knows the client that it carries.
+/// A WebSocket with its worker, which knows the client that it carries.
 pub(super) struct WebSocket<'a> {
     pub(super) worker: &'a Worker,
     pub(super) wire: &'a Rc<WebSocketWire>,
@@ -214,7 +214,7 @@ impl WebSocket<'_> {
         self.tell_end(&client, ended);
     }
 
-    /// Lets a client hear that this WebSocket has ended, if it has, and do what has come up.
+    /// Tells the client that this WebSocket has ended, if it has, and carries out what follows.
     fn tell_end(&self, client: &Client, ended: Option<Ended>) {
         let context = &self.worker.context;
         if let Some(ended) = ended {
@@ -230,8 +230,8 @@ impl WebSocket<'_> {
         }
     }
 
-    /// Bytes as they came from the peer, as many as may be: of those that may be compressed, no more is
-    /// decoded than there is room for.
+    /// Any number of bytes as they came from the peer. What may be compressed is decoded in pieces, as far
+    /// as there is room.
     fn take_in(&self, mut bytes: &mut [u8]) {
         let context = &self.worker.context;
         if self.wire.has_undecoded() || self.wire.is_stalled() && self.wire.is_compressed() {
@@ -248,7 +248,7 @@ impl WebSocket<'_> {
         }
     }
 
-    /// Decodes what waits, as far as there is room; behind it comes the end of the stream, if it has.
+    /// Decodes what waits, as far as there is room, and then takes the end of the stream if that waits too.
     fn decode_on(&self) {
         let mut piece = [0; PIECE];
         while self.wire.has_undecoded() && self.may_read() {
@@ -260,8 +260,8 @@ impl WebSocket<'_> {
         }
     }
 
-    /// Bytes of a stream that JavaScript pumps. They are taken in any case; when the inbox is full, it is
-    /// asked to stop reading the stream, if it has not already (`paused`).
+    /// Bytes of a stream that JavaScript pumps. They are taken in any case; if the inbox is full, JavaScript
+    /// is asked to pause the stream. `paused`: it has done so already.
     fn handle_bridged(&self, bytes: &mut [u8], paused: bool) {
         let was_stalled = self.wire.is_stalled();
         self.take_in(bytes);
