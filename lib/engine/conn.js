@@ -61,10 +61,8 @@ const INCOMING = 8;
 /** What a worker says of a connection that broke while packets were being written; see src/net/websocket_wire.rs. */
 const WRITE_ERROR = "write error";
 
-const NAMES = ["polling", "websocket", "webtransport"];
 /** In place of a transport that has gone before anybody heard of it. */
 const GONE = Object.freeze({ transport: "websocket", takesBytes: true });
-const POLLING = 0;
 
 /**
  * A session as programs see it (`socket.conn`).
@@ -107,8 +105,8 @@ class Conn extends LazyEmitter {
     this._border = border;
     this._handle = name._handle;
     this._generation = name._generation;
-    /** @private */
-    this._transportIndex = NAMES.indexOf(form.transport);
+    /** name of the current transport: to look at this does not make the object */
+    this.transportName = form.transport;
     /** @private whether the current transport carries bytes as they are */
     this._takesBytes = form.takesBytes !== false;
     /** @type {Transport | undefined} @private */
@@ -176,11 +174,6 @@ class Conn extends LazyEmitter {
   /** @returns {string | undefined} */
   get remoteAddress() {
     return this._origin.remoteAddress;
-  }
-
-  /** Name of the current transport, without making the object. */
-  get transportName() {
-    return NAMES[this._transportIndex];
   }
 
   get transport() {
@@ -376,7 +369,7 @@ class Conn extends LazyEmitter {
     trace.traceState(this, "closing");
     this.readyState = "closing";
     if (debug.enabled) debug("closing the transport (discard? %s)", !!discard);
-    if (discard || this._transportIndex !== POLLING) this.onclose("forced close");
+    if (discard || this.transportName !== "polling") this.onclose("forced close");
     return this;
   }
 
@@ -536,7 +529,7 @@ class Conn extends LazyEmitter {
   enterBy(door) {
     const { transport, takesBytes } = door ?? GONE;
     trace.traceUpgrade(this, transport);
-    this._transportIndex = NAMES.indexOf(transport);
+    this.transportName = transport;
     this._takesBytes = takesBytes;
     if (door === undefined) return;
     this.door = door.kind;
@@ -673,7 +666,7 @@ class Conn extends LazyEmitter {
   }
 }
 
-assignable(Conn.prototype, "remoteAddress", "bufferedAmount", "transportName");
+assignable(Conn.prototype, "remoteAddress", "bufferedAmount");
 
 function noop() {}
 

@@ -128,7 +128,7 @@ class Engine extends EventEmitter {
    * Attaches the engine to an HTTP server: requests for our path are ours, all others go to the listeners that were
    * there before.
    *
-   * @param {any} server
+   * @param {HttpServer} server
    * @param {any} [options] path, addTrailingSlash, destroyUpgrade, destroyUpgradeTimeout (ms)
    */
   attach(server, options = {}) {
@@ -368,7 +368,7 @@ class Engine extends EventEmitter {
   }
 
   /**
-   * @param {any} server
+   * @param {HttpServer} server
    * @returns {boolean} whether the engine has been attached to that HTTP server
    */
   isAttached(server) {

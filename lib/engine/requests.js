@@ -34,8 +34,7 @@ const { CLOSE_TIMEOUT, openWebSocket, PollingDoor } = require("../ingress");
  * @property {(req: any) => any} generateId gives the id of a new session, or a promise of it
  * @property {(req: any, code: number, context: any) => void} refuse tells of a request that may not
  *
- * @typedef {ConstructorParameters<typeof PollingDoor>[0]} DoorEngine
- * @typedef {Admission & import("../http/upgrade-answer").Upgrader & DoorEngine} Handler
+ * @typedef {Admission & import("../http/upgrade-answer").Upgrader & import("../ingress/polling").Engine} Handler
  */
 
 /** A WebSocket close frame without a code. */

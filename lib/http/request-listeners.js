@@ -1,5 +1,6 @@
 "use strict";
 
+/** @typedef {import("node:http").Server} HttpServer */
 /** @typedef {import("node:http").IncomingMessage} Request */
 /** @typedef {import("node:http").ServerResponse} Response */
 
@@ -7,7 +8,7 @@
  * Goes before the listeners that an HTTP server has for requests: they hear only of those that it leaves to them. Listeners
  * that are added later hear of all requests, as ever.
  *
- * @param {any} server
+ * @param {HttpServer} server
  * @param {(req: any, res: any) => boolean} take answers a request; or says, by `false`, that it is somebody else's
  */
 function interceptRequests(server, take) {
@@ -19,7 +20,7 @@ function interceptRequests(server, take) {
 }
 
 /**
- * @param {any} server
+ * @param {HttpServer} server
  * @param {Function[]} listeners of the server, all of which are told of a request
  * @param {Request} req
  * @param {Response} res
