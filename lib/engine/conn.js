@@ -81,7 +81,7 @@ class Conn extends LazyEmitter {
    * @param {import("../border/operations").Named} name
    * @param {string} id the session id, a secret
    * @param {import("../http/verify").SessionForm} form its transport and its protocol
-   * @param {{ remoteAddress: string | undefined, rebuild(): any }} origin the request that opened it
+   * @param {import("./request-info").Origin} origin the request that opened it
    * @param {{ kind: "takeover" | "bridge" | "polling", reason: string | undefined }} door how it came in
    */
   constructor(server, border, name, id, form, origin, door) {

@@ -42,20 +42,20 @@ const { handleRequest, handleUpgrade } = require("./requests");
 const { connectTimeout: CONNECT_TIMEOUT } = defaultsOf("server");
 const { destroyUpgradeTimeout: DESTROY_UPGRADE_TIMEOUT } = defaultsOf("attach");
 
-/** ms that a peer may go on to send when its connection has been ended. */
+/** ms that a peer may take to end a connection that we have ended. */
 const LONGEST_GOODBYE = 1000;
 
 /** The transports that a session may be upgraded to from polling. */
 const UPGRADES = ["websocket", "webtransport"];
 
-/** What a session can be, in the order in which the addon numbers it. Greeted: its handshake said that it is in "/". */
+/** The forms of a session, in the order in which the addon numbers them. Greeted: the handshake says that it is in "/". */
 const FORMS = [false, true].flatMap((greeted) =>
   [4, 3].flatMap((protocol) =>
     ["polling", "websocket"].map((transport) => ({ transport, protocol, greeted })),
   ),
 );
 
-/** In place of a door by which nobody comes any more. */
+/** In place of a door that has gone before its session was told of. */
 const NO_DOOR = { kind: /** @type {"polling"} */ ("polling"), reason: undefined };
 
 /**
@@ -93,26 +93,26 @@ class Engine extends EventEmitter {
     this.showsFlushes = false;
     /** @type {HttpServer | undefined} */
     this.httpServer = undefined;
-    /** @type {any} ms; an option of the Socket.IO server that the workers watch over */
+    /** @type {any} ms that a client has to join a namespace; an option of the Socket.IO server, kept by the workers */
     this.connectTimeout = opts.connectTimeout || CONNECT_TIMEOUT;
-    /** @type {string | Buffer | undefined} @private what clients of protocol 3 are told with the handshake */
+    /** @type {string | Buffer | undefined} @private see `greet()` */
     this._greeting = undefined;
     /** whether messages come undecoded, for the parser that the Socket.IO server has been given */
     this.rawMessages = false;
     /** @type {Map<string, PollingDoor>} requests that wait for something to be sent, by session id */
     this.polls = new Map();
-    /** @type {Acceptor | undefined} takes connections before Node.js reads their requests */
+    /** @type {Acceptor | undefined} takes connections of the HTTP server before Node.js reads from them */
     this.acceptor = undefined;
-    /** the connections that polling requests come by, as far as the workers have them */
+    /** gives the workers connections by which polling requests come */
     this.takeover = new PollingTakeover(this);
     /** @private */
     this._registration = new Registration(this);
-    /** how many of the middlewares nobody but us has added */
+    /** how many of the middlewares are ours */
     this.ownMiddlewares = 0;
     if (this.opts.cors) this.useOwn(cors(this.opts.cors));
   }
 
-  /** @returns {any} the options; those that are changed, or replaced altogether, count for what comes then */
+  /** @returns {any} the options. One may be changed, or all be replaced: that counts for the sessions to come */
   get opts() {
     return this._opts;
   }
@@ -161,7 +161,7 @@ class Engine extends EventEmitter {
         if (isOurs(req)) this.handleUpgrade(req, socket, head);
         else if (options.destroyUpgrade !== false) {
           socket.on("error", noop);
-          // another listener may answer it; if none does, the connection must not stay for ever
+          // another listener may answer it; if none does, the connection must not be kept for ever
           setTimeout(() => {
             if (socket.writable && socket.bytesWritten <= 0) endUnread(socket, LONGEST_GOODBYE);
           }, options.destroyUpgradeTimeout || DESTROY_UPGRADE_TIMEOUT);
@@ -287,16 +287,16 @@ class Engine extends EventEmitter {
 
   // --- what the Socket.IO server asks ---
 
-  /** @param {any} timeout ms that a client has to join a namespace; for the sessions to come */
+  /** @param {any} timeout ms that a client has to join a namespace; it counts for the sessions to come */
   limitConnecting(timeout) {
     this.connectTimeout = timeout;
     this.configure();
   }
 
   /**
-   * Tells the clients of protocol 3 that are still to come, with the handshake, that they are in "/".
+   * Has the handshake tell the clients of protocol 3, those to come, that they are in "/".
    *
-   * @param {string | Buffer | undefined} message the CONNECT packet; nothing: they are told when they are
+   * @param {string | Buffer | undefined} message the CONNECT packet; undefined: they are told when they are in it
    */
   greet(message) {
     this._greeting = message;
@@ -304,7 +304,7 @@ class Engine extends EventEmitter {
   }
 
   /**
-   * Adds a middleware of ours, which keeps nothing of a request.
+   * Adds a middleware of ours, which does not keep the request.
    *
    * @param {Function} middleware (req, res, next)
    */
@@ -317,12 +317,12 @@ class Engine extends EventEmitter {
 
   /**
    * @param {string} sid
-   * @returns {SessionForm | undefined} what the workers know of an open session
+   * @returns {SessionForm | undefined} what that session speaks; undefined: it is not open
    */
   find(sid) {
-    if (this._registration.id === -1) return undefined; // closed, and not to be opened for this
+    if (this._registration.id === -1) return undefined; // closed: it is not opened again only for this
     const found = FORMS[this.border().native.lookup(this.nativeId(), sid)]; // -1: there is no such session
-    // to the workers a WebTransport session is a WebSocket
+    // a WebTransport session is a WebSocket to the workers
     if (found?.transport !== "websocket" || !Object.hasOwn(this.clients, sid)) return found;
     return { transport: this.clients[sid].transportName, protocol: found.protocol };
   }
@@ -355,7 +355,9 @@ class Engine extends EventEmitter {
   }
 
   /**
-   * @param {Record<string, any> | undefined} headers made when listeners are to be shown them
+   * Lets listeners change the headers of an answer.
+   *
+   * @param {Record<string, any> | undefined} headers undefined: there are none yet
    * @param {any} req
    * @returns {Record<string, any> | undefined}
    */
@@ -386,11 +388,13 @@ class Engine extends EventEmitter {
   // --- sessions, as the workers tell of them ---
 
   /**
+   * A worker has opened a session.
+   *
    * @param {Named} name
    * @param {string} sid
-   * @param {number} index
-   * @param {number} token
-   * @param {Peer} [peer]
+   * @param {number} index that of its form
+   * @param {number} token that of the door by which it came
+   * @param {Peer} [peer] known when a worker has the connection
    * @returns {Conn}
    */
   onopen(name, sid, index, token, peer) {
@@ -462,7 +466,7 @@ class Engine extends EventEmitter {
   /** @param {Conn} conn */
   onclosed(conn) {
     const { clients } = this;
-    // a program that makes ids of its own may have given this one to another session, too; or it has given the connection another
+    // A program may have made this id for two sessions, or have given the connection another one.
     const id =
       clients[conn.id] === conn ? conn.id : Object.keys(clients).find((of) => clients[of] === conn);
     if (id !== undefined) delete clients[id];
@@ -491,7 +495,7 @@ class Engine extends EventEmitter {
     this._registration.hold();
   }
 
-  /** Uncounts it. */
+  /** The workers have no longer what was held. */
   letGo() {
     this._registration.letGo();
   }

@@ -1,7 +1,7 @@
 "use strict";
 
-// The options of an engine: read once, kept live from then on, and turned into what the workers need to know of them. What
-// each of them may be stands in lib/base/options.js.
+// The options of an engine: how they are read, how the workers are told of those that a program changes later, and what the
+// workers are told. What each option may be: see lib/base/options.js.
 
 const { isAnyArrayBuffer, isArrayBufferView } = require("node:util/types");
 const debug = require("debug")("engine");
@@ -19,7 +19,7 @@ const {
   warnOfTimes,
 } = require("../base/options");
 
-/** Options that the workers have to be told of when a program changes them later, in `engine.opts`. */
+/** Options of which the workers are told when a program changes them in `engine.opts`. */
 const LIVE = [
   "transports",
   "pingTimeout",
@@ -73,7 +73,7 @@ function readOptions(given) {
  * Reads options that a program gives in place of those that were there.
  *
  * @param {any} given
- * @returns {any} the same object, if it can be filled up; what it has not been given has its default
+ * @returns {any} the same object, if it can be extended: what it lacks has been given its default
  * @throws {TypeError} when one can't have its value
  */
 function replaceOptions(given) {
@@ -100,7 +100,7 @@ function keepLive(opts, onchange) {
         try {
           onchange();
         } catch (error) {
-          current = before; // what can't be used counts neither here nor for the workers
+          current = before; // the workers can't use the new value, so it does not count here either
           throw error;
         }
       },

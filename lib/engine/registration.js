@@ -58,7 +58,7 @@ class Registration {
     this._held++;
   }
 
-  /** Uncounts it. */
+  /** The workers have no longer what was held. */
   letGo() {
     if (--this._held === 0) this.leave();
   }

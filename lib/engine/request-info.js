@@ -7,16 +7,16 @@ const { show } = require("../ingress");
 /** @typedef {import("../border/border").Peer} Peer */
 /** @typedef {import("../ingress/door").Door} Door */
 
-/** One string for all requests, instead of the one that the parser makes for each. */
+/** One string for all requests: the parser makes another one for each. */
 const USUAL_VERSION = "1.1";
 const LONGEST_KEPT = 256; // characters of a text that is kept for the next request
 
-/** What was read last: requests that open a WebSocket are all alike, and so can share it. */
+/** What was read last: requests that open a WebSocket are mostly alike, and share these strings. */
 const last = { url: "", address: "" };
 
 /**
  * @param {string} url
- * @returns {string} the same text; the same string, if the request before this one had it
+ * @returns {string} the same text: that of the request before, if the two are equal
  */
 function sharedUrl(url) {
   if (url === last.url) return last.url;
@@ -25,8 +25,8 @@ function sharedUrl(url) {
 }
 
 /**
- * @param {string} address one on this side: most connections come to the same
- * @returns {string} the same text; the same string, if the request before this one had it
+ * @param {string} address one of this machine: most connections come to the same
+ * @returns {string} the same text: that of the request before, if the two are equal
  */
 function sharedAddress(address) {
   if (address !== last.address) last.address = address;
@@ -43,12 +43,20 @@ function sharedAddress(address) {
  * @property {boolean} encrypted whether it came over TLS
  */
 
-/** In place of a connection that has ended, and of which nothing is left. */
+/** In place of a connection that has ended and left nothing here. */
 const ENDED = { socketFor: (/** @type {Peer} */ names) => standInSocket(names, undefined) };
 
 /**
- * What is kept of the request that opened a session when nobody has seen it: a fraction of Node's IncomingMessage, from
- * which that is built again when somebody asks.
+ * What a session keeps of the request that opened it.
+ *
+ * @typedef {object} Origin
+ * @property {string | undefined} remoteAddress
+ * @property {() => any} rebuild gives the request, to a program
+ */
+
+/**
+ * What is kept of the request that opened a session, when no program has seen it: much less than Node's IncomingMessage. One is
+ * built from it when a program asks.
  */
 class RequestInfo {
   /**
@@ -72,13 +80,13 @@ class RequestInfo {
     this.remotePort = peer ? peer.port : socket.remotePort;
     this.encrypted = !!socket.encrypted;
     this.upgrade = door.kind !== "polling";
-    /** @private @type {string} the addresses on this side; known when a worker has the connection */
+    /** @private @type {string} of this machine, as is the port; known when a worker has the connection */
     this._localAddress = peer ? sharedAddress(peer.localAddress) : "";
     /** @private */
     this._localPort = peer ? peer.localPort : 0;
     /**
-     * What has the connection: Node's socket, which is not kept for this when the connection has ended (unless it is
-     * encrypted: then it knows more than can be told without it), or the door that leads to a worker.
+     * What has the connection: the door that leads to a worker, or Node's socket. That is not kept alive by this when the
+     * connection has ended, unless it is encrypted: then only the socket itself can tell what programs ask of it.
      *
      * @private @type {any}
      */
@@ -92,7 +100,7 @@ class RequestInfo {
   }
 
   /**
-   * The parts that most programs look at, if at anything. A request that is built later has the very same ones.
+   * The parts that programs mostly look at. A request that is built later has these very objects.
    *
    * @returns {RequestParts}
    */
@@ -107,7 +115,7 @@ class RequestInfo {
   }
 
   /**
-   * A worker gets the connection of a socket that nobody has been given.
+   * A worker takes the connection from a socket of Node.js that no program has been given.
    *
    * @param {any} socket
    * @param {Door} door
@@ -183,18 +191,18 @@ class KeptRequest {
   }
 }
 
-/** In place of the request of a session by whose door nobody comes any more. */
+/** @type {Origin} when the connection had gone before its session was told of */
 const NO_ORIGIN = { remoteAddress: undefined, rebuild: () => null };
 
 /**
- * @param {Door | undefined} door by which a session has come; undefined: it has gone already
+ * @param {Door | undefined} door by which a session has come; undefined: it has gone
  * @param {boolean} isSeen whether somebody may have seen its request
  * @param {Peer} [peer] known when a worker has the connection
- * @returns {{ remoteAddress: string | undefined, rebuild(): any }} what is kept of the request
+ * @returns {Origin}
  */
 function originOf(door, isSeen, peer) {
   if (door?.request === undefined) return NO_ORIGIN;
-  // nobody can have seen one that Node.js has not read
+  // a request that Node.js has not read can't have been seen
   return isSeen && door.reason !== undefined
     ? new KeptRequest(door, peer)
     : new RequestInfo(door, peer);

@@ -1,7 +1,7 @@
 "use strict";
 
-// What an engine does with a request for its path: it runs the middlewares, checks, and refuses it or opens the door by which
-// it reaches a worker.
+// What an engine does with a request for its path: it runs the middlewares, checks the request, and refuses it or hands it to a
+// worker.
 
 const debug = require("debug")("engine");
 const {
@@ -89,8 +89,8 @@ function handleRequest(engine, req, res) {
  */
 function handleUpgrade(engine, req, socket, upgradeHead) {
   req._query ??= parseQuery(req.url);
-  socket.on("error", noop); // the peer may go while we decide
-  // a copy: the original is a slice of a read buffer
+  socket.on("error", noop); // the peer may go before we have decided
+  // a copy: the original keeps a whole buffer of Node.js
   const head = upgradeHead.length > 0 ? Buffer.from(upgradeHead) : undefined;
   const res = engine.middlewares.length > 0 ? new UpgradeResponse(req, socket) : undefined;
   admit(engine, req, res, true, (code, context) => {
@@ -109,7 +109,7 @@ function handleUpgrade(engine, req, socket, upgradeHead) {
     const { sid, transport } = req._query;
     const dialect = dialectOf(req);
     if (transport !== "websocket") {
-      // the handshake is right, but nothing can be spoken over it
+      // the handshake is valid, but the request asks for no WebSocket
       const text = answer.keyOnly
         ? wholeAnswer(engine, req, answer.text.slice(KEY_LENGTH))
         : answer.text;
