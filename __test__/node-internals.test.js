@@ -132,9 +132,15 @@ const WORKS = {
     const script = `
       const { countConnection, countingServer, socketOf } = require(${JSON.stringify(FILE)});
       const http = require("node:http");
-      const server = http.createServer((req, res) => {
+      const net = require("node:net");
+      const keepAlive = { keepAlive: true, keepAliveInitialDelay: 5000 };
+      const asked = [];
+      net.Socket.prototype.setKeepAlive = (...args) => asked.push(...args);
+      const server = http.createServer(keepAlive, (req, res) => {
         res.setHeader("connection", "close");
-        res.end(String(countingServer(req.socket) === server && req.socket.allowHalfOpen));
+        const { allowHalfOpen } = req.socket;
+        const isCounted = countingServer(req.socket) === server;
+        res.end(JSON.stringify({ allowHalfOpen, isCounted, asked }));
         server.close();
       });
       server.listen(0, "127.0.0.1", () => {
@@ -148,7 +154,8 @@ const WORKS = {
     await until(child, "spawn");
     socket.destroy();
     const answer = await new KeptConnection(client).ask("/");
-    assert.match(answer.head, /^HTTP\/1.1 200/);
+    const expected = { allowHalfOpen: true, isCounted: true, asked: [true, 5000] };
+    assert.deepEqual(JSON.parse(answer.body), expected);
     const [code] = await exit; // the server has closed: it counted the connection, and then no more
     assert.equal(code, 0);
   },

@@ -154,7 +154,7 @@ function socketOf(server, descriptor) {
   );
   socket.server = server;
   socket._server = server; // which it takes one off when it is closed
-  if (server.keepAlive) socket.setKeepAlive(true, server.keepAliveInitialDelay);
+  if (server.keepAlive) socket.setKeepAlive(true, server.keepAliveInitialDelay * 1000); // from seconds
   socket.setNoDelay(true);
   return socket;
 }
