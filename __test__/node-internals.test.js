@@ -658,7 +658,7 @@ test("no other file names a private part of Node.js", async (t) => {
     // what is taken of another object, by a dot or out of braces
     const used = all(
       code,
-      /(?<!\bthis\??)\.(_[a-z]\w*)|[{,]\s*(_[a-z]\w*)(?=[^(){}]*\}\)? ?[=,)])/gi,
+      /(?<!\bthis\??)\.(_[a-z]\w*)|[{,]\s*(_[a-z]\w*)(?=[^(){}]*\}\)? ?(?:[,)]|=(?! this\b)))/gi,
     );
     for (const name of new Set(used)) {
       const isAllowed = ALSO_OURS[name]?.includes(floor) ?? !nodes.has(name);
