@@ -1,10 +1,13 @@
 "use strict";
 
-// What we use of Node.js and what its documentation does not promise. All of it is here: no other file names a private part.
+// The parts of Node.js that we use although it does not document them. No other file names one; a test sees to that.
 //
-// Each part is declared (`declare()`) with what it is and what happens without it. It is tried out when this file is loaded; what
-// can only be tried on a server that listens, or a parser that reads, is tried on the first one. Where it is missing, or does
-// something else, connections take a way that needs none of it. That is decided here: a function says that it can't.
+// Each part is declared below with what it is and what happens without it. It is tried out once, when this file is loaded, or,
+// where that takes a listening server or a connection, on each of these. If a part is missing or behaves differently, the
+// functions here say so, and connections take a slower way that does not need it. Nothing here may throw for that reason.
+//
+// A new part needs: a call of `declare()`, a function with a plain name, and its rows in __test__/node-internals.test.js and
+// __test__/support/missing-parts.js.
 
 const { EventEmitter } = require("node:events");
 const http = require("node:http");
@@ -16,9 +19,9 @@ const { setImmediate } = require("./loop");
 /**
  * @typedef {object} Part
  * @property {string} name
- * @property {string} uses what of Node.js
+ * @property {string} uses what it is in Node.js
  * @property {string} otherwise what happens without it
- * @property {boolean | undefined} works whether this Node.js has it; undefined: it is looked at with each object
+ * @property {boolean | undefined} works whether this Node.js has it; undefined: each object is looked at when it is used
  */
 
 /** @type {Part[]} */
@@ -28,7 +31,7 @@ const PARTS = [];
  * @param {string} name
  * @param {string} uses
  * @param {string} otherwise
- * @param {() => boolean} [tryOut] none: each object is looked at
+ * @param {() => boolean} [tryOut] none: each object is looked at when it is used
  * @returns {boolean} whether it works
  */
 function declare(name, uses, otherwise, tryOut) {
@@ -55,7 +58,7 @@ function isAtLeast(major, minor) {
 
 function noop() {}
 
-/** Where a process can duplicate the descriptors of its sockets. */
+/** Whether sockets have descriptors that can be duplicated. */
 const HAS_DESCRIPTORS = process.platform !== "win32" && process.versions.bun === undefined;
 
 const blank = /** @type {any} */ (http.createServer());
@@ -65,12 +68,12 @@ const blank = /** @type {any} */ (http.createServer());
 const COUNTS_CONNECTIONS = declare(
   "count of connections",
   "`_connections`, `_emitCloseIfDrained()` of a server",
-  "no worker has a connection of which Node.js has no socket",
+  "Node.js keeps a socket for each connection, so workers get only WebSockets that it has accepted",
   () => blank._connections === 0 && typeof blank._emitCloseIfDrained === "function",
 );
 
 /**
- * Counts a connection that is no longer Node's as one of its server: `close(callback)` waits for it.
+ * Counts a connection that is no longer Node's as one of its server's, so that `close(callback)` waits for it.
  *
  * @param {any} server
  */
@@ -79,7 +82,7 @@ function countConnection(server) {
 }
 
 /**
- * Such a connection has ended, or it is counted by a socket now. If it was the last one of a closed server, "close" is emitted.
+ * Undoes that: the connection has ended, or a socket counts for it now. When none is left, a closed server emits "close".
  *
  * @param {any} server
  */
@@ -90,7 +93,7 @@ function uncountConnection(server) {
 
 /**
  * @param {any} socket
- * @returns {any} the server that counts it; undefined: none does, or none that can go on to count it without its socket
+ * @returns {any} the server that counts it; undefined: none does, or it could not go on counting without the socket
  */
 function countingServer(socket) {
   const server = socket._server;
@@ -127,8 +130,8 @@ const SHOWS_SETTINGS = declare(
 
 /**
  * @param {any} server
- * @param {"blockList" | "keepAlive" | "pauseOnConnect"} name of what it may have to do with a connection that it accepts
- * @returns {boolean}
+ * @param {"blockList" | "keepAlive" | "pauseOnConnect"} name of a setting for the connections that it accepts
+ * @returns {boolean} whether it is on
  */
 function hasSetting(server, name) {
   return !!server[name];
@@ -140,7 +143,7 @@ function longestHead(server) {
 }
 
 /**
- * Makes a socket of a descriptor, as a server makes one of a connection that it accepts. It must be counted already.
+ * Makes a socket from a descriptor, as a server does for a connection that it accepts. The connection must be counted already.
  *
  * @param {any} server
  * @param {number} descriptor
@@ -153,7 +156,7 @@ function socketOf(server, descriptor) {
     new net.Socket({ fd: descriptor, allowHalfOpen, readable: true, writable: true })
   );
   socket.server = server;
-  socket._server = server; // which it takes one off when it is closed
+  socket._server = server; // uncounts the connection when the socket is closed
   if (server.keepAlive) socket.setKeepAlive(true, server.keepAliveInitialDelay * 1000); // from seconds
   socket.setNoDelay(true);
   return socket;
@@ -164,7 +167,7 @@ function socketOf(server, descriptor) {
 const REBUILDS_REQUESTS = declare(
   "headers of a request",
   "`_addHeaderLines()` of a request",
-  "Node.js reads the first request of each connection, and one that opens a session is kept with it",
+  "Node.js reads the first request of each connection, and requests that open a session are kept",
   () => {
     const parts = { method: "GET", url: "/", httpVersion: "1.1", upgrade: true };
     const req = buildRequest({ ...parts, rawHeaders: ["A", "1", "b", "2", "a", "3"] });
@@ -176,7 +179,7 @@ const REBUILDS_REQUESTS = declare(
  * Makes a request as Node's parser does: `headers` is made at the first look.
  *
  * @param {{ method: string, url: string, httpVersion: string, rawHeaders: string[], upgrade: boolean }} parts
- * @returns {any} an IncomingMessage that has been read to its end, without a socket
+ * @returns {any} an IncomingMessage that has been read to its end; it has no socket
  */
 function buildRequest({ method, url, httpVersion, rawHeaders, upgrade }) {
   const req = /** @type {any} */ (new http.IncomingMessage(/** @type {any} */ (undefined)));
@@ -190,7 +193,7 @@ function buildRequest({ method, url, httpVersion, rawHeaders, upgrade }) {
   req.complete = true;
   req.upgrade = upgrade;
   if (upgrade) return req;
-  // it has been answered, and ended
+  // it has been answered and is over
   req.destroy();
   req.aborted = false;
   return req;
@@ -202,14 +205,14 @@ function buildRequest({ method, url, httpVersion, rawHeaders, upgrade }) {
  */
 function setSocket(req, socket) {
   req.socket = socket;
-  req.client = socket; // its older name
+  req.client = socket; // the older name
 }
 
 /**
- * Gives a request its socket at the first look: most programs look at headers.
+ * Gives a request a socket that is made at the first look: most programs only look at headers.
  *
  * @param {any} req
- * @param {() => any} find called once
+ * @param {() => any} find makes it; called once
  */
 function lendSocket(req, find) {
   /** @type {any} */
@@ -225,7 +228,7 @@ function lendSocket(req, find) {
   Object.defineProperties(req, { socket: property, client: property });
 }
 
-/** Where a server keeps the classes of its requests and responses. */
+/** The symbols by which a server has the classes of its requests and responses. */
 const [REQUEST, RESPONSE] = ["IncomingMessage", "ServerResponse"].map((name) =>
   Object.getOwnPropertySymbols(blank).find(({ description }) => description === name),
 );
@@ -233,7 +236,7 @@ const [REQUEST, RESPONSE] = ["IncomingMessage", "ServerResponse"].map((name) =>
 declare(
   "classes of requests and responses",
   "the symbols by which a server has them",
-  "they count for classes of the program: Node.js reads all requests, and sockets and requests are kept",
+  "they pass for classes of the program's own: Node.js reads all requests, and requests and sockets are kept",
   () => hasOwnRequests(blank) && hasOwnResponses(blank),
 );
 
@@ -242,14 +245,14 @@ function hasOwnRequests(server) {
   return REQUEST !== undefined && server[REQUEST] === http.IncomingMessage;
 }
 
-/** @param {any} server @returns {boolean} */
+/** @param {any} server @returns {boolean} whether its responses are of Node's own class */
 function hasOwnResponses(server) {
   return RESPONSE !== undefined && server[RESPONSE] === http.ServerResponse;
 }
 
-/** Whether a server can be told which upgrade requests are such. */
+/** Whether a server can be told which upgrade requests to accept. */
 const HAS_UPGRADE_RULE = isAtLeast(24, 9) || (isAtLeast(22, 21) && !isAtLeast(23, 0));
-/** What it does when it is not told. */
+/** The rule that it has when it is not told. */
 const UPGRADES_BY_DEFAULT = String(blank.shouldUpgradeCallback);
 
 const SHOWS_UPGRADE_RULE = declare(
@@ -262,7 +265,7 @@ const SHOWS_UPGRADE_RULE = declare(
   },
 );
 
-/** @param {any} server @returns {boolean} whether an upgrade request is one as soon as somebody listens for them */
+/** @param {any} server @returns {boolean} whether it accepts upgrade requests as soon as somebody listens for them */
 function upgradesByDefault(server) {
   return SHOWS_UPGRADE_RULE && String(server.shouldUpgradeCallback) === UPGRADES_BY_DEFAULT;
 }
@@ -271,15 +274,15 @@ function upgradesByDefault(server) {
 
 const EPIPE = -constants.errno.EPIPE;
 
-/** Stands for the handle of a connection that a worker has, as far as Node's sockets use one. */
+/** Takes the place of a socket's handle when somebody else has the connection; it has what Node's sockets use of one. */
 class StandIn {
   /**
-   * @param {() => void} onend called when the socket wants the connection to end
+   * @param {() => void} onend called when the socket is ended or destroyed
    * @param {number} bytesRead
    * @param {number} bytesWritten
    */
   constructor(onend, bytesRead, bytesWritten) {
-    /** @type {(() => void) | undefined} until the connection has ended, or is to */
+    /** @type {(() => void) | undefined} nothing once the connection has ended, or has been asked to */
     this.onend = onend;
     this.fd = -1;
     this.reading = false;
@@ -294,13 +297,13 @@ class StandIn {
     if (onend !== undefined) onend();
   }
 
-  /** @param {() => void} [done] called when all that the socket does by itself is done: its "error" comes before its "close" */
+  /** @param {() => void} [done] makes the socket emit "close"; its "error" must come first */
   close(done) {
     this.end();
     if (done) setImmediate(done);
   }
 
-  /** @returns {number} 1: nothing is to be waited for */
+  /** @returns {number} 1: done at once, no callback follows */
   shutdown() {
     this.end();
     return 1;
@@ -346,8 +349,8 @@ for (const kind of ["Buffer", "Utf8String", "AsciiString", "Latin1String", "Ucs2
 
 const SWAPS_HANDLES = declare(
   "handle of a socket",
-  "`_handle`, `_peername`, `_sockname`, `_server` of a socket",
-  "no worker takes a connection over: a WebSocket is pumped through this thread, and Node.js reads all requests",
+  "`_handle`, `_peername`, `_sockname`, `_server` of a socket; `fd`, `close()`, class name of its handle",
+  "no worker takes a connection over: WebSockets are pumped through this thread, and Node.js reads all requests",
   () => {
     let closed = 0;
     const onend = () => {
@@ -372,9 +375,10 @@ const SWAPS_HANDLES = declare(
 );
 
 /**
- * Closes the handle of a socket, and nothing else: no event is told, and the socket stays counted. Nobody may have it.
+ * Closes the handle of a socket and nothing else: no event is emitted, and the connection stays counted. Only for a socket
+ * that no program has.
  *
- * @param {any} socket one that `descriptorOf()` knows
+ * @param {any} socket one for which `descriptorOf()` has found a descriptor
  */
 function closeSilently(socket) {
   const handle = socket._handle;
@@ -384,7 +388,7 @@ function closeSilently(socket) {
 
 /**
  * @param {any} socket
- * @returns {number} the descriptor of a plain TCP connection that can go to somebody else, or -1
+ * @returns {number} the descriptor of a plain TCP connection that can be handed to somebody else, or -1
  */
 function descriptorOf(socket) {
   const handle = socket._handle;
@@ -393,21 +397,21 @@ function descriptorOf(socket) {
   return typeof handle.fd === "number" ? handle.fd : -1;
 }
 
-/** @param {any} handle @returns {boolean} whether it is that of a TCP socket or server */
+/** @param {any} handle @returns {boolean} whether it belongs to a TCP socket or server */
 function isTcp(handle) {
-  return handle?.constructor.name === "TCP" && typeof handle.close === "function";
+  return handle?.constructor?.name === "TCP" && typeof handle.close === "function";
 }
 
 /**
- * Goes on with a socket whose connection somebody else has now: it closes its handle, and stays open until `endStandIn()`.
+ * Keeps a socket open whose connection somebody else has now: its own handle is closed, another takes its place.
  *
  * @param {any} socket
  * @param {() => void} onend called when the socket is ended or destroyed
- * @param {number} leastWritten bytes that it has written, at least: not all of them went through it
+ * @param {number} leastWritten bytes that it shall have written, if it has written none itself
  */
 function replaceHandle(socket, onend, leastWritten) {
   const handle = socket._handle;
-  // asked for now, they are remembered
+  // Node.js remembers them once they have been asked for
   void socket.remoteAddress;
   void socket.localAddress;
   leaveParser(socket.parser);
@@ -416,8 +420,8 @@ function replaceHandle(socket, onend, leastWritten) {
 }
 
 /**
- * Makes a socket for a connection that somebody else has, or has had. The server counts the connection: the socket takes it off
- * when it is closed.
+ * Makes a socket for a connection that somebody else has, or has had. The server counts the connection; when the socket is
+ * closed, it no longer does.
  *
  * @param {{ address: string, port: number, localAddress: string, localPort: number }} names an address may be empty
  * @param {any} server the HTTP server that it came to
@@ -434,12 +438,12 @@ function standInSocket({ address, port, localAddress, localPort }, server, bytes
   socket.server = server;
   if (handle === undefined) return socket.destroy();
   if (localAddress !== "") socket._sockname = nameOf(localAddress, localPort);
-  socket._server = server; // which it takes one off when it is closed
+  socket._server = server; // uncounts the connection when the socket is closed
   return socket;
 }
 
 /**
- * The connection of such a socket has ended.
+ * Ends such a socket, because its connection has ended.
  *
  * @param {any} socket
  */
@@ -452,14 +456,14 @@ function endStandIn(socket) {
 /**
  * @param {string} address
  * @param {number} port
- * @returns {{ address: string, family: string, port: number }} as Node.js has it
+ * @returns {{ address: string, family: string, port: number }} as Node.js stores it
  */
 function nameOf(address, port) {
   return { address, family: address.includes(":") ? "IPv6" : "IPv4", port };
 }
 
 /**
- * Takes the parser of a connection's requests away: to Node.js the connection would be one that waits for the next.
+ * Detaches the parser of a connection's requests, or Node.js would go on waiting for the next request and close the connection.
  *
  * @param {any} parser
  */
@@ -469,7 +473,7 @@ function leaveParser(parser) {
   parser.remove?.();
 }
 
-/** Whether a connection can go from Node.js to a worker and come back: what that needs is here. */
+/** Whether all is there that a connection needs to go from Node.js to a worker and back. */
 const MOVES_CONNECTIONS = COUNTS_CONNECTIONS && SHOWS_SETTINGS && SWAPS_HANDLES;
 
 // --- connections as they are accepted ---
@@ -484,13 +488,14 @@ declare(
 const showing = new WeakSet();
 
 /**
- * Shows the connections that a server accepts before Node.js makes sockets of them. To be called whenever it listens.
+ * Shows the connections that a server accepts before Node.js makes sockets of them. To be called each time the server begins to
+ * listen.
  *
- * Who takes one needs most of what is in this file: he looks at HAS_DESCRIPTORS, MOVES_CONNECTIONS and REBUILDS_REQUESTS.
+ * A caller that takes connections must first look at HAS_DESCRIPTORS, MOVES_CONNECTIONS and REBUILDS_REQUESTS.
  *
  * @param {any} server one of class http.Server
- * @param {(descriptor: number) => boolean} take true: somebody has a duplicate, and Node.js is not to hear of the connection
- * @returns {boolean} whether it is shown what this server accepts from now on; false as well if that was so before
+ * @param {(descriptor: number) => boolean} take returns whether somebody has a duplicate: then Node.js never hears of it
+ * @returns {boolean} whether connections are shown from now on; false if they already were
  */
 function showAccepted(server, take) {
   const listener = server._handle;
@@ -512,7 +517,7 @@ function listensOnTcp(server) {
   return isTcp(server._handle);
 }
 
-/** @param {any} server @returns {number} the descriptor by which it listens, if it shows what it accepts; else -1 */
+/** @param {any} server @returns {number} the descriptor that it listens on, if it shows what it accepts; else -1 */
 function listeningDescriptor(server) {
   const listener = server._handle;
   return showing.has(listener) && listener.fd >= 0 ? listener.fd : -1;
@@ -533,8 +538,8 @@ declare(
 );
 
 /**
- * What stands in a parser where it looks for whom to tell that a message begins, from `watchForNext()` on until one does;
- * Node.js itself wants to know of none, and clears the place when it gives the parser to another connection.
+ * The parser calls this when a message begins, and it takes itself off: while it is still in place, none has begun since
+ * `watchForNext()`. Node.js does not use the place itself, and clears it before the parser serves another connection.
  *
  * @this {any} the parser
  */
@@ -542,12 +547,12 @@ function onMessageBegin() {
   this[this.constructor.kOnMessageBegin] = null;
 }
 
-/** @type {WeakMap<Function, boolean>} classes of parsers, and whether they tell of the beginning of a message */
+/** @type {WeakMap<Function, boolean>} by the class of a parser, whether it calls as we need it */
 const tellers = new WeakMap();
 
 /**
  * @param {any} Parser the class of a parser
- * @returns {boolean} whether it tells of the first byte of each message, and of nothing else
+ * @returns {boolean} whether it calls at the first byte of each message, and at no other
  */
 function tellsOfBeginnings(Parser) {
   let tells = tellers.get(Parser);
@@ -582,8 +587,8 @@ function tryParser(Parser) {
 }
 
 /**
- * Has the beginning of the next request noticed. To be called while a request is handed out, so before any byte of the next
- * one can have been looked at.
+ * Has it noticed when the next request begins. To be called while Node.js hands out a request: the parser has not looked at any
+ * byte of the next one then.
  *
  * @param {any} socket
  */
@@ -594,8 +599,8 @@ function watchForNext(socket) {
 }
 
 /**
- * Says whether nothing is going on behind a request that has been answered: it was the last one, it has been read to its
- * end, its answer is written, and nothing of a next one has come. Then the connection can go to somebody else.
+ * Says whether a connection is idle behind a request: the request has been read to its end, its answer is written, and nothing
+ * of another one has come. Then the connection can be handed to somebody else.
  *
  * @param {any} req a request for which `watchForNext()` was called
  * @returns {boolean}
@@ -608,7 +613,7 @@ function isQuiet(req) {
     !socket.destroyed &&
     socket.readable &&
     !socket.isPaused() &&
-    socket._httpMessage === null && // no answer is under way, nor waits for its turn
+    socket._httpMessage === null && // no answer is under way or waits for its turn
     socket.readableLength === 0 &&
     socket._handle?.writeQueueSize === 0 &&
     !!parser &&
@@ -622,7 +627,7 @@ function responseOn(socket) {
   return socket._httpMessage;
 }
 
-/** @param {any} res a response that is being written @returns {boolean} whether its connection stays open behind it */
+/** @param {any} res @returns {boolean} whether its connection stays open after it */
 function keepsConnection(res) {
   return !!res.shouldKeepAlive;
 }
@@ -632,7 +637,7 @@ function keepsConnection(res) {
 const WRITES_TEXT = declare(
   "writing of texts",
   "`utf8Write()`, `latin1Write()`, `ucs2Write()` of a Buffer",
-  "`write()` does it, which looks at its arguments first",
+  "texts are written by `write()`, which looks at its arguments first",
   () => {
     const buffer = /** @type {any} */ (Buffer.alloc(16));
     return (
@@ -645,9 +650,9 @@ const WRITES_TEXT = declare(
 );
 
 /**
- * Writes a text, for which there is room.
+ * Writes a text, for which there must be room, and returns how many bytes it has.
  *
- * @typedef {(buffer: any, text: string, at: number) => number} WriteText how many bytes it has
+ * @typedef {(buffer: any, text: string, at: number) => number} WriteText
  */
 
 /** @type {WriteText} */
@@ -670,7 +675,7 @@ const writeUtf16 = WRITES_TEXT
 const STARTS_WITHOUT_LISTENERS = declare(
   "emitter without listeners",
   "methods of an EventEmitter whose constructor was not called",
-  "each connection has a table of its listeners from the beginning",
+  "each connection has a table of listeners from the beginning",
   () => {
     const emitter = Object.create(EventEmitter.prototype);
     let calls = 0;
@@ -688,8 +693,8 @@ const STARTS_WITHOUT_LISTENERS = declare(
 /**
  * An EventEmitter that allocates nothing until the first listener comes.
  *
- * Node's constructor makes a dictionary for the listeners at once; its methods cope with a missing one, and a
- * connection to which nobody listens is the common case.
+ * Node's constructor makes the table of listeners at once, but the methods cope without one, and most connections have no
+ * listeners.
  *
  * @type {typeof EventEmitter}
  */
@@ -701,11 +706,11 @@ if (STARTS_WITHOUT_LISTENERS)
     constructor: { value: LazyEmitter, writable: true, configurable: true },
   });
 
-// --- what Node.js does otherwise from some version on ---
+// --- what depends on the version ---
 
 /**
- * Whether a write fails that was under way when its connection broke. Before, it passed for done, so an Engine.IO server told
- * that the packets have left, and that the transport has closed.
+ * Whether a write fails that is under way when its connection breaks. In older versions it counts as done, so an Engine.IO
+ * server there says that the packets have left, and that the transport has closed.
  */
 const FAILS_BROKEN_WRITES = isAtLeast(22, 9);
 
