@@ -28,6 +28,7 @@ use super::options::ServerConfig;
 use crate::engineio::{Dialect, Protocol};
 use crate::id::Handle;
 use crate::net::budget::{Held, OWN_LANE, Stop};
+use crate::net::clients::stale_commands;
 use crate::net::command::Command;
 use crate::net::http_profile::Profile;
 use crate::net::idle_trim::set_trim;
@@ -35,7 +36,6 @@ use crate::net::inbox::{Inbox, Taken};
 use crate::net::record::RecordBatch;
 use crate::net::runtime::Runtime;
 use crate::net::server::{Environment, Server, Sessions};
-use crate::net::worker::stale_commands;
 use crate::socketio::AttachmentLimits;
 use crate::socketio::config::MAX_ATTACHMENTS;
 

@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use super::budget::{Budget, HeldBuffer, Stop};
+use super::budget::{HeldBuffer, Stop};
 use super::clock;
 use super::command::{Command, PollEvent};
 use super::context::{Victim, Wire, WorkerContext};
@@ -53,23 +53,6 @@ use crate::id::{Handle, Slot};
 const MAX_HEAD_PIECES: u8 = 8;
 /// Bytes that may come while a request waits for its answer; then nothing more is read.
 const LOOKAHEAD: usize = 64 << 10;
-
-/// The sessions, as a wire needs them: they may live in another worker.
-pub trait Sessions {
-    /// A GET has come.
-    fn handle_get(&self, session: Handle, request: RequestId);
-    /// A POST has come, body and all. `budget` counts the body, should it have to wait.
-    fn handle_post(
-        &self,
-        session: Handle,
-        request: RequestId,
-        body: &[u8],
-        binary: bool,
-        budget: &Arc<Budget>,
-    );
-    /// Something else has happened to a request.
-    fn handle_event(&self, session: Handle, request: RequestId, event: PollEvent);
-}
 
 /// How far the request has come; see the diagram above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,9 +8,9 @@
 //! | file | tells |
 //! |---|---|
 //! | [`runtime`] | the threads: started with the first user, stopped with the last |
-//! | [`worker`] | one thread: its table of clients, and what is done with each operation |
+//! | [`worker`] | one thread: its loop, and what is done with each operation |
 //! | [`context`] | what all connections of a worker share: buffers, deadlines, lists |
-//! | [`client`] | one client: session, decoder, wires; what comes in and what is asked in files below |
+//! | [`client`] | one client: session, decoder, wires; what comes in and what is asked in files below; [`clients`]: the table of them |
 //! | [`websocket_wire`] | one WebSocket byte stream; reading and writing in files below |
 //! | [`tcp`] | one TCP connection: its socket, and the loop that reads and writes it |
 //! | [`http_wire`] | one connection that polling requests come by; [`http_table`]: the table of them |
@@ -40,6 +40,7 @@ pub mod alarm;
 pub mod backlog;
 pub mod budget;
 pub mod client;
+pub mod clients;
 pub mod clock;
 pub mod command;
 pub mod context;

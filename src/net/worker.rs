@@ -12,16 +12,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::Poll;
 
 use rustc_hash::FxHashMap;
-use slab::Slab;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::yield_now;
 
 use super::alarm::Alarm;
 use super::client::Client;
+use super::clients::Clients;
 use super::clock;
 use super::command::{Blame, BridgeKey, Command, Outgoing, PollEvent};
 use super::context::{Victim, Wire as _, WorkerContext};
@@ -34,35 +33,13 @@ use super::server::{Requests, Server, SessionEntry};
 use super::shared_frames::SharedFrames;
 use super::sleep_lock::{RunInline, SleepLock};
 use super::websocket_wire::WebSocketWire;
-use crate::engineio::{Link, RequestId, Session, Transport};
-use crate::id::{Handle, Slot};
-
-/// Commands for clients that had gone when they came, in all workers of the process.
-static STALE: AtomicU64 = AtomicU64::new(0);
-
-/// How many commands were dropped because their client had gone.
-pub fn stale_commands() -> u64 {
-    STALE.load(Ordering::Relaxed)
-}
-
-/// A generation for a new client. The counter is that of the process, and so no two clients
-/// have the same slot and generation, even when the threads have ended and begun anew meanwhile
-/// (unless four billion come between).
-fn next_generation() -> u32 {
-    static LAST: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let generation = LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        // That is no session's.
-        if generation != 0 {
-            return generation;
-        }
-    }
-}
+use crate::engineio::{Link, Session, Transport};
+use crate::id::Slot;
 
 /// One thread of the data plane: owns its connections from accept to close.
 pub struct Worker {
     context: WorkerContext,
-    clients: RefCell<Slab<Rc<Client>>>,
+    clients: Clients,
     bridges: RefCell<FxHashMap<BridgeKey, Rc<WebSocketWire>>>,
 }
 
@@ -89,7 +66,7 @@ pub(super) fn run(
 ) {
     let worker = Rc::new(Worker {
         context: WorkerContext::new(index, mailboxes),
-        clients: RefCell::default(),
+        clients: Clients::default(),
         bridges: RefCell::default(),
     });
     #[expect(unsafe_code, reason = "a worker is made of `Rc`s")]
@@ -143,7 +120,7 @@ impl Victim for Blamed<'_> {
         match &self.blame {
             Blame::Nobody => {}
             Blame::Client(slot) => {
-                if let Some(client) = worker.client(*slot) {
+                if let Some(client) = worker.clients.look_up(*slot) {
                     client.abort(context);
                 }
             }
@@ -248,9 +225,7 @@ impl Worker {
     /// Ends all clients after a panic outside of them: nobody knows what is left of the lists. Their
     /// slots stay, until JavaScript gives them back.
     fn begin_anew(&self) {
-        let clients: Vec<_> =
-            self.clients.borrow().iter().map(|(_, client)| Rc::clone(client)).collect();
-        for client in clients {
+        for client in self.clients.all() {
             self.context.guard(&Nobody, || client.abort(&self.context));
         }
         let bridges: Vec<_> = self.bridges.borrow().values().map(Rc::clone).collect();
@@ -271,26 +246,12 @@ impl Worker {
 
     // --- operations ----------------------------------------------------------------------------
 
-    /// The client that is meant; one that has gone, and whoever has its slot now, is not.
-    fn client(&self, slot: Slot) -> Option<Rc<Client>> {
-        let clients = self.clients.borrow();
-        lookup(&clients, slot).map(Rc::clone)
-    }
-
-    /// The client of a slot that the worker has kept itself.
-    fn find(&self, slot: Slot) -> Option<Rc<Client>> {
-        find(&self.clients.borrow(), slot).map(Rc::clone)
-    }
-
     /// Does what is asked for; a panic ends whom it was for.
     fn perform(self: &Rc<Self>, operation: Operation<'_>) {
         let victim = Blamed { worker: self, blame: operation.blame() };
         self.context.guard(&victim, || match operation {
             Operation::SendText { slot, flags, text } => {
-                let clients = self.clients.borrow();
-                if let Some(client) = lookup(&clients, slot) {
-                    client.send_text(&self.context, flags, text);
-                }
+                self.clients.each([slot], |client| client.send_text(&self.context, flags, text));
             }
             Operation::Command(command) => self.command(command),
         });
@@ -304,17 +265,14 @@ impl Worker {
         let mut slots = slots.inspect(|slot| current.set(Some(*slot)));
         loop {
             let done = catch_unwind(AssertUnwindSafe(|| {
-                let clients = self.clients.borrow();
-                for slot in slots.by_ref() {
-                    if let Some(client) = lookup(&clients, slot) {
-                        client.send_shared(&self.context, flags, &frames);
-                    }
-                }
+                self.clients.each(slots.by_ref(), |client| {
+                    client.send_shared(&self.context, flags, &frames);
+                });
             }));
             if done.is_ok() {
                 return;
             }
-            if let Some(client) = current.take().and_then(|slot| self.client(slot)) {
+            if let Some(client) = current.take().and_then(|slot| self.clients.look_up(slot)) {
                 self.context.guard(&Nobody, || client.abort(&self.context));
             }
         }
@@ -323,12 +281,12 @@ impl Worker {
     fn command(self: &Rc<Self>, command: Command) {
         match command {
             Command::Send { slot, flags, messages } => {
-                if let Some(client) = self.client(slot) {
+                if let Some(client) = self.clients.look_up(slot) {
                     client.send(&self.context, flags, &messages);
                 }
             }
             Command::SendPacket { slot, flags, packet } => {
-                if let Some(client) = self.client(slot) {
+                if let Some(client) = self.clients.look_up(slot) {
                     client.send_packet(&self.context, flags, packet);
                 }
             }
@@ -336,33 +294,27 @@ impl Worker {
                 self.broadcast(group.iter(), flags, &messages);
             }
             Command::Close { slot, discard } => {
-                if let Some(client) = self.client(slot) {
+                if let Some(client) = self.clients.look_up(slot) {
                     client.close(&self.context, discard);
                 }
             }
             Command::Release { slot } => {
-                let mut clients = self.clients.borrow_mut();
-                match lookup(&clients, slot) {
-                    Some(client) if client.is_over() => {
-                        clients.remove(slot.index as usize);
-                        self.context.idle_trim.handle_release();
-                    }
-                    Some(_) => note_stale(),
-                    None => {}
+                if self.clients.release(slot) {
+                    self.context.idle_trim.handle_release();
                 }
             }
             Command::Joined { slot } => {
-                if let Some(client) = self.client(slot) {
+                if let Some(client) = self.clients.look_up(slot) {
                     client.set_joined();
                 }
             }
             Command::Watch { slot, mask } => {
-                if let Some(client) = self.client(slot) {
+                if let Some(client) = self.clients.look_up(slot) {
                     client.set_watched(mask);
                 }
             }
             Command::Mark { slot } => {
-                if let Some(client) = self.client(slot) {
+                if let Some(client) = self.clients.look_up(slot) {
                     client.mark(&self.context);
                 }
             }
@@ -375,10 +327,8 @@ impl Worker {
                     session.set_jsonp(&parameter);
                 }
                 let client = self.open(server, session, None, token, None);
-                let request = RequestName::Forwarded(token).into();
-                self.poll(&client, request, |client| {
-                    client.handle_poll(&self.context, request, PollEvent::Get);
-                });
+                let (context, request) = (&self.context, RequestName::Forwarded(token).into());
+                self.clients.handle_request(context, client.handle, request, PollEvent::Get);
             }
             Command::AdoptHttp(adopt) => self.adopt_http(*adopt),
             Command::Answer { wire, generation, answer } => {
@@ -389,13 +339,7 @@ impl Worker {
             Command::CloseHttp(close) => self.close_http(close),
             Command::EndWires(end) => self.end_wires(&end),
             Command::Poll { slot, request, event } => {
-                match self.client(slot) {
-                    Some(client) => self.poll(&client, request, |client| {
-                        client.handle_poll(&self.context, request, event);
-                    }),
-                    // It went while the request was on its way from another worker.
-                    None => self.context.refuse_late(request, &event),
-                }
+                self.clients.handle_own_request(&self.context, slot, request, event);
             }
             Command::Bridge { key, event } => self.handle_bridge(key, event),
             Command::Resume => self.resume(),
@@ -413,35 +357,25 @@ impl Worker {
         ends: Option<Ends>,
     ) -> Rc<Client> {
         fault!("open", server.environment.id, token);
-        let mut clients = self.clients.borrow_mut();
         self.context.wakeups.add(&server.environment);
-        let entry = clients.vacant_entry();
-        let handle = Handle::new(self.context.index, entry.key()).of_generation(next_generation());
-        let (transport, protocol) = (session.transport(), session.protocol());
-        let requests = Arc::new(Requests::default());
-        let for_client = Arc::clone(&requests);
-        let known = SessionEntry { handle, transport, protocol, requests };
-        server.sessions.insert(session.sid().clone(), known);
-        let main_wire = main.map(Rc::clone);
-        let client = Client::open(handle, server, for_client, session, main_wire, token, ends);
-        if let Some(wire) = main {
-            wire.bind(handle.slot(), Link::Main);
-        }
-        entry.insert(Rc::clone(&client));
-        client
-    }
-
-    /// Has `client` hear of a request. Should that panic, nobody answers the request any more.
-    fn poll(&self, client: &Rc<Client>, request: RequestId, hear: impl FnOnce(&Rc<Client>)) {
-        if self.context.guard(&**client, || hear(client)).is_none() {
-            self.context.guard(&Nobody, || client.drop_request(&self.context, request));
-        }
+        self.clients.add(self.context.index, |handle| {
+            let (transport, protocol) = (session.transport(), session.protocol());
+            let requests = Arc::new(Requests::default());
+            let for_client = Arc::clone(&requests);
+            let known = SessionEntry { handle, transport, protocol, requests };
+            server.sessions.insert(session.sid().clone(), known);
+            if let Some(wire) = main {
+                wire.bind(handle.slot(), Link::Main);
+            }
+            let main_wire = main.map(Rc::clone);
+            Client::open(handle, server, for_client, session, main_wire, token, ends)
+        })
     }
 
     /// JavaScript has taken something: what was not read for want of room is, as far as there is some.
     fn resume(&self) {
         self.context.resume(|wire| {
-            let client = wire.client().and_then(|client| self.find(client));
+            let client = wire.client().and_then(|client| self.clients.find(client));
             let own = || client.as_ref().map_or(0, |client| client.waiting_bytes());
             let goes_on = wire.resume(&self.context, &own);
             if goes_on && let Some(client) = &client {
@@ -453,15 +387,7 @@ impl Worker {
 
     /// Drops everything that belongs to the environments that `doomed` names by their id.
     fn drop_clients(&self, doomed: impl Fn(u32) -> bool) {
-        let mut dropped = Vec::new();
-        self.clients.borrow_mut().retain(|_, client| {
-            let stays = !doomed(client.server.environment.id);
-            if !stays {
-                dropped.push(Rc::clone(client));
-            }
-            stays
-        });
-        for client in dropped {
+        for client in self.clients.take(&doomed) {
             self.context.guard(&*client, || {
                 fault!("drop", client.server.environment.id, client.handle.raw());
                 client.abort(&self.context);
@@ -484,8 +410,7 @@ impl Worker {
     fn fire_timers(&self) {
         let now = clock::now();
         while let Some((deadline, slot)) = self.context.pop_due(now) {
-            let client = self.clients.borrow().get(slot as usize).map(Rc::clone);
-            if let Some(client) = client
+            if let Some(client) = self.clients.at(slot)
                 && client.scheduled.get() == deadline
             {
                 client.scheduled.set(u64::MAX);
@@ -503,12 +428,12 @@ impl Worker {
         // Writing may show that a client does not read, and what is done about it may write.
         loop {
             while let Some(client) = self.context.pop_failed() {
-                if let Some(client) = self.find(client) {
+                if let Some(client) = self.clients.find(client) {
                     self.context.guard(&Nobody, || client.abort(&self.context));
                 }
             }
             while let Some(client) = self.context.pop_unflushed() {
-                if let Some(client) = self.find(client) {
+                if let Some(client) = self.clients.find(client) {
                     self.context.guard(&*client, || client.flush_session(&self.context));
                 }
             }
@@ -521,23 +446,4 @@ impl Worker {
             self.bridges.borrow_mut().remove(&key);
         }
     }
-}
-
-/// The client that is meant: its slot has to be of that generation.
-fn find(clients: &Slab<Rc<Client>>, slot: Slot) -> Option<&Rc<Client>> {
-    clients.get(slot.index as usize).filter(|found| found.handle.generation() == slot.generation)
-}
-
-/// The same, for JavaScript: it is counted how often it is late.
-fn lookup(clients: &Slab<Rc<Client>>, slot: Slot) -> Option<&Rc<Client>> {
-    let found = find(clients, slot);
-    if found.is_none() {
-        note_stale();
-    }
-    found
-}
-
-#[cold]
-fn note_stale() {
-    STALE.fetch_add(1, Ordering::Relaxed);
 }

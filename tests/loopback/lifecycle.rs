@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use ferrosocket::engineio::Protocol;
+use ferrosocket::net::clients::stale_commands;
 use ferrosocket::net::command::{
     AdoptedStream, BridgeEvent, Command, Outgoing, PollEvent, Purpose, UpgradeResponse,
 };
 use ferrosocket::net::lifecycle::LifecycleEvent;
-use ferrosocket::net::worker::stale_commands;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 

@@ -2,25 +2,26 @@
 
 use std::rc::Rc;
 
-use super::{Exchange, HttpWire, LOOKAHEAD, MAX_HEAD_PIECES, Sessions, State};
+use super::{Exchange, HttpWire, LOOKAHEAD, MAX_HEAD_PIECES, State};
 use crate::engineio::{PostFault, Transport};
 use crate::http::encoding::Encoding;
 use crate::http::request::{self, Method, Reading, Request};
 use crate::id::Handle;
 use crate::net::budget::HeldBytes;
+use crate::net::clients::Clients;
 use crate::net::command::PollEvent;
 use crate::net::context::{Wire as _, WorkerContext};
 use crate::net::tcp::Next;
 
 impl HttpWire {
     /// Does what can be done without reading, and says what is to be done then.
-    pub fn next(self: &Rc<Self>, context: &WorkerContext, sessions: &impl Sessions) -> Next {
+    pub fn next(self: &Rc<Self>, context: &WorkerContext, clients: &Clients) -> Next {
         if self.state.get() == State::Ready {
             self.answer_held(context);
         }
         if self.is_idle() && !self.input.is_empty() {
             let bytes = self.input.take();
-            self.handle_bytes(context, sessions, &bytes);
+            self.handle_bytes(context, clients, &bytes);
         }
         if self.is_gone() {
             Next::Gone
@@ -42,7 +43,7 @@ impl HttpWire {
     }
 
     /// Bytes as they came from the peer.
-    pub fn handle_bytes(&self, context: &WorkerContext, sessions: &impl Sessions, bytes: &[u8]) {
+    pub fn handle_bytes(&self, context: &WorkerContext, clients: &Clients, bytes: &[u8]) {
         fault!("http read", self.environment_id(), self.token);
         match self.state.get() {
             State::Gone => {}
@@ -51,7 +52,7 @@ impl HttpWire {
                 self.state.set(State::Idle { skip: skip - bytes.len() });
             }
             State::Idle { skip } => {
-                self.handle_request(context, sessions, &bytes[skip..], 0, None);
+                self.handle_request(context, clients, &bytes[skip..], 0, None);
             }
             State::Head { pieces, deadline } => {
                 let mut all = self.input.take();
@@ -64,11 +65,11 @@ impl HttpWire {
                     self.input.put(&all);
                     return self.await_head(context, deadline);
                 }
-                self.handle_request(context, sessions, &all, pieces, Some(deadline));
+                self.handle_request(context, clients, &all, pieces, Some(deadline));
             }
             State::Body { head, length, binary, chunks } => {
                 self.input.extend(bytes);
-                self.handle_body(sessions, head, length, binary, chunks + 1);
+                self.handle_body(context, clients, head, length, binary, chunks + 1);
             }
         }
     }
@@ -78,13 +79,13 @@ impl HttpWire {
     pub fn handle_opening(
         &self,
         context: &WorkerContext,
-        sessions: &impl Sessions,
+        clients: &Clients,
         session: Handle,
         encoding: Option<Encoding>,
     ) {
         let exchange = self.begin(context, session, encoding);
         self.await_answer(0);
-        sessions.handle_get(session, self.name(exchange));
+        clients.handle_request(context, session, self.name(exchange), PollEvent::Get);
     }
 
     fn begin(
@@ -104,7 +105,7 @@ impl HttpWire {
     fn handle_request(
         &self,
         context: &WorkerContext,
-        sessions: &impl Sessions,
+        clients: &Clients,
         bytes: &[u8],
         pieces: u8,
         deadline: Option<u64>,
@@ -118,7 +119,7 @@ impl HttpWire {
             }
             Reading::Partial | Reading::Foreign => self.give_back(context, bytes),
             Reading::Request(request) => match self.session_of(&request, bytes.len()) {
-                Some(session) => self.hand_over(context, sessions, bytes, &request, session),
+                Some(session) => self.hand_over(context, clients, bytes, &request, session),
                 None => self.give_back(context, bytes),
             },
         }
@@ -140,7 +141,7 @@ impl HttpWire {
     fn hand_over(
         &self,
         context: &WorkerContext,
-        sessions: &impl Sessions,
+        clients: &Clients,
         bytes: &[u8],
         request: &Request<'_>,
         session: Handle,
@@ -161,13 +162,13 @@ impl HttpWire {
             self.await_body(context);
         }
         match method {
-            Method::Get => sessions.handle_get(session, name),
+            Method::Get => clients.handle_request(context, session, name, PollEvent::Get),
             Method::Post if whole => {
                 let budget = &self.server.environment.inbox.budget;
-                sessions.handle_post(session, name, &bytes[head..], binary, budget);
+                clients.handle_post(context, session, name, &bytes[head..], binary, budget);
             }
             Method::Post => {
-                sessions.handle_event(session, name, PollEvent::PostStart);
+                clients.handle_request(context, session, name, PollEvent::PostStart);
             }
         }
         if self.refused.replace(false) {
@@ -178,7 +179,8 @@ impl HttpWire {
     /// More of a body has come.
     fn handle_body(
         &self,
-        sessions: &impl Sessions,
+        context: &WorkerContext,
+        clients: &Clients,
         head: usize,
         length: usize,
         binary: bool,
@@ -188,7 +190,7 @@ impl HttpWire {
         let end = head + length;
         if chunks > self.server.engine.max_chunks {
             drop(input);
-            return self.end_body(sessions, PollEvent::PostFault(PostFault::TooManyChunks));
+            return self.end_body(context, clients, PollEvent::PostFault(PostFault::TooManyChunks));
         }
         if input.len() < end {
             self.state.set(State::Body { head, length, binary, chunks });
@@ -197,14 +199,14 @@ impl HttpWire {
         let budget = &self.server.environment.inbox.budget;
         let body = HeldBytes::new(budget, self.handle.worker(), input[head..end].to_vec());
         drop(input);
-        self.end_body(sessions, PollEvent::PostBody { body, binary });
+        self.end_body(context, clients, PollEvent::PostBody { body, binary });
     }
 
     /// Nothing more of a body is waited for: the session gets it, or why it can't be taken.
-    fn end_body(&self, sessions: &impl Sessions, event: PollEvent) {
+    fn end_body(&self, context: &WorkerContext, clients: &Clients, event: PollEvent) {
         self.await_answer(self.kept());
         if let Some(exchange) = self.exchange.get() {
-            sessions.handle_event(exchange.session, self.name(exchange), event);
+            clients.handle_request(context, exchange.session, self.name(exchange), event);
         }
     }
 }

@@ -17,7 +17,7 @@ impl Worker {
         let ends = |wire: &dyn Wire| {
             wire.environment_id() == end.environment && end.tokens.contains(&wire.token())
         };
-        let open = self.clients.borrow().iter().flat_map(|(_, c)| c.wires()).collect::<Vec<_>>();
+        let open: Vec<_> = self.clients.all().iter().flat_map(|client| client.wires()).collect();
         for wire in open.iter().filter(|wire| ends(&***wire)) {
             let websocket = WebSocket { worker: self, wire };
             self.context.guard(&websocket, || websocket.handle_end(false));

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 
 use super::Worker;
-use crate::engineio::{Dialect, Protocol, RequestId, Session, Transport};
-use crate::id::Handle;
-use crate::net::budget::{Budget, HeldBytes};
+use crate::engineio::{Dialect, Protocol, Session, Transport};
 use crate::net::clock;
-use crate::net::command::{AdoptHttp, CloseHttp, Command, Opening, PollEvent};
+use crate::net::command::{AdoptHttp, CloseHttp, Opening};
 use crate::net::context::{Victim, WorkerContext};
 use crate::net::descriptor::prepare;
-use crate::net::http_wire::{HttpWire, Sessions};
+use crate::net::http_wire::HttpWire;
 use crate::net::panic_guard::Nobody;
 use crate::net::record::Kind;
 use crate::net::tcp::{self, Handler, Next};
@@ -40,7 +38,7 @@ impl Worker {
             let client = self.open(server, session, None, token, ends);
             let opened = self.context.guard(&*client, || {
                 fault!("opening", client.server.environment.id, token);
-                wire.handle_opening(&self.context, &**self, client.handle, encoding);
+                wire.handle_opening(&self.context, &self.clients, client.handle, encoding);
             });
             if opened.is_none() {
                 self.context.guard(&Nobody, || wire.handle_panic(&self.context));
@@ -92,7 +90,7 @@ impl Handler for Http<'_> {
     }
 
     fn next(&self) -> Next {
-        self.wire.next(&self.worker.context, self.worker)
+        self.wire.next(&self.worker.context, &self.worker.clients)
     }
 
     fn reads_on(&self) -> bool {
@@ -100,52 +98,10 @@ impl Handler for Http<'_> {
     }
 
     fn handle_bytes(&self, bytes: &mut [u8]) {
-        self.wire.handle_bytes(&self.worker.context, self.worker, bytes);
+        self.wire.handle_bytes(&self.worker.context, &self.worker.clients, bytes);
     }
 
     fn handle_end(&self, _broken: bool) {
         self.wire.handle_end(&self.worker.context);
-    }
-}
-
-impl Sessions for Worker {
-    fn handle_get(&self, session: Handle, request: RequestId) {
-        self.handle_event(session, request, PollEvent::Get);
-    }
-
-    fn handle_post(
-        &self,
-        session: Handle,
-        request: RequestId,
-        body: &[u8],
-        binary: bool,
-        budget: &Arc<Budget>,
-    ) {
-        if session.worker() == self.context.index {
-            match self.client(session.slot()) {
-                Some(client) => self.poll(&client, request, |client| {
-                    client.handle_post(&self.context, request, body, binary);
-                }),
-                None => self.context.refuse_late(request, &PollEvent::PostStart),
-            }
-            return;
-        }
-        self.handle_event(session, request, PollEvent::PostStart);
-        let body = HeldBytes::new(budget, self.context.index, body.to_vec());
-        self.handle_event(session, request, PollEvent::PostBody { body, binary });
-    }
-
-    fn handle_event(&self, session: Handle, request: RequestId, event: PollEvent) {
-        if session.worker() != self.context.index {
-            let slot = session.slot();
-            self.context.post(session.worker(), Command::Poll { slot, request, event });
-            return;
-        }
-        match self.client(session.slot()) {
-            Some(client) => self.poll(&client, request, |client| {
-                client.handle_poll(&self.context, request, event);
-            }),
-            None => self.context.refuse_late(request, &event),
-        }
     }
 }

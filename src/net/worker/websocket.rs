@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use super::{Worker, find};
+use super::Worker;
 use crate::engineio::{Link, Session, Transport};
 use crate::net::client::Client;
 use crate::net::clock;
@@ -89,7 +89,7 @@ impl Worker {
                 fault!("opened", client.server.environment.id, wire.token);
             }
             Purpose::Upgrade(slot) => {
-                let client = self.client(slot);
+                let client = self.clients.look_up(slot);
                 if client.as_ref().is_some_and(|client| client.handle_probe(wire)) {
                     if let Some(client) = client {
                         client.settle(&self.context);
@@ -185,15 +185,13 @@ impl Handler for WebSocket<'_> {
 
 impl WebSocket<'_> {
     fn client(&self) -> Option<Rc<Client>> {
-        self.wire.client().and_then(|client| self.worker.find(client))
+        self.wire.client().and_then(|client| self.worker.clients.find(client))
     }
 
     /// Whether the inbox has room for what the peer sends.
     fn may_read(&self) -> bool {
         self.wire.may_read(&self.worker.context, || {
-            let clients = self.worker.clients.borrow();
-            let client = self.wire.client().and_then(|client| find(&clients, client));
-            client.map_or(0, |client| client.waiting_bytes())
+            self.client().map_or(0, |client| client.waiting_bytes())
         })
     }
 
