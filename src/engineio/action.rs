@@ -69,9 +69,9 @@ pub enum Action {
     },
     /// Send a close frame without a code behind what is queued, then end the connection.
     CloseLink(Link),
-    /// The probe carries nothing any more, and is closed as soon as its client says something on it, or
-    /// closes it. The client, told that the probe is good, may be about to let go of polling: if the
-    /// probe ended before it is done with that, it would stay without a transport until it gives up.
+    /// The probe carries nothing any more, and is closed as soon as its client sends something on it, or
+    /// closes it. The client has been told that the probe is good, and may be about to give up polling: if
+    /// the probe ended before that is done, the client would have no transport until its own timeout.
     ReleaseProbe,
     /// End the connection of this request; it gets no answer.
     DropRequest(RequestId),

@@ -57,8 +57,9 @@ impl Heartbeat {
         }
     }
 
-    /// Any packet but a pong came. A slow uplink may be busy with it while the pong queues behind,
-    /// so it prolongs the wait; only once for each ping, or a trickle would live for ever.
+    /// Any packet but a pong came. A slow uplink may be busy with it while the pong waits behind it,
+    /// so the wait is prolonged; only once for each ping, or a client could live for ever by a trickle of
+    /// packets.
     #[inline]
     pub(super) fn handle_packet(&mut self, now: u64, ping_timeout: u64) {
         if let Self::Waiting { deadline, refreshed: refreshed @ false } = self {

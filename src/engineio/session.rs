@@ -367,8 +367,8 @@ impl Session {
     }
 
     fn receive_control(&mut self, now: u64, kind: PacketType) {
-        // Polling has no connection that could close instead, so it works in a closing session too. Who
-        // says so on a WebSocket means it as well, and must not be kept until it is timed out.
+        // Polling has no connection that could close instead, so it works in a closing session too. A client that
+        // sends it by a WebSocket means it as well, and must not be kept until its timeout.
         if kind == PacketType::Close && !self.is_closed() {
             if let TransportState::Polling(polling) = &mut self.transport {
                 polling.answer(&["6"], &mut self.actions);
@@ -436,7 +436,7 @@ impl Session {
         self.conclude(reason);
     }
 
-    /// Ends the session without a word: its driver can't go on with it. Gives the requests that wait for
+    /// Ends the session silently: its driver can't go on with it. Gives the requests that wait for
     /// an answer, which the driver drops.
     pub fn abandon(&mut self) -> [Option<RequestId>; 2] {
         self.state = State::Closed { untold: None };

@@ -5,7 +5,7 @@
 //!   the peer blocks ─────► the bytes are noted, and compared with the limits, whenever they change
 //! ```
 //!
-//! A connection that keeps up costs nothing: its bytes leave within the turn that brought them.
+//! A client that keeps up costs nothing: its bytes leave in the same turn of the worker.
 
 use dashmap::DashMap;
 use rustc_hash::FxBuildHasher;

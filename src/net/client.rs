@@ -83,7 +83,7 @@ struct State {
 }
 
 impl State {
-    /// It is us who don't read: the answer to our ping and the missing attachments may have come.
+    /// We have not read: the answer to our ping and the missing attachments may lie there.
     fn defer(&mut self, now: u64) {
         self.session.defer_ping_timeout(now);
         self.decoder.handle_progress(now);
@@ -170,8 +170,8 @@ impl Client {
         self.over.get()
     }
 
-    /// Tells JavaScript something of this handle; nothing once it is over: the handle may be another
-    /// client's when that is read.
+    /// Tells JavaScript something of this handle. Nothing once the client is over: the handle may be another
+    /// client's by the time that JavaScript reads it.
     fn push(&self, write: impl FnOnce(&mut Record<'_>)) {
         if !self.over.get() {
             self.push_answer(write);
@@ -381,7 +381,7 @@ impl Client {
 
     /// Ends everything at once: the environment is gone, or the worker can't go on with it.
     pub fn abort(&self, context: &WorkerContext) {
-        // Whoever holds it goes on with a session that is over.
+        // If it is borrowed, the holder goes on with a session that is over.
         let Ok(mut state) = self.state.try_borrow_mut() else { return };
         let requests = state.session.abandon();
         let wires = [state.main.take(), state.probe.take()];

@@ -108,7 +108,7 @@ pub enum Command {
         /// What happened to it.
         event: PollEvent,
     },
-    /// A connection comes in that polling requests come by.
+    /// A connection comes in by which polling requests come.
     AdoptHttp(Box<AdoptHttp>),
     /// The answer to a request that came by a connection of this worker.
     Answer {
@@ -140,7 +140,7 @@ pub enum Command {
 
 impl Command {
     /// What it costs to do it inline, on JavaScript's thread: how many packets are to be written, about.
-    /// `usize::MAX`: the worker must do it itself, or it is no small thing.
+    /// `usize::MAX`: only the worker can do it, or it is much work.
     pub fn inline_cost(&self) -> usize {
         match self {
             Self::Send { messages, .. } if messages.iter().all(Outgoing::is_small) => {
@@ -170,25 +170,26 @@ impl Command {
     }
 }
 
-/// Who goes should it panic to do what was asked for.
+/// Who is ended when it panics to carry out an operation.
 #[derive(Debug)]
 pub enum Blame {
-    /// Nobody; or everyone that it concerns is guarded by itself.
+    /// Nobody, or each that it concerns is guarded by itself.
     Nobody,
     /// This client.
     Client(Slot),
-    /// The connection of this slot that requests come by.
+    /// The HTTP connection in this slot.
     HttpWire(u32),
     /// This bridged stream.
     Stream(BridgeKey),
-    /// Who has just come.
+    /// The connection that has just come.
     Newcomer(Newcomer),
 }
 
 /// Code of the Engine.IO error "Session ID unknown".
 pub const UNKNOWN_SID: u32 = 1;
 
-/// Who has come and is not known to the worker yet, as JavaScript knows it.
+/// A connection or request that has just come, by the name that JavaScript has for it: the worker does not
+/// know it yet.
 #[derive(Debug)]
 pub struct Newcomer {
     environment: Arc<Environment>,
@@ -201,7 +202,7 @@ impl Newcomer {
         Blame::Newcomer(Self { environment: Arc::clone(&server.environment), token, kind })
     }
 
-    /// Lets JavaScript know that nothing came of it; on the lane of `worker`.
+    /// Tells JavaScript that it is refused; on the lane of `worker`.
     pub fn refuse(&self, worker: usize) {
         let inbox = &self.environment.inbox;
         inbox.push(worker, |record| {
@@ -215,7 +216,7 @@ impl Newcomer {
 }
 
 impl Command {
-    /// Who goes should this panic.
+    /// Who is ended when this panics.
     pub fn blame(&self) -> Blame {
         match self {
             Self::Send { slot, .. }
@@ -293,7 +294,7 @@ pub enum PollEvent {
     Failed,
 }
 
-/// A connection that polling requests come by.
+/// A connection by which polling requests come.
 #[derive(Debug)]
 pub struct AdoptHttp {
     /// The server that its requests are for.
@@ -304,8 +305,8 @@ pub struct AdoptHttp {
     pub listener: u32,
     /// What is fixed for it.
     pub profile: Arc<Profile>,
-    /// The server's count of recalls when JavaScript handed it over ([`Server::recalls`]): one that
-    /// comes before the worker has it counts, too.
+    /// The server's count of recalls when JavaScript handed it over ([`Server::recalls`]): a recall that
+    /// comes before the worker has the connection counts, too.
     pub recalls: u32,
     /// The connection.
     pub stream: TcpStream,

@@ -1,4 +1,4 @@
-//! What JavaScript has fixed for a connection that polling requests come by.
+//! What JavaScript has fixed for a connection by which polling requests come.
 
 use crate::http::request::Rules;
 

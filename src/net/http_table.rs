@@ -1,4 +1,4 @@
-//! The connections of a worker that polling requests come by, and their deadlines.
+//! The connections of a worker by which polling requests come, and their deadlines.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -8,7 +8,7 @@ use slab::Slab;
 
 use super::timers::Timers;
 
-/// The table of such connections. It does not matter here what they are.
+/// The table of such connections.
 pub struct HttpTable<T: ?Sized> {
     table: RefCell<Slab<Rc<T>>>,
     timers: RefCell<Timers>,

@@ -1,7 +1,7 @@
 //! Which clients have come and gone, for the part of the control plane that is in Rust.
 //!
-//! Records tell the same to JavaScript. But what handles name is not left to its care: this goes from
-//! the workers to `socketio::handles` without it.
+//! Records tell JavaScript the same. But what a handle names must not depend on what JavaScript does: this
+//! goes from the workers to `socketio::handles` without it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -11,16 +11,16 @@ use crate::id::Handle;
 /// What has happened to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LifecycleEvent {
-    /// It is there.
+    /// It has come.
     Opened(Handle),
     /// It has ended; its slot is kept until it is released.
     Closed(Handle),
 }
 
-/// What has happened since it was looked at last.
+/// What has happened since this was drained last.
 ///
-/// A worker notes it here before it writes the record that tells of it: who takes the records and
-/// then looks here knows at least as much as they tell.
+/// A worker notes it here before it writes the record of it: whoever takes the records first and then
+/// drains this knows at least as much as they tell.
 #[derive(Debug, Default)]
 pub struct LifecycleQueue {
     events: Mutex<Vec<LifecycleEvent>>,

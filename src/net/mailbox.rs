@@ -22,8 +22,7 @@ pub struct Mailbox {
 const KEEP_CAPACITY: usize = 1 << 20;
 
 impl Mailbox {
-    /// Hands over `batch`, which is left empty. What of it is lent by `buffer`, that of JavaScript, is
-    /// copied.
+    /// Hands over `batch`, which is left empty. What `buffer`, JavaScript's, lends to it is copied.
     pub fn post(&self, batch: &mut OperationBatch, buffer: &[u8]) {
         {
             let mut waiting = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,7 +56,7 @@ impl Mailbox {
         }
     }
 
-    /// `worker` has ended: nothing is kept for it any more, and who comes is refused.
+    /// `worker` has ended: nothing is kept for it any more, and new connections are refused.
     pub fn close(&self, worker: usize) {
         let mut waiting = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         self.closed.store(worker + 1, Ordering::Relaxed);

@@ -20,10 +20,10 @@ pub const SEND: u8 = 1;
 /// kind (`u8`), the handle (two `u32`), flags (`u8`), the length of the text (`u32`).
 const HEADER: usize = 18;
 
-/// Packets that are written inline: each is a system call on the thread of JavaScript, and for more of
+/// How many packets are written inline: each is a system call on the thread of JavaScript, and for more of
 /// them it pays to wake the worker.
 const INLINE_PACKETS: usize = 4;
-/// Bytes that are written inline.
+/// How many bytes are written inline.
 const INLINE_BYTES: usize = 8 << 10;
 
 /// Operations in order.
@@ -39,13 +39,13 @@ pub struct OperationBatch {
     size: usize,
 }
 
-/// Operations of one kind that come one behind the other.
+/// Operations that follow each other and are kept in the same place.
 enum Part {
     /// Packets that stand in the buffer of JavaScript.
     Lent(Range<usize>),
-    /// The next so many of its own bytes: packets.
+    /// Packets, in so many of the batch's own bytes.
     Own(usize),
-    /// The next so many commands.
+    /// So many commands.
     Commands(usize),
 }
 
@@ -75,7 +75,7 @@ pub enum Operation<'a> {
 }
 
 impl Operation<'_> {
-    /// Who goes should it panic to do this.
+    /// Who is ended when it panics to do this.
     pub fn blame(&self) -> Blame {
         match self {
             Self::SendText { slot, .. } => Blame::Client(*slot),
@@ -236,7 +236,7 @@ impl OperationBatch {
     }
 }
 
-/// Reads packets that stand one behind the other.
+/// Reads packets that follow each other.
 fn each_packet(mut packets: &[u8], apply: &mut impl FnMut(Operation<'_>)) {
     while let Some((header, rest)) = packets.split_first_chunk::<HEADER>() {
         let word = |at: usize| {
@@ -249,7 +249,7 @@ fn each_packet(mut packets: &[u8], apply: &mut impl FnMut(Operation<'_>)) {
     }
 }
 
-/// Writes the header of a packet of `len` bytes. The worker is who reads it: its number is left out.
+/// Writes the header of a packet of `len` bytes. Its own worker reads it, so the worker's number is left out.
 fn write_header(header: &mut [u8], slot: Slot, flags: u8, len: usize) {
     let word = |n: usize| {
         u32::try_from(n).expect("a string of JavaScript is shorter than 4 GiB").to_le_bytes()

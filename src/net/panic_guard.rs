@@ -1,7 +1,7 @@
 //! What a panic costs: the connection that the code ran for, and nothing else.
 //!
-//! Nothing from the network panics. Should something do all the same, everything that runs for one
-//! connection runs in here, in whichever phase of its worker, and on the thread of who runs it inline, too:
+//! Nothing from the network panics. In case something does all the same, whatever a worker runs for one
+//! connection, it runs in here, also what another thread runs inline:
 //!
 //! ```text
 //!   guard(victim, work) ─── work returns ──► go on
@@ -9,16 +9,16 @@
 //! ```
 //!
 //! Borrows of cells end while the stack is unwound. A guard stands where no cell of its victim is
-//! borrowed, nor any of the worker's that its end needs.
+//! borrowed, and none of the worker's that is needed to end it.
 //!
-//! What is left runs for no connection: the worker's own lists and its sleep. A panic there ends all of
-//! the worker's connections, and the worker goes on without them (`worker.rs`).
+//! Outside of it runs what is for no connection: the worker's own lists and its sleep. A panic there ends
+//! all of the worker's connections, and the worker goes on without them (`worker.rs`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::context::{Victim, WorkerContext};
 
-/// Nobody goes: what panics is over already, or belongs to no connection.
+/// Nobody is ended: what panics is over already, or belongs to no connection.
 #[derive(Debug)]
 pub struct Nobody;
 
@@ -39,7 +39,7 @@ impl WorkerContext {
 
     #[cold]
     fn punish(&self, victim: &(impl Victim + ?Sized)) {
-        // Should this panic too, the second time is for what comes behind: no step is done twice.
+        // If this panics too, the second time does the rest: no step is done twice.
         for _ in 0..2 {
             if catch_unwind(AssertUnwindSafe(|| victim.handle_panic(self))).is_ok() {
                 return;

@@ -18,7 +18,8 @@ pub enum RequestName {
     Native {
         /// The connection: its worker and its slot there.
         wire: Handle,
-        /// Which request of that connection; a slot that is used again goes on counting.
+        /// Which request of that connection. The worker counts them over all connections, so a connection that
+        /// gets the slot of another has none of its numbers.
         generation: u32,
     },
 }

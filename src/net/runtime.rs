@@ -94,8 +94,8 @@ impl Runtime {
         !done
     }
 
-    /// The worker for the next new session: each in turn, but for those that have ended. (When none is
-    /// left, the session is refused.)
+    /// The worker for the next new session: each in turn, except those that have ended. (When none is left,
+    /// the session is refused.)
     pub fn pick(&self) -> usize {
         let count = self.workers.len();
         let first = self.next.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! What all connections of one Socket.IO server share.
+//! What all clients of one Socket.IO server share.
 
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -22,7 +22,7 @@ pub struct Environment {
     pub id: u32,
     /// Where its records go.
     pub inbox: Inbox,
-    /// Which connections have come and gone.
+    /// Which clients have come and gone.
     pub lifecycle: LifecycleQueue,
     /// Connections that are given back to it, by JavaScript's names for them.
     streams: Mutex<FxHashMap<u32, TcpStream>>,
@@ -74,9 +74,8 @@ pub struct Server {
     pub connect_timeout: u64,
     /// Whether JavaScript decodes the packets: the server has a parser of its own.
     pub raw_messages: bool,
-    /// The open sessions, shared with the server that takes its place when options change. The
-    /// hash of the ids need not resist attackers: they are ours, and
-    /// random, unless the application makes its own.
+    /// The open sessions, shared with the server that takes its place when options change. The hash of
+    /// the ids need not resist attackers: the ids are ours, and random, unless the application makes them.
     pub sessions: Arc<Sessions>,
     /// How often JavaScript has asked for the connections back that polling requests come by; shared
     /// as above.
@@ -84,8 +83,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// How often JavaScript has asked for its connections back: one that came under another count is
-    /// given back at its next request.
+    /// How often JavaScript has asked for its connections back: one that came before the last time is given
+    /// back at its next request.
     pub fn recalls(&self) -> u32 {
         self.recall_count.load(Ordering::Relaxed)
     }
@@ -97,7 +96,7 @@ pub type Sessions = DashMap<Sid, SessionEntry, FxBuildHasher>;
 /// What is known of a session outside of its worker.
 #[derive(Clone, Debug)]
 pub struct SessionEntry {
-    /// Where it lives.
+    /// Its worker, and its place there.
     pub handle: Handle,
     /// Its transport now.
     pub transport: Transport,

@@ -15,8 +15,7 @@
 //! whoever else tries: it is handed over, and never free in between.
 //!
 //! The locked value may hold `Rc`s. So who runs something gets no reference to it, from which one could be
-//! cloned and kept: it says what is to be done ([`RunInline::Work`], which is `Send` and so holds none of
-//! them), and the value does it.
+//! cloned and kept: it says what is to be done ([`RunInline::Work`], which is `Send`), and the value does it.
 
 use std::fmt;
 

@@ -6,8 +6,8 @@
 //!                     behind all that is ready ─► announce ─► JavaScript wakes up once
 //! ```
 //!
-//! To wake a thread costs more than to read a socket. A worker that woke JavaScript at the first
-//! record would have to do so again for nearly each of those that follow within microseconds.
+//! Waking a thread costs more than reading a socket. A worker that woke JavaScript at the first record
+//! would have to do so again for nearly each of those that follow at once.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

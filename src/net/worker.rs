@@ -49,8 +49,8 @@ impl fmt::Debug for Worker {
     }
 }
 
-/// How often the main loop of a worker may panic before the worker ends: what panics so often will not
-/// stop, and each time costs all connections.
+/// How often the main loop of a worker may panic before the worker ends: what panics so often will go on
+/// to, and each time costs all connections.
 const MAX_PANICS: u32 = 16;
 
 /// A worker as other threads know it: it works for them while its thread sleeps.
@@ -102,13 +102,13 @@ pub(super) fn run(
         worker.tell(format_args!("has panicked: its clients are closed, and it goes on"));
         executor.block_on(async { worker.begin_anew() });
     }
-    // It would do so for ever. From here on it is chosen no more.
+    // It would go on like that for ever. No new session comes here from now on.
     worker.tell(format_args!("has panicked {MAX_PANICS} times and ends"));
     executor.block_on(async { worker.context.mailbox.close(index) });
     lock.retire();
 }
 
-/// Whom an operation was for.
+/// The one that an operation is for.
 struct Blamed<'a> {
     worker: &'a Worker,
     blame: Blame,
@@ -186,8 +186,8 @@ impl Worker {
             if self.context.mailbox.is_empty() {
                 self.wait(&mut alarm).await;
             } else {
-                // JavaScript may fill the mailbox as fast as we empty it: the sockets must have
-                // their turn all the same.
+                // JavaScript may fill the mailbox as fast as we empty it, and the sockets must be read
+                // all the same.
                 yield_now().await;
             }
         }
@@ -222,8 +222,8 @@ impl Worker {
         }
     }
 
-    /// Ends all clients after a panic outside of them: nobody knows what is left of the lists. Their
-    /// slots stay, until JavaScript gives them back.
+    /// Ends all clients after a panic that belongs to none of them: the lists may be in any state. The slots
+    /// stay until JavaScript gives them back.
     fn begin_anew(&self) {
         for client in self.clients.all() {
             self.context.guard(&Nobody, || client.abort(&self.context));
@@ -238,7 +238,7 @@ impl Worker {
         self.announce_records();
     }
 
-    /// Says on the standard error what the program's owner has to know.
+    /// Says on the standard error what those who run the program have to know.
     #[expect(clippy::print_stderr, reason = "beside the message of the panic")]
     fn tell(&self, what: fmt::Arguments<'_>) {
         eprintln!("ferrosocket: worker {} {what}", self.context.index);
@@ -246,7 +246,7 @@ impl Worker {
 
     // --- operations ----------------------------------------------------------------------------
 
-    /// Does what is asked for; a panic ends whom it was for.
+    /// Does what is asked for. A panic ends the one that it is for.
     fn perform(self: &Rc<Self>, operation: Operation<'_>) {
         let victim = Blamed { worker: self, blame: operation.blame() };
         self.context.guard(&victim, || match operation {
@@ -423,7 +423,7 @@ impl Worker {
         self.fire_http_timers(now);
     }
 
-    /// Lets go out what has been queued, and forgets what is over.
+    /// Sends what has been queued, and forgets what is over.
     fn flush(&self) {
         // Writing may show that a client does not read, and what is done about it may write.
         loop {

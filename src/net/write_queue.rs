@@ -43,8 +43,8 @@ impl WriteQueue {
         if self.tail.capacity() == 0 {
             self.tail = spare();
         }
-        // A peer that keeps up but is never quite done must not make the tail grow for ever. To move
-        // what waits costs less than what was written since the last time.
+        // A peer that keeps up but never empties the queue must not make the tail grow for ever. Moving
+        // what waits costs less than was written since the last time.
         if self.written >= COMPACT_FROM && self.written >= self.tail.len() - self.written {
             self.tail.drain(..self.written);
             self.written = 0;

@@ -17,8 +17,8 @@ use super::error::ParseError;
 use super::long_string::LongStringSpans;
 use super::packet::{Packet, PacketType, decode_with};
 
-/// Milliseconds that a client may be silent in the middle of its attachments. Every byte counts, that
-/// of an answer to a ping too: what a client pins that goes on talking is bounded by size and count.
+/// Milliseconds that a client may be silent in the middle of its attachments. Every byte ends the silence,
+/// also one of an answer to a ping: what a client that keeps talking can hold is bounded by size and count.
 pub const ATTACHMENT_TIMEOUT: u64 = 10_000;
 
 /// What a text led to.
@@ -107,7 +107,7 @@ impl Decoder {
                 id: packet.id.map(str::to_owned),
                 payload: packet.payload.unwrap_or("[]").to_owned(),
                 strings: packet.strings,
-                // Not `with_capacity`: the number is the client's word.
+                // Not `with_capacity`: the number is what the client claims.
                 attachments: Vec::new(),
             },
             missing: packet.attachments,

@@ -1,15 +1,14 @@
-//! Which connections there are, as the control plane knows it: what it is asked to do is done for
-//! those only.
+//! Which connections there are, as the control plane knows it. It does nothing for any other.
 //!
 //! ```text
 //!            open                 close                release
 //!   vacant ────────► open ────────────────► closed ────────────► vacant
-//!   of the worker's telling, both of them ────┘        └── the control plane's only say
+//!   the worker tells of both ─────────────────┘        └── the control plane decides this one alone
 //! ```
 //!
 //! A slot is given to another connection only after its release, and then in another generation. So
-//! whatever goes wrong above (a release that comes early or twice, an operation that comes late), it
-//! is seen here and reaches nobody.
+//! whatever goes wrong above (a release that comes early or twice, an operation that comes late) is
+//! noticed here and reaches nobody.
 
 use crate::id::Handle;
 
@@ -93,8 +92,8 @@ impl Handles {
         }
     }
 
-    /// The control plane has let go of a connection; gives how many rooms that is still in. None when
-    /// it has no say in that: the connection is not closed, or has been released.
+    /// The control plane has let go of a connection; gives how many rooms it is still in. None when that
+    /// is not allowed: the connection is not closed, or has been released already.
     pub fn release(&mut self, handle: Handle) -> Option<u32> {
         let entry = self.get_mut(handle).filter(|entry| entry.state == State::Closed)?;
         let Entry { rooms, .. } = std::mem::take(entry);

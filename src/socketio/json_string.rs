@@ -2,8 +2,8 @@
 //!
 //! Escaped are the quote, the backslash, control characters (five of them by a letter, the others
 //! as `\u00` and two small hexadecimal digits) and surrogates that are alone. Nearly all text needs
-//! none of it, so blocks are looked at as a whole first: the loops over arrays of fixed size become
-//! vector instructions.
+//! none of it, so whole blocks are checked first, in loops over arrays of fixed size: the compiler makes
+//! vector instructions of them.
 
 /// Bytes, or UTF-16 units, that are looked at together.
 const BLOCK: usize = 32;
@@ -42,7 +42,7 @@ pub fn write_utf16(out: &mut Vec<u8>, text: &[u8]) {
             units = rest;
             continue;
         }
-        // A pair that the end of the block parts would look like two lone surrogates.
+        // A pair that is cut by the end of the block would look like two lone surrogates.
         let whole = if is_high_surrogate(block[BLOCK - 1]) { BLOCK - 1 } else { BLOCK };
         write_units(out, &block[..whole]);
         units = &units[whole..];
@@ -55,7 +55,8 @@ pub fn write_utf16(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
-/// Whether some byte of ASCII needs an escape. No early end: that is what makes it fast.
+/// Whether some byte of ASCII needs an escape. It never stops early, so that it becomes vector
+/// instructions.
 fn has_escapes(block: &[u8; BLOCK]) -> bool {
     block.iter().fold(false, |found, &byte| found | needs_escape(byte))
 }

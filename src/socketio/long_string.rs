@@ -1,10 +1,10 @@
 //! Long strings among the arguments of a packet.
 //!
 //! JSON is the slow way to bring a long text into JavaScript: the engine looks at each character
-//! two or three times, on the thread of which there is only one. So a long string that is an
+//! several times, on the only thread that runs the program. So a long string that is an
 //! argument by itself (`["name", "…"]`, not `["name", {"text": "…"}]`) is found here, while the JSON
 //! is checked, and decoded here, and JavaScript gets it as a string made in one piece.
-//! Its place is told beside the JSON, never in it, so no payload can name a text of another.
+//! The record tells its place beside the JSON, never in it, so no payload can name a string of another.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,14 +12,14 @@ use std::fmt;
 use serde::de::{Deserializer as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Bytes of JSON from which on a string is long. Measured: for a shorter one, `JSON.parse` costs
-/// less than the call that makes a string.
+/// A string of this many bytes of JSON, or more, is long. For a shorter one, `JSON.parse` costs less than
+/// the call that makes a string.
 pub const LONG_STRING: usize = 1024;
 
-/// Long strings of one packet that are noted; what comes behind them goes the usual way.
+/// How many long strings of one packet are noted; those behind them go the usual way.
 pub const MAX_LONG_STRINGS: usize = 4;
 
-/// Arguments that are looked at: a packet may be an array of millions of numbers.
+/// How many arguments are looked at: a packet may be an array of millions of numbers.
 const MAX_INDEX: u32 = 16;
 
 /// Bytes that are looked at together.
@@ -77,7 +77,7 @@ pub(super) fn check_array(json: &str) -> Option<LongStringSpans> {
 }
 
 /// The same for the commonest packets, arrays of nothing but strings without escapes: they are
-/// looked at in blocks. `None` says nothing.
+/// looked at in blocks. `None`: it is some other array, or none.
 fn check_plain_strings(json: &[u8]) -> Option<LongStringSpans> {
     let mut strings = LongStringSpans::NONE;
     let mut rest = json.strip_prefix(b"[")?;
@@ -98,7 +98,7 @@ fn check_plain_strings(json: &[u8]) -> Option<LongStringSpans> {
     None
 }
 
-/// Bytes in front of the first that can't stand for itself in a JSON string.
+/// How many bytes come before the first that must be escaped in a JSON string.
 fn plain_len(bytes: &[u8]) -> usize {
     let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
     let (blocks, _) = bytes.as_chunks::<BLOCK>();
@@ -201,7 +201,8 @@ impl<'a> LongString<'a> {
     }
 }
 
-/// Whether all is ASCII without escapes. Blocks have no early end: so they become vectors.
+/// Whether all is ASCII without escapes. Each block is looked at to its end, so that the compiler makes
+/// vector instructions of it.
 fn is_plain(bytes: &[u8]) -> bool {
     let special = |byte: u8| byte >= 0x80 || byte == b'\\';
     let (blocks, tail) = bytes.as_chunks::<BLOCK>();

@@ -47,9 +47,9 @@ impl PacketType {
     /// The packet type with this digit.
     ///
     /// # Errors
-    /// [`ParseError::UnknownPacketType`] for `7`, `8`, `9` and what is no digit. Upstream lets
-    /// JavaScript turn the character into a number, by which a space, a line feed and no character
-    /// at all are `0`; here they are no number.
+    /// [`ParseError::UnknownPacketType`] for `7`, `8`, `9` and what is no digit. Upstream converts the
+    /// character to a number as JavaScript does, so that a space, a line feed or none at all is `0`; here
+    /// they are errors.
     fn from_digit(digit: Option<&u8>) -> Result<Self, ParseError> {
         Ok(match digit {
             Some(b'0') => Self::Connect,
@@ -142,7 +142,7 @@ fn attachments<'a>(text: &'a str, limits: &AttachmentLimits) -> Result<(u32, &'a
     if matches!(strip_zeros(digits), "" | "0") {
         return Err(ParseError::IllegalAttachments);
     }
-    // What does not even fit into a `u32` is too many as well.
+    // A number that does not fit into a `u32` is too large, too.
     match digits.parse::<u32>() {
         Ok(number) if number <= limits.max_attachments => Ok((number, rest)),
         Ok(_) | Err(_) => Err(ParseError::TooManyAttachments),

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Both are kept for a time and up to a number of bytes; what is oldest goes first. Packets are
-//! numbered without a gap. The client gives the number of the last one that it has got, so it is
-//! known without a search what it has not got, and whether that is still there.
+//! numbered without a gap. The client gives the number of the last one that it has received, so no search
+//! is needed to know what it has missed, and whether that is still there.
 //!
 //! | file | tells |
 //! |---|---|
@@ -103,8 +103,8 @@ impl<M> RecoveryLog<M> {
 
     /// What the session has missed since the packet `last`, in order.
     ///
-    /// Nothing when the session or a packet after that one is gone: better a client that begins
-    /// anew than one that believes to have everything.
+    /// Nothing when the session or a packet after that one is gone: a client had better begin anew than
+    /// believe that it has everything.
     pub fn missed(&self, key: SessionKey, last: u64) -> Option<impl Iterator<Item = &M>> {
         let session = self.sessions.get(key)?;
         let mut rooms: SmallVec<[RoomNumber; 8]> = SmallVec::from_slice(&session.rooms);

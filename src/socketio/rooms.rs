@@ -15,11 +15,11 @@ use crate::id::{Handle, Slot};
 /// a late operation must not mean another room.
 pub type RoomId = u64;
 
-/// Members of a worker from which on their positions are kept in a map: below, looking through the
-/// list is as fast, and most rooms are small.
+/// With more members than this on a worker, a room keeps their positions in a map. With fewer, looking
+/// through the list is as fast, and most rooms are small.
 const INDEX_ABOVE: usize = 16;
 
-/// Excepted sockets that still go along as a list: each of a room's members is compared with them.
+/// Up to so many excepted sockets go along as a list, which each of a room's members is compared with.
 const MAX_EXCEPT: usize = 4;
 
 /// Whom a broadcast names.
@@ -282,12 +282,12 @@ impl Shard {
         let Some(position) = self.position_of(slot) else { return false };
         let members = Arc::make_mut(&mut self.members);
         members.swap_remove(position);
-        // A room that was full once does not keep the memory of that day.
+        // A room that was large once does not keep its memory.
         if members.len() < members.capacity() / 4 {
             members.shrink_to(members.len() * 2);
         }
         let Some(index) = &mut self.index else { return true };
-        // Half of the bound, so that one who comes and goes does not rebuild the map each time.
+        // At half of the bound, so that one member who comes and goes does not rebuild the map each time.
         if members.len() <= INDEX_ABOVE / 2 {
             self.index = None;
             return true;

@@ -2,9 +2,8 @@
 //!
 //! Both sides keep a window of what they have compressed before, so that a message can refer to
 //! earlier ones ("context takeover"), unless it was agreed to start each message with an empty one.
-//! A window costs memory: 340 KB to compress (measured), up to 50 KB to decompress. So neither is
-//! made before the first message that needs it, and a decompressor without takeover does not
-//! outlive its message.
+//! A window costs memory, to compress much more than to decompress. So neither is made before the
+//! first message that needs it, and a decompressor without takeover does not outlive its message.
 
 use std::fmt;
 

@@ -50,7 +50,7 @@ impl Session {
             self.actions.push(Action::Drain);
         }
         // A ping may have left with a poll while its pong comes by the new transport: the client gets
-        // the whole time again. (To drop the wait instead would let a silent client live for ever.)
+        // the whole time again. (Without any wait, a silent client would live for ever.)
         self.heartbeat.restart_wait(now, &self.config);
         if matches!(self.state, State::Closing) {
             self.end(CloseReason::ForcedClose);

@@ -158,7 +158,7 @@ impl Client {
         Ok(())
     }
 
-    /// A packet breaks the Socket.IO protocol: the client hears nothing more.
+    /// A packet breaks the Socket.IO protocol: nothing more is taken from the client.
     fn refuse_packet(&self, session: &mut Session, now: u64, error: &ParseError) {
         self.push(|record| {
             record.kind(Kind::InvalidPacket).number(self.handle.raw());
@@ -197,7 +197,7 @@ impl Client {
             }
             PollEvent::Get => state.session.handle_get(now, request),
             PollEvent::PostStart => {
-                // What a refusal leads to comes out as actions.
+                // What follows from a refusal is among the actions.
                 let _accepted = state.session.handle_post_start(now, request);
             }
             PollEvent::PostBody { body, binary } => {

@@ -64,8 +64,8 @@ impl Client {
         }
     }
 
-    /// Sends one packet that is not a message. The session does not know of it: it is the
-    /// program's own, and what the client answers is treated as ever.
+    /// Sends one packet that is not a message. The session does not know of it: it is the program's own, and
+    /// what the client answers is treated as usual.
     pub fn send_packet(self: &Rc<Self>, context: &WorkerContext, flags: u8, packet: String) {
         fault!("send packet", self.server.environment.id, self.handle.raw());
         let mut state = self.state.borrow_mut();
@@ -85,7 +85,7 @@ impl Client {
         }
     }
 
-    /// Sends what others get too.
+    /// Sends what other clients get, too.
     pub fn send_shared(
         self: &Rc<Self>,
         context: &WorkerContext,
@@ -175,7 +175,7 @@ impl Client {
 
     /// JavaScript wants to know when what has been sent so far has left.
     ///
-    /// It is written now, as far as the peer takes it, so that only those who ask pay for it.
+    /// Everything is written now, as far as the peer takes it: only clients that are asked for it pay.
     pub fn mark(&self, context: &WorkerContext) {
         fault!("mark", self.server.environment.id, self.handle.raw());
         self.marks.set(self.marks.get() + 1);

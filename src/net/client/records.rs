@@ -11,7 +11,7 @@ use crate::socketio::{Completed, LONG_STRING, LongString, LongStringSpans, Packe
 impl Client {
     /// A message of a server with a parser of its own.
     pub(super) fn push_raw(&self, data: Data<'_>) {
-        // Escaped it could be six times as long.
+        // Escaped, it could be much longer.
         let long = match data {
             Data::Text(text) if text.len() >= LONG_STRING => {
                 Some(copied(LongString::from_plain(text)))

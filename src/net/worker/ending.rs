@@ -1,4 +1,4 @@
-//! Connections that JavaScript ends by their sockets, which programs have.
+//! Connections that programs end by the sockets that they see.
 
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use crate::net::tcp::Handler as _;
 impl Worker {
     /// Ends connections, as if their peers had. What has been sent before leaves first.
     ///
-    /// All are looked through: so nothing has to be kept for each of the many that nobody ends so.
+    /// It looks through all connections. So nothing has to be kept for the many that are never ended this way.
     pub(super) fn end_wires(&self, end: &EndWires) {
         self.flush();
         let ends = |wire: &dyn Wire| {
@@ -22,7 +22,7 @@ impl Worker {
             let websocket = WebSocket { worker: self, wire };
             self.context.guard(&websocket, || websocket.handle_end(false));
         }
-        // Those that carry nobody any more.
+        // Those that carry no client any more.
         for wire in self.context.closing().iter().filter(|wire| ends(&***wire)) {
             self.context.guard(&**wire, || wire.finish(&self.context));
         }

@@ -119,7 +119,7 @@ impl<M> PacketLog<M> {
         self.first += 1;
         self.bytes -= packet.bytes();
         let (len, capacity) = (self.packets.len(), self.packets.capacity());
-        // To move the rest costs less than what was taken out since the last time.
+        // Moving the rest costs less than was saved since the last time.
         if capacity > KEEP_CAPACITY && len < capacity / 4 {
             self.packets.shrink_to(capacity / 2);
         }
