@@ -134,7 +134,9 @@ const SHOWS_SETTINGS = declare(
  * @returns {boolean} whether it is on
  */
 function hasSetting(server, name) {
-  return !!server[name];
+  // each by its name: this is asked for each connection
+  if (name === "blockList") return !!server.blockList;
+  return name === "keepAlive" ? !!server.keepAlive : !!server.pauseOnConnect;
 }
 
 /** @param {any} server @returns {number} bytes that the head of a request may have */

@@ -377,12 +377,9 @@ class Engine extends EventEmitter {
     return this.takeover.isAttached(server);
   }
 
-  /**
-   * @param {"generateId" | "handleRequest" | "handleUpgrade" | "verify"} method
-   * @returns {boolean} whether a program has put one of its own in its place
-   */
-  isReplaced(method) {
-    return this[method] !== Engine.prototype[method];
+  /** Its methods, of which programs may replace some. */
+  get original() {
+    return Engine.prototype;
   }
 
   // --- sessions, as the workers tell of them ---

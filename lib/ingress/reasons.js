@@ -64,7 +64,12 @@ const NOT_PLAIN = "no plain request when it was accepted";
  * @property {Function[]} middlewares
  * @property {number} ownMiddlewares how many of them nobody but us has added
  * @property {(name: string) => number} listenerCount
- * @property {(method: "generateId" | "handleRequest" | "handleUpgrade" | "verify") => boolean} isReplaced
+ * @property {Function} generateId
+ * @property {Function} handleRequest
+ * @property {Function} handleUpgrade
+ * @property {Function} verify
+ * @property {{ generateId: Function, handleRequest: Function, handleUpgrade: Function, verify: Function }} original those
+ *   methods of it that programs may replace, as they are if nobody does
  * @property {(server: any) => boolean} isAttached
  * @property {() => import("../border/border").Border} border
  */
@@ -331,25 +336,25 @@ const ROWS = Object.freeze([
     word: "generateId",
     against: ACCEPT | DROP_SOCKET | DROP_REQUEST,
     text: "`generateId()` of the engine is replaced",
-    holds: (engine) => engine.isReplaced("generateId"),
+    holds: ({ generateId, original }) => generateId !== original.generateId,
   },
   {
     word: "verify",
     against: ACCEPT | MOVE_POLLING,
     text: "`verify()` of the engine is replaced",
-    holds: (engine) => engine.isReplaced("verify"),
+    holds: ({ verify, original }) => verify !== original.verify,
   },
   {
     word: "handleUpgrade",
     against: ACCEPT,
     text: "`handleUpgrade()` of the engine is replaced",
-    holds: (engine) => engine.isReplaced("handleUpgrade"),
+    holds: ({ handleUpgrade, original }) => handleUpgrade !== original.handleUpgrade,
   },
   {
     word: "handleRequest",
     against: ACCEPT_POLLING | MOVE_POLLING,
     text: "`handleRequest()` of the engine is replaced",
-    holds: (engine) => engine.isReplaced("handleRequest"),
+    holds: ({ handleRequest, original }) => handleRequest !== original.handleRequest,
   },
   {
     word: "cors with a function",
@@ -435,11 +440,18 @@ const ROWS = Object.freeze([
  * @returns {string | undefined} what stands against it; undefined: nothing
  */
 function reasonAgainst(engine, server, ways, socket) {
-  for (let at = 0; at < ROWS.length; at++) {
-    const row = ROWS[at];
-    if ((row.against & ways) !== 0 && row.holds(engine, server, socket)) return row.word;
-  }
+  const rows = rowsAgainst[ways] ?? selectRows(ways);
+  for (let at = 0; at < rows.length; at++)
+    if (rows[at].holds(engine, server, socket)) return rows[at].word;
   return undefined;
+}
+
+/** @type {Row[][]} those that are asked for by a set of ways, once that has been asked for */
+const rowsAgainst = [];
+
+/** @param {number} ways @returns {Row[]} */
+function selectRows(ways) {
+  return (rowsAgainst[ways] = ROWS.filter(({ against }) => (against & ways) !== 0));
 }
 
 /**

@@ -49,7 +49,7 @@ class TakenConnection {
     /** @type {import("./door").Session | undefined} */
     this.probeOf = undefined;
     /** @private @type {any} the HTTP server that counts it, once it is counted */
-    this._server = undefined;
+    this._countedBy = undefined;
     /** @private @type {any} the socket that programs may have; it takes itself off the server's count */
     this._socket = undefined;
     this.border = engine.border();
@@ -64,7 +64,7 @@ class TakenConnection {
    * @param {any} server the HTTP server that is to count it
    */
   countFor(server) {
-    this._server = server;
+    this._countedBy = server;
     countConnection(server);
   }
 
@@ -75,8 +75,8 @@ class TakenConnection {
    * @protected
    */
   leaveSocket(socket) {
-    this._server = countingServer(socket);
-    if (reasonAgainst(this.engine, this._server, DROP_SOCKET, socket) !== undefined)
+    this._countedBy = countingServer(socket);
+    if (reasonAgainst(this.engine, this._countedBy, DROP_SOCKET, socket) !== undefined)
       this.keepSocket(socket);
     else closeSilently(socket);
   }
@@ -88,7 +88,7 @@ class TakenConnection {
    * @protected
    */
   keepSocket(socket) {
-    this._server = countingServer(socket);
+    this._countedBy = countingServer(socket);
     if (socket.timeout) socket.setTimeout(0);
     replaceHandle(socket, () => this.border.endWire(this.token), ANSWER_LENGTH);
     this.giveSocket(socket);
@@ -102,7 +102,7 @@ class TakenConnection {
    */
   socketFor(names) {
     if (this._socket !== undefined) return this._socket;
-    const { border, token, _server: server } = this;
+    const { border, token, _countedBy: server } = this;
     const isOpen = /** @type {unknown} */ (border.doors.get(token)) === this;
     if (!isOpen) return standInSocket(names, server);
     const socket = standInSocket(names, server, ANSWER_LENGTH, () => border.endWire(token));
@@ -138,7 +138,7 @@ class TakenConnection {
     this.probeOf = undefined;
     this.leave();
     if (this._socket !== undefined) endStandIn(this._socket);
-    else if (this._server !== undefined) uncountConnection(this._server);
+    else if (this._countedBy !== undefined) uncountConnection(this._countedBy);
     this.engine.letGo();
     probeOf?.onProbeEnd(this.token);
   }
@@ -152,7 +152,7 @@ class TakenConnection {
     this.leave();
     if (this._socket !== undefined) {
       // to who has it, one connection has ended and another one has come
-      countConnection(this._server);
+      countConnection(this._countedBy);
       endStandIn(this._socket);
     }
     this.engine.letGo();
