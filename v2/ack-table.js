@@ -1,15 +1,15 @@
 "use strict";
 
 /**
- * The callbacks of acknowledgements to come as Socket.IO 2.x has them, a plain object by packet id; and as the floors
- * below want them, a Map.
+ * The callbacks of acknowledgements to come: to programs a plain object by packet id, as in Socket.IO 2.x; to the floors
+ * below a Map.
  */
 class AckTable {
   /**
    * Takes what a program has assigned.
    *
    * @param {any} acks
-   * @returns {AckTable | undefined} the very object, which can do now what the floors below want
+   * @returns {AckTable | undefined} the same object, which now has the methods of this class
    */
   static of(acks) {
     if (acks instanceof AckTable || acks === undefined || acks === null) return acks ?? undefined;

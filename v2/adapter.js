@@ -5,7 +5,7 @@ const { plainView } = require("../lib/base/plain-view");
 const { encode } = require("./encoder");
 const { nextTick } = require("../lib/base/loop");
 
-// to the types of the npm package, apply() is private
+// the types of the npm package say that apply() is private
 const Base = /** @type {new (nsp: any) => any} */ (/** @type {unknown} */ (NativeAdapter));
 
 /**
@@ -155,7 +155,7 @@ class Adapter extends Base {
 /**
  * @param {Map<string, Set<string>>} map
  * @param {(set: Set<string>) => any} form
- * @returns {any} a view that is read only: the workers know of nothing that is written there
+ * @returns {any} a view that can't be written to: the workers would not hear of it
  */
 function show(map, form) {
   return plainView(() => map, noop, noop, form);

@@ -54,7 +54,7 @@ class Client extends Base {
 
   /**
    * @param {string} name
-   * @param {any} socket that packets for the namespace are given to; undefined: none
+   * @param {any} socket that gets the packets for the namespace; undefined: none
    * @private
    */
   place(name, socket) {
@@ -69,7 +69,7 @@ class Client extends Base {
    * @protected
    */
   doConnect(name, auth) {
-    // later clients ask for each namespace by itself, and may never ask for "/"
+    // clients of later versions ask for each namespace by itself, and may never ask for "/"
     if (this.conn.protocol === 3 && name !== "/" && this.root === undefined)
       this.connectBuffer.push([name, auth]);
     else super.doConnect(name, auth);
@@ -94,8 +94,7 @@ class Client extends Base {
   }
 
   /**
-   * An error that the client tells of is one of its socket; any other packet that has no place in this state is passed
-   * over.
+   * An error that the client sends is emitted by its socket. Any other packet that does not fit this state is ignored.
    *
    * @param {number} type
    * @param {any} [socket]
@@ -127,8 +126,8 @@ class Client extends Base {
   }
 
   /**
-   * @returns {boolean} whether the client, which the handshake has told that it is in "/", may have sent something before
-   *   it is, a tick later
+   * @returns {boolean} whether the handshake has said that the client is in "/", and its socket there is still to be made, in
+   *   the next tick: the client may have sent something already
    * @private
    */
   isEarly() {

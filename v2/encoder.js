@@ -4,8 +4,8 @@ const lib = require("../lib/codec");
 const { PacketType } = require("../lib/codec");
 
 /**
- * Says of which type the packet of an event is, before it is encoded: adapters of 2.x send packets to other servers,
- * which believe the type.
+ * Finds the type of the packet of an event, before it is encoded: adapters of 2.x send packets with their type to other
+ * servers, which rely on it.
  *
  * @param {any[]} data
  * @param {boolean} [binary] false: bytes are written as JSON

@@ -59,7 +59,7 @@ class Server extends Base {
     const before = srv.listeners("request");
     super.initEngine(srv, { ...opts, ...translate(opts) });
     divertPreflight(srv, before, opts);
-    // with the handshake, to save a round trip; but nobody is told before the middlewares have let him in
+    // said with the handshake, to save a round trip; but with middlewares, only when they have let the client in
     if (this.sockets._fns.length === 0 && !this.opts.connectionStateRecovery)
       this.engine.greet(greeting(this.encoder));
   }
@@ -146,7 +146,7 @@ function translate(opts = {}) {
  * @returns {any} the cookie "io" unless something else is said
  */
 function cookieOf({ cookie = "io", cookiePath = "/", cookieHttpOnly = true }) {
-  if (!cookie || typeof cookie === "object") return cookie; // an object is translated already
+  if (!cookie || typeof cookie === "object") return cookie; // an object needs no translation, or has been translated
   return {
     name: cookie === true ? "io" : cookie,
     path: cookiePath || undefined,
@@ -158,4 +158,4 @@ function cookieOf({ cookie = "io", cookiePath = "/", cookieHttpOnly = true }) {
 const exported = /** @type {any} */ (callable(Server));
 
 module.exports = exported;
-module.exports.listen = exported; // written out, so that ES modules see the name
+module.exports.listen = exported; // written so that ES modules see the name

@@ -33,7 +33,7 @@ class Namespace extends Base {
   }
 
   /**
-   * A middleware has thrown: that ends the client, or is nobody's to catch while a connection opens.
+   * A middleware has thrown: that ends the client; while a connection opens, nobody catches it.
    *
    * @param {unknown} error
    */

@@ -6,8 +6,8 @@ const { Encoder } = require("./encoder");
 const PARSER = Object.freeze({ Decoder, Encoder, PacketType, protocol: PROTOCOL });
 
 /**
- * Makes a parser that a program has given fit for the floors below: one that was written for 2.x gives what it has
- * encoded to a callback.
+ * Adapts a parser of the program to the floors below: one that was written for 2.x passes what it has encoded to a
+ * callback, and does not return it.
  *
  * @param {any} [given]
  * @returns {any}

@@ -3,8 +3,7 @@
 const { interceptRequests, passOn } = require("../lib/http");
 
 /**
- * Takes preflight requests (OPTIONS) for our path away from the engine, as the option `handlePreflightRequest` of 2.x
- * says.
+ * Keeps preflight requests (OPTIONS) for our path from the engine, if the option `handlePreflightRequest` of 2.x says so.
  *
  * @param {import("node:http").Server} srv
  * @param {Function[]} before the listeners for requests that were there before the engine's

@@ -1,10 +1,10 @@
 "use strict";
 
 /**
- * The sockets of a namespace as Socket.IO 2.x has them, a plain object by id; and as the floors below want them, a Map.
+ * The sockets of a namespace: to programs a plain object by id, as in Socket.IO 2.x; to the floors below a Map.
  *
- * As a Map it holds those that broadcasts reach: a socket that a program deletes from `nsp.connected` stays a property
- * of this object.
+ * The Map holds those that broadcasts reach. A socket that a program deletes from `nsp.connected` leaves the Map, and stays
+ * a property of this object.
  */
 class SocketTable {
   /** @type {Map<string, any>} */

@@ -13,8 +13,8 @@ const NOT_MIRRORED = -1;
  * The default adapter. Rooms are kept here, as in the adapter it extends, and mirrored to the workers, so that a
  * broadcast costs this thread one packet whatever the number of its receivers.
  *
- * Mirrored is the membership of connected sockets. The room that every socket has to itself, named by its id, is not
- * (as long as it is alone there): the connection itself is addressed.
+ * Only the rooms of connected sockets are mirrored. Each socket also has a room to itself, named by its id: as long as it
+ * is alone there, that room is not mirrored, and its connection is addressed directly.
  *
  * `rooms` and `sids` hold plain Sets, as everywhere; the numbers of the mirrored rooms are kept beside them.
  */
@@ -28,11 +28,11 @@ class NativeAdapter extends Adapter {
     this._numbers = new Map();
     /** @private the room of all sockets */
     this._everyone = NOT_MIRRORED;
-    /** @protected `rooms` and `sids`, which an adapter that extends this one may show in another form */
+    /** @protected the Maps themselves; a subclass may show something else under `rooms` and `sids` */
     this._rooms = this.rooms;
     /** @protected */
     this._sids = this.sids;
-    /** @private whether sockets were added that belong to the adapter before this one, see addAll() */
+    /** @private whether sockets of an earlier adapter were added, see addAll() */
     this._adopted = false;
   }
 
@@ -75,8 +75,8 @@ class NativeAdapter extends Adapter {
   }
 
   /**
-   * Called before a socket goes, when it has left its rooms. It must have left the mirrored ones, even if a subclass has
-   * replaced delAll().
+   * Called when a socket has left its rooms, before it goes. A subclass may have replaced delAll(): the socket must leave
+   * the mirrored rooms all the same.
    *
    * @param {any} socket
    */
@@ -131,9 +131,9 @@ class NativeAdapter extends Adapter {
   /**
    * Notes that a socket has joined rooms.
    *
-   * After `io.adapter()` has been called with live sockets, those still belong to the adapter that they were born with, and
-   * only that one hears of their end: when a program adds them here too, they are not mirrored, and broadcasts address each
-   * target by itself.
+   * A socket belongs to the adapter that its namespace had when it connected, and only that one hears of its end. If the
+   * program calls `io.adapter()` later and adds such a socket to the new adapter, it is not mirrored, and broadcasts address
+   * each target by itself.
    *
    * @param {string} id
    * @param {Set<string>} rooms
@@ -391,7 +391,7 @@ const NONE = [];
  * @param {any} encoded
  * @param {number} flags
  * @param {any} options
- * @param {Generator<void, void>[]} shown those who are to be told that it has been written
+ * @param {Generator<void, void>[]} shown gets what is to go on when the packet has been written
  */
 function show(socket, encoded, flags, options, shown) {
   const steps = socket.client.conn.showOutgoing(encoded, flags, options);
@@ -399,7 +399,7 @@ function show(socket, encoded, flags, options, shown) {
 }
 
 /**
- * @param {Generator<void, void>[]} shown all of whom are told, whatever listeners throw
+ * @param {Generator<void, void>[]} shown what is to go on; all of it does, even if listeners throw
  */
 function tellWritten(shown) {
   /** @type {{ error: unknown } | undefined} */

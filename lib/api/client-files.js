@@ -19,7 +19,7 @@ const FILES = new Set([
   "socket.io.msgpack.min.js.map",
 ]);
 
-/** Whatever else is wrong with it, the directory of this file is that of all of them. */
+/** The file that is looked up to find the directory of all of them. */
 const CLIENT = "socket.io-client/dist/socket.io.js";
 
 const ETAG = `"${version}"`;
@@ -28,14 +28,14 @@ const ETAG = `"${version}"`;
 const COMPRESSORS = { br: brotliCompress, gzip, deflate };
 
 /**
- * Bodies by encoding and name. Bounded: eight files in four forms, about 3 MB if all are asked for.
+ * Bodies by encoding and name; there are no more than eight files in four encodings.
  *
  * @type {Map<string, Promise<Buffer>>}
  */
 const bodies = new Map();
 
-/** whether it has been told that the files can't be read */
-let told = false;
+/** whether it has been logged that the files can't be read */
+let logged = false;
 
 /**
  * @param {string} name
@@ -69,8 +69,8 @@ function bodyOf(name, encoding) {
     bodies.set(key, body);
     body.catch((error) => {
       bodies.delete(key); // so that the next request tries again
-      if (!told) debug("the files of the client can't be served: %s", error.message);
-      told = true;
+      if (!logged) debug("the files of the client can't be served: %s", error.message);
+      logged = true;
     });
   }
   return body;
@@ -94,7 +94,7 @@ function compress(data, encoding) {
  *
  * @param {any} server
  * @param {() => string} path gives the path under which they are, without a slash at its end
- * @param {((req: any, res: any, next: () => void) => void) | undefined} cors asked before
+ * @param {((req: any, res: any, next: () => void) => void) | undefined} cors a middleware that runs first
  */
 function serveClientFiles(server, path, cors) {
   interceptRequests(server, (req, res) => {

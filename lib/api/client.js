@@ -31,7 +31,7 @@ class Client {
     this.root = undefined;
     /** @type {Map<string, Socket> | undefined} those of other namespaces, by name */
     this._others = undefined;
-    /** @type {Set<Socket> | undefined} connected ones that no packet goes to: another has taken their namespace */
+    /** @type {Set<Socket> | undefined} connected ones that get no packets any more: a newer socket has their namespace */
     this._overtaken = undefined;
     /** @type {Set<Socket> | undefined} those that middlewares are looking at */
     this._pending = undefined;
@@ -43,8 +43,8 @@ class Client {
     /** @type {{ reason: string, description: any } | undefined} why it is closed */
     this._end = undefined;
     this._joined = false;
-    if (this._foreignEncoder !== undefined) void this.decoder; // what its constructor throws is told at once
-    /** whether the client is back by another connection */
+    if (this._foreignEncoder !== undefined) void this.decoder; // made now, so that its constructor throws here
+    /** whether the client has come back on another connection */
     this._superseded = false;
     this._native = conn instanceof Conn;
     if (this._native) conn._client = this;
@@ -108,8 +108,8 @@ class Client {
   }
 
   /**
-   * @returns {Socket[]} all connected ones. A client that asks for a namespace again before it is in has several there:
-   * the last one gets its packets, and all of them end with it
+   * @returns {Socket[]} all connected ones. A client that asks for a namespace twice before it is let in has two sockets
+   * there: the later one gets the packets, and both end with the client
    */
   _connected() {
     const sockets = this._overtaken === undefined ? [] : [...this._overtaken];
@@ -221,7 +221,7 @@ class Client {
       if (this.socketOf(nsp) === undefined) this.connect(nsp, auth);
       else this.reject(PacketType.CONNECT);
     } catch (error) {
-      // what the program throws here, above all in the function that says whether there is such a namespace
+      // thrown by the program, for instance by the function that decides whether there is such a namespace
       this.onerror(error);
     }
   }
@@ -264,7 +264,7 @@ class Client {
    * Clients of protocol 3 name a namespace together with its query, `/name?key=value`.
    *
    * @param {string} nsp
-   * @returns {URL | undefined} undefined: it is none, and the client is being closed
+   * @returns {URL | undefined} undefined when it is no namespace; the client is closed then
    * @private
    */
   parseNamespace(nsp) {
@@ -372,7 +372,7 @@ class Client {
   _packet(packet, opts) {
     if (opts?.preEncoded) this.writeToEngine(packet, opts);
     else if (this._foreignEncoder !== undefined && this.conn.readyState === "open")
-      this.writeToEngine(this._foreignEncoder.encode(packet), opts); // it may look at all of the packet
+      this.writeToEngine(this._foreignEncoder.encode(packet), opts); // an encoder may look at any part of the packet
     else this.send(packet.type, packet.nsp, packet.id, packet.data, flagsOf(opts));
   }
 
@@ -423,8 +423,8 @@ class Client {
   }
 
   /**
-   * Forgets a socket that has left. As upstream has it, no packet goes to its namespace any more then, even if the client
-   * has another socket there.
+   * Forgets a socket that has left. As upstream does, it delivers no packet to that namespace from then on, even if the
+   * client has another socket there.
    *
    * @param {Socket} socket
    */
@@ -443,7 +443,7 @@ class Client {
   }
 
   /**
-   * Notes a socket that middlewares are looking at: should they never answer, it goes with the client.
+   * Notes a socket that middlewares are looking at, so that it goes with the client even if they never answer.
    *
    * @param {Socket} socket
    */
@@ -469,7 +469,7 @@ class Client {
     this.onclose("forced server close"); // unless it is closed already
   }
 
-  /** The client is back by another connection, before the end of this one was noticed: now it is. */
+  /** Ends this connection, which was lost without anybody noticing: its client has come back on another one. */
   _supersede() {
     this._superseded = true;
     try {
@@ -503,7 +503,7 @@ class Client {
     if (debug.enabled) debug("client close with reason %s", reason);
     this._closed = true;
     this._end = { reason, description };
-    // all of them, whatever listeners throw
+    // all sockets are closed, even if listeners throw
     /** @type {{ error: unknown } | undefined} */
     let thrown;
     for (const socket of this._connected()) {
@@ -530,7 +530,7 @@ assignable(Client.prototype, "id", "nsps", "sockets");
 
 /**
  * @param {URLSearchParams} query
- * @returns {Record<string, string>} its fields, in an object in which no other name means anything
+ * @returns {Record<string, string>} its fields, in an object without a prototype, since a client chooses their names
  */
 function withoutPrototype(query) {
   const fields = Object.create(null);
@@ -545,7 +545,7 @@ function withoutPrototype(query) {
  * @param {any} data
  * @param {number | undefined} id
  * @param {string} nsp
- * @returns {Packet} with its keys in the order in which upstream has them: some formats show it
+ * @returns {Packet} with its keys in upstream's order, which some formats preserve
  */
 function packetOf(type, data, id, nsp) {
   return id === undefined ? { type, data, nsp } : { type, data, id, nsp };

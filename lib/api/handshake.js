@@ -22,7 +22,7 @@
  * @returns {Handshake} a plain object that programs may change
  */
 function buildHandshake(conn, auth, issued) {
-  // a whole request is not made for it, and kept, when there is none yet
+  // if there is no request object yet, none is made just for this
   const request = conn.requestParts?.() ?? partsOf(conn.request);
   return {
     headers: request?.headers || {},

@@ -33,7 +33,7 @@ class Namespace extends EventEmitter {
     super();
     /** @type {Map<string, Socket>} the connected ones by id */
     this.sockets = new Map();
-    /** @type {Map<string, Socket>} those that the middlewares are looking at */
+    /** @type {Map<string, Socket>} those that middlewares have not let in yet */
     this._preConnectSockets = new Map();
     /** @type {Function[]} */
     this._fns = [];
@@ -41,7 +41,7 @@ class Namespace extends EventEmitter {
     this._ids = 0;
     /** how many sockets have listeners for outgoing packets */
     this._outgoing = 0;
-    /** how many connected sockets have a connection that no worker knows */
+    /** how many connected sockets have a connection of a foreign engine */
     this._foreign = 0;
     /** @type {any} @private made at first use, as is the next one */
     this._flags = undefined;
@@ -169,7 +169,7 @@ class Namespace extends EventEmitter {
     try {
       this.run(socket, (error) => nextTick(settle, this, socket, client, joined, error));
     } finally {
-      // it was gone before the middlewares were asked: its end is over
+      // the client had gone before the middlewares were asked: nobody else cleans up
       if (client._closed) socket._cleanup();
     }
   }
@@ -182,7 +182,7 @@ class Namespace extends EventEmitter {
     this._preConnectSockets.delete(socket.id);
     this.sockets.set(socket.id, socket);
     try {
-      // ours comes before the program's: a handler may disconnect at once
+      // before the program hears of the socket: a handler may disconnect it at once
       this.begin(socket);
       if (joined) joined(socket);
       this.emitReserved("connect", socket);
@@ -193,7 +193,9 @@ class Namespace extends EventEmitter {
   }
 
   /**
-   * @param {Socket} socket gone again when its adapter or an encoder of the program's own throws: nobody has heard of it
+   * Connects a socket. If the adapter or an encoder of the program throws, it is taken back: nobody has heard of it yet.
+   *
+   * @param {Socket} socket
    * @private
    */
   begin(socket) {
@@ -208,7 +210,7 @@ class Namespace extends EventEmitter {
 
   /** @param {Socket} socket */
   _remove(socket) {
-    // by the socket itself, not by its id alone: two of a client of protocol 3 in one namespace have the same
+    // the object is compared, not only its id: two sockets of a protocol 3 client in one namespace share an id
     const { id } = socket;
     const known = this.sockets.get(id);
     if (known === socket || known === undefined) this.sockets.delete(id);
@@ -275,7 +277,7 @@ class Namespace extends EventEmitter {
   /** @returns {BroadcastOperator} for all, with the flags so far */
   _operator() {
     if (this._flags === undefined) return new BroadcastOperator(this.adapter);
-    const flags = { ...this._flags }; // whatever a program has assigned
+    const flags = { ...this._flags }; // a copy, and an object whatever the program has assigned
     this._flags = undefined;
     return new BroadcastOperator(this.adapter, new Set(), new Set(), flags);
   }

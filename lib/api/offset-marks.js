@@ -1,29 +1,30 @@
 "use strict";
 
-/** Marks that are kept: enough to tell what a client saw last, too few to be looked for at any price. */
+/** How many marks are kept: enough to find what a client saw last, few enough to search through. */
 const MAX_MARKS = 4096;
 
-/** Rooms that are kept of a mark: of one for more, anybody may have got it. */
+/** How many rooms a mark may name; an event for more of them counts as sent to everybody. */
 const MAX_ROOMS = 8;
 
-/** Characters of a text that are looked at, at each of its ends. */
+/** How many characters of a text are hashed, at each end. */
 const SAMPLE = 256;
 
 /**
- * Where events stand that are not stored, and end with a text.
+ * Where events that are not stored, and that end with a text, stand among those that are stored.
  *
- * A client takes the last text that it has got for its offset, also that of a volatile event, which names no packet. Such a
- * text is looked for here: the client has got what was stored before that event, and nothing stored after it.
+ * A client takes the last argument of each event for its offset if it is a text, even that of a volatile event, which is
+ * not stored and so has no offset. When a client sends such a text, it is looked up here: the client has got what was stored
+ * before that event, and nothing that was stored after it.
  *
- * Of the texts only a hash is kept. What two texts with one hash can do is to let the client that sends the one have
- * events of its own twice, or not at all.
+ * Only a hash of each text is kept. If two texts have the same one, a client that sends the one may get events of its own
+ * twice, or miss some; those of others are not touched.
  */
 class OffsetMarks {
   /** @private @type {Float64Array | undefined} hashes of the texts, a ring */
   _hashes = undefined;
   /** @private the numbers of the packets stored last before each */
   _numbers = new Float64Array(0);
-  /** @private @type {(ReadonlySet<any> | undefined)[]} the rooms of each; undefined: anybody may have got it */
+  /** @private @type {(ReadonlySet<any> | undefined)[]} the rooms of each; undefined: sent to everybody */
   _rooms = [];
   /** @private how many have been noted */
   _count = 0;
@@ -57,9 +58,9 @@ class OffsetMarks {
    * @param {number} from
    * @param {number} to
    * @param {boolean} first whether the first such event counts, not the last
-   * @param {readonly any[]} [rooms] of the client: what was for others does not count; left out: all counts
-   * @returns {number | undefined} of the packet stored last before an event with this text, between `from` and `to`; undefined when
-   * none is known
+   * @param {readonly any[]} [rooms] those of the client; events for other rooms don't count. Without it, all count
+   * @returns {number | undefined} the number of the packet stored last before an event with this text, between `from` and `to`;
+   *   undefined when none is known
    */
   find(text, from, to, first, rooms) {
     if (this._hashes === undefined) return undefined;
@@ -82,7 +83,7 @@ class OffsetMarks {
 
   /**
    * @param {number} from
-   * @returns {boolean} whether such an event may have been forgotten that came after the packet `from`
+   * @returns {boolean} whether events that came after the packet `from` may have been forgotten
    */
   hasForgotten(from) {
     return this._count > MAX_MARKS && this._numbers[this._count % MAX_MARKS] >= from;

@@ -6,7 +6,7 @@ const { MESSAGES, reservedEvent, timedOut } = require("../base/errors");
 const { PacketType, RESERVED_EVENTS } = require("../codec");
 const { nextTick } = require("../base/loop");
 
-/** ms; stands for no timeout at all: adapters of a cluster set a timer of their own, and take no other word for that */
+/** ms; means "no timeout": the adapters of a cluster set a timer of their own, and can't be told so in another way */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /**
@@ -22,7 +22,7 @@ function extend(set, rooms) {
 }
 
 /**
- * Says to whom, and how, the next event goes. Immutable: every step gives a new operator.
+ * Whom the next event goes to, and how. Immutable: every step gives a new operator.
  */
 class BroadcastOperator {
   /**
@@ -270,7 +270,7 @@ class BroadcastOperator {
    * @deprecated kept for programs written for Socket.IO 2.x: use fetchSockets()
    */
   clients(callback) {
-    // a tick of its own, so that what the callback throws is no rejected promise
+    // in a tick of its own, so that an error of the callback does not become a rejected promise
     this.adapter.fetchSockets(this._target).then(
       (/** @type {any[]} */ sockets) =>
         nextTick(
@@ -288,7 +288,7 @@ class BroadcastOperator {
    */
   async fetchSockets() {
     const sockets = await this.adapter.fetchSockets(this._target);
-    // only a local one has a server
+    // the sockets of other servers come as plain data
     return sockets.map((/** @type {any} */ socket) =>
       socket.server ? socket : new RemoteSocket(this.adapter, socket),
     );

@@ -22,13 +22,12 @@ const NO_ORIGIN = "*";
  */
 function checkOrigin(origins, req, done) {
   let origin = req.headers.origin || req.headers.referer || NO_ORIGIN;
-  if (origin === "null") origin = NO_ORIGIN; // that of a page of a file:// URL
+  if (origin === "null") origin = NO_ORIGIN; // what a page of a file:// URL sends
   if (typeof origins === "function") {
     origins(origin, done);
     return;
   }
-  // Compared entry by entry: to look for the origin anywhere in a string would let "http://o.example" in where
-  // "foo.example:*" is allowed.
+  // Compared entry by entry: a search in the whole string would let "http://o.example" in where "foo.example:*" is allowed.
   const allowed = typeof origins === "string" ? origins.split(/[\s,]+/) : origins;
   const forms = formsOf(origin);
   // in a string, a scheme may stand before "host:*" too

@@ -19,8 +19,8 @@ class ParentAdapter extends Adapter {
 }
 
 /**
- * The namespaces whose names match a regular expression or please a function: they are made when a client asks for
- * them, with the middlewares and the "connection" listeners of this one.
+ * Stands for all namespaces whose names match a regular expression, or are accepted by a function. They are made when a
+ * client asks for them, with the middlewares and the "connection" listeners of this one.
  */
 class ParentNamespace extends Namespace {
   /** @param {any} server */
@@ -59,7 +59,7 @@ class ParentNamespace extends Namespace {
   }
 }
 
-// not methods: the parent namespace of the entry for 2.x is another class
+// functions, not methods: the parent namespace of the entry for 2.x is another class
 
 /**
  * @param {any} parent
@@ -80,7 +80,7 @@ function createChild(parent, name) {
   try {
     server.sockets.emitReserved("new_namespace", nsp);
   } catch (error) {
-    // nobody comes to be in it, and so nobody leaves it
+    // nobody will be let in, so nobody will leave: close it here
     if (server.opts.cleanupEmptyChildNamespaces) closeWhenEmpty(parent, nsp);
     throw error;
   }
@@ -109,7 +109,7 @@ function closeWhenEmpty(parent, nsp) {
   if (!parent.children.delete(nsp)) return;
   debug("closing child namespace %s", nsp.name);
   nsp.adapter.close();
-  // a later one may have the name
+  // by now another namespace may have the name
   const { _nsps } = parent.server;
   if (_nsps.get(nsp.name) === nsp) _nsps.delete(nsp.name);
 }

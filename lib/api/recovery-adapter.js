@@ -13,17 +13,17 @@ const { RoomNumbers } = require("./room-numbers");
 
 const RECOVERY_DEFAULTS = Object.freeze(defaultsOf("connectionStateRecovery"));
 
-const SWEEP_INTERVAL = 60 * 1000; // ms; nothing is served late by it, it only gives memory back
+const SWEEP_INTERVAL = 60 * 1000; // ms; it only gives memory back: what is too old is not served, swept or not
 
-/** Packets and sessions are in logs beside the rooms; they go when nobody can ask for them any more. */
+/** Closes the log of an adapter, in the addon, when the adapter has been collected. */
 const logs = new FinalizationRegistry(({ native, log }) => native.closeRecovery(log));
 
 const UNKNOWN = -2;
 
-/** Characters of an offset that is kept, which is not ours. */
+/** The longest offset that is kept although it is not one of ours, in characters. */
 const MAX_GIVEN = 64;
 
-/** What may pass before a packet, or a ping, is on its way. */
+/** How long a packet or a ping may wait here before it is on its way. */
 const DELAY = 5_000; // ms
 
 const NOT_OPEN = -1;
@@ -34,9 +34,9 @@ const NOT_OPEN = -1;
  * @property {any[]} rooms of its socket
  * @property {number} from the number of the packet stored last before it began; -1 for none
  * @property {number} to the number of the packet stored last before it was lost
- * @property {boolean} noticed whether the end of its connection was seen when it came: else it may have been lost for long
- * @property {number} unproven from when on it is not known of what was sent whether it came, ms
- * @property {string | undefined} given the offset with which it began: with that it comes back if it has got nothing since
+ * @property {boolean} noticed whether its end was seen at once; if not, it may have been lost long before
+ * @property {number} unproven when the time began of which it is not known whether packets arrived, ms
+ * @property {string | undefined} given the offset that it came with: it sends the same again if it has got nothing since
  */
 
 /** @typedef {{ socket: any, from: number, persisted: boolean }} Live */
@@ -56,14 +56,14 @@ const NO_ROOMS = new Set();
  *     connected ──lost──► persisted ──comes back in time──► connected, with its id, rooms, data and the packets it missed
  *                             └──too late, or its packets are gone──► forgotten
  *
- * An event that is neither volatile nor awaits an acknowledgement is stored as it was sent, and ends with an offset that
- * names it; a client that comes back gives the offset of the last event that it has got. It has none before its first one:
- * then it has missed all since it came. And a volatile event that ends with a text spoils it (see OffsetMarks).
+ * An event that is neither volatile nor awaits an acknowledgement is stored as it was sent, with an offset as its last
+ * argument. A client that comes back sends the offset of the last event that it has got; without one it has missed all events
+ * since it came. It takes the last argument of a volatile event for an offset, too, if that is a text (see OffsetMarks).
  *
- * A client that is back before its end was noticed takes its session over: its old connection ends, and so is lost.
+ * A client may come back before the loss of its old connection has been noticed: then that connection is ended first.
  *
- * What is stored is in the addon (`src/socketio/recovery_log.rs`). Here are the names of rooms, what programs keep in
- * `socket.data`, and the count of the packets: each knows its number when it is encoded.
+ * Packets and sessions are stored in the addon (`src/socketio/recovery_log.rs`). Kept here are the names of rooms,
+ * `socket.data`, and the count of the packets, because a packet contains its number when it is encoded.
  */
 class RecoveryAdapter extends NativeAdapter {
   /** @param {any} nsp */
@@ -79,9 +79,9 @@ class RecoveryAdapter extends NativeAdapter {
     this._maxAge = maxDisconnectionDuration;
     /** @private */
     this._maxBytes = maxStoredBytes;
-    /** @private the number of the log, once somebody has come: what was sent before, nobody has missed */
+    /** @private the number of the log, which is opened when the first client comes: nobody has missed what was sent before */
     this._log = NOT_OPEN;
-    /** @private the number of the packet that comes next; in the log they are one higher, and 0 is that of none */
+    /** @private the number of the next packet; in the log, numbers are one higher, and 0 means none */
     this._next = 0;
     /** @private the batch of operations in which a packet was stored last */
     this._storedIn = -1;
@@ -95,7 +95,7 @@ class RecoveryAdapter extends NativeAdapter {
     this._marks = new OffsetMarks();
     /** @private */
     this._roomNumbers = new RoomNumbers();
-    /** @private begins every offset: an argument of the program must not be taken for one */
+    /** @private what every offset begins with, so that no argument of the program is taken for one */
     this._prefix = Date.now().toString(36) + ".";
     /** @type {NodeJS.Timeout | undefined} @private runs while something is stored */
     this._sweeper = undefined;
@@ -120,7 +120,7 @@ class RecoveryAdapter extends NativeAdapter {
   ondisconnecting(socket) {
     const { id, pid } = socket;
     const owner = this.nsp.sockets.get(id) ?? this.nsp._preConnectSockets.get(id);
-    // a middleware may be so late that its client is back already, with this id
+    // a middleware may answer so late that the client is back already, with this id
     if (owner === undefined || owner === socket) super.ondisconnecting(socket);
     const live = this._live.get(pid);
     if (live === undefined) {
@@ -132,10 +132,10 @@ class RecoveryAdapter extends NativeAdapter {
   }
 
   /**
-   * Ends the way back of a socket: it is connected, or will never be.
+   * Notes that a socket is not coming back any more: it is connected, or never will be.
    *
    * @param {any} socket
-   * @returns {Returning | undefined} nothing when it is not this one that is coming back
+   * @returns {Returning | undefined} nothing when this socket was not coming back
    * @private
    */
   arrival(socket) {
@@ -146,14 +146,14 @@ class RecoveryAdapter extends NativeAdapter {
   }
 
   /**
-   * Forgets a session that came back and has ended for good: who was thrown out does not come back by it.
+   * Forgets a session that was recovered and has ended for good, so that a client that was thrown out can't use it.
    *
    * @param {string} pid
    * @private
    */
   forget(pid) {
     const { native, operations } = this.open();
-    operations.flush(); // what it missed may be under way
+    operations.flush(); // an operation that reads its packets may be under way
     const key = native.forgetSession(this._log, pid);
     if (key !== null) this._kept.delete(key);
   }
@@ -182,7 +182,7 @@ class RecoveryAdapter extends NativeAdapter {
       packet.id !== undefined ||
       opts.flags?.volatile !== undefined
     ) {
-      // one that awaits an acknowledgement ends with a function there
+      // of an event that awaits an acknowledgement, the client takes nothing for an offset
       const last = packet.data?.[packet.data.length - 1];
       if (typeof last === "string" && packet.id === undefined && packet.type === PacketType.EVENT)
         this._marks.note(last, this._next - 1, opts.rooms);
@@ -213,14 +213,14 @@ class RecoveryAdapter extends NativeAdapter {
    */
   store(packet, encoded, opts) {
     const { operations } = this.open();
-    // Looked at before rooms get their numbers: what the program runs now may let a number go that nothing refers to yet.
+    // Checked before rooms get their numbers: this may run code of the program, which may free numbers that are not used yet.
     if (Array.isArray(encoded)) encoded = messagesOf(encoded);
     const { data } = packet;
     const before = data[data.length - 1];
     const offset = this.nextOffset();
     if (before !== offset) {
-      // A toJSON() of it has emitted: that packet is stored before this one, and has its number. What a parser of the
-      // program's own has made keeps the number, which is an older one then: better twice than not at all.
+      // A toJSON() in the data has emitted: that packet was stored before this one, with its number. What a parser of the
+      // program has encoded keeps the older number: the client may get an event twice, but misses none.
       data[data.length - 1] = offset;
       encoded = withEnd(encoded, `"${before}"]`, `"${offset}"]`);
     }
@@ -268,14 +268,14 @@ class RecoveryAdapter extends NativeAdapter {
     this._sweeper ??= this.startSweeper();
   }
 
-  /** A client need not have got an event to be recovered. */
+  /** Tells the namespace that a client can be recovered before it has got an event. */
   get recoversWithoutOffset() {
     return true;
   }
 
   /**
    * @param {any} pid
-   * @param {string} [offset] that of the last event which the client has got; none when it has not got any
+   * @param {string} [offset] that of the last event that the client has got, if it has got one
    * @param {any} [client] that comes back
    * @returns {any} the session with what it has missed, in a promise; null when it can't be recovered
    */
@@ -284,9 +284,9 @@ class RecoveryAdapter extends NativeAdapter {
     const border = this.open();
     const before = (this._live.get(pid) ?? this._returning.get(pid)?.session)?.socket?.client;
     if (before !== undefined && before !== client) supersede(before);
-    // of those that come in one moment, the first
+    // if several come at once, the first one gets it
     if (this._live.has(pid) || this._returning.has(pid)) return null;
-    if (this._storedIn === border.operations.batch) border.operations.flush(); // it may push out others
+    if (this._storedIn === border.operations.batch) border.operations.flush(); // a packet that is not stored yet may push others out
     const key = border.native.findSession(this._log, pid);
     const kept = key === null ? undefined : this._kept.get(key);
     if (kept === undefined) return null;
@@ -295,7 +295,7 @@ class RecoveryAdapter extends NativeAdapter {
     const found = border.native.restoreSession(this._log, pid, last + 1, this.oldest());
     if (found === null) return null;
     const { sid } = found;
-    // a second socket with its id would take the first one's place
+    // a socket with that id is connected: a second one would replace it
     if (this.nsp.sockets.has(sid)) return null;
     const rooms = found.rooms.map((number) => this._roomNumbers.name(number));
     const state = { sid, pid, rooms, data: kept.data };
@@ -307,18 +307,18 @@ class RecoveryAdapter extends NativeAdapter {
   }
 
   /**
-   * What may not have come is sent again: better twice than not at all.
+   * Finds where to go on. What may not have arrived is sent again: better twice than not at all.
    *
    * @param {Kept} kept
    * @param {string | undefined} offset
-   * @returns {number} of the last packet that the client has got, or that was not for it; UNKNOWN for an offset that is none
+   * @returns {number} the number of the last packet that it does not need; UNKNOWN if the offset is none
    * @private
    */
   lastOf(kept, offset) {
     const { rooms, from, to, noticed, given } = kept;
     if (offset !== undefined) {
       const number = this.numberOf(offset);
-      // an older one is of a session before: the client has got nothing in this one
+      // an older one is from an earlier session: the client has got nothing in this one
       if (number !== -1) return Math.max(number, from);
     }
     const { native } = this.open();
@@ -346,7 +346,7 @@ class RecoveryAdapter extends NativeAdapter {
   }
 
   /**
-   * @returns {number} when that was lost which is just not too old
+   * @returns {number} the earliest time at which a session may have been lost, to be recovered now
    * @private
    */
   oldest() {
@@ -362,13 +362,13 @@ class RecoveryAdapter extends NativeAdapter {
   sweep() {
     const { native, operations } = this.open();
     operations.flush();
-    // who was lost may need what was sent while nobody had noticed
+    // packets are kept longer: a client needs those, too, that were sent before its loss was noticed
     const oldest = this.oldest();
     const sent = whole(oldest - unprovenTime(this.nsp.server.engine?.opts));
     let expired = native.expireRecovery(this._log, oldest, sent);
     if (expired === null) return;
     for (const key of expired.forgotten) this._kept.delete(key);
-    // of those whose socket could not be made, nobody tells
+    // a session whose socket could not be made is not reported by anybody
     for (const pid of this._returning.keys())
       if (native.findSession(this._log, pid) === null) this._returning.delete(pid);
     if (this._kept.size === 0)
@@ -384,13 +384,13 @@ class RecoveryAdapter extends NativeAdapter {
    */
   releaseRooms() {
     const { native, operations } = this.open();
-    operations.flush(); // what is under way refers to rooms too
+    operations.flush(); // operations under way refer to rooms, too
     this._roomNumbers.release(native.unusedRecoveryRooms(this._log));
   }
 }
 
 /**
- * Ends the connection of a client that is back by another one.
+ * Ends the old connection of a client that has come back on another one.
  *
  * @param {any} client
  */
@@ -398,7 +398,7 @@ function supersede(client) {
   try {
     client._supersede();
   } catch (error) {
-    // of a listener of the program, as when a connection ends by itself: the client that comes back has no part in it
+    // thrown by a listener of the program: it must not disturb the client that comes back
     nextTick(() => {
       throw error;
     });
@@ -406,7 +406,8 @@ function supersede(client) {
 }
 
 /**
- * Whatever was sent longer ago than this, a client has got that was not timed out: it has answered a ping behind that.
+ * How far back it is unknown what has arrived. A client that was not timed out has answered a ping that was sent after
+ * everything older than this, so it has got all that.
  *
  * @param {any} [options] of the engine
  * @returns {number} ms
@@ -418,7 +419,7 @@ function unprovenTime(options) {
 
 /**
  * @param {any} number
- * @returns {number} the next whole one that the addon takes
+ * @returns {number} rounded up, within the range that the addon takes
  */
 function whole(number) {
   return Math.min(Math.max(Math.ceil(number) || 0, 0), Number.MAX_SAFE_INTEGER);
@@ -426,7 +427,7 @@ function whole(number) {
 
 /**
  * @param {any[]} rooms
- * @returns {number} the bytes that their names take, about
+ * @returns {number} about how many bytes their names take
  */
 function sizeOf(rooms) {
   let size = 0;

@@ -32,8 +32,8 @@ class RestoredSession {
   }
 
   /**
-   * Sends what was missed, as it was sent the first time. It does not cross the border, unless somebody wants to see it,
-   * or the connection is of a foreign engine.
+   * Sends what was missed, as it was sent the first time. The packets stay in the addon, unless somebody watches what is
+   * sent, or the connection is one of a foreign engine.
    *
    * @param {any} client
    */
@@ -53,12 +53,12 @@ class RestoredSession {
     for (const encoded of missed) client.sendEncoded(encoded);
   }
 
-  /** The same, decoded, as adapters give it. */
+  /** What was missed, decoded, as other adapters give it. */
   get missedPackets() {
     return (this.#missed() ?? []).map((encoded) => decode(this.#place.parser, encoded));
   }
 
-  /** @returns {any[][] | null} the messages of each packet; null when some are gone */
+  /** @returns {any[][] | null} the messages of each packet; null when some have been dropped meanwhile */
   #missed() {
     const { border, log, key, last } = this.#place;
     border.operations.flush();

@@ -1,11 +1,11 @@
 "use strict";
 
 const NONE = Object.freeze(/** @type {number[]} */ ([]));
-const FEW = 1024; // rooms below which it is not worth asking which are unused
+const FEW = 1024; // with fewer rooms than this it is not worth asking which are unused
 
 /**
- * Numbers for rooms, which applications name as they like, for a log that knows rooms by numbers. A room keeps its number
- * as long as the log refers to it, even when it has no members.
+ * Numbers for rooms: programs name rooms as they like, the recovery log knows them by number. A room keeps its number as
+ * long as the log refers to it, even when it has no members.
  */
 class RoomNumbers {
   constructor() {
@@ -19,7 +19,7 @@ class RoomNumbers {
     this._limit = FEW;
   }
 
-  /** Whether it is time to ask for those that are unused: there are twice as many as the last time. */
+  /** Whether it is time to ask which are unused: there are twice as many as the last time. */
   get crowded() {
     return this._numbers.size >= this._limit;
   }
@@ -55,7 +55,7 @@ class RoomNumbers {
     return number;
   }
 
-  /** @param {number[]} unused numbers that nothing refers to; they may have no room already */
+  /** @param {number[]} unused numbers that the log does not refer to; some may be free already */
   release(unused) {
     for (const number of unused) {
       const name = this._names[number];

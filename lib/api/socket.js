@@ -78,9 +78,9 @@ class Socket extends EventEmitter {
     this._anyListeners = undefined;
     /** @type {Function[] | undefined} @private */
     this._anyOutgoingListeners = undefined;
-    /** @private whether the namespace counts us among those with listeners for outgoing packets */
+    /** @private whether the namespace counts this socket among those with listeners for outgoing packets */
     this._counted = false;
-    /** @type {RestoredSession | undefined} @private until it is connected again */
+    /** @type {RestoredSession | undefined} @private what it comes back from, until it is connected */
     this._restored = undefined;
     if (session) this.recover(session);
     else if (this.server._opts.connectionStateRecovery) this.pid = generateId();
@@ -271,7 +271,7 @@ class Socket extends EventEmitter {
   join(rooms, callback) {
     if (debug.enabled) debug("join room %s", rooms);
     const joined = this.adapter.addAll(this.id, new Set(Array.isArray(rooms) ? rooms : [rooms]));
-    if (typeof callback === "function") tell(callback, joined); // forEach() gives an index
+    if (typeof callback === "function") tell(callback, joined); // rooms.forEach(socket.join, socket) gives an index
     return joined;
   }
 
@@ -305,7 +305,7 @@ class Socket extends EventEmitter {
     this.adapter.onconnected?.(this);
     const { client, nsp } = this;
     if (this._restored !== undefined) {
-      // not before: who is refused gets nothing of it, and what is sent while middlewares think belongs to it
+      // not earlier: a client that is refused gets none of it, and what is sent while middlewares run is part of it
       this._restored.sendMissed(client);
       this._restored = undefined;
     }
@@ -431,7 +431,7 @@ class Socket extends EventEmitter {
         });
       }
     } finally {
-      // whatever a handler throws: nothing of it may stay
+      // even if a handler throws
       this._cleanup();
       this.client._remove(this);
       this.connected = false;
@@ -439,7 +439,7 @@ class Socket extends EventEmitter {
     this.emitReserved("disconnect", reason, description);
   }
 
-  /** Ends the socket if its client has gone while it was being connected: the client has not known it then. */
+  /** Ends the socket if its client has gone meanwhile: when the client told its sockets, this one was not among them yet. */
   _endWithClient() {
     const end = this.client._end;
     if (end !== undefined) this._onclose(end.reason, end.description);
@@ -455,11 +455,11 @@ class Socket extends EventEmitter {
       this.nsp._outgoing--;
     }
     this.nsp._remove(this);
-    // a late middleware must not bring it back
+    // a middleware that answers late must not bring it back
     this.join = noop;
     this.countOutgoing = noop;
     if (this.pid === undefined) return;
-    // nor may it reach who has come back with this id
+    // nor act on the socket that has come back with this id
     this.leave = noop;
     this.leaveAll = noop;
   }
@@ -570,7 +570,7 @@ class Socket extends EventEmitter {
     runMiddlewares(this.fns, event, done);
   }
 
-  // --- what others know ---
+  // --- what the client and the adapter know ---
 
   get disconnected() {
     return !this.connected;
@@ -737,7 +737,7 @@ function oldId(nsp, client) {
  * @param {any} result of the adapter: a promise, or nothing
  */
 function tell(callback, result) {
-  // in a tick of its own, so that what the callback throws is no rejected promise
+  // in a tick of its own, so that an error of the callback does not become a rejected promise
   Promise.resolve(result).then(
     () => nextTick(callback, null),
     (error) => nextTick(callback, error),
