@@ -11,6 +11,7 @@
 //! | [`engineio`] | Engine.IO packets, payloads, sessions | no |
 //! | [`websocket`] | RFC 6455 frames and messages | no |
 //! | [`id`] | the ids | no |
+//! | [`border`] | the numbers that cross the border to JavaScript | no |
 //!
 //! Imports run down this table only; `tests/architecture.rs` fails on an arrow that runs up.
 //! The protocol floors read no clock, draw no randomness and do no I/O: all three come in
@@ -18,6 +19,7 @@
 
 #[cfg(feature = "node")]
 pub mod binding;
+pub mod border;
 pub mod engineio;
 pub mod http;
 pub mod id;

@@ -9,18 +9,19 @@ use std::fs;
 use std::path::Path;
 
 /// What each floor may import.
-const FLOORS: [(&str, &[&str]); 7] = [
-    ("id", &[]),
+const FLOORS: [(&str, &[&str]); 8] = [
+    ("border", &[]),
+    ("id", &["border"]),
     ("websocket", &["id"]),
     ("engineio", &["id"]),
     ("http", &["id", "engineio"]),
     ("socketio", &["id", "websocket", "engineio"]),
-    ("net", &["id", "websocket", "engineio", "http", "socketio"]),
-    ("binding", &["id", "websocket", "engineio", "http", "socketio", "net"]),
+    ("net", &["border", "id", "websocket", "engineio", "http", "socketio"]),
+    ("binding", &["border", "id", "websocket", "engineio", "http", "socketio", "net"]),
 ];
 
 /// The floors that do no I/O, read no clock and draw no randomness.
-const SANS_IO: [&str; 5] = ["id", "websocket", "engineio", "http", "socketio"];
+const SANS_IO: [&str; 6] = ["border", "id", "websocket", "engineio", "http", "socketio"];
 
 /// What those floors must not mention. The words of one entry stand one behind the other.
 const BANNED: [&[&str]; 5] =

@@ -1,0 +1,296 @@
+//! The border between JavaScript and Rust: each number that crosses it has its name here, and here only.
+//!
+//! Rust uses these items. JavaScript has the same names in `native/border.js`, which the build writes
+//! (`build.rs`): a kind becomes a member of a frozen object (`RecordKind::RawMessage` is
+//! `RecordKind.RAW_MESSAGE`), so does a constant of a module (`send_flag::VOLATILE` is
+//! `SendFlag.VOLATILE`). The file is committed, and `tests/border.rs` compares it.
+//!
+//! - **Records** go up, from the workers to JavaScript: one JSON array a batch, each record an array that
+//!   begins with its [`RecordKind`]. Buffers and long strings travel beside it, in the order of the records.
+//! - **Operations** come down, as bytes: see [`OperationKind`].
+//! - **Calls** are the methods of the native class, declared in `native/index.d.ts`.
+
+#[macro_use]
+mod twin;
+
+// ── records ──────────────────────────────────────────────────────────────────────────────────────
+
+kinds! {
+    /// The kinds of records. 0–4 are the types of Socket.IO packets.
+    pub enum RecordKind {
+        /// `[kind, handle, namespace, auth]`: a client wants to join a namespace.
+        Connect = 0,
+        /// `[kind, handle, namespace]`
+        Disconnect = 1,
+        /// `[kind, handle, ackId, data, namespace?, attachments?, index…]`; ackId −1: none; at each
+        /// index of the data belongs a string that travels beside. The attachments are buffers.
+        Event = 2,
+        /// `[kind, handle, ackId, data, namespace?, attachments?, index…]`, as an event.
+        Ack = 3,
+        /// `[kind, handle, namespace, data]`
+        ConnectError = 4,
+        /// `[kind, handle, server, sid, form, token, generation, address?, port?, localAddress?,
+        /// localPort?]`: a session, of the form that the bits of [`session_form`] tell. The generation
+        /// is that of the handle; the last four are of a socket that was taken over.
+        Opened = 10,
+        /// `[kind, handle, reason, message]`: the session has ended, and nothing more comes of it.
+        Closed = 11,
+        /// `[kind, handle, token]`: the wire of that token is the transport of the session now.
+        Upgraded = 12,
+        /// `[kind, handle, token]`: the wire of that token asks to become it.
+        Upgrading = 13,
+        /// `[kind, handle]`: the client has joined no namespace in time.
+        ConnectTimeout = 14,
+        /// `[kind, handle, message]`: it has sent what is no packet.
+        InvalidPacket = 15,
+        /// `[kind, handle, marks]`: what was sent before the so many oldest marks has left.
+        Drain = 16,
+        /// `[kind, handle, out, packet]`: an Engine.IO packet that is no message; out 1: sent, 0: received.
+        Control = 17,
+        /// `[kind, handle]`: a heartbeat has been answered.
+        Heartbeat = 18,
+        /// `[kind, handle, text]`, `[kind, handle, 0]` ([`record_mark::STRING_BESIDE`]) and a string that travels beside, or
+        /// `[kind, handle]` and a buffer: an Engine.IO message as it came, of a server with a parser of
+        /// its own.
+        RawMessage = 19,
+        /// `[kind, token, status, body]`, and a buffer if that [`BodyKind`] has one: answers a request.
+        Response = 20,
+        /// `[kind, token]`: the connection of the request is to be closed without an answer.
+        DropRequest = 21,
+        /// `[kind, token, code]`: the request is refused with that Engine.IO error.
+        RequestRefused = 22,
+        /// `[kind, token]` and a buffer: bytes for the peer of a bridged stream.
+        BridgeWrite = 30,
+        /// `[kind, token, cut?]`: a wire has ended; cut 1: something was left to write.
+        WireClosed = 31,
+        /// `[kind, token]`: the bridged stream is not to be read for now.
+        BridgePause = 32,
+        /// `[kind, token]`: it is to be read again.
+        BridgeResume = 33,
+        /// `[kind, token]` and a buffer: a connection that requests came by, and what of them is not
+        /// answered; its stream waits for `takeDescriptor`.
+        GivenBack = 34,
+    }
+}
+
+kinds! {
+    /// The body of a [`RecordKind::Response`].
+    pub enum BodyKind {
+        /// None: the response is its status.
+        None = 0,
+        /// A buffer of text.
+        Text = 1,
+        /// A buffer of text that may be compressed.
+        CompressibleText = 2,
+        /// The text "ok".
+        Ok = 3,
+        /// A buffer of bytes.
+        Bytes = 4,
+        /// A buffer of bytes that may be compressed.
+        CompressibleBytes = 5,
+    }
+}
+
+numbers! {
+    /// What stands in records for something else.
+    pub mod record_mark {
+        /// The last character of a batch that is not all: more records wait, and nobody is woken for them.
+        pub const MORE_WAIT: u8 = b' ';
+        /// The text of a raw message travels beside its record.
+        pub const STRING_BESIDE: u32 = 0;
+    }
+}
+
+numbers! {
+    /// What a session is: the bits of a [`RecordKind::Opened`], and of what `lookup` returns.
+    pub mod session_form {
+        /// Its transport is WebSocket; otherwise it is polling.
+        pub const WEBSOCKET: u32 = 1;
+        /// It speaks protocol 3; otherwise 4.
+        pub const PROTOCOL_3: u32 = 2;
+        /// Its handshake said that the client is in "/"; `lookup` does not tell.
+        pub const GREETED: u32 = 4;
+    }
+}
+
+// ── operations ───────────────────────────────────────────────────────────────────────────────────
+
+kinds! {
+    /// The kinds of operations. Little-endian, packed: the length of what follows (`u32`), the kind
+    /// (`u8`), the operands. `text` and `bytes` are preceded by their length (`u32`).
+    ///
+    /// - A handle is two `u32`: its place and its generation.
+    /// - A room is two `u32`: the lower bits of its number ([`layout::ROOM_LOW_BITS`]), and the rest.
+    /// - Targets are a count (`u32`), and each a room, or a handle with [`layout::CONNECTION`] set in its place.
+    /// - Messages are one message, a count, and so many more messages; a message is text, or bytes
+    ///   with [`layout::BINARY`] set in their length.
+    /// - A text of which some arguments are long strings comes in parts: [`layout::PARTED`] instead of its length,
+    ///   the bytes that it will take (about), the number of strings, JSON, and for each string its
+    ///   [`StringForm`] (`u8`), the string as it is, and the JSON behind it. Rust makes JSON of the
+    ///   strings: `JSON.stringify` is many times slower.
+    pub enum OperationKind {
+        /// handle, flags `u8`, text: a packet without attachments.
+        Send = 1,
+        /// handle, flags, messages: a packet with attachments.
+        SendMessages = 2,
+        /// flags, targets, excepted targets, messages.
+        Broadcast = 3,
+        /// handle, room.
+        Join = 4,
+        /// handle, room.
+        Leave = 5,
+        /// handle: the client has joined its first namespace.
+        Joined = 6,
+        /// handle, discard `u8`: 1 to drop what waits to be written.
+        Close = 7,
+        /// handle: of a closed session all is done here.
+        Release = 8,
+        /// handle, mask `u8`, see [`watch`].
+        Watch = 9,
+        /// handle, flags, binary `u8`, bytes: one Engine.IO message as it is.
+        SendRaw = 10,
+        /// handle: a [`RecordKind::Drain`] is to come when all that was sent before has left.
+        Mark = 11,
+        /// flags, messages, count `u32`, handle…
+        Multicast = 12,
+        /// handle, flags, text: an Engine.IO packet that is no message, its digit and its data.
+        SendPacket = 13,
+        /// log `u32`, time `u64`, count, kept room `u32`…, count, excepted kept room…, and what a
+        /// broadcast has: it is sent, and kept for those who come back.
+        Keep = 14,
+        /// handle, log `u32`, session `u64`, packet `u64`: what the session has missed since.
+        Replay = 15,
+    }
+}
+
+numbers! {
+    /// How the packet of an operation is sent.
+    pub mod send_flag {
+        /// It is dropped when the client can't take it at once.
+        pub const VOLATILE: u8 = 1;
+        /// It is not compressed.
+        pub const NO_COMPRESS: u8 = 2;
+    }
+}
+
+numbers! {
+    /// What JavaScript wants to hear of a session, beside the rest.
+    pub mod watch {
+        /// A record for each heartbeat.
+        pub const HEARTBEAT: u8 = 1;
+        /// A record for each Engine.IO packet that is not a message.
+        pub const CONTROL: u8 = 2;
+    }
+}
+
+kinds! {
+    /// How a string is written that becomes JSON in Rust.
+    pub enum StringForm {
+        /// One byte a character, all of them ASCII.
+        Ascii = 0,
+        /// UTF-16, little-endian.
+        Utf16 = 1,
+    }
+}
+
+numbers! {
+    /// Words of operations, and their sizes in bytes.
+    pub mod layout {
+        /// The length of an operation, with which it begins.
+        pub const LENGTH: usize = size_of::<u32>();
+        /// The kind of an operation.
+        pub const KIND: usize = size_of::<u8>();
+        /// A handle: its place and its generation.
+        pub const HANDLE: usize = 2 * size_of::<u32>();
+        /// Set in the place of a target that is a connection and not a room.
+        pub const CONNECTION: u32 = 1 << 31;
+        /// Bits of the number of a room that are in its first word.
+        pub const ROOM_LOW_BITS: u32 = 31;
+        /// Set in the length of a message that is binary.
+        pub const BINARY: u32 = 1 << 31;
+        /// Stands for the length of a text that comes in parts.
+        pub const PARTED: u32 = u32::MAX;
+    }
+}
+
+// ── both, and calls ──────────────────────────────────────────────────────────────────────────────
+
+numbers! {
+    /// Parts of a handle.
+    pub mod handle {
+        /// The lowest bits of its place, which name the worker.
+        pub const WORKER_BITS: u32 = 4;
+    }
+}
+
+numbers! {
+    /// How a client speaks: the lowest bits of a [`wire_kind`], too.
+    pub mod dialect {
+        /// Protocol 3; otherwise 4.
+        pub const PROTOCOL_3: u32 = 1;
+        /// Bytes come and go as base64.
+        pub const BASE64: u32 = 2;
+    }
+}
+
+numbers! {
+    /// What a WebSocket wire is for, above the bits of its [`dialect`].
+    pub mod wire_kind {
+        /// It opens a session; otherwise it asks to become the transport of one.
+        pub const NEW_SESSION: u32 = 4;
+        /// Its answer is still to be made: what is given is the `Sec-WebSocket-Key` and further header lines.
+        pub const KEY_ONLY: u32 = 8;
+        /// The bits above these are what was agreed on about compression.
+        pub const AGREEMENT_SHIFT: u32 = 4;
+    }
+}
+
+kinds! {
+    /// Why the body of a POST is not taken.
+    pub enum BodyFault {
+        /// Its content type is one that the protocol does not allow.
+        InvalidContent = 0,
+        /// It is longer than `maxHttpBufferSize`.
+        TooLarge = 1,
+        /// It came in more chunks than `maxBufferedChunks`.
+        TooManyChunks = 2,
+        /// It took longer than `httpRequestBodyTimeout`.
+        TimedOut = 3,
+    }
+}
+
+numbers! {
+    /// What calls return when there is nothing to return, and codes.
+    pub mod returned {
+        /// `lookup`: there is no such session.
+        pub const NO_SESSION: i32 = -1;
+        /// `takeDescriptor`: there is none.
+        pub const NO_DESCRIPTOR: i32 = -1;
+        /// The `agreement` of `negotiateDeflate`: the request is to be refused.
+        pub const NO_AGREEMENT: u32 = 0;
+        /// The code of a [`RecordKind::RequestRefused`]: the Engine.IO error "Session ID unknown".
+        pub const UNKNOWN_SID: u32 = 1;
+    }
+}
+
+/// What `native/border.js` has to say.
+pub fn javascript() -> String {
+    twin::render(TABLE)
+}
+
+const TABLE: &[twin::Group] = &[
+    RecordKind::GROUP,
+    BodyKind::GROUP,
+    record_mark::GROUP,
+    session_form::GROUP,
+    OperationKind::GROUP,
+    send_flag::GROUP,
+    watch::GROUP,
+    StringForm::GROUP,
+    layout::GROUP,
+    handle::GROUP,
+    dialect::GROUP,
+    wire_kind::GROUP,
+    BodyFault::GROUP,
+    returned::GROUP,
+];
