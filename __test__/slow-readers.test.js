@@ -15,7 +15,7 @@ const { ours } = require("./support/implementations");
 const { eventually, turns, until, within } = require("./support/waiting");
 
 const { Server } = ours.load();
-const { getBorder } = require("../lib/border/border");
+const { getBorder } = require("../lib/border");
 
 const fixture = (name) => fs.readFileSync(path.join(__dirname, "fixtures", name));
 const CHUNK = "x".repeat(64 << 10);

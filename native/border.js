@@ -19,7 +19,7 @@ const RecordKind = Object.freeze({
   CONNECT_ERROR: 4,
   /**
    * `[kind, handle, server, sid, form, token, generation, address?, port?, localAddress?,
-   * localPort?]`: a session, of the form that the bits of `SessionForm` tell. The generation
+   * localPort?]`: a session, of the form that the bits of `FormFlag` tell. The generation
    * is that of the handle; the last four are of a socket that was taken over.
    */
   OPENED: 10,
@@ -65,7 +65,7 @@ const RecordKind = Object.freeze({
    */
   GIVEN_BACK: 34,
 });
-/** @typedef {(typeof RecordKind)[keyof typeof RecordKind]} RecordKind */
+/** @typedef {(typeof RecordKind)[keyof typeof RecordKind]} AnyRecordKind */
 
 /** The body of a `RecordKind.RESPONSE`. */
 const BodyKind = Object.freeze({
@@ -82,7 +82,7 @@ const BodyKind = Object.freeze({
   /** A buffer of bytes that may be compressed. */
   COMPRESSIBLE_BYTES: 5,
 });
-/** @typedef {(typeof BodyKind)[keyof typeof BodyKind]} BodyKind */
+/** @typedef {(typeof BodyKind)[keyof typeof BodyKind]} AnyBodyKind */
 
 /** What stands in records for something else. */
 const RecordMark = Object.freeze({
@@ -93,7 +93,7 @@ const RecordMark = Object.freeze({
 });
 
 /** What a session is: the bits of a `RecordKind.OPENED`, and of what `lookup` returns. */
-const SessionForm = Object.freeze({
+const FormFlag = Object.freeze({
   /** Its transport is WebSocket; otherwise it is polling. */
   WEBSOCKET: 1,
   /** It speaks protocol 3; otherwise 4. */
@@ -151,7 +151,7 @@ const OperationKind = Object.freeze({
   /** handle, log `u32`, session `u64`, packet `u64`: what the session has missed since. */
   REPLAY: 15,
 });
-/** @typedef {(typeof OperationKind)[keyof typeof OperationKind]} OperationKind */
+/** @typedef {(typeof OperationKind)[keyof typeof OperationKind]} AnyOperationKind */
 
 /** How the packet of an operation is sent. */
 const SendFlag = Object.freeze({
@@ -176,7 +176,7 @@ const StringForm = Object.freeze({
   /** UTF-16, little-endian. */
   UTF16: 1,
 });
-/** @typedef {(typeof StringForm)[keyof typeof StringForm]} StringForm */
+/** @typedef {(typeof StringForm)[keyof typeof StringForm]} AnyStringForm */
 
 /** Words of operations, and their sizes in bytes. */
 const Layout = Object.freeze({
@@ -204,6 +204,8 @@ const Handle = Object.freeze({
 
 /** How a client speaks: the lowest bits of a `WireKind`, too. */
 const Dialect = Object.freeze({
+  /** Protocol 4, and bytes as they are: none of the bits. */
+  PLAIN: 0,
   /** Protocol 3; otherwise 4. */
   PROTOCOL_3: 1,
   /** Bytes come and go as base64. */
@@ -231,7 +233,7 @@ const BodyFault = Object.freeze({
   /** It took longer than `httpRequestBodyTimeout`. */
   TIMED_OUT: 3,
 });
-/** @typedef {(typeof BodyFault)[keyof typeof BodyFault]} BodyFault */
+/** @typedef {(typeof BodyFault)[keyof typeof BodyFault]} AnyBodyFault */
 
 /** What calls return when there is nothing to return, and codes. */
 const Returned = Object.freeze({
@@ -249,7 +251,7 @@ module.exports = {
   RecordKind,
   BodyKind,
   RecordMark,
-  SessionForm,
+  FormFlag,
   OperationKind,
   SendFlag,
   Watch,

@@ -61,10 +61,9 @@ export declare class DataPlane {
    * The worker is not told before the next [`DataPlane::wake`]: connections come in bursts, and to
    * wake a thread costs more than all the rest of this.
    *
-   * `kind`: a dialect as for [`DataPlane::open_polling`], 4 more for a new session, 8 more when
-   * `answer` is not the whole answer to the upgrade request but its `Sec-WebSocket-Key`, which has
-   * been checked, followed by further header lines. Above that, 16 times what was agreed on about
-   * compression ([`DeflateAnswer::agreement`]).
+   * `kind`: bits of `WireKind` and of `Dialect`, and what was agreed on about compression
+   * ([`DeflateAnswer::agreement`]). `answer`: the whole answer to the upgrade request, or with
+   * `KEY_ONLY` its `Sec-WebSocket-Key`, which has been checked, followed by further header lines.
    * `head`: bytes that came behind the request.
    *
    * # Errors
@@ -92,10 +91,7 @@ export declare class DataPlane {
   bridgeWritten(token: number, bytes: number): void
   /** A bridged stream has ended or was closed; `broken`: it has failed. */
   bridgeEnd(token: number, broken: boolean): void
-  /**
-   * What is known of a session: −1 no such session, 0 it polls, 1 it uses a WebSocket; 2 more
-   * when it speaks protocol 3.
-   */
+  /** What is known of a session: bits of `FormFlag`, or `Returned.NO_SESSION`. */
   lookup(server: number, sid: string): number
   /**
    * Bytes that wait for a client because it does not read: what the kernel or a poll has not
@@ -104,7 +100,7 @@ export declare class DataPlane {
   buffered(handle: number, generation: number): number
   /**
    * A handshake over polling: opens the session `sid`; the request `token` is its first poll.
-   * `dialect`: 1 for protocol 3, 2 more for bytes as base64. `jsonp`: the parameter `j`, if any.
+   * `dialect`: bits of `Dialect`. `jsonp`: the parameter `j`, if any.
    *
    * # Errors
    * When the server is not open.
@@ -122,12 +118,8 @@ export declare class DataPlane {
    * until there is again.
    */
   hold(bytes: number): boolean
-  /**
-   * The body of a POST can't be taken. `fault`: 0 its content type is one that the protocol does not
-   * allow, 1 it is longer than `maxHttpBufferSize`, 2 it came in more chunks than
-   * `maxBufferedChunks`, 3 it took longer than `httpRequestBodyTimeout`.
-   */
-  pollFault(server: number, token: number, sid: string, fault: number): boolean
+  /** The body of a POST can't be taken: `fault` is a `BodyFault`. */
+  pollFault(server: number, token: number, sid: string, fault: import('./border').AnyBodyFault): boolean
   /** The client closed a request before it was answered. */
   requestClosed(server: number, token: number, sid: string): boolean
   /**
@@ -140,7 +132,7 @@ export declare class DataPlane {
    * When the descriptor can't be duplicated, or the server is not open.
    */
   adoptPolling(server: number, token: number, sid: string, fd: number, listener: number, profile: PollingProfile): boolean
-  /** The descriptor of a connection that was given back; it is the caller's now. −1: there is none. */
+  /** The descriptor of a connection that was given back; it is the caller's now; `Returned.NO_DESCRIPTOR` when there is none. */
   takeDescriptor(token: number): number
   /**
    * Asks for all connections back that requests of a server come by: each comes with its next
@@ -197,7 +189,7 @@ export declare class DataPlane {
   closeServer(server: number): void
   /**
    * Takes the next of the records that wait: a JSON array, or "" when there are none. When it ends
-   * in a space, more wait, and nobody will be woken for them.
+   * in `RecordMark.MORE_WAIT`, more wait, and nobody will be woken for them.
    *
    * # Errors
    * When the engine can't make a string of that size.
@@ -231,7 +223,7 @@ export declare class DataPlane {
    * Keeps a session that was lost at the time `now`. `size`: what the names of its rooms take, in
    * bytes. Nothing when there is no such log.
    */
-  persistSession(log: number, pid: string, sid: string, rooms: Array<number>, size: number, now: number): PersistedSession | null
+  persistSession(log: number, pid: string, sid: string, rooms: readonly number[], size: number, now: number): PersistedSession | null
   /** The key of the session `pid`, if it was lost. */
   findSession(log: number, pid: string): number | null
   /**
@@ -263,7 +255,7 @@ export declare class DataPlane {
 
 /** The answer to the offers of a client. */
 export interface DeflateAnswer {
-  /** What was agreed on, for the kind of the wire ([`super::data_plane::DataPlane::adopt`]); 0: the request is refused. */
+  /** What was agreed on, for the kind of the wire ([`super::data_plane::DataPlane::adopt`]); `Returned.NO_AGREEMENT`: the request is refused. */
   agreement: number
   /** The value of `Sec-WebSocket-Extensions` in the response; of a refusal, the body. */
   value: string

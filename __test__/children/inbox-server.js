@@ -39,7 +39,7 @@ const seen = { count: 0, disordered: 0, lost: 0, peak: 0, atTimer: -1 };
 /** How many bytes wait for this thread, whichever way they came. */
 function waiting() {
   if (!isOurs) return 0;
-  const { native } = require("../../lib/border/border").getBorder();
+  const { native } = require("../../lib/border").getBorder();
   const { inboxBytes, heldBytes } = JSON.parse(native.stats());
   seen.peak = Math.max(seen.peak, inboxBytes + heldBytes);
   return inboxBytes + heldBytes;

@@ -4,7 +4,7 @@
 
 const fs = require("node:fs");
 const { Server } = require(process.argv[2]);
-const { getBorder } = require("../../lib/border/border");
+const { getBorder } = require("../../lib/border");
 
 const io = new Server(0);
 io.on("connection", (socket) => {

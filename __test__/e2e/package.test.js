@@ -48,6 +48,7 @@ describe("the package", () => {
       ...TOP,
       "native/index.js",
       "native/index.d.ts",
+      "native/border.js",
       "scripts/install.js",
       ...WHOLE_FOLDERS.flatMap(filesIn).map((file) => file.split(path.sep).join("/")),
     ];

@@ -3,7 +3,7 @@
 // What is measured: `make` prepares a server and gives a function that does `BATCH` operations, and is over when their
 // consequences are.
 
-const { Record } = require("../../lib/border/border.js");
+const { RecordKind } = require("../../lib/border");
 const { settled } = require("./world.js");
 
 /** Operations of one call: about what a busy server does in one tick. */
@@ -61,7 +61,7 @@ const up = (name, event, handler, buffers = []) => ({
         handle(...args);
       });
     }
-    const text = JSON.stringify(handles.map((handle) => [Record.EVENT, handle, ...event]));
+    const text = JSON.stringify(handles.map((handle) => [RecordKind.EVENT, handle, ...event]));
     const all = handles.flatMap(() => buffers);
     return async () => {
       calls = 0;
@@ -84,7 +84,9 @@ const acknowledged = {
       answers = 0;
       for (const socket of sockets) socket.emit("news", "hello", answered);
       await settled();
-      const records = handles.map((handle, n) => `[${Record.ACK},${handle},${first + n},["ok"]]`);
+      const records = handles.map(
+        (handle, n) => `[${RecordKind.ACK},${handle},${first + n},["ok"]]`,
+      );
       world.native.give(`[${records.join(",")}]`);
       await settled();
       first += BATCH;

@@ -3,12 +3,10 @@
 // A server over the stand-in of the addon, and clients that are nothing but records.
 
 const http = require("node:http");
-const { Record } = require("../../lib/border/border.js");
+const { RecordKind, FormFlag } = require("../../lib/border");
 
 require("./native.js").install();
 const { Server } = require("../../index.js");
-
-const WEBSOCKET = 1; // the form of a session in its OPEN record
 
 /** Waits until all that was begun has been done: records have ticks of their own, operations leave at the end of one. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -34,15 +32,17 @@ class World {
   /** @param {readonly number[]} handles @returns {string} the records of as many clients that join "/" */
   connecting(handles) {
     const records = handles.flatMap((handle) => [
-      [Record.OPEN, handle, this.server, `session-${handle}`, WEBSOCKET, 0, 1],
-      [Record.CONNECT, handle, "/", {}],
+      [RecordKind.OPENED, handle, this.server, `session-${handle}`, FormFlag.WEBSOCKET, 0, 1],
+      [RecordKind.CONNECT, handle, "/", {}],
     ]);
     return JSON.stringify(records);
   }
 
   /** @param {readonly number[]} handles @returns {string} the records of the end of these clients */
   closing(handles) {
-    return JSON.stringify(handles.map((handle) => [Record.CLOSED, handle, "transport close", ""]));
+    return JSON.stringify(
+      handles.map((handle) => [RecordKind.CLOSED, handle, "transport close", ""]),
+    );
   }
 
   /**

@@ -1,78 +1,55 @@
 "use strict";
 
 const debug = require("debug")("socket.io:border");
-const { invalidOption } = require("../base/errors");
+const { BodyKind, Handle, RecordKind, RecordMark } = require("../../native/border");
 const { Operations } = require("./operations");
 const { trace } = require("../base/trace");
 const { clearInterval, nextTick, setImmediate, setInterval } = require("../base/loop");
 
-const TABLES = 16; // a handle is a slot of a worker: the low bits name the worker
-const MAX_WORKERS = TABLES;
+const { WORKER_BITS } = Handle;
+const MAX_WORKERS = 1 << WORKER_BITS;
+const WORKER_MASK = MAX_WORKERS - 1;
 const MOST_UNTOLD = 32; // connections that a worker may be given before it is woken
 const LONGEST_TIMER = 2 ** 30; // ms
-const SPACE = 32; // the last character of a batch that is not all
+
+/** @typedef {import("../../native/border").AnyBodyKind} AnyBodyKind */
+/** @typedef {import("../../native/border").AnyRecordKind} AnyRecordKind */
+/** @typedef {import("../../native").DataPlane} DataPlane */
+/** @typedef {import("../../native").ServerConfig} ServerConfig what the workers need to know of a server */
+/** @typedef {import("./operations").Named} Named */
 
 /**
- * @typedef {object} Native the class of the addon, see native/index.d.ts
- * @property {number} workers
- * @property {(wake: () => void) => void} rouse
- * @property {() => void} rest
- * @property {(config: object) => number} openServer
- * @property {(server: number, config: object) => void} configureServer
- * @property {(server: number) => void} closeServer
- * @property {() => string} take
- * @property {() => Buffer[]} takeBuffers
- * @property {() => string[]} takeStrings
- * @property {(operations: Buffer, length: number) => void} flush
- * @property {(server: number, sid: string) => number} lookup
- * @property {(handle: number, generation: number) => number} buffered
- * @property {(server: number, token: number, sid: string, dialect: number, jsonp?: string) => void} openPolling
- * @property {(server: number, token: number, sid: string) => boolean} pollGet
- * @property {(server: number, token: number, sid: string) => boolean} pollPost
- * @property {(server: number, token: number, sid: string, body: Buffer, binary: boolean) => boolean} pollBody
- * @property {(server: number, token: number, sid: string, fault: number) => boolean} pollFault
- * @property {(server: number, token: number, sid: string) => boolean} requestClosed
- * @property {(server: number, token: number, sid: string, fd: number, listener: number, profile: object) => boolean} adoptPolling
- * @property {(token: number) => number} takeDescriptor
- * @property {(server: number) => void} recallPolling
- * @property {(listener: number, busy: boolean, later: boolean) => void} closePolling
- * @property {(server: number, sid: string, shown: boolean) => void} showRequests
- * @property {(server: number, sid: string) => boolean} isPolled
- * @property {(...args: any[]) => string} checkUpgrade
- * @property {(server: number, offers: string) => { agreement: number, value: string } | null} negotiateDeflate
- * @property {(server: number, token: number, sid: string, kind: number, fd: number, answer: string, head?: Buffer) => boolean} adopt
- * @property {(server: number, token: number, sid: string, kind: number, answer: string, head?: Buffer) => boolean} bridgeOpen
- * @property {(fd: number, seconds: number) => boolean} deferAccept
- * @property {(fd: number, path: string, maxHead: number, compression: boolean) => string} peekRequest
- * @property {(server: number, token: number, sid: string, kind: number, fd: number, answer: string) => boolean} adoptPeeked
- * @property {(server: number, token: number, sid: string, fd: number, listener: number, profile: object) => boolean} openPeeked
- * @property {() => void} wake
- * @property {(bytes: number) => boolean} hold
- * @property {(token: number, chunk: Buffer) => boolean} bridgeData
- * @property {(token: number, bytes: number) => void} bridgeWritten
- * @property {(token: number, broken: boolean) => void} bridgeEnd
- * @property {(tokens: number[]) => void} endWires
- * @property {(maxBytes: number, first: number) => number} openRecovery
- * @property {(log: number) => void} closeRecovery
- * @property {(log: number, pid: string, sid: string, rooms: readonly number[], size: number, now: number) => { key: number, forgotten: number[] } | null} persistSession
- * @property {(log: number, pid: string, last: number, oldest: number) => { key: number, sid: string, rooms: number[] } | null} restoreSession
- * @property {(log: number, session: number, last: number) => any[][] | null} missedPackets
- * @property {(log: number, lost: number, sent: number) => { forgotten: number[], empty: boolean } | null} expireRecovery
- * @property {(log: number, pid: string) => number | null} findSession
- * @property {(log: number, pid: string) => number | null} forgetSession
- * @property {(log: number, time: number) => number} lastPacketBefore
- * @property {(log: number) => number[]} unusedRecoveryRooms
- * @property {() => string} stats
+ * The records of a session that are packets.
+ *
+ * @typedef {typeof RecordKind.EVENT | typeof RecordKind.ACK | typeof RecordKind.DISCONNECT |
+ *   typeof RecordKind.CONNECT_ERROR} PacketRecord
  */
 
 /**
- * What the border asks of a session. Events of one session are called in the order of the wire.
+ * The records of a session that tell what has become of it.
  *
- * @typedef {object} Session
+ * @typedef {typeof RecordKind.CLOSED | typeof RecordKind.UPGRADING | typeof RecordKind.UPGRADED |
+ *   typeof RecordKind.CONNECT_TIMEOUT | typeof RecordKind.INVALID_PACKET | typeof RecordKind.DRAIN |
+ *   typeof RecordKind.CONTROL | typeof RecordKind.HEARTBEAT} SessionRecord
+ */
+
+/**
+ * The records of an HTTP request, or of a connection that a worker has.
+ *
+ * @typedef {typeof RecordKind.RESPONSE | typeof RecordKind.DROP_REQUEST | typeof RecordKind.REQUEST_REFUSED |
+ *   typeof RecordKind.BRIDGE_WRITE | typeof RecordKind.BRIDGE_PAUSE | typeof RecordKind.BRIDGE_RESUME |
+ *   typeof RecordKind.WIRE_CLOSED | typeof RecordKind.GIVEN_BACK} DoorRecord
+ */
+
+/**
+ * Who is told what comes of a session, in the order of the wire.
+ *
+ * @typedef {object} SessionListener
  * @property {(auth: any, nsp: string) => void} onconnect
- * @property {(type: number, nsp: string, id: number, data: any, attachments: Buffer[] | null) => void} onpacket
+ * @property {(kind: PacketRecord, nsp: string, id: number, data: any, attachments: Buffer[] | null) => void} onpacket
+ *   `id`: -1 when there is none
  * @property {(data: string | Buffer) => void} onmessage what came, when the server has a parser of its own
- * @property {(kind: number, argument: any, more: any) => void} onrecord called in a tick of its own
+ * @property {(kind: SessionRecord, first: any, second: any) => void} onrecord called in a tick of its own, but for CONTROL
  */
 
 /**
@@ -82,17 +59,18 @@ const SPACE = 32; // the last character of a batch that is not all
  */
 
 /**
- * What the border asks of an engine.
+ * Who is told of the sessions of a server.
  *
  * @typedef {object} SessionOwner
- * @property {(name: import("./operations").Named, sid: string, form: number, token: number, peer?: Peer) => Session | undefined} onopen
+ * @property {(name: Named, sid: string, form: number, token: number, peer?: Peer) => SessionListener | undefined} onopen
+ *   `form`: bits of FormFlag; `token`: of the door by which it has come
  */
 
 /**
- * What the border asks of an HTTP request or of the wire of a WebSocket.
+ * Who is told what comes of a request or a connection, by its token.
  *
- * @typedef {object} Door
- * @property {(kind: number, first: any, second: any, buffer: Buffer | undefined) => void} onrecord
+ * @typedef {object} DoorListener
+ * @property {(kind: DoorRecord, first: any, second: any, buffer: Buffer | undefined) => void} onrecord
  */
 
 /**
@@ -101,33 +79,6 @@ const SPACE = 32; // the last character of a batch that is not all
  * @typedef {object} Gatherer
  * @property {() => void} readOn there is room again
  */
-
-/** Kinds of records, as the addon numbers them. */
-const Record = Object.freeze({
-  CONNECT: 0,
-  DISCONNECT: 1,
-  EVENT: 2,
-  ACK: 3,
-  CONNECT_ERROR: 4,
-  OPEN: 10,
-  CLOSED: 11,
-  UPGRADED: 12,
-  UPGRADING: 13,
-  CONNECT_TIMEOUT: 14,
-  INVALID_PACKET: 15,
-  DRAIN: 16,
-  CONTROL: 17,
-  RAW: 19,
-  HEARTBEAT: 18,
-  ANSWER: 20,
-  DROP: 21,
-  REFUSED: 22,
-  WRITE: 30,
-  WIRE_CLOSED: 31,
-  PAUSE: 32,
-  RESUME: 33,
-  GIVEN_BACK: 34,
-});
 
 /**
  * The border of this thread to the workers: records come up in batches, operations go down in batches.
@@ -139,17 +90,17 @@ const Record = Object.freeze({
  */
 class Border {
   /**
-   * @param {new (workers: number) => Native} NativePlane
+   * @param {new (workers: number) => DataPlane} NativePlane
    * @param {number} [workers] threads, if this is the first border of the process; 0: the default number
    */
   constructor(NativePlane, workers = 0) {
     this.native = new NativePlane(workers);
     this.operations = new Operations((buffer, length) => this.native.flush(buffer, length));
-    /** @type {(Session | undefined)[][]} by the low bits of the handle, then by the rest */
-    this.tables = Array.from({ length: TABLES }, () => []);
+    /** @type {(SessionListener | undefined)[][]} by the worker, then by the slot */
+    this.tables = Array.from({ length: MAX_WORKERS }, () => []);
     /** @type {Map<number, SessionOwner>} by server id */
     this.owners = new Map();
-    /** @type {Map<number, Door>} */
+    /** @type {Map<number, DoorListener>} by token */
     this.doors = new Map();
     this.lastToken = 0;
     this.lastRoom = -1;
@@ -180,7 +131,7 @@ class Border {
    * Opens a server.
    *
    * @param {SessionOwner} owner
-   * @param {object} config
+   * @param {ServerConfig} config
    * @returns {number} its number
    */
   openServer(owner, config) {
@@ -278,7 +229,7 @@ class Border {
   }
 
   /**
-   * @param {Door} door
+   * @param {DoorListener} door
    * @returns {number} the token by which the workers name it
    */
   addDoor(door) {
@@ -295,28 +246,28 @@ class Border {
 
   /**
    * @param {number} handle
-   * @returns {Session | undefined}
+   * @returns {SessionListener | undefined}
    */
   session(handle) {
-    return this.tables[handle & (TABLES - 1)][handle >>> 4];
+    return this.tables[handle & WORKER_MASK][handle >>> WORKER_BITS];
   }
 
   /**
    * Ends the life of the handle of a closed session: it names nothing from now on. Once only: what comes later could mean
    * another one.
    *
-   * @param {Session & import("./operations").Named} session
+   * @param {SessionListener & Named} session
    */
   forget(session) {
     const handle = session._handle;
-    const table = this.tables[handle & (TABLES - 1)];
-    if (table[handle >>> 4] !== session) return;
-    table[handle >>> 4] = undefined;
+    const table = this.tables[handle & WORKER_MASK];
+    if (table[handle >>> WORKER_BITS] !== session) return;
+    table[handle >>> WORKER_BITS] = undefined;
     this.operations.release(session);
     this.release();
   }
 
-  /** @yields {Session} */
+  /** @yields {SessionListener} */
   *sessions() {
     for (const table of this.tables) {
       for (const session of table) if (session !== undefined) yield session;
@@ -330,13 +281,13 @@ class Border {
   drain() {
     const text = this.native.take();
     if (text === "") return;
-    if (text.charCodeAt(text.length - 1) === SPACE) setImmediate(this.drain);
+    if (text.charCodeAt(text.length - 1) === RecordMark.MORE_WAIT) setImmediate(this.drain);
     if (this.full || this.heldBack.size > 0) this.readOn();
     trace.refresh();
-    const buffers = new Buffers(this.native);
+    const beside = new SideData(this.native);
     for (const record of JSON.parse(text)) {
       try {
-        this.dispatch(record, buffers);
+        this.dispatch(record, beside);
       } catch (error) {
         // the rest of the batch belongs to others
         nextTick(rethrow, error);
@@ -375,80 +326,90 @@ class Border {
   }
 
   /**
-   * @param {any[]} record
-   * @param {Buffers} buffers
+   * Tells a record to whom it is for. What travels beside it is taken whoever wants it: what comes next belongs to the records
+   * that come next.
+   *
+   * @private
+   * @param {any[]} record see RecordKind
+   * @param {SideData} beside
    */
-  dispatch(record, buffers) {
+  dispatch(record, beside) {
+    /** @type {AnyRecordKind} */
     const kind = record[0];
     switch (kind) {
-      case Record.EVENT:
-      case Record.ACK: {
-        const attachments = record.length > 5 && record[5] > 0 ? buffers.next(record[5]) : null;
-        // taken whoever wants them, too
-        for (let i = 6; i < record.length; i++) record[3][record[i]] = buffers.text();
+      case RecordKind.EVENT:
+      case RecordKind.ACK: {
+        const attachments = record.length > 5 && record[5] > 0 ? beside.buffers(record[5]) : null;
+        for (let i = 6; i < record.length; i++) record[3][record[i]] = beside.string();
         const session = this.session(record[1]);
         if (session === undefined) return;
-        session.onpacket(
-          kind,
-          record.length > 4 ? record[4] : "/",
-          record[2],
-          record[3],
-          attachments,
-        );
+        const nsp = record.length > 4 ? record[4] : "/";
+        session.onpacket(kind, nsp, record[2], record[3], attachments);
         return;
       }
-      case Record.CONNECT:
+      case RecordKind.CONNECT:
         this.session(record[1])?.onconnect(record[3], record[2]);
         return;
-      case Record.DISCONNECT:
-      case Record.CONNECT_ERROR:
+      case RecordKind.DISCONNECT:
+      case RecordKind.CONNECT_ERROR:
         this.session(record[1])?.onpacket(kind, record[2], -1, record[3], null);
         return;
-      case Record.CONTROL:
+      case RecordKind.CONTROL:
         this.session(record[1])?.onrecord(kind, record[2], record[3]); // in order with the messages
         return;
-      case Record.RAW: {
-        let data = record.length > 2 ? record[2] : buffers.one();
-        if (data === 0) data = buffers.text();
+      case RecordKind.RAW_MESSAGE: {
+        let data = record.length > 2 ? record[2] : beside.buffer();
+        if (data === RecordMark.STRING_BESIDE) data = beside.string();
         this.session(record[1])?.onmessage(data);
         return;
       }
-      case Record.OPEN:
+      case RecordKind.OPENED:
         this.open(record);
         return;
-      case Record.ANSWER: {
-        // taken whoever wants it: the buffers after it belong to the records after this one
-        const buffer = carriesBody(record) ? buffers.one() : undefined;
-        this.doors.get(record[1])?.onrecord(kind, record[2], record[3], buffer);
-        return;
-      }
-      case Record.WRITE:
-      case Record.GIVEN_BACK: {
-        const buffer = buffers.one();
-        this.doors.get(record[1])?.onrecord(kind, undefined, undefined, buffer);
-        return;
-      }
-      case Record.DROP:
-      case Record.REFUSED:
-      case Record.WIRE_CLOSED:
-      case Record.PAUSE:
-      case Record.RESUME:
-        this.doors.get(record[1])?.onrecord(kind, record[2], record[3], undefined);
-        return;
-      default: {
+      case RecordKind.CLOSED:
+      case RecordKind.UPGRADING:
+      case RecordKind.UPGRADED:
+      case RecordKind.CONNECT_TIMEOUT:
+      case RecordKind.INVALID_PACKET:
+      case RecordKind.DRAIN:
+      case RecordKind.HEARTBEAT: {
         const session = this.session(record[1]);
         // after the events that came before it, which have ticks of their own
         if (session !== undefined) nextTick(deliver, session, kind, record[2], record[3]);
+        return;
       }
+      case RecordKind.RESPONSE: {
+        const buffer = carriesBuffer(record[3]) ? beside.buffer() : undefined;
+        this.doors.get(record[1])?.onrecord(kind, record[2], record[3], buffer);
+        return;
+      }
+      case RecordKind.BRIDGE_WRITE:
+      case RecordKind.GIVEN_BACK: {
+        const buffer = beside.buffer();
+        this.doors.get(record[1])?.onrecord(kind, undefined, undefined, buffer);
+        return;
+      }
+      case RecordKind.DROP_REQUEST:
+      case RecordKind.REQUEST_REFUSED:
+      case RecordKind.WIRE_CLOSED:
+      case RecordKind.BRIDGE_PAUSE:
+      case RecordKind.BRIDGE_RESUME:
+        this.doors.get(record[1])?.onrecord(kind, record[2], record[3], undefined);
+        return;
+      default:
+        unknownRecord(kind);
     }
   }
 
-  /** @param {any[]} record [kind, handle, server, sid, form, token, generation, address?, port?, localAddress?, localPort?] */
+  /**
+   * @private
+   * @param {any[]} record an OPENED
+   */
   open(record) {
     const handle = record[1];
     this.retain();
-    const table = this.tables[handle & (TABLES - 1)];
-    const slot = handle >>> 4;
+    const table = this.tables[handle & WORKER_MASK];
+    const slot = handle >>> WORKER_BITS;
     while (table.length <= slot) table.push(undefined); // keeps the array dense
     const generation = record[6];
     const peer =
@@ -467,79 +428,54 @@ class Border {
 
   /**
    * @param {number} handle
-   * @param {Session} session
+   * @param {SessionListener} session
    */
   adopt(handle, session) {
-    this.tables[handle & (TABLES - 1)][handle >>> 4] = session;
+    this.tables[handle & WORKER_MASK][handle >>> WORKER_BITS] = session;
   }
 }
 
-/** The buffers and long strings that the records of one batch refer to, fetched only when one does. */
-class Buffers {
-  /** @param {Native} native */
+/** The buffers and long strings that travel beside the records of a batch, in their order; fetched only when one has some. */
+class SideData {
+  /** @param {DataPlane} native */
   constructor(native) {
     this.native = native;
     /** @type {Buffer[] | null} */
-    this.list = null;
-    this.at = 0;
+    this.allBuffers = null;
+    this.buffersTaken = 0;
     /** @type {string[] | null} */
-    this.texts = null;
-    this.textAt = 0;
+    this.allStrings = null;
+    this.stringsTaken = 0;
   }
 
-  /** @returns {string} */
-  text() {
-    this.texts ??= this.native.takeStrings();
-    return this.texts[this.textAt++];
+  /** @returns {string} the next string */
+  string() {
+    this.allStrings ??= this.native.takeStrings();
+    return this.allStrings[this.stringsTaken++];
   }
 
-  /** @returns {Buffer} */
-  one() {
-    this.list ??= this.native.takeBuffers();
-    return this.list[this.at++];
+  /** @returns {Buffer} the next buffer */
+  buffer() {
+    this.allBuffers ??= this.native.takeBuffers();
+    return this.allBuffers[this.buffersTaken++];
   }
 
   /**
    * @param {number} count
-   * @returns {Buffer[]}
+   * @returns {Buffer[]} the next buffers
    */
-  next(count) {
-    this.list ??= this.native.takeBuffers();
-    this.at += count;
-    return this.list.slice(this.at - count, this.at);
+  buffers(count) {
+    this.allBuffers ??= this.native.takeBuffers();
+    this.buffersTaken += count;
+    return this.allBuffers.slice(this.buffersTaken - count, this.buffersTaken);
   }
 }
-
-function noop() {}
-
-/** @param {any[]} record an ANSWER */
-function carriesBody(record) {
-  return record[3] !== 0 && record[3] !== 3;
-}
-
-/** @param {unknown} error */
-function rethrow(error) {
-  throw error;
-}
-
-/**
- * @param {Session} session
- * @param {number} kind
- * @param {any} argument
- * @param {any} more
- */
-function deliver(session, kind, argument, more) {
-  session.onrecord(kind, argument, more);
-}
-
-/** @type {Border | undefined} */
-let border;
 
 /** Stands for a session whose server has gone before it opened. */
 class Orphan {
   /**
    * @param {Border} border
-   * @param {import("./operations").Named} name
+   * @param {Named} name
    */
   constructor(border, { _handle, _generation }) {
     this.border = border;
@@ -553,55 +489,37 @@ class Orphan {
 
   onmessage() {}
 
-  /** @param {number} kind */
+  /** @param {SessionRecord} kind */
   onrecord(kind) {
-    if (kind === Record.CLOSED) this.border.forget(this);
+    if (kind === RecordKind.CLOSED) this.border.forget(this);
   }
 }
 
-/**
- * @param {unknown} [workers] the option of that name
- * @returns {Border} the border of this thread, made at the first call
- */
-function getBorder(workers) {
-  const count = workerCount(workers);
-  border ??= new Border(/** @type {any} */ (loadAddon()).DataPlane, count);
-  return border;
+/** @param {AnyBodyKind} body @returns {boolean} whether a buffer travels beside the RESPONSE */
+function carriesBuffer(body) {
+  return body !== BodyKind.NONE && body !== BodyKind.OK;
 }
 
 /**
- * Loads the addon: not with the package, so that requiring that starts nothing, and not for the first client, which could
- * not be told that there is none.
- *
- * @returns {any}
- * @throws {Error} when there is none for this platform
+ * @param {SessionListener} session
+ * @param {SessionRecord} kind
+ * @param {any} first
+ * @param {any} second
  */
-function loadAddon() {
-  return require("../../native");
+function deliver(session, kind, first, second) {
+  session.onrecord(kind, first, second);
 }
 
-/**
- * Reads how many worker threads are asked for.
- *
- * @param {unknown} option the option `workers`
- * @returns {number} 0 for the default number
- * @throws {TypeError} when it is not a number of threads
- */
-function workerCount(option) {
-  const { FERROSOCKET_WORKERS: variable } = process.env;
-  if (option !== undefined) return checkWorkers("option workers", option);
-  return variable ? checkWorkers("environment variable FERROSOCKET_WORKERS", variable) : 0;
+/** @param {never} kind of a record; where nothing but an error of ours can lead, tsc says when a kind is missing */
+function unknownRecord(kind) {
+  debug("unknown record %d", kind);
 }
 
-/**
- * @param {string} what
- * @param {any} value
- * @returns {number}
- */
-function checkWorkers(what, value) {
-  const count = Number(value);
-  if (Number.isInteger(count) && count >= 1 && count <= MAX_WORKERS) return count;
-  throw invalidOption(what, value, `give a whole number from 1 to ${MAX_WORKERS}`);
+/** @param {unknown} error */
+function rethrow(error) {
+  throw error;
 }
 
-module.exports = { Border, Record, getBorder, loadAddon, workerCount };
+function noop() {}
+
+module.exports = { Border, MAX_WORKERS, unknownRecord };

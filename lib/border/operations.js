@@ -1,5 +1,6 @@
 "use strict";
 
+const { Layout, OperationKind, StringForm } = require("../../native/border");
 const { copyInto, lengthOf, toBytes } = require("../base/bytes");
 const { LongText } = require("../codec");
 const { bytesRoom, longTextRoom, messagesOf, messagesRoom, textRoom } = require("./messages");
@@ -7,44 +8,21 @@ const { writeLatin1, writeUtf16, writeUtf8 } = require("../base/node-internals")
 const { trace } = require("../base/trace");
 const { nextTick } = require("../base/loop");
 
+const { BINARY, CONNECTION, HANDLE, KIND, LENGTH, PARTED, ROOM_LOW_BITS } = Layout;
+
 const INITIAL_SIZE = 1 << 20; // bytes; pages that are never written cost no memory
+const MOST = 2 ** (8 * LENGTH) - 1; // bytes of an operation: as many as its length can tell
+const ROOM_LOW = 2 ** ROOM_LOW_BITS; // what the first word of a room counts up to
 
-const SEND = 1;
-const SEND_BINARY = 2;
-const BROADCAST = 3;
-const JOIN = 4;
-const LEAVE = 5;
-const JOINED = 6;
-const CLOSE = 7;
-const RELEASE = 8;
-const WATCH = 9;
-const SEND_RAW = 10;
-const MARK = 11;
-const MULTICAST = 12;
-const SEND_PACKET = 13;
-const KEEP = 14;
-const REPLAY = 15;
+// sizes in bytes
+const WORD = 4;
+const FLAGS = 1;
+/** Of what stands before the operands. */
+const HEAD = LENGTH + KIND;
+/** The same of an operation for one connection, with its handle. */
+const NAMED = HEAD + HANDLE;
 
-/** Flags of what is sent. */
-const VOLATILE = 1;
-const NO_COMPRESS = 2;
-
-/** Marks the target of a broadcast as a connection instead of a room. */
-const TARGET_CONNECTION = 0x80000000;
-
-/** Marks the length of a message as that of bytes instead of a text. */
-const BINARY = 0x80000000;
-
-const MOST = 2 ** 32 - 1; // bytes of an operation: as many as its length can tell
-
-/** Bits of the number of a room in its first word. */
-const ROOM_BITS = 2 ** 31;
-
-/** Bytes of an operation for one connection before its operands: its length, its kind, the handle and its generation. */
-const NAMED = 13;
-
-/** Stands for the length of a text that comes in parts. */
-const PARTED = 0xffffffff;
+/** @typedef {import("../../native/border").AnyOperationKind} AnyOperationKind */
 
 /**
  * A connection as operations name it. Where one is asked for that has gone, nothing happens.
@@ -147,7 +125,7 @@ class Operations {
    * @param {number} end
    */
   finish(start, end) {
-    this.view.setUint32(start, end - start - 4, true);
+    this.view.setUint32(start, end - start - LENGTH, true);
     this.length = end;
   }
 
@@ -174,15 +152,15 @@ class Operations {
    * Begins an operation for a connection.
    *
    * @param {number} start
-   * @param {number} kind
+   * @param {AnyOperationKind} kind
    * @param {number} handle
    * @param {number} generation
    * @returns {number} where its operands are written
    */
   named(start, kind, handle, generation) {
-    this.buffer[start + 4] = kind;
-    this.view.setUint32(start + 5, handle, true);
-    this.view.setUint32(start + 9, generation, true);
+    this.buffer[start + LENGTH] = kind;
+    this.view.setUint32(start + HEAD, handle, true);
+    this.view.setUint32(start + HEAD + WORD, generation, true);
     return start + NAMED;
   }
 
@@ -215,7 +193,7 @@ class Operations {
     at = this.text(at, json[0]);
     for (let i = 0; i < strings.length; i++) {
       const string = strings[i];
-      buffer[at] = ascii[i] ? 0 : 1;
+      buffer[at] = ascii[i] ? StringForm.ASCII : StringForm.UTF16;
       const length = ascii[i]
         ? writeLatin1(buffer, string, at + 5)
         : writeUtf16(buffer, string, at + 5);
@@ -271,7 +249,7 @@ class Operations {
    * @param {string} text a Socket.IO packet
    */
   send(conn, flags, text) {
-    this.textTo(SEND, conn, flags, text);
+    this.textTo(OperationKind.SEND, conn, flags, text);
   }
 
   /**
@@ -280,11 +258,11 @@ class Operations {
    * @param {string} text an Engine.IO packet that is not a message: its digit and its data
    */
   sendPacket(conn, flags, text) {
-    this.textTo(SEND_PACKET, conn, flags, text);
+    this.textTo(OperationKind.SEND_PACKET, conn, flags, text);
   }
 
   /**
-   * @param {number} kind
+   * @param {AnyOperationKind} kind
    * @param {Named} conn
    * @param {number} flags
    * @param {string} text
@@ -293,7 +271,7 @@ class Operations {
     const handle = _handle >>> 0;
     const generation = _generation >>> 0;
     const bits = flags | 0;
-    const start = this.reserve(NAMED + 5 + textRoom(text));
+    const start = this.reserve(NAMED + FLAGS + WORD + textRoom(text));
     const at = this.named(start, kind, handle, generation);
     this.buffer[at] = bits;
     this.finish(start, this.text(at + 1, text));
@@ -308,8 +286,8 @@ class Operations {
     const handle = _handle >>> 0;
     const generation = _generation >>> 0;
     const bits = flags | 0;
-    const start = this.reserve(NAMED + 1 + longTextRoom(text));
-    const at = this.named(start, SEND, handle, generation);
+    const start = this.reserve(NAMED + FLAGS + longTextRoom(text));
+    const at = this.named(start, OperationKind.SEND, handle, generation);
     this.buffer[at] = bits;
     this.finish(start, this.longText(at + 1, text));
   }
@@ -325,8 +303,8 @@ class Operations {
     const bits = flags | 0;
     const messages = messagesOf(parts);
     if (messages.length === 0) return; // what a parser makes nothing of is not sent
-    const start = this.reserve(NAMED + 1 + messagesRoom(messages));
-    const at = this.named(start, SEND_BINARY, handle, generation);
+    const start = this.reserve(NAMED + FLAGS + messagesRoom(messages));
+    const at = this.named(start, OperationKind.SEND_MESSAGES, handle, generation);
     this.buffer[at] = bits;
     this.finish(start, this.messages(at + 1, messages));
   }
@@ -341,10 +319,11 @@ class Operations {
     const bits = flags | 0;
     const messages = Array.isArray(encoded) ? messagesOf(encoded) : [encoded];
     if (messages.length === 0) return;
-    const start = this.reserve(14 + 4 * (to.length + except.length) + messagesRoom(messages));
-    this.buffer[start + 4] = BROADCAST;
-    this.buffer[start + 5] = bits;
-    const at = this.targets(this.targets(start + 6, to), except);
+    const words = 2 + to.length + except.length;
+    const start = this.reserve(HEAD + FLAGS + WORD * words + messagesRoom(messages));
+    this.buffer[start + LENGTH] = OperationKind.BROADCAST;
+    this.buffer[start + HEAD] = bits;
+    const at = this.targets(this.targets(start + HEAD + FLAGS, to), except);
     this.finish(start, this.messages(at, messages));
   }
 
@@ -362,14 +341,14 @@ class Operations {
     const { log, rooms, except: exceptRooms } = kept;
     const time = wholeNumber(kept.time);
     const messages = Array.isArray(encoded) ? messagesOf(encoded) : [encoded];
-    const numbers = rooms.length + exceptRooms.length + to.length + except.length;
-    const start = this.reserve(34 + 4 * numbers + messagesRoom(messages));
-    this.buffer[start + 4] = KEEP;
-    let at = this.u64(this.u32(start + 5, log), time);
+    const words = 7 + rooms.length + exceptRooms.length + to.length + except.length;
+    const start = this.reserve(HEAD + FLAGS + WORD * words + messagesRoom(messages));
+    this.buffer[start + LENGTH] = OperationKind.KEEP;
+    let at = this.u64(this.u32(start + HEAD, log), time);
     at = this.words(this.u32(at, rooms.length), rooms);
     at = this.words(this.u32(at, exceptRooms.length), exceptRooms);
     this.buffer[at] = bits;
-    at = this.targets(this.targets(at + 1, to), except);
+    at = this.targets(this.targets(at + FLAGS, to), except);
     this.finish(start, this.messages(at, messages));
   }
 
@@ -387,8 +366,8 @@ class Operations {
     const number = log >>> 0;
     const key = wholeNumber(session);
     const from = wholeNumber(last);
-    const start = this.reserve(NAMED + 20);
-    const at = this.u32(this.named(start, REPLAY, handle, generation), number);
+    const start = this.reserve(NAMED + 5 * WORD);
+    const at = this.u32(this.named(start, OperationKind.REPLAY, handle, generation), number);
     this.finish(start, this.u64(this.u64(at, key), from));
   }
 
@@ -410,7 +389,7 @@ class Operations {
       this.castFlags === bits &&
       this.castHandle !== handle && // the same client again: it may be meant to get two copies
       this.castEnd === this.length &&
-      this.length + 8 <= this.buffer.length
+      this.length + HANDLE <= this.buffer.length
     ) {
       const at = this.u32(this.u32(this.length, handle), generation);
       this.u32(this.castCountAt, ++this.castCount);
@@ -421,12 +400,13 @@ class Operations {
     }
     const messages = messagesOf(parts);
     if (messages.length === 0) return;
-    const start = this.reserve(22 + messagesRoom(messages));
+    const start = this.reserve(HEAD + FLAGS + WORD + HANDLE + messagesRoom(messages));
     this.forgetCast();
-    this.buffer[start + 4] = MULTICAST;
-    this.buffer[start + 5] = bits;
-    const places = [start + 6];
-    let at = this.u32(this.message(start + 6, messages[0]), messages.length - 1);
+    this.buffer[start + LENGTH] = OperationKind.MULTICAST;
+    this.buffer[start + HEAD] = bits;
+    const first = start + HEAD + FLAGS;
+    const places = [first];
+    let at = this.u32(this.message(first, messages[0]), messages.length - 1);
     for (let i = 1; i < messages.length; i++) {
       places.push(at);
       at = this.message(at, messages[i]);
@@ -495,7 +475,7 @@ class Operations {
    * @param {number} room
    */
   join(conn, room) {
-    this.pair(JOIN, conn, room);
+    this.pair(OperationKind.JOIN, conn, room);
   }
 
   /**
@@ -503,12 +483,12 @@ class Operations {
    * @param {number} room
    */
   leave(conn, room) {
-    this.pair(LEAVE, conn, room);
+    this.pair(OperationKind.LEAVE, conn, room);
   }
 
   /** @param {Named} conn a client that has joined its first namespace */
   joined(conn) {
-    this.one(JOINED, conn);
+    this.one(OperationKind.JOINED, conn);
   }
 
   /**
@@ -516,25 +496,25 @@ class Operations {
    * @param {boolean} discard whether to drop what waits to be written
    */
   close(conn, discard) {
-    this.byte(CLOSE, conn, discard ? 1 : 0);
+    this.byte(OperationKind.CLOSE, conn, discard ? 1 : 0);
   }
 
   /** @param {Named} conn a closed session, of which all is done */
   release(conn) {
-    this.one(RELEASE, conn);
+    this.one(OperationKind.RELEASE, conn);
   }
 
   /** @param {Named} conn a client of which we want to hear when all that was sent to it has left */
   mark(conn) {
-    this.one(MARK, conn);
+    this.one(OperationKind.MARK, conn);
   }
 
   /**
    * @param {Named} conn
-   * @param {number} mask 1 heartbeats, 2 packets of the protocol itself
+   * @param {number} mask bits of Watch
    */
   watch(conn, mask) {
-    this.byte(WATCH, conn, mask);
+    this.byte(OperationKind.WATCH, conn, mask);
   }
 
   /**
@@ -548,15 +528,15 @@ class Operations {
     const bits = flags | 0;
     const bytes = typeof data === "string" ? null : toBytes(data);
     const room = bytes === null ? textRoom(data) : bytesRoom(bytes);
-    const start = this.reserve(NAMED + 6 + room);
-    const at = this.named(start, SEND_RAW, handle, generation);
+    const start = this.reserve(NAMED + FLAGS + 1 + WORD + room);
+    const at = this.named(start, OperationKind.SEND_RAW, handle, generation);
     this.buffer[at] = bits;
     this.buffer[at + 1] = bytes === null ? 0 : 1;
     this.finish(start, bytes === null ? this.text(at + 2, data) : this.bytes(at + 2, bytes, 0));
   }
 
   /**
-   * @param {number} kind
+   * @param {AnyOperationKind} kind
    * @param {Named} conn
    */
   one(kind, { _handle, _generation }) {
@@ -567,7 +547,7 @@ class Operations {
   }
 
   /**
-   * @param {number} kind
+   * @param {AnyOperationKind} kind
    * @param {Named} conn
    * @param {number} value
    */
@@ -582,7 +562,7 @@ class Operations {
   }
 
   /**
-   * @param {number} kind
+   * @param {AnyOperationKind} kind
    * @param {Named} conn
    * @param {number} room
    */
@@ -590,9 +570,9 @@ class Operations {
     const handle = _handle >>> 0;
     const generation = _generation >>> 0;
     const number = wholeNumber(room);
-    const start = this.reserve(NAMED + 8);
-    const at = this.u32(this.named(start, kind, handle, generation), number % ROOM_BITS);
-    this.finish(start, this.u32(at, number / ROOM_BITS));
+    const start = this.reserve(NAMED + 2 * WORD);
+    const at = this.u32(this.named(start, kind, handle, generation), number % ROOM_LOW);
+    this.finish(start, this.u32(at, number / ROOM_LOW));
   }
 }
 
@@ -624,7 +604,7 @@ function viewOf(buffer) {
  * @param {number} room
  */
 function pushRoom(targets, room) {
-  targets.push(room % ROOM_BITS, Math.floor(room / ROOM_BITS));
+  targets.push(room % ROOM_LOW, Math.floor(room / ROOM_LOW));
 }
 
 /**
@@ -634,7 +614,7 @@ function pushRoom(targets, room) {
  * @param {Named} conn
  */
 function pushConnection(targets, { _handle, _generation }) {
-  targets.push((TARGET_CONNECTION | _handle) >>> 0, _generation >>> 0);
+  targets.push((CONNECTION | _handle) >>> 0, _generation >>> 0);
 }
 
-module.exports = { Operations, NO_COMPRESS, VOLATILE, pushConnection, pushRoom };
+module.exports = { Operations, pushConnection, pushRoom };

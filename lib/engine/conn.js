@@ -2,7 +2,7 @@
 
 const debug = require("debug")("engine:socket");
 const { assignable, own } = require("../base/assignable");
-const { NO_COMPRESS, Record } = require("../border");
+const { NO_COMPRESS, RecordKind, unknownRecord, Watch } = require("../border");
 const { isBinary, joined, PACKET_TYPES, writePacket } = require("../codec");
 const trace = require("./conn-trace");
 const { transportError } = require("../base/errors");
@@ -52,11 +52,11 @@ const { Transport } = require("./transport");
  * @property {(reason: string, description?: Error) => void} onclose
  */
 
-// What somebody listens to, apart from the events that come anyway. Of the first two the worker is told.
-const HEARTBEAT = 1;
-const CONTROL = 2;
-const OUTGOING = 4;
-const INCOMING = 8;
+// What somebody listens to, apart from the events that come anyway. The bits of Watch the worker is told, in one byte; ours
+// are above that.
+const { HEARTBEAT, CONTROL } = Watch;
+const OUTGOING = 1 << 8;
+const INCOMING = 1 << 9;
 
 /** What a worker says of a connection that broke while packets were being written; see src/net/websocket_wire.rs. */
 const WRITE_ERROR = "write error";
@@ -380,7 +380,7 @@ class Conn extends LazyEmitter {
    * @param {string} nsp
    */
   onconnect(auth, nsp) {
-    if (this._watched & INCOMING) showPacketIn(this, Record.CONNECT, nsp, undefined, auth);
+    if (this._watched & INCOMING) showPacketIn(this, RecordKind.CONNECT, nsp, undefined, auth);
     // In a tick of its own, so after the end of an earlier connection: the client may be back, for the state that it left there.
     if (this._client !== undefined) nextTick(connect, this._client, nsp, auth === null ? {} : auth);
   }
@@ -405,13 +405,13 @@ class Conn extends LazyEmitter {
   }
 
   /**
-   * @param {number} kind
+   * @param {import("../border/border").SessionRecord} kind
    * @param {any} argument
    * @param {any} more
    */
   onrecord(kind, argument, more) {
     switch (kind) {
-      case Record.CLOSED:
+      case RecordKind.CLOSED:
         try {
           this.announceProbe();
           if (more === WRITE_ERROR && !FAILS_BROKEN_WRITES) this.forgiveWrites();
@@ -422,14 +422,14 @@ class Conn extends LazyEmitter {
           this.server.letGo();
         }
         break;
-      case Record.UPGRADING:
+      case RecordKind.UPGRADING:
         this.announceProbe();
         this._probe = argument;
         // By upstream, a client's first packets and its probe are read from two connections, so in two turns of the event loop:
         // a "connection" listener is in time to listen for "upgrading". Here one batch may have both, and is handled in ticks.
         setImmediate(announceProbe, this);
         break;
-      case Record.UPGRADED:
+      case RecordKind.UPGRADED:
         this.announceProbe();
         // close() was called while this record was on its way: the program has been told of the end
         if (this.readyState === "closed") break;
@@ -441,25 +441,25 @@ class Conn extends LazyEmitter {
         if (this.listenerCount("upgrade") > 0) this.emit("upgrade", this.transport);
         this._writeBuffer?.flush();
         break;
-      case Record.CONNECT_TIMEOUT:
+      case RecordKind.CONNECT_TIMEOUT:
         if (this._client !== undefined) this._client.onconnectTimeout();
         break;
-      case Record.INVALID_PACKET:
+      case RecordKind.INVALID_PACKET:
         // the worker closes the session by itself
         if (this._client !== undefined) this._client.onerrors(new Error(argument));
         break;
-      case Record.DRAIN:
+      case RecordKind.DRAIN:
         this._writeBuffer?.ondrain(argument);
         break;
-      case Record.CONTROL:
+      case RecordKind.CONTROL:
         if (argument === 1) showControlOut(this, more);
         else showControlIn(this, more);
         break;
-      case Record.HEARTBEAT:
+      case RecordKind.HEARTBEAT:
         this.emit("heartbeat");
         break;
       default:
-        debug("unknown record %d", kind);
+        unknownRecord(kind);
     }
   }
 

@@ -3,7 +3,7 @@
 const { EventEmitter } = require("node:events");
 const cors = require("cors");
 const debug = require("debug")("engine");
-const { loadAddon } = require("../border");
+const { FormFlag, loadAddon, Returned } = require("../border");
 const { Conn } = require("./conn");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES, rejectUnhandled } = require("../base/errors");
 const { endUnread, interceptRequests, serializeCookie, verify } = require("../http");
@@ -48,11 +48,14 @@ const LONGEST_GOODBYE = 1000;
 /** The transports that a session may be upgraded to from polling. */
 const UPGRADES = ["websocket", "webtransport"];
 
-/** The forms of a session, in the order in which the addon numbers them. Greeted: the handshake says that it is in "/". */
-const FORMS = [false, true].flatMap((greeted) =>
-  [4, 3].flatMap((protocol) =>
-    ["polling", "websocket"].map((transport) => ({ transport, protocol, greeted })),
-  ),
+/** The forms of a session, by its flags. Greeted: the handshake says that it is in "/". */
+const FORMS = Array.from(
+  { length: 1 + (FormFlag.WEBSOCKET | FormFlag.PROTOCOL_3 | FormFlag.GREETED) },
+  (_, flags) => ({
+    transport: flags & FormFlag.WEBSOCKET ? "websocket" : "polling",
+    protocol: flags & FormFlag.PROTOCOL_3 ? 3 : 4,
+    greeted: (flags & FormFlag.GREETED) !== 0,
+  }),
 );
 
 /** In place of a door that has gone before its session was told of. */
@@ -321,7 +324,8 @@ class Engine extends EventEmitter {
    */
   find(sid) {
     if (this._registration.id === -1) return undefined; // closed: it is not opened again only for this
-    const found = FORMS[this.border().native.lookup(this.nativeId(), sid)]; // -1: there is no such session
+    const flags = this.border().native.lookup(this.nativeId(), sid);
+    const found = flags === Returned.NO_SESSION ? undefined : FORMS[flags];
     // a WebTransport session is a WebSocket to the workers
     if (found?.transport !== "websocket" || !Object.hasOwn(this.clients, sid)) return found;
     return { transport: this.clients[sid].transportName, protocol: found.protocol };

@@ -2,6 +2,7 @@
 
 const debug = require("debug")("engine");
 const { ENGINE_ERRORS } = require("../base/errors");
+const { Dialect } = require("../border");
 
 /**
  * @callback Verdict
@@ -33,10 +34,10 @@ function protocolOf(req) {
 
 /**
  * @param {any} req
- * @returns {number} the dialect of its client, in the addon's bits: 1 is protocol 3, 2 is bytes as base64
+ * @returns {number} the dialect of its client: bits of Dialect
  */
 function dialectOf(req) {
-  return (protocolOf(req) === 3 ? 1 : 0) + (req._query.b64 ? 2 : 0);
+  return (protocolOf(req) === 3 ? Dialect.PROTOCOL_3 : 0) | (req._query.b64 ? Dialect.BASE64 : 0);
 }
 
 /**

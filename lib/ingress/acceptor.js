@@ -1,6 +1,7 @@
 "use strict";
 
 const { crossOriginLines } = require("../http");
+const { Dialect } = require("../border");
 const { listeningDescriptor, longestHead, showAccepted } = require("../base/node-internals");
 const {
   ACCEPT,
@@ -23,8 +24,6 @@ const { TakenWebSocket } = require("./websocket");
 
 /** @typedef {import("./door").Engine & Accepting} Engine */
 
-/** How such a client speaks: protocol 4, and bytes as they are. */
-const PLAIN_DIALECT = 0;
 /** How long the kernel may keep a connection by which nothing comes: the least that it knows, in seconds. */
 const LONGEST_SILENCE = 1;
 
@@ -130,7 +129,7 @@ class Acceptor {
     const answer = this.answer(request);
     if (answer === undefined) return false;
     const sid = isNew ? this.id() : request.sid;
-    const dialect = PLAIN_DIALECT;
+    const dialect = Dialect.PLAIN;
     new TakenWebSocket(engine, request).accept(fd, server, { sid, isNew, dialect, answer });
     return true;
   }

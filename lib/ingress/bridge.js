@@ -1,26 +1,22 @@
 "use strict";
 
 const debug = require("debug")("engine:door");
-const { Record } = require("../border");
+const { RecordKind, WireKind } = require("../border");
 
 /** @typedef {import("./door").Host} Host */
 /** @typedef {import("../http/upgrade-answer").UpgradeAnswer} UpgradeAnswer */
 
-// bits of the kind of a wire, as the addon has it
-const NEW_SESSION = 4;
-const KEY_ONLY = 8;
-const AGREEMENT_SHIFT = 4;
-
 /**
  * @param {boolean} isNew
- * @param {number} dialect
+ * @param {number} dialect bits of Dialect
  * @param {UpgradeAnswer} [answer]
- * @returns {number} all in one, as the addon has it
+ * @returns {number} bits of WireKind, and those of the dialect
  */
 function kindOf(isNew, dialect, answer) {
-  const kind = dialect | (isNew ? NEW_SESSION : 0);
+  const kind = dialect | (isNew ? WireKind.NEW_SESSION : 0);
   if (answer === undefined) return kind;
-  return kind | (answer.keyOnly ? KEY_ONLY : 0) | (answer.deflate << AGREEMENT_SHIFT);
+  const agreement = answer.deflate << WireKind.AGREEMENT_SHIFT;
+  return kind | (answer.keyOnly ? WireKind.KEY_ONLY : 0) | agreement;
 }
 
 /**
@@ -82,16 +78,16 @@ class ByteBridge {
    */
   onrecord(kind, first, _second, buffer) {
     switch (kind) {
-      case Record.WRITE:
+      case RecordKind.BRIDGE_WRITE:
         this.write(/** @type {Buffer} */ (buffer));
         break;
-      case Record.PAUSE:
+      case RecordKind.BRIDGE_PAUSE:
         this.pause();
         break;
-      case Record.RESUME:
+      case RecordKind.BRIDGE_RESUME:
         this.resume();
         break;
-      case Record.WIRE_CLOSED:
+      case RecordKind.WIRE_CLOSED:
         this.close(first === 1);
         break;
       default:

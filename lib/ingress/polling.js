@@ -4,7 +4,7 @@ const { pipeline } = require("node:stream");
 const accepts = require("accepts");
 const debug = require("debug")("engine:polling");
 const { abortRequest, dialectOf, ENCODERS, isWorthIt, protocolOf } = require("../http");
-const { Record } = require("../border");
+const { BodyFault, BodyKind, RecordKind } = require("../border");
 const { reasonOf, TAKES_POLLING } = require("./reasons");
 const { ENGINE_ERRORS, rejectUnhandled } = require("../base/errors");
 const { httpServerOf } = require("../base/node-internals");
@@ -22,18 +22,19 @@ const { LONGEST_MESSAGE, maxChunks, milliseconds } = require("../base/options");
  */
 
 /** @typedef {import("./door").Engine & Answering} Engine */
+/** @typedef {import("../../native/border").AnyBodyFault} AnyBodyFault */
+/** @typedef {import("../../native/border").AnyBodyKind} AnyBodyKind */
 
 const TEXT = "text/plain; charset=UTF-8";
 const BYTES = "application/octet-stream";
-/** Content types by the kind of body; the workers number them, see src/net/record.rs. */
-const CONTENT_TYPES = ["", TEXT, TEXT, "text/html", BYTES, BYTES];
-/** Whether a body of that kind may be compressed. */
-const COMPRESSIBLE = [false, false, true, false, false, true];
-/** Why a body is not taken, as the addon numbers it. */
-const INVALID_CONTENT = 0;
-const TOO_LARGE = 1;
-const TOO_MANY_CHUNKS = 2;
-const TIMED_OUT = 3;
+/** The type of a body, by its kind. */
+const CONTENT_TYPES = {
+  [BodyKind.TEXT]: TEXT,
+  [BodyKind.COMPRESSIBLE_TEXT]: TEXT,
+  [BodyKind.OK]: "text/html",
+  [BodyKind.BYTES]: BYTES,
+  [BodyKind.COMPRESSIBLE_BYTES]: BYTES,
+};
 
 /**
  * Gathers a request's body in one buffer: chunks of a few bytes would each pin a whole read buffer of Node.
@@ -141,14 +142,14 @@ class PollingDoor {
     const binary = req.headers["content-type"] === "application/octet-stream";
     if (binary && protocolOf(req) === 4) {
       // only revision 3 of the protocol has binary payloads
-      native.pollFault(server, token, sid, INVALID_CONTENT);
+      native.pollFault(server, token, sid, BodyFault.INVALID_CONTENT);
       return;
     }
     const { maxHttpBufferSize, maxBufferedChunks, httpRequestBodyTimeout } = this.engine.opts;
     const chunks = maxChunks(maxBufferedChunks);
     const body = new Body();
-    const stop = (/** @type {number} */ fault) => {
-      if (fault === TIMED_OUT && this.border.heldBack.has(this)) {
+    const stop = (/** @type {AnyBodyFault} */ fault) => {
+      if (fault === BodyFault.TIMED_OUT && this.border.heldBack.has(this)) {
         this.timer?.refresh(); // it is us who don't read
         return;
       }
@@ -160,8 +161,8 @@ class PollingDoor {
     };
     const ondata = (/** @type {Buffer} */ chunk) => {
       const length = body.length + chunk.length;
-      if (length > maxHttpBufferSize || length > LONGEST_MESSAGE) stop(TOO_LARGE);
-      else if (body.chunks >= chunks) stop(TOO_MANY_CHUNKS);
+      if (length > maxHttpBufferSize || length > LONGEST_MESSAGE) stop(BodyFault.TOO_LARGE);
+      else if (body.chunks >= chunks) stop(BodyFault.TOO_MANY_CHUNKS);
       else {
         body.append(chunk);
         this.gathered += chunk.length;
@@ -177,7 +178,7 @@ class PollingDoor {
       native.pollBody(server, token, sid, bytes, binary);
       this.letGo();
     };
-    this.timer = setTimeout(stop, milliseconds(httpRequestBodyTimeout), TIMED_OUT);
+    this.timer = setTimeout(stop, milliseconds(httpRequestBodyTimeout), BodyFault.TIMED_OUT);
     req.on("data", ondata);
     req.on("end", onend);
   }
@@ -204,33 +205,33 @@ class PollingDoor {
    * @private
    */
   refuse() {
-    this.onrecord(Record.REFUSED, ENGINE_ERRORS.UNKNOWN_SID, undefined);
+    this.onrecord(RecordKind.REQUEST_REFUSED, ENGINE_ERRORS.UNKNOWN_SID, undefined);
   }
 
   /**
    * @param {number} kind
    * @param {any} first status or error code
-   * @param {any} bodyKind
+   * @param {any} body a BodyKind
    * @param {Buffer} [payload]
    */
-  onrecord(kind, first, bodyKind, payload) {
+  onrecord(kind, first, body, payload) {
     if (this.answered) return;
     this.finish();
-    if (kind === Record.DROP) {
+    if (kind === RecordKind.DROP_REQUEST) {
       debug("request overlap");
       this.req.destroy();
       // that does not end the connection of a request which has been read to its end meanwhile; one of HTTP/2 has others on it
       if (this.req.httpVersionMajor === 1) this.req.socket?.destroy();
-    } else if (kind === Record.REFUSED) {
+    } else if (kind === RecordKind.REQUEST_REFUSED) {
       this.engine.refuse(this.req, first, { sid: this.sid });
       abortRequest(this.res, first);
-    } else if (bodyKind === 0) {
+    } else if (body === BodyKind.NONE) {
       this.res.writeHead(first);
       this.res.end();
       // the rest of a body that is not taken is not waited for
       if (first === 413 || first === 408) (this.req.socket ?? this.req).destroy();
     } else {
-      this.answer(first, CONTENT_TYPES[bodyKind], payload, COMPRESSIBLE[bodyKind]);
+      this.answer(first, CONTENT_TYPES[body], payload, isCompressible(body));
     }
   }
 
@@ -323,6 +324,11 @@ class PollingDoor {
     this.border.native.requestClosed(this.engine.nativeId(), this.token, this.sid);
     this.finish();
   }
+}
+
+/** @param {AnyBodyKind} body */
+function isCompressible(body) {
+  return body === BodyKind.COMPRESSIBLE_TEXT || body === BodyKind.COMPRESSIBLE_BYTES;
 }
 
 module.exports = { PollingDoor };

@@ -12,7 +12,7 @@ const {
   socketOf,
   watchForNext,
 } = require("../base/node-internals");
-const { Record } = require("../border");
+const { RecordKind } = require("../border");
 const { DROP_SOCKET, MOVE_POLLING, reasonAgainst } = require("./reasons");
 const { TakenConnection } = require("./taken-connection");
 const { nextTick } = require("../base/loop");
@@ -271,7 +271,7 @@ class TakenPolling extends TakenConnection {
    * @override
    */
   onrecord(kind, _first, _second, bytes) {
-    if (kind === Record.GIVEN_BACK) this.comeBack(/** @type {Buffer} */ (bytes));
+    if (kind === RecordKind.GIVEN_BACK) this.comeBack(/** @type {Buffer} */ (bytes));
     else this.end();
   }
 

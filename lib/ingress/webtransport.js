@@ -1,6 +1,7 @@
 "use strict";
 
 const debug = require("debug")("engine:webtransport");
+const { Dialect } = require("../border");
 const { ByteBridge } = require("./bridge");
 const loop = require("../base/loop");
 const { LONGEST_MESSAGE } = require("../base/options");
@@ -10,9 +11,6 @@ const { encodePackets, PacketReader, webSocketFrame } = require("../codec");
 
 /** ms that a peer may take to read what is left for it when its session is closed */
 const CLOSE_TIMEOUT = 30_000;
-
-/** How such a client speaks: protocol 4, and bytes as they are. */
-const PLAIN_DIALECT = 0;
 
 /** What goes to the worker in place of a packet that can't be read: no packet is empty, so the session ends. */
 const INVALID = webSocketFrame("");
@@ -139,7 +137,7 @@ class WebTransportBridge extends ByteBridge {
    * @param {boolean} isNew a new session, or an upgrade of an existing one
    */
   open(sid, isNew) {
-    if (!this.openBridge(sid, isNew, PLAIN_DIALECT)) {
+    if (!this.openBridge(sid, isNew, Dialect.PLAIN)) {
       debug("upgrade attempt for unknown session");
       return;
     }

@@ -30,7 +30,7 @@ kinds! {
         /// `[kind, handle, namespace, data]`
         ConnectError = 4,
         /// `[kind, handle, server, sid, form, token, generation, address?, port?, localAddress?,
-        /// localPort?]`: a session, of the form that the bits of [`session_form`] tell. The generation
+        /// localPort?]`: a session, of the form that the bits of [`form_flag`] tell. The generation
         /// is that of the handle; the last four are of a socket that was taken over.
         Opened = 10,
         /// `[kind, handle, reason, message]`: the session has ended, and nothing more comes of it.
@@ -103,7 +103,7 @@ numbers! {
 
 numbers! {
     /// What a session is: the bits of a [`RecordKind::Opened`], and of what `lookup` returns.
-    pub mod session_form {
+    pub mod form_flag {
         /// Its transport is WebSocket; otherwise it is polling.
         pub const WEBSOCKET: u32 = 1;
         /// It speaks protocol 3; otherwise 4.
@@ -226,6 +226,8 @@ numbers! {
 numbers! {
     /// How a client speaks: the lowest bits of a [`wire_kind`], too.
     pub mod dialect {
+        /// Protocol 4, and bytes as they are: none of the bits.
+        pub const PLAIN: u32 = 0;
         /// Protocol 3; otherwise 4.
         pub const PROTOCOL_3: u32 = 1;
         /// Bytes come and go as base64.
@@ -282,7 +284,7 @@ const TABLE: &[twin::Group] = &[
     RecordKind::GROUP,
     BodyKind::GROUP,
     record_mark::GROUP,
-    session_form::GROUP,
+    form_flag::GROUP,
     OperationKind::GROUP,
     send_flag::GROUP,
     watch::GROUP,

@@ -6,7 +6,7 @@ use std::fmt::{Display, Write as _};
 pub(super) struct Group {
     pub(super) name: &'static str,
     pub(super) docs: &'static [&'static str],
-    /// Whether one of them at a time is meant, and no other number.
+    /// Whether one of them at a time is meant, and no other number: JavaScript has a type for that.
     pub(super) is_closed: bool,
     pub(super) members: &'static [Member],
 }
@@ -97,7 +97,7 @@ pub(super) fn render(table: &[Group]) -> String {
         }
         out.push_str("});\n");
         if group.is_closed {
-            writeln!(out, "/** @typedef {{(typeof {name})[keyof typeof {name}]}} {name} */")
+            writeln!(out, "/** @typedef {{(typeof {name})[keyof typeof {name}]}} Any{name} */")
                 .expect(INFALLIBLE);
         }
         names.push(name);
