@@ -132,7 +132,10 @@ export declare class DataPlane {
    * When the descriptor can't be duplicated, or the server is not open.
    */
   adoptPolling(server: number, token: number, sid: string, fd: number, listener: number, profile: PollingProfile): boolean
-  /** The descriptor of a connection that was given back; it is the caller's now; `Returned.NO_DESCRIPTOR` when there is none. */
+  /**
+   * The descriptor of a connection that was given back; it is the caller's now. There may be none:
+   * `Returned.NO_DESCRIPTOR`.
+   */
   takeDescriptor(token: number): number
   /**
    * Asks for all connections back that requests of a server come by: each comes with its next
@@ -255,7 +258,10 @@ export declare class DataPlane {
 
 /** The answer to the offers of a client. */
 export interface DeflateAnswer {
-  /** What was agreed on, for the kind of the wire ([`super::data_plane::DataPlane::adopt`]); `Returned.NO_AGREEMENT`: the request is refused. */
+  /**
+   * What was agreed on, for the kind of the wire ([`super::data_plane::DataPlane::adopt`]);
+   * `Returned.NO_AGREEMENT`: the request is refused.
+   */
   agreement: number
   /** The value of `Sec-WebSocket-Extensions` in the response; of a refusal, the body. */
   value: string

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::border::handle::WORKER_BITS;
+
 /// A session id: names an Engine.IO session on the wire.
 ///
 /// It is a secret (who knows it can post into the session), so `Debug` does not show it.
@@ -56,8 +58,8 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Workers that a handle can name (4 bits).
-    pub const MAX_WORKERS: usize = 16;
+    /// Workers that a handle can name.
+    pub const MAX_WORKERS: usize = 1 << WORKER_BITS;
     /// Slots that a handle can name in each worker (27 bits; the top bit stays free for tags).
     pub const MAX_SLOTS: usize = 1 << 27;
 
@@ -71,7 +73,7 @@ impl Handle {
             clippy::cast_possible_truncation,
             reason = "both are range-checked by the callers"
         )]
-        Self { place: (slot as u32) << 4 | worker as u32, generation: 0 }
+        Self { place: (slot as u32) << WORKER_BITS | worker as u32, generation: 0 }
     }
 
     /// The same place in another generation.
@@ -97,12 +99,12 @@ impl Handle {
 
     /// Index of the worker that owns the connection.
     pub fn worker(self) -> usize {
-        (self.place & 0xf) as usize
+        self.place as usize & (Self::MAX_WORKERS - 1)
     }
 
     /// The connection in its worker.
     pub fn slot(self) -> Slot {
-        Slot { index: self.place >> 4, generation: self.generation }
+        Slot { index: self.place >> WORKER_BITS, generation: self.generation }
     }
 }
 

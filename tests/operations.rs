@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ferrosocket::binding::operations::{Faults, Operations};
+use ferrosocket::border::layout::{CONNECTION, PARTED, ROOM_LOW_BITS};
+use ferrosocket::border::{OperationKind, StringForm};
 use ferrosocket::id::{Handle, Slot};
 use ferrosocket::net::command::{Command, Outgoing};
 use ferrosocket::net::lifecycle::LifecycleEvent;
@@ -95,13 +97,17 @@ impl Batch {
     }
 }
 
-fn named(op: u8, handle: Handle) -> Vec<u8> {
-    [&[op][..], &handle.raw().to_le_bytes(), &handle.generation().to_le_bytes()].concat()
+fn named(kind: OperationKind, handle: Handle) -> Vec<u8> {
+    [&[kind as u8][..], &handle_bytes(handle)].concat()
+}
+
+fn handle_bytes(handle: Handle) -> Vec<u8> {
+    [handle.raw().to_le_bytes(), handle.generation().to_le_bytes()].concat()
 }
 
 fn room(number: u64) -> Vec<u8> {
-    let low = u32::try_from(number & 0x7fff_ffff).expect("it is small");
-    let high = u32::try_from(number >> 31).expect("it is small");
+    let low = u32::try_from(number & ((1 << ROOM_LOW_BITS) - 1)).expect("it is small");
+    let high = u32::try_from(number >> ROOM_LOW_BITS).expect("it is small");
     [low.to_le_bytes(), high.to_le_bytes()].concat()
 }
 
@@ -181,7 +187,7 @@ impl World {
             Target::Room(number) => room(ROOMS[*number]),
             Target::Client(client) => {
                 let handle = self.clients[client.index(self.clients.len())].handle;
-                let place = handle.raw() | 1 << 31;
+                let place = handle.raw() | CONNECTION;
                 [place.to_le_bytes(), handle.generation().to_le_bytes()].concat()
             }
         });
@@ -206,7 +212,9 @@ impl World {
             Step::Join(client, number) => {
                 let client = client.index(clients);
                 let number = ROOMS[number];
-                let operation = [named(4, self.clients[client].handle), room(number)].concat();
+                let operation =
+                    [named(OperationKind::Join, self.clients[client].handle), room(number)]
+                        .concat();
                 self.batch.operation(&operation);
                 if self.is_there(client) {
                     self.rooms.entry(number).or_default().insert(client);
@@ -215,7 +223,9 @@ impl World {
             Step::Leave(client, number) => {
                 let client = client.index(clients);
                 let number = ROOMS[number];
-                let operation = [named(5, self.clients[client].handle), room(number)].concat();
+                let operation =
+                    [named(OperationKind::Leave, self.clients[client].handle), room(number)]
+                        .concat();
                 self.batch.operation(&operation);
                 if let Some(members) = self.rooms.get_mut(&number) {
                     members.remove(&client);
@@ -225,11 +235,16 @@ impl World {
             Step::Multicast(to) => {
                 let packet = self.packet();
                 let to: Vec<usize> = to.iter().map(|client| client.index(clients)).collect();
-                let mut operation =
-                    [&[12, 0][..], &text(&packet), &count(0), &count(to.len())].concat();
+                let mut operation = [
+                    &[OperationKind::Multicast as u8, 0][..],
+                    &text(&packet),
+                    &count(0),
+                    &count(to.len()),
+                ]
+                .concat();
                 for &client in &to {
                     let handle = self.clients[client].handle;
-                    operation.extend(&named(0, handle)[1..]);
+                    operation.extend(handle_bytes(handle));
                     self.expect(client, &packet);
                 }
                 self.batch.operation(&operation);
@@ -237,10 +252,17 @@ impl World {
             Step::Broadcast { to, except, kept } => {
                 let packet = self.packet();
                 let head = if kept {
-                    [&[14][..], &self.log.to_le_bytes(), &[0; 8], &count(0), &count(0), &[0]]
-                        .concat()
+                    [
+                        &[OperationKind::Keep as u8][..],
+                        &self.log.to_le_bytes(),
+                        &[0; 8],
+                        &count(0),
+                        &count(0),
+                        &[0],
+                    ]
+                    .concat()
                 } else {
-                    vec![3, 0]
+                    vec![OperationKind::Broadcast as u8, 0]
                 };
                 let (to_bytes, except_bytes) = (self.targets(&to), self.targets(&except));
                 let messages = [&text(&packet)[..], &count(0)].concat();
@@ -259,7 +281,7 @@ impl World {
     }
 
     fn release(&mut self, client: usize) {
-        self.batch.operation(&named(8, self.clients[client].handle));
+        self.batch.operation(&named(OperationKind::Release, self.clients[client].handle));
         let known = &mut self.clients[client];
         if known.ended && !known.released {
             known.released = true;
@@ -275,24 +297,39 @@ impl World {
         let packet = self.packet();
         let handle = self.clients[client].handle;
         let operation = match kind {
-            Kind::Text => [named(1, handle), vec![0], text(&packet)].concat(),
+            Kind::Text => [named(OperationKind::Send, handle), vec![0], text(&packet)].concat(),
             Kind::Parted => {
                 // JSON, a string, JSON: `packet "1"`
                 let (start, end) = packet.split_at(7);
-                let mut parts = [u32::MAX.to_le_bytes().to_vec(), count(64).to_vec()].concat();
+                let mut parts = [PARTED.to_le_bytes().to_vec(), count(64).to_vec()].concat();
                 parts.extend(
-                    [count(1).to_vec(), text(start), vec![0], text(end), text("")].concat(),
+                    [
+                        count(1).to_vec(),
+                        text(start),
+                        vec![StringForm::Ascii as u8],
+                        text(end),
+                        text(""),
+                    ]
+                    .concat(),
                 );
                 self.expect(client, &format!("{start}\"{end}\""));
-                let operation = [named(1, handle), vec![0], parts].concat();
+                let operation = [named(OperationKind::Send, handle), vec![0], parts].concat();
                 self.batch.operation(&operation);
                 return;
             }
-            Kind::Messages => {
-                [named(2, handle), vec![0], text(&packet), count(0).to_vec()].concat()
+            Kind::Messages => [
+                named(OperationKind::SendMessages, handle),
+                vec![0],
+                text(&packet),
+                count(0).to_vec(),
+            ]
+            .concat(),
+            Kind::Raw => {
+                [named(OperationKind::SendRaw, handle), vec![0, 0], text(&packet)].concat()
             }
-            Kind::Raw => [named(10, handle), vec![0, 0], text(&packet)].concat(),
-            Kind::Packet => [named(13, handle), vec![0], text(&packet)].concat(),
+            Kind::Packet => {
+                [named(OperationKind::SendPacket, handle), vec![0], text(&packet)].concat()
+            }
         };
         self.batch.operation(&operation);
         self.expect(client, &packet);
@@ -387,9 +424,9 @@ fn around(wrong: &[u8]) -> (Faults, Vec<String>) {
     operations.restart(WORKERS);
     operations.note(LifecycleEvent::Opened(handle));
     let mut batch = Batch::default();
-    batch.operation(&[named(1, handle), vec![0], text("before")].concat());
+    batch.operation(&[named(OperationKind::Send, handle), vec![0], text("before")].concat());
     batch.operation(wrong);
-    batch.operation(&[named(1, handle), vec![0], text("behind")].concat());
+    batch.operation(&[named(OperationKind::Send, handle), vec![0], text("behind")].concat());
     operations.read(&batch.0);
     let mut texts = Vec::new();
     operations.drain(&batch.0, |_, operation| {
@@ -403,11 +440,14 @@ fn around(wrong: &[u8]) -> (Faults, Vec<String>) {
 #[test]
 fn an_operation_that_cannot_be_read_costs_no_other() {
     let handle = Handle::new(0, 3).of_generation(9);
-    let too_long = [&named(1, handle)[..], &[0], &1000u32.to_le_bytes(), b"short"].concat();
-    let cut = named(7, handle);
-    let unknown = named(99, handle);
-    let nowhere = named(1, Handle::from_raw(u32::MAX));
-    for wrong in [&too_long[..], &cut, &unknown, &[], &[3], &[12, 0, 0xff]] {
+    let too_long =
+        [&named(OperationKind::Send, handle)[..], &[0], &1000u32.to_le_bytes(), b"short"].concat();
+    let cut = named(OperationKind::Close, handle);
+    let unknown = [&[99][..], &handle_bytes(handle)].concat();
+    let nowhere = named(OperationKind::Send, Handle::from_raw(u32::MAX));
+    let broadcast = [OperationKind::Broadcast as u8];
+    let multicast = [OperationKind::Multicast as u8, 0, 0xff];
+    for wrong in [&too_long[..], &cut, &unknown, &[], &broadcast, &multicast] {
         let (faults, texts) = around(wrong);
         assert_eq!(faults, Faults { unreadable: 1, ..Faults::default() }, "{wrong:?}");
         assert_eq!(texts, ["before", "behind"], "{wrong:?}");
@@ -426,15 +466,15 @@ fn a_connection_that_is_released_in_rooms_is_taken_out_of_them() {
     operations.note(LifecycleEvent::Closed(first));
     let mut batch = Batch::default();
     for number in ROOMS {
-        batch.operation(&[named(4, first), room(number)].concat());
+        batch.operation(&[named(OperationKind::Join, first), room(number)].concat());
     }
-    batch.operation(&named(8, first));
+    batch.operation(&named(OperationKind::Release, first));
     operations.read(&batch.0);
     assert_eq!((operations.rooms(), operations.handles()), (0, 0));
     assert_eq!(operations.faults(), Faults { rooms_left: 3, ..Faults::default() });
     operations.note(LifecycleEvent::Opened(second));
     let mut late = Batch::default();
-    late.operation(&[named(4, first), room(0)].concat());
+    late.operation(&[named(OperationKind::Join, first), room(0)].concat());
     operations.read(&late.0);
     assert_eq!(operations.rooms(), 0, "the next one in the slot is in no room");
 }

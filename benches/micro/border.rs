@@ -6,6 +6,7 @@
 use std::hint::black_box;
 
 use ferrosocket::binding::operations::{Faults, Operations};
+use ferrosocket::border::OperationKind;
 use ferrosocket::id::Handle;
 use ferrosocket::net::lifecycle::LifecycleEvent;
 
@@ -18,16 +19,10 @@ const BATCH: u32 = 100;
 /// Members of the room that broadcasts go to.
 const MEMBERS: u32 = 1000;
 
-const SEND: u8 = 1;
-const BROADCAST: u8 = 3;
-const JOIN: u8 = 4;
-const LEAVE: u8 = 5;
-const MULTICAST: u8 = 12;
-
 pub(crate) fn cases(suite: &mut Suite) {
     let text = event(32);
     let sends = (0..BATCH).fold(Bytes::default(), |ops, n| {
-        ops.operation(|op| op.u8(SEND).handle(n).u8(0).text(&text))
+        ops.operation(|op| op.kind(OperationKind::Send).handle(n).u8(0).text(&text))
     });
     applying(suite, "border: read one of 100 sends of 32 B", BATCH, sends.clone());
     let mut state = state();
@@ -44,18 +39,20 @@ pub(crate) fn cases(suite: &mut Suite) {
 
     let joins = (0..BATCH / 2).fold(Bytes::default(), |ops, n| {
         let guest = MEMBERS + n;
-        ops.operation(|op| op.u8(JOIN).handle(guest).room())
-            .operation(|op| op.u8(LEAVE).handle(guest).room())
+        ops.operation(|op| op.kind(OperationKind::Join).handle(guest).room())
+            .operation(|op| op.kind(OperationKind::Leave).handle(guest).room())
     });
     applying(suite, "border: read one of 50 joins or 50 leaves", BATCH, joins);
 
     let broadcasts = (0..BATCH).fold(Bytes::default(), |ops, _| {
-        ops.operation(|op| op.u8(BROADCAST).u8(0).u32(1).room().u32(0).text(&text).u32(0))
+        ops.operation(|op| {
+            op.kind(OperationKind::Broadcast).u8(0).u32(1).room().u32(0).text(&text).u32(0)
+        })
     });
     applying(suite, "border: read one of 100 broadcasts to a room of 1000", BATCH, broadcasts);
 
     let multicast = Bytes::default().operation(|op| {
-        let op = op.u8(MULTICAST).u8(0).text(&text).u32(0).u32(MEMBERS);
+        let op = op.kind(OperationKind::Multicast).u8(0).text(&text).u32(0).u32(MEMBERS);
         (0..MEMBERS).fold(op, Bytes::handle)
     });
     applying(suite, "border: read one of 1000 targets of a multicast", MEMBERS, multicast);
@@ -71,8 +68,9 @@ fn state() -> Operations {
     let mut state = Operations::default();
     state.restart(WORKERS);
     (0..MEMBERS + BATCH).for_each(|n| state.note(LifecycleEvent::Opened(handle(n))));
-    let joins = (0..MEMBERS)
-        .fold(Bytes::default(), |ops, n| ops.operation(|op| op.u8(JOIN).handle(n).room()));
+    let joins = (0..MEMBERS).fold(Bytes::default(), |ops, n| {
+        ops.operation(|op| op.kind(OperationKind::Join).handle(n).room())
+    });
     state.apply(&joins.0, None);
     assert_eq!((state.rooms(), state.faults()), (1, Faults::default()));
     state
@@ -97,6 +95,10 @@ impl Bytes {
         self = self.u32(u32::try_from(operation.len()).expect("the operation is short"));
         self.0.extend(operation);
         self
+    }
+
+    fn kind(self, kind: OperationKind) -> Self {
+        self.u8(kind as u8)
     }
 
     fn handle(self, n: u32) -> Self {

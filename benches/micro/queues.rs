@@ -3,12 +3,13 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
+use ferrosocket::border::OperationKind;
 use ferrosocket::engineio::{Dialect, Protocol};
 use ferrosocket::id::{Handle, Slot};
 use ferrosocket::net::command::{Command, Outgoing};
 use ferrosocket::net::inbox::Inbox;
 use ferrosocket::net::mailbox::Mailbox;
-use ferrosocket::net::operation_batch::{Operation, OperationBatch, SEND};
+use ferrosocket::net::operation_batch::{Operation, OperationBatch};
 use ferrosocket::net::record::{Kind, RecordBatch};
 use ferrosocket::net::shared_frames::SharedFrames;
 use ferrosocket::net::write_queue::WriteQueue;
@@ -78,7 +79,14 @@ fn send(client: u32) -> Vec<u8> {
     let word = |n: usize| u32::try_from(n).expect("it is small").to_le_bytes();
     let handle = Handle::new(0, client as usize).of_generation(1);
     let (place, generation) = (handle.raw().to_le_bytes(), handle.generation().to_le_bytes());
-    let operation = [&[SEND], &place[..], &generation, &[0], &word(text.len()), text.as_bytes()];
+    let operation = [
+        &[OperationKind::Send as u8],
+        &place[..],
+        &generation,
+        &[0],
+        &word(text.len()),
+        text.as_bytes(),
+    ];
     let operation = operation.concat();
     [&word(operation.len())[..], &operation].concat()
 }

@@ -25,6 +25,7 @@ use super::error::BorderError;
 use super::memory::give_back;
 use super::operations::Operations;
 use super::options::ServerConfig;
+use crate::border::dialect;
 use crate::engineio::{Dialect, Protocol};
 use crate::id::Handle;
 use crate::net::budget::{Held, OWN_LANE, Stop};
@@ -222,7 +223,7 @@ impl DataPlane {
     }
 
     /// Takes the next of the records that wait: a JSON array, or "" when there are none. When it ends
-    /// in a space, more wait, and nobody will be woken for them.
+    /// in `RecordMark.MORE_WAIT`, more wait, and nobody will be woken for them.
     ///
     /// # Errors
     /// When the engine can't make a string of that size.
@@ -325,8 +326,8 @@ impl DataPlane {
     }
 }
 
-/// Reads a dialect as it crosses the border; see [`DataPlane::open_polling`].
+/// A dialect as it crosses the border, in bits of [`dialect`].
 fn read_dialect(bits: u32) -> Dialect {
-    let protocol = if bits & 1 == 0 { Protocol::V4 } else { Protocol::V3 };
-    Dialect { protocol, base64: bits & 2 != 0 }
+    let protocol = if bits & dialect::PROTOCOL_3 == 0 { Protocol::V4 } else { Protocol::V3 };
+    Dialect { protocol, base64: bits & dialect::BASE64 != 0 }
 }

@@ -1,42 +1,10 @@
 //! The batch down: what one tick of JavaScript asks for, as bytes.
 //!
-//! Little-endian, packed. `text` and `bytes` are preceded by their length (`u32`).
-//!
-//! Each operation is preceded by its length (`u32`): one that can't be read is skipped and counted,
-//! and costs nobody else anything.
-//!
-//! | op | | operands |
-//! |---|---|---|
-//! | 1 | send | handle, flags `u8`, text |
-//! | 2 | send with attachments | handle, flags, messages |
-//! | 3 | broadcast | flags, count `u32`, target…, count, excepted target…, messages |
-//! | 4 | join | handle, room |
-//! | 5 | leave | handle, room |
-//! | 6 | joined a namespace | handle |
-//! | 7 | close | handle, discard `u8` |
-//! | 8 | release | handle |
-//! | 9 | watch | handle, mask `u8` |
-//! | 10 | send raw | handle, flags, binary `u8`, bytes |
-//! | 11 | mark | handle |
-//! | 12 | multicast | flags, messages, count, handle… |
-//! | 13 | send packet | handle, flags, text: the packet's digit and its data |
-//! | 14 | broadcast and keep | log `u32`, time `u64`, count, kept room `u32`…, count, excepted…, as 3 |
-//! | 15 | send what was missed | handle, log, session `u64`, packet `u64` |
-//!
-//! `messages` are one message, a count, and so many more messages. The length before a message has
-//! its top bit set when the message is binary.
-//!
-//! A text of which some arguments are long strings comes in parts: all bits of its length are set,
-//! and then stand the bytes that it will take (about), the number of strings, JSON, and for each
-//! string its form (`u8`: 0 ASCII, 1 UTF-16), the string as it is, and the JSON behind it. The
-//! strings become JSON here: `JSON.stringify` would take 20 times as long for them.
-//!
-//! A handle is two `u32`: its place and its generation. One that names no connection which there is
-//! now (`socketio/handles.rs`) makes its operation do nothing: that is skipped and counted. A room is
-//! two `u32`: the lower 31 bits of its number, and the rest. A target is a room, or a handle with the
-//! top bit of its place set. Rooms live here, on the JavaScript thread: a broadcast is turned into
-//! snapshots of the members, one per worker, at its place in the order of operations. The rooms that
-//! a log of connection state recovery knows have numbers of their own.
+//! What it is made of tells [`OperationKind`]. An operation that can't be read is skipped and counted,
+//! and costs nobody else anything; so does one for a connection which there is no more, by its
+//! generation (`socketio/handles.rs`). Rooms live here, on the JavaScript thread: a broadcast is turned
+//! into snapshots of the members, one per worker, at its place in the order of operations. The rooms
+//! that a log of connection state recovery knows have numbers of their own.
 
 mod reader;
 
@@ -46,8 +14,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use self::reader::{Reader, TextOperand};
+use self::reader::{Reader, TextOperand, Unreadable};
 use super::logs::{Logs, Messages};
+use crate::border::OperationKind;
 use crate::id::{Handle, Slot};
 use crate::net::command::{Command, Outgoing};
 use crate::net::lifecycle::LifecycleEvent;
@@ -84,6 +53,23 @@ pub struct Faults {
     /// Rooms that connections were still in when they were released.
     pub rooms_left: u64,
 }
+
+/// Why an operation is not carried out.
+#[derive(Debug)]
+enum LeftOut {
+    /// It can't be read.
+    Unreadable,
+    /// It is for a connection that has gone.
+    Stale,
+}
+
+impl From<Unreadable> for LeftOut {
+    fn from(_: Unreadable) -> Self {
+        Self::Unreadable
+    }
+}
+
+type Result<T = ()> = std::result::Result<T, LeftOut>;
 
 impl Operations {
     /// From now on operations are sorted to `workers` new workers. They have no connections, so
@@ -130,13 +116,15 @@ impl Operations {
         let mut frames = Reader::new(batch);
         while !frames.is_empty() {
             let start = frames.at();
-            let Some(frame) = frames.bytes() else {
+            let Ok(frame) = frames.bytes() else {
                 self.faults.unreadable += 1; // where the next one begins is not known either
                 break;
             };
             let place = start..frames.at();
-            if self.operation(&mut Reader::new(frame), place).is_none() {
-                self.faults.unreadable += 1;
+            match self.operation(&mut Reader::new(frame), place) {
+                Ok(()) => {}
+                Err(LeftOut::Unreadable) => self.faults.unreadable += 1,
+                Err(LeftOut::Stale) => self.faults.stale += 1,
             }
         }
     }
@@ -162,25 +150,68 @@ impl Operations {
         woken
     }
 
-    /// Whether a handle names a connection; if not, that is counted.
-    fn knows(&mut self, handle: Handle) -> bool {
-        let known = self.handles.is_known(handle);
-        self.faults.stale += u64::from(!known);
-        known
-    }
-
-    /// Carries out one operation, which stands at `place` of the batch; none when it can't be read.
-    fn operation(&mut self, reader: &mut Reader<'_>, place: Range<usize>) -> Option<()> {
-        match reader.u8()? {
-            3 => {
-                self.broadcast(reader)?;
+    /// Carries out one operation, which stands at `place` of the batch.
+    fn operation(&mut self, reader: &mut Reader<'_>, place: Range<usize>) -> Result {
+        match OperationKind::read(reader.u8()?).ok_or(Unreadable)? {
+            OperationKind::Send => {
+                let handle = self.known(reader)?;
+                self.send_text(handle, reader, place)
             }
-            12 => {
+            OperationKind::SendMessages => {
+                let handle = self.known(reader)?;
                 let flags = reader.u8()?;
-                let messages = reader.shared_messages()?;
-                self.multicast(flags, &messages, reader)?;
+                let messages = reader.messages()?;
+                self.command(handle, Command::Send { slot: handle.slot(), flags, messages })
             }
-            14 => {
+            OperationKind::Broadcast => self.broadcast(reader).map(drop),
+            OperationKind::Join => {
+                let handle = self.known(reader)?;
+                if self.rooms.join(reader.room()?, handle) {
+                    self.handles.note_joined(handle);
+                }
+                Ok(())
+            }
+            OperationKind::Leave => {
+                let handle = self.known(reader)?;
+                if self.rooms.leave(reader.room()?, handle) {
+                    self.handles.note_left(handle);
+                }
+                Ok(())
+            }
+            OperationKind::Joined => {
+                let handle = self.known(reader)?;
+                self.command(handle, Command::Joined { slot: handle.slot() })
+            }
+            OperationKind::Close => {
+                let handle = self.known(reader)?;
+                let discard = reader.u8()? != 0;
+                self.command(handle, Command::Close { slot: handle.slot(), discard })
+            }
+            OperationKind::Release => {
+                let handle = self.known(reader)?;
+                self.release(handle)
+            }
+            OperationKind::Watch => {
+                let handle = self.known(reader)?;
+                let mask = reader.u8()?;
+                self.command(handle, Command::Watch { slot: handle.slot(), mask })
+            }
+            OperationKind::SendRaw => {
+                let handle = self.known(reader)?;
+                self.send_raw(handle, reader)
+            }
+            OperationKind::Mark => {
+                let handle = self.known(reader)?;
+                self.command(handle, Command::Mark { slot: handle.slot() })
+            }
+            OperationKind::Multicast => self.multicast(reader),
+            OperationKind::SendPacket => {
+                let handle = self.known(reader)?;
+                let flags = reader.u8()?;
+                let packet = String::from_utf8_lossy(reader.bytes()?).into_owned();
+                self.command(handle, Command::SendPacket { slot: handle.slot(), flags, packet })
+            }
+            OperationKind::Keep => {
                 let log = reader.u32()?;
                 let time = reader.u64()?;
                 let rooms = reader.kept_rooms()?;
@@ -188,92 +219,31 @@ impl Operations {
                 let messages = self.broadcast(reader)?;
                 let size = messages.iter().map(Outgoing::len).sum();
                 self.logs.store(log, StoredPacket { time, rooms, except, messages, size });
+                Ok(())
             }
-            op => {
-                let handle = reader.handle()?;
-                if self.knows(handle) {
-                    self.operation_of(op, handle, reader, place)?;
-                }
-            }
-        }
-        Some(())
-    }
-
-    /// Carries out an operation for one connection, which is known.
-    fn operation_of(
-        &mut self,
-        op: u8,
-        handle: Handle,
-        reader: &mut Reader<'_>,
-        place: Range<usize>,
-    ) -> Option<()> {
-        let slot = handle.slot();
-        match op {
-            1 => {
-                self.send_text(handle, reader, place)?;
-            }
-            2 => {
-                let flags = reader.u8()?;
-                let messages = reader.messages()?;
-                self.command(handle, Command::Send { slot, flags, messages })?;
-            }
-            4 => {
-                if self.rooms.join(reader.room()?, handle) {
-                    self.handles.note_joined(handle);
-                }
-            }
-            5 => {
-                if self.rooms.leave(reader.room()?, handle) {
-                    self.handles.note_left(handle);
-                }
-            }
-            6 => self.command(handle, Command::Joined { slot })?,
-            7 => {
-                let discard = reader.u8()? != 0;
-                self.command(handle, Command::Close { slot, discard })?;
-            }
-            8 => self.release(handle)?,
-            9 => {
-                let mask = reader.u8()?;
-                self.command(handle, Command::Watch { slot, mask })?;
-            }
-            10 => {
-                let flags = reader.u8()?;
-                let binary = reader.u8()? != 0;
-                let data = reader.bytes()?;
-                if binary {
-                    let messages = vec![Outgoing::Binary(Bytes::copy_from_slice(data))];
-                    self.command(handle, Command::Send { slot, flags, messages })?;
-                } else {
-                    self.batch(handle)?.send_text(slot, flags, data);
-                }
-            }
-            11 => self.command(handle, Command::Mark { slot })?,
-            13 => {
-                let flags = reader.u8()?;
-                let packet = String::from_utf8_lossy(reader.bytes()?).into_owned();
-                self.command(handle, Command::SendPacket { slot, flags, packet })?;
-            }
-            15 => {
+            OperationKind::Replay => {
+                let handle = self.known(reader)?;
+                let slot = handle.slot();
                 let missed = self.logs.missed(reader.u32()?, reader.u64()?, reader.u64()?);
                 let command = match missed {
                     Some(messages) => Command::Send { slot, flags: 0, messages },
                     // Gone since the session was found. The client comes back, and begins anew.
                     None => Command::Close { slot, discard: false },
                 };
-                self.command(handle, command)?;
+                self.command(handle, command)
             }
-            _ => return None,
         }
-        Some(())
+    }
+
+    /// Reads for whom an operation is.
+    fn known(&self, reader: &mut Reader<'_>) -> Result<Handle> {
+        let handle = reader.handle()?;
+        if self.handles.is_known(handle) { Ok(handle) } else { Err(LeftOut::Stale) }
     }
 
     /// JavaScript has let go of a connection. It has no say in that before the connection is closed.
-    fn release(&mut self, handle: Handle) -> Option<()> {
-        let Some(rooms) = self.handles.release(handle) else {
-            self.faults.stale += 1;
-            return Some(());
-        };
+    fn release(&mut self, handle: Handle) -> Result {
+        let rooms = self.handles.release(handle).ok_or(LeftOut::Stale)?;
         if rooms > 0 {
             // It has not left them, which is a fault of ours.
             self.faults.rooms_left += self.rooms.leave_all(handle) as u64;
@@ -287,7 +257,7 @@ impl Operations {
         handle: Handle,
         reader: &mut Reader<'_>,
         place: Range<usize>,
-    ) -> Option<()> {
+    ) -> Result {
         let flags = reader.u8()?;
         let slot = handle.slot();
         match reader.text()? {
@@ -301,11 +271,25 @@ impl Operations {
                 self.command(handle, Command::Send { slot, flags, messages })?;
             }
         }
-        Some(())
+        Ok(())
+    }
+
+    /// Sends an Engine.IO message as it is to one client.
+    fn send_raw(&mut self, handle: Handle, reader: &mut Reader<'_>) -> Result {
+        let flags = reader.u8()?;
+        let binary = reader.u8()? != 0;
+        let data = reader.bytes()?;
+        let slot = handle.slot();
+        if binary {
+            let messages = vec![Outgoing::Binary(Bytes::copy_from_slice(data))];
+            return self.command(handle, Command::Send { slot, flags, messages });
+        }
+        self.batch(handle)?.send_text(slot, flags, data);
+        Ok(())
     }
 
     /// Sends a packet to whom it names; gives its messages.
-    fn broadcast(&mut self, reader: &mut Reader<'_>) -> Option<Messages> {
+    fn broadcast(&mut self, reader: &mut Reader<'_>) -> Result<Messages> {
         let flags = reader.u8()?;
         reader.targets(&mut self.targets)?;
         reader.targets(&mut self.excepted)?;
@@ -315,19 +299,23 @@ impl Operations {
         for (worker, group) in targets.groups {
             let messages = Arc::clone(&messages);
             let command = Command::Broadcast { group, flags, messages };
-            self.batches.get_mut(worker)?.command(command);
+            self.batches.get_mut(worker).ok_or(Unreadable)?.command(command);
         }
-        Some(messages)
+        Ok(messages)
     }
 
     /// A broadcast whose targets JavaScript has named one by one: each entry is one copy, even if
     /// it comes twice.
-    fn multicast(&mut self, flags: u8, messages: &Messages, reader: &mut Reader<'_>) -> Option<()> {
+    fn multicast(&mut self, reader: &mut Reader<'_>) -> Result {
+        let flags = reader.u8()?;
+        let messages = reader.shared_messages()?;
         let mut members: Vec<Vec<Slot>> = vec![Vec::new(); self.batches.len()];
         for _ in 0..reader.u32()? {
             let handle = reader.handle()?;
-            if self.knows(handle) {
-                members.get_mut(handle.worker())?.push(handle.slot());
+            if self.handles.is_known(handle) {
+                members.get_mut(handle.worker()).ok_or(Unreadable)?.push(handle.slot());
+            } else {
+                self.faults.stale += 1;
             }
         }
         for (batch, members) in self.batches.iter_mut().zip(members) {
@@ -335,10 +323,10 @@ impl Operations {
                 continue;
             }
             let group = Group { members: Arc::new(members), except: SmallVec::new() };
-            let messages = Arc::clone(messages);
+            let messages = Arc::clone(&messages);
             batch.command(Command::Broadcast { group, flags, messages });
         }
-        Some(())
+        Ok(())
     }
 
     /// Passes over those targets that are connections which have gone.
@@ -354,12 +342,12 @@ impl Operations {
         }
     }
 
-    fn batch(&mut self, handle: Handle) -> Option<&mut OperationBatch> {
-        self.batches.get_mut(handle.worker())
+    fn batch(&mut self, handle: Handle) -> Result<&mut OperationBatch> {
+        self.batches.get_mut(handle.worker()).ok_or(LeftOut::Unreadable)
     }
 
-    fn command(&mut self, handle: Handle, command: Command) -> Option<()> {
+    fn command(&mut self, handle: Handle, command: Command) -> Result {
         self.batch(handle)?.command(command);
-        Some(())
+        Ok(())
     }
 }

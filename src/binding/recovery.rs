@@ -73,7 +73,7 @@ impl DataPlane {
         log: u32,
         pid: String,
         sid: String,
-        rooms: Vec<u32>,
+        #[napi(ts_arg_type = "readonly number[]")] rooms: Vec<u32>,
         size: u32,
         now: i64,
     ) -> Option<PersistedSession> {

@@ -20,20 +20,13 @@ use super::context::{Victim, Wire as _, WorkerContext};
 use super::descriptor::Ends;
 use super::lifecycle::LifecycleEvent;
 use super::panic_guard::Nobody;
-use super::record::{Kind, Record};
+use super::record::{Record, form_of};
 use super::server::{Requests, Server, SessionEntry};
 use super::websocket_wire::WebSocketWire;
-use crate::engineio::{Action, CloseReason, Link, Protocol, Session, Transport};
+use crate::border::{RecordKind, form_flag, watch};
+use crate::engineio::{Action, CloseReason, Link, Session, Transport};
 use crate::id::Handle;
 use crate::socketio::Decoder;
-
-/// Bits of the extra records that JavaScript can ask for.
-pub mod watch {
-    /// A record for each heartbeat.
-    pub const HEARTBEAT: u8 = 1;
-    /// A record for each Engine.IO packet that is not a message.
-    pub const CONTROL: u8 = 2;
-}
 
 /// One client.
 pub struct Client {
@@ -149,11 +142,10 @@ impl Client {
         let state = client.state.borrow();
         client.server.environment.lifecycle.push(LifecycleEvent::Opened(handle));
         client.push(|record| {
-            let transport = u32::from(state.session.transport() == Transport::WebSocket)
-                + 2 * u32::from(state.session.protocol() == Protocol::V3)
-                + 4 * u32::from(state.session.is_greeted());
-            record.kind(Kind::Opened).number(handle.raw()).number(client.server.id);
-            record.string(state.session.sid().as_str()).number(transport).number(token);
+            let greeted = if state.session.is_greeted() { form_flag::GREETED } else { 0 };
+            let form = form_of(state.session.transport(), state.session.protocol()) | greeted;
+            record.kind(RecordKind::Opened).number(handle.raw()).number(client.server.id);
+            record.string(state.session.sid().as_str()).number(form).number(token);
             record.number(handle.generation());
             if let Some(Ends { peer, local }) = ends {
                 for end in [peer, local] {
@@ -244,12 +236,12 @@ impl Client {
                 }
             }
             Action::DropRequest(request) => self.drop_request(context, request),
-            Action::Upgrading => self.tell_upgrade(Kind::Upgrading, Link::Probe),
+            Action::Upgrading => self.tell_upgrade(RecordKind::Upgrading, Link::Probe),
             Action::Upgraded => self.upgrade(),
             Action::Heartbeat => {
                 if self.watched.get() & watch::HEARTBEAT != 0 {
                     self.push(|record| {
-                        record.kind(Kind::Heartbeat).number(self.handle.raw());
+                        record.kind(RecordKind::Heartbeat).number(self.handle.raw());
                     });
                 }
             }
@@ -258,7 +250,7 @@ impl Client {
         }
     }
 
-    fn tell_upgrade(&self, kind: Kind, link: Link) {
+    fn tell_upgrade(&self, kind: RecordKind, link: Link) {
         if let Some(wire) = self.wire(link) {
             self.push(|record| {
                 record.kind(kind).number(self.handle.raw()).number(wire.token);
@@ -280,7 +272,7 @@ impl Client {
         }
         drop(state);
         self.note_backlog(0); // the wire has all of it
-        self.tell_upgrade(Kind::Upgraded, Link::Main);
+        self.tell_upgrade(RecordKind::Upgraded, Link::Main);
     }
 
     /// The session has ended.
@@ -312,7 +304,7 @@ impl Client {
         }
         self.server.environment.lifecycle.push(LifecycleEvent::Closed(self.handle));
         self.push(|record| {
-            record.kind(Kind::Closed).number(self.handle.raw()).string(reason.as_str());
+            record.kind(RecordKind::Closed).number(self.handle.raw()).string(reason.as_str());
             match reason.message() {
                 Some(fault) => record.string(&fault.to_string()),
                 None => record.raw("null"),
@@ -356,7 +348,7 @@ impl Client {
         let marks = self.marks.replace(0);
         if marks > 0 {
             self.push(|record| {
-                record.kind(Kind::Drain).number(self.handle.raw()).number(marks);
+                record.kind(RecordKind::Drain).number(self.handle.raw()).number(marks);
             });
         }
     }

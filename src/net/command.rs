@@ -8,19 +8,15 @@ use rustc_hash::FxHashSet;
 
 use super::budget::HeldBytes;
 use super::http_profile::Profile;
-use super::record::Kind;
 use super::server::{Environment, Server};
+use crate::border::RecordKind;
+use crate::border::returned::UNKNOWN_SID;
 use crate::engineio::{Body, Dialect, PostFault, RequestId};
 use crate::http::encoding::Encoding;
 use crate::id::{Sid, Slot};
 use crate::socketio::Group;
 use crate::websocket::extension::Agreement;
 use crate::websocket::handshake::Accept;
-
-/// Flag: drop the packet when the client can't take it at once.
-pub const VOLATILE: u8 = 1;
-/// Flag: do not compress the packet.
-pub const NO_COMPRESS: u8 = 2;
 
 /// A message up to this many bytes may be sent inline.
 const INLINE_BYTES: usize = 8 << 10;
@@ -32,7 +28,7 @@ pub enum Command {
     Send {
         /// The client.
         slot: Slot,
-        /// [`VOLATILE`], [`NO_COMPRESS`].
+        /// Bits of [`send_flag`](crate::border::send_flag).
         flags: u8,
         /// The messages, in order.
         messages: Vec<Outgoing>,
@@ -41,7 +37,7 @@ pub enum Command {
     SendPacket {
         /// The client.
         slot: Slot,
-        /// [`NO_COMPRESS`].
+        /// Bits of [`send_flag`](crate::border::send_flag).
         flags: u8,
         /// Its digit and its data.
         packet: String,
@@ -50,7 +46,7 @@ pub enum Command {
     Broadcast {
         /// The clients, as they were when the packet was emitted.
         group: Group,
-        /// [`VOLATILE`], [`NO_COMPRESS`].
+        /// Bits of [`send_flag`](crate::border::send_flag).
         flags: u8,
         /// The messages, in order; shared with the other workers.
         messages: Arc<[Outgoing]>,
@@ -72,7 +68,7 @@ pub enum Command {
         /// The client.
         slot: Slot,
     },
-    /// Which extra records JavaScript wants of this client ([`super::client::watch`]).
+    /// Which extra records JavaScript wants of this client (bits of [`watch`](crate::border::watch)).
     Watch {
         /// The client.
         slot: Slot,
@@ -185,20 +181,17 @@ pub enum Blame {
     Newcomer(Newcomer),
 }
 
-/// Code of the Engine.IO error "Session ID unknown".
-pub const UNKNOWN_SID: u32 = 1;
-
 /// A connection or request that has just come, by the name that JavaScript has for it: the worker does not
 /// know it yet.
 #[derive(Debug)]
 pub struct Newcomer {
     environment: Arc<Environment>,
     token: u32,
-    kind: Kind,
+    kind: RecordKind,
 }
 
 impl Newcomer {
-    fn blame(server: &Server, token: u32, kind: Kind) -> Blame {
+    fn blame(server: &Server, token: u32, kind: RecordKind) -> Blame {
         Blame::Newcomer(Self { environment: Arc::clone(&server.environment), token, kind })
     }
 
@@ -207,7 +200,7 @@ impl Newcomer {
         let inbox = &self.environment.inbox;
         inbox.push(worker, |record| {
             record.kind(self.kind).number(self.token);
-            if self.kind == Kind::RequestRefused {
+            if self.kind == RecordKind::RequestRefused {
                 record.number(UNKNOWN_SID);
             }
         });
@@ -236,10 +229,14 @@ impl Command {
             | Self::Stop => Blame::Nobody,
             Self::Answer { wire, .. } => Blame::HttpWire(*wire),
             Self::Bridge { key, .. } => Blame::Stream(*key),
-            Self::Adopt(adopt) => Newcomer::blame(&adopt.server, adopt.token, Kind::WireClosed),
-            Self::AdoptHttp(adopt) => Newcomer::blame(&adopt.server, adopt.token, Kind::WireClosed),
+            Self::Adopt(adopt) => {
+                Newcomer::blame(&adopt.server, adopt.token, RecordKind::WireClosed)
+            }
+            Self::AdoptHttp(adopt) => {
+                Newcomer::blame(&adopt.server, adopt.token, RecordKind::WireClosed)
+            }
             Self::OpenPolling { server, token, .. } => {
-                Newcomer::blame(server, *token, Kind::RequestRefused)
+                Newcomer::blame(server, *token, RecordKind::RequestRefused)
             }
         }
     }

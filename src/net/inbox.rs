@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::budget::Budget;
 use super::record::{LONGEST_RECORD, Record, RecordBatch};
+use crate::border::record_mark::MORE_WAIT;
 use crate::id::Handle;
 
 /// Bytes that one client may have waiting before its worker stops reading it: one client
@@ -256,7 +257,7 @@ impl Inbox {
         if !batch.text.is_empty() {
             batch.text.push(']');
             if self.announced.load(Ordering::SeqCst) != 0 {
-                batch.text.push(' ');
+                batch.text.push(char::from(MORE_WAIT));
             }
         }
         Taken { batch, waiting: self.budget.take_waiting() }
@@ -305,7 +306,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::net::record::Kind;
+    use crate::border::RecordKind;
 
     fn inbox() -> (Inbox, Arc<AtomicU32>) {
         let wakes = Arc::new(AtomicU32::new(0));
@@ -318,7 +319,7 @@ mod tests {
 
     fn push(inbox: &Inbox, worker: usize, token: u32) -> Pushed {
         inbox.push(worker, |record| {
-            record.kind(Kind::BridgeWrite).number(token).buffer(vec![0; token as usize]);
+            record.kind(RecordKind::BridgeWrite).number(token).buffer(vec![0; token as usize]);
         })
     }
 
@@ -389,11 +390,11 @@ mod tests {
         push(&inbox, 2, 1);
         inbox.announce(2);
         inbox.push_urgent(3, |record| {
-            record.kind(Kind::BridgePause).number(9);
+            record.kind(RecordKind::BridgePause).number(9);
         });
         assert_eq!(take(&inbox), "[[32,9],[30,1]]");
         inbox.push_urgent(3, |record| {
-            record.kind(Kind::BridgeResume).number(9);
+            record.kind(RecordKind::BridgeResume).number(9);
         });
         assert_eq!((take(&inbox).as_str(), take(&inbox).as_str()), ("[[33,9]]", ""));
         assert_eq!(wakes.load(Ordering::Relaxed), 2);
@@ -416,13 +417,13 @@ mod tests {
         let (inbox, _) = inbox();
         let longest = "x".repeat(LONGEST_RECORD - "[[30,\"\"]".len());
         let pushed = inbox.push(0, |record| {
-            record.kind(Kind::BridgeWrite).string(&longest);
+            record.kind(RecordKind::BridgeWrite).string(&longest);
         });
         assert_eq!(pushed.bytes, LONGEST_RECORD);
         inbox.announce(0);
         for token in 0..5 {
             inbox.push_urgent(1, |record| {
-                record.kind(Kind::BridgePause).number(token);
+                record.kind(RecordKind::BridgePause).number(token);
             });
         }
         assert_eq!(take(&inbox), "[[32,0],[32,1],[32,2],[32,3],[32,4]] ");
@@ -436,14 +437,14 @@ mod tests {
         push(&inbox, 0, 1);
         let writing = || {
             inbox.push(0, |record| {
-                record.kind(Kind::BridgeWrite).buffer(vec![1]);
+                record.kind(RecordKind::BridgeWrite).buffer(vec![1]);
                 panic!("in the middle");
             })
         };
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(writing)).unwrap_err();
         let control = "\u{1}".repeat(200_000); // six characters each
         let overlong = inbox.push(0, |record| {
-            record.kind(Kind::Control).string(&control).buffer(vec![2]);
+            record.kind(RecordKind::Control).string(&control).buffer(vec![2]);
         });
         assert_eq!(overlong.bytes, 0);
         push(&inbox, 0, 2);

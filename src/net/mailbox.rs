@@ -101,8 +101,8 @@ impl Mailbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::border::send_flag::VOLATILE;
     use crate::id::Slot;
-    use crate::net::command::VOLATILE;
     use crate::net::operation_batch::Operation;
 
     #[test]

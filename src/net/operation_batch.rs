@@ -1,24 +1,26 @@
 //! What JavaScript asks of one worker, in order.
 //!
 //! The commonest operation, one text packet to one client, stays the bytes that JavaScript has written
-//! ([`SEND`]), with no memory of its own. Everything else is a [`Command`].
+//! ([`OperationKind::Send`]), with no memory of its own. Everything else is a [`Command`].
 //!
 //! ```text
 //!   JavaScript's buffer ── lend ──► OperationBatch ─┬─ the worker sleeps: read where they are
 //!                                                   └─ it is awake: copied once, into its mailbox
 //! ```
 
+use std::convert::Infallible;
 use std::fmt;
 use std::ops::Range;
 
 use super::command::{Blame, Command};
+use crate::border::{OperationKind, layout};
 use crate::id::{Handle, Slot};
 
-/// The kind of an operation that sends a text packet to one client.
-pub const SEND: u8 = 1;
-/// Bytes of such an operation before its text, all little-endian: the length of what follows (`u32`), the
-/// kind (`u8`), the handle (two `u32`), flags (`u8`), the length of the text (`u32`).
-const HEADER: usize = 18;
+// Where in such an operation its parts begin: handle, flags, length of the text, text.
+const HANDLE: usize = layout::LENGTH + layout::KIND;
+const FLAGS: usize = HANDLE + layout::HANDLE;
+const TEXT_LENGTH: usize = FLAGS + 1;
+const HEADER: usize = TEXT_LENGTH + 4;
 
 /// How many packets are written inline: each is a system call on the thread of JavaScript, and for more of
 /// them it pays to wake the worker.
@@ -65,7 +67,7 @@ pub enum Operation<'a> {
     SendText {
         /// The client.
         slot: Slot,
-        /// [`VOLATILE`](super::command::VOLATILE), [`NO_COMPRESS`](super::command::NO_COMPRESS).
+        /// Bits of [`send_flag`](crate::border::send_flag).
         flags: u8,
         /// The Socket.IO packet.
         text: &'a [u8],
@@ -95,7 +97,8 @@ impl OperationBatch {
         self.inline_cost <= INLINE_PACKETS && self.size <= INLINE_BYTES
     }
 
-    /// Appends a text packet to one client, which stands at `place` of JavaScript's buffer: a whole [`SEND`].
+    /// Appends a text packet to one client, which stands at `place` of JavaScript's buffer: a whole
+    /// [`OperationKind::Send`].
     /// That buffer has to be at hand when this batch is read.
     pub fn lend(&mut self, place: Range<usize>) {
         self.count_packet(place.len());
@@ -111,34 +114,37 @@ impl OperationBatch {
     /// When the text is 4 GiB long: no string of JavaScript is.
     pub fn send_text(&mut self, slot: Slot, flags: u8, text: &[u8]) {
         self.bytes.reserve(HEADER + text.len());
-        self.send_text_with(slot, flags, |bytes| {
+        let Ok(()) = self.send_text_with(slot, flags, |bytes| {
             bytes.extend_from_slice(text);
-            Some(())
+            Ok::<_, Infallible>(())
         });
     }
 
-    /// Appends a text packet that `write` writes; nothing when that is `None`.
+    /// Appends a text packet that `write` writes.
+    ///
+    /// # Errors
+    /// That of `write`; nothing is appended then.
     ///
     /// # Panics
     /// As [`send_text`](Self::send_text).
-    pub fn send_text_with(
+    pub fn send_text_with<E>(
         &mut self,
         slot: Slot,
         flags: u8,
-        write: impl FnOnce(&mut Vec<u8>) -> Option<()>,
-    ) -> Option<()> {
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; HEADER]);
-        if write(&mut self.bytes).is_none() {
+        if let Err(error) = write(&mut self.bytes) {
             self.bytes.truncate(start);
-            return None;
+            return Err(error);
         }
         let len = self.bytes.len() - start;
         let header = &mut self.bytes[start..][..HEADER];
         write_header(header, slot, flags, len);
         self.count_packet(len);
         self.add_own(len);
-        Some(())
+        Ok(())
     }
 
     /// Appends a command.
@@ -242,10 +248,10 @@ fn each_packet(mut packets: &[u8], apply: &mut impl FnMut(Operation<'_>)) {
         let word = |at: usize| {
             u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
         };
-        let slot = Handle::from_raw(word(5)).of_generation(word(9)).slot();
-        let text = &rest[..word(14) as usize];
-        apply(Operation::SendText { slot, flags: header[13], text });
-        packets = &packets[4 + word(0) as usize..];
+        let slot = Handle::from_raw(word(HANDLE)).of_generation(word(HANDLE + 4)).slot();
+        let text = &rest[..word(TEXT_LENGTH) as usize];
+        apply(Operation::SendText { slot, flags: header[FLAGS], text });
+        packets = &packets[layout::LENGTH + word(0) as usize..];
     }
 }
 
@@ -254,18 +260,18 @@ fn write_header(header: &mut [u8], slot: Slot, flags: u8, len: usize) {
     let word = |n: usize| {
         u32::try_from(n).expect("a string of JavaScript is shorter than 4 GiB").to_le_bytes()
     };
-    header[..4].copy_from_slice(&word(len - 4));
-    header[4] = SEND;
-    header[5..9].copy_from_slice(&Handle::new(0, slot.index as usize).raw().to_le_bytes());
-    header[9..13].copy_from_slice(&slot.generation.to_le_bytes());
-    header[13] = flags;
-    header[14..].copy_from_slice(&word(len - HEADER));
+    header[..layout::LENGTH].copy_from_slice(&word(len - layout::LENGTH));
+    header[layout::LENGTH] = OperationKind::Send as u8;
+    header[HANDLE..][..4].copy_from_slice(&Handle::new(0, slot.index as usize).raw().to_le_bytes());
+    header[HANDLE + 4..][..4].copy_from_slice(&slot.generation.to_le_bytes());
+    header[FLAGS] = flags;
+    header[TEXT_LENGTH..].copy_from_slice(&word(len - HEADER));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::command::VOLATILE;
+    use crate::border::send_flag::VOLATILE;
 
     fn slot(index: u32) -> Slot {
         Slot { index, generation: index + 7 }
@@ -313,7 +319,7 @@ mod tests {
             batch.lend(places[0].clone());
             batch.lend(places[1].clone());
             batch.send_text(slot(9), 0, b"own");
-            assert_eq!(batch.send_text_with(slot(9), 0, |_| None), None);
+            assert_eq!(batch.send_text_with(slot(9), 0, |_| Err(())), Err(()));
             batch.command(Command::Resume);
             batch.command(Command::Stop);
             batch.lend(places[2].clone());

@@ -1,8 +1,11 @@
-//! The records of the way up: JSON arrays that begin with their kind.
+//! The records of the way up: JSON arrays that begin with their kind ([`RecordKind`]).
 
 use std::fmt::Write as _;
 
 use super::side_strings::{SideStrings, SideStringsEnd};
+pub use crate::border::RecordKind as Kind;
+use crate::border::{RecordKind, form_flag};
+use crate::engineio::{Protocol, Transport};
 use crate::socketio::{LongString, PacketType};
 
 /// Characters that a string of V8 may have, and so what a message may be long: who sends more has
@@ -125,66 +128,7 @@ impl Drop for Unfinished<'_> {
     }
 }
 
-/// Kinds of records, as numbers on the border. 0–4 are the Socket.IO packet types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Kind {
-    /// `[0, handle, namespace, auth]`
-    Connect = 0,
-    /// `[1, handle, namespace]`
-    Disconnect = 1,
-    /// `[2, handle, ackId, data, namespace?, attachments?, index…]`; ackId −1: none; at each index
-    /// of the data belongs a string that travels beside
-    Event = 2,
-    /// `[3, handle, ackId, data, namespace?, attachments?, index…]`
-    Ack = 3,
-    /// `[4, handle, namespace]`
-    ConnectError = 4,
-    /// `[10, handle, server, sid, transport, token, generation, address?, port?, localAddress?,
-    /// localPort?]`; transport: 0 polling, 1 WebSocket, 2 more with protocol 3, 4 more if the
-    /// handshake said that the client is in "/"; generation: the handle's; the last four of a socket
-    /// that was taken over
-    Opened = 10,
-    /// `[11, handle, reason, message]`
-    Closed = 11,
-    /// `[12, handle, token]`
-    Upgraded = 12,
-    /// `[13, handle, token]`
-    Upgrading = 13,
-    /// `[14, handle]`
-    ConnectTimeout = 14,
-    /// `[15, handle, message]`
-    InvalidPacket = 15,
-    /// `[16, handle, marks]`: what was sent before the so many oldest marks has left
-    Drain = 16,
-    /// `[17, handle, out, packet]`: a packet of the protocol itself; out 1: sent, 0: received
-    Control = 17,
-    /// `[18, handle]`
-    Heartbeat = 18,
-    /// `[19, handle, text]`, `[19, handle, 0]` and a string that travels beside, or `[19, handle]` and a
-    /// buffer: an Engine.IO message as it came, of a server with a parser of its own
-    RawMessage = 19,
-    /// `[20, token, status, body]`; body: 0 none, 1 text, 2 text that may be compressed, 3 `ok`, 4
-    /// bytes, 5 bytes that may be compressed
-    Response = 20,
-    /// `[21, token]`
-    DropRequest = 21,
-    /// `[22, token, code]`
-    RequestRefused = 22,
-    /// `[30, token]` and a buffer
-    BridgeWrite = 30,
-    /// `[31, token]`
-    WireClosed = 31,
-    /// `[32, token]`
-    BridgePause = 32,
-    /// `[33, token]`
-    BridgeResume = 33,
-    /// `[34, token]` and a buffer: a connection that requests came by, and what of them is not
-    /// answered; its stream waits in the environment
-    GivenBack = 34,
-}
-
-impl From<PacketType> for Kind {
+impl From<PacketType> for RecordKind {
     /// The kind of the record for a packet, whose attachments travel with it.
     fn from(packet: PacketType) -> Self {
         match packet {
@@ -195,6 +139,19 @@ impl From<PacketType> for Kind {
             PacketType::ConnectError => Self::ConnectError,
         }
     }
+}
+
+/// What a session is, in bits of [`form_flag`].
+pub fn form_of(transport: Transport, protocol: Protocol) -> u32 {
+    let transport = match transport {
+        Transport::Polling => 0,
+        Transport::WebSocket => form_flag::WEBSOCKET,
+    };
+    let protocol = match protocol {
+        Protocol::V3 => form_flag::PROTOCOL_3,
+        Protocol::V4 => 0,
+    };
+    transport | protocol
 }
 
 /// One record being written.
@@ -221,7 +178,7 @@ impl<'a> Record<'a> {
     }
 
     /// The kind; comes first.
-    pub fn kind(&mut self, kind: Kind) -> &mut Self {
+    pub fn kind(&mut self, kind: RecordKind) -> &mut Self {
         self.number(kind as u32)
     }
 
@@ -314,7 +271,7 @@ mod tests {
     fn a_record_is_a_json_array() {
         let mut batch = RecordBatch::default();
         let mut record = Record::open(&mut batch);
-        record.kind(Kind::Event).number(u32::MAX).raw("-1").raw("[\"a\"]");
+        record.kind(RecordKind::Event).number(u32::MAX).raw("-1").raw("[\"a\"]");
         record.string("/a\"b\\c\u{1}é").buffer(vec![1, 2]);
         record.side_string(LongString::Utf16(vec![3]));
         assert_eq!(record.close(), 4);

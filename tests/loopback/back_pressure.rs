@@ -3,11 +3,12 @@
 use std::io::Write as _;
 use std::thread;
 
+use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::Config;
 use ferrosocket::net::inbox::CLIENT_LIMIT;
 
 use crate::client::{Client, FIN, Raw, TEXT, frame};
-use crate::host::{EVENT, Host};
+use crate::host::Host;
 
 /// One read, which may pass the limit, and what the records have more than the packets.
 const SLACK: usize = 1 << 20;
@@ -45,7 +46,7 @@ fn a_flood_stops_at_the_limit_and_arrives_when_there_is_room() {
     let mut clocked = 0;
     for n in 0..count {
         let event = loop {
-            let event = host.next(EVENT);
+            let event = host.next(RecordKind::Event);
             if event.number(1) == u64::from(handle.raw()) {
                 break event;
             }
@@ -54,12 +55,13 @@ fn a_flood_stops_at_the_limit_and_arrives_when_there_is_room() {
         assert_eq!(event.fields[3][1], n);
     }
     for _ in clocked..20 {
-        host.next_of(EVENT, clock_handle.raw());
+        host.next_of(RecordKind::Event, clock_handle.raw());
     }
     writer.join().unwrap();
     flooding.send(FIN | TEXT, r#"42["alive"]"#);
-    let alive = host
-        .find("sign of life", |record| record.kind() == EVENT && record.fields[3][0] == "alive");
+    let alive = host.find("sign of life", |record| {
+        record.kind() == RecordKind::Event && record.fields[3][0] == "alive"
+    });
     assert_eq!(alive.number(1), u64::from(handle.raw()));
 }
 
@@ -91,13 +93,13 @@ fn attachments_do_not_time_out_while_we_do_not_read() {
         clock.send("3");
     }
     for n in 0..40 {
-        let event = host.next_of(EVENT, handle.raw());
+        let event = host.next_of(RecordKind::Event, handle.raw());
         assert_eq!(event.fields[3][0], n);
         assert_eq!(event.buffers.len(), 2);
     }
     writer.join().unwrap();
     flooding.send(FIN | TEXT, r#"42["alive"]"#);
-    assert_eq!(host.next_of(EVENT, handle.raw()).fields[3][0], "alive");
+    assert_eq!(host.next_of(RecordKind::Event, handle.raw()).fields[3][0], "alive");
 }
 
 #[test]
@@ -109,7 +111,7 @@ fn parts_of_messages_and_attachments_are_counted() {
     client.stream.write_all(&bytes[..200_000]).unwrap();
     Host::until(|| budget.held() > 199_000);
     client.stream.write_all(&bytes[200_000..]).unwrap();
-    host.next_of(EVENT, handle.raw());
+    host.next_of(RecordKind::Event, handle.raw());
     Host::until(|| budget.held() == 0);
 
     let header = format!("452-[\"e\",{PLACEHOLDERS}]");
@@ -117,7 +119,7 @@ fn parts_of_messages_and_attachments_are_counted() {
     client.stream.write_all(&frame(FIN | crate::client::BINARY, &vec![7; 50_000])).unwrap();
     Host::until(|| budget.held() > 50_000);
     client.stream.write_all(&frame(FIN | crate::client::BINARY, &vec![7; 50_000])).unwrap();
-    assert_eq!(host.next_of(EVENT, handle.raw()).buffers.len(), 2);
+    assert_eq!(host.next_of(RecordKind::Event, handle.raw()).buffers.len(), 2);
     Host::until(|| budget.held() == 0);
     client.send(FIN | TEXT, &header);
     Host::until(|| budget.held() > 0);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::Protocol;
 use ferrosocket::id::Handle;
 use ferrosocket::net::budget::OWN_LANE;
@@ -13,9 +14,7 @@ use ferrosocket::websocket::deflate::{Compressor, Form};
 use ferrosocket::websocket::extension::Agreement;
 
 use crate::client::{CLOSE, FIN, TEXT, frame};
-use crate::host::{
-    BRIDGE_PAUSE, BRIDGE_RESUME, BRIDGE_WRITE, EVENT, Host, OPENED, WIRE_CLOSED, handle_of,
-};
+use crate::host::{Host, handle_of};
 
 /// What a worker lets JavaScript have in flight.
 const CREDIT: usize = 256 << 10;
@@ -41,7 +40,7 @@ fn open_with(host: &Host, deflate: Option<Agreement>) -> (u32, Handle) {
             deflate,
         })),
     );
-    let handle = handle_of(&host.next(OPENED));
+    let handle = handle_of(&host.next(RecordKind::Opened));
     let first = write(host, token);
     assert!(first.starts_with(b"HTTP/1.1 101 \r\n\r\n"));
     host.bridge(token, BridgeEvent::Written(first.len()));
@@ -50,7 +49,7 @@ fn open_with(host: &Host, deflate: Option<Agreement>) -> (u32, Handle) {
 
 /// Waits for bytes to write.
 fn write(host: &Host, token: u32) -> Vec<u8> {
-    host.next_of(BRIDGE_WRITE, token).buffers.remove(0)
+    host.next_of(RecordKind::BridgeWrite, token).buffers.remove(0)
 }
 
 fn data(host: &Host, token: u32, bytes: &[u8]) {
@@ -65,7 +64,7 @@ fn chunks_go_both_ways() {
     let (front, back) = bytes.split_at(5);
     data(&host, token, front);
     data(&host, token, back);
-    assert_eq!(host.next(EVENT).fields[3][0], "hello");
+    assert_eq!(host.next(RecordKind::Event).fields[3][0], "hello");
     host.send(handle, r#"2["hi"]"#);
     assert_eq!(write(&host, token), b"\x81\x0842[\"hi\"]");
 }
@@ -77,7 +76,7 @@ fn the_closing_handshake_goes_through() {
     data(&host, token, &frame(FIN | CLOSE, &1000u16.to_be_bytes()));
     assert_eq!(write(&host, token), [0x88, 2, 0x03, 0xe8]);
     assert_eq!(host.closed(handle), ("transport close".into(), None));
-    host.next_of(WIRE_CLOSED, token);
+    host.next_of(RecordKind::WireClosed, token);
 }
 
 #[test]
@@ -88,7 +87,7 @@ fn we_close_and_the_peer_answers() {
     assert_eq!(write(&host, token), [0x88, 0]);
     assert_eq!(host.closed(handle), ("forced close".into(), None));
     data(&host, token, &frame(FIN | CLOSE, b""));
-    host.next_of(WIRE_CLOSED, token);
+    host.next_of(RecordKind::WireClosed, token);
 }
 
 #[test]
@@ -110,7 +109,7 @@ fn the_end_of_the_stream_ends_the_session() {
     let (token, handle) = open(&host);
     host.bridge(token, BridgeEvent::End { broken: false });
     assert_eq!(host.closed(handle), ("transport close".into(), None));
-    host.next_of(WIRE_CLOSED, token);
+    host.next_of(RecordKind::WireClosed, token);
     // What still comes for it is no harm.
     data(&host, token, &[1, 2, 3]);
     host.bridge(token, BridgeEvent::Written(10));
@@ -125,7 +124,7 @@ fn a_violation_is_answered_before_the_stream_ends() {
     data(&host, token, &frame(FIN | 3, b""));
     assert_eq!(write(&host, token), [0x88, 2, 0x03, 0xea]);
     assert_eq!(host.closed(handle).0, "transport error");
-    host.next_of(WIRE_CLOSED, token);
+    host.next_of(RecordKind::WireClosed, token);
 }
 
 #[test]
@@ -167,13 +166,13 @@ fn the_stream_is_paused_while_the_inbox_is_full() {
     // Nobody takes records: the stream is to be paused. What was on its way is taken.
     Host::until(|| host.environment.inbox.bytes() > count * text.len());
     assert!(count * text.len() > CLIENT_LIMIT);
-    host.next_of(BRIDGE_PAUSE, token);
-    host.next_of(BRIDGE_RESUME, token);
+    host.next_of(RecordKind::BridgePause, token);
+    host.next_of(RecordKind::BridgeResume, token);
     for n in 0..count {
-        assert_eq!(host.next(EVENT).fields[3][0], n);
+        assert_eq!(host.next(RecordKind::Event).fields[3][0], n);
     }
     data(&host, token, &frame(FIN | TEXT, b"42[\"end\"]"));
-    assert_eq!(host.next(EVENT).fields[3][0], "end");
+    assert_eq!(host.next(RecordKind::Event).fields[3][0], "end");
 }
 
 /// Short on the way, long when decoded: what of it is decoded is what there is room for, however much comes
@@ -207,11 +206,11 @@ fn what_becomes_long_waits_undecoded_for_room() {
         assert!(budget.queued() <= CLIENT_LIMIT + 10 * LENGTH, "{} bytes", budget.queued());
     }
     host.bridge(token, BridgeEvent::End { broken: false });
-    host.next_of(BRIDGE_PAUSE, token);
+    host.next_of(RecordKind::BridgePause, token);
     for n in 0..COUNT {
-        assert_eq!(host.next_of(EVENT, handle.raw()).fields[3][0], n);
+        assert_eq!(host.next_of(RecordKind::Event, handle.raw()).fields[3][0], n);
     }
     assert_eq!(host.closed(handle).0, "transport close");
-    host.next_of(WIRE_CLOSED, token);
+    host.next_of(RecordKind::WireClosed, token);
     Host::until(|| budget.held() == 0);
 }

@@ -1,11 +1,12 @@
 //! How connections end.
 
+use ferrosocket::border::RecordKind;
 use ferrosocket::net::command::Command;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::client::{CLOSE, Client, FIN, Raw, TEXT};
-use crate::host::{EVENT, Host, WIRE_CLOSED};
+use crate::host::Host;
 
 #[test]
 fn the_code_of_the_peer_is_echoed() {
@@ -17,7 +18,7 @@ fn the_code_of_the_peer_is_echoed() {
         assert_eq!(client.end(), Some(code));
         drop(client);
         assert_eq!(host.closed(handle), ("transport close".into(), None));
-        host.next_of(WIRE_CLOSED, token);
+        host.next_of(RecordKind::WireClosed, token);
     }
 }
 
@@ -42,7 +43,7 @@ fn we_close_and_the_peer_answers() {
     assert_eq!(host.closed(handle), ("forced close".into(), None));
     let token = client.token;
     drop(client);
-    host.next_of(WIRE_CLOSED, token);
+    host.next_of(RecordKind::WireClosed, token);
 }
 
 #[test]
@@ -56,8 +57,8 @@ fn what_comes_behind_our_close_frame_is_dropped() {
     client.expect_end();
     assert_eq!(host.closed(handle).0, "forced close");
     client.half_close();
-    host.next_of(WIRE_CLOSED, client.token);
-    assert!(!host.has(EVENT, handle));
+    host.next_of(RecordKind::WireClosed, client.token);
+    assert!(!host.has(RecordKind::Event, handle));
 }
 
 #[test]
@@ -66,10 +67,10 @@ fn a_half_closed_connection_ends() {
     let (mut client, handle) = Raw::open(&host);
     client.send(FIN | TEXT, r#"42["last"]"#);
     client.half_close();
-    assert_eq!(host.next(EVENT).fields[3][0], "last");
+    assert_eq!(host.next(RecordKind::Event).fields[3][0], "last");
     assert_eq!(host.closed(handle), ("transport close".into(), None));
     client.expect_end();
-    host.next_of(WIRE_CLOSED, client.token);
+    host.next_of(RecordKind::WireClosed, client.token);
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn a_reset_ends_the_session() {
     let token = client.token;
     client.reset();
     assert_eq!(host.closed(handle), ("transport close".into(), None));
-    host.next_of(WIRE_CLOSED, token);
+    host.next_of(RecordKind::WireClosed, token);
 }
 
 #[test]
@@ -105,5 +106,5 @@ fn a_peer_that_never_answers_our_close_frame_is_not_forgotten() {
     host.release(handle);
     host.command_to(host.worker, Command::DropEnvironment(host.environment.id));
     client.expect_end();
-    host.next_of(WIRE_CLOSED, client.token);
+    host.next_of(RecordKind::WireClosed, client.token);
 }

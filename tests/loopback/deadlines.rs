@@ -1,11 +1,12 @@
 //! What time does to a connection.
 
+use ferrosocket::border::RecordKind;
+use ferrosocket::border::watch;
 use ferrosocket::engineio::Config;
-use ferrosocket::net::client::watch;
 use ferrosocket::net::command::Command;
 
 use crate::client::{BINARY, Client, FIN, Raw, TEXT, frame};
-use crate::host::{CONNECT_TIMEOUT, EVENT, HEARTBEAT, Host, INVALID_PACKET};
+use crate::host::Host;
 
 fn beating(ping_interval: u64, ping_timeout: u64) -> Host {
     Host::with(Config { ping_interval, ping_timeout, ..Config::default() })
@@ -20,15 +21,15 @@ fn a_client_that_answers_pings_stays() {
         client.send("3");
     }
     // Nobody asked for records of those heartbeats.
-    assert!(!host.has(HEARTBEAT, handle));
+    assert!(!host.has(RecordKind::Heartbeat, handle));
     host.watch(handle, watch::HEARTBEAT);
     for _ in 0..3 {
         assert_eq!(client.text(), "2");
         client.send("3");
-        host.next_of(HEARTBEAT, handle.raw());
+        host.next_of(RecordKind::Heartbeat, handle.raw());
     }
     client.send(r#"42["alive"]"#);
-    host.next(EVENT);
+    host.next(RecordKind::Event);
 }
 
 #[test]
@@ -49,16 +50,16 @@ fn a_client_that_joins_nothing_is_reported_once() {
     let (_joined, joined) = Client::open(&host);
     host.command(joined, Command::Joined { slot: joined.slot() });
     let (mut idle, handle) = Client::open(&host);
-    host.next_of(CONNECT_TIMEOUT, handle.raw());
+    host.next_of(RecordKind::ConnectTimeout, handle.raw());
     // The connection is not ended by it, and the record does not come again.
     for _ in 0..4 {
         assert_eq!(idle.text(), "2");
         idle.send("3");
     }
     idle.send(r#"42["alive"]"#);
-    host.next(EVENT);
-    assert!(!host.has(CONNECT_TIMEOUT, handle));
-    assert!(!host.has(CONNECT_TIMEOUT, joined));
+    host.next(RecordKind::Event);
+    assert!(!host.has(RecordKind::ConnectTimeout, handle));
+    assert!(!host.has(RecordKind::ConnectTimeout, joined));
 }
 
 #[test]
@@ -77,7 +78,7 @@ fn a_session_that_has_ended_is_not_reported_any_more() {
         clock.send("3");
     }
     clock.send(r#"42["now"]"#);
-    host.next(EVENT);
+    host.next(RecordKind::Event);
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn missing_attachments_end_the_session() {
     let (mut client, handle) = Client::open(&host);
     client.send(r#"452-["b",{"_placeholder":true,"num":0}]"#);
     client.send(vec![1, 2, 3]);
-    let record = host.next(INVALID_PACKET);
+    let record = host.next(RecordKind::InvalidPacket);
     assert_eq!(record.number(1), u64::from(handle.raw()));
     assert_eq!(client.end(), None);
     assert_eq!(host.closed(handle), ("forced close".into(), None));
@@ -105,5 +106,5 @@ fn slow_attachments_arrive() {
         assert_eq!(clock.text(), "2");
         clock.send("3");
     }
-    assert_eq!(host.next(EVENT).buffers, [vec![7; 1100]]);
+    assert_eq!(host.next(RecordKind::Event).buffers, [vec![7; 1100]]);
 }

@@ -3,6 +3,7 @@
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::{Config, Protocol};
 use ferrosocket::id::Handle;
 use ferrosocket::net::command::{
@@ -15,9 +16,7 @@ use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 
 use crate::client::{FIN, Raw, TEXT};
-use crate::host::{
-    DROP_REQUEST, EVENT, Host, OPENED, REQUEST_REFUSED, WIRE_CLOSED, alone, handle_of,
-};
+use crate::host::{Host, alone, handle_of};
 use crate::http_wire::profile;
 use crate::inline::until_it_sleeps;
 use crate::polling;
@@ -37,7 +36,7 @@ impl Witness {
     /// Hears and is heard.
     fn speak(&mut self, host: &Host) {
         self.client.send(FIN | TEXT, r#"42["here"]"#);
-        host.next_of(EVENT, self.handle.raw());
+        host.next_of(RecordKind::Event, self.handle.raw());
         host.send(self.handle, "2[\"there\"]");
         assert_eq!(self.client.text(), "42[\"there\"]");
     }
@@ -70,7 +69,7 @@ fn costs_one(
     let happened = arm(&host, place, name);
     provoke(&host, &mut client, handle, behind.handle);
     internal_error(&host, handle);
-    host.next_of(WIRE_CLOSED, client.token);
+    host.next_of(RecordKind::WireClosed, client.token);
     assert!(happened(), "{place}");
     before.speak(&host);
     behind.speak(&host);
@@ -227,7 +226,7 @@ fn in_what_comes_by_a_bridge() {
             deflate: None,
         };
         host.command_to(host.worker, Command::Adopt(Box::new(adopt)));
-        (token, handle_of(&host.next(OPENED)))
+        (token, handle_of(&host.next(RecordKind::Opened)))
     };
     for event in [
         BridgeEvent::Data { bytes: host.held(&[0]), paused: false },
@@ -238,7 +237,7 @@ fn in_what_comes_by_a_bridge() {
         let happened = arm(&host, "bridge", token);
         host.bridge(token, event);
         internal_error(&host, handle);
-        host.next_of(WIRE_CLOSED, token);
+        host.next_of(RecordKind::WireClosed, token);
         assert!(happened());
         witness.speak(&host);
     }
@@ -263,9 +262,9 @@ fn in_who_has_just_come() {
         );
         host.command_to(host.worker, adopt);
         if place == "opened" {
-            internal_error(&host, handle_of(&host.next(OPENED)));
+            internal_error(&host, handle_of(&host.next(RecordKind::Opened)));
         }
-        host.next_of(WIRE_CLOSED, token);
+        host.next_of(RecordKind::WireClosed, token);
         assert!(happened(), "{place}");
         drop(stream);
         witness.speak(&host);
@@ -287,9 +286,9 @@ fn in_who_has_just_come() {
         };
         host.command_to(host.worker, Command::AdoptHttp(Box::new(adopt)));
         if place == "opening" {
-            internal_error(&host, handle_of(&host.next(OPENED)));
+            internal_error(&host, handle_of(&host.next(RecordKind::Opened)));
         }
-        host.next_of(WIRE_CLOSED, token);
+        host.next_of(RecordKind::WireClosed, token);
         assert!(happened(), "{place}");
         drop(stream);
         witness.speak(&host);
@@ -308,8 +307,8 @@ fn in_a_request_that_javascript_forwards() {
     let post = host.poll(handle, PollEvent::PostStart);
     internal_error(&host, handle);
     // Neither request waits for ever.
-    host.next_of(DROP_REQUEST, parked);
-    host.next_of(DROP_REQUEST, post);
+    host.next_of(RecordKind::DropRequest, parked);
+    host.next_of(RecordKind::DropRequest, post);
     assert!(happened());
     witness.speak(&host);
 
@@ -319,7 +318,7 @@ fn in_a_request_that_javascript_forwards() {
     let happened = arm(&host, "flush session", handle.raw());
     host.send(handle, "2[1]");
     internal_error(&host, handle);
-    host.next_of(DROP_REQUEST, parked);
+    host.next_of(RecordKind::DropRequest, parked);
     assert!(happened());
     witness.speak(&host);
     assert_eq!(host.server.sessions.len(), 1);
@@ -352,7 +351,7 @@ fn in_a_connection_that_requests_come_by() {
             "http finish" => wire.stream.shutdown(std::net::Shutdown::Both).unwrap(),
             _ => {}
         }
-        host.next_of(WIRE_CLOSED, wire.token);
+        host.next_of(RecordKind::WireClosed, wire.token);
         assert!(happened(), "{place}");
         if place == "answer" {
             // What it brought is lost, so the session must not go on.
@@ -392,7 +391,7 @@ fn a_session_that_is_refused_is_told() {
     let (server, sid) = (Arc::clone(&host.server), host.sid());
     let dialect = Protocol::V4.into();
     host.command_to(host.worker, Command::OpenPolling { server, token, sid, dialect, jsonp: None });
-    host.next_of(REQUEST_REFUSED, token);
+    host.next_of(RecordKind::RequestRefused, token);
     assert!(happened());
     assert_eq!(host.server.sessions.len(), 0);
 }
@@ -417,8 +416,8 @@ fn in_the_main_loop_the_worker_begins_anew_and_at_last_ends() {
             host.command_to(worker, Command::Resume); // wakes it
             internal_error(&host, handle);
             internal_error(&host, polling);
-            host.next_of(WIRE_CLOSED, client.token);
-            host.next_of(DROP_REQUEST, parked);
+            host.next_of(RecordKind::WireClosed, client.token);
+            host.next_of(RecordKind::DropRequest, parked);
             client.expect_end();
             assert_eq!(host.server.sessions.len(), 1);
             host.send(far_handle, "2[1]");
@@ -433,13 +432,13 @@ fn in_the_main_loop_the_worker_begins_anew_and_at_last_ends() {
         let whole = (accepted, Vec::new(), Vec::new());
         let purpose = Purpose::Session(host.sid());
         host.command_to(worker, Host::adopt(&host.server, token, purpose, whole, b""));
-        host.next_of(WIRE_CLOSED, token);
+        host.next_of(RecordKind::WireClosed, token);
         drop(stream);
         let token = host.token();
         let (server, sid, dialect) = (Arc::clone(&host.server), host.sid(), Protocol::V4.into());
         let command = Command::OpenPolling { server, token, sid, dialect, jsonp: None };
         host.command_to(worker, command);
-        host.next_of(REQUEST_REFUSED, token);
+        host.next_of(RecordKind::RequestRefused, token);
         let mut batch = OperationBatch::default();
         batch.send_text(far_handle.slot(), 0, b"2[1]");
         host.runtime.hand_over(worker, &mut batch, &[]);

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
+use ferrosocket::border::{BodyKind, RecordKind};
 use ferrosocket::engineio::{Config, Protocol, RequestId};
 use ferrosocket::id::{Handle, Sid};
 use ferrosocket::net::backlog::BufferLimits;
@@ -33,27 +34,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Workers of the runtime that all tests of this process share.
 const WORKERS: usize = 2;
 
-pub(crate) const CONNECT: u64 = 0;
-pub(crate) const EVENT: u64 = 2;
-pub(crate) const ACK: u64 = 3;
-pub(crate) const OPENED: u64 = 10;
-pub(crate) const CLOSED: u64 = 11;
-pub(crate) const UPGRADED: u64 = 12;
-pub(crate) const UPGRADING: u64 = 13;
-pub(crate) const CONNECT_TIMEOUT: u64 = 14;
-pub(crate) const INVALID_PACKET: u64 = 15;
-pub(crate) const DRAIN: u64 = 16;
-pub(crate) const RAW: u64 = 19;
-pub(crate) const HEARTBEAT: u64 = 18;
-pub(crate) const RESPONSE: u64 = 20;
-pub(crate) const DROP_REQUEST: u64 = 21;
-pub(crate) const REQUEST_REFUSED: u64 = 22;
-pub(crate) const BRIDGE_WRITE: u64 = 30;
-pub(crate) const WIRE_CLOSED: u64 = 31;
-pub(crate) const BRIDGE_PAUSE: u64 = 32;
-pub(crate) const BRIDGE_RESUME: u64 = 33;
-pub(crate) const GIVEN_BACK: u64 = 34;
-
 /// Held for reading by every [`Host`], for writing by the test that wants the process for itself.
 static GATE: RwLock<()> = RwLock::new(());
 
@@ -67,7 +47,7 @@ pub(crate) struct Record {
 impl Record {
     /// Puts long strings where they belong, as the JavaScript side does.
     fn put_back<'a>(&mut self, strings: &mut impl Iterator<Item = LongString<'a>>) {
-        if !matches!(self.kind(), EVENT | ACK) || self.fields.len() <= 6 {
+        if !matches!(self.kind(), RecordKind::Event | RecordKind::Ack) || self.fields.len() <= 6 {
             return;
         }
         for index in self.fields.split_off(6) {
@@ -80,8 +60,9 @@ impl Record {
         }
     }
 
-    pub(crate) fn kind(&self) -> u64 {
-        self.number(0)
+    pub(crate) fn kind(&self) -> RecordKind {
+        let kind = u8::try_from(self.number(0)).unwrap();
+        RecordKind::read(kind).expect("the kind of a record")
     }
 
     pub(crate) fn number(&self, field: usize) -> u64 {
@@ -92,13 +73,43 @@ impl Record {
         self.fields[field].as_str().expect("the field is a string")
     }
 
-    /// The whole record as JSON.
-    pub(crate) fn json(&self) -> String {
-        serde_json::to_string(&self.fields).unwrap()
+    /// Its kind, and what stands behind that as JSON.
+    pub(crate) fn parts(&self) -> (RecordKind, String) {
+        (self.kind(), serde_json::to_string(&self.fields[1..]).unwrap())
+    }
+
+    /// How many buffers travel beside it.
+    fn count_buffers(&self) -> usize {
+        let kind = self.kind();
+        if matches!(kind, RecordKind::Event | RecordKind::Ack) && self.fields.len() >= 6 {
+            return usize::try_from(self.number(5)).unwrap();
+        }
+        usize::from(
+            matches!(kind, RecordKind::BridgeWrite | RecordKind::GivenBack)
+                || kind == RecordKind::RawMessage && self.fields.len() == 2
+                || kind == RecordKind::Response
+                    && !matches!(self.body(), BodyKind::None | BodyKind::Ok),
+        )
+    }
+
+    /// The body of a response.
+    pub(crate) fn body(&self) -> BodyKind {
+        let kind = u8::try_from(self.number(3)).unwrap();
+        BodyKind::read(kind).expect("the kind of a body")
     }
 
     fn names_a_handle(&self) -> bool {
-        matches!(self.kind(), 0..=4 | 11..=19)
+        !matches!(
+            self.kind(),
+            RecordKind::Response
+                | RecordKind::DropRequest
+                | RecordKind::RequestRefused
+                | RecordKind::BridgeWrite
+                | RecordKind::WireClosed
+                | RecordKind::BridgePause
+                | RecordKind::BridgeResume
+                | RecordKind::GivenBack
+        )
     }
 }
 
@@ -410,14 +421,7 @@ impl Host {
         let mut strings = batch.strings.drain();
         for fields in arrays {
             let mut record = Record { fields, buffers: Vec::new() };
-            let count = match record.kind() {
-                EVENT | ACK if record.fields.len() >= 6 => record.number(5),
-                RESPONSE => u64::from(matches!(record.number(3), 1 | 2)),
-                BRIDGE_WRITE | GIVEN_BACK => 1,
-                RAW => u64::from(record.fields.len() == 2),
-                _ => 0,
-            };
-            let count = usize::try_from(count).unwrap();
+            let count = record.count_buffers();
             record.buffers.extend(buffers.by_ref().take(count));
             assert_eq!(record.buffers.len(), count);
             record.put_back(&mut strings);
@@ -432,11 +436,11 @@ impl Host {
     /// Between the end of a session and the next use of its handle, nothing comes for it.
     fn check_order(&self, record: &Record) {
         let mut ended = self.ended.borrow_mut();
-        if record.kind() == OPENED {
+        if record.kind() == RecordKind::Opened {
             ended.remove(&record.number(1));
         } else if record.names_a_handle() {
             assert!(!ended.contains(&record.number(1)), "after the end: {record:?}");
-            if record.kind() == CLOSED {
+            if record.kind() == RecordKind::Closed {
                 ended.insert(record.number(1));
             }
         }
@@ -459,13 +463,13 @@ impl Host {
     }
 
     /// Waits for the next record of `kind`.
-    pub(crate) fn next(&self, kind: u64) -> Record {
-        self.find(&format!("record of kind {kind}"), |record| record.kind() == kind)
+    pub(crate) fn next(&self, kind: RecordKind) -> Record {
+        self.find(&format!("{kind:?} record"), |record| record.kind() == kind)
     }
 
     /// Waits for the next record of `kind` about `subject`, a handle or a token.
-    pub(crate) fn next_of(&self, kind: u64, subject: u32) -> Record {
-        let what = format!("record of kind {kind} about {subject}");
+    pub(crate) fn next_of(&self, kind: RecordKind, subject: u32) -> Record {
+        let what = format!("{kind:?} record about {subject}");
         self.find(&what, |record| record.kind() == kind && record.number(1) == u64::from(subject))
     }
 
@@ -476,12 +480,12 @@ impl Host {
 
     /// Waits for the next session; gives its handle.
     pub(crate) fn opened(&self) -> Handle {
-        handle_of(&self.next(OPENED))
+        handle_of(&self.next(RecordKind::Opened))
     }
 
     /// Waits for the end of a session; gives the reason and the message.
     pub(crate) fn closed(&self, handle: Handle) -> (String, Option<String>) {
-        let record = self.next_of(CLOSED, handle.raw());
+        let record = self.next_of(RecordKind::Closed, handle.raw());
         (record.text(2).to_owned(), record.fields[3].as_str().map(str::to_owned))
     }
 
@@ -496,7 +500,7 @@ impl Host {
     }
 
     /// Whether a record of `kind` about `handle` has been taken already and waits here.
-    pub(crate) fn has(&self, kind: u64, handle: Handle) -> bool {
+    pub(crate) fn has(&self, kind: RecordKind, handle: Handle) -> bool {
         self.records
             .borrow()
             .iter()

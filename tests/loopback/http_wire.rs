@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::Config;
 use ferrosocket::http::request::Rules;
 use ferrosocket::id::Sid;
@@ -15,7 +16,7 @@ use ferrosocket::net::inbox::CLIENT_LIMIT;
 use ferrosocket::net::record::Kind;
 
 use crate::client::Client;
-use crate::host::{CONNECT, EVENT, GIVEN_BACK, Host, OPENED, PATIENCE, WIRE_CLOSED, handle_of};
+use crate::host::{Host, PATIENCE, handle_of};
 use crate::polling;
 
 const LISTENER: u32 = 3;
@@ -143,7 +144,7 @@ fn a_first_request_opens_a_session() {
     let request = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n";
     let opening = Opening { sid: sid.clone(), encoding: None };
     let mut wire = HttpWire::adopt(&host, host.worker, profile(), Some(opening));
-    let opened = host.next(OPENED);
+    let opened = host.next(RecordKind::Opened);
     assert_eq!(opened.text(3), sid.as_str());
     assert_eq!((opened.number(4), opened.number(5)), (0, u64::from(wire.token)));
     let peer = wire.stream.local_addr().unwrap();
@@ -151,11 +152,11 @@ fn a_first_request_opens_a_session() {
     let (status, body) = wire.answer();
     assert!(status == 200 && body.starts_with(&format!("0{{\"sid\":\"{}\"", sid.as_str())));
     wire.post(&sid, "40");
-    host.next_of(CONNECT, handle_of(&opened).raw());
+    host.next_of(RecordKind::Connect, handle_of(&opened).raw());
     assert_eq!(wire.answer(), ok());
     // It opens no other one: that is for Node.js.
     wire.write(std::str::from_utf8(request).unwrap());
-    assert_eq!(host.next_of(GIVEN_BACK, wire.token).buffers, [request]);
+    assert_eq!(host.next_of(RecordKind::GivenBack, wire.token).buffers, [request]);
 }
 
 #[test]
@@ -169,14 +170,14 @@ fn requests_are_answered_by_whichever_worker_has_the_connection() {
         // What follows may only come when JavaScript has got this.
         Host::until(|| host.environment.inbox.bytes() > 0);
         assert!(tell.hears_nothing());
-        host.next(CONNECT);
+        host.next(RecordKind::Connect);
         assert_eq!(tell.answer(), ok());
         for n in 0..3 {
             ask.get(&sid);
             tell.post(&sid, "42[\"up\"]\x1e42[\"up\"]");
             assert_eq!(tell.answer(), ok());
-            host.next_of(EVENT, handle.raw());
-            host.next_of(EVENT, handle.raw());
+            host.next_of(RecordKind::Event, handle.raw());
+            host.next_of(RecordKind::Event, handle.raw());
             host.send(handle, &format!("2[{n}]"));
             assert_eq!(ask.answer(), (200, format!("42[{n}]")));
         }
@@ -186,7 +187,7 @@ fn requests_are_answered_by_whichever_worker_has_the_connection() {
         assert_eq!(ask.answer(), (200, "1".to_owned()));
         // The session has gone: its requests are not for us any more.
         tell.post(&sid, "42[\"late\"]");
-        let given = host.next_of(GIVEN_BACK, tell.token);
+        let given = host.next_of(RecordKind::GivenBack, tell.token);
         assert!(given.buffers[0].ends_with(b"42[\"late\"]"));
         assert!(host.environment.take_stream(tell.token).is_some());
         assert!(host.environment.take_stream(tell.token).is_none());
@@ -206,7 +207,7 @@ fn a_body_may_come_byte_by_byte() {
             wire.write(&byte.to_string());
         }
         assert_eq!(wire.answer(), ok());
-        host.next_of(EVENT, handle.raw());
+        host.next_of(RecordKind::Event, handle.raw());
     }
 }
 
@@ -233,13 +234,13 @@ fn overlapping_requests_end_the_session() {
             if method == "GET" {
                 assert_eq!(first.answer(), (200, "1".to_owned()));
             } else {
-                host.next_of(WIRE_CLOSED, first.token);
+                host.next_of(RecordKind::WireClosed, first.token);
                 first.end();
                 assert_eq!(probe.answer(), (200, "1".to_owned()));
                 // What is left of the body that was refused is not read as a request.
                 second.write("412345678");
                 second.get(&sid);
-                let given = host.next_of(GIVEN_BACK, second.token);
+                let given = host.next_of(RecordKind::GivenBack, second.token);
                 assert!(given.buffers[0].starts_with(b"GET "));
             }
         }
@@ -258,7 +259,7 @@ fn a_client_that_goes_closes_its_session() {
         drop(wire);
         let reason = host.closed(handle);
         assert_eq!(reason.1.as_deref(), Some("poll connection closed prematurely"));
-        host.next_of(WIRE_CLOSED, token);
+        host.next_of(RecordKind::WireClosed, token);
     }
 }
 
@@ -279,7 +280,7 @@ fn what_is_not_plain_is_given_back_as_it_came() {
     ] {
         let mut wire = HttpWire::open(&host, host.worker, profile());
         wire.write(&text);
-        let given = host.next_of(GIVEN_BACK, wire.token);
+        let given = host.next_of(RecordKind::GivenBack, wire.token);
         let stream = host.environment.take_stream(wire.token).unwrap();
         // What has not been read yet still stands in the socket.
         stream.set_nonblocking(false).unwrap();
@@ -312,7 +313,10 @@ fn a_recall_brings_connections_back_at_their_next_request() {
     assert_eq!(wire.answer(), ok());
     host.server.recall_count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     wire.get(&sid);
-    assert_eq!(host.next_of(GIVEN_BACK, wire.token).buffers[0], head("GET", &sid, "").as_bytes());
+    assert_eq!(
+        host.next_of(RecordKind::GivenBack, wire.token).buffers[0],
+        head("GET", &sid, "").as_bytes()
+    );
 }
 
 #[test]
@@ -321,7 +325,7 @@ fn an_idle_connection_is_closed_and_a_slow_body_is_told_so() {
     let (handle, sid) = polling::open(&host);
     let times = Profile { idle_timeout: 20, request_timeout: 20, ..profile() };
     let mut idle = HttpWire::open(&host, host.worker, times.clone());
-    host.next_of(WIRE_CLOSED, idle.token);
+    host.next_of(RecordKind::WireClosed, idle.token);
     idle.end();
     let mut slow = HttpWire::open(&host, host.worker, times);
     slow.write(&head("POST", &sid, "Content-Length: 2\r\n"));
@@ -341,7 +345,7 @@ fn half_a_head_has_the_time_of_an_idle_connection_and_a_slow_one_its_own() {
     // Nothing more comes.
     let mut idle = HttpWire::open(&host, host.worker, Profile { idle_timeout: 20, ..profile() });
     idle.write(half);
-    host.next_of(WIRE_CLOSED, idle.token);
+    host.next_of(RecordKind::WireClosed, idle.token);
     idle.end();
     // It comes, but not in time.
     let times = Profile { idle_timeout: 1 << 40, headers_timeout: 20, ..profile() };
@@ -350,7 +354,7 @@ fn half_a_head_has_the_time_of_an_idle_connection_and_a_slow_one_its_own() {
     let mut answer = String::new();
     slow.stream.read_to_string(&mut answer).unwrap();
     assert_eq!(answer, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n");
-    host.next_of(WIRE_CLOSED, slow.token);
+    host.next_of(RecordKind::WireClosed, slow.token);
 }
 
 #[test]
@@ -379,7 +383,7 @@ fn a_body_that_cannot_be_taken_ends_its_session_and_its_connection() {
         while tiny.hears_nothing() && tiny.stream.write_all(b"4").is_ok() {}
         assert_eq!(tiny.answer().0, 413);
         assert_eq!(host.closed(handle).1.as_deref(), Some("too many chunks"));
-        host.next_of(WIRE_CLOSED, tiny.token);
+        host.next_of(RecordKind::WireClosed, tiny.token);
 
         let host = Host::with(config());
         let (handle, sid) = polling::open(&host);
@@ -389,7 +393,7 @@ fn a_body_that_cannot_be_taken_ends_its_session_and_its_connection() {
         slow.write(&head("POST", &sid, "Content-Length: 2\r\n"));
         assert_eq!(slow.answer().0, 408);
         assert_eq!(host.closed(handle).1.as_deref(), Some("http request timeout"));
-        host.next_of(WIRE_CLOSED, slow.token);
+        host.next_of(RecordKind::WireClosed, slow.token);
         slow.end();
     }
 }
@@ -409,11 +413,11 @@ fn closing_the_http_server_closes_idle_connections_and_waits_for_the_others() {
     };
     close(LISTENER + 1, true, false); // another server
     close(LISTENER, false, true);
-    host.next_of(WIRE_CLOSED, idle.token);
+    host.next_of(RecordKind::WireClosed, idle.token);
     idle.end();
     host.send(handle, "2[1]");
     assert_eq!(busy.answer(), (200, "42[1]".to_owned()));
-    host.next_of(WIRE_CLOSED, busy.token);
+    host.next_of(RecordKind::WireClosed, busy.token);
     busy.end();
     let mut last = HttpWire::open(&host, host.worker, profile());
     last.get(&sid);
@@ -456,7 +460,8 @@ fn a_flood_is_not_answered_before_there_is_room() {
         assert!(host.server.sessions.contains_key(&sid));
         // From here on the client has as long for its pong as ever.
         let taken = host.take_text();
-        assert_eq!(taken.matches(&format!("[{EVENT},{},", handle.raw())).count(), sent);
+        let event = format!("[{},{},", RecordKind::Event as u8, handle.raw());
+        assert_eq!(taken.matches(&event).count(), sent);
         assert_eq!(wire.answer(), ok());
         wire.post(&sid, "3");
         assert_eq!(wire.answer(), ok());
@@ -519,7 +524,7 @@ fn a_body_of_which_part_has_come_is_counted() {
         assert_eq!(wire.answer(), ok());
         Host::until(|| budget.held() == 0);
         assert!(budget.queued() >= 300_000);
-        host.next_of(EVENT, handle.raw());
+        host.next_of(RecordKind::Event, handle.raw());
         assert_eq!(budget.queued(), 0);
         // What is dropped in the middle counts no more.
         let mut wire = HttpWire::open(&host, worker, profile());

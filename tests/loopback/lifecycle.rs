@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::Protocol;
 use ferrosocket::net::clients::stale_commands;
 use ferrosocket::net::command::{
@@ -12,7 +13,7 @@ use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 
 use crate::client::{CLOSE, Client, FIN, Raw, TEXT};
-use crate::host::{CLOSED, EVENT, Host, OPENED, WIRE_CLOSED, alone};
+use crate::host::{Host, alone};
 use crate::sending::{JAM, jam};
 
 // Slots are the worker's, whoever its clients belong to: who counts on one must be alone.
@@ -84,7 +85,7 @@ fn what_is_for_the_one_before_does_not_reach_the_next() {
         host.send(second, "own");
         assert_eq!(next.text(), "4own");
         assert_eq!(stale_commands() - stale, 11);
-        for kind in [CLOSED, crate::host::DRAIN, crate::host::HEARTBEAT] {
+        for kind in [RecordKind::Closed, RecordKind::Drain, RecordKind::Heartbeat] {
             assert!(!host.has(kind, second));
         }
     });
@@ -123,12 +124,14 @@ fn an_old_connection_says_nothing_under_its_handle() {
         assert_eq!(old.frame().opcode, CLOSE);
         let token = old.token;
         drop(old);
-        host.next_of(WIRE_CLOSED, token);
-        for kind in [CLOSED, EVENT, crate::host::DRAIN, crate::host::HEARTBEAT] {
+        host.next_of(RecordKind::WireClosed, token);
+        for kind in
+            [RecordKind::Closed, RecordKind::Event, RecordKind::Drain, RecordKind::Heartbeat]
+        {
             assert!(!host.has(kind, second));
         }
         new.send(r#"42["new"]"#);
-        assert_eq!(host.next_of(EVENT, second.raw()).fields[3][0], "new");
+        assert_eq!(host.next_of(RecordKind::Event, second.raw()).fields[3][0], "new");
     });
 }
 
@@ -168,13 +171,13 @@ fn the_end_of_an_environment_closes_its_connections_only() {
             deflate: None,
         })),
     );
-    host.next(OPENED);
+    host.next(RecordKind::Opened);
     for worker in 0..host.runtime.workers() {
         host.command_to(worker, Command::DropEnvironment(host.environment.id));
     }
     client.expect_end();
-    host.next_of(WIRE_CLOSED, client.token);
-    host.next_of(WIRE_CLOSED, bridged);
+    host.next_of(RecordKind::WireClosed, client.token);
+    host.next_of(RecordKind::WireClosed, bridged);
     assert!(host.server.sessions.is_empty());
     host.bridge(bridged, BridgeEvent::End { broken: false });
     other.send(kept_handle, "2[]");
@@ -219,7 +222,7 @@ fn a_stopped_runtime_leaves_nothing_behind() {
             let mut clients: Vec<_> = (0..20).map(|_| Raw::open(&host)).collect();
             for (client, handle) in &mut clients {
                 client.send(FIN | TEXT, "40");
-                host.next_of(crate::host::CONNECT, handle.raw());
+                host.next_of(RecordKind::Connect, handle.raw());
             }
             if end {
                 drop(host);
@@ -246,13 +249,13 @@ fn a_panic_ends_one_connection_and_nothing_else() {
     host.panic_at_next_record();
     // So long that it is announced at once, and not when the worker has looked at all sockets.
     doomed.send(format!(r#"42["{}"]"#, "x".repeat(10_000)));
-    host.next(EVENT);
-    let closed = host.next(CLOSED);
+    host.next(RecordKind::Event);
+    let closed = host.next(RecordKind::Closed);
     assert_eq!(closed.number(1), u64::from(handle.raw()));
     assert_eq!(closed.text(2), "transport error");
 
     other.send(r#"42["still here"]"#);
-    assert_eq!(host.next(EVENT).number(1), u64::from(other_handle.raw()));
+    assert_eq!(host.next(RecordKind::Event).number(1), u64::from(other_handle.raw()));
     host.send(other_handle, "2[1]");
     assert_eq!(other.text(), "42[1]");
 }

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use ferrosocket::border::returned::UNKNOWN_SID;
+use ferrosocket::border::send_flag::VOLATILE;
+use ferrosocket::border::{BodyKind, RecordKind};
 use ferrosocket::engineio::{Config, PostFault, Protocol, Transport};
 use ferrosocket::id::{Handle, Sid};
-use ferrosocket::net::command::{Command, Outgoing, PollEvent, VOLATILE};
+use ferrosocket::net::command::{Command, Outgoing, PollEvent};
 use ferrosocket::net::operation_batch::OperationBatch;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 
-use crate::host::{
-    CONNECT, DROP_REQUEST, EVENT, Host, INVALID_PACKET, OPENED, REQUEST_REFUSED, RESPONSE,
-    handle_of,
-};
+use crate::host::{Host, handle_of};
 
 /// Opens a session; its handshake has been answered.
 pub(crate) fn open(host: &Host) -> (Handle, Sid) {
@@ -26,7 +26,7 @@ pub(crate) fn open(host: &Host) -> (Handle, Sid) {
         jsonp: None,
     };
     host.command_to(host.worker, open);
-    let opened = host.next(OPENED);
+    let opened = host.next(RecordKind::Opened);
     assert_eq!(opened.number(2), u64::from(host.server.id));
     assert_eq!(opened.text(3), sid.as_str());
     assert_eq!((opened.number(4), opened.number(5)), (0, u64::from(token)));
@@ -36,15 +36,15 @@ pub(crate) fn open(host: &Host) -> (Handle, Sid) {
 
 /// Waits for the answer to a request, a payload.
 pub(crate) fn answer(host: &Host, token: u32) -> String {
-    let mut response = host.next_of(RESPONSE, token);
+    let mut response = host.next_of(RecordKind::Response, token);
     assert_eq!(response.number(2), 200, "{response:?}");
     String::from_utf8(response.buffers.remove(0)).unwrap()
 }
 
 /// Waits for the answer to a request; its status and kind of body.
-pub(crate) fn status(host: &Host, token: u32) -> (u64, u64) {
-    let response = host.next_of(RESPONSE, token);
-    (response.number(2), response.number(3))
+pub(crate) fn status(host: &Host, token: u32) -> (u64, BodyKind) {
+    let response = host.next_of(RecordKind::Response, token);
+    (response.number(2), response.body())
 }
 
 /// Sends a whole POST; its token.
@@ -96,11 +96,11 @@ fn a_post_brings_packets_in_order() {
     let (handle, _) = open(&host);
     let binary = "451-[\"b\",{\"_placeholder\":true,\"num\":0}]\u{1e}bAQID";
     let token = post(&host, handle, &format!("40\u{1e}42[\"a\"]\u{1e}{binary}"));
-    assert_eq!(host.any().kind(), CONNECT);
+    assert_eq!(host.any().kind(), RecordKind::Connect);
     assert_eq!(host.any().fields[3][0], "a");
     let event = host.any();
-    assert_eq!((event.kind(), event.buffers.concat()), (EVENT, vec![1, 2, 3]));
-    assert_eq!(status(&host, token), (200, 3));
+    assert_eq!((event.kind(), event.buffers.concat()), (RecordKind::Event, vec![1, 2, 3]));
+    assert_eq!(status(&host, token), (200, BodyKind::Ok));
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_second_get_ends_the_session() {
     let (handle, sid) = open(&host);
     let first = host.poll(handle, PollEvent::Get);
     let second = host.poll(handle, PollEvent::Get);
-    assert_eq!(status(&host, second), (400, 0));
+    assert_eq!(status(&host, second), (400, BodyKind::None));
     assert_eq!(answer(&host, first), "1");
     let reason = ("transport error".into(), Some("overlap from client".into()));
     assert_eq!(host.closed(handle), reason);
@@ -122,8 +122,8 @@ fn a_second_post_ends_the_session() {
     let (handle, _) = open(&host);
     let first = host.poll(handle, PollEvent::PostStart);
     let second = host.poll(handle, PollEvent::PostStart);
-    assert_eq!(status(&host, second), (400, 0));
-    host.next_of(DROP_REQUEST, first);
+    assert_eq!(status(&host, second), (400, BodyKind::None));
+    host.next_of(RecordKind::DropRequest, first);
     assert_eq!(host.closed(handle).0, "transport error");
     // Its body comes too late to matter.
     host.poll_as(
@@ -132,7 +132,7 @@ fn a_second_post_ends_the_session() {
         PollEvent::PostBody { body: host.held(b"42[\"late\"]"), binary: false },
     );
     let refused = host.poll(handle, PollEvent::Get);
-    host.next_of(REQUEST_REFUSED, refused);
+    host.next_of(RecordKind::RequestRefused, refused);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn an_answered_request_may_be_closed() {
     let host = Host::new();
     let (handle, _) = open(&host);
     let token = post(&host, handle, "40");
-    assert_eq!(status(&host, token), (200, 3));
+    assert_eq!(status(&host, token), (200, BodyKind::Ok));
     host.poll_as(handle, token, PollEvent::Closed);
     let get = host.poll(handle, PollEvent::Get);
     host.send(handle, "2[]");
@@ -165,7 +165,7 @@ fn posts_that_are_refused() {
     let host = Host::with(Config { max_payload: 10, ..Config::default() });
     let (handle, _) = open(&host);
     let token = post(&host, handle, "42[\"much too long\"]");
-    assert_eq!(status(&host, token), (413, 0));
+    assert_eq!(status(&host, token), (413, BodyKind::None));
     let reason = ("transport error".into(), Some("payload too large".into()));
     assert_eq!(host.closed(handle), reason);
     for (fault, expected) in [
@@ -176,7 +176,7 @@ fn posts_that_are_refused() {
         let (handle, _) = open(&host);
         let token = host.poll(handle, PollEvent::PostStart);
         host.poll_as(handle, token, PollEvent::PostFault(fault));
-        assert_eq!(status(&host, token), (expected.0, 0));
+        assert_eq!(status(&host, token), (expected.0, BodyKind::None));
         assert_eq!(host.closed(handle), ("transport error".into(), Some(expected.1.into())));
     }
 }
@@ -187,12 +187,12 @@ fn an_invalid_packet_ends_the_session_and_the_rest_of_its_post() {
     let (handle, _) = open(&host);
     let get = host.poll(handle, PollEvent::Get);
     let token = post(&host, handle, "42[\"a\"]\u{1e}42[true]\u{1e}42[\"b\"]");
-    assert_eq!(host.next(EVENT).fields[3][0], "a");
-    host.next_of(INVALID_PACKET, handle.raw());
-    assert_eq!(status(&host, token), (200, 3));
+    assert_eq!(host.next(RecordKind::Event).fields[3][0], "a");
+    host.next_of(RecordKind::InvalidPacket, handle.raw());
+    assert_eq!(status(&host, token), (200, BodyKind::Ok));
     assert_eq!(answer(&host, get), "1");
     assert_eq!(host.closed(handle), ("forced close".into(), None));
-    assert!(!host.has(EVENT, handle));
+    assert!(!host.has(RecordKind::Event, handle));
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn a_close_waits_for_a_get_and_answers_it() {
     assert_eq!(answer(&host, get), "6\u{1e}1");
     assert_eq!(host.closed(handle), ("forced close".into(), None));
     let late = host.poll(handle, PollEvent::Get);
-    assert_eq!(host.next_of(REQUEST_REFUSED, late).number(2), 1);
+    assert_eq!(host.next_of(RecordKind::RequestRefused, late).number(2), u64::from(UNKNOWN_SID));
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn the_heartbeat_goes_by_polls() {
         let get = host.poll(handle, PollEvent::Get);
         assert_eq!(answer(&host, get), "2");
         let token = post(&host, handle, "3");
-        assert_eq!(status(&host, token), (200, 3));
+        assert_eq!(status(&host, token), (200, BodyKind::Ok));
     }
     let get = host.poll(handle, PollEvent::Get);
     assert_eq!(answer(&host, get), "2");

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use ferrosocket::border::RecordKind;
+use ferrosocket::border::send_flag::VOLATILE;
 use ferrosocket::engineio::Config;
 use ferrosocket::id::Slot;
-use ferrosocket::net::command::{Command, Outgoing, VOLATILE};
+use ferrosocket::net::command::{Command, Outgoing};
 use ferrosocket::net::operation_batch::OperationBatch;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 
 use crate::client::{BINARY, CLOSE, Raw, TEXT};
-use crate::host::{DRAIN, Host, WIRE_CLOSED};
+use crate::host::Host;
 
 /// More than the buffers of the operating system take from a peer that reads nothing.
 pub(crate) const JAM: usize = 32;
@@ -104,7 +106,7 @@ fn a_slow_reader_gets_everything_in_order_and_a_drain_is_told() {
         let frame = client.frame();
         assert_eq!((frame.opcode, frame.payload.len()), (BINARY, 100_000));
     }
-    host.next_of(DRAIN, handle.raw());
+    host.next_of(RecordKind::Drain, handle.raw());
 }
 
 #[test]
@@ -130,7 +132,7 @@ fn volatile_packets_are_dropped_while_the_peer_does_not_take_what_came_before() 
         assert!(client.text()[1..] == jam(n), "message {n}");
     }
     assert_eq!(client.text(), "4kept");
-    host.next_of(DRAIN, handle.raw());
+    host.next_of(RecordKind::Drain, handle.raw());
     // What is only queued, in the same batch, does not count.
     volatile("arrives");
     assert_eq!(client.text(), "4arrives");
@@ -156,7 +158,7 @@ fn what_is_queued_at_the_end_still_leaves() {
     client.expect_end();
     client.half_close();
     // No drain record comes for the handle between its end and this.
-    host.next_of(WIRE_CLOSED, client.token);
+    host.next_of(RecordKind::WireClosed, client.token);
 }
 
 /// A worker must not do batches only: the other things that it does have their turn.
@@ -191,7 +193,7 @@ fn a_mailbox_that_is_never_empty_does_not_keep_the_worker_from_reading() {
     for n in 0..3 {
         assert_eq!(client.text(), "2", "the deadlines are kept");
         client.send(crate::client::FIN | TEXT, format!("42[{n}]"));
-        assert_eq!(host.next(crate::host::EVENT).fields[3][0], n);
+        assert_eq!(host.next(RecordKind::Event).fields[3][0], n);
         client.send(crate::client::FIN | TEXT, "3");
     }
     drop(stop);

@@ -1,12 +1,13 @@
 //! From polling to a WebSocket.
 
+use ferrosocket::border::{BodyKind, RecordKind};
 use ferrosocket::engineio::{Config, Transport};
 use ferrosocket::id::Handle;
 use ferrosocket::net::command::{PollEvent, Purpose};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::{CLOSE, Client, FIN, Raw, TEXT};
-use crate::host::{EVENT, Host, UPGRADED, UPGRADING, WIRE_CLOSED};
+use crate::host::Host;
 use crate::polling::{answer, open, status};
 
 fn probe(host: &Host, handle: Handle) -> Client {
@@ -21,11 +22,14 @@ fn raw_probe(host: &Host, handle: Handle) -> Raw {
 fn complete(host: &Host, handle: Handle, client: &mut Client) {
     client.send("2probe");
     assert_eq!(client.text(), "3probe");
-    assert_eq!(host.next_of(UPGRADING, handle.raw()).number(2), u64::from(client.token));
+    assert_eq!(
+        host.next_of(RecordKind::Upgrading, handle.raw()).number(2),
+        u64::from(client.token)
+    );
     client.send("5");
-    assert_eq!(host.next_of(UPGRADED, handle.raw()).number(2), u64::from(client.token));
+    assert_eq!(host.next_of(RecordKind::Upgraded, handle.raw()).number(2), u64::from(client.token));
     client.send(r#"42["up"]"#);
-    assert_eq!(host.next(EVENT).fields[3][0], "up");
+    assert_eq!(host.next(RecordKind::Event).fields[3][0], "up");
     host.send(handle, r#"2["down"]"#);
     assert_eq!(client.text(), r#"42["down"]"#);
 }
@@ -38,20 +42,20 @@ fn a_probe_takes_over() {
     let mut client = probe(&host, handle);
     client.send("2probe");
     assert_eq!(client.text(), "3probe");
-    host.next_of(UPGRADING, handle.raw());
+    host.next_of(RecordKind::Upgrading, handle.raw());
     // A noop lets the client end its poll.
     assert_eq!(answer(&host, get), "6");
     host.send(handle, r#"2["between"]"#);
     client.send("5");
-    host.next_of(UPGRADED, handle.raw());
+    host.next_of(RecordKind::Upgraded, handle.raw());
     assert_eq!(client.text(), r#"42["between"]"#);
     let entry = host.server.sessions.get(&sid).unwrap().clone();
     assert_eq!((entry.handle, entry.transport), (handle, Transport::WebSocket));
     client.send(r#"42["up"]"#);
-    assert_eq!(host.next(EVENT).fields[3][0], "up");
+    assert_eq!(host.next(RecordKind::Event).fields[3][0], "up");
     // Polling is over.
     let late = host.poll(handle, PollEvent::Get);
-    assert_eq!(status(&host, late), (400, 0));
+    assert_eq!(status(&host, late), (400, BodyKind::None));
     client.close(None);
     assert_eq!(client.end(), None);
     assert_eq!(host.closed(handle), ("transport close".into(), None));
@@ -67,7 +71,7 @@ fn a_poll_in_flight_at_the_upgrade_is_answered() {
     assert_eq!(client.text(), "3probe");
     let get = host.poll(handle, PollEvent::Get);
     client.send("5");
-    host.next_of(UPGRADED, handle.raw());
+    host.next_of(RecordKind::Upgraded, handle.raw());
     // By the noop or by the upgrade, whichever was first.
     assert!(["6", "1"].contains(&answer(&host, get).as_str()));
 }
@@ -95,7 +99,7 @@ fn a_probe_of_nothing_is_closed() {
     assert_eq!(client.end(), None);
     let token = client.token;
     drop(client);
-    host.next_of(WIRE_CLOSED, token);
+    host.next_of(RecordKind::WireClosed, token);
 }
 
 #[test]
@@ -143,9 +147,9 @@ fn the_end_of_an_old_probe_leaves_the_next_one_alone() {
         assert_eq!(client.text(), "3probe");
         let token = old.token;
         drop(old);
-        host.next_of(WIRE_CLOSED, token);
+        host.next_of(RecordKind::WireClosed, token);
         client.send("5");
-        host.next_of(UPGRADED, handle.raw());
+        host.next_of(RecordKind::Upgraded, handle.raw());
         host.send(handle, "2[]");
         assert_eq!(client.text(), "42[]");
     }

@@ -2,10 +2,11 @@
 
 use std::io::Write as _;
 
+use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::Config;
 
 use crate::client::{BINARY, CLOSE, Client, FIN, PING, PONG, Raw, TEXT, frame};
-use crate::host::{Host, INVALID_PACKET, WIRE_CLOSED};
+use crate::host::Host;
 
 /// The close frame with `code`, then the end, though the peer does not answer.
 fn expect_refusal(host: &Host, client: &mut Raw, handle: ferrosocket::id::Handle, code: u16) {
@@ -17,7 +18,7 @@ fn expect_refusal(host: &Host, client: &mut Raw, handle: ferrosocket::id::Handle
     assert_eq!(reason, "transport error");
     assert!(message.is_some());
     client.half_close();
-    host.next_of(WIRE_CLOSED, client.token);
+    host.next_of(RecordKind::WireClosed, client.token);
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn what_came_before_the_fault_counts() {
     let host = Host::new();
     let (mut client, handle) = Raw::open(&host);
     client.write(&[frame(FIN | TEXT, br#"42["good"]"#), frame(FIN | 3, b"")].concat());
-    assert_eq!(host.next(crate::host::EVENT).fields[3][0], "good");
+    assert_eq!(host.next(RecordKind::Event).fields[3][0], "good");
     expect_refusal(&host, &mut client, handle, 1002);
 }
 
@@ -98,7 +99,7 @@ fn a_few_pings_are_answered_behind_all_that_waits() {
     }
     client.write(&frame(FIN | PING, b"p").repeat(60));
     client.send(FIN | TEXT, r#"42["alive"]"#);
-    assert_eq!(host.next(crate::host::EVENT).fields[3][0], "alive");
+    assert_eq!(host.next(RecordKind::Event).fields[3][0], "alive");
     let mut pongs = 0;
     while pongs < 60 {
         pongs += usize::from(client.frame().opcode == PONG);
@@ -125,11 +126,11 @@ fn what_is_no_socket_packet_is_told_and_closes() {
         client.send(text);
         client.send(r#"42["behind"]"#);
         assert_eq!(client.end(), None);
-        assert_eq!(host.next(INVALID_PACKET).number(1), u64::from(handle.raw()));
+        assert_eq!(host.next(RecordKind::InvalidPacket).number(1), u64::from(handle.raw()));
         assert_eq!(host.closed(handle), ("forced close".into(), None));
         let token = client.token;
         drop(client);
-        host.next_of(WIRE_CLOSED, token);
-        assert!(!host.has(crate::host::EVENT, handle));
+        host.next_of(RecordKind::WireClosed, token);
+        assert!(!host.has(RecordKind::Event, handle));
     }
 }

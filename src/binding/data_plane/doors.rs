@@ -10,6 +10,7 @@ use napi_derive::napi;
 use super::{DataPlane, read_dialect};
 use crate::binding::error::BorderError;
 use crate::binding::options::DeflateAnswer;
+use crate::border::{returned, wire_kind};
 use crate::id::Sid;
 use crate::net::budget::HeldBytes;
 use crate::net::command::{
@@ -19,12 +20,6 @@ use crate::net::descriptor::duplicate;
 use crate::websocket::extension::{self, Agreement};
 use crate::websocket::handshake;
 
-/// Set in the kind of a wire that opens a session; without it the wire is to take one over.
-const NEW_SESSION: u32 = 4;
-/// Set in the kind of a wire whose answer is still to be made.
-const KEY_ONLY: u32 = 8;
-/// The agreement about compression stands above these bits.
-const AGREEMENT_SHIFT: u32 = 4;
 /// Characters of a `Sec-WebSocket-Key`: 16 bytes in base64.
 const KEY_LEN: usize = 24;
 
@@ -81,7 +76,10 @@ impl DataPlane {
             Ok(Some((agreement, value))) => {
                 Some(DeflateAnswer { agreement: agreement.to_bits(), value })
             }
-            Err(refusal) => Some(DeflateAnswer { agreement: 0, value: refusal.to_string() }),
+            Err(refusal) => Some(DeflateAnswer {
+                agreement: returned::NO_AGREEMENT,
+                value: refusal.to_string(),
+            }),
         })
     }
 
@@ -89,10 +87,9 @@ impl DataPlane {
     /// The worker is not told before the next [`DataPlane::wake`]: connections come in bursts, and to
     /// wake a thread costs more than all the rest of this.
     ///
-    /// `kind`: a dialect as for [`DataPlane::open_polling`], 4 more for a new session, 8 more when
-    /// `answer` is not the whole answer to the upgrade request but its `Sec-WebSocket-Key`, which has
-    /// been checked, followed by further header lines. Above that, 16 times what was agreed on about
-    /// compression ([`DeflateAnswer::agreement`]).
+    /// `kind`: bits of `WireKind` and of `Dialect`, and what was agreed on about compression
+    /// ([`DeflateAnswer::agreement`]). `answer`: the whole answer to the upgrade request, or with
+    /// `KEY_ONLY` its `Sec-WebSocket-Key`, which has been checked, followed by further header lines.
     /// `head`: bytes that came behind the request.
     ///
     /// # Errors
@@ -194,7 +191,7 @@ pub(super) struct Incoming {
 
 impl Incoming {
     fn response(kind: u32, mut answer: String) -> UpgradeResponse {
-        if kind & KEY_ONLY == 0 || !answer.is_char_boundary(KEY_LEN) {
+        if kind & wire_kind::KEY_ONLY == 0 || !answer.is_char_boundary(KEY_LEN) {
             return UpgradeResponse::Whole(answer.into_bytes());
         }
         let headers = answer.split_off(KEY_LEN);
@@ -212,7 +209,7 @@ impl DataPlane {
     ) -> Result<bool> {
         let Incoming { server, token, sid, kind, answer } = incoming;
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
-        let (worker, purpose) = if kind & NEW_SESSION != 0 {
+        let (worker, purpose) = if kind & wire_kind::NEW_SESSION != 0 {
             (runtime.pick(), Purpose::Session(Sid::new(&sid)))
         } else {
             match self.session(server, &sid) {
@@ -231,7 +228,7 @@ impl DataPlane {
             stream,
             head: head.unwrap_or_default().to_vec(),
             response: Incoming::response(kind, answer),
-            deflate: Agreement::from_bits(kind >> AGREEMENT_SHIFT),
+            deflate: Agreement::from_bits(kind >> wire_kind::AGREEMENT_SHIFT),
         };
         runtime.mailbox(worker).leave_command(Command::Adopt(Box::new(adopt)));
         self.tell_later(worker);

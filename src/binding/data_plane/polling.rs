@@ -8,23 +8,23 @@ use napi_derive::napi;
 use super::{DataPlane, read_dialect};
 use crate::binding::error::BorderError;
 use crate::binding::options::millis;
-use crate::engineio::{PostFault, Protocol, Transport};
+use crate::border::{BodyFault, returned};
+use crate::engineio::PostFault;
 use crate::id::{Handle, Sid};
 use crate::net::budget::{HeldBytes, OWN_LANE};
 use crate::net::command::{Command, PollEvent};
+use crate::net::record::form_of;
 use crate::net::request_name::RequestName;
 
 #[napi]
 impl DataPlane {
-    /// What is known of a session: −1 no such session, 0 it polls, 1 it uses a WebSocket; 2 more
-    /// when it speaks protocol 3.
+    /// What is known of a session: bits of `FormFlag`, or `Returned.NO_SESSION`.
     #[napi(catch_unwind)]
     pub fn lookup(&self, server: u32, sid: String) -> i32 {
         let servers = self.servers.borrow();
-        let Some(server) = servers.get(&server) else { return -1 };
-        server.sessions.get(sid.as_str()).map_or(-1, |entry| {
-            i32::from(entry.transport == Transport::WebSocket)
-                + 2 * i32::from(entry.protocol == Protocol::V3)
+        let entry = servers.get(&server).and_then(|server| server.sessions.get(sid.as_str()));
+        entry.map_or(returned::NO_SESSION, |entry| {
+            form_of(entry.transport, entry.protocol).cast_signed()
         })
     }
 
@@ -40,7 +40,7 @@ impl DataPlane {
     }
 
     /// A handshake over polling: opens the session `sid`; the request `token` is its first poll.
-    /// `dialect`: 1 for protocol 3, 2 more for bytes as base64. `jsonp`: the parameter `j`, if any.
+    /// `dialect`: bits of `Dialect`. `jsonp`: the parameter `j`, if any.
     ///
     /// # Errors
     /// When the server is not open.
@@ -101,16 +101,21 @@ impl DataPlane {
         has_room
     }
 
-    /// The body of a POST can't be taken. `fault`: 0 its content type is one that the protocol does not
-    /// allow, 1 it is longer than `maxHttpBufferSize`, 2 it came in more chunks than
-    /// `maxBufferedChunks`, 3 it took longer than `httpRequestBodyTimeout`.
+    /// The body of a POST can't be taken: `fault` is a `BodyFault`.
     #[napi(catch_unwind)]
-    pub fn poll_fault(&self, server: u32, token: u32, sid: String, fault: u32) -> bool {
-        let fault = match fault {
-            0 => PostFault::InvalidContent,
-            1 => PostFault::TooLarge,
-            2 => PostFault::TooManyChunks,
-            _ => PostFault::TimedOut,
+    pub fn poll_fault(
+        &self,
+        server: u32,
+        token: u32,
+        sid: String,
+        #[napi(ts_arg_type = "import('./border').AnyBodyFault")] fault: u8,
+    ) -> bool {
+        let fault = match BodyFault::read(fault) {
+            Some(BodyFault::InvalidContent) => PostFault::InvalidContent,
+            Some(BodyFault::TooLarge) => PostFault::TooLarge,
+            Some(BodyFault::TooManyChunks) => PostFault::TooManyChunks,
+            // It names a fault of ours otherwise, which ends the session as well.
+            Some(BodyFault::TimedOut) | None => PostFault::TimedOut,
         };
         self.poll(server, token, &sid, PollEvent::PostFault(fault))
     }

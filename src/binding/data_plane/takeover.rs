@@ -11,6 +11,7 @@ use napi_derive::napi;
 use super::DataPlane;
 use crate::binding::error::BorderError;
 use crate::binding::options::millis;
+use crate::border::returned;
 use crate::http::request::Rules;
 use crate::net::command::{AdoptHttp, CloseHttp, Command, Opening};
 use crate::net::descriptor::duplicate;
@@ -90,10 +91,11 @@ impl DataPlane {
         Ok(true)
     }
 
-    /// The descriptor of a connection that was given back; it is the caller's now. −1: there is none.
+    /// The descriptor of a connection that was given back; it is the caller's now. There may be none:
+    /// `Returned.NO_DESCRIPTOR`.
     #[napi(catch_unwind)]
     pub fn take_descriptor(&self, token: u32) -> i32 {
-        self.environment.take_stream(token).map_or(-1, descriptor)
+        self.environment.take_stream(token).map_or(returned::NO_DESCRIPTOR, descriptor)
     }
 
     /// Asks for all connections back that requests of a server come by: each comes with its next

@@ -5,14 +5,14 @@ use std::rc::Rc;
 
 use thiserror::Error;
 
-use super::{Client, State, watch};
+use super::{Client, State};
+use crate::border::{RecordKind, watch};
 use crate::engineio::{
     self, Data, InvalidPacket, Link, PostFault, PostStart, Protocol, RequestId, Session,
 };
 use crate::net::clock;
 use crate::net::command::PollEvent;
 use crate::net::context::WorkerContext;
-use crate::net::record::Kind;
 use crate::net::websocket_wire::{Ended, Message, WebSocketWire};
 use crate::socketio::{Decoded, Decoder, ParseError};
 
@@ -32,7 +32,7 @@ impl Client {
     pub(super) fn show_control(&self, out: bool, packet: &str) {
         if self.watched.get() & watch::CONTROL != 0 {
             self.push(|record| {
-                record.kind(Kind::Control).number(self.handle.raw());
+                record.kind(RecordKind::Control).number(self.handle.raw());
                 record.number(u32::from(out)).string(packet);
             });
             self.overlong.set(false); // then it is not shown
@@ -161,7 +161,7 @@ impl Client {
     /// A packet breaks the Socket.IO protocol: nothing more is taken from the client.
     fn refuse_packet(&self, session: &mut Session, now: u64, error: &ParseError) {
         self.push(|record| {
-            record.kind(Kind::InvalidPacket).number(self.handle.raw());
+            record.kind(RecordKind::InvalidPacket).number(self.handle.raw());
             record.string(&error.to_string());
         });
         session.close(now, false);
@@ -284,7 +284,7 @@ impl Client {
         if state.join_deadline != 0 && state.join_deadline <= now {
             state.join_deadline = 0;
             self.push(|record| {
-                record.kind(Kind::ConnectTimeout).number(self.handle.raw());
+                record.kind(RecordKind::ConnectTimeout).number(self.handle.raw());
             });
         }
         if state.decoder.poll_timeout().is_some_and(|deadline| deadline <= now) {

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::Client;
+use crate::border::send_flag::{NO_COMPRESS, VOLATILE};
 use crate::engineio::{Link, OutMessage, Route, Session};
 use crate::net::clock;
-use crate::net::command::{NO_COMPRESS, Outgoing, VOLATILE};
+use crate::net::command::Outgoing;
 use crate::net::context::WorkerContext;
 use crate::net::shared_frames::SharedFrames;
 use crate::net::websocket_wire::WebSocketWire;

@@ -3,8 +3,9 @@
 use smallvec::SmallVec;
 
 use super::Client;
+use crate::border::{RecordKind, record_mark};
 use crate::engineio::Data;
-use crate::net::record::{Kind, Record};
+use crate::net::record::Record;
 use crate::net::side_strings::COPY_LIMIT;
 use crate::socketio::{Completed, LONG_STRING, LongString, LongStringSpans, Packet, PacketType};
 
@@ -19,9 +20,9 @@ impl Client {
             Data::Text(_) | Data::Binary(_) => None,
         };
         self.push(|record| {
-            record.kind(Kind::RawMessage).number(self.handle.raw());
+            record.kind(RecordKind::RawMessage).number(self.handle.raw());
             if let Some(string) = long {
-                record.number(0).side_string(string);
+                record.number(record_mark::STRING_BESIDE).side_string(string);
                 return;
             }
             match data {
@@ -57,7 +58,7 @@ impl Client {
                 }
             }
             PacketType::Connect => {
-                record.kind(Kind::Connect).number(self.handle.raw()).string(packet.namespace);
+                record.kind(RecordKind::Connect).number(self.handle.raw()).string(packet.namespace);
                 record.raw(packet.payload.unwrap_or("null"));
             }
             PacketType::Disconnect | PacketType::ConnectError => {

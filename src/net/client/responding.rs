@@ -1,11 +1,12 @@
 //! The answers to polling requests: to JavaScript, or to the connection that the request came by.
 
 use super::Client;
+use crate::border::returned::UNKNOWN_SID;
+use crate::border::{BodyKind, RecordKind};
 use crate::engineio::{Body, RequestId};
-use crate::net::command::{Answer, UNKNOWN_SID};
+use crate::net::command::Answer;
 use crate::net::context::WorkerContext;
 use crate::net::inbox::CLIENT_LIMIT;
-use crate::net::record::Kind;
 use crate::net::request_name::RequestName;
 
 impl Client {
@@ -27,15 +28,23 @@ impl Client {
                 context.answer(request, Answer::Respond { status, body, after });
             }
             RequestName::Forwarded(token) => self.push_answer(|record| {
-                record.kind(Kind::Response).number(token).number(u32::from(status));
-                match body {
-                    Body::None => record.number(0),
-                    Body::Payload { text, compress: false } => record.number(1).buffer(text),
-                    Body::Payload { text, compress: true } => record.number(2).buffer(text),
-                    Body::Ok => record.number(3),
-                    Body::Binary { bytes, compress: false } => record.number(4).buffer(bytes),
-                    Body::Binary { bytes, compress: true } => record.number(5).buffer(bytes),
+                record.kind(RecordKind::Response).number(token).number(u32::from(status));
+                let (kind, buffer) = match body {
+                    Body::None => (BodyKind::None, None),
+                    Body::Payload { text, compress: false } => (BodyKind::Text, Some(text)),
+                    Body::Payload { text, compress: true } => {
+                        (BodyKind::CompressibleText, Some(text))
+                    }
+                    Body::Ok => (BodyKind::Ok, None),
+                    Body::Binary { bytes, compress: false } => (BodyKind::Bytes, Some(bytes)),
+                    Body::Binary { bytes, compress: true } => {
+                        (BodyKind::CompressibleBytes, Some(bytes))
+                    }
                 };
+                record.number(kind as u32);
+                if let Some(buffer) = buffer {
+                    record.buffer(buffer);
+                }
             }),
         }
     }
@@ -50,7 +59,7 @@ impl Client {
         match request.into() {
             RequestName::Native { .. } => context.answer(request, Answer::Drop),
             RequestName::Forwarded(token) => self.push_answer(|record| {
-                record.kind(Kind::DropRequest).number(token);
+                record.kind(RecordKind::DropRequest).number(token);
             }),
         }
     }
@@ -60,7 +69,7 @@ impl Client {
         match request.into() {
             RequestName::Native { .. } => context.answer(request, Answer::Refused),
             RequestName::Forwarded(token) => self.push_answer(|record| {
-                record.kind(Kind::RequestRefused).number(token).number(UNKNOWN_SID);
+                record.kind(RecordKind::RequestRefused).number(token).number(UNKNOWN_SID);
             }),
         }
     }
