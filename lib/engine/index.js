@@ -1,6 +1,18 @@
 "use strict";
 
 // The Engine.IO server and its sessions, as programs see them: `io.engine` and `socket.conn`.
+//
+//     engine.js            Engine: HTTP servers that it is attached to, requests, the table of sessions
+//       options.js         its options, and what the workers are told of them
+//       registration.js    its place among the workers
+//       requests.js        what it does with a request
+//     conn.js              Conn: a session
+//       request-info.js    the request that opened it
+//       transport.js       its transport
+//       packet-events.js   its packets, shown to those who look
+//       conn-trace.js      what it tells to `DEBUG`
+//
+// What docs/API.md names of Engine, Conn and Transport programs may use and replace; the rest is for the other floors.
 
 const { Conn } = require("./conn");
 const { Engine } = require("./engine");

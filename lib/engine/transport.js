@@ -42,7 +42,7 @@ class Transport extends LazyEmitter {
     this._ended = false;
   }
 
-  /** Whether a packet would leave at once, as far as this thread knows. The workers do not ask this to drop volatile ones. */
+  /** Whether a packet would leave at once, as far as this thread knows. That does not decide about volatile packets: workers do. */
   get writable() {
     const conn = this._conn;
     if (this.readyState === "closed") return false;
