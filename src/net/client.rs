@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::budget::Held;
 use super::clock;
 use super::context::{Victim, Wire as _, WorkerContext};
-use super::descriptor::Ends;
+use super::descriptor::Addresses;
 use super::lifecycle::LifecycleEvent;
 use super::panic_guard::Nobody;
 use super::record::{Record, form_of};
@@ -110,7 +110,7 @@ impl Client {
         session: Session,
         main: Option<Rc<WebSocketWire>>,
         token: u32,
-        ends: Option<Ends>,
+        addresses: Option<Addresses>,
     ) -> Rc<Self> {
         let join_deadline = clock::now() + server.connect_timeout;
         let held = Held::new(&server.environment.inbox.budget, handle.worker());
@@ -147,7 +147,7 @@ impl Client {
             record.kind(RecordKind::Opened).number(handle.raw()).number(client.server.id);
             record.string(state.session.sid().as_str()).number(form).number(token);
             record.number(handle.generation());
-            if let Some(Ends { peer, local }) = ends {
+            if let Some(Addresses { peer, local }) = addresses {
                 for end in [peer, local] {
                     record.string(&end.ip().to_string()).number(u32::from(end.port()));
                 }

@@ -87,7 +87,7 @@ pub fn peek(_fd: i32, _buffer: &mut [u8]) -> io::Result<usize> {
 
 /// The addresses of a connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Ends {
+pub struct Addresses {
     /// Where it comes from.
     pub peer: SocketAddr,
     /// Where it has come to.
@@ -99,10 +99,11 @@ pub struct Ends {
 ///
 /// # Errors
 /// When the operating system refuses, which leaves the stream useless.
-pub fn prepare(stream: &TcpStream) -> io::Result<Option<Ends>> {
+pub fn prepare(stream: &TcpStream) -> io::Result<Option<Addresses>> {
     stream.set_nonblocking(true)?;
     // Not every stream socket knows the option (a Unix socket does not), and none needs it.
     let _unsupported = stream.set_nodelay(true);
-    let ends = stream.peer_addr().and_then(|peer| Ok(Ends { peer, local: stream.local_addr()? }));
-    Ok(ends.ok())
+    let addresses =
+        stream.peer_addr().and_then(|peer| Ok(Addresses { peer, local: stream.local_addr()? }));
+    Ok(addresses.ok())
 }

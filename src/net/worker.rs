@@ -24,7 +24,7 @@ use super::clients::Clients;
 use super::clock;
 use super::command::{Blame, BridgeKey, Command, Outgoing, PollEvent};
 use super::context::{Victim, Wire as _, WorkerContext};
-use super::descriptor::Ends;
+use super::descriptor::Addresses;
 use super::mailbox::Mailbox;
 use super::operation_batch::{Operation, OperationBatch};
 use super::panic_guard::Nobody;
@@ -354,7 +354,7 @@ impl Worker {
         session: Session,
         main: Option<&Rc<WebSocketWire>>,
         token: u32,
-        ends: Option<Ends>,
+        addresses: Option<Addresses>,
     ) -> Rc<Client> {
         fault!("open", server.environment.id, token);
         self.context.wakeups.add(&server.environment);
@@ -368,7 +368,7 @@ impl Worker {
                 wire.bind(handle.slot(), Link::Main);
             }
             let main_wire = main.map(Rc::clone);
-            Client::open(handle, server, for_client, session, main_wire, token, ends)
+            Client::open(handle, server, for_client, session, main_wire, token, addresses)
         })
     }
 

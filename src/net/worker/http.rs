@@ -22,8 +22,9 @@ impl Worker {
         let AdoptHttp { server, token, listener, profile, recalls, stream, opening } = adopt;
         self.context.wakeups.add(&server.environment);
         fault!("adopt http", server.environment.id, token);
-        let tcp = prepare(&stream).and_then(|ends| Ok((TcpStream::from_std(stream)?, ends)));
-        let Ok((tcp, ends)) = tcp else {
+        let tcp =
+            prepare(&stream).and_then(|addresses| Ok((TcpStream::from_std(stream)?, addresses)));
+        let Ok((tcp, addresses)) = tcp else {
             server.environment.inbox.push(self.context.index, |record| {
                 record.kind(Kind::WireClosed).number(token);
             });
@@ -35,7 +36,7 @@ impl Worker {
             let engine = Arc::clone(&server.engine);
             let dialect = Dialect::from(Protocol::V4);
             let session = Session::open(engine, sid, dialect, Transport::Polling, clock::now());
-            let client = self.open(server, session, None, token, ends);
+            let client = self.open(server, session, None, token, addresses);
             let opened = self.context.guard(&*client, || {
                 fault!("opening", client.server.environment.id, token);
                 wire.handle_opening(&self.context, &self.clients, client.handle, encoding);

@@ -12,7 +12,7 @@ use crate::net::client::Client;
 use crate::net::clock;
 use crate::net::command::{Adopt, AdoptedStream, BridgeEvent, BridgeKey, Purpose};
 use crate::net::context::{Victim, Wire as _, WorkerContext};
-use crate::net::descriptor::{Ends, prepare};
+use crate::net::descriptor::{Addresses, prepare};
 use crate::net::record::Kind;
 use crate::net::server::Server;
 use crate::net::tcp::{self, Handler, Next};
@@ -29,11 +29,11 @@ impl Worker {
             // Registration fails when the limit of the event queue is reached: the wire is then
             // closed before it was open.
             AdoptedStream::Tcp(stream) => prepare(&stream)
-                .and_then(|ends| Ok((Some(TcpStream::from_std(stream)?), ends)))
+                .and_then(|addresses| Ok((Some(TcpStream::from_std(stream)?), addresses)))
                 .ok(),
             AdoptedStream::Bridge => Some((None, None)),
         };
-        let Some((tcp, ends)) = tcp else {
+        let Some((tcp, addresses)) = tcp else {
             environment.inbox.push(self.context.index, |record| {
                 record.kind(Kind::WireClosed).number(token);
             });
@@ -48,7 +48,7 @@ impl Worker {
         }
         self.context.guard(&websocket, || {
             wire.write_raw(&self.context, &response.into_bytes());
-            self.begin(&wire, server, purpose, ends);
+            self.begin(&wire, server, purpose, addresses);
         });
         if !bridged {
             let (worker, wire) = (Rc::clone(self), Rc::clone(&wire));
@@ -75,7 +75,7 @@ impl Worker {
         wire: &Rc<WebSocketWire>,
         server: Arc<Server>,
         purpose: Purpose,
-        ends: Option<Ends>,
+        addresses: Option<Addresses>,
     ) {
         fault!("begin", server.environment.id, wire.token);
         match purpose {
@@ -84,7 +84,7 @@ impl Worker {
                 let now = clock::now();
                 let dialect = wire.dialect();
                 let session = Session::open(engine, sid, dialect, Transport::WebSocket, now);
-                let client = self.open(server, session, Some(wire), wire.token, ends);
+                let client = self.open(server, session, Some(wire), wire.token, addresses);
                 client.settle(&self.context);
                 fault!("opened", client.server.environment.id, wire.token);
             }
