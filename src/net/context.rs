@@ -29,7 +29,7 @@ const SPARE_BUFFERS: usize = 64;
 /// …if they have not grown beyond this.
 const SPARE_CAPACITY: usize = 16 << 10;
 
-/// Who goes when what runs for it panics.
+/// What is ended when the code that runs for it panics.
 pub trait Victim {
     /// Ends it at once, and has JavaScript hear of it. What is done already is not done again.
     fn handle_panic(&self, context: &WorkerContext);
@@ -54,8 +54,11 @@ pub trait Wire: Victim {
     fn client(&self) -> Option<Slot>;
 }
 
-/// A connection that polling requests come by, as the worker's table sees it.
-pub trait Requester: Wire {
+/// A wire that gets answers: one by which polling requests come.
+///
+/// `HttpWire` is the only one, and this file must not know it: the wire asks a client, and the client
+/// answers by the context, at once, while the bytes of the request are still at hand.
+pub trait AnsweredWire: Wire {
     /// The answer to its request of this generation. One to an earlier request is ignored.
     fn handle_answer(self: Rc<Self>, context: &WorkerContext, generation: u32, answer: Answer);
     /// An entry that it has in the list of deadlines is due.
@@ -76,8 +79,8 @@ pub struct WorkerContext {
     pub wakeups: Wakeups,
     /// Those of all workers.
     mailboxes: Arc<[Arc<Mailbox>]>,
-    /// The connections that polling requests come by.
-    pub http_table: HttpTable<dyn Requester>,
+    /// The connections by which polling requests come.
+    pub http_table: HttpTable<dyn AnsweredWire>,
     /// The last header `Date`, and its second.
     date: Cell<(u64, [u8; date::LEN])>,
     timers: RefCell<Timers>,

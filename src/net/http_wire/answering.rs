@@ -6,7 +6,7 @@ use super::{HttpWire, State};
 use crate::engineio::{Body, PostFault};
 use crate::http::response::{self, Connection, Content, REQUEST_TIMEOUT};
 use crate::net::command::{Answer, CloseHttp, PollEvent};
-use crate::net::context::{Requester, Wire as _, WorkerContext};
+use crate::net::context::{AnsweredWire, Wire as _, WorkerContext};
 use crate::net::tcp::Written;
 
 const TEXT: &str = "text/plain; charset=UTF-8";
@@ -18,7 +18,7 @@ const TIMED_OUT: u16 = 408;
 /// What a good POST gets.
 const OK: Body = Body::Ok;
 
-impl Requester for HttpWire {
+impl AnsweredWire for HttpWire {
     fn handle_answer(self: Rc<Self>, context: &WorkerContext, generation: u32, answer: Answer) {
         fault!("answer", self.environment_id(), self.token);
         let Some(exchange) = self.exchange.get() else { return };
