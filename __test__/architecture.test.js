@@ -91,3 +91,29 @@ test("nothing in lib requires what stands on it", () => {
     ["../native", "../native/border", "../package.json"].filter((name) => out.includes(name)),
   );
 });
+
+test("no class has more than two ancestors of ours", () => {
+  /** @type {Map<string, string | undefined>} what each class extends; the names begin with the folder */
+  const bases = new Map();
+  for (const folder of ["lib", "v2"]) {
+    const directory = path.join(LIB, "..", folder);
+    for (const file of fs.readdirSync(directory, { recursive: true }).map(String)) {
+      if (!file.endsWith(".js")) continue;
+      const source = fs.readFileSync(path.join(directory, file), "utf8");
+      const fromLib = new Map(
+        [...source.matchAll(/(\w+)(?:: (\w+))?(?=[^{}]*\} = require\("\.\.\/lib\b)/g)].map(
+          ([, name, alias = name]) => [alias, `lib ${name}`],
+        ),
+      );
+      for (const [, name, base] of source.matchAll(/^class (\w+)(?: extends (\w+))? \{/gm))
+        bases.set(`${folder} ${name}`, base && (fromLib.get(base) ?? `${folder} ${base}`));
+    }
+  }
+  const ancestors = (/** @type {string} */ name) => {
+    const base = bases.get(name);
+    return base !== undefined && bases.has(base) ? 1 + ancestors(base) : 0;
+  };
+  assert.equal(ancestors("v2 ParentNamespace"), 2);
+  const deep = [...bases.keys()].filter((name) => ancestors(name) > 2);
+  assert.deepEqual(deep, []);
+});
