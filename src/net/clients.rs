@@ -10,7 +10,7 @@ use slab::Slab;
 
 use super::budget::{Budget, HeldBytes};
 use super::client::Client;
-use super::command::{Command, PollEvent};
+use super::command::{Command, RequestEvent};
 use super::context::WorkerContext;
 use super::panic_guard::Nobody;
 use crate::engineio::RequestId;
@@ -132,13 +132,13 @@ impl Clients {
         context: &WorkerContext,
         session: Handle,
         request: RequestId,
-        event: PollEvent,
+        event: RequestEvent,
     ) {
         let slot = session.slot();
         if session.worker() == context.index {
             self.handle_own_request(context, slot, request, event);
         } else {
-            context.post(session.worker(), Command::Poll { slot, request, event });
+            context.post(session.worker(), Command::Request { slot, request, event });
         }
     }
 
@@ -148,11 +148,11 @@ impl Clients {
         context: &WorkerContext,
         slot: Slot,
         request: RequestId,
-        event: PollEvent,
+        event: RequestEvent,
     ) {
         match self.look_up(slot) {
             Some(client) => hear(context, &client, request, |client| {
-                client.handle_poll(context, request, event);
+                client.handle_request(context, request, event);
             }),
             // It went while the request was on its way.
             None => context.refuse_late(request, &event),
@@ -175,13 +175,13 @@ impl Clients {
                 Some(client) => hear(context, &client, request, |client| {
                     client.handle_post(context, request, body, binary);
                 }),
-                None => context.refuse_late(request, &PollEvent::PostStart),
+                None => context.refuse_late(request, &RequestEvent::PostStart),
             }
             return;
         }
-        self.handle_request(context, session, request, PollEvent::PostStart);
+        self.handle_request(context, session, request, RequestEvent::PostStart);
         let body = HeldBytes::new(budget, context.index, body.to_vec());
-        self.handle_request(context, session, request, PollEvent::PostBody { body, binary });
+        self.handle_request(context, session, request, RequestEvent::PostBody { body, binary });
     }
 }
 

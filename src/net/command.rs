@@ -96,13 +96,13 @@ pub enum Command {
         jsonp: Option<String>,
     },
     /// A request of a polling session.
-    Poll {
+    Request {
         /// The client.
         slot: Slot,
         /// The HTTP request.
         request: RequestId,
         /// What happened to it.
-        event: PollEvent,
+        event: RequestEvent,
     },
     /// A connection comes in by which polling requests come.
     AdoptHttp(Box<AdoptHttp>),
@@ -154,7 +154,7 @@ impl Command {
             | Self::Adopt(_)
             | Self::OpenPolling { .. }
             | Self::AdoptHttp(_)
-            | Self::Poll { .. }
+            | Self::Request { .. }
             | Self::Answer { .. }
             | Self::CloseHttp(_)
             | Self::EndWires(_)
@@ -219,8 +219,8 @@ impl Command {
             | Self::Joined { slot }
             | Self::Watch { slot, .. }
             | Self::Mark { slot } => Blame::Client(*slot),
-            // `Poll` is guarded where its connection is known, and the others one by one.
-            Self::Poll { .. }
+            // `Request` is guarded where its connection is known, and the others one by one.
+            Self::Request { .. }
             | Self::Broadcast { .. }
             | Self::CloseHttp(_)
             | Self::EndWires(_)
@@ -271,7 +271,7 @@ impl Outgoing {
 
 /// What happened to a request of the polling transport.
 #[derive(Debug)]
-pub enum PollEvent {
+pub enum RequestEvent {
     /// A GET.
     Get,
     /// A POST has begun.

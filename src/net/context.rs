@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::clock;
-use super::command::{Answer, BridgeKey, CloseHttp, Command, PollEvent};
+use super::command::{Answer, BridgeKey, CloseHttp, Command, RequestEvent};
 use super::deflate::Compressors;
 use super::http_table::HttpTable;
 use super::idle_trim::IdleTrim;
@@ -151,8 +151,8 @@ impl WorkerContext {
     }
 
     /// Answers a request whose session was there when it set out, and has gone.
-    pub fn refuse_late(&self, request: RequestId, event: &PollEvent) {
-        if matches!(event, PollEvent::Get | PollEvent::PostStart) {
+    pub fn refuse_late(&self, request: RequestId, event: &RequestEvent) {
+        if matches!(event, RequestEvent::Get | RequestEvent::PostStart) {
             self.answer(request, Answer::Refused);
         }
     }

@@ -36,7 +36,7 @@ use tokio::net::TcpStream;
 
 use super::budget::{HeldBuffer, Stop};
 use super::clock;
-use super::command::{Command, PollEvent};
+use super::command::{Command, RequestEvent};
 use super::context::{Victim, Wire, WorkerContext};
 use super::http_profile::Profile;
 use super::record::Kind;
@@ -268,17 +268,17 @@ impl HttpWire {
     fn abandon(&self, context: &WorkerContext) {
         match self.state.get() {
             State::Waiting { .. } | State::Body { .. } | State::Full { .. } | State::Ready => {
-                self.post(context, PollEvent::Closed);
+                self.post(context, RequestEvent::Closed);
             }
             State::Idle { .. } | State::Head { .. } | State::Gone => {}
         }
     }
 
     /// Sends `event` to the session of the last request, through the mailbox of its worker.
-    fn post(&self, context: &WorkerContext, event: PollEvent) {
+    fn post(&self, context: &WorkerContext, event: RequestEvent) {
         let Some(exchange) = self.exchange.get() else { return };
         let (session, request) = (exchange.session, self.name(exchange));
-        context.post(session.worker(), Command::Poll { slot: session.slot(), request, event });
+        context.post(session.worker(), Command::Request { slot: session.slot(), request, event });
     }
 
     /// Gives the connection back to JavaScript, with `bytes` that it has not answered.
@@ -314,7 +314,7 @@ impl Victim for HttpWire {
     /// Its session ends too: an answer may be lost, and nobody knows how much of it has arrived.
     fn handle_panic(&self, context: &WorkerContext) {
         if !self.is_gone() {
-            self.post(context, PollEvent::Failed);
+            self.post(context, RequestEvent::Failed);
         }
         self.finish(context);
     }

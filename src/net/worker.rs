@@ -22,7 +22,7 @@ use super::alarm::Alarm;
 use super::client::Client;
 use super::clients::Clients;
 use super::clock;
-use super::command::{Blame, BridgeKey, Command, Outgoing, PollEvent};
+use super::command::{Blame, BridgeKey, Command, Outgoing, RequestEvent};
 use super::context::{Victim, Wire as _, WorkerContext};
 use super::descriptor::Addresses;
 use super::mailbox::Mailbox;
@@ -328,7 +328,7 @@ impl Worker {
                 }
                 let client = self.open(server, session, None, token, None);
                 let (context, request) = (&self.context, RequestName::Forwarded(token).into());
-                self.clients.handle_request(context, client.handle, request, PollEvent::Get);
+                self.clients.handle_request(context, client.handle, request, RequestEvent::Get);
             }
             Command::AdoptHttp(adopt) => self.adopt_http(*adopt),
             Command::Answer { wire, generation, answer } => {
@@ -338,7 +338,7 @@ impl Worker {
             }
             Command::CloseHttp(close) => self.close_http(close),
             Command::EndWires(end) => self.end_wires(&end),
-            Command::Poll { slot, request, event } => {
+            Command::Request { slot, request, event } => {
                 self.clients.handle_own_request(&self.context, slot, request, event);
             }
             Command::Bridge { key, event } => self.handle_bridge(key, event),

@@ -7,8 +7,8 @@ use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::{Config, Protocol};
 use ferrosocket::id::Handle;
 use ferrosocket::net::command::{
-    Adopt, AdoptHttp, AdoptedStream, BridgeEvent, CloseHttp, Command, Opening, Outgoing, PollEvent,
-    Purpose, UpgradeResponse,
+    Adopt, AdoptHttp, AdoptedStream, BridgeEvent, CloseHttp, Command, Opening, Outgoing, Purpose,
+    RequestEvent, UpgradeResponse,
 };
 use ferrosocket::net::faults;
 use ferrosocket::net::operation_batch::OperationBatch;
@@ -301,10 +301,10 @@ fn in_a_request_that_javascript_forwards() {
     let host = Host::new();
     let mut witness = Witness::open(&host);
     let (handle, sid) = polling::open(&host);
-    let parked = host.poll(handle, PollEvent::Get);
+    let parked = host.poll(handle, RequestEvent::Get);
     Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
     let happened = arm(&host, "poll", handle.raw());
-    let post = host.poll(handle, PollEvent::PostStart);
+    let post = host.poll(handle, RequestEvent::PostStart);
     internal_error(&host, handle);
     // Neither request waits for ever.
     host.next_of(RecordKind::DropRequest, parked);
@@ -313,7 +313,7 @@ fn in_a_request_that_javascript_forwards() {
     witness.speak(&host);
 
     let (handle, sid) = polling::open(&host);
-    let parked = host.poll(handle, PollEvent::Get);
+    let parked = host.poll(handle, RequestEvent::Get);
     Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
     let happened = arm(&host, "flush session", handle.raw());
     host.send(handle, "2[1]");
@@ -409,7 +409,7 @@ fn in_the_main_loop_the_worker_begins_anew_and_at_last_ends() {
         for _ in 0..16 {
             let (mut client, handle) = Raw::open(&host);
             let (polling, _) = polling::open(&host);
-            let parked = host.poll(polling, PollEvent::Get);
+            let parked = host.poll(polling, RequestEvent::Get);
             host.send(handle, "2[1]");
             assert_eq!(client.text(), "42[1]");
             faults::arm(fault);

@@ -16,7 +16,7 @@ use ferrosocket::net::backlog::BufferLimits;
 use ferrosocket::net::budget::{HeldBytes, OWN_LANE};
 use ferrosocket::net::clock;
 use ferrosocket::net::command::{
-    Adopt, AdoptedStream, BridgeEvent, Command, PollEvent, Purpose, UpgradeResponse,
+    Adopt, AdoptedStream, BridgeEvent, Command, Purpose, RequestEvent, UpgradeResponse,
 };
 use ferrosocket::net::deflate::Compression;
 use ferrosocket::net::inbox::{Inbox, Taken};
@@ -362,16 +362,16 @@ impl Host {
     }
 
     /// A request of the polling transport.
-    pub(crate) fn poll(&self, handle: Handle, event: PollEvent) -> u32 {
+    pub(crate) fn poll(&self, handle: Handle, event: RequestEvent) -> u32 {
         let token = self.token();
         self.poll_as(handle, token, event);
         token
     }
 
-    pub(crate) fn poll_as(&self, handle: Handle, token: u32, event: PollEvent) {
+    pub(crate) fn poll_as(&self, handle: Handle, token: u32, event: RequestEvent) {
         self.command(
             handle,
-            Command::Poll { slot: handle.slot(), request: RequestId(token.into()), event },
+            Command::Request { slot: handle.slot(), request: RequestId(token.into()), event },
         );
     }
 

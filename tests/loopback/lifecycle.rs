@@ -6,7 +6,7 @@ use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::Protocol;
 use ferrosocket::net::clients::stale_commands;
 use ferrosocket::net::command::{
-    AdoptedStream, BridgeEvent, Command, Outgoing, PollEvent, Purpose, UpgradeResponse,
+    AdoptedStream, BridgeEvent, Command, Outgoing, Purpose, RequestEvent, UpgradeResponse,
 };
 use ferrosocket::net::lifecycle::LifecycleEvent;
 use ferrosocket::socketio::Group;
@@ -79,7 +79,7 @@ fn what_is_for_the_one_before_does_not_reach_the_next() {
         host.mark(first);
         host.command(first, Command::Joined { slot });
         host.release(first);
-        host.poll(first, PollEvent::Closed);
+        host.poll(first, RequestEvent::Closed);
         let probe = Client::connect(&host, host.worker, Purpose::Upgrade(slot)).end();
         assert_eq!(probe, None, "its upgrade is none of the next one's");
         host.send(second, "own");
@@ -146,7 +146,7 @@ fn late_commands_for_a_released_handle_do_nothing() {
     host.close(handle);
     host.watch(handle, 3);
     host.command(handle, Command::Joined { slot: handle.slot() });
-    host.poll(handle, PollEvent::Get);
+    host.poll(handle, RequestEvent::Get);
     Client::open(&host);
 }
 

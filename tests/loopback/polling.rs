@@ -7,7 +7,7 @@ use ferrosocket::border::send_flag::VOLATILE;
 use ferrosocket::border::{BodyKind, RecordKind};
 use ferrosocket::engineio::{Config, PostFault, Protocol, Transport};
 use ferrosocket::id::{Handle, Sid};
-use ferrosocket::net::command::{Command, Outgoing, PollEvent};
+use ferrosocket::net::command::{Command, Outgoing, RequestEvent};
 use ferrosocket::net::operation_batch::OperationBatch;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
@@ -49,11 +49,11 @@ pub(crate) fn status(host: &Host, token: u32) -> (u64, BodyKind) {
 
 /// Sends a whole POST; its token.
 fn post(host: &Host, handle: Handle, body: &str) -> u32 {
-    let token = host.poll(handle, PollEvent::PostStart);
+    let token = host.poll(handle, RequestEvent::PostStart);
     host.poll_as(
         handle,
         token,
-        PollEvent::PostBody { body: host.held(body.as_bytes()), binary: false },
+        RequestEvent::PostBody { body: host.held(body.as_bytes()), binary: false },
     );
     token
 }
@@ -64,7 +64,7 @@ fn a_parked_get_is_answered_by_what_is_sent() {
     let (handle, sid) = open(&host);
     let entry = host.server.sessions.get(&sid).unwrap().clone();
     assert_eq!((entry.handle, entry.transport), (handle, Transport::Polling));
-    let get = host.poll(handle, PollEvent::Get);
+    let get = host.poll(handle, RequestEvent::Get);
     let mut batch = OperationBatch::default();
     batch.send_text(handle.slot(), 0, b"2[\"one\"]");
     batch.send_text(handle.slot(), 0, b"2[\"two\"]");
@@ -86,7 +86,7 @@ fn what_is_sent_waits_for_the_next_get() {
     let messages = [Outgoing::Text("2[\"all\"]".into())].into();
     batch.command(Command::Broadcast { group, flags: 0, messages });
     host.post(handle, &mut batch);
-    let get = host.poll(handle, PollEvent::Get);
+    let get = host.poll(handle, RequestEvent::Get);
     assert_eq!(answer(&host, get), "42[\"kept\"]\u{1e}42[\"all\"]");
 }
 
@@ -107,8 +107,8 @@ fn a_post_brings_packets_in_order() {
 fn a_second_get_ends_the_session() {
     let host = Host::new();
     let (handle, sid) = open(&host);
-    let first = host.poll(handle, PollEvent::Get);
-    let second = host.poll(handle, PollEvent::Get);
+    let first = host.poll(handle, RequestEvent::Get);
+    let second = host.poll(handle, RequestEvent::Get);
     assert_eq!(status(&host, second), (400, BodyKind::None));
     assert_eq!(answer(&host, first), "1");
     let reason = ("transport error".into(), Some("overlap from client".into()));
@@ -120,8 +120,8 @@ fn a_second_get_ends_the_session() {
 fn a_second_post_ends_the_session() {
     let host = Host::new();
     let (handle, _) = open(&host);
-    let first = host.poll(handle, PollEvent::PostStart);
-    let second = host.poll(handle, PollEvent::PostStart);
+    let first = host.poll(handle, RequestEvent::PostStart);
+    let second = host.poll(handle, RequestEvent::PostStart);
     assert_eq!(status(&host, second), (400, BodyKind::None));
     host.next_of(RecordKind::DropRequest, first);
     assert_eq!(host.closed(handle).0, "transport error");
@@ -129,19 +129,19 @@ fn a_second_post_ends_the_session() {
     host.poll_as(
         handle,
         first,
-        PollEvent::PostBody { body: host.held(b"42[\"late\"]"), binary: false },
+        RequestEvent::PostBody { body: host.held(b"42[\"late\"]"), binary: false },
     );
-    let refused = host.poll(handle, PollEvent::Get);
+    let refused = host.poll(handle, RequestEvent::Get);
     host.next_of(RecordKind::RequestRefused, refused);
 }
 
 #[test]
 fn requests_that_are_cut_end_the_session() {
-    for event in [PollEvent::Get, PollEvent::PostStart] {
+    for event in [RequestEvent::Get, RequestEvent::PostStart] {
         let host = Host::new();
         let (handle, _) = open(&host);
         let token = host.poll(handle, event);
-        host.poll_as(handle, token, PollEvent::Closed);
+        host.poll_as(handle, token, RequestEvent::Closed);
         let (reason, message) = host.closed(handle);
         assert_eq!(reason, "transport error");
         assert!(message.unwrap().ends_with("connection closed prematurely"));
@@ -154,8 +154,8 @@ fn an_answered_request_may_be_closed() {
     let (handle, _) = open(&host);
     let token = post(&host, handle, "40");
     assert_eq!(status(&host, token), (200, BodyKind::Ok));
-    host.poll_as(handle, token, PollEvent::Closed);
-    let get = host.poll(handle, PollEvent::Get);
+    host.poll_as(handle, token, RequestEvent::Closed);
+    let get = host.poll(handle, RequestEvent::Get);
     host.send(handle, "2[]");
     assert_eq!(answer(&host, get), "42[]");
 }
@@ -174,8 +174,8 @@ fn posts_that_are_refused() {
         (PostFault::TimedOut, (408, "http request timeout")),
     ] {
         let (handle, _) = open(&host);
-        let token = host.poll(handle, PollEvent::PostStart);
-        host.poll_as(handle, token, PollEvent::PostFault(fault));
+        let token = host.poll(handle, RequestEvent::PostStart);
+        host.poll_as(handle, token, RequestEvent::PostFault(fault));
         assert_eq!(status(&host, token), (expected.0, BodyKind::None));
         assert_eq!(host.closed(handle), ("transport error".into(), Some(expected.1.into())));
     }
@@ -185,7 +185,7 @@ fn posts_that_are_refused() {
 fn an_invalid_packet_ends_the_session_and_the_rest_of_its_post() {
     let host = Host::new();
     let (handle, _) = open(&host);
-    let get = host.poll(handle, PollEvent::Get);
+    let get = host.poll(handle, RequestEvent::Get);
     let token = post(&host, handle, "42[\"a\"]\u{1e}42[true]\u{1e}42[\"b\"]");
     assert_eq!(host.next(RecordKind::Event).fields[3][0], "a");
     host.next_of(RecordKind::InvalidPacket, handle.raw());
@@ -202,12 +202,12 @@ fn a_close_waits_for_a_get_and_answers_it() {
     host.send(handle, "2[\"last\"]");
     host.close(handle);
     host.send(handle, "2[\"too late\"]");
-    let get = host.poll(handle, PollEvent::Get);
+    let get = host.poll(handle, RequestEvent::Get);
     assert_eq!(answer(&host, get), "42[\"last\"]");
-    let get = host.poll(handle, PollEvent::Get);
+    let get = host.poll(handle, RequestEvent::Get);
     assert_eq!(answer(&host, get), "6\u{1e}1");
     assert_eq!(host.closed(handle), ("forced close".into(), None));
-    let late = host.poll(handle, PollEvent::Get);
+    let late = host.poll(handle, RequestEvent::Get);
     assert_eq!(host.next_of(RecordKind::RequestRefused, late).number(2), u64::from(UNKNOWN_SID));
 }
 
@@ -216,11 +216,11 @@ fn the_heartbeat_goes_by_polls() {
     let host = Host::with(Config { ping_interval: 30, ping_timeout: 20_000, ..Config::default() });
     let (handle, _) = open(&host);
     for _ in 0..3 {
-        let get = host.poll(handle, PollEvent::Get);
+        let get = host.poll(handle, RequestEvent::Get);
         assert_eq!(answer(&host, get), "2");
         let token = post(&host, handle, "3");
         assert_eq!(status(&host, token), (200, BodyKind::Ok));
     }
-    let get = host.poll(handle, PollEvent::Get);
+    let get = host.poll(handle, RequestEvent::Get);
     assert_eq!(answer(&host, get), "2");
 }

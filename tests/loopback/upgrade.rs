@@ -3,7 +3,7 @@
 use ferrosocket::border::{BodyKind, RecordKind};
 use ferrosocket::engineio::{Config, Transport};
 use ferrosocket::id::Handle;
-use ferrosocket::net::command::{PollEvent, Purpose};
+use ferrosocket::net::command::{Purpose, RequestEvent};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::{CLOSE, Client, FIN, Raw, TEXT};
@@ -38,7 +38,7 @@ fn complete(host: &Host, handle: Handle, client: &mut Client) {
 fn a_probe_takes_over() {
     let host = Host::new();
     let (handle, sid) = open(&host);
-    let get = host.poll(handle, PollEvent::Get);
+    let get = host.poll(handle, RequestEvent::Get);
     let mut client = probe(&host, handle);
     client.send("2probe");
     assert_eq!(client.text(), "3probe");
@@ -54,7 +54,7 @@ fn a_probe_takes_over() {
     client.send(r#"42["up"]"#);
     assert_eq!(host.next(RecordKind::Event).fields[3][0], "up");
     // Polling is over.
-    let late = host.poll(handle, PollEvent::Get);
+    let late = host.poll(handle, RequestEvent::Get);
     assert_eq!(status(&host, late), (400, BodyKind::None));
     client.close(None);
     assert_eq!(client.end(), None);
@@ -69,7 +69,7 @@ fn a_poll_in_flight_at_the_upgrade_is_answered() {
     let mut client = probe(&host, handle);
     client.send("2probe");
     assert_eq!(client.text(), "3probe");
-    let get = host.poll(handle, PollEvent::Get);
+    let get = host.poll(handle, RequestEvent::Get);
     client.send("5");
     host.next_of(RecordKind::Upgraded, handle.raw());
     // By the noop or by the upgrade, whichever was first.
@@ -110,7 +110,7 @@ fn a_probe_that_says_something_else_is_closed_and_polling_goes_on() {
         let mut client = probe(&host, handle);
         client.send(said);
         assert_eq!(client.end(), None);
-        let get = host.poll(handle, PollEvent::Get);
+        let get = host.poll(handle, RequestEvent::Get);
         host.send(handle, "2[]");
         assert_eq!(answer(&host, get), "42[]");
         let mut again = probe(&host, handle);
@@ -124,7 +124,7 @@ fn a_probe_that_is_silent_is_given_up() {
     let (handle, _) = open(&host);
     let mut client = probe(&host, handle);
     assert_eq!(client.next(), Message::Close(None));
-    let get = host.poll(handle, PollEvent::Get);
+    let get = host.poll(handle, RequestEvent::Get);
     host.send(handle, "2[]");
     assert_eq!(answer(&host, get), "42[]");
 }
@@ -159,7 +159,7 @@ fn the_end_of_an_old_probe_leaves_the_next_one_alone() {
 fn the_end_of_the_session_closes_the_probe() {
     let host = Host::new();
     let (handle, _) = open(&host);
-    let get = host.poll(handle, PollEvent::Get);
+    let get = host.poll(handle, RequestEvent::Get);
     let mut client = probe(&host, handle);
     host.close(handle);
     assert_eq!(answer(&host, get), "1");

@@ -12,7 +12,7 @@ use crate::border::{BodyFault, returned};
 use crate::engineio::PostFault;
 use crate::id::{Handle, Sid};
 use crate::net::budget::{HeldBytes, OWN_LANE};
-use crate::net::command::{Command, PollEvent};
+use crate::net::command::{Command, RequestEvent};
 use crate::net::record::form_of;
 use crate::net::request_name::RequestName;
 
@@ -65,13 +65,13 @@ impl DataPlane {
     /// A GET of an open session. False: there is no such session any more.
     #[napi(catch_unwind)]
     pub fn poll_get(&self, server: u32, token: u32, sid: String) -> bool {
-        self.poll(server, token, &sid, PollEvent::Get)
+        self.poll(server, token, &sid, RequestEvent::Get)
     }
 
     /// A POST of an open session has begun. False: there is no such session any more.
     #[napi(catch_unwind)]
     pub fn poll_post(&self, server: u32, token: u32, sid: String) -> bool {
-        self.poll(server, token, &sid, PollEvent::PostStart)
+        self.poll(server, token, &sid, RequestEvent::PostStart)
     }
 
     /// The whole body of a POST; `binary` when its content type is `application/octet-stream`.
@@ -85,7 +85,7 @@ impl DataPlane {
         binary: bool,
     ) -> bool {
         let body = HeldBytes::new(&self.environment.inbox.budget, OWN_LANE, body.to_vec());
-        self.poll(server, token, &sid, PollEvent::PostBody { body, binary })
+        self.poll(server, token, &sid, RequestEvent::PostBody { body, binary })
     }
 
     /// Notes how many bytes of requests' bodies this thread holds, which it has not handed over by
@@ -117,21 +117,21 @@ impl DataPlane {
             // It names a fault of ours otherwise, which ends the session as well.
             Some(BodyFault::TimedOut) | None => PostFault::TimedOut,
         };
-        self.poll(server, token, &sid, PollEvent::PostFault(fault))
+        self.poll(server, token, &sid, RequestEvent::PostFault(fault))
     }
 
     /// The client closed a request before it was answered.
     #[napi(catch_unwind)]
     pub fn request_closed(&self, server: u32, token: u32, sid: String) -> bool {
-        self.poll(server, token, &sid, PollEvent::Closed)
+        self.poll(server, token, &sid, RequestEvent::Closed)
     }
 }
 
 impl DataPlane {
-    fn poll(&self, server: u32, token: u32, sid: &str, event: PollEvent) -> bool {
+    fn poll(&self, server: u32, token: u32, sid: &str, event: RequestEvent) -> bool {
         let Some(handle) = self.session(server, sid) else { return false };
         let Some(runtime) = self.shared.runtime() else { return false };
-        let command = Command::Poll {
+        let command = Command::Request {
             slot: handle.slot(),
             request: RequestName::Forwarded(token).into(),
             event,

@@ -11,7 +11,7 @@ use crate::engineio::{
     self, Data, InvalidPacket, Link, PostFault, PostStart, Protocol, RequestId, Session,
 };
 use crate::net::clock;
-use crate::net::command::PollEvent;
+use crate::net::command::RequestEvent;
 use crate::net::context::WorkerContext;
 use crate::net::websocket_wire::{Ended, Message, WebSocketWire};
 use crate::socketio::{Decoded, Decoder, ParseError};
@@ -179,32 +179,32 @@ impl Client {
     }
 
     /// Something happened to an HTTP request of the polling transport.
-    pub fn handle_poll(&self, context: &WorkerContext, request: RequestId, event: PollEvent) {
+    pub fn handle_request(&self, context: &WorkerContext, request: RequestId, event: RequestEvent) {
         fault!("poll", self.server.environment.id, self.handle.raw());
         let now = clock::now();
         let mut state = self.state.borrow_mut();
         if state.session.is_closed() {
             drop(state);
-            if matches!(event, PollEvent::Get | PollEvent::PostStart) {
+            if matches!(event, RequestEvent::Get | RequestEvent::PostStart) {
                 self.refuse_request(context, request);
             }
             return;
         }
         match event {
-            PollEvent::Failed => {
+            RequestEvent::Failed => {
                 drop(state);
                 return self.abort(context);
             }
-            PollEvent::Get => state.session.handle_get(now, request),
-            PollEvent::PostStart => {
+            RequestEvent::Get => state.session.handle_get(now, request),
+            RequestEvent::PostStart => {
                 // What follows from a refusal is among the actions.
                 let _accepted = state.session.handle_post_start(now, request);
             }
-            PollEvent::PostBody { body, binary } => {
+            RequestEvent::PostBody { body, binary } => {
                 self.handle_post_body(&mut state, now, request, &body.bytes, binary);
             }
-            PollEvent::PostFault(fault) => state.session.handle_post_fault(now, request, fault),
-            PollEvent::Closed => state.session.handle_request_closed(now, request),
+            RequestEvent::PostFault(fault) => state.session.handle_post_fault(now, request, fault),
+            RequestEvent::Closed => state.session.handle_request_closed(now, request),
         }
         drop(state);
         self.note_parked();

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{HttpWire, State};
 use crate::engineio::{Body, PostFault};
 use crate::http::response::{self, Connection, Content, REQUEST_TIMEOUT};
-use crate::net::command::{Answer, CloseHttp, PollEvent};
+use crate::net::command::{Answer, CloseHttp, RequestEvent};
 use crate::net::context::{AnsweredWire, Wire as _, WorkerContext};
 use crate::net::tcp::Written;
 
@@ -59,7 +59,7 @@ impl AnsweredWire for HttpWire {
             State::Head { deadline, .. } if deadline > now => self.finish(context),
             State::Body { .. } if self.is_body_first() => {
                 self.await_answer(self.kept());
-                self.post(context, PollEvent::PostFault(PostFault::TimedOut));
+                self.post(context, RequestEvent::PostFault(PostFault::TimedOut));
             }
             State::Head { .. } | State::Body { .. } => {
                 self.queue(context, |out| out.extend_from_slice(REQUEST_TIMEOUT));

@@ -9,7 +9,7 @@ use crate::http::request::{self, Method, Reading, Request};
 use crate::id::Handle;
 use crate::net::budget::HeldBytes;
 use crate::net::clients::Clients;
-use crate::net::command::PollEvent;
+use crate::net::command::RequestEvent;
 use crate::net::context::{Wire as _, WorkerContext};
 use crate::net::tcp::Next;
 
@@ -85,7 +85,7 @@ impl HttpWire {
     ) {
         let exchange = self.begin(context, session, encoding);
         self.await_answer(0);
-        clients.handle_request(context, session, self.name(exchange), PollEvent::Get);
+        clients.handle_request(context, session, self.name(exchange), RequestEvent::Get);
     }
 
     fn begin(
@@ -162,13 +162,13 @@ impl HttpWire {
             self.await_body(context);
         }
         match method {
-            Method::Get => clients.handle_request(context, session, name, PollEvent::Get),
+            Method::Get => clients.handle_request(context, session, name, RequestEvent::Get),
             Method::Post if whole => {
                 let budget = &self.server.environment.inbox.budget;
                 clients.handle_post(context, session, name, &bytes[head..], binary, budget);
             }
             Method::Post => {
-                clients.handle_request(context, session, name, PollEvent::PostStart);
+                clients.handle_request(context, session, name, RequestEvent::PostStart);
             }
         }
         if self.refused.replace(false) {
@@ -190,7 +190,11 @@ impl HttpWire {
         let end = head + length;
         if chunks > self.server.engine.max_chunks {
             drop(input);
-            return self.end_body(context, clients, PollEvent::PostFault(PostFault::TooManyChunks));
+            return self.end_body(
+                context,
+                clients,
+                RequestEvent::PostFault(PostFault::TooManyChunks),
+            );
         }
         if input.len() < end {
             self.state.set(State::Body { head, length, binary, chunks });
@@ -199,11 +203,11 @@ impl HttpWire {
         let budget = &self.server.environment.inbox.budget;
         let body = HeldBytes::new(budget, self.handle.worker(), input[head..end].to_vec());
         drop(input);
-        self.end_body(context, clients, PollEvent::PostBody { body, binary });
+        self.end_body(context, clients, RequestEvent::PostBody { body, binary });
     }
 
     /// Nothing more of a body is waited for: the session gets it, or why it can't be taken.
-    fn end_body(&self, context: &WorkerContext, clients: &Clients, event: PollEvent) {
+    fn end_body(&self, context: &WorkerContext, clients: &Clients, event: RequestEvent) {
         self.await_answer(self.kept());
         if let Some(exchange) = self.exchange.get() {
             clients.handle_request(context, exchange.session, self.name(exchange), event);
