@@ -7,9 +7,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ferrosocket::border::RecordKind;
 use ferrosocket::net::budget::{BEHIND, Held, INBOX_LIMIT};
 use ferrosocket::net::inbox::{BATCH_LIMIT, CLIENT_LIMIT, Inbox, Taken};
-use ferrosocket::net::record::{Kind, RecordBatch};
+use ferrosocket::net::record::RecordBatch;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -137,7 +138,7 @@ impl Model {
             client.held.set(0);
             client.sent.pop_front();
             let pushed = self.inbox.push(worker, |record| {
-                record.kind(Kind::RawMessage).number(u32::try_from(index).expect("few"));
+                record.kind(RecordKind::RawMessage).number(u32::try_from(index).expect("few"));
                 record.number(number).buffer(vec![0; bytes]);
             });
             if client.end <= taken {

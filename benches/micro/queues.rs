@@ -3,14 +3,14 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
-use ferrosocket::border::OperationKind;
+use ferrosocket::border::{OperationKind, RecordKind};
 use ferrosocket::engineio::{Dialect, Protocol};
 use ferrosocket::id::{Handle, Slot};
 use ferrosocket::net::command::{Command, Outgoing};
 use ferrosocket::net::inbox::Inbox;
 use ferrosocket::net::mailbox::Mailbox;
 use ferrosocket::net::operation_batch::{Operation, OperationBatch};
-use ferrosocket::net::record::{Kind, RecordBatch};
+use ferrosocket::net::record::RecordBatch;
 use ferrosocket::net::shared_frames::SharedFrames;
 use ferrosocket::net::write_queue::WriteQueue;
 
@@ -26,12 +26,12 @@ pub(crate) fn cases(suite: &mut Suite) {
     let text = event(32);
     inbox(suite, "queues: one of 100 events of 32 B up, pushed and taken", move |inbox, handle| {
         inbox.push(WORKER, |record| {
-            record.kind(Kind::Event).number(handle).raw("-1").raw(&text[1..]);
+            record.kind(RecordKind::Event).number(handle).raw("-1").raw(&text[1..]);
         });
     });
     inbox(suite, "queues: one of 100 buffers of 1 KiB up, pushed and taken", |inbox, handle| {
         inbox.push(WORKER, |record| {
-            record.kind(Kind::RawMessage).number(handle).buffer(vec![7; 1 << 10]);
+            record.kind(RecordKind::RawMessage).number(handle).buffer(vec![7; 1 << 10]);
         });
     });
     let name = "queues: one of 100 texts of 32 B down, posted and drained";

@@ -39,11 +39,11 @@ use super::clock;
 use super::command::{Command, RequestEvent};
 use super::context::{Victim, Wire, WorkerContext};
 use super::http_profile::Profile;
-use super::record::Kind;
 use super::request_name::RequestName;
 use super::server::Server;
 use super::tcp::Tcp;
 use super::write_queue::WriteQueue;
+use crate::border::RecordKind;
 use crate::engineio::RequestId;
 use crate::http::encoding::Encoding;
 use crate::id::{Handle, Slot};
@@ -287,7 +287,7 @@ impl HttpWire {
         let environment = &self.server.environment;
         environment.keep_stream(self.token, stream);
         environment.inbox.push(self.handle.worker(), |record| {
-            record.kind(Kind::GivenBack).number(self.token).buffer(bytes.to_vec());
+            record.kind(RecordKind::GivenBack).number(self.token).buffer(bytes.to_vec());
         });
         self.forget(context);
     }
@@ -337,7 +337,7 @@ impl Wire for HttpWire {
             return;
         }
         self.server.environment.inbox.push(self.handle.worker(), |record| {
-            record.kind(Kind::WireClosed).number(self.token);
+            record.kind(RecordKind::WireClosed).number(self.token);
         });
         self.forget(context);
     }

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use super::side_strings::{SideStrings, SideStringsEnd};
-pub use crate::border::RecordKind as Kind;
 use crate::border::{RecordKind, form_flag};
 use crate::engineio::{Protocol, Transport};
 use crate::socketio::{LongString, PacketType};

@@ -46,10 +46,11 @@ use super::budget::Held;
 use super::context::{Victim, Wire, WorkerContext};
 use super::deflate::Deflate;
 use super::inbox::CLIENT_LIMIT;
-use super::record::{Kind, LONGEST_MESSAGE, Record};
+use super::record::{LONGEST_MESSAGE, Record};
 use super::server::{Environment, Server};
 use super::tcp::Tcp;
 use super::write_queue::WriteQueue;
+use crate::border::RecordKind;
 use crate::engineio::{Dialect, Fault, Link};
 use crate::id::Slot;
 use crate::websocket::deflate::Inflate;
@@ -319,7 +320,7 @@ impl WebSocketWire {
     }
 
     /// Has JavaScript stop reading the stream, or go on, before it looks at anything else.
-    pub fn push_urgent(&self, kind: Kind) {
+    pub fn push_urgent(&self, kind: RecordKind) {
         self.environment.inbox.push_urgent(usize::from(self.worker), |record| {
             record.kind(kind).number(self.token);
         });
@@ -347,7 +348,7 @@ impl WebSocketWire {
         let cut = !self.out.borrow().is_empty();
         self.out.borrow_mut().clear();
         self.push(|record| {
-            record.kind(Kind::WireClosed).number(self.token).number(u32::from(cut));
+            record.kind(RecordKind::WireClosed).number(self.token).number(u32::from(cut));
         });
         carried
     }
@@ -382,7 +383,7 @@ impl Wire for WebSocketWire {
         } else if self.has_undecoded() {
             self.decode_soon(context);
         } else {
-            self.push_urgent(Kind::BridgeResume);
+            self.push_urgent(RecordKind::BridgeResume);
         }
         true
     }

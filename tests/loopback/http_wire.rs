@@ -13,7 +13,6 @@ use ferrosocket::net::clock;
 use ferrosocket::net::command::{AdoptHttp, CloseHttp, Command, Opening, Purpose};
 use ferrosocket::net::http_profile::Profile;
 use ferrosocket::net::inbox::CLIENT_LIMIT;
-use ferrosocket::net::record::Kind;
 
 use crate::client::Client;
 use crate::host::{Host, PATIENCE, handle_of};
@@ -473,7 +472,7 @@ fn a_flood_is_not_answered_before_there_is_room() {
 fn fill(host: &Host) -> Vec<Held> {
     let inbox = &host.environment.inbox;
     inbox.push(host.worker, |record| {
-        record.kind(Kind::BridgeWrite).number(0).buffer(vec![0; BEHIND + 1]);
+        record.kind(RecordKind::BridgeWrite).number(0).buffer(vec![0; BEHIND + 1]);
     });
     inbox.announce(host.worker);
     (0..host.runtime.workers()).map(|worker| Held::of(&inbox.budget, worker, INBOX_LIMIT)).collect()

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::{BRIDGE_CREDIT, CLOSE_TIMEOUT, Carried, State, Stream, WebSocketWire, Writing};
+use crate::border::RecordKind;
 use crate::engineio::{Dialect, Link, Protocol};
 use crate::net::clock;
 use crate::net::context::{Wire as _, WorkerContext};
 use crate::net::deflate::Deflate;
-use crate::net::record::Kind;
 use crate::net::shared_frames::{SharedFrames, write_binary_header};
 use crate::net::tcp::Written;
 use crate::net::write_queue::{COPY_LIMIT, WriteQueue};
@@ -241,7 +241,7 @@ impl WebSocketWire {
             let bytes = out.take(room);
             in_flight.set(in_flight.get() + bytes.len());
             self.push(|record| {
-                record.kind(Kind::BridgeWrite).number(self.token).buffer(bytes);
+                record.kind(RecordKind::BridgeWrite).number(self.token).buffer(bytes);
             });
         }
         if out.is_empty() { Written::All } else { Written::Blocked }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 
 use super::Worker;
+use crate::border::RecordKind;
 use crate::engineio::{Dialect, Protocol, Session, Transport};
 use crate::net::clock;
 use crate::net::command::{AdoptHttp, CloseHttp, Opening};
@@ -13,7 +14,6 @@ use crate::net::context::{Victim, WorkerContext};
 use crate::net::descriptor::prepare;
 use crate::net::http_wire::HttpWire;
 use crate::net::panic_guard::Nobody;
-use crate::net::record::Kind;
 use crate::net::tcp::{self, Handler, Next};
 
 impl Worker {
@@ -26,7 +26,7 @@ impl Worker {
             prepare(&stream).and_then(|addresses| Ok((TcpStream::from_std(stream)?, addresses)));
         let Ok((tcp, addresses)) = tcp else {
             server.environment.inbox.push(self.context.index, |record| {
-                record.kind(Kind::WireClosed).number(token);
+                record.kind(RecordKind::WireClosed).number(token);
             });
             return;
         };

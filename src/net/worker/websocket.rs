@@ -7,13 +7,13 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 
 use super::Worker;
+use crate::border::RecordKind;
 use crate::engineio::{Link, Session, Transport};
 use crate::net::client::Client;
 use crate::net::clock;
 use crate::net::command::{Adopt, AdoptedStream, BridgeEvent, BridgeKey, Purpose};
 use crate::net::context::{Victim, Wire as _, WorkerContext};
 use crate::net::descriptor::{Addresses, prepare};
-use crate::net::record::Kind;
 use crate::net::server::Server;
 use crate::net::tcp::{self, Handler, Next};
 use crate::net::websocket_wire::{Ended, PIECE, WebSocketWire};
@@ -35,7 +35,7 @@ impl Worker {
         };
         let Some((tcp, addresses)) = tcp else {
             environment.inbox.push(self.context.index, |record| {
-                record.kind(Kind::WireClosed).number(token);
+                record.kind(RecordKind::WireClosed).number(token);
             });
             return;
         };
@@ -271,9 +271,9 @@ impl WebSocket<'_> {
             return;
         }
         if !self.may_read() {
-            self.wire.push_urgent(Kind::BridgePause);
+            self.wire.push_urgent(RecordKind::BridgePause);
         } else if paused {
-            self.wire.push_urgent(Kind::BridgeResume);
+            self.wire.push_urgent(RecordKind::BridgeResume);
         }
     }
 }
