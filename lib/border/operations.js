@@ -17,6 +17,7 @@ const ROOM_LOW = 2 ** ROOM_LOW_BITS; // what the first word of a room counts up 
 // sizes in bytes
 const WORD = 4;
 const FLAGS = 1;
+const FORM = 1;
 /** Of what stands before the operands. */
 const HEAD = LENGTH + KIND;
 /** The same of an operation for one connection, with its handle. */
@@ -43,6 +44,21 @@ const NAMED = HEAD + HANDLE;
  */
 
 /**
+ * A MULTICAST that has been written, and may get more targets.
+ *
+ * @typedef {object} Multicast
+ * @property {any[]} parts the array that it was made of
+ * @property {any[]} messages what was in it
+ * @property {number[]} places where each of them is
+ * @property {number} flags
+ * @property {number} start
+ * @property {number} countAt where the number of its targets is
+ * @property {number} count
+ * @property {number} handle the target that was added last
+ * @property {number} end
+ */
+
+/**
  * What this thread tells the workers: operations are appended in order and leave together once per tick.
  *
  * Each method first looks at all that it was given, as whatever the program runs then (a `toString()`, a getter) may come
@@ -60,18 +76,8 @@ class Operations {
     this.scheduled = false;
     /** the number of the batch that is being written */
     this.batch = 0;
-    /** @type {any[] | null} what the MULTICAST carries that was written last */
-    this.cast = null;
-    /** @type {any[]} what was in it */
-    this.castMessages = NO_PARTS;
-    /** @type {number[]} where each of its messages is */
-    this.castPlaces = NO_PARTS;
-    this.castFlags = 0;
-    this.castHandle = -1;
-    this.castStart = 0;
-    this.castCountAt = 0;
-    this.castEnd = 0;
-    this.castCount = 0;
+    /** @private @type {Multicast | null} the one that was written last, while it may get more targets */
+    this.last = null;
     this.flush = this.flush.bind(this);
   }
 
@@ -83,165 +89,13 @@ class Operations {
     if (length === 0) return;
     this.length = 0;
     this.batch++;
-    this.forgetCast();
+    this.last = null;
     const { buffer } = this;
     if (buffer.length > INITIAL_SIZE) this.use(Buffer.allocUnsafeSlow(INITIAL_SIZE)); // give a big one back
     this.deliver(buffer, length);
   }
 
-  /**
-   * @param {Buffer} buffer
-   * @private
-   */
-  use(buffer) {
-    this.buffer = buffer;
-    this.view = viewOf(buffer);
-  }
-
-  /**
-   * Makes room for an operation and sees to it that it leaves at the end of this tick.
-   *
-   * @param {number} size bytes, at most
-   * @returns {number} where to write
-   */
-  reserve(size) {
-    if (!(this.length + size <= this.buffer.length)) {
-      if (!(size <= MOST))
-        throw new RangeError(`can't send a packet of ${size} bytes: ${MOST} at most`);
-      this.flush();
-      if (size > this.buffer.length) this.use(Buffer.allocUnsafeSlow(size));
-    }
-    if (!this.scheduled) {
-      this.scheduled = true;
-      nextTick(this.flush);
-    }
-    return this.length;
-  }
-
-  /**
-   * The operation that begins at `start` is whole.
-   *
-   * @param {number} start
-   * @param {number} end
-   */
-  finish(start, end) {
-    this.view.setUint32(start, end - start - LENGTH, true);
-    this.length = end;
-  }
-
-  /**
-   * @param {number} at
-   * @param {number} value
-   * @returns {number} the position after it
-   */
-  u32(at, value) {
-    this.view.setUint32(at, value, true);
-    return at + 4;
-  }
-
-  /**
-   * @param {number} at
-   * @param {number} value a whole number
-   * @returns {number} the position after it
-   */
-  u64(at, value) {
-    return this.u32(this.u32(at, value), value / 2 ** 32);
-  }
-
-  /**
-   * Begins an operation for a connection.
-   *
-   * @param {number} start
-   * @param {AnyOperationKind} kind
-   * @param {number} handle
-   * @param {number} generation
-   * @returns {number} where its operands are written
-   */
-  named(start, kind, handle, generation) {
-    this.buffer[start + LENGTH] = kind;
-    this.view.setUint32(start + HEAD, handle, true);
-    this.view.setUint32(start + HEAD + WORD, generation, true);
-    return start + NAMED;
-  }
-
-  /**
-   * Writes a length and a text.
-   *
-   * @param {number} at
-   * @param {string} text
-   * @returns {number} the position after it
-   */
-  text(at, text) {
-    const length = writeUtf8(this.buffer, text, at + 4);
-    this.u32(at, length);
-    return at + 4 + length;
-  }
-
-  /**
-   * Writes a text in parts.
-   *
-   * @param {number} at
-   * @param {LongText} text
-   * @returns {number} the position after it
-   */
-  longText(at, text) {
-    const { buffer } = this;
-    const { ascii, json, strings } = text;
-    at = this.u32(at, PARTED);
-    at = this.u32(at, text.characters + text.bytes);
-    at = this.u32(at, strings.length);
-    at = this.text(at, json[0]);
-    for (let i = 0; i < strings.length; i++) {
-      const string = strings[i];
-      buffer[at] = ascii[i] ? StringForm.ASCII : StringForm.UTF16;
-      const length = ascii[i]
-        ? writeLatin1(buffer, string, at + 5)
-        : writeUtf16(buffer, string, at + 5);
-      this.u32(at + 1, length);
-      at = this.text(at + 5 + length, json[i + 1]);
-    }
-    return at;
-  }
-
-  /**
-   * Writes the messages of a packet.
-   *
-   * @param {number} at
-   * @param {any[]} messages texts as they are, and bytes
-   * @returns {number} the position after them
-   */
-  messages(at, messages) {
-    at = this.message(at, messages[0]);
-    at = this.u32(at, messages.length - 1);
-    for (let i = 1; i < messages.length; i++) at = this.message(at, messages[i]);
-    return at;
-  }
-
-  /**
-   * @param {number} at
-   * @param {string | LongText | Uint8Array} message
-   * @returns {number} the position after it
-   */
-  message(at, message) {
-    if (typeof message === "string") return this.text(at, message);
-    if (message instanceof LongText) return this.longText(at, message);
-    return this.bytes(at, message, BINARY);
-  }
-
-  /**
-   * Writes a length and bytes.
-   *
-   * @param {number} at
-   * @param {Uint8Array} bytes
-   * @param {number} mark set in the length
-   * @returns {number} the position after them
-   */
-  bytes(at, bytes, mark) {
-    const length = lengthOf(bytes);
-    at = this.u32(at, length | mark);
-    copyInto(this.buffer, bytes, at);
-    return at + length;
-  }
+  // --- to one client ---
 
   /**
    * @param {Named} conn
@@ -249,32 +103,7 @@ class Operations {
    * @param {string} text a Socket.IO packet
    */
   send(conn, flags, text) {
-    this.textTo(OperationKind.SEND, conn, flags, text);
-  }
-
-  /**
-   * @param {Named} conn
-   * @param {number} flags NO_COMPRESS
-   * @param {string} text an Engine.IO packet that is not a message: its digit and its data
-   */
-  sendPacket(conn, flags, text) {
-    this.textTo(OperationKind.SEND_PACKET, conn, flags, text);
-  }
-
-  /**
-   * @param {AnyOperationKind} kind
-   * @param {Named} conn
-   * @param {number} flags
-   * @param {string} text
-   */
-  textTo(kind, { _handle, _generation }, flags, text) {
-    const handle = _handle >>> 0;
-    const generation = _generation >>> 0;
-    const bits = flags | 0;
-    const start = this.reserve(NAMED + FLAGS + WORD + textRoom(text));
-    const at = this.named(start, kind, handle, generation);
-    this.buffer[at] = bits;
-    this.finish(start, this.text(at + 1, text));
+    this.writeText(OperationKind.SEND, conn, flags, text);
   }
 
   /**
@@ -308,6 +137,103 @@ class Operations {
     this.buffer[at] = bits;
     this.finish(start, this.messages(at + 1, messages));
   }
+
+  /**
+   * @param {Named} conn
+   * @param {number} flags
+   * @param {any} data one Engine.IO message, a text or bytes
+   */
+  sendRaw({ _handle, _generation }, flags, data) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const bits = flags | 0;
+    const bytes = typeof data === "string" ? null : toBytes(data);
+    const room = bytes === null ? textRoom(data) : bytesRoom(bytes);
+    const start = this.reserve(NAMED + FLAGS + 1 + WORD + room);
+    const at = this.named(start, OperationKind.SEND_RAW, handle, generation);
+    this.buffer[at] = bits;
+    this.buffer[at + 1] = bytes === null ? 0 : 1;
+    this.finish(start, bytes === null ? this.text(at + 2, data) : this.bytes(at + 2, bytes, 0));
+  }
+
+  /**
+   * @param {Named} conn
+   * @param {number} flags NO_COMPRESS
+   * @param {string} text an Engine.IO packet that is not a message: its digit and its data
+   */
+  sendPacket(conn, flags, text) {
+    this.writeText(OperationKind.SEND_PACKET, conn, flags, text);
+  }
+
+  /**
+   * Sends a client what it has missed.
+   *
+   * @param {Named} conn
+   * @param {number} log
+   * @param {number} session
+   * @param {number} last the number of the packet that it has got last
+   */
+  replay({ _handle, _generation }, log, session, last) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const number = log >>> 0;
+    const key = wholeNumber(session);
+    const from = wholeNumber(last);
+    const start = this.reserve(NAMED + 5 * WORD);
+    const at = this.u32(this.named(start, OperationKind.REPLAY, handle, generation), number);
+    this.finish(start, this.u64(this.u64(at, key), from));
+  }
+
+  /** @param {Named} conn a client that has joined its first namespace */
+  joined(conn) {
+    this.writeNamed(OperationKind.JOINED, conn);
+  }
+
+  /** @param {Named} conn a client of which we want to hear when all that was sent to it has left */
+  mark(conn) {
+    this.writeNamed(OperationKind.MARK, conn);
+  }
+
+  /**
+   * @param {Named} conn
+   * @param {number} mask bits of Watch
+   */
+  watch(conn, mask) {
+    this.writeByte(OperationKind.WATCH, conn, mask);
+  }
+
+  /**
+   * @param {Named} conn
+   * @param {boolean} discard whether to drop what waits to be written
+   */
+  close(conn, discard) {
+    this.writeByte(OperationKind.CLOSE, conn, discard ? 1 : 0);
+  }
+
+  /** @param {Named} conn a closed session, of which all is done */
+  release(conn) {
+    this.writeNamed(OperationKind.RELEASE, conn);
+  }
+
+  // --- rooms ---
+
+  /**
+   * @param {Named} conn
+   * @param {number} room
+   */
+  join(conn, room) {
+    this.writeRoom(OperationKind.JOIN, conn, room);
+  }
+
+  /**
+   * @param {Named} conn
+   * @param {number} room
+   */
+  leave(conn, room) {
+    this.writeRoom(OperationKind.LEAVE, conn, room);
+  }
+
+  // --- to many clients ---
 
   /**
    * @param {number} flags
@@ -353,25 +279,6 @@ class Operations {
   }
 
   /**
-   * Sends a client what it has missed.
-   *
-   * @param {Named} conn
-   * @param {number} log
-   * @param {number} session
-   * @param {number} last the number of the packet that it has got last
-   */
-  replay({ _handle, _generation }, log, session, last) {
-    const handle = _handle >>> 0;
-    const generation = _generation >>> 0;
-    const number = log >>> 0;
-    const key = wholeNumber(session);
-    const from = wholeNumber(last);
-    const start = this.reserve(NAMED + 5 * WORD);
-    const at = this.u32(this.named(start, OperationKind.REPLAY, handle, generation), number);
-    this.finish(start, this.u64(this.u64(at, key), from));
-  }
-
-  /**
    * Sends a packet that is being sent to many, one call for each: as long as nothing else is written between two
    * calls, the second only adds its target to the operation of the first, and the worker encodes the packet once.
    *
@@ -383,25 +290,26 @@ class Operations {
     const handle = _handle >>> 0;
     const generation = _generation >>> 0;
     const bits = flags | 0;
+    const { last } = this;
     if (
-      this.cast === parts &&
-      this.isUnchanged(parts) &&
-      this.castFlags === bits &&
-      this.castHandle !== handle && // the same client again: it may be meant to get two copies
-      this.castEnd === this.length &&
+      last !== null &&
+      last.parts === parts &&
+      this.isUnchanged(last) &&
+      last.flags === bits &&
+      last.handle !== handle && // the same client again: it may be meant to get two copies
+      last.end === this.length &&
       this.length + HANDLE <= this.buffer.length
     ) {
       const at = this.u32(this.u32(this.length, handle), generation);
-      this.u32(this.castCountAt, ++this.castCount);
-      this.castHandle = handle;
-      this.castEnd = at;
-      this.finish(this.castStart, at);
+      this.u32(last.countAt, ++last.count);
+      last.handle = handle;
+      last.end = at;
+      this.finish(last.start, at);
       return;
     }
     const messages = messagesOf(parts);
     if (messages.length === 0) return;
     const start = this.reserve(HEAD + FLAGS + WORD + HANDLE + messagesRoom(messages));
-    this.forgetCast();
     this.buffer[start + LENGTH] = OperationKind.MULTICAST;
     this.buffer[start + HEAD] = bits;
     const first = start + HEAD + FLAGS;
@@ -411,135 +319,43 @@ class Operations {
       places.push(at);
       at = this.message(at, messages[i]);
     }
-    this.castCountAt = at;
-    at = this.u32(this.u32(this.u32(at, 1), handle), generation);
-    this.finish(start, at);
-    this.cast = parts;
-    this.castMessages = messages;
-    this.castPlaces = places;
-    this.castFlags = bits;
-    this.castHandle = handle;
-    this.castStart = start;
-    this.castEnd = at;
-    this.castCount = 1;
-  }
-
-  /** The next MULTICAST is one of its own. */
-  forgetCast() {
-    this.cast = null;
-    this.castMessages = NO_PARTS;
+    const countAt = at;
+    const end = this.u32(this.u32(this.u32(at, 1), handle), generation);
+    this.finish(start, end);
+    this.last = { parts, messages, places, flags: bits, start, countAt, count: 1, handle, end };
   }
 
   /**
-   * @param {any[]} parts the array that was cast last
-   * @returns {boolean} whether there is still in it what has been written: a program may use one array again and again, and
-   *   what it has put there now is for another client
+   * A program may use one array again and again, and what it has put there now is for another client.
+   *
+   * @param {Multicast} multicast
+   * @returns {boolean} whether there is still in its array what has been written
    * @private
    */
-  isUnchanged(parts) {
-    const { castMessages } = this;
-    if (parts.length !== castMessages.length) return false;
-    for (let i = 0; i < castMessages.length; i++) {
-      const message = castMessages[i];
+  isUnchanged(multicast) {
+    const { messages, parts } = multicast;
+    if (parts.length !== messages.length) return false;
+    for (let i = 0; i < messages.length; i++) {
+      const message = messages[i];
       if (parts[i] !== message) return false;
       if (typeof message === "string" || message instanceof LongText) continue;
-      const at = this.castPlaces[i]; // it has been written, unless the batch has left: then there is no cast
+      const at = multicast.places[i]; // it has been written, unless the batch has left: then there is no last one
       const length = lengthOf(message);
       if (this.view.getUint32(at, true) !== (length | BINARY) >>> 0) return false;
-      if (this.buffer.compare(message, 0, length, at + 4, at + 4 + length) !== 0) return false;
+      if (this.buffer.compare(message, 0, length, at + WORD, at + WORD + length) !== 0)
+        return false;
     }
-    return this.cast === parts && this.castMessages === castMessages; // the array may be a proxy, and run anything
+    return this.last === multicast; // the array may be a proxy, and run anything
   }
 
-  /**
-   * @param {number} at
-   * @param {readonly number[]} targets two numbers each
-   * @returns {number} the position after them
-   */
-  targets(at, targets) {
-    return this.words(this.u32(at, targets.length / 2), targets);
-  }
-
-  /**
-   * @param {number} at
-   * @param {readonly number[]} words
-   * @returns {number} the position after them
-   */
-  words(at, words) {
-    for (let i = 0; i < words.length; i++) at = this.u32(at, words[i]);
-    return at;
-  }
-
-  /**
-   * @param {Named} conn
-   * @param {number} room
-   */
-  join(conn, room) {
-    this.pair(OperationKind.JOIN, conn, room);
-  }
-
-  /**
-   * @param {Named} conn
-   * @param {number} room
-   */
-  leave(conn, room) {
-    this.pair(OperationKind.LEAVE, conn, room);
-  }
-
-  /** @param {Named} conn a client that has joined its first namespace */
-  joined(conn) {
-    this.one(OperationKind.JOINED, conn);
-  }
-
-  /**
-   * @param {Named} conn
-   * @param {boolean} discard whether to drop what waits to be written
-   */
-  close(conn, discard) {
-    this.byte(OperationKind.CLOSE, conn, discard ? 1 : 0);
-  }
-
-  /** @param {Named} conn a closed session, of which all is done */
-  release(conn) {
-    this.one(OperationKind.RELEASE, conn);
-  }
-
-  /** @param {Named} conn a client of which we want to hear when all that was sent to it has left */
-  mark(conn) {
-    this.one(OperationKind.MARK, conn);
-  }
-
-  /**
-   * @param {Named} conn
-   * @param {number} mask bits of Watch
-   */
-  watch(conn, mask) {
-    this.byte(OperationKind.WATCH, conn, mask);
-  }
-
-  /**
-   * @param {Named} conn
-   * @param {number} flags
-   * @param {any} data one Engine.IO message, a text or bytes
-   */
-  sendRaw({ _handle, _generation }, flags, data) {
-    const handle = _handle >>> 0;
-    const generation = _generation >>> 0;
-    const bits = flags | 0;
-    const bytes = typeof data === "string" ? null : toBytes(data);
-    const room = bytes === null ? textRoom(data) : bytesRoom(bytes);
-    const start = this.reserve(NAMED + FLAGS + 1 + WORD + room);
-    const at = this.named(start, OperationKind.SEND_RAW, handle, generation);
-    this.buffer[at] = bits;
-    this.buffer[at + 1] = bytes === null ? 0 : 1;
-    this.finish(start, bytes === null ? this.text(at + 2, data) : this.bytes(at + 2, bytes, 0));
-  }
+  // --- operations of a client ---
 
   /**
    * @param {AnyOperationKind} kind
    * @param {Named} conn
+   * @private
    */
-  one(kind, { _handle, _generation }) {
+  writeNamed(kind, { _handle, _generation }) {
     const handle = _handle >>> 0;
     const generation = _generation >>> 0;
     const start = this.reserve(NAMED);
@@ -550,8 +366,9 @@ class Operations {
    * @param {AnyOperationKind} kind
    * @param {Named} conn
    * @param {number} value
+   * @private
    */
-  byte(kind, { _handle, _generation }, value) {
+  writeByte(kind, { _handle, _generation }, value) {
     const handle = _handle >>> 0;
     const generation = _generation >>> 0;
     const bits = value | 0;
@@ -565,8 +382,9 @@ class Operations {
    * @param {AnyOperationKind} kind
    * @param {Named} conn
    * @param {number} room
+   * @private
    */
-  pair(kind, { _handle, _generation }, room) {
+  writeRoom(kind, { _handle, _generation }, room) {
     const handle = _handle >>> 0;
     const generation = _generation >>> 0;
     const number = wholeNumber(room);
@@ -574,10 +392,211 @@ class Operations {
     const at = this.u32(this.named(start, kind, handle, generation), number % ROOM_LOW);
     this.finish(start, this.u32(at, number / ROOM_LOW));
   }
-}
 
-/** @type {any[]} */
-const NO_PARTS = [];
+  /**
+   * @param {AnyOperationKind} kind
+   * @param {Named} conn
+   * @param {number} flags
+   * @param {string} text
+   * @private
+   */
+  writeText(kind, { _handle, _generation }, flags, text) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const bits = flags | 0;
+    const start = this.reserve(NAMED + FLAGS + WORD + textRoom(text));
+    const at = this.named(start, kind, handle, generation);
+    this.buffer[at] = bits;
+    this.finish(start, this.text(at + 1, text));
+  }
+
+  // --- writing ---
+
+  /**
+   * Makes room for an operation and sees to it that it leaves at the end of this tick.
+   *
+   * @param {number} size bytes, at most
+   * @returns {number} where to write
+   */
+  reserve(size) {
+    if (!(this.length + size <= this.buffer.length)) {
+      if (!(size <= MOST))
+        throw new RangeError(`can't send a packet of ${size} bytes: ${MOST} at most`);
+      this.flush();
+      if (size > this.buffer.length) this.use(Buffer.allocUnsafeSlow(size));
+    }
+    if (!this.scheduled) {
+      this.scheduled = true;
+      nextTick(this.flush);
+    }
+    return this.length;
+  }
+
+  /**
+   * @param {Buffer} buffer
+   * @private
+   */
+  use(buffer) {
+    this.buffer = buffer;
+    this.view = viewOf(buffer);
+  }
+
+  /**
+   * The operation that begins at `start` is whole.
+   *
+   * @param {number} start
+   * @param {number} end
+   * @private
+   */
+  finish(start, end) {
+    this.view.setUint32(start, end - start - LENGTH, true);
+    this.length = end;
+  }
+
+  /**
+   * Begins an operation for a connection.
+   *
+   * @param {number} start
+   * @param {AnyOperationKind} kind
+   * @param {number} handle
+   * @param {number} generation
+   * @returns {number} where its operands are written
+   * @private
+   */
+  named(start, kind, handle, generation) {
+    this.buffer[start + LENGTH] = kind;
+    this.view.setUint32(start + HEAD, handle, true);
+    this.view.setUint32(start + HEAD + WORD, generation, true);
+    return start + NAMED;
+  }
+
+  /**
+   * @param {number} at
+   * @param {readonly number[]} targets two numbers each
+   * @returns {number} the position after them
+   * @private
+   */
+  targets(at, targets) {
+    return this.words(this.u32(at, targets.length / 2), targets);
+  }
+
+  /**
+   * @param {number} at
+   * @param {readonly number[]} words
+   * @returns {number} the position after them
+   * @private
+   */
+  words(at, words) {
+    for (let i = 0; i < words.length; i++) at = this.u32(at, words[i]);
+    return at;
+  }
+
+  /**
+   * Writes the messages of a packet.
+   *
+   * @param {number} at
+   * @param {any[]} messages texts as they are, and bytes
+   * @returns {number} the position after them
+   * @private
+   */
+  messages(at, messages) {
+    at = this.message(at, messages[0]);
+    at = this.u32(at, messages.length - 1);
+    for (let i = 1; i < messages.length; i++) at = this.message(at, messages[i]);
+    return at;
+  }
+
+  /**
+   * @param {number} at
+   * @param {string | LongText | Uint8Array} message
+   * @returns {number} the position after it
+   * @private
+   */
+  message(at, message) {
+    if (typeof message === "string") return this.text(at, message);
+    if (message instanceof LongText) return this.longText(at, message);
+    return this.bytes(at, message, BINARY);
+  }
+
+  /**
+   * Writes a length and a text.
+   *
+   * @param {number} at
+   * @param {string} text
+   * @returns {number} the position after it
+   * @private
+   */
+  text(at, text) {
+    const length = writeUtf8(this.buffer, text, at + WORD);
+    this.u32(at, length);
+    return at + WORD + length;
+  }
+
+  /**
+   * Writes a text in parts.
+   *
+   * @param {number} at
+   * @param {LongText} text
+   * @returns {number} the position after it
+   * @private
+   */
+  longText(at, text) {
+    const { buffer } = this;
+    const { ascii, json, strings } = text;
+    at = this.u32(at, PARTED);
+    at = this.u32(at, text.characters + text.bytes);
+    at = this.u32(at, strings.length);
+    at = this.text(at, json[0]);
+    for (let i = 0; i < strings.length; i++) {
+      const string = strings[i];
+      buffer[at] = ascii[i] ? StringForm.ASCII : StringForm.UTF16;
+      const start = at + FORM + WORD;
+      const length = ascii[i]
+        ? writeLatin1(buffer, string, start)
+        : writeUtf16(buffer, string, start);
+      this.u32(at + FORM, length);
+      at = this.text(start + length, json[i + 1]);
+    }
+    return at;
+  }
+
+  /**
+   * Writes a length and bytes.
+   *
+   * @param {number} at
+   * @param {Uint8Array} bytes
+   * @param {number} mark set in the length
+   * @returns {number} the position after them
+   * @private
+   */
+  bytes(at, bytes, mark) {
+    const length = lengthOf(bytes);
+    at = this.u32(at, length | mark);
+    copyInto(this.buffer, bytes, at);
+    return at + length;
+  }
+
+  /**
+   * @param {number} at
+   * @param {number} value
+   * @returns {number} the position after it
+   * @private
+   */
+  u32(at, value) {
+    this.view.setUint32(at, value, true);
+    return at + WORD;
+  }
+
+  /**
+   * @param {number} at
+   * @param {number} value a whole number
+   * @returns {number} the position after it
+   * @private
+   */
+  u64(at, value) {
+    return this.u32(this.u32(at, value), value / 2 ** 32);
+  }
+}
 
 /**
  * @param {any} value
