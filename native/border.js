@@ -241,7 +241,10 @@ const Returned = Object.freeze({
   NO_SESSION: -1,
   /** `takeDescriptor`: there is none. */
   NO_DESCRIPTOR: -1,
-  /** The `agreement` of `negotiateDeflate`: the request is to be refused. */
+  /**
+   * `negotiateDeflate`: there is none to be had, so the request is to be refused. In a
+   * `WireKind`: none is needed.
+   */
   NO_AGREEMENT: 0,
   /** The code of a `RecordKind.REQUEST_REFUSED`: the Engine.IO error "Session ID unknown". */
   UNKNOWN_SID: 1,

@@ -1,7 +1,7 @@
 "use strict";
 
 // `npm run build` (release) and `npm run build:dev` (`--dev`: the profile `quick`): builds the native addon and
-// generates native/index.js and native/index.d.ts.
+// generates native/index.js, native/index.d.ts and native/border.js.
 
 const { addonPath, buildAddon } = require("./lib/addon");
 const { ensureDependencies } = require("./lib/deps");

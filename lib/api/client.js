@@ -5,6 +5,7 @@ const { assignable, own } = require("../base/assignable");
 const { Conn } = require("../engine");
 const { encode, encodeForWorker, joined, PacketType, reconstruct } = require("../codec");
 const { flagsOf } = require("./adapter");
+const { NO_COMPRESS, VOLATILE } = require("../border");
 const { MESSAGES } = require("../base/errors");
 const { trace } = require("../base/trace");
 const { nextTick } = require("../base/loop");
@@ -350,7 +351,10 @@ class Client {
         ? (this._native ? encodeForWorker : encode)(type, nsp, id, data)
         : this._foreignEncoder.encode(packetOf(type, data, id, nsp));
     if (this._native) conn.sendEncoded(encoded, flags);
-    else this.writeToEngine(encoded, { volatile: (flags & 1) !== 0, compress: (flags & 2) === 0 });
+    else {
+      const compress = (flags & NO_COMPRESS) === 0;
+      this.writeToEngine(encoded, { volatile: (flags & VOLATILE) !== 0, compress });
+    }
   }
 
   /**

@@ -501,7 +501,7 @@ class Engine extends EventEmitter {
     this._registration.letGo();
   }
 
-  /** @returns {object} what the workers need to know */
+  /** @returns {import("../border/border").ServerConfig} what the workers need to know */
   workerConfig() {
     return {
       ...workerOptions(this.opts),

@@ -132,7 +132,7 @@ function exposeSettings(engine) {
 
 /**
  * @param {any} opts
- * @returns {object} what the workers need to know of them
+ * @returns {Omit<import("../border/border").ServerConfig, "connectTimeout">} what the workers need to know of them
  */
 function workerOptions(opts) {
   const { transports } = opts;

@@ -4,12 +4,13 @@ const { getBorder } = require("../border");
 
 /** @typedef {import("../border/border").Border} Border */
 
+/** @typedef {import("../border/border").ServerConfig} ServerConfig */
 /** @typedef {import("../border/border").SessionOwner} SessionOwner */
 
 /**
  * What is asked of the engine: `workerConfig()` tells what the workers need to know.
  *
- * @typedef {SessionOwner & { opts: { workers?: unknown }, workerConfig(): object }} Registrant
+ * @typedef {SessionOwner & { opts: { workers?: unknown }, workerConfig(): ServerConfig }} Registrant
  */
 
 /**

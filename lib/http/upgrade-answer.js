@@ -2,6 +2,7 @@
 
 const debug = require("debug")("engine");
 const { abortHandshake } = require("./refusal");
+const { Returned } = require("../border");
 
 /**
  * Whose connections are upgraded.
@@ -20,7 +21,7 @@ const { abortHandshake } = require("./refusal");
  * @typedef {object} UpgradeAnswer
  * @property {string} text the whole `101` response; or, with `keyOnly`, what the worker makes it of
  * @property {boolean} keyOnly whether the text is the Sec-WebSocket-Key, followed by further header lines
- * @property {number} deflate what was agreed on about compression; 0: nothing
+ * @property {number} deflate what was agreed on about compression, or NO_AGREEMENT
  */
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
@@ -41,9 +42,9 @@ function answerUpgrade(engine, req, socket, headers) {
   let lines = agreed ? `Sec-WebSocket-Extensions: ${agreed.value}\r\n` : "";
   if (headers !== undefined)
     for (const name of Object.keys(headers)) lines += `${name}: ${headers[name]}\r\n`;
-  if (agreed?.agreement !== 0 && isPlain(req)) {
+  if (agreed?.agreement !== Returned.NO_AGREEMENT && isPlain(req)) {
     const text = req.headers["sec-websocket-key"] + lines;
-    return { text, keyOnly: true, deflate: agreed ? agreed.agreement : 0 };
+    return { text, keyOnly: true, deflate: agreed ? agreed.agreement : Returned.NO_AGREEMENT };
   }
   const text = wholeAnswer(engine, req, lines);
   if (text.startsWith("!")) {
@@ -51,11 +52,11 @@ function answerUpgrade(engine, req, socket, headers) {
     abortHandshake(socket, refusal.status, refusal.message, refusal.headers ?? "");
     return undefined;
   }
-  if (agreed?.agreement === 0) {
+  if (agreed?.agreement === Returned.NO_AGREEMENT) {
     abortHandshake(socket, 400, agreed.value, "");
     return undefined;
   }
-  return { text, keyOnly: false, deflate: agreed ? agreed.agreement : 0 };
+  return { text, keyOnly: false, deflate: agreed ? agreed.agreement : Returned.NO_AGREEMENT };
 }
 
 /**
@@ -97,7 +98,7 @@ function isPlain(req) {
 /**
  * @param {Upgrader} engine
  * @param {any} req
- * @returns {{ agreement: number, value: string } | null} agreement 0: it can't be accepted
+ * @returns {import("../../native").DeflateAnswer | null}
  */
 function agreeOnDeflate(engine, req) {
   const offers = engine.opts.perMessageDeflate && req.headers["sec-websocket-extensions"];

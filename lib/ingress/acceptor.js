@@ -1,7 +1,7 @@
 "use strict";
 
 const { crossOriginLines } = require("../http");
-const { Dialect } = require("../border");
+const { Dialect, Returned } = require("../border");
 const { listeningDescriptor, longestHead, showAccepted } = require("../base/node-internals");
 const {
   ACCEPT,
@@ -163,13 +163,14 @@ class Acceptor {
     const { engine } = this;
     const { cors, perMessageDeflate } = engine.opts;
     let lines = "";
-    let deflate = 0;
+    /** @type {number} */
+    let deflate = Returned.NO_AGREEMENT;
     const offers = perMessageDeflate && request.header("sec-websocket-extensions");
     const agreed = offers
       ? engine.border().native.negotiateDeflate(engine.nativeId(), offers)
       : null;
     if (agreed) {
-      if (agreed.agreement === 0) return undefined;
+      if (agreed.agreement === Returned.NO_AGREEMENT) return undefined;
       deflate = agreed.agreement;
       lines = `Sec-WebSocket-Extensions: ${agreed.value}\r\n`;
     }

@@ -68,7 +68,7 @@ function addonIsCurrent() {
 }
 
 /**
- * Builds the addon and generates native/index.js and native/index.d.ts.
+ * Builds the addon and generates native/index.js and native/index.d.ts; build.rs writes native/border.js.
  * @param {"release" | "quick"} profile a profile of Cargo.toml
  */
 async function buildAddon(profile) {

@@ -268,7 +268,8 @@ numbers! {
         pub const NO_SESSION: i32 = -1;
         /// `takeDescriptor`: there is none.
         pub const NO_DESCRIPTOR: i32 = -1;
-        /// The `agreement` of `negotiateDeflate`: the request is to be refused.
+        /// `negotiateDeflate`: there is none to be had, so the request is to be refused. In a
+        /// [`wire_kind`]: none is needed.
         pub const NO_AGREEMENT: u32 = 0;
         /// The code of a [`RecordKind::RequestRefused`]: the Engine.IO error "Session ID unknown".
         pub const UNKNOWN_SID: u32 = 1;
