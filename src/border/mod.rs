@@ -269,9 +269,9 @@ numbers! {
         /// `takeDescriptor`: there is none.
         pub const NO_DESCRIPTOR: i32 = -1;
         /// `negotiateDeflate`: there is none to be had, so the request is to be refused. In a
-        /// [`wire_kind`]: none is needed.
+        /// [`super::wire_kind`]: none is needed.
         pub const NO_AGREEMENT: u32 = 0;
-        /// The code of a [`RecordKind::RequestRefused`]: the Engine.IO error "Session ID unknown".
+        /// The code of a [`super::RecordKind::RequestRefused`]: the Engine.IO error "Session ID unknown".
         pub const UNKNOWN_SID: u32 = 1;
     }
 }

@@ -131,6 +131,7 @@ fn without_links(line: &str) -> String {
     let mut out = String::from(parts.next().unwrap_or_default());
     for part in parts {
         let (path, rest) = part.split_once("`]").unwrap_or((part, ""));
+        let path = path.trim_start_matches("super::"); // from a module of constants
         let (group, member) = path.split_once("::").unwrap_or((path, ""));
         let dot = if member.is_empty() { "" } else { "." };
         write!(out, "`{}{dot}{}`{rest}", pascal(group), shouted(member)).expect(INFALLIBLE);
