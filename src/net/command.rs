@@ -233,7 +233,8 @@ impl Command {
                 Newcomer::blame(&adopt.server, adopt.token, RecordKind::WireClosed)
             }
             Self::AdoptHttp(adopt) => {
-                Newcomer::blame(&adopt.server, adopt.token, RecordKind::WireClosed)
+                let HttpHandover { server, token, .. } = &adopt.handover;
+                Newcomer::blame(server, *token, RecordKind::WireClosed)
             }
             Self::OpenPolling { server, token, .. } => {
                 Newcomer::blame(server, *token, RecordKind::RequestRefused)
@@ -294,6 +295,17 @@ pub enum RequestEvent {
 /// A connection by which polling requests come.
 #[derive(Debug)]
 pub struct AdoptHttp {
+    /// What JavaScript says of it; kept as long as the connection.
+    pub handover: HttpHandover,
+    /// The connection.
+    pub stream: TcpStream,
+    /// What has been taken off it, if anything has.
+    pub opening: Option<Opening>,
+}
+
+/// What JavaScript says of a connection by which polling requests come.
+#[derive(Debug)]
+pub struct HttpHandover {
     /// The server that its requests are for.
     pub server: Arc<Server>,
     /// JavaScript's name for it.
@@ -302,13 +314,9 @@ pub struct AdoptHttp {
     pub listener: u32,
     /// What is fixed for it.
     pub profile: Arc<Profile>,
-    /// The server's count of recalls when JavaScript handed it over ([`Server::recalls`]): a recall that
-    /// comes before the worker has the connection counts, too.
+    /// The server's count of recalls when it was handed over ([`Server::recalls`]): a recall that comes
+    /// before the worker has the connection counts, too.
     pub recalls: u32,
-    /// The connection.
-    pub stream: TcpStream,
-    /// What has been taken off it, if anything has.
-    pub opening: Option<Opening>,
 }
 
 /// The request that a polling session is opened by, which has been read: a plain GET.

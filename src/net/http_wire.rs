@@ -36,11 +36,9 @@ use tokio::net::TcpStream;
 
 use super::budget::{HeldBuffer, Stop};
 use super::clock;
-use super::command::{Command, RequestEvent};
+use super::command::{Command, HttpHandover, RequestEvent};
 use super::context::{Victim, Wire, WorkerContext};
-use super::http_profile::Profile;
 use super::request_name::RequestName;
-use super::server::Server;
 use super::tcp::Tcp;
 use super::write_queue::WriteQueue;
 use crate::border::RecordKind;
@@ -99,16 +97,10 @@ struct Exchange {
 
 /// One connection that polling requests come by.
 pub struct HttpWire {
-    server: Arc<Server>,
-    profile: Arc<Profile>,
-    /// JavaScript's name for the connection.
-    token: u32,
-    /// JavaScript's name for the HTTP server that it came to.
-    listener: u32,
+    /// What JavaScript has said of it.
+    handover: HttpHandover,
     /// Its worker and its slot in the table there.
     handle: Handle,
-    /// The server's count of recalls when it was handed over; see [`Server::recalls`].
-    recalls: u32,
     tcp: Tcp,
     state: Cell<State>,
     /// The request under way, or the last one.
@@ -132,33 +124,20 @@ pub struct HttpWire {
 impl fmt::Debug for HttpWire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpWire")
-            .field("token", &self.token)
+            .field("token", &self.handover.token)
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }
 
 impl HttpWire {
-    /// Puts a connection into the worker's table. `token`, `listener`: JavaScript's names for it and
-    /// for its HTTP server; `recalls`: the server's count when it was handed over.
-    pub fn open(
-        context: &WorkerContext,
-        server: Arc<Server>,
-        profile: Arc<Profile>,
-        token: u32,
-        listener: u32,
-        recalls: u32,
-        tcp: TcpStream,
-    ) -> Rc<Self> {
-        let budget = &Arc::clone(&server.environment.inbox.budget);
+    /// Puts a connection into the worker's table.
+    pub fn open(context: &WorkerContext, handover: HttpHandover, tcp: TcpStream) -> Rc<Self> {
+        let budget = &Arc::clone(&handover.server.environment.inbox.budget);
         let wire = context.http_table.add(|slot| {
             let handle = Handle::new(context.index, slot);
             let wire = Rc::new(Self {
-                recalls,
-                server,
-                profile,
-                token,
-                listener,
+                handover,
                 handle,
                 tcp: Tcp::new(tcp),
                 state: Cell::new(State::Idle { skip: 0 }),
@@ -191,26 +170,26 @@ impl HttpWire {
 
     /// Begins to wait for the next request.
     fn await_request(&self, context: &WorkerContext) {
-        self.set_timeout(context, self.profile.idle_timeout);
+        self.set_timeout(context, self.handover.profile.idle_timeout);
     }
 
     /// Begins to wait for the rest of a head, as Node.js does on a kept connection: until the head is whole
     /// the connection counts as idle, and each byte starts the idle time anew; `deadline` is for the head
     /// as a whole.
     fn await_head(&self, context: &WorkerContext, deadline: u64) {
-        self.deadline.set(after(self.profile.idle_timeout).min(deadline));
+        self.deadline.set(after(self.handover.profile.idle_timeout).min(deadline));
         self.schedule(context);
     }
 
     /// When a head that begins now must be whole.
     fn head_deadline(&self) -> u64 {
-        after(self.profile.headers_timeout)
+        after(self.handover.profile.headers_timeout)
     }
 
     /// Begins to wait for the rest of a body: as long as the HTTP server waits for a request, and the
     /// engine for a body.
     fn await_body(&self, context: &WorkerContext) {
-        let Self { profile, server, .. } = self;
+        let HttpHandover { profile, server, .. } = &self.handover;
         let body = server.engine.body_timeout.max(1);
         self.set_timeout(
             context,
@@ -240,8 +219,8 @@ impl HttpWire {
 
     /// Whether the engine gives up on a body before the HTTP server does.
     fn is_body_first(&self) -> bool {
-        let request = self.profile.request_timeout;
-        request == 0 || self.server.engine.body_timeout <= request
+        let request = self.handover.profile.request_timeout;
+        request == 0 || self.handover.server.engine.body_timeout <= request
     }
 
     /// Sets the deadline, so many milliseconds from now (0: none).
@@ -284,10 +263,10 @@ impl HttpWire {
     /// Gives the connection back to JavaScript, with `bytes` that it has not answered.
     fn give_back(&self, context: &WorkerContext, bytes: &[u8]) {
         let Some(stream) = self.tcp.give_away() else { return self.finish(context) };
-        let environment = &self.server.environment;
-        environment.keep_stream(self.token, stream);
+        let environment = &self.handover.server.environment;
+        environment.keep_stream(self.handover.token, stream);
         environment.inbox.push(self.handle.worker(), |record| {
-            record.kind(RecordKind::GivenBack).number(self.token).buffer(bytes.to_vec());
+            record.kind(RecordKind::GivenBack).number(self.handover.token).buffer(bytes.to_vec());
         });
         self.forget(context);
     }
@@ -332,12 +311,12 @@ impl Wire for HttpWire {
     }
 
     fn finish(&self, context: &WorkerContext) {
-        fault!("http finish", self.environment_id(), self.token);
+        fault!("http finish", self.environment_id(), self.handover.token);
         if self.state.get() == State::Gone {
             return;
         }
-        self.server.environment.inbox.push(self.handle.worker(), |record| {
-            record.kind(RecordKind::WireClosed).number(self.token);
+        self.handover.server.environment.inbox.push(self.handle.worker(), |record| {
+            record.kind(RecordKind::WireClosed).number(self.handover.token);
         });
         self.forget(context);
     }
@@ -347,11 +326,11 @@ impl Wire for HttpWire {
     }
 
     fn environment_id(&self) -> u32 {
-        self.server.environment.id
+        self.handover.server.environment.id
     }
 
     fn token(&self) -> u32 {
-        self.token
+        self.handover.token
     }
 
     fn client(&self) -> Option<Slot> {

@@ -7,8 +7,8 @@ use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::{Config, Protocol};
 use ferrosocket::id::Handle;
 use ferrosocket::net::command::{
-    Adopt, AdoptHttp, AdoptedStream, BridgeEvent, CloseHttp, Command, Opening, Outgoing, Purpose,
-    RequestEvent, UpgradeResponse,
+    Adopt, AdoptHttp, AdoptedStream, BridgeEvent, CloseHttp, Command, HttpHandover, Opening,
+    Outgoing, Purpose, RequestEvent, UpgradeResponse,
 };
 use ferrosocket::net::faults;
 use ferrosocket::net::operation_batch::OperationBatch;
@@ -275,12 +275,15 @@ fn in_who_has_just_come() {
         let stream = TcpStream::connect(host.address()).unwrap();
         let (accepted, _) = host.listener().accept().unwrap();
         let sid = host.sid();
-        let adopt = AdoptHttp {
+        let handover = HttpHandover {
             recalls: host.server.recalls(),
             server: Arc::clone(&host.server),
             token,
             listener: 3,
             profile: Arc::new(profile()),
+        };
+        let adopt = AdoptHttp {
+            handover,
             stream: accepted,
             opening: Some(Opening { sid, encoding: None }),
         };

@@ -10,7 +10,7 @@ use ferrosocket::http::request::Rules;
 use ferrosocket::id::Sid;
 use ferrosocket::net::budget::{BEHIND, Held, INBOX_LIMIT};
 use ferrosocket::net::clock;
-use ferrosocket::net::command::{AdoptHttp, CloseHttp, Command, Opening, Purpose};
+use ferrosocket::net::command::{AdoptHttp, CloseHttp, Command, HttpHandover, Opening, Purpose};
 use ferrosocket::net::http_profile::Profile;
 use ferrosocket::net::inbox::CLIENT_LIMIT;
 
@@ -58,15 +58,9 @@ impl HttpWire {
         let token = host.token();
         let server = Arc::clone(&host.server);
         let profile = Arc::new(profile);
-        let adopt = AdoptHttp {
-            recalls: server.recalls(),
-            server,
-            token,
-            listener: LISTENER,
-            profile,
-            stream: accepted,
-            opening,
-        };
+        let recalls = server.recalls();
+        let handover = HttpHandover { server, token, listener: LISTENER, profile, recalls };
+        let adopt = AdoptHttp { handover, stream: accepted, opening };
         host.command_to(worker, Command::AdoptHttp(Box::new(adopt)));
         Self { token, stream }
     }

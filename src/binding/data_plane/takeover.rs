@@ -13,7 +13,7 @@ use crate::binding::error::BorderError;
 use crate::binding::options::millis;
 use crate::border::returned;
 use crate::http::request::Rules;
-use crate::net::command::{AdoptHttp, CloseHttp, Command, Opening};
+use crate::net::command::{AdoptHttp, CloseHttp, Command, HttpHandover, Opening};
 use crate::net::descriptor::duplicate;
 use crate::net::http_profile::Profile;
 use crate::net::record::LONGEST_MESSAGE;
@@ -164,7 +164,8 @@ impl DataPlane {
         let profile =
             self.shared_profile(profile.read(server.engine.max_payload.min(LONGEST_MESSAGE)));
         let recalls = server.recalls();
-        let adopt = AdoptHttp { server, token, listener, profile, recalls, stream, opening };
+        let handover = HttpHandover { server, token, listener, profile, recalls };
+        let adopt = AdoptHttp { handover, stream, opening };
         runtime.mailbox(worker).leave_command(Command::AdoptHttp(Box::new(adopt)));
         self.tell_later(worker);
         Ok(())

@@ -20,7 +20,7 @@ const OK: Body = Body::Ok;
 
 impl AnsweredWire for HttpWire {
     fn handle_answer(self: Rc<Self>, context: &WorkerContext, generation: u32, answer: Answer) {
-        fault!("answer", self.environment_id(), self.token);
+        fault!("answer", self.environment_id(), self.handover.token);
         let Some(exchange) = self.exchange.get() else { return };
         let expected = matches!(self.state.get(), State::Waiting { .. } | State::Body { .. });
         if !expected || generation != exchange.generation {
@@ -41,7 +41,7 @@ impl AnsweredWire for HttpWire {
     }
 
     fn handle_timeout(self: Rc<Self>, context: &WorkerContext, entry: u64, now: u64) {
-        fault!("http timeout", self.environment_id(), self.token);
+        fault!("http timeout", self.environment_id(), self.handover.token);
         if self.scheduled.get() != entry {
             return;
         }
@@ -71,8 +71,8 @@ impl AnsweredWire for HttpWire {
     }
 
     fn handle_close(self: Rc<Self>, context: &WorkerContext, close: CloseHttp) {
-        fault!("http close", self.environment_id(), self.token);
-        if self.listener != close.listener || self.environment_id() != close.environment {
+        fault!("http close", self.environment_id(), self.handover.token);
+        if self.handover.listener != close.listener || self.environment_id() != close.environment {
             return;
         }
         let idle = self.is_idle() && !self.is_blocked();
@@ -110,10 +110,10 @@ impl HttpWire {
         let connection = if self.closing.get() {
             Connection::Close
         } else {
-            Connection::KeepAlive(self.profile.keep_alive)
+            Connection::KeepAlive(self.handover.profile.keep_alive)
         };
         let answer = if compress { self.compressed(answer) } else { answer };
-        let lines = &self.profile.lines;
+        let lines = &self.handover.profile.lines;
         self.queue(context, |out| {
             response::write(out, status, answer, lines, connection, &context.date());
         });
@@ -129,7 +129,7 @@ impl HttpWire {
     /// The same content, to be compressed if it is large enough and the client takes it.
     fn compressed<'a>(&self, content: Content<'a>) -> Content<'a> {
         let encoding = self.exchange.get().and_then(|exchange| exchange.encoding);
-        match (content, encoding, self.profile.compress_from) {
+        match (content, encoding, self.handover.profile.compress_from) {
             (Content::Plain { media_type, body }, Some(encoding), Some(least))
                 if body.len() >= least =>
             {

@@ -44,7 +44,7 @@ impl HttpWire {
 
     /// Bytes as they came from the peer.
     pub fn handle_bytes(&self, context: &WorkerContext, clients: &Clients, bytes: &[u8]) {
-        fault!("http read", self.environment_id(), self.token);
+        fault!("http read", self.environment_id(), self.handover.token);
         match self.state.get() {
             State::Gone => {}
             State::Waiting { .. } | State::Full { .. } | State::Ready => self.input.extend(bytes),
@@ -59,7 +59,7 @@ impl HttpWire {
                 let known = all.len();
                 all.extend_from_slice(bytes);
                 if pieces >= MAX_HEAD_PIECES
-                    && all.len() <= self.profile.rules.max_head
+                    && all.len() <= self.handover.profile.rules.max_head
                     && !has_empty_line(&all[known.saturating_sub(3)..])
                 {
                     self.input.put(&all);
@@ -110,7 +110,7 @@ impl HttpWire {
         pieces: u8,
         deadline: Option<u64>,
     ) {
-        match request::read(bytes, &self.profile.rules) {
+        match request::read(bytes, &self.handover.profile.rules) {
             Reading::Partial if pieces <= MAX_HEAD_PIECES => {
                 let deadline = deadline.unwrap_or_else(|| self.head_deadline());
                 self.input.put(bytes);
@@ -128,10 +128,12 @@ impl HttpWire {
     /// The session of a request of which so many bytes have come, if it is to be answered here.
     fn session_of(&self, request: &Request<'_>, came: usize) -> Option<Handle> {
         // What follows the request is pipelined: for Node.js.
-        if came > request.head + request.body || self.recalls != self.server.recalls() {
+        if came > request.head + request.body
+            || self.handover.recalls != self.handover.server.recalls()
+        {
             return None;
         }
-        let entry = self.server.sessions.get(request.sid)?;
+        let entry = self.handover.server.sessions.get(request.sid)?;
         let fits = entry.transport == Transport::Polling
             && entry.protocol == request.protocol
             && !entry.requests.are_shown();
@@ -164,7 +166,7 @@ impl HttpWire {
         match method {
             Method::Get => clients.handle_request(context, session, name, RequestEvent::Get),
             Method::Post if whole => {
-                let budget = &self.server.environment.inbox.budget;
+                let budget = &self.handover.server.environment.inbox.budget;
                 clients.handle_post(context, session, name, &bytes[head..], binary, budget);
             }
             Method::Post => {
@@ -188,7 +190,7 @@ impl HttpWire {
     ) {
         let input = self.input.borrow();
         let end = head + length;
-        if chunks > self.server.engine.max_chunks {
+        if chunks > self.handover.server.engine.max_chunks {
             drop(input);
             return self.end_body(
                 context,
@@ -200,7 +202,7 @@ impl HttpWire {
             self.state.set(State::Body { head, length, binary, chunks });
             return;
         }
-        let budget = &self.server.environment.inbox.budget;
+        let budget = &self.handover.server.environment.inbox.budget;
         let body = HeldBytes::new(budget, self.handle.worker(), input[head..end].to_vec());
         drop(input);
         self.end_body(context, clients, RequestEvent::PostBody { body, binary });

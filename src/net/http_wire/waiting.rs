@@ -9,7 +9,7 @@ impl HttpWire {
     /// Whether the inbox has room for what comes next. If not, the worker wakes this wire once JavaScript has
     /// taken enough.
     pub(super) fn may_read(self: &Rc<Self>, context: &WorkerContext) -> bool {
-        let budget = &self.server.environment.inbox.budget;
+        let budget = &self.handover.server.environment.inbox.budget;
         if self.is_stalled() {
             return false;
         }
@@ -29,7 +29,7 @@ impl HttpWire {
     /// Whether to read on past this wire's turn: it is in the middle of a body, and little room is left.
     pub fn reads_on(&self, context: &WorkerContext) -> bool {
         matches!(self.state.get(), State::Body { .. })
-            && !self.server.environment.inbox.budget.has_plenty(context.index)
+            && !self.handover.server.environment.inbox.budget.has_plenty(context.index)
     }
 
     /// Holds the answer back until JavaScript has reached this place of the inbox.
@@ -42,7 +42,7 @@ impl HttpWire {
 
     /// Whether JavaScript has not reached it yet.
     pub(super) fn is_ahead_of(&self, exchange: Exchange, after: u64) -> bool {
-        self.server.environment.inbox.taken(exchange.session.worker()) < after
+        self.handover.server.environment.inbox.taken(exchange.session.worker()) < after
     }
 
     fn begin_to_wait(self: &Rc<Self>, context: &WorkerContext) {
@@ -54,12 +54,12 @@ impl HttpWire {
     /// Ends the waiting for what is there now. True: something is left to wait for, and the worker will
     /// hear when JavaScript has taken more.
     pub(super) fn goes_on_waiting(&self, context: &WorkerContext) -> bool {
-        let budget = &self.server.environment.inbox.budget;
+        let budget = &self.handover.server.environment.inbox.budget;
         budget.must_wait(context.index, || !self.waits(context))
     }
 
     fn waits(&self, context: &WorkerContext) -> bool {
-        let budget = &self.server.environment.inbox.budget;
+        let budget = &self.handover.server.environment.inbox.budget;
         if let (State::Full { after }, Some(exchange)) = (self.state.get(), self.exchange.get())
             && !self.is_ahead_of(exchange, after)
         {

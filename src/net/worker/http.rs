@@ -19,7 +19,8 @@ use crate::net::tcp::{self, Handler, Next};
 impl Worker {
     /// Takes a connection: one that Node.js has just answered a request on, or has not read.
     pub(super) fn adopt_http(self: &Rc<Self>, adopt: AdoptHttp) {
-        let AdoptHttp { server, token, listener, profile, recalls, stream, opening } = adopt;
+        let AdoptHttp { handover, stream, opening } = adopt;
+        let (server, token) = (Arc::clone(&handover.server), handover.token);
         self.context.wakeups.add(&server.environment);
         fault!("adopt http", server.environment.id, token);
         let tcp =
@@ -30,8 +31,7 @@ impl Worker {
             });
             return;
         };
-        let for_wire = Arc::clone(&server);
-        let wire = HttpWire::open(&self.context, for_wire, profile, token, listener, recalls, tcp);
+        let wire = HttpWire::open(&self.context, handover, tcp);
         if let Some(Opening { sid, encoding }) = opening {
             let engine = Arc::clone(&server.engine);
             let dialect = Dialect::from(Protocol::V4);
