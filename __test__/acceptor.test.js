@@ -452,7 +452,7 @@ test("no descriptor is free: Node.js has one", async (t) => {
 test("no descriptor is free for a polling connection: Node.js has one", async (t) => {
   const { io, httpServer, poll, taken } = await serve(t);
   const { native } = io.engine.border();
-  const open = t.mock.method(native, "openPeeked", () => {
+  const open = t.mock.method(native, "adoptHttpPeeked", () => {
     throw new Error("EMFILE");
   });
   const { answer } = await poll();

@@ -35,14 +35,14 @@ export declare class DataPlane {
    */
   adoptPeeked(server: number, token: number, sid: string, kind: number, fd: number, answer: string): boolean
   /**
-   * Takes the connection `fd` over, like [`DataPlane::adopt_polling`], and its request off it: the one
-   * that [`DataPlane::peek_request`] has found last. It opens the session `sid`. The worker is not told
-   * before the next [`DataPlane::wake`]. False: the connection is lost.
+   * Takes the connection `fd` over, like [`DataPlane::adopt_http`], and its request off it: the one
+   * that [`DataPlane::peek_request`] has found last, which opens the session. False: the connection
+   * is lost.
    *
    * # Errors
    * When the descriptor can't be duplicated or the server is not open. Nothing has been taken then.
    */
-  openPeeked(server: number, token: number, sid: string, fd: number, listener: number, profile: PollingProfile): boolean
+  adoptHttpPeeked(fd: number, arrival: HttpArrival): boolean
   /**
    * Checks the request of a WebSocket upgrade. Gives the head of the answer; a refusal begins
    * with "!" and is JSON: `{status, message, headers}`.
@@ -124,14 +124,14 @@ export declare class DataPlane {
   requestClosed(server: number, token: number, sid: string): boolean
   /**
    * Hands the connection `fd`, of which nothing is to be answered that has been read, to the
-   * worker of the session `sid`, which answers the requests that come by it. The descriptor is
+   * worker of its session, which answers the requests that come by it. The descriptor is
    * duplicated: JavaScript closes its own. The worker is not told before the next
    * [`DataPlane::wake`]. False: there is no such session any more.
    *
    * # Errors
    * When the descriptor can't be duplicated, or the server is not open.
    */
-  adoptPolling(server: number, token: number, sid: string, fd: number, listener: number, profile: PollingProfile): boolean
+  adoptHttp(fd: number, arrival: HttpArrival): boolean
   /**
    * The descriptor of a connection that was given back; it is the caller's now. There may be none:
    * `Returned.NO_DESCRIPTOR`.
@@ -297,16 +297,22 @@ export interface ExpiredSessions {
   empty: boolean
 }
 
-/** What came of keeping a session. */
-export interface PersistedSession {
-  /** Names the session. */
-  key: number
-  /** The keys of those that had to go for it. */
-  forgotten: Array<number>
+/** A connection by which polling requests come, that JavaScript hands over. */
+export interface HttpArrival {
+  /** The number of the server that its requests are for. */
+  server: number
+  /** JavaScript's name for the connection. */
+  token: number
+  /** The session that a request by it was for, or that it opens. */
+  sid: string
+  /** JavaScript's name for the HTTP server that it came to. */
+  listener: number
+  /** What is fixed for it. */
+  profile: HttpProfile
 }
 
 /** What JavaScript fixes for a connection. Times are milliseconds (0: never), sizes bytes. */
-export interface PollingProfile {
+export interface HttpProfile {
   /** The path of the server. */
   path: string
   /** The only `Origin` that `lines` are right for; absent when they are for all. */
@@ -325,6 +331,14 @@ export interface PollingProfile {
   maxHead: number
   /** Answers of so many bytes are compressed; absent when none is. */
   compressFrom?: number
+}
+
+/** What came of keeping a session. */
+export interface PersistedSession {
+  /** Names the session. */
+  key: number
+  /** The keys of those that had to go for it. */
+  forgotten: Array<number>
 }
 
 /** A session as it comes back. */

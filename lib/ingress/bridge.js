@@ -7,13 +7,21 @@ const { RecordKind, WireKind } = require("../border");
 /** @typedef {import("../http/upgrade-answer").UpgradeAnswer} UpgradeAnswer */
 
 /**
- * @param {boolean} isNew
- * @param {number} dialect bits of Dialect
- * @param {UpgradeAnswer} [answer]
+ * A WebSocket that is let in: what it is for, and what a worker needs to know to answer it.
+ *
+ * @typedef {object} Arrival
+ * @property {string} sid
+ * @property {boolean} isNew whether it opens that session, or asks to become its transport
+ * @property {number} dialect bits of Dialect
+ * @property {UpgradeAnswer | undefined} answer none when there was no upgrade request
+ */
+
+/**
+ * @param {Arrival} arrival
  * @returns {number} bits of WireKind, and those of the dialect
  */
-function kindOf(isNew, dialect, answer) {
-  const kind = dialect | (isNew ? WireKind.NEW_SESSION : 0);
+function kindOf({ isNew, dialect, answer }) {
+  const kind = isNew ? dialect | WireKind.NEW_SESSION : dialect;
   if (answer === undefined) return kind;
   const agreement = answer.deflate << WireKind.AGREEMENT_SHIFT;
   return kind | (answer.keyOnly ? WireKind.KEY_ONLY : 0) | agreement;
@@ -52,18 +60,16 @@ class ByteBridge {
   }
 
   /**
-   * @param {string} sid
-   * @param {boolean} isNew a new session, or an upgrade of an existing one
-   * @param {number} dialect how the client speaks
+   * @param {Arrival} arrival
    * @param {Buffer} [bytes] what has come already
-   * @param {UpgradeAnswer} [answer] none when there was no upgrade request
    * @returns {boolean} whether a worker has taken it; if not, it is closed
    * @protected
    */
-  openBridge(sid, isNew, dialect, bytes, answer) {
+  openBridge(arrival, bytes) {
     const server = this.engine.nativeId();
-    const kind = kindOf(isNew, dialect, answer);
+    const { sid, answer } = arrival;
     const text = answer === undefined ? "" : answer.text;
+    const kind = kindOf(arrival);
     const taken = this.border.native.bridgeOpen(server, this.token, sid, kind, text, bytes);
     if (taken) this.border.wakeSoon();
     else this.close();

@@ -143,7 +143,7 @@ class PollingTakeover {
   /**
    * @param {any} server
    * @param {string} origin that of the requests; empty: none
-   * @returns {any} what the worker needs to know to answer as Node.js would
+   * @returns {import("../../native").HttpProfile} what the worker needs to know to answer as Node.js would
    * @private
    */
   profile(server, origin) {
@@ -152,7 +152,7 @@ class PollingTakeover {
     const { headersTimeout, requestTimeout } = server;
     const longest = Math.min(headersTimeout || Infinity, requestTimeout || Infinity);
     return {
-      path: this._paths.get(server),
+      path: /** @type {string} */ (this._paths.get(server)),
       origin: cors ? origin : undefined,
       lines: cors ? crossOriginLines(this.engine.middlewares[0], origin) : "",
       keepAlive: keepAlive ? Math.floor(keepAlive / 1000) : undefined,
@@ -229,19 +229,18 @@ class TakenPolling extends TakenConnection {
   /**
    * @param {string} sid
    * @param {number} descriptor
-   * @param {any} profile
+   * @param {import("../../native").HttpProfile} profile
    * @returns {boolean} whether a worker has it
    * @throws {Error} when no descriptor is free; the connection is as it was then
    */
   handOver(sid, descriptor, profile) {
     const { border, engine, request, server, token } = this;
-    const { native } = border;
     const listener = trackListener(server, border);
-    const id = engine.nativeId();
+    const arrival = { server: engine.nativeId(), token, sid, listener, profile };
     const done =
       request === undefined
-        ? native.adoptPolling(id, token, sid, descriptor, listener, profile)
-        : native.openPeeked(id, token, sid, descriptor, listener, profile);
+        ? border.native.adoptHttp(descriptor, arrival)
+        : border.native.adoptHttpPeeked(descriptor, arrival);
     if (done) border.wakeSoon();
     return done;
   }

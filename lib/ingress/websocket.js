@@ -8,20 +8,10 @@ const { reasonAgainst, reasonOf, TAKE_OVER, TAKES_WEBSOCKET } = require("./reaso
 const { TakenConnection } = require("./taken-connection");
 
 /** @typedef {import("./door").Engine} Engine */
-/** @typedef {import("../http/upgrade-answer").UpgradeAnswer} UpgradeAnswer */
+/** @typedef {import("./bridge").Arrival & { answer: import("../http/upgrade-answer").UpgradeAnswer }} Arrival */
 
 /** How long a peer may take to close a connection whose WebSocket is closed, in ms; as `ws` and the workers. */
 const CLOSE_TIMEOUT = 30_000;
-
-/**
- * A WebSocket that is let in: what it is for, and what a worker needs to know to answer it.
- *
- * @typedef {object} Arrival
- * @property {string} sid
- * @property {boolean} isNew whether it opens that session, or asks to become its transport
- * @property {number} dialect how the client speaks
- * @property {UpgradeAnswer} answer
- */
 
 /**
  * Hands a WebSocket to a worker, which answers the handshake; unless it has gone while that was decided.
@@ -62,15 +52,15 @@ class TakenWebSocket extends TakenConnection {
    * @param {Buffer | undefined} head
    * @param {Arrival} arrival
    */
-  take(socket, head, { sid, isNew, dialect, answer }) {
-    const { engine, token } = this;
-    const kind = kindOf(isNew, dialect, answer);
+  take(socket, head, arrival) {
+    const { border, engine, token } = this;
+    const { sid, answer } = arrival;
+    const kind = kindOf(arrival);
     const bytes = collect(socket, head);
     let taken = false;
     try {
-      const descriptor = descriptorOf(socket);
-      const { native } = this.border;
-      taken = native.adopt(engine.nativeId(), token, sid, kind, descriptor, answer.text, bytes);
+      const fd = descriptorOf(socket);
+      taken = border.native.adopt(engine.nativeId(), token, sid, kind, fd, answer.text, bytes);
     } catch (error) {
       debug("the connection can't be taken over: %s", error); // no descriptor is free
     }
@@ -80,30 +70,30 @@ class TakenWebSocket extends TakenConnection {
       return;
     }
     this.leaveSocket(socket);
-    this.border.wakeSoon();
+    border.wakeSoon();
   }
 
   /**
    * Takes a connection of which Node.js has made no socket: the one that the addon has looked at last.
    *
-   * @param {number} descriptor
+   * @param {number} fd its descriptor
    * @param {any} server the HTTP server that has accepted it
    * @param {Arrival} arrival
    * @throws {Error} when no descriptor is free; the connection is as it was then
    */
-  accept(descriptor, server, { sid, isNew, dialect, answer }) {
-    const { engine, token } = this;
-    const kind = kindOf(isNew, dialect, answer);
+  accept(fd, server, arrival) {
+    const { border, engine, token } = this;
+    const { sid, answer } = arrival;
+    const kind = kindOf(arrival);
     let taken = false;
     try {
-      const { native } = this.border;
-      taken = native.adoptPeeked(engine.nativeId(), token, sid, kind, descriptor, answer.text);
+      taken = border.native.adoptPeeked(engine.nativeId(), token, sid, kind, fd, answer.text);
     } finally {
       if (!taken) this.end();
     }
     if (!taken) return;
     this.countFor(server);
-    this.border.wakeSoon();
+    border.wakeSoon();
   }
 }
 
@@ -125,10 +115,10 @@ class WebSocketBridge extends ByteBridge {
    * @param {Buffer | undefined} head
    * @param {Arrival} arrival
    */
-  open(head, { sid, isNew, dialect, answer }) {
+  open(head, arrival) {
     const { socket } = this;
     if (typeof socket.setNoDelay === "function") socket.setNoDelay();
-    if (!this.openBridge(sid, isNew, dialect, collect(socket, head), answer)) return;
+    if (!this.openBridge(arrival, collect(socket, head))) return;
     const onend = () => this.end();
     socket.on("data", (/** @type {Buffer} */ chunk) => this.give(chunk));
     socket.on("end", onend);

@@ -137,7 +137,7 @@ class WebTransportBridge extends ByteBridge {
    * @param {boolean} isNew a new session, or an upgrade of an existing one
    */
   open(sid, isNew) {
-    if (!this.openBridge(sid, isNew, Dialect.PLAIN)) {
+    if (!this.openBridge({ sid, isNew, dialect: Dialect.PLAIN, answer: undefined })) {
       debug("upgrade attempt for unknown session");
       return;
     }

@@ -1,13 +1,12 @@
 //! Connections that Node.js has just accepted: whether their first request is for a WebSocket or a
 //! polling session of ours is seen from their first bytes, before it reads them.
-#![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
 
 use napi::{Env, JsString, Result};
 use napi_derive::napi;
 
 use super::DataPlane;
 use super::doors::Incoming;
-use super::takeover::{PollingNames, PollingProfile};
+use super::takeover::HttpArrival;
 use crate::binding::error::BorderError;
 use crate::http::request::{First, Rules};
 use crate::id::Sid;
@@ -72,32 +71,23 @@ impl DataPlane {
         self.accept(incoming, AdoptedStream::Tcp(stream), None)
     }
 
-    /// Takes the connection `fd` over, like [`DataPlane::adopt_polling`], and its request off it: the one
-    /// that [`DataPlane::peek_request`] has found last. It opens the session `sid`. The worker is not told
-    /// before the next [`DataPlane::wake`]. False: the connection is lost.
+    /// Takes the connection `fd` over, like [`DataPlane::adopt_http`], and its request off it: the one
+    /// that [`DataPlane::peek_request`] has found last, which opens the session. False: the connection
+    /// is lost.
     ///
     /// # Errors
     /// When the descriptor can't be duplicated or the server is not open. Nothing has been taken then.
     #[napi(catch_unwind)]
-    pub fn open_peeked(
-        &self,
-        server: u32,
-        token: u32,
-        sid: String,
-        fd: i32,
-        listener: u32,
-        profile: PollingProfile,
-    ) -> Result<bool> {
-        let server = self.server(server)?;
+    pub fn adopt_http_peeked(&self, fd: i32, arrival: HttpArrival) -> Result<bool> {
+        self.server(arrival.server)?;
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
         let mut stream = duplicate(fd).map_err(BorderError::TakeOver)?;
         let mut peeked = self.peeked.borrow_mut();
         let Some(First::Polling { encoding, .. }) = peeked.take(fd, &mut stream) else {
             return Ok(false);
         };
-        let opening = Some(Opening { sid: Sid::new(&sid), encoding });
-        let names = PollingNames { server, token, listener, profile };
-        self.leave_polling(runtime.pick(), names, stream, opening)?;
+        let opening = Some(Opening { sid: Sid::new(&arrival.sid), encoding });
+        self.accept_http(runtime.pick(), arrival, stream, opening)?;
         Ok(true)
     }
 }

@@ -17,12 +17,27 @@ use crate::net::command::{AdoptHttp, CloseHttp, Command, HttpHandover, Opening};
 use crate::net::descriptor::duplicate;
 use crate::net::http_profile::Profile;
 use crate::net::record::LONGEST_MESSAGE;
-use crate::net::server::Server;
+
+/// A connection by which polling requests come, that JavaScript hands over.
+#[napi(object)]
+#[derive(Debug)]
+pub struct HttpArrival {
+    /// The number of the server that its requests are for.
+    pub server: u32,
+    /// JavaScript's name for the connection.
+    pub token: u32,
+    /// The session that a request by it was for, or that it opens.
+    pub sid: String,
+    /// JavaScript's name for the HTTP server that it came to.
+    pub listener: u32,
+    /// What is fixed for it.
+    pub profile: HttpProfile,
+}
 
 /// What JavaScript fixes for a connection. Times are milliseconds (0: never), sizes bytes.
 #[napi(object)]
 #[derive(Debug)]
-pub struct PollingProfile {
+pub struct HttpProfile {
     /// The path of the server.
     pub path: String,
     /// The only `Origin` that `lines` are right for; absent when they are for all.
@@ -43,7 +58,7 @@ pub struct PollingProfile {
     pub compress_from: Option<f64>,
 }
 
-impl PollingProfile {
+impl HttpProfile {
     fn read(self, max_body: usize) -> Profile {
         let size = |number: f64| usize::try_from(millis(number)).unwrap_or(usize::MAX);
         Profile {
@@ -67,27 +82,18 @@ impl PollingProfile {
 #[napi]
 impl DataPlane {
     /// Hands the connection `fd`, of which nothing is to be answered that has been read, to the
-    /// worker of the session `sid`, which answers the requests that come by it. The descriptor is
+    /// worker of its session, which answers the requests that come by it. The descriptor is
     /// duplicated: JavaScript closes its own. The worker is not told before the next
     /// [`DataPlane::wake`]. False: there is no such session any more.
     ///
     /// # Errors
     /// When the descriptor can't be duplicated, or the server is not open.
     #[napi(catch_unwind)]
-    pub fn adopt_polling(
-        &self,
-        server: u32,
-        token: u32,
-        sid: String,
-        fd: i32,
-        listener: u32,
-        profile: PollingProfile,
-    ) -> Result<bool> {
-        let Some(session) = self.session(server, &sid) else { return Ok(false) };
-        let server = self.server(server)?;
+    pub fn adopt_http(&self, fd: i32, arrival: HttpArrival) -> Result<bool> {
+        let session = self.session(arrival.server, &arrival.sid);
+        let Some(session) = session else { return Ok(false) };
         let stream = duplicate(fd).map_err(BorderError::TakeOver)?;
-        let names = PollingNames { server, token, listener, profile };
-        self.leave_polling(session.worker(), names, stream, None)?;
+        self.accept_http(session.worker(), arrival, stream, None)?;
         Ok(true)
     }
 
@@ -137,32 +143,21 @@ impl DataPlane {
     }
 }
 
-/// What JavaScript says of a connection that it hands over.
-pub(super) struct PollingNames {
-    /// The server that its requests are for.
-    pub(super) server: Arc<Server>,
-    /// JavaScript's name for it.
-    pub(super) token: u32,
-    /// JavaScript's name for its HTTP server.
-    pub(super) listener: u32,
-    /// What is fixed for it.
-    pub(super) profile: PollingProfile,
-}
-
 impl DataPlane {
-    /// Leaves a connection to a worker, which is not told before the next [`DataPlane::wake`].
+    /// Gives a connection to a worker, which is not told before the next [`DataPlane::wake`].
     /// `opening`: what has been taken off it.
-    pub(super) fn leave_polling(
+    pub(super) fn accept_http(
         &self,
         worker: usize,
-        names: PollingNames,
+        arrival: HttpArrival,
         stream: TcpStream,
         opening: Option<Opening>,
     ) -> std::result::Result<(), BorderError> {
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
-        let PollingNames { server, token, listener, profile } = names;
-        let profile =
-            self.shared_profile(profile.read(server.engine.max_payload.min(LONGEST_MESSAGE)));
+        let HttpArrival { server, token, listener, profile, .. } = arrival;
+        let server = self.server(server)?;
+        let profile = profile.read(server.engine.max_payload.min(LONGEST_MESSAGE));
+        let profile = self.shared_profile(profile);
         let recalls = server.recalls();
         let handover = HttpHandover { server, token, listener, profile, recalls };
         let adopt = AdoptHttp { handover, stream, opening };
