@@ -9,7 +9,7 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
-/** The data plane as one JavaScript thread sees it. One per thread. */
+/** The data plane as one JavaScript thread sees it; there is one of them in each thread. */
 export declare class DataPlane {
   /**
    * Has the kernel keep the connections of a listening socket until something has come by them,
@@ -337,7 +337,7 @@ export interface HttpProfile {
 export interface PersistedSession {
   /** Names the session. */
   key: number
-  /** The keys of those that had to go for it. */
+  /** The keys of older ones that had to make room. */
   forgotten: Array<number>
 }
 
@@ -352,7 +352,7 @@ export interface RestoredSession {
 }
 
 /**
- * What the data plane has to know of a server. Times are milliseconds, sizes bytes; `JavaScript`
+ * What the data plane has to know of a server. Times are milliseconds, sizes bytes; JavaScript
  * fills in upstream's defaults.
  */
 export interface ServerConfig {
@@ -382,7 +382,7 @@ export interface ServerConfig {
   perMessageDeflate?: DeflateConfig
   /** Whether messages go up as they come, undecoded: JavaScript has a parser of its own. */
   rawMessages?: boolean
-  /** Bytes that may wait for one client; absent when as many as there are. */
+  /** Bytes that may wait for one client; absent: no limit. */
   maxBufferedBytes?: number
   /** Whether volatile packets wait up to that many bytes, and nobody is disconnected for more. */
   dropVolatile?: boolean

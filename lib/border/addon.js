@@ -19,8 +19,8 @@ function getBorder(workers) {
 }
 
 /**
- * Loads the addon: not with the package, so that requiring that starts nothing, and not for the first client, which could
- * not be told that there is none.
+ * Loads the addon. It is not loaded with the package: requiring that must start nothing. Nor is it loaded for the first
+ * client only: an error has to reach the program, and not a client.
  *
  * @returns {typeof import("../../native")}
  * @throws {Error} when there is none for this platform

@@ -9,7 +9,7 @@ const { clearInterval, nextTick, setImmediate, setInterval } = require("../base/
 const { WORKER_BITS } = Handle;
 const MAX_WORKERS = 1 << WORKER_BITS;
 const WORKER_MASK = MAX_WORKERS - 1;
-const MOST_UNTOLD = 32; // connections that a worker may be given before it is woken
+const MOST_UNTOLD = 32; // new connections that wait until the workers are woken, at most
 const LONGEST_TIMER = 2 ** 30; // ms
 
 /** @typedef {import("../../native/border").AnyBodyKind} AnyBodyKind */
@@ -81,12 +81,12 @@ const LONGEST_TIMER = 2 ** 30; // ms
  */
 
 /**
- * The border of this thread to the workers: records come up in batches, operations go down in batches.
+ * This thread's border to the workers: records come up in batches, operations go down in batches.
  *
  *     asleep ──the first server is opened──► awake ──the last one is closed──► asleep
  *
- * While it is awake, the environment holds it: the workers call it, and a timer keeps the process. Asleep, it is held by
- * those alone that use it.
+ * While it is awake, Node.js holds it: the workers can call it, and a timer keeps the process alive. While it is asleep,
+ * only those who use it hold it, and it can be collected.
  */
 class Border {
   /**
@@ -104,26 +104,26 @@ class Border {
     this.doors = new Map();
     this.lastToken = 0;
     this.lastRoom = -1;
-    /** how many connections have "packetCreate" listeners: broadcasts must show them their packet */
+    /** number of connections with "packetCreate" listeners, who must be shown the packet of a broadcast */
     this.watchers = 0;
-    /** sessions and wires: while there are any, the process stays */
+    /** number of sessions and wires: while there are any, the process stays alive */
     this.alive = 0;
-    /** connections given to the workers, of which those have not been told */
+    /** number of connections that have been given to workers which have not been woken for them yet */
     this.untold = 0;
-    /** @type {number[]} connections that the workers are to end */
+    /** @type {number[]} tokens of connections that the workers are to end */
     this.ending = [];
     this.endWires = this.endWires.bind(this);
     this.wake = this.wake.bind(this);
     this.drain = this.drain.bind(this);
     /** bytes of the bodies of requests that are being gathered here */
     this.gathered = 0;
+    /** whether there is no room for more of these bytes */
+    this.full = false;
+    /** @type {Set<Gatherer>} those who have stopped reading because there is no room */
+    this.heldBack = new Set();
     /** @type {Map<string, number>} sessions and upgrades that came no faster way, by the reason */
     this.reasons = new Map();
-    /** whether there is no room for more of them */
-    this.full = false;
-    /** @type {Set<Gatherer>} those that read no more, for want of room */
-    this.heldBack = new Set();
-    /** @type {NodeJS.Timeout | undefined} keeps the process; there is one while a server is open */
+    /** @type {NodeJS.Timeout | undefined} keeps the process alive; there is one while a server is open */
     this.timer = undefined;
   }
 
@@ -165,8 +165,8 @@ class Border {
   }
 
   /**
-   * No server is open: nothing that Node.js or the addon holds must lead here, or whoever loads the package anew again and
-   * again would keep each copy, and all that it can reach.
+   * No server is open. Nothing that Node.js or the addon holds may lead here now: a program that loads the package again and
+   * again would keep every copy, and all that it can reach.
    *
    * @private
    */
@@ -191,13 +191,13 @@ class Border {
     if (this.alive++ === 0) this.timer?.ref();
   }
 
-  /** Uncounts it. */
+  /** A session or a wire that was counted has gone. */
   release() {
     if (--this.alive === 0) this.timer?.unref();
   }
 
   /**
-   * Tells the workers of a new connection, with those that come in the same turn of the event loop: to wake a thread
+   * Wakes the workers for a new connection, together with those that come in the same turn of the event loop: waking a thread
    * costs more than all else that is done here for a connection.
    */
   wakeSoon() {
@@ -212,7 +212,7 @@ class Border {
   }
 
   /**
-   * Has a worker end a connection, as if its peer had; with those that are asked for in the same tick.
+   * Has a worker end a connection as if its peer had ended it, together with others of the same tick.
    *
    * @param {number} token
    */
@@ -224,7 +224,7 @@ class Border {
   endWires() {
     const tokens = this.ending;
     this.ending = [];
-    this.operations.flush(); // what has been sent before leaves first
+    this.operations.flush(); // what was sent before leaves first
     this.native.endWires(tokens);
   }
 
@@ -239,7 +239,7 @@ class Border {
     return this.lastToken;
   }
 
-  /** @returns {number} the number of a new room; none is given out twice, so whoever names one late means no other */
+  /** @returns {number} the number of a new room; never given out twice, so that a late operation can't mean another room */
   allocateRoom() {
     return ++this.lastRoom;
   }
@@ -253,8 +253,8 @@ class Border {
   }
 
   /**
-   * Ends the life of the handle of a closed session: it names nothing from now on. Once only: what comes later could mean
-   * another one.
+   * Gives back the handle of a closed session: from now on the handle may be given to another session. Does nothing when the
+   * session has given it back already.
    *
    * @param {SessionListener & Named} session
    */
@@ -275,8 +275,8 @@ class Border {
   }
 
   /**
-   * Takes what the workers have for this thread, about a megabyte: the values of it live until all of them have been looked
-   * at. Before it takes more, timers and whatever else waits have their turn.
+   * Takes what the workers have for this thread, but no more than the addon gives at once: all that it is parsed into lives
+   * until the last record of it has been handled. Timers and whatever else waits have their turn before more is taken.
    */
   drain() {
     const text = this.native.take();
@@ -289,17 +289,17 @@ class Border {
       try {
         this.dispatch(record, beside);
       } catch (error) {
-        // the rest of the batch belongs to others
+        // the other records of the batch are for others
         nextTick(rethrow, error);
       }
     }
   }
 
   /**
-   * Counts what is gathered of a body, as part of what waits for this thread.
+   * Counts bytes of a body that is being gathered: they are part of what waits for this thread.
    *
-   * @param {Gatherer} gatherer is told when there is room again, if there is none
-   * @param {number} bytes so many more, or fewer
+   * @param {Gatherer} gatherer when there is no room, it is told as soon as there is
+   * @param {number} bytes that have come; negative: that have been handed over
    * @returns {boolean} whether it may read on
    */
   gather(gatherer, bytes) {
@@ -311,8 +311,8 @@ class Border {
   }
 
   /**
-   * Has those read on that had to stop, if there is room again. As long as there is none, some records wait: this is looked
-   * at again when they are taken.
+   * Lets those read on who had to stop, if there is room again. While there is no room, records wait for this thread, so this
+   * is looked at again when they are taken.
    *
    * @private
    */
@@ -326,8 +326,8 @@ class Border {
   }
 
   /**
-   * Tells a record to whom it is for. What travels beside it is taken whoever wants it: what comes next belongs to the records
-   * that come next.
+   * Hands a record to whom it is for. What travels beside it is taken even when nobody wants it: what stands behind it there
+   * belongs to the next records.
    *
    * @private
    * @param {any[]} record see RecordKind
@@ -374,7 +374,7 @@ class Border {
       case RecordKind.DRAIN:
       case RecordKind.HEARTBEAT: {
         const session = this.session(record[1]);
-        // after the events that came before it, which have ticks of their own
+        // in a tick of its own, like the events that came before it: so it stays behind them
         if (session !== undefined) nextTick(deliver, session, kind, record[2], record[3]);
         return;
       }
@@ -471,7 +471,7 @@ class SideData {
   }
 }
 
-/** Stands for a session whose server has gone before it opened. */
+/** Stands for a session whose server was closed before the session opened: it is closed, and its handle is given back. */
 class Orphan {
   /**
    * @param {Border} border
@@ -510,7 +510,11 @@ function deliver(session, kind, first, second) {
   session.onrecord(kind, first, second);
 }
 
-/** @param {never} kind of a record; where nothing but an error of ours can lead, tsc says when a kind is missing */
+/**
+ * No record leads here: where a kind has been forgotten, tsc says so, as it is not `never` then.
+ *
+ * @param {never} kind
+ */
 function unknownRecord(kind) {
   debug("unknown record %d", kind);
 }

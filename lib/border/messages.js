@@ -4,10 +4,11 @@
 
 const { lengthOf, toBytes } = require("../base/bytes");
 const { LongText } = require("../codec");
+const { Layout } = require("../../native/border");
 
 const MAX_UTF8 = 3; // bytes of UTF-8 per UTF-16 unit, at most
-const LONGEST = 2 ** 31 - 1; // bytes of a message: the bit above says that it is binary
-const GUESSED = 1 << 20; // bytes of a text that are kept free without a look at its characters, at most
+const LONGEST = Layout.BINARY - 1; // bytes of a message: that bit of its length says that it is binary
+const GUESSED = 1 << 20; // bytes that are kept free for a text without counting what it takes, at most
 
 /**
  * @param {string} text
@@ -27,8 +28,7 @@ function longTextRoom(text) {
 }
 
 /**
- * Looks at each value once. Nothing of the program runs after this until the messages are written, so they stay as they
- * are here.
+ * Reads each value once. No code of the program runs between this and the writing of the messages, so they stay as they are.
  *
  * @param {any[]} parts texts and anything binary
  * @returns {any[]} texts and bytes

@@ -59,11 +59,11 @@ const NAMED = HEAD + HANDLE;
  */
 
 /**
- * What this thread tells the workers: operations are appended in order and leave together once per tick.
+ * What this thread tells the workers: operations are appended in order, and leave together once per tick.
  *
- * Each method first looks at all that it was given, as whatever the program runs then (a `toString()`, a getter) may come
- * here again. From `reserve()` to `finish()` nothing of the program runs, and what throws in between is as if it had not
- * been begun. Each operation stands behind its length: what is wrong in one spoils no other.
+ * Each method first reads all that it was given, because that may run code of the program (a `toString()`, a getter), which may
+ * call a method here. From `reserve()` to `finish()` no code of the program runs. An operation that throws in between has not
+ * been appended. Each operation stands behind its length, so an error in one does not spoil the others.
  */
 class Operations {
   /** @param {(operations: Buffer, length: number) => void} deliver takes the bytes; they are reused when it returns */

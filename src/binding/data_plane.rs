@@ -40,7 +40,7 @@ use crate::net::server::{Environment, Server, Sessions};
 use crate::socketio::AttachmentLimits;
 use crate::socketio::config::MAX_ATTACHMENTS;
 
-/// The data plane as one JavaScript thread sees it. One per thread.
+/// The data plane as one JavaScript thread sees it; there is one of them in each thread.
 #[napi]
 pub struct DataPlane {
     shared: Arc<Shared>,
@@ -49,19 +49,19 @@ pub struct DataPlane {
     hook: RefCell<Option<CleanupEnvHook<Weak<Shared>>>>,
     wanted_workers: usize,
     operations: RefCell<Operations>,
-    /// The workers (one bit each) that have commands of which they have not been told.
+    /// The workers (one bit each) that have commands for which they have not been woken.
     untold: Cell<u32>,
     servers: RefCell<FxHashMap<u32, Arc<Server>>>,
     next_server: Cell<u32>,
     /// The worker of each bridged stream, by its token.
     bridged: RefCell<FxHashMap<u32, usize>>,
-    /// That of the connection which was handed over last.
+    /// The profile of the connection that was handed over last.
     last_profile: RefCell<Option<Arc<Profile>>>,
     /// The batch that was taken last: what its records refer to, and memory for the next one.
     pub(super) batch: RefCell<RecordBatch>,
     /// The bodies of requests that this thread gathers.
     bodies: Held,
-    /// Set while some of these are not read.
+    /// Set while some of these bodies are not read, for want of room.
     stop: Cell<Option<Stop>>,
     /// The first bytes of the connection that was accepted last.
     peeked: RefCell<Peeked>,
@@ -133,7 +133,7 @@ impl DataPlane {
                 }
             })?;
         *self.hook.borrow_mut() = Some(hook);
-        // Records that were announced while nobody listened must not be waited for in vain.
+        // For records that were announced while nobody listened.
         let _ending = waker.call((), ThreadsafeFunctionCallMode::NonBlocking);
         let mut shared = self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner);
         let before = shared.replace(waker);
@@ -239,7 +239,7 @@ impl DataPlane {
                 runtime.mailbox(worker).post_command(Command::Resume);
             }
         }
-        // One byte a character when it can be: such strings are made and parsed faster.
+        // With one byte a character where possible: such strings are made and parsed faster.
         let text = if batch.text.is_ascii() {
             env.create_string_latin1(batch.text.as_bytes())
         } else {
@@ -301,7 +301,7 @@ impl DataPlane {
         self.operations.borrow_mut()
     }
 
-    /// Sees to it that there are workers.
+    /// Starts the workers if there are none.
     fn start(&self) -> std::result::Result<(), BorderError> {
         let mut shared = self.shared.runtime.lock().unwrap_or_else(PoisonError::into_inner);
         if self.shared.ended.load(Ordering::Relaxed) {

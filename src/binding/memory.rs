@@ -1,7 +1,7 @@
 //! Memory that nobody uses goes back to the system.
 
-/// Gives back what the calling thread's allocator keeps, and, with glibc, what the allocator of
-/// Node.js keeps: its own are the parsers, sockets and strings of a burst.
+/// Gives back what the allocator of the calling thread keeps, and, with glibc, what the allocator of
+/// Node.js keeps, after many clients have gone: their parsers, sockets and strings.
 #[expect(unsafe_code, reason = "two functions of allocators, which have no wrappers")]
 pub fn give_back() {
     // SAFETY: it may be called at any time, and works on the calling thread's heap.

@@ -1,10 +1,10 @@
 //! The batch down: what one tick of JavaScript asks for, as bytes.
 //!
-//! What it is made of tells [`OperationKind`]. An operation that can't be read is skipped and counted,
-//! and costs nobody else anything; so does one for a connection which there is no more, by its
-//! generation (`socketio/handles.rs`). Rooms live here, on the JavaScript thread: a broadcast is turned
-//! into snapshots of the members, one per worker, at its place in the order of operations. The rooms
-//! that a log of connection state recovery knows have numbers of their own.
+//! [`OperationKind`] tells the format. An operation that can't be read is skipped and counted, and does
+//! not affect the others; neither does one for a connection that has gone, which shows by the generation
+//! of its handle (`socketio/handles.rs`). Rooms live here, on the JavaScript thread: a broadcast becomes
+//! snapshots of the members, one per worker, at its place in the order of operations. The rooms in a log
+//! of connection state recovery have numbers of their own.
 
 mod reader;
 
@@ -25,7 +25,7 @@ use crate::net::runtime::Runtime;
 use crate::socketio::recovery_log::packets::StoredPacket;
 use crate::socketio::{Group, Handles, Rooms, Target};
 
-/// A text up to this size is copied once more, among others; a larger one is memory of its own.
+/// A text in parts up to this size is written into the batch; a larger one gets memory of its own.
 const COPY_LIMIT: usize = 8 << 10;
 
 /// Applies batches: keeps the rooms and the logs, and sorts operations by worker.
@@ -46,7 +46,7 @@ pub struct Operations {
 /// Counts of what was not carried out, or had to be put right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// Handles that named no connection: operations, targets and receivers that were passed over.
+    /// Operations and targets that were skipped because their handle named no connection.
     pub stale: u64,
     /// Operations that could not be read.
     pub unreadable: u64,
@@ -241,11 +241,11 @@ impl Operations {
         if self.handles.is_known(handle) { Ok(handle) } else { Err(LeftOut::Stale) }
     }
 
-    /// JavaScript has let go of a connection. It has no say in that before the connection is closed.
+    /// JavaScript has no more use for a closed connection.
     fn release(&mut self, handle: Handle) -> Result {
         let rooms = self.handles.release(handle).ok_or(LeftOut::Stale)?;
         if rooms > 0 {
-            // It has not left them, which is a fault of ours.
+            // It should have left them: this is an error of ours.
             self.faults.rooms_left += self.rooms.leave_all(handle) as u64;
         }
         self.command(handle, Command::Release { slot: handle.slot() })
@@ -288,7 +288,7 @@ impl Operations {
         Ok(())
     }
 
-    /// Sends a packet to whom it names; gives its messages.
+    /// Sends a packet to its targets; gives its messages.
     fn broadcast(&mut self, reader: &mut Reader<'_>) -> Result<Messages> {
         let flags = reader.u8()?;
         reader.targets(&mut self.targets)?;
@@ -304,8 +304,8 @@ impl Operations {
         Ok(messages)
     }
 
-    /// A broadcast whose targets JavaScript has named one by one: each entry is one copy, even if
-    /// it comes twice.
+    /// A broadcast whose targets JavaScript has named one by one. A target that is named twice gets two
+    /// copies.
     fn multicast(&mut self, reader: &mut Reader<'_>) -> Result {
         let flags = reader.u8()?;
         let messages = reader.shared_messages()?;
@@ -329,7 +329,7 @@ impl Operations {
         Ok(())
     }
 
-    /// Passes over those targets that are connections which have gone.
+    /// Leaves out targets that are connections which have gone.
     fn forget_stale_targets(&mut self) {
         let Self { handles, targets, excepted, faults, .. } = self;
         for list in [targets, excepted] {

@@ -9,7 +9,7 @@ use crate::net::backlog::BufferLimits;
 use crate::net::deflate::Compression;
 use crate::websocket::extension::{MAX_WINDOW_BITS, MIN_WINDOW_BITS, Settings, WindowBits};
 
-/// What the data plane has to know of a server. Times are milliseconds, sizes bytes; `JavaScript`
+/// What the data plane has to know of a server. Times are milliseconds, sizes bytes; JavaScript
 /// fills in upstream's defaults.
 #[napi(object)]
 #[expect(clippy::struct_excessive_bools, reason = "options that are switched one by one")]
@@ -40,7 +40,7 @@ pub struct ServerConfig {
     pub per_message_deflate: Option<DeflateConfig>,
     /// Whether messages go up as they come, undecoded: JavaScript has a parser of its own.
     pub raw_messages: Option<bool>,
-    /// Bytes that may wait for one client; absent when as many as there are.
+    /// Bytes that may wait for one client; absent: no limit.
     pub max_buffered_bytes: Option<f64>,
     /// Whether volatile packets wait up to that many bytes, and nobody is disconnected for more.
     pub drop_volatile: Option<bool>,

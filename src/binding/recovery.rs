@@ -1,8 +1,8 @@
 //! Connection state recovery at the border: one log a namespace, beside the rooms.
 //!
-//! Packets come with the operations (`operations.rs`), so that the messages that are kept are the very ones
-//! that are sent; what is rarer comes by calls. What the application keeps with a session stays in
-//! JavaScript, under the session's key.
+//! Packets come with the operations (`operations.rs`), so that what is kept and what is sent is the same memory;
+//! all else is rare, and comes by calls. What the application stores with a session stays in JavaScript, under
+//! the session's key.
 #![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
 
 use std::rc::Rc;
@@ -22,7 +22,7 @@ use crate::socketio::recovery_log::lost_sessions::LostSession;
 pub struct PersistedSession {
     /// Names the session.
     pub key: i64,
-    /// The keys of those that had to go for it.
+    /// The keys of older ones that had to make room.
     pub forgotten: Vec<i64>,
 }
 

@@ -7,12 +7,11 @@ use crate::border::{RecordKind, form_flag};
 use crate::engineio::{Protocol, Transport};
 use crate::socketio::{LongString, PacketType};
 
-/// Characters that a string of V8 may have, and so what a message may be long: who sends more has
-/// sent too much, whatever `maxHttpBufferSize` says.
+/// Bytes that a message may have, whatever `maxHttpBufferSize` says: V8 has no longer strings.
 pub const LONGEST_MESSAGE: usize = LONGEST_STRING - MARGIN;
 /// Bytes that the text of a record may have, with what stands around it.
 pub(super) const LONGEST_RECORD: usize = LONGEST_STRING - 8;
-/// V8's longest string; unit tests don't fill that much.
+/// Characters of V8's longest string; less in unit tests, which fill it.
 const LONGEST_STRING: usize = if cfg!(test) { 1 << 20 } else { (1 << 29) - 24 };
 /// What a record has besides a message that stands in it as it came.
 const MARGIN: usize = 1 << 10;
@@ -39,8 +38,8 @@ pub(super) struct Mark {
 }
 
 impl RecordBatch {
-    /// Appends a record; false when it is longer than JavaScript can take: it is left out. So it is
-    /// when `write` panics.
+    /// Appends a record. False: it is longer than JavaScript can take, and has been left out. It is
+    /// left out, too, when `write` panics.
     pub(super) fn push(&mut self, write: impl FnOnce(&mut Record<'_>)) -> bool {
         let mark = self.mark();
         let unfinished = Unfinished { batch: self, mark };
@@ -102,7 +101,7 @@ impl RecordBatch {
         self.bytes = 0;
     }
 
-    /// Gives back memory that it has too much, if that is much: nothing more is written to it.
+    /// Nothing more is written to it: gives back unused memory, if that is much.
     pub(super) fn seal(&mut self) {
         if self.text.capacity() - self.text.len() > self.text.len() / 4 {
             self.text.shrink_to_fit();
@@ -110,7 +109,7 @@ impl RecordBatch {
     }
 }
 
-/// A record that is being written: dropped, it leaves nothing behind.
+/// A record that is being written; when it is dropped, what was written of it is removed.
 struct Unfinished<'a> {
     batch: &'a mut RecordBatch,
     mark: Mark,

@@ -114,7 +114,7 @@ impl DataPlane {
             Some(BodyFault::InvalidContent) => PostFault::InvalidContent,
             Some(BodyFault::TooLarge) => PostFault::TooLarge,
             Some(BodyFault::TooManyChunks) => PostFault::TooManyChunks,
-            // It names a fault of ours otherwise, which ends the session as well.
+            // Any other number is an error of ours; the request must have an answer all the same.
             Some(BodyFault::TimedOut) | None => PostFault::TimedOut,
         };
         self.poll(server, token, &sid, RequestEvent::PostFault(fault))

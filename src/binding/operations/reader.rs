@@ -13,7 +13,7 @@ use crate::socketio::json_string::{write_ascii, write_utf16};
 use crate::socketio::recovery_log::packets::RoomList;
 use crate::socketio::{RoomId, Target};
 
-/// An operation ends too early, or says what nobody says.
+/// An operation ends too early, or has a number that means nothing.
 #[derive(Debug)]
 pub(super) struct Unreadable;
 
@@ -90,7 +90,7 @@ impl<'a> Reader<'a> {
         match word {
             PARTED => {
                 let size = self.u32()? as usize;
-                // What is announced can't be much more than what is there.
+                // No more memory than what is there can need.
                 Ok(TextOperand::Parted(size.min(self.bytes.len() - self.at)))
             }
             len => self.take(len as usize).map(TextOperand::Whole),
