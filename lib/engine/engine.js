@@ -108,6 +108,8 @@ class Engine extends EventEmitter {
     this.acceptor = undefined;
     /** gives the workers connections by which polling requests come */
     this.takeover = new PollingTakeover(this);
+    /** its methods, of which programs may replace some */
+    this.original = Engine.prototype;
     /** @private */
     this._registration = new Registration(this);
     /** how many of the middlewares are ours */
@@ -379,11 +381,6 @@ class Engine extends EventEmitter {
    */
   isAttached(server) {
     return this.takeover.isAttached(server);
-  }
-
-  /** Its methods, of which programs may replace some. */
-  get original() {
-    return Engine.prototype;
   }
 
   // --- sessions, as the workers tell of them ---

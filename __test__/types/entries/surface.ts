@@ -48,7 +48,7 @@ type OurOperator = Ours.BroadcastOperator<Out, {}>;
 expectTrue<Same<Missing<OurOperator, UpOperator>, OldChain | "clients" | "send" | "write">>();
 type OurOptions = "workers" | "origins" | "maxBufferedBytes" | "bufferPolicy";
 expectTrue<Same<Missing<Ours.ServerOptions, Upstream.ServerOptions>, OurOptions>>();
-type OurConn = "bufferedAmount" | "door" | "sendPacket" | "writeBuffer";
+type OurConn = "bufferedAmount" | "door" | "doorReason" | "sendPacket" | "writeBuffer";
 expectTrue<Same<Missing<OurSocket["conn"], UpSocket["conn"]>, OurConn>>();
 
 // The simple types are the same.
