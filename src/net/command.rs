@@ -81,7 +81,7 @@ pub enum Command {
         slot: Slot,
     },
     /// A WebSocket connection comes in.
-    Adopt(Box<Adopt>),
+    AdoptWebSocket(Box<AdoptWebSocket>),
     /// A handshake over polling comes in.
     OpenPolling {
         /// The server that it came to.
@@ -151,7 +151,7 @@ impl Command {
             | Self::Broadcast { .. }
             | Self::Close { .. }
             | Self::Mark { .. }
-            | Self::Adopt(_)
+            | Self::AdoptWebSocket(_)
             | Self::OpenPolling { .. }
             | Self::AdoptHttp(_)
             | Self::Request { .. }
@@ -229,7 +229,7 @@ impl Command {
             | Self::Stop => Blame::Nobody,
             Self::Answer { wire, .. } => Blame::HttpWire(*wire),
             Self::Bridge { key, .. } => Blame::Stream(*key),
-            Self::Adopt(adopt) => {
+            Self::AdoptWebSocket(adopt) => {
                 Newcomer::blame(&adopt.server, adopt.token, RecordKind::WireClosed)
             }
             Self::AdoptHttp(adopt) => {
@@ -394,7 +394,7 @@ pub type BridgeKey = (u32, u32);
 
 /// A WebSocket connection that comes in.
 #[derive(Debug)]
-pub struct Adopt {
+pub struct AdoptWebSocket {
     /// The server that it came to.
     pub server: Arc<Server>,
     /// JavaScript's name for it.

@@ -318,7 +318,7 @@ impl Worker {
                     client.mark(&self.context);
                 }
             }
-            Command::Adopt(adopt) => self.adopt(*adopt),
+            Command::AdoptWebSocket(adopt) => self.adopt_websocket(*adopt),
             Command::OpenPolling { server, token, sid, dialect, jsonp } => {
                 let engine = Arc::clone(&server.engine);
                 let mut session =

@@ -7,7 +7,7 @@ use ferrosocket::engineio::Protocol;
 use ferrosocket::id::Handle;
 use ferrosocket::net::budget::OWN_LANE;
 use ferrosocket::net::command::{
-    Adopt, AdoptedStream, BridgeEvent, Command, Purpose, UpgradeResponse,
+    AdoptWebSocket, AdoptedStream, BridgeEvent, Command, Purpose, UpgradeResponse,
 };
 use ferrosocket::net::inbox::CLIENT_LIMIT;
 use ferrosocket::websocket::deflate::{Compressor, Form};
@@ -29,7 +29,7 @@ fn open_with(host: &Host, deflate: Option<Agreement>) -> (u32, Handle) {
     let token = host.token();
     host.command_to(
         host.worker,
-        Command::Adopt(Box::new(Adopt {
+        Command::AdoptWebSocket(Box::new(AdoptWebSocket {
             server: Arc::clone(&host.server),
             token,
             purpose: Purpose::Session(host.sid()),

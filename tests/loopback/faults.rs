@@ -7,8 +7,8 @@ use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::{Config, Protocol};
 use ferrosocket::id::Handle;
 use ferrosocket::net::command::{
-    Adopt, AdoptHttp, AdoptedStream, BridgeEvent, CloseHttp, Command, HttpHandover, Opening,
-    Outgoing, Purpose, RequestEvent, UpgradeResponse,
+    AdoptHttp, AdoptWebSocket, AdoptedStream, BridgeEvent, CloseHttp, Command, HttpHandover,
+    Opening, Outgoing, Purpose, RequestEvent, UpgradeResponse,
 };
 use ferrosocket::net::faults;
 use ferrosocket::net::operation_batch::OperationBatch;
@@ -215,7 +215,7 @@ fn in_what_comes_by_a_bridge() {
     let mut witness = Witness::open(&host);
     let open = || {
         let token = host.token();
-        let adopt = Adopt {
+        let adopt = AdoptWebSocket {
             server: Arc::clone(&host.server),
             token,
             purpose: Purpose::Session(host.sid()),
@@ -225,7 +225,7 @@ fn in_what_comes_by_a_bridge() {
             response: UpgradeResponse::Whole(Vec::new()),
             deflate: None,
         };
-        host.command_to(host.worker, Command::Adopt(Box::new(adopt)));
+        host.command_to(host.worker, Command::AdoptWebSocket(Box::new(adopt)));
         (token, handle_of(&host.next(RecordKind::Opened)))
     };
     for event in [

@@ -16,7 +16,7 @@ use ferrosocket::net::backlog::BufferLimits;
 use ferrosocket::net::budget::{HeldBytes, OWN_LANE};
 use ferrosocket::net::clock;
 use ferrosocket::net::command::{
-    Adopt, AdoptedStream, BridgeEvent, Command, Purpose, RequestEvent, UpgradeResponse,
+    AdoptWebSocket, AdoptedStream, BridgeEvent, Command, Purpose, RequestEvent, UpgradeResponse,
 };
 use ferrosocket::net::deflate::Compression;
 use ferrosocket::net::inbox::{Inbox, Taken};
@@ -304,7 +304,7 @@ impl Host {
         // As in production: the worker gets a copy of the descriptor, the original is closed.
         let copy = ferrosocket::net::descriptor::duplicate(stream.as_raw_fd()).unwrap();
         head.extend_from_slice(extra);
-        Command::Adopt(Box::new(Adopt {
+        Command::AdoptWebSocket(Box::new(AdoptWebSocket {
             server: Arc::clone(server),
             token,
             purpose,

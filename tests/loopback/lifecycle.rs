@@ -160,7 +160,7 @@ fn the_end_of_an_environment_closes_its_connections_only() {
     let bridged = host.token();
     host.command_to(
         host.worker,
-        Command::Adopt(Box::new(ferrosocket::net::command::Adopt {
+        Command::AdoptWebSocket(Box::new(ferrosocket::net::command::AdoptWebSocket {
             server: Arc::clone(&host.server),
             token: bridged,
             purpose: Purpose::Session(host.sid()),

@@ -14,7 +14,7 @@ use crate::border::{returned, wire_kind};
 use crate::id::Sid;
 use crate::net::budget::HeldBytes;
 use crate::net::command::{
-    Adopt, AdoptedStream, BridgeEvent, Command, EndWires, Purpose, UpgradeResponse,
+    AdoptWebSocket, AdoptedStream, BridgeEvent, Command, EndWires, Purpose, UpgradeResponse,
 };
 use crate::net::descriptor::duplicate;
 use crate::websocket::extension::{self, Agreement};
@@ -221,7 +221,7 @@ impl DataPlane {
         if matches!(stream, AdoptedStream::Bridge) {
             self.bridged.borrow_mut().insert(token, worker);
         }
-        let adopt = Adopt {
+        let adopt = AdoptWebSocket {
             server: self.server(server)?,
             token,
             purpose,
@@ -231,7 +231,7 @@ impl DataPlane {
             response: Incoming::response(kind, answer),
             deflate: Agreement::from_bits(kind >> wire_kind::AGREEMENT_SHIFT),
         };
-        runtime.mailbox(worker).leave_command(Command::Adopt(Box::new(adopt)));
+        runtime.mailbox(worker).leave_command(Command::AdoptWebSocket(Box::new(adopt)));
         self.tell_later(worker);
         Ok(true)
     }

@@ -11,7 +11,7 @@ use crate::border::RecordKind;
 use crate::engineio::{Link, Session, Transport};
 use crate::net::client::Client;
 use crate::net::clock;
-use crate::net::command::{Adopt, AdoptedStream, BridgeEvent, BridgeKey, Purpose};
+use crate::net::command::{AdoptWebSocket, AdoptedStream, BridgeEvent, BridgeKey, Purpose};
 use crate::net::context::{Victim, Wire as _, WorkerContext};
 use crate::net::descriptor::{Addresses, prepare};
 use crate::net::server::Server;
@@ -20,8 +20,9 @@ use crate::net::websocket_wire::{Ended, PIECE, WebSocketWire};
 
 impl Worker {
     /// Takes a WebSocket connection, and begins to drive it.
-    pub(super) fn adopt(self: &Rc<Self>, adopt: Adopt) {
-        let Adopt { server, token, purpose, dialect, stream, head, response, deflate } = adopt;
+    pub(super) fn adopt_websocket(self: &Rc<Self>, adopt: AdoptWebSocket) {
+        let AdoptWebSocket { server, token, purpose, dialect, stream, head, response, deflate } =
+            adopt;
         let environment = Arc::clone(&server.environment);
         self.context.wakeups.add(&environment);
         fault!("adopt", environment.id, token);
