@@ -31,16 +31,16 @@ const NO_PARAMETERS = Object.freeze({});
 const SOCKET = Object.freeze({ encrypted: false, remoteAddress: undefined, remotePort: undefined });
 
 /**
- * Takes connections from an HTTP server as they are accepted, before Node.js makes sockets of them and reads their
- * requests: most of what a connect costs this thread is that. It takes those whose first request is for a WebSocket, or is
- * one of a polling session.
+ * Takes connections from an HTTP server as they are accepted: those whose first request is for a WebSocket, or is one of a
+ * polling session. Otherwise Node.js would make a socket of each and read its request, which is most of the work that a new
+ * connection means for this thread.
  *
  *     accepted ──a plain request is there──► a worker
  *        └──anything else, or nothing yet──► Node.js
  *
- * The addon only looks at the bytes, so Node.js finds everything as it was. On Linux, the kernel is asked to keep a
- * connection until something has come by it. Elsewhere, while there is much to do, connections wait to be accepted, and
- * their requests have come before that; when there is little, Node.js has the time. So nothing waits here.
+ * The addon only looks at the bytes, so Node.js finds everything as it was. Nothing is waited for here: on Linux, the kernel
+ * is asked to hold a connection back until something has come by it. On other systems, connections of a busy server wait
+ * to be accepted, so their requests are there by then; and if it is not busy, Node.js may as well read them.
  */
 class Acceptor {
   /**
@@ -57,7 +57,7 @@ class Acceptor {
     /** @private @type {string | undefined} an id that has been made and not been used */
     this._id = undefined;
     server.on("newListener", (/** @type {any} */ name) => {
-      if (name === "connection") this.defer(0); // somebody waits for connections, silent ones too
+      if (name === "connection") this.defer(0); // somebody wants to hear of connections, of silent ones too
     });
     this.watch();
   }
@@ -108,7 +108,7 @@ class Acceptor {
         request.key === "" ? this.takePolling(request, fd) : this.takeWebSocket(request, fd);
       if (!isTaken) return false;
     } catch {
-      return false; // no descriptor is free: Node.js has one for this connection already
+      return false; // there is no descriptor left; Node.js already has one for this connection
     }
     if (request.sid === "") this._id = undefined;
     this.taken++;
@@ -180,8 +180,8 @@ class Acceptor {
 }
 
 /**
- * A request that Node.js has never read, as the addon describes it (src/http/request.rs): what stands for an
- * IncomingMessage until somebody asks for one.
+ * A request that Node.js has not read, as the addon describes it (src/http/request.rs). It is used in place of an
+ * IncomingMessage until a program asks for that.
  */
 class AcceptedRequest {
   /** @param {string} text the description */

@@ -28,13 +28,14 @@ function kindOf({ isNew, dialect, answer }) {
 }
 
 /**
- * A connection that passes through this thread: what comes in is given to a worker, and what the worker writes goes out.
+ * A connection that Node.js has, and whose bytes go through this thread: what comes in is given to a worker, what the worker
+ * writes goes out.
  *
  *     peer ──give()──► worker
  *      ▲                 │
  *      └─── write() ◄────┘ ── pause() and resume() while it has enough, close() when the wire is closed
  *
- * Every written chunk is confirmed by `written()`, so that the worker knows how much is under way.
+ * `written()` confirms each chunk, so the worker knows how much has not left yet.
  */
 class ByteBridge {
   /**

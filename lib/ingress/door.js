@@ -8,11 +8,11 @@
 /**
  * What carries a session, or asks to: a connection, or a request. The border brings it what the workers tell of it.
  *
- *     polling.js     PollingDoor          a polling request that Node.js has read
- *     takeover.js    TakenPolling         a connection whose polling requests a worker reads
- *     websocket.js   TakenWebSocket       a WebSocket whose connection a worker has
- *     websocket.js   WebSocketBridge      one that Node.js has: its bytes are pumped
- *     webtransport.js WebTransportBridge  likewise
+ *     polling.js       PollingDoor         a polling request that Node.js has read
+ *     takeover.js      TakenPolling        a connection of which a worker reads the polling requests
+ *     websocket.js     TakenWebSocket      a WebSocket whose connection a worker has
+ *     websocket.js     WebSocketBridge     a WebSocket whose connection Node.js has: its bytes are pumped
+ *     webtransport.js  WebTransportBridge  a WebTransport session: likewise
  *
  * @typedef {object} Door
  * @property {"takeover" | "bridge" | "polling"} kind what `socket.conn.door` tells

@@ -37,7 +37,7 @@ const CONTENT_TYPES = {
 };
 
 /**
- * Gathers a request's body in one buffer: chunks of a few bytes would each pin a whole read buffer of Node.
+ * Gathers the body of a request in one buffer: each chunk, however small, would keep a whole read buffer of Node.js alive.
  */
 class Body {
   constructor() {
@@ -150,7 +150,7 @@ class PollingDoor {
     const body = new Body();
     const stop = (/** @type {AnyBodyFault} */ fault) => {
       if (fault === BodyFault.TIMED_OUT && this.border.heldBack.has(this)) {
-        this.timer?.refresh(); // it is us who don't read
+        this.timer?.refresh(); // it is this side that does not read
         return;
       }
       clearTimeout(this.timer);
@@ -220,7 +220,7 @@ class PollingDoor {
     if (kind === RecordKind.DROP_REQUEST) {
       debug("request overlap");
       this.req.destroy();
-      // that does not end the connection of a request which has been read to its end meanwhile; one of HTTP/2 has others on it
+      // if the request has been read to its end, its connection is still open; one of HTTP/2 serves other requests
       if (this.req.httpVersionMajor === 1) this.req.socket?.destroy();
     } else if (kind === RecordKind.REQUEST_REFUSED) {
       this.engine.refuse(this.req, first, { sid: this.sid });
@@ -228,7 +228,7 @@ class PollingDoor {
     } else if (body === BodyKind.NONE) {
       this.res.writeHead(first);
       this.res.end();
-      // the rest of a body that is not taken is not waited for
+      // nobody waits for the rest of a body that is refused
       if (first === 413 || first === 408) (this.req.socket ?? this.req).destroy();
     } else {
       this.answer(first, CONTENT_TYPES[body], payload, isCompressible(body));
@@ -248,7 +248,7 @@ class PollingDoor {
     if (encoding) headers["Content-Encoding"] = encoding;
     else headers["Content-Length"] = payload === undefined ? 2 : payload.length;
     const agent = this.req.headers["user-agent"];
-    // Internet Explorer takes payloads for an attack otherwise
+    // Internet Explorer takes some payloads for an attack
     if (agent && (agent.includes(";MSIE") || agent.includes("Trident/")))
       headers["X-XSS-Protection"] = "0";
     headers["cache-control"] = "no-store";
@@ -300,7 +300,7 @@ class PollingDoor {
   compress(encoding, payload) {
     debug("compressing");
     const encoder = ENCODERS[encoding](this.engine.opts.httpCompression);
-    // when the client goes before all is sent, this drops the encoder
+    // if the client goes before all is sent, this ends the encoder
     pipeline(encoder, this.res, (error) => {
       if (error) debug("the answer was not taken: %s", error.message);
     });

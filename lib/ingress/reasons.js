@@ -1,7 +1,7 @@
 "use strict";
 
-// May a connection go past Node.js? Here is all that can stand against it: a row each, with the ways that it closes.
-// docs/fast-paths.md shows the table (`npm run api-table`), __test__/reasons.test.js turns on each row.
+// May a connection go past Node.js? This table has all that can stand against it: a row for each reason, with the ways that it
+// closes. `npm run api-table` writes it into docs/fast-paths.md; __test__/reasons.test.js turns on each row.
 
 const cluster = /** @type {any} */ (require("node:cluster"));
 const { channel } = require("node:diagnostics_channel");
@@ -56,7 +56,7 @@ const TAKES_POLLING = LISTEN | ACCEPT | ACCEPT_POLLING | OPEN_POLLING;
 const NOT_PLAIN = "no plain request when it was accepted";
 
 /**
- * What is asked of an engine.
+ * What the rows ask of an engine.
  *
  * @typedef {object} Engine
  * @property {any} opts its options, as they are now
@@ -88,7 +88,7 @@ const RESPONSE_CREATED = channel("http.server.response.created");
 const RESPONSE_FINISH = channel("http.server.response.finish");
 
 const debug = createDebug("engine:door");
-// to see whether a scope is on is all that is wanted here
+// only to see whether these scopes are on
 const debugEngine = createDebug("engine");
 const debugPolling = createDebug("engine:polling");
 const debugWebSocket = createDebug("engine:ws");
@@ -455,7 +455,7 @@ function selectRows(ways) {
 }
 
 /**
- * Says why a connection that Node.js has read came no faster way: logs and counts it, too.
+ * Says why a connection came no faster way whose request Node.js has read; the reason is logged and counted.
  *
  * @param {Engine} engine
  * @param {string} what the transport
@@ -483,7 +483,7 @@ function isTimeout(value) {
 }
 
 /**
- * Begins to note whether a program is shown the sockets of an HTTP server. A listener that goes again has seen what came.
+ * Begins to note whether a program is shown the sockets of an HTTP server. A listener that is removed again may have seen some.
  *
  * @param {any} server
  */

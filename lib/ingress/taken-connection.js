@@ -18,18 +18,18 @@ const { DROP_SOCKET, reasonAgainst } = require("./reasons");
 const ANSWER_LENGTH = 129;
 
 /**
- * A connection that a worker has. It reads and writes by a descriptor of its own; what Node.js has of the connection is in the
- * way then, and its handle is closed. So far the shortcut. What it must not change:
+ * A connection that a worker has. The worker reads and writes by a descriptor of its own, so the handle that Node.js has of the
+ * connection is closed. What programs see of the connection stays as it was:
  *
  * - The HTTP server goes on counting it as one of its connections.
  * - Where a program has been given the socket, or may have been (see reasons.js), the object stays what it is: counted by
  *   its server, open until the connection has ended, with "close" then, and with `destroy()` and `end()` that end the
  *   connection. Only its handle is another one, which leads to the worker.
- * - Where nobody has, there is no socket any more (or has never been one: see Acceptor). A program that asks for it later, by
- *   `socket.request`, gets one that is made then, and is as true.
+ * - Otherwise there is no socket any more (or there has never been one: see Acceptor). A program that asks for it later, by
+ *   `socket.request`, gets a new one, which does the same.
  *
- * What is not: `bytesRead` and `bytesWritten` stand still, and `write()` fails with EPIPE: the bytes of a connection are the
- * worker's alone.
+ * What is not as it was: `bytesRead` and `bytesWritten` stand still, and `write()` fails with EPIPE, because only the worker
+ * reads and writes.
  */
 class TakenConnection {
   /**

@@ -24,11 +24,11 @@ const { nextTick } = require("../base/loop");
 const KEEP_ALIVE_BUFFER = 1000; // ms
 
 /**
- * Moves connections to the workers that polling requests come by.
+ * Moves connections by which polling requests come to the workers.
  *
  * Node.js accepts a connection and answers its first request of ours. When that is done and nothing else has come, the
- * connection is idle: then its descriptor is duplicated for the worker of the session, and Node.js closes its own. The worker
- * answers the plain requests that follow by itself, and gives the connection back when one is not plain.
+ * connection is idle: its descriptor is duplicated for the worker of the session, and Node.js closes its own. The worker
+ * answers the plain requests that follow, and gives the connection back when one is not plain.
  *
  * A connection whose first request is plain need not be read by Node.js at all: see Acceptor.
  */
@@ -48,7 +48,7 @@ class PollingTakeover {
    */
   attach(server, path) {
     this._paths.set(server, path);
-    // another listener may want to see what comes
+    // another listener may want to see the requests
     server.on("newListener", (/** @type {any} */ name) => {
       if (name === "request") this.recall();
     });
@@ -106,7 +106,7 @@ class PollingTakeover {
     try {
       done = taken.handOver(sid, descriptor, this.profile(server, req.headers.origin ?? ""));
     } catch (error) {
-      debug("the connection can't be taken over: %s", error); // no descriptor is free
+      debug("the connection can't be taken over: %s", error); // no descriptor is left
     }
     if (done) taken.replaceSocket(socket, engine.clients[sid]);
     else taken.end();
@@ -132,7 +132,7 @@ class PollingTakeover {
       if (!done) taken.end();
     }
     if (done) taken.countFor(server);
-    return done || isNew; // a new one is lost then
+    return done || isNew; // one that opens a session has been read, so it is lost
   }
 
   /** @returns {boolean} whether answers may be compressed */
@@ -157,7 +157,7 @@ class PollingTakeover {
       lines: cors ? crossOriginLines(this.engine.middlewares[0], origin) : "",
       keepAlive: keepAlive ? Math.floor(keepAlive / 1000) : undefined,
       idleTimeout: idleTimeout(server),
-      // Node.js looks at these every connectionsCheckingInterval only
+      // Node.js checks these only every connectionsCheckingInterval
       headersTimeout: longest === Infinity ? 0 : longest,
       requestTimeout,
       maxHead: longestHead(server),
@@ -179,8 +179,8 @@ function idleTimeout(server) {
 const headless = new WeakSet();
 
 /**
- * To Node.js a connection that comes back is a new one, and could keep half a head for a minute and more. But it is a kept one,
- * which is closed when nothing comes by it.
+ * To Node.js, a connection that comes back is new, and may take a minute and more for the head of its first request. But it is a
+ * kept one, which is closed when nothing comes by it.
  *
  * @param {any} server
  * @param {any} socket
@@ -188,14 +188,14 @@ const headless = new WeakSet();
 function awaitHead(server, socket) {
   const others = ["connect", "checkContinue", "checkExpectation"];
   const timeout = idleTimeout(server);
-  // these would not lead to handleHead()
+  // with such listeners, a request may not lead to handleHead()
   if (timeout === 0 || others.some((name) => server.listenerCount(name) > 0)) return;
   headless.add(socket);
   socket.setTimeout(timeout);
 }
 
 /**
- * The head of a request has come, so that time is over.
+ * The head of a request has come: it is waited for no longer.
  *
  * @param {any} server
  * @param {any} socket
@@ -205,12 +205,12 @@ function handleHead(server, socket) {
 }
 
 /**
- * A connection whose polling requests a worker reads.
+ * A connection of which a worker reads the polling requests.
  *
  *     taken ──closed by the worker──► gone
  *       └──given back, with bytes──► a new socket of the HTTP server
  *
- * To the session that it opens, if it does, it is the door.
+ * If it opens a session, it is the door of that session.
  */
 class TakenPolling extends TakenConnection {
   /**
@@ -309,7 +309,7 @@ const numbers = new WeakMap();
 let last = 0;
 
 /**
- * Sees to it that the methods of an HTTP server that close its connections reach those which workers have.
+ * Has the methods by which an HTTP server closes its connections close those, too, that workers have.
  *
  * @param {any} server
  * @param {Border} border
@@ -324,7 +324,7 @@ function trackListener(server, border) {
   server.closeIdleConnections = function () {
     closeIdleConnections.call(server);
     closeTaken(border, number, false, false);
-    // called by close(): then those that still wait for an answer must not stay behind it
+    // if close() has called it, connections that still wait for an answer end with that answer
     nextTick(() => {
       if (!server.listening) closeTaken(border, number, false, true);
     });
@@ -343,7 +343,7 @@ function trackListener(server, border) {
  * @param {boolean} later those as soon as they have answered
  */
 function closeTaken(border, number, busy, later) {
-  border.operations.flush(); // the answers that have been asked for come first
+  border.operations.flush(); // answers that the program has given before leave first
   border.native.closePolling(number, busy, later);
 }
 

@@ -100,8 +100,8 @@ function sessionToOpen(packet) {
 }
 
 /**
- * A WebTransport session on its way to a worker. WebTransport packets and WebSocket messages hold the same, one for
- * one, in another frame: here one is turned into the other, and to the worker this is the byte bridge of a WebSocket.
+ * A WebTransport session, pumped to a worker. Each packet of WebTransport holds what one WebSocket message holds, in another
+ * frame. The frames are changed here, so to the worker this is the byte bridge of a WebSocket.
  *
  *     session ──packets──► pump() ──frames──► worker
  *        ▲                                      │
