@@ -19,10 +19,12 @@ const tls = require("node:tls");
 const { format } = require("node:util");
 const { test } = require("node:test");
 const createDebug = require("debug");
+const { io: connect } = require("socket.io-client");
 
 const { Engine } = require("../lib/engine/engine");
 const reasons = require("../lib/ingress/reasons");
 const { EarlySocket } = require("./support/early-socket");
+const { selected } = require("./support/implementations");
 const { KeptConnection } = require("./support/kept-connection");
 const { RawWebSocket } = require("./support/raw-websocket");
 const { eventually, turns, until, within } = require("./support/waiting");
@@ -430,6 +432,35 @@ for (const [word, spoil] of Object.entries({
     assert.equal((await kept.ask(url, { body: "40" })).body, "ok");
     await eventually(() => server.held() === 1, "the connection to be with a worker");
   });
+}
+
+for (const implementation of selected()) {
+  for (const [method, transport] of [
+    ["handleRequest", "polling"],
+    ["handleUpgrade", "websocket"],
+    ["verify", "websocket"],
+  ]) {
+    test(`${implementation.name}: what ${method}() of a program has put on a request stays there`, async (t) => {
+      const { Server } = implementation.load();
+      const httpServer = http.createServer();
+      const io = new Server(httpServer);
+      const original = io.engine[method];
+      io.engine[method] = function (req, ...rest) {
+        req.mark = method;
+        return original.call(this, req, ...rest);
+      };
+      httpServer.listen(0, "127.0.0.1");
+      await until(httpServer, "listening");
+      const url = `http://127.0.0.1:${httpServer.address().port}`;
+      const client = connect(url, { transports: [transport], reconnection: false });
+      t.after(async () => {
+        client.disconnect();
+        await within(io.close(), "close");
+      });
+      const [socket] = await until(io, "connection");
+      assert.equal(socket.request.mark, method);
+    });
+  }
 }
 
 test("reasons are logged and counted, and to log them closes no way", async (t) => {

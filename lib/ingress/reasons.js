@@ -340,19 +340,19 @@ const ROWS = Object.freeze([
   },
   {
     word: "verify",
-    against: ACCEPT | MOVE_POLLING,
+    against: ACCEPT | MOVE_POLLING | DROP_SOCKET | DROP_REQUEST,
     text: "`verify()` of the engine is replaced",
     holds: ({ verify, original }) => verify !== original.verify,
   },
   {
     word: "handleUpgrade",
-    against: ACCEPT,
+    against: ACCEPT | DROP_SOCKET | DROP_REQUEST,
     text: "`handleUpgrade()` of the engine is replaced",
     holds: ({ handleUpgrade, original }) => handleUpgrade !== original.handleUpgrade,
   },
   {
     word: "handleRequest",
-    against: ACCEPT_POLLING | MOVE_POLLING,
+    against: ACCEPT_POLLING | MOVE_POLLING | DROP_SOCKET | DROP_REQUEST,
     text: "`handleRequest()` of the engine is replaced",
     holds: ({ handleRequest, original }) => handleRequest !== original.handleRequest,
   },
