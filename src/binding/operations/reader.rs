@@ -54,24 +54,40 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let rest = self.bytes.get(self.at..).ok_or(Unreadable)?;
+        let taken = rest.first_chunk().ok_or(Unreadable)?;
+        self.at += N;
+        Ok(*taken)
+    }
+
     pub(super) fn u8(&mut self) -> Result<u8> {
-        self.take(1).map(|bytes| bytes[0])
+        self.array().map(|[byte]| byte)
     }
 
     pub(super) fn u32(&mut self) -> Result<u32> {
-        self.take(4)?.try_into().map(u32::from_le_bytes).map_err(|_| Unreadable)
+        self.array().map(u32::from_le_bytes)
     }
 
     pub(super) fn u64(&mut self) -> Result<u64> {
-        self.take(8)?.try_into().map(u64::from_le_bytes).map_err(|_| Unreadable)
+        self.array().map(u64::from_le_bytes)
+    }
+
+    /// Two `u32`.
+    fn pair(&mut self) -> Result<(u32, u32)> {
+        self.array().map(|[a, b, c, d, e, f, g, h]| {
+            (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
+        })
     }
 
     pub(super) fn handle(&mut self) -> Result<Handle> {
-        Ok(Handle::from_raw(self.u32()?).of_generation(self.u32()?))
+        let (place, generation) = self.pair()?;
+        Ok(Handle::from_raw(place).of_generation(generation))
     }
 
     pub(super) fn room(&mut self) -> Result<RoomId> {
-        Ok(room(self.u32()?, self.u32()?))
+        let (low, high) = self.pair()?;
+        Ok(room(low, high))
     }
 
     pub(super) fn bytes(&mut self) -> Result<&'a [u8]> {
@@ -162,7 +178,7 @@ impl<'a> Reader<'a> {
     pub(super) fn targets(&mut self, targets: &mut Vec<Target>) -> Result<()> {
         targets.clear();
         for _ in 0..self.u32()? {
-            let (first, second) = (self.u32()?, self.u32()?);
+            let (first, second) = self.pair()?;
             targets.push(if first & CONNECTION == 0 {
                 Target::Room(room(first, second))
             } else {
