@@ -217,6 +217,7 @@ const APART = [
   "sockets of this Node.js",
   "unsent bytes",
   "a socket of another server",
+  'no "request" listener',
   "a response of another class",
   "a connection that ends",
   "sendDate",
@@ -412,6 +413,19 @@ test("a socket of another server: its polling connection stays with Node.js", as
   kept.destroy();
   front.close();
   await until(front, "close");
+});
+
+test('no "request" listener: a WebSocket needs none, a polling connection stays with Node.js', async (t) => {
+  const server = await serve(t);
+  const { io, httpServer, dial, dialEarly, taken, held } = server;
+  io.engine.once("connection", () => httpServer.removeAllListeners("request"));
+  await openSession(server, dial(), `${POLLING}&b64=1`);
+  await turns(3);
+  assert.equal(held(), 0);
+  assert.equal(reasonAgainst(io.engine, httpServer, TAKES_POLLING), 'no "request" listener');
+  const { conn } = await openSession(server, await dialEarly(), WEBSOCKET);
+  assert.deepEqual([taken(), conn.doorReason], [1, undefined]);
+  assert.equal(Object.hasOwn(conn, "request"), false);
 });
 
 /** What a program does to the response of the request that opens a session. */

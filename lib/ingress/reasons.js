@@ -235,7 +235,13 @@ const ROWS = Object.freeze([
     word: 'a "request" listener',
     against: ACCEPT | MOVE_POLLING | DROP_SOCKET | DROP_REQUEST,
     text: 'a "request" listener that was added after the engine (those before are called by it)',
-    holds: (_engine, server) => server !== undefined && server.listenerCount("request") !== 1,
+    holds: (_engine, server) => server !== undefined && server.listenerCount("request") > 1,
+  },
+  {
+    word: 'no "request" listener',
+    against: ACCEPT_POLLING | MOVE_POLLING,
+    text: 'the engine\'s own "request" listener has been taken away',
+    holds: (_engine, server) => server.listenerCount("request") === 0,
   },
   {
     word: 'an "upgrade" listener',
