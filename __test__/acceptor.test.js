@@ -309,6 +309,41 @@ test("it is attached to a server that listens already", async (t) => {
   assert.equal(io.engine.acceptor.taken, 1);
 });
 
+test("attached to a server that listens already, the kernel waits for the request, too", async (t) => {
+  const io = new (ours.load().Server)(0);
+  t.after(() => within(io.close(), "close"));
+  const { httpServer, engine } = io;
+  if (!httpServer.listening) await until(httpServer, "listening");
+  for (let i = 0; i < 20; i++) {
+    const raw = await RawWebSocket.open(httpServer.address().port, TARGET);
+    await talk(io, raw);
+    raw.destroy();
+  }
+  if (LINUX) assert.ok(engine.acceptor.taken > 10, `${engine.acceptor.taken} of 20`);
+});
+
+test("several engines on one HTTP server: each takes what is its own", async (t) => {
+  const transports = ["polling"]; // an "upgrade" listener of another engine would be in the way
+  const { io, httpServer, poll, taken } = await serve(t, { transports });
+  const { Server } = ours.load();
+  const other = new Server(httpServer, { transports, path: "/other" });
+  t.after(() => within(other.close(), "close"));
+  await poll();
+  await poll("/other/?EIO=4&transport=polling");
+  assert.deepEqual([taken(), other.engine.acceptor.taken], [1, 1]);
+  await eventually(() => other.engine.clientsCount === 1, "the session");
+  assert.equal(io.engine.clientsCount, 1);
+  const closed = until(httpServer, "close");
+  httpServer.close();
+  await closed;
+  httpServer.listen(0, "127.0.0.1");
+  await until(httpServer, "listening");
+  const again = new KeptConnection(await EarlySocket.prepare(httpServer.address().port));
+  t.after(() => again.destroy());
+  await again.ask(POLLING);
+  assert.equal(taken(), 2);
+});
+
 test("a polling connection counts, and ends with the HTTP server", async (t) => {
   const { httpServer, poll, taken } = await serve(t);
   const count = () => new Promise((resolve) => httpServer.getConnections((_, n) => resolve(n)));

@@ -486,22 +486,24 @@ declare(
   "Node.js reads the first request of each connection",
 );
 
-/** @type {WeakSet<object>} handles of servers that show what they accept */
-const showing = new WeakSet();
+/** @type {WeakMap<object, WeakSet<Function>>} by the handle of a server, those to whom it shows what it accepts */
+const showing = new WeakMap();
 
 /**
  * Shows the connections that a server accepts before Node.js makes sockets of them. To be called each time the server begins to
- * listen.
+ * listen. Several may look at them: the last first.
  *
  * A caller that takes connections must first look at HAS_DESCRIPTORS, MOVES_CONNECTIONS and REBUILDS_REQUESTS.
  *
  * @param {any} server one of class http.Server
  * @param {(descriptor: number) => boolean} take returns whether somebody has a duplicate: then Node.js never hears of it
- * @returns {boolean} whether connections are shown from now on; false if they already were
+ * @returns {boolean} whether connections are shown to it from now on; false if they already were
  */
 function showAccepted(server, take) {
   const listener = server._handle;
-  if (!listensOnTcp(server) || showing.has(listener)) return false;
+  if (!listensOnTcp(server)) return false;
+  const takers = showing.get(listener) ?? new WeakSet();
+  if (takers.has(take)) return false;
   const next = listener.onconnection;
   if (typeof next !== "function" || !(listener.fd >= 0)) return false;
   const first = (/** @type {number} */ status, /** @type {any} */ handle) => {
@@ -510,7 +512,7 @@ function showAccepted(server, take) {
     else next.call(listener, status, handle);
   };
   if (!Reflect.set(listener, "onconnection", first)) return false;
-  showing.add(listener);
+  showing.set(listener, takers.add(take));
   return true;
 }
 

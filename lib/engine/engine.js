@@ -142,7 +142,7 @@ class Engine extends EventEmitter {
     server.on("close", () => this.close());
     server.on("listening", () => {
       this._registration.closed = false;
-      this.acceptor?.watch();
+      acceptor.watch();
     });
     interceptRequests(server, (req, res) => {
       handleHead(server, req.socket);
@@ -157,7 +157,8 @@ class Engine extends EventEmitter {
     this.httpServer = server;
     watchSockets(server);
     this.takeover.attach(server, path);
-    this.acceptor = new Acceptor(this, server, path);
+    const acceptor = new Acceptor(this, server, path);
+    this.acceptor = acceptor;
     if (!this.opts.transports.includes("websocket")) return;
     server.on(
       "upgrade",

@@ -56,6 +56,9 @@ class Acceptor {
     this.taken = 0;
     /** @private @type {string | undefined} an id that has been made and not been used */
     this._id = undefined;
+    /** @private what the server shows its connections to */
+    this._take = (/** @type {number} */ fd) =>
+      this.reasonAgainst(ACCEPT) === undefined && this.take(fd);
     server.on("newListener", (/** @type {any} */ name) => {
       if (name === "connection") this.defer(0); // somebody wants to hear of connections, of silent ones too
     });
@@ -66,10 +69,7 @@ class Acceptor {
   watch() {
     const { server } = this;
     if (this.reasonAgainst(LISTEN) !== undefined) return;
-    const isShown = showAccepted(
-      server,
-      (fd) => this.reasonAgainst(ACCEPT) === undefined && this.take(fd),
-    );
+    const isShown = showAccepted(server, this._take);
     if (isShown && this.reasonAgainst(ACCEPT) === undefined) this.defer(LONGEST_SILENCE);
   }
 
