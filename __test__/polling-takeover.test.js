@@ -16,7 +16,7 @@ const { io: connect } = require("socket.io-client");
 const { spawn } = require("./support/child");
 const { ours, selected } = require("./support/implementations");
 const { KeptConnection } = require("./support/kept-connection");
-const { eventually, until, within } = require("./support/waiting");
+const { eventually, turns, until, within } = require("./support/waiting");
 
 const POLLING = "/socket.io/?EIO=4&transport=polling";
 
@@ -306,6 +306,34 @@ test("a connection comes and goes between Node and the workers", async (t) => {
   await server.taken(0);
   await eventually(() => server.httpServer._connections === 0, "no connections");
 });
+
+/** What a program does to see requests. */
+const WATCHERS = {
+  "a middleware": ({ io }, see) => io.engine.use((req, res, next) => next(see())),
+  'a "request" listener': ({ httpServer }, see) => httpServer.on("request", see),
+  'a "headers" listener': ({ io }, see) => io.engine.on("headers", see),
+};
+
+for (const [name, watch] of Object.entries(WATCHERS)) {
+  test(`${name} that comes while an answer is written: the connection stays with Node.js`, async (t) => {
+    const server = await serve(t, ours);
+    let seen = 0;
+    server.io.engine.once("connection", (conn) => {
+      process.nextTick(() => watch(server, () => void seen++)); // the answer has been begun by then
+      server.sid = conn.id;
+    });
+    const connection = await server.dial();
+    await connection.ask(`${POLLING}&b64=1`); // Node.js reads it
+    await turns(3);
+    const url = `${POLLING}&b64=1&sid=${server.sid}`;
+    const before = seen;
+    for (let n = 1; n <= 2; n++) {
+      assert.equal((await connection.ask(url, { body: "3" })).body, "ok");
+      assert.equal(seen - before, n);
+    }
+    assert.equal(server.io.engine.takeover.size, 0);
+  });
+}
 
 test("an upgrade on a connection that a worker has", async (t) => {
   const server = await serve(t, ours);

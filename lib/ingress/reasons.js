@@ -40,12 +40,14 @@ const ACCEPT_POLLING = 8;
 const OPEN_POLLING = 16;
 /** To give a polling connection to a worker when Node.js has answered a request that came by it. */
 const MOVE_POLLING = 32;
+/** To do so behind the answer that is being written. What else is against it is asked again when it has been written. */
+const MOVE_BEHIND = 64;
 /** To give a WebSocket to a worker whose request Node.js has read, instead of pumping its bytes. */
-const TAKE_OVER = 64;
+const TAKE_OVER = 128;
 /** To close Node's socket of a connection that a worker has got: nobody else may have been given it. */
-const DROP_SOCKET = 128;
+const DROP_SOCKET = 256;
 /** To keep no more of the request that opens a session than its text. */
-const DROP_REQUEST = 256;
+const DROP_REQUEST = 512;
 
 /** What keeps a WebSocket from being taken when it is accepted. */
 const TAKES_WEBSOCKET = LISTEN | ACCEPT | ACCEPT_WEBSOCKET;
@@ -411,17 +413,17 @@ const ROWS = Object.freeze([
     holds: () => debugPolling.enabled,
   },
 
-  // the request that has just been answered
+  // the answer behind which a polling connection would be moved
   {
     word: "a response of another class",
-    against: MOVE_POLLING,
+    against: MOVE_BEHIND,
     text: "a program has given the response another prototype",
     holds: (_engine, _server, socket) =>
       Object.getPrototypeOf(responseOn(socket)) !== http.ServerResponse.prototype,
   },
   {
     word: "a connection that ends",
-    against: MOVE_POLLING,
+    against: MOVE_BEHIND,
     text: "the connection is not kept alive, or is one of HTTP/1.0",
     holds: (_engine, _server, socket) => {
       const res = responseOn(socket);
@@ -430,7 +432,7 @@ const ROWS = Object.freeze([
   },
   {
     word: "sendDate",
-    against: MOVE_POLLING,
+    against: MOVE_BEHIND,
     text: "`sendDate` of the response is false",
     holds: (_engine, _server, socket) => !responseOn(socket).sendDate,
   },
@@ -516,6 +518,7 @@ module.exports = {
   DROP_REQUEST,
   DROP_SOCKET,
   LISTEN,
+  MOVE_BEHIND,
   MOVE_POLLING,
   NOT_PLAIN,
   OPEN_POLLING,

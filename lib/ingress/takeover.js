@@ -13,7 +13,7 @@ const {
   watchForNext,
 } = require("../base/node-internals");
 const { RecordKind } = require("../border");
-const { DROP_SOCKET, MOVE_POLLING, reasonAgainst } = require("./reasons");
+const { DROP_SOCKET, MOVE_BEHIND, MOVE_POLLING, reasonAgainst } = require("./reasons");
 const { TakenConnection } = require("./taken-connection");
 const { nextTick } = require("../base/loop");
 
@@ -84,9 +84,22 @@ class PollingTakeover {
     const { socket } = req;
     if (!socket || responseOn(socket) !== res) return; // another answer comes first
     const server = httpServerOf(socket);
-    const reason = reasonAgainst(this.engine, server, MOVE_POLLING, socket);
-    if (reason === undefined) res.once("finish", () => nextTick(() => this.take(server, req, sid)));
-    else debugDoor("a polling connection stays with Node.js: %s", reason);
+    if (this.mayMove(server, MOVE_POLLING | MOVE_BEHIND, socket))
+      res.once("finish", () => nextTick(() => this.take(server, req, sid)));
+  }
+
+  /**
+   * @param {any} server
+   * @param {number} ways
+   * @param {any} socket
+   * @returns {boolean}
+   * @private
+   */
+  mayMove(server, ways, socket) {
+    const reason = reasonAgainst(this.engine, server, ways, socket);
+    if (reason === undefined) return true;
+    debugDoor("a polling connection stays with Node.js: %s", reason);
+    return false;
   }
 
   /**
@@ -101,6 +114,8 @@ class PollingTakeover {
     if (!isQuiet(req) || engine.clients[sid]?.transportName !== "polling") return;
     const descriptor = descriptorOf(socket);
     if (descriptor < 0 || engine.isClosed() || !server.listening) return;
+    // since it was answered, somebody may have begun to look at requests
+    if (!this.mayMove(server, MOVE_POLLING, socket)) return;
     const taken = new TakenPolling(engine, this, server, undefined);
     let done = false;
     try {

@@ -13,7 +13,7 @@ const [BEGIN, END] = ["<!-- reasons:begin -->", "<!-- reasons:end -->"];
 const COLUMNS = {
   "WebSocket, when accepted": reasons.TAKES_WEBSOCKET,
   "polling, when accepted": reasons.TAKES_POLLING,
-  "polling, later": reasons.MOVE_POLLING,
+  "polling, later": reasons.MOVE_POLLING | reasons.MOVE_BEHIND,
   "WebSocket, later": reasons.TAKE_OVER,
 };
 
