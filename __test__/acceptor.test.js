@@ -407,6 +407,8 @@ for (const [name, watch] of Object.entries(WATCHED)) {
     const { io, ask, taken } = await serve(t);
     assert.match(await (await ask()).next(), /^0/);
     assert.equal(taken(), 1);
+    // a worker has greeted the client: JavaScript has heard of it, too, before somebody begins to watch
+    await eventually(() => io.engine.clientsCount === 1, "the first session");
     const seen = [];
     watch(io, (url) => void seen.push(url));
     const raw = await ask();

@@ -31,16 +31,20 @@ old("the sockets of a client", ONLY_V2, async ({ serve, client, trace }) => {
 
 old("what is deleted from a client's namespaces hears nothing more", ONLY_V2, async (stage) => {
   const { serve, pair, trace } = stage;
-  await serve();
+  const io = await serve();
+  io.of("/order").on("connection", (socket) => socket.on("ask", (answer) => answer()));
   const { client, socket } = await pair();
   socket.on("event", (what) => trace("event", what));
+  const order = client.io.socket("/order");
+  stage.defer(() => order.close());
+  await until(order, "connect");
   const { nsps } = socket.client;
   delete nsps["/"];
   trace("deleted", Object.keys(nsps));
   client.emit("event", "not heard");
-  const ping = until(client, "pong");
-  client.io.engine.sendPacket("ping"); // what was sent before it has arrived when it is answered
-  await ping;
+  const asked = deferred("an answer in the other namespace");
+  order.emit("ask", asked.resolve); // the packet before it has been dealt with when this is answered
+  await asked.promise;
   nsps["/"] = socket;
   trace("again", nsps["/"] === socket);
   const last = until(socket, "last");
