@@ -479,17 +479,17 @@ test("maxConnections: Node.js drops the connection", async (t) => {
 test("no descriptor is free: Node.js has one", async (t) => {
   const { io, ask, taken } = await serve(t);
   const { native } = io.engine.border();
-  const adopt = t.mock.method(native, "adoptPeeked", () => {
+  const takeOver = t.mock.method(native, "takeOverPeeked", () => {
     throw new Error("EMFILE");
   });
   await talk(io, await ask());
-  assert.deepEqual([adopt.mock.callCount(), taken()], [1, 0]);
+  assert.deepEqual([takeOver.mock.callCount(), taken()], [1, 0]);
 });
 
 test("no descriptor is free for a polling connection: Node.js has one", async (t) => {
   const { io, httpServer, poll, taken } = await serve(t);
   const { native } = io.engine.border();
-  const open = t.mock.method(native, "adoptHttpPeeked", () => {
+  const open = t.mock.method(native, "takeOverHttpPeeked", () => {
     throw new Error("EMFILE");
   });
   const { answer } = await poll();

@@ -26,23 +26,23 @@ export declare class DataPlane {
    */
   peekRequest(fd: number, path: string, maxHead: number, compression: boolean): string
   /**
-   * Takes the connection `fd` over, like [`DataPlane::adopt`], and its request off it: the one that
+   * Takes the connection `fd` over, like [`DataPlane::take_over`], and its request off it: the one that
    * [`DataPlane::peek_request`] has found last. False: the connection is lost, or the session to be
    * upgraded has gone.
    *
    * # Errors
    * When the descriptor can't be duplicated or the server is not open. Nothing has been taken then.
    */
-  adoptPeeked(server: number, token: number, sid: string, kind: number, fd: number, answer: string): boolean
+  takeOverPeeked(server: number, token: number, sid: string, kind: number, fd: number, answer: string): boolean
   /**
-   * Takes the connection `fd` over, like [`DataPlane::adopt_http`], and its request off it: the one
+   * Takes the connection `fd` over, like [`DataPlane::take_over_http`], and its request off it: the one
    * that [`DataPlane::peek_request`] has found last, which opens the session. False: the connection
    * is lost.
    *
    * # Errors
    * When the descriptor can't be duplicated or the server is not open. Nothing has been taken then.
    */
-  adoptHttpPeeked(fd: number, arrival: HttpArrival): boolean
+  takeOverHttpPeeked(fd: number, arrival: HttpArrival): boolean
   /**
    * Checks the request of a WebSocket upgrade. Gives the head of the answer; a refusal begins
    * with "!" and is JSON: `{status, message, headers}`.
@@ -69,9 +69,9 @@ export declare class DataPlane {
    * # Errors
    * When the descriptor can't be duplicated or the server is not open.
    */
-  adopt(server: number, token: number, sid: string, kind: number, fd: number, answer: string, head?: Buffer | undefined | null): boolean
+  takeOver(server: number, token: number, sid: string, kind: number, fd: number, answer: string, head?: Buffer | undefined | null): boolean
   /**
-   * Like [`DataPlane::adopt`], for a stream that JavaScript pumps: bytes from the peer come by
+   * Like [`DataPlane::take_over`], for a stream that JavaScript pumps: bytes from the peer come by
    * [`DataPlane::bridge_data`], bytes to it leave as records.
    *
    * # Errors
@@ -131,7 +131,7 @@ export declare class DataPlane {
    * # Errors
    * When the descriptor can't be duplicated, or the server is not open.
    */
-  adoptHttp(fd: number, arrival: HttpArrival): boolean
+  takeOverHttp(fd: number, arrival: HttpArrival): boolean
   /**
    * The descriptor of a connection that was given back; it is the caller's now. There may be none:
    * `Returned.NO_DESCRIPTOR`.
@@ -161,19 +161,19 @@ export declare class DataPlane {
    * Has `wake` called from now on when records wait for [`DataPlane::take`], once at first.
    *
    * What this makes is held by the environment, and holds `wake` with all that it reaches: until
-   * [`DataPlane::rest`] nothing of it can be collected.
+   * [`DataPlane::remove_waker`] nothing of it can be collected.
    *
    * # Errors
    * When the engine can't make what wakes it.
    */
-  rouse(wake: () => void): void
+  setWaker(wake: () => void): void
   /**
-   * Ends what [`DataPlane::rouse`] began: no server is open.
+   * Ends what [`DataPlane::set_waker`] began: no server is open.
    *
    * # Errors
    * When the environment is ending.
    */
-  rest(): void
+  removeWaker(): void
   /** Number of worker threads that run now. */
   get workers(): number
   /**
@@ -259,7 +259,7 @@ export declare class DataPlane {
 /** The answer to the offers of a client. */
 export interface DeflateAnswer {
   /**
-   * What was agreed on, for the kind of the wire ([`super::data_plane::DataPlane::adopt`]);
+   * What was agreed on, for the kind of the wire ([`super::data_plane::DataPlane::take_over`]);
    * `Returned.NO_AGREEMENT`: the request is refused.
    */
   agreement: number

@@ -37,11 +37,11 @@ class StubNative {
   }
 
   /** @param {() => void} wake */
-  rouse(wake) {
+  setWaker(wake) {
     this.wake = wake;
   }
 
-  rest() {}
+  removeWaker() {}
 
   takeBuffers() {
     return this.buffers;

@@ -9,7 +9,7 @@ const { clearInterval, nextTick, setImmediate, setInterval } = require("../base/
 const { WORKER_BITS } = Handle;
 const MAX_WORKERS = 1 << WORKER_BITS;
 const WORKER_MASK = MAX_WORKERS - 1;
-const MOST_UNTOLD = 32; // new connections that wait until the workers are woken, at most
+const MAX_UNANNOUNCED = 32; // new connections that wait until the workers are woken, at most
 const LONGEST_TIMER = 2 ** 30; // ms
 
 /** @typedef {import("../../native/border").AnyBodyKind} AnyBodyKind */
@@ -109,7 +109,7 @@ class Border {
     /** number of sessions and wires: while there are any, the process stays alive */
     this.alive = 0;
     /** number of connections that have been given to workers which have not been woken for them yet */
-    this.untold = 0;
+    this.unannounced = 0;
     /** @type {number[]} tokens of connections that the workers are to end */
     this.ending = [];
     this.endWires = this.endWires.bind(this);
@@ -135,13 +135,13 @@ class Border {
    * @returns {number} its number
    */
   openServer(owner, config) {
-    if (this.owners.size === 0) this.rouse();
+    if (this.owners.size === 0) this.awaken();
     try {
       const id = this.native.openServer(config);
       this.owners.set(id, owner);
       return id;
     } finally {
-      if (this.owners.size === 0) this.rest();
+      if (this.owners.size === 0) this.fallAsleep();
     }
   }
 
@@ -154,12 +154,12 @@ class Border {
     this.operations.flush();
     this.native.closeServer(id);
     this.owners.delete(id);
-    if (this.owners.size === 0) this.rest();
+    if (this.owners.size === 0) this.fallAsleep();
   }
 
   /** @private */
-  rouse() {
-    this.native.rouse(this.drain);
+  awaken() {
+    this.native.setWaker(this.drain);
     this.timer = setInterval(noop, LONGEST_TIMER);
     if (this.alive === 0) this.timer.unref();
   }
@@ -170,8 +170,8 @@ class Border {
    *
    * @private
    */
-  rest() {
-    this.native.rest();
+  fallAsleep() {
+    this.native.removeWaker();
     clearInterval(this.timer);
     this.timer = undefined;
   }
@@ -201,13 +201,13 @@ class Border {
    * costs more than all else that is done here for a connection.
    */
   wakeSoon() {
-    if (++this.untold === 1) setImmediate(this.wake);
-    else if (this.untold % MOST_UNTOLD === 0) this.native.wake();
+    if (++this.unannounced === 1) setImmediate(this.wake);
+    else if (this.unannounced % MAX_UNANNOUNCED === 0) this.native.wake();
   }
 
   /** @private */
   wake() {
-    this.untold = 0;
+    this.unannounced = 0;
     this.native.wake();
   }
 
@@ -430,7 +430,7 @@ class Border {
    * @param {number} handle
    * @param {SessionListener} session
    */
-  adopt(handle, session) {
+  addSession(handle, session) {
     this.tables[handle & WORKER_MASK][handle >>> WORKER_BITS] = session;
   }
 }

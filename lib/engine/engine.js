@@ -409,7 +409,7 @@ class Engine extends EventEmitter {
     const conn = new Conn(this, border, name, sid, form, origin, door ?? NO_DOOR);
     if (door !== undefined) door.request = undefined; // the session has what it needs of it
     if (seen) conn.exposeRequest();
-    border.adopt(name._handle, conn);
+    border.addSession(name._handle, conn);
     this.hold();
     this.clients[sid] = conn;
     this.clientsCount++;

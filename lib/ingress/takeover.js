@@ -254,8 +254,8 @@ class TakenPolling extends TakenConnection {
     const arrival = { server: engine.nativeId(), token, sid, listener, profile };
     const done =
       request === undefined
-        ? border.native.adoptHttp(descriptor, arrival)
-        : border.native.adoptHttpPeeked(descriptor, arrival);
+        ? border.native.takeOverHttp(descriptor, arrival)
+        : border.native.takeOverHttpPeeked(descriptor, arrival);
     if (done) border.wakeSoon();
     return done;
   }

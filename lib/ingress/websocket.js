@@ -60,7 +60,7 @@ class TakenWebSocket extends TakenConnection {
     let taken = false;
     try {
       const fd = descriptorOf(socket);
-      taken = border.native.adopt(engine.nativeId(), token, sid, kind, fd, answer.text, bytes);
+      taken = border.native.takeOver(engine.nativeId(), token, sid, kind, fd, answer.text, bytes);
     } catch (error) {
       debug("the connection can't be taken over: %s", error); // no descriptor is free
     }
@@ -87,7 +87,7 @@ class TakenWebSocket extends TakenConnection {
     const kind = kindOf(arrival);
     let taken = false;
     try {
-      taken = border.native.adoptPeeked(engine.nativeId(), token, sid, kind, fd, answer.text);
+      taken = border.native.takeOverPeeked(engine.nativeId(), token, sid, kind, fd, answer.text);
     } finally {
       if (!taken) this.end();
     }

@@ -50,7 +50,7 @@ pub struct DataPlane {
     wanted_workers: usize,
     operations: RefCell<Operations>,
     /// The workers (one bit each) that have commands for which they have not been woken.
-    untold: Cell<u32>,
+    workers_to_wake: Cell<u32>,
     servers: RefCell<FxHashMap<u32, Arc<Server>>>,
     next_server: Cell<u32>,
     /// The worker of each bridged stream, by its token.
@@ -102,7 +102,7 @@ impl DataPlane {
             hook: RefCell::default(),
             wanted_workers: workers as usize,
             operations: RefCell::default(),
-            untold: Cell::new(0),
+            workers_to_wake: Cell::new(0),
             servers: RefCell::default(),
             next_server: Cell::new(1),
             bridged: RefCell::default(),
@@ -117,12 +117,12 @@ impl DataPlane {
     /// Has `wake` called from now on when records wait for [`DataPlane::take`], once at first.
     ///
     /// What this makes is held by the environment, and holds `wake` with all that it reaches: until
-    /// [`DataPlane::rest`] nothing of it can be collected.
+    /// [`DataPlane::remove_waker`] nothing of it can be collected.
     ///
     /// # Errors
     /// When the engine can't make what wakes it.
     #[napi(catch_unwind)]
-    pub fn rouse(&self, env: Env, wake: Function<'_, (), ()>) -> Result<()> {
+    pub fn set_waker(&self, env: Env, wake: Function<'_, (), ()>) -> Result<()> {
         let waker: Waker = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         // Hooks run last in, first out: this one runs before Node.js closes the waker.
         let environment = self.environment.id;
@@ -142,12 +142,12 @@ impl DataPlane {
         Ok(())
     }
 
-    /// Ends what [`DataPlane::rouse`] began: no server is open.
+    /// Ends what [`DataPlane::set_waker`] began: no server is open.
     ///
     /// # Errors
     /// When the environment is ending.
     #[napi(catch_unwind)]
-    pub fn rest(&self, env: Env) -> Result<()> {
+    pub fn remove_waker(&self, env: Env) -> Result<()> {
         let waker = self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(waker);
         let hook = self.hook.borrow_mut().take();
@@ -263,7 +263,7 @@ impl DataPlane {
         let runtime = self.shared.runtime();
         let batch = operations.get(..length as usize).unwrap_or(&operations);
         let woken = self.operations().apply(batch, runtime.as_deref());
-        self.untold.set(self.untold.get() & !woken);
+        self.workers_to_wake.set(self.workers_to_wake.get() & !woken);
     }
 
     /// Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),

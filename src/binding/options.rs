@@ -74,7 +74,7 @@ pub struct DeflateConfig {
 #[napi(object)]
 #[derive(Debug)]
 pub struct DeflateAnswer {
-    /// What was agreed on, for the kind of the wire ([`super::data_plane::DataPlane::adopt`]);
+    /// What was agreed on, for the kind of the wire ([`super::data_plane::DataPlane::take_over`]);
     /// `Returned.NO_AGREEMENT`: the request is refused.
     pub agreement: u32,
     /// The value of `Sec-WebSocket-Extensions` in the response; of a refusal, the body.

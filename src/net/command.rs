@@ -81,7 +81,7 @@ pub enum Command {
         slot: Slot,
     },
     /// A WebSocket connection comes in.
-    AdoptWebSocket(Box<AdoptWebSocket>),
+    IncomingWebSocket(Box<IncomingWebSocket>),
     /// A handshake over polling comes in.
     OpenPolling {
         /// The server that it came to.
@@ -105,7 +105,7 @@ pub enum Command {
         event: RequestEvent,
     },
     /// A connection comes in by which polling requests come.
-    AdoptHttp(Box<AdoptHttp>),
+    IncomingHttp(Box<IncomingHttp>),
     /// The answer to a request that came by a connection of this worker.
     Answer {
         /// The connection.
@@ -151,9 +151,9 @@ impl Command {
             | Self::Broadcast { .. }
             | Self::Close { .. }
             | Self::Mark { .. }
-            | Self::AdoptWebSocket(_)
+            | Self::IncomingWebSocket(_)
             | Self::OpenPolling { .. }
-            | Self::AdoptHttp(_)
+            | Self::IncomingHttp(_)
             | Self::Request { .. }
             | Self::Answer { .. }
             | Self::CloseHttp(_)
@@ -229,11 +229,11 @@ impl Command {
             | Self::Stop => Blame::Nobody,
             Self::Answer { wire, .. } => Blame::HttpWire(*wire),
             Self::Bridge { key, .. } => Blame::Stream(*key),
-            Self::AdoptWebSocket(adopt) => {
-                Newcomer::blame(&adopt.server, adopt.token, RecordKind::WireClosed)
+            Self::IncomingWebSocket(incoming) => {
+                Newcomer::blame(&incoming.server, incoming.token, RecordKind::WireClosed)
             }
-            Self::AdoptHttp(adopt) => {
-                let HttpHandover { server, token, .. } = &adopt.handover;
+            Self::IncomingHttp(incoming) => {
+                let HttpHandover { server, token, .. } = &incoming.handover;
                 Newcomer::blame(server, *token, RecordKind::WireClosed)
             }
             Self::OpenPolling { server, token, .. } => {
@@ -294,7 +294,7 @@ pub enum RequestEvent {
 
 /// A connection by which polling requests come.
 #[derive(Debug)]
-pub struct AdoptHttp {
+pub struct IncomingHttp {
     /// What JavaScript says of it; kept as long as the connection.
     pub handover: HttpHandover,
     /// The connection.
@@ -394,7 +394,7 @@ pub type BridgeKey = (u32, u32);
 
 /// A WebSocket connection that comes in.
 #[derive(Debug)]
-pub struct AdoptWebSocket {
+pub struct IncomingWebSocket {
     /// The server that it came to.
     pub server: Arc<Server>,
     /// JavaScript's name for it.
@@ -404,7 +404,7 @@ pub struct AdoptWebSocket {
     /// How the client speaks on it.
     pub dialect: Dialect,
     /// Where its bytes come from and go to.
-    pub stream: AdoptedStream,
+    pub stream: IncomingStream,
     /// Bytes that came behind the upgrade request.
     pub head: Vec<u8>,
     /// The answer to the upgrade request.
@@ -453,7 +453,7 @@ pub enum Purpose {
 
 /// A byte stream as it comes to a worker.
 #[derive(Debug)]
-pub enum AdoptedStream {
+pub enum IncomingStream {
     /// A non-blocking socket that the worker owns from now on.
     Tcp(TcpStream),
     /// A stream that JavaScript pumps.

@@ -318,7 +318,7 @@ impl Worker {
                     client.mark(&self.context);
                 }
             }
-            Command::AdoptWebSocket(adopt) => self.adopt_websocket(*adopt),
+            Command::IncomingWebSocket(incoming) => self.accept_websocket(*incoming),
             Command::OpenPolling { server, token, sid, dialect, jsonp } => {
                 let engine = Arc::clone(&server.engine);
                 let mut session =
@@ -330,7 +330,7 @@ impl Worker {
                 let (context, request) = (&self.context, RequestName::Forwarded(token).into());
                 self.clients.handle_request(context, client.handle, request, RequestEvent::Get);
             }
-            Command::AdoptHttp(adopt) => self.adopt_http(*adopt),
+            Command::IncomingHttp(incoming) => self.accept_http(*incoming),
             Command::Answer { wire, generation, answer } => {
                 if let Some(wire) = self.context.http_table.get(wire) {
                     wire.handle_answer(&self.context, generation, answer);

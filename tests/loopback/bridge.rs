@@ -7,7 +7,7 @@ use ferrosocket::engineio::Protocol;
 use ferrosocket::id::Handle;
 use ferrosocket::net::budget::OWN_LANE;
 use ferrosocket::net::command::{
-    AdoptWebSocket, AdoptedStream, BridgeEvent, Command, Purpose, UpgradeResponse,
+    BridgeEvent, Command, IncomingStream, IncomingWebSocket, Purpose, UpgradeResponse,
 };
 use ferrosocket::net::inbox::CLIENT_LIMIT;
 use ferrosocket::websocket::deflate::{Compressor, Form};
@@ -29,12 +29,12 @@ fn open_with(host: &Host, deflate: Option<Agreement>) -> (u32, Handle) {
     let token = host.token();
     host.command_to(
         host.worker,
-        Command::AdoptWebSocket(Box::new(AdoptWebSocket {
+        Command::IncomingWebSocket(Box::new(IncomingWebSocket {
             server: Arc::clone(&host.server),
             token,
             purpose: Purpose::Session(host.sid()),
             dialect: Protocol::V4.into(),
-            stream: AdoptedStream::Bridge,
+            stream: IncomingStream::Bridge,
             head: Vec::new(),
             response: UpgradeResponse::Whole(b"HTTP/1.1 101 \r\n\r\n".to_vec()),
             deflate,

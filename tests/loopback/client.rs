@@ -48,19 +48,19 @@ impl Client {
         let (token, listener, address) = (host.token(), host.listener(), host.address());
         let server = Arc::clone(&host.server);
         let accepting = thread::spawn(move || {
-            Host::adopt(&server, token, purpose, Host::accept(&listener), b"")
+            Host::incoming(&server, token, purpose, Host::accept(&listener), b"")
         });
         let socket = runtime.block_on(async {
             let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
             let request = "ws://localhost/socket.io/?EIO=4&transport=websocket";
             let shaking = tokio_tungstenite::client_async(request, tcp);
-            let adopting = async {
+            let handing_over = async {
                 // The request is out once the handshake has been polled for the first time.
                 tokio::task::yield_now().await;
-                let adopt = accepting.join().unwrap();
-                host.command_to(worker, adopt);
+                let incoming = accepting.join().unwrap();
+                host.command_to(worker, incoming);
             };
-            let (shaken, ()) = join(shaking, adopting).await;
+            let (shaken, ()) = join(shaking, handing_over).await;
             shaken.unwrap().0
         });
         Self { socket, runtime, token }
@@ -153,7 +153,7 @@ impl Raw {
             .unwrap();
         let token = host.token();
         let accepted = Host::accept(&host.listener());
-        host.command_to(worker, Host::adopt(&host.server, token, purpose, accepted, head));
+        host.command_to(worker, Host::incoming(&host.server, token, purpose, accepted, head));
         let mut response = Vec::new();
         while !response.ends_with(b"\r\n\r\n") {
             let mut byte = [0];

@@ -7,7 +7,7 @@ use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::{Config, Protocol};
 use ferrosocket::id::Handle;
 use ferrosocket::net::command::{
-    AdoptHttp, AdoptWebSocket, AdoptedStream, BridgeEvent, CloseHttp, Command, HttpHandover,
+    BridgeEvent, CloseHttp, Command, HttpHandover, IncomingHttp, IncomingStream, IncomingWebSocket,
     Opening, Outgoing, Purpose, RequestEvent, UpgradeResponse,
 };
 use ferrosocket::net::faults;
@@ -215,17 +215,17 @@ fn in_what_comes_by_a_bridge() {
     let mut witness = Witness::open(&host);
     let open = || {
         let token = host.token();
-        let adopt = AdoptWebSocket {
+        let incoming = IncomingWebSocket {
             server: Arc::clone(&host.server),
             token,
             purpose: Purpose::Session(host.sid()),
             dialect: Protocol::V4.into(),
-            stream: AdoptedStream::Bridge,
+            stream: IncomingStream::Bridge,
             head: Vec::new(),
             response: UpgradeResponse::Whole(Vec::new()),
             deflate: None,
         };
-        host.command_to(host.worker, Command::AdoptWebSocket(Box::new(adopt)));
+        host.command_to(host.worker, Command::IncomingWebSocket(Box::new(incoming)));
         (token, handle_of(&host.next(RecordKind::Opened)))
     };
     for event in [
@@ -248,19 +248,19 @@ fn in_what_comes_by_a_bridge() {
 fn in_who_has_just_come() {
     let host = Host::new();
     let mut witness = Witness::open(&host);
-    for place in ["adopt", "begin", "opened"] {
+    for place in ["accept websocket", "begin", "opened"] {
         let token = host.token() + 1; // that of the next
         let happened = arm(&host, place, token);
         let stream = TcpStream::connect(host.address()).unwrap();
         let (accepted, _) = host.listener().accept().unwrap();
-        let adopt = Host::adopt(
+        let incoming = Host::incoming(
             &host.server,
             host.token(),
             Purpose::Session(host.sid()),
             (accepted, Vec::new(), Vec::new()),
             b"",
         );
-        host.command_to(host.worker, adopt);
+        host.command_to(host.worker, incoming);
         if place == "opened" {
             internal_error(&host, handle_of(&host.next(RecordKind::Opened)));
         }
@@ -269,7 +269,7 @@ fn in_who_has_just_come() {
         drop(stream);
         witness.speak(&host);
     }
-    for place in ["adopt http", "opening"] {
+    for place in ["accept http", "opening"] {
         let token = host.token();
         let happened = arm(&host, place, token);
         let stream = TcpStream::connect(host.address()).unwrap();
@@ -282,12 +282,12 @@ fn in_who_has_just_come() {
             listener: 3,
             profile: Arc::new(profile()),
         };
-        let adopt = AdoptHttp {
+        let incoming = IncomingHttp {
             handover,
             stream: accepted,
             opening: Some(Opening { sid, encoding: None }),
         };
-        host.command_to(host.worker, Command::AdoptHttp(Box::new(adopt)));
+        host.command_to(host.worker, Command::IncomingHttp(Box::new(incoming)));
         if place == "opening" {
             internal_error(&host, handle_of(&host.next(RecordKind::Opened)));
         }
@@ -434,7 +434,7 @@ fn in_the_main_loop_the_worker_begins_anew_and_at_last_ends() {
         let (accepted, _) = host.listener().accept().unwrap();
         let whole = (accepted, Vec::new(), Vec::new());
         let purpose = Purpose::Session(host.sid());
-        host.command_to(worker, Host::adopt(&host.server, token, purpose, whole, b""));
+        host.command_to(worker, Host::incoming(&host.server, token, purpose, whole, b""));
         host.next_of(RecordKind::WireClosed, token);
         drop(stream);
         let token = host.token();

@@ -16,7 +16,7 @@ use ferrosocket::net::backlog::BufferLimits;
 use ferrosocket::net::budget::{HeldBytes, OWN_LANE};
 use ferrosocket::net::clock;
 use ferrosocket::net::command::{
-    AdoptWebSocket, AdoptedStream, BridgeEvent, Command, Purpose, RequestEvent, UpgradeResponse,
+    BridgeEvent, Command, IncomingStream, IncomingWebSocket, Purpose, RequestEvent, UpgradeResponse,
 };
 use ferrosocket::net::deflate::Compression;
 use ferrosocket::net::inbox::{Inbox, Taken};
@@ -293,7 +293,7 @@ impl Host {
 
     /// The command that gives a worker an accepted connection; `extra` stands behind what was read
     /// with the request.
-    pub(crate) fn adopt(
+    pub(crate) fn incoming(
         server: &Arc<Server>,
         token: u32,
         purpose: Purpose,
@@ -304,12 +304,12 @@ impl Host {
         // As in production: the worker gets a copy of the descriptor, the original is closed.
         let copy = ferrosocket::net::descriptor::duplicate(stream.as_raw_fd()).unwrap();
         head.extend_from_slice(extra);
-        Command::AdoptWebSocket(Box::new(AdoptWebSocket {
+        Command::IncomingWebSocket(Box::new(IncomingWebSocket {
             server: Arc::clone(server),
             token,
             purpose,
             dialect: Protocol::V4.into(),
-            stream: AdoptedStream::Tcp(copy),
+            stream: IncomingStream::Tcp(copy),
             head,
             response: UpgradeResponse::Whole(response),
             deflate: None,

@@ -10,7 +10,7 @@ use ferrosocket::http::request::Rules;
 use ferrosocket::id::Sid;
 use ferrosocket::net::budget::{BEHIND, Held, INBOX_LIMIT};
 use ferrosocket::net::clock;
-use ferrosocket::net::command::{AdoptHttp, CloseHttp, Command, HttpHandover, Opening, Purpose};
+use ferrosocket::net::command::{CloseHttp, Command, HttpHandover, IncomingHttp, Opening, Purpose};
 use ferrosocket::net::http_profile::Profile;
 use ferrosocket::net::inbox::CLIENT_LIMIT;
 
@@ -48,10 +48,10 @@ pub(crate) struct HttpWire {
 impl HttpWire {
     /// One that is idle.
     pub(crate) fn open(host: &Host, worker: usize, profile: Profile) -> Self {
-        Self::adopt(host, worker, profile, None)
+        Self::take_over(host, worker, profile, None)
     }
 
-    fn adopt(host: &Host, worker: usize, profile: Profile, opening: Option<Opening>) -> Self {
+    fn take_over(host: &Host, worker: usize, profile: Profile, opening: Option<Opening>) -> Self {
         let stream = TcpStream::connect(host.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let (accepted, _) = host.listener().accept().unwrap();
@@ -60,8 +60,8 @@ impl HttpWire {
         let profile = Arc::new(profile);
         let recalls = server.recalls();
         let handover = HttpHandover { server, token, listener: LISTENER, profile, recalls };
-        let adopt = AdoptHttp { handover, stream: accepted, opening };
-        host.command_to(worker, Command::AdoptHttp(Box::new(adopt)));
+        let incoming = IncomingHttp { handover, stream: accepted, opening };
+        host.command_to(worker, Command::IncomingHttp(Box::new(incoming)));
         Self { token, stream }
     }
 
@@ -136,7 +136,7 @@ fn a_first_request_opens_a_session() {
     let sid = host.sid();
     let request = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n";
     let opening = Opening { sid: sid.clone(), encoding: None };
-    let mut wire = HttpWire::adopt(&host, host.worker, profile(), Some(opening));
+    let mut wire = HttpWire::take_over(&host, host.worker, profile(), Some(opening));
     let opened = host.next(RecordKind::Opened);
     assert_eq!(opened.text(3), sid.as_str());
     assert_eq!((opened.number(4), opened.number(5)), (0, u64::from(wire.token)));

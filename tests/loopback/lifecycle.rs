@@ -6,7 +6,7 @@ use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::Protocol;
 use ferrosocket::net::clients::stale_commands;
 use ferrosocket::net::command::{
-    AdoptedStream, BridgeEvent, Command, Outgoing, Purpose, RequestEvent, UpgradeResponse,
+    BridgeEvent, Command, IncomingStream, Outgoing, Purpose, RequestEvent, UpgradeResponse,
 };
 use ferrosocket::net::lifecycle::LifecycleEvent;
 use ferrosocket::socketio::Group;
@@ -160,12 +160,12 @@ fn the_end_of_an_environment_closes_its_connections_only() {
     let bridged = host.token();
     host.command_to(
         host.worker,
-        Command::AdoptWebSocket(Box::new(ferrosocket::net::command::AdoptWebSocket {
+        Command::IncomingWebSocket(Box::new(ferrosocket::net::command::IncomingWebSocket {
             server: Arc::clone(&host.server),
             token: bridged,
             purpose: Purpose::Session(host.sid()),
             dialect: Protocol::V4.into(),
-            stream: AdoptedStream::Bridge,
+            stream: IncomingStream::Bridge,
             head: Vec::new(),
             response: UpgradeResponse::Whole(Vec::new()),
             deflate: None,

@@ -10,7 +10,7 @@ use super::takeover::HttpArrival;
 use crate::binding::error::BorderError;
 use crate::http::request::{First, Rules};
 use crate::id::Sid;
-use crate::net::command::{AdoptedStream, Opening};
+use crate::net::command::{IncomingStream, Opening};
 use crate::net::descriptor::{defer_accept, duplicate};
 
 #[napi]
@@ -46,14 +46,14 @@ impl DataPlane {
         env.create_string_latin1(peeked.look(fd, &rules))
     }
 
-    /// Takes the connection `fd` over, like [`DataPlane::adopt`], and its request off it: the one that
+    /// Takes the connection `fd` over, like [`DataPlane::take_over`], and its request off it: the one that
     /// [`DataPlane::peek_request`] has found last. False: the connection is lost, or the session to be
     /// upgraded has gone.
     ///
     /// # Errors
     /// When the descriptor can't be duplicated or the server is not open. Nothing has been taken then.
     #[napi(catch_unwind)]
-    pub fn adopt_peeked(
+    pub fn take_over_peeked(
         &self,
         server: u32,
         token: u32,
@@ -68,17 +68,17 @@ impl DataPlane {
             return Ok(false);
         }
         let incoming = Incoming { server, token, sid, kind, answer };
-        self.accept(incoming, AdoptedStream::Tcp(stream), None)
+        self.accept(incoming, IncomingStream::Tcp(stream), None)
     }
 
-    /// Takes the connection `fd` over, like [`DataPlane::adopt_http`], and its request off it: the one
+    /// Takes the connection `fd` over, like [`DataPlane::take_over_http`], and its request off it: the one
     /// that [`DataPlane::peek_request`] has found last, which opens the session. False: the connection
     /// is lost.
     ///
     /// # Errors
     /// When the descriptor can't be duplicated or the server is not open. Nothing has been taken then.
     #[napi(catch_unwind)]
-    pub fn adopt_http_peeked(&self, fd: i32, arrival: HttpArrival) -> Result<bool> {
+    pub fn take_over_http_peeked(&self, fd: i32, arrival: HttpArrival) -> Result<bool> {
         self.server(arrival.server)?;
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
         let mut stream = duplicate(fd).map_err(BorderError::TakeOver)?;

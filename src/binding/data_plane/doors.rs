@@ -14,7 +14,7 @@ use crate::border::{returned, wire_kind};
 use crate::id::Sid;
 use crate::net::budget::HeldBytes;
 use crate::net::command::{
-    AdoptWebSocket, AdoptedStream, BridgeEvent, Command, EndWires, Purpose, UpgradeResponse,
+    BridgeEvent, Command, EndWires, IncomingStream, IncomingWebSocket, Purpose, UpgradeResponse,
 };
 use crate::net::descriptor::duplicate;
 use crate::websocket::extension::{self, Agreement};
@@ -95,7 +95,7 @@ impl DataPlane {
     /// # Errors
     /// When the descriptor can't be duplicated or the server is not open.
     #[napi(catch_unwind)]
-    pub fn adopt(
+    pub fn take_over(
         &self,
         server: u32,
         token: u32,
@@ -105,12 +105,12 @@ impl DataPlane {
         answer: String,
         head: Option<BufferSlice<'_>>,
     ) -> Result<bool> {
-        let stream = AdoptedStream::Tcp(duplicate(fd).map_err(BorderError::TakeOver)?);
+        let stream = IncomingStream::Tcp(duplicate(fd).map_err(BorderError::TakeOver)?);
         let incoming = Incoming { server, token, sid, kind, answer };
         self.accept(incoming, stream, head.as_deref())
     }
 
-    /// Like [`DataPlane::adopt`], for a stream that JavaScript pumps: bytes from the peer come by
+    /// Like [`DataPlane::take_over`], for a stream that JavaScript pumps: bytes from the peer come by
     /// [`DataPlane::bridge_data`], bytes to it leave as records.
     ///
     /// # Errors
@@ -126,18 +126,20 @@ impl DataPlane {
         head: Option<BufferSlice<'_>>,
     ) -> Result<bool> {
         let incoming = Incoming { server, token, sid, kind, answer };
-        self.accept(incoming, AdoptedStream::Bridge, head.as_deref())
+        self.accept(incoming, IncomingStream::Bridge, head.as_deref())
     }
 
     /// Tells the workers of the connections that they have been given.
     #[napi(catch_unwind)]
     pub fn wake(&self) {
-        let untold = self.untold.take();
-        if untold == 0 {
+        let workers_to_wake = self.workers_to_wake.take();
+        if workers_to_wake == 0 {
             return;
         }
         if let Some(runtime) = self.shared.runtime() {
-            for worker in (0..runtime.workers()).filter(|worker| untold & (1 << worker) != 0) {
+            for worker in
+                (0..runtime.workers()).filter(|worker| workers_to_wake & (1 << worker) != 0)
+            {
                 runtime.mailbox(worker).notify.notify_one();
             }
         }
@@ -180,7 +182,7 @@ impl DataPlane {
     }
 }
 
-/// A connection as JavaScript describes it; see [`DataPlane::adopt`]. It does so by single arguments: the
+/// A connection as JavaScript describes it; see [`DataPlane::take_over`]. It does so by single arguments: the
 /// members of an object cost more to read, and this is the way by which most clients come.
 pub(super) struct Incoming {
     pub(super) server: u32,
@@ -205,7 +207,7 @@ impl DataPlane {
     pub(super) fn accept(
         &self,
         incoming: Incoming,
-        stream: AdoptedStream,
+        stream: IncomingStream,
         head: Option<&[u8]>,
     ) -> Result<bool> {
         let Incoming { server, token, sid, kind, answer } = incoming;
@@ -218,10 +220,10 @@ impl DataPlane {
                 None => return Ok(false),
             }
         };
-        if matches!(stream, AdoptedStream::Bridge) {
+        if matches!(stream, IncomingStream::Bridge) {
             self.bridged.borrow_mut().insert(token, worker);
         }
-        let adopt = AdoptWebSocket {
+        let websocket = IncomingWebSocket {
             server: self.server(server)?,
             token,
             purpose,
@@ -231,14 +233,14 @@ impl DataPlane {
             response: Incoming::response(kind, answer),
             deflate: Agreement::from_bits(kind >> wire_kind::AGREEMENT_SHIFT),
         };
-        runtime.mailbox(worker).leave_command(Command::AdoptWebSocket(Box::new(adopt)));
-        self.tell_later(worker);
+        runtime.mailbox(worker).leave_command(Command::IncomingWebSocket(Box::new(websocket)));
+        self.wake_later(worker);
         Ok(true)
     }
 
     /// Notes that a worker has a command of which the next [`DataPlane::wake`] is to tell it.
-    pub(super) fn tell_later(&self, worker: usize) {
-        self.untold.set(self.untold.get() | 1 << worker);
+    pub(super) fn wake_later(&self, worker: usize) {
+        self.workers_to_wake.set(self.workers_to_wake.get() | 1 << worker);
     }
 
     fn bridge_event(&self, token: u32, event: BridgeEvent) {

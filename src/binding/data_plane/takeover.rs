@@ -13,7 +13,7 @@ use crate::binding::error::BorderError;
 use crate::binding::options::millis;
 use crate::border::returned;
 use crate::http::request::Rules;
-use crate::net::command::{AdoptHttp, CloseHttp, Command, HttpHandover, Opening};
+use crate::net::command::{CloseHttp, Command, HttpHandover, IncomingHttp, Opening};
 use crate::net::descriptor::duplicate;
 use crate::net::http_profile::Profile;
 use crate::net::record::LONGEST_MESSAGE;
@@ -89,7 +89,7 @@ impl DataPlane {
     /// # Errors
     /// When the descriptor can't be duplicated, or the server is not open.
     #[napi(catch_unwind)]
-    pub fn adopt_http(&self, fd: i32, arrival: HttpArrival) -> Result<bool> {
+    pub fn take_over_http(&self, fd: i32, arrival: HttpArrival) -> Result<bool> {
         let session = self.session(arrival.server, &arrival.sid);
         let Some(session) = session else { return Ok(false) };
         let stream = duplicate(fd).map_err(BorderError::TakeOver)?;
@@ -160,9 +160,9 @@ impl DataPlane {
         let profile = self.shared_profile(profile);
         let recalls = server.recalls();
         let handover = HttpHandover { server, token, listener, profile, recalls };
-        let adopt = AdoptHttp { handover, stream, opening };
-        runtime.mailbox(worker).leave_command(Command::AdoptHttp(Box::new(adopt)));
-        self.tell_later(worker);
+        let http = IncomingHttp { handover, stream, opening };
+        runtime.mailbox(worker).leave_command(Command::IncomingHttp(Box::new(http)));
+        self.wake_later(worker);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use super::Worker;
 use crate::border::RecordKind;
 use crate::engineio::{Dialect, Protocol, Session, Transport};
 use crate::net::clock;
-use crate::net::command::{AdoptHttp, CloseHttp, Opening};
+use crate::net::command::{CloseHttp, IncomingHttp, Opening};
 use crate::net::context::{Victim, WorkerContext};
 use crate::net::descriptor::prepare;
 use crate::net::http_wire::HttpWire;
@@ -18,11 +18,11 @@ use crate::net::tcp::{self, Handler, Next};
 
 impl Worker {
     /// Takes a connection: one that Node.js has just answered a request on, or has not read.
-    pub(super) fn adopt_http(self: &Rc<Self>, adopt: AdoptHttp) {
-        let AdoptHttp { handover, stream, opening } = adopt;
+    pub(super) fn accept_http(self: &Rc<Self>, incoming: IncomingHttp) {
+        let IncomingHttp { handover, stream, opening } = incoming;
         let (server, token) = (Arc::clone(&handover.server), handover.token);
         self.context.wakeups.add(&server.environment);
-        fault!("adopt http", server.environment.id, token);
+        fault!("accept http", server.environment.id, token);
         let tcp =
             prepare(&stream).and_then(|addresses| Ok((TcpStream::from_std(stream)?, addresses)));
         let Ok((tcp, addresses)) = tcp else {

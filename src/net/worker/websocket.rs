@@ -11,7 +11,7 @@ use crate::border::RecordKind;
 use crate::engineio::{Link, Session, Transport};
 use crate::net::client::Client;
 use crate::net::clock;
-use crate::net::command::{AdoptWebSocket, AdoptedStream, BridgeEvent, BridgeKey, Purpose};
+use crate::net::command::{BridgeEvent, BridgeKey, IncomingStream, IncomingWebSocket, Purpose};
 use crate::net::context::{Victim, Wire as _, WorkerContext};
 use crate::net::descriptor::{Addresses, prepare};
 use crate::net::server::Server;
@@ -20,19 +20,19 @@ use crate::net::websocket_wire::{Ended, PIECE, WebSocketWire};
 
 impl Worker {
     /// Takes a WebSocket connection, and begins to drive it.
-    pub(super) fn adopt_websocket(self: &Rc<Self>, adopt: AdoptWebSocket) {
-        let AdoptWebSocket { server, token, purpose, dialect, stream, head, response, deflate } =
-            adopt;
+    pub(super) fn accept_websocket(self: &Rc<Self>, incoming: IncomingWebSocket) {
+        let IncomingWebSocket { server, token, purpose, dialect, stream, head, response, deflate } =
+            incoming;
         let environment = Arc::clone(&server.environment);
         self.context.wakeups.add(&environment);
-        fault!("adopt", environment.id, token);
+        fault!("accept websocket", environment.id, token);
         let tcp = match stream {
             // Registration fails when the limit of the event queue is reached: the wire is then
             // closed before it was open.
-            AdoptedStream::Tcp(stream) => prepare(&stream)
+            IncomingStream::Tcp(stream) => prepare(&stream)
                 .and_then(|addresses| Ok((Some(TcpStream::from_std(stream)?), addresses)))
                 .ok(),
-            AdoptedStream::Bridge => Some((None, None)),
+            IncomingStream::Bridge => Some((None, None)),
         };
         let Some((tcp, addresses)) = tcp else {
             environment.inbox.push(self.context.index, |record| {
