@@ -359,14 +359,14 @@ const SWAPS_HANDLES = declare(
       closed++;
     };
     const server = { _connections: 3, _emitCloseIfDrained: noop };
-    const names = { address: "1.2.3.4", port: 1, localAddress: "::1", localPort: 2 };
-    const make = () => standInSocket(names, server, 100, onend);
+    const addresses = { address: "1.2.3.4", port: 1, localAddress: "::1", localPort: 2 };
+    const make = () => standInSocket(addresses, server, 100, onend);
     const [kept, silent, ended] = [make(), make(), make()];
     replaceHandle(kept, onend, 200); // closes the first
     const isRight =
-      kept.remoteAddress === names.address &&
+      kept.remoteAddress === addresses.address &&
       kept.remoteFamily === "IPv4" &&
-      kept.localPort === names.localPort &&
+      kept.localPort === addresses.localPort &&
       kept.bytesWritten === 100 &&
       closed === 1;
     kept.destroy();
@@ -425,7 +425,7 @@ function replaceHandle(socket, onend, leastWritten) {
  * Makes a socket for a connection that somebody else has, or has had. The server counts the connection; when the socket is
  * closed, it no longer does.
  *
- * @param {{ address: string, port: number, localAddress: string, localPort: number }} names an address may be empty
+ * @param {{ address: string, port: number, localAddress: string, localPort: number }} addresses either may be empty
  * @param {any} server the HTTP server that it came to
  * @param {number} [bytesWritten]
  * @param {() => void} [onend] called when the socket is ended or destroyed; none: the connection has ended already
@@ -436,10 +436,10 @@ function standInSocket({ address, port, localAddress, localPort }, server, bytes
   const socket = /** @type {any} */ (
     new net.Socket(/** @type {any} */ ({ handle, allowHalfOpen: true }))
   );
-  if (address !== "") socket._peername = nameOf(address, port);
+  if (address !== "") socket._peername = addressOf(address, port);
   socket.server = server;
   if (handle === undefined) return socket.destroy();
-  if (localAddress !== "") socket._sockname = nameOf(localAddress, localPort);
+  if (localAddress !== "") socket._sockname = addressOf(localAddress, localPort);
   socket._server = server; // uncounts the connection when the socket is closed
   return socket;
 }
@@ -460,7 +460,7 @@ function endStandIn(socket) {
  * @param {number} port
  * @returns {{ address: string, family: string, port: number }} as Node.js stores it
  */
-function nameOf(address, port) {
+function addressOf(address, port) {
   return { address, family: address.includes(":") ? "IPv6" : "IPv4", port };
 }
 

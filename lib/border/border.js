@@ -55,14 +55,14 @@ const LONGEST_TIMER = 2 ** 30; // ms
 /**
  * Where a connection comes from and where it has come to, as a worker has read it.
  *
- * @typedef {{ address: string, port: number, localAddress: string, localPort: number }} Peer
+ * @typedef {{ address: string, port: number, localAddress: string, localPort: number }} Addresses
  */
 
 /**
  * Who is told of the sessions of a server.
  *
  * @typedef {object} SessionOwner
- * @property {(name: Named, sid: string, form: number, token: number, peer?: Peer) => SessionListener | undefined} onopen
+ * @property {(name: Named, sid: string, form: number, token: number, addresses?: Addresses) => SessionListener | undefined} onopen
  *   `form`: bits of FormFlag; `token`: of the door by which it has come
  */
 
@@ -412,13 +412,13 @@ class Border {
     const slot = handle >>> WORKER_BITS;
     while (table.length <= slot) table.push(undefined); // keeps the array dense
     const generation = record[6];
-    const peer =
+    const addresses =
       record.length > 7
         ? { address: record[7], port: record[8], localAddress: record[9], localPort: record[10] }
         : undefined;
     const owner = this.owners.get(record[2]);
     const name = { _handle: handle, _generation: generation };
-    const session = owner?.onopen(name, record[3], record[4], record[5], peer);
+    const session = owner?.onopen(name, record[3], record[4], record[5], addresses);
     if (session === undefined) {
       debug("session %d has no owner any more", handle);
       table[slot] = new Orphan(this, name);

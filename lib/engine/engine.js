@@ -12,11 +12,11 @@ const {
   Acceptor,
   doorOf,
   DROP_REQUEST,
-  handleHead,
   PollingTakeover,
   reasonAgainst,
   receiveSession,
   show,
+  stopAwaitingHead,
   watchSockets,
   WebTransportBridge,
 } = require("../ingress");
@@ -33,7 +33,7 @@ const { originOf } = require("./request-info");
 const { handleRequest, handleUpgrade } = require("./requests");
 
 /** @typedef {import("../border/border").Border} Border */
-/** @typedef {import("../border/border").Peer} Peer */
+/** @typedef {import("../border/border").Addresses} Addresses */
 /** @typedef {import("../border/operations").Named} Named */
 /** @typedef {import("../http/verify").SessionForm} SessionForm */
 /** @typedef {import("../ingress/polling").PollingDoor} PollingDoor */
@@ -145,7 +145,7 @@ class Engine extends EventEmitter {
       acceptor.watch();
     });
     interceptRequests(server, (req, res) => {
-      handleHead(server, req.socket);
+      stopAwaitingHead(server, req.socket);
       if (!isOurs(req)) {
         show(req.socket);
         return false;
@@ -163,7 +163,7 @@ class Engine extends EventEmitter {
     server.on(
       "upgrade",
       (/** @type {any} */ req, /** @type {any} */ socket, /** @type {Buffer} */ head) => {
-        handleHead(server, socket);
+        stopAwaitingHead(server, socket);
         if (isOurs(req)) this.handleUpgrade(req, socket, head);
         else if (options.destroyUpgrade !== false) {
           socket.on("error", noop);
@@ -391,21 +391,21 @@ class Engine extends EventEmitter {
    *
    * @param {Named} name
    * @param {string} sid
-   * @param {number} index that of its form
+   * @param {number} formFlags bits of FormFlag
    * @param {number} token that of the door by which it came
-   * @param {Peer} [peer] known when a worker has the connection
+   * @param {Addresses} [addresses] known when a worker has the connection
    * @returns {Conn}
    */
-  onopen(name, sid, index, token, peer) {
+  onopen(name, sid, formFlags, token, addresses) {
     const border = this.border();
     const door = doorOf(border, token);
     const seen = reasonAgainst(this, this.httpServer, DROP_REQUEST) !== undefined;
     /** @type {SessionForm} */
-    let form = FORMS[index];
+    let form = FORMS[formFlags];
     if (door?.transport === "webtransport") form = { ...form, transport: door.transport };
     else if (door?.takesBytes === false) form = { ...form, takesBytes: false };
     if (debug.enabled) debug('handshaking client "%s"', sid);
-    const origin = originOf(door, seen, peer);
+    const origin = originOf(door, seen, addresses);
     const conn = new Conn(this, border, name, sid, form, origin, door ?? NO_DOOR);
     if (door !== undefined) door.request = undefined; // the session has what it needs of it
     if (seen) conn.exposeRequest();

@@ -4,7 +4,7 @@ const { buildRequest, lendSocket, setSocket, standInSocket } = require("../base/
 const { parseQuery } = require("../http");
 const { show } = require("../ingress");
 
-/** @typedef {import("../border/border").Peer} Peer */
+/** @typedef {import("../border/border").Addresses} Addresses */
 /** @typedef {import("../ingress/door").Door} Door */
 
 /** One string for all requests: the parser makes another one for each. */
@@ -44,7 +44,9 @@ function sharedAddress(address) {
  */
 
 /** In place of a connection that has ended and left nothing here. */
-const ENDED = { socketFor: (/** @type {Peer} */ names) => standInSocket(names, undefined) };
+const ENDED = {
+  socketFor: (/** @type {Addresses} */ addresses) => standInSocket(addresses, undefined),
+};
 
 /**
  * What a session keeps of the request that opened it.
@@ -61,9 +63,9 @@ const ENDED = { socketFor: (/** @type {Peer} */ names) => standInSocket(names, u
 class RequestInfo {
   /**
    * @param {Door} door by which it came, with the request
-   * @param {Peer} [peer] known when a worker has the connection: then Node's socket does not know it any more
+   * @param {Addresses} [addresses] known when a worker has the connection: then Node's socket does not know it any more
    */
-  constructor(door, peer) {
+  constructor(door, addresses) {
     const req = door.request;
     const { socket } = req;
     /** @type {string} */
@@ -75,15 +77,15 @@ class RequestInfo {
     // one flat string instead of two per header; a header holds no line feed
     this.raw = req.raw ?? req.rawHeaders.join("\n");
     /** @type {string | undefined} */
-    this.remoteAddress = peer ? peer.address : socket.remoteAddress;
+    this.remoteAddress = addresses ? addresses.address : socket.remoteAddress;
     /** @type {number | undefined} */
-    this.remotePort = peer ? peer.port : socket.remotePort;
+    this.remotePort = addresses ? addresses.port : socket.remotePort;
     this.encrypted = !!socket.encrypted;
     this.upgrade = door.kind !== "polling";
     /** @private @type {string} of this machine, as is the port; known when a worker has the connection */
-    this._localAddress = peer ? sharedAddress(peer.localAddress) : "";
+    this._localAddress = addresses ? sharedAddress(addresses.localAddress) : "";
     /** @private */
-    this._localPort = peer ? peer.localPort : 0;
+    this._localPort = addresses ? addresses.localPort : 0;
     /**
      * What has the connection: the door that leads to a worker, or Node's socket. That is not kept alive by this when the
      * connection has ended, unless it is encrypted: then only the socket itself can tell what programs ask of it.
@@ -173,13 +175,14 @@ class RequestInfo {
 class KeptRequest {
   /**
    * @param {Door} door by which it came, with the request
-   * @param {Peer} [peer] known when a worker has the connection
+   * @param {Addresses} [addresses] known when a worker has the connection
    */
-  constructor(door, peer) {
+  constructor(door, addresses) {
     const { request: req, socketFor } = door;
     this.req = req;
     // nobody had seen it when it was taken over
-    if (peer !== undefined && socketFor !== undefined) setSocket(req, socketFor.call(door, peer));
+    if (addresses !== undefined && socketFor !== undefined)
+      setSocket(req, socketFor.call(door, addresses));
     show(req.socket);
     /** @type {string | undefined} */
     this.remoteAddress = req.socket.remoteAddress;
@@ -197,15 +200,15 @@ const NO_ORIGIN = { remoteAddress: undefined, rebuild: () => null };
 /**
  * @param {Door | undefined} door by which a session has come; undefined: it has gone
  * @param {boolean} isSeen whether somebody may have seen its request
- * @param {Peer} [peer] known when a worker has the connection
+ * @param {Addresses} [addresses] known when a worker has the connection
  * @returns {Origin}
  */
-function originOf(door, isSeen, peer) {
+function originOf(door, isSeen, addresses) {
   if (door?.request === undefined) return NO_ORIGIN;
   // a request that Node.js has not read can't have been seen
   return isSeen && door.reason !== undefined
-    ? new KeptRequest(door, peer)
-    : new RequestInfo(door, peer);
+    ? new KeptRequest(door, addresses)
+    : new RequestInfo(door, addresses);
 }
 
 module.exports = { originOf, RequestInfo };

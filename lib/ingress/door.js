@@ -3,7 +3,7 @@
 // The way in, as an engine and its sessions see it, and what the ways in ask of the engine.
 
 /** @typedef {import("../border/border").Border} Border */
-/** @typedef {import("../border/border").Peer} Peer */
+/** @typedef {import("../border/border").Addresses} Addresses */
 
 /**
  * What carries a session, or asks to: a connection, or a request. The border brings it what the workers tell of it.
@@ -22,7 +22,7 @@
  *   `_query`, or an AcceptedRequest; undefined: there was none
  * @property {boolean} takesBytes whether its client takes bytes as they are, and not as base64
  * @property {Session | undefined} probeOf the session whose transport it asks to become
- * @property {(names: Peer) => any} [socketFor] gives the socket of a connection that a worker has; without it, Node.js has the
+ * @property {(addresses: Addresses) => any} [socketFor] gives the socket of a connection that a worker has; without it, Node.js has the
  *   connection, and its socket is that of the request
  * @property {(kind: number, first: any, second: any, buffer: Buffer | undefined) => void} onrecord
  */

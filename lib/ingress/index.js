@@ -7,7 +7,7 @@ const { Acceptor } = require("./acceptor");
 const { doorOf } = require("./door");
 const { PollingDoor } = require("./polling");
 const { DROP_REQUEST, reasonAgainst, show, watchSockets } = require("./reasons");
-const { PollingTakeover, handleHead } = require("./takeover");
+const { PollingTakeover, stopAwaitingHead } = require("./takeover");
 const { CLOSE_TIMEOUT, openWebSocket } = require("./websocket");
 const { WebTransportBridge, receiveSession } = require("./webtransport");
 
@@ -16,13 +16,13 @@ module.exports = {
   CLOSE_TIMEOUT,
   doorOf,
   DROP_REQUEST,
-  handleHead,
   openWebSocket,
   PollingDoor,
   PollingTakeover,
   reasonAgainst,
   receiveSession,
   show,
+  stopAwaitingHead,
   watchSockets,
   WebTransportBridge,
 };

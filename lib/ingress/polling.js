@@ -176,7 +176,7 @@ class PollingDoor {
       const bytes = body.take();
       if (debug.enabled) debug('received "%s"', bytes);
       native.pollBody(server, token, sid, bytes, binary);
-      this.letGo();
+      this.uncountBody();
     };
     this.timer = setTimeout(stop, milliseconds(httpRequestBodyTimeout), BodyFault.TIMED_OUT);
     req.on("data", ondata);
@@ -194,7 +194,7 @@ class PollingDoor {
    *
    * @private
    */
-  letGo() {
+  uncountBody() {
     if (this.gathered > 0) this.border.gather(this, -this.gathered);
     this.gathered = 0;
   }
@@ -311,7 +311,7 @@ class PollingDoor {
   finish() {
     this.answered = true;
     clearTimeout(this.timer);
-    this.letGo();
+    this.uncountBody();
     this.res.removeListener("close", this.onresponseClose);
     this.border.doors.delete(this.token);
     const { polls } = this.engine;

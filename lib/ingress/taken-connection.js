@@ -97,15 +97,15 @@ class TakenConnection {
   /**
    * Gives a program that asks for it the socket: the one that there is, or a new one.
    *
-   * @param {import("./door").Peer} names
+   * @param {import("./door").Addresses} addresses
    * @returns {any}
    */
-  socketFor(names) {
+  socketFor(addresses) {
     if (this._socket !== undefined) return this._socket;
     const { border, token, _countedBy: server } = this;
     const isOpen = /** @type {unknown} */ (border.doors.get(token)) === this;
-    if (!isOpen) return standInSocket(names, server);
-    const socket = standInSocket(names, server, ANSWER_LENGTH, () => border.endWire(token));
+    if (!isOpen) return standInSocket(addresses, server);
+    const socket = standInSocket(addresses, server, ANSWER_LENGTH, () => border.endWire(token));
     this.giveSocket(socket);
     return socket;
   }

@@ -191,7 +191,7 @@ function idleTimeout(server) {
 }
 
 /** @type {WeakSet<object>} sockets that have come back, until they have brought the head of a request */
-const headless = new WeakSet();
+const awaitingHead = new WeakSet();
 
 /**
  * To Node.js, a connection that comes back is new, and may take a minute and more for the head of its first request. But it is a
@@ -203,9 +203,9 @@ const headless = new WeakSet();
 function awaitHead(server, socket) {
   const others = ["connect", "checkContinue", "checkExpectation"];
   const timeout = idleTimeout(server);
-  // with such listeners, a request may not lead to handleHead()
+  // with such listeners, a request may not lead to stopAwaitingHead()
   if (timeout === 0 || others.some((name) => server.listenerCount(name) > 0)) return;
-  headless.add(socket);
+  awaitingHead.add(socket);
   socket.setTimeout(timeout);
 }
 
@@ -215,8 +215,8 @@ function awaitHead(server, socket) {
  * @param {any} server
  * @param {any} socket
  */
-function handleHead(server, socket) {
-  if (headless.delete(socket)) socket.setTimeout(server.timeout || 0);
+function stopAwaitingHead(server, socket) {
+  if (awaitingHead.delete(socket)) socket.setTimeout(server.timeout || 0);
 }
 
 /**
@@ -320,8 +320,8 @@ class TakenPolling extends TakenConnection {
 }
 
 /** @type {WeakMap<object, number>} the numbers by which the workers know HTTP servers */
-const numbers = new WeakMap();
-let last = 0;
+const listenerNumbers = new WeakMap();
+let lastNumber = 0;
 
 /**
  * Has the methods by which an HTTP server closes its connections close those, too, that workers have.
@@ -331,10 +331,10 @@ let last = 0;
  * @returns {number} the number of the server
  */
 function trackListener(server, border) {
-  const known = numbers.get(server);
+  const known = listenerNumbers.get(server);
   if (known !== undefined) return known;
-  const number = ++last;
-  numbers.set(server, number);
+  const number = ++lastNumber;
+  listenerNumbers.set(server, number);
   const { closeIdleConnections, closeAllConnections } = server;
   server.closeIdleConnections = function () {
     closeIdleConnections.call(server);
@@ -362,4 +362,4 @@ function closeTaken(border, number, busy, later) {
   border.native.closePolling(number, busy, later);
 }
 
-module.exports = { handleHead, PollingTakeover };
+module.exports = { PollingTakeover, stopAwaitingHead };
