@@ -1,7 +1,27 @@
 "use strict";
 
-// Socket.IO as programs see it: the server, its namespaces and sockets, the adapters and operators. What is here besides
-// classes is for the entry for 2.x.
+// Socket.IO as programs see it: the server, its namespaces and sockets, the adapters and operators.
+//
+//     server.js              Server
+//       client-files.js      the bundles of the client that it serves
+//       attach-app.js        what differs on uWebSockets.js
+//       old-settings.js      `io.set()`, as in 2.x
+//       origins.js           `io.origins()`, as in 2.x
+//     namespace.js           Namespace
+//       parent-namespace.js  those that are made on demand
+//       middlewares.js       how middlewares are run, of namespaces and of sockets
+//     client.js              Client: a session, with a socket for each namespace
+//     socket.js              Socket
+//       handshake.js         `socket.handshake`
+//     operator.js            BroadcastOperator: whom an event goes to
+//       chain.js             `to()`, `volatile` and so on, where they begin
+//     adapter.js             NativeAdapter: the rooms, and their mirror in Rust
+//     recovery-adapter.js    the same with connection state recovery
+//       restored-session.js  what a socket comes back with
+//       offset-marks.js      where clients stand whose offset is none of ours
+//       room-numbers.js      numbers for rooms, as the log has them
+//
+// Public are the members that docs/API.md names. What is exported here besides classes is for the entry for 2.x (v2/).
 
 const { NativeAdapter, flagsOf } = require("./adapter");
 const { addMethods } = require("./chain");

@@ -6,8 +6,8 @@ const socket = createDebug("socket.io:socket");
 const parser = createDebug("socket.io-parser");
 
 /**
- * Whether the debug scopes are on that each packet passes. Asking `debug` itself costs about 25 ns, five times a packet; so it
- * is asked once per batch, and switching one on while the program runs takes effect with the next batch.
+ * Whether the debug scopes are on that each packet passes. To ask `debug` itself several times a packet would cost too much, so it
+ * is asked once a batch: a scope that is switched on while the program runs takes effect with the next one.
  */
 const trace = {
   /** `socket.io:socket` */

@@ -1,7 +1,14 @@
 "use strict";
 
-// This thread's border to the workers: records come up in batches, operations go down in batches. Its other side is
-// src/binding/, and what the numbers mean that cross it tells src/border/. There is one border in each JavaScript thread.
+// This thread's border to the workers: records come up in batches, operations go down in batches. There is one border in each
+// JavaScript thread.
+//
+//     border.js        Border: takes records, and brings each to whom it is for
+//     operations.js    Operations: gathers what goes down in a tick
+//       messages.js    how much room messages take there
+//     addon.js         loads the addon, and makes the border
+//
+// The other side is src/binding/. The numbers that cross are those of src/border/mod.rs; native/border.js is made of them.
 
 const {
   BodyFault,

@@ -1,7 +1,15 @@
 "use strict";
 
-// Packets: of Socket.IO, as text and attachments; of Engine.IO, where this thread makes one; and the frames of WebTransport.
-// Nothing here knows of connections. What a worker reads it decodes by itself: see src/socketio/ and src/engineio/.
+// Packets, to and from values of JavaScript. Nothing here knows of connections.
+//
+//     packet.js              the types of Socket.IO packets, and reserved events
+//     encoder.js             a packet as text and attachments
+//       long-text.js         the same with long strings beside the JSON
+//     decoder.js             attachments put in place; the decoder that programs can use
+//     engine-packet.js       Engine.IO packets that this thread makes
+//     webtransport-codec.js  the frames of WebTransport
+//
+// What a worker reads it decodes by itself: see src/socketio/ and src/engineio/.
 
 const { Decoder, reconstruct } = require("./decoder");
 const {

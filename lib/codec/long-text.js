@@ -1,8 +1,7 @@
 "use strict";
 
 /**
- * Characters from which on a string is long. Measured: for a shorter one, JSON.stringify() costs about as much as what is
- * done here.
+ * Characters from which on a string is long: for a shorter one, JSON.stringify() costs about as much as what is done here.
  */
 const LONG_STRING = 256;
 
@@ -11,7 +10,7 @@ const OVERHEAD = 9;
 
 /**
  * The text of a packet with long strings among its arguments, in parts: JSON, a string, JSON, a string …, JSON. The worker
- * writes the strings as JSON, which V8 takes 1.4 ns a character for, on the thread of which there is only one.
+ * writes the strings as JSON, which would take this thread, of which there is only one, much longer.
  */
 class LongText {
   constructor() {
@@ -87,7 +86,7 @@ function replaceEnd(text, before, after) {
  * @returns {boolean} false for some that are, when it takes long to find out
  */
 function isAscii(string) {
-  // V8 counts the bytes of a string that has a byte for each character fast (0.02 ns a character), of others not
+  // V8 counts the bytes of a string fast if it stores a byte for each character, and slowly if it does not
   return string.charCodeAt(0) < 0x80 && Buffer.byteLength(string) === string.length;
 }
 

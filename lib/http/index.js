@@ -1,6 +1,17 @@
 "use strict";
 
 // What requests are, and how they are answered or refused. Nothing here knows of sessions: it is given a request, and options.
+//
+//     request-listeners.js  our place before the "request" listeners of an HTTP server
+//     verify.js             whether a request may pass
+//     query.js              the query of its URL
+//     middleware.js         the middlewares of an engine
+//     refusal.js            the answer when it may not
+//     upgrade-answer.js     the answer to an upgrade request
+//     compression.js        how answers and messages are compressed
+//     cookie.js             the header Set-Cookie
+//     cross-origin.js       the headers of `cors`
+//     end-unread.js         the end of a connection that nobody reads
 
 const {
   ENCODERS,

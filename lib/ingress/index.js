@@ -1,7 +1,16 @@
 "use strict";
 
-// How connections come in: what each of them is before it carries a session, and beside it. door.js says what an engine sees of
-// them, and what they ask of it; reasons.js which way a connection goes.
+// How connections come in: what each of them is before it carries a session, and beside it.
+//
+//     reasons.js           which way a connection goes, and why no faster one
+//     door.js              Door: what carries a session, as an engine sees it, and what it asks of the engine
+//     acceptor.js          connections that are taken before Node.js reads them
+//     taken-connection.js  what programs see of a connection that a worker has
+//       takeover.js        those of polling requests, and their way back to Node.js
+//       websocket.js       those of WebSockets; and WebSockets that are pumped
+//     bridge.js            bytes that are pumped through this thread
+//       webtransport.js    those of WebTransport
+//     polling.js           a polling request that Node.js has read
 
 const { Acceptor } = require("./acceptor");
 const { doorOf } = require("./door");

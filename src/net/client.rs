@@ -42,7 +42,8 @@ pub struct Client {
     watched: Cell<u8>,
     /// Marks that JavaScript waits for: see [`Client::mark`].
     marks: Cell<u32>,
-    /// Whether JavaScript has been told of the end: it hears nothing more of this handle.
+    /// Whether JavaScript has been told of the end: it hears nothing more of this handle. Not a part of the
+    /// state, which may be borrowed when a panic ends the client.
     over: Cell<bool>,
     /// Whether one of the records that wait for JavaScript may be a CONNECT.
     joining: Cell<bool>,
@@ -71,7 +72,7 @@ struct State {
     probe: Option<Rc<WebSocketWire>>,
     /// When a client that has joined no namespace is reported; 0: not any more.
     join_deadline: u64,
-    /// Set once JavaScript has been told of the end.
+    /// Set when the end begins to be carried out: nothing is asked of the session any more.
     closed: bool,
 }
 
