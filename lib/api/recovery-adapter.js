@@ -29,7 +29,7 @@ const DELAY = 5_000; // ms
 const NOT_OPEN = -1;
 
 /**
- * @typedef {object} Kept what is kept here of a session that was lost
+ * @typedef {object} LostSession what is kept here of a session that was lost
  * @property {any} data of its socket
  * @property {any[]} rooms of its socket
  * @property {number} from the number of the packet stored last before it began; -1 for none
@@ -85,7 +85,7 @@ class RecoveryAdapter extends NativeAdapter {
     this._next = 0;
     /** @private the batch of operations in which a packet was stored last */
     this._storedIn = -1;
-    /** @private @type {Map<number, Kept>} what is kept here of the sessions that were lost, by their keys */
+    /** @private @type {Map<number, LostSession>} what is kept here of the sessions that were lost, by their keys */
     this._kept = new Map();
     /** @private @type {Map<string, Live>} those that are connected, by their pids */
     this._live = new Map();
@@ -252,7 +252,7 @@ class RecoveryAdapter extends NativeAdapter {
     if (persisted === null) return;
     const live = this._live.get(pid);
     const to = this._next - 1;
-    /** @type {Kept} */
+    /** @type {LostSession} */
     const kept = { data, rooms, from: -1, to, noticed: true, unproven: lostAt, given: undefined };
     if (live !== undefined) {
       live.persisted = true;
@@ -309,7 +309,7 @@ class RecoveryAdapter extends NativeAdapter {
   /**
    * Finds where to go on. What may not have arrived is sent again: better twice than not at all.
    *
-   * @param {Kept} kept
+   * @param {LostSession} kept
    * @param {string | undefined} offset
    * @returns {number} the number of the last packet that it does not need; UNKNOWN if the offset is none
    * @private

@@ -81,10 +81,10 @@ class Conn extends LazyEmitter {
    * @param {import("../border/operations").Named} name
    * @param {string} id the session id, a secret
    * @param {import("../http/verify").SessionForm} form its transport and its protocol
-   * @param {import("./request-info").Origin} origin the request that opened it
+   * @param {import("./request-info").Opening} opening the request that opened it
    * @param {{ kind: "takeover" | "bridge" | "polling", reason: string | undefined }} door how it came in
    */
-  constructor(server, border, name, id, form, origin, door) {
+  constructor(server, border, name, id, form, opening, door) {
     super();
     this.id = id;
     this.server = server;
@@ -99,7 +99,7 @@ class Conn extends LazyEmitter {
     /** whether the handshake has told the client that it is in "/", and it is not yet, here */
     this.greeted = form.greeted === true;
     /** @private */
-    this._origin = origin;
+    this._opening = opening;
     /** @type {Receiver | undefined} */
     this._client = undefined;
     this._border = border;
@@ -173,7 +173,7 @@ class Conn extends LazyEmitter {
 
   /** @returns {string | undefined} */
   get remoteAddress() {
-    return this._origin.remoteAddress;
+    return this._opening.remoteAddress;
   }
 
   get transport() {
@@ -191,7 +191,7 @@ class Conn extends LazyEmitter {
    * @returns {any}
    */
   get request() {
-    const req = this._origin.rebuild();
+    const req = this._opening.rebuild();
     if (req !== undefined) this.exposeRequest(req);
     return req;
   }
@@ -206,7 +206,7 @@ class Conn extends LazyEmitter {
    * @returns {import("./request-info").RequestParts | undefined}
    */
   requestParts() {
-    return this._origin instanceof RequestInfo ? this._origin.parts() : undefined;
+    return this._opening instanceof RequestInfo ? this._opening.parts() : undefined;
   }
 
   /**
@@ -216,7 +216,7 @@ class Conn extends LazyEmitter {
    * @param {Door} door
    */
   handleMove(socket, door) {
-    if (this._origin instanceof RequestInfo) this._origin.handleMove(socket, door);
+    if (this._opening instanceof RequestInfo) this._opening.handleMove(socket, door);
   }
 
   /**
@@ -227,7 +227,7 @@ class Conn extends LazyEmitter {
   exposeRequest(req = this.request) {
     own(this, "request", req);
     // deleted, it must not come back
-    this._origin = { remoteAddress: this.remoteAddress, rebuild: noop };
+    this._opening = { remoteAddress: this.remoteAddress, rebuild: noop };
   }
 
   /**

@@ -12,10 +12,10 @@ const {
   Acceptor,
   doorOf,
   DROP_REQUEST,
+  noteShown,
   PollingTakeover,
   reasonAgainst,
   receiveSession,
-  show,
   stopAwaitingHead,
   watchSockets,
   WebTransportBridge,
@@ -29,7 +29,7 @@ const {
 } = require("./options");
 const { defaultsOf, milliseconds } = require("../base/options");
 const { Registration } = require("./registration");
-const { originOf } = require("./request-info");
+const { openingOf } = require("./request-info");
 const { handleRequest, handleUpgrade } = require("./requests");
 
 /** @typedef {import("../border/border").Border} Border */
@@ -147,7 +147,7 @@ class Engine extends EventEmitter {
     interceptRequests(server, (req, res) => {
       stopAwaitingHead(server, req.socket);
       if (!isOurs(req)) {
-        show(req.socket);
+        noteShown(req.socket);
         return false;
       }
       if (debug.enabled) debug('intercepting request for path "%s"', path);
@@ -405,8 +405,8 @@ class Engine extends EventEmitter {
     if (door?.transport === "webtransport") form = { ...form, transport: door.transport };
     else if (door?.takesBytes === false) form = { ...form, takesBytes: false };
     if (debug.enabled) debug('handshaking client "%s"', sid);
-    const origin = originOf(door, seen, addresses);
-    const conn = new Conn(this, border, name, sid, form, origin, door ?? NO_DOOR);
+    const opening = openingOf(door, seen, addresses);
+    const conn = new Conn(this, border, name, sid, form, opening, door ?? NO_DOOR);
     if (door !== undefined) door.request = undefined; // the session has what it needs of it
     if (seen) conn.exposeRequest();
     border.addSession(name._handle, conn);

@@ -2,7 +2,7 @@
 
 const { buildRequest, lendSocket, setSocket, standInSocket } = require("../base/node-internals");
 const { parseQuery } = require("../http");
-const { show } = require("../ingress");
+const { noteShown } = require("../ingress");
 
 /** @typedef {import("../border/border").Addresses} Addresses */
 /** @typedef {import("../ingress/door").Door} Door */
@@ -51,7 +51,7 @@ const ENDED = {
 /**
  * What a session keeps of the request that opened it.
  *
- * @typedef {object} Origin
+ * @typedef {object} Opening
  * @property {string | undefined} remoteAddress
  * @property {() => any} rebuild gives the request, to a program
  */
@@ -151,7 +151,7 @@ class RequestInfo {
    * @returns {any} an IncomingMessage
    */
   rebuild() {
-    if (this._carrier instanceof WeakRef) show(this._carrier.deref());
+    if (this._carrier instanceof WeakRef) noteShown(this._carrier.deref());
     return this.build();
   }
 
@@ -183,7 +183,7 @@ class KeptRequest {
     // nobody had seen it when it was taken over
     if (addresses !== undefined && socketFor !== undefined)
       setSocket(req, socketFor.call(door, addresses));
-    show(req.socket);
+    noteShown(req.socket);
     /** @type {string | undefined} */
     this.remoteAddress = req.socket.remoteAddress;
   }
@@ -194,21 +194,21 @@ class KeptRequest {
   }
 }
 
-/** @type {Origin} when the connection had gone before its session was told of */
-const NO_ORIGIN = { remoteAddress: undefined, rebuild: () => null };
+/** @type {Opening} when the connection had gone before its session was told of */
+const NO_OPENING = { remoteAddress: undefined, rebuild: () => null };
 
 /**
  * @param {Door | undefined} door by which a session has come; undefined: it has gone
  * @param {boolean} isSeen whether somebody may have seen its request
  * @param {Addresses} [addresses] known when a worker has the connection
- * @returns {Origin}
+ * @returns {Opening}
  */
-function originOf(door, isSeen, addresses) {
-  if (door?.request === undefined) return NO_ORIGIN;
+function openingOf(door, isSeen, addresses) {
+  if (door?.request === undefined) return NO_OPENING;
   // a request that Node.js has not read can't have been seen
   return isSeen && door.reason !== undefined
     ? new KeptRequest(door, addresses)
     : new RequestInfo(door, addresses);
 }
 
-module.exports = { originOf, RequestInfo };
+module.exports = { openingOf, RequestInfo };

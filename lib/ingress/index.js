@@ -15,7 +15,7 @@
 const { Acceptor } = require("./acceptor");
 const { doorOf } = require("./door");
 const { PollingDoor } = require("./polling");
-const { DROP_REQUEST, reasonAgainst, show, watchSockets } = require("./reasons");
+const { DROP_REQUEST, noteShown, reasonAgainst, watchSockets } = require("./reasons");
 const { PollingTakeover, stopAwaitingHead } = require("./takeover");
 const { CLOSE_TIMEOUT, openWebSocket } = require("./websocket");
 const { WebTransportBridge, receiveSession } = require("./webtransport");
@@ -25,12 +25,12 @@ module.exports = {
   CLOSE_TIMEOUT,
   doorOf,
   DROP_REQUEST,
+  noteShown,
   openWebSocket,
   PollingDoor,
   PollingTakeover,
   reasonAgainst,
   receiveSession,
-  show,
   stopAwaitingHead,
   watchSockets,
   WebTransportBridge,

@@ -507,7 +507,7 @@ function watchSockets(server) {
  *
  * @param {any} socket
  */
-function show(socket) {
+function noteShown(socket) {
   if (socket) shown.add(socket);
 }
 
@@ -521,11 +521,11 @@ module.exports = {
   MOVE_BEHIND,
   MOVE_POLLING,
   NOT_PLAIN,
+  noteShown,
   OPEN_POLLING,
   reasonAgainst,
   reasonOf,
   ROWS,
-  show,
   TAKE_OVER,
   TAKES_POLLING,
   TAKES_WEBSOCKET,
