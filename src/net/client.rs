@@ -163,6 +163,91 @@ impl Client {
         self.over.get()
     }
 
+    /// Its wires, in no order.
+    pub fn wires(&self) -> impl Iterator<Item = Rc<WebSocketWire>> {
+        let state = self.state.borrow();
+        [state.main.clone(), state.probe.clone()].into_iter().flatten()
+    }
+
+    /// Bytes of it that wait for JavaScript.
+    pub fn waiting_bytes(&self) -> usize {
+        let taken = self.server.environment.inbox.taken(self.handle.worker());
+        let left = self.inbox_end.get().saturating_sub(taken);
+        usize::try_from(left.min(self.inbox_bytes.get().into())).unwrap_or(usize::MAX)
+    }
+
+    /// What waited has been written.
+    pub fn handle_drained(&self) {
+        let marks = self.marks.replace(0);
+        if marks > 0 {
+            self.push(|record| {
+                record.kind(RecordKind::Drain).number(self.handle.raw()).number(marks);
+            });
+        }
+    }
+
+    /// Its wire reads on after the inbox was full.
+    pub fn handle_resumed(&self, now: u64) {
+        self.state.borrow_mut().defer(now);
+    }
+
+    /// Carries out what the session asks for, and keeps its deadline with the worker.
+    pub fn settle(&self, context: &WorkerContext) {
+        loop {
+            // Bound here, so that no borrow is held while the action is carried out.
+            let action = self.state.borrow_mut().session.poll_action();
+            match action {
+                Some(action) => self.carry_out(context, action),
+                None => break,
+            }
+        }
+        self.schedule(context);
+    }
+
+    /// Ends everything at once: the environment is gone, or the worker can't go on with it.
+    pub fn abort(&self, context: &WorkerContext) {
+        // If it is borrowed, the holder goes on with a session that is over.
+        let Ok(mut state) = self.state.try_borrow_mut() else { return };
+        let requests = state.session.abandon();
+        let wires = [state.main.take(), state.probe.take()];
+        let told = self.over.get();
+        drop(state);
+        if !told {
+            self.tell_closed(CloseReason::TransportError("internal error".into()));
+            self.state.borrow_mut().closed = true;
+        }
+        for wire in wires.into_iter().flatten() {
+            context.guard(&Nobody, || wire.finish(context));
+        }
+        for request in requests.into_iter().flatten() {
+            context.guard(&Nobody, || self.drop_request(context, request));
+        }
+    }
+
+    /// Lets go out what waits, if a poll waits for it; ends the session if too much does.
+    pub fn flush_session(&self, context: &WorkerContext) {
+        fault!("flush session", self.server.environment.id, self.handle.raw());
+        self.unflushed.set(false);
+        let mut state = self.state.borrow_mut();
+        if state.closed {
+            return;
+        }
+        state.session.flush();
+        let waiting = match &state.main {
+            // Only what a peer leaves unread counts: the rest has not been offered to it yet.
+            Some(wire) => wire.report_backlog(),
+            None => state.session.buffered(),
+        };
+        if waiting > self.server.buffers.session {
+            state.session.overflow();
+        }
+        drop(state);
+        self.note_backlog(waiting);
+        self.settle(context);
+    }
+
+    // --- carrying out --------------------------------------------------------------------------
+
     /// Tells JavaScript something of this handle. Nothing once the client is over: the handle may be another
     /// client's by the time that JavaScript reads it.
     fn push(&self, write: impl FnOnce(&mut Record<'_>)) {
@@ -185,14 +270,6 @@ impl Client {
         if pushed.bytes == 0 {
             self.overlong.set(true);
         }
-    }
-
-    // --- carrying out --------------------------------------------------------------------------
-
-    /// Its wires, in no order.
-    pub fn wires(&self) -> impl Iterator<Item = Rc<WebSocketWire>> {
-        let state = self.state.borrow();
-        [state.main.clone(), state.probe.clone()].into_iter().flatten()
     }
 
     fn wire(&self, link: Link) -> Option<Rc<WebSocketWire>> {
@@ -333,85 +410,6 @@ impl Client {
         {
             self.scheduled.set(context.schedule(deadline, self.handle.slot().index));
         }
-    }
-}
-
-impl Client {
-    /// Bytes of it that wait for JavaScript.
-    pub fn waiting_bytes(&self) -> usize {
-        let taken = self.server.environment.inbox.taken(self.handle.worker());
-        let left = self.inbox_end.get().saturating_sub(taken);
-        usize::try_from(left.min(self.inbox_bytes.get().into())).unwrap_or(usize::MAX)
-    }
-
-    /// What waited has been written.
-    pub fn handle_drained(&self) {
-        let marks = self.marks.replace(0);
-        if marks > 0 {
-            self.push(|record| {
-                record.kind(RecordKind::Drain).number(self.handle.raw()).number(marks);
-            });
-        }
-    }
-
-    /// Its wire reads on after the inbox was full.
-    pub fn handle_resumed(&self, now: u64) {
-        self.state.borrow_mut().defer(now);
-    }
-
-    /// Carries out what the session asks for, and keeps its deadline with the worker.
-    pub fn settle(&self, context: &WorkerContext) {
-        loop {
-            // Bound here, so that no borrow is held while the action is carried out.
-            let action = self.state.borrow_mut().session.poll_action();
-            match action {
-                Some(action) => self.carry_out(context, action),
-                None => break,
-            }
-        }
-        self.schedule(context);
-    }
-
-    /// Ends everything at once: the environment is gone, or the worker can't go on with it.
-    pub fn abort(&self, context: &WorkerContext) {
-        // If it is borrowed, the holder goes on with a session that is over.
-        let Ok(mut state) = self.state.try_borrow_mut() else { return };
-        let requests = state.session.abandon();
-        let wires = [state.main.take(), state.probe.take()];
-        let told = self.over.get();
-        drop(state);
-        if !told {
-            self.tell_closed(CloseReason::TransportError("internal error".into()));
-            self.state.borrow_mut().closed = true;
-        }
-        for wire in wires.into_iter().flatten() {
-            context.guard(&Nobody, || wire.finish(context));
-        }
-        for request in requests.into_iter().flatten() {
-            context.guard(&Nobody, || self.drop_request(context, request));
-        }
-    }
-
-    /// Lets go out what waits, if a poll waits for it; ends the session if too much does.
-    pub fn flush_session(&self, context: &WorkerContext) {
-        fault!("flush session", self.server.environment.id, self.handle.raw());
-        self.unflushed.set(false);
-        let mut state = self.state.borrow_mut();
-        if state.closed {
-            return;
-        }
-        state.session.flush();
-        let waiting = match &state.main {
-            // Only what a peer leaves unread counts: the rest has not been offered to it yet.
-            Some(wire) => wire.report_backlog(),
-            None => state.session.buffered(),
-        };
-        if waiting > self.server.buffers.session {
-            state.session.overflow();
-        }
-        drop(state);
-        self.note_backlog(waiting);
-        self.settle(context);
     }
 }
 
