@@ -44,6 +44,66 @@ export declare class DataPlane {
    */
   takeOverHttpPeeked(fd: number, arrival: HttpArrival): boolean
   /**
+   * Hands the connection `fd`, of which nothing is to be answered that has been read, to the
+   * worker of its session, which answers the requests that come by it. The descriptor is
+   * duplicated: JavaScript closes its own. The worker is not told before the next
+   * [`DataPlane::wake`]. False: there is no such session any more.
+   *
+   * # Errors
+   * When the descriptor can't be duplicated, or the server is not open.
+   */
+  takeOverHttp(fd: number, arrival: HttpArrival): boolean
+  /**
+   * The descriptor of a connection that was given back; it is the caller's now. There may be none:
+   * `Returned.NO_DESCRIPTOR`.
+   */
+  takeDescriptor(token: number): number
+  /**
+   * Asks for all connections back that requests of a server come by: each comes with its next
+   * request.
+   */
+  recallPolling(server: number): void
+  /**
+   * Closes the connections that came to an HTTP server: the idle ones; if `busy`, all; if `later`, the
+   * others when they have answered.
+   */
+  closePolling(listener: number, busy: boolean, later: boolean): void
+  /** Says whether JavaScript wants to see each request of a session. */
+  showRequests(server: number, sid: string, shown: boolean): void
+  /** Whether a request of this session waits for something to send. */
+  isPolled(server: number, sid: string): boolean
+  /** What is known of a session: bits of `FormFlag`, or `Returned.NO_SESSION`. */
+  lookup(server: number, sid: string): number
+  /**
+   * Bytes that wait for a client because it does not read: what the kernel or a poll has not
+   * taken. What this thread has not handed down yet is not among them.
+   */
+  buffered(handle: number, generation: number): number
+  /**
+   * A handshake over polling: opens the session `sid`; the request `token` is its first poll.
+   * `dialect`: bits of `Dialect`. `jsonp`: the parameter `j`, if any.
+   *
+   * # Errors
+   * When the server is not open.
+   */
+  openPolling(server: number, token: number, sid: string, dialect: number, jsonp?: string | undefined | null): void
+  /** A GET of an open session. False: there is no such session any more. */
+  pollGet(server: number, token: number, sid: string): boolean
+  /** A POST of an open session has begun. False: there is no such session any more. */
+  pollPost(server: number, token: number, sid: string): boolean
+  /** The whole body of a POST; `binary` when its content type is `application/octet-stream`. */
+  pollBody(server: number, token: number, sid: string, body: Buffer, binary: boolean): boolean
+  /**
+   * Notes how many bytes of requests' bodies this thread holds, which it has not handed over by
+   * [`DataPlane::poll_body`]. False: there is no room, and none of these requests is to be read
+   * until there is again.
+   */
+  hold(bytes: number): boolean
+  /** The body of a POST can't be taken: `fault` is a `BodyFault`. */
+  pollFault(server: number, token: number, sid: string, fault: import('./border').AnyBodyFault): boolean
+  /** The client closed a request before it was answered. */
+  requestClosed(server: number, token: number, sid: string): boolean
+  /**
    * Checks the request of a WebSocket upgrade. Gives the head of the answer; a refusal begins
    * with "!" and is JSON: `{status, message, headers}`.
    */
@@ -91,66 +151,6 @@ export declare class DataPlane {
   bridgeWritten(token: number, bytes: number): void
   /** A bridged stream has ended or was closed; `broken`: it has failed. */
   bridgeEnd(token: number, broken: boolean): void
-  /** What is known of a session: bits of `FormFlag`, or `Returned.NO_SESSION`. */
-  lookup(server: number, sid: string): number
-  /**
-   * Bytes that wait for a client because it does not read: what the kernel or a poll has not
-   * taken. What this thread has not handed down yet is not among them.
-   */
-  buffered(handle: number, generation: number): number
-  /**
-   * A handshake over polling: opens the session `sid`; the request `token` is its first poll.
-   * `dialect`: bits of `Dialect`. `jsonp`: the parameter `j`, if any.
-   *
-   * # Errors
-   * When the server is not open.
-   */
-  openPolling(server: number, token: number, sid: string, dialect: number, jsonp?: string | undefined | null): void
-  /** A GET of an open session. False: there is no such session any more. */
-  pollGet(server: number, token: number, sid: string): boolean
-  /** A POST of an open session has begun. False: there is no such session any more. */
-  pollPost(server: number, token: number, sid: string): boolean
-  /** The whole body of a POST; `binary` when its content type is `application/octet-stream`. */
-  pollBody(server: number, token: number, sid: string, body: Buffer, binary: boolean): boolean
-  /**
-   * Notes how many bytes of requests' bodies this thread holds, which it has not handed over by
-   * [`DataPlane::poll_body`]. False: there is no room, and none of these requests is to be read
-   * until there is again.
-   */
-  hold(bytes: number): boolean
-  /** The body of a POST can't be taken: `fault` is a `BodyFault`. */
-  pollFault(server: number, token: number, sid: string, fault: import('./border').AnyBodyFault): boolean
-  /** The client closed a request before it was answered. */
-  requestClosed(server: number, token: number, sid: string): boolean
-  /**
-   * Hands the connection `fd`, of which nothing is to be answered that has been read, to the
-   * worker of its session, which answers the requests that come by it. The descriptor is
-   * duplicated: JavaScript closes its own. The worker is not told before the next
-   * [`DataPlane::wake`]. False: there is no such session any more.
-   *
-   * # Errors
-   * When the descriptor can't be duplicated, or the server is not open.
-   */
-  takeOverHttp(fd: number, arrival: HttpArrival): boolean
-  /**
-   * The descriptor of a connection that was given back; it is the caller's now. There may be none:
-   * `Returned.NO_DESCRIPTOR`.
-   */
-  takeDescriptor(token: number): number
-  /**
-   * Asks for all connections back that requests of a server come by: each comes with its next
-   * request.
-   */
-  recallPolling(server: number): void
-  /**
-   * Closes the connections that came to an HTTP server: the idle ones; if `busy`, all; if `later`, the
-   * others when they have answered.
-   */
-  closePolling(listener: number, busy: boolean, later: boolean): void
-  /** Says whether JavaScript wants to see each request of a session. */
-  showRequests(server: number, sid: string, shown: boolean): void
-  /** Whether a request of this session waits for something to send. */
-  isPolled(server: number, sid: string): boolean
   /**
    * The data plane of this thread, asleep. Threads are started when the first server is opened, and
    * end with the last one of the process. `workers` is the number of threads (0: cores − 1, from

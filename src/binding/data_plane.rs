@@ -2,11 +2,11 @@
 #![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
 
 mod accepting;
-mod doors;
+pub mod http;
 mod peeked;
-mod polling;
+mod requests;
 mod shared;
-pub mod takeover;
+mod websocket;
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;

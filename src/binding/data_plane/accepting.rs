@@ -5,8 +5,8 @@ use napi::{Env, JsString, Result};
 use napi_derive::napi;
 
 use super::DataPlane;
-use super::doors::Incoming;
-use super::takeover::HttpArrival;
+use super::websocket::Incoming;
+use super::http::HttpArrival;
 use crate::binding::error::BorderError;
 use crate::http::request::{First, Rules};
 use crate::id::Sid;
