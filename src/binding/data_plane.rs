@@ -1,4 +1,14 @@
-//! The class that JavaScript sees.
+//! The class that JavaScript sees. Here are its life, servers, records and operations; its other
+//! methods are in files below:
+//!
+//! | file | tells |
+//! |---|---|
+//! | `accepting` | connections that Node.js has not read: they are looked at (`peeked`), and taken |
+//! | `websocket` | WebSockets: the handshake, take-over, the byte bridge |
+//! | [`http`] | connections that polling requests come by: to the workers, and back |
+//! | `requests` | polling requests that Node.js has read |
+//! | `shared` | what outlives the class |
+
 #![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
 
 mod accepting;

@@ -16,7 +16,9 @@
 //! | [`http_wire`] | one connection that polling requests come by; [`http_table`]: the table of them |
 //! | [`mailbox`], [`operation_batch`], [`command`] | the queue down, and what stands in it |
 //! | [`inbox`], [`record`], [`side_strings`] | the queue up |
-//! | [`panic_guard`] | what a panic costs |
+//! | [`shared_frames`] | a broadcast, framed once for all that it goes to |
+//! | [`deflate`] | who compresses what, with which window |
+//! | [`panic_guard`] | what a panic costs; `faults`: panics that tests ask for |
 //! | [`lifecycle`] | which clients have come and gone |
 //! | [`budget`] | how much may wait for JavaScript, whichever way it has come in |
 //! | [`wakeups`] | when JavaScript is woken |

@@ -5,8 +5,8 @@ use napi::{Env, JsString, Result};
 use napi_derive::napi;
 
 use super::DataPlane;
-use super::websocket::Incoming;
 use super::http::HttpArrival;
+use super::websocket::Incoming;
 use crate::binding::error::BorderError;
 use crate::http::request::{First, Rules};
 use crate::id::Sid;
