@@ -56,7 +56,7 @@ class Server extends Base {
    * @protected
    */
   initEngine(srv, opts) {
-    const before = srv.listeners("request");
+    const before = srv.listeners("request").slice();
     super.initEngine(srv, { ...opts, ...translate(opts) });
     divertPreflight(srv, before, opts);
     // said with the handshake, to save a round trip; but with middlewares, only when they have let the client in

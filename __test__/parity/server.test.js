@@ -351,6 +351,41 @@ scenario("listeners added to the http.Server later see every request", BARE, asy
 });
 
 scenario(
+  "an http.Server that gives out the list of listeners that it works with",
+  BARE,
+  async (stage) => {
+    class Listing extends http.Server {
+      handlers = [];
+
+      on(name, listener) {
+        if (name === "request") this.handlers.push(listener);
+        return super.on(name, listener);
+      }
+
+      listeners(name) {
+        return name === "request" ? this.handlers : super.listeners(name);
+      }
+
+      removeAllListeners(name) {
+        if (name === "request") this.handlers.length = 0;
+        return super.removeAllListeners(name);
+      }
+    }
+    const httpServer = new Listing();
+    httpServer.on("request", (req, res) => res.end("mine"));
+    const io = new stage.lib.Server(httpServer);
+    stage.defer(() => io.close());
+    httpServer.listen(0);
+    const { port } = httpServer.address();
+    const { status, body } = await fetch(port, "GET", "/elsewhere");
+    assert.equal(body, "mine");
+    const file = await fetch(port, "GET", "/socket.io/socket.io.js");
+    const handshake = await fetch(port, "GET", "/socket.io/?EIO=4&transport=polling");
+    stage.trace("answers", status, body, file.status, handshake.status);
+  },
+);
+
+scenario(
   "allowRequest: refuses with a message, lets pass",
   {
     modes: DIRECT,

@@ -12,7 +12,7 @@
  * @param {(req: any, res: any) => boolean} take answers a request; or says, by `false`, that it is somebody else's
  */
 function interceptRequests(server, take) {
-  const listeners = server.listeners("request");
+  const listeners = server.listeners("request").slice(); // a server of the program may give out its own list
   server.removeAllListeners("request");
   server.on("request", (/** @type {Request} */ req, /** @type {Response} */ res) => {
     if (!take(req, res)) passOn(server, listeners, req, res);
