@@ -33,7 +33,10 @@ const RecordKind = Object.freeze({
   CONNECT_TIMEOUT: 14,
   /** `[kind, handle, message]`: it has sent what is no packet. */
   INVALID_PACKET: 15,
-  /** `[kind, handle, marks]`: what was sent before the so many oldest marks has left. */
+  /**
+   * `[kind, handle, count]`: what was sent before the oldest `OperationKind.MARK`s has left, `count`
+   * of them.
+   */
   DRAIN: 16,
   /** `[kind, handle, out, packet]`: an Engine.IO packet that is no message; out 1: sent, 0: received. */
   CONTROL: 17,

@@ -35,7 +35,7 @@ const NOT_OPEN = -1;
  * @property {number} from the number of the packet stored last before it began; -1 for none
  * @property {number} to the number of the packet stored last before it was lost
  * @property {boolean} noticed whether its end was seen at once; if not, it may have been lost long before
- * @property {number} unproven when the time began of which it is not known whether packets arrived, ms
+ * @property {number} unproven from this time on, in ms, it is not known which packets have arrived
  * @property {string | undefined} given the offset that it came with: it sends the same again if it has got nothing since
  */
 

@@ -257,7 +257,7 @@ class Conn extends LazyEmitter {
   }
 
   /**
-   * Sends an Engine.IO packet. The session goes on as if it had not been: a "close" closes nothing on this side.
+   * Sends an Engine.IO packet. The session itself takes no notice of it: a "close" closes nothing on this side.
    *
    * @param {string} type "open", "close", "ping", "pong", "message", "upgrade" or "noop"
    * @param {any} [data] a text or bytes

@@ -43,7 +43,8 @@ kinds! {
         ConnectTimeout = 14,
         /// `[kind, handle, message]`: it has sent what is no packet.
         InvalidPacket = 15,
-        /// `[kind, handle, marks]`: what was sent before the so many oldest marks has left.
+        /// `[kind, handle, count]`: what was sent before the oldest [`OperationKind::Mark`]s has left, `count`
+        /// of them.
         Drain = 16,
         /// `[kind, handle, out, packet]`: an Engine.IO packet that is no message; out 1: sent, 0: received.
         Control = 17,

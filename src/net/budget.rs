@@ -131,8 +131,8 @@ impl Budget {
         self.waiting.swap(0, Ordering::SeqCst)
     }
 
-    /// A connection that requests come by is not read while this lives: what is late may lie there.
-    /// Nobody knows which session it is of.
+    /// A connection that requests come by is not read while what this gives lives. Nobody knows which session
+    /// its next request is for, so a session that misses one may not be timed out meanwhile.
     pub fn stop(self: &Arc<Self>) -> Stop {
         self.stops.fetch_add(1, Ordering::SeqCst);
         Stop(Arc::clone(self))

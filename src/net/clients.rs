@@ -36,7 +36,7 @@ fn next_generation() -> u32 {
     static LAST: AtomicU32 = AtomicU32::new(0);
     loop {
         let generation = LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        // That is no session's.
+        // 0 stands for no session.
         if generation != 0 {
             return generation;
         }
@@ -69,7 +69,7 @@ impl Clients {
         find(&self.0.borrow(), slot).map(Rc::clone)
     }
 
-    /// The client of a slot that others name. It is counted how often they are late.
+    /// The client of a slot that others name. That it has gone is counted.
     pub fn look_up(&self, slot: Slot) -> Option<Rc<Client>> {
         look_up(&self.0.borrow(), slot).map(Rc::clone)
     }
@@ -94,8 +94,8 @@ impl Clients {
         self.0.borrow().iter().map(|(_, client)| Rc::clone(client)).collect()
     }
 
-    /// JavaScript has let go of a slot: it may be another's. False when it has no say in that, because the
-    /// client is not over.
+    /// JavaScript has let go of a slot, which another client may have from now on. False, and nothing is
+    /// done, when there is no such client, or it is not over.
     pub fn release(&self, slot: Slot) -> bool {
         let mut clients = self.0.borrow_mut();
         match look_up(&clients, slot) {

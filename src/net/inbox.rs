@@ -268,7 +268,7 @@ impl Inbox {
             batch.append(&mut self.lanes[lanes.trailing_zeros() as usize].lock().urgent);
             lanes &= lanes - 1;
         }
-        // It does not count for what fits.
+        // What is urgent leaves as much room for the rest.
         batch.bytes = 0;
     }
 

@@ -90,7 +90,7 @@ impl<T: RunInline> SleepLock<T> {
     /// The owner falls asleep.
     ///
     /// # Panics
-    /// When another thread says so.
+    /// When another thread calls it.
     pub fn release(&self) {
         self.check_owner();
         self.state.store(FREE, Ordering::Release);
@@ -100,7 +100,7 @@ impl<T: RunInline> SleepLock<T> {
     /// after it.
     ///
     /// # Panics
-    /// When another thread says so.
+    /// When another thread calls it.
     pub fn acquire(&self) {
         self.check_owner();
         for _ in 0..SPINS {
@@ -138,7 +138,7 @@ impl<T: RunInline> SleepLock<T> {
     /// Drops the value: nothing is run any more. The owner must hold the lock.
     ///
     /// # Panics
-    /// When another thread says so, or the owner does not hold the lock.
+    /// When another thread calls it, or the owner does not hold the lock.
     pub fn retire(&self) {
         self.check_owner();
         assert_eq!(self.state.load(Ordering::Relaxed), OWNER, "the owner holds the lock");

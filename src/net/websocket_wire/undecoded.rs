@@ -11,7 +11,7 @@ use crate::net::deflate::Deflate;
 /// at most, and the wire asks for room before the next piece.
 pub const PIECE: usize = 4 << 10;
 
-/// See above.
+/// What a wire has when its messages may be compressed.
 #[derive(Debug)]
 pub(super) struct Compressed {
     pub(super) deflate: Deflate,
