@@ -112,7 +112,8 @@ enum State {
     Open(Option<Carried>),
     Released,
     Closing(Option<Carried>),
-    Ending,
+    /// It carries nobody any more once the close frame has been offered to the peer.
+    Ending(Option<Carried>),
     Gone,
 }
 
@@ -238,7 +239,7 @@ impl WebSocketWire {
 
     /// Whether nothing that the peer says is listened to any more.
     pub fn is_over(&self) -> bool {
-        matches!(self.state.get(), State::Ending | State::Gone)
+        matches!(self.state.get(), State::Ending(_) | State::Gone)
     }
 
     /// Whether we have stopped reading because the inbox is full.
@@ -286,8 +287,8 @@ impl WebSocketWire {
     /// Whom it carries.
     pub fn carried(&self) -> Option<Carried> {
         match self.state.get() {
-            State::Open(carried) | State::Closing(carried) => carried,
-            State::Released | State::Ending | State::Gone => None,
+            State::Open(carried) | State::Closing(carried) | State::Ending(carried) => carried,
+            State::Released | State::Gone => None,
         }
     }
 
@@ -296,7 +297,8 @@ impl WebSocketWire {
         self.state.set(match self.state.get() {
             State::Open(_) => State::Open(carried),
             State::Closing(_) => State::Closing(carried),
-            state @ (State::Released | State::Ending | State::Gone) => state,
+            State::Ending(_) => State::Ending(carried),
+            state @ (State::Released | State::Gone) => state,
         });
     }
 

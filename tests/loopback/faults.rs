@@ -15,7 +15,7 @@ use ferrosocket::net::operation_batch::OperationBatch;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 
-use crate::client::{FIN, Raw, TEXT};
+use crate::client::{CLOSE, FIN, Raw, TEXT};
 use crate::host::{Host, alone, handle_of};
 use crate::http_wire::profile;
 use crate::inline::until_it_sleeps;
@@ -141,6 +141,10 @@ fn in_what_the_worker_does_for_all() {
         host.command(handle, command);
     });
     costs_one("read", true, |_, client, _, _| client.send(FIN | TEXT, "42[\"x\"]"));
+    // When the answer to its close frame is written.
+    costs_one("flush", true, |_, client, _, _| client.send(FIN | CLOSE, 1000_u16.to_be_bytes()));
+    // When the worker tells it that it breaks the protocol.
+    costs_one("flush", true, |_, client, _, _| client.send(FIN | 3, ""));
 }
 
 #[test]

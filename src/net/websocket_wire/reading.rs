@@ -91,7 +91,7 @@ impl WebSocketWire {
                 self.begin_close(context, None);
                 None
             }
-            State::Open(None) | State::Closing(_) | State::Ending | State::Gone => None,
+            State::Open(None) | State::Closing(_) | State::Ending(_) | State::Gone => None,
         }
     }
 

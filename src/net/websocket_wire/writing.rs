@@ -196,9 +196,11 @@ impl WebSocketWire {
             context.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
         }
         let carried = self.carried();
-        self.state.set(State::Ending);
+        // Let go of last: should this panic, the client has to hear of it.
+        self.state.set(State::Ending(carried));
         // Nothing may be left to write: then this is what half-closes.
         self.write_out(context);
+        self.unbind();
         carried
     }
 
@@ -224,7 +226,10 @@ impl WebSocketWire {
         if matches!(before, Writing::Blocked { .. }) || self.is_blocked() {
             self.tell_backlog(context);
         }
-        if self.state.get() == State::Ending && all && self.writing.get() == Writing::Idle {
+        if matches!(self.state.get(), State::Ending(_))
+            && all
+            && self.writing.get() == Writing::Idle
+        {
             self.writing.set(Writing::Shut);
             match &self.stream {
                 Stream::Tcp(tcp) => tcp.half_close(),
