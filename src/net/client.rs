@@ -180,6 +180,7 @@ impl Client {
     pub fn handle_drained(&self) {
         let marks = self.marks.replace(0);
         if marks > 0 {
+            self.note_backlog(0); // JavaScript may look when it hears of this
             self.push(|record| {
                 record.kind(RecordKind::Drain).number(self.handle.raw()).number(marks);
             });

@@ -138,10 +138,17 @@ struct Signal {
     condition: Condvar,
     /// Makes the next call from a worker panic: a fault in the middle of its work.
     panics: AtomicBool,
+    /// What a worker does when it wakes JavaScript.
+    at_wake: Mutex<Option<AtWake>>,
 }
+
+type AtWake = Box<dyn Fn() + Send>;
 
 impl Signal {
     fn set(&self) {
+        if let Some(at_wake) = &*self.at_wake.lock().unwrap() {
+            at_wake();
+        }
         *self.woken.lock().unwrap() = true;
         self.condition.notify_all();
         assert!(!self.panics.swap(false, Ordering::Relaxed), "a fault that the test asked for");
@@ -234,6 +241,11 @@ impl Host {
     /// Makes the worker panic that brings the next record.
     pub(crate) fn panic_at_next_record(&self) {
         self.signal.panics.store(true, Ordering::Relaxed);
+    }
+
+    /// Has each worker that brings records do this, before it goes on.
+    pub(crate) fn at_wake(&self, work: impl Fn() + Send + 'static) {
+        *self.signal.at_wake.lock().unwrap() = Some(Box::new(work));
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

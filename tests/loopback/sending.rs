@@ -1,6 +1,6 @@
 //! What goes out: order, broadcasts, jams.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use ferrosocket::border::RecordKind;
 use ferrosocket::border::send_flag::VOLATILE;
@@ -107,6 +107,29 @@ fn a_slow_reader_gets_everything_in_order_and_a_drain_is_told() {
         assert_eq!((frame.opcode, frame.payload.len()), (BINARY, 100_000));
     }
     host.next_of(RecordKind::Drain, handle.raw());
+}
+
+/// A program that hears of a drain looks how much waits, and would wait for another one.
+#[test]
+fn nothing_waits_any_more_when_a_drain_is_told() {
+    let host = Host::new();
+    let (mut client, handle) = Raw::open(&host);
+    for n in 0..JAM {
+        host.send(handle, &jam(n));
+    }
+    host.mark(handle);
+    Host::until(|| host.environment.backlogs.get(handle) > 0);
+    let (tell, told) = mpsc::channel();
+    let environment = Arc::downgrade(&host.environment);
+    host.at_wake(move || {
+        let waiting = environment.upgrade().map(|environment| environment.backlogs.get(handle));
+        tell.send(waiting).unwrap();
+    });
+    for n in 0..JAM {
+        assert!(client.text()[1..] == jam(n), "message {n}");
+    }
+    host.next_of(RecordKind::Drain, handle.raw());
+    assert_eq!(told.try_iter().last(), Some(Some(0)));
 }
 
 #[test]
