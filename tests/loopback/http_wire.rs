@@ -187,6 +187,37 @@ fn requests_are_answered_by_whichever_worker_has_the_connection() {
     }
 }
 
+/// A client should wait for the answer. One that does not gets the same: what it has sent is read in order.
+#[test]
+fn what_comes_before_a_held_answer_is_read_before_what_comes_after_it() {
+    for worker in 0..2 {
+        let host = Host::new();
+        let (handle, sid) = polling::open(&host);
+        let mut wire = HttpWire::open(&host, both(&host)[worker], profile());
+        wire.post(&sid, "40");
+        Host::until(|| host.environment.inbox.bytes() > 0);
+        // More than is read ahead: the rest stays in the socket.
+        let filler = "x".repeat(500_000);
+        let body = format!("42[\"long\",\"{filler}\"]");
+        let head = head("POST", &sid, &format!("Content-Length: {}\r\n", body.len()));
+        let mut stream = wire.stream.try_clone().unwrap();
+        let writing = std::thread::spawn(move || {
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        });
+        Host::until(|| host.environment.inbox.budget.held() >= 64 << 10);
+        assert!(wire.hears_nothing());
+        host.next_of(RecordKind::Connect, handle.raw());
+        assert_eq!(wire.answer(), ok());
+        let event = host.next_of(RecordKind::Event, handle.raw());
+        assert_eq!(event.fields[3][1], filler);
+        assert_eq!(wire.answer(), ok());
+        writing.join().unwrap();
+        wire.post(&sid, "42[\"next\"]");
+        assert_eq!(host.next_of(RecordKind::Event, handle.raw()).fields[3][0], "next");
+        assert_eq!(wire.answer(), ok());
+    }
+}
+
 #[test]
 fn a_body_may_come_byte_by_byte() {
     let host = Host::new();
