@@ -499,6 +499,24 @@ test("no descriptor is free for a polling connection: Node.js has one", async (t
   assert.equal(count, 1);
 });
 
+test("no descriptor is free for a WebSocket that Node.js has read: it is lost, and counts no more", async (t) => {
+  const { io, httpServer, ask, taken } = await serve(t);
+  const { native } = io.engine.border();
+  io.engine.on("initial_headers", () => {}); // has Node.js read it
+  t.mock.method(native, "takeOver", () => {
+    throw new Error("EMFILE");
+  });
+  const raw = await ask();
+  assert.equal(raw.status, undefined);
+  await eventually(() => raw.ended, "the end of the connection");
+  t.mock.restoreAll();
+  assert.equal(taken(), 0);
+  const count = () => new Promise((resolve) => httpServer.getConnections((_, n) => resolve(n)));
+  assert.equal(await count(), 0);
+  await talk(io, await ask());
+  assert.equal(await count(), 1);
+});
+
 test("a subscriber of net.server.socket is shown the socket", async (t) => {
   const { io, ask, taken } = await serve(t);
   const sockets = [];

@@ -7,6 +7,7 @@
 
 const assert = require("node:assert/strict");
 const http = require("node:http");
+const net = require("node:net");
 
 const { ALL, scenario } = require("./harness");
 const { eventually, until, within } = require("../support/waiting");
@@ -106,6 +107,37 @@ scenario(
     tracked.destroy();
   },
 );
+
+for (const [end, way] of [
+  ["its client goes", ({ client }) => client.disconnect()],
+  ["it is destroyed", (_pair, socket) => socket.destroy()],
+  ["it is ended", (_pair, socket) => socket.end()],
+])
+  scenario(
+    `a socket that another server has accepted: ${end}`,
+    { modes: ["websocket"], server: false },
+    async (stage) => {
+      await serve(stage, { track: "unused" });
+      const accepted = [];
+      const front = net.createServer((socket) => {
+        accepted.push(socket);
+        stage.httpServer.emit("connection", socket);
+      });
+      front.listen(0, "127.0.0.1");
+      await until(front, "listening");
+      stage.url = `http://127.0.0.1:${front.address().port}`;
+      const pair = await stage.pair();
+      const [socket] = accepted;
+      assert.deepEqual([await count(front), await count(stage.httpServer)], [1, 0]);
+      const gone = [until(pair.client, "disconnect"), until(pair.socket, "disconnect")];
+      const close = until(socket, "close");
+      way(pair, socket);
+      const [[ofClient], [ofSocket]] = await Promise.all(gone);
+      stage.trace("reasons", ofClient, ofSocket, await close);
+      assert.deepEqual([await count(front), await count(stage.httpServer)], [0, 0]);
+      await closed(front);
+    },
+  );
 
 scenario(
   "the server disconnects, and the socket closes",
