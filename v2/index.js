@@ -19,8 +19,9 @@ const Socket = require("./socket");
 const PARTS = Object.freeze({ Client, Namespace, ParentNamespace, Socket, parserFor });
 
 /**
- * The server with the API and the behaviour of Socket.IO 2.5, for programs that were written for it. The floors below
- * are those of the main entry.
+ * The server with the API and the behaviour of Socket.IO 2.5, for programs that were written for it. The files beside have
+ * subclasses of those in lib/api, and what 2.x has in addition; the floors below are those of the main entry. Their oracle is
+ * npm socket.io 2.5: __test__/v2/ compares.
  */
 class Server extends Base {
   /**

@@ -27,7 +27,7 @@ const { NativeAdapter, flagsOf } = require("./adapter");
 const { addMethods } = require("./chain");
 const { Client } = require("./client");
 const { Namespace } = require("./namespace");
-const { createChild, ParentNamespace } = require("./parent-namespace");
+const { createChild } = require("./parent-namespace");
 const { Server, serverAndOptions } = require("./server");
 const { Socket } = require("./socket");
 
@@ -38,7 +38,6 @@ module.exports = {
   flagsOf,
   Namespace,
   NativeAdapter,
-  ParentNamespace,
   Server,
   serverAndOptions,
   Socket,

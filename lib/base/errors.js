@@ -129,7 +129,6 @@ const MESSAGES = Object.freeze({
 });
 
 module.exports = {
-  CODES,
   ENGINE_ERRORS,
   ENGINE_ERROR_MESSAGES,
   MESSAGES,

@@ -105,7 +105,6 @@ function compressFrom(settings) {
 }
 
 module.exports = {
-  DEFAULT_THRESHOLD,
   compressFrom,
   ENCODERS,
   checkHttpCompression,

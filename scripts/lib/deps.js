@@ -41,4 +41,4 @@ async function ensureDependencies() {
   }
 }
 
-module.exports = { dependenciesAreCurrent, ensureDependencies };
+module.exports = { ensureDependencies };

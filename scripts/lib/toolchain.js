@@ -71,4 +71,4 @@ function checkToolchain() {
   checkCompiler();
 }
 
-module.exports = { atLeast, checkNode, checkToolchain };
+module.exports = { checkNode, checkToolchain };
