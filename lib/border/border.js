@@ -186,7 +186,7 @@ class Border {
     return { ...JSON.parse(this.native.stats()), reasons: Object.fromEntries(this.reasons) };
   }
 
-  /** Counts a session or a wire. */
+  /** Counts a session or a wire: while there is one, the process stays alive. */
   retain() {
     if (this.alive++ === 0) this.timer?.ref();
   }

@@ -425,7 +425,7 @@ class Conn extends LazyEmitter {
       case RecordKind.UPGRADING:
         this.announceProbe();
         this._probe = argument;
-        // By upstream, a client's first packets and its probe are read from two connections, so in two turns of the event loop:
+        // Upstream reads a client's first packets and its probe from two connections, so in two turns of the event loop:
         // a "connection" listener is in time to listen for "upgrading". Here one batch may have both, and is handled in ticks.
         setImmediate(announceProbe, this);
         break;

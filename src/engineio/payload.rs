@@ -5,7 +5,7 @@ use super::error::InvalidPacket;
 use super::packet::{OutMessage, Packet, PacketType, decode_text};
 
 /// Stands between two packets of a payload.
-pub const SEPARATOR: char = '\u{1e}';
+const SEPARATOR: char = '\u{1e}';
 
 const IN_TEXT: Dialect = Dialect { protocol: Protocol::V4, base64: true };
 

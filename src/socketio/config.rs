@@ -4,14 +4,14 @@
 pub const MAX_ATTACHMENTS: u32 = 10;
 
 /// Bytes of one packet's attachments by default: ten of upstream's default payload limit.
-pub const MAX_ATTACHMENT_BYTES: usize = 10_000_000;
+const MAX_ATTACHMENT_BYTES: usize = 10_000_000;
 
 /// What a client may attach to one packet.
 ///
 /// The text itself is bounded by the payload limit of the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttachmentLimits {
-    /// Number of attachments (`maxAttachments`).
+    /// Number of attachments (`maxAttachments` of upstream's decoder).
     pub max_attachments: u32,
     /// Bytes of all attachments together: they are held until the last one is there.
     pub max_attachment_bytes: usize,

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 pub const LONG_STRING: usize = 1024;
 
 /// How many long strings of one packet are noted; those behind them go the usual way.
-pub const MAX_LONG_STRINGS: usize = 4;
+const MAX_LONG_STRINGS: usize = 4;
 
 /// How many arguments are looked at: a packet may be an array of millions of numbers.
 const MAX_INDEX: u32 = 16;
