@@ -3,6 +3,9 @@
 const debug = require("debug")("engine:door");
 const { RecordKind, WireKind } = require("../border");
 
+/** How long a peer may take to end a connection that has been closed, in ms; as `ws` and the workers. */
+const CLOSE_TIMEOUT = 30_000;
+
 /** @typedef {import("./door").Host} Host */
 /** @typedef {import("../http/upgrade-answer").UpgradeAnswer} UpgradeAnswer */
 
@@ -176,4 +179,4 @@ class ByteBridge {
   }
 }
 
-module.exports = { ByteBridge, kindOf };
+module.exports = { ByteBridge, CLOSE_TIMEOUT, kindOf };

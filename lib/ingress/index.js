@@ -13,11 +13,12 @@
 //     polling.js           a polling request that Node.js has read
 
 const { Acceptor } = require("./acceptor");
+const { CLOSE_TIMEOUT } = require("./bridge");
 const { doorOf } = require("./door");
 const { PollingDoor } = require("./polling");
 const { DROP_REQUEST, noteShown, reasonAgainst, watchSockets } = require("./reasons");
 const { PollingTakeover, stopAwaitingHead } = require("./takeover");
-const { CLOSE_TIMEOUT, openWebSocket } = require("./websocket");
+const { openWebSocket } = require("./websocket");
 const { WebTransportBridge, receiveSession } = require("./webtransport");
 
 module.exports = {

@@ -1,7 +1,7 @@
 "use strict";
 
 const debug = require("debug")("engine:ws");
-const { ByteBridge, kindOf } = require("./bridge");
+const { ByteBridge, CLOSE_TIMEOUT, kindOf } = require("./bridge");
 const { endUnread } = require("../http");
 const { descriptorOf, httpServerOf } = require("../base/node-internals");
 const { reasonAgainst, reasonOf, TAKE_OVER, TAKES_WEBSOCKET } = require("./reasons");
@@ -9,9 +9,6 @@ const { TakenConnection } = require("./taken-connection");
 
 /** @typedef {import("./door").Engine} Engine */
 /** @typedef {import("./bridge").Arrival & { answer: import("../http/upgrade-answer").UpgradeAnswer }} Arrival */
-
-/** How long a peer may take to close a connection whose WebSocket is closed, in ms; as `ws` and the workers. */
-const CLOSE_TIMEOUT = 30_000;
 
 /**
  * Hands a WebSocket to a worker, which answers the handshake; unless it has gone while that was decided.
@@ -173,4 +170,4 @@ function collect(socket, head) {
   return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
 }
 
-module.exports = { CLOSE_TIMEOUT, openWebSocket, TakenWebSocket, WebSocketBridge };
+module.exports = { openWebSocket, TakenWebSocket, WebSocketBridge };

@@ -2,15 +2,12 @@
 
 const debug = require("debug")("engine:webtransport");
 const { Dialect } = require("../border");
-const { ByteBridge } = require("./bridge");
+const { ByteBridge, CLOSE_TIMEOUT } = require("./bridge");
 const loop = require("../base/loop");
 const { LONGEST_MESSAGE } = require("../base/options");
 const { encodePackets, PacketReader, webSocketFrame } = require("../codec");
 
 /** @typedef {import("./door").Host} Host */
-
-/** ms that a peer may take to read what is left for it when its session is closed */
-const CLOSE_TIMEOUT = 30_000;
 
 /** What goes to the worker in place of a packet that can't be read: no packet is empty, so the session ends. */
 const INVALID = webSocketFrame("");
