@@ -307,6 +307,19 @@ test("a connection comes and goes between Node and the workers", async (t) => {
   await eventually(() => server.httpServer._connections === 0, "no connections");
 });
 
+test("a connection that is given back and that a listener destroys brings no request", async (t) => {
+  let requests = 0;
+  const server = await serve(t, ours, {}, (req, res) => res.end(String(++requests)));
+  const { tell } = await join(server);
+  server.httpServer.once("connection", (socket) => socket.destroy());
+  tell.send("/app");
+  await eventually(() => tell.ended, "the end of the connection");
+  await server.taken(1);
+  assert.equal(requests, 0);
+  const count = () => new Promise((done) => server.httpServer.getConnections((_, n) => done(n)));
+  assert.equal(await count(), 1);
+});
+
 /** What a program does to see requests. */
 const WATCHERS = {
   "a middleware": ({ io }, see) => io.engine.use((req, res, next) => next(see())),

@@ -309,7 +309,7 @@ class TakenPolling extends TakenConnection {
     this.endForAnother();
     server.emit("connection", socket);
     awaitHead(server, socket);
-    socket.emit("data", bytes);
+    if (!socket.destroyed) socket.emit("data", bytes); // a listener may have closed it
   }
 
   /** @override @protected */
