@@ -60,12 +60,15 @@ impl Worker {
                 }
             });
         }
+        if head.is_empty() {
+            return;
+        }
         self.context.guard(&websocket, || {
             let mut head = head;
-            match head.is_empty() {
-                true => {}
-                false if bridged => websocket.handle_bridged(&mut head, false),
-                false => websocket.take_in(&mut head),
+            if bridged {
+                websocket.handle_bridged(&mut head, false);
+            } else {
+                websocket.take_in(&mut head);
             }
         });
     }
