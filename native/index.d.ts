@@ -22,7 +22,7 @@ export declare class DataPlane {
    * or not yet. `max_head`: bytes; `compression`: whether answers to polls may be compressed.
    *
    * # Errors
-   * When the engine can't make the string.
+   * When V8 can't make the string.
    */
   peekRequest(fd: number, path: string, maxHead: number, compression: boolean): string
   /**
@@ -164,7 +164,7 @@ export declare class DataPlane {
    * [`DataPlane::remove_waker`] nothing of it can be collected.
    *
    * # Errors
-   * When the engine can't make what wakes it.
+   * When V8 can't make what wakes it.
    */
   setWaker(wake: () => void): void
   /**
@@ -195,7 +195,7 @@ export declare class DataPlane {
    * in `RecordMark.MORE_WAIT`, more wait, and nobody will be woken for them.
    *
    * # Errors
-   * When the engine can't make a string of that size.
+   * When V8 can't make a string of that size.
    */
   take(): string
   /** Takes the buffers that the records of the last [`DataPlane::take`] refer to, in order. */
@@ -251,7 +251,7 @@ export declare class DataPlane {
    * Takes the strings that the records of the last [`DataPlane::take`] refer to, in order.
    *
    * # Errors
-   * When the engine can't make a string of that size.
+   * When V8 can't make a string of that size.
    */
   takeStrings(): Array<string>
 }

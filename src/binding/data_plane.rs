@@ -130,7 +130,7 @@ impl DataPlane {
     /// [`DataPlane::remove_waker`] nothing of it can be collected.
     ///
     /// # Errors
-    /// When the engine can't make what wakes it.
+    /// When V8 can't make what wakes it.
     #[napi(catch_unwind)]
     pub fn set_waker(&self, env: Env, wake: Function<'_, (), ()>) -> Result<()> {
         let waker: Waker = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
@@ -236,7 +236,7 @@ impl DataPlane {
     /// in `RecordMark.MORE_WAIT`, more wait, and nobody will be woken for them.
     ///
     /// # Errors
-    /// When the engine can't make a string of that size.
+    /// When V8 can't make a string of that size.
     #[napi(catch_unwind)]
     pub fn take<'env>(&self, env: &'env Env) -> Result<JsString<'env>> {
         let recycled = std::mem::take(&mut *self.batch.borrow_mut());

@@ -11,7 +11,7 @@ impl DataPlane {
     /// Takes the strings that the records of the last [`DataPlane::take`] refer to, in order.
     ///
     /// # Errors
-    /// When the engine can't make a string of that size.
+    /// When V8 can't make a string of that size.
     #[napi(catch_unwind)]
     pub fn take_strings<'env>(&self, env: &'env Env) -> Result<Vec<JsString<'env>>> {
         let mut batch = self.batch.borrow_mut();

@@ -27,7 +27,7 @@ impl DataPlane {
     /// or not yet. `max_head`: bytes; `compression`: whether answers to polls may be compressed.
     ///
     /// # Errors
-    /// When the engine can't make the string.
+    /// When V8 can't make the string.
     #[napi(catch_unwind)]
     pub fn peek_request<'env>(
         &self,
