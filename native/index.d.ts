@@ -164,7 +164,7 @@ export declare class DataPlane {
    * [`DataPlane::remove_waker`] nothing of it can be collected.
    *
    * # Errors
-   * When V8 can't make what wakes it.
+   * When Node.js can't make what wakes this thread.
    */
   setWaker(wake: () => void): void
   /**

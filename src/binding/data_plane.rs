@@ -130,7 +130,7 @@ impl DataPlane {
     /// [`DataPlane::remove_waker`] nothing of it can be collected.
     ///
     /// # Errors
-    /// When V8 can't make what wakes it.
+    /// When Node.js can't make what wakes this thread.
     #[napi(catch_unwind)]
     pub fn set_waker(&self, env: Env, wake: Function<'_, (), ()>) -> Result<()> {
         let waker: Waker = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
