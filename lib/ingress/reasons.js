@@ -98,7 +98,7 @@ const debugWebSocket = createDebug("engine:ws");
 /** @type {WeakSet<object>} sockets that a program has been given, and HTTP servers that show theirs */
 const shown = new WeakSet();
 
-/** @type {readonly Row[]} */
+/** Asked from the top: of several that hold, the first is told. @type {readonly Row[]} */
 const ROWS = Object.freeze([
   // the machine, and what kind of server and of connection it is
   {
