@@ -241,21 +241,25 @@ function conversation(library) {
     { modes: ["websocket", "upgrade"] }, // between two polls, nobody could tell
   );
 
-  test("comes back", async (stage) => {
-    const { client, socket } = await pair(stage, { reconnection: true });
-    const again = until(stage.io, "connection");
-    await library.interrupt(stage, socket);
-    await client.next("disconnect");
-    const [next] = await again;
-    await client.next("connect");
-    await settled(stage, next);
-    assert.notEqual(next.id, socket.id);
-    next.emit("down", "again");
-    stage.trace("client", await client.event());
-    const up = until(next, "up");
-    await client.emit("up", "again");
-    stage.trace("server", await up);
-  });
+  test(
+    "comes back",
+    async (stage) => {
+      const { client, socket } = await pair(stage, { reconnection: true });
+      const again = until(stage.io, "connection");
+      await library.interrupt(stage, socket);
+      await client.next("disconnect");
+      const [next] = await again;
+      await client.next("connect");
+      await settled(stage, next);
+      assert.notEqual(next.id, socket.id);
+      next.emit("down", "again");
+      stage.trace("client", await client.event());
+      const up = until(next, "up");
+      await client.emit("up", "again");
+      stage.trace("server", await up);
+    },
+    { options: { pingInterval: 1000 } }, // how long python-socketio 4.6.1 may take to notice, if it ends as it begins
+  );
 }
 
 module.exports = { conversation };
