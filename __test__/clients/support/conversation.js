@@ -258,7 +258,8 @@ function conversation(library) {
       await client.emit("up", "again");
       stage.trace("server", await up);
     },
-    { options: { pingInterval: 1000 } }, // how long python-socketio 4.6.1 may take to notice, if it ends as it begins
+    // python-socketio 4.6.1 may overlook that it has ended, until a ping is due or nothing was written for pingTimeout and 5 s
+    { options: { pingInterval: 1000, pingTimeout: 5000 } },
   );
 }
 
