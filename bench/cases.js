@@ -100,6 +100,14 @@ const events = [
     args: { conns: 100, rate: 5000, size: 32 },
     quick: {},
   },
+  {
+    // The next piece is sent when one is acknowledged: 200 of them are 50 MB.
+    name: "upload",
+    title: "upload over polling, pieces of 256 KB, 1 client",
+    mode: "upload",
+    by: "per_s",
+    args: { conns: 1, depth: 1, size: 262_144, via: "polling" },
+  },
 ];
 
 /** @type {Case[]} */

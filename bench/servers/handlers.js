@@ -43,6 +43,9 @@ function onConnection(io, socket) {
   socket.on("ack", (text, callback) => {
     callback(text);
   });
+  socket.on("upload", (bytes, callback) => {
+    callback(bytes.length);
+  });
   socket.on("all", (text) => {
     io.emit("b", text);
   });

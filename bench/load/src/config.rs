@@ -12,6 +12,8 @@ pub(crate) enum Mode {
     Echo,
     /// Events that are acknowledged.
     Ack,
+    /// Pieces of a file, which are acknowledged by their size.
+    Upload,
     /// Events of a few that the server sends to many.
     Broadcast,
     /// The same at a rate, volatile, while some do not read.
@@ -27,9 +29,10 @@ pub(crate) enum Mode {
 }
 
 /// The names on the command line.
-const MODES: [(&str, Mode); 8] = [
+const MODES: [(&str, Mode); 9] = [
     ("echo", Mode::Echo),
     ("ack", Mode::Ack),
+    ("upload", Mode::Upload),
     ("broadcast", Mode::Broadcast),
     ("volatile", Mode::Volatile),
     ("board", Mode::Board),
@@ -189,6 +192,11 @@ impl Config {
             && matches!(self.mode, Mode::Echo | Mode::Ack | Mode::Volatile | Mode::Board)
     }
 
+    /// Whether clients send the next event when one has come back.
+    pub(crate) fn is_answered(&self) -> bool {
+        matches!(self.mode, Mode::Echo | Mode::Ack | Mode::Upload)
+    }
+
     /// Whether clients come and go all the time.
     pub(crate) fn is_storm(&self) -> bool {
         matches!(self.mode, Mode::Storm | Mode::Reconnect)
@@ -225,6 +233,7 @@ impl Config {
         let namespace = &self.namespace(index);
         let text = &if self.deflate { prose(self.size) } else { "x".repeat(self.size) };
         match (self.mode, self.to) {
+            (Mode::Upload, _) => Message::upload(namespace, 1, self.size),
             (Mode::Ack, _) => Message::event(namespace, Some(1), &["ack", text]),
             (Mode::Broadcast, To::All) => Message::event(namespace, None, &["all", text]),
             (Mode::Broadcast, To::Room) => {

@@ -94,8 +94,8 @@ impl<'a> Load<'a> {
         let messages = match config.mode {
             Mode::Idle | Mode::Storm | Mode::Reconnect | Mode::Volatile | Mode::Board => 0,
             Mode::Broadcast => config.groups(),
-            Mode::Echo | Mode::Ack if config.namespaces => config.connections,
-            Mode::Echo | Mode::Ack => 1,
+            Mode::Echo | Mode::Ack | Mode::Upload if config.namespaces => config.connections,
+            Mode::Echo | Mode::Ack | Mode::Upload => 1,
         };
         Ok(Self {
             config,
@@ -177,7 +177,7 @@ impl<'a> Load<'a> {
         let now = Instant::now();
         self.phase = Phase::Warming { since: now };
         self.next_paced = now;
-        if matches!(self.config.mode, Mode::Echo | Mode::Ack) && !self.config.is_paced() {
+        if self.config.is_answered() && !self.config.is_paced() {
             for index in 0..self.clients.len() {
                 for _ in 0..self.config.depth {
                     self.send(index, now);
@@ -267,7 +267,7 @@ impl<'a> Load<'a> {
         self.count += 1;
         let now = Instant::now();
         match self.config.mode {
-            Mode::Echo | Mode::Ack => {
+            Mode::Echo | Mode::Ack | Mode::Upload => {
                 if let Some(sent) = self.clients[index].sent.pop_front() {
                     if !self.config.is_paced() {
                         self.send(index, now);

@@ -5,6 +5,7 @@
 //! load MODE PORT PID [key=value…]
 //!   echo       each client keeps `depth` events ["echo", text] in flight; the server sends them back
 //!   ack        the same with ["ack", text] and an ack id; the server acknowledges with the text
+//!   upload     the same with ["upload", bytes] and an ack id; the server acknowledges with how many they are
 //!   broadcast  senders keep `window` broadcasts in flight: ["all", text], or by `to` within `rooms`
 //!   board      all send ["volatile", text] in turn at a `rate`, to all: how many of those `due` are delivered?
 //!   volatile   one client sends ["volatile", text] at a `rate`, to all, of whom `slow` do not read

@@ -5,6 +5,9 @@ use crate::frame;
 /// The header of a packet with one attachment goes before the event.
 const ATTACHMENT: &str = r#"{"_placeholder":true,"num":0}"#;
 
+/// Between the packets of a payload of polling.
+pub(crate) const SEPARATOR: u8 = 0x1e;
+
 /// One Socket.IO packet in the form of each transport.
 #[derive(Debug)]
 pub(crate) struct Message {
@@ -25,6 +28,18 @@ impl Message {
         Self { frames, payload: packet.into_bytes() }
     }
 
+    /// A piece of a file: so many bytes, and an id by which it is acknowledged.
+    pub(crate) fn upload(namespace: &str, id: u32, size: usize) -> Self {
+        let packet = format!(r#"451-{namespace}{id}["upload",{ATTACHMENT}]"#);
+        let mut frames = Vec::new();
+        frame::push(&mut frames, frame::TEXT, packet.as_bytes());
+        frame::push(&mut frames, frame::BINARY, &vec![0; size]);
+        let mut payload = packet.into_bytes();
+        payload.extend_from_slice(&[SEPARATOR, b'b']);
+        payload.extend_from_slice(base64_of_zeros(size).as_bytes());
+        Self { frames, payload }
+    }
+
     /// An event whose argument is bytes. For WebSocket only.
     pub(crate) fn bytes(namespace: &str, event: &str, bytes: &[u8]) -> Self {
         let packet = format!(r#"451-{namespace}["{event}",{ATTACHMENT}]"#);
@@ -33,6 +48,12 @@ impl Message {
         frame::push(&mut frames, frame::BINARY, bytes);
         Self { frames, payload: Vec::new() }
     }
+}
+
+/// The base64 of so many zeros.
+fn base64_of_zeros(size: usize) -> String {
+    let rest = ["", "AA==", "AAA="][size % 3];
+    "AAAA".repeat(size / 3) + rest
 }
 
 /// A text of `size` bytes that compresses as well as the messages of chats and games do.
@@ -77,6 +98,14 @@ mod tests {
         let message = Message::bytes("", "bytes", b"abc");
         assert!(message.frames.ends_with(b"abc"));
         assert!(message.frames.windows(12).any(|part| part == br#"451-["bytes""#));
+    }
+
+    #[test]
+    fn writes_pieces() {
+        let message = Message::upload("", 1, 4);
+        assert!(message.frames.ends_with(&[0; 4]));
+        let payload = b"451-1[\"upload\",{\"_placeholder\":true,\"num\":0}]\x1ebAAAAAA==";
+        assert_eq!(message.payload, payload);
     }
 
     #[test]

@@ -6,11 +6,9 @@ use std::io;
 use mio::{Registry, Token};
 
 use crate::http;
+use crate::message::SEPARATOR;
 use crate::session::{Event, Session, Step};
 use crate::stream::Stream;
-
-/// Between the packets of a payload.
-const SEPARATOR: u8 = 0x1e;
 
 /// Where the session goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,9 +15,12 @@ use tokio::net::TcpListener;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// In bytes, as the others have it by default.
+const MAX_PAYLOAD: u64 = 1_000_000;
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (layer, io) = SocketIo::new_layer();
+    let (layer, io) = SocketIo::builder().max_payload(MAX_PAYLOAD).build_layer();
     io.ns("/", on_connection);
     io.dyn_ns("/n{number}", on_connection)?;
 
@@ -47,6 +50,9 @@ async fn on_connection(socket: SocketRef, TryData(auth): TryData<Auth>) {
     });
     socket.on("ack", async |Data::<String>(text), ack: AckSender| {
         let _ = ack.send(&text);
+    });
+    socket.on("upload", async |Data::<Bytes>(bytes), ack: AckSender| {
+        let _ = ack.send(&bytes.len());
     });
     socket.on("all", async |io: SocketIo, Data::<String>(text)| {
         let _ = io.emit("b", &text).await;
