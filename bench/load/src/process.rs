@@ -6,6 +6,8 @@ use std::time::Duration;
 /// The kernel tells times to programs in hundredths of a second on every common architecture,
 /// whatever its own tick is (`USER_HZ`).
 const TICKS_PER_SECOND: f64 = 100.0;
+/// By how much a difference of user and system together may be wrong, in seconds.
+const TICK_ERROR: f64 = 4.0 / TICKS_PER_SECOND;
 
 /// CPU time since the process began.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,6 +18,8 @@ pub(crate) struct Cpu {
     pub(crate) system: f64,
     /// Of both, what the first thread took: in Node.js, the one that runs JavaScript.
     pub(crate) main_thread: f64,
+    /// Of both, what all threads took that are there now. It is counted in nanoseconds, where the others tick.
+    threads: f64,
 }
 
 impl Cpu {
@@ -28,12 +32,11 @@ impl Cpu {
         let ticks = |index: usize| fields.get(index)?.parse::<f64>().ok();
         let (user, system) =
             ticks(11).zip(ticks(12)).ok_or(format!("/proc/{pid}/stat is not as expected"))?;
-        let main = read(pid, &format!("task/{pid}/schedstat"))?;
-        let nanoseconds = main.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or(0);
         Ok(Self {
             user: user / TICKS_PER_SECOND,
             system: system / TICKS_PER_SECOND,
-            main_thread: Duration::from_nanos(nanoseconds).as_secs_f64(),
+            main_thread: of_thread(pid, pid)?,
+            threads: threads(pid)?.filter_map(|thread| of_thread(pid, thread).ok()).sum(),
         })
     }
 
@@ -43,13 +46,29 @@ impl Cpu {
             user: self.user - earlier.user,
             system: self.system - earlier.system,
             main_thread: self.main_thread - earlier.main_thread,
+            threads: self.threads - earlier.threads,
         }
     }
 
-    /// User and system together.
+    /// User and system together. A thread that has ended since counts in the ticks only, which are then more.
     pub(crate) fn total(self) -> f64 {
-        self.user + self.system
+        let ticks = self.user + self.system;
+        if ticks - self.threads > TICK_ERROR { ticks } else { self.threads }
     }
+}
+
+/// The CPU seconds of one thread.
+fn of_thread(pid: u32, thread: u32) -> Result<f64, String> {
+    let text = read(pid, &format!("task/{thread}/schedstat"))?;
+    let nanoseconds = text.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or(0);
+    Ok(Duration::from_nanos(nanoseconds).as_secs_f64())
+}
+
+/// The threads of a process.
+fn threads(pid: u32) -> Result<impl Iterator<Item = u32>, String> {
+    let path = format!("/proc/{pid}/task");
+    let entries = fs::read_dir(&path).map_err(|error| format!("cannot read {path}: {error}"))?;
+    Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()))
 }
 
 /// The resident memory of a process, in KiB.
