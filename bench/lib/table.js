@@ -40,7 +40,7 @@ const legend = [
   "ratio: to the first server; by messages per second, paced and volatile by CPU, idle by memory; more is better.",
   "not there: the server does not have the feature.",
   "CPU µs: of the whole server process per message; JS µs: of its JavaScript thread.",
-  "RSS MiB: of the server under that load; KiB/conn: what each idle connection added to a server that had had clients before, once it was quiet and garbage was collected.",
+  "RSS MiB: of the server under that load, on average; KiB/conn: what each idle connection added to a server that had had clients before, once it was quiet and garbage was collected.",
 ];
 
 /** `text`, or a dash when it means nothing. */

@@ -17,6 +17,8 @@ use crate::session::{Entry, Event};
 const SCRATCH: usize = 256 * 1024;
 /// How long the loop waits at most when nothing is due.
 const IDLE_WAIT: Duration = Duration::from_millis(50);
+/// How often it looks at the server's memory, which goes up and down with the collections of its garbage.
+const MEMORY_INTERVAL: Duration = Duration::from_millis(200);
 /// How long it waits between paced events: short against the latencies that are measured.
 const PACED_WAIT: Duration = Duration::from_micros(200);
 
@@ -53,6 +55,8 @@ struct Load<'a> {
     lost: u64,
     /// Deliveries of volatile events that should come.
     due: u64,
+    /// The server's memory as it was now and then, in KiB.
+    resident: Vec<f64>,
     latencies: Vec<u32>,
     groups: Groups,
     /// When the next paced event is due, and whose it is.
@@ -112,6 +116,7 @@ impl<'a> Load<'a> {
             count: 0,
             lost: 0,
             due: 0,
+            resident: Vec::new(),
             latencies: Vec::with_capacity(1 << 20),
             groups: Groups::new(config),
             next_paced: Instant::now(),
@@ -158,6 +163,9 @@ impl<'a> Load<'a> {
             }
             Phase::Measuring { since, count, server, client } => {
                 let measured = since.elapsed();
+                if measured >= MEMORY_INTERVAL * self.resident.len() as u32 {
+                    self.resident.push(process::resident_kib(self.config.pid)?);
+                }
                 if measured >= self.config.measured {
                     let server = Cpu::of(self.config.pid)?.since(server);
                     let client = Cpu::of(std::process::id())?.since(client);
@@ -224,6 +232,7 @@ impl<'a> Load<'a> {
             server,
             client,
             resident: (self.resident_before, process::resident_kib(self.config.pid)?),
+            resident_mean: self.resident.iter().sum::<f64>() / self.resident.len() as f64,
             latencies: std::mem::take(&mut self.latencies),
             lost: self.lost,
             due: self.due,

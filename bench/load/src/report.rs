@@ -23,6 +23,8 @@ pub(crate) struct Report {
     pub(crate) client: Cpu,
     /// The server's memory before the first connection and at the end, in KiB.
     pub(crate) resident: (f64, f64),
+    /// Its mean meanwhile.
+    pub(crate) resident_mean: f64,
     /// Round trips in microseconds, sorted.
     pub(crate) latencies: Vec<u32>,
     /// Sessions that should have been recovered and were not.
@@ -69,7 +71,7 @@ impl fmt::Display for Report {
             self.quantile(0.99),
             self.quantile(0.999),
             self.quantile(1.0),
-            after / 1024.0,
+            self.resident_mean / 1024.0,
             (after - before) / self.connections as f64,
             self.lost,
             self.due,
