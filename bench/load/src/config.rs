@@ -69,6 +69,20 @@ pub(crate) enum To {
 const TOS: [(&str, To); 4] =
     [("all", To::All), ("room", To::Room), ("others", To::Others), ("pair", To::Pair)];
 
+/// When paced events are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// At random, each by itself: as from clients that don't know of each other.
+    Random,
+    /// One after the other, with the same time between them.
+    Even,
+    /// The same, but the generator looks once a millisecond only, or when something comes in: in small bursts.
+    Ticks,
+}
+
+const PACES: [(&str, Pace); 3] =
+    [("random", Pace::Random), ("even", Pace::Even), ("ticks", Pace::Ticks)];
+
 /// One run.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -99,6 +113,7 @@ pub(crate) struct Config {
     pub(crate) namespaces: bool,
     /// Events a second over all clients; 0 for as many as come back.
     pub(crate) rate: f64,
+    pub(crate) pace: Pace,
     /// What goes by before measuring.
     pub(crate) warm: Duration,
     /// How long is measured.
@@ -131,6 +146,7 @@ impl Config {
             deflate: false,
             namespaces: false,
             rate: 0.0,
+            pace: Pace::Even,
             warm: Duration::from_secs(1),
             measured: Duration::from_secs(5),
             ramp: 128,
@@ -158,6 +174,7 @@ impl Config {
             "deflate" => self.deflate = parse::<u8>(key, value)? != 0,
             "namespaces" => self.namespaces = parse::<u8>(key, value)? != 0,
             "rate" => self.rate = positive(key, value)?,
+            "pace" => self.pace = one_of(&PACES, key, value)?,
             "warm" => self.warm = Duration::from_secs_f64(positive(key, value)?),
             "secs" => self.measured = Duration::from_secs_f64(positive(key, value)?),
             "ramp" => self.ramp = at_least_one(key, value)?,
@@ -309,7 +326,7 @@ mod tests {
         assert_eq!(config("echo x 1").unwrap_err(), "not a number for PORT: x");
         assert_eq!(config("echo 1 1 conns=0").unwrap_err(), "conns must be at least 1");
         assert_eq!(config("echo 1 1 secs=-1").unwrap_err(), "secs is out of range: -1");
-        assert_eq!(config("echo 1 1 pace=1").unwrap_err(), "no such key: pace");
+        assert_eq!(config("echo 1 1 speed=1").unwrap_err(), "no such key: speed");
         assert!(config("echo 1").unwrap_err().starts_with("PID is missing"));
         assert_eq!(config("echo 1 1 via=pigeon").unwrap_err(), "no such via: pigeon");
         assert_eq!(config("volatile 1 1").unwrap_err(), "volatile needs a rate");

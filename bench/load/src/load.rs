@@ -9,6 +9,7 @@ use crate::client::{self, Client, Route};
 use crate::config::{Config, Mode};
 use crate::groups::Groups;
 use crate::message::Message;
+use crate::pacer::{Pacer, TIMER};
 use crate::process::{self, Cpu};
 use crate::report::Report;
 use crate::session::{Entry, Event};
@@ -19,8 +20,6 @@ const SCRATCH: usize = 256 * 1024;
 const IDLE_WAIT: Duration = Duration::from_millis(50);
 /// How often it looks at the server's memory, which goes up and down with the collections of its garbage.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(200);
-/// How long it waits between paced events: short against the latencies that are measured.
-const PACED_WAIT: Duration = Duration::from_micros(200);
 
 /// Where a run is.
 ///
@@ -59,9 +58,12 @@ struct Load<'a> {
     resident: Vec<f64>,
     latencies: Vec<u32>,
     groups: Groups,
-    /// When the next paced event is due, and whose it is.
-    next_paced: Instant,
+    /// When paced events are due.
+    pacer: Option<Pacer>,
+    /// Whose the next one is.
     next_sender: usize,
+    /// How late they went out, in microseconds: what the generator itself adds to the latencies.
+    lateness: Vec<u32>,
     report: Option<Report>,
 }
 
@@ -71,13 +73,11 @@ pub(crate) fn run(config: &Config) -> Result<Report, String> {
     let mut events = Events::with_capacity(4096);
     loop {
         load.connect_more()?;
-        let paced = config.is_paced() && !matches!(load.phase, Phase::Ramping);
-        let wait = if paced { PACED_WAIT } else { IDLE_WAIT };
-        match load.poll.poll(&mut events, Some(wait)) {
+        match load.poll.poll(&mut events, Some(IDLE_WAIT)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             outcome => outcome.map_err(|error| format!("poll: {error}"))?,
         }
-        for event in &events {
+        for event in events.iter().filter(|event| event.token() != TIMER) {
             load.handle(event)?;
         }
         if load.began.elapsed() > config.limit + config.warm + config.measured {
@@ -101,11 +101,15 @@ impl<'a> Load<'a> {
             Mode::Echo | Mode::Ack | Mode::Upload if config.namespaces => config.connections,
             Mode::Echo | Mode::Ack | Mode::Upload => 1,
         };
+        let poll = Poll::new().map_err(|error| format!("epoll: {error}"))?;
+        let pacer = || Pacer::new(poll.registry(), config.pace, config.rate);
+        let pacer = config.is_paced().then(pacer).transpose();
         Ok(Self {
             config,
             began: Instant::now(),
             resident_before: process::resident_kib(config.pid)?,
-            poll: Poll::new().map_err(|error| format!("epoll: {error}"))?,
+            pacer: pacer.map_err(|error| format!("timer: {error}"))?,
+            poll,
             clients: Vec::with_capacity(config.connections),
             scratch: vec![0; SCRATCH],
             messages: (0..messages).map(|index| config.message(index)).collect(),
@@ -119,8 +123,8 @@ impl<'a> Load<'a> {
             resident: Vec::new(),
             latencies: Vec::with_capacity(1 << 20),
             groups: Groups::new(config),
-            next_paced: Instant::now(),
             next_sender: 0,
+            lateness: Vec::new(),
             report: None,
         })
     }
@@ -184,7 +188,9 @@ impl<'a> Load<'a> {
     fn start(&mut self) -> Result<(), String> {
         let now = Instant::now();
         self.phase = Phase::Warming { since: now };
-        self.next_paced = now;
+        if let Some(pacer) = &mut self.pacer {
+            pacer.start(now);
+        }
         if self.config.is_answered() && !self.config.is_paced() {
             for index in 0..self.clients.len() {
                 for _ in 0..self.config.depth {
@@ -223,6 +229,7 @@ impl<'a> Load<'a> {
         client: Cpu,
     ) -> Result<(), String> {
         self.latencies.sort_unstable();
+        self.lateness.sort_unstable();
         self.report = Some(Report {
             mode: self.config.mode_name(),
             connections: self.config.connections,
@@ -234,6 +241,7 @@ impl<'a> Load<'a> {
             resident: (self.resident_before, process::resident_kib(self.config.pid)?),
             resident_mean: self.resident.iter().sum::<f64>() / self.resident.len() as f64,
             latencies: std::mem::take(&mut self.latencies),
+            lateness: std::mem::take(&mut self.lateness),
             lost: self.lost,
             due: self.due,
         });
@@ -336,19 +344,21 @@ impl<'a> Load<'a> {
 
     fn record(&mut self, sent: Instant, now: Instant) {
         if let Phase::Measuring { .. } = self.phase {
-            self.latencies.push(now.saturating_duration_since(sent).as_micros() as u32);
+            self.latencies.push(since(sent, now));
         }
     }
 
     /// Sends what is due without an answer: paced events, broadcasts.
     fn send_due(&mut self) -> Result<(), String> {
-        if self.config.is_paced() {
-            let now = Instant::now();
-            let gap = Duration::from_secs_f64(1.0 / self.config.rate);
-            while self.next_paced <= now {
-                self.send_paced()?;
-                self.next_paced += gap;
+        let now = Instant::now();
+        while let Some(due) = self.pacer.as_mut().and_then(|pacer| pacer.take_due(now)) {
+            self.send_paced(due)?;
+            if let Phase::Measuring { .. } = self.phase {
+                self.lateness.push(since(due, Instant::now()));
             }
+        }
+        if let Some(pacer) = &mut self.pacer {
+            pacer.arm(Instant::now()).map_err(|error| format!("timer: {error}"))?;
         }
         if self.config.mode == Mode::Broadcast {
             while let Some((sender, count)) = self.groups.next_due(Instant::now()) {
@@ -361,21 +371,21 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// Sends the event that was due at [`Self::next_paced`].
-    fn send_paced(&mut self) -> Result<(), String> {
+    /// Sends an event that was due at a time.
+    fn send_paced(&mut self, due: Instant) -> Result<(), String> {
         if matches!(self.config.mode, Mode::Volatile | Mode::Board) {
             let sender = if self.config.mode == Mode::Board { self.next_sender } else { 0 };
             self.next_sender = (sender + 1) % self.clients.len();
             if let Phase::Measuring { .. } = self.phase {
                 self.due += (self.clients.len() - self.config.slow) as u64;
             }
-            let micros = self.next_paced.duration_since(self.began).as_micros();
+            let micros = due.duration_since(self.began).as_micros();
             self.clients[sender].queue(&self.config.stamped(micros as u64));
             return self.flush(sender);
         }
         let index = self.next_sender;
         self.next_sender = (index + 1) % self.clients.len();
-        self.send(index, self.next_paced);
+        self.send(index, due);
         self.flush(index)
     }
 
@@ -390,6 +400,11 @@ impl<'a> Load<'a> {
     fn flush(&mut self, index: usize) -> Result<(), String> {
         self.clients[index].flush(self.poll.registry()).map_err(|error| failed(index, &error))
     }
+}
+
+/// Microseconds from one time to another.
+fn since(earlier: Instant, later: Instant) -> u32 {
+    later.saturating_duration_since(earlier).as_micros() as u32
 }
 
 fn failed(index: usize, error: &io::Error) -> String {

@@ -13,12 +13,13 @@
 //!   storm      keep `conns` connects under way; close each once it has joined "/"
 //!   reconnect  the same, and each asks for the session of the one before
 //! keys: via=websocket|polling|upgrade conns=100 ramp=128 namespaces=0 deflate=0
-//!       depth=1 size=32 binary=0 rate=0
+//!       depth=1 size=32 binary=0 rate=0 pace=even|random|ticks
 //!       to=all|room|others|pair rooms=1 window=1 slow=0 warm=1 secs=5 limit=60
 //! ```
 //!
 //! `rate` paces echo, ack, volatile and board: that many events a second over all clients, with the time counted
-//! from when each was due, so that a server that stalls does not look quick. PID is the server's process:
+//! from when each was due, so that a server that stalls does not look quick. `late_us` is how late the generator
+//! itself was with one in a hundred of them: latencies of that size tell about the machine, not the server. PID is the server's process:
 //! its CPU time and memory over the measured seconds are part of the one JSON line that is printed.
 //! It ends with 1 and a message on stderr when a client failed or nothing was measured.
 
@@ -29,6 +30,7 @@ mod groups;
 mod http;
 mod load;
 mod message;
+mod pacer;
 mod polling;
 mod process;
 mod report;

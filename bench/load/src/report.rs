@@ -27,6 +27,8 @@ pub(crate) struct Report {
     pub(crate) resident_mean: f64,
     /// Round trips in microseconds, sorted.
     pub(crate) latencies: Vec<u32>,
+    /// How late paced events went out, in microseconds, sorted.
+    pub(crate) lateness: Vec<u32>,
     /// Sessions that should have been recovered and were not.
     pub(crate) lost: u64,
     /// Deliveries of volatile events that should have come.
@@ -34,11 +36,16 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// The latency that a share of the messages stays under; 0 without any.
+    /// The latency that a share of the messages stays under.
     fn quantile(&self, share: f64) -> u32 {
-        let last = self.latencies.len().saturating_sub(1);
-        self.latencies.get((last as f64 * share) as usize).copied().unwrap_or(0)
+        quantile(&self.latencies, share)
     }
+}
+
+/// What a share of the values stays under; 0 without any.
+fn quantile(sorted: &[u32], share: f64) -> u32 {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((last as f64 * share) as usize).copied().unwrap_or(0)
 }
 
 impl fmt::Display for Report {
@@ -52,7 +59,7 @@ impl fmt::Display for Report {
                 r#"{{"mode":"{}","connections":{},"ramp_s":{:.2},"seconds":{:.2},"count":{},"per_s":{:.0},"#,
                 r#""cpu_us":{:.3},"user_us":{:.3},"system_us":{:.3},"main_us":{:.3},"#,
                 r#""server_cores":{:.2},"client_cores":{:.2},"#,
-                r#""p50_us":{},"p99_us":{},"p999_us":{},"max_us":{},"#,
+                r#""p50_us":{},"p99_us":{},"p999_us":{},"max_us":{},"late_us":{},"#,
                 r#""rss_mib":{:.1},"kib_per_connection":{:.2},"lost":{},"due":{}}}"#
             ),
             self.mode,
@@ -71,6 +78,7 @@ impl fmt::Display for Report {
             self.quantile(0.99),
             self.quantile(0.999),
             self.quantile(1.0),
+            quantile(&self.lateness, 0.99),
             self.resident_mean / 1024.0,
             (after - before) / self.connections as f64,
             self.lost,
