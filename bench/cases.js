@@ -3,16 +3,17 @@
 // What is measured.
 //
 // A case: `name` (for --case), `title`, `mode` and `args` of the load generator, and `by`, the figure
-// that the ratio is made of. If it is so: `quick`, measured under --quick, with other arguments or `{}`;
-// `needs`, a feature that not all peers have; `options` of the server; `app`, see servers/handlers.js;
-// `first`, another load that goes before, unmeasured; `rounds`, at most: for what takes long and hardly varies.
+// that the ratio is made of. If it is so: `curve`, the load curve that it is a point of; `quick`, measured under
+// --quick, with other arguments or `{}`; `floor`, measured with the peer that is the floor, too; `needs`, a feature that
+// not all peers have; `options` of the server; `app`, see servers/handlers.js; `first`, another load that goes before,
+// unmeasured; `rounds`, at most: for what takes long and hardly varies; `asked`, measured only when it is named.
 
 /** @typedef {"per_s" | "cpu_us" | "kib_per_connection"} Figure */
 /** @typedef {Record<string, number | string>} Arguments */
 /**
  * @typedef {{ name: string, title: string, mode: string, by: Figure, args: Arguments, quick?: Arguments,
- *   needs?: import("./peers.js").Feature, options?: object, app?: string,
- *   first?: { mode: string, args: Arguments }, rounds?: number }} Case
+ *   needs?: import("./peers.js").Feature, options?: object, app?: string, curve?: string, floor?: boolean,
+ *   first?: { mode: string, args: Arguments }, rounds?: number, asked?: boolean }} Case
  */
 
 /**
@@ -31,6 +32,7 @@ const events = [
     mode: "echo",
     by: "per_s",
     args: { conns: 100, depth: 1, size: 32 },
+    floor: true,
     quick: {},
   },
   {
@@ -39,6 +41,7 @@ const events = [
     mode: "echo",
     by: "per_s",
     args: { conns: 100, depth: 4, size: 32 },
+    floor: true,
     quick: {},
   },
   {
@@ -91,14 +94,6 @@ const events = [
     mode: "echo",
     by: "per_s",
     args: { conns: 100, depth: 1, size: 32, via: "polling" },
-  },
-  {
-    name: "paced",
-    title: "echo 32 B, paced 5,000/s",
-    mode: "echo",
-    by: "cpu_us",
-    args: { conns: 100, rate: 5000, size: 32 },
-    quick: {},
   },
   {
     // The next piece is sent when one is acknowledged: 200 of them are 50 MB.
@@ -241,6 +236,47 @@ const connections = [
   },
 ];
 
-const cases = [...events, ...broadcasts, ...connections];
+/** Events a second: from a few to more than half of what the slowest can. */
+const RATES = [2000, 5000, 10_000, 20_000, 40_000];
 
-module.exports = { cases };
+/** What an echo costs, and how long it takes, below saturation: the points of a load curve. */
+function curve(name, pace, more) {
+  return RATES.map((rate) => ({
+    name: `${name}-${rate}`,
+    title: `echo 32 B, 200 clients, ${rate.toLocaleString("en-US")}/s`,
+    mode: "echo",
+    by: /** @type {Figure} */ ("cpu_us"),
+    curve: name,
+    args: { conns: 200, rate, size: 32, pace },
+    floor: true,
+    ...more(rate),
+  }));
+}
+
+/** @type {Case[]} */
+const paced = [
+  ...curve("curve", "random", (rate) => rate === 5000 && { quick: {} }),
+  ...curve("bursts", "ticks", () => ({ asked: true })),
+];
+
+/** The load curves: each is drawn, and has a table of its own. */
+const curves = [
+  {
+    name: "curve",
+    title: "Load curve",
+    about:
+      "Echo of 32 B below saturation: 200 clients send at so many events a second together, each at random times and whatever comes back. " +
+      "The latency counts from when an event was due.",
+  },
+  {
+    name: "bursts",
+    title: "Load curve, in small bursts",
+    about:
+      "The same, but what is due within a millisecond is sent together: servers are woken for several events at once. " +
+      "The latency has the wait for the millisecond in it.",
+  },
+];
+
+const cases = [...events, ...broadcasts, ...connections, ...paced];
+
+module.exports = { cases, curves };

@@ -5,7 +5,8 @@
 // A peer: `name` (for --peer), `title`, `command` (program and arguments of a server that prints
 // "listening PORT"), `versions()` (what goes into the results), and if it is so: `setUp()` (makes what is
 // missing, or throws), `lacks` (features that it does not have, see cases.js), `quick` (measured under
-// --quick), `native` (it has no JavaScript thread).
+// --quick), `native` (it has no JavaScript thread), `floor` (it does nothing but echo, and is measured in the cases that
+// say so).
 
 const fs = require("node:fs");
 const path = require("node:path");
@@ -42,7 +43,7 @@ function crateVersion(directory, name) {
 /** @typedef {"deflate" | "recovery"} Feature */
 /**
  * @typedef {{ name: string, title: string, command: string[], versions: () => string,
- *   setUp?: () => void, lacks?: Feature[], quick?: boolean, native?: boolean }} Peer
+ *   setUp?: () => void, lacks?: Feature[], quick?: boolean, native?: boolean, floor?: boolean }} Peer
  */
 
 /** @type {Peer[]} */
@@ -107,6 +108,15 @@ const peers = [
     quick: true,
     command: [...NODE, path.join(servers, "socketio.js"), root],
     versions: () => `ferrosocket ${require(path.join(root, "package.json")).version}`,
+  },
+  {
+    name: "epoll",
+    title: "bare epoll loop (Rust)",
+    floor: true,
+    native: true,
+    setUp: () => setup.cargo(path.join(servers, "epoll"), "the bare epoll loop"),
+    command: [setup.program("epoll-server")],
+    versions: () => `bare epoll loop, ${crateVersion(path.join(servers, "epoll"), "mio")}`,
   },
 ];
 

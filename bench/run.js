@@ -9,23 +9,31 @@ const fs = require("node:fs");
 const path = require("node:path");
 const { parseArgs } = require("node:util");
 
-const { cases } = require("./cases.js");
+const { cases, curves } = require("./cases.js");
+const curve = require("./lib/curve.js");
 const generator = require("./lib/generator.js");
 const machine = require("./lib/machine.js");
+const { list, update } = require("./lib/page.js");
 const server = require("./lib/server.js");
-const { lacks, legend, table } = require("./lib/table.js");
+const { isOutside, lacks, legend, table } = require("./lib/table.js");
 const { tryAll } = require("./lib/trial-table.js");
 const { peers } = require("./peers.js");
 const { trials } = require("./trials/index.js");
 
 const help = `npm run bench -- [options]
   --quick         few cases, this server and socket.io, shorter: about two minutes
-  --case NAME     only this case (may be repeated): ${names(cases)};
-                  and never unless named: ${names(trials)}
+  --case NAME     only this case (may be repeated): ${names(cases.filter(isAlone))};
+                  all points of a load curve, or one (such as curve-5000): curve;
+                  and never unless named: bursts, ${names(trials)}
   --peer NAME     only this server (may be repeated): ${names(peers)}
   --rounds N      rounds (3; with --quick 2)
   --secs N        seconds measured in each (5; with --quick 2)
-  --save          write RESULTS.md, as a run of everything does`;
+  --save          write what was measured into RESULTS.md, as a run of everything does`;
+
+/** Whether a case is not a point of a load curve. */
+function isAlone(oneCase) {
+  return !oneCase.curve;
+}
 
 function names(all) {
   return all.map(({ name }) => name).join(", ");
@@ -37,15 +45,23 @@ const work = path.join(__dirname, ".work");
 /** Seconds measured in each round, and before that let pass: to let V8 compile, and windows open. */
 const FULL = { warm: 1.5, secs: 5, rounds: 3 };
 const QUICK = { warm: 0.5, secs: 2, rounds: 2 };
+/** Titles of sections of RESULTS.md; the load curves have their own. */
+const CASES = "Cases";
+const TRIALS = "Trials";
 /** Files that a process needs besides its connections. */
 const SPARE_FILES = 200;
 
+/** Whether one of them goes by a name: its own, or its load curve's. */
+function isCalled(one, name) {
+  return one.name === name || one.curve === name;
+}
+
 /** Those of `all` that are named, or that `quick` leaves; throws on a name that is none of theirs. */
 function pick(all, chosen, quick, what) {
-  const unknown = chosen?.find((name) => !all.some((one) => one.name === name));
+  const unknown = chosen?.find((name) => !all.some((one) => isCalled(one, name)));
   if (unknown !== undefined) throw new Error(`no such ${what}: ${unknown}\n\n${help}`);
-  if (chosen) return all.filter(({ name }) => chosen.includes(name));
-  return quick ? all.filter((one) => one.quick) : all;
+  if (chosen) return all.filter((one) => chosen.some((name) => isCalled(one, name)));
+  return all.filter((one) => (quick ? one.quick : !one.asked));
 }
 
 /** The cases, and the trials that are named. */
@@ -133,7 +149,7 @@ async function measure(oneCase, peer, args, signal) {
 
 /** Whom a case is measured with in a round: who begins alternates. */
 function turns(oneCase, all, round) {
-  const able = all.filter((peer) => !lacks(peer, oneCase));
+  const able = all.filter((peer) => !lacks(peer, oneCase) && !isOutside(peer, oneCase));
   return round % 2 ? able : able.toReversed();
 }
 
@@ -178,6 +194,9 @@ async function measureAll(options, problems, signal) {
   return figures;
 }
 
+/** How late the generator may be with one paced event in a hundred, in microseconds. */
+const LATE = 1000;
+
 /** A figure in few words, for the progress. */
 function summary(oneCase, figure) {
   const text = {
@@ -186,30 +205,62 @@ function summary(oneCase, figure) {
     kib_per_connection: `${figure.kib_per_connection.toFixed(1)} KiB a connection`,
   }[oneCase.by];
   // The generator has one thread: when it is busy all the time, the server could do more.
-  return figure.client_cores > 0.95 ? `${text} (the generator is at its limit)` : text;
+  if (figure.client_cores > 0.95) return `${text} (the generator is at its limit)`;
+  // Then latencies tell about the machine.
+  return figure.late_us > LATE ? `${text} (the generator was late: ${figure.late_us} µs)` : text;
 }
 
-/** A Markdown list. */
-function list(lines) {
-  return lines.map((line) => `- ${line}`).join("\n");
-}
-
-/** The results as a page. */
-function page(options, text, problems) {
-  const facts = machine.describe(options.peers);
+/** How the run was made, and where. */
+function circumstances(options) {
   const how = `${options.rounds} rounds of ${options.secs} s after ${options.warm} s`;
   const command = ["npm run bench", ...process.argv.slice(2)]
     .join(" ")
     .replace("bench ", "bench -- ");
-  const parts = [
-    "# Results",
-    `\`${command}\` on ${new Date().toISOString().slice(0, 10)}: ${how}. Load and server share the machine.`,
-    list(facts),
-    text,
-    list(legend),
-    ...(problems.length > 0 ? ["What went wrong:", list(problems)] : []),
+  const date = new Date().toISOString().slice(0, 10);
+  return [
+    `\`${command}\` on ${date}: ${how}. Load and server share the machine.`,
+    list(machine.describe(options.peers)),
   ];
-  return `${parts.join("\n\n")}\n`;
+}
+
+/** The section of the cases that are not points of a load curve. */
+function caseSection(options, roundsOf) {
+  const chosen = options.cases.filter(isAlone);
+  if (chosen.length === 0) return [];
+  const parts = [table(chosen, options.peers, roundsOf), list(legend)];
+  return [{ title: CASES, text: parts[0], parts }];
+}
+
+/** Which colour a peer has in plots: always the same, whoever else is there. */
+function styleOf(peer) {
+  return peers.indexOf(peer);
+}
+
+/** The sections of the load curves, and their plots, which are files beside the page. */
+function curveSections(options, roundsOf) {
+  return curves.flatMap(({ name, title, about }) => {
+    const points = options.cases.filter((oneCase) => oneCase.curve === name);
+    if (points.length === 0) return [];
+    const svg = curve.plot(points, options.peers, styleOf, roundsOf);
+    const file = `${name}.svg`;
+    const text = curve.table(points, options.peers, roundsOf);
+    const image = svg ? [`![${title}](${file})`] : [];
+    return [{ title, text, svg, file, parts: [about, ...image, text, list(curve.legend)] }];
+  });
+}
+
+/** Writes the page and the plots. */
+function save(sections, options, problems) {
+  const wrong = problems.length > 0 ? ["What went wrong:", list(problems)] : [];
+  const whole = sections.map(({ title, parts }) => ({
+    title,
+    parts: [...circumstances(options), ...parts, ...wrong],
+  }));
+  const order = [CASES, ...curves.map(({ title }) => title), TRIALS];
+  const old = fs.existsSync(results) ? fs.readFileSync(results, "utf8") : "";
+  fs.writeFileSync(results, update(old, whole, order));
+  for (const { file, svg } of sections) if (svg) fs.writeFileSync(path.join(__dirname, file), svg);
+  console.error(`written: ${path.relative(process.cwd(), results)}`);
 }
 
 async function main() {
@@ -230,22 +281,20 @@ async function main() {
   const began = Date.now();
   const figures = await measureAll(options, problems, interrupted.signal);
   const roundsOf = (caseName, peerName) => figures.get(`${caseName}/${peerName}`) ?? [];
-  const measured = options.cases.length > 0 ? [table(options.cases, options.peers, roundsOf)] : [];
+  const sections = [...caseSection(options, roundsOf), ...curveSections(options, roundsOf)];
   const tried = await tryAll(options.trials, options.peers, problems, interrupted.signal);
-  const text = [...measured, ...(tried ? [tried] : [])].join("\n\n");
-  console.log(`\n${text}\n`);
-  console.error(`${Math.round((Date.now() - began) / 1000)} s`);
+  if (tried) sections.push({ title: TRIALS, text: tried, parts: [tried] });
+  for (const { text } of sections) console.log(`\n${text}`);
+  console.error(`\n${Math.round((Date.now() - began) / 1000)} s`);
 
   fs.mkdirSync(work, { recursive: true });
   fs.writeFileSync(path.join(work, "rounds.json"), JSON.stringify(Object.fromEntries(figures)));
+  for (const { file, svg } of sections) if (svg) fs.writeFileSync(path.join(work, file), svg);
   if (problems.length > 0) {
     console.error(`What went wrong:\n${list(problems)}`);
     process.exitCode = 1;
   }
-  if (options.save) {
-    fs.writeFileSync(results, page(options, text, problems));
-    console.error(`written: ${path.relative(process.cwd(), results)}`);
-  }
+  if (options.save) save(sections, options, problems);
 }
 
 main().catch((error) => {

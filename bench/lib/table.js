@@ -37,7 +37,7 @@ const columns = [
 const legend = [
   "per second: messages that came back, deliveries of a broadcast, or connects (median of the rounds).",
   "spread: half of max − min, of the figure that the ratio is made of, relative to its median.",
-  "ratio: to the first server; by messages per second, paced and volatile by CPU, idle by memory; more is better.",
+  "ratio: to the first server; by messages per second, volatile by CPU, idle by memory; more is better.",
   "not there: the server does not have the feature.",
   "CPU µs: of the whole server process per message; JS µs: of its JavaScript thread.",
   "RSS MiB: of the server under that load, on average; KiB/conn: what each idle connection added to a server that had had clients before, once it was quiet and garbage was collected.",
@@ -51,6 +51,11 @@ function only(shown, text) {
 /** Whether a peer does not have what a case needs. */
 function lacks(peer, oneCase) {
   return peer.lacks?.includes(oneCase.needs) ?? false;
+}
+
+/** Whether a peer is nothing to compare a case with: the floor can do nothing but echo. */
+function isOutside(peer, oneCase) {
+  return Boolean(peer.floor && !oneCase.floor);
 }
 
 /** One row of figures; a dash for those that mean nothing for the case. */
@@ -103,9 +108,10 @@ function table(cases, peers, roundsOf) {
   const rows = cases.flatMap((oneCase) => {
     const first = roundsOf(oneCase.name, peers[0].name);
     const baseline = first.length > 0 ? first : undefined;
-    return peers.map((peer) => row(oneCase, peer, roundsOf(oneCase.name, peer.name), baseline));
+    const compared = peers.filter((peer) => !isOutside(peer, oneCase));
+    return compared.map((peer) => row(oneCase, peer, roundsOf(oneCase.name, peer.name), baseline));
   });
   return align([columns, ...rows]);
 }
 
-module.exports = { align, lacks, legend, table };
+module.exports = { align, isOutside, lacks, legend, milliseconds, number, only, table };
