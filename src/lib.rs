@@ -5,7 +5,7 @@
 //! | floor | knows | does I/O |
 //! |---|---|---|
 //! | `binding` (feature `node`) | Node.js: batches up and down | napi |
-//! | `net` (feature `net`) | worker threads, sockets, timers, queues | tokio |
+//! | `net` (feature `net`) | worker threads, sockets, timers, queues | mio |
 //! | [`socketio`] | Socket.IO packets, attachments, rooms, recovery | no |
 //! | [`http`] | plain HTTP requests, of polling and for a WebSocket | no |
 //! | [`engineio`] | Engine.IO packets, payloads, sessions | no |

@@ -24,8 +24,8 @@ const FLOORS: [(&str, &[&str]); 8] = [
 const SANS_IO: [&str; 6] = ["border", "id", "websocket", "engineio", "http", "socketio"];
 
 /// What those floors must not mention. The words of one entry stand one behind the other.
-const BANNED: [&[&str]; 5] =
-    [&["tokio"], &["napi"], &["Instant", "::", "now"], &["SystemTime"], &["getrandom"]];
+const BANNED: [&[&str]; 6] =
+    [&["mio"], &["tokio"], &["napi"], &["Instant", "::", "now"], &["SystemTime"], &["getrandom"]];
 
 /// A module path, without `crate`.
 type Module = Vec<String>;

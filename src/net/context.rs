@@ -9,12 +9,15 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use mio::Registry;
+
 use super::clock;
 use super::command::{Answer, BridgeKey, CloseHttp, Command, RequestEvent};
 use super::deflate::Compressors;
 use super::http_table::HttpTable;
 use super::idle_trim::IdleTrim;
 use super::mailbox::Mailbox;
+use super::readiness::RunQueue;
 use super::request_name::RequestName;
 use super::timers::Timers;
 use super::wakeups::Wakeups;
@@ -73,8 +76,12 @@ pub trait AnsweredWire: Wire {
 pub struct WorkerContext {
     /// Which of the workers it is.
     pub index: usize,
-    /// What JavaScript has for the worker; notifying it wakes the worker.
+    /// What JavaScript has for the worker, and what wakes the worker.
     pub mailbox: Arc<Mailbox>,
+    /// Where the sockets of its connections are known.
+    pub registry: Registry,
+    /// The connections whose turn it is.
+    pub run_queue: RunQueue,
     /// When JavaScript hears of what has come in.
     pub wakeups: Wakeups,
     /// Those of all workers.
@@ -84,7 +91,7 @@ pub struct WorkerContext {
     /// The last header `Date`, and its second.
     date: Cell<(u64, [u8; date::LEN])>,
     timers: RefCell<Timers>,
-    /// The deadline that the main loop sleeps for; 0 while it is awake.
+    /// The deadline that the worker sleeps for; 0 while it is awake.
     sleeping_until: Cell<u64>,
     /// Wires that wait for the end of the closing handshake, the oldest first.
     closing: RefCell<VecDeque<(u64, Rc<dyn Wire>)>>,
@@ -108,10 +115,12 @@ impl fmt::Debug for WorkerContext {
 }
 
 impl WorkerContext {
-    /// The context of worker `index`, one of those that have these mailboxes.
-    pub fn new(index: usize, mailboxes: Arc<[Arc<Mailbox>]>) -> Self {
+    /// The context of worker `index`, one of those that have these mailboxes; `registry` is its own.
+    pub fn new(index: usize, mailboxes: Arc<[Arc<Mailbox>]>, registry: Registry) -> Self {
         Self {
             index,
+            registry,
+            run_queue: RunQueue::default(),
             wakeups: Wakeups::default(),
             mailbox: Arc::clone(&mailboxes[index]),
             mailboxes,
@@ -211,7 +220,7 @@ impl WorkerContext {
         closing.pop_front().map(|(_, wire)| wire)
     }
 
-    /// The earliest of all deadlines. The main loop sleeps until then; who adds an earlier one
+    /// The earliest of all deadlines. The worker sleeps until then; who adds an earlier one
     /// wakes it.
     pub fn fall_asleep(&self) -> Option<u64> {
         let closing = self.closing.borrow().front().map(|(deadline, _)| *deadline);
@@ -222,25 +231,25 @@ impl WorkerContext {
         deadline
     }
 
-    /// The main loop is awake and will look at the deadlines by itself.
+    /// The worker is awake and will look at the deadlines by itself.
     pub fn wake_up(&self) {
         self.sleeping_until.set(0);
     }
 
-    /// Runs `work` while the main loop sleeps, and wakes it only if the work adds a deadline before
-    /// the one that it sleeps for.
+    /// Runs `work` while the worker sleeps, and wakes it only if the work adds a deadline before
+    /// the one that it sleeps for, or a connection whose turn it is.
     pub fn while_asleep(&self, work: impl FnOnce()) {
         let sleeping_until = self.sleeping_until.replace(0);
         work();
         self.fall_asleep();
-        if self.sleeping_until.get() < sleeping_until {
-            self.mailbox.notify.notify_one();
+        if self.sleeping_until.get() < sleeping_until || !self.run_queue.is_empty() {
+            self.mailbox.parker.unpark();
         }
     }
 
     fn wake_for(&self, deadline: u64) {
         if deadline < self.sleeping_until.get() {
-            self.mailbox.notify.notify_one();
+            self.mailbox.parker.unpark();
         }
     }
 
@@ -285,7 +294,7 @@ impl WorkerContext {
     /// peer has not taken.
     pub fn add_unflushed(&self, client: Slot) {
         self.unflushed.borrow_mut().push(client);
-        // The main loop does it at the end of its turn, or of a turn that this begins.
+        // The worker does it at the end of its turn, or of a turn that this begins.
         self.wake_for(0);
     }
 

@@ -32,8 +32,6 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
-
 use super::budget::{HeldBuffer, Stop};
 use super::clock;
 use super::command::{Command, HttpHandover, RequestEvent};
@@ -132,14 +130,14 @@ impl fmt::Debug for HttpWire {
 
 impl HttpWire {
     /// Puts a connection into the worker's table.
-    pub fn open(context: &WorkerContext, handover: HttpHandover, tcp: TcpStream) -> Rc<Self> {
+    pub fn open(context: &WorkerContext, handover: HttpHandover, tcp: Tcp) -> Rc<Self> {
         let budget = &Arc::clone(&handover.server.environment.inbox.budget);
         let wire = context.http_table.add(|slot| {
             let handle = Handle::new(context.index, slot);
             let wire = Rc::new(Self {
                 handover,
                 handle,
-                tcp: Tcp::new(tcp),
+                tcp,
                 state: Cell::new(State::Idle { skip: 0 }),
                 exchange: Cell::new(None),
                 input: HeldBuffer::new(budget, context.index),
@@ -262,7 +260,7 @@ impl HttpWire {
 
     /// Gives the connection back to JavaScript, with `bytes` that it has not answered.
     fn give_back(&self, context: &WorkerContext, bytes: &[u8]) {
-        let Some(stream) = self.tcp.give_away() else { return self.finish(context) };
+        let Some(stream) = self.tcp.give_away(context) else { return self.finish(context) };
         let environment = &self.handover.server.environment;
         environment.keep_stream(self.handover.token, stream);
         environment.inbox.push(self.handle.worker(), |record| {
@@ -273,7 +271,7 @@ impl HttpWire {
 
     fn forget(&self, context: &WorkerContext) {
         self.state.set(State::Gone);
-        self.tcp.close();
+        self.tcp.close(context);
         self.input.take();
         *self.stalled.borrow_mut() = None;
         self.out.borrow_mut().clear();
@@ -345,6 +343,6 @@ mod tests {
     #[test]
     fn an_idle_wire_is_small() {
         // With the two counts of its `Rc`, it fits into a block of 320.
-        assert!(size_of::<HttpWire>() <= 304, "{}", size_of::<HttpWire>());
+        assert!(size_of::<HttpWire>() <= 280, "{}", size_of::<HttpWire>());
     }
 }

@@ -3,17 +3,16 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use tokio::sync::Notify;
-
 use super::command::{Blame, Command};
 use super::operation_batch::OperationBatch;
+use super::parker::Parker;
 
 /// What JavaScript and a worker share: the queue between them.
 #[derive(Debug, Default)]
 pub struct Mailbox {
     batch: Mutex<OperationBatch>,
     /// Wakes the worker.
-    pub notify: Notify,
+    pub parker: Parker,
     /// Set when the worker has ended and takes nothing any more: its number and 1.
     closed: AtomicUsize,
 }
@@ -22,6 +21,11 @@ pub struct Mailbox {
 const KEEP_CAPACITY: usize = 1 << 20;
 
 impl Mailbox {
+    /// An empty one of the worker that `parker` wakes.
+    pub fn new(parker: Parker) -> Self {
+        Self { parker, ..Self::default() }
+    }
+
     /// Hands over `batch`, which is left empty. What `buffer`, JavaScript's, lends to it is copied.
     pub fn post(&self, batch: &mut OperationBatch, buffer: &[u8]) {
         {
@@ -36,13 +40,13 @@ impl Mailbox {
                 waiting.append(batch, buffer);
             }
         }
-        self.notify.notify_one();
+        self.parker.unpark();
     }
 
     /// Hands over one command.
     pub fn post_command(&self, command: Command) {
         self.leave_command(command);
-        self.notify.notify_one();
+        self.parker.unpark();
     }
 
     /// Hands over one command without waking the worker: the caller sees to that.

@@ -12,7 +12,9 @@
 //! | [`context`] | what all connections of a worker share: buffers, deadlines, lists |
 //! | [`client`] | one client: session, decoder, wires; what comes in and what is asked in files below; [`clients`]: the table of them |
 //! | [`websocket_wire`] | one WebSocket byte stream; reading and writing in files below |
-//! | [`tcp`] | one TCP connection: its socket, and the loop that reads and writes it |
+//! | [`selector`], [`parker`] | where a worker's thread waits, and how it is woken |
+//! | [`connections`], [`readiness`] | which sockets are ready, and whose turn it is |
+//! | [`tcp`] | one TCP connection: its socket, and the turn in which it is read and written |
 //! | [`http_wire`] | one connection that polling requests come by; [`http_table`]: the table of them |
 //! | [`mailbox`], [`operation_batch`], [`command`] | the queue down, and what stands in it |
 //! | [`inbox`], [`record`], [`side_strings`] | the queue up |
@@ -25,7 +27,7 @@
 //! | [`sleep_lock`], [`sync`] | what JavaScript does itself while a worker sleeps |
 //! | [`backlog`] | what waits for clients that read too slowly |
 //! | [`idle_trim`] | when memory is given back |
-//! | [`http_profile`], [`request_name`], [`write_queue`], [`timers`], [`alarm`], [`clock`], [`server`], [`descriptor`] | what the name says |
+//! | [`http_profile`], [`request_name`], [`write_queue`], [`timers`], [`clock`], [`server`], [`descriptor`] | what the name says |
 //!
 //! A client belongs to one worker for life: nothing of it is locked or shared while the worker is awake.
 
@@ -38,13 +40,13 @@ macro_rules! fault {
     };
 }
 
-pub mod alarm;
 pub mod backlog;
 pub mod budget;
 pub mod client;
 pub mod clients;
 pub mod clock;
 pub mod command;
+pub mod connections;
 pub mod context;
 pub mod deflate;
 pub mod descriptor;
@@ -59,9 +61,12 @@ pub mod lifecycle;
 pub mod mailbox;
 pub mod operation_batch;
 pub mod panic_guard;
+pub mod parker;
+pub mod readiness;
 pub mod record;
 pub mod request_name;
 pub mod runtime;
+pub mod selector;
 pub mod server;
 pub mod shared_frames;
 pub mod side_strings;

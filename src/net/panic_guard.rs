@@ -58,6 +58,7 @@ mod tests {
     use crate::id::Slot;
     use crate::net::context::Wire;
     use crate::net::mailbox::Mailbox;
+    use crate::net::selector::Selector;
 
     /// Panics at whatever it is asked, and again at its end, once.
     #[derive(Default)]
@@ -136,7 +137,9 @@ mod tests {
 
     #[test]
     fn each_list_goes_on_behind_who_panics() {
-        let context = WorkerContext::new(0, Arc::from([Arc::<Mailbox>::default()]));
+        let (selector, parker) = Selector::new().unwrap();
+        let mailboxes = Arc::from([Arc::new(Mailbox::new(parker))]);
+        let context = WorkerContext::new(0, mailboxes, selector.registry().unwrap());
         let (bad, good) = (Rc::new(Bad::default()), Rc::new(Good::default()));
         let all = || -> [Rc<dyn Wire>; 3] {
             [Rc::<Good>::clone(&good), Rc::<Bad>::clone(&bad), Rc::<Good>::clone(&good)]

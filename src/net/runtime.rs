@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use super::command::Command;
 use super::mailbox::Mailbox;
 use super::operation_batch::OperationBatch;
+use super::selector::Selector;
 use super::worker::{self, SharedWorker};
 use crate::id::Handle;
 
@@ -53,20 +54,26 @@ impl Runtime {
             n => n.min(Handle::MAX_WORKERS),
         };
         let mut runtime = Self { workers: Vec::with_capacity(count), next: AtomicUsize::new(0) };
-        let mailboxes: Arc<[Arc<Mailbox>]> = (0..count).map(|_| Arc::default()).collect();
-        for index in 0..count {
+        let mut selectors = Vec::with_capacity(count);
+        let mut mailboxes = Vec::with_capacity(count);
+        for _ in 0..count {
+            let (selector, parker) = Selector::new()?;
+            selectors.push((selector.registry()?, selector));
+            mailboxes.push(Arc::new(Mailbox::new(parker)));
+        }
+        let mailboxes: Arc<[Arc<Mailbox>]> = mailboxes.into();
+        for (index, (registry, selector)) in selectors.into_iter().enumerate() {
             let mailbox = Arc::clone(&mailboxes[index]);
             let for_thread = Arc::clone(&mailboxes);
             let (started, wait) = mpsc::channel();
             let thread =
                 thread::Builder::new().name(format!("ferrosocket-{index}")).spawn(move || {
-                    worker::run(index, for_thread, |result| {
+                    worker::run(index, for_thread, selector, registry, |lock| {
                         // Nobody listens any more only if the caller has failed already.
-                        let _gone = started.send(result);
+                        let _gone = started.send(lock);
                     });
                 })?;
-            // The event queue can only be made on its thread; its failure is the caller's.
-            let lock = wait.recv().unwrap_or_else(|_| Err(std::io::ErrorKind::Other.into()))?;
+            let lock = wait.recv().map_err(|_| std::io::ErrorKind::Other)?;
             runtime.workers.push(WorkerThread { mailbox, lock, thread: Some(thread) });
         }
         Ok(runtime)

@@ -1,10 +1,13 @@
-//! What [`super::sleep_lock`] is made of. `tests/sleep_lock_model.rs` compiles that file with other parts, of
-//! the same names, which try all orders in which threads can come.
+//! What [`super::sleep_lock`] and [`super::parker`] are made of. `tests/sleep_lock_model.rs` and
+//! `tests/parker_model.rs` compile these files with other parts, of the same names, which try all orders in which threads
+//! can come.
 
 use std::fmt;
 
 pub use std::sync::atomic::{AtomicU8, Ordering};
 pub use std::thread;
+
+pub use mio::Waker;
 
 /// How often an owner that has woken up tries to get the lock before it sleeps again: what others run
 /// takes less time than to be woken.

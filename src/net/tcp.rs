@@ -1,34 +1,30 @@
-//! A TCP connection of a worker: its socket, and the loop that reads and writes it. A WebSocket
-//! and HTTP share the loop; what differs is the [`Handler`].
+//! A TCP connection of a worker: its socket, and the turn in which it is read and written. A WebSocket
+//! and HTTP share it; what differs is the [`Handler`].
 //!
 //! ```text
-//!   the socket is ready, or `wake` was called
+//!   the socket is ready, or `wake` was called: it is in the run queue, and its turn comes
 //!      │
 //!      ▼
 //!   is_blocked()? ── yes, and the peer takes more ──► handle_writable()
 //!      │
 //!      ▼
-//!   next() ──┬─ Read ──► bytes: handle_bytes(); the end of the stream: handle_end(), and the loop ends
+//!   next() ──┬─ Read ──► bytes: handle_bytes(); the end of the stream: handle_end(), and it is over
 //!      ▲     ├─ Again
-//!      │     ├─ Wait ──► sleep until the socket is ready, or `wake` is called
-//!      │     └─ Gone ──► the loop ends
+//!      │     ├─ Wait ──► nothing until the socket is ready, or `wake` is called
+//!      │     └─ Gone ──► it is over
 //!      └─ READS_PER_TURN times; then the worker's other connections have their turn
 //! ```
 
 use std::cell::RefCell;
 use std::fmt;
-use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::Shutdown;
-use std::pin::Pin;
-use std::task::{self, Poll, Waker, ready};
 
-use socket2::SockRef;
-use tokio::io::{AsyncRead as _, ReadBuf};
-use tokio::net::TcpStream;
+use mio::net::TcpStream;
+use mio::{Interest, Token};
 
 use super::context::{Victim, WorkerContext};
-use super::panic_guard::Nobody;
+use super::readiness::Readiness;
 use super::write_queue::{MAX_SLICES, WriteQueue};
 
 /// Reads of one connection before the others of its worker have their turn…
@@ -66,24 +62,28 @@ pub enum Next {
     Gone,
 }
 
-/// Reads and writes a connection until it is gone.
-pub async fn drive(context: &WorkerContext, tcp: &Tcp, handler: &impl Handler) {
-    poll_fn(|cx| {
-        let polled = context.guard(handler, || poll(context, tcp, handler, cx));
-        context.guard(&Nobody, || context.wakeups.announce_soon(context.index));
-        polled.unwrap_or(Poll::Ready(()))
-    })
-    .await;
+/// Reads and writes a connection whose turn it is.
+pub fn drive(context: &WorkerContext, tcp: &Tcp, handler: &impl Handler) {
+    match context.guard(handler, || poll(context, tcp, handler)) {
+        Some(Driven::Waits) => {}
+        Some(Driven::Again) => tcp.wake(context),
+        // One that has panicked has ended.
+        Some(Driven::Gone) | None => tcp.close(context),
+    }
 }
 
-fn poll(
-    context: &WorkerContext,
-    tcp: &Tcp,
-    handler: &impl Handler,
-    cx: &mut task::Context<'_>,
-) -> Poll<()> {
-    tcp.watch(cx);
-    while handler.is_blocked() && tcp.poll_writable(cx) {
+/// What comes next for a connection that has had its turn.
+enum Driven {
+    /// Nothing, until its socket is ready or it is woken.
+    Waits,
+    /// Another turn.
+    Again,
+    /// Nothing: it is over.
+    Gone,
+}
+
+fn poll(context: &WorkerContext, tcp: &Tcp, handler: &impl Handler) -> Driven {
+    while handler.is_blocked() && tcp.is_writable() {
         handler.handle_writable();
     }
     for read in 0..MAX_READS_PER_TURN {
@@ -93,36 +93,31 @@ fn poll(
         let most = match handler.next() {
             Next::Read(most) => most,
             Next::Again => continue,
-            Next::Wait => return Poll::Pending,
-            Next::Gone => return Poll::Ready(()),
+            Next::Wait => return Driven::Waits,
+            Next::Gone => return Driven::Gone,
         };
         let mut buffer = context.read_buffer();
         let most = most.min(buffer.len());
-        match ready!(tcp.poll_read(cx, &mut buffer[..most])) {
+        match tcp.read(&mut buffer[..most]) {
             Ok(0) => {
                 handler.handle_end(false);
-                return Poll::Ready(());
+                return Driven::Gone;
             }
             Ok(count) => handler.handle_bytes(&mut buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Driven::Waits,
             Err(_) => {
                 handler.handle_end(true);
-                return Poll::Ready(());
+                return Driven::Gone;
             }
         }
     }
-    cx.waker().wake_by_ref();
-    Poll::Pending
+    Driven::Again
 }
 
 /// A socket, until it is closed.
-#[derive(Default)]
-pub struct Tcp(RefCell<Option<Socket>>);
-
-#[derive(Debug)]
-struct Socket {
-    stream: TcpStream,
-    /// Wakes the task that drives it.
-    waker: Option<Waker>,
+pub struct Tcp {
+    stream: RefCell<Option<TcpStream>>,
+    readiness: Readiness,
 }
 
 /// How far something was written.
@@ -143,59 +138,76 @@ impl fmt::Debug for Tcp {
 }
 
 impl Tcp {
-    /// A connection that is open.
-    pub fn new(stream: TcpStream) -> Self {
-        Self(RefCell::new(Some(Socket { stream, waker: None })))
+    /// Takes a socket, which does not block, for the connection that has this place in the worker's table.
+    ///
+    /// # Errors
+    /// When the system does not take it into its queue.
+    pub fn open(
+        context: &WorkerContext,
+        stream: std::net::TcpStream,
+        place: u32,
+    ) -> io::Result<Self> {
+        let mut stream = TcpStream::from_std(stream);
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        context.registry.register(&mut stream, Token(place as usize), interests)?;
+        Ok(Self { stream: RefCell::new(Some(stream)), readiness: Readiness::new(place) })
     }
 
-    /// Wakes the task that drives it.
-    pub fn wake(&self) {
-        if let Some(Socket { waker: Some(waker), .. }) = &*self.0.borrow() {
-            waker.wake_by_ref();
-        }
+    /// What the socket is known to be ready for.
+    pub fn readiness(&self) -> &Readiness {
+        &self.readiness
     }
 
-    /// Closes it. The task that drives it ends.
-    pub fn close(&self) {
-        drop(self.take());
+    /// Has the connection looked at, although its socket may not be ready.
+    pub fn wake(&self, context: &WorkerContext) {
+        context.run_queue.push(&self.readiness);
     }
 
-    /// Takes the socket out, for somebody else. The task that drives it ends.
-    pub fn give_away(&self) -> Option<std::net::TcpStream> {
-        self.take()?.into_std().ok()
+    /// Closes it. The connection is not looked at any more.
+    pub fn close(&self, context: &WorkerContext) {
+        drop(self.take(context));
     }
 
-    fn take(&self) -> Option<TcpStream> {
-        let Socket { stream, waker } = self.0.take()?;
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+    /// Takes the socket out, for somebody else. The connection is not looked at any more.
+    pub fn give_away(&self, context: &WorkerContext) -> Option<std::net::TcpStream> {
+        self.take(context).map(Into::into)
+    }
+
+    fn take(&self, context: &WorkerContext) -> Option<TcpStream> {
+        let mut stream = self.stream.take()?;
+        context.run_queue.close(&self.readiness);
+        // Closing a descriptor is not enough: the socket may have another one, that of Node.js.
+        // It fails when the queue does not know the socket, and that is what is wanted.
+        let _unknown = context.registry.deregister(&mut stream);
         Some(stream)
     }
 
     /// Tells the peer that nothing more is written.
     pub fn half_close(&self) {
-        if let Some(Socket { stream, .. }) = &*self.0.borrow() {
+        if let Some(stream) = &*self.stream.borrow() {
             // It fails when the peer is gone, and then the reading side sees it too.
-            let _gone = SockRef::from(stream).shutdown(Shutdown::Write);
+            let _gone = stream.shutdown(Shutdown::Write);
         }
     }
 
-    /// Writes what is queued, as far as the peer takes it. If something is left, the task that drives the
-    /// connection is woken, to write it later or to see the end.
+    /// Writes what is queued, as far as the peer takes it. If something is left, the connection has its turn when
+    /// the peer takes more, or to see the end.
     pub fn write(&self, context: &WorkerContext, out: &mut WriteQueue) -> Written {
-        let socket = self.0.borrow();
-        let Some(Socket { stream, waker }) = &*socket else { return Written::All };
-        let written = loop {
+        let socket = self.stream.borrow();
+        let Some(mut stream) = socket.as_ref() else { return Written::All };
+        loop {
             if out.is_empty() {
                 return Written::All;
             }
+            if !self.readiness.is_writable() {
+                return Written::Blocked;
+            }
             let result = if let Some(bytes) = out.single() {
-                stream.try_write(bytes)
+                stream.write(bytes)
             } else {
                 let mut slices = [IoSlice::new(&[]); MAX_SLICES];
                 let n = out.slices(&mut slices);
-                stream.try_write_vectored(&slices[..n])
+                stream.write_vectored(&slices[..n])
             };
             match result {
                 Ok(n) => {
@@ -203,41 +215,43 @@ impl Tcp {
                         context.give_spare_buffer(spare);
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Written::Blocked,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.readiness.handle_nothing_written();
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => {
                     out.clear();
-                    break Written::Broken;
+                    self.readiness.handle_broken();
+                    self.wake(context);
+                    return Written::Broken;
                 }
             }
-        };
-        if let Some(waker) = waker {
-            waker.wake_by_ref();
-        }
-        written
-    }
-
-    /// Has the task of `cx` drive it.
-    fn watch(&self, cx: &mut task::Context<'_>) {
-        if let Some(Socket { waker, .. }) = &mut *self.0.borrow_mut()
-            && !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
-            *waker = Some(cx.waker().clone());
         }
     }
 
-    /// Whether the peer takes something. If not, the task of `cx` is woken when it does.
-    fn poll_writable(&self, cx: &mut task::Context<'_>) -> bool {
-        let socket = self.0.borrow();
-        let stream = socket.as_ref().map(|Socket { stream, .. }| stream);
-        stream.is_some_and(|stream| matches!(stream.poll_write_ready(cx), Poll::Ready(Ok(()))))
+    /// Whether the peer may take something.
+    fn is_writable(&self) -> bool {
+        self.readiness.is_writable() && self.stream.borrow().is_some()
     }
 
     /// Reads what has come; 0 at the end of the stream.
-    fn poll_read(&self, cx: &mut task::Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut read = ReadBuf::new(buffer);
-        let mut socket = self.0.borrow_mut();
-        let Some(Socket { stream, .. }) = &mut *socket else { return Poll::Ready(Ok(0)) };
-        Pin::new(stream).poll_read(cx, &mut read).map_ok(|()| read.filled().len())
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let socket = self.stream.borrow();
+        let Some(mut stream) = socket.as_ref() else { return Ok(0) };
+        if !self.readiness.is_readable() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        loop {
+            let result = stream.read(buffer);
+            match &result {
+                Ok(count) => self.readiness.handle_read(*count, buffer.len()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.readiness.handle_nothing_read();
+                }
+                Err(_) => {}
+            }
+            return result;
+        }
     }
 }

@@ -38,8 +38,6 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
-
 use self::undecoded::Compressed;
 pub use self::undecoded::PIECE;
 use super::budget::Held;
@@ -173,12 +171,12 @@ impl WebSocketWire {
         server: &Server,
         worker: usize,
         token: u32,
-        tcp: Option<TcpStream>,
+        tcp: Option<Tcp>,
         dialect: Dialect,
         agreement: Option<Agreement>,
     ) -> Self {
         let stream = match tcp {
-            Some(tcp) => Stream::Tcp(Tcp::new(tcp)),
+            Some(tcp) => Stream::Tcp(tcp),
             None => Stream::Bridge { in_flight: Cell::new(0) },
         };
         let max_message = match server.engine.max_payload {
@@ -343,7 +341,7 @@ impl WebSocketWire {
             return None;
         }
         match &self.stream {
-            Stream::Tcp(tcp) => tcp.close(),
+            Stream::Tcp(tcp) => tcp.close(context),
             Stream::Bridge { .. } => context.add_gone_bridge((self.environment.id, self.token)),
         }
         self.set_undecoded(None);
@@ -381,7 +379,7 @@ impl Wire for WebSocketWire {
         }
         self.stalled.set(false);
         if let Stream::Tcp(tcp) = &self.stream {
-            tcp.wake();
+            tcp.wake(context);
         } else if self.has_undecoded() {
             self.decode_soon(context);
         } else {
@@ -417,6 +415,6 @@ mod tests {
 
     #[test]
     fn an_idle_wire_is_small() {
-        assert!(size_of::<WebSocketWire>() <= 328, "{}", size_of::<WebSocketWire>());
+        assert!(size_of::<WebSocketWire>() <= 304, "{}", size_of::<WebSocketWire>());
     }
 }

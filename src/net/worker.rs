@@ -1,4 +1,15 @@
 //! One thread of the data plane.
+//!
+//! ```text
+//!   ┌─► wait ──► turn: note which sockets are ready
+//!   │                  do what JavaScript asks for                                (again in between, and behind)
+//!   │                  drive each connection whose turn it is
+//!   │                  fire deadlines, write, let JavaScript hear of what has come in
+//!   └──────────────────────┘
+//! ```
+//!
+//! [`Worker::turn`] is all the work; whose thread runs it is all the same, as long as that has the lock. To wait,
+//! and to give the lock away meanwhile, is what [`run`] does.
 
 mod ending;
 mod http;
@@ -6,32 +17,32 @@ mod websocket;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::poll_fn;
-use std::io;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 
+use mio::{Events, Registry};
 use rustc_hash::FxHashMap;
-use tokio::runtime::{Builder, LocalOptions};
-use tokio::task::yield_now;
 
-use super::alarm::Alarm;
 use super::client::Client;
 use super::clients::Clients;
 use super::clock;
 use super::command::{Blame, BridgeKey, Command, Outgoing, RequestEvent};
+use super::connections::{Connections, Driven};
 use super::context::{Victim, Wire as _, WorkerContext};
 use super::descriptor::Addresses;
+use super::http_wire::HttpWire;
 use super::mailbox::Mailbox;
 use super::operation_batch::{Operation, OperationBatch};
 use super::panic_guard::Nobody;
+use super::readiness::Readiness;
 use super::request_name::RequestName;
+use super::selector::{Selector, Wait};
 use super::server::{Requests, Server, SessionEntry};
 use super::shared_frames::SharedFrames;
 use super::sleep_lock::{RunInline, SleepLock};
+use super::tcp::Tcp;
 use super::websocket_wire::WebSocketWire;
 use crate::engineio::{Link, Session, Transport};
 use crate::id::Slot;
@@ -40,7 +51,14 @@ use crate::id::Slot;
 pub struct Worker {
     context: WorkerContext,
     clients: Clients,
+    connections: Connections<Connection>,
     bridges: RefCell<FxHashMap<BridgeKey, Rc<WebSocketWire>>>,
+    /// What the mailbox is emptied into.
+    batch: Cell<OperationBatch>,
+    /// How many connections had their turn since the system was asked which are ready.
+    driven: Cell<u32>,
+    /// When it will have been idle for so long that memory is given back.
+    trim_at: Cell<Option<u64>>,
 }
 
 impl fmt::Debug for Worker {
@@ -49,6 +67,17 @@ impl fmt::Debug for Worker {
     }
 }
 
+/// A connection with a socket of its own. (Bridged streams have none.)
+#[derive(Clone)]
+enum Connection {
+    WebSocket(Rc<WebSocketWire>),
+    Http(Rc<HttpWire>),
+}
+
+/// After so many connections the system is asked which others are ready, even if some still wait for their turn.
+const POLL_INTERVAL: u32 = 32;
+/// After so many connections the worker looks what JavaScript asks for, even if others are ready.
+const MAILBOX_INTERVAL: usize = 32;
 /// How often the main loop of a worker may panic before the worker ends: what panics so often will go on
 /// to, and each time costs all connections.
 const MAX_PANICS: u32 = 16;
@@ -56,56 +85,92 @@ const MAX_PANICS: u32 = 16;
 /// A worker as other threads know it: it works for them while its thread sleeps.
 pub type SharedWorker = SleepLock<Rc<Worker>>;
 
-/// Runs a worker on this thread until it is told to stop. `started` hears whether it could start.
+/// Runs a worker on this thread until it is told to stop. `started` gets it when it can be asked for something.
 ///
-/// `mailboxes`: those of all workers.
+/// `mailboxes`: those of all workers; `selector` and `registry`: its own.
 pub(super) fn run(
     index: usize,
     mailboxes: Arc<[Arc<Mailbox>]>,
-    started: impl FnOnce(io::Result<Arc<SharedWorker>>),
+    selector: Selector,
+    registry: Registry,
+    started: impl FnOnce(Arc<SharedWorker>),
 ) {
     let worker = Rc::new(Worker {
-        context: WorkerContext::new(index, mailboxes),
+        context: WorkerContext::new(index, mailboxes, registry),
         clients: Clients::default(),
+        connections: Connections::default(),
         bridges: RefCell::default(),
+        batch: Cell::default(),
+        driven: Cell::new(0),
+        trim_at: Cell::new(None),
     });
     #[expect(unsafe_code, reason = "a worker is made of `Rc`s")]
-    // SAFETY: the worker, and what its tasks share with it, is touched by this thread only while
-    // the executor polls tasks, and the executor releases the lock before it waits and acquires it
-    // after. What of tokio can be reached from it (sockets, wakers) may be used by any thread, and
-    // nothing else of it is tied to one.
+    // SAFETY: this thread touches the worker, and what can be reached from it, only while it has the
+    // lock. `Thread::wait` gives the lock away, uses nothing but what is the thread's own meanwhile, and
+    // has it again when it returns.
     let lock = Arc::new(unsafe { SleepLock::new(Rc::clone(&worker)) });
-    let (asleep, awake) = (Arc::clone(&lock), Arc::clone(&lock));
-    let executor = Builder::new_current_thread()
-        .enable_all()
-        .on_thread_park(move || asleep.release())
-        .on_thread_unpark(move || awake.acquire())
-        .build_local(LocalOptions::default());
-    let executor = match executor {
-        Ok(executor) => executor,
-        Err(error) => return started(Err(error)),
-    };
-    started(Ok(Arc::clone(&lock)));
-    let announcer = Rc::clone(&worker);
-    executor.block_on(async move {
-        tokio::task::spawn_local(poll_fn(move |cx| {
-            announcer.context.wakeups.watch(cx);
-            announcer.announce_records();
-            Poll::<()>::Pending
-        }));
-    });
+    started(Arc::clone(&lock));
+    let mailbox = Arc::clone(&worker.context.mailbox);
+    let mut thread = Thread { lock: Arc::clone(&lock), selector, mailbox };
     for _ in 0..MAX_PANICS {
-        let run = || executor.block_on(Rc::clone(&worker).main_loop());
-        if catch_unwind(AssertUnwindSafe(run)).is_ok() {
+        if catch_unwind(AssertUnwindSafe(|| thread.run(&worker))).is_ok() {
             return lock.retire();
         }
         worker.tell(format_args!("has panicked: its clients are closed, and it goes on"));
-        executor.block_on(async { worker.begin_anew() });
+        worker.begin_anew();
     }
     // It would go on like that for ever. No new session comes here from now on.
     worker.tell(format_args!("has panicked {MAX_PANICS} times and ends"));
-    executor.block_on(async { worker.context.mailbox.close(index) });
+    worker.context.mailbox.close(index);
     lock.retire();
+}
+
+impl Driven for Connection {
+    fn readiness(&self) -> Option<&Readiness> {
+        match self {
+            Self::WebSocket(wire) => wire.tcp().map(Tcp::readiness),
+            Self::Http(wire) => Some(wire.tcp().readiness()),
+        }
+    }
+}
+
+/// What is the thread's and not the worker's: it is used while others have the lock.
+struct Thread {
+    lock: Arc<SharedWorker>,
+    selector: Selector,
+    mailbox: Arc<Mailbox>,
+}
+
+impl Thread {
+    fn run(&mut self, worker: &Worker) {
+        loop {
+            self.wait(worker);
+            if worker.turn(self.selector.events()).is_break() {
+                return worker.drop_clients(|_| true);
+            }
+        }
+    }
+
+    /// Waits as long as the worker has nothing to do. The lock is free meanwhile, if that takes any time.
+    #[expect(clippy::panic, reason = "without its sockets a worker is of no use")]
+    fn wait(&mut self, worker: &Worker) {
+        let Some(wait) = worker.fall_asleep() else { return self.selector.clear() };
+        let waited = if matches!(wait, Wait::Until(_)) && self.mailbox.parker.try_park() {
+            self.lock.release();
+            let waited = self.selector.wait(wait);
+            self.mailbox.parker.listen();
+            self.lock.acquire();
+            waited
+        } else {
+            // JavaScript may fill the mailbox as fast as we empty it, and the sockets must be read
+            // all the same.
+            self.selector.wait(Wait::Never)
+        };
+        worker.wake_up();
+        if let Err(error) = waited {
+            panic!("the event queue is gone: {error}");
+        }
+    }
 }
 
 /// The one that an operation is for.
@@ -141,8 +206,8 @@ impl Victim for Blamed<'_> {
 }
 
 #[expect(unsafe_code, reason = "a worker is made of `Rc`s")]
-// SAFETY: what can be reached from a worker depends on no thread: what of tokio is there (sockets,
-// wakers) may be used by any, and the rest is plain memory. What is done for a batch ends with it: it
+// SAFETY: what can be reached from a worker depends on no thread: sockets and the registry may be used
+// by any, and the rest is plain memory. What is done for a batch ends with it: it
 // is put into the lists, queues and sockets of the worker alone, and into the inbox, which is shared.
 unsafe impl RunInline for Rc<Worker> {
     /// Operations, and the buffer that lends to them.
@@ -158,6 +223,7 @@ unsafe impl RunInline for Rc<Worker> {
             batch.drain(buffer, |operation| self.perform(operation));
             // A panic must not reach the caller, which may have been called by JavaScript.
             self.context.guard(&Nobody, || self.flush());
+            self.context.guard(&Nobody, || self.release());
         });
         self.announce_records();
         true
@@ -165,61 +231,89 @@ unsafe impl RunInline for Rc<Worker> {
 }
 
 impl Worker {
-    async fn main_loop(self: Rc<Self>) {
-        let mut batch = OperationBatch::default();
-        let mut alarm = Alarm::default();
-        loop {
-            let mut stop = false;
-            self.context.mailbox.take(&mut batch);
+    /// How long to wait before the next turn; none: not at all, and the system need not be asked
+    /// either. [`wake_up`](Self::wake_up) has to follow.
+    fn fall_asleep(&self) -> Option<Wait> {
+        let context = &self.context;
+        if !context.run_queue.is_empty() {
+            return (self.driven.get() >= POLL_INTERVAL).then_some(Wait::Never);
+        }
+        let trim_at = context.idle_trim.poll_timeout(clock::now);
+        self.trim_at.set(trim_at);
+        Some(Wait::Until(context.fall_asleep().into_iter().chain(trim_at).min()))
+    }
+
+    /// The wait is over.
+    fn wake_up(&self) {
+        self.driven.set(0);
+        self.context.wake_up();
+        if self.trim_at.take().is_some_and(|at| clock::now() >= at) {
+            self.context.idle_trim.handle_timeout();
+        }
+    }
+
+    /// One turn: all that is to be done now. `events`: which sockets have become ready since the last one.
+    /// Break: it was told to stop.
+    fn turn(&self, events: &Events) -> ControlFlow<()> {
+        let queue = &self.context.run_queue;
+        for event in events {
+            self.connections.handle_event(queue, event);
+        }
+        // First: it was asked for before the sockets are looked at.
+        self.empty_mailbox()?;
+        // Who has its turn again meanwhile comes behind those that wait now, in the next turn.
+        for n in 1..=queue.len() {
+            if let Some(connection) = self.connections.pop(queue) {
+                self.drive(&connection);
+            }
+            if n % MAILBOX_INTERVAL == 0 {
+                self.empty_mailbox()?;
+            }
+        }
+        self.empty_mailbox()?;
+        fault!("main loop", u32::MAX, self.context.index as u64);
+        // Last: what has come in time counts.
+        self.fire_timers();
+        self.flush();
+        self.announce_records();
+        self.release();
+        ControlFlow::Continue(())
+    }
+
+    fn drive(&self, connection: &Connection) {
+        self.driven.set(self.driven.get() + 1);
+        match connection {
+            Connection::WebSocket(wire) => self.drive_websocket(wire),
+            Connection::Http(wire) => self.drive_http(wire),
+        }
+    }
+
+    /// Does what JavaScript asks for, and writes. Break: it was told to stop.
+    fn empty_mailbox(&self) -> ControlFlow<()> {
+        let mut batch = self.batch.take();
+        let mut told = ControlFlow::Continue(());
+        self.context.mailbox.parker.listen();
+        if self.context.mailbox.take(&mut batch) {
             batch.drain(&[], |operation| {
-                stop |= matches!(operation, Operation::Command(Command::Stop));
+                if matches!(operation, Operation::Command(Command::Stop)) {
+                    told = ControlFlow::Break(());
+                }
                 self.perform(operation);
             });
             self.flush();
-            if stop {
-                return self.drop_clients(|_| true);
-            }
-            fault!("main loop", u32::MAX, self.context.index as u64);
-            self.fire_timers();
-            self.flush();
-            self.announce_records();
-            if self.context.mailbox.is_empty() {
-                self.wait(&mut alarm).await;
-            } else {
-                // JavaScript may fill the mailbox as fast as we empty it, and the sockets must be read
-                // all the same.
-                yield_now().await;
-            }
         }
+        self.batch.set(batch);
+        told
+    }
+
+    /// Forgets the connections that are closed.
+    fn release(&self) {
+        self.connections.release(&self.context.run_queue);
     }
 
     /// Lets JavaScript hear of what has come in.
     fn announce_records(&self) {
         self.context.guard(&Nobody, || self.context.wakeups.announce(self.context.index));
-    }
-
-    /// Waits for operations or the next deadline.
-    async fn wait(&self, alarm: &mut Alarm) {
-        let mut notified = pin!(self.context.mailbox.notify.notified());
-        let trim_at = self.context.idle_trim.poll_timeout(clock::now);
-        let deadline = self.context.fall_asleep().into_iter().chain(trim_at).min();
-        let mut asleep = false;
-        poll_fn(|cx| {
-            // Both ends are fine: something to do, or a deadline.
-            if notified.as_mut().poll(cx).is_ready() || asleep {
-                return Poll::Ready(());
-            }
-            if let Some(deadline) = deadline {
-                alarm.set(deadline, cx);
-            }
-            asleep = true;
-            Poll::Pending
-        })
-        .await;
-        self.context.wake_up();
-        if trim_at.is_some_and(|at| clock::now() >= at) {
-            self.context.idle_trim.handle_timeout();
-        }
     }
 
     /// Ends all clients after a panic that belongs to none of them: the lists may be in any state. The slots
@@ -233,6 +327,12 @@ impl Worker {
             self.context.guard(&Nobody, || wire.finish(&self.context));
         }
         self.context.guard(&Nobody, || self.context.drop_wires(|_| true));
+        for connection in self.connections.all() {
+            self.context.guard(&Nobody, || match &connection {
+                Connection::WebSocket(wire) => wire.finish(&self.context),
+                Connection::Http(wire) => wire.finish(&self.context),
+            });
+        }
         self.context.clear_lists();
         self.context.wake_up();
         self.announce_records();
@@ -247,7 +347,7 @@ impl Worker {
     // --- operations ----------------------------------------------------------------------------
 
     /// Does what is asked for. A panic ends the one that it is for.
-    fn perform(self: &Rc<Self>, operation: Operation<'_>) {
+    fn perform(&self, operation: Operation<'_>) {
         let victim = Blamed { worker: self, blame: operation.blame() };
         self.context.guard(&victim, || match operation {
             Operation::SendText { slot, flags, text } => {
@@ -278,7 +378,7 @@ impl Worker {
         }
     }
 
-    fn command(self: &Rc<Self>, command: Command) {
+    fn command(&self, command: Command) {
         match command {
             Command::Send { slot, flags, messages } => {
                 if let Some(client) = self.clients.look_up(slot) {
@@ -349,7 +449,7 @@ impl Worker {
     }
 
     fn open(
-        self: &Rc<Self>,
+        &self,
         server: Arc<Server>,
         session: Session,
         main: Option<&Rc<WebSocketWire>>,

@@ -140,7 +140,7 @@ impl DataPlane {
             for worker in
                 (0..runtime.workers()).filter(|worker| workers_to_wake & (1 << worker) != 0)
             {
-                runtime.mailbox(worker).notify.notify_one();
+                runtime.mailbox(worker).parker.unpark();
             }
         }
     }

@@ -154,7 +154,7 @@ impl HttpWire {
         self.state.set(State::Idle { skip });
         self.await_request(context);
         if !self.input.is_empty() {
-            self.tcp.wake();
+            self.tcp.wake(context);
         }
     }
 

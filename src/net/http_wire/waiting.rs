@@ -64,12 +64,12 @@ impl HttpWire {
             && !self.is_ahead_of(exchange, after)
         {
             self.state.set(State::Ready);
-            self.tcp.wake();
+            self.tcp.wake(context);
         }
         if self.is_stalled() && budget.has_relief(context.index) {
             *self.stalled.borrow_mut() = None;
             self.put_off_timeout(context);
-            self.tcp.wake();
+            self.tcp.wake(context);
         }
         self.is_stalled() || matches!(self.state.get(), State::Full { .. })
     }

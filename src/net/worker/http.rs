@@ -3,9 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
-
-use super::Worker;
+use super::{Connection, Worker};
 use crate::border::RecordKind;
 use crate::engineio::{Dialect, Protocol, Session, Transport};
 use crate::net::clock;
@@ -14,24 +12,27 @@ use crate::net::context::{Victim, WorkerContext};
 use crate::net::descriptor::prepare;
 use crate::net::http_wire::HttpWire;
 use crate::net::panic_guard::Nobody;
-use crate::net::tcp::{self, Handler, Next};
+use crate::net::tcp::{self, Handler, Next, Tcp};
 
 impl Worker {
     /// Takes a connection: one that Node.js has just answered a request on, or has not read.
-    pub(super) fn accept_http(self: &Rc<Self>, incoming: IncomingHttp) {
+    pub(super) fn accept_http(&self, incoming: IncomingHttp) {
         let IncomingHttp { handover, stream, opening } = incoming;
         let (server, token) = (Arc::clone(&handover.server), handover.token);
         self.context.wakeups.add(&server.environment);
         fault!("accept http", server.environment.id, token);
-        let tcp =
-            prepare(&stream).and_then(|addresses| Ok((TcpStream::from_std(stream)?, addresses)));
-        let Ok((tcp, addresses)) = tcp else {
+        let context = &self.context;
+        let opened = self.connections.add(&context.run_queue, |place| {
+            let addresses = prepare(&stream)?;
+            let wire = HttpWire::open(context, handover, Tcp::open(context, stream, place)?);
+            Ok((Connection::Http(Rc::clone(&wire)), (wire, addresses)))
+        });
+        let Ok((wire, addresses)) = opened else {
             server.environment.inbox.push(self.context.index, |record| {
                 record.kind(RecordKind::WireClosed).number(token);
             });
             return;
         };
-        let wire = HttpWire::open(&self.context, handover, tcp);
         if let Some(Opening { sid, encoding }) = opening {
             let engine = Arc::clone(&server.engine);
             let dialect = Dialect::from(Protocol::V4);
@@ -45,11 +46,11 @@ impl Worker {
                 self.context.guard(&Nobody, || wire.handle_panic(&self.context));
             }
         }
-        let worker = Rc::clone(self);
-        tokio::task::spawn_local(async move {
-            let http = Http { worker: &worker, wire: &wire };
-            tcp::drive(&worker.context, wire.tcp(), &http).await;
-        });
+    }
+
+    /// Gives a connection its turn.
+    pub(super) fn drive_http(&self, wire: &Rc<HttpWire>) {
+        tcp::drive(&self.context, wire.tcp(), &Http { worker: self, wire });
     }
 
     /// JavaScript closes the connections of an HTTP server.

@@ -4,9 +4,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
-
-use super::Worker;
+use super::{Connection, Worker};
 use crate::border::RecordKind;
 use crate::engineio::{Link, Session, Transport};
 use crate::net::client::Client;
@@ -15,34 +13,36 @@ use crate::net::command::{BridgeEvent, BridgeKey, IncomingStream, IncomingWebSoc
 use crate::net::context::{Victim, Wire as _, WorkerContext};
 use crate::net::descriptor::{Addresses, prepare};
 use crate::net::server::Server;
-use crate::net::tcp::{self, Handler, Next};
+use crate::net::tcp::{self, Handler, Next, Tcp};
 use crate::net::websocket_wire::{Ended, PIECE, WebSocketWire};
 
 impl Worker {
     /// Takes a WebSocket connection, and begins to drive it.
-    pub(super) fn accept_websocket(self: &Rc<Self>, incoming: IncomingWebSocket) {
+    pub(super) fn accept_websocket(&self, incoming: IncomingWebSocket) {
         let IncomingWebSocket { server, token, purpose, dialect, stream, head, response, deflate } =
             incoming;
         let environment = Arc::clone(&server.environment);
         self.context.wakeups.add(&environment);
         fault!("accept websocket", environment.id, token);
-        let tcp = match stream {
+        let (context, index) = (&self.context, self.context.index);
+        let bridged = matches!(stream, IncomingStream::Bridge);
+        let make = |tcp| Rc::new(WebSocketWire::new(&server, index, token, tcp, dialect, deflate));
+        let opened = match stream {
             // Registration fails when the limit of the event queue is reached: the wire is then
             // closed before it was open.
-            IncomingStream::Tcp(stream) => prepare(&stream)
-                .and_then(|addresses| Ok((Some(TcpStream::from_std(stream)?), addresses)))
-                .ok(),
-            IncomingStream::Bridge => Some((None, None)),
+            IncomingStream::Tcp(stream) => self.connections.add(&context.run_queue, |place| {
+                let addresses = prepare(&stream)?;
+                let wire = make(Some(Tcp::open(context, stream, place)?));
+                Ok((Connection::WebSocket(Rc::clone(&wire)), (wire, addresses)))
+            }),
+            IncomingStream::Bridge => Ok((make(None), None)),
         };
-        let Some((tcp, addresses)) = tcp else {
+        let Ok((wire, addresses)) = opened else {
             environment.inbox.push(self.context.index, |record| {
                 record.kind(RecordKind::WireClosed).number(token);
             });
             return;
         };
-        let bridged = tcp.is_none();
-        let index = self.context.index;
-        let wire = Rc::new(WebSocketWire::new(&server, index, token, tcp, dialect, deflate));
         let websocket = WebSocket { worker: self, wire: &wire };
         if bridged {
             self.bridges.borrow_mut().insert((environment.id, token), Rc::clone(&wire));
@@ -51,15 +51,6 @@ impl Worker {
             wire.write_raw(&self.context, &response.into_bytes());
             self.begin(&wire, server, purpose, addresses);
         });
-        if !bridged {
-            let (worker, wire) = (Rc::clone(self), Rc::clone(&wire));
-            tokio::task::spawn_local(async move {
-                if let Some(tcp) = wire.tcp() {
-                    let websocket = WebSocket { worker: &worker, wire: &wire };
-                    tcp::drive(&worker.context, tcp, &websocket).await;
-                }
-            });
-        }
         if head.is_empty() {
             return;
         }
@@ -73,9 +64,16 @@ impl Worker {
         });
     }
 
+    /// Gives a connection its turn.
+    pub(super) fn drive_websocket(&self, wire: &Rc<WebSocketWire>) {
+        if let Some(tcp) = wire.tcp() {
+            tcp::drive(&self.context, tcp, &WebSocket { worker: self, wire });
+        }
+    }
+
     /// Has a new wire carry what it has come for.
     fn begin(
-        self: &Rc<Self>,
+        &self,
         wire: &Rc<WebSocketWire>,
         server: Arc<Server>,
         purpose: Purpose,
