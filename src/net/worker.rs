@@ -8,8 +8,8 @@
 //!   └──────────────────────┘
 //! ```
 //!
-//! [`Worker::turn`] is all the work; whose thread runs it is all the same, as long as that has the lock. To wait,
-//! and to give the lock away meanwhile, is what [`run`] does.
+//! A turn is all the work; whose thread runs it is all the same, as long as that has the lock. To wait, and to
+//! give the lock away meanwhile, is what the worker's own thread does.
 
 mod ending;
 mod http;
