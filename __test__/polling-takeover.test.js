@@ -96,6 +96,56 @@ const SCENES = {
   },
 };
 
+/** Requests as proxies send them: mostly, the connection ends behind the answer. */
+const FROM_PROXIES = {
+  "HTTP/1.0": { version: "1.0" },
+  "HTTP/1.0, close": { version: "1.0", headers: { Connection: "close" } },
+  "HTTP/1.1, close": { headers: { Connection: "close" } },
+  "HTTP/1.1, upgrade to nothing": { headers: { Connection: "upgrade" }, isKept: true },
+};
+
+for (const [name, { version, headers, isKept = false }] of Object.entries(FROM_PROXIES)) {
+  test(`the answers to a proxy are those of Node, byte for byte: ${name}`, async (t) => {
+    const traces = [];
+    for (const implementation of selected()) {
+      const server = await serve(t, implementation, {
+        cors: { origin: ["http://a.example"], credentials: true },
+        httpCompression: { threshold: 100 },
+        maxHttpBufferSize: 1000,
+      });
+      const trace = [];
+      let requests = 0;
+      const ask = async (path, options = {}) => {
+        const connection = await server.dial();
+        const all = { ...headers, ...options.headers, "Accept-Encoding": "gzip" };
+        const answer = await connection.ask(path, { ...options, version, headers: all });
+        if (!isKept) await eventually(() => connection.ended, "the end of the connection");
+        assert.equal(connection.ended, !isKept);
+        requests++;
+        trace.push(normal(answer));
+        return answer;
+      };
+      const connection = until(server.io, "connection");
+      const opening = await ask(POLLING, { headers: { Origin: "http://a.example" } });
+      const { sid } = JSON.parse(opening.body.slice(1));
+      const url = `${POLLING}&sid=${sid}`;
+      await ask(url, { body: "40" });
+      const [socket] = await connection;
+      assert.equal(socket.request.httpVersion, version ?? "1.1");
+      await ask(url);
+      socket.emit("large", "x".repeat(1000));
+      await ask(url, { headers: { Origin: "http://b.example" } });
+      socket.emit("small");
+      await ask(url);
+      if (implementation === ours) assert.equal(server.io.engine.acceptor.taken, requests);
+      await ask(url, { body: "x".repeat(1001) });
+      await ask(url);
+      traces.push(trace);
+    }
+    for (const trace of traces) assert.deepEqual(trace, traces[0]);
+  });
+}
+
 test("binary payloads of protocol 3 are compressed by a worker as by Node", async (t) => {
   const headers = BROWSER;
   const traces = [];

@@ -64,6 +64,11 @@ export declare class DataPlane {
    */
   recallPolling(server: number): void
   /**
+   * Notes the headers that answers begin with to requests of a server from `origin` ("": they do not say),
+   * each with its line end; without them, they are not known any more.
+   */
+  noteOrigin(server: number, origin: string, lines?: string | undefined | null): void
+  /**
    * Closes the connections that came to an HTTP server: the idle ones; if `busy`, all; if `later`, the
    * others when they have answered.
    */
@@ -315,12 +320,12 @@ export interface HttpArrival {
 export interface HttpProfile {
   /** The path of the server. */
   path: string
-  /** The only `Origin` that `lines` are right for; absent when they are for all. */
-  origin?: string
-  /** Headers that every answer begins with, each with its line end. */
+  /** Headers that every answer begins with, each with its line end; if `by_origin`, only the first one. */
   lines: string
   /** Seconds that the header `Keep-Alive` promises; absent when there is none. */
   keepAlive?: number
+  /** Whether they depend on the `Origin` of the request: see [`DataPlane::note_origin`]. */
+  byOrigin: boolean
   /** After so long an idle connection is closed. */
   idleTimeout: number
   /** The body of a request may take so long. */

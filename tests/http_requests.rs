@@ -2,20 +2,16 @@
 
 use ferrosocket::engineio::Protocol;
 use ferrosocket::http::encoding::Encoding;
-use ferrosocket::http::request::{First, Method, Reading, Request, Rules, read, read_first};
+use ferrosocket::http::request::{
+    First, Method, Persistence, Reading, Request, Rules, read, read_first,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 const TARGET: &str = "/socket.io/?EIO=4&transport=polling&t=abc&sid=s_-1";
 
 fn rules() -> Rules {
-    Rules {
-        path: "/socket.io/".into(),
-        origin: None,
-        max_head: 16 << 10,
-        max_body: 100,
-        compression: true,
-    }
+    Rules { path: "/socket.io/".into(), max_head: 16 << 10, max_body: 100, compression: true }
 }
 
 fn get(target: &str, headers: &str) -> String {
@@ -42,6 +38,8 @@ fn a_get_names_its_session() {
         body: 0,
         binary: false,
         encoding: Some(Encoding::Gzip),
+        origin: b"",
+        persistence: Persistence::Keep,
     };
     assert_eq!(read(text.as_bytes(), &rules()), Reading::Request(request));
 }
@@ -107,7 +105,7 @@ fn other_requests_are_foreign() {
     }
     for headers in [
         "Host: b\r\n",
-        "Connection: close\r\n",
+        "Connection: keep-alive, close\r\n",
         "Connection: keep-alive, Upgrade\r\n",
         "Connection: Upgrade\r\nUpgrade: websocket\r\n",
         "Upgrade: h2c\r\n",
@@ -125,7 +123,10 @@ fn other_requests_are_foreign() {
         format!("OPTIONS {TARGET} HTTP/1.1\r\nHost: a\r\n\r\n"),
         format!("PUT {TARGET} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"),
         format!("get {TARGET} HTTP/1.1\r\nHost: a\r\n\r\n"),
+        format!("GET {TARGET} HTTP/1.0\r\nHost: a\r\nConnection: upgrade\r\n\r\n"),
         format!("GET {TARGET} HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"),
+        format!("GET {TARGET} HTTP/1.0\r\nHost: a\r\nTE: chunked\r\n\r\n"),
+        format!("GET {TARGET} HTTP/1.0\r\n\r\n"),
         format!("GET {TARGET} HTTP/1.1\r\n\r\n"),
         format!("\r\nGET {TARGET} HTTP/1.1\r\nHost: a\r\n\r\n"),
         format!("GET {TARGET} HTTP/1.1\nHost: a\n\n"),
@@ -144,9 +145,13 @@ const OPENING: &str = "/socket.io/?EIO=4&transport=polling&t=%62";
 fn a_get_without_a_session_opens_one() {
     let text = get(OPENING, "X-Y: \u{e9}\r\nAccept-Encoding: gzip\r\n");
     let mut out = Vec::new();
-    let first = First::Polling { head: text.len(), encoding: Some(Encoding::Gzip) };
+    let first = First::Polling {
+        head: text.len(),
+        encoding: Some(Encoding::Gzip),
+        persistence: Persistence::Keep,
+    };
     assert_eq!(read_first(text.as_bytes(), &rules(), &mut out), Some(first));
-    let lines = ["", "", OPENING, "Host", "a", "X-Y", "\u{e9}", "Accept-Encoding", "gzip"];
+    let lines = ["", "", "1", OPENING, "Host", "a", "X-Y", "\u{e9}", "Accept-Encoding", "gzip"];
     assert_eq!(String::from_utf8(out).unwrap(), lines.join("\n"));
     let Reading::Request(request) = read(text.as_bytes(), &rules()) else { panic!("foreign") };
     assert_eq!((request.method, request.sid), (Method::Get, ""));
@@ -159,9 +164,10 @@ fn a_first_request_may_name_its_session_and_have_more_behind_it() {
     for behind in ["", "42[", "42[]GET"] {
         let mut out = Vec::new();
         let text = format!("{head}{behind}");
-        let first = First::Polling { head: head.len(), encoding: None };
+        let persistence = Persistence::Keep;
+        let first = First::Polling { head: head.len(), encoding: None, persistence };
         assert_eq!(read_first(text.as_bytes(), &rules(), &mut out), Some(first));
-        let lines = ["", "s_-1", TARGET, "Host", "a", "Content-Length", "3"];
+        let lines = ["", "s_-1", "1", TARGET, "Host", "a", "Content-Length", "3"];
         assert_eq!(String::from_utf8(out).unwrap(), lines.join("\n"));
     }
 }
@@ -180,7 +186,6 @@ fn other_requests_open_nothing() {
     ];
     let foreign = texts.map(|target| get(target, "")).into_iter().chain([
         post,
-        get(OPENING, "Connection: close\r\n"),
         get(OPENING, "Content-Length: 1\r\n"),
         get(OPENING, "")[..40].to_owned(),
         get(OPENING, "").repeat(2),
@@ -193,13 +198,30 @@ fn other_requests_open_nothing() {
 }
 
 #[test]
-fn an_origin_that_the_answer_is_not_made_for_is_foreign() {
-    let with = |origin: &str| Rules { origin: Some(origin.into()), ..rules() };
-    let (some, none) = (get(TARGET, "Origin: http://a\r\n"), get(TARGET, ""));
-    let plain = |text: &str, rules: &Rules| read(text.as_bytes(), rules) != Reading::Foreign;
-    assert!(plain(&some, &with("http://a")) && plain(&none, &with("")) && plain(&some, &rules()));
-    assert!(!plain(&some, &with("http://b")) && !plain(&none, &with("http://a")));
-    assert!(!plain(&some, &with("")));
+fn a_request_says_where_it_comes_from() {
+    for (headers, expected) in [("Origin: http://a\r\n", "http://a"), ("origin:\r\n", ""), ("", "")]
+    {
+        let text = get(TARGET, headers);
+        let Reading::Request(request) = read(text.as_bytes(), &rules()) else { panic!("foreign") };
+        assert_eq!(request.origin, expected.as_bytes());
+    }
+}
+
+/// As proxies send them: RFC 9112 §9.3.
+#[test]
+fn a_request_says_what_becomes_of_its_connection() {
+    for (version, connection, expected) in [
+        ("1.1", "", Persistence::Keep),
+        ("1.1", "Connection: Keep-Alive\r\n", Persistence::Keep),
+        ("1.1", "Connection: upgrade\r\n", Persistence::Keep),
+        ("1.1", "Connection: Close\r\n", Persistence::Close),
+        ("1.0", "", Persistence::Http10),
+        ("1.0", "Connection: close\r\n", Persistence::Http10),
+    ] {
+        let text = format!("GET {TARGET} HTTP/{version}\r\nHost: a\r\n{connection}\r\n");
+        let Reading::Request(request) = read(text.as_bytes(), &rules()) else { panic!("{text}") };
+        assert_eq!(request.persistence, expected, "{text}");
+    }
 }
 
 #[test]

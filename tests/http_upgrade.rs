@@ -18,13 +18,8 @@ fn request(target: &str, headers: &str) -> String {
 /// The length of the head, and the lines of the description.
 fn described(bytes: &[u8], path: &str) -> Option<(usize, Vec<String>)> {
     let mut out = Vec::new();
-    let rules = Rules {
-        path: path.into(),
-        origin: None,
-        max_head: MAX_HEAD,
-        max_body: usize::MAX,
-        compression: true,
-    };
+    let rules =
+        Rules { path: path.into(), max_head: MAX_HEAD, max_body: usize::MAX, compression: true };
     let Some(First::WebSocket { head }) = read_first(bytes, &rules, &mut out) else {
         assert_eq!(out, b"");
         return None;
@@ -45,7 +40,7 @@ fn a_plain_request_is_described() {
     assert_eq!(head, text.len());
     let headers =
         HEADERS.lines().filter_map(|line| line.split_once(": ")).flat_map(|(a, b)| [a, b]);
-    let expected: Vec<&str> = [KEY, "", TARGET].into_iter().chain(headers).collect();
+    let expected: Vec<&str> = [KEY, "", "1", TARGET].into_iter().chain(headers).collect();
     assert_eq!(lines, expected);
 }
 
@@ -58,7 +53,7 @@ fn spelling_and_order_of_headers_are_free_and_values_are_bytes() {
     .into_bytes();
     bytes.extend_from_slice(b"\xe9\tb\r\n\r\n");
     let (_, lines) = described(&bytes, PATH).unwrap();
-    assert_eq!(lines[3..5], ["SEC-WEBSOCKET-KEY", KEY]);
+    assert_eq!(lines[4..6], ["SEC-WEBSOCKET-KEY", KEY]);
     assert_eq!(lines[lines.len() - 4..], ["host", "", "x", "\u{e9}\tb"]);
 }
 
@@ -66,7 +61,7 @@ fn spelling_and_order_of_headers_are_free_and_values_are_bytes() {
 fn a_session_may_be_named() {
     let target = "/socket.io/?transport=websocket&sid=s_-1&EIO=4";
     let (_, lines) = described(request(target, HEADERS).as_bytes(), PATH).unwrap();
-    assert_eq!(lines[1..3], ["s_-1", target]);
+    assert_eq!(lines[1..4], ["s_-1", "1", target]);
 }
 
 #[test]
@@ -173,7 +168,7 @@ proptest! {
         request.splice(at..at, bytes.drain(..));
         if let Some((head, lines)) = described(&request, PATH) {
             prop_assert!(head <= request.len());
-            prop_assert!(lines.len() >= 13 && lines.len() % 2 == 1);
+            prop_assert!(lines.len() >= 14 && lines.len().is_multiple_of(2));
         }
     }
 }

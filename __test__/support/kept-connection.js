@@ -36,9 +36,9 @@ class KeptConnection {
   }
 
   /** Writes a request; without a body it is a GET. */
-  send(path, { method, headers = {}, body } = {}) {
+  send(path, { method, headers = {}, body, version = "1.1" } = {}) {
     method ??= body === undefined ? "GET" : "POST";
-    let head = `${method} ${path} HTTP/1.1\r\nHost: localhost\r\n`;
+    let head = `${method} ${path} HTTP/${version}\r\nHost: localhost\r\n`;
     for (const [name, value] of Object.entries(headers)) head += `${name}: ${value}\r\n`;
     if (body !== undefined) head += `Content-Length: ${Buffer.byteLength(body)}\r\n`;
     this.write(`${head}\r\n${body ?? ""}`);
@@ -70,10 +70,13 @@ class KeptConnection {
     if (end === -1) return undefined;
     const head = this.bytes.toString("latin1", 0, end);
     const rest = this.bytes.subarray(end + 4);
-    const found = /^transfer-encoding: chunked$/im.test(head)
-      ? readChunks(rest)
-      : readPlain(rest, Number(/^content-length: (\d+)$/im.exec(head)?.[1] ?? 0));
-    if (found === undefined) return undefined;
+    const length = /^content-length: (\d+)$/im.exec(head)?.[1];
+    const isLast = /^connection: close$/im.test(head);
+    let found;
+    if (/^transfer-encoding: chunked$/im.test(head)) found = readChunks(rest);
+    else if (length === undefined && isLast) found = this.ended && readPlain(rest, rest.length);
+    else found = readPlain(rest, Number(length ?? 0));
+    if (!found) return undefined;
     this.bytes = rest.subarray(found.length);
     const encoding = /^content-encoding: (\w+)$/im.exec(head)?.[1];
     const unzip = { gzip: zlib.gunzipSync, deflate: zlib.inflateSync }[encoding];

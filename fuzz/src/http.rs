@@ -1,6 +1,8 @@
 //! The readers of plain requests: of polling, and those that open a WebSocket.
 
-use ferrosocket::http::request::{First, Method, Reading, Rules, read, read_first};
+use ferrosocket::http::request::{
+    First, Method, Persistence, Reading, Request, Rules, read, read_first,
+};
 
 /// A request lies within what came, names a session, and is read the same whatever comes behind it; each
 /// beginning of its head is partial.
@@ -13,9 +15,14 @@ pub fn request(bytes: &[u8]) {
     let mut description = Vec::new();
     let first = read_first(bytes, &rules, &mut description);
     let alone = !request.sid.is_empty() || request.head == bytes.len();
-    let polling = First::Polling { head: request.head, encoding: request.encoding };
+    let Request { head, encoding, persistence, .. } = request;
+    let polling = First::Polling { head, encoding, persistence };
     assert_eq!(first, alone.then_some(polling));
-    assert_eq!(description.starts_with(format!("\n{}\n/socket.io", request.sid).as_bytes()), alone);
+    let minor = u8::from(persistence != Persistence::Http10);
+    assert_eq!(
+        description.starts_with(format!("\n{}\n{}\n/socket.io", request.sid, minor).as_bytes()),
+        alone
+    );
     let head = &bytes[..request.head];
     assert!(head.ends_with(b"\r\n\r\n"));
     assert_eq!(read(head, &rules), Reading::Request(request));
@@ -36,9 +43,9 @@ pub fn upgrade(bytes: &[u8]) {
     };
     let Some((head, out)) = read(bytes) else { return };
     let lines: Vec<&[u8]> = out.split(|&byte| byte == b'\n').collect();
-    assert!(lines.len() % 2 == 1 && lines[0].len() == 24);
+    assert!(lines.len().is_multiple_of(2) && lines[0].len() == 24);
     // Upstream takes whatever begins with the path; one more slash is what a path option of "/x/" gives.
-    let query = lines[2].strip_prefix(b"/socket.io/").expect("it is ours");
+    let query = lines[3].strip_prefix(b"/socket.io/").expect("it is ours");
     assert!(query.strip_prefix(b"/").unwrap_or(query).starts_with(b"?"));
     assert_eq!(read(&bytes[..head]), Some((head, out)));
     for end in 0..head {
@@ -47,11 +54,5 @@ pub fn upgrade(bytes: &[u8]) {
 }
 
 fn rules() -> Rules {
-    Rules {
-        path: "/socket.io/".into(),
-        origin: None,
-        max_head: 1 << 10,
-        max_body: 100,
-        compression: true,
-    }
+    Rules { path: "/socket.io/".into(), max_head: 1 << 10, max_body: 100, compression: true }
 }

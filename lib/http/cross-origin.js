@@ -12,6 +12,15 @@ function isConstant(option) {
 }
 
 /**
+ * @param {any} option `cors`, constant
+ * @returns {boolean} whether the headers are others for another `Origin`; otherwise they are the same for all
+ */
+function variesByOrigin(option) {
+  const { origin } = option;
+  return !!origin && typeof origin !== "string";
+}
+
+/**
  * @param {Function} middleware made of the option `cors`, which must be constant
  * @param {string} origin empty: none
  * @returns {string} the headers that it sets for requests from there, OPTIONS excepted
@@ -31,4 +40,4 @@ function crossOriginLines(middleware, origin) {
   return lines;
 }
 
-module.exports = { crossOriginLines, isConstant };
+module.exports = { crossOriginLines, isConstant, variesByOrigin };

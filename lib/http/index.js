@@ -22,7 +22,7 @@ const {
   nativeDeflate,
 } = require("./compression");
 const { serializeCookie } = require("./cookie");
-const { crossOriginLines, isConstant } = require("./cross-origin");
+const { crossOriginLines, isConstant, variesByOrigin } = require("./cross-origin");
 const { endUnread } = require("./end-unread");
 const { UpgradeResponse, applyMiddlewares } = require("./middleware");
 const { parseQuery } = require("./query");
@@ -52,6 +52,7 @@ module.exports = {
   protocolOf,
   serializeCookie,
   UpgradeResponse,
+  variesByOrigin,
   verify,
   wholeAnswer,
 };

@@ -187,14 +187,15 @@ class AcceptedRequest {
   /** @param {string} text the description */
   constructor(text) {
     this.method = "GET";
-    this.httpVersion = "1.1";
     const sid = text.indexOf("\n") + 1;
-    const url = text.indexOf("\n", sid) + 1;
+    const version = text.indexOf("\n", sid) + 1;
+    const url = version + 2; // behind one digit
     const headers = text.indexOf("\n", url) + 1;
     /** its Sec-WebSocket-Key; empty: it opens a polling session */
     this.key = text.slice(0, sid - 1);
     /** the session that it asks to become the transport of; empty: a new one */
-    this.sid = text.slice(sid, url - 1);
+    this.sid = text.slice(sid, version - 1);
+    this.httpVersion = text[version] === "1" ? "1.1" : "1.0";
     this.url = text.slice(url, headers - 1);
     /** names and values of the headers, a line each */
     this.raw = text.slice(headers);

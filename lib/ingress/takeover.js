@@ -2,7 +2,7 @@
 
 const debug = require("debug")("engine:polling");
 const debugDoor = require("debug")("engine:door");
-const { compressFrom, crossOriginLines } = require("../http");
+const { compressFrom } = require("../http");
 const {
   descriptorOf,
   httpServerOf,
@@ -13,6 +13,7 @@ const {
   watchForNext,
 } = require("../base/node-internals");
 const { RecordKind } = require("../border");
+const { Origins } = require("./origins");
 const { DROP_SOCKET, MOVE_BEHIND, MOVE_POLLING, reasonAgainst } = require("./reasons");
 const { TakenConnection } = require("./taken-connection");
 const { nextTick } = require("../base/loop");
@@ -38,6 +39,8 @@ class PollingTakeover {
     this.engine = engine;
     /** connections that workers have */
     this.size = 0;
+    /** @private */
+    this._origins = new Origins(engine);
     /** @private @type {WeakMap<object, string>} the path on each HTTP server */
     this._paths = new WeakMap();
   }
@@ -119,7 +122,8 @@ class PollingTakeover {
     const taken = new TakenPolling(engine, this, server, undefined);
     let done = false;
     try {
-      done = taken.handOver(sid, descriptor, this.profile(server, req.headers.origin ?? ""));
+      const header = (/** @type {string} */ name) => req.headers[name] ?? "";
+      done = taken.handOver(sid, descriptor, this.profile(server, header));
     } catch (error) {
       debug("the connection can't be taken over: %s", error); // no descriptor is left
     }
@@ -142,7 +146,8 @@ class PollingTakeover {
     const taken = new TakenPolling(this.engine, this, server, isNew ? request : undefined);
     let done = false;
     try {
-      done = taken.handOver(sid, descriptor, this.profile(server, request.header("origin")));
+      const header = (/** @type {string} */ name) => request.header(name);
+      done = taken.handOver(sid, descriptor, this.profile(server, header));
     } finally {
       if (!done) taken.end();
     }
@@ -157,19 +162,18 @@ class PollingTakeover {
 
   /**
    * @param {any} server
-   * @param {string} origin that of the requests; empty: none
+   * @param {(name: string) => string} header gives a header of the first request, or of one before; empty: it has none
    * @returns {import("../../native").HttpProfile} what the worker needs to know to answer as Node.js would
    * @private
    */
-  profile(server, origin) {
-    const { cors, httpCompression } = this.engine.opts;
+  profile(server, header) {
+    const { httpCompression } = this.engine.opts;
     const keepAlive = server.keepAliveTimeout;
     const { headersTimeout, requestTimeout } = server;
     const longest = Math.min(headersTimeout || Infinity, requestTimeout || Infinity);
     return {
       path: /** @type {string} */ (this._paths.get(server)),
-      origin: cors ? origin : undefined,
-      lines: cors ? crossOriginLines(this.engine.middlewares[0], origin) : "",
+      ...this._origins.forConnection(header),
       keepAlive: keepAlive ? Math.floor(keepAlive / 1000) : undefined,
       idleTimeout: idleTimeout(server),
       // Node.js checks these only every connectionsCheckingInterval

@@ -20,7 +20,7 @@ mod websocket;
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use napi::bindgen_prelude::{Buffer, BufferSlice, Function};
@@ -180,7 +180,7 @@ impl DataPlane {
         self.start()?;
         let id = self.next_server.get();
         self.next_server.set(id + 1);
-        self.put_server(id, &config, Arc::default(), Arc::default());
+        self.put_server(id, &config, None);
         Ok(id)
     }
 
@@ -189,18 +189,12 @@ impl DataPlane {
     pub fn configure_server(&self, server: u32, config: ServerConfig) {
         let old = self.servers.borrow().get(&server).map(Arc::clone);
         if let Some(old) = old {
-            let recall_count = Arc::clone(&old.recall_count);
-            self.put_server(server, &config, Arc::clone(&old.sessions), recall_count);
+            self.put_server(server, &config, Some(&old));
         }
     }
 
-    fn put_server(
-        &self,
-        id: u32,
-        config: &ServerConfig,
-        sessions: Arc<Sessions>,
-        recall_count: Arc<AtomicU32>,
-    ) {
+    /// `before`: the server whose place it takes.
+    fn put_server(&self, id: u32, config: &ServerConfig, before: Option<&Server>) {
         let engine = config.engine();
         let limits = AttachmentLimits {
             max_attachments: MAX_ATTACHMENTS,
@@ -216,8 +210,9 @@ impl DataPlane {
             buffers: config.buffers(),
             connect_timeout: config.connect_timeout(),
             raw_messages: config.raw_messages.unwrap_or(false),
-            sessions,
-            recall_count,
+            sessions: before.map_or_else(Arc::default, |it| Arc::clone(&it.sessions)),
+            recall_count: before.map_or_else(Arc::default, |it| Arc::clone(&it.recall_count)),
+            cross_origin: before.map_or_else(Arc::default, |it| Arc::clone(&it.cross_origin)),
         };
         self.servers.borrow_mut().insert(id, Arc::new(server));
     }

@@ -2,9 +2,10 @@
 //!
 //! *Plain* is what clients send all the time:
 //!
-//! - in any case HTTP/1.1, our path, each header that matters at most once;
-//! - by polling GET or POST, one session id or (to open a session) none, at most one `Content-Length`;
-//! - for a WebSocket GET, protocol 4, the headers of RFC 6455 §4.1, no subprotocol, no body.
+//! - in any case our path, each header that matters at most once;
+//! - by polling GET or POST, one session id or (to open a session) none, at most one `Content-Length`; HTTP/1.0, too, and
+//!   connections that end with the answer, as proxies have them;
+//! - for a WebSocket HTTP/1.1, GET, protocol 4, the headers of RFC 6455 §4.1, no subprotocol, no body.
 //!
 //! Whatever HTTP implementations are known to read differently (two lengths, folded lines, bare line feeds,
 //! transfer codings) is foreign, so where a request ends never depends on our reading.
@@ -22,14 +23,14 @@ const MAX_DIGITS: usize = 15;
 const KEY_LEN: usize = 24;
 /// Headers that plain requests don't have. (To Node.js, `Proxy-Connection` is a `Connection`.)
 const FOREIGN: [&str; 4] = ["transfer-encoding", "trailer", "expect", "proxy-connection"];
+/// What makes a request of HTTP/1.0 foreign, too: its client may know chunks.
+const CHUNKS: &str = "te";
 
 /// What a request has to fulfil to be plain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// The path, with its slash at the end: what stands before the `?` must be this.
     pub path: Box<str>,
-    /// If the headers of the answers depend on the `Origin`: the one that they are made for (empty: none).
-    pub origin: Option<Box<str>>,
     /// Bytes of the head, at most.
     pub max_head: usize,
     /// Bytes of the body, at most.
@@ -58,6 +59,17 @@ pub enum Method {
     Post,
 }
 
+/// What becomes of the connection behind the answer to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// It stays.
+    Keep,
+    /// It ends.
+    Close,
+    /// It ends, and the client knows no chunks: HTTP/1.0.
+    Http10,
+}
+
 /// A plain request by polling.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
@@ -75,6 +87,10 @@ pub struct Request<'a> {
     pub binary: bool,
     /// How a large answer is to be compressed.
     pub encoding: Option<Encoding>,
+    /// Where it comes from (`Origin`); empty: it does not say.
+    pub origin: &'a [u8],
+    /// What becomes of the connection.
+    pub persistence: Persistence,
 }
 
 /// The first request of a connection, and the bytes of its head.
@@ -86,6 +102,8 @@ pub enum First {
         head: usize,
         /// How a large answer is to be compressed.
         encoding: Option<Encoding>,
+        /// What becomes of the connection behind the answer.
+        persistence: Persistence,
     },
     /// It asks for a WebSocket, whose frames may follow it.
     WebSocket {
@@ -112,8 +130,8 @@ pub fn read<'a>(bytes: &'a [u8], rules: &Rules) -> Reading<Request<'a>> {
 /// or it opens a session by polling and something follows it.
 ///
 /// Its description, for JavaScript, is appended to `out`: lines, without a line end after the last one,
-/// with the key of a WebSocket (empty: it polls), the session id (empty: a new session), the target, then
-/// the name and the value of each header as they were sent.
+/// with the key of a WebSocket (empty: it polls), the session id (empty: a new session), the minor version of
+/// HTTP, the target, then the name and the value of each header as they were sent.
 pub fn read_first(bytes: &[u8], rules: &Rules, out: &mut Vec<u8>) -> Option<First> {
     // Most requests for other paths end here.
     let target = bytes.strip_prefix(b"GET ").or_else(|| bytes.strip_prefix(b"POST "))?;
@@ -123,7 +141,9 @@ pub fn read_first(bytes: &[u8], rules: &Rules, out: &mut Vec<u8>) -> Option<Firs
     let reading = read_head(bytes, rules, |head| {
         let (key, first) = match read_polling(head, rules) {
             Some(Request { sid: "", .. }) if head.length < bytes.len() => return None,
-            Some(Request { head, encoding, .. }) => (&[][..], First::Polling { head, encoding }),
+            Some(Request { head, encoding, persistence, .. }) => {
+                (&[][..], First::Polling { head, encoding, persistence })
+            }
             None => (read_websocket(head)?, First::WebSocket { head: head.length }),
         };
         head.describe(key, out);
@@ -158,27 +178,50 @@ fn read_polling<'a>(head: &Head<'_, 'a>, rules: &Rules) -> Option<Request<'a>> {
     if binary && protocol == Protocol::V4 {
         return None; // only revision 3 has binary payloads
     }
-    let is_kept = headers.connection.is_none_or(|value| value.eq_ignore_ascii_case(b"keep-alive"));
-    if !is_kept || headers.upgrade.is_some() || headers.user_agent.is_some_and(is_explorer) {
+    let persistence = read_persistence(head.minor, headers.connection)?;
+    if headers.upgrade.is_some() || headers.user_agent.is_some_and(is_explorer) {
         return None;
     }
-    if let Some(expected) = &rules.origin
-        && expected.as_bytes() != headers.origin.unwrap_or_default()
-    {
-        return None;
-    }
+    let origin = headers.origin.unwrap_or_default();
     let encoding = match headers.accept_encoding.filter(|_| rules.compression).map(read_accepted) {
         Some(Accepted::Weighed) => return None,
         Some(Accepted::Encoding(encoding)) => Some(encoding),
         Some(Accepted::Nothing) | None => None,
     };
-    Some(Request { method, sid: query.sid, protocol, head: head.length, body, binary, encoding })
+    Some(Request {
+        method,
+        sid: query.sid,
+        protocol,
+        head: head.length,
+        body,
+        binary,
+        encoding,
+        origin,
+        persistence,
+    })
+}
+
+/// What becomes of a connection, by the minor version of HTTP and the header `Connection`. None: what Node.js
+/// makes of it is not known here.
+///
+/// Proxies send `Connection: upgrade` with requests that don't ask for an upgrade, too; alone it says nothing.
+fn read_persistence(minor: u8, connection: Option<&[u8]>) -> Option<Persistence> {
+    let is = |option: &str| {
+        connection.is_some_and(|value| value.eq_ignore_ascii_case(option.as_bytes()))
+    };
+    match minor {
+        1 if connection.is_none() || is("keep-alive") || is("upgrade") => Some(Persistence::Keep),
+        1 if is("close") => Some(Persistence::Close),
+        0 if connection.is_none() || is("close") => Some(Persistence::Http10),
+        _ => None,
+    }
 }
 
 /// The key of the WebSocket that a head asks for, if it is a plain request for one.
 fn read_websocket<'a>(head: &Head<'_, 'a>) -> Option<&'a [u8]> {
     let Head { method, query, headers, .. } = head;
-    let plain = *method == Method::Get
+    let plain = head.minor == 1
+        && *method == Method::Get
         && query.transport == Some("websocket")
         && query.revision == Some("4")
         && !query.base64 // which no client asks for over a WebSocket
@@ -195,6 +238,8 @@ fn read_websocket<'a>(head: &Head<'_, 'a>) -> Option<&'a [u8]> {
 struct Head<'h, 'a> {
     /// Its bytes.
     length: usize,
+    /// The minor version of HTTP/1.
+    minor: u8,
     method: Method,
     target: &'a str,
     query: Query<'a>,
@@ -218,16 +263,14 @@ fn read_head<'a, T>(
         }
         Ok(_) | Err(_) => return Reading::Foreign,
     };
-    let plain = begins_well(bytes)
-        && has_whole_line_ends(&bytes[..length])
-        // 0: HTTP/1.0
-        && request.version == Some(1);
+    let plain = begins_well(bytes) && has_whole_line_ends(&bytes[..length]);
     let read = plain.then(|| {
+        let minor = request.version?;
         let method = if request.method? == "GET" { Method::Get } else { Method::Post };
         let target = request.path?;
         let query = Query::read(target, &rules.path)?;
-        let headers = Headers::read(request.headers)?;
-        judge(&Head { length, method, target, query, headers, fields: request.headers })
+        let headers = Headers::read(request.headers, minor)?;
+        judge(&Head { length, minor, method, target, query, headers, fields: request.headers })
     });
     read.flatten().map_or(Reading::Foreign, Reading::Request)
 }
@@ -255,9 +298,9 @@ impl Head<'_, '_> {
     /// See [`read_first`].
     fn describe(&self, key: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(key);
-        for line in [self.query.sid, self.target] {
+        for line in [self.query.sid.as_bytes(), &[b'0' + self.minor], self.target.as_bytes()] {
             out.push(b'\n');
-            out.extend_from_slice(line.as_bytes());
+            out.extend_from_slice(line);
         }
         for field in self.fields {
             out.push(b'\n');
@@ -342,7 +385,7 @@ struct Headers<'a> {
 
 impl<'a> Headers<'a> {
     /// Finds them, each once at most. None: not plain.
-    fn read(fields: &[Header<'a>]) -> Option<Self> {
+    fn read(fields: &[Header<'a>], minor: u8) -> Option<Self> {
         let mut read = Self::default();
         for &Header { name, value } in fields {
             let is = |other: &str| name.eq_ignore_ascii_case(other);
@@ -370,7 +413,7 @@ impl<'a> Headers<'a> {
                 &mut read.extensions
             } else if is("sec-websocket-protocol") {
                 &mut read.subprotocol
-            } else if FOREIGN.iter().any(|other| is(other)) {
+            } else if FOREIGN.iter().any(|other| is(other)) || minor == 0 && is(CHUNKS) {
                 return None;
             } else {
                 continue;

@@ -35,6 +35,8 @@ pub enum Connection {
     KeepAlive(Option<u64>),
     /// It is closed.
     Close,
+    /// It is closed, and a body without a length ends with it: the client knows no chunks.
+    CloseUnchunked,
 }
 
 /// Appends a whole answer. `lines`: headers that come first, each with its line end.
@@ -48,7 +50,7 @@ pub fn write(
 ) {
     put(out, format_args!("HTTP/1.1 {status} {}\r\n", reason(status)));
     out.extend_from_slice(lines.as_bytes());
-    let chunked = match content {
+    let has_no_length = match content {
         Content::None => true,
         Content::Plain { media_type, body } => {
             put(out, format_args!("Content-Type: {media_type}\r\n"));
@@ -71,8 +73,11 @@ pub fn write(
             out.extend_from_slice(b"\r\nConnection: keep-alive\r\n");
             put(out, format_args!("Keep-Alive: timeout={seconds}\r\n"));
         }
-        Connection::Close => out.extend_from_slice(b"\r\nConnection: close\r\n"),
+        Connection::Close | Connection::CloseUnchunked => {
+            out.extend_from_slice(b"\r\nConnection: close\r\n");
+        }
     }
+    let chunked = has_no_length && connection != Connection::CloseUnchunked;
     if chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
@@ -82,9 +87,13 @@ pub fn write(
         Content::Plain { body, .. } => out.extend_from_slice(body),
         Content::Compressed { body, encoding, .. } => {
             let bytes = encoding.compress(body);
-            put(out, format_args!("{:x}\r\n", bytes.len()));
+            if chunked {
+                put(out, format_args!("{:x}\r\n", bytes.len()));
+            }
             out.extend_from_slice(&bytes);
-            out.extend_from_slice(b"\r\n");
+            if chunked {
+                out.extend_from_slice(b"\r\n");
+            }
         }
     }
     if chunked {
@@ -138,6 +147,18 @@ mod tests {
             written(413, Content::None, "", Connection::Close),
             "HTTP/1.1 413 Payload Too Large\r\nDate: Sun, 22 Nov 2026 02:35:33 GMT\r\n\
              Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn who_knows_no_chunks_gets_none() {
+        let end = "Date: Sun, 22 Nov 2026 02:35:33 GMT\r\nConnection: close\r\n\r\n";
+        let none = written(400, Content::None, "", Connection::CloseUnchunked);
+        assert_eq!(none, format!("HTTP/1.1 400 Bad Request\r\n{end}"));
+        let content = Content::Plain { media_type: "text/html", body: b"ok" };
+        let plain = written(200, content, "", Connection::CloseUnchunked);
+        assert!(
+            plain.contains("\r\nContent-Length: 2\r\n") && plain.ends_with(&format!("{end}ok"))
         );
     }
 }

@@ -13,6 +13,7 @@ use crate::border::RecordKind;
 use crate::border::returned::UNKNOWN_SID;
 use crate::engineio::{Body, Dialect, PostFault, RequestId};
 use crate::http::encoding::Encoding;
+use crate::http::request::Persistence;
 use crate::id::{Sid, Slot};
 use crate::socketio::Group;
 use crate::websocket::extension::Agreement;
@@ -335,6 +336,8 @@ pub enum Answer {
     Respond {
         /// The HTTP status.
         status: u16,
+    /// What becomes of the connection behind the answer.
+    pub persistence: Persistence,
         /// The body.
         body: Body,
         /// What JavaScript is to take first: the place in the inbox up to which the session has put

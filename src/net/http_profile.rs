@@ -7,8 +7,11 @@ use crate::http::request::Rules;
 pub struct Profile {
     /// Which requests may be answered here.
     pub rules: Rules,
-    /// Headers that every answer begins with, each with its line end.
+    /// Headers that every answer begins with, each with its line end. If they depend on the `Origin`: those for the
+    /// request that opens a session.
     pub lines: Box<str>,
+    /// Whether they depend on the `Origin`: then all other requests look them up ([`super::cross_origin`]).
+    pub by_origin: bool,
     /// Seconds that `Keep-Alive` promises; none: it is left out.
     pub keep_alive: Option<u64>,
     /// Milliseconds after which an idle connection is closed; 0: never.

@@ -36,12 +36,14 @@ use super::budget::{HeldBuffer, Stop};
 use super::clock;
 use super::command::{Command, HttpHandover, RequestEvent};
 use super::context::{Victim, Wire, WorkerContext};
+use super::cross_origin::Lines;
 use super::request_name::RequestName;
 use super::tcp::Tcp;
 use super::write_queue::WriteQueue;
 use crate::border::RecordKind;
 use crate::engineio::RequestId;
 use crate::http::encoding::Encoding;
+use crate::http::request::Persistence;
 use crate::id::{Handle, Slot};
 
 /// A head that comes in pieces is parsed again from its beginning with each of them, up to so many; after
@@ -91,6 +93,8 @@ struct Exchange {
     generation: u32,
     /// How a large answer is to be compressed.
     encoding: Option<Encoding>,
+    /// What becomes of the connection behind the answer.
+    persistence: Persistence,
 }
 
 /// One connection that polling requests come by.
@@ -103,13 +107,15 @@ pub struct HttpWire {
     state: Cell<State>,
     /// The request under way, or the last one.
     exchange: Cell<Option<Exchange>>,
+    /// The headers that its answer begins with, where they are not the same for all.
+    lines: Cell<Option<Arc<Lines>>>,
     /// What has come and is still needed.
     input: HeldBuffer,
     /// Set when a session has not taken the request that is being handed to it.
     refused: Cell<bool>,
     out: RefCell<WriteQueue>,
     /// Set while nothing is read, because the inbox is full.
-    stalled: RefCell<Option<Stop>>,
+    stalled: Cell<Option<Stop>>,
     /// Whether it is on the worker's list of those that wait for JavaScript to take something.
     listed: Cell<bool>,
     /// The HTTP server is closing: the connection ends with the answer.
@@ -140,10 +146,11 @@ impl HttpWire {
                 tcp,
                 state: Cell::new(State::Idle { skip: 0 }),
                 exchange: Cell::new(None),
+                lines: Cell::default(),
                 input: HeldBuffer::new(budget, context.index),
                 refused: Cell::new(false),
                 out: RefCell::default(),
-                stalled: RefCell::default(),
+                stalled: Cell::default(),
                 listed: Cell::new(false),
                 closing: Cell::new(false),
                 deadline: Cell::new(u64::MAX),
@@ -273,7 +280,7 @@ impl HttpWire {
         self.state.set(State::Gone);
         self.tcp.close(context);
         self.input.take();
-        *self.stalled.borrow_mut() = None;
+        self.stalled.set(None);
         self.out.borrow_mut().clear();
         context.http_table.remove(self.handle.slot().index);
     }

@@ -50,6 +50,7 @@ pub mod connections;
 pub mod context;
 pub mod deflate;
 pub mod descriptor;
+pub mod cross_origin;
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
 pub mod http_profile;

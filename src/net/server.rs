@@ -8,6 +8,7 @@ use dashmap::DashMap;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::backlog::{Backlogs, BufferLimits};
+use super::cross_origin::CrossOrigin;
 use super::deflate::Compression;
 use super::inbox::Inbox;
 use super::lifecycle::LifecycleQueue;
@@ -84,6 +85,8 @@ pub struct Server {
 
 impl Server {
     /// How often JavaScript has asked for its connections back: one that came before the last time is given
+    /// The headers of answers that depend on where a request comes from; shared as above.
+    pub cross_origin: Arc<CrossOrigin>,
     /// back at its next request.
     pub fn recalls(&self) -> u32 {
         self.recall_count.load(Ordering::Relaxed)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::{Config, Protocol};
+use ferrosocket::http::request::Persistence;
 use ferrosocket::id::Handle;
 use ferrosocket::net::command::{
     BridgeEvent, CloseHttp, Command, HttpHandover, IncomingHttp, IncomingStream, IncomingWebSocket,
@@ -289,7 +290,7 @@ fn in_who_has_just_come() {
         let incoming = IncomingHttp {
             handover,
             stream: accepted,
-            opening: Some(Opening { sid, encoding: None }),
+            opening: Some(Opening { sid, encoding: None, persistence: Persistence::Keep }),
         };
         host.command_to(host.worker, Command::IncomingHttp(Box::new(incoming)));
         if place == "opening" {

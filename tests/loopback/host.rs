@@ -225,6 +225,7 @@ impl Host {
         let worker = runtime.pick();
         Self {
             environment,
+            cross_origin: Arc::default(),
             server: Arc::new(server),
             listener: TcpListener::bind("127.0.0.1:0").unwrap(),
             signal,

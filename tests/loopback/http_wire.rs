@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::Config;
-use ferrosocket::http::request::Rules;
+use ferrosocket::http::request::{Persistence, Rules};
 use ferrosocket::id::Sid;
 use ferrosocket::net::budget::{BEHIND, Held, INBOX_LIMIT};
 use ferrosocket::net::clock;
@@ -23,7 +23,6 @@ const LISTENER: u32 = 3;
 pub(crate) fn profile() -> Profile {
     let rules = Rules {
         path: "/socket.io/".into(),
-        origin: None,
         max_head: 16 << 10,
         max_body: 2_000_000,
         compression: false,
@@ -31,6 +30,7 @@ pub(crate) fn profile() -> Profile {
     Profile {
         rules,
         lines: "X: y\r\n".into(),
+        by_origin: false,
         keep_alive: Some(5),
         idle_timeout: 0,
         headers_timeout: 0,
@@ -80,6 +80,13 @@ impl HttpWire {
 
     /// The status and the body of the next answer, which has a length or is one empty chunk.
     fn answer(&mut self) -> (u16, String) {
+        let (head, body) = self.whole_answer();
+        assert!(head.contains("\r\nX: y\r\n"), "{head}");
+        (head[9..12].parse().unwrap(), body)
+    }
+
+    /// The head and the body of it.
+    fn whole_answer(&mut self) -> (String, String) {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
@@ -87,14 +94,13 @@ impl HttpWire {
             head.push(byte[0]);
         }
         let head = String::from_utf8(head).unwrap();
-        assert!(head.contains("\r\nX: y\r\n"), "{head}");
         let length = match head.split_once("Content-Length: ") {
             Some((_, rest)) => rest.split_once('\r').unwrap().0.parse().unwrap(),
             None => "0\r\n\r\n".len(),
         };
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).unwrap();
-        (head[9..12].parse().unwrap(), String::from_utf8(body).unwrap())
+        (head, String::from_utf8(body).unwrap())
     }
 
     /// Whether nothing has come by the connection yet.
@@ -135,7 +141,7 @@ fn a_first_request_opens_a_session() {
     let host = Host::new();
     let sid = host.sid();
     let request = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n";
-    let opening = Opening { sid: sid.clone(), encoding: None };
+    let opening = Opening { sid: sid.clone(), encoding: None, persistence: Persistence::Keep };
     let mut wire = HttpWire::take_over(&host, host.worker, profile(), Some(opening));
     let opened = host.next(RecordKind::Opened);
     assert_eq!(opened.text(3), sid.as_str());
@@ -184,6 +190,60 @@ fn requests_are_answered_by_whichever_worker_has_the_connection() {
         assert!(given.buffers[0].ends_with(b"42[\"late\"]"));
         assert!(host.environment.take_stream(tell.token).is_some());
         assert!(host.environment.take_stream(tell.token).is_none());
+    }
+}
+
+#[test]
+fn answers_begin_as_their_origin_asks_for() {
+    let host = Host::new();
+    let (_, sid) = polling::open(&host);
+    let mut wire = HttpWire::open(&host, host.worker, Profile { by_origin: true, ..profile() });
+    let post = |wire: &mut HttpWire, headers: &str| {
+        let headers = format!("{headers}Content-Length: 1\r\n");
+        let text = format!("{}3", head("POST", &sid, &headers));
+        wire.write(&text);
+        text
+    };
+    host.server.cross_origin.note(b"", Some("X: y\r\n"));
+    host.server.cross_origin.note(b"http://a", Some("X: y\r\nOf: a\r\n"));
+    for (headers, has) in [("", false), ("Origin: http://a\r\n", true), ("", false)] {
+        post(&mut wire, headers);
+        let (head, body) = wire.whole_answer();
+        assert_eq!((head.contains("\r\nX: y\r\n"), head.contains("\r\nOf: a\r\n")), (true, has));
+        assert_eq!(body, "ok");
+    }
+    // One that JavaScript has not told of is for it.
+    let text = post(&mut wire, "Origin: http://b\r\n");
+    assert_eq!(host.next_of(RecordKind::GivenBack, wire.token).buffers, [text.as_bytes()]);
+    // So is one of which it has told, and does not stand by it any more.
+    let mut wire = HttpWire::open(&host, host.worker, Profile { by_origin: true, ..profile() });
+    host.server.cross_origin.note(b"http://a", None);
+    let text = post(&mut wire, "Origin: http://a\r\n");
+    assert_eq!(host.next_of(RecordKind::GivenBack, wire.token).buffers, [text.as_bytes()]);
+}
+
+#[test]
+fn a_connection_ends_behind_its_last_answer() {
+    let host = Host::new();
+    for worker in both(&host) {
+        for (version, headers) in [("1.0", ""), ("1.1", "Connection: close\r\n")] {
+            let (handle, sid) = polling::open(&host);
+            let mut ask = HttpWire::open(&host, worker, profile());
+            let request =
+                head("GET", &sid, headers).replace("HTTP/1.1", &format!("HTTP/{version}"));
+            ask.write(&request);
+            Host::until(|| host.server.sessions.get(&sid).unwrap().requests.is_parked());
+            host.send(handle, "2[1]");
+            let (head, body) = ask.whole_answer();
+            assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
+            assert_eq!(body, "42[1]");
+            ask.end();
+            host.next_of(RecordKind::WireClosed, ask.token);
+            // The session goes on, by another connection.
+            let mut tell = HttpWire::open(&host, worker, profile());
+            tell.post(&sid, "3");
+            assert_eq!(tell.answer(), ok());
+        }
     }
 }
 

@@ -40,7 +40,7 @@ impl DataPlane {
         let max_head = max_head as usize;
         // The worker knows how large a body may be.
         let max_body = usize::MAX;
-        let rules = Rules { path: path.into(), origin: None, max_head, max_body, compression };
+        let rules = Rules { path: path.into(), max_head, max_body, compression };
         let mut peeked = self.peeked.borrow_mut();
         // One byte a character, as Node.js reads them: values may hold any byte.
         env.create_string_latin1(peeked.look(fd, &rules))
@@ -83,10 +83,11 @@ impl DataPlane {
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
         let mut stream = duplicate(fd).map_err(BorderError::TakeOver)?;
         let mut peeked = self.peeked.borrow_mut();
-        let Some(First::Polling { encoding, .. }) = peeked.take(fd, &mut stream) else {
+        let Some(First::Polling { encoding, persistence, .. }) = peeked.take(fd, &mut stream)
+        else {
             return Ok(false);
         };
-        let opening = Some(Opening { sid: Sid::new(&arrival.sid), encoding });
+        let opening = Some(Opening { sid: Sid::new(&arrival.sid), encoding, persistence });
         self.accept_http(runtime.pick(), arrival, stream, opening)?;
         Ok(true)
     }

@@ -40,10 +40,10 @@ pub struct HttpArrival {
 pub struct HttpProfile {
     /// The path of the server.
     pub path: String,
-    /// The only `Origin` that `lines` are right for; absent when they are for all.
-    pub origin: Option<String>,
-    /// Headers that every answer begins with, each with its line end.
+    /// Headers that every answer begins with, each with its line end; if `by_origin`, only the first one.
     pub lines: String,
+    /// Whether they depend on the `Origin` of the request: see [`DataPlane::note_origin`].
+    pub by_origin: bool,
     /// Seconds that the header `Keep-Alive` promises; absent when there is none.
     pub keep_alive: Option<f64>,
     /// After so long an idle connection is closed.
@@ -64,12 +64,12 @@ impl HttpProfile {
         Profile {
             rules: Rules {
                 path: self.path.into(),
-                origin: self.origin.map(Into::into),
                 max_head: size(self.max_head),
                 max_body,
                 compression: self.compress_from.is_some(),
             },
             lines: self.lines.into(),
+            by_origin: self.by_origin,
             keep_alive: self.keep_alive.map(millis),
             idle_timeout: millis(self.idle_timeout),
             headers_timeout: millis(self.headers_timeout),
@@ -110,6 +110,15 @@ impl DataPlane {
     pub fn recall_polling(&self, server: u32) {
         if let Some(server) = self.servers.borrow().get(&server) {
             server.recall_count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes the headers that answers begin with to requests of a server from `origin` ("": they do not say),
+    /// each with its line end; without them, they are not known any more.
+    #[napi(catch_unwind)]
+    pub fn note_origin(&self, server: u32, origin: String, lines: Option<String>) {
+        if let Some(server) = self.servers.borrow().get(&server) {
+            server.cross_origin.note(origin.as_bytes(), lines.as_deref());
         }
     }
 

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::{HttpWire, State};
 use crate::engineio::{Body, PostFault};
+use crate::http::request::Persistence;
 use crate::http::response::{self, Connection, Content, REQUEST_TIMEOUT};
 use crate::net::command::{Answer, CloseHttp, RequestEvent};
 use crate::net::context::{AnsweredWire, Wire as _, WorkerContext};
@@ -107,18 +108,22 @@ impl HttpWire {
                 (Content::Plain { media_type: BYTES, body: bytes }, *compress)
             }
         };
-        let connection = if self.closing.get() {
-            Connection::Close
-        } else {
-            Connection::KeepAlive(self.handover.profile.keep_alive)
+        let persistence = self.exchange.get().map_or(Persistence::Keep, |it| it.persistence);
+        let connection = match persistence {
+            Persistence::Http10 => Connection::CloseUnchunked,
+            Persistence::Keep if !self.closing.get() => {
+                Connection::KeepAlive(self.handover.profile.keep_alive)
+            }
+            Persistence::Keep | Persistence::Close => Connection::Close,
         };
         let answer = if compress { self.compressed(answer) } else { answer };
-        let lines = &self.handover.profile.lines;
+        let own = self.lines.take();
+        let lines = own.as_ref().map_or(&self.handover.profile.lines, |lines| &lines.0);
         self.queue(context, |out| {
             response::write(out, status, answer, lines, connection, &context.date());
         });
-        if matches!(status, TOO_LARGE | TIMED_OUT) {
-            // As upstream: the rest of the body is not waited for, whatever the answer says.
+        // As upstream: the rest of a body that is refused is not waited for, whatever the answer says.
+        if matches!(status, TOO_LARGE | TIMED_OUT) || persistence != Persistence::Keep {
             self.closing.set(true);
             self.input.take();
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{Exchange, HttpWire, LOOKAHEAD, MAX_HEAD_PIECES, State};
 use crate::engineio::{PostFault, Transport};
 use crate::http::encoding::Encoding;
-use crate::http::request::{self, Method, Reading, Request};
+use crate::http::request::{self, Method, Persistence, Reading, Request};
 use crate::id::Handle;
 use crate::net::budget::HeldBytes;
 use crate::net::clients::Clients;
@@ -82,8 +82,9 @@ impl HttpWire {
         clients: &Clients,
         session: Handle,
         encoding: Option<Encoding>,
+        persistence: Persistence,
     ) {
-        let exchange = self.begin(context, session, encoding);
+        let exchange = self.begin(context, session, encoding, persistence);
         self.await_answer(0);
         clients.handle_request(context, session, self.name(exchange), RequestEvent::Get);
     }
@@ -93,9 +94,10 @@ impl HttpWire {
         context: &WorkerContext,
         session: Handle,
         encoding: Option<Encoding>,
+        persistence: Persistence,
     ) -> Exchange {
         let generation = context.http_table.next_generation();
-        let exchange = Exchange { session, generation, encoding };
+        let exchange = Exchange { session, generation, encoding, persistence };
         self.exchange.set(Some(exchange));
         exchange
     }
@@ -130,6 +132,7 @@ impl HttpWire {
         // What follows the request is pipelined: for Node.js.
         if came > request.head + request.body
             || self.handover.recalls != self.handover.server.recalls()
+            || !self.has_lines(request.origin)
         {
             return None;
         }
@@ -140,6 +143,17 @@ impl HttpWire {
         fits.then_some(entry.handle)
     }
 
+    /// Looks for the headers that an answer to requests from `origin` begins with. False: only JavaScript knows them.
+    fn has_lines(&self, origin: &[u8]) -> bool {
+        if !self.handover.profile.by_origin {
+            return true;
+        }
+        let lines = self.handover.server.cross_origin.lines(origin);
+        let known = lines.is_some();
+        self.lines.set(lines);
+        known
+    }
+
     fn hand_over(
         &self,
         context: &WorkerContext,
@@ -148,7 +162,7 @@ impl HttpWire {
         request: &Request<'_>,
         session: Handle,
     ) {
-        let exchange = self.begin(context, session, request.encoding);
+        let exchange = self.begin(context, session, request.encoding, request.persistence);
         let name = self.name(exchange);
         let &Request { method, head, body: length, binary, .. } = request;
         let whole = bytes.len() == head + length;

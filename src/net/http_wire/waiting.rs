@@ -16,14 +16,17 @@ impl HttpWire {
         if budget.has_room(context.index) {
             return true;
         }
-        *self.stalled.borrow_mut() = Some(budget.stop());
+        self.stalled.set(Some(budget.stop()));
         self.begin_to_wait(context);
         !self.is_stalled()
     }
 
     /// Whether nothing is read, because the inbox is full.
     pub(super) fn is_stalled(&self) -> bool {
-        self.stalled.borrow().is_some()
+        let stop = self.stalled.take();
+        let stalled = stop.is_some();
+        self.stalled.set(stop);
+        stalled
     }
 
     /// Whether to read on past this wire's turn: it is in the middle of a body, and little room is left.
@@ -67,7 +70,7 @@ impl HttpWire {
             self.tcp.wake(context);
         }
         if self.is_stalled() && budget.has_relief(context.index) {
-            *self.stalled.borrow_mut() = None;
+            self.stalled.set(None);
             self.put_off_timeout(context);
             self.tcp.wake(context);
         }

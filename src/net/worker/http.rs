@@ -33,14 +33,15 @@ impl Worker {
             });
             return;
         };
-        if let Some(Opening { sid, encoding }) = opening {
+        if let Some(Opening { sid, encoding, persistence }) = opening {
             let engine = Arc::clone(&server.engine);
             let dialect = Dialect::from(Protocol::V4);
             let session = Session::open(engine, sid, dialect, Transport::Polling, clock::now());
             let client = self.open(server, session, None, token, addresses);
             let opened = self.context.guard(&*client, || {
                 fault!("opening", client.server.environment.id, token);
-                wire.handle_opening(&self.context, &self.clients, client.handle, encoding);
+                let (context, clients) = (&self.context, &self.clients);
+                wire.handle_opening(context, clients, client.handle, encoding, persistence);
             });
             if opened.is_none() {
                 self.context.guard(&Nobody, || wire.handle_panic(&self.context));
