@@ -67,6 +67,8 @@ const RecordKind = Object.freeze({
    * answered; its stream waits for `takeDescriptor`.
    */
   GIVEN_BACK: 34,
+  /** `[kind]`: a worker wants to know when this thread has looked at all its sockets: `turned` tells it. */
+  ASK_TURN: 35,
 });
 /** @typedef {(typeof RecordKind)[keyof typeof RecordKind]} AnyRecordKind */
 

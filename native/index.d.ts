@@ -203,6 +203,8 @@ export declare class DataPlane {
    * When V8 can't make a string of that size.
    */
   take(): string
+  /** This thread has looked at all its sockets, as `RecordKind.ASK_TURN` asked for. True: it is to do so again. */
+  turned(): boolean
   /** Takes the buffers that the records of the last [`DataPlane::take`] refer to, in order. */
   takeBuffers(): Array<Buffer>
   /**
@@ -322,10 +324,10 @@ export interface HttpProfile {
   path: string
   /** Headers that every answer begins with, each with its line end; if `by_origin`, only the first one. */
   lines: string
-  /** Seconds that the header `Keep-Alive` promises; absent when there is none. */
-  keepAlive?: number
   /** Whether they depend on the `Origin` of the request: see [`DataPlane::note_origin`]. */
   byOrigin: boolean
+  /** Seconds that the header `Keep-Alive` promises; absent when there is none. */
+  keepAlive?: number
   /** After so long an idle connection is closed. */
   idleTimeout: number
   /** The body of a request may take so long. */

@@ -626,6 +626,32 @@ function isQuiet(req) {
   );
 }
 
+/**
+ * Says whether a connection has brought requests to their end, has got their answers, and waits for the next one, as far as
+ * Node.js has read.
+ *
+ * @param {any} socket
+ * @returns {boolean}
+ */
+function isBetweenRequests(socket) {
+  const { parser } = socket;
+  if (!parser || socket._httpMessage) return false;
+  return !parser.incoming || parser.incoming.complete;
+}
+
+/**
+ * Says whether a program hears of the timeout of a connection by its request or its response: then Node.js leaves it to that.
+ *
+ * @param {any} socket
+ * @returns {boolean}
+ */
+function handlesTimeout(socket) {
+  const req = socket.parser?.incoming;
+  const res = socket._httpMessage;
+  const isHeard = !!req && !req.complete && req.listenerCount("timeout") > 0;
+  return isHeard || (!!res && res.listenerCount("timeout") > 0);
+}
+
 /** @param {any} socket @returns {any} the response that is being written on the connection, if there is one */
 function responseOn(socket) {
   return socket._httpMessage;
@@ -726,11 +752,13 @@ module.exports = {
   descriptorOf,
   endStandIn,
   FAILS_BROKEN_WRITES,
+  handlesTimeout,
   HAS_DESCRIPTORS,
   hasOwnRequests,
   hasOwnResponses,
   hasSetting,
   httpServerOf,
+  isBetweenRequests,
   isQuiet,
   keepsConnection,
   LazyEmitter,

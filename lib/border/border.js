@@ -11,6 +11,7 @@ const MAX_WORKERS = 1 << WORKER_BITS;
 const WORKER_MASK = MAX_WORKERS - 1;
 const MAX_UNANNOUNCED = 32; // new connections that wait until the workers are woken, at most
 const LONGEST_TIMER = 2 ** 30; // ms
+const TURNS = 3; // in which a connection is accepted, its request read and handed to a worker
 
 /** @typedef {import("../../native/border").AnyBodyKind} AnyBodyKind */
 /** @typedef {import("../../native/border").AnyRecordKind} AnyRecordKind */
@@ -115,6 +116,7 @@ class Border {
     this.endWires = this.endWires.bind(this);
     this.wake = this.wake.bind(this);
     this.drain = this.drain.bind(this);
+    this.turn = this.turn.bind(this);
     /** bytes of the bodies of requests that are being gathered here */
     this.gathered = 0;
     /** whether there is no room for more of these bytes */
@@ -396,9 +398,24 @@ class Border {
       case RecordKind.BRIDGE_RESUME:
         this.doors.get(record[1])?.onrecord(kind, record[2], record[3], undefined);
         return;
+      case RecordKind.ASK_TURN:
+        this.turn(TURNS);
+        return;
       default:
         unknownRecord(kind);
     }
+  }
+
+  /**
+   * A worker is about to give a client up, and wants this thread to look first for what that has sent: it accepts the connections
+   * that wait, and reads their requests. Each takes a turn of the event loop.
+   *
+   * @private
+   * @param {number} left turns
+   */
+  turn(left) {
+    if (left > 0) setImmediate(this.turn, left - 1);
+    else if (this.native.turned()) this.turn(TURNS);
   }
 
   /**

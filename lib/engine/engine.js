@@ -14,6 +14,7 @@ const {
   DROP_REQUEST,
   noteShown,
   PollingTakeover,
+  readBeforeClosing,
   reasonAgainst,
   receiveSession,
   stopAwaitingHead,
@@ -156,6 +157,7 @@ class Engine extends EventEmitter {
     });
     this.httpServer = server;
     watchSockets(server);
+    readBeforeClosing(server);
     this.takeover.attach(server, path);
     const acceptor = new Acceptor(this, server, path);
     this.acceptor = acceptor;

@@ -10,11 +10,14 @@
 //       websocket.js       those of WebSockets; and WebSockets that are pumped
 //     bridge.js            bytes that are pumped through this thread
 //       webtransport.js    those of WebTransport
+//     origins.js           from where browsers may read the answers of workers
+//     idle.js              kept connections that Node.js is about to close
 //     polling.js           a polling request that Node.js has read
 
 const { Acceptor } = require("./acceptor");
 const { CLOSE_TIMEOUT } = require("./bridge");
 const { doorOf } = require("./door");
+const { readBeforeClosing } = require("./idle");
 const { PollingDoor } = require("./polling");
 const { DROP_REQUEST, noteShown, reasonAgainst, watchSockets } = require("./reasons");
 const { PollingTakeover, stopAwaitingHead } = require("./takeover");
@@ -30,6 +33,7 @@ module.exports = {
   openWebSocket,
   PollingDoor,
   PollingTakeover,
+  readBeforeClosing,
   reasonAgainst,
   receiveSession,
   stopAwaitingHead,

@@ -46,7 +46,8 @@ use crate::net::idle_trim::set_trim;
 use crate::net::inbox::{Inbox, Taken};
 use crate::net::record::RecordBatch;
 use crate::net::runtime::Runtime;
-use crate::net::server::{Environment, Server, Sessions};
+use crate::net::server::{Environment, Server};
+use crate::net::turns::Ended;
 use crate::socketio::AttachmentLimits;
 use crate::socketio::config::MAX_ATTACHMENTS;
 
@@ -252,6 +253,19 @@ impl DataPlane {
         };
         *self.batch.borrow_mut() = batch;
         text
+    }
+
+    /// This thread has looked at all its sockets, as `RecordKind.ASK_TURN` asked for. True: it is to do so again.
+    #[napi(catch_unwind)]
+    pub fn turned(&self) -> bool {
+        let environment = self.environment.id;
+        let Ended { round, waiting, again } = self.environment.turns.end();
+        if let Some(runtime) = self.shared.runtime() {
+            for worker in (0..runtime.workers()).filter(|worker| waiting & (1 << worker) != 0) {
+                runtime.mailbox(worker).post_command(Command::Turned { environment, round });
+            }
+        }
+        again
     }
 
     /// Takes the buffers that the records of the last [`DataPlane::take`] refer to, in order.

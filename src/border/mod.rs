@@ -71,6 +71,8 @@ kinds! {
         /// `[kind, token]` and a buffer: a connection that requests came by, and what of them is not
         /// answered; its stream waits for `takeDescriptor`.
         GivenBack = 34,
+        /// `[kind]`: a worker wants to know when this thread has looked at all its sockets: `turned` tells it.
+        AskTurn = 35,
     }
 }
 

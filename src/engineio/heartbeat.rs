@@ -6,8 +6,9 @@
 //!      │                                            ▼
 //!   Resting ◄──────── a pong came ──────────── Waiting ──── ping_timeout is over ──► dead
 //!      │ ▲                                       │ ▲
-//!      └─┘ a pong nobody asked for:              └─┘ the first other packet, an upgrade or our
-//!          the interval begins again                 own back-pressure: the wait begins again
+//!      └─┘ a pong nobody asked for:              └─┘ the first other packet, an upgrade, our own
+//!          the interval begins again                 back-pressure or a blocked JavaScript thread:
+//!                                                    the wait begins again
 //! ```
 //!
 //! Protocol 3 turns the roles around: the client pings, at least once in `ping_interval` and
@@ -33,9 +34,9 @@ pub(super) enum Heartbeat {
     /// Nothing is due from the client.
     Resting { ping_at: u64 },
     /// A ping is out.
-    Waiting { deadline: u64, refreshed: bool },
+    Waiting { deadline: u64, refreshed: bool, prolonged: bool },
     /// The client is to ping.
-    Listening { deadline: u64 },
+    Listening { deadline: u64, prolonged: bool },
 }
 
 /// A deadline `delay` away. At least 1 ms, as with JavaScript's timers: a delay of 0 must not make
@@ -52,7 +53,7 @@ fn patience(now: u64, config: &Config) -> u64 {
 impl Heartbeat {
     pub(super) fn new(protocol: Protocol, now: u64, config: &Config) -> Self {
         match protocol {
-            Protocol::V3 => Self::Listening { deadline: patience(now, config) },
+            Protocol::V3 => Self::Listening { deadline: patience(now, config), prolonged: false },
             Protocol::V4 => Self::Resting { ping_at: after(now, config.ping_interval) },
         }
     }
@@ -62,7 +63,7 @@ impl Heartbeat {
     /// packets.
     #[inline]
     pub(super) fn handle_packet(&mut self, now: u64, ping_timeout: u64) {
-        if let Self::Waiting { deadline, refreshed: refreshed @ false } = self {
+        if let Self::Waiting { deadline, refreshed: refreshed @ false, .. } = self {
             *deadline = after(now, ping_timeout);
             *refreshed = true;
         }
@@ -77,16 +78,32 @@ impl Heartbeat {
     pub(super) fn restart_wait(&mut self, now: u64, config: &Config) {
         match self {
             Self::Waiting { deadline, .. } => *deadline = after(now, config.ping_timeout),
-            Self::Listening { deadline } => *deadline = patience(now, config),
+            Self::Listening { deadline, .. } => *deadline = patience(now, config),
             Self::Resting { .. } => {}
+        }
+    }
+
+    /// The wait begins again, once for each beat: a client that has gone must not be kept for as long as JavaScript is
+    /// slow.
+    pub(super) fn prolong_wait(&mut self, now: u64, config: &Config) {
+        let (Self::Waiting { prolonged, .. } | Self::Listening { prolonged, .. }) = self else {
+            return;
+        };
+        if !std::mem::replace(prolonged, true) {
+            self.restart_wait(now, config);
         }
     }
 
     pub(super) fn poll_timeout(&self) -> u64 {
         match self {
             Self::Resting { ping_at } => *ping_at,
-            Self::Waiting { deadline, .. } | Self::Listening { deadline } => *deadline,
+            Self::Waiting { deadline, .. } | Self::Listening { deadline, .. } => *deadline,
         }
+    }
+
+    /// Whether the client is late at `now`.
+    pub(super) fn is_overdue(&self, now: u64) -> bool {
+        now >= self.poll_timeout() && !matches!(self, Self::Resting { .. })
     }
 
     pub(super) fn handle_timeout(&mut self, now: u64, ping_timeout: u64) -> Beat {
@@ -97,7 +114,7 @@ impl Heartbeat {
             Self::Waiting { .. } | Self::Listening { .. } => Beat::Timeout,
             Self::Resting { .. } => {
                 let deadline = after(now, ping_timeout);
-                *self = Self::Waiting { deadline, refreshed: false };
+                *self = Self::Waiting { deadline, refreshed: false, prolonged: false };
                 Beat::Ping
             }
         }

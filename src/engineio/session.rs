@@ -309,6 +309,17 @@ impl Session {
         self.heartbeat.restart_wait(now, &self.config);
     }
 
+    /// Nobody has read what the client has sent for a while: it may have answered, and a request of it be
+    /// under way. So the wait for it begins again, once for each beat.
+    pub fn prolong_ping_timeout(&mut self, now: u64) {
+        self.heartbeat.prolong_wait(now, &self.config);
+    }
+
+    /// Whether the session ends at `now`, because nothing has been heard of its client.
+    pub fn is_overdue(&self, now: u64) -> bool {
+        !self.is_closed() && self.heartbeat.is_overdue(now)
+    }
+
     /// When [`Session::handle_timeout`] is due next; `None` when the session has ended.
     pub fn poll_timeout(&self) -> Option<u64> {
         if self.is_closed() {

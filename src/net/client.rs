@@ -55,6 +55,8 @@ pub struct Client {
     inbox_bytes: Cell<u32>,
     /// The end of its last record there.
     inbox_end: Cell<u64>,
+    /// Whether it waits for JavaScript to look for what it has sent: [`Client::handle_turned`].
+    doubted: Cell<bool>,
     /// Set when a record was too long for JavaScript.
     overlong: Cell<bool>,
     /// The place in the inbox that the answer to a POST waits for; 0 when none does.
@@ -72,6 +74,8 @@ struct State {
     probe: Option<Rc<WebSocketWire>>,
     /// When a client that has joined no namespace is reported; 0: not any more.
     join_deadline: u64,
+    /// Whether that has been put off.
+    join_prolonged: bool,
     /// Set when the end begins to be carried out: nothing is asked of the session any more.
     closed: bool,
 }
@@ -81,6 +85,29 @@ impl State {
     fn defer(&mut self, now: u64) {
         self.session.defer_ping_timeout(now);
         self.decoder.handle_progress(now);
+    }
+
+    /// Whether JavaScript brings what the client sends: by requests that Node.js reads, or by a stream that is
+    /// pumped. Workers may read its requests, too; which way the next one comes is not known.
+    fn is_read_by_javascript(&self) -> bool {
+        self.main.as_ref().is_none_or(|wire| wire.is_bridged())
+    }
+
+    /// Whether something that the client was to send is late.
+    fn is_overdue(&self, now: u64) -> bool {
+        self.session.is_overdue(now)
+            || self.join_deadline != 0 && self.join_deadline <= now
+            || self.decoder.poll_timeout().is_some_and(|deadline| deadline <= now)
+    }
+
+    /// JavaScript was blocked, and what was late may be on its way now.
+    fn prolong(&mut self, now: u64, connect_timeout: u64) {
+        self.session.prolong_ping_timeout(now);
+        self.decoder.handle_progress(now);
+        if self.join_deadline != 0 && self.join_deadline <= now && !self.join_prolonged {
+            self.join_prolonged = true;
+            self.join_deadline = now + connect_timeout;
+        }
     }
 
     /// Lets go of a wire that carries nothing any more. Its client may end much later: by then
@@ -125,6 +152,7 @@ impl Client {
                 main,
                 probe: None,
                 join_deadline,
+                join_prolonged: false,
                 closed: false,
             }),
             scheduled: Cell::new(u64::MAX),
@@ -136,6 +164,7 @@ impl Client {
             backlogged: Cell::new(false),
             inbox_bytes: Cell::new(0),
             inbox_end: Cell::new(0),
+            doubted: Cell::new(false),
             overlong: Cell::new(false),
             held_until: Cell::new(0),
             held,
@@ -405,6 +434,8 @@ impl Client {
         ]
         .into_iter()
         .flatten()
+        // What is late is decided when JavaScript has looked.
+        .filter(|&deadline| !self.doubted.get() || deadline > clock::now())
         .min();
         if let Some(deadline) = deadline
             && deadline < self.scheduled.get()

@@ -129,6 +129,13 @@ pub enum Command {
     },
     /// The inbox has room again.
     Resume,
+    /// JavaScript has looked at all its sockets ([`super::turns`]).
+    Turned {
+        /// Its environment.
+        environment: u32,
+        /// Which time that was.
+        round: u64,
+    },
     /// The JavaScript environment with this id ends: drop all of its connections.
     DropEnvironment(u32),
     /// The runtime ends.
@@ -161,6 +168,7 @@ impl Command {
             | Self::EndWires(_)
             | Self::Bridge { .. }
             | Self::Resume
+            | Self::Turned { .. }
             | Self::DropEnvironment(_)
             | Self::Stop => usize::MAX,
         }
@@ -226,6 +234,7 @@ impl Command {
             | Self::CloseHttp(_)
             | Self::EndWires(_)
             | Self::Resume
+            | Self::Turned { .. }
             | Self::DropEnvironment(_)
             | Self::Stop => Blame::Nobody,
             Self::Answer { wire, .. } => Blame::HttpWire(*wire),
@@ -327,6 +336,8 @@ pub struct Opening {
     pub sid: Sid,
     /// How a large answer is to be compressed.
     pub encoding: Option<Encoding>,
+    /// What becomes of the connection behind the answer.
+    pub persistence: Persistence,
 }
 
 /// The answer of a session to a request.
@@ -336,8 +347,6 @@ pub enum Answer {
     Respond {
         /// The HTTP status.
         status: u16,
-    /// What becomes of the connection behind the answer.
-    pub persistence: Persistence,
         /// The body.
         body: Body,
         /// What JavaScript is to take first: the place in the inbox up to which the session has put

@@ -32,6 +32,19 @@ const SPARE_BUFFERS: usize = 64;
 /// …if they have not grown beyond this.
 const SPARE_CAPACITY: usize = 16 << 10;
 
+/// A client that is given up unless JavaScript finds something of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Doubt {
+    /// The client.
+    pub client: Slot,
+    /// Its environment.
+    pub environment: u32,
+    /// What is waited for ([`super::turns::Asked`]).
+    pub round: u64,
+    /// Since when.
+    pub since: u64,
+}
+
 /// What is ended when the code that runs for it panics.
 pub trait Victim {
     /// Ends it at once, and has JavaScript hear of it. What is done already is not done again.
@@ -101,6 +114,7 @@ pub struct WorkerContext {
     unflushed: RefCell<Vec<Slot>>,
     failed: RefCell<Vec<Slot>>,
     stalled: RefCell<Vec<Rc<dyn Wire>>>,
+    doubts: RefCell<Vec<Doubt>>,
     gone_bridges: RefCell<Vec<BridgeKey>>,
     /// The sessions that are over, and what they leave behind.
     pub idle_trim: IdleTrim,
@@ -135,6 +149,7 @@ impl WorkerContext {
             unflushed: RefCell::default(),
             failed: RefCell::default(),
             stalled: RefCell::default(),
+            doubts: RefCell::default(),
             gone_bridges: RefCell::default(),
             idle_trim: IdleTrim::default(),
             compressors: Compressors::default(),
@@ -342,6 +357,19 @@ impl WorkerContext {
         *stalled = left;
     }
 
+    /// Notes that a client waits for JavaScript to look for what it has sent.
+    pub fn add_doubt(&self, doubt: Doubt) {
+        self.doubts.borrow_mut().push(doubt);
+    }
+
+    /// Takes a client that has waited for this round of JavaScript, or an earlier one.
+    pub fn pop_doubt(&self, environment: u32, round: u64) -> Option<Doubt> {
+        let mut doubts = self.doubts.borrow_mut();
+        let is_over = |it: &Doubt| it.environment == environment && it.round <= round;
+        let at = doubts.iter().position(is_over)?;
+        Some(doubts.swap_remove(at))
+    }
+
     /// Notes that a bridged stream is over.
     pub fn add_gone_bridge(&self, key: BridgeKey) {
         self.gone_bridges.borrow_mut().push(key);
@@ -354,6 +382,7 @@ impl WorkerContext {
         self.failed.borrow_mut().clear();
         self.stalled.borrow_mut().clear();
         self.closing.borrow_mut().clear();
+        self.doubts.borrow_mut().clear();
     }
 
     /// Takes the name of a bridged stream that is over.
@@ -378,5 +407,6 @@ impl WorkerContext {
         }
         // Nobody drains that inbox any more, so no room is to be waited for.
         self.stalled.borrow_mut().retain(|wire| !doomed(wire.environment_id()));
+        self.doubts.borrow_mut().retain(|doubt| !doomed(doubt.environment));
     }
 }

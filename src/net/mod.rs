@@ -27,6 +27,8 @@
 //! | [`sleep_lock`], [`sync`] | what JavaScript does itself while a worker sleeps |
 //! | [`backlog`] | what waits for clients that read too slowly |
 //! | [`idle_trim`] | when memory is given back |
+//! | [`turns`] | whether the event loop of JavaScript goes round |
+//! | [`cross_origin`] | from where browsers may read the answers |
 //! | [`http_profile`], [`request_name`], [`write_queue`], [`timers`], [`clock`], [`server`], [`descriptor`] | what the name says |
 //!
 //! A client belongs to one worker for life: nothing of it is locked or shared while the worker is awake.
@@ -48,9 +50,9 @@ pub mod clock;
 pub mod command;
 pub mod connections;
 pub mod context;
+pub mod cross_origin;
 pub mod deflate;
 pub mod descriptor;
-pub mod cross_origin;
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
 pub mod http_profile;
@@ -75,6 +77,7 @@ pub mod sleep_lock;
 pub mod sync;
 pub mod tcp;
 pub mod timers;
+pub mod turns;
 pub mod wakeups;
 pub mod websocket_wire;
 pub mod worker;

@@ -12,6 +12,7 @@ use super::cross_origin::CrossOrigin;
 use super::deflate::Compression;
 use super::inbox::Inbox;
 use super::lifecycle::LifecycleQueue;
+use super::turns::Turns;
 use crate::engineio::{Config, Protocol, Transport};
 use crate::id::{Handle, Sid};
 use crate::socketio::AttachmentLimits;
@@ -29,6 +30,8 @@ pub struct Environment {
     streams: Mutex<FxHashMap<u32, TcpStream>>,
     /// What waits for its clients.
     pub backlogs: Backlogs,
+    /// Whether its event loop goes round.
+    pub turns: Turns,
 }
 
 impl Environment {
@@ -42,6 +45,7 @@ impl Environment {
             lifecycle: LifecycleQueue::default(),
             streams: Mutex::default(),
             backlogs: Backlogs::default(),
+            turns: Turns::default(),
         }
     }
 
@@ -81,12 +85,12 @@ pub struct Server {
     /// How often JavaScript has asked for the connections back that polling requests come by; shared
     /// as above.
     pub recall_count: Arc<AtomicU32>,
+    /// The headers of answers that depend on where a request comes from; shared as above.
+    pub cross_origin: Arc<CrossOrigin>,
 }
 
 impl Server {
     /// How often JavaScript has asked for its connections back: one that came before the last time is given
-    /// The headers of answers that depend on where a request comes from; shared as above.
-    pub cross_origin: Arc<CrossOrigin>,
     /// back at its next request.
     pub fn recalls(&self) -> u32 {
         self.recall_count.load(Ordering::Relaxed)

@@ -220,6 +220,11 @@ impl WebSocketWire {
         }
     }
 
+    /// Whether JavaScript pumps the bytes.
+    pub fn is_bridged(&self) -> bool {
+        matches!(self.stream, Stream::Bridge { .. })
+    }
+
     /// Whether messages may be compressed.
     pub fn is_compressed(&self) -> bool {
         self.compressed.is_some()

@@ -443,6 +443,7 @@ impl Worker {
             }
             Command::Bridge { key, event } => self.handle_bridge(key, event),
             Command::Resume => self.resume(),
+            Command::Turned { environment, round } => self.resolve_doubts(environment, round),
             Command::DropEnvironment(id) => self.drop_clients(|environment| environment == id),
             Command::Stop => {}
         }
@@ -483,6 +484,17 @@ impl Worker {
             }
             goes_on
         });
+    }
+
+    /// JavaScript has looked at all its sockets: what it has found there is in the mailbox before this.
+    fn resolve_doubts(&self, environment: u32, round: u64) {
+        let now = clock::now();
+        while let Some(doubt) = self.context.pop_doubt(environment, round) {
+            if let Some(client) = self.clients.find(doubt.client) {
+                let waited = now.saturating_sub(doubt.since);
+                self.context.guard(&*client, || client.handle_turned(&self.context, now, waited));
+            }
+        }
     }
 
     /// Drops everything that belongs to the environments that `doomed` names by their id.

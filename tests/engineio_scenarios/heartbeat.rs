@@ -106,6 +106,23 @@ fn heartbeat_our_own_back_pressure_is_no_fault_of_the_client() {
 }
 
 #[test]
+fn heartbeat_a_blocked_reader_is_no_fault_of_the_client_once_for_each_beat() {
+    let mut bench = Bench::websocket();
+    bench.wait(25_000);
+    assert!(!bench.session.is_overdue(bench.now));
+    bench.session.prolong_ping_timeout(bench.now + 10_000);
+    bench.session.prolong_ping_timeout(bench.now + 15_000); // it has been prolonged
+    assert_eq!(bench.wait(29_999), [""; 0]);
+    assert!(!bench.session.is_overdue(bench.now) && bench.session.is_overdue(bench.now + 1));
+    assert_eq!(bench.text("3"), ["heartbeat"]);
+    bench.session.prolong_ping_timeout(bench.now); // nothing is due: nothing changes
+    assert_eq!(bench.wait(25_000), ["main: 2"]);
+    bench.session.prolong_ping_timeout(bench.now + 10_000);
+    assert_eq!(bench.wait(30_000), ["main closes", "closed: ping timeout"]);
+    assert!(!bench.session.is_overdue(bench.now));
+}
+
+#[test]
 fn heartbeat_goes_on_over_the_upgrade() {
     // The ping leaves by polling, its pong comes by the WebSocket.
     let mut bench = Bench::polling();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ferrosocket::border::RecordKind;
+use ferrosocket::engineio::Config;
 use ferrosocket::engineio::Protocol;
 use ferrosocket::id::Handle;
 use ferrosocket::net::budget::OWN_LANE;
@@ -213,4 +214,16 @@ fn what_becomes_long_waits_undecoded_for_room() {
     assert_eq!(host.closed(handle).0, "transport close");
     host.next_of(RecordKind::WireClosed, token);
     Host::until(|| budget.held() == 0);
+}
+
+#[test]
+fn a_client_is_not_given_up_before_javascript_has_looked_for_what_it_has_sent() {
+    let host = Host::with(Config { ping_interval: 30, ping_timeout: 30, ..Config::default() });
+    host.turn_by_hand();
+    let (token, handle) = open(&host);
+    host.next(RecordKind::AskTurn);
+    assert!(!host.has(RecordKind::Closed, handle));
+    host.bridge(token, BridgeEvent::End { broken: false });
+    host.end_turn();
+    assert_eq!(host.closed(handle).0, "transport close");
 }

@@ -24,6 +24,7 @@ use ferrosocket::net::operation_batch::OperationBatch;
 use ferrosocket::net::record;
 use ferrosocket::net::runtime::Runtime;
 use ferrosocket::net::server::{Environment, Server};
+use ferrosocket::net::turns::Ended;
 use ferrosocket::socketio::{AttachmentLimits, LongString};
 use ferrosocket::websocket::extension::Settings;
 use ferrosocket::websocket::handshake;
@@ -109,6 +110,7 @@ impl Record {
                 | RecordKind::BridgePause
                 | RecordKind::BridgeResume
                 | RecordKind::GivenBack
+                | RecordKind::AskTurn
         )
     }
 }
@@ -124,6 +126,8 @@ pub(crate) struct Host {
     /// Handles whose session has ended: nothing may come for them until they are opened again.
     ended: RefCell<HashSet<u64>>,
     next: Cell<u32>,
+    /// Whether its event loop goes round when it is asked to.
+    turns: Cell<bool>,
     /// Where new sessions go; all to one worker, so that slots are predictable.
     pub(crate) worker: usize,
     /// Set when the end of the environment is not to be told.
@@ -221,17 +225,18 @@ impl Host {
             raw_messages: false,
             sessions: Arc::default(),
             recall_count: Arc::default(),
+            cross_origin: Arc::default(),
         };
         let worker = runtime.pick();
         Self {
             environment,
-            cross_origin: Arc::default(),
             server: Arc::new(server),
             listener: TcpListener::bind("127.0.0.1:0").unwrap(),
             signal,
             records: RefCell::default(),
             ended: RefCell::default(),
             next: Cell::new(1),
+            turns: Cell::new(true),
             worker,
             runtime,
             abandoned: false,
@@ -438,12 +443,33 @@ impl Host {
             record.buffers.extend(buffers.by_ref().take(count));
             assert_eq!(record.buffers.len(), count);
             record.put_back(&mut strings);
+            if record.kind() == RecordKind::AskTurn && self.turns.get() {
+                self.end_turn();
+                continue;
+            }
             self.check_order(&record);
             self.records.borrow_mut().push_back(record);
         }
         assert_eq!(buffers.next(), None, "a buffer that no record refers to");
         assert_eq!(strings.next(), None, "a string that no record refers to");
         batch.text.ends_with(' ')
+    }
+
+    /// The event loop does not go round any more when it is asked to, but when the test says so.
+    pub(crate) fn turn_by_hand(&self) {
+        self.turns.set(false);
+    }
+
+    /// All sockets have been looked at.
+    pub(crate) fn end_turn(&self) {
+        let Ended { round, waiting, again } = self.environment.turns.end();
+        let environment = self.environment.id;
+        for worker in (0..self.runtime.workers()).filter(|worker| waiting & (1 << worker) != 0) {
+            self.command_to(worker, Command::Turned { environment, round });
+        }
+        if again {
+            self.end_turn();
+        }
     }
 
     /// Between the end of a session and the next use of its handle, nothing comes for it.

@@ -12,9 +12,13 @@ use crate::engineio::{
 };
 use crate::net::clock;
 use crate::net::command::RequestEvent;
-use crate::net::context::WorkerContext;
+use crate::net::context::{Doubt, WorkerContext};
+use crate::net::turns::Asked;
 use crate::net::websocket_wire::{Ended, Message, WebSocketWire};
 use crate::socketio::{Decoded, Decoder, ParseError};
+
+/// JavaScript counts as blocked, and not only as busy, when it takes so long to look at all its sockets.
+const BLOCKED: u64 = 500; // ms
 
 /// Why a message is not taken.
 #[derive(Debug, Error)]
@@ -270,6 +274,43 @@ impl Client {
     /// One of the deadlines has come.
     pub fn handle_timeout(&self, context: &WorkerContext, now: u64) {
         fault!("timeout", self.server.environment.id, self.handle.raw());
+        let state = self.state.borrow();
+        let late = state.is_overdue(now) && !state.closed;
+        if late && state.is_read_by_javascript() {
+            drop(state);
+            self.doubt(context, now);
+        } else {
+            drop(state);
+            self.handle_due(context, now);
+        }
+    }
+
+    /// Something that JavaScript may have to read is late: it is asked to look.
+    fn doubt(&self, context: &WorkerContext, now: u64) {
+        if !self.doubted.replace(true) {
+            let environment = &self.server.environment;
+            let Asked { round, begins } = environment.turns.ask(context.index);
+            if begins {
+                environment.inbox.push(context.index, |record| {
+                    record.kind(RecordKind::AskTurn);
+                });
+            }
+            let (client, environment) = (self.handle.slot(), environment.id);
+            context.add_doubt(Doubt { client, environment, round, since: now });
+        }
+        self.settle(context);
+    }
+
+    /// JavaScript has looked for what the client has sent, and that took so long.
+    pub fn handle_turned(&self, context: &WorkerContext, now: u64, waited: u64) {
+        self.doubted.set(false);
+        if waited >= BLOCKED {
+            self.state.borrow_mut().prolong(now, self.server.connect_timeout);
+        }
+        self.handle_due(context, now);
+    }
+
+    fn handle_due(&self, context: &WorkerContext, now: u64) {
         let mut state = self.state.borrow_mut();
         if state.closed {
             return;

@@ -1,0 +1,58 @@
+"use strict";
+
+/**
+ * A server whose JavaScript stands still when told to, for far longer than its clients may be silent. It serves a page, too.
+ *
+ * Arguments: the library, a file that ends the block when it is there, and as JSON the options of the server, how many
+ * `middlewares` its engine has, and the `keepAliveTimeout` of its HTTP server.
+ */
+
+const fs = require("node:fs");
+const http = require("node:http");
+
+const [, , library, release, settings = "{}"] = process.argv;
+const { middlewares = 0, keepAliveTimeout, ...options } = JSON.parse(settings);
+const { Server } = require(library);
+
+const PAGE = `<!doctype html><link rel="icon" href="data:,"><title>a page</title>
+<script src="/socket.io/socket.io.js"></script>`;
+
+const httpServer = http.createServer((req, res) => {
+  res.setHeader("content-type", "text/html; charset=utf-8");
+  res.end(PAGE);
+});
+if (keepAliveTimeout !== undefined) httpServer.keepAliveTimeout = keepAliveTimeout;
+const io = new Server(httpServer, { pingInterval: 300, pingTimeout: 1500, ...options });
+for (let n = 0; n < middlewares; n++) {
+  io.engine.use((req, res, next) => {
+    res.setHeader("x-middleware", String(n));
+    next();
+  });
+}
+const flag = new Int32Array(new SharedArrayBuffer(4));
+/** @type {string[]} why clients have gone */
+const lost = [];
+
+io.on("connection", (socket) => {
+  const got = [];
+  socket.on("n", (n) => {
+    got.push(n);
+    socket.emit("seen", n);
+  });
+  socket.on("got", (reply) => reply(got, lost));
+  socket.on("disconnect", (reason) => lost.push(reason));
+  socket.on("block", block);
+});
+
+function block() {
+  process.send("blocked");
+  while (!fs.existsSync(release)) Atomics.wait(flag, 0, 0, 5);
+  process.send("released");
+}
+
+process.on("message", async (message) => {
+  if (message === "block") return block();
+  await io.close();
+  process.disconnect();
+});
+httpServer.listen(0, "127.0.0.1", () => process.send({ port: httpServer.address().port }));
