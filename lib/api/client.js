@@ -3,9 +3,9 @@
 const debug = require("debug")("socket.io:client");
 const { assignable, own } = require("../base/assignable");
 const { Conn } = require("../engine");
-const { encode, encodeForWorker, joined, PacketType, reconstruct } = require("../codec");
+const { encode, encodeForWorker, joined, PacketType, reconstruct, writeText } = require("../codec");
 const { flagsOf } = require("./adapter");
-const { NO_COMPRESS, VOLATILE } = require("../border");
+const { isShortString, NO_COMPRESS, VOLATILE } = require("../border");
 const { MESSAGES } = require("../base/errors");
 const { trace } = require("../base/trace");
 const { nextTick } = require("../base/loop");
@@ -346,6 +346,7 @@ class Client {
       if (debug.enabled) debug("ignoring packet write %j", { type, data, id, nsp });
       return;
     }
+    if (this.sendStrings(type, nsp, id, data, flags)) return;
     const encoded =
       this._foreignEncoder === undefined
         ? (this._native ? encodeForWorker : encode)(type, nsp, id, data)
@@ -355,6 +356,28 @@ class Client {
       const compress = (flags & NO_COMPRESS) === 0;
       this.writeToEngine(encoded, { volatile: (flags & VOLATILE) !== 0, compress });
     }
+  }
+
+  /**
+   * Sends a packet of short strings, as most events are, without making a text of it, unless somebody wants to see that.
+   *
+   * @param {number} type
+   * @param {string} nsp
+   * @param {number | undefined} id
+   * @param {any} data
+   * @param {number} flags
+   * @returns {boolean} whether it was such a packet
+   * @private
+   */
+  sendStrings(type, nsp, id, data, flags) {
+    if (!this._native || this._foreignEncoder !== undefined || trace.parser) return false;
+    if (!Array.isArray(data) || data.length === 0 || data.length > 2) return false;
+    // each is read once: between here and the last byte no code of the program may run
+    const first = data[0];
+    const second = data.length === 1 ? undefined : data[1];
+    if (!isShortString(first) || !(data.length === 1 || isShortString(second))) return false;
+    if (/** @type {any} */ (data).toJSON !== undefined) return false;
+    return this.conn.sendStrings(writeText(type, nsp, id, undefined), first, second, flags);
   }
 
   /**

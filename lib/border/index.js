@@ -6,6 +6,7 @@
 //     border.js        Border: takes records, and brings each to whom it is for
 //     operations.js    Operations: gathers what goes down in a tick
 //       messages.js    how much room messages take there
+//       short-strings.js   packets of short strings, written there at once
 //     addon.js         loads the addon, and makes the border
 //
 // The other side is src/binding/. The numbers that cross are those of src/border/mod.rs; native/border.js is made of them.
@@ -25,6 +26,7 @@ const { getBorder, loadAddon, workerCount } = require("./addon");
 const { unknownRecord } = require("./border");
 const { messagesOf } = require("./messages");
 const { pushConnection, pushRoom } = require("./operations");
+const { isShortString } = require("./short-strings");
 
 const { NO_COMPRESS, VOLATILE } = SendFlag;
 
@@ -34,6 +36,7 @@ module.exports = {
   Dialect,
   FormFlag,
   getBorder,
+  isShortString,
   loadAddon,
   messagesOf,
   NO_COMPRESS,

@@ -4,6 +4,7 @@ const { Layout, OperationKind, StringForm } = require("../../native/border");
 const { copyInto, lengthOf, toBytes } = require("../base/bytes");
 const { LongText } = require("../codec");
 const { bytesRoom, longTextRoom, messagesOf, messagesRoom, textRoom } = require("./messages");
+const { stringsRoom, writeStrings } = require("./short-strings");
 const { writeLatin1, writeUtf16, writeUtf8 } = require("../base/node-internals");
 const { trace } = require("../base/trace");
 const { nextTick } = require("../base/loop");
@@ -104,6 +105,28 @@ class Operations {
    */
   send(conn, flags, text) {
     this.writeText(OperationKind.SEND, conn, flags, text);
+  }
+
+  /**
+   * @param {Named} conn
+   * @param {number} flags
+   * @param {string} header of a Socket.IO packet
+   * @param {string} first of its data, an array of one or two short strings
+   * @param {string | undefined} second
+   * @returns {boolean} false: they are not written as they are, so nothing is sent
+   */
+  sendStrings({ _handle, _generation }, flags, header, first, second) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const bits = flags | 0;
+    const start = this.reserve(NAMED + FLAGS + WORD + stringsRoom(header, first, second));
+    const at = this.named(start, OperationKind.SEND, handle, generation) + FLAGS;
+    const end = writeStrings(this.buffer, at + WORD, header, first, second);
+    if (end < 0) return false;
+    this.buffer[at - FLAGS] = bits;
+    this.u32(at, end - at - WORD);
+    this.finish(start, end);
+    return true;
   }
 
   /**

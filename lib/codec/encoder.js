@@ -9,6 +9,9 @@ const { trace } = require("../base/trace");
 /** @typedef {import("./packet").Packet} Packet */
 /** @typedef {import("./long-text").LongText} LongText */
 
+/** The types of packets as text. */
+const DIGITS = Object.freeze(["0", "1", "2", "3", "4", "5", "6"]);
+
 const withFile = typeof File === "function";
 
 /**
@@ -125,7 +128,7 @@ function pathTo(num, copy) {
  * @returns {string}
  */
 function writeText(type, nsp, id, data, attachments, replacer) {
-  let text = String(type);
+  let text = DIGITS[type] ?? String(type);
   if (attachments !== undefined) text += attachments + "-";
   if (nsp && nsp !== "/") text += nsp + ",";
   if (id !== undefined && id !== null) text += id;

@@ -327,6 +327,20 @@ class Conn extends LazyEmitter {
   }
 
   /**
+   * Sends a Socket.IO packet whose data is an array of one or two short strings, without making a text of it.
+   *
+   * @param {string} header
+   * @param {string} first
+   * @param {string | undefined} second
+   * @param {number} flags VOLATILE, NO_COMPRESS
+   * @returns {boolean} false: it has not been sent, since its text is needed
+   */
+  sendStrings(header, first, second, flags) {
+    if (this.readyState !== "open" || this._watched & OUTGOING) return false;
+    return this._border.operations.sendStrings(this, flags, header, first, second);
+  }
+
+  /**
    * Sends a packet that many get. When this is called for one after the other with the same array, the packet is written once.
    *
    * @param {any[]} encoded the messages that the packet is made of
