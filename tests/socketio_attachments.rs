@@ -136,8 +136,8 @@ fn attachments_are_bounded_all_together() {
     let feed = |sizes: [usize; 2]| {
         let mut decoder = Decoder::new();
         decoder.handle_text(0, &limits, TWO).unwrap();
-        decoder.handle_binary(0, &vec![0; sizes[0]])?;
-        decoder.handle_binary(0, &vec![0; sizes[1]]).map(|completed| completed.is_some())
+        decoder.handle_binary(0, vec![0; sizes[0]])?;
+        decoder.handle_binary(0, vec![0; sizes[1]]).map(|completed| completed.is_some())
     };
     assert_eq!(feed([60, 40]), Ok(true));
     assert_eq!(feed([60, 41]), Err(ParseError::AttachmentsTooLarge));

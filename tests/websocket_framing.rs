@@ -241,9 +241,8 @@ fn a_whole_frame_is_delivered_from_the_callers_buffer() {
         .handle_bytes(&mut bytes, |incoming| {
             let start = match incoming {
                 Incoming::Text(text) => text.as_ptr(),
-                Incoming::Binary(data) | Incoming::Ping(data) | Incoming::Pong(data) => {
-                    data.as_ptr()
-                }
+                Incoming::Binary(data) => data.as_ptr(),
+                Incoming::Ping(data) | Incoming::Pong(data) => data.as_ptr(),
                 Incoming::Close(_) => unreachable!("no close frame was sent"),
             };
             assert!(range.contains(&start));

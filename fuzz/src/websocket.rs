@@ -23,9 +23,9 @@ fn feed(mut reader: Reader, bytes: &[u8], chunk: usize) -> Said {
         fed += chunk.len();
         let result = reader.handle_bytes(&mut chunk.to_vec(), |incoming| {
             if let Incoming::Text(_) | Incoming::Binary(_) = incoming {
-                assert!(size(incoming) <= LIMITS.max_message, "a message beyond the limit");
+                assert!(size(&incoming) <= LIMITS.max_message, "a message beyond the limit");
             } else {
-                assert!(size(incoming) <= 125, "a control frame beyond the limit");
+                assert!(size(&incoming) <= 125, "a control frame beyond the limit");
             }
             said.push(format!("{incoming:?}"));
             ControlFlow::Continue(())
@@ -40,10 +40,11 @@ fn feed(mut reader: Reader, bytes: &[u8], chunk: usize) -> Said {
     (said, String::from("open"))
 }
 
-fn size(incoming: Incoming<'_>) -> usize {
+fn size(incoming: &Incoming<'_>) -> usize {
     match incoming {
         Incoming::Text(text) => text.len(),
-        Incoming::Binary(data) | Incoming::Ping(data) | Incoming::Pong(data) => data.len(),
+        Incoming::Binary(data) => data.len(),
+        Incoming::Ping(data) | Incoming::Pong(data) => data.len(),
         Incoming::Close(_) => 0,
     }
 }

@@ -35,7 +35,10 @@ impl Protocol {
     /// With protocol 3, when `data` is empty or its first byte names no type. (Upstream ignores
     /// such a packet.)
     #[inline]
-    pub fn decode_binary(self, data: &[u8]) -> Result<Packet<'_>, InvalidPacket> {
+    pub fn decode_binary<'a>(
+        self,
+        data: impl Into<Cow<'a, [u8]>>,
+    ) -> Result<Packet<'a>, InvalidPacket> {
         match self {
             Self::V4 => Ok(Packet::binary(data)),
             Self::V3 => decode_binary_v3(data),
@@ -111,12 +114,19 @@ pub fn decode_text_v3(text: &str) -> Result<Packet<'_>, InvalidPacket> {
 ///
 /// # Errors
 /// When it is empty or names no type.
-pub fn decode_binary_v3(data: &[u8]) -> Result<Packet<'_>, InvalidPacket> {
-    let (&number, rest) = data.split_first().ok_or(InvalidPacket)?;
+pub fn decode_binary_v3<'a>(data: impl Into<Cow<'a, [u8]>>) -> Result<Packet<'a>, InvalidPacket> {
+    let data = data.into();
+    let number = *data.first().ok_or(InvalidPacket)?;
     let digit = number.checked_add(b'0').ok_or(InvalidPacket)?;
     let kind = PacketType::from_digit(digit).ok_or(InvalidPacket)?;
-    let data = Data::Binary(Cow::Borrowed(rest));
-    Ok(Packet { kind, data: (kind == PacketType::Message).then_some(data) })
+    let rest = || match data {
+        Cow::Borrowed(data) => Cow::Borrowed(&data[1..]),
+        Cow::Owned(mut data) => {
+            data.remove(0);
+            Cow::Owned(data)
+        }
+    };
+    Ok(Packet { kind, data: (kind == PacketType::Message).then(|| Data::Binary(rest())) })
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ impl PacketType {
 pub enum Data<'a> {
     /// Text, without the packet's digit.
     Text(&'a str),
-    /// Bytes; owned only when they were base64 on the wire.
+    /// Bytes; owned when they were base64 on the wire, or came in pieces.
     Binary(Cow<'a, [u8]>),
 }
 
@@ -68,8 +68,8 @@ pub struct Packet<'a> {
 
 impl<'a> Packet<'a> {
     /// The packet that one binary WebSocket frame is: a message of these bytes.
-    pub fn binary(data: &'a [u8]) -> Self {
-        Self { kind: PacketType::Message, data: Some(Data::Binary(Cow::Borrowed(data))) }
+    pub fn binary(data: impl Into<Cow<'a, [u8]>>) -> Self {
+        Self { kind: PacketType::Message, data: Some(Data::Binary(data.into())) }
     }
 
     /// Whether this is the packet `kind` with exactly the text `data`.

@@ -21,6 +21,7 @@
 
 use std::cell::{Cell, Ref, RefCell};
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -259,16 +260,36 @@ impl Drop for Held {
 /// Bytes on their way to whoever decodes them, counted until then.
 #[derive(Debug)]
 pub struct HeldBytes {
-    /// The bytes.
-    pub bytes: Vec<u8>,
+    bytes: Vec<u8>,
+    /// What stands before those that count for something.
+    skipped: usize,
     _held: Held,
 }
 
 impl HeldBytes {
     /// Bytes that count for `lane`.
     pub fn new(budget: &Arc<Budget>, lane: usize, bytes: Vec<u8>) -> Self {
+        Self::behind(budget, lane, bytes, 0)
+    }
+
+    /// The same, without the first ones.
+    pub fn behind(budget: &Arc<Budget>, lane: usize, bytes: Vec<u8>, skipped: usize) -> Self {
         let held = Held::of(budget, lane, bytes.len());
-        Self { bytes, _held: held }
+        Self { skipped: skipped.min(bytes.len()), bytes, _held: held }
+    }
+}
+
+impl Deref for HeldBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[self.skipped..]
+    }
+}
+
+impl DerefMut for HeldBytes {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.skipped..]
     }
 }
 
@@ -314,9 +335,20 @@ impl HeldBuffer {
 
     /// Appends some.
     pub fn extend(&self, more: &[u8]) {
+        self.extend_towards(more, usize::MAX);
+    }
+
+    /// The same, of `total` that are expected. It grows to twice what has come, but not beyond that.
+    pub fn extend_towards(&self, more: &[u8], total: usize) {
         let mut bytes = self.bytes.borrow_mut();
+        let needed = bytes.len() + more.len();
+        if needed > bytes.capacity() {
+            let capacity = needed.saturating_mul(2).min(total.max(needed));
+            let missing = capacity - bytes.len();
+            bytes.reserve_exact(missing);
+        }
         bytes.extend_from_slice(more);
-        self.held.set(bytes.len());
+        self.held.set(needed);
     }
 
     /// Drops the first ones, or all.

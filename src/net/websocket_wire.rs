@@ -34,6 +34,7 @@ mod reading;
 mod undecoded;
 mod writing;
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
@@ -76,12 +77,12 @@ pub struct Carried {
 }
 
 /// A message, which is one Engine.IO packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
     /// A text message.
     Text(&'a str),
     /// A binary message.
-    Binary(&'a [u8]),
+    Binary(Cow<'a, [u8]>),
 }
 
 /// The end of a wire, as its client has to hear of it.

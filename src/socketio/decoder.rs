@@ -12,6 +12,8 @@
 //! ```
 //! Idle costs one null pointer. Times are milliseconds of one clock that never goes back.
 
+use std::borrow::Cow;
+
 use super::config::AttachmentLimits;
 use super::error::ParseError;
 use super::long_string::LongStringSpans;
@@ -118,20 +120,21 @@ impl Decoder {
         Ok(Decoded::Pending)
     }
 
-    /// A binary arrived; gives the packet if it was the last attachment.
+    /// A binary arrived; gives the packet if it was the last attachment. One that is owned is not copied.
     ///
     /// # Errors
     /// [`ParseError::UnexpectedBinary`] when none was due, [`ParseError::AttachmentsTooLarge`].
-    pub fn handle_binary(
+    pub fn handle_binary<'a>(
         &mut self,
         now: u64,
-        data: &[u8],
+        data: impl Into<Cow<'a, [u8]>>,
     ) -> Result<Option<Completed>, ParseError> {
+        let data = data.into();
         let mut pending = self.pending.take().ok_or(ParseError::UnexpectedBinary)?;
         pending.room =
             pending.room.checked_sub(data.len()).ok_or(ParseError::AttachmentsTooLarge)?;
         pending.bytes += data.len();
-        pending.packet.attachments.push(data.to_vec());
+        pending.packet.attachments.push(data.into_owned());
         pending.missing -= 1;
         if pending.missing == 0 {
             return Ok(Some(pending.packet));

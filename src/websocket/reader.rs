@@ -18,6 +18,7 @@
 //! Neither a chunk nor a fragment is an object of its own here, so tiny ones pin no more than
 //! their bytes; the limits on them bound the work that empty and tiny ones can ask for.
 
+use std::borrow::Cow;
 use std::mem;
 use std::ops::ControlFlow;
 
@@ -40,12 +41,12 @@ pub struct MessageLimits {
 }
 
 /// A complete message or control frame, unmasked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
     /// A text message.
     Text(&'a str),
-    /// A binary message.
-    Binary(&'a [u8]),
+    /// A binary message; owned if it had to be put together.
+    Binary(Cow<'a, [u8]>),
     /// A ping; its payload (at most 125 bytes) belongs into the pong.
     Ping(&'a [u8]),
     /// A pong and its payload (at most 125 bytes).
@@ -255,11 +256,11 @@ impl Reader {
     ) -> Result<ControlFlow<()>, Violation> {
         if frame.opcode.is_control() {
             if self.control.is_empty() {
-                return deliver(frame.opcode, chunk, sink);
+                return deliver(frame.opcode, chunk.into(), sink);
             }
             let mut payload = mem::take(&mut self.control);
             payload.extend_from_slice(chunk);
-            return deliver(frame.opcode, &payload, sink);
+            return deliver(frame.opcode, payload.into(), sink);
         }
         if !frame.fin {
             append(&mut self.message, chunk, None);
@@ -268,24 +269,24 @@ impl Reader {
         let opcode = self.open.take().expect("a data frame opens or continues a message");
         self.fragments = 0;
         if self.message.is_empty() {
-            return self.deliver_message(opcode, chunk, sink);
+            return self.deliver_message(opcode, chunk.into(), sink);
         }
         let mut payload = mem::take(&mut self.message);
         append(&mut payload, chunk, Some(0));
-        self.deliver_message(opcode, &payload, sink)
+        self.deliver_message(opcode, payload.into(), sink)
     }
 
     fn deliver_message(
         &mut self,
         opcode: OpCode,
-        payload: &[u8],
+        payload: Cow<'_, [u8]>,
         sink: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Violation> {
         match &mut self.inflate {
             Some(inflate) if self.compressed => {
                 // The limit holds for what came and for what it becomes.
                 let limit = (self.limits.max_message > 0).then_some(self.limits.max_message);
-                deliver(opcode, &inflate.inflate(payload, limit)?, sink)
+                deliver(opcode, inflate.inflate(&payload, limit)?.into(), sink)
             }
             Some(_) | None => deliver(opcode, payload, sink),
         }
@@ -302,18 +303,24 @@ impl Reader {
 /// Hands a complete message or control frame to `sink`.
 fn deliver(
     opcode: OpCode,
-    payload: &[u8],
+    payload: Cow<'_, [u8]>,
     sink: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, Violation> {
     Ok(match opcode {
-        OpCode::Text => sink(Incoming::Text(utf8(payload)?)),
-        OpCode::Binary | OpCode::Continuation => sink(Incoming::Binary(payload)),
-        OpCode::Ping => sink(Incoming::Ping(payload)),
-        OpCode::Pong => sink(Incoming::Pong(payload)),
+        OpCode::Text => sink(Incoming::Text(utf8(&payload)?)),
+        OpCode::Binary | OpCode::Continuation => {
+            let mut payload = payload;
+            if let Cow::Owned(bytes) = &mut payload {
+                bytes.shrink_to_fit(); // the application may keep them
+            }
+            sink(Incoming::Binary(payload))
+        }
+        OpCode::Ping => sink(Incoming::Ping(&payload)),
+        OpCode::Pong => sink(Incoming::Pong(&payload)),
         OpCode::Close => {
             // "The application MUST NOT send any more data frames after sending a Close frame"
             // (section 5.5.1), so nothing can follow, whatever `sink` says.
-            let _ = sink(Incoming::Close(close_code(payload)?));
+            let _ = sink(Incoming::Close(close_code(&payload)?));
             ControlFlow::Break(())
         }
     })
@@ -335,13 +342,13 @@ fn utf8(bytes: &[u8]) -> Result<&str, Violation> {
     simdutf8::basic::from_utf8(bytes).map_err(|_| Violation::INVALID_UTF8)
 }
 
-/// Appends to a message, growing by doubling and so by what really arrived: a header that
-/// announces much costs nothing. `missing` is what the last frame still owes, if this is the last
-/// one: then growth stops at the exact size.
+/// Appends to a message, growing to twice what really arrived: a header that announces much costs
+/// nothing. `missing` is what the last frame still owes, if this is the last one: then growth stops
+/// at the exact size.
 fn append(message: &mut Vec<u8>, chunk: &[u8], missing: Option<usize>) {
     let needed = message.len() + chunk.len();
     if needed > message.capacity() {
-        let wanted = (message.len() * 2).max(needed);
+        let wanted = needed.saturating_mul(2);
         let capacity = missing.map_or(wanted, |rest| wanted.min(needed.saturating_add(rest)));
         message.reserve_exact(capacity - message.len());
     }
@@ -361,13 +368,13 @@ mod tests {
     }
 
     #[test]
-    fn growth_doubles_and_ends_exactly() {
+    fn growth_is_to_twice_what_came_and_ends_exactly() {
         let mut message = Vec::new();
         append(&mut message, &[1; 600], Some(900));
         append(&mut message, &[2; 100], Some(800));
         assert_eq!(message.capacity(), 1200);
         append(&mut message, &[3; 600], Some(200));
-        assert_eq!(message.capacity(), 1400);
+        assert_eq!(message.capacity(), 1500);
         append(&mut message, &[4; 200], Some(0));
         assert_eq!((message.len(), message.capacity()), (1500, 1500));
     }

@@ -18,7 +18,7 @@ impl From<Incoming<'_>> for Message {
     fn from(incoming: Incoming<'_>) -> Self {
         match incoming {
             Incoming::Text(text) => Self::Text(text.to_owned()),
-            Incoming::Binary(data) => Self::Binary(data.to_vec()),
+            Incoming::Binary(data) => Self::Binary(data.into_owned()),
             Incoming::Ping(data) => Self::Ping(data.to_vec()),
             Incoming::Pong(data) => Self::Pong(data.to_vec()),
             Incoming::Close(code) => Self::Close(code),

@@ -1,5 +1,6 @@
 //! What comes in: packets, requests, deadlines.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
@@ -81,7 +82,7 @@ impl Client {
         taken
     }
 
-    fn handle_binary(&self, now: u64, link: Link, data: &[u8]) -> ControlFlow<()> {
+    fn handle_binary(&self, now: u64, link: Link, data: Cow<'_, [u8]>) -> ControlFlow<()> {
         let state = &mut *self.state.borrow_mut();
         let packet = state.session.protocol().decode_binary(data);
         self.handle_packet(state, now, link, packet)
@@ -154,7 +155,7 @@ impl Client {
                 }
             }
             Data::Binary(data) => {
-                if let Some(completed) = decoder.handle_binary(now, &data)? {
+                if let Some(completed) = decoder.handle_binary(now, data)? {
                     self.push_completed(completed);
                 }
             }
@@ -205,7 +206,7 @@ impl Client {
                 let _accepted = state.session.handle_post_start(now, request);
             }
             RequestEvent::PostBody { body, binary } => {
-                self.handle_post_body(&mut state, now, request, &body.bytes, binary);
+                self.handle_post_body(&mut state, now, request, &body, binary);
             }
             RequestEvent::PostFault(fault) => state.session.handle_post_fault(now, request, fault),
             RequestEvent::Closed => state.session.handle_request_closed(now, request),

@@ -68,7 +68,7 @@ impl HttpWire {
                 self.handle_request(context, clients, &all, pieces, Some(deadline));
             }
             State::Body { head, length, binary, chunks } => {
-                self.input.extend(bytes);
+                self.input.extend_towards(bytes, head + length);
                 self.handle_body(context, clients, head, length, binary, chunks + 1);
             }
         }
@@ -216,10 +216,24 @@ impl HttpWire {
             self.state.set(State::Body { head, length, binary, chunks });
             return;
         }
-        let budget = &self.handover.server.environment.inbox.budget;
-        let body = HeldBytes::new(budget, self.handle.worker(), input[head..end].to_vec());
         drop(input);
+        let body = self.take_body(head, end);
         self.end_body(context, clients, RequestEvent::PostBody { body, binary });
+    }
+
+    /// Takes a whole body out of `input`.
+    fn take_body(&self, head: usize, end: usize) -> HeldBytes {
+        let budget = &self.handover.server.environment.inbox.budget;
+        let worker = self.handle.worker();
+        if self.exchange.get().is_none_or(|exchange| exchange.session.worker() != worker) {
+            // The session may still refuse the request: then all of it is given back.
+            return HeldBytes::new(budget, worker, self.input.borrow()[head..end].to_vec());
+        }
+        // It has taken the request, so nothing will be given back of it.
+        let mut bytes = self.input.take();
+        self.input.put(&bytes.split_off(end));
+        self.await_answer(0);
+        HeldBytes::behind(budget, worker, bytes, head)
     }
 
     /// Nothing more of a body is waited for: the session gets it, or why it can't be taken.

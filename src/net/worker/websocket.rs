@@ -111,7 +111,7 @@ impl Worker {
         let websocket = WebSocket { worker: self, wire: &wire };
         match event {
             BridgeEvent::Data { mut bytes, paused } => {
-                websocket.handle_bridged(&mut bytes.bytes, paused);
+                websocket.handle_bridged(&mut bytes, paused);
             }
             BridgeEvent::Written(n) => {
                 if wire.handle_written(&self.context, n) {
