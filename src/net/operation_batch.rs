@@ -175,6 +175,13 @@ impl OperationBatch {
 
     /// Appends all of `other`, of which some is lent by `buffer`. It is left empty and keeps its memory.
     pub(super) fn append(&mut self, other: &mut Self, buffer: &[u8]) {
+        let own = |part: &Part| match part {
+            Part::Lent(place) => place.len(),
+            Part::Own(len) => *len,
+            Part::Commands(_) => 0,
+        };
+        // At once: growing by and by would copy a large batch twice.
+        self.bytes.reserve(other.parts.iter().map(own).sum());
         let mut own = other.bytes.as_slice();
         for part in other.parts.drain(..) {
             match part {
