@@ -205,7 +205,12 @@ export declare class DataPlane {
   take(): string
   /** This thread has looked at all its sockets, as `RecordKind.ASK_TURN` asked for. True: it is to do so again. */
   turned(): boolean
-  /** Takes the buffers that the records of the last [`DataPlane::take`] refer to, in order. */
+  /**
+   * Takes the buffers that the records of the last [`DataPlane::take`] refer to, in order.
+   *
+   * # Errors
+   * When V8 has no memory for them.
+   */
   takeBuffers(): Array<Buffer>
   /**
    * Carries out the first `length` bytes of a batch of operations; see `operations.rs`. What can't be

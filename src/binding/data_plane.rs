@@ -23,7 +23,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use napi::bindgen_prelude::{Buffer, BufferSlice, Function};
+use napi::bindgen_prelude::{BufferSlice, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{CleanupEnvHook, Env, JsString, Result};
 use napi_derive::napi;
@@ -50,6 +50,11 @@ use crate::net::server::{Environment, Server};
 use crate::net::turns::Ended;
 use crate::socketio::AttachmentLimits;
 use crate::socketio::config::MAX_ATTACHMENTS;
+
+/// Up to so many bytes are copied to memory of V8, and what a worker has read them into is used again at
+/// once. Memory that V8 only borrows comes back when it has collected garbage: much of it is away by then,
+/// and cold. Of a larger one, a copy would cost more memory than that saves.
+const COPY_LIMIT: usize = 1 << 20;
 
 /// The data plane as one JavaScript thread sees it; there is one of them in each thread.
 #[napi]
@@ -269,10 +274,20 @@ impl DataPlane {
     }
 
     /// Takes the buffers that the records of the last [`DataPlane::take`] refer to, in order.
+    ///
+    /// # Errors
+    /// When V8 has no memory for them.
     #[napi(catch_unwind)]
-    pub fn take_buffers(&self) -> Vec<Buffer> {
+    pub fn take_buffers<'env>(&self, env: &'env Env) -> Result<Vec<BufferSlice<'env>>> {
         let buffers = std::mem::take(&mut self.batch.borrow_mut().buffers);
-        buffers.into_iter().map(Buffer::from).collect()
+        let make = |bytes: Vec<u8>| {
+            if bytes.len() <= COPY_LIMIT {
+                BufferSlice::copy_from(env, bytes)
+            } else {
+                BufferSlice::from_data(env, bytes)
+            }
+        };
+        buffers.into_iter().map(make).collect()
     }
 
     /// Carries out the first `length` bytes of a batch of operations; see `operations.rs`. What can't be
