@@ -150,12 +150,14 @@ type AtWake = Box<dyn Fn() + Send>;
 
 impl Signal {
     fn set(&self) {
+        // Before anybody wakes up: who asks for a fault then means the next call.
+        let panics = self.panics.swap(false, Ordering::Relaxed);
         if let Some(at_wake) = &*self.at_wake.lock().unwrap() {
             at_wake();
         }
         *self.woken.lock().unwrap() = true;
         self.condition.notify_all();
-        assert!(!self.panics.swap(false, Ordering::Relaxed), "a fault that the test asked for");
+        assert!(!panics, "a fault that the test asked for");
     }
 
     /// Waits until it is set, and takes it back.
