@@ -17,6 +17,7 @@ mod websocket;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::io;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -57,6 +58,8 @@ pub struct Worker {
     batch: Cell<OperationBatch>,
     /// How many connections had their turn since the system was asked which are ready.
     driven: Cell<u32>,
+    /// What has come by the sockets until then has been read, or is read in this turn.
+    heard_at: Cell<u64>,
     /// When it will have been idle for so long that memory is given back.
     trim_at: Cell<Option<u64>>,
 }
@@ -74,8 +77,9 @@ enum Connection {
     Http(Rc<HttpWire>),
 }
 
-/// After so many connections the system is asked which others are ready, even if some still wait for their turn.
-const POLL_INTERVAL: u32 = 32;
+/// After so many connections the system is asked which others are ready, at the end of the turn, even if some still
+/// wait for their next one: these have much to read.
+const POLL_INTERVAL: u32 = 4;
 /// After so many connections the worker looks what JavaScript asks for, even if others are ready.
 const MAILBOX_INTERVAL: usize = 32;
 /// How often the main loop of a worker may panic before the worker ends: what panics so often will go on
@@ -102,6 +106,7 @@ pub(super) fn run(
         bridges: RefCell::default(),
         batch: Cell::default(),
         driven: Cell::new(0),
+        heard_at: Cell::new(0),
         trim_at: Cell::new(None),
     });
     #[expect(unsafe_code, reason = "a worker is made of `Rc`s")]
@@ -145,6 +150,10 @@ impl Thread {
     fn run(&mut self, worker: &Worker) {
         loop {
             self.wait(worker);
+            while self.selector.is_full() {
+                worker.hear(self.selector.events());
+                expect_queue(self.selector.wait(Wait::Never));
+            }
             if worker.turn(self.selector.events()).is_break() {
                 return worker.drop_clients(|_| true);
             }
@@ -152,7 +161,6 @@ impl Thread {
     }
 
     /// Waits as long as the worker has nothing to do. The lock is free meanwhile, if that takes any time.
-    #[expect(clippy::panic, reason = "without its sockets a worker is of no use")]
     fn wait(&mut self, worker: &Worker) {
         let Some(wait) = worker.fall_asleep() else { return self.selector.clear() };
         let waited = if matches!(wait, Wait::Until(_)) && self.mailbox.parker.try_park() {
@@ -167,9 +175,14 @@ impl Thread {
             self.selector.wait(Wait::Never)
         };
         worker.wake_up();
-        if let Err(error) = waited {
-            panic!("the event queue is gone: {error}");
-        }
+        expect_queue(waited);
+    }
+}
+
+#[expect(clippy::panic, reason = "without its sockets a worker is of no use")]
+fn expect_queue(waited: io::Result<()>) {
+    if let Err(error) = waited {
+        panic!("the event queue is gone: {error}");
     }
 }
 
@@ -246,19 +259,25 @@ impl Worker {
     /// The wait is over.
     fn wake_up(&self) {
         self.driven.set(0);
+        self.heard_at.set(clock::now());
         self.context.wake_up();
         if self.trim_at.take().is_some_and(|at| clock::now() >= at) {
             self.context.idle_trim.handle_timeout();
         }
     }
 
+    /// Has the sockets looked at that have become ready.
+    fn hear(&self, events: &Events) {
+        for event in events {
+            self.connections.handle_event(&self.context.run_queue, event);
+        }
+    }
+
     /// One turn: all that is to be done now. `events`: which sockets have become ready since the last one.
     /// Break: it was told to stop.
     fn turn(&self, events: &Events) -> ControlFlow<()> {
+        self.hear(events);
         let queue = &self.context.run_queue;
-        for event in events {
-            self.connections.handle_event(queue, event);
-        }
         // First: it was asked for before the sockets are looked at.
         self.empty_mailbox()?;
         // Who has its turn again meanwhile comes behind those that wait now, in the next turn.
@@ -519,9 +538,11 @@ impl Worker {
 
     // --- deadlines and writes ------------------------------------------------------------------
 
+    /// Fires what was due when the system last told of the sockets: of what has come since then, nothing is known
+    /// yet.
     fn fire_timers(&self) {
-        let now = clock::now();
-        while let Some((deadline, slot)) = self.context.pop_due(now) {
+        let (due, now) = (self.heard_at.get(), clock::now());
+        while let Some((deadline, slot)) = self.context.pop_due(due) {
             if let Some(client) = self.clients.at(slot)
                 && client.scheduled.get() == deadline
             {
@@ -529,10 +550,10 @@ impl Worker {
                 self.context.guard(&*client, || client.handle_timeout(&self.context, now));
             }
         }
-        while let Some(wire) = self.context.pop_overdue(now) {
+        while let Some(wire) = self.context.pop_overdue(due) {
             self.context.guard(&*wire, || wire.finish(&self.context));
         }
-        self.fire_http_timers(now);
+        self.fire_http_timers(due);
     }
 
     /// Sends what has been queued, and forgets what is over.

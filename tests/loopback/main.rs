@@ -21,5 +21,6 @@ mod lifecycle;
 mod messages;
 mod polling;
 mod sending;
+mod turns;
 mod upgrade;
 mod violations;
