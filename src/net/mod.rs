@@ -23,6 +23,7 @@
 //! | [`panic_guard`] | what a panic costs; `faults`: panics that tests ask for |
 //! | [`lifecycle`] | which clients have come and gone |
 //! | [`budget`] | how much may wait for JavaScript, whichever way it has come in |
+//! | [`reader`], [`reader_policy`] | who reads the sockets of a worker, and when that changes |
 //! | [`wakeups`] | when JavaScript is woken |
 //! | [`sleep_lock`], [`sync`] | what JavaScript does itself while a worker sleeps |
 //! | [`backlog`] | what waits for clients that read too slowly |
@@ -65,6 +66,8 @@ pub mod mailbox;
 pub mod operation_batch;
 pub mod panic_guard;
 pub mod parker;
+pub mod reader;
+pub mod reader_policy;
 pub mod readiness;
 pub mod record;
 pub mod request_name;

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-pub use std::sync::atomic::{AtomicU8, Ordering};
+pub use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 pub use std::thread;
 
 pub use mio::Waker;
