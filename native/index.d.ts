@@ -159,9 +159,10 @@ export declare class DataPlane {
   /**
    * The data plane of this thread, asleep. Threads are started when the first server is opened, and
    * end with the last one of the process. `workers` is the number of threads (0: cores − 1, from
-   * 1 to 4); who opens the first server decides it.
+   * 1 to 4); `reader` is who reads the sockets: "load" (this thread while it has time), "workers", or
+   * "javascript" (this thread, unless it is blocked). Who opens the first server decides both.
    */
-  constructor(workers: number)
+  constructor(workers: number, reader: string)
   /**
    * Has `wake` called from now on when records wait for [`DataPlane::take`], once at first.
    *
@@ -221,7 +222,8 @@ export declare class DataPlane {
    * Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),
    * `rooms` (with members), `inboxBytes` (records that wait for this thread), `heldBytes` (what has
    * been read and is no record yet), `backlogs` (clients that something waits for), `handles`
-   * (connections that this thread has not let go of). And of what went wrong: `stale` (operations
+   * (connections that this thread has not let go of), `readTurns` (how often JavaScript has read sockets by
+   * itself), `readGains` (how often it has begun to), `readsOf` (workers whose sockets it reads now). And of what went wrong: `stale` (operations
    * that were dropped because their connection had gone; of the workers, those of all threads of the
    * process), `unreadable` (operations that made no sense), `roomsLeft` (rooms that a connection was
    * still in when it was let go of).

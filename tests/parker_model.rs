@@ -14,6 +14,10 @@ mod sync {
     #[derive(Clone, Default)]
     pub(crate) struct Waker(Arc<(Mutex<(bool, u32)>, Condvar)>);
 
+    pub(crate) mod thread {
+        pub(crate) use loom::thread::Thread;
+    }
+
     impl Waker {
         #[expect(clippy::unnecessary_wraps, reason = "that of the system may fail")]
         pub(crate) fn wake(&self) -> Result<(), ()> {
@@ -42,6 +46,7 @@ mod sync {
 
 #[path = "../src/net/parker.rs"]
 #[expect(unreachable_pub, reason = "it is public where it belongs")]
+#[expect(dead_code, reason = "`tests/reader_threads.rs` parks apart")]
 mod parker;
 
 use loom::model::Builder;

@@ -35,6 +35,10 @@ enum Step {
     Announce {
         worker: usize,
     },
+    /// JavaScript reads the clients of a worker by itself, and takes what there is.
+    ReadByJavaScript {
+        worker: usize,
+    },
     Take {
         times: usize,
     },
@@ -51,6 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (client.clone(), sizes).prop_map(|(client, bytes)| Step::Send { client, bytes }),
         6 => (0..WORKERS, 1..6usize).prop_map(|(worker, turns)| Step::Read { worker, turns }),
         2 => (0..WORKERS).prop_map(|worker| Step::Announce { worker }),
+        2 => (0..WORKERS).prop_map(|worker| Step::ReadByJavaScript { worker }),
         1 => (1..5usize).prop_map(|times| Step::Take { times }),
         1 => client.prop_map(|client| Step::Leave { client }),
     ]
@@ -71,7 +76,7 @@ struct Client {
 }
 
 struct Model {
-    inbox: Inbox,
+    inbox: Arc<Inbox>,
     clients: Vec<Client>,
     /// Whether JavaScript has to come: it was woken, or told that there is more.
     awake: Arc<AtomicBool>,
@@ -83,7 +88,7 @@ impl Model {
     fn new() -> Self {
         let awake = Arc::new(AtomicBool::new(false));
         let for_inbox = Arc::clone(&awake);
-        let inbox = Inbox::new(move || for_inbox.store(true, Ordering::SeqCst));
+        let inbox = Arc::new(Inbox::new(move || for_inbox.store(true, Ordering::SeqCst)));
         let client = |index| Client {
             sent: VecDeque::new(),
             next: 0,
@@ -158,7 +163,7 @@ impl Model {
             return Ok(());
         }
         self.awake.store(false, Ordering::SeqCst);
-        let Taken { mut batch, waiting } = self.inbox.take(RecordBatch::default());
+        let Taken { mut batch, waiting, .. } = self.inbox.take(RecordBatch::default());
         if batch.text.ends_with(' ') {
             self.awake.store(true, Ordering::SeqCst);
         }
@@ -198,6 +203,24 @@ impl Model {
                 self.inbox.announce(worker);
             }
             Step::Announce { worker } => self.inbox.announce(worker),
+            Step::ReadByJavaScript { worker } => {
+                let before = self.awake.load(Ordering::SeqCst);
+                let inbox = Arc::clone(&self.inbox);
+                let (checked, news): (Result<_, TestCaseError>, _) = inbox.while_awake(|| {
+                    for client in 0..CLIENTS {
+                        self.read(worker * CLIENTS + client);
+                        self.check()?;
+                    }
+                    self.inbox.announce(worker);
+                    Ok(())
+                });
+                checked?;
+                prop_assert_eq!(self.awake.load(Ordering::SeqCst), before, "nobody is woken");
+                if news {
+                    self.awake.store(true, Ordering::SeqCst);
+                    self.take()?;
+                }
+            }
             Step::Take { times } => {
                 for _ in 0..times {
                     self.take()?;

@@ -110,7 +110,7 @@ impl World {
         } else {
             self.mailbox.post(&mut self.batch, &self.buffer);
         }
-        assert!(self.batch.is_empty() && self.batch.may_run_inline());
+        assert!(self.batch.is_empty() && self.batch.may_run_inline(false));
         // JavaScript writes to it again.
         self.buffer.clear();
     }

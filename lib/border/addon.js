@@ -2,8 +2,11 @@
 
 // The addon, and the one border that a thread has to its workers.
 
+const { isMainThread } = require("node:worker_threads");
 const { invalidOption } = require("../base/errors");
 const { Border, MAX_WORKERS } = require("./border");
+
+const READERS = ["load", "workers", "javascript"];
 
 /** @type {Border | undefined} */
 let border;
@@ -14,7 +17,7 @@ let border;
  */
 function getBorder(workers) {
   const count = workerCount(workers);
-  border ??= new Border(loadAddon().DataPlane, count);
+  border ??= new Border(loadAddon().DataPlane, count, socketReader());
   return border;
 }
 
@@ -40,6 +43,25 @@ function workerCount(option) {
   const { FERROSOCKET_WORKERS: variable } = process.env;
   if (option !== undefined) return checkWorkers("option workers", option);
   return variable ? checkWorkers("environment variable FERROSOCKET_WORKERS", variable) : 0;
+}
+
+/**
+ * Reads who is to read the sockets. Not this thread where others of the process may have servers, nor where libuv's functions
+ * are there and do nothing but end the process (Bun).
+ *
+ * @returns {import("./border").Reader}
+ * @throws {TypeError} when the environment variable names nobody
+ */
+function socketReader() {
+  const { FERROSOCKET_READER: variable } = process.env;
+  if (variable && !READERS.includes(variable))
+    throw invalidOption(
+      "environment variable FERROSOCKET_READER",
+      variable,
+      `give ${READERS.join(", ")}`,
+    );
+  if (!isMainThread || process.versions.bun !== undefined) return "workers";
+  return /** @type {import("./border").Reader} */ (variable) || "load";
 }
 
 /**

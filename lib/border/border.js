@@ -82,6 +82,13 @@ const TURNS = 3; // in which a connection is accepted, its request read and hand
  */
 
 /**
+ * Who reads the sockets: this thread while it has time, else the workers ("load"); always the workers; or always this thread,
+ * unless it is blocked.
+ *
+ * @typedef {"load" | "workers" | "javascript"} Reader
+ */
+
+/**
  * This thread's border to the workers: records come up in batches, operations go down in batches.
  *
  *     asleep ──the first server is opened──► awake ──the last one is closed──► asleep
@@ -91,11 +98,12 @@ const TURNS = 3; // in which a connection is accepted, its request read and hand
  */
 class Border {
   /**
-   * @param {new (workers: number) => DataPlane} NativePlane
+   * @param {new (workers: number, reader: string) => DataPlane} NativePlane
    * @param {number} [workers] threads, if this is the first border of the process; 0: the default number
+   * @param {Reader} [reader] who reads the sockets, if this is the first border of the process
    */
-  constructor(NativePlane, workers = 0) {
-    this.native = new NativePlane(workers);
+  constructor(NativePlane, workers = 0, reader = "workers") {
+    this.native = new NativePlane(workers, reader);
     this.operations = new Operations((buffer, length) => this.native.flush(buffer, length));
     /** @type {(SessionListener | undefined)[][]} by the worker, then by the slot */
     this.tables = Array.from({ length: MAX_WORKERS }, () => []);

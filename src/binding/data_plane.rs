@@ -6,6 +6,7 @@
 //! | `accepting` | connections that Node.js has not read: they are looked at (`peeked`), and taken |
 //! | `websocket` | WebSockets: the handshake, take-over, the byte bridge |
 //! | [`http`] | connections that polling requests come by: to the workers, and back |
+//! | `reading` | sockets of workers that this thread reads |
 //! | `requests` | polling requests that Node.js has read |
 //! | `shared` | what outlives the class |
 
@@ -14,12 +15,16 @@
 mod accepting;
 pub mod http;
 mod peeked;
+#[cfg(unix)]
+mod reading;
 mod requests;
 mod shared;
 mod websocket;
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
+#[cfg(unix)]
+use std::rc::{Rc, Weak as RcWeak};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -30,7 +35,11 @@ use napi_derive::napi;
 use rustc_hash::FxHashMap;
 
 use self::peeked::Peeked;
+#[cfg(unix)]
+use self::reading::Reading;
 use self::shared::{Shared, SharedWaker, Waker};
+#[cfg(unix)]
+use super::callback::Callback;
 use super::error::BorderError;
 use super::memory::give_back;
 use super::operations::Operations;
@@ -44,6 +53,7 @@ use crate::net::command::Command;
 use crate::net::http_profile::Profile;
 use crate::net::idle_trim::set_trim;
 use crate::net::inbox::{Inbox, Taken};
+use crate::net::reader::Preference;
 use crate::net::record::RecordBatch;
 use crate::net::runtime::Runtime;
 use crate::net::server::{Environment, Server};
@@ -64,6 +74,11 @@ pub struct DataPlane {
     /// Runs at the end of the environment, while somebody is to be woken.
     hook: RefCell<Option<CleanupEnvHook<Weak<Shared>>>>,
     wanted_workers: usize,
+    /// Who is to read the sockets.
+    preference: Preference,
+    /// What this thread needs to read sockets, while somebody is to be woken.
+    #[cfg(unix)]
+    reading: RefCell<Option<Rc<Reading>>>,
     operations: RefCell<Operations>,
     /// The workers (one bit each) that have commands for which they have not been woken.
     workers_to_wake: Cell<u32>,
@@ -95,9 +110,10 @@ impl fmt::Debug for DataPlane {
 impl DataPlane {
     /// The data plane of this thread, asleep. Threads are started when the first server is opened, and
     /// end with the last one of the process. `workers` is the number of threads (0: cores − 1, from
-    /// 1 to 4); who opens the first server decides it.
+    /// 1 to 4); `reader` is who reads the sockets: "load" (this thread while it has time), "workers", or
+    /// "javascript" (this thread, unless it is blocked). Who opens the first server decides both.
     #[napi(constructor, catch_unwind)]
-    pub fn new(workers: u32) -> Self {
+    pub fn new(workers: u32, reader: String) -> Self {
         set_trim(give_back);
         let waker = SharedWaker::default();
         let for_inbox = Arc::clone(&waker);
@@ -117,6 +133,9 @@ impl DataPlane {
             environment,
             hook: RefCell::default(),
             wanted_workers: workers as usize,
+            preference: Preference::parse(&reader).unwrap_or_default(),
+            #[cfg(unix)]
+            reading: RefCell::default(),
             operations: RefCell::default(),
             workers_to_wake: Cell::new(0),
             servers: RefCell::default(),
@@ -139,11 +158,17 @@ impl DataPlane {
     /// When Node.js can't make what wakes this thread.
     #[napi(catch_unwind)]
     pub fn set_waker(&self, env: Env, wake: Function<'_, (), ()>) -> Result<()> {
+        #[cfg(unix)]
+        let ending = self.begin_reading(env, &wake);
         let waker: Waker = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         // Hooks run last in, first out: this one runs before Node.js closes the waker.
         let environment = self.environment.id;
         let hook =
             env.add_env_cleanup_hook(Arc::downgrade(&self.shared), move |shared: Weak<Shared>| {
+                #[cfg(unix)]
+                if let Some(reading) = ending.upgrade() {
+                    reading.end();
+                }
                 if let Some(shared) = shared.upgrade() {
                     shared.end(environment);
                 }
@@ -166,6 +191,10 @@ impl DataPlane {
     pub fn remove_waker(&self, env: Env) -> Result<()> {
         let waker = self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(waker);
+        #[cfg(unix)]
+        if let Some(reading) = self.reading.take() {
+            reading.end();
+        }
         let hook = self.hook.borrow_mut().take();
         hook.map_or(Ok(()), |hook| env.remove_env_cleanup_hook(hook))
     }
@@ -241,13 +270,17 @@ impl DataPlane {
     #[napi(catch_unwind)]
     pub fn take<'env>(&self, env: &'env Env) -> Result<JsString<'env>> {
         let recycled = std::mem::take(&mut *self.batch.borrow_mut());
-        let Taken { batch, waiting } = self.environment.inbox.take(recycled);
+        let Taken { batch, waiting, lanes } = self.environment.inbox.take(recycled);
         self.environment.lifecycle.drain(|event| self.operations().note(event));
-        if waiting != 0
+        if waiting | lanes != 0
             && let Some(runtime) = self.shared.runtime()
         {
             for worker in (0..runtime.workers()).filter(|worker| waiting & (1 << worker) != 0) {
                 runtime.mailbox(worker).post_command(Command::Resume);
+            }
+            #[cfg(unix)]
+            if let Some(reading) = &*self.reading.borrow() {
+                reading.handle_records(&runtime, lanes);
             }
         }
         // With one byte a character where possible: such strings are made and parsed faster.
@@ -298,12 +331,17 @@ impl DataPlane {
         let batch = operations.get(..length as usize).unwrap_or(&operations);
         let woken = self.operations().apply(batch, runtime.as_deref());
         self.workers_to_wake.set(self.workers_to_wake.get() & !woken);
+        #[cfg(unix)]
+        if let Some(reading) = &*self.reading.borrow() {
+            reading.handle_written();
+        }
     }
 
     /// Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),
     /// `rooms` (with members), `inboxBytes` (records that wait for this thread), `heldBytes` (what has
     /// been read and is no record yet), `backlogs` (clients that something waits for), `handles`
-    /// (connections that this thread has not let go of). And of what went wrong: `stale` (operations
+    /// (connections that this thread has not let go of), `readTurns` (how often JavaScript has read sockets by
+    /// itself), `readGains` (how often it has begun to), `readsOf` (workers whose sockets it reads now). And of what went wrong: `stale` (operations
     /// that were dropped because their connection had gone; of the workers, those of all threads of the
     /// process), `unreadable` (operations that made no sense), `roomsLeft` (rooms that a connection was
     /// still in when it was let go of).
@@ -313,6 +351,16 @@ impl DataPlane {
             self.servers.borrow().values().map(|server| server.sessions.len()).sum();
         let operations = self.operations.borrow();
         let faults = operations.faults();
+        let runtime = self.shared.runtime();
+        let readers = runtime
+            .iter()
+            .flat_map(|runtime| (0..runtime.workers()).map(|worker| runtime.reader(worker)));
+        let (mut turns, mut gains, mut reads) = (0_u64, 0_u64, 0);
+        for reader in readers {
+            gains += u64::from(reader.gains());
+            turns += u64::from(reader.counts().turns);
+            reads += u32::from(reader.is_javascript());
+        }
         serde_json::json!({
             "workers": self.workers(),
             "sessions": sessions,
@@ -321,6 +369,9 @@ impl DataPlane {
             "heldBytes": self.environment.inbox.budget.held(),
             "backlogs": self.environment.backlogs.len(),
             "handles": operations.handles(),
+            "readTurns": turns,
+            "readGains": gains,
+            "readsOf": reads,
             "stale": faults.stale + stale_commands(),
             "unreadable": faults.unreadable,
             "roomsLeft": faults.rooms_left,
@@ -335,6 +386,24 @@ impl DataPlane {
         self.operations.borrow_mut()
     }
 
+    /// From now on this thread may read sockets; gives what is to end with the environment.
+    #[cfg(unix)]
+    fn begin_reading(&self, env: Env, drain: &Function<'_, (), ()>) -> RcWeak<Reading> {
+        let before = self.reading.take();
+        if let Some(before) = before {
+            before.end();
+        }
+        if self.preference == Preference::Workers {
+            return RcWeak::new();
+        }
+        let Some(callback) = Callback::new(env, drain) else { return RcWeak::new() };
+        let (shared, environment) = (&self.shared, &self.environment);
+        let reading = Reading::new(env, shared, environment, callback);
+        let ending = Rc::downgrade(&reading);
+        *self.reading.borrow_mut() = Some(reading);
+        ending
+    }
+
     /// Starts the workers if there are none.
     fn start(&self) -> std::result::Result<(), BorderError> {
         let mut shared = self.shared.runtime.lock().unwrap_or_else(PoisonError::into_inner);
@@ -342,7 +411,8 @@ impl DataPlane {
             return Err(BorderError::Ended);
         }
         if shared.is_none() {
-            let runtime = Runtime::acquire(self.wanted_workers).map_err(BorderError::Start)?;
+            let runtime = Runtime::acquire(self.wanted_workers, self.preference)
+                .map_err(BorderError::Start)?;
             self.environment.lifecycle.drain(|_| ()); // of connections that have ended with their threads
             self.operations().restart(runtime.workers());
             *shared = Some(runtime);

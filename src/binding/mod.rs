@@ -8,10 +8,16 @@
 //! | [`options`] | a server's options as they cross the border |
 //! | [`logs`] | the logs of connection state recovery |
 //! | [`recovery`] | what JavaScript asks of them by calls |
+//! | [`callback`] | how the event loop calls JavaScript |
+//! | [`descriptor_watch`] | how it learns that a descriptor can be read |
 //! | [`memory`] | memory that nobody uses goes back to the system |
 //! | [`error`] | what can go wrong on the way |
 
+#[cfg(unix)]
+pub mod callback;
 pub mod data_plane;
+#[cfg(unix)]
+pub mod descriptor_watch;
 pub mod error;
 pub mod logs;
 pub mod memory;

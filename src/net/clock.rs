@@ -1,19 +1,28 @@
 //! The one place that reads the clocks.
 
 use std::sync::OnceLock;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 static START: OnceLock<Instant> = OnceLock::new();
 
 /// Milliseconds of a monotonic clock since its first use in this process.
 pub fn now() -> u64 {
+    u64::try_from(elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Microseconds of the same clock.
+pub fn now_micros() -> u64 {
+    u64::try_from(elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+fn elapsed() -> Duration {
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the clock that the other floors are told"
     )]
     let now = Instant::now();
     let start = *START.get_or_init(|| now);
-    u64::try_from(now.saturating_duration_since(start).as_millis()).unwrap_or(u64::MAX)
+    now.saturating_duration_since(start)
 }
 
 /// Seconds since 1970-01-01 00:00:00 UTC, for the header `Date`.

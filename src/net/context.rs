@@ -238,12 +238,21 @@ impl WorkerContext {
     /// The earliest of all deadlines. The worker sleeps until then; who adds an earlier one
     /// wakes it.
     pub fn fall_asleep(&self) -> Option<u64> {
+        let deadline = self.next_deadline();
+        self.sleeping_until.set(deadline.unwrap_or(u64::MAX));
+        deadline
+    }
+
+    /// Whether a deadline is due.
+    pub fn is_due(&self, now: u64) -> bool {
+        self.next_deadline().is_some_and(|deadline| deadline <= now)
+    }
+
+    fn next_deadline(&self) -> Option<u64> {
         let closing = self.closing.borrow().front().map(|(deadline, _)| *deadline);
         let requests = self.http_table.next_deadline();
         let deadline = self.timers.borrow().next_deadline();
-        let deadline = deadline.into_iter().chain(closing).chain(requests).min();
-        self.sleeping_until.set(deadline.unwrap_or(u64::MAX));
-        deadline
+        deadline.into_iter().chain(closing).chain(requests).min()
     }
 
     /// The worker is awake and will look at the deadlines by itself.

@@ -23,6 +23,32 @@ pub fn peek(fd: i32, buffer: &mut [u8]) -> io::Result<usize> {
     borrow(fd, |stream| stream.peek(buffer))
 }
 
+/// Duplicates the descriptor of an event queue (close-on-exec): it can be read while something is ready there.
+///
+/// # Errors
+/// When the limit of open files is reached.
+#[cfg(unix)]
+pub fn duplicate_queue(queue: &impl std::os::fd::AsRawFd) -> io::Result<std::os::fd::OwnedFd> {
+    use std::os::fd::BorrowedFd;
+
+    #[expect(unsafe_code, reason = "the queue has no safe way to lend its descriptor")]
+    // SAFETY: it is borrowed from the queue, which lives during this call.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(queue.as_raw_fd()) };
+    borrowed.try_clone_to_owned()
+}
+
+/// Whether something is ready in an event queue, as this descriptor of it says. Nothing is taken.
+#[cfg(unix)]
+pub fn is_ready(queue: &std::os::fd::OwnedFd) -> bool {
+    use std::os::fd::AsRawFd as _;
+
+    let mut asked = libc::pollfd { fd: queue.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    #[expect(unsafe_code, reason = "the function of the system that waits for descriptors")]
+    // SAFETY: it is given one place, and does not wait.
+    let ready = unsafe { libc::poll(&raw mut asked, 1, 0) };
+    ready > 0
+}
+
 /// Lends a socket that somebody else owns.
 #[cfg(unix)]
 fn borrow<T>(fd: i32, f: impl FnOnce(&TcpStream) -> io::Result<T>) -> io::Result<T> {

@@ -34,6 +34,8 @@ pub const BATCH_LIMIT: usize = 1 << 20;
 /// Bytes that are announced at once, before the worker has looked at all sockets: so much work
 /// that JavaScript had better begin.
 const ANNOUNCE_FROM: usize = 4 << 10;
+/// The bit of no lane: JavaScript is awake, and takes what is announced without being woken.
+const AWAKE: u32 = 1 << 31;
 /// A buffer larger than this is given back after it is drained.
 const KEEP_CAPACITY: usize = BATCH_LIMIT;
 
@@ -144,13 +146,16 @@ pub struct Taken {
     pub batch: RecordBatch,
     /// The workers, one bit each, that wait to hear of it.
     pub waiting: u32,
+    /// The workers, one bit each, that had something.
+    pub lanes: u32,
 }
 
 /// The queues from all workers to one JavaScript thread.
 pub struct Inbox {
     lanes: Box<[Lane]>,
     wake: Box<dyn Fn() + Send + Sync>,
-    /// Bit `n` is set while lane `n` has something to be taken; JavaScript is awake while any is.
+    /// Bit `n` is set while lane `n` has something to be taken. JavaScript is awake while any bit is set, and
+    /// [`AWAKE`] is set while it is about to look in any case.
     announced: AtomicU32,
     /// The lane that is looked at first.
     first: AtomicUsize,
@@ -231,12 +236,31 @@ impl Inbox {
         }
     }
 
+    /// JavaScript reads sockets by itself, and looks what there is to take when `read` is done: until then
+    /// nobody wakes it. Gives what `read` gives, and whether there is something.
+    pub fn while_awake<R>(&self, read: impl FnOnce() -> R) -> (R, bool) {
+        /// Whatever happens, JavaScript is woken again afterwards.
+        struct Rest<'a>(&'a AtomicU32);
+
+        impl Drop for Rest<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_and(!AWAKE, Ordering::SeqCst);
+            }
+        }
+
+        self.announced.fetch_or(AWAKE, Ordering::SeqCst);
+        let rest = Rest(&self.announced);
+        let result = read();
+        drop(rest);
+        (result, self.announced.load(Ordering::SeqCst) != 0)
+    }
+
     /// Takes the next records, of each lane at most a batch. `recycled` is an earlier batch, of which
     /// only the memory counts.
     pub fn take(&self, recycled: RecordBatch) -> Taken {
         let mut batch = recycled;
         batch.clear(KEEP_CAPACITY);
-        let lanes = self.announced.load(Ordering::SeqCst);
+        let lanes = self.announced.load(Ordering::SeqCst) & !AWAKE;
         let first = self.first.load(Ordering::Relaxed);
         self.take_urgent(lanes, &mut batch);
         let mut passed_over = None;
@@ -256,11 +280,11 @@ impl Inbox {
         }
         if !batch.text.is_empty() {
             batch.text.push(']');
-            if self.announced.load(Ordering::SeqCst) != 0 {
+            if self.announced.load(Ordering::SeqCst) & !AWAKE != 0 {
                 batch.text.push(char::from(MORE_WAIT));
             }
         }
-        Taken { batch, waiting: self.budget.take_waiting() }
+        Taken { batch, waiting: self.budget.take_waiting(), lanes }
     }
 
     fn take_urgent(&self, mut lanes: u32, batch: &mut RecordBatch) {

@@ -27,6 +27,10 @@ const HEADER: usize = TEXT_LENGTH + 4;
 const INLINE_PACKETS: usize = 4;
 /// How many bytes are written inline.
 const INLINE_BYTES: usize = 8 << 10;
+/// How many packets while JavaScript reads by itself: the answers to what it has read in a turn.
+const READER_PACKETS: usize = 256;
+/// How many bytes then.
+const READER_BYTES: usize = 128 << 10;
 
 /// Operations in order.
 #[derive(Default)]
@@ -92,9 +96,12 @@ impl OperationBatch {
         self.parts.is_empty()
     }
 
-    /// Whether it is so little work that JavaScript's thread may do it while the worker sleeps.
-    pub fn may_run_inline(&self) -> bool {
-        self.inline_cost <= INLINE_PACKETS && self.size <= INLINE_BYTES
+    /// Whether it is so little work that JavaScript's thread may do it while the worker sleeps; `reads`: it reads the
+    /// sockets, too.
+    pub fn may_run_inline(&self, reads: bool) -> bool {
+        let (packets, bytes) =
+            if reads { (READER_PACKETS, READER_BYTES) } else { (INLINE_PACKETS, INLINE_BYTES) };
+        self.inline_cost <= packets && self.size <= bytes
     }
 
     /// Appends a text packet to one client, which stands at `place` of JavaScript's buffer: a whole

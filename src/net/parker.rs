@@ -11,9 +11,15 @@
 //! Who has something leaves it first and calls [`Parker::unpark`] then. The worker calls [`Parker::listen`]
 //! first and looks then. So whatever the worker has not seen keeps it from parking, or wakes it. To wake it is one
 //! system call, and none while it is awake, or has been told already.
+//!
+//! While JavaScript has its sockets, the worker parks apart from them ([`Parker::try_park_apart`]): the same, but it is
+//! woken as a thread, since what wakes it through its selector would wake JavaScript.
 
 use std::fmt;
 
+use std::sync::OnceLock;
+
+use super::sync::thread::Thread;
 use super::sync::{AtomicU8, Ordering, Waker};
 
 /// The worker will look by itself.
@@ -22,6 +28,8 @@ const AWAKE: u8 = 0;
 const PARKED: u8 = 1;
 /// Somebody has something for it.
 const TOLD: u8 = 2;
+/// It waits, and has to be woken as a thread.
+const APART: u8 = 3;
 
 /// Wakes the thread of one worker.
 #[derive(Default)]
@@ -29,6 +37,7 @@ pub struct Parker {
     state: AtomicU8,
     /// None in tests of what is around it, where nobody waits.
     waker: Option<Waker>,
+    thread: OnceLock<Thread>,
 }
 
 impl fmt::Debug for Parker {
@@ -40,7 +49,7 @@ impl fmt::Debug for Parker {
 impl Parker {
     /// `waker` ends the wait of the thread, the next one if it is not waiting yet.
     pub fn new(waker: Waker) -> Self {
-        Self { state: AtomicU8::new(AWAKE), waker: Some(waker) }
+        Self { state: AtomicU8::new(AWAKE), waker: Some(waker), thread: OnceLock::new() }
     }
 
     /// The worker is about to look for what others have for it.
@@ -55,13 +64,37 @@ impl Parker {
         parked.is_ok()
     }
 
+    /// The worker's thread is this one.
+    pub fn set_thread(&self, thread: Thread) {
+        let _it_is_known = self.thread.set(thread);
+    }
+
+    /// The same as [`try_park`](Self::try_park), for a thread that waits by parking itself.
+    pub fn try_park_apart(&self) -> bool {
+        let parked = self.state.compare_exchange(AWAKE, APART, Ordering::AcqRel, Ordering::Acquire);
+        parked.is_ok()
+    }
+
+    /// Whether nobody has something for the worker, which has parked apart.
+    pub fn is_apart(&self) -> bool {
+        self.state.load(Ordering::Acquire) == APART
+    }
+
     /// Somebody has something for the worker.
     pub fn unpark(&self) {
-        if self.state.swap(TOLD, Ordering::AcqRel) == PARKED
-            && let Some(waker) = &self.waker
-        {
-            // It fails when the descriptor is none of ours any more; then nothing can be done here.
-            let _gone = waker.wake();
+        match self.state.swap(TOLD, Ordering::AcqRel) {
+            PARKED => {
+                if let Some(waker) = &self.waker {
+                    // It fails when the descriptor is none of ours any more; then nothing can be done here.
+                    let _gone = waker.wake();
+                }
+            }
+            APART => {
+                if let Some(thread) = self.thread.get() {
+                    thread.unpark();
+                }
+            }
+            _ => {}
         }
     }
 }

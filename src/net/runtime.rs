@@ -8,8 +8,10 @@ use std::thread::{self, JoinHandle};
 use super::command::Command;
 use super::mailbox::Mailbox;
 use super::operation_batch::OperationBatch;
+use super::reader::{Preference, Reader};
+use super::reader_policy::Turn;
 use super::selector::Selector;
-use super::worker::{self, SharedWorker};
+use super::worker::{self, Inline, SharedWorker, Sockets};
 use crate::id::Handle;
 
 /// Workers made when nobody asks for a number: all cores but the one of JavaScript, at most 4.
@@ -27,6 +29,7 @@ pub struct Runtime {
 struct WorkerThread {
     mailbox: Arc<Mailbox>,
     lock: Arc<SharedWorker>,
+    sockets: Arc<Sockets>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -34,21 +37,27 @@ static RUNTIME: Mutex<Weak<Runtime>> = Mutex::new(Weak::new());
 
 impl Runtime {
     /// The runtime of the process; started with `workers` threads (0: the default number) when
-    /// there is none.
+    /// there is none. `preference`: who reads the sockets then, as long as nobody else acquires it.
     ///
     /// # Errors
     /// When the operating system gives no thread or no event queue.
-    pub fn acquire(workers: usize) -> std::io::Result<Arc<Self>> {
+    pub fn acquire(workers: usize, preference: Preference) -> std::io::Result<Arc<Self>> {
         let mut shared = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = shared.upgrade() {
+            // From now on there are sockets of several threads of JavaScript: none of them reads.
+            for worker in 0..runtime.workers() {
+                if runtime.reader(worker).fix() {
+                    runtime.wake(worker);
+                }
+            }
             return Ok(runtime);
         }
-        let runtime = Arc::new(Self::start(workers)?);
+        let runtime = Arc::new(Self::start(workers, preference)?);
         *shared = Arc::downgrade(&runtime);
         Ok(runtime)
     }
 
-    fn start(workers: usize) -> std::io::Result<Self> {
+    fn start(workers: usize, preference: Preference) -> std::io::Result<Self> {
         let count = match workers {
             0 => default_workers(),
             n => n.min(Handle::MAX_WORKERS),
@@ -58,23 +67,25 @@ impl Runtime {
         let mut mailboxes = Vec::with_capacity(count);
         for _ in 0..count {
             let (selector, parker) = Selector::new()?;
-            selectors.push((selector.registry()?, selector));
+            let registry = selector.registry()?;
+            selectors.push((registry, Arc::new(Sockets::new(selector, preference)?)));
             mailboxes.push(Arc::new(Mailbox::new(parker)));
         }
         let mailboxes: Arc<[Arc<Mailbox>]> = mailboxes.into();
-        for (index, (registry, selector)) in selectors.into_iter().enumerate() {
+        for (index, (registry, sockets)) in selectors.into_iter().enumerate() {
             let mailbox = Arc::clone(&mailboxes[index]);
             let for_thread = Arc::clone(&mailboxes);
+            let for_worker = Arc::clone(&sockets);
             let (started, wait) = mpsc::channel();
             let thread =
                 thread::Builder::new().name(format!("ferrosocket-{index}")).spawn(move || {
-                    worker::run(index, for_thread, selector, registry, |lock| {
+                    worker::run(index, for_thread, for_worker, registry, |lock| {
                         // Nobody listens any more only if the caller has failed already.
                         let _gone = started.send(lock);
                     });
                 })?;
             let lock = wait.recv().map_err(|_| std::io::ErrorKind::Other)?;
-            runtime.workers.push(WorkerThread { mailbox, lock, thread: Some(thread) });
+            runtime.workers.push(WorkerThread { mailbox, lock, sockets, thread: Some(thread) });
         }
         Ok(runtime)
     }
@@ -94,11 +105,43 @@ impl Runtime {
     /// Gives whether it has been woken.
     pub fn hand_over(&self, worker: usize, batch: &mut OperationBatch, buffer: &[u8]) -> bool {
         let thread = &self.workers[worker];
-        let done = batch.may_run_inline() && thread.lock.try_run((batch, buffer));
+        let reads = thread.sockets.reader.is_javascript();
+        let done =
+            batch.may_run_inline(reads) && thread.lock.try_run(Inline::Perform(batch, buffer));
         if !done {
             thread.mailbox.post(batch, buffer);
         }
         !done
+    }
+
+    /// Who reads the sockets of a worker.
+    pub fn reader(&self, worker: usize) -> &Reader {
+        &self.workers[worker].sockets.reader
+    }
+
+    /// Reads the sockets of a worker, on this thread, that of JavaScript, if they are its.
+    pub fn read(&self, worker: usize) -> Turn {
+        let thread = &self.workers[worker];
+        if !thread.sockets.reader.is_javascript() {
+            return Turn::NotMine;
+        }
+        let mut turn = Turn::Contended;
+        thread.lock.try_run(Inline::Read(&mut turn));
+        turn
+    }
+
+    /// A descriptor of its own that can be read while a socket of the worker is ready.
+    ///
+    /// # Errors
+    /// When the limit of open files is reached.
+    #[cfg(unix)]
+    pub fn selector_descriptor(&self, worker: usize) -> std::io::Result<std::os::fd::OwnedFd> {
+        self.workers[worker].sockets.descriptor.try_clone()
+    }
+
+    /// Has a worker look what there is to do.
+    pub fn wake(&self, worker: usize) {
+        self.workers[worker].mailbox.parker.unpark();
     }
 
     /// The worker for the next new session: each in turn, except those that have ended. (When none is left,

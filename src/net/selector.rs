@@ -8,8 +8,8 @@ use mio::{Events, Poll, Registry, Token, Waker};
 use super::clock;
 use super::parker::Parker;
 
-/// Sockets of which the system tells at once.
-const EVENTS: usize = 256;
+/// Events that are taken at once.
+const EVENTS: usize = 1024;
 /// What the waker is known by: the place of no connection.
 const WAKER: Token = Token(usize::MAX);
 
@@ -48,6 +48,15 @@ impl Selector {
         self.poll.registry().try_clone()
     }
 
+    /// A descriptor that can be read while a socket is ready, or the worker is told something; it outlives this.
+    ///
+    /// # Errors
+    /// When the system gives none.
+    #[cfg(unix)]
+    pub fn descriptor(&self) -> io::Result<std::os::fd::OwnedFd> {
+        super::descriptor::duplicate_queue(&self.poll)
+    }
+
     /// Waits until a socket is ready, and no longer than `wait` says.
     ///
     /// # Errors
@@ -71,11 +80,6 @@ impl Selector {
     /// Forgets what the last wait has told.
     pub fn clear(&mut self) {
         self.events.clear();
-    }
-
-    /// Whether the last wait may not have told of all sockets that are ready.
-    pub fn is_full(&self) -> bool {
-        self.events.iter().count() >= EVENTS
     }
 
     /// What the last wait has told.

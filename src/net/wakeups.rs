@@ -42,6 +42,11 @@ impl Wakeups {
         self.environments.borrow_mut().retain(|environment| !doomed(environment.id));
     }
 
+    /// Whether there is something to announce.
+    pub fn has_news(&self, worker: usize) -> bool {
+        self.environments.borrow().iter().any(|known| known.inbox.has_news(worker))
+    }
+
     /// Announces the records of `worker`.
     pub fn announce(&self, worker: usize) {
         for environment in self.environments.borrow().iter() {

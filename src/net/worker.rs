@@ -21,7 +21,9 @@ use std::io;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+use std::time::Duration;
 
 use mio::{Events, Registry};
 use rustc_hash::FxHashMap;
@@ -37,6 +39,8 @@ use super::http_wire::HttpWire;
 use super::mailbox::Mailbox;
 use super::operation_batch::{Operation, OperationBatch};
 use super::panic_guard::Nobody;
+use super::reader::{Preference, Reader};
+use super::reader_policy::{Turn, Watchdog};
 use super::readiness::Readiness;
 use super::request_name::RequestName;
 use super::selector::{Selector, Wait};
@@ -51,6 +55,7 @@ use crate::id::Slot;
 /// One thread of the data plane: owns its connections from accept to close.
 pub struct Worker {
     context: WorkerContext,
+    sockets: Arc<Sockets>,
     clients: Clients,
     connections: Connections<Connection>,
     bridges: RefCell<FxHashMap<BridgeKey, Rc<WebSocketWire>>>,
@@ -58,8 +63,6 @@ pub struct Worker {
     batch: Cell<OperationBatch>,
     /// How many connections had their turn since the system was asked which are ready.
     driven: Cell<u32>,
-    /// What has come by the sockets until then has been read, or is read in this turn.
-    heard_at: Cell<u64>,
     /// When it will have been idle for so long that memory is given back.
     trim_at: Cell<Option<u64>>,
 }
@@ -77,9 +80,8 @@ enum Connection {
     Http(Rc<HttpWire>),
 }
 
-/// After so many connections the system is asked which others are ready, at the end of the turn, even if some still
-/// wait for their next one: these have much to read.
-const POLL_INTERVAL: u32 = 4;
+/// After so many connections the system is asked which others are ready, even if some still wait for their turn.
+const POLL_INTERVAL: u32 = 32;
 /// After so many connections the worker looks what JavaScript asks for, even if others are ready.
 const MAILBOX_INTERVAL: usize = 32;
 /// How often the main loop of a worker may panic before the worker ends: what panics so often will go on
@@ -91,22 +93,22 @@ pub type SharedWorker = SleepLock<Rc<Worker>>;
 
 /// Runs a worker on this thread until it is told to stop. `started` gets it when it can be asked for something.
 ///
-/// `mailboxes`: those of all workers; `selector` and `registry`: its own.
+/// `mailboxes`: those of all workers; `sockets` and `registry`: its own.
 pub(super) fn run(
     index: usize,
     mailboxes: Arc<[Arc<Mailbox>]>,
-    selector: Selector,
+    sockets: Arc<Sockets>,
     registry: Registry,
     started: impl FnOnce(Arc<SharedWorker>),
 ) {
     let worker = Rc::new(Worker {
         context: WorkerContext::new(index, mailboxes, registry),
+        sockets: Arc::clone(&sockets),
         clients: Clients::default(),
         connections: Connections::default(),
         bridges: RefCell::default(),
         batch: Cell::default(),
         driven: Cell::new(0),
-        heard_at: Cell::new(0),
         trim_at: Cell::new(None),
     });
     #[expect(unsafe_code, reason = "a worker is made of `Rc`s")]
@@ -116,7 +118,8 @@ pub(super) fn run(
     let lock = Arc::new(unsafe { SleepLock::new(Rc::clone(&worker)) });
     started(Arc::clone(&lock));
     let mailbox = Arc::clone(&worker.context.mailbox);
-    let mut thread = Thread { lock: Arc::clone(&lock), selector, mailbox };
+    mailbox.parker.set_thread(thread::current());
+    let mut thread = Thread { lock: Arc::clone(&lock), sockets, mailbox, watchdog: None };
     for _ in 0..MAX_PANICS {
         if catch_unwind(AssertUnwindSafe(|| thread.run(&worker))).is_ok() {
             return lock.retire();
@@ -125,6 +128,7 @@ pub(super) fn run(
         worker.begin_anew();
     }
     // It would go on like that for ever. No new session comes here from now on.
+    thread.sockets.reader.fix();
     worker.tell(format_args!("has panicked {MAX_PANICS} times and ends"));
     worker.context.mailbox.close(index);
     lock.retire();
@@ -139,22 +143,79 @@ impl Driven for Connection {
     }
 }
 
+/// The sockets of a worker, as its thread and that of JavaScript see them: one of them reads.
+#[derive(Debug)]
+pub struct Sockets {
+    /// Who that is.
+    pub reader: Reader,
+    /// Which sockets are ready. Its thread holds it while it waits for them, JavaScript while it asks.
+    selector: Mutex<Selector>,
+    /// The descriptor of the selector.
+    #[cfg(unix)]
+    pub descriptor: std::os::fd::OwnedFd,
+}
+
+impl Sockets {
+    /// Those of a new worker.
+    ///
+    /// # Errors
+    /// When the system gives no descriptor.
+    pub fn new(selector: Selector, preference: Preference) -> io::Result<Self> {
+        Ok(Self {
+            reader: Reader::new(preference),
+            #[cfg(unix)]
+            descriptor: selector.descriptor()?,
+            selector: Mutex::new(selector),
+        })
+    }
+
+    /// Waits for the end of what another thread asks, which does not wait.
+    fn selector(&self) -> MutexGuard<'_, Selector> {
+        self.selector.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// None while another thread has it.
+    fn try_selector(&self) -> Option<MutexGuard<'_, Selector>> {
+        match self.selector.try_lock() {
+            Ok(selector) => Some(selector),
+            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Asks which are ready, without waiting, if it `is_needed`; the last answer is forgotten.
+    fn look(&self, is_needed: bool) {
+        let mut selector = self.selector();
+        if is_needed {
+            expect_queue(selector.wait(Wait::Never));
+        } else {
+            selector.clear();
+        }
+    }
+
+    /// Whether one of them is ready, or the worker is told something.
+    fn are_ready(&self) -> bool {
+        #[cfg(unix)]
+        return super::descriptor::is_ready(&self.descriptor);
+        #[cfg(not(unix))]
+        false
+    }
+}
+
 /// What is the thread's and not the worker's: it is used while others have the lock.
 struct Thread {
     lock: Arc<SharedWorker>,
-    selector: Selector,
+    sockets: Arc<Sockets>,
     mailbox: Arc<Mailbox>,
+    /// Looks whether JavaScript still comes, while that reads.
+    watchdog: Option<Watchdog>,
 }
 
 impl Thread {
     fn run(&mut self, worker: &Worker) {
         loop {
             self.wait(worker);
-            while self.selector.is_full() {
-                worker.hear(self.selector.events());
-                expect_queue(self.selector.wait(Wait::Never));
-            }
-            if worker.turn(self.selector.events()).is_break() {
+            if worker.turn(self.sockets.selector().events()).is_break() {
                 return worker.drop_clients(|_| true);
             }
         }
@@ -162,20 +223,69 @@ impl Thread {
 
     /// Waits as long as the worker has nothing to do. The lock is free meanwhile, if that takes any time.
     fn wait(&mut self, worker: &Worker) {
-        let Some(wait) = worker.fall_asleep() else { return self.selector.clear() };
+        let wait = worker.fall_asleep();
+        if self.sockets.reader.is_javascript() {
+            if let Some(Wait::Until(deadline)) = wait {
+                self.wait_apart(deadline);
+            }
+            // Those that wait for their turn have it here, whoever reads. Before a deadline is fired, what has come
+            // in time is read here, too.
+            let reads = !self.sockets.reader.is_javascript() || worker.context.is_due(clock::now());
+            self.sockets.look(reads);
+        } else {
+            self.watchdog = None;
+            self.wait_for_sockets(wait);
+        }
+        if wait.is_some() {
+            worker.wake_up();
+        }
+    }
+
+    fn wait_for_sockets(&self, wait: Option<Wait>) {
+        let mut selector = self.sockets.selector();
+        let Some(wait) = wait else { return selector.clear() };
         let waited = if matches!(wait, Wait::Until(_)) && self.mailbox.parker.try_park() {
             self.lock.release();
-            let waited = self.selector.wait(wait);
+            let waited = selector.wait(wait);
             self.mailbox.parker.listen();
             self.lock.acquire();
             waited
         } else {
             // JavaScript may fill the mailbox as fast as we empty it, and the sockets must be read
             // all the same.
-            self.selector.wait(Wait::Never)
+            selector.wait(Wait::Never)
         };
-        worker.wake_up();
         expect_queue(waited);
+    }
+
+    /// JavaScript reads: waits for what else there is to do, and looks whether JavaScript still comes. If it
+    /// does not, the sockets are the worker's again.
+    fn wait_apart(&mut self, deadline: Option<u64>) {
+        let (sockets, parker) = (&*self.sockets, &self.mailbox.parker);
+        let watchdog =
+            self.watchdog.get_or_insert_with(|| Watchdog::new(&sockets.reader, clock::now()));
+        if !parker.try_park_apart() {
+            return;
+        }
+        self.lock.release();
+        let mut reason = None;
+        while reason.is_none() && parker.is_apart() && sockets.reader.is_javascript() {
+            let now = clock::now();
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                break;
+            }
+            if now >= watchdog.due() {
+                reason = watchdog.look(now, sockets.reader.counts(), || sockets.are_ready());
+            } else {
+                let until = deadline.map_or(watchdog.due(), |at| at.min(watchdog.due()));
+                thread::park_timeout(Duration::from_millis(until - now));
+            }
+        }
+        parker.listen();
+        self.lock.acquire();
+        if reason.is_some() {
+            sockets.reader.take_over();
+        }
     }
 }
 
@@ -184,6 +294,15 @@ fn expect_queue(waited: io::Result<()>) {
     if let Err(error) = waited {
         panic!("the event queue is gone: {error}");
     }
+}
+
+/// What another thread has done with the worker's data, while the worker's thread sleeps.
+#[derive(Debug)]
+pub enum Inline<'a> {
+    /// Operations, and the buffer that lends to them.
+    Perform(&'a mut OperationBatch, &'a [u8]),
+    /// JavaScript reads the sockets; what has become of it.
+    Read(&'a mut Turn),
 }
 
 /// The one that an operation is for.
@@ -223,12 +342,24 @@ impl Victim for Blamed<'_> {
 // by any, and the rest is plain memory. What is done for a batch ends with it: it
 // is put into the lists, queues and sockets of the worker alone, and into the inbox, which is shared.
 unsafe impl RunInline for Rc<Worker> {
-    /// Operations, and the buffer that lends to them.
-    type Work<'a> = (&'a mut OperationBatch, &'a [u8]);
+    type Work<'a> = Inline<'a>;
 
-    /// Does what `batch` asks for on the calling thread, while the worker's sleeps. False when
-    /// there is something that was asked for before: then the batch has to wait behind it.
-    fn run_inline(&self, (batch, buffer): Self::Work<'_>) -> bool {
+    /// Does it on the calling thread, while the worker's sleeps. False when it can't be done now.
+    fn run_inline(&self, work: Self::Work<'_>) -> bool {
+        match work {
+            Inline::Perform(batch, buffer) => self.perform_inline(batch, buffer),
+            Inline::Read(turn) => {
+                *turn = self.read_inline();
+                true
+            }
+        }
+    }
+}
+
+impl Worker {
+    /// Does what `batch` asks for. False when there is something that was asked for before: then the batch has
+    /// to wait behind it.
+    fn perform_inline(&self, batch: &mut OperationBatch, buffer: &[u8]) -> bool {
         if !self.context.mailbox.is_empty() {
             return false;
         }
@@ -241,9 +372,45 @@ unsafe impl RunInline for Rc<Worker> {
         self.announce_records();
         true
     }
-}
 
-impl Worker {
+    /// Reads all that is ready, if the sockets are JavaScript's, whose thread this is. Nothing else is done here:
+    /// what the worker is asked for, and its deadlines, are its own.
+    fn read_inline(&self) -> Turn {
+        let sockets = &*self.sockets;
+        if !sockets.reader.is_javascript() {
+            return Turn::NotMine;
+        }
+        let Some(mut selector) = sockets.try_selector() else { return Turn::Contended };
+        if selector.wait(Wait::Never).is_err() {
+            return Turn::Contended; // The worker finds the same, and tells.
+        }
+        let mut done = None;
+        self.context.while_asleep(|| {
+            done = self.context.guard(&Nobody, || self.read(selector.events()));
+        });
+        if done.is_none() {
+            self.tell(format_args!("has panicked: its clients are closed, and it goes on"));
+            self.context.guard(&Nobody, || self.begin_anew());
+        }
+        self.announce_records();
+        Turn::Done { useful: false }
+    }
+
+    fn read(&self, events: &Events) {
+        let queue = &self.context.run_queue;
+        for event in events {
+            self.connections.handle_event(queue, event);
+        }
+        for _ in 0..queue.len() {
+            if let Some(connection) = self.connections.pop(queue) {
+                self.drive(&connection);
+            }
+        }
+        fault!("javascript reads", u32::MAX, self.context.index as u64);
+        self.flush();
+        self.release();
+    }
+
     /// How long to wait before the next turn; none: not at all, and the system need not be asked
     /// either. [`wake_up`](Self::wake_up) has to follow.
     fn fall_asleep(&self) -> Option<Wait> {
@@ -259,25 +426,19 @@ impl Worker {
     /// The wait is over.
     fn wake_up(&self) {
         self.driven.set(0);
-        self.heard_at.set(clock::now());
         self.context.wake_up();
         if self.trim_at.take().is_some_and(|at| clock::now() >= at) {
             self.context.idle_trim.handle_timeout();
         }
     }
 
-    /// Has the sockets looked at that have become ready.
-    fn hear(&self, events: &Events) {
-        for event in events {
-            self.connections.handle_event(&self.context.run_queue, event);
-        }
-    }
-
     /// One turn: all that is to be done now. `events`: which sockets have become ready since the last one.
     /// Break: it was told to stop.
     fn turn(&self, events: &Events) -> ControlFlow<()> {
-        self.hear(events);
         let queue = &self.context.run_queue;
+        for event in events {
+            self.connections.handle_event(queue, event);
+        }
         // First: it was asked for before the sockets are looked at.
         self.empty_mailbox()?;
         // Who has its turn again meanwhile comes behind those that wait now, in the next turn.
@@ -294,6 +455,10 @@ impl Worker {
         // Last: what has come in time counts.
         self.fire_timers();
         self.flush();
+        if self.sockets.reader.is_asked() && self.context.wakeups.has_news(self.context.index) {
+            // JavaScript comes for the news, and finds the sockets.
+            self.sockets.reader.hand_over();
+        }
         self.announce_records();
         self.release();
         ControlFlow::Continue(())
@@ -538,11 +703,9 @@ impl Worker {
 
     // --- deadlines and writes ------------------------------------------------------------------
 
-    /// Fires what was due when the system last told of the sockets: of what has come since then, nothing is known
-    /// yet.
     fn fire_timers(&self) {
-        let (due, now) = (self.heard_at.get(), clock::now());
-        while let Some((deadline, slot)) = self.context.pop_due(due) {
+        let now = clock::now();
+        while let Some((deadline, slot)) = self.context.pop_due(now) {
             if let Some(client) = self.clients.at(slot)
                 && client.scheduled.get() == deadline
             {
@@ -550,10 +713,10 @@ impl Worker {
                 self.context.guard(&*client, || client.handle_timeout(&self.context, now));
             }
         }
-        while let Some(wire) = self.context.pop_overdue(due) {
+        while let Some(wire) = self.context.pop_overdue(now) {
             self.context.guard(&*wire, || wire.finish(&self.context));
         }
-        self.fire_http_timers(due);
+        self.fire_http_timers(now);
     }
 
     /// Sends what has been queued, and forgets what is over.

@@ -5,7 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use ferrosocket::net::command::{
 use ferrosocket::net::deflate::Compression;
 use ferrosocket::net::inbox::{Inbox, Taken};
 use ferrosocket::net::operation_batch::OperationBatch;
+use ferrosocket::net::reader::Preference;
 use ferrosocket::net::record;
 use ferrosocket::net::runtime::Runtime;
 use ferrosocket::net::server::{Environment, Server};
@@ -140,6 +141,8 @@ pub(crate) struct Host {
 struct Signal {
     woken: Mutex<bool>,
     condition: Condvar,
+    /// How often a worker has set it.
+    count: AtomicU32,
     /// Makes the next call from a worker panic: a fault in the middle of its work.
     panics: AtomicBool,
     /// What a worker does when it wakes JavaScript.
@@ -155,6 +158,7 @@ impl Signal {
         if let Some(at_wake) = &*self.at_wake.lock().unwrap() {
             at_wake();
         }
+        self.count.fetch_add(1, Ordering::Relaxed);
         *self.woken.lock().unwrap() = true;
         self.condition.notify_all();
         assert!(!panics, "a fault that the test asked for");
@@ -197,7 +201,7 @@ impl Host {
 
     pub(crate) fn with_connect_timeout(config: Config, connect_timeout: u64) -> Self {
         let gate = GATE.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let runtime = Runtime::acquire(WORKERS).unwrap();
+        let runtime = Runtime::acquire(WORKERS, Preference::Workers).unwrap();
         Self::make(runtime, Some(Rc::new(gate)), config, connect_timeout)
     }
 
@@ -249,6 +253,16 @@ impl Host {
     /// Makes the worker panic that brings the next record.
     pub(crate) fn panic_at_next_record(&self) {
         self.signal.panics.store(true, Ordering::Relaxed);
+    }
+
+    /// How often a worker has woken JavaScript.
+    pub(crate) fn wakes(&self) -> u32 {
+        self.signal.count.load(Ordering::Relaxed)
+    }
+
+    /// There are records of which JavaScript knows by itself.
+    pub(crate) fn wake_itself(&self) {
+        *self.signal.woken.lock().unwrap() = true;
     }
 
     /// Has each worker that brings records do this, before it goes on.
@@ -404,7 +418,8 @@ impl Host {
 
     /// Takes what waits in the inbox, and tells the workers that had to stop reading.
     fn take_batch(&self) -> record::RecordBatch {
-        let Taken { batch, waiting } = self.environment.inbox.take(record::RecordBatch::default());
+        let Taken { batch, waiting, .. } =
+            self.environment.inbox.take(record::RecordBatch::default());
         for worker in 0..self.runtime.workers() {
             if waiting & (1 << worker) != 0 {
                 self.command_to(worker, Command::Resume);
@@ -576,7 +591,15 @@ pub(crate) fn handle_of(record: &Record) -> Handle {
 /// Runs `test` while no other test of this process has a [`Host`], and so no [`Runtime`]. It gets
 /// what makes hosts.
 pub(crate) fn alone(test: impl FnOnce(&dyn Fn() -> Host)) {
+    alone_with(Preference::Workers, test);
+}
+
+/// The same; `preference`: who reads the sockets.
+pub(crate) fn alone_with(preference: Preference, test: impl FnOnce(&dyn Fn() -> Host)) {
     let gate = GATE.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-    test(&|| Host::make(Runtime::acquire(WORKERS).unwrap(), None, Config::default(), 45_000));
+    test(&|| {
+        let runtime = Runtime::acquire(WORKERS, preference).unwrap();
+        Host::make(runtime, None, Config::default(), 45_000)
+    });
     drop(gate);
 }

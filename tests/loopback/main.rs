@@ -20,7 +20,7 @@ mod inline;
 mod lifecycle;
 mod messages;
 mod polling;
+mod reading;
 mod sending;
-mod turns;
 mod upgrade;
 mod violations;

@@ -1,0 +1,205 @@
+//! JavaScript's thread reads the sockets of workers, while it has time (`net/reader.rs`).
+//!
+//! ```text
+//!   a socket is ready ─► the selector of its worker can be read ─► libuv calls `on_ready`
+//!      read all that is ready, with the worker's code and data, while its thread sleeps
+//!      Border.drain: the handlers run, then ticks; what they send is written in the tick
+//! ```
+//!
+//! The records go through the inbox as always, so order and bounds are those of records that a worker has
+//! read; but nobody is woken for them.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use napi::Env;
+
+use super::shared::Shared;
+use crate::binding::callback::Callback;
+use crate::binding::descriptor_watch::DescriptorWatch;
+use crate::net::clock::now_micros;
+use crate::net::reader::Reader;
+use crate::net::reader_policy::{Change, JavaScriptSide, Turn};
+use crate::net::runtime::Runtime;
+use crate::net::server::Environment;
+
+/// What JavaScript's thread needs in order to read. There is one from waking up to falling asleep.
+pub(super) struct Reading {
+    env: Env,
+    shared: Arc<Shared>,
+    environment: Arc<Environment>,
+    /// Has what was read handled.
+    drain: RefCell<Option<Rc<Callback>>>,
+    sides: RefCell<Vec<Side>>,
+    /// For how many microseconds JavaScript has worked for records.
+    busy: Cell<u64>,
+    /// When it took those that it works for now; none: it does not, or `on_ready` counts.
+    since: Cell<Option<u64>>,
+    reads: Cell<bool>,
+}
+
+/// One worker.
+struct Side {
+    state: JavaScriptSide,
+    watch: Option<DescriptorWatch>,
+}
+
+impl Reading {
+    pub(super) fn new(
+        env: Env,
+        shared: &Arc<Shared>,
+        environment: &Arc<Environment>,
+        drain: Callback,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            env,
+            shared: Arc::clone(shared),
+            environment: Arc::clone(environment),
+            drain: RefCell::new(Some(Rc::new(drain))),
+            sides: RefCell::default(),
+            busy: Cell::new(0),
+            since: Cell::new(None),
+            reads: Cell::new(false),
+        })
+    }
+
+    /// Records of these workers (one bit each) have been taken.
+    pub(super) fn handle_records(self: &Rc<Self>, runtime: &Runtime, workers: u32) {
+        let now = now_micros();
+        if !self.reads.get() {
+            self.since.set(Some(now));
+        }
+        for worker in (0..runtime.workers()).filter(|worker| workers & (1 << worker) != 0) {
+            let change = {
+                let mut sides = self.sides.borrow_mut();
+                while sides.len() <= worker {
+                    sides.push(Side { state: JavaScriptSide::new(), watch: None });
+                }
+                sides[worker].state.handle_records(runtime.reader(worker), now, self.busy.get())
+            };
+            self.apply(runtime, worker, change);
+        }
+    }
+
+    /// What the handlers of the last records have sent is written.
+    pub(super) fn handle_written(&self) {
+        if let Some(since) = self.since.take() {
+            self.count_busy(since, now_micros());
+        }
+    }
+
+    /// Ends: JavaScript's environment does, or no server is open. Workers that are there read by themselves.
+    pub(super) fn end(&self) {
+        let runtime = self.shared.runtime();
+        for (worker, mut side) in self.sides.take().into_iter().enumerate() {
+            if let Some(runtime) = &runtime
+                && worker < runtime.workers()
+                && side.state.end(runtime.reader(worker)) == Change::LeaveAndWake
+            {
+                runtime.wake(worker);
+            }
+        }
+        drop(self.drain.take());
+    }
+
+    fn count_busy(&self, since: u64, now: u64) {
+        self.busy.set(self.busy.get() + now.saturating_sub(since));
+    }
+
+    fn apply(self: &Rc<Self>, runtime: &Runtime, worker: usize, change: Change) {
+        match change {
+            Change::None => {}
+            Change::Watch => {
+                if !self.watch(runtime, worker) {
+                    self.give_up(runtime, worker);
+                }
+            }
+            Change::Leave => self.leave(worker),
+            Change::LeaveAndWake => {
+                self.leave(worker);
+                runtime.wake(worker);
+            }
+        }
+    }
+
+    fn watch(self: &Rc<Self>, runtime: &Runtime, worker: usize) -> bool {
+        let mut sides = self.sides.borrow_mut();
+        let Some(side) = sides.get_mut(worker) else { return false };
+        if side.watch.is_none() {
+            let reading = Rc::downgrade(self);
+            let on_ready = move || {
+                if let Some(reading) = Weak::upgrade(&reading) {
+                    reading.on_ready(worker);
+                }
+            };
+            let Ok(descriptor) = runtime.selector_descriptor(worker) else { return false };
+            side.watch = DescriptorWatch::new(self.env, descriptor, on_ready);
+        }
+        side.watch.as_ref().is_some_and(DescriptorWatch::start)
+    }
+
+    /// The event loop can't watch: the workers read from now on.
+    fn give_up(&self, runtime: &Runtime, worker: usize) {
+        let mut sides = self.sides.borrow_mut();
+        if let Some(side) = sides.get_mut(worker)
+            && side.state.end(runtime.reader(worker)) == Change::LeaveAndWake
+        {
+            runtime.wake(worker);
+        }
+    }
+
+    fn leave(&self, worker: usize) {
+        if let Some(Side { watch: Some(watch), .. }) = self.sides.borrow().get(worker) {
+            watch.stop();
+        }
+    }
+
+    /// A socket of `worker` is ready.
+    fn on_ready(self: &Rc<Self>, worker: usize) {
+        let Some(runtime) = self.shared.runtime() else { return self.leave(worker) };
+        if worker >= runtime.workers() {
+            return self.leave(worker);
+        }
+        let began = now_micros();
+        let (turn, has_news) = self.environment.inbox.while_awake(|| runtime.read(worker));
+        let turn = match turn {
+            Turn::Done { .. } => Turn::Done { useful: has_news },
+            turn @ (Turn::NotMine | Turn::Contended) => turn,
+        };
+        self.ask_side(&runtime, worker, |side, reader, busy| {
+            side.handle_ready(reader, began, busy, turn)
+        });
+        // What runs now may close the last server, and waits for the end of the workers then.
+        drop(runtime);
+        if !has_news {
+            return;
+        }
+        let drain = self.drain.borrow().clone();
+        let Some(drain) = drain else { return };
+        self.reads.set(true);
+        drain.call();
+        self.reads.set(false);
+        let now = now_micros();
+        self.count_busy(began, now);
+        if let Some(runtime) = self.shared.runtime() {
+            self.ask_side(&runtime, worker, |side, reader, busy| {
+                side.handle_done(reader, now, busy)
+            });
+        }
+    }
+
+    fn ask_side(
+        self: &Rc<Self>,
+        runtime: &Runtime,
+        worker: usize,
+        ask: impl FnOnce(&mut JavaScriptSide, &Reader, u64) -> Change,
+    ) {
+        let change = {
+            let mut sides = self.sides.borrow_mut();
+            let Some(side) = sides.get_mut(worker) else { return };
+            ask(&mut side.state, runtime.reader(worker), self.busy.get())
+        };
+        self.apply(runtime, worker, change);
+    }
+}

@@ -1,0 +1,179 @@
+//! JavaScript's thread reads the sockets of a worker: here the test plays it, and its event loop.
+
+use std::cell::Cell;
+
+use ferrosocket::border::RecordKind;
+use ferrosocket::net::reader::Preference;
+use ferrosocket::net::reader_policy::Turn;
+
+use crate::client::{Raw, TEXT};
+use crate::host::{Host, alone_with};
+
+/// Sends event `n`.
+fn speak(client: &mut Raw, n: u32) {
+    client.send(0x80 | TEXT, format!("42[{n}]"));
+}
+
+/// Expects event `n` next.
+fn hear(host: &Host, n: u32) {
+    let record = host.next(RecordKind::Event);
+    assert_eq!(record.fields[3][0], n);
+}
+
+/// JavaScript asks for the sockets of the host's worker, and gets them when it is told of the next event.
+fn get_sockets(host: &Host, client: &mut Raw, n: u32) {
+    let reader = host.runtime.reader(host.worker);
+    assert!(reader.ask());
+    speak(client, n);
+    hear(host, n);
+    assert!(reader.is_javascript(), "with the news come the sockets");
+}
+
+/// Reads until there are records, as the event loop does it while the selector can be read; none of the workers wakes
+/// JavaScript for them. False: the worker has taken the sockets, as the thread of the test did not come for long.
+fn read(host: &Host) -> bool {
+    let worker = host.worker;
+    let mine = Cell::new(true);
+    Host::until(|| {
+        let read = || host.runtime.read(worker);
+        let (turn, news) = host.environment.inbox.while_awake(read);
+        mine.set(turn != Turn::NotMine);
+        host.runtime.reader(worker).count_turn();
+        news || !mine.get()
+    });
+    host.wake_itself();
+    mine.get()
+}
+
+#[test]
+fn what_comes_is_read_by_javascript_and_answered_at_once() {
+    alone_with(Preference::JavaScript, |make| {
+        let host = make();
+        let (mut client, handle) = Raw::open(&host);
+        get_sockets(&host, &mut client, 0);
+        let (wakes, mut mine) = (host.wakes(), 0);
+        for n in 1..200 {
+            speak(&mut client, n);
+            mine += u32::from(read(&host));
+            hear(&host, n);
+            host.runtime.reader(host.worker).ask();
+            // Its worker sleeps, unless it is just looking whether JavaScript still comes.
+            host.send(handle, &format!("2[{n}]"));
+            assert_eq!(client.text(), format!("42[{n}]"));
+        }
+        assert!(mine > 0);
+        assert!(mine < 199 || host.wakes() == wakes, "nobody has woken JavaScript");
+        let batch = (0..100).map(|n| n.to_string()).collect::<Vec<_>>();
+        for text in &batch {
+            host.send(handle, text);
+        }
+        for text in &batch {
+            assert_eq!(client.text(), format!("4{text}"));
+        }
+    });
+}
+
+#[test]
+fn the_worker_reads_when_javascript_does_not_come() {
+    alone_with(Preference::JavaScript, |make| {
+        let host = make();
+        let (mut client, _) = Raw::open(&host);
+        for round in 0..5 {
+            get_sockets(&host, &mut client, round);
+            speak(&mut client, 100 + round);
+            hear(&host, 100 + round);
+            let reader = host.runtime.reader(host.worker);
+            assert!(!reader.is_javascript());
+            assert_eq!(host.runtime.read(host.worker), Turn::NotMine);
+        }
+    });
+}
+
+#[test]
+fn what_it_gives_back_is_read_by_the_worker() {
+    alone_with(Preference::JavaScript, |make| {
+        let host = make();
+        let (mut client, _) = Raw::open(&host);
+        for round in 0..50 {
+            get_sockets(&host, &mut client, round);
+            let reader = host.runtime.reader(host.worker);
+            assert!(reader.give_back());
+            host.runtime.wake(host.worker);
+            speak(&mut client, 100 + round);
+            hear(&host, 100 + round);
+        }
+    });
+}
+
+#[test]
+fn a_second_thread_of_javascript_ends_it() {
+    alone_with(Preference::JavaScript, |make| {
+        let host = make();
+        let (mut client, _) = Raw::open(&host);
+        get_sockets(&host, &mut client, 0);
+        let other = make();
+        let reader = host.runtime.reader(host.worker);
+        assert!(!reader.is_javascript() && !reader.ask());
+        speak(&mut client, 1);
+        hear(&host, 1);
+        drop(other);
+        assert!(!reader.ask(), "for good");
+    });
+}
+
+#[test]
+fn an_end_that_javascript_reads_is_told_and_the_next_client_is_served() {
+    alone_with(Preference::JavaScript, |make| {
+        let host = make();
+        let (mut client, handle) = Raw::open(&host);
+        get_sockets(&host, &mut client, 0);
+        drop(client);
+        read(&host);
+        assert_eq!(host.closed(handle).0, "transport close");
+        host.release(handle);
+        let (mut client, _) = Raw::open(&host);
+        speak(&mut client, 1);
+        read(&host);
+        hear(&host, 1);
+    });
+}
+
+#[test]
+fn the_threads_end_while_javascript_has_the_sockets() {
+    for _ in 0..10 {
+        alone_with(Preference::JavaScript, |make| {
+            let host = make();
+            let (mut client, _) = Raw::open(&host);
+            get_sockets(&host, &mut client, 0);
+            host.stop();
+            client.expect_end();
+        });
+    }
+}
+
+#[cfg(feature = "faults")]
+#[test]
+fn a_panic_that_belongs_to_nobody_ends_all_and_the_worker_goes_on() {
+    use ferrosocket::net::faults;
+
+    alone_with(Preference::JavaScript, |make| {
+        let host = make();
+        let (mut client, handle) = Raw::open(&host);
+        get_sockets(&host, &mut client, 0);
+        let fault = ("javascript reads", u32::MAX, host.worker as u64);
+        faults::arm(fault);
+        speak(&mut client, 1);
+        for n in 2.. {
+            if read(&host) {
+                break;
+            }
+            get_sockets(&host, &mut client, n);
+        }
+        assert!(!faults::is_armed(fault));
+        assert_eq!(host.closed(handle).1.as_deref(), Some("internal error"));
+        host.release(handle);
+        let (mut client, handle) = Raw::open(&host);
+        host.send(handle, "2[1]");
+        assert_eq!(client.text(), "42[1]");
+    });
+}
