@@ -8,8 +8,8 @@ use mio::{Events, Poll, Registry, Token, Waker};
 use super::clock;
 use super::parker::Parker;
 
-/// Events that are taken at once.
-const EVENTS: usize = 1024;
+/// Sockets of which the system tells at once.
+const EVENTS: usize = 256;
 /// What the waker is known by: the place of no connection.
 const WAKER: Token = Token(usize::MAX);
 
@@ -80,6 +80,11 @@ impl Selector {
     /// Forgets what the last wait has told.
     pub fn clear(&mut self) {
         self.events.clear();
+    }
+
+    /// Whether the last wait may not have told of all sockets that are ready.
+    pub fn is_full(&self) -> bool {
+        self.events.iter().count() >= EVENTS
     }
 
     /// What the last wait has told.

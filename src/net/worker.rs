@@ -63,6 +63,8 @@ pub struct Worker {
     batch: Cell<OperationBatch>,
     /// How many connections had their turn since the system was asked which are ready.
     driven: Cell<u32>,
+    /// What has come by the sockets until then has been read, or is read in this turn.
+    heard_at: Cell<u64>,
     /// When it will have been idle for so long that memory is given back.
     trim_at: Cell<Option<u64>>,
 }
@@ -80,8 +82,9 @@ enum Connection {
     Http(Rc<HttpWire>),
 }
 
-/// After so many connections the system is asked which others are ready, even if some still wait for their turn.
-const POLL_INTERVAL: u32 = 32;
+/// After so many connections the system is asked which others are ready, at the end of the turn, even if some still
+/// wait for their next one: these have much to read.
+const POLL_INTERVAL: u32 = 4;
 /// After so many connections the worker looks what JavaScript asks for, even if others are ready.
 const MAILBOX_INTERVAL: usize = 32;
 /// How often the main loop of a worker may panic before the worker ends: what panics so often will go on
@@ -109,6 +112,7 @@ pub(super) fn run(
         bridges: RefCell::default(),
         batch: Cell::default(),
         driven: Cell::new(0),
+        heard_at: Cell::new(0),
         trim_at: Cell::new(None),
     });
     #[expect(unsafe_code, reason = "a worker is made of `Rc`s")]
@@ -215,7 +219,12 @@ impl Thread {
     fn run(&mut self, worker: &Worker) {
         loop {
             self.wait(worker);
-            if worker.turn(self.sockets.selector().events()).is_break() {
+            let mut selector = self.sockets.selector();
+            while selector.is_full() {
+                worker.hear(selector.events());
+                expect_queue(selector.wait(Wait::Never));
+            }
+            if worker.turn(selector.events()).is_break() {
                 return worker.drop_clients(|_| true);
             }
         }
@@ -224,7 +233,7 @@ impl Thread {
     /// Waits as long as the worker has nothing to do. The lock is free meanwhile, if that takes any time.
     fn wait(&mut self, worker: &Worker) {
         let wait = worker.fall_asleep();
-        if self.sockets.reader.is_javascript() {
+        let hears = if self.sockets.reader.is_javascript() {
             if let Some(Wait::Until(deadline)) = wait {
                 self.wait_apart(deadline);
             }
@@ -232,12 +241,14 @@ impl Thread {
             // in time is read here, too.
             let reads = !self.sockets.reader.is_javascript() || worker.context.is_due(clock::now());
             self.sockets.look(reads);
+            reads
         } else {
             self.watchdog = None;
             self.wait_for_sockets(wait);
-        }
-        if wait.is_some() {
-            worker.wake_up();
+            wait.is_some()
+        };
+        if wait.is_some() || hears {
+            worker.wake_up(hears);
         }
     }
 
@@ -381,12 +392,9 @@ impl Worker {
             return Turn::NotMine;
         }
         let Some(mut selector) = sockets.try_selector() else { return Turn::Contended };
-        if selector.wait(Wait::Never).is_err() {
-            return Turn::Contended; // The worker finds the same, and tells.
-        }
         let mut done = None;
         self.context.while_asleep(|| {
-            done = self.context.guard(&Nobody, || self.read(selector.events()));
+            done = self.context.guard(&Nobody, || self.read(&mut selector));
         });
         if done.is_none() {
             self.tell(format_args!("has panicked: its clients are closed, and it goes on"));
@@ -396,11 +404,16 @@ impl Worker {
         Turn::Done { useful: false }
     }
 
-    fn read(&self, events: &Events) {
-        let queue = &self.context.run_queue;
-        for event in events {
-            self.connections.handle_event(queue, event);
+    fn read(&self, selector: &mut Selector) {
+        loop {
+            expect_queue(selector.wait(Wait::Never));
+            self.hear(selector.events());
+            if !selector.is_full() {
+                break;
+            }
         }
+        self.heard_at.set(clock::now());
+        let queue = &self.context.run_queue;
         for _ in 0..queue.len() {
             if let Some(connection) = self.connections.pop(queue) {
                 self.drive(&connection);
@@ -423,22 +436,30 @@ impl Worker {
         Some(Wait::Until(context.fall_asleep().into_iter().chain(trim_at).min()))
     }
 
-    /// The wait is over.
-    fn wake_up(&self) {
-        self.driven.set(0);
+    /// The wait is over; `hears`: the system has told of the sockets.
+    fn wake_up(&self, hears: bool) {
+        if hears {
+            self.driven.set(0);
+            self.heard_at.set(clock::now());
+        }
         self.context.wake_up();
         if self.trim_at.take().is_some_and(|at| clock::now() >= at) {
             self.context.idle_trim.handle_timeout();
         }
     }
 
+    /// Has the sockets looked at that have become ready.
+    fn hear(&self, events: &Events) {
+        for event in events {
+            self.connections.handle_event(&self.context.run_queue, event);
+        }
+    }
+
     /// One turn: all that is to be done now. `events`: which sockets have become ready since the last one.
     /// Break: it was told to stop.
     fn turn(&self, events: &Events) -> ControlFlow<()> {
+        self.hear(events);
         let queue = &self.context.run_queue;
-        for event in events {
-            self.connections.handle_event(queue, event);
-        }
         // First: it was asked for before the sockets are looked at.
         self.empty_mailbox()?;
         // Who has its turn again meanwhile comes behind those that wait now, in the next turn.
@@ -703,9 +724,11 @@ impl Worker {
 
     // --- deadlines and writes ------------------------------------------------------------------
 
+    /// Fires what was due when the system last told of the sockets: of what has come since then, nothing is known
+    /// yet.
     fn fire_timers(&self) {
-        let now = clock::now();
-        while let Some((deadline, slot)) = self.context.pop_due(now) {
+        let (due, now) = (self.heard_at.get(), clock::now());
+        while let Some((deadline, slot)) = self.context.pop_due(due) {
             if let Some(client) = self.clients.at(slot)
                 && client.scheduled.get() == deadline
             {
@@ -713,10 +736,10 @@ impl Worker {
                 self.context.guard(&*client, || client.handle_timeout(&self.context, now));
             }
         }
-        while let Some(wire) = self.context.pop_overdue(now) {
+        while let Some(wire) = self.context.pop_overdue(due) {
             self.context.guard(&*wire, || wire.finish(&self.context));
         }
-        self.fire_http_timers(now);
+        self.fire_http_timers(due);
     }
 
     /// Sends what has been queued, and forgets what is over.

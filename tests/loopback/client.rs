@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use ferrosocket::id::Handle;
-use ferrosocket::net::command::Purpose;
+use ferrosocket::net::command::{Command, Purpose};
 use futures_util::future::join;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::runtime::{Builder, Runtime};
@@ -140,6 +140,17 @@ impl Raw {
 
     /// Connects and reads the answer to the upgrade request.
     pub(crate) fn connect(host: &Host, worker: usize, purpose: Purpose, head: &[u8]) -> Self {
+        Self::connect_with(host, worker, purpose, head, |_| {})
+    }
+
+    /// The same; `change` changes the command that gives the worker the connection.
+    pub(crate) fn connect_with(
+        host: &Host,
+        worker: usize,
+        purpose: Purpose,
+        head: &[u8],
+        change: impl FnOnce(&mut Command),
+    ) -> Self {
         let mut stream = TcpStream::connect(host.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -153,7 +164,9 @@ impl Raw {
             .unwrap();
         let token = host.token();
         let accepted = Host::accept(&host.listener());
-        host.command_to(worker, Host::incoming(&host.server, token, purpose, accepted, head));
+        let mut incoming = Host::incoming(&host.server, token, purpose, accepted, head);
+        change(&mut incoming);
+        host.command_to(worker, incoming);
         let mut response = Vec::new();
         while !response.ends_with(b"\r\n\r\n") {
             let mut byte = [0];

@@ -22,5 +22,6 @@ mod messages;
 mod polling;
 mod reading;
 mod sending;
+mod turns;
 mod upgrade;
 mod violations;
