@@ -29,6 +29,22 @@ const LINUX = process.platform === "linux";
 const POSIX = process.platform !== "win32";
 const POLLING = "/socket.io/?EIO=4&transport=polling";
 
+/** Has an HTTP server accept the descriptor 3; runs in another process. */
+function acceptThird(internals) {
+  const http = require("node:http");
+  const server = http.createServer((req, res) => {
+    server.getConnections((_error, count) => {
+      console.log(req.socket.remoteAddress === "127.0.0.1", count);
+      res.end("ok");
+      server.close();
+    });
+  });
+  server.listen(0, "127.0.0.1", () => {
+    internals.showAccepted(server, () => false);
+    internals.acceptDescriptor(internals.listeningHandle(server), 3);
+  });
+}
+
 /** A server that listens until the test is over. */
 async function listen(t, server) {
   server.listen(0, "127.0.0.1");
@@ -91,6 +107,67 @@ const WORKS = {
     internals.uncountConnection(server);
     await turns(1);
     assert.equal(closed, true);
+  },
+
+  async isOver(t) {
+    const server = await listen(t, net.createServer());
+    const { client } = await open(t, server);
+    assert.equal(internals.isOver(server), false);
+    server.close();
+    assert.equal(internals.isOver(server), false);
+    client.destroy();
+    await until(server, "close");
+    assert.equal(internals.isOver(server), true);
+  },
+
+  async listeningHandle(t) {
+    const server = net.createServer();
+    assert.ok(!internals.listeningHandle(server));
+    await listen(t, server);
+    const first = internals.listeningHandle(server);
+    assert.ok(first);
+    server.close();
+    assert.ok(!internals.listeningHandle(server));
+    server.listen(0, "127.0.0.1");
+    await until(server, "listening");
+    assert.notEqual(internals.listeningHandle(server), first);
+  },
+
+  async beforeClose(t) {
+    const server = await listen(t, net.createServer());
+    const handle = internals.listeningHandle(server);
+    const calls = [];
+    const note = (name) => () => calls.push([name, internals.listeningHandle(server) === handle]);
+    assert.equal(internals.beforeClose(handle, note("replaced")), true);
+    assert.equal(internals.beforeClose(handle, note("last")), true);
+    server.close();
+    assert.deepEqual(calls, [["last", true]]);
+    await until(server, "close");
+  },
+
+  /** In a process of its own, as `socketOf`. */
+  async acceptDescriptor(t) {
+    if (!POSIX) return t.skip("no descriptors");
+    const server = await listen(t, net.createServer({ pauseOnConnect: true }));
+    const { client, socket } = await open(t, server);
+    const child = spawnProcess(
+      process.execPath,
+      ["-e", `(${acceptThird})(require(${JSON.stringify(FILE)}))`],
+      { stdio: ["ignore", "pipe", "inherit", socket._handle.fd] },
+    );
+    const exit = until(child, "exit");
+    child.stdout.setEncoding("utf8");
+    let text = "";
+    child.stdout.on("data", (chunk) => (text += chunk));
+    client.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    client.setEncoding("utf8");
+    let answer = "";
+    client.on("data", (chunk) => (answer += chunk));
+    assert.deepEqual((await exit)[0], 0);
+    assert.equal(text, "true 1\n");
+    socket.destroy();
+    await until(client, "close");
+    assert.match(answer, /^HTTP\/1.1 200 OK.*\r\n\r\n/s);
   },
 
   async countingServer(t) {

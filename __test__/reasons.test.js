@@ -15,6 +15,7 @@ const net = require("node:net");
 const os = require("node:os");
 const path = require("node:path");
 const { Duplex } = require("node:stream");
+const threads = require("node:worker_threads");
 const tls = require("node:tls");
 const { format } = require("node:util");
 const { test } = require("node:test");
@@ -31,6 +32,8 @@ const { eventually, turns, until, within } = require("./support/waiting");
 
 const { NOT_PLAIN, ROWS, reasonAgainst } = reasons;
 const { DROP_REQUEST, DROP_SOCKET, MOVE_POLLING, TAKES_POLLING, TAKES_WEBSOCKET } = reasons;
+/** What keeps a worker from accepting. */
+const LENDS = reasons.LISTEN | reasons.ACCEPT | reasons.LEND;
 
 const POLLING = "/socket.io/?EIO=4&transport=polling";
 const WEBSOCKET = "/socket.io/?EIO=4&transport=websocket";
@@ -38,6 +41,7 @@ const WEBSOCKET = "/socket.io/?EIO=4&transport=websocket";
 const HANDSHAKE = `GET ${WEBSOCKET} HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
 
+const LINUX = process.platform === "linux";
 const OLD = process.versions.node.startsWith("20.");
 
 const fixture = (name) => fs.readFileSync(path.join(__dirname, "fixtures", name));
@@ -144,6 +148,20 @@ const SCENES = {
   },
   "a worker of node:cluster": {
     prepare: (_io, _httpServer, t) => t.after(change(cluster, "isWorker", true)),
+  },
+  "another operating system": {
+    prepare: ({ engine }, _httpServer, t) => t.after(change(engine.border(), "reachesLoop", false)),
+  },
+  "a worker thread": {
+    prepare: (_io, _httpServer, t) => t.after(change(threads, "isMainThread", false)),
+  },
+  "another engine": {
+    // an "upgrade" listener of it would be a reason, too
+    prepare: (_io, httpServer, t) => {
+      const { Server } = require("..");
+      const other = new Server(httpServer, { transports: ["polling"], path: "/other" });
+      t.after(() => other.engine.close());
+    },
   },
   "another class of server": { create: () => new OtherServer(app) },
   'a "connection" listener': {
@@ -304,6 +322,10 @@ for (const row of ROWS.filter(({ word }) => !APART.includes(word))) {
     if (scene.refuses === "polling" || scene.silent)
       assert.equal(reasonAgainst(io.engine, httpServer, TAKES_POLLING), word);
     if (scene.silent) return;
+
+    await turns(2);
+    const lends = [...io.engine.workerListeners].some(({ isOpen }) => isOpen);
+    assert.equal(lends, LINUX && (row.against & LENDS) === 0, "whether a worker accepts");
 
     // WebSocket, its request there when it is accepted
     const early = await openSession(server, await dialEarly(), WEBSOCKET);

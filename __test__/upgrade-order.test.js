@@ -84,7 +84,8 @@ async function probing(t) {
   const kept = await KeptConnection.open(port);
   const { body } = await kept.ask(POLLING);
   const { sid } = JSON.parse(body.slice(1));
-  const [conn] = Object.values(io.engine.clients);
+  await eventually(() => io.engine.clients[sid] !== undefined, "the session to be heard of");
+  const conn = io.engine.clients[sid];
   const heard = [];
   conn.transport.on("close", () => heard.push("end of polling"));
   conn.on("upgrading", (next) => next.on("close", () => heard.push("end of websocket")));

@@ -69,6 +69,15 @@ const RecordKind = Object.freeze({
   GIVEN_BACK: 34,
   /** `[kind]`: a worker wants to know when this thread has looked at all its sockets: `turned` tells it. */
   ASK_TURN: 35,
+  /**
+   * `[kind, token, listener]` and a string that travels beside: a worker has accepted a connection, whose
+   * first request is described there (src/http/request.rs), and has taken it.
+   */
+  ARRIVED: 36,
+  /** `[kind, token, listener]`: it has accepted one, and has not taken it; its stream waits for `takeDescriptor`. */
+  FOREIGN: 37,
+  /** `[kind, listener]`: it can't accept any more. */
+  UNLISTENED: 38,
 });
 /** @typedef {(typeof RecordKind)[keyof typeof RecordKind]} AnyRecordKind */
 
@@ -207,6 +216,12 @@ const Handle = Object.freeze({
   WORKER_BITS: 4,
 });
 
+/** The names of connections, which JavaScript or the workers make. */
+const Token = Object.freeze({
+  /** Set in those that workers make. */
+  OF_WORKER: 2147483648,
+});
+
 /** How a client speaks: the lowest bits of a `WireKind`, too. */
 const Dialect = Object.freeze({
   /** Protocol 4, and bytes as they are: none of the bits. */
@@ -266,6 +281,7 @@ module.exports = {
   StringForm,
   Layout,
   Handle,
+  Token,
   Dialect,
   WireKind,
   BodyFault,

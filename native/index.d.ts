@@ -77,6 +77,40 @@ export declare class DataPlane {
   showRequests(server: number, sid: string, shown: boolean): void
   /** Whether a request of this session waits for something to send. */
   isPolled(server: number, sid: string): boolean
+  /** Whether [`DataPlane::watch_turns`] and [`DataPlane::leave_loop`] can be had. */
+  reachesLoop(): boolean
+  /**
+   * Has `callback` called at the end of each turn of the event loop, before it waits, until it is called
+   * again; without `callback`, no more. It must not throw. False: that can't be had here.
+   *
+   * # Errors
+   * When the environment is ending.
+   */
+  watchTurns(callback?: (() => void) | undefined | null): boolean
+  /** Has the event loop not look at a listening socket; false when it does not look at it yet. */
+  leaveLoop(fd: number): boolean
+  /** Undoes [`DataPlane::leave_loop`]. */
+  joinLoop(fd: number): boolean
+  /**
+   * Gives a worker a duplicate of the listening socket `fd`, that of the HTTP server which JavaScript knows
+   * by `number`. Nobody is accepted before [`DataPlane::admit`].
+   *
+   * # Errors
+   * When the descriptor can't be duplicated, or no server is open.
+   */
+  listen(fd: number, number: number): void
+  /**
+   * Says what may be taken of the connections that come from now on; without `rules`: no connection is
+   * accepted. When this returns, nobody is taken by what was said before, if he is accepted after that.
+   *
+   * # Errors
+   * When the server is not open.
+   */
+  admit(number: number, rules?: AdmissionRules | undefined | null): void
+  /** Gives up the duplicate of [`DataPlane::listen`]: when this returns, nobody is accepted by it any more. */
+  unlisten(number: number): void
+  /** Closes a connection that was handed over, and that nobody wants. */
+  dropStream(token: number): void
   /** What is known of a session: bits of `FormFlag`, or `Returned.NO_SESSION`. */
   lookup(server: number, sid: string): number
   /**
@@ -268,6 +302,27 @@ export declare class DataPlane {
    * When V8 can't make a string of that size.
    */
   takeStrings(): Array<string>
+}
+
+/** What may be taken of the connections that a worker accepts for an HTTP server. */
+export interface AdmissionRules {
+  /** The number of the server that they are for. */
+  server: number
+  /** What is fixed for connections. */
+  profile: HttpProfile
+  /** Whether connections for a WebSocket may be taken… */
+  websocket: boolean
+  /** …polling connections… */
+  polling: boolean
+  /** …and those whose request opens a session. */
+  opensPolling: boolean
+  /** Whether offers to compress WebSocket messages are answered. */
+  deflate: boolean
+  /**
+   * The headers for origins of which [`DataPlane::note_origin`] has not told, with a NUL in place of the origin;
+   * absent: JavaScript has to be asked.
+   */
+  otherOrigins?: string
 }
 
 /** The answer to the offers of a client. */

@@ -5,7 +5,8 @@
 const fs = require("node:fs");
 const { Server } = require(process.argv[2]);
 
-const io = new Server(0, { pingInterval: 300, pingTimeout: 1500 });
+const heartbeat = JSON.parse(process.argv[4] ?? '{ "pingInterval": 300, "pingTimeout": 1500 }');
+const io = new Server(0, heartbeat);
 const flag = new Int32Array(new SharedArrayBuffer(4));
 let lost = 0;
 

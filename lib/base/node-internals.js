@@ -91,6 +91,11 @@ function uncountConnection(server) {
   server._emitCloseIfDrained();
 }
 
+/** @param {any} server @returns {boolean} whether it does not listen, and has no connections any more */
+function isOver(server) {
+  return !server.listening && server._connections === 0;
+}
+
 /**
  * @param {any} socket
  * @returns {any} the server that counts it; undefined: none does, or it could not go on counting without the socket
@@ -482,12 +487,15 @@ const MOVES_CONNECTIONS = COUNTS_CONNECTIONS && SHOWS_SETTINGS && SWAPS_HANDLES;
 
 declare(
   "accepting",
-  "`_handle` of a server, its `onconnection` and `fd`, and those of a connection's handle",
+  "`_handle` of a server, its `onconnection`, `fd` and `close()`, and those of a connection's handle",
   "Node.js reads the first request of each connection",
 );
 
 /** @type {WeakMap<object, WeakSet<Function>>} by the handle of a server, those to whom it shows what it accepts */
 const showing = new WeakMap();
+
+/** @type {WeakMap<object, any>} by the handle of a server, what Node.js does with a connection */
+const originals = new WeakMap();
 
 /**
  * Shows the connections that a server accepts before Node.js makes sockets of them. To be called each time the server begins to
@@ -512,8 +520,52 @@ function showAccepted(server, take) {
     else next.call(listener, status, handle);
   };
   if (!Reflect.set(listener, "onconnection", first)) return false;
+  if (!originals.has(listener)) originals.set(listener, next);
   showing.set(listener, takers.add(take));
   return true;
+}
+
+/** @param {any} server @returns {any} what it listens with; nothing when it does not listen */
+function listeningHandle(server) {
+  return server._handle;
+}
+
+/** @type {WeakMap<object, () => void>} by the handle of a server, what is called before it is closed */
+const closing = new WeakMap();
+
+/**
+ * Has a function called right before a server stops to listen.
+ *
+ * @param {any} handle what it listens with
+ * @param {() => void} done the last one that is given counts
+ * @returns {boolean} whether it is
+ */
+function beforeClose(handle, done) {
+  const isKnown = closing.has(handle);
+  closing.set(handle, done);
+  if (isKnown) return true;
+  const { close } = handle;
+  return Reflect.set(handle, "close", function (/** @type {any[]} */ ...args) {
+    closing.get(handle)?.();
+    return Reflect.apply(close, handle, args);
+  });
+}
+
+/**
+ * Has a server accept a connection that somebody else has accepted for it, as if it had done so itself.
+ *
+ * @param {any} listener what the server listens with, or did when the connection came; it was given to `showAccepted()`
+ * @param {number} descriptor of the connection; it is the server's now
+ * @throws {Error} when nothing can be read from it
+ */
+function acceptDescriptor(listener, descriptor) {
+  // this makes a handle of the descriptor, and reads nothing
+  const maker = /** @type {any} */ (
+    new net.Socket({ fd: descriptor, readable: false, writable: false })
+  );
+  const handle = maker._handle;
+  maker._handle = null;
+  originals.get(listener).call(listener, 0, handle);
 }
 
 /** @param {any} server @returns {boolean} whether it listens on a TCP port */
@@ -745,6 +797,8 @@ if (STARTS_WITHOUT_LISTENERS)
 const FAILS_BROKEN_WRITES = isAtLeast(22, 9);
 
 module.exports = {
+  acceptDescriptor,
+  beforeClose,
   buildRequest,
   closeSilently,
   countConnection,
@@ -759,11 +813,13 @@ module.exports = {
   hasSetting,
   httpServerOf,
   isBetweenRequests,
+  isOver,
   isQuiet,
   keepsConnection,
   LazyEmitter,
   lendSocket,
   listeningDescriptor,
+  listeningHandle,
   listensOnTcp,
   longestHead,
   MOVES_CONNECTIONS,

@@ -1,7 +1,7 @@
 "use strict";
 
 const debug = require("debug")("socket.io:border");
-const { BodyKind, Handle, RecordKind, RecordMark } = require("../../native/border");
+const { BodyKind, Handle, RecordKind, RecordMark, Token } = require("../../native/border");
 const { Operations } = require("./operations");
 const { trace } = require("../base/trace");
 const { clearInterval, nextTick, setImmediate, setInterval } = require("../base/loop");
@@ -75,6 +75,17 @@ const TURNS = 3; // in which a connection is accepted, its request read and hand
  */
 
 /**
+ * Who is told of the connections that a worker accepts for an HTTP server.
+ *
+ * @typedef {object} ServerListener
+ * @property {(token: number, text: string) => boolean} onarrived it has taken one, whose first request is described; false: it must
+ *   not have it
+ * @property {(token: number) => void} onforeign it has not taken one, which waits to be fetched
+ * @property {() => void} onlost it can't accept any more
+ * @property {() => void} check a turn of the event loop ends
+ */
+
+/**
  * Who gathers the body of a request.
  *
  * @typedef {object} Gatherer
@@ -104,6 +115,8 @@ class Border {
    */
   constructor(NativePlane, workers = 0, reader = "workers") {
     this.native = new NativePlane(workers, reader);
+    /** whether the addon can reach the event loop of this thread */
+    this.reachesLoop = this.native.reachesLoop();
     this.operations = new Operations((buffer, length) => this.native.flush(buffer, length));
     /** @type {(SessionListener | undefined)[][]} by the worker, then by the slot */
     this.tables = Array.from({ length: MAX_WORKERS }, () => []);
@@ -112,6 +125,10 @@ class Border {
     /** @type {Map<number, DoorListener>} by token */
     this.doors = new Map();
     this.lastToken = 0;
+    /** @type {Map<number, ServerListener>} by the numbers of their HTTP servers; some may not listen any more */
+    this.listeners = new Map();
+    /** @type {Set<ServerListener>} those for which a worker accepts now */
+    this.accepting = new Set();
     this.lastRoom = -1;
     /** number of connections with "packetCreate" listeners, who must be shown the packet of a broadcast */
     this.watchers = 0;
@@ -125,6 +142,7 @@ class Border {
     this.wake = this.wake.bind(this);
     this.drain = this.drain.bind(this);
     this.turn = this.turn.bind(this);
+    this.endTurn = this.endTurn.bind(this);
     /** bytes of the bodies of requests that are being gathered here */
     this.gathered = 0;
     /** whether there is no room for more of these bytes */
@@ -182,6 +200,7 @@ class Border {
    */
   fallAsleep() {
     this.native.removeWaker();
+    this.listeners.clear(); // nothing more comes for them
     clearInterval(this.timer);
     this.timer = undefined;
   }
@@ -240,13 +259,56 @@ class Border {
 
   /**
    * @param {DoorListener} door
+   * @param {number} [token] the one that a worker has given it
    * @returns {number} the token by which the workers name it
    */
-  addDoor(door) {
-    do this.lastToken = (this.lastToken + 1) >>> 0;
-    while (this.doors.has(this.lastToken));
-    this.doors.set(this.lastToken, door);
-    return this.lastToken;
+  addDoor(door, token) {
+    if (token === undefined) {
+      do this.lastToken = (this.lastToken + 1) % Token.OF_WORKER;
+      while (this.doors.has(this.lastToken));
+      token = this.lastToken;
+    }
+    this.doors.set(token, door);
+    return token;
+  }
+
+  /**
+   * A worker accepts connections from now on.
+   *
+   * @param {number} number that of the HTTP server
+   * @param {ServerListener} listener
+   * @returns {boolean} whether it is told when a turn of the event loop ends
+   */
+  addListener(number, listener) {
+    this.listeners.set(number, listener);
+    this.accepting.add(listener);
+    return this.accepting.size > 1 || this.native.watchTurns(this.endTurn);
+  }
+
+  /**
+   * No worker does any more; but it may have done so just now.
+   *
+   * @param {number} number
+   */
+  removeListener(number) {
+    const listener = this.listeners.get(number);
+    if (listener === undefined || !this.accepting.delete(listener)) return;
+    if (this.accepting.size === 0) this.native.watchTurns();
+  }
+
+  /**
+   * Nothing more is to come for an HTTP server.
+   *
+   * @param {number} number
+   */
+  forgetListener(number) {
+    this.removeListener(number);
+    this.listeners.delete(number);
+  }
+
+  /** A turn of the event loop ends. */
+  endTurn() {
+    for (const listener of this.accepting) listener.check();
   }
 
   /** @returns {number} the number of a new room; never given out twice, so that a late operation can't mean another room */
@@ -399,6 +461,21 @@ class Border {
         this.doors.get(record[1])?.onrecord(kind, undefined, undefined, buffer);
         return;
       }
+      case RecordKind.ARRIVED: {
+        const text = beside.string();
+        if (this.listeners.get(record[2])?.onarrived(record[1], text) !== true)
+          this.endWire(record[1]);
+        return;
+      }
+      case RecordKind.FOREIGN: {
+        const listener = this.listeners.get(record[2]);
+        if (listener === undefined) this.native.dropStream(record[1]);
+        else listener.onforeign(record[1]);
+        return;
+      }
+      case RecordKind.UNLISTENED:
+        this.listeners.get(record[1])?.onlost();
+        return;
       case RecordKind.DROP_REQUEST:
       case RecordKind.REQUEST_REFUSED:
       case RecordKind.WIRE_CLOSED:

@@ -19,6 +19,7 @@ const {
   RecordKind,
   Returned,
   SendFlag,
+  Token,
   Watch,
   WireKind,
 } = require("../../native/border");
@@ -44,6 +45,7 @@ module.exports = {
   pushRoom,
   RecordKind,
   Returned,
+  Token,
   unknownRecord,
   VOLATILE,
   Watch,

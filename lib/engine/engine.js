@@ -3,7 +3,7 @@
 const { EventEmitter } = require("node:events");
 const cors = require("cors");
 const debug = require("debug")("engine");
-const { FormFlag, loadAddon, Returned } = require("../border");
+const { FormFlag, loadAddon, Returned, Token } = require("../border");
 const { Conn } = require("./conn");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES, rejectUnhandled } = require("../base/errors");
 const { endUnread, interceptRequests, serializeCookie, verify } = require("../http");
@@ -107,6 +107,8 @@ class Engine extends EventEmitter {
     this.polls = new Map();
     /** @type {Acceptor | undefined} takes connections of the HTTP server before Node.js reads from them */
     this.acceptor = undefined;
+    /** @type {Set<import("../ingress/worker-listener").WorkerListener>} those for which a worker accepts connections */
+    this.workerListeners = new Set();
     /** gives the workers connections by which polling requests come */
     this.takeover = new PollingTakeover(this);
     /** its methods, of which programs may replace some */
@@ -140,7 +142,10 @@ class Engine extends EventEmitter {
   attach(server, options = {}) {
     const path = computePath(options);
     const isOurs = (/** @type {any} */ req) => req.url.startsWith(path);
-    server.on("close", () => this.close());
+    server.on("close", () => {
+      this.close();
+      acceptor.forget();
+    });
     server.on("listening", () => {
       this._registration.closed = false;
       acceptor.watch();
@@ -236,6 +241,7 @@ class Engine extends EventEmitter {
   use(middleware) {
     this.middlewares.push(middleware);
     this.takeover.recall();
+    this.suspendAccepting();
   }
 
   /**
@@ -263,6 +269,7 @@ class Engine extends EventEmitter {
    */
   close() {
     debug("closing all open clients");
+    for (const listener of this.workerListeners) listener.stop();
     for (const conn of Object.values(this.clients)) conn.close(true);
     this._registration.close();
     return this;
@@ -276,6 +283,7 @@ class Engine extends EventEmitter {
     super.on(name, listener);
     if (name === "flush" || name === "drain") this.showFlushes();
     if (name === "headers") this.takeover.recall();
+    this.suspendAccepting();
     return this;
   }
 
@@ -285,6 +293,15 @@ class Engine extends EventEmitter {
    */
   addListener(name, listener) {
     return this.on(name, listener);
+  }
+
+  /**
+   * Something that may keep workers from accepting connections has just been done: until the end of the turn they accept none.
+   *
+   * @private
+   */
+  suspendAccepting() {
+    for (const listener of this.workerListeners) listener.shut();
   }
 
   /** @private */
@@ -396,11 +413,12 @@ class Engine extends EventEmitter {
    * @param {number} formFlags bits of FormFlag
    * @param {number} token that of the door by which it came
    * @param {Addresses} [addresses] known when a worker has the connection
-   * @returns {Conn}
+   * @returns {Conn | undefined} undefined: it is not to be
    */
   onopen(name, sid, formFlags, token, addresses) {
     const border = this.border();
     const door = doorOf(border, token);
+    if (door === undefined && token >= Token.OF_WORKER) return undefined; // it came when we were closed
     const seen = reasonAgainst(this, this.httpServer, DROP_REQUEST) !== undefined;
     /** @type {SessionForm} */
     let form = FORMS[formFlags];
@@ -514,6 +532,7 @@ class Engine extends EventEmitter {
   /** Tells the workers of options that have changed: the new values count for the sessions to come. */
   configure() {
     this._registration.configure();
+    for (const listener of this.workerListeners) listener.renew();
   }
 }
 

@@ -12,6 +12,8 @@ const {
   reasonAgainst,
 } = require("./reasons");
 const { TakenWebSocket } = require("./websocket");
+const { AcceptedRequest } = require("./accepted-request");
+const { WorkerListener } = require("./worker-listener");
 
 /**
  * What is asked of an engine here.
@@ -20,15 +22,14 @@ const { TakenWebSocket } = require("./websocket");
  * @property {import("./takeover").PollingTakeover} takeover
  * @property {(sid: string) => { protocol: number } | undefined} find
  * @property {(req: any) => string | Promise<string>} generateId
+ * @property {() => boolean} isClosed
+ * @property {Set<WorkerListener>} workerListeners
  */
 
 /** @typedef {import("./door").Engine & Accepting} Engine */
 
 /** How long the kernel may keep a connection by which nothing comes: the least that it knows, in seconds. */
 const LONGEST_SILENCE = 1;
-
-const NO_PARAMETERS = Object.freeze({});
-const SOCKET = Object.freeze({ encrypted: false, remoteAddress: undefined, remotePort: undefined });
 
 /**
  * Takes connections from an HTTP server as they are accepted: those whose first request is for a WebSocket, or is one of a
@@ -59,6 +60,8 @@ class Acceptor {
     /** @private what the server shows its connections to */
     this._take = (/** @type {number} */ fd) =>
       this.reasonAgainst(ACCEPT) === undefined && this.take(fd);
+    /** @private has a worker accept the connections, as long as nothing stands against it */
+    this._listener = new WorkerListener(engine, server, () => this.taken++);
     server.on("newListener", (/** @type {any} */ name) => {
       if (name === "connection") this.defer(0); // somebody wants to hear of connections, of silent ones too
     });
@@ -71,6 +74,12 @@ class Acceptor {
     if (this.reasonAgainst(LISTEN) !== undefined) return;
     const isShown = showAccepted(server, this._take);
     if (isShown && this.reasonAgainst(ACCEPT) === undefined) this.defer(LONGEST_SILENCE);
+    this._listener.prepare();
+  }
+
+  /** The server is closed, and has no connections any more. */
+  forget() {
+    this._listener.forget();
   }
 
   /**
@@ -176,43 +185,6 @@ class Acceptor {
     }
     if (cors) lines += crossOriginLines(engine.middlewares[0], request.header("origin"));
     return { text: request.key + lines, keyOnly: true, deflate };
-  }
-}
-
-/**
- * A request that Node.js has not read, as the addon describes it (src/http/request.rs). It is used in place of an
- * IncomingMessage until a program asks for that.
- */
-class AcceptedRequest {
-  /** @param {string} text the description */
-  constructor(text) {
-    this.method = "GET";
-    const sid = text.indexOf("\n") + 1;
-    const version = text.indexOf("\n", sid) + 1;
-    const url = version + 2; // behind one digit
-    const headers = text.indexOf("\n", url) + 1;
-    /** its Sec-WebSocket-Key; empty: it opens a polling session */
-    this.key = text.slice(0, sid - 1);
-    /** the session that it asks to become the transport of; empty: a new one */
-    this.sid = text.slice(sid, version - 1);
-    this.httpVersion = text[version] === "1" ? "1.1" : "1.0";
-    this.url = text.slice(url, headers - 1);
-    /** names and values of the headers, a line each */
-    this.raw = text.slice(headers);
-    /** what counts before the session is open; the rest is read from the URL on demand */
-    this._query = NO_PARAMETERS;
-    this.socket = SOCKET;
-  }
-
-  /**
-   * @param {string} name in lower case
-   * @returns {string} the value of a header that it has once at most; empty: none
-   */
-  header(name) {
-    const lines = this.raw.split("\n");
-    for (let at = 0; at < lines.length; at += 2)
-      if (lines[at].toLowerCase() === name) return lines[at + 1];
-    return "";
   }
 }
 

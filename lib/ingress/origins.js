@@ -10,6 +10,12 @@ const MAX_ORIGINS = 4096;
 /** An origin that the workers may be told of: what is read alike by all, and not too long. */
 const PLAIN_ORIGIN = /^[\x21-\x7e]{0,256}$/;
 
+/** Origins that no browser sends: whether headers depend on the origin in any other way than by repeating it shows with these. */
+const STRANGERS = ["https://a.invalid", "http://b.invalid:81"];
+
+/** In lines for the addon, it stands for the origin of the request. */
+const ORIGIN_MARK = "\0";
+
 /** The origin at the beginning of a URL. */
 const ORIGIN_OF_URL = /^https?:\/\/[^/?#]+/i;
 
@@ -51,6 +57,34 @@ class Origins {
       this.expect("");
     }
     return { lines, byOrigin: true };
+  }
+
+  /**
+   * What a worker has to know that accepts connections by itself. It is told of all origins that the option lists.
+   *
+   * @returns {{ lines: string, byOrigin: boolean }} the headers, unless they depend on the origin
+   */
+  forAll() {
+    const { cors } = this._engine.opts;
+    if (!cors) return { lines: "", byOrigin: false };
+    if (!variesByOrigin(cors)) return { lines: this.lines(""), byOrigin: false };
+    this.note("");
+    for (const origin of [cors.origin].flat()) if (typeof origin === "string") this.note(origin);
+    return { lines: "", byOrigin: true };
+  }
+
+  /**
+   * @returns {string | undefined} the headers for origins of which the workers have not been told, with ORIGIN_MARK in place of it;
+   *   undefined: they are made by JavaScript
+   */
+  others() {
+    const { cors } = this._engine.opts;
+    if (!cors || !variesByOrigin(cors)) return undefined;
+    const isListed = [cors.origin].flat().every((one) => typeof one !== "object");
+    const [one, other] = STRANGERS.map((origin) =>
+      this.lines(origin).replaceAll(origin, ORIGIN_MARK),
+    );
+    return isListed && one === other ? one : undefined;
   }
 
   /**

@@ -8,6 +8,7 @@ const { channel } = require("node:diagnostics_channel");
 const { EventEmitter } = require("node:events");
 const http = require("node:http");
 const tls = require("node:tls");
+const threads = require("node:worker_threads");
 const createDebug = require("debug");
 const { isConstant } = require("../http");
 const {
@@ -48,6 +49,8 @@ const TAKE_OVER = 128;
 const DROP_SOCKET = 256;
 /** To keep no more of the request that opens a session than its text. */
 const DROP_REQUEST = 512;
+/** To have a worker accept the connections of an HTTP server. What is against looking at them is against this, too. */
+const LEND = 1024;
 
 /** What keeps a WebSocket from being taken when it is accepted. */
 const TAKES_WEBSOCKET = LISTEN | ACCEPT | ACCEPT_WEBSOCKET;
@@ -94,6 +97,9 @@ const debug = createDebug("engine:door");
 const debugEngine = createDebug("engine");
 const debugPolling = createDebug("engine:polling");
 const debugWebSocket = createDebug("engine:ws");
+
+/** @type {WeakMap<object, number>} how many engines are attached to an HTTP server */
+const attached = new WeakMap();
 
 /** @type {WeakSet<object>} sockets that a program has been given, and HTTP servers that show theirs */
 const shown = new WeakSet();
@@ -170,6 +176,24 @@ const ROWS = Object.freeze([
     against: LISTEN,
     text: "a worker of `node:cluster`",
     holds: () => cluster.isWorker,
+  },
+  {
+    word: "another operating system",
+    against: LEND,
+    text: "another operating system than Linux, or an event loop that addons can't reach",
+    holds: (engine) => !engine.border().reachesLoop,
+  },
+  {
+    word: "a worker thread",
+    against: LEND,
+    text: "a worker thread of Node.js (`node:worker_threads`)",
+    holds: () => !threads.isMainThread,
+  },
+  {
+    word: "another engine",
+    against: LEND,
+    text: "another engine is attached to the HTTP server, too",
+    holds: (_engine, server) => (attached.get(server) ?? 0) > 1,
   },
   {
     word: "another class of server",
@@ -491,11 +515,12 @@ function isTimeout(value) {
 }
 
 /**
- * Begins to note whether a program is shown the sockets of an HTTP server. A listener that is removed again may have seen some.
+ * An engine is attached to an HTTP server: begins to note whether a program is shown the sockets of that. A listener that is removed again may have seen some.
  *
  * @param {any} server
  */
 function watchSockets(server) {
+  attached.set(server, (attached.get(server) ?? 0) + 1);
   if (server.listenerCount("connection") > 1) shown.add(server);
   server.on("newListener", (/** @type {any} */ name) => {
     if (name === "connection") shown.add(server);
@@ -517,6 +542,7 @@ module.exports = {
   ACCEPT_WEBSOCKET,
   DROP_REQUEST,
   DROP_SOCKET,
+  LEND,
   LISTEN,
   MOVE_BEHIND,
   MOVE_POLLING,

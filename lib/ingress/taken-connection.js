@@ -37,8 +37,9 @@ class TakenConnection {
    * @param {"takeover" | "polling"} kind
    * @param {"websocket" | "polling"} transport
    * @param {any} request
+   * @param {number} [token] its name, when a worker has given it one
    */
-  constructor(engine, kind, transport, request) {
+  constructor(engine, kind, transport, request, token) {
     this.engine = engine;
     this.kind = kind;
     this.transport = transport;
@@ -53,7 +54,7 @@ class TakenConnection {
     /** @private @type {any} the socket that programs may have; it takes itself off the server's count */
     this._socket = undefined;
     this.border = engine.border();
-    this.token = this.border.addDoor(this);
+    this.token = this.border.addDoor(this, token);
     this.border.retain();
     engine.hold();
   }

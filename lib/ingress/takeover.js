@@ -162,9 +162,22 @@ class PollingTakeover {
 
   /**
    * @param {any} server
-   * @param {(name: string) => string} header gives a header of the first request, or of one before; empty: it has none
+   * @returns {number} the number by which the workers know it
+   */
+  numberOf(server) {
+    return trackListener(server, this.engine.border());
+  }
+
+  /** @returns {string | undefined} see Origins */
+  originsLeft() {
+    return this._origins.others();
+  }
+
+  /**
+   * @param {any} server
+   * @param {((name: string) => string) | undefined} header gives a header of the first request, or of one before; empty: it has
+   *   none; undefined: it is for all requests
    * @returns {import("../../native").HttpProfile} what the worker needs to know to answer as Node.js would
-   * @private
    */
   profile(server, header) {
     const { httpCompression } = this.engine.opts;
@@ -173,7 +186,7 @@ class PollingTakeover {
     const longest = Math.min(headersTimeout || Infinity, requestTimeout || Infinity);
     return {
       path: /** @type {string} */ (this._paths.get(server)),
-      ...this._origins.forConnection(header),
+      ...(header === undefined ? this._origins.forAll() : this._origins.forConnection(header)),
       keepAlive: keepAlive ? Math.floor(keepAlive / 1000) : undefined,
       idleTimeout: idleTimeout(server),
       // Node.js checks these only every connectionsCheckingInterval
@@ -237,9 +250,10 @@ class TakenPolling extends TakenConnection {
    * @param {PollingTakeover} takeover who has it
    * @param {any} server the HTTP server
    * @param {any} request the one that opens a session, if it is here
+   * @param {number} [token] its name, when a worker has accepted it
    */
-  constructor(engine, takeover, server, request) {
-    super(engine, "polling", "polling", request);
+  constructor(engine, takeover, server, request, token) {
+    super(engine, "polling", "polling", request, token);
     this.takeover = takeover;
     this.server = server;
     takeover.size++;
@@ -366,4 +380,4 @@ function closeTaken(border, number, busy, later) {
   border.native.closePolling(number, busy, later);
 }
 
-module.exports = { PollingTakeover, stopAwaitingHead };
+module.exports = { PollingTakeover, stopAwaitingHead, TakenPolling };

@@ -36,9 +36,10 @@ class TakenWebSocket extends TakenConnection {
    * @param {Engine} engine
    * @param {any} request
    * @param {string} [reason]
+   * @param {number} [token] its name, when a worker has accepted it
    */
-  constructor(engine, request, reason) {
-    super(engine, "takeover", "websocket", request);
+  constructor(engine, request, reason, token) {
+    super(engine, "takeover", "websocket", request, token);
     this.reason = reason;
   }
 

@@ -11,6 +11,7 @@ const [BEGIN, END] = ["<!-- reasons:begin -->", "<!-- reasons:end -->"];
 
 /** The columns, and the ways of which one is enough for a "no". */
 const COLUMNS = {
+  "accepted by a worker": reasons.LISTEN | reasons.ACCEPT | reasons.LEND,
   "WebSocket, when accepted": reasons.TAKES_WEBSOCKET,
   "polling, when accepted": reasons.TAKES_POLLING,
   "polling, later": reasons.MOVE_POLLING | reasons.MOVE_BEHIND,

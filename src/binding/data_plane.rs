@@ -14,6 +14,7 @@
 
 mod accepting;
 pub mod http;
+mod listening;
 mod peeked;
 #[cfg(unix)]
 mod reading;
@@ -41,6 +42,7 @@ use self::shared::{Shared, SharedWaker, Waker};
 #[cfg(unix)]
 use super::callback::Callback;
 use super::error::BorderError;
+use super::libuv::TurnEnd;
 use super::memory::give_back;
 use super::operations::Operations;
 use super::options::ServerConfig;
@@ -53,6 +55,7 @@ use crate::net::command::Command;
 use crate::net::http_profile::Profile;
 use crate::net::idle_trim::set_trim;
 use crate::net::inbox::{Inbox, Taken};
+use crate::net::listener::Listener;
 use crate::net::reader::Preference;
 use crate::net::record::RecordBatch;
 use crate::net::runtime::Runtime;
@@ -96,6 +99,10 @@ pub struct DataPlane {
     stop: Cell<Option<Stop>>,
     /// The first bytes of the connection that was accepted last.
     peeked: RefCell<Peeked>,
+    /// The sockets from which workers accept, by JavaScript's names for their HTTP servers; and which worker.
+    listeners: RefCell<FxHashMap<u32, (usize, Arc<Listener>)>>,
+    /// Calls JavaScript at the end of each turn.
+    turn_end: RefCell<Option<TurnEnd>>,
 }
 
 impl fmt::Debug for DataPlane {
@@ -146,6 +153,8 @@ impl DataPlane {
             bodies,
             stop: Cell::default(),
             peeked: RefCell::default(),
+            listeners: RefCell::default(),
+            turn_end: RefCell::default(),
         }
     }
 

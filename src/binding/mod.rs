@@ -6,6 +6,7 @@
 //! | [`operations`] | the batch down: rooms and targets are looked up here, on the JavaScript thread |
 //! | [`side_strings`] | long strings on their way up |
 //! | [`options`] | a server's options as they cross the border |
+//! | [`libuv`] | the event loop of a JavaScript thread |
 //! | [`logs`] | the logs of connection state recovery |
 //! | [`recovery`] | what JavaScript asks of them by calls |
 //! | [`callback`] | how the event loop calls JavaScript |
@@ -19,6 +20,7 @@ pub mod data_plane;
 #[cfg(unix)]
 pub mod descriptor_watch;
 pub mod error;
+pub mod libuv;
 pub mod logs;
 pub mod memory;
 pub mod operations;

@@ -73,6 +73,13 @@ kinds! {
         GivenBack = 34,
         /// `[kind]`: a worker wants to know when this thread has looked at all its sockets: `turned` tells it.
         AskTurn = 35,
+        /// `[kind, token, listener]` and a string that travels beside: a worker has accepted a connection, whose
+        /// first request is described there (src/http/request.rs), and has taken it.
+        Arrived = 36,
+        /// `[kind, token, listener]`: it has accepted one, and has not taken it; its stream waits for `takeDescriptor`.
+        Foreign = 37,
+        /// `[kind, listener]`: it can't accept any more.
+        Unlistened = 38,
     }
 }
 
@@ -227,6 +234,14 @@ numbers! {
 }
 
 numbers! {
+    /// The names of connections, which JavaScript or the workers make.
+    pub mod token {
+        /// Set in those that workers make.
+        pub const OF_WORKER: u32 = 1 << 31;
+    }
+}
+
+numbers! {
     /// How a client speaks: the lowest bits of a [`wire_kind`], too.
     pub mod dialect {
         /// Protocol 4, and bytes as they are: none of the bits.
@@ -295,6 +310,7 @@ const TABLE: &[twin::Group] = &[
     StringForm::GROUP,
     layout::GROUP,
     handle::GROUP,
+    token::GROUP,
     dialect::GROUP,
     wire_kind::GROUP,
     BodyFault::GROUP,

@@ -320,6 +320,20 @@ impl Session {
         !self.is_closed() && self.heartbeat.is_overdue(now)
     }
 
+    /// The client could send nothing, not even a pong, because we have not answered its last request. If its
+    /// pong is late, it is pinged again, as it waits for that in its turn, and the wait begins again. Gives whether
+    /// that has been done.
+    pub fn ping_again(&mut self, now: u64) -> bool {
+        let is_late = self.awaits_pong() && now >= self.heartbeat.poll_timeout();
+        if !is_late || !self.is_open() {
+            return false;
+        }
+        self.defer_ping_timeout(now);
+        self.send_control("2".into());
+        self.flush();
+        true
+    }
+
     /// When [`Session::handle_timeout`] is due next; `None` when the session has ended.
     pub fn poll_timeout(&self) -> Option<u64> {
         if self.is_closed() {

@@ -126,33 +126,67 @@ pub fn read<'a>(bytes: &'a [u8], rules: &Rules) -> Reading<Request<'a>> {
     read_head(bytes, rules, |head| read_polling(head, rules))
 }
 
-/// Reads the first request of a connection, and tells what it asks for. None: not plain, not complete,
-/// or it opens a session by polling and something follows it.
+/// The first request of a connection, for who decides about it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Arrival<'a> {
+    /// What it asks for.
+    pub first: First,
+    /// The `Sec-WebSocket-Key`; empty: it polls.
+    pub key: &'a str,
+    /// The session that it names; empty when it opens one.
+    pub sid: &'a str,
+    /// The protocol that it names.
+    pub protocol: Protocol,
+    /// The `Origin`; empty: none.
+    pub origin: &'a [u8],
+    /// The `Sec-WebSocket-Extensions`; empty: none.
+    pub extensions: &'a [u8],
+}
+
+/// Reads the first request of a connection, and tells what it asks for. It is foreign, too, when it opens
+/// a session by polling and something follows it.
 ///
 /// Its description, for JavaScript, is appended to `out`: lines, without a line end after the last one,
 /// with the key of a WebSocket (empty: it polls), the session id (empty: a new session), the minor version of
 /// HTTP, the target, then the name and the value of each header as they were sent.
-pub fn read_first(bytes: &[u8], rules: &Rules, out: &mut Vec<u8>) -> Option<First> {
+pub fn read_arrival<'a>(bytes: &'a [u8], rules: &Rules, out: &mut Vec<u8>) -> Reading<Arrival<'a>> {
     // Most requests for other paths end here.
-    let target = bytes.strip_prefix(b"GET ").or_else(|| bytes.strip_prefix(b"POST "))?;
-    if !target.starts_with(rules.path.as_bytes()) {
-        return None;
+    if !begins_ours(bytes, &rules.path) {
+        return Reading::Foreign;
     }
-    let reading = read_head(bytes, rules, |head| {
-        let (key, first) = match read_polling(head, rules) {
+    read_head(bytes, rules, |head| {
+        let origin = head.headers.origin.unwrap_or_default();
+        let extensions = head.headers.extensions.unwrap_or_default();
+        let (key, sid, protocol, first) = match read_polling(head, rules) {
             Some(Request { sid: "", .. }) if head.length < bytes.len() => return None,
-            Some(Request { head, encoding, persistence, .. }) => {
-                (&[][..], First::Polling { head, encoding, persistence })
+            Some(Request { sid, protocol, head, encoding, persistence, .. }) => {
+                ("", sid, protocol, First::Polling { head, encoding, persistence })
             }
-            None => (read_websocket(head)?, First::WebSocket { head: head.length }),
+            None => {
+                let first = First::WebSocket { head: head.length };
+                let key = std::str::from_utf8(read_websocket(head)?).ok()?;
+                (key, head.query.sid, Protocol::V4, first)
+            }
         };
-        head.describe(key, out);
-        Some(first)
-    });
-    match reading {
-        Reading::Request(first) => Some(first),
+        head.describe(key.as_bytes(), out);
+        Some(Arrival { first, key, sid, protocol, origin, extensions })
+    })
+}
+
+/// [`read_arrival`], for who only wants to know what is asked for. None: not plain, or not complete.
+pub fn read_first(bytes: &[u8], rules: &Rules, out: &mut Vec<u8>) -> Option<First> {
+    match read_arrival(bytes, rules, out) {
+        Reading::Request(arrival) => Some(arrival.first),
         Reading::Partial | Reading::Foreign => None,
     }
+}
+
+/// Whether it begins, as far as it goes, with a request for a path that begins with ours.
+fn begins_ours(bytes: &[u8], path: &str) -> bool {
+    let target = bytes.strip_prefix(b"GET ").or_else(|| bytes.strip_prefix(b"POST "));
+    let Some(target) = target else { return begins_well(bytes) && bytes.len() < "POST ".len() };
+    let n = path.len().min(target.len());
+    target[..n] == path.as_bytes()[..n]
 }
 
 /// The request that a head is of, if it is a plain one by polling.

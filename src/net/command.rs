@@ -6,18 +6,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustc_hash::FxHashSet;
 
+pub use super::arrival::{Opening, Purpose, UpgradeResponse};
 use super::budget::HeldBytes;
 use super::http_profile::Profile;
+use super::listener::Listener;
 use super::server::{Environment, Server};
 use crate::border::RecordKind;
 use crate::border::returned::UNKNOWN_SID;
 use crate::engineio::{Body, Dialect, PostFault, RequestId};
-use crate::http::encoding::Encoding;
-use crate::http::request::Persistence;
 use crate::id::{Sid, Slot};
-use crate::socketio::Group;
+use crate::socketio::{Group, LongString};
 use crate::websocket::extension::Agreement;
-use crate::websocket::handshake::Accept;
 
 /// A message up to this many bytes may be sent inline.
 const INLINE_BYTES: usize = 8 << 10;
@@ -83,6 +82,10 @@ pub enum Command {
     },
     /// A WebSocket connection comes in.
     IncomingWebSocket(Box<IncomingWebSocket>),
+    /// The worker is to accept connections.
+    Listen(Arc<Listener>),
+    /// It need not any more: the socket is closed.
+    Unlisten(Arc<Listener>),
     /// A handshake over polling comes in.
     OpenPolling {
         /// The server that it came to.
@@ -160,6 +163,8 @@ impl Command {
             | Self::Close { .. }
             | Self::Mark { .. }
             | Self::IncomingWebSocket(_)
+            | Self::Listen(_)
+            | Self::Unlisten(_)
             | Self::OpenPolling { .. }
             | Self::IncomingHttp(_)
             | Self::Request { .. }
@@ -190,8 +195,8 @@ pub enum Blame {
     Newcomer(Newcomer),
 }
 
-/// A connection or request that has just come, by the name that JavaScript has for it: the worker does not
-/// know it yet.
+/// A connection or request that has just come, or a socket to accept from, by the name that JavaScript has for
+/// it: the worker does not know it yet.
 #[derive(Debug)]
 pub struct Newcomer {
     environment: Arc<Environment>,
@@ -235,6 +240,7 @@ impl Command {
             | Self::EndWires(_)
             | Self::Resume
             | Self::Turned { .. }
+            | Self::Unlisten(_)
             | Self::DropEnvironment(_)
             | Self::Stop => Blame::Nobody,
             Self::Answer { wire, .. } => Blame::HttpWire(*wire),
@@ -246,6 +252,11 @@ impl Command {
                 let HttpHandover { server, token, .. } = &incoming.handover;
                 Newcomer::blame(server, *token, RecordKind::WireClosed)
             }
+            Self::Listen(listener) => Blame::Newcomer(Newcomer {
+                environment: Arc::clone(&listener.environment),
+                token: listener.number,
+                kind: RecordKind::Unlistened,
+            }),
             Self::OpenPolling { server, token, .. } => {
                 Newcomer::blame(server, *token, RecordKind::RequestRefused)
             }
@@ -311,6 +322,27 @@ pub struct IncomingHttp {
     pub stream: TcpStream,
     /// What has been taken off it, if anything has.
     pub opening: Option<Opening>,
+    /// What JavaScript has still to hear of it, if a worker has accepted it.
+    pub news: Option<News>,
+}
+
+/// What JavaScript has to hear of a connection that a worker has accepted, before anything that comes of it.
+#[derive(Debug)]
+pub struct News {
+    /// JavaScript's name for the HTTP server that it came to.
+    pub listener: u32,
+    /// Its first request; see [`crate::http::request::read_arrival`].
+    pub description: Vec<u8>,
+}
+
+impl News {
+    /// Tells of the connection that is called `token`, on the lane of `worker`.
+    pub fn tell(self, environment: &Environment, worker: usize, token: u32) {
+        environment.inbox.push(worker, |record| {
+            record.kind(RecordKind::Arrived).number(token).number(self.listener);
+            record.side_string(LongString::Latin1(self.description.into()));
+        });
+    }
 }
 
 /// What JavaScript says of a connection by which polling requests come.
@@ -327,17 +359,6 @@ pub struct HttpHandover {
     /// The server's count of recalls when it was handed over ([`Server::recalls`]): a recall that comes
     /// before the worker has the connection counts, too.
     pub recalls: u32,
-}
-
-/// The request that a polling session is opened by, which has been read: a plain GET.
-#[derive(Debug)]
-pub struct Opening {
-    /// The session.
-    pub sid: Sid,
-    /// How a large answer is to be compressed.
-    pub encoding: Option<Encoding>,
-    /// What becomes of the connection behind the answer.
-    pub persistence: Persistence,
 }
 
 /// The answer of a session to a request.
@@ -423,44 +444,8 @@ pub struct IncomingWebSocket {
     pub response: UpgradeResponse,
     /// How messages may be compressed, if that was agreed on.
     pub deflate: Option<Agreement>,
-}
-
-/// The answer to an upgrade request that is let through.
-#[derive(Debug)]
-pub enum UpgradeResponse {
-    /// As it goes out.
-    Whole(Vec<u8>),
-    /// Still to be made of the request's `Sec-WebSocket-Key`, which has been checked, and of
-    /// further header lines, each with its `\r\n`. It names no subprotocol.
-    Accept {
-        /// The key.
-        key: String,
-        /// The lines.
-        headers: String,
-    },
-}
-
-impl UpgradeResponse {
-    /// The bytes that go out.
-    pub fn into_bytes(self) -> Vec<u8> {
-        match self {
-            Self::Whole(bytes) => bytes,
-            Self::Accept { key, headers } => {
-                let mut bytes = Vec::with_capacity(160 + headers.len());
-                Accept::of_key(&key).write_response(&mut bytes, &headers);
-                bytes
-            }
-        }
-    }
-}
-
-/// What an incoming WebSocket is for.
-#[derive(Debug)]
-pub enum Purpose {
-    /// A new session.
-    Session(Sid),
-    /// The upgrade of this session.
-    Upgrade(Slot),
+    /// What JavaScript has still to hear of it, if a worker has accepted it.
+    pub news: Option<News>,
 }
 
 /// A byte stream as it comes to a worker.

@@ -106,6 +106,8 @@ pub struct WorkerContext {
     timers: RefCell<Timers>,
     /// The deadline that the worker sleeps for; 0 while it is awake.
     sleeping_until: Cell<u64>,
+    /// When the worker has to look at connections that it has accepted, and knows nothing of yet.
+    pub accepting_until: Cell<Option<u64>>,
     /// Wires that wait for the end of the closing handshake, the oldest first.
     closing: RefCell<VecDeque<(u64, Rc<dyn Wire>)>>,
     read_buffer: RefCell<Box<[u8]>>,
@@ -142,6 +144,7 @@ impl WorkerContext {
             date: Cell::new((0, date::format(0))),
             timers: RefCell::default(),
             sleeping_until: Cell::new(0),
+            accepting_until: Cell::new(None),
             closing: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
             spare_buffers: RefCell::default(),
@@ -161,6 +164,16 @@ impl WorkerContext {
         if let Some(mailbox) = self.mailboxes.get(worker) {
             mailbox.post_command(command);
         }
+    }
+
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.mailboxes.len()
+    }
+
+    /// Whether a worker has not ended.
+    pub fn is_open(&self, worker: usize) -> bool {
+        self.mailboxes.get(worker).is_some_and(|mailbox| !mailbox.is_closed())
     }
 
     /// Brings the answer to a request to the connection that it came by.
@@ -252,7 +265,8 @@ impl WorkerContext {
         let closing = self.closing.borrow().front().map(|(deadline, _)| *deadline);
         let requests = self.http_table.next_deadline();
         let deadline = self.timers.borrow().next_deadline();
-        deadline.into_iter().chain(closing).chain(requests).min()
+        let accepting = self.accepting_until.get();
+        deadline.into_iter().chain(closing).chain(requests).chain(accepting).min()
     }
 
     /// The worker is awake and will look at the deadlines by itself.

@@ -16,13 +16,37 @@ pub struct Lines(pub Box<str>);
 pub struct CrossOrigin {
     // Hashed in the standard way: the keys come from the network.
     known: RwLock<HashMap<Box<[u8]>, Arc<Lines>>>,
+    /// Those for all others, with [`ORIGIN_MARK`] in place of the origin.
+    others: RwLock<Option<Box<str>>>,
 }
+
+/// Stands in lines of headers where the `Origin` of the request is to stand.
+const ORIGIN_MARK: char = '\0';
+/// Characters of an origin that is put there, at most.
+const LONGEST_ORIGIN: usize = 256;
 
 impl CrossOrigin {
     /// The headers for requests from `origin` (empty: they do not say); none: JavaScript is
     /// to be asked.
     pub fn lines(&self, origin: &[u8]) -> Option<Arc<Lines>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).get(origin).map(Arc::clone)
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(origin).map(Arc::clone).or_else(|| self.lines_for_others(origin))
+    }
+
+    fn lines_for_others(&self, origin: &[u8]) -> Option<Arc<Lines>> {
+        let origin = std::str::from_utf8(origin).ok()?;
+        let is_plain = origin.len() <= LONGEST_ORIGIN
+            && !origin.is_empty()
+            && origin.bytes().all(|byte| byte.is_ascii_graphic());
+        let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
+        let lines = others.as_ref().filter(|_| is_plain)?.replace(ORIGIN_MARK, origin);
+        Some(Arc::new(Lines(lines.into())))
+    }
+
+    /// Notes the headers for requests from all other origins, with a NUL in place of the origin; none: JavaScript is
+    /// to be asked.
+    pub fn note_others(&self, lines: Option<&str>) {
+        *self.others.write().unwrap_or_else(PoisonError::into_inner) = lines.map(Into::into);
     }
 
     /// Notes the headers for requests from `origin`; none: they are not known any more.

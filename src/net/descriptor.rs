@@ -1,7 +1,7 @@
 //! Looking at a socket of Node.js, and taking it over.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 /// Duplicates the file descriptor of a connected socket that somebody else owns (close-on-exec).
 /// The original may be closed then.
@@ -11,6 +11,29 @@ use std::net::{SocketAddr, TcpStream};
 #[cfg(unix)]
 pub fn duplicate(fd: i32) -> io::Result<TcpStream> {
     borrow(fd, TcpStream::try_clone)
+}
+
+/// Duplicates the file descriptor of a socket that listens, which somebody else owns (close-on-exec).
+///
+/// # Errors
+/// What the operating system says.
+#[cfg(unix)]
+pub fn duplicate_listener(fd: i32) -> io::Result<TcpListener> {
+    use std::os::fd::{FromRawFd as _, IntoRawFd as _};
+
+    let fd = duplicate(fd)?.into_raw_fd();
+    #[expect(unsafe_code, reason = "what has been duplicated is a socket of another kind")]
+    // SAFETY: the descriptor is open, and nobody else has it.
+    Ok(unsafe { TcpListener::from_raw_fd(fd) })
+}
+
+/// There are no descriptors to be duplicated here.
+///
+/// # Errors
+/// Always.
+#[cfg(not(unix))]
+pub fn duplicate_listener(_fd: i32) -> io::Result<TcpListener> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Looks at what the peer of a connected socket, which somebody else owns, has sent, without taking

@@ -12,6 +12,8 @@
 //! | [`context`] | what all connections of a worker share: buffers, deadlines, lists |
 //! | [`client`] | one client: session, decoder, wires; what comes in and what is asked in files below; [`clients`]: the table of them |
 //! | [`websocket_wire`] | one WebSocket byte stream; reading and writing in files below |
+//! | [`listener`], [`admission`], [`newcomers`], [`session_ids`] | sockets from which workers accept, and what they take without JavaScript |
+//! | [`arrival`] | what connections come in for |
 //! | [`selector`], [`parker`] | where a worker's thread waits, and how it is woken |
 //! | [`connections`], [`readiness`] | which sockets are ready, and whose turn it is |
 //! | [`tcp`] | one TCP connection: its socket, and the turn in which it is read and written |
@@ -43,6 +45,8 @@ macro_rules! fault {
     };
 }
 
+pub mod admission;
+pub mod arrival;
 pub mod backlog;
 pub mod budget;
 pub mod client;
@@ -62,7 +66,9 @@ pub mod http_wire;
 pub mod idle_trim;
 pub mod inbox;
 pub mod lifecycle;
+pub mod listener;
 pub mod mailbox;
+pub mod newcomers;
 pub mod operation_batch;
 pub mod panic_guard;
 pub mod parker;
@@ -74,6 +80,7 @@ pub mod request_name;
 pub mod runtime;
 pub mod selector;
 pub mod server;
+pub mod session_ids;
 pub mod shared_frames;
 pub mod side_strings;
 pub mod sleep_lock;

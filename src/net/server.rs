@@ -13,9 +13,14 @@ use super::deflate::Compression;
 use super::inbox::Inbox;
 use super::lifecycle::LifecycleQueue;
 use super::turns::Turns;
+use crate::border::token::OF_WORKER;
 use crate::engineio::{Config, Protocol, Transport};
 use crate::id::{Handle, Sid};
 use crate::socketio::AttachmentLimits;
+
+/// Connections that may wait for JavaScript to take them before workers accept no more: as many as the system
+/// keeps for Node.js by default.
+const MAX_STREAMS: usize = 511;
 
 /// One JavaScript thread that has servers here.
 #[derive(Debug)]
@@ -26,8 +31,12 @@ pub struct Environment {
     pub inbox: Inbox,
     /// Which clients have come and gone.
     pub lifecycle: LifecycleQueue,
-    /// Connections that are given back to it, by JavaScript's names for them.
+    /// Connections that are given to it, by JavaScript's names for them.
     streams: Mutex<FxHashMap<u32, TcpStream>>,
+    /// Workers, one bit each, that accept nobody until it has taken some of these.
+    crowded: AtomicU32,
+    /// The last name that a worker has given to a connection.
+    last_token: AtomicU32,
     /// What waits for its clients.
     pub backlogs: Backlogs,
     /// Whether its event loop goes round.
@@ -44,6 +53,8 @@ impl Environment {
             inbox,
             lifecycle: LifecycleQueue::default(),
             streams: Mutex::default(),
+            crowded: AtomicU32::new(0),
+            last_token: AtomicU32::new(0),
             backlogs: Backlogs::default(),
             turns: Turns::default(),
         }
@@ -57,6 +68,31 @@ impl Environment {
     /// Takes the connection that is kept under this name.
     pub fn take_stream(&self, token: u32) -> Option<TcpStream> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).remove(&token)
+    }
+
+    /// Whether `worker` has to wait before it accepts more connections, as so many are kept already. If so, it
+    /// is among [`take_crowded`](Self::take_crowded) when some have been taken.
+    pub fn is_crowded(&self, worker: usize) -> bool {
+        let crowded =
+            || self.streams.lock().unwrap_or_else(PoisonError::into_inner).len() >= MAX_STREAMS;
+        // Noted first: what is taken before this looks again is seen here.
+        crowded() && {
+            self.crowded.fetch_or(1 << worker, Ordering::SeqCst);
+            crowded()
+        }
+    }
+
+    /// The workers, one bit each, that may accept again.
+    pub fn take_crowded(&self) -> u32 {
+        if self.crowded.load(Ordering::SeqCst) == 0 {
+            return 0;
+        }
+        self.crowded.swap(0, Ordering::SeqCst)
+    }
+
+    /// A name for a connection that a worker has accepted. None has it but one that two billion have come behind.
+    pub fn next_token(&self) -> u32 {
+        self.last_token.fetch_add(1, Ordering::Relaxed).wrapping_add(1) | OF_WORKER
     }
 }
 

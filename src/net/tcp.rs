@@ -182,6 +182,19 @@ impl Tcp {
         Some(stream)
     }
 
+    /// Whether it has been closed, or somebody else has the socket.
+    pub fn is_closed(&self) -> bool {
+        self.stream.borrow().is_none()
+    }
+
+    /// Looks at what has come, and takes nothing of it; 0: nothing will come.
+    ///
+    /// # Errors
+    /// What the system says; `WouldBlock` when nothing has come yet.
+    pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.borrow().as_ref().map_or(Ok(0), |stream| stream.peek(buffer))
+    }
+
     /// Tells the peer that nothing more is written.
     pub fn half_close(&self) {
         if let Some(stream) = &*self.stream.borrow() {

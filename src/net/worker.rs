@@ -11,6 +11,7 @@
 //! A turn is all the work; whose thread runs it is all the same, as long as that has the lock. To wait, and to
 //! give the lock away meanwhile, is what the worker's own thread does.
 
+mod accepting;
 mod ending;
 mod http;
 mod websocket;
@@ -37,6 +38,7 @@ use super::context::{Victim, Wire as _, WorkerContext};
 use super::descriptor::Addresses;
 use super::http_wire::HttpWire;
 use super::mailbox::Mailbox;
+use super::newcomers::{Accepting, Listening, Newcomer};
 use super::operation_batch::{Operation, OperationBatch};
 use super::panic_guard::Nobody;
 use super::reader::{Preference, Reader};
@@ -59,6 +61,7 @@ pub struct Worker {
     clients: Clients,
     connections: Connections<Connection>,
     bridges: RefCell<FxHashMap<BridgeKey, Rc<WebSocketWire>>>,
+    accepting: Accepting,
     /// What the mailbox is emptied into.
     batch: Cell<OperationBatch>,
     /// How many connections had their turn since the system was asked which are ready.
@@ -80,6 +83,9 @@ impl fmt::Debug for Worker {
 enum Connection {
     WebSocket(Rc<WebSocketWire>),
     Http(Rc<HttpWire>),
+    /// No connection yet.
+    Listening(Rc<Listening>),
+    Newcomer(Rc<Newcomer>),
 }
 
 /// After so many connections the system is asked which others are ready, at the end of the turn, even if some still
@@ -110,6 +116,7 @@ pub(super) fn run(
         clients: Clients::default(),
         connections: Connections::default(),
         bridges: RefCell::default(),
+        accepting: Accepting::default(),
         batch: Cell::default(),
         driven: Cell::new(0),
         heard_at: Cell::new(0),
@@ -135,6 +142,8 @@ pub(super) fn run(
     thread.sockets.reader.fix();
     worker.tell(format_args!("has panicked {MAX_PANICS} times and ends"));
     worker.context.mailbox.close(index);
+    worker.lose_sockets();
+    worker.announce_records();
     lock.retire();
 }
 
@@ -143,6 +152,8 @@ impl Driven for Connection {
         match self {
             Self::WebSocket(wire) => wire.tcp().map(Tcp::readiness),
             Self::Http(wire) => Some(wire.tcp().readiness()),
+            Self::Listening(listening) => Some(&listening.readiness),
+            Self::Newcomer(newcomer) => Some(newcomer.readiness()),
         }
     }
 }
@@ -490,6 +501,8 @@ impl Worker {
         match connection {
             Connection::WebSocket(wire) => self.drive_websocket(wire),
             Connection::Http(wire) => self.drive_http(wire),
+            Connection::Listening(listening) => self.drive_listening(listening),
+            Connection::Newcomer(newcomer) => self.drive_newcomer(newcomer),
         }
     }
 
@@ -536,8 +549,13 @@ impl Worker {
             self.context.guard(&Nobody, || match &connection {
                 Connection::WebSocket(wire) => wire.finish(&self.context),
                 Connection::Http(wire) => wire.finish(&self.context),
+                Connection::Listening(listening) => {
+                    self.context.run_queue.push(&listening.readiness);
+                }
+                Connection::Newcomer(newcomer) => newcomer.handle_panic(&self.context),
             });
         }
+        self.recount_newcomers();
         self.context.clear_lists();
         self.context.wake_up();
         self.announce_records();
@@ -623,6 +641,8 @@ impl Worker {
                     client.mark(&self.context);
                 }
             }
+            Command::Listen(listener) => self.listen(&listener),
+            Command::Unlisten(listener) => self.unlisten(&listener),
             Command::IncomingWebSocket(incoming) => self.accept_websocket(*incoming),
             Command::OpenPolling { server, token, sid, dialect, jsonp } => {
                 let engine = Arc::clone(&server.engine);
@@ -689,6 +709,7 @@ impl Worker {
             }
             goes_on
         });
+        self.accept_again();
     }
 
     /// JavaScript has looked at all its sockets: what it has found there is in the mailbox before this.
@@ -718,6 +739,7 @@ impl Worker {
             self.context.guard(&*wire, || wire.finish(&self.context));
         }
         self.context.drop_wires(&doomed);
+        self.drop_accepting(&doomed);
         self.announce_records();
         self.context.wakeups.forget(doomed);
     }
@@ -740,6 +762,7 @@ impl Worker {
             self.context.guard(&*wire, || wire.finish(&self.context));
         }
         self.fire_http_timers(due);
+        self.fire_accepting(due);
     }
 
     /// Sends what has been queued, and forgets what is over.

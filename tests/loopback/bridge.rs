@@ -39,6 +39,7 @@ fn open_with(host: &Host, deflate: Option<Agreement>) -> (u32, Handle) {
             head: Vec::new(),
             response: UpgradeResponse::Whole(b"HTTP/1.1 101 \r\n\r\n".to_vec()),
             deflate,
+            news: None,
         })),
     );
     let handle = handle_of(&host.next(RecordKind::Opened));

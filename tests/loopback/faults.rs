@@ -229,6 +229,7 @@ fn in_what_comes_by_a_bridge() {
             head: Vec::new(),
             response: UpgradeResponse::Whole(Vec::new()),
             deflate: None,
+            news: None,
         };
         host.command_to(host.worker, Command::IncomingWebSocket(Box::new(incoming)));
         (token, handle_of(&host.next(RecordKind::Opened)))
@@ -291,6 +292,7 @@ fn in_who_has_just_come() {
             handover,
             stream: accepted,
             opening: Some(Opening { sid, encoding: None, persistence: Persistence::Keep }),
+            news: None,
         };
         host.command_to(host.worker, Command::IncomingHttp(Box::new(incoming)));
         if place == "opening" {

@@ -49,14 +49,15 @@ pub(crate) struct Record {
 impl Record {
     /// Puts long strings where they belong, as the JavaScript side does.
     fn put_back<'a>(&mut self, strings: &mut impl Iterator<Item = LongString<'a>>) {
+        if self.kind() == RecordKind::Arrived {
+            let text = text_of(strings.next().expect("it has a string"));
+            return self.fields.push(Value::String(text));
+        }
         if !matches!(self.kind(), RecordKind::Event | RecordKind::Ack) || self.fields.len() <= 6 {
             return;
         }
         for index in self.fields.split_off(6) {
-            let text = match strings.next().expect("each index has its string") {
-                LongString::Latin1(bytes) => bytes.iter().map(|&byte| char::from(byte)).collect(),
-                LongString::Utf16(units) => String::from_utf16(&units).unwrap(),
-            };
+            let text = text_of(strings.next().expect("each index has its string"));
             let index = usize::try_from(index.as_u64().unwrap()).unwrap();
             self.fields[3][index] = Value::String(text);
         }
@@ -112,7 +113,17 @@ impl Record {
                 | RecordKind::BridgeResume
                 | RecordKind::GivenBack
                 | RecordKind::AskTurn
+                | RecordKind::Arrived
+                | RecordKind::Foreign
+                | RecordKind::Unlistened
         )
+    }
+}
+
+fn text_of(string: LongString<'_>) -> String {
+    match string {
+        LongString::Latin1(bytes) => bytes.iter().map(|&byte| char::from(byte)).collect(),
+        LongString::Utf16(units) => String::from_utf16(&units).unwrap(),
     }
 }
 
@@ -347,6 +358,7 @@ impl Host {
             head,
             response: UpgradeResponse::Whole(response),
             deflate: None,
+            news: None,
         }))
     }
 

@@ -60,7 +60,7 @@ impl HttpWire {
         let profile = Arc::new(profile);
         let recalls = server.recalls();
         let handover = HttpHandover { server, token, listener: LISTENER, profile, recalls };
-        let incoming = IncomingHttp { handover, stream: accepted, opening };
+        let incoming = IncomingHttp { handover, stream: accepted, opening, news: None };
         host.command_to(worker, Command::IncomingHttp(Box::new(incoming)));
         Self { token, stream }
     }

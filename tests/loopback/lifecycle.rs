@@ -169,6 +169,7 @@ fn the_end_of_an_environment_closes_its_connections_only() {
             head: Vec::new(),
             response: UpgradeResponse::Whole(Vec::new()),
             deflate: None,
+            news: None,
         })),
     );
     host.next(RecordKind::Opened);

@@ -7,6 +7,7 @@
 #![cfg(feature = "net")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
+mod accepting;
 mod back_pressure;
 mod bridge;
 mod client;

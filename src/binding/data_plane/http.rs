@@ -59,7 +59,7 @@ pub struct HttpProfile {
 }
 
 impl HttpProfile {
-    fn read(self, max_body: usize) -> Profile {
+    pub(super) fn read(self, max_body: usize) -> Profile {
         let size = |number: f64| usize::try_from(millis(number)).unwrap_or(usize::MAX);
         Profile {
             rules: Rules {
@@ -101,7 +101,7 @@ impl DataPlane {
     /// `Returned.NO_DESCRIPTOR`.
     #[napi(catch_unwind)]
     pub fn take_descriptor(&self, token: u32) -> i32 {
-        self.environment.take_stream(token).map_or(returned::NO_DESCRIPTOR, descriptor)
+        self.take_stream(token).map_or(returned::NO_DESCRIPTOR, descriptor)
     }
 
     /// Asks for all connections back that requests of a server come by: each comes with its next
@@ -153,6 +153,20 @@ impl DataPlane {
 }
 
 impl DataPlane {
+    /// Takes a connection that was given to JavaScript. Workers that have waited for that accept again.
+    pub(super) fn take_stream(&self, token: u32) -> Option<TcpStream> {
+        let stream = self.environment.take_stream(token);
+        let crowded = self.environment.take_crowded();
+        if crowded != 0
+            && let Some(runtime) = self.shared.runtime()
+        {
+            for worker in (0..runtime.workers()).filter(|worker| crowded & (1 << worker) != 0) {
+                runtime.mailbox(worker).post_command(Command::Resume);
+            }
+        }
+        stream
+    }
+
     /// Gives a connection to a worker, which is not told before the next [`DataPlane::wake`].
     /// `opening`: what has been taken off it.
     pub(super) fn accept_http(
@@ -169,7 +183,7 @@ impl DataPlane {
         let profile = self.shared_profile(profile);
         let recalls = server.recalls();
         let handover = HttpHandover { server, token, listener, profile, recalls };
-        let http = IncomingHttp { handover, stream, opening };
+        let http = IncomingHttp { handover, stream, opening, news: None };
         runtime.mailbox(worker).leave_command(Command::IncomingHttp(Box::new(http)));
         self.wake_later(worker);
         Ok(())

@@ -232,6 +232,7 @@ impl DataPlane {
             head: head.unwrap_or_default().to_vec(),
             response: Incoming::response(kind, answer),
             deflate: Agreement::from_bits(kind >> wire_kind::AGREEMENT_SHIFT),
+            news: None,
         };
         runtime.mailbox(worker).leave_command(Command::IncomingWebSocket(Box::new(websocket)));
         self.wake_later(worker);

@@ -275,6 +275,7 @@ impl Client {
     /// One of the deadlines has come.
     pub fn handle_timeout(&self, context: &WorkerContext, now: u64) {
         fault!("timeout", self.server.environment.id, self.handle.raw());
+        self.spare_held(now);
         let state = self.state.borrow();
         let late = state.is_overdue(now) && !state.closed;
         if late && state.is_read_by_javascript() {
@@ -311,7 +312,21 @@ impl Client {
         self.handle_due(context, now);
     }
 
+    /// While the answer to a POST waits for JavaScript, the client can send nothing: nothing of it is late, and it is
+    /// pinged all the same.
+    fn spare_held(&self, now: u64) {
+        let mut state = self.state.borrow_mut();
+        if state.closed || !self.was_held() {
+            return;
+        }
+        if state.session.ping_again(now) {
+            self.show_control(true, "2");
+        }
+        state.defer(now);
+    }
+
     fn handle_due(&self, context: &WorkerContext, now: u64) {
+        self.spare_held(now);
         let mut state = self.state.borrow_mut();
         if state.closed {
             return;
@@ -320,7 +335,7 @@ impl Client {
             Some(wire) => wire.is_stalled(),
             None => self.may_lie_unread(now),
         };
-        if self.was_held() || unread {
+        if unread {
             state.defer(now);
         }
         if state.join_deadline != 0 && state.join_deadline <= now {

@@ -17,9 +17,12 @@ use crate::net::tcp::{self, Handler, Next, Tcp};
 impl Worker {
     /// Takes a connection: one that Node.js has just answered a request on, or has not read.
     pub(super) fn accept_http(&self, incoming: IncomingHttp) {
-        let IncomingHttp { handover, stream, opening } = incoming;
+        let IncomingHttp { handover, stream, opening, news } = incoming;
         let (server, token) = (Arc::clone(&handover.server), handover.token);
         self.context.wakeups.add(&server.environment);
+        if let Some(news) = news {
+            news.tell(&server.environment, self.context.index, token);
+        }
         fault!("accept http", server.environment.id, token);
         let context = &self.context;
         let opened = self.connections.add(&context.run_queue, |place| {

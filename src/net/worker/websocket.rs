@@ -19,10 +19,22 @@ use crate::net::websocket_wire::{Ended, PIECE, WebSocketWire};
 impl Worker {
     /// Takes a WebSocket connection, and begins to drive it.
     pub(super) fn accept_websocket(&self, incoming: IncomingWebSocket) {
-        let IncomingWebSocket { server, token, purpose, dialect, stream, head, response, deflate } =
-            incoming;
+        let IncomingWebSocket {
+            server,
+            token,
+            purpose,
+            dialect,
+            stream,
+            head,
+            response,
+            deflate,
+            news,
+        } = incoming;
         let environment = Arc::clone(&server.environment);
         self.context.wakeups.add(&environment);
+        if let Some(news) = news {
+            news.tell(&environment, self.context.index, token);
+        }
         fault!("accept websocket", environment.id, token);
         let (context, index) = (&self.context, self.context.index);
         let bridged = matches!(stream, IncomingStream::Bridge);

@@ -1,0 +1,43 @@
+"use strict";
+
+const NO_PARAMETERS = Object.freeze({});
+const SOCKET = Object.freeze({ encrypted: false, remoteAddress: undefined, remotePort: undefined });
+
+/**
+ * A request that Node.js has not read, as the addon describes it (src/http/request.rs). It is used in place of an
+ * IncomingMessage until a program asks for that.
+ */
+class AcceptedRequest {
+  /** @param {string} text the description */
+  constructor(text) {
+    this.method = "GET";
+    const sid = text.indexOf("\n") + 1;
+    const version = text.indexOf("\n", sid) + 1;
+    const url = version + 2; // behind one digit
+    const headers = text.indexOf("\n", url) + 1;
+    /** its Sec-WebSocket-Key; empty: it opens a polling session */
+    this.key = text.slice(0, sid - 1);
+    /** the session that it asks to become the transport of; empty: a new one */
+    this.sid = text.slice(sid, version - 1);
+    this.httpVersion = text[version] === "1" ? "1.1" : "1.0";
+    this.url = text.slice(url, headers - 1);
+    /** names and values of the headers, a line each */
+    this.raw = text.slice(headers);
+    /** what counts before the session is open; the rest is read from the URL on demand */
+    this._query = NO_PARAMETERS;
+    this.socket = SOCKET;
+  }
+
+  /**
+   * @param {string} name in lower case
+   * @returns {string} the value of a header that it has once at most; empty: none
+   */
+  header(name) {
+    const lines = this.raw.split("\n");
+    for (let at = 0; at < lines.length; at += 2)
+      if (lines[at].toLowerCase() === name) return lines[at + 1];
+    return "";
+  }
+}
+
+module.exports = { AcceptedRequest };

@@ -1,0 +1,155 @@
+//! Listening sockets of Node.js from which workers accept.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::Function;
+use napi::{Env, Result};
+use napi_derive::napi;
+
+use super::DataPlane;
+use super::http::HttpProfile;
+use crate::binding::error::BorderError;
+use crate::binding::libuv::{self, TurnEnd};
+use crate::net::admission::Admission;
+use crate::net::command::Command;
+use crate::net::descriptor::duplicate_listener;
+use crate::net::listener::Listener;
+use crate::net::record::LONGEST_MESSAGE;
+
+/// What may be taken of the connections that a worker accepts for an HTTP server.
+#[napi(object)]
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "ways that are closed one by one")]
+pub struct AdmissionRules {
+    /// The number of the server that they are for.
+    pub server: u32,
+    /// What is fixed for connections.
+    pub profile: HttpProfile,
+    /// Whether connections for a WebSocket may be taken…
+    pub websocket: bool,
+    /// …polling connections…
+    pub polling: bool,
+    /// …and those whose request opens a session.
+    pub opens_polling: bool,
+    /// Whether offers to compress WebSocket messages are answered.
+    pub deflate: bool,
+    /// The headers for origins of which [`DataPlane::note_origin`] has not told, with a NUL in place of the origin;
+    /// absent: JavaScript has to be asked.
+    pub other_origins: Option<String>,
+}
+
+#[napi]
+impl DataPlane {
+    /// Whether [`DataPlane::watch_turns`] and [`DataPlane::leave_loop`] can be had.
+    #[napi(catch_unwind)]
+    pub fn reaches_loop(&self) -> bool {
+        libuv::is_there()
+    }
+
+    /// Has `callback` called at the end of each turn of the event loop, before it waits, until it is called
+    /// again; without `callback`, no more. It must not throw. False: that can't be had here.
+    ///
+    /// # Errors
+    /// When the environment is ending.
+    #[napi(catch_unwind)]
+    pub fn watch_turns(&self, env: &Env, callback: Option<Function<'_, (), ()>>) -> Result<bool> {
+        let before = self.turn_end.take();
+        drop(before);
+        let Some(callback) = callback else { return Ok(true) };
+        let turn_end = TurnEnd::new(env, callback.create_ref()?)?;
+        let is_watched = turn_end.is_some();
+        *self.turn_end.borrow_mut() = turn_end;
+        Ok(is_watched)
+    }
+
+    /// Has the event loop not look at a listening socket; false when it does not look at it yet.
+    #[napi(catch_unwind)]
+    pub fn leave_loop(&self, env: &Env, fd: i32) -> bool {
+        libuv::leave(env, fd)
+    }
+
+    /// Undoes [`DataPlane::leave_loop`].
+    #[napi(catch_unwind)]
+    pub fn join_loop(&self, env: &Env, fd: i32) -> bool {
+        libuv::join(env, fd)
+    }
+
+    /// Gives a worker a duplicate of the listening socket `fd`, that of the HTTP server which JavaScript knows
+    /// by `number`. Nobody is accepted before [`DataPlane::admit`].
+    ///
+    /// # Errors
+    /// When the descriptor can't be duplicated, or no server is open.
+    #[napi(catch_unwind)]
+    pub fn listen(&self, fd: i32, number: u32) -> Result<()> {
+        let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
+        let socket = duplicate_listener(fd).map_err(BorderError::TakeOver)?;
+        let environment = Arc::clone(&self.environment);
+        let listener = Arc::new(Listener::new(number, environment, socket));
+        let worker = runtime.pick();
+        runtime.mailbox(worker).post_command(Command::Listen(Arc::clone(&listener)));
+        let lent = self.listeners.borrow_mut().insert(number, (worker, listener));
+        debug_assert!(lent.is_none(), "a server listens on one socket at a time");
+        Ok(())
+    }
+
+    /// Says what may be taken of the connections that come from now on; without `rules`: no connection is
+    /// accepted. When this returns, nobody is taken by what was said before, if he is accepted after that.
+    ///
+    /// # Errors
+    /// When the server is not open.
+    #[napi(catch_unwind)]
+    pub fn admit(&self, number: u32, rules: Option<AdmissionRules>) -> Result<()> {
+        let admission = rules.map(|rules| self.admission(rules)).transpose()?;
+        let listeners = self.listeners.borrow();
+        let Some((worker, listener)) = listeners.get(&number) else { return Ok(()) };
+        let is_open = admission.is_some();
+        listener.admit(admission);
+        if is_open && let Some(runtime) = self.shared.runtime() {
+            // Somebody may have waited.
+            runtime.mailbox(*worker).post_command(Command::Listen(Arc::clone(listener)));
+        }
+        Ok(())
+    }
+
+    /// Gives up the duplicate of [`DataPlane::listen`]: when this returns, nobody is accepted by it any more.
+    #[napi(catch_unwind)]
+    pub fn unlisten(&self, number: u32) {
+        let Some((worker, listener)) = self.listeners.borrow_mut().remove(&number) else { return };
+        listener.close();
+        if let Some(runtime) = self.shared.runtime() {
+            runtime.mailbox(worker).post_command(Command::Unlisten(listener));
+        }
+    }
+
+    /// Closes a connection that was handed over, and that nobody wants.
+    #[napi(catch_unwind)]
+    pub fn drop_stream(&self, token: u32) {
+        drop(self.take_stream(token));
+    }
+}
+
+impl DataPlane {
+    fn admission(&self, rules: AdmissionRules) -> Result<Arc<Admission>> {
+        let AdmissionRules {
+            server,
+            profile,
+            websocket,
+            polling,
+            opens_polling,
+            deflate,
+            other_origins,
+        } = rules;
+        let server = self.server(server)?;
+        let profile = profile.read(server.engine.max_payload.min(LONGEST_MESSAGE));
+        server.cross_origin.note_others(other_origins.as_deref());
+        Ok(Arc::new(Admission {
+            server,
+            profile,
+            websocket,
+            polling,
+            opens_polling,
+            deflate,
+            last_profile: <_>::default(),
+        }))
+    }
+}

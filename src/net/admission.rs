@@ -1,0 +1,201 @@
+//! What becomes of a connection that a worker has accepted, decided without JavaScript.
+//!
+//! JavaScript says what may be taken ([`Admission`]) while nothing stands against it, and has everything else
+//! handed to it. What is decided here must be what JavaScript would decide: `lib/ingress/acceptor.js` does so
+//! for the connections that Node.js accepts.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::arrival::{Opening, Purpose, UpgradeResponse};
+use super::http_profile::Profile;
+use super::server::Server;
+use super::session_ids::SessionIds;
+use crate::engineio::{Protocol, Transport};
+use crate::http::request::{Arrival, First, Reading, read_arrival};
+use crate::id::Sid;
+use crate::websocket::extension::{self, Agreement};
+
+/// What may be taken of the connections that come to an HTTP server.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "ways that are closed one by one")]
+pub struct Admission {
+    /// The Socket.IO server that they are for.
+    pub server: Arc<Server>,
+    /// What counts for its polling connections; its `lines` count for a WebSocket, too, unless they depend on the
+    /// `Origin`.
+    pub profile: Profile,
+    /// Whether connections for a WebSocket may be taken…
+    pub websocket: bool,
+    /// …polling connections…
+    pub polling: bool,
+    /// …and those whose request opens a session.
+    pub opens_polling: bool,
+    /// Whether offers to compress WebSocket messages are answered.
+    pub deflate: bool,
+    /// The profile of the polling connection that was taken last: most are alike.
+    pub last_profile: LastProfile,
+}
+
+/// See [`Admission::last_profile`].
+#[derive(Debug, Default)]
+pub struct LastProfile(Mutex<Option<Arc<Profile>>>);
+
+/// What a connection is taken for.
+pub enum Admitted {
+    /// A WebSocket.
+    WebSocket {
+        /// What it is for.
+        purpose: Purpose,
+        /// The answer.
+        response: UpgradeResponse,
+        /// What was agreed on about compression.
+        deflate: Option<Agreement>,
+        /// Bytes of its request, which is to be taken off the connection.
+        head: usize,
+    },
+    /// A connection of polling requests.
+    Polling {
+        /// What is fixed for it.
+        profile: Arc<Profile>,
+        /// The session that its first request opens, and the bytes of that request, which is to be taken off
+        /// the connection; none: that request is for a session that is open, and stays.
+        opening: Option<(Opening, usize)>,
+    },
+}
+
+impl fmt::Debug for Admitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WebSocket { .. } => "WebSocket",
+            Self::Polling { .. } => "Polling",
+        })
+    }
+}
+
+impl Admitted {
+    /// Bytes of its request that are to be taken off the connection.
+    pub fn head(&self) -> usize {
+        match self {
+            Self::WebSocket { head, .. } => *head,
+            Self::Polling { opening, .. } => opening.as_ref().map_or(0, |(_, head)| *head),
+        }
+    }
+}
+
+/// A connection that is taken: what for, who has to have it, and its request, for JavaScript.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Who says so.
+    pub admission: Arc<Admission>,
+    /// What for.
+    pub admitted: Admitted,
+    /// The worker of its session; none: any.
+    pub worker: Option<usize>,
+    /// See [`read_arrival`].
+    pub description: Vec<u8>,
+}
+
+impl Admission {
+    /// Says what becomes of a connection by which `bytes` have come so far.
+    pub fn judge(self: Arc<Self>, bytes: &[u8], ids: &SessionIds) -> Reading<Verdict> {
+        let mut description = Vec::new();
+        let arrival = match read_arrival(bytes, &self.profile.rules, &mut description) {
+            Reading::Request(arrival) => arrival,
+            Reading::Partial => return Reading::Partial,
+            Reading::Foreign => return Reading::Foreign,
+        };
+        match self.admit(&arrival, ids) {
+            Some((admitted, worker)) => {
+                Reading::Request(Verdict { admission: self, admitted, worker, description })
+            }
+            None => Reading::Foreign,
+        }
+    }
+
+    /// None: JavaScript has to see to it.
+    fn admit(&self, arrival: &Arrival<'_>, ids: &SessionIds) -> Option<(Admitted, Option<usize>)> {
+        match arrival.first {
+            First::WebSocket { head } if self.websocket => self.admit_websocket(arrival, head, ids),
+            First::Polling { .. } if self.polling => self.admit_polling(arrival, ids),
+            First::WebSocket { .. } | First::Polling { .. } => None,
+        }
+    }
+
+    fn admit_websocket(
+        &self,
+        arrival: &Arrival<'_>,
+        head: usize,
+        ids: &SessionIds,
+    ) -> Option<(Admitted, Option<usize>)> {
+        let mut headers = String::new();
+        let deflate = match &self.server.compression {
+            Some(compression) if self.deflate && !arrival.extensions.is_empty() => {
+                let offers = ascii(arrival.extensions)?;
+                let agreed = extension::negotiate(offers, compression.settings).ok()?;
+                agreed.map(|(agreement, value)| {
+                    headers = format!("Sec-WebSocket-Extensions: {value}\r\n");
+                    agreement
+                })
+            }
+            Some(_) | None => None,
+        };
+        if self.profile.by_origin {
+            headers.push_str(&self.server.cross_origin.lines(arrival.origin)?.0);
+        } else {
+            headers.push_str(&self.profile.lines);
+        }
+        let (purpose, worker) = if arrival.sid.is_empty() {
+            (Purpose::Session(ids.next()?), None)
+        } else {
+            let session = self.server.sessions.get(arrival.sid)?;
+            if session.protocol != Protocol::V4 {
+                return None;
+            }
+            (Purpose::Upgrade(session.handle.slot()), Some(session.handle.worker()))
+        };
+        let response = UpgradeResponse::Accept { key: arrival.key.into(), headers };
+        Some((Admitted::WebSocket { purpose, response, deflate, head }, worker))
+    }
+
+    fn admit_polling(
+        &self,
+        arrival: &Arrival<'_>,
+        ids: &SessionIds,
+    ) -> Option<(Admitted, Option<usize>)> {
+        let First::Polling { head, encoding, persistence } = arrival.first else { return None };
+        let (opening, worker) = if arrival.sid.is_empty() {
+            if !self.opens_polling {
+                return None;
+            }
+            let sid: Sid = ids.next()?;
+            (Some((Opening { sid, encoding, persistence }, head)), None)
+        } else {
+            let session = self.server.sessions.get(arrival.sid)?;
+            if session.transport != Transport::Polling || session.protocol != arrival.protocol {
+                return None;
+            }
+            (None, Some(session.handle.worker()))
+        };
+        let profile = self.profile_for(arrival.origin)?;
+        Some((Admitted::Polling { profile, opening }, worker))
+    }
+
+    /// What counts for a polling connection whose requests come from `origin`.
+    fn profile_for(&self, origin: &[u8]) -> Option<Arc<Profile>> {
+        let mut profile = self.profile.clone();
+        if profile.by_origin {
+            profile.lines.clone_from(&self.server.cross_origin.lines(origin)?.0);
+        }
+        let mut last = self.last_profile.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(match &*last {
+            Some(shared) if **shared == profile => Arc::clone(shared),
+            _ => Arc::clone(last.insert(Arc::new(profile))),
+        })
+    }
+}
+
+/// The text of a header whose bytes everybody reads alike.
+fn ascii(value: &[u8]) -> Option<&str> {
+    std::str::from_utf8(value).ok().filter(|text| text.is_ascii())
+}

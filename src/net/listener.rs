@@ -1,0 +1,184 @@
+//! The listening sockets of HTTP servers from which workers accept.
+//!
+//! ```text
+//!            JavaScript                                    the worker
+//!   admit(what may be taken) ───► Listener ◄─── accept(), while something may be
+//!   admit(nothing) ─────────────►  (lock)  ◄─── admission(), for what has been accepted before
+//!   close() ────────────────────►
+//! ```
+//!
+//! All of it is under one lock. So when [`Listener::admit`] returns, whoever is accepted from then on is
+//! accepted under the new rules or not at all, and when [`Listener::close`] returns, nobody is.
+
+use std::fs::File;
+use std::io;
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mio::net::TcpListener;
+use mio::{Interest, Registry, Token};
+
+use super::admission::Admission;
+use super::server::Environment;
+
+/// What the system says when a process, or the machine, has no descriptor left.
+const NO_DESCRIPTOR: [i32; 2] = [23, 24]; // ENFILE, EMFILE
+
+/// A listening socket that a worker has a descriptor of.
+#[derive(Debug)]
+pub struct Listener {
+    /// JavaScript's name for its HTTP server.
+    pub number: u32,
+    /// Whose it is.
+    pub environment: Arc<Environment>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// None: it is closed.
+    socket: Option<TcpListener>,
+    /// Where the worker waits for it.
+    registry: Option<Registry>,
+    /// What may be taken; none: nobody is accepted.
+    admission: Option<Arc<Admission>>,
+    /// Given up for a moment when no other descriptor is left.
+    spare: Option<File>,
+}
+
+/// What has come of accepting.
+#[derive(Debug)]
+pub enum Accepted {
+    /// A connection, which does not block.
+    Stream(TcpStream),
+    /// One that was closed at once: there was no descriptor for it. Node.js does so, too.
+    Shed,
+    /// Nobody waits, or nobody may be accepted.
+    Nobody,
+    /// The system has no means for it now, and does not tell when it has.
+    Exhausted,
+}
+
+impl Listener {
+    /// The socket of the HTTP server that JavaScript knows by `number`. Nobody is accepted yet.
+    pub fn new(number: u32, environment: Arc<Environment>, socket: std::net::TcpListener) -> Self {
+        let socket = Some(TcpListener::from_std(socket));
+        let state = State { socket, registry: None, admission: None, spare: open_spare() };
+        Self { number, environment, state: Mutex::new(state) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has `registry` tell of connections.
+    ///
+    /// # Errors
+    /// When it can't, or the socket is closed.
+    pub fn register(&self, registry: Registry, token: Token) -> io::Result<()> {
+        let mut state = self.lock();
+        let socket = state.socket.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        registry.register(socket, token, Interest::READABLE)?;
+        state.registry = Some(registry);
+        Ok(())
+    }
+
+    /// From now on this is what may be taken; none: nobody is accepted.
+    pub fn admit(&self, admission: Option<Arc<Admission>>) {
+        self.lock().admission = admission;
+    }
+
+    /// What may be taken now.
+    pub fn admission(&self) -> Option<Arc<Admission>> {
+        self.lock().admission.clone()
+    }
+
+    /// Whether this is what may be taken now.
+    pub fn admits(&self, admission: &Arc<Admission>) -> bool {
+        self.lock().admission.as_ref().is_some_and(|now| Arc::ptr_eq(now, admission))
+    }
+
+    /// Gives up the descriptor.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.admission = None;
+        if let Some(mut socket) = state.socket.take()
+            && let Some(registry) = state.registry.take()
+        {
+            // It fails when the queue has gone, and the socket with it.
+            let _gone = registry.deregister(&mut socket);
+        }
+    }
+
+    /// Whether it has been closed.
+    pub fn is_closed(&self) -> bool {
+        self.lock().socket.is_none()
+    }
+
+    /// Accepts a connection, if one waits.
+    pub fn accept(&self) -> Accepted {
+        let mut state = self.lock();
+        let State { socket: Some(socket), admission: Some(_), spare, .. } = &mut *state else {
+            return Accepted::Nobody;
+        };
+        loop {
+            let error = match socket.accept() {
+                Ok((stream, _)) => return Accepted::Stream(stream.into()),
+                Err(error) => error,
+            };
+            let is = |kind| error.kind() == kind;
+            if is(io::ErrorKind::WouldBlock) {
+                return Accepted::Nobody;
+            }
+            if error.raw_os_error().is_some_and(|code| NO_DESCRIPTOR.contains(&code)) {
+                return shed(socket, spare);
+            }
+            // Else the peer has gone while it waited.
+            if !is(io::ErrorKind::Interrupted) && !is(io::ErrorKind::ConnectionAborted) {
+                return Accepted::Exhausted;
+            }
+        }
+    }
+}
+
+/// Closes the connection that has waited longest, as no descriptor is left: else all would wait for ever.
+fn shed(socket: &TcpListener, spare: &mut Option<File>) -> Accepted {
+    if spare.take().is_none() {
+        *spare = open_spare();
+        return Accepted::Exhausted;
+    }
+    let shed = match socket.accept() {
+        Ok(_) => Accepted::Shed,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Accepted::Nobody,
+        Err(_) => Accepted::Exhausted,
+    };
+    *spare = open_spare();
+    shed
+}
+
+fn open_spare() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::inbox::Inbox;
+
+    #[test]
+    fn nobody_is_accepted_unless_somebody_may_be() {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let environment = Arc::new(Environment::new(Inbox::new(|| ())));
+        let listener = Listener::new(1, environment, socket.try_clone().unwrap());
+        let _client = TcpStream::connect(address).unwrap();
+        assert!(matches!(listener.accept(), Accepted::Nobody));
+        assert!(!listener.is_closed());
+        listener.close();
+        assert!(listener.is_closed());
+        assert!(matches!(listener.accept(), Accepted::Nobody));
+        // Whose socket it is can still accept.
+        socket.accept().unwrap();
+    }
+}

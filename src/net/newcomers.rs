@@ -1,0 +1,79 @@
+//! What a worker has for accepting: the sockets, and the connections of which nothing is known yet.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::context::{Victim, WorkerContext};
+use super::listener::Listener;
+use super::readiness::Readiness;
+use super::session_ids::SessionIds;
+use super::tcp::Tcp;
+
+/// Connections whose first request may be waited for; then nobody is accepted until some have left.
+pub const MAX_NEWCOMERS: usize = 511;
+
+/// What a worker has for accepting.
+#[derive(Debug, Default)]
+pub struct Accepting {
+    /// The sockets.
+    pub sockets: RefCell<Vec<Rc<Listening>>>,
+    /// The oldest first: all have the same time.
+    pub newcomers: RefCell<VecDeque<Rc<Newcomer>>>,
+    /// How many of them are there; the others are decided, and only not forgotten yet.
+    pub waiting: Cell<usize>,
+    /// When the sockets are to be looked at again that the system had no means for.
+    pub retry_at: Cell<Option<u64>>,
+    /// The ids of the sessions that it opens.
+    pub ids: SessionIds,
+    /// Who gets the next session that is nobody's.
+    pub next: Cell<usize>,
+}
+
+/// A socket from which the worker accepts.
+pub struct Listening {
+    /// The socket.
+    pub listener: Arc<Listener>,
+    /// What it is known to be ready for.
+    pub readiness: Readiness,
+}
+
+impl fmt::Debug for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.listener.fmt(f)
+    }
+}
+
+/// A connection whose first request has not come, or not all of it.
+pub struct Newcomer {
+    /// Where it has come.
+    pub listener: Arc<Listener>,
+    /// Its socket.
+    pub tcp: Tcp,
+    /// When Node.js gets it.
+    pub deadline: u64,
+    /// In how many pieces its request has come.
+    pub pieces: Cell<u8>,
+}
+
+impl fmt::Debug for Newcomer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Newcomer").field("listener", &self.listener.number).finish_non_exhaustive()
+    }
+}
+
+impl Newcomer {
+    /// What the socket is known to be ready for.
+    pub fn readiness(&self) -> &Readiness {
+        self.tcp.readiness()
+    }
+}
+
+impl Victim for Newcomer {
+    /// Nobody has heard of it.
+    fn handle_panic(&self, context: &WorkerContext) {
+        self.tcp.close(context);
+    }
+}

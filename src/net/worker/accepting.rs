@@ -1,0 +1,340 @@
+//! The connections that the worker accepts itself, from the listening sockets of HTTP servers.
+//!
+//! ```text
+//!   accepted ──► look at what has come ─┬─ a plain request that may be taken ──► the worker of its session
+//!                  ▲                    ├─ a part of one, nothing ──► Newcomer ──┐
+//!                  └── more has come ───┼────────────────────────────────────────┤
+//!                                       └─ anything else ◄───────────────────────┘ too late
+//!                                              └──► JavaScript, which has Node.js accept it
+//! ```
+//!
+//! What has come is only looked at until that is decided, so who gets the connection finds all of it.
+
+use std::cell::Cell;
+use std::io::{self, Read as _};
+use std::net::TcpStream;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mio::Token;
+
+use super::{Connection, Worker};
+use crate::border::RecordKind;
+use crate::engineio::{Dialect, Protocol};
+use crate::http::request::Reading;
+use crate::net::admission::{Admitted, Verdict};
+use crate::net::clock;
+use crate::net::command::{
+    Command, HttpHandover, IncomingHttp, IncomingStream, IncomingWebSocket, News,
+};
+use crate::net::listener::{Accepted, Listener};
+use crate::net::newcomers::{Listening, MAX_NEWCOMERS, Newcomer};
+use crate::net::operation_batch::Operation;
+use crate::net::panic_guard::Nobody;
+use crate::net::readiness::Readiness;
+use crate::net::server::Environment;
+use crate::net::tcp::Tcp;
+
+/// Connections that are accepted before others of the worker have their turn.
+const ACCEPTS_PER_TURN: u32 = 16;
+/// How long a first request may take; then Node.js gets the connection, which waits for longer.
+const LONGEST_HEAD: u64 = 1_000;
+/// Pieces in which it may come, as each is read from the beginning; likewise.
+const MAX_PIECES: u8 = 8;
+/// When the system had no means for another connection, it is asked again after this time.
+const RETRY: u64 = 100;
+
+impl Worker {
+    // --- the sockets ---------------------------------------------------------------------------
+
+    /// Begins to accept from a socket, or looks at it again.
+    pub(super) fn listen(&self, listener: &Arc<Listener>) {
+        fault!("listen", listener.environment.id, listener.number);
+        let context = &self.context;
+        let known = |listening: &&Rc<Listening>| Arc::ptr_eq(&listening.listener, listener);
+        if let Some(listening) = self.accepting.sockets.borrow().iter().find(known) {
+            return context.run_queue.push(&listening.readiness);
+        }
+        context.wakeups.add(&listener.environment);
+        let registered = self.connections.add(&context.run_queue, |place| {
+            listener.register(context.registry.try_clone()?, Token(place as usize))?;
+            let readiness = Readiness::new(place);
+            let listening = Rc::new(Listening { listener: Arc::clone(listener), readiness });
+            Ok((Connection::Listening(Rc::clone(&listening)), listening))
+        });
+        match registered {
+            Ok(listening) => self.accepting.sockets.borrow_mut().push(listening),
+            Err(_) => self.tell_unlistened(listener),
+        }
+    }
+
+    /// Forgets a socket, which is closed.
+    pub(super) fn unlisten(&self, listener: &Arc<Listener>) {
+        self.forget_sockets(|listening| Arc::ptr_eq(listening, listener));
+    }
+
+    fn forget_sockets(&self, doomed: impl Fn(&Arc<Listener>) -> bool) {
+        self.accepting.sockets.borrow_mut().retain(|listening| {
+            let stays = !doomed(&listening.listener);
+            if !stays {
+                listening.listener.close();
+                self.context.run_queue.close(&listening.readiness);
+            }
+            stays
+        });
+    }
+
+    /// Looks at all sockets again: there is room again for what comes by them.
+    pub(super) fn accept_again(&self) {
+        for listening in self.accepting.sockets.borrow().iter() {
+            self.context.run_queue.push(&listening.readiness);
+        }
+    }
+
+    /// The worker ends: JavaScript has to see to the sockets.
+    pub(super) fn lose_sockets(&self) {
+        for listening in self.accepting.sockets.take() {
+            listening.listener.close();
+            self.tell_unlistened(&listening.listener);
+        }
+    }
+
+    fn tell_unlistened(&self, listener: &Listener) {
+        listener.environment.inbox.push(self.context.index, |record| {
+            record.kind(RecordKind::Unlistened).number(listener.number);
+        });
+    }
+
+    /// Drops what belongs to the environments that `doomed` names by their id.
+    pub(super) fn drop_accepting(&self, doomed: impl Fn(u32) -> bool) {
+        self.forget_sockets(|listener| doomed(listener.environment.id));
+        self.accepting.newcomers.borrow_mut().retain(|newcomer| {
+            let stays = !doomed(newcomer.listener.environment.id);
+            if !stays {
+                newcomer.tcp.close(&self.context);
+            }
+            stays
+        });
+        self.recount_newcomers();
+    }
+
+    /// Some have been closed.
+    pub(super) fn recount_newcomers(&self) {
+        let newcomers = self.accepting.newcomers.borrow();
+        self.accepting.waiting.set(newcomers.iter().filter(|one| !one.tcp.is_closed()).count());
+    }
+
+    /// Accepts the connections that wait.
+    pub(super) fn drive_listening(&self, listening: &Listening) {
+        let listener = &listening.listener;
+        for _ in 0..ACCEPTS_PER_TURN {
+            if !self.may_accept(&listener.environment) {
+                return;
+            }
+            match listener.accept() {
+                Accepted::Stream(stream) => {
+                    self.context.guard(&Nobody, || self.receive(listener, stream));
+                }
+                Accepted::Shed => {}
+                Accepted::Nobody => return,
+                Accepted::Exhausted => {
+                    self.accepting.retry_at.set(Some(clock::now() + RETRY));
+                    return self.set_deadline();
+                }
+            }
+        }
+        self.context.run_queue.push(&listening.readiness);
+    }
+
+    /// Whether there is room for what one more connection brings. If not, the sockets are looked at again when
+    /// there is.
+    fn may_accept(&self, environment: &Environment) -> bool {
+        let (index, budget) = (self.context.index, &environment.inbox.budget);
+        self.accepting.waiting.get() < MAX_NEWCOMERS
+            && !budget.must_wait(index, || budget.has_room(index))
+            && !environment.is_crowded(index)
+    }
+
+    // --- the connections -----------------------------------------------------------------------
+
+    /// A connection has been accepted.
+    fn receive(&self, listener: &Arc<Listener>, stream: TcpStream) {
+        fault!("receive", listener.environment.id, listener.number);
+        match self.judge(listener, |buffer| stream.peek(buffer)) {
+            Reading::Request(verdict) => self.take(listener, stream, verdict),
+            Reading::Foreign => self.hand_over(listener, stream),
+            Reading::Partial => {
+                let context = &self.context;
+                // Registration fails when the limit of the event queue is reached: it is closed then.
+                let kept = self.connections.add(&context.run_queue, |place| {
+                    let newcomer = Rc::new(Newcomer {
+                        listener: Arc::clone(listener),
+                        tcp: Tcp::open(context, stream, place)?,
+                        deadline: clock::now() + LONGEST_HEAD,
+                        pieces: Cell::new(0),
+                    });
+                    Ok((Connection::Newcomer(Rc::clone(&newcomer)), newcomer))
+                });
+                if let Ok(newcomer) = kept {
+                    self.accepting.newcomers.borrow_mut().push_back(newcomer);
+                    self.accepting.waiting.set(self.accepting.waiting.get() + 1);
+                    self.set_deadline();
+                }
+            }
+        }
+    }
+
+    /// More may have come by a newcomer.
+    pub(super) fn drive_newcomer(&self, newcomer: &Newcomer) {
+        self.decide(newcomer, || {
+            fault!("newcomer", newcomer.listener.environment.id, newcomer.listener.number);
+            let pieces = newcomer.pieces.get() + 1;
+            newcomer.pieces.set(pieces);
+            match self.judge(&newcomer.listener, |buffer| newcomer.tcp.peek(buffer)) {
+                Reading::Partial if pieces <= MAX_PIECES => {}
+                Reading::Request(verdict) => {
+                    if let Some(stream) = newcomer.tcp.give_away(&self.context) {
+                        self.take(&newcomer.listener, stream, verdict);
+                    }
+                }
+                Reading::Partial | Reading::Foreign => self.give_up(newcomer),
+            }
+        });
+    }
+
+    /// Runs what may decide about a newcomer, and counts it no more if it has.
+    fn decide(&self, newcomer: &Newcomer, decide: impl FnOnce()) {
+        if newcomer.tcp.is_closed() {
+            return;
+        }
+        self.context.guard(newcomer, decide);
+        if newcomer.tcp.is_closed() {
+            let before = self.accepting.waiting.get();
+            self.accepting.waiting.set(before.saturating_sub(1));
+            if before == MAX_NEWCOMERS {
+                self.accept_again();
+            }
+        }
+    }
+
+    /// Those that have taken too long go to Node.js.
+    pub(super) fn fire_accepting(&self, now: u64) {
+        if self.context.accepting_until.get().is_none_or(|at| at > now) {
+            return;
+        }
+        if self.accepting.retry_at.get().is_some_and(|at| at <= now) {
+            self.accepting.retry_at.set(None);
+            self.accept_again();
+        }
+        while let Some(newcomer) = self.pop_overdue(now) {
+            self.decide(&newcomer, || self.give_up(&newcomer));
+        }
+        self.set_deadline();
+    }
+
+    /// Takes a newcomer that has taken too long, or is one no more.
+    fn pop_overdue(&self, now: u64) -> Option<Rc<Newcomer>> {
+        let mut newcomers = self.accepting.newcomers.borrow_mut();
+        let oldest = newcomers.front()?;
+        let is_over = oldest.deadline <= now || oldest.tcp.is_closed();
+        if is_over { newcomers.pop_front() } else { None }
+    }
+
+    fn set_deadline(&self) {
+        let oldest = self.accepting.newcomers.borrow().front().map(|newcomer| newcomer.deadline);
+        let deadline = oldest.into_iter().chain(self.accepting.retry_at.get()).min();
+        self.context.accepting_until.set(deadline);
+    }
+
+    fn give_up(&self, newcomer: &Newcomer) {
+        if let Some(stream) = newcomer.tcp.give_away(&self.context) {
+            self.hand_over(&newcomer.listener, stream);
+        }
+    }
+
+    /// Says what becomes of a connection, by what `peek` shows to have come.
+    fn judge(
+        &self,
+        listener: &Listener,
+        peek: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> Reading<Verdict> {
+        let Some(admission) = listener.admission() else { return Reading::Foreign };
+        let mut buffer = self.context.read_buffer();
+        match peek(&mut buffer) {
+            Ok(count @ 1..) => admission.judge(&buffer[..count], &self.accepting.ids),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Reading::Partial,
+            // It has ended, or is broken.
+            Ok(_) | Err(_) => Reading::Foreign,
+        }
+    }
+
+    /// Has JavaScript hand a connection to Node.js.
+    fn hand_over(&self, listener: &Listener, stream: TcpStream) {
+        let environment = &listener.environment;
+        let token = environment.next_token();
+        environment.keep_stream(token, stream);
+        environment.inbox.push(self.context.index, |record| {
+            record.kind(RecordKind::Foreign).number(token).number(listener.number);
+        });
+    }
+
+    /// Gives a connection to the worker of its session.
+    fn take(&self, listener: &Listener, stream: TcpStream, verdict: Verdict) {
+        let Verdict { admission, admitted, worker, description } = verdict;
+        let server = Arc::clone(&admission.server);
+        let recalls = server.recalls();
+        // Looked at after that: JavaScript forbids to take connections before it calls them back. So if it has
+        // called back earlier, this one is not taken; if later, that counts for it.
+        if !listener.admits(&admission) {
+            return self.hand_over(listener, stream);
+        }
+        if !self.take_off(&stream, admitted.head()) {
+            return; // the peer has gone
+        }
+        let token = listener.environment.next_token();
+        let news = Some(News { listener: listener.number, description });
+        let command = match admitted {
+            Admitted::WebSocket { purpose, response, deflate, .. } => {
+                Command::IncomingWebSocket(Box::new(IncomingWebSocket {
+                    server,
+                    token,
+                    purpose,
+                    dialect: Dialect::from(Protocol::V4),
+                    stream: IncomingStream::Tcp(stream),
+                    head: Vec::new(),
+                    response,
+                    deflate,
+                    news,
+                }))
+            }
+            Admitted::Polling { profile, opening } => {
+                let number = listener.number;
+                let handover = HttpHandover { server, token, listener: number, profile, recalls };
+                let opening = opening.map(|(opening, _)| opening);
+                Command::IncomingHttp(Box::new(IncomingHttp { handover, stream, opening, news }))
+            }
+        };
+        let worker = worker.unwrap_or_else(|| self.next_worker());
+        if worker == self.context.index {
+            self.perform(Operation::Command(command));
+        } else {
+            self.context.post(worker, command);
+        }
+    }
+
+    /// Takes the request off a connection by which it has come.
+    fn take_off(&self, mut stream: &TcpStream, head: usize) -> bool {
+        let mut buffer = self.context.read_buffer();
+        // All of it is there, so one call reads it, unless the peer has reset the connection.
+        head == 0 || stream.read(&mut buffer[..head]).is_ok_and(|count| count == head)
+    }
+
+    /// The worker for the next new session: each in turn, except those that have ended.
+    fn next_worker(&self) -> usize {
+        let count = self.context.workers();
+        let first = self.accepting.next.get();
+        self.accepting.next.set(first.wrapping_add(1));
+        let mut each = (first..first.wrapping_add(count)).map(|next| next % count);
+        each.find(|&worker| self.context.is_open(worker)).unwrap_or(self.context.index)
+    }
+}
