@@ -143,7 +143,7 @@ pub enum Change {
 pub enum Turn {
     /// The sockets are not JavaScript's any more.
     NotMine,
-    /// The worker is awake.
+    /// The worker is awake, or has something to do before the sockets are read.
     Contended,
     /// All that was ready has been read; `useful`: and there are records.
     Done {

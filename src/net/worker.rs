@@ -248,9 +248,12 @@ impl Thread {
             if let Some(Wait::Until(deadline)) = wait {
                 self.wait_apart(deadline);
             }
-            // Those that wait for their turn have it here, whoever reads. Before a deadline is fired, what has come
+            // Those that wait for their turn have it here, whoever reads; while there are always some, this thread does
+            // not look whether JavaScript comes, so it hears of the others. Before a deadline is fired, what has come
             // in time is read here, too.
-            let reads = !self.sockets.reader.is_javascript() || worker.context.is_due(clock::now());
+            let reads = wait == Some(Wait::Never)
+                || !self.sockets.reader.is_javascript()
+                || worker.context.is_due(clock::now());
             self.sockets.look(reads);
             reads
         } else {
@@ -402,15 +405,17 @@ impl Worker {
         if !sockets.reader.is_javascript() {
             return Turn::NotMine;
         }
-        let Some(mut selector) = sockets.try_selector() else { return Turn::Contended };
-        let mut done = None;
-        self.context.while_asleep(|| {
-            done = self.context.guard(&Nobody, || self.read(&mut selector));
-        });
-        if done.is_none() {
-            self.tell(format_args!("has panicked: its clients are closed, and it goes on"));
-            self.context.guard(&Nobody, || self.begin_anew());
+        if !self.context.mailbox.is_empty() {
+            // It was asked for before: it may be the last thing that is sent to a client whose end comes now.
+            return Turn::Contended;
         }
+        let Some(mut selector) = sockets.try_selector() else { return Turn::Contended };
+        self.context.while_asleep(|| {
+            if self.context.guard(&Nobody, || self.read(&mut selector)).is_none() {
+                self.tell(format_args!("has panicked: its clients are closed, and it goes on"));
+                self.context.guard(&Nobody, || self.begin_anew());
+            }
+        });
         self.announce_records();
         Turn::Done { useful: false }
     }

@@ -204,10 +204,15 @@ impl Host {
     /// With a server that compresses.
     pub(crate) fn with_compression() -> Self {
         let mut host = Self::new();
-        let server = Arc::get_mut(&mut host.server).expect("it has no client yet");
+        host.compress();
+        host
+    }
+
+    /// Has its server compress.
+    pub(crate) fn compress(&mut self) {
+        let server = Arc::get_mut(&mut self.server).expect("it has no client yet");
         server.compression =
             Some(Compression { settings: Settings::default(), threshold: 1024, level: 6 });
-        host
     }
 
     pub(crate) fn with_connect_timeout(config: Config, connect_timeout: u64) -> Self {

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use ferrosocket::border::RecordKind;
+use ferrosocket::net::command::{Command, Outgoing};
 use ferrosocket::net::reader::Preference;
 use ferrosocket::net::reader_policy::Turn;
 
@@ -135,6 +136,29 @@ fn an_end_that_javascript_reads_is_told_and_the_next_client_is_served() {
         speak(&mut client, 1);
         read(&host);
         hear(&host, 1);
+    });
+}
+
+/// As when the worker reads: what a program has sent is not overtaken by an end that comes meanwhile.
+#[test]
+fn what_javascript_asks_for_is_done_before_the_sockets_are_read() {
+    alone_with(Preference::JavaScript, |make| {
+        let host = make();
+        for round in 0..10 {
+            let (mut client, handle) = Raw::open(&host);
+            get_sockets(&host, &mut client, round);
+            let messages = vec![Outgoing::Text("2[1]".into())];
+            let command = Command::Send { slot: handle.slot(), flags: 0, messages };
+            // The worker has not been woken for it yet.
+            host.runtime.mailbox(host.worker).leave_command(command);
+            client.half_close();
+            host.runtime.read(host.worker);
+            host.runtime.reader(host.worker).give_back();
+            host.runtime.wake(host.worker);
+            assert_eq!(client.text(), "42[1]");
+            host.closed(handle);
+            host.release(handle);
+        }
     });
 }
 

@@ -8,10 +8,11 @@ use ferrosocket::engineio::Config;
 use ferrosocket::id::Handle;
 use ferrosocket::net::clock;
 use ferrosocket::net::command::{Command, Purpose};
+use ferrosocket::net::reader::Preference;
 use ferrosocket::websocket::extension::Agreement;
 
 use crate::client::{Client, FIN, PONG, Raw, TEXT, frame};
-use crate::host::{Host, PATIENCE, alone};
+use crate::host::{Host, PATIENCE, alone, alone_with};
 
 const PING_INTERVAL: u64 = 100;
 /// Long enough for what a test does before it stops the worker.
@@ -112,17 +113,17 @@ fn open_compressed(host: &Host) -> (Raw, Handle) {
     (raw, handle)
 }
 
-#[test]
-fn one_that_always_has_something_does_not_keep_the_worker_from_hearing_of_others() {
+/// `before` happens before one of two clients has much to read.
+fn hears_of_others(host: &Host, before: impl FnOnce()) {
     const COUNT: usize = 160;
-    let host = Host::with_compression();
     // All that is sent is to be there at once.
     let listener = host.listener();
     socket2::SockRef::from(&listener).set_recv_buffer_size(1 << 20).unwrap();
-    let (mut quiet, quiet_handle) = Raw::open(&host);
-    let (mut busy, _) = open_compressed(&host);
+    let (mut quiet, quiet_handle) = Raw::open(host);
+    let (mut busy, _) = open_compressed(host);
     socket2::SockRef::from(&busy.stream).set_send_buffer_size(1 << 20).unwrap();
-    let stopped = stop(&host, &mut busy);
+    before();
+    let stopped = stop(host, &mut busy);
     let message = format!(r#"42["{}"]"#, "x".repeat(1000));
     busy.write(&frame(FIN | TEXT, message.as_bytes()).repeat(COUNT));
     quiet.send(FIN | TEXT, r#"42["here"]"#);
@@ -132,4 +133,21 @@ fn one_that_always_has_something_does_not_keep_the_worker_from_hearing_of_others
         before += 1;
     }
     assert!(before < COUNT * 3 / 4, "{before} messages came before");
+}
+
+#[test]
+fn one_that_always_has_something_does_not_keep_the_worker_from_hearing_of_others() {
+    hears_of_others(&Host::with_compression(), || {});
+}
+
+/// The sockets become JavaScript's in that turn, and it does not come to read them.
+#[test]
+fn nor_does_it_while_javascript_has_the_sockets() {
+    alone_with(Preference::JavaScript, |make| {
+        let mut host = make();
+        host.compress();
+        let reader = host.runtime.reader(host.worker);
+        hears_of_others(&host, || assert!(reader.ask()));
+        assert!(reader.gains() > 0);
+    });
 }
