@@ -46,8 +46,8 @@ function workerCount(option) {
 }
 
 /**
- * Reads who is to read the sockets. Not this thread where others of the process may have servers, nor where libuv's functions
- * are there and do nothing but end the process (Bun).
+ * Reads who is to read the sockets. Not this thread where others of the process may have servers, nor where libuv's event
+ * loop is not all that runs: its functions may do nothing but end the process (Bun), or be heard only later (Electron).
  *
  * @returns {import("./border").Reader}
  * @throws {TypeError} when the environment variable names nobody
@@ -60,7 +60,8 @@ function socketReader() {
       variable,
       `give ${READERS.join(", ")}`,
     );
-  if (!isMainThread || process.versions.bun !== undefined) return "workers";
+  const { bun, deno, electron } = process.versions;
+  if (!isMainThread || bun || deno || electron) return "workers";
   return /** @type {import("./border").Reader} */ (variable) || "load";
 }
 

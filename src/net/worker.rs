@@ -93,6 +93,8 @@ enum Connection {
 const POLL_INTERVAL: u32 = 4;
 /// After so many connections the worker looks what JavaScript asks for, even if others are ready.
 const MAILBOX_INTERVAL: usize = 32;
+/// For so many microseconds JavaScript reads at once: then there is so much that the worker had better do it.
+const LONG_READ: u64 = 1000;
 /// How often the main loop of a worker may panic before the worker ends: what panics so often will go on
 /// to, and each time costs all connections.
 const MAX_PANICS: u32 = 16;
@@ -430,9 +432,14 @@ impl Worker {
         }
         self.heard_at.set(clock::now());
         let queue = &self.context.run_queue;
+        let began = clock::now_micros();
         for _ in 0..queue.len() {
             if let Some(connection) = self.connections.pop(queue) {
                 self.drive(&connection);
+            }
+            if clock::now_micros() - began > LONG_READ {
+                // The worker is woken for those that are left.
+                break;
             }
         }
         fault!("javascript reads", u32::MAX, self.context.index as u64);
