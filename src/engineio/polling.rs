@@ -49,6 +49,8 @@ pub(super) struct Polling {
     pub(super) upgrade: Option<Upgrade>,
     /// When an orderly close stops waiting for a GET.
     pub(super) close_at: Option<u64>,
+    /// Whether a ping is in the queue.
+    pub(super) unsent_ping: bool,
     queue: Vec<Queued>,
     bytes: usize,
 }
@@ -62,6 +64,7 @@ impl Polling {
             posting: None,
             upgrade: None,
             close_at: None,
+            unsent_ping: false,
             queue: Vec::new(),
             bytes: 0,
         }

@@ -357,6 +357,9 @@ impl Session {
             Beat::Ping if self.is_open() => {
                 self.send_control("2".into());
                 self.flush();
+                if let TransportState::Polling(polling) = &mut self.transport {
+                    polling.unsent_ping = !polling.is_empty();
+                }
             }
             Beat::Ping | Beat::Nothing => {}
             Beat::Timeout => return self.end(CloseReason::PingTimeout),

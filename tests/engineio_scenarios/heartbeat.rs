@@ -123,6 +123,25 @@ fn heartbeat_a_blocked_reader_is_no_fault_of_the_client_once_for_each_beat() {
 }
 
 #[test]
+fn heartbeat_the_wait_for_a_pong_begins_when_the_ping_leaves() {
+    let mut bench = Bench::polling();
+    bench.get(1);
+    assert_eq!(bench.wait(25_000), ["#1: 200 2"]);
+    bench.wait(15_000);
+    assert_eq!(bench.get(2), [""; 0]); // there is no ping in this one, so it changes nothing
+    assert_eq!(bench.wait(4_999), [""; 0]);
+    assert_eq!(bench.post(3, "3"), ["heartbeat", "#3: 200 ok"]);
+    assert_eq!(bench.wait(25_000), ["#2: 200 2"]);
+    assert_eq!(bench.post(4, "3"), ["heartbeat", "#4: 200 ok"]);
+
+    bench.wait(25_000); // nobody asks for it
+    bench.wait(19_999);
+    assert_eq!(bench.get(5), ["#5: 200 2"]);
+    assert_eq!(bench.wait(19_999), [""; 0]);
+    assert_eq!(bench.wait(1), ["closed: ping timeout"]);
+}
+
+#[test]
 fn heartbeat_goes_on_over_the_upgrade() {
     // The ping leaves by polling, its pong comes by the WebSocket.
     let mut bench = Bench::polling();

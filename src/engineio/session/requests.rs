@@ -34,6 +34,10 @@ impl Session {
         }
         polling.parked = Some(request);
         if polling.flush(&mut self.actions) {
+            if std::mem::take(&mut polling.unsent_ping) {
+                // It leaves only now; the poll may have lain unread for long.
+                self.heartbeat.restart_wait(now, &self.config);
+            }
             self.actions.push(Action::Drain);
             if matches!(self.state, State::Closing) {
                 self.await_close(now); // the close packet takes a GET of its own
