@@ -122,6 +122,21 @@ fn progress_puts_the_deadline_off() {
 }
 
 #[test]
+fn what_is_late_because_nobody_has_read_has_its_time_again_once_for_each_attachment() {
+    let mut decoder = pending("52-[1]");
+    decoder.prolong(9_999); // it is not late
+    assert_eq!(decoder.poll_timeout(), Some(10_000));
+    decoder.prolong(12_000);
+    assert_eq!(decoder.poll_timeout(), Some(22_000));
+    decoder.prolong(22_000);
+    assert_eq!(decoder.poll_timeout(), Some(22_000));
+    assert!(decoder.handle_binary(21_000, &b"x"[..]).unwrap().is_none());
+    decoder.prolong(31_000);
+    assert_eq!(decoder.poll_timeout(), Some(41_000));
+    assert_eq!(decoder.handle_timeout(41_000), Err(ParseError::AttachmentTimeout));
+}
+
+#[test]
 fn an_idle_decoder_has_no_deadline() {
     let mut decoder = Decoder::new();
     decoder.handle_progress(5);

@@ -102,8 +102,10 @@ impl State {
 
     /// JavaScript was blocked, and what was late may be on its way now.
     fn prolong(&mut self, now: u64, connect_timeout: u64) {
-        self.session.prolong_ping_timeout(now);
-        self.decoder.handle_progress(now);
+        if self.session.is_overdue(now) {
+            self.session.prolong_ping_timeout(now);
+        }
+        self.decoder.prolong(now);
         if self.join_deadline != 0 && self.join_deadline <= now && !self.join_prolonged {
             self.join_prolonged = true;
             self.join_deadline = now + connect_timeout;
@@ -427,15 +429,15 @@ impl Client {
         if state.closed {
             return;
         }
+        // What is late is decided when JavaScript has looked; all else has its time.
+        let now = if self.doubted.get() { clock::now() } else { 0 };
         let deadline = [
-            state.session.poll_timeout(),
-            state.decoder.poll_timeout(),
-            (state.join_deadline != 0).then_some(state.join_deadline),
+            state.session.poll_timeout().filter(|_| !state.session.is_overdue(now)),
+            state.decoder.poll_timeout().filter(|&deadline| deadline > now),
+            Some(state.join_deadline).filter(|&deadline| deadline > now),
         ]
         .into_iter()
         .flatten()
-        // What is late is decided when JavaScript has looked.
-        .filter(|&deadline| !self.doubted.get() || deadline > clock::now())
         .min();
         if let Some(deadline) = deadline
             && deadline < self.scheduled.get()

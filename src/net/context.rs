@@ -43,6 +43,8 @@ pub struct Doubt {
     pub round: u64,
     /// Since when.
     pub since: u64,
+    /// Whether something that was written for it had not left by then: the ping may be there.
+    pub unsent: bool,
 }
 
 /// What is ended when the code that runs for it panics.
@@ -385,12 +387,10 @@ impl WorkerContext {
         self.doubts.borrow_mut().push(doubt);
     }
 
-    /// Takes a client that has waited for this round of JavaScript, or an earlier one.
-    pub fn pop_doubt(&self, environment: u32, round: u64) -> Option<Doubt> {
-        let mut doubts = self.doubts.borrow_mut();
-        let is_over = |it: &Doubt| it.environment == environment && it.round <= round;
-        let at = doubts.iter().position(is_over)?;
-        Some(doubts.swap_remove(at))
+    /// Takes the clients that have waited for this round of JavaScript, or an earlier one.
+    pub fn take_doubts(&self, environment: u32, round: u64) -> Vec<Doubt> {
+        let is_over = |it: &mut Doubt| it.environment == environment && it.round <= round;
+        self.doubts.borrow_mut().extract_if(.., is_over).collect()
     }
 
     /// Notes that a bridged stream is over.

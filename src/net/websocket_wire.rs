@@ -226,6 +226,11 @@ impl WebSocketWire {
         matches!(self.stream, Stream::Bridge { .. })
     }
 
+    /// Whether JavaScript has not yet written all that it was given for the peer.
+    pub fn is_unsent(&self) -> bool {
+        matches!(&self.stream, Stream::Bridge { in_flight } if in_flight.get() > 0)
+    }
+
     /// Whether messages may be compressed.
     pub fn is_compressed(&self) -> bool {
         self.compressed.is_some()

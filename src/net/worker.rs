@@ -727,10 +727,9 @@ impl Worker {
     /// JavaScript has looked at all its sockets: what it has found there is in the mailbox before this.
     fn resolve_doubts(&self, environment: u32, round: u64) {
         let now = clock::now();
-        while let Some(doubt) = self.context.pop_doubt(environment, round) {
+        for doubt in self.context.take_doubts(environment, round) {
             if let Some(client) = self.clients.find(doubt.client) {
-                let waited = now.saturating_sub(doubt.since);
-                self.context.guard(&*client, || client.handle_turned(&self.context, now, waited));
+                self.context.guard(&*client, || client.handle_turned(&self.context, now, &doubt));
             }
         }
     }

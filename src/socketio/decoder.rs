@@ -67,6 +67,8 @@ struct Pending {
     /// Bytes that have come: the packet, and those of its attachments that are there.
     bytes: usize,
     deadline: u64,
+    /// Whether the deadline has been put off by [`Decoder::prolong`].
+    prolonged: bool,
 }
 
 impl Decoder {
@@ -116,6 +118,7 @@ impl Decoder {
             room: limits.max_attachment_bytes,
             bytes: text.len(),
             deadline: now.saturating_add(ATTACHMENT_TIMEOUT),
+            prolonged: false,
         }));
         Ok(Decoded::Pending)
     }
@@ -140,6 +143,7 @@ impl Decoder {
             return Ok(Some(pending.packet));
         }
         pending.deadline = now.saturating_add(ATTACHMENT_TIMEOUT);
+        pending.prolonged = false;
         self.pending = Some(pending);
         Ok(None)
     }
@@ -147,6 +151,16 @@ impl Decoder {
     /// Bytes of the client arrived, though no whole attachment: it has not stopped.
     pub fn handle_progress(&mut self, now: u64) {
         if let Some(pending) = &mut self.pending {
+            pending.deadline = now.saturating_add(ATTACHMENT_TIMEOUT);
+        }
+    }
+
+    /// Nobody has read what the client has sent for a while: if an attachment is late, its time begins again, once.
+    pub fn prolong(&mut self, now: u64) {
+        if let Some(pending) = &mut self.pending
+            && pending.deadline <= now
+            && !std::mem::replace(&mut pending.prolonged, true)
+        {
             pending.deadline = now.saturating_add(ATTACHMENT_TIMEOUT);
         }
     }

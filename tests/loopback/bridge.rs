@@ -228,3 +228,19 @@ fn a_client_is_not_given_up_before_javascript_has_looked_for_what_it_has_sent() 
     host.end_turn();
     assert_eq!(host.closed(handle).0, "transport close");
 }
+
+#[test]
+fn a_client_has_time_for_a_pong_if_javascript_had_not_written_the_ping() {
+    let host = Host::with(Config { ping_interval: 30, ping_timeout: 100, ..Config::default() });
+    host.turn_by_hand();
+    let (token, handle) = open(&host);
+    host.next(RecordKind::AskTurn);
+    let ping = write(&host, token);
+    assert_eq!(ping, b"\x81\x012");
+    host.bridge(token, BridgeEvent::Written(ping.len()));
+    host.end_turn(); // at once: it is not known to have been blocked
+    host.next(RecordKind::AskTurn);
+    assert!(!host.has(RecordKind::Closed, handle));
+    host.end_turn(); // it has had its time
+    assert_eq!(host.closed(handle).0, "ping timeout");
+}

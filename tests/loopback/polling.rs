@@ -257,6 +257,18 @@ fn a_client_is_not_given_up_before_javascript_has_looked_for_what_it_has_sent() 
 }
 
 #[test]
+fn a_client_of_which_something_is_late_is_pinged_while_javascript_is_blocked() {
+    let config = Config { ping_interval: 300, ping_timeout: 60_000, ..Config::default() };
+    let host = Host::with_connect_timeout(config, 1);
+    host.turn_by_hand();
+    let (handle, _) = open(&host);
+    let get = host.poll(handle, RequestEvent::Get);
+    host.next(RecordKind::AskTurn);
+    assert_eq!(answer(&host, get), "2");
+    assert!(!host.has(RecordKind::ConnectTimeout, handle));
+}
+
+#[test]
 fn a_client_that_was_late_while_javascript_was_blocked_has_its_time_again_and_once() {
     let config = Config { ping_interval: 50, ping_timeout: 1000, ..Config::default() };
     let host = Host::with_connect_timeout(config, 1000);

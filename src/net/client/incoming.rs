@@ -278,35 +278,35 @@ impl Client {
         self.spare_held(now);
         let state = self.state.borrow();
         let late = state.is_overdue(now) && !state.closed;
-        if late && state.is_read_by_javascript() {
-            drop(state);
+        let doubt = late && state.is_read_by_javascript();
+        drop(state);
+        if doubt {
             self.doubt(context, now);
-        } else {
-            drop(state);
-            self.handle_due(context, now);
         }
+        self.handle_due(context, now);
     }
 
     /// Something that JavaScript may have to read is late: it is asked to look.
     fn doubt(&self, context: &WorkerContext, now: u64) {
-        if !self.doubted.replace(true) {
-            let environment = &self.server.environment;
-            let Asked { round, begins } = environment.turns.ask(context.index);
-            if begins {
-                environment.inbox.push(context.index, |record| {
-                    record.kind(RecordKind::AskTurn);
-                });
-            }
-            let (client, environment) = (self.handle.slot(), environment.id);
-            context.add_doubt(Doubt { client, environment, round, since: now });
+        if self.doubted.replace(true) {
+            return;
         }
-        self.settle(context);
+        let environment = &self.server.environment;
+        let Asked { round, begins } = environment.turns.ask(context.index);
+        if begins {
+            environment.inbox.push(context.index, |record| {
+                record.kind(RecordKind::AskTurn);
+            });
+        }
+        let (client, environment) = (self.handle.slot(), environment.id);
+        let unsent = self.wire(Link::Main).is_some_and(|wire| wire.is_unsent());
+        context.add_doubt(Doubt { client, environment, round, since: now, unsent });
     }
 
-    /// JavaScript has looked for what the client has sent, and that took so long.
-    pub fn handle_turned(&self, context: &WorkerContext, now: u64, waited: u64) {
+    /// JavaScript has looked for what the client has sent, as it was asked to then.
+    pub fn handle_turned(&self, context: &WorkerContext, now: u64, doubt: &Doubt) {
         self.doubted.set(false);
-        if waited >= BLOCKED {
+        if doubt.unsent || now.saturating_sub(doubt.since) >= BLOCKED {
             self.state.borrow_mut().prolong(now, self.server.connect_timeout);
         }
         self.handle_due(context, now);
@@ -325,12 +325,14 @@ impl Client {
         state.defer(now);
     }
 
+    /// Does what is due. What would be held against the client has to wait for JavaScript, if that is asked: pings go on.
     fn handle_due(&self, context: &WorkerContext, now: u64) {
         self.spare_held(now);
         let mut state = self.state.borrow_mut();
         if state.closed {
             return;
         }
+        let decided = !self.doubted.get();
         let unread = match &state.main {
             Some(wire) => wire.is_stalled(),
             None => self.may_lie_unread(now),
@@ -338,19 +340,21 @@ impl Client {
         if unread {
             state.defer(now);
         }
-        if state.join_deadline != 0 && state.join_deadline <= now {
+        if decided && state.join_deadline != 0 && state.join_deadline <= now {
             state.join_deadline = 0;
             self.push(|record| {
                 record.kind(RecordKind::ConnectTimeout).number(self.handle.raw());
             });
         }
-        if state.decoder.poll_timeout().is_some_and(|deadline| deadline <= now) {
+        if decided && state.decoder.poll_timeout().is_some_and(|deadline| deadline <= now) {
             let State { session, decoder, .. } = &mut *state;
             if let Err(error) = decoder.handle_timeout(now) {
                 self.refuse_packet(session, now, &error);
             }
         }
-        if state.session.poll_timeout().is_some_and(|deadline| deadline <= now) {
+        if (decided || !state.session.is_overdue(now))
+            && state.session.poll_timeout().is_some_and(|deadline| deadline <= now)
+        {
             let waited = state.session.awaits_pong();
             state.session.handle_timeout(now);
             if !waited && state.session.awaits_pong() {
