@@ -21,6 +21,42 @@ const SETTINGS = { ...OPTIONS, middlewares: 2, keepAliveTimeout: SHORT };
 /** Pings of another client, 100 ms each, by which the test knows that the time is over. */
 const PINGS = 25;
 
+/** More than Node.js accepts in a few turns of the event loop: it accepts one a turn. */
+const MANY = 12;
+
+test(
+  "a client whose connection nobody has accepted is not given up",
+  { timeout: 60_000 },
+  async (t) => {
+    const options = { pingInterval: 100, pingTimeout: 3000, middlewares: 1 };
+    const server = await startBlocking(t, ours, options);
+    const dial = async () => {
+      const connection = await KeptConnection.open(server.port);
+      t.after(() => connection.destroy());
+      return connection;
+    };
+    const clock = connect(`http://127.0.0.1:${server.port}`, { transports: ["websocket"] });
+    t.after(() => clock.disconnect());
+    await until(clock, "connect");
+    const open = async () => {
+      const connection = await dial();
+      const { body } = await connection.ask(POLLING);
+      const url = `${POLLING}&sid=${JSON.parse(body.slice(1)).sid}`;
+      assert.equal((await connection.ask(url)).body, "2"); // its pong is waited for
+      return url;
+    };
+    const urls = await Promise.all(Array.from({ length: MANY }, open));
+    server.send("block");
+    assert.equal(await server.message(), "blocked");
+    const pongs = urls.map(async (url) => (await dial()).ask(url, { body: "3" }));
+    await gather(clock.io, "ping", 30); // 100 ms each: their time is over, but not for long
+    server.release();
+    assert.equal(await server.message(), "released");
+    for (const { body } of await within(Promise.all(pongs), "the answers"))
+      assert.equal(body, "ok");
+  },
+);
+
 for (const implementation of selected()) {
   const expected = implementation === ours ? "is not given up" : "is given up";
   test(

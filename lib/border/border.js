@@ -12,6 +12,7 @@ const WORKER_MASK = MAX_WORKERS - 1;
 const MAX_UNANNOUNCED = 32; // new connections that wait until the workers are woken, at most
 const LONGEST_TIMER = 2 ** 30; // ms
 const TURNS = 3; // in which a connection is accepted, its request read and handed to a worker
+const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (`backlog`: 511); Node.js accepts one a turn
 
 /** @typedef {import("../../native/border").AnyBodyKind} AnyBodyKind */
 /** @typedef {import("../../native/border").AnyRecordKind} AnyRecordKind */
@@ -484,7 +485,7 @@ class Border {
         this.doors.get(record[1])?.onrecord(kind, record[2], record[3], undefined);
         return;
       case RecordKind.ASK_TURN:
-        this.turn(TURNS);
+        this.turn(TURNS, MOST_TURNS, this.lastToken);
         return;
       default:
         unknownRecord(kind);
@@ -493,14 +494,18 @@ class Border {
 
   /**
    * A worker is about to give a client up, and wants this thread to look first for what that has sent: it accepts the connections
-   * that wait, and reads their requests. Each takes a turn of the event loop.
+   * that wait, and reads their requests. Each takes a turn of the event loop; it has looked at all when some turns bring none.
    *
    * @private
-   * @param {number} left turns
+   * @param {number} left turns, if they bring nothing
+   * @param {number} most turns, whatever they bring
+   * @param {number} known the token that was given out last
    */
-  turn(left) {
-    if (left > 0) setImmediate(this.turn, left - 1);
-    else if (this.native.turned()) this.turn(TURNS);
+  turn(left, most, known) {
+    const { lastToken } = this;
+    if (lastToken !== known) left = TURNS;
+    if (left > 0 && most > 0) setImmediate(this.turn, left - 1, most - 1, lastToken);
+    else if (this.native.turned()) this.turn(TURNS, MOST_TURNS, lastToken);
   }
 
   /**
