@@ -22,7 +22,7 @@ const { spawn } = require("./support/child");
 const { ours } = require("./support/implementations");
 const { KeptConnection } = require("./support/kept-connection");
 const { MISSING } = require("./support/missing-parts");
-const { deferred, eventually, turns, until } = require("./support/waiting");
+const { deferred, turns, until } = require("./support/waiting");
 
 const FILE = require.resolve("../lib/base/node-internals");
 const LINUX = process.platform === "linux";
@@ -492,27 +492,6 @@ const WORKS = {
     assert.deepEqual(states, [false, false]);
     assert.ok(internals.isBetweenRequests(req.socket));
     assert.ok(!internals.isBetweenRequests(new net.Socket()));
-  },
-
-  async handlesTimeout(t) {
-    const states = [];
-    const { client, asked } = await ask(t, {}, (req, res) => {
-      const look = () => states.push(internals.handlesTimeout(req.socket));
-      look();
-      res.on("timeout", () => {});
-      look();
-      res.removeAllListeners("timeout");
-      req.on("timeout", () => {});
-      look();
-      res.end("ok");
-    });
-    client.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"); // the body is still to come
-    await client.answer();
-    const { req } = await asked;
-    assert.deepEqual(states, [false, true, true]);
-    client.write("ok");
-    await eventually(() => req.complete, "the body");
-    assert.ok(!internals.handlesTimeout(req.socket));
   },
 
   async responseOn(t) {

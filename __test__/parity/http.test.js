@@ -3,7 +3,10 @@
 /** What the server answers to a browser: the client bundle, CORS. */
 
 const assert = require("node:assert/strict");
+const http = require("node:http");
+const net = require("node:net");
 const zlib = require("node:zlib");
+const { until, within } = require("../support/waiting");
 const { scenario } = require("./harness");
 
 const FILES = [
@@ -177,3 +180,30 @@ scenario(
     }
   },
 );
+
+scenario("timeouts: whoever hears of one decides, be it once", { server: false }, async (stage) => {
+  const { lib, trace } = stage;
+  const hear = {
+    response: (req, res) => res.once("timeout", () => res.end("by the response")),
+    server: (req, res) => httpServer.once("timeout", () => res.end("by the server")),
+    nobody() {},
+  };
+  const httpServer = http.createServer((req, res) => {
+    hear[req.url.slice(1)](req, res);
+    req.socket.setTimeout(1);
+  });
+  const io = new lib.Server(httpServer);
+  stage.defer(() => io.close());
+  httpServer.listen(0, "127.0.0.1");
+  await until(httpServer, "listening");
+  for (const by of Object.keys(hear)) {
+    const socket = net.connect(httpServer.address().port, "127.0.0.1");
+    socket.write(`GET /${by} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    let text = "";
+    socket.setEncoding("latin1").on("data", (chunk) => (text += chunk));
+    await within(until(socket, "close"), "the end");
+    trace(by, text.split("\r\n\r\n")[1]);
+    assert.equal(text !== "", by !== "nobody");
+    trace("listeners", httpServer.listenerCount("timeout"));
+  }
+});

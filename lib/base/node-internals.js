@@ -691,19 +691,6 @@ function isBetweenRequests(socket) {
   return !parser.incoming || parser.incoming.complete;
 }
 
-/**
- * Says whether a program hears of the timeout of a connection by its request or its response: then Node.js leaves it to that.
- *
- * @param {any} socket
- * @returns {boolean}
- */
-function handlesTimeout(socket) {
-  const req = socket.parser?.incoming;
-  const res = socket._httpMessage;
-  const isHeard = !!req && !req.complete && req.listenerCount("timeout") > 0;
-  return isHeard || (!!res && res.listenerCount("timeout") > 0);
-}
-
 /** @param {any} socket @returns {any} the response that is being written on the connection, if there is one */
 function responseOn(socket) {
   return socket._httpMessage;
@@ -806,7 +793,6 @@ module.exports = {
   descriptorOf,
   endStandIn,
   FAILS_BROKEN_WRITES,
-  handlesTimeout,
   HAS_DESCRIPTORS,
   hasOwnRequests,
   hasOwnResponses,

@@ -152,6 +152,7 @@ class Engine extends EventEmitter {
     });
     interceptRequests(server, (req, res) => {
       stopAwaitingHead(server, req.socket);
+      readBeforeClosing(req.socket);
       if (!isOurs(req)) {
         noteShown(req.socket);
         return false;
@@ -162,7 +163,6 @@ class Engine extends EventEmitter {
     });
     this.httpServer = server;
     watchSockets(server);
-    readBeforeClosing(server);
     this.takeover.attach(server, path);
     const acceptor = new Acceptor(this, server, path);
     this.acceptor = acceptor;
