@@ -123,3 +123,13 @@ test("what asks to be written in another way is", async (t) => {
   assert.equal(await raw.next(), '42["e","x"]');
   assert.deepEqual(packets, ['2["e","x"]']);
 });
+
+test("an id that is made a text of by the program is so once", async (t) => {
+  const { raw, socket } = await pair(t);
+  for (const answer of ["plain", "é"]) {
+    let calls = 0;
+    socket.packet({ type: 3, id: { toString: () => String(++calls) }, data: [answer] });
+    assert.equal(await raw.next(), `431${JSON.stringify([answer])}`);
+    assert.equal(calls, 1);
+  }
+});

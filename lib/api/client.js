@@ -371,6 +371,8 @@ class Client {
    */
   sendStrings(type, nsp, id, data, flags) {
     if (!this._native || this._foreignEncoder !== undefined || trace.parser) return false;
+    // what is made a text of by code of the program must be made one once
+    if (typeof type !== "number" || (id !== undefined && typeof id !== "number")) return false;
     if (!Array.isArray(data) || data.length === 0 || data.length > 2) return false;
     // each is read once: between here and the last byte no code of the program may run
     const first = data[0];
