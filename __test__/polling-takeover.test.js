@@ -325,6 +325,23 @@ test("differs: a request that is pipelined behind a waiting poll is handled afte
   }
 });
 
+test("differs: what follows a request that ends its connection is not read", async (t) => {
+  for (const implementation of selected()) {
+    const server = await serve(t, implementation);
+    const { ask, url, socket } = await join(server);
+    ask.send(url, { headers: { Connection: "close" } });
+    await eventually(() => socket.conn.transport.writable, "a poll");
+    ask.send("/");
+    if (implementation === ours) {
+      socket.emit("one");
+      assert.equal((await ask.answer()).body, '42["one"]');
+    } else {
+      assert.match((await ask.answer()).head, /^HTTP\/1.1 400 /);
+    }
+    assert.equal((await ask.answer()).head, ""); // the connection has ended
+  }
+});
+
 test("a connection comes and goes between Node and the workers", async (t) => {
   const server = await serve(t, ours, {}, (req, res) => res.end("app"));
   const { tell, ask, url, socket } = await join(server);
