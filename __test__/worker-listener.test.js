@@ -73,6 +73,10 @@ async function serve(t, options = {}, { implementation = ours, answer } = {}) {
 
 const request = (target) => `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`;
 const nothing = () => {};
+const allowed = (origin) => [
+  `Access-Control-Allow-Origin: ${origin}`,
+  "Access-Control-Allow-Credentials: true",
+];
 const sidOf = ({ body }) => JSON.parse(body.slice(1)).sid;
 
 for (const implementation of selected()) {
@@ -178,6 +182,29 @@ for (const implementation of selected()) {
     await (await ask()).next();
     assert.equal(seen.length, 2);
     await counts(5);
+  });
+
+  test(`${implementation.name}: cors: a part that the program changes counts for who connects next`, async (t) => {
+    const cors = { origin: ["http://a", "http://b"], credentials: true };
+    const { keep } = await serve(t, { cors }, { implementation });
+    /** Asks from an origin: the headers for it. */
+    const ask = async (from) => {
+      const kept = await keep();
+      const { head } = await kept.ask(POLLING, { headers: { Origin: from } });
+      return head.match(/^Access-Control-.*$/gim) ?? [];
+    };
+    assert.deepEqual(await ask("http://a"), allowed("http://a"));
+    cors.origin.shift();
+    await turns(2);
+    assert.deepEqual(await ask("http://a"), allowed("http://a").slice(1));
+    assert.deepEqual(await ask("http://b"), allowed("http://b"));
+    cors.origin = true;
+    await turns(2);
+    assert.deepEqual(await ask("http://a"), allowed("http://a"));
+    cors.credentials = false;
+    await turns(2);
+    for (const from of ["http://a", "http://b", "http://c"])
+      assert.deepEqual(await ask(from), allowed(from).slice(0, 1));
   });
 }
 

@@ -74,6 +74,15 @@ class Origins {
   }
 
   /**
+   * The option has changed: the workers, which ask nobody about an origin that they know, are told of all of them again. None is
+   * unknown to them meanwhile, as that would make it one of the others.
+   */
+  renew() {
+    const origins = [...this._known.keys()]; // a copy: noting one puts it last
+    for (const origin of origins) this.note(origin);
+  }
+
+  /**
    * @returns {string | undefined} the headers for origins of which the workers have not been told, with ORIGIN_MARK in place of it;
    *   undefined: they are made by JavaScript
    */

@@ -173,6 +173,11 @@ class PollingTakeover {
     return this._origins.others();
   }
 
+  /** See Origins. */
+  renewOrigins() {
+    this._origins.renew();
+  }
+
   /**
    * @param {any} server
    * @param {((name: string) => string) | undefined} header gives a header of the first request, or of one before; empty: it has

@@ -138,6 +138,7 @@ class WorkerListener {
   /** @private */
   open() {
     const { native } = this.engine.border();
+    if (!areParts(this._made.cors, this.engine.opts.cors)) this.engine.takeover.renewOrigins();
     this._made = new Ingredients(this);
     if (!this._made.websocket && !this._made.polling) {
       this.shut(); // all would be for Node.js
@@ -264,8 +265,8 @@ class Ingredients {
     this.opensPolling = false;
     /** @private @type {any[]} */
     this._settings = [];
-    /** @private @type {any[]} */
-    this._cors = [];
+    /** @type {any[]} the parts of the option `cors` */
+    this.cors = NOTHING;
     if (listener === undefined) return;
     const { engine, server } = listener;
     this.id = engine.nativeId();
@@ -273,7 +274,7 @@ class Ingredients {
     this.polling = listener.reasonAgainst(ACCEPT_POLLING) === undefined;
     this.opensPolling = this.polling && listener.reasonAgainst(OPEN_POLLING) === undefined;
     this._settings = settingsOf(engine, server);
-    this._cors = partsOf(engine.opts.cors);
+    this.cors = partsOf(engine.opts.cors);
   }
 
   /**
@@ -288,7 +289,7 @@ class Ingredients {
       this.polling === (listener.reasonAgainst(ACCEPT_POLLING) === undefined) &&
       this.opensPolling === (this.polling && listener.reasonAgainst(OPEN_POLLING) === undefined) &&
       areSame(this._settings, settingsOf(engine, server)) &&
-      areSame(this._cors, partsOf(engine.opts.cors))
+      areParts(this.cors, engine.opts.cors)
     );
   }
 }
@@ -321,6 +322,24 @@ const NOTHING = [];
 function partsOf(cors) {
   if (typeof cors !== "object" || cors === null) return cors ? [cors] : NOTHING;
   return [cors, ...Object.values(cors).flat()];
+}
+
+/**
+ * @param {any[]} parts those that it had; asked in each turn
+ * @param {any} cors the option
+ * @returns {boolean} whether they are as they were
+ */
+function areParts(parts, cors) {
+  if (typeof cors !== "object" || cors === null) return areSame(parts, partsOf(cors));
+  if (parts[0] !== cors) return false;
+  let at = 1;
+  for (const value of Object.values(cors))
+    if (!Array.isArray(value)) {
+      if (parts[at++] !== value) return false;
+    } else {
+      for (let i = 0; i < value.length; i++) if (parts[at++] !== value[i]) return false;
+    }
+  return at === parts.length;
 }
 
 /** @param {any[]} a @param {any[]} b @returns {boolean} */
