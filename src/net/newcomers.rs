@@ -12,7 +12,7 @@ use super::readiness::Readiness;
 use super::session_ids::SessionIds;
 use super::tcp::Tcp;
 
-/// Connections whose first request may be waited for; then nobody is accepted until some have left.
+/// Connections whose first request may be waited for; then Node.js gets the oldest of them.
 pub const MAX_NEWCOMERS: usize = 511;
 
 /// What a worker has for accepting.

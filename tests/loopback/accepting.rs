@@ -225,6 +225,15 @@ fn while_many_wait_for_javascript_no_more_are_accepted() {
     }
 }
 
+#[test]
+fn who_is_slow_keeps_nobody_out() {
+    let front = Front::open();
+    // More than may wait, and no second has to pass: the first of them goes to Node.js.
+    let slow: Vec<_> = (0..512).map(|_| front.dial(&WEBSOCKET[..30])).collect();
+    let stream = front.foreign();
+    assert_eq!(stream.peer_addr().unwrap(), slow[0].local_addr().unwrap());
+}
+
 #[cfg(feature = "faults")]
 #[test]
 fn a_panic_costs_the_connection_that_it_comes_by() {

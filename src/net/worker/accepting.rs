@@ -150,9 +150,22 @@ impl Worker {
     /// there is.
     fn may_accept(&self, environment: &Environment) -> bool {
         let (index, budget) = (self.context.index, &environment.inbox.budget);
-        self.accepting.waiting.get() < MAX_NEWCOMERS
-            && !budget.must_wait(index, || budget.has_room(index))
-            && !environment.is_crowded(index)
+        let has_room =
+            !budget.must_wait(index, || budget.has_room(index)) && !environment.is_crowded(index);
+        if has_room {
+            self.give_up_oldest();
+        }
+        has_room
+    }
+
+    /// When so many have not said what they want, Node.js gets those that have waited longest: who is slow must
+    /// keep nobody else out.
+    fn give_up_oldest(&self) {
+        while self.accepting.waiting.get() >= MAX_NEWCOMERS {
+            let oldest = self.accepting.newcomers.borrow_mut().pop_front();
+            let Some(oldest) = oldest else { return };
+            self.decide(&oldest, || self.give_up(&oldest));
+        }
     }
 
     // --- the connections -----------------------------------------------------------------------
@@ -209,11 +222,7 @@ impl Worker {
         }
         self.context.guard(newcomer, decide);
         if newcomer.tcp.is_closed() {
-            let before = self.accepting.waiting.get();
-            self.accepting.waiting.set(before.saturating_sub(1));
-            if before == MAX_NEWCOMERS {
-                self.accept_again();
-            }
+            self.accepting.waiting.set(self.accepting.waiting.get().saturating_sub(1));
         }
     }
 
