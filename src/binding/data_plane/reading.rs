@@ -172,14 +172,13 @@ impl Reading {
         });
         // What runs now may close the last server, and waits for the end of the workers then.
         drop(runtime);
-        if !has_news {
+        if has_news {
+            self.handle_news();
+        } else if !matches!(turn, Turn::Done { .. }) {
             return;
         }
-        let drain = self.drain.borrow().clone();
-        let Some(drain) = drain else { return };
-        self.reads.set(true);
-        drain.call();
-        self.reads.set(false);
+        // Also where nothing has come for JavaScript: clients can send much that it never hears of, and the
+        // time that it takes to read that counts.
         let now = now_micros();
         self.count_busy(began, now);
         if let Some(runtime) = self.shared.runtime() {
@@ -187,6 +186,15 @@ impl Reading {
                 side.handle_done(reader, now, busy)
             });
         }
+    }
+
+    /// Has what was read handled.
+    fn handle_news(&self) {
+        let drain = self.drain.borrow().clone();
+        let Some(drain) = drain else { return };
+        self.reads.set(true);
+        drain.call();
+        self.reads.set(false);
     }
 
     fn ask_side(
