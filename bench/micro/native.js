@@ -43,6 +43,10 @@ class StubNative {
 
   removeWaker() {}
 
+  reachesLoop() {
+    return false;
+  }
+
   takeBuffers() {
     return this.buffers;
   }
