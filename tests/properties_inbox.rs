@@ -202,7 +202,9 @@ impl Model {
                 }
                 self.inbox.announce(worker);
             }
-            Step::Announce { worker } => self.inbox.announce(worker),
+            Step::Announce { worker } => {
+                self.inbox.announce(worker);
+            }
             Step::ReadByJavaScript { worker } => {
                 let before = self.awake.load(Ordering::SeqCst);
                 let inbox = Arc::clone(&self.inbox);

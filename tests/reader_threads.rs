@@ -294,7 +294,11 @@ fn check(arrivals: u32, gives_back: bool, fixes: bool, switches: usize) {
 
 /// Their common name: sanitizers do not know how `loom` switches between threads.
 mod model {
+    use loom::sync::Arc;
+    use loom::thread;
+
     use super::check;
+    use super::reader::{Preference, Reader};
 
     #[test]
     fn what_comes_while_the_sockets_are_handed_over() {
@@ -304,6 +308,21 @@ mod model {
     #[test]
     fn what_comes_while_they_are_given_back() {
         check(3, true, false, 2);
+    }
+
+    #[test]
+    fn who_has_given_back_does_not_get_them_any_more() {
+        loom::model(|| {
+            let reader = Arc::new(Reader::new(Preference::Load));
+            assert!(reader.ask());
+            let worker = {
+                let reader = Arc::clone(&reader);
+                thread::spawn(move || reader.hand_over())
+            };
+            let had = reader.give_back();
+            assert_eq!(worker.join().unwrap(), had);
+            assert!(!reader.is_javascript() && !reader.is_asked());
+        });
     }
 
     #[test]

@@ -210,12 +210,13 @@ impl Inbox {
         self.lanes[worker].fresh.load(Ordering::Relaxed)
     }
 
-    /// Lets JavaScript see what `worker` has pushed, and wakes it if nobody has yet.
-    pub fn announce(&self, worker: usize) {
-        self.announce_queue(worker, self.lanes[worker].lock());
+    /// Lets JavaScript see what `worker` has pushed, and wakes it if nobody has yet. False: JavaScript has taken all
+    /// of it already, and does not hear of it again.
+    pub fn announce(&self, worker: usize) -> bool {
+        self.announce_queue(worker, self.lanes[worker].lock())
     }
 
-    fn announce_queue(&self, worker: usize, mut queue: MutexGuard<'_, Queue>) {
+    fn announce_queue(&self, worker: usize, mut queue: MutexGuard<'_, Queue>) -> bool {
         let fresh = std::mem::take(&mut queue.fresh);
         queue.announced += fresh;
         self.lanes[worker].fresh.store(false, Ordering::Relaxed);
@@ -224,6 +225,7 @@ impl Inbox {
             self.budget.add_queued(worker, fresh);
             self.note(worker, queue);
         }
+        fresh > 0
     }
 
     /// Notes that the lane has something to be taken. That is so exactly while its bit is set,
@@ -382,7 +384,8 @@ mod tests {
         push(&inbox, 1, 1);
         // It leaves with the rest; nothing is left to be announced, and nobody is woken for nothing.
         assert!(take(&inbox).ends_with(",[30,1]]"));
-        inbox.announce(1);
+        assert!(inbox.has_news(1), "as far as its worker knows");
+        assert!(!inbox.announce(1), "and that has to know");
         assert_eq!((wakes.load(Ordering::Relaxed), inbox.bytes()), (1, 0));
     }
 

@@ -80,11 +80,8 @@ impl Reader {
 
     /// JavaScript does not want them any more. Whether it had them: then the worker has to be woken.
     pub fn give_back(&self) -> bool {
-        let had = self.change(JAVASCRIPT, WORKER);
-        if !had {
-            self.change(ASKED, WORKER);
-        }
-        had
+        // In the order in which the worker goes on: else it could hand them over between the two.
+        !self.change(ASKED, WORKER) && self.change(JAVASCRIPT, WORKER)
     }
 
     /// They are the worker's for good. Whether JavaScript had them: then the worker has to be woken.

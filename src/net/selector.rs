@@ -8,8 +8,6 @@ use mio::{Events, Poll, Registry, Token, Waker};
 use super::clock;
 use super::parker::Parker;
 
-/// Sockets of which the system tells at once.
-const EVENTS: usize = 256;
 /// What the waker is known by: the place of no connection.
 const WAKER: Token = Token(usize::MAX);
 
@@ -30,6 +28,9 @@ pub enum Wait {
 }
 
 impl Selector {
+    /// Sockets of which the system tells at once.
+    pub const EVENTS: usize = 256;
+
     /// An empty one, and what ends a wait of it.
     ///
     /// # Errors
@@ -37,7 +38,7 @@ impl Selector {
     pub fn new() -> io::Result<(Self, Parker)> {
         let poll = Poll::new()?;
         let parker = Parker::new(Waker::new(poll.registry(), WAKER)?);
-        Ok((Self { poll, events: Events::with_capacity(EVENTS) }, parker))
+        Ok((Self { poll, events: Events::with_capacity(Self::EVENTS) }, parker))
     }
 
     /// Where sockets are announced and withdrawn, also while a thread waits.
@@ -84,7 +85,7 @@ impl Selector {
 
     /// Whether the last wait may not have told of all sockets that are ready.
     pub fn is_full(&self) -> bool {
-        self.events.iter().count() >= EVENTS
+        self.events.iter().count() >= Self::EVENTS
     }
 
     /// What the last wait has told.

@@ -47,12 +47,14 @@ impl Wakeups {
         self.environments.borrow().iter().any(|known| known.inbox.has_news(worker))
     }
 
-    /// Announces the records of `worker`.
-    pub fn announce(&self, worker: usize) {
+    /// Announces the records of `worker`. Whether JavaScript hears of some.
+    pub fn announce(&self, worker: usize) -> bool {
+        let mut told = false;
         for environment in self.environments.borrow().iter() {
             if environment.inbox.has_news(worker) {
-                environment.inbox.announce(worker);
+                told |= environment.inbox.announce(worker);
             }
         }
+        told
     }
 }

@@ -18,7 +18,7 @@ mod websocket;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -70,6 +70,8 @@ pub struct Worker {
     heard_at: Cell<u64>,
     /// When it will have been idle for so long that memory is given back.
     trim_at: Cell<Option<u64>>,
+    /// JavaScript's thread has panicked here: until the worker begins anew, others leave it alone.
+    broken: Cell<bool>,
 }
 
 impl fmt::Debug for Worker {
@@ -95,8 +97,8 @@ const POLL_INTERVAL: u32 = 4;
 const MAILBOX_INTERVAL: usize = 32;
 /// For so many microseconds JavaScript reads at once: then there is so much that the worker had better do it.
 const LONG_READ: u64 = 1000;
-/// How often the main loop of a worker may panic before the worker ends: what panics so often will go on
-/// to, and each time costs all connections.
+/// How often the main loop of a worker may panic before the worker ends, on whichever thread: what panics so often
+/// will go on to, and each time costs all connections.
 const MAX_PANICS: u32 = 16;
 
 /// A worker as other threads know it: it works for them while its thread sleeps.
@@ -123,6 +125,7 @@ pub(super) fn run(
         driven: Cell::new(0),
         heard_at: Cell::new(0),
         trim_at: Cell::new(None),
+        broken: Cell::new(false),
     });
     #[expect(unsafe_code, reason = "a worker is made of `Rc`s")]
     // SAFETY: this thread touches the worker, and what can be reached from it, only while it has the
@@ -134,7 +137,7 @@ pub(super) fn run(
     mailbox.parker.set_thread(thread::current());
     let mut thread = Thread { lock: Arc::clone(&lock), sockets, mailbox, watchdog: None };
     for _ in 0..MAX_PANICS {
-        if catch_unwind(AssertUnwindSafe(|| thread.run(&worker))).is_ok() {
+        if matches!(catch_unwind(AssertUnwindSafe(|| thread.run(&worker))), Ok(true)) {
             return lock.retire();
         }
         worker.tell(format_args!("has panicked: its clients are closed, and it goes on"));
@@ -229,16 +232,18 @@ struct Thread {
 }
 
 impl Thread {
-    fn run(&mut self, worker: &Worker) {
+    /// True: it was told to stop. False: JavaScript's thread has panicked.
+    fn run(&mut self, worker: &Worker) -> bool {
         loop {
             self.wait(worker);
-            let mut selector = self.sockets.selector();
-            while selector.is_full() {
-                worker.hear(selector.events());
-                expect_queue(selector.wait(Wait::Never));
+            if worker.broken.take() {
+                return false;
             }
-            if worker.turn(selector.events()).is_break() {
-                return worker.drop_clients(|_| true);
+            let mut selector = self.sockets.selector();
+            worker.hear_all(&mut selector);
+            if worker.turn().is_break() {
+                worker.drop_clients(|_| true);
+                return true;
             }
         }
     }
@@ -312,6 +317,7 @@ impl Thread {
         self.lock.acquire();
         if reason.is_some() {
             sockets.reader.take_over();
+            self.watchdog = None;
         }
     }
 }
@@ -387,7 +393,7 @@ impl Worker {
     /// Does what `batch` asks for. False when there is something that was asked for before: then the batch has
     /// to wait behind it.
     fn perform_inline(&self, batch: &mut OperationBatch, buffer: &[u8]) -> bool {
-        if !self.context.mailbox.is_empty() {
+        if self.broken.get() || !self.context.mailbox.is_empty() {
             return false;
         }
         self.context.while_asleep(|| {
@@ -400,36 +406,37 @@ impl Worker {
         true
     }
 
-    /// Reads all that is ready, if the sockets are JavaScript's, whose thread this is. Nothing else is done here:
-    /// what the worker is asked for, and its deadlines, are its own.
+    /// Reads what is ready, if the sockets are JavaScript's, whose thread this is; of much, the worker reads the rest.
+    /// Nothing else is done here: what the worker is asked for, and its deadlines, are its own.
     fn read_inline(&self) -> Turn {
         let sockets = &*self.sockets;
         if !sockets.reader.is_javascript() {
             return Turn::NotMine;
+        }
+        if self.broken.get() {
+            return Turn::Contended;
         }
         if !self.context.mailbox.is_empty() {
             // It was asked for before: it may be the last thing that is sent to a client whose end comes now.
             return Turn::Contended;
         }
         let Some(mut selector) = sockets.try_selector() else { return Turn::Contended };
+        let mut done = None;
         self.context.while_asleep(|| {
-            if self.context.guard(&Nobody, || self.read(&mut selector)).is_none() {
-                self.tell(format_args!("has panicked: its clients are closed, and it goes on"));
-                self.context.guard(&Nobody, || self.begin_anew());
-            }
+            done = self.context.guard(&Nobody, || self.read(&mut selector));
         });
         self.announce_records();
+        if done.is_none() {
+            // As if it had panicked itself: it begins anew, and counts it.
+            self.broken.set(true);
+            self.context.mailbox.parker.unpark();
+        }
         Turn::Done { useful: false }
     }
 
     fn read(&self, selector: &mut Selector) {
-        loop {
-            expect_queue(selector.wait(Wait::Never));
-            self.hear(selector.events());
-            if !selector.is_full() {
-                break;
-            }
-        }
+        expect_queue(selector.wait(Wait::Never));
+        self.hear_all(selector);
         self.heard_at.set(clock::now());
         let queue = &self.context.run_queue;
         let began = clock::now_micros();
@@ -471,17 +478,27 @@ impl Worker {
         }
     }
 
-    /// Has the sockets looked at that have become ready.
+    /// Has the sockets looked at of which the last wait has told, and all others that were ready then. (The system tells
+    /// of the one first that has been ready for longest. It may go on without end about those that become ready again.)
+    fn hear_all(&self, selector: &mut Selector) {
+        self.hear(selector.events());
+        for _ in 0..=self.connections.len() / Selector::EVENTS {
+            if !selector.is_full() {
+                return;
+            }
+            expect_queue(selector.wait(Wait::Never));
+            self.hear(selector.events());
+        }
+    }
+
     fn hear(&self, events: &Events) {
         for event in events {
             self.connections.handle_event(&self.context.run_queue, event);
         }
     }
 
-    /// One turn: all that is to be done now. `events`: which sockets have become ready since the last one.
-    /// Break: it was told to stop.
-    fn turn(&self, events: &Events) -> ControlFlow<()> {
-        self.hear(events);
+    /// One turn: all that is to be done now. Break: it was told to stop.
+    fn turn(&self) -> ControlFlow<()> {
         let queue = &self.context.run_queue;
         // First: it was asked for before the sockets are looked at.
         self.empty_mailbox()?;
@@ -499,11 +516,14 @@ impl Worker {
         // Last: what has come in time counts.
         self.fire_timers();
         self.flush();
-        if self.sockets.reader.is_asked() && self.context.wakeups.has_news(self.context.index) {
-            // JavaScript comes for the news, and finds the sockets.
-            self.sockets.reader.hand_over();
+        // JavaScript comes for the news, and finds the sockets.
+        let handed_over = self.sockets.reader.is_asked()
+            && self.context.wakeups.has_news(self.context.index)
+            && self.sockets.reader.hand_over();
+        if !self.announce_records() && handed_over {
+            // It had taken the news already, and does not come.
+            self.sockets.reader.take_over();
         }
-        self.announce_records();
         self.release();
         ControlFlow::Continue(())
     }
@@ -541,9 +561,10 @@ impl Worker {
         self.connections.release(&self.context.run_queue);
     }
 
-    /// Lets JavaScript hear of what has come in.
-    fn announce_records(&self) {
-        self.context.guard(&Nobody, || self.context.wakeups.announce(self.context.index));
+    /// Lets JavaScript hear of what has come in. Whether there is something.
+    fn announce_records(&self) -> bool {
+        let announce = || self.context.wakeups.announce(self.context.index);
+        self.context.guard(&Nobody, announce).unwrap_or_default()
     }
 
     /// Ends all clients after a panic that belongs to none of them: the lists may be in any state. The slots
@@ -574,9 +595,9 @@ impl Worker {
     }
 
     /// Says on the standard error what those who run the program have to know.
-    #[expect(clippy::print_stderr, reason = "beside the message of the panic")]
     fn tell(&self, what: fmt::Arguments<'_>) {
-        eprintln!("ferrosocket: worker {} {what}", self.context.index);
+        // Who does not listen any more is no reason to panic, as `eprintln` does.
+        let _unheard = writeln!(io::stderr(), "ferrosocket: worker {} {what}", self.context.index);
     }
 
     // --- operations ----------------------------------------------------------------------------

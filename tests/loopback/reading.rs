@@ -175,6 +175,63 @@ fn the_threads_end_while_javascript_has_the_sockets() {
     }
 }
 
+/// The same as [`get_sockets`], but the worker may take them again at once.
+fn get_sockets_if_asked(host: &Host, client: &mut Raw, n: u32) {
+    if host.runtime.reader(host.worker).ask() {
+        speak(client, n);
+        hear(host, n);
+    }
+}
+
+#[test]
+fn of_more_clients_than_it_reads_at_once_none_is_forgotten() {
+    alone_with(Preference::JavaScript, |make| {
+        let host = make();
+        let (mut first, _) = Raw::open(&host);
+        let mut clients: Vec<_> = (0..300).map(|_| Raw::open(&host).0).collect();
+        for round in 0..3 {
+            get_sockets_if_asked(&host, &mut first, round);
+            for (client, n) in clients.iter_mut().zip(1000..) {
+                speak(client, n);
+            }
+            read(&host);
+            let mut heard: Vec<_> = clients
+                .iter()
+                .map(|_| host.next(RecordKind::Event).fields[3][0].as_u64().unwrap())
+                .collect();
+            heard.sort_unstable();
+            assert!(heard.into_iter().eq(1000..1300));
+        }
+    });
+}
+
+#[cfg(feature = "faults")]
+#[test]
+fn a_worker_in_which_javascript_panics_again_and_again_ends() {
+    use ferrosocket::net::faults;
+
+    alone_with(Preference::JavaScript, |make| {
+        let host = make();
+        let mailbox = host.runtime.mailbox(host.worker);
+        for _ in 0..16 {
+            assert!(!mailbox.is_closed());
+            let (mut client, handle) = Raw::open(&host);
+            let fault = ("javascript reads", u32::MAX, host.worker as u64);
+            faults::arm(fault);
+            let mut n = 0;
+            while faults::is_armed(fault) {
+                get_sockets_if_asked(&host, &mut client, n);
+                n += 1;
+                host.runtime.read(host.worker);
+            }
+            assert_eq!(host.closed(handle).1.as_deref(), Some("internal error"));
+            host.release(handle);
+        }
+        Host::until(|| mailbox.is_closed());
+        assert!(!host.runtime.reader(host.worker).is_javascript());
+    });
+}
+
 #[cfg(feature = "faults")]
 #[test]
 fn a_panic_that_belongs_to_nobody_ends_all_and_the_worker_goes_on() {
