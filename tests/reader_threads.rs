@@ -302,7 +302,7 @@ mod model {
 
     #[test]
     fn what_comes_while_the_sockets_are_handed_over() {
-        check(2, false, false, 2);
+        check(3, false, false, 2);
     }
 
     #[test]
@@ -327,6 +327,6 @@ mod model {
 
     #[test]
     fn what_comes_while_they_become_the_worker_s_for_good() {
-        check(2, false, true, 2);
+        check(3, false, true, 2);
     }
 }
