@@ -500,18 +500,21 @@ impl Worker {
     /// One turn: all that is to be done now. Break: it was told to stop.
     fn turn(&self) -> ControlFlow<()> {
         let queue = &self.context.run_queue;
-        // First: it was asked for before the sockets are looked at.
-        self.empty_mailbox()?;
+        // First: it was asked for before the sockets are looked at. Who is let in by that is announced before its peer
+        // is answered: a program that is its own client must hear of it first, as from Node.js.
+        self.empty_mailbox(|| {
+            self.announce_records();
+        })?;
         // Who has its turn again meanwhile comes behind those that wait now, in the next turn.
         for n in 1..=queue.len() {
             if let Some(connection) = self.connections.pop(queue) {
                 self.drive(&connection);
             }
             if n % MAILBOX_INTERVAL == 0 {
-                self.empty_mailbox()?;
+                self.empty_mailbox(|| ())?;
             }
         }
-        self.empty_mailbox()?;
+        self.empty_mailbox(|| ())?;
         fault!("main loop", u32::MAX, self.context.index as u64);
         // Last: what has come in time counts.
         self.fire_timers();
@@ -538,8 +541,8 @@ impl Worker {
         }
     }
 
-    /// Does what JavaScript asks for, and writes. Break: it was told to stop.
-    fn empty_mailbox(&self) -> ControlFlow<()> {
+    /// Does what JavaScript asks for, then what is to be done `before_writing`, and writes. Break: it was told to stop.
+    fn empty_mailbox(&self, before_writing: impl FnOnce()) -> ControlFlow<()> {
         let mut batch = self.batch.take();
         let mut told = ControlFlow::Continue(());
         self.context.mailbox.parker.listen();
@@ -550,6 +553,7 @@ impl Worker {
                 }
                 self.perform(operation);
             });
+            before_writing();
             self.flush();
         }
         self.batch.set(batch);
