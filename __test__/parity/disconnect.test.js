@@ -4,6 +4,7 @@
 
 const assert = require("node:assert/strict");
 const { once } = require("node:events");
+const { Socket: EngineClient } = require("engine.io-client");
 const { turns, until, within } = require("../support/waiting");
 const { OPCODE } = require("../support/raw-websocket");
 const { ALL, DIRECT, scenario } = require("./harness");
@@ -251,6 +252,14 @@ scenario("disconnect: io.close()", { modes: ALL }, async (stage) => {
   trace("client", reason);
   assert.equal(io.engine.clientsCount, 0);
   assert.equal(socket.connected, false);
+});
+
+scenario("disconnect: io.close() right behind a newcomer", async (stage) => {
+  const { io, httpServer } = stage;
+  httpServer.on("upgrade", () => setImmediate(() => io.close()));
+  const client = new EngineClient(stage.url, { path: "/socket.io/", transports: ["websocket"] });
+  stage.trace("client", (await until(client, "close"))[0]);
+  assert.equal(io.engine.clientsCount, 0);
 });
 
 scenario(

@@ -37,6 +37,7 @@ const { handleRequest, handleUpgrade } = require("./requests");
 /** @typedef {import("../border/border").Addresses} Addresses */
 /** @typedef {import("../border/operations").Named} Named */
 /** @typedef {import("../http/verify").SessionForm} SessionForm */
+/** @typedef {import("../ingress/door").Door} Door */
 /** @typedef {import("../ingress/polling").PollingDoor} PollingDoor */
 /** @typedef {import("node:http").Server} HttpServer */
 
@@ -115,6 +116,8 @@ class Engine extends EventEmitter {
     this.original = Engine.prototype;
     /** @private */
     this._registration = new Registration(this);
+    /** @private @type {WeakSet<object>} the doors that had not brought their session yet when the engine was closed */
+    this._unopened = new WeakSet();
     /** how many of the middlewares are ours */
     this.ownMiddlewares = 0;
     if (this.opts.cors) this.useOwn(cors(this.opts.cors));
@@ -271,8 +274,21 @@ class Engine extends EventEmitter {
     debug("closing all open clients");
     for (const listener of this.workerListeners) listener.stop();
     for (const conn of Object.values(this.clients)) conn.close(true);
+    this.noteUnopened();
     this._registration.close();
     return this;
+  }
+
+  /**
+   * A worker may have let clients in of which this thread has not heard yet: they end with the others, as soon as it has.
+   *
+   * @private
+   */
+  noteUnopened() {
+    if (this._registration.id === -1) return;
+    for (const door of this.border().doors.values()) {
+      if (/** @type {Door} */ (door).request !== undefined) this._unopened.add(door);
+    }
   }
 
   /**
@@ -439,6 +455,7 @@ class Engine extends EventEmitter {
     } catch (error) {
       rejectUnhandled(error);
     }
+    if (door !== undefined && this._unopened.has(door)) conn.close(true);
     return conn;
   }
 
