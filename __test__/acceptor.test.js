@@ -391,7 +391,8 @@ test("what has been taken leaves nothing behind", async (t) => {
   const before = descriptors();
   for (let n = 0; n < 10; n++) await visit();
   assert.equal(taken(), 26);
-  assert.ok(descriptors() <= before, `${descriptors()} descriptors, ${before} before`);
+  // the process may open one for itself meanwhile; ten visits would leave ten
+  await eventually(() => descriptors() < before + 5, "the descriptors to be closed");
 });
 
 /** Reasons to let Node.js read the requests, each with what a program then gets to see. */
