@@ -8,7 +8,8 @@
 //! | file | tells |
 //! |---|---|
 //! | [`runtime`] | the threads: started with the first user, stopped with the last |
-//! | [`worker`] | one thread: its loop, and what is done with each operation |
+//! | [`worker`] | one thread: what it does in a turn; how it waits, and what is done with each operation, in files below |
+//! | [`sockets`] | the sockets of a worker, which its thread or JavaScript's reads |
 //! | [`context`] | what all connections of a worker share: buffers, deadlines, lists |
 //! | [`client`] | one client: session, decoder, wires; what comes in and what is asked in files below; [`clients`]: the table of them |
 //! | [`websocket_wire`] | one WebSocket byte stream; reading and writing in files below |
@@ -84,6 +85,7 @@ pub mod session_ids;
 pub mod shared_frames;
 pub mod side_strings;
 pub mod sleep_lock;
+pub mod sockets;
 pub mod sync;
 pub mod tcp;
 pub mod timers;

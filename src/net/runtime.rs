@@ -11,7 +11,8 @@ use super::operation_batch::OperationBatch;
 use super::reader::{Preference, Reader};
 use super::reader_policy::Turn;
 use super::selector::Selector;
-use super::worker::{self, Inline, SharedWorker, Sockets};
+use super::sockets::Sockets;
+use super::worker::{self, Inline, SharedWorker};
 use crate::id::Handle;
 
 /// Workers made when nobody asks for a number: all cores but the one of JavaScript, at most 4.
@@ -79,7 +80,7 @@ impl Runtime {
             let (started, wait) = mpsc::channel();
             let thread =
                 thread::Builder::new().name(format!("ferrosocket-{index}")).spawn(move || {
-                    worker::run(index, for_thread, for_worker, registry, |lock| {
+                    worker::thread::run(index, for_thread, for_worker, registry, |lock| {
                         // Nobody listens any more only if the caller has failed already.
                         let _gone = started.send(lock);
                     });

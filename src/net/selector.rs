@@ -60,9 +60,10 @@ impl Selector {
 
     /// Waits until a socket is ready, and no longer than `wait` says.
     ///
-    /// # Errors
-    /// What the system says: it does not know the queue any more.
-    pub fn wait(&mut self, wait: Wait) -> io::Result<()> {
+    /// # Panics
+    /// When the system does not know the queue any more: without its sockets a worker is of no use.
+    #[expect(clippy::panic, reason = "the thread begins anew, or ends")]
+    pub fn wait(&mut self, wait: Wait) {
         let timeout = match wait {
             Wait::Never => Some(Duration::ZERO),
             Wait::Until(deadline) => deadline
@@ -70,11 +71,9 @@ impl Selector {
         };
         match self.poll.poll(&mut self.events, timeout) {
             // A signal: as if it had been woken.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                self.events.clear();
-                Ok(())
-            }
-            result => result,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+            Err(error) => panic!("the event queue is gone: {error}"),
+            Ok(()) => {}
         }
     }
 

@@ -9,50 +9,41 @@
 //! ```
 //!
 //! A turn is all the work; whose thread runs it is all the same, as long as that has the lock. To wait, and to
-//! give the lock away meanwhile, is what the worker's own thread does.
+//! give the lock away meanwhile, is what the worker's own thread does ([`thread`]).
 
 mod accepting;
 mod ending;
 mod http;
+mod operations;
+pub(super) mod thread;
 mod websocket;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread;
-use std::time::Duration;
+use std::sync::Arc;
 
-use mio::{Events, Registry};
+use mio::Events;
 use rustc_hash::FxHashMap;
 
-use super::client::Client;
 use super::clients::Clients;
 use super::clock;
-use super::command::{Blame, BridgeKey, Command, Outgoing, RequestEvent};
+use super::command::{BridgeKey, Command};
 use super::connections::{Connections, Driven};
-use super::context::{Victim, Wire as _, WorkerContext};
-use super::descriptor::Addresses;
+use super::context::{Victim as _, Wire as _, WorkerContext};
 use super::http_wire::HttpWire;
-use super::mailbox::Mailbox;
 use super::newcomers::{Accepting, Listening, Newcomer};
 use super::operation_batch::{Operation, OperationBatch};
 use super::panic_guard::Nobody;
-use super::reader::{Preference, Reader};
-use super::reader_policy::{Turn, Watchdog};
+use super::reader_policy::Turn;
 use super::readiness::Readiness;
-use super::request_name::RequestName;
 use super::selector::{Selector, Wait};
-use super::server::{Requests, Server, SessionEntry};
-use super::shared_frames::SharedFrames;
 use super::sleep_lock::{RunInline, SleepLock};
+use super::sockets::Sockets;
 use super::tcp::Tcp;
 use super::websocket_wire::WebSocketWire;
-use crate::engineio::{Link, Session, Transport};
-use crate::id::Slot;
 
 /// One thread of the data plane: owns its connections from accept to close.
 pub struct Worker {
@@ -97,60 +88,9 @@ const POLL_INTERVAL: u32 = 4;
 const MAILBOX_INTERVAL: usize = 32;
 /// For so many microseconds JavaScript reads at once: then there is so much that the worker had better do it.
 const LONG_READ: u64 = 1000;
-/// How often the main loop of a worker may panic before the worker ends, on whichever thread: what panics so often
-/// will go on to, and each time costs all connections.
-const MAX_PANICS: u32 = 16;
 
 /// A worker as other threads know it: it works for them while its thread sleeps.
 pub type SharedWorker = SleepLock<Rc<Worker>>;
-
-/// Runs a worker on this thread until it is told to stop. `started` gets it when it can be asked for something.
-///
-/// `mailboxes`: those of all workers; `sockets` and `registry`: its own.
-pub(super) fn run(
-    index: usize,
-    mailboxes: Arc<[Arc<Mailbox>]>,
-    sockets: Arc<Sockets>,
-    registry: Registry,
-    started: impl FnOnce(Arc<SharedWorker>),
-) {
-    let worker = Rc::new(Worker {
-        context: WorkerContext::new(index, mailboxes, registry),
-        sockets: Arc::clone(&sockets),
-        clients: Clients::default(),
-        connections: Connections::default(),
-        bridges: RefCell::default(),
-        accepting: Accepting::default(),
-        batch: Cell::default(),
-        driven: Cell::new(0),
-        heard_at: Cell::new(0),
-        trim_at: Cell::new(None),
-        broken: Cell::new(false),
-    });
-    #[expect(unsafe_code, reason = "a worker is made of `Rc`s")]
-    // SAFETY: this thread touches the worker, and what can be reached from it, only while it has the
-    // lock. `Thread::wait` gives the lock away, uses nothing but what is the thread's own meanwhile, and
-    // has it again when it returns.
-    let lock = Arc::new(unsafe { SleepLock::new(Rc::clone(&worker)) });
-    started(Arc::clone(&lock));
-    let mailbox = Arc::clone(&worker.context.mailbox);
-    mailbox.parker.set_thread(thread::current());
-    let mut thread = Thread { lock: Arc::clone(&lock), sockets, mailbox, watchdog: None };
-    for _ in 0..MAX_PANICS {
-        if matches!(catch_unwind(AssertUnwindSafe(|| thread.run(&worker))), Ok(true)) {
-            return lock.retire();
-        }
-        worker.tell(format_args!("has panicked: its clients are closed, and it goes on"));
-        worker.begin_anew();
-    }
-    // It would go on like that for ever. No new session comes here from now on.
-    thread.sockets.reader.fix();
-    worker.tell(format_args!("has panicked {MAX_PANICS} times and ends"));
-    worker.context.mailbox.close(index);
-    worker.lose_sockets();
-    worker.announce_records();
-    lock.retire();
-}
 
 impl Driven for Connection {
     fn readiness(&self) -> Option<&Readiness> {
@@ -163,172 +103,6 @@ impl Driven for Connection {
     }
 }
 
-/// The sockets of a worker, as its thread and that of JavaScript see them: one of them reads.
-#[derive(Debug)]
-pub struct Sockets {
-    /// Who that is.
-    pub reader: Reader,
-    /// Which sockets are ready. Its thread holds it while it waits for them, JavaScript while it asks.
-    selector: Mutex<Selector>,
-    /// The descriptor of the selector.
-    #[cfg(unix)]
-    pub descriptor: std::os::fd::OwnedFd,
-}
-
-impl Sockets {
-    /// Those of a new worker.
-    ///
-    /// # Errors
-    /// When the system gives no descriptor.
-    pub fn new(selector: Selector, preference: Preference) -> io::Result<Self> {
-        Ok(Self {
-            reader: Reader::new(preference),
-            #[cfg(unix)]
-            descriptor: selector.descriptor()?,
-            selector: Mutex::new(selector),
-        })
-    }
-
-    /// Waits for the end of what another thread asks, which does not wait.
-    fn selector(&self) -> MutexGuard<'_, Selector> {
-        self.selector.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// None while another thread has it.
-    fn try_selector(&self) -> Option<MutexGuard<'_, Selector>> {
-        match self.selector.try_lock() {
-            Ok(selector) => Some(selector),
-            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
-    }
-
-    /// Asks which are ready, without waiting, if it `is_needed`; the last answer is forgotten.
-    fn look(&self, is_needed: bool) {
-        let mut selector = self.selector();
-        if is_needed {
-            expect_queue(selector.wait(Wait::Never));
-        } else {
-            selector.clear();
-        }
-    }
-
-    /// Whether one of them is ready, or the worker is told something.
-    fn are_ready(&self) -> bool {
-        #[cfg(unix)]
-        return super::descriptor::is_ready(&self.descriptor);
-        #[cfg(not(unix))]
-        false
-    }
-}
-
-/// What is the thread's and not the worker's: it is used while others have the lock.
-struct Thread {
-    lock: Arc<SharedWorker>,
-    sockets: Arc<Sockets>,
-    mailbox: Arc<Mailbox>,
-    /// Looks whether JavaScript still comes, while that reads.
-    watchdog: Option<Watchdog>,
-}
-
-impl Thread {
-    /// True: it was told to stop. False: JavaScript's thread has panicked.
-    fn run(&mut self, worker: &Worker) -> bool {
-        loop {
-            self.wait(worker);
-            if worker.broken.take() {
-                return false;
-            }
-            let mut selector = self.sockets.selector();
-            worker.hear_all(&mut selector);
-            if worker.turn().is_break() {
-                worker.drop_clients(|_| true);
-                return true;
-            }
-        }
-    }
-
-    /// Waits as long as the worker has nothing to do. The lock is free meanwhile, if that takes any time.
-    fn wait(&mut self, worker: &Worker) {
-        let wait = worker.fall_asleep();
-        let hears = if self.sockets.reader.is_javascript() {
-            if let Some(Wait::Until(deadline)) = wait {
-                self.wait_apart(deadline);
-            }
-            // Those that wait for their turn have it here, whoever reads; while there are always some, this thread does
-            // not look whether JavaScript comes, so it hears of the others. Before a deadline is fired, what has come
-            // in time is read here, too.
-            let reads = wait == Some(Wait::Never)
-                || !self.sockets.reader.is_javascript()
-                || worker.context.is_due(clock::now());
-            self.sockets.look(reads);
-            reads
-        } else {
-            self.watchdog = None;
-            self.wait_for_sockets(wait);
-            wait.is_some()
-        };
-        if wait.is_some() || hears {
-            worker.wake_up(hears);
-        }
-    }
-
-    fn wait_for_sockets(&self, wait: Option<Wait>) {
-        let mut selector = self.sockets.selector();
-        let Some(wait) = wait else { return selector.clear() };
-        let waited = if matches!(wait, Wait::Until(_)) && self.mailbox.parker.try_park() {
-            self.lock.release();
-            let waited = selector.wait(wait);
-            self.mailbox.parker.listen();
-            self.lock.acquire();
-            waited
-        } else {
-            // JavaScript may fill the mailbox as fast as we empty it, and the sockets must be read
-            // all the same.
-            selector.wait(Wait::Never)
-        };
-        expect_queue(waited);
-    }
-
-    /// JavaScript reads: waits for what else there is to do, and looks whether JavaScript still comes. If it
-    /// does not, the sockets are the worker's again.
-    fn wait_apart(&mut self, deadline: Option<u64>) {
-        let (sockets, parker) = (&*self.sockets, &self.mailbox.parker);
-        let watchdog =
-            self.watchdog.get_or_insert_with(|| Watchdog::new(&sockets.reader, clock::now()));
-        if !parker.try_park_apart() {
-            return;
-        }
-        self.lock.release();
-        let mut reason = None;
-        while reason.is_none() && parker.is_apart() && sockets.reader.is_javascript() {
-            let now = clock::now();
-            if deadline.is_some_and(|deadline| now >= deadline) {
-                break;
-            }
-            if now >= watchdog.due() {
-                reason = watchdog.look(now, sockets.reader.counts(), || sockets.are_ready());
-            } else {
-                let until = deadline.map_or(watchdog.due(), |at| at.min(watchdog.due()));
-                thread::park_timeout(Duration::from_millis(until - now));
-            }
-        }
-        parker.listen();
-        self.lock.acquire();
-        if reason.is_some() {
-            sockets.reader.take_over();
-            self.watchdog = None;
-        }
-    }
-}
-
-#[expect(clippy::panic, reason = "without its sockets a worker is of no use")]
-fn expect_queue(waited: io::Result<()>) {
-    if let Err(error) = waited {
-        panic!("the event queue is gone: {error}");
-    }
-}
-
 /// What another thread has done with the worker's data, while the worker's thread sleeps.
 #[derive(Debug)]
 pub enum Inline<'a> {
@@ -336,38 +110,6 @@ pub enum Inline<'a> {
     Perform(&'a mut OperationBatch, &'a [u8]),
     /// JavaScript reads the sockets; what has become of it.
     Read(&'a mut Turn),
-}
-
-/// The one that an operation is for.
-struct Blamed<'a> {
-    worker: &'a Worker,
-    blame: Blame,
-}
-
-impl Victim for Blamed<'_> {
-    fn handle_panic(&self, context: &WorkerContext) {
-        let worker = self.worker;
-        match &self.blame {
-            Blame::Nobody => {}
-            Blame::Client(slot) => {
-                if let Some(client) = worker.clients.look_up(*slot) {
-                    client.abort(context);
-                }
-            }
-            Blame::HttpWire(wire) => {
-                if let Some(wire) = context.http_table.get(*wire) {
-                    wire.handle_panic(context);
-                }
-            }
-            Blame::Stream(key) => {
-                let wire = worker.bridges.borrow().get(key).map(Rc::clone);
-                if let Some(wire) = wire {
-                    wire.handle_panic(context);
-                }
-            }
-            Blame::Newcomer(newcomer) => newcomer.refuse(context.index),
-        }
-    }
 }
 
 #[expect(unsafe_code, reason = "a worker is made of `Rc`s")]
@@ -390,6 +132,22 @@ unsafe impl RunInline for Rc<Worker> {
 }
 
 impl Worker {
+    fn new(context: WorkerContext, sockets: Arc<Sockets>) -> Self {
+        Self {
+            context,
+            sockets,
+            clients: Clients::default(),
+            connections: Connections::default(),
+            bridges: RefCell::default(),
+            accepting: Accepting::default(),
+            batch: Cell::default(),
+            driven: Cell::new(0),
+            heard_at: Cell::new(0),
+            trim_at: Cell::new(None),
+            broken: Cell::new(false),
+        }
+    }
+
     /// Does what `batch` asks for. False when there is something that was asked for before: then the batch has
     /// to wait behind it.
     fn perform_inline(&self, batch: &mut OperationBatch, buffer: &[u8]) -> bool {
@@ -435,7 +193,7 @@ impl Worker {
     }
 
     fn read(&self, selector: &mut Selector) {
-        expect_queue(selector.wait(Wait::Never));
+        selector.wait(Wait::Never);
         self.hear_all(selector);
         self.heard_at.set(clock::now());
         let queue = &self.context.run_queue;
@@ -486,7 +244,7 @@ impl Worker {
             if !selector.is_full() {
                 return;
             }
-            expect_queue(selector.wait(Wait::Never));
+            selector.wait(Wait::Never);
             self.hear(selector.events());
         }
     }
@@ -603,184 +361,6 @@ impl Worker {
         // Who does not listen any more is no reason to panic, as `eprintln` does.
         let _unheard = writeln!(io::stderr(), "ferrosocket: worker {} {what}", self.context.index);
     }
-
-    // --- operations ----------------------------------------------------------------------------
-
-    /// Does what is asked for. A panic ends the one that it is for.
-    fn perform(&self, operation: Operation<'_>) {
-        let victim = Blamed { worker: self, blame: operation.blame() };
-        self.context.guard(&victim, || match operation {
-            Operation::SendText { slot, flags, text } => {
-                self.clients.each([slot], |client| client.send_text(&self.context, flags, text));
-            }
-            Operation::Command(command) => self.command(command),
-        });
-    }
-
-    /// Gives `messages` to each of `slots`. All of them run under one guard, which remembers where they
-    /// are: a guard for each would cost what a short packet costs.
-    fn broadcast(&self, slots: impl Iterator<Item = Slot>, flags: u8, messages: &[Outgoing]) {
-        let frames = SharedFrames::new(messages);
-        let current = Cell::new(None);
-        let mut slots = slots.inspect(|slot| current.set(Some(*slot)));
-        loop {
-            let done = catch_unwind(AssertUnwindSafe(|| {
-                self.clients.each(slots.by_ref(), |client| {
-                    client.send_shared(&self.context, flags, &frames);
-                });
-            }));
-            if done.is_ok() {
-                return;
-            }
-            if let Some(client) = current.take().and_then(|slot| self.clients.look_up(slot)) {
-                self.context.guard(&Nobody, || client.abort(&self.context));
-            }
-        }
-    }
-
-    fn command(&self, command: Command) {
-        match command {
-            Command::Send { slot, flags, messages } => {
-                if let Some(client) = self.clients.look_up(slot) {
-                    client.send(&self.context, flags, &messages);
-                }
-            }
-            Command::SendPacket { slot, flags, packet } => {
-                if let Some(client) = self.clients.look_up(slot) {
-                    client.send_packet(&self.context, flags, packet);
-                }
-            }
-            Command::Broadcast { group, flags, messages } => {
-                self.broadcast(group.iter(), flags, &messages);
-            }
-            Command::Close { slot, discard } => {
-                if let Some(client) = self.clients.look_up(slot) {
-                    client.close(&self.context, discard);
-                }
-            }
-            Command::Release { slot } => {
-                if self.clients.release(slot) {
-                    self.context.idle_trim.handle_release();
-                }
-            }
-            Command::Joined { slot } => {
-                if let Some(client) = self.clients.look_up(slot) {
-                    client.set_joined();
-                }
-            }
-            Command::Watch { slot, mask } => {
-                if let Some(client) = self.clients.look_up(slot) {
-                    client.set_watched(mask);
-                }
-            }
-            Command::Mark { slot } => {
-                if let Some(client) = self.clients.look_up(slot) {
-                    client.mark(&self.context);
-                }
-            }
-            Command::Listen(listener) => self.listen(&listener),
-            Command::Unlisten(listener) => self.unlisten(&listener),
-            Command::IncomingWebSocket(incoming) => self.accept_websocket(*incoming),
-            Command::OpenPolling { server, token, sid, dialect, jsonp } => {
-                let engine = Arc::clone(&server.engine);
-                let mut session =
-                    Session::open(engine, sid, dialect, Transport::Polling, clock::now());
-                if let Some(parameter) = jsonp {
-                    session.set_jsonp(&parameter);
-                }
-                let client = self.open(server, session, None, token, None);
-                let (context, request) = (&self.context, RequestName::Forwarded(token).into());
-                self.clients.handle_request(context, client.handle, request, RequestEvent::Get);
-            }
-            Command::IncomingHttp(incoming) => self.accept_http(*incoming),
-            Command::Answer { wire, generation, answer } => {
-                if let Some(wire) = self.context.http_table.get(wire) {
-                    wire.handle_answer(&self.context, generation, answer);
-                }
-            }
-            Command::CloseHttp(close) => self.close_http(close),
-            Command::EndWires(end) => self.end_wires(&end),
-            Command::Request { slot, request, event } => {
-                self.clients.handle_own_request(&self.context, slot, request, event);
-            }
-            Command::Bridge { key, event } => self.handle_bridge(key, event),
-            Command::Resume => self.resume(),
-            Command::Turned { environment, round } => self.resolve_doubts(environment, round),
-            Command::DropEnvironment(id) => self.drop_clients(|environment| environment == id),
-            Command::Stop => {}
-        }
-    }
-
-    fn open(
-        &self,
-        server: Arc<Server>,
-        session: Session,
-        main: Option<&Rc<WebSocketWire>>,
-        token: u32,
-        addresses: Option<Addresses>,
-    ) -> Rc<Client> {
-        fault!("open", server.environment.id, token);
-        self.context.wakeups.add(&server.environment);
-        self.clients.add(self.context.index, |handle| {
-            let (transport, protocol) = (session.transport(), session.protocol());
-            let requests = Arc::new(Requests::default());
-            let for_client = Arc::clone(&requests);
-            let known = SessionEntry { handle, transport, protocol, requests };
-            server.sessions.insert(session.sid().clone(), known);
-            if let Some(wire) = main {
-                wire.bind(handle.slot(), Link::Main);
-            }
-            let main_wire = main.map(Rc::clone);
-            Client::open(handle, server, for_client, session, main_wire, token, addresses)
-        })
-    }
-
-    /// JavaScript has taken something: what was not read for want of room is, as far as there is some.
-    fn resume(&self) {
-        self.context.resume(|wire| {
-            let client = wire.client().and_then(|client| self.clients.find(client));
-            let own = || client.as_ref().map_or(0, |client| client.waiting_bytes());
-            let goes_on = wire.resume(&self.context, &own);
-            if goes_on && let Some(client) = &client {
-                client.handle_resumed(clock::now());
-            }
-            goes_on
-        });
-        self.accept_again();
-    }
-
-    /// JavaScript has looked at all its sockets: what it has found there is in the mailbox before this.
-    fn resolve_doubts(&self, environment: u32, round: u64) {
-        let now = clock::now();
-        for doubt in self.context.take_doubts(environment, round) {
-            if let Some(client) = self.clients.find(doubt.client) {
-                self.context.guard(&*client, || client.handle_turned(&self.context, now, &doubt));
-            }
-        }
-    }
-
-    /// Drops everything that belongs to the environments that `doomed` names by their id.
-    fn drop_clients(&self, doomed: impl Fn(u32) -> bool) {
-        for client in self.clients.take(&doomed) {
-            self.context.guard(&*client, || {
-                fault!("drop", client.server.environment.id, client.handle.raw());
-                client.abort(&self.context);
-            });
-        }
-        let bridges: Vec<Rc<WebSocketWire>> = {
-            let bridges = self.bridges.borrow();
-            bridges.iter().filter(|((env, _), _)| doomed(*env)).map(|(_, w)| Rc::clone(w)).collect()
-        };
-        for wire in bridges {
-            self.context.guard(&*wire, || wire.finish(&self.context));
-        }
-        self.context.drop_wires(&doomed);
-        self.drop_accepting(&doomed);
-        self.announce_records();
-        self.context.wakeups.forget(doomed);
-    }
-
-    // --- deadlines and writes ------------------------------------------------------------------
 
     /// Fires what was due when the system last told of the sockets: of what has come since then, nothing is known
     /// yet.
