@@ -15,9 +15,8 @@
 //! watches a number that means something else by then. The handle is unreferenced: it keeps no event loop alive.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{c_int, c_void};
 use std::fmt;
-use std::mem;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -25,6 +24,8 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 
 use napi::{Env, sys};
+
+use super::symbols::symbol;
 
 /// `UV_POLL` of `uv_handle_type`.
 const UV_POLL: c_int = 8;
@@ -70,19 +71,6 @@ impl Uv {
             })
         }
     }
-}
-
-/// The function of the process that has this name.
-///
-/// # Safety
-/// `F` is the type of a pointer to that function.
-#[expect(unsafe_code, reason = "a symbol has no type")]
-unsafe fn symbol<F: Copy>(name: &CStr) -> Option<F> {
-    const { assert!(size_of::<F>() == size_of::<*mut c_void>()) };
-    // SAFETY: `name` is a C string.
-    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-    // SAFETY: it is a pointer to a function of this type, as the caller says.
-    (!found.is_null()).then(|| unsafe { mem::transmute_copy(&found) })
 }
 
 /// A descriptor that the event loop of Node.js watches while this is started. All of it happens on the thread

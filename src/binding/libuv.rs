@@ -39,7 +39,7 @@ pub fn is_there() -> bool {
 #[cfg(target_os = "linux")]
 mod imp {
     use std::cell::RefCell;
-    use std::ffi::{CStr, c_int};
+    use std::ffi::c_int;
     use std::fmt;
     use std::rc::{Rc, Weak};
     use std::sync::OnceLock;
@@ -48,29 +48,23 @@ mod imp {
     use napi::{CleanupEnvHook, Env, Result, sys};
 
     use super::c_void;
+    use crate::binding::symbols::symbol;
 
     /// What `uv_handle_size()` is asked for: `UV_PREPARE`.
     const PREPARE: c_int = 9;
 
-    type Callback = extern "C" fn(*mut c_void);
-    type BackendFd = unsafe extern "C" fn(*const c_void) -> c_int;
-    type HandleSize = unsafe extern "C" fn(c_int) -> usize;
-    type Init = unsafe extern "C" fn(*mut c_void, *mut c_void) -> c_int;
-    type Call = unsafe extern "C" fn(*mut c_void, Callback) -> c_int;
-    type Stop = unsafe extern "C" fn(*mut c_void) -> c_int;
-    type Unref = unsafe extern "C" fn(*mut c_void);
-    type Close = unsafe extern "C" fn(*mut c_void, Callback);
+    type Callback = extern "C" fn(handle: *mut c_void);
 
-    /// Functions of libuv.
+    /// Functions of libuv, as uv.h declares them.
     #[derive(Clone, Copy, Debug)]
     struct Functions {
-        backend_fd: BackendFd,
-        handle_size: HandleSize,
-        prepare_init: Init,
-        prepare_start: Call,
-        prepare_stop: Stop,
-        unref: Unref,
-        close: Close,
+        backend_fd: unsafe extern "C" fn(uv_loop: *const c_void) -> c_int,
+        handle_size: unsafe extern "C" fn(kind: c_int) -> usize,
+        prepare_init: unsafe extern "C" fn(uv_loop: *mut c_void, handle: *mut c_void) -> c_int,
+        prepare_start: unsafe extern "C" fn(handle: *mut c_void, call: Callback) -> c_int,
+        prepare_stop: unsafe extern "C" fn(handle: *mut c_void) -> c_int,
+        unref: unsafe extern "C" fn(handle: *mut c_void),
+        close: unsafe extern "C" fn(handle: *mut c_void, call: Callback),
     }
 
     fn functions() -> Option<Functions> {
@@ -80,16 +74,14 @@ mod imp {
             // SAFETY: libuv has kept these names and types since its version 1.0, `uv_handle_size()`
             // since 0.11; it is part of the program for as long as that runs.
             let functions = unsafe {
-                use std::mem::transmute;
-                type Symbol = *mut c_void;
                 Functions {
-                    backend_fd: transmute::<Symbol, BackendFd>(find(c"uv_backend_fd")?),
-                    handle_size: transmute::<Symbol, HandleSize>(find(c"uv_handle_size")?),
-                    prepare_init: transmute::<Symbol, Init>(find(c"uv_prepare_init")?),
-                    prepare_start: transmute::<Symbol, Call>(find(c"uv_prepare_start")?),
-                    prepare_stop: transmute::<Symbol, Stop>(find(c"uv_prepare_stop")?),
-                    unref: transmute::<Symbol, Unref>(find(c"uv_unref")?),
-                    close: transmute::<Symbol, Close>(find(c"uv_close")?),
+                    backend_fd: symbol(c"uv_backend_fd")?,
+                    handle_size: symbol(c"uv_handle_size")?,
+                    prepare_init: symbol(c"uv_prepare_init")?,
+                    prepare_start: symbol(c"uv_prepare_start")?,
+                    prepare_stop: symbol(c"uv_prepare_stop")?,
+                    unref: symbol(c"uv_unref")?,
+                    close: symbol(c"uv_close")?,
                 }
             };
             #[expect(unsafe_code, reason = "a function that only reads its argument")]
@@ -97,13 +89,6 @@ mod imp {
             let size = unsafe { (functions.handle_size)(PREPARE) };
             ((1..=size_of::<Handle>()).contains(&size)).then_some(functions)
         })
-    }
-
-    #[expect(unsafe_code, reason = "symbols have no wrapper")]
-    fn find(name: &CStr) -> Option<*mut c_void> {
-        // SAFETY: the name ends with a zero, and nothing is loaded.
-        let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-        (!found.is_null()).then_some(found)
     }
 
     pub(super) fn is_there() -> bool {

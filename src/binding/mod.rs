@@ -11,6 +11,7 @@
 //! | [`recovery`] | what JavaScript asks of them by calls |
 //! | [`callback`] | how the event loop calls JavaScript |
 //! | [`descriptor_watch`] | how it learns that a descriptor can be read |
+//! | `symbols` | functions of the process, by their names |
 //! | [`memory`] | memory that nobody uses goes back to the system |
 //! | [`error`] | what can go wrong on the way |
 
@@ -27,3 +28,5 @@ pub mod operations;
 pub mod options;
 pub mod recovery;
 pub mod side_strings;
+#[cfg(unix)]
+mod symbols;
