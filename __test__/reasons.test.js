@@ -23,6 +23,7 @@ const createDebug = require("debug");
 const { io: connect } = require("socket.io-client");
 
 const { Engine } = require("../lib/engine/engine");
+const { Inputs } = require("../lib/ingress/inputs");
 const reasons = require("../lib/ingress/reasons");
 const { EarlySocket } = require("./support/early-socket");
 const { selected } = require("./support/implementations");
@@ -34,6 +35,13 @@ const { NOT_PLAIN, ROWS, reasonAgainst } = reasons;
 const { DROP_REQUEST, DROP_SOCKET, MOVE_POLLING, TAKES_POLLING, TAKES_WEBSOCKET } = reasons;
 /** What keeps a worker from accepting. */
 const LENDS = reasons.LISTEN | reasons.ACCEPT | reasons.LEND;
+/** What is looked at in each turn while a worker accepts. */
+const LOOKED_AT =
+  reasons.ACCEPT |
+  reasons.ACCEPT_WEBSOCKET |
+  reasons.ACCEPT_POLLING |
+  reasons.OPEN_POLLING |
+  reasons.LEND;
 
 const POLLING = "/socket.io/?EIO=4&transport=polling";
 const WEBSOCKET = "/socket.io/?EIO=4&transport=websocket";
@@ -317,6 +325,7 @@ for (const row of ROWS.filter(({ word }) => !APART.includes(word))) {
     const { io, httpServer, dial, dialEarly, taken, held } = server;
     const closes = row.against | (scene.more ?? 0);
 
+    if (!scene.detached) assertAllIsLookedAt(io.engine, httpServer);
     if (scene.refuses === "websocket" || scene.silent)
       assert.equal(reasonAgainst(io.engine, httpServer, TAKES_WEBSOCKET), word);
     if (scene.refuses === "polling" || scene.silent)
@@ -378,6 +387,52 @@ for (const row of ROWS.filter(({ word }) => !APART.includes(word))) {
   });
 }
 
+/** Each property that `read` reads of an engine and an HTTP server, and of what they have. */
+function readsOf(engine, server, read) {
+  const reads = new Set();
+  const shown = new Map();
+  const show = (object, name) => {
+    if (typeof object !== "object" || object === null) return object;
+    if (!shown.has(object)) shown.set(object, new Proxy(object, traps(name)));
+    return shown.get(object);
+  };
+  const traps = (name) => ({
+    get(target, property, receiver) {
+      const at = `${name}.${String(property)}`;
+      reads.add(at);
+      return show(Reflect.get(target, property, receiver), at);
+    },
+    has(target, property) {
+      reads.add(`${name}.${String(property)}`);
+      return Reflect.has(target, property);
+    },
+    ownKeys(target) {
+      reads.add(`the keys of ${name}`);
+      return Reflect.ownKeys(target);
+    },
+    getPrototypeOf(target) {
+      reads.add(`the prototype of ${name}`);
+      return Reflect.getPrototypeOf(target);
+    },
+  });
+  read(show(engine, "engine"), show(server, "server"));
+  return reads;
+}
+
+const lookedAt = (engine, server) =>
+  readsOf(engine, server, (...all) => new Inputs(...all).areSame());
+
+/** Where `Inputs` does not see that something has changed which a row reads, a worker would accept by what was. */
+function assertAllIsLookedAt(engine, server) {
+  engine.nativeId(); // is there when a worker accepts
+  const looked = lookedAt(engine, server);
+  for (const { word, against, holds } of ROWS.filter((row) => row.against & LOOKED_AT)) {
+    const read = readsOf(engine, server, holds);
+    const missed = [...read].filter((at) => !looked.has(at));
+    assert.deepEqual(missed, [], `${word}: read, but not looked at (${against})`);
+  }
+}
+
 /** The door of the WebSocket that came last. */
 function lastWebSocket(io) {
   const doors = [...io.engine.border().doors.values()];
@@ -388,6 +443,114 @@ test("each row has a word of its own, and a test", () => {
   const words = ROWS.map(({ word }) => word);
   assert.equal(new Set(words).size, words.length);
   assert.deepEqual([...Object.keys(SCENES), ...APART].sort(), [...words].sort());
+});
+
+for (const row of ROWS.filter(
+  ({ against, word }) => against & LOOKED_AT && !APART.includes(word),
+)) {
+  const { word } = row;
+  const { create, detached, options, prepare, Server, skip = false } = SCENES[word];
+  if (create || detached || Server) continue; // this is so, or is not, for good
+  test(`${word}: is seen when it begins and ends`, { skip }, async (t) => {
+    const ends = [];
+    const { io, httpServer } = await serve(t);
+    const inputs = new Inputs(io.engine, httpServer);
+    assert.deepEqual([inputs.areSame(), inputs.areSame()], [false, true]);
+    Object.assign(io.engine.opts, options);
+    prepare?.(io, httpServer, { after: (end) => ends.push(end) });
+    assert.deepEqual([inputs.areSame(), inputs.areSame()], [false, true]);
+    for (const end of ends) {
+      end();
+      assert.equal(
+        inputs.areSame(),
+        row.holds(io.engine, httpServer),
+        "what has not ended is as it was",
+      );
+    }
+  });
+}
+
+test("what the rules are made of is looked at", { skip: !LINUX }, async (t) => {
+  const cors = { origin: ["http://a", "http://b"], credentials: true };
+  const { io, httpServer } = await serve(t, {
+    options: { cors, httpCompression: { threshold: 1 } },
+  });
+  await turns(2);
+  const { engine } = io;
+  const [listener] = engine.workerListeners;
+  const read = readsOf(engine, httpServer, (shownEngine, shownServer) => {
+    const opts = engine._opts;
+    engine._opts = shownEngine._opts;
+    Object.create(listener, { server: { value: shownServer } }).rules();
+    engine._opts = opts;
+  });
+  const looked = lookedAt(engine, httpServer);
+  assert.ok(read.size > 10);
+  assert.deepEqual(
+    [...read].filter((at) => !looked.has(at)),
+    [],
+  );
+});
+
+test("parts of cors are seen when they change, wherever they stand", async (t) => {
+  const cors = { origin: "http://a", methods: ["GET"] };
+  const { io, httpServer } = await serve(t, { options: { cors } });
+  const inputs = new Inputs(io.engine, httpServer);
+  inputs.areSame();
+  for (const change of [
+    () => (cors.origin = ["http://a"]),
+    () => cors.origin.push("http://b"),
+    () => (cors.origin = ["http://a", "http://b"]),
+    () => (cors.origin[0] = "http://c"),
+    () => (cors.methods = []),
+    () => (cors.credentials = true),
+    () => delete cors.credentials,
+    () => (cors.origin = () => {}),
+    () => delete cors.origin,
+    () => Object.assign(cors, { origin: cors.methods }) && delete cors.methods,
+    () => (io.engine.opts.cors = undefined),
+  ]) {
+    assert.equal(inputs.areSame(), true);
+    change();
+    assert.equal(inputs.areSame(), false, String(change));
+  }
+});
+
+test("what has no scene is seen when it changes", async (t) => {
+  const { io, httpServer } = await serve(t, { options: { cors: { origin: "*" } } });
+  const { engine } = io;
+  const inputs = new Inputs(engine, httpServer);
+  inputs.areSame();
+  const names = ["http.server.request.start", "http.server.response.created"];
+  t.after(() => names.forEach((name) => channel(name).unsubscribe(nothing)));
+  for (const change of [
+    ...names.map((name) => () => channel(name).subscribe(nothing)),
+    () => (engine.opts.perMessageDeflate = true),
+    () => (engine.opts.httpCompression = { ...engine.opts.httpCompression }),
+    () => (engine.middlewares[0] = nothing),
+    () => (engine._registration.id = engine._registration.open() + 1),
+  ]) {
+    assert.equal(inputs.areSame(), true);
+    change();
+    assert.equal(inputs.areSame(), false, String(change));
+  }
+  engine._registration.id--;
+});
+
+test("what throws when it is looked at counts as changed until it does not", async (t) => {
+  const { io, httpServer } = await serve(t);
+  const inputs = new Inputs(io.engine, httpServer);
+  inputs.areSame();
+  const { opts } = io.engine;
+  Object.defineProperty(opts, "cookie", {
+    configurable: true,
+    get() {
+      throw new Error("no cookie");
+    },
+  });
+  assert.throws(() => inputs.areSame(), /no cookie/);
+  Object.defineProperty(opts, "cookie", { value: false });
+  assert.deepEqual([inputs.areSame(), inputs.areSame()], [false, true]);
 });
 
 test("nothing stands against it", async (t) => {

@@ -274,8 +274,17 @@ const SHOWS_UPGRADE_RULE = declare(
 
 /** @param {any} server @returns {boolean} whether it accepts upgrade requests as soon as somebody listens for them */
 function upgradesByDefault(server) {
-  return SHOWS_UPGRADE_RULE && String(server.shouldUpgradeCallback) === UPGRADES_BY_DEFAULT;
+  const rule = server.shouldUpgradeCallback;
+  if (rule !== lastRule) {
+    lastRule = rule;
+    lastIsDefault = String(rule) === UPGRADES_BY_DEFAULT; // each server has its own
+  }
+  return SHOWS_UPGRADE_RULE && lastIsDefault;
 }
+
+/** @type {any} the rule that was looked at last, as the same is mostly asked again */
+let lastRule = blank.shouldUpgradeCallback;
+let lastIsDefault = true;
 
 // --- sockets whose connection somebody else has ---
 

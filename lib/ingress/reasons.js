@@ -80,6 +80,8 @@ const NOT_PLAIN = "no plain request when it was accepted";
  */
 
 /**
+ * A row that stands against accepting reads nothing that is not in lib/ingress/inputs.js.
+ *
  * @typedef {object} Row
  * @property {string} word what programs and logs are told
  * @property {number} against the ways that it closes
@@ -87,10 +89,13 @@ const NOT_PLAIN = "no plain request when it was accepted";
  * @property {(engine: Engine, server: any, socket: any) => boolean} holds
  */
 
-const NEW_SOCKET = channel("net.server.socket");
-const REQUEST_START = channel("http.server.request.start");
-const RESPONSE_CREATED = channel("http.server.response.created");
-const RESPONSE_FINISH = channel("http.server.response.finish");
+/** Node's diagnostics channels that can stand against it. */
+const channels = {
+  newSocket: channel("net.server.socket"),
+  requestStart: channel("http.server.request.start"),
+  responseCreated: channel("http.server.response.created"),
+  responseFinish: channel("http.server.response.finish"),
+};
 
 const debug = createDebug("engine:door");
 // only to see whether these scopes are on
@@ -193,7 +198,7 @@ const ROWS = Object.freeze([
     word: "another engine",
     against: LEND,
     text: "another engine is attached to the HTTP server, too",
-    holds: (_engine, server) => (attached.get(server) ?? 0) > 1,
+    holds: (_engine, server) => enginesOf(server) > 1,
   },
   {
     word: "another class of server",
@@ -315,16 +320,16 @@ const ROWS = Object.freeze([
     word: "net.server.socket",
     against: ACCEPT | DROP_SOCKET,
     text: "a subscriber of Node's diagnostics channel `net.server.socket`",
-    holds: () => NEW_SOCKET.hasSubscribers,
+    holds: () => channels.newSocket.hasSubscribers,
   },
   {
     word: "http.server channels",
     against: ACCEPT_POLLING | MOVE_POLLING,
     text: "a subscriber of `http.server.request.start`, `http.server.response.created` or `http.server.response.finish`",
     holds: () =>
-      REQUEST_START.hasSubscribers ||
-      RESPONSE_CREATED.hasSubscribers ||
-      RESPONSE_FINISH.hasSubscribers,
+      channels.requestStart.hasSubscribers ||
+      channels.responseCreated.hasSubscribers ||
+      channels.responseFinish.hasSubscribers,
   },
 
   // what the engine has been told
@@ -503,10 +508,16 @@ function reasonOf(engine, what, server, ways, socket) {
   return reason;
 }
 
-/** @param {any} option `httpCompression` @returns {boolean} */
+/** @param {any} server an HTTP server @returns {number} how many engines are attached to it */
+function enginesOf(server) {
+  return attached.get(server) ?? 0;
+}
+
+/** @param {any} option `httpCompression` @returns {boolean} whether it has no other parts than `threshold` */
 function onlyThreshold(option) {
-  if (typeof option !== "object" || option === null) return true;
-  return Object.keys(option).every((key) => key === "threshold");
+  if (typeof option !== "object") return true;
+  for (const key in option) if (key !== "threshold") return false;
+  return true;
 }
 
 /** @param {any} value @returns {boolean} whether it is a time, or says that there is none: what to make of others is up to Node.js */
@@ -520,7 +531,7 @@ function isTimeout(value) {
  * @param {any} server
  */
 function watchSockets(server) {
-  attached.set(server, (attached.get(server) ?? 0) + 1);
+  attached.set(server, enginesOf(server) + 1);
   if (server.listenerCount("connection") > 1) shown.add(server);
   server.on("newListener", (/** @type {any} */ name) => {
     if (name === "connection") shown.add(server);
@@ -540,14 +551,17 @@ module.exports = {
   ACCEPT,
   ACCEPT_POLLING,
   ACCEPT_WEBSOCKET,
+  channels,
   DROP_REQUEST,
   DROP_SOCKET,
+  enginesOf,
   LEND,
   LISTEN,
   MOVE_BEHIND,
   MOVE_POLLING,
   NOT_PLAIN,
   noteShown,
+  onlyThreshold,
   OPEN_POLLING,
   reasonAgainst,
   reasonOf,

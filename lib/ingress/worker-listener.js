@@ -7,10 +7,10 @@ const {
   isOver,
   listeningDescriptor,
   listeningHandle,
-  longestHead,
 } = require("../base/node-internals");
 const { setImmediate } = require("../base/loop");
 const { AcceptedRequest } = require("./accepted-request");
+const { Inputs } = require("./inputs");
 const {
   ACCEPT,
   ACCEPT_POLLING,
@@ -43,8 +43,9 @@ const { TakenWebSocket } = require("./websocket");
  *      ▲                 │ ▲               │
  *      └──── stop() ─────┘ └─── shut() ────┘
  *
- * What stands against it is asked anew at the end of each turn of the event loop, before it waits, which is when Node.js
- * would accept: a connection that comes later is accepted by the rules of then. Listeners that are added count at once.
+ * At the end of each turn of the event loop, before it waits, which is when Node.js would accept, it is looked whether
+ * anything has changed of what can stand against it; if so, that is asked anew. So a connection that comes later is accepted
+ * by the rules of then. Listeners that are added count at once.
  * The worker looks at the rules under a lock, under which they are changed (src/net/listener.rs).
  */
 class WorkerListener {
@@ -69,8 +70,10 @@ class WorkerListener {
     this._source = undefined;
     /** @private the descriptor of that */
     this._descriptor = -1;
-    /** @private what the rules are made of */
-    this._made = new Ingredients();
+    /** @private what stands against it, and the rules, depend on */
+    this._inputs = new Inputs(engine, server);
+    /** @private the count of changes of the option `cors` that the workers have been told of */
+    this._corsKnown = 0;
     const suspend = (/** @type {any} */ name) => {
       if (name === "connection" || name === "request" || name === "upgrade") this.shut();
     };
@@ -122,8 +125,9 @@ class WorkerListener {
   check() {
     if (!this.isLent) return;
     try {
-      if (this.reasonAgainst(ACCEPT | LEND) !== undefined) this.shut();
-      else if (!this.isOpen || !this._made.areCurrent(this)) this.open();
+      if (this._inputs.areSame()) return; // and so is the answer
+      if (this.reasonAgainst(ACCEPT | LEND) === undefined) this.open();
+      else this.close();
     } catch (error) {
       debug("no worker accepts: %s", error); // a getter of the program
       this.shut();
@@ -132,25 +136,35 @@ class WorkerListener {
 
   /** What the rules are made of has changed, and is to count at once. */
   renew() {
-    if (this.isOpen) this.open();
+    if (!this.isOpen) return;
+    this._inputs.forget();
+    this.check();
   }
 
   /** @private */
   open() {
     const { native } = this.engine.border();
-    if (!areParts(this._made.cors, this.engine.opts.cors)) this.engine.takeover.renewOrigins();
-    this._made = new Ingredients(this);
-    if (!this._made.websocket && !this._made.polling) {
-      this.shut(); // all would be for Node.js
+    const { corsChanges } = this._inputs;
+    if (corsChanges !== this._corsKnown) this.engine.takeover.renewOrigins();
+    this._corsKnown = corsChanges;
+    const rules = this.rules();
+    if (!rules.websocket && !rules.polling) {
+      this.close(); // all would be for Node.js
       return;
     }
-    native.admit(this.number, this.rules());
+    native.admit(this.number, rules);
     this.isOpen = true;
     if (!this._isOut) this._isOut = native.leaveLoop(this._descriptor);
   }
 
   /** Has Node.js accept the connections, until the end of the turn at least. */
   shut() {
+    this._inputs.forget();
+    this.close();
+  }
+
+  /** Has Node.js accept the connections, until something is otherwise. @private */
+  close() {
     if (!this.isOpen) return;
     const { native } = this.engine.border();
     this.isOpen = false;
@@ -188,15 +202,15 @@ class WorkerListener {
    * @private
    */
   rules() {
-    const { engine, server, _made: made } = this;
-    const { perMessageDeflate } = engine.opts;
+    const { engine, server } = this;
+    const polling = this.reasonAgainst(ACCEPT_POLLING) === undefined;
     return {
       server: engine.nativeId(),
       profile: engine.takeover.profile(server, undefined),
-      websocket: made.websocket,
-      polling: made.polling,
-      opensPolling: made.opensPolling,
-      deflate: !!perMessageDeflate,
+      websocket: this.reasonAgainst(ACCEPT_WEBSOCKET) === undefined,
+      polling,
+      opensPolling: polling && this.reasonAgainst(OPEN_POLLING) === undefined,
+      deflate: !!engine.opts.perMessageDeflate,
       otherOrigins: engine.takeover.originsLeft(),
     };
   }
@@ -253,100 +267,6 @@ class WorkerListener {
     debug("the worker that accepted has ended: Node.js accepts");
     this.stop();
   }
-}
-
-/** What rules are made of, to see whether they are to be made anew. */
-class Ingredients {
-  /** @param {WorkerListener} [listener] none: they are like nothing that there is */
-  constructor(listener) {
-    this.id = -1;
-    this.websocket = false;
-    this.polling = false;
-    this.opensPolling = false;
-    /** @private @type {any[]} */
-    this._settings = [];
-    /** @type {any[]} the parts of the option `cors` */
-    this.cors = NOTHING;
-    if (listener === undefined) return;
-    const { engine, server } = listener;
-    this.id = engine.nativeId();
-    this.websocket = listener.reasonAgainst(ACCEPT_WEBSOCKET) === undefined;
-    this.polling = listener.reasonAgainst(ACCEPT_POLLING) === undefined;
-    this.opensPolling = this.polling && listener.reasonAgainst(OPEN_POLLING) === undefined;
-    this._settings = settingsOf(engine, server);
-    this.cors = partsOf(engine.opts.cors);
-  }
-
-  /**
-   * @param {WorkerListener} listener
-   * @returns {boolean} whether all is as it was
-   */
-  areCurrent(listener) {
-    const { engine, server } = listener;
-    return (
-      this.id === engine.nativeId() &&
-      this.websocket === (listener.reasonAgainst(ACCEPT_WEBSOCKET) === undefined) &&
-      this.polling === (listener.reasonAgainst(ACCEPT_POLLING) === undefined) &&
-      this.opensPolling === (this.polling && listener.reasonAgainst(OPEN_POLLING) === undefined) &&
-      areSame(this._settings, settingsOf(engine, server)) &&
-      areParts(this.cors, engine.opts.cors)
-    );
-  }
-}
-
-/**
- * @param {Engine} engine
- * @param {any} server
- * @returns {any[]} what of them rules are made of
- */
-function settingsOf({ opts }, server) {
-  return [
-    server.keepAliveTimeout,
-    server.keepAliveTimeoutBuffer,
-    server.headersTimeout,
-    server.requestTimeout,
-    longestHead(server),
-    !!opts.perMessageDeflate,
-    opts.httpCompression,
-    opts.httpCompression?.threshold,
-  ];
-}
-
-/** @type {any[]} */
-const NOTHING = [];
-
-/**
- * @param {any} cors the option, which may be an object that the program changes
- * @returns {any[]} its parts
- */
-function partsOf(cors) {
-  if (typeof cors !== "object" || cors === null) return cors ? [cors] : NOTHING;
-  return [cors, ...Object.values(cors).flat()];
-}
-
-/**
- * @param {any[]} parts those that it had; asked in each turn
- * @param {any} cors the option
- * @returns {boolean} whether they are as they were
- */
-function areParts(parts, cors) {
-  if (typeof cors !== "object" || cors === null) return areSame(parts, partsOf(cors));
-  if (parts[0] !== cors) return false;
-  let at = 1;
-  for (const value of Object.values(cors))
-    if (!Array.isArray(value)) {
-      if (parts[at++] !== value) return false;
-    } else {
-      for (let i = 0; i < value.length; i++) if (parts[at++] !== value[i]) return false;
-    }
-  return at === parts.length;
-}
-
-/** @param {any[]} a @param {any[]} b @returns {boolean} */
-function areSame(a, b) {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }
 
 module.exports = { WorkerListener };
