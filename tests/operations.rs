@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ferrosocket::binding::operations::{Faults, Operations};
 use ferrosocket::border::layout::{CONNECTION, PARTED, ROOM_LOW_BITS};
-use ferrosocket::border::{OperationKind, StringForm};
+use ferrosocket::border::{OperationKind, StringEncoding};
 use ferrosocket::id::{Handle, Slot};
 use ferrosocket::net::command::{Command, Outgoing};
 use ferrosocket::net::lifecycle::LifecycleEvent;
@@ -306,7 +306,7 @@ impl World {
                     [
                         count(1).to_vec(),
                         text(start),
-                        vec![StringForm::Ascii as u8],
+                        vec![StringEncoding::Ascii as u8],
                         text(end),
                         text(""),
                     ]

@@ -3,7 +3,7 @@
 // A server over the stand-in of the addon, and clients that are nothing but records.
 
 const http = require("node:http");
-const { RecordKind, FormFlag } = require("../../lib/border");
+const { RecordKind, SessionFlag } = require("../../lib/border");
 
 require("./native.js").install();
 const { Server } = require("../../index.js");
@@ -32,7 +32,7 @@ class World {
   /** @param {readonly number[]} handles @returns {string} the records of as many clients that join "/" */
   connecting(handles) {
     const records = handles.flatMap((handle) => [
-      [RecordKind.OPENED, handle, this.server, `session-${handle}`, FormFlag.WEBSOCKET, 0, 1],
+      [RecordKind.OPENED, handle, this.server, `session-${handle}`, SessionFlag.WEBSOCKET, 0, 1],
       [RecordKind.CONNECT, handle, "/", {}],
     ]);
     return JSON.stringify(records);

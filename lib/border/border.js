@@ -64,8 +64,8 @@ const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (
  * Who is told of the sessions of a server.
  *
  * @typedef {object} SessionOwner
- * @property {(name: Named, sid: string, form: number, token: number, addresses?: Addresses) => SessionListener | undefined} onopen
- *   `form`: bits of FormFlag; `token`: of the door by which it has come
+ * @property {(name: Named, sid: string, flags: number, token: number, addresses?: Addresses) => SessionListener | undefined} onopen
+ *   `flags`: bits of SessionFlag; `token`: of the door by which it has come
  */
 
 /**

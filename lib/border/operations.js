@@ -1,6 +1,6 @@
 "use strict";
 
-const { Layout, OperationKind, StringForm } = require("../../native/border");
+const { Layout, OperationKind, StringEncoding } = require("../../native/border");
 const { copyInto, lengthOf, toBytes } = require("../base/bytes");
 const { LongText } = require("../codec");
 const { bytesRoom, longTextRoom, messagesOf, messagesRoom, textRoom } = require("./messages");
@@ -572,7 +572,7 @@ class Operations {
     at = this.text(at, json[0]);
     for (let i = 0; i < strings.length; i++) {
       const string = strings[i];
-      buffer[at] = ascii[i] ? StringForm.ASCII : StringForm.UTF16;
+      buffer[at] = ascii[i] ? StringEncoding.ASCII : StringEncoding.UTF16;
       const start = at + FORM + WORD;
       const length = ascii[i]
         ? writeLatin1(buffer, string, start)

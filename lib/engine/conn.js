@@ -80,16 +80,16 @@ class Conn extends LazyEmitter {
    * @param {Border} border
    * @param {import("../border/operations").Named} name
    * @param {string} id the session id, a secret
-   * @param {import("../http/verify").SessionForm} form its transport and its protocol
+   * @param {import("../http/verify").SessionTraits} traits its transport and its protocol
    * @param {import("./request-info").Opening} opening the request that opened it
    * @param {{ kind: "takeover" | "bridge" | "polling", reason: string | undefined }} door how it came in
    */
-  constructor(server, border, name, id, form, opening, door) {
+  constructor(server, border, name, id, traits, opening, door) {
     super();
     this.id = id;
     this.server = server;
     /** the revision of the Engine.IO protocol */
-    this.protocol = form.protocol;
+    this.protocol = traits.protocol;
     this.readyState = "open";
     this.door = door.kind;
     /** why Node.js had to do with the connection; undefined: it had not */
@@ -97,7 +97,7 @@ class Conn extends LazyEmitter {
     this.upgrading = false;
     this.upgraded = false;
     /** whether the handshake has told the client that it is in "/", and it is not yet, here */
-    this.greeted = form.greeted === true;
+    this.greeted = traits.greeted === true;
     /** @private */
     this._opening = opening;
     /** @type {Receiver | undefined} */
@@ -106,9 +106,9 @@ class Conn extends LazyEmitter {
     this._handle = name._handle;
     this._generation = name._generation;
     /** name of the current transport: to look at this does not make the object */
-    this.transportName = form.transport;
+    this.transportName = traits.transport;
     /** @private whether the current transport carries bytes as they are */
-    this._takesBytes = form.takesBytes !== false;
+    this._takesBytes = traits.takesBytes !== false;
     /** @type {Transport | undefined} @private */
     this._transport = undefined;
     /** @type {Transport | undefined} @private that of the WebSocket which probes */

@@ -3,7 +3,7 @@
 const { EventEmitter } = require("node:events");
 const cors = require("cors");
 const debug = require("debug")("engine");
-const { FormFlag, loadAddon, Returned, Token } = require("../border");
+const { SessionFlag, loadAddon, Returned, Token } = require("../border");
 const { Conn } = require("./conn");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES, rejectUnhandled } = require("../base/errors");
 const { endUnread, interceptRequests, serializeCookie, verify } = require("../http");
@@ -36,7 +36,7 @@ const { handleRequest, handleUpgrade } = require("./requests");
 /** @typedef {import("../border/border").Border} Border */
 /** @typedef {import("../border/border").Addresses} Addresses */
 /** @typedef {import("../border/operations").Named} Named */
-/** @typedef {import("../http/verify").SessionForm} SessionForm */
+/** @typedef {import("../http/verify").SessionTraits} SessionTraits */
 /** @typedef {import("../ingress/door").Door} Door */
 /** @typedef {import("../ingress/polling").PollingDoor} PollingDoor */
 /** @typedef {import("node:http").Server} HttpServer */
@@ -50,13 +50,13 @@ const LONGEST_GOODBYE = 1000;
 /** The transports that a session may be upgraded to from polling. */
 const UPGRADES = ["websocket", "webtransport"];
 
-/** The forms of a session, by its flags. Greeted: the handshake says that it is in "/". */
-const FORMS = Array.from(
-  { length: 1 + (FormFlag.WEBSOCKET | FormFlag.PROTOCOL_3 | FormFlag.GREETED) },
+/** The traits of a session, by its flags. Greeted: the handshake says that it is in "/". */
+const TRAITS = Array.from(
+  { length: 1 + (SessionFlag.WEBSOCKET | SessionFlag.PROTOCOL_3 | SessionFlag.GREETED) },
   (_, flags) => ({
-    transport: flags & FormFlag.WEBSOCKET ? "websocket" : "polling",
-    protocol: flags & FormFlag.PROTOCOL_3 ? 3 : 4,
-    greeted: (flags & FormFlag.GREETED) !== 0,
+    transport: flags & SessionFlag.WEBSOCKET ? "websocket" : "polling",
+    protocol: flags & SessionFlag.PROTOCOL_3 ? 3 : 4,
+    greeted: (flags & SessionFlag.GREETED) !== 0,
   }),
 );
 
@@ -358,12 +358,12 @@ class Engine extends EventEmitter {
 
   /**
    * @param {string} sid
-   * @returns {SessionForm | undefined} what that session speaks; undefined: it is not open
+   * @returns {SessionTraits | undefined} what that session speaks; undefined: it is not open
    */
   find(sid) {
     if (this._registration.id === -1) return undefined; // closed: it is not opened again only for this
     const flags = this.border().native.lookup(this.nativeId(), sid);
-    const found = flags === Returned.NO_SESSION ? undefined : FORMS[flags];
+    const found = flags === Returned.NO_SESSION ? undefined : TRAITS[flags];
     // a WebTransport session is a WebSocket to the workers
     if (found?.transport !== "websocket" || !Object.hasOwn(this.clients, sid)) return found;
     return { transport: this.clients[sid].transportName, protocol: found.protocol };
@@ -426,23 +426,23 @@ class Engine extends EventEmitter {
    *
    * @param {Named} name
    * @param {string} sid
-   * @param {number} formFlags bits of FormFlag
+   * @param {number} flags bits of SessionFlag
    * @param {number} token that of the door by which it came
    * @param {Addresses} [addresses] known when a worker has the connection
    * @returns {Conn | undefined} undefined: it is not to be
    */
-  onopen(name, sid, formFlags, token, addresses) {
+  onopen(name, sid, flags, token, addresses) {
     const border = this.border();
     const door = doorOf(border, token);
     if (door === undefined && token >= Token.OF_WORKER) return undefined; // it came when we were closed
     const seen = reasonAgainst(this, this.httpServer, DROP_REQUEST) !== undefined;
-    /** @type {SessionForm} */
-    let form = FORMS[formFlags];
-    if (door?.transport === "webtransport") form = { ...form, transport: door.transport };
-    else if (door?.takesBytes === false) form = { ...form, takesBytes: false };
+    /** @type {SessionTraits} */
+    let traits = TRAITS[flags];
+    if (door?.transport === "webtransport") traits = { ...traits, transport: door.transport };
+    else if (door?.takesBytes === false) traits = { ...traits, takesBytes: false };
     if (debug.enabled) debug('handshaking client "%s"', sid);
     const opening = openingOf(door, seen, addresses);
-    const conn = new Conn(this, border, name, sid, form, opening, door ?? NO_DOOR);
+    const conn = new Conn(this, border, name, sid, traits, opening, door ?? NO_DOOR);
     if (door !== undefined) door.request = undefined; // the session has what it needs of it
     if (seen) conn.exposeRequest();
     border.addSession(name._handle, conn);

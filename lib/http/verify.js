@@ -13,7 +13,7 @@ const { Dialect } = require("../border");
 /**
  * What an open session speaks.
  *
- * @typedef {object} SessionForm
+ * @typedef {object} SessionTraits
  * @property {string} transport its current one
  * @property {number} protocol
  * @property {boolean} [takesBytes] false: its client wants them as base64
@@ -46,7 +46,7 @@ function dialectOf(req) {
  * @param {any} req an IncomingMessage with `_query`
  * @param {boolean} upgrade whether it is an upgrade request
  * @param {any} opts options of the engine
- * @param {(sid: string) => SessionForm | undefined} find tells what an open session speaks
+ * @param {(sid: string) => SessionTraits | undefined} find tells what an open session speaks
  * @param {Verdict} done
  * @returns {void}
  */
@@ -104,7 +104,7 @@ function askProgram(req, opts, done) {
 /**
  * @param {any} req
  * @param {boolean} upgrade
- * @param {SessionForm | undefined} known
+ * @param {SessionTraits | undefined} known
  * @param {Verdict} done
  * @returns {void}
  */

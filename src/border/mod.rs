@@ -29,8 +29,8 @@ kinds! {
         Ack = 3,
         /// `[kind, handle, namespace, data]`
         ConnectError = 4,
-        /// `[kind, handle, server, sid, form, token, generation, address?, port?, localAddress?,
-        /// localPort?]`: a session, of the form that the bits of [`form_flag`] tell. The generation
+        /// `[kind, handle, server, sid, flags, token, generation, address?, port?, localAddress?,
+        /// localPort?]`: a session, with the bits of [`session_flag`]. The generation
         /// is that of the handle; the last four are of a socket that was taken over.
         Opened = 10,
         /// `[kind, handle, reason, message]`: the session has ended, and nothing more comes of it.
@@ -113,7 +113,7 @@ numbers! {
 
 numbers! {
     /// What a session is: the bits of a [`RecordKind::Opened`], and of what `lookup` returns.
-    pub mod form_flag {
+    pub mod session_flag {
         /// Its transport is WebSocket; otherwise it is polling.
         pub const WEBSOCKET: u32 = 1;
         /// It speaks protocol 3; otherwise 4.
@@ -136,7 +136,7 @@ kinds! {
     ///   with [`layout::BINARY`] set in their length.
     /// - A text of which some arguments are long strings comes in parts: [`layout::PARTED`] instead of its length,
     ///   the bytes that it will take (about), the number of strings, JSON, and for each string its
-    ///   [`StringForm`] (`u8`), the string as it is, and the JSON behind it. Rust makes JSON of the
+    ///   [`StringEncoding`] (`u8`), the string as it is, and the JSON behind it. Rust makes JSON of the
     ///   strings: `JSON.stringify` is many times slower.
     pub enum OperationKind {
         /// handle, flags `u8`, text: a packet without attachments.
@@ -195,7 +195,7 @@ numbers! {
 
 kinds! {
     /// How a string is written that becomes JSON in Rust.
-    pub enum StringForm {
+    pub enum StringEncoding {
         /// One byte a character, all of them ASCII.
         Ascii = 0,
         /// UTF-16, little-endian.
@@ -303,11 +303,11 @@ const TABLE: &[twin::Group] = &[
     RecordKind::GROUP,
     BodyKind::GROUP,
     record_mark::GROUP,
-    form_flag::GROUP,
+    session_flag::GROUP,
     OperationKind::GROUP,
     send_flag::GROUP,
     watch::GROUP,
-    StringForm::GROUP,
+    StringEncoding::GROUP,
     layout::GROUP,
     handle::GROUP,
     token::GROUP,

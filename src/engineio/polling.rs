@@ -27,9 +27,9 @@ enum Queued {
     Message(OutMessage),
 }
 
-/// The forms of a payload; JSONP puts one of the first two into a script.
+/// The formats of a payload; JSONP puts one of the first two into a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum PayloadFormat {
     V4,
     V3Text,
     V3Binary,
@@ -99,42 +99,46 @@ impl Polling {
             return false;
         }
         let Some(request) = self.parked.take() else { return false };
-        let form = self.form();
+        let format = self.format();
         // A digit or `b` and a separator each; base64 makes a binary message grow, lengths more so.
         let mut out = Vec::with_capacity(self.bytes + 2 * self.queue.len());
         let mut compress = false;
         for queued in self.take_queue() {
             match queued {
                 Queued::Control(packet, may_compress) => {
-                    form.encode_text(&mut out, &packet);
+                    format.encode_text(&mut out, &packet);
                     compress |= may_compress;
                 }
                 Queued::Message(message) => {
-                    form.encode_message(&mut out, &message);
+                    format.encode_message(&mut out, &message);
                     compress |= message.compress;
                 }
             }
         }
-        actions.respond(request, 200, self.body(form, out, compress));
+        actions.respond(request, 200, self.body(format, out, compress));
         true
     }
 
-    /// The form of what is queued. A script has no bytes, so with JSONP they are base64.
-    fn form(&self) -> Form {
+    /// The format of what is queued. A script has no bytes, so with JSONP they are base64.
+    fn format(&self) -> PayloadFormat {
         match self.dialect.protocol {
-            Protocol::V4 => Form::V4,
-            Protocol::V3 if self.dialect.base64 || self.jsonp.is_some() => Form::V3Text,
+            Protocol::V4 => PayloadFormat::V4,
+            Protocol::V3 if self.dialect.base64 || self.jsonp.is_some() => PayloadFormat::V3Text,
             Protocol::V3 => {
                 let is_binary =
                     |queued: &Queued| matches!(queued, Queued::Message(message) if message.binary);
-                if self.queue.iter().any(is_binary) { Form::V3Binary } else { Form::V3Text }
+                if self.queue.iter().any(is_binary) {
+                    PayloadFormat::V3Binary
+                } else {
+                    PayloadFormat::V3Text
+                }
             }
         }
     }
 
-    fn body(&self, form: Form, out: Vec<u8>, compress: bool) -> Body {
+    fn body(&self, format: PayloadFormat, out: Vec<u8>, compress: bool) -> Body {
         match &self.jsonp {
-            _ if form == Form::V3Binary => Body::Binary { bytes: out, compress },
+            _ if format == PayloadFormat::V3Binary => Body::Binary { bytes: out, compress },
             Some(index) => Body::Payload { text: jsonp::wrap(index, &out), compress },
             None => Body::Payload { text: out, compress },
         }
@@ -143,15 +147,15 @@ impl Polling {
     /// Answers the parked GET, if there is one, with these packets alone.
     pub(super) fn answer(&mut self, packets: &[&str], actions: &mut Actions) {
         let Some(request) = self.parked.take() else { return };
-        let form = match self.dialect.protocol {
-            Protocol::V3 => Form::V3Text,
-            Protocol::V4 => Form::V4,
+        let format = match self.dialect.protocol {
+            Protocol::V3 => PayloadFormat::V3Text,
+            Protocol::V4 => PayloadFormat::V4,
         };
         let mut out = Vec::new();
         for packet in packets {
-            form.encode_text(&mut out, packet);
+            format.encode_text(&mut out, packet);
         }
-        actions.respond(request, 200, self.body(form, out, false));
+        actions.respond(request, 200, self.body(format, out, false));
     }
 
     /// Lets go of everything that is still open: the session ends. `by_peer`: the client knows already.
@@ -195,7 +199,7 @@ impl Polling {
     }
 }
 
-impl Form {
+impl PayloadFormat {
     fn encode_text(self, out: &mut Vec<u8>, packet: &str) {
         match self {
             Self::V4 => payload::encode_text(out, packet),

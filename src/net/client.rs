@@ -20,10 +20,10 @@ use super::context::{Victim, Wire as _, WorkerContext};
 use super::descriptor::Addresses;
 use super::lifecycle::LifecycleEvent;
 use super::panic_guard::Nobody;
-use super::record::{Record, form_of};
+use super::record::{Record, flags_of};
 use super::server::{Requests, Server, SessionEntry};
 use super::websocket_wire::WebSocketWire;
-use crate::border::{RecordKind, form_flag, watch};
+use crate::border::{RecordKind, session_flag, watch};
 use crate::engineio::{Action, CloseReason, Link, Session, Transport};
 use crate::id::Handle;
 use crate::socketio::Decoder;
@@ -174,10 +174,10 @@ impl Client {
         let state = client.state.borrow();
         client.server.environment.lifecycle.push(LifecycleEvent::Opened(handle));
         client.push(|record| {
-            let greeted = if state.session.is_greeted() { form_flag::GREETED } else { 0 };
-            let form = form_of(state.session.transport(), state.session.protocol()) | greeted;
+            let greeted = if state.session.is_greeted() { session_flag::GREETED } else { 0 };
+            let flags = flags_of(state.session.transport(), state.session.protocol()) | greeted;
             record.kind(RecordKind::Opened).number(handle.raw()).number(client.server.id);
-            record.string(state.session.sid().as_str()).number(form).number(token);
+            record.string(state.session.sid().as_str()).number(flags).number(token);
             record.number(handle.generation());
             if let Some(Addresses { peer, local }) = addresses {
                 for end in [peer, local] {

@@ -3,8 +3,8 @@
 //! | message | compressed by | window |
 //! |---|---|---|
 //! | to one client, with context takeover | a compressor of that wire, made by its first message | goes on |
-//! | to one client, without | the compressor that the worker has for the form | empty |
-//! | to many | the same, once for all wires with the same form | empty |
+//! | to one client, without | the compressor that the worker has for the parameters | empty |
+//! | to many | the same, once for all wires with the same parameters | empty |
 //!
 //! A message compressed with an empty window refers to nothing before it, so a peer can read it
 //! whatever its own window holds. But afterwards that window holds a message that the wire's own
@@ -15,7 +15,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
-use crate::websocket::deflate::{Compressor, Form};
+use crate::websocket::deflate::{Compressor, Parameters};
 use crate::websocket::extension::{Agreement, Settings};
 use crate::websocket::frame::{self, OpCode};
 
@@ -37,7 +37,7 @@ pub struct Compression {
 #[derive(Debug)]
 pub struct Deflate {
     threshold: usize,
-    form: Form,
+    parameters: Parameters,
     context_takeover: bool,
     /// Made by the first message that goes on with the window of the one before.
     own: RefCell<Option<Compressor>>,
@@ -50,16 +50,19 @@ impl Deflate {
     pub fn new(compression: &Compression, agreement: Agreement) -> Self {
         Self {
             threshold: compression.threshold,
-            form: Form { window_bits: agreement.server_window_bits, level: compression.level },
+            parameters: Parameters {
+                window_bits: agreement.server_window_bits,
+                level: compression.level,
+            },
             context_takeover: !agreement.server_no_context_takeover,
             own: RefCell::default(),
             stale: Cell::new(false),
         }
     }
 
-    /// How its messages are compressed; wires with the same form can share frames.
-    pub fn form(&self) -> Form {
-        self.form
+    /// How its messages are compressed; wires with the same parameters can share frames.
+    pub fn parameters(&self) -> Parameters {
+        self.parameters
     }
 
     /// The peer gets a compressed message that this wire has not made.
@@ -82,10 +85,10 @@ impl Deflate {
         out: &mut Vec<u8>,
     ) {
         if !self.context_takeover {
-            return shared.write_frame(self.form, opcode, prefix, data, out);
+            return shared.write_frame(self.parameters, opcode, prefix, data, out);
         }
         let mut own = self.own.borrow_mut();
-        let compressor = own.get_or_insert_with(|| Compressor::new(self.form));
+        let compressor = own.get_or_insert_with(|| Compressor::new(self.parameters));
         if self.stale.replace(false) {
             compressor.forget();
         }
@@ -94,11 +97,11 @@ impl Deflate {
     }
 }
 
-/// What the wires of one worker share: a compressor for each form in use, and a buffer.
+/// What the wires of one worker share: a compressor for each set of parameters in use, and a buffer.
 #[derive(Default)]
 pub struct Compressors {
     /// At most one for each level and window: a handful.
-    compressors: RefCell<Vec<(Form, Compressor)>>,
+    compressors: RefCell<Vec<(Parameters, Compressor)>>,
     scratch: RefCell<Vec<u8>>,
 }
 
@@ -112,16 +115,16 @@ impl Compressors {
     /// Appends the frame of a message that refers to no other.
     pub fn write_frame(
         &self,
-        form: Form,
+        parameters: Parameters,
         opcode: OpCode,
         prefix: &[u8],
         data: &[u8],
         out: &mut Vec<u8>,
     ) {
         let mut compressors = self.compressors.borrow_mut();
-        let known = compressors.iter().position(|(other, _)| *other == form);
+        let known = compressors.iter().position(|(other, _)| *other == parameters);
         let index = known.unwrap_or_else(|| {
-            compressors.push((form, Compressor::new(form)));
+            compressors.push((parameters, Compressor::new(parameters)));
             compressors.len() - 1
         });
         let compressor = &mut compressors[index].1;

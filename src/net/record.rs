@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::side_strings::{SideStrings, SideStringsEnd};
-use crate::border::{RecordKind, form_flag};
+use crate::border::{RecordKind, session_flag};
 use crate::engineio::{Protocol, Transport};
 use crate::socketio::{LongString, PacketType};
 
@@ -139,14 +139,14 @@ impl From<PacketType> for RecordKind {
     }
 }
 
-/// What a session is, in bits of [`form_flag`].
-pub fn form_of(transport: Transport, protocol: Protocol) -> u32 {
+/// What a session is, in bits of [`session_flag`].
+pub fn flags_of(transport: Transport, protocol: Protocol) -> u32 {
     let transport = match transport {
         Transport::Polling => 0,
-        Transport::WebSocket => form_flag::WEBSOCKET,
+        Transport::WebSocket => session_flag::WEBSOCKET,
     };
     let protocol = match protocol {
-        Protocol::V3 => form_flag::PROTOCOL_3,
+        Protocol::V3 => session_flag::PROTOCOL_3,
         Protocol::V4 => 0,
     };
     transport | protocol

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::command::Outgoing;
 use super::deflate::{Compressors, Deflate};
 use crate::engineio::{Dialect, Protocol};
-use crate::websocket::deflate::Form;
+use crate::websocket::deflate::Parameters;
 use crate::websocket::frame::{self, OpCode};
 
 /// One packet as WebSocket frames, made at the first client that speaks a dialect and shared by all
@@ -19,8 +19,8 @@ pub struct SharedFrames<'a> {
     /// Whether all dialects frame it the same way: they differ in bytes alone.
     text_only: bool,
     made: [OnceCell<Vec<Bytes>>; Dialect::COUNT],
-    /// Compressed frames: which message, which form.
-    compressed: RefCell<Vec<(usize, Form, Bytes)>>,
+    /// Compressed frames: which message, by which parameters.
+    compressed: RefCell<Vec<(usize, Parameters, Bytes)>>,
 }
 
 impl<'a> SharedFrames<'a> {
@@ -40,7 +40,7 @@ impl<'a> SharedFrames<'a> {
     }
 
     /// The frame of the message at `index` for the wire that `deflate` compresses for; the plain
-    /// one when it is too short, or has a form that few clients ask for.
+    /// one when it is too short, or has parameters that few clients ask for.
     pub fn compressed(
         &self,
         index: usize,
@@ -58,14 +58,16 @@ impl<'a> SharedFrames<'a> {
         }
         deflate.set_stale();
         let mut compressed = self.compressed.borrow_mut();
-        let known = compressed.iter().find(|(i, form, _)| *i == index && *form == deflate.form());
+        let known = compressed
+            .iter()
+            .find(|(i, parameters, _)| *i == index && *parameters == deflate.parameters());
         if let Some((_, _, frame)) = known {
             return frame.clone();
         }
         let mut frame = Vec::new();
-        shared.write_frame(deflate.form(), opcode, prefix, data, &mut frame);
+        shared.write_frame(deflate.parameters(), opcode, prefix, data, &mut frame);
         let frame = Bytes::from(frame);
-        compressed.push((index, deflate.form(), frame.clone()));
+        compressed.push((index, deflate.parameters(), frame.clone()));
         frame
     }
 }

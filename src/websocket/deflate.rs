@@ -22,7 +22,7 @@ const MIN_WINDOW_BITS: u8 = 9;
 
 /// How hard to compress, and for which window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Form {
+pub struct Parameters {
     /// The window, 8 to 15 bits.
     pub window_bits: u8,
     /// 0 (none) to 9 (best).
@@ -42,9 +42,9 @@ impl fmt::Debug for Compressor {
 
 impl Compressor {
     /// A compressor with an empty window.
-    pub fn new(form: Form) -> Self {
-        let level = Compression::new(u32::from(form.level.min(9)));
-        let bits = form.window_bits.clamp(MIN_WINDOW_BITS, 15);
+    pub fn new(parameters: Parameters) -> Self {
+        let level = Compression::new(u32::from(parameters.level.min(9)));
+        let bits = parameters.window_bits.clamp(MIN_WINDOW_BITS, 15);
         Self { stream: Compress::new_with_window_bits(level, false, bits) }
     }
 

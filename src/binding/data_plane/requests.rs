@@ -13,18 +13,18 @@ use crate::engineio::PostFault;
 use crate::id::{Handle, Sid};
 use crate::net::budget::{HeldBytes, OWN_LANE};
 use crate::net::command::{Command, RequestEvent};
-use crate::net::record::form_of;
+use crate::net::record::flags_of;
 use crate::net::request_name::RequestName;
 
 #[napi]
 impl DataPlane {
-    /// What is known of a session: bits of `FormFlag`, or `Returned.NO_SESSION`.
+    /// What is known of a session: bits of `SessionFlag`, or `Returned.NO_SESSION`.
     #[napi(catch_unwind)]
     pub fn lookup(&self, server: u32, sid: String) -> i32 {
         let servers = self.servers.borrow();
         let entry = servers.get(&server).and_then(|server| server.sessions.get(sid.as_str()));
         entry.map_or(returned::NO_SESSION, |entry| {
-            form_of(entry.transport, entry.protocol).cast_signed()
+            flags_of(entry.transport, entry.protocol).cast_signed()
         })
     }
 

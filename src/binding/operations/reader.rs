@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::binding::logs::Messages;
-use crate::border::StringForm;
+use crate::border::StringEncoding;
 use crate::border::layout::{BINARY, CONNECTION, PARTED, ROOM_LOW_BITS};
 use crate::id::Handle;
 use crate::net::command::Outgoing;
@@ -118,9 +118,9 @@ impl<'a> Reader<'a> {
         let strings = self.u32()?;
         text.extend_from_slice(self.bytes()?);
         for _ in 0..strings {
-            match StringForm::read(self.u8()?).ok_or(Unreadable)? {
-                StringForm::Ascii => write_ascii(text, self.bytes()?),
-                StringForm::Utf16 => write_utf16(text, self.bytes()?),
+            match StringEncoding::read(self.u8()?).ok_or(Unreadable)? {
+                StringEncoding::Ascii => write_ascii(text, self.bytes()?),
+                StringEncoding::Utf16 => write_utf16(text, self.bytes()?),
             }
             text.extend_from_slice(self.bytes()?);
         }
