@@ -446,24 +446,24 @@ const WORKS = {
     assert.equal(internals.listeningDescriptor(server), -1);
   },
 
-  async watchForNext(t) {
+  async expectNext(t) {
     const { client, asked } = await ask(t, {}, (req, res) => {
-      internals.watchForNext(req.socket);
+      internals.expectNext(req.socket);
       res.end("ok");
     });
     await client.ask("/");
     const { req } = await asked;
     assert.ok(internals.isQuiet(req));
-    internals.watchForNext(req.socket);
+    internals.expectNext(req.socket);
     assert.ok(internals.isQuiet(req));
-    internals.watchForNext(undefined);
-    internals.watchForNext(new net.Socket());
+    internals.expectNext(undefined);
+    internals.expectNext(new net.Socket());
   },
 
   async isQuiet(t) {
     const states = {};
     const { client, asked } = await ask(t, {}, (req, res) => {
-      internals.watchForNext(req.socket);
+      internals.expectNext(req.socket);
       states.unanswered = internals.isQuiet(req);
       res.end("ok");
     });

@@ -242,7 +242,7 @@ for (const implementation of selected([ours])) {
       operations.sendRaw(conn, value, new Uint8Array(3));
       operations.sendBinary(conn, value, ["text", new Uint8Array(3)]);
       operations.multicast(conn, value, ["text"]);
-      operations.watch(conn, value);
+      operations.observe(conn, value);
       operations.join(conn, value);
       operations.replay(conn, value, value, value);
       operations.keep({ log: 1, time: value, rooms: [1], except: [] }, value, [], [], "text");

@@ -18,8 +18,8 @@ const RecordKind = Object.freeze({
   /** `[kind, handle, namespace, data]` */
   CONNECT_ERROR: 4,
   /**
-   * `[kind, handle, server, sid, form, token, generation, address?, port?, localAddress?,
-   * localPort?]`: a session, of the form that the bits of `FormFlag` tell. The generation
+   * `[kind, handle, server, sid, flags, token, generation, address?, port?, localAddress?,
+   * localPort?]`: a session, with the bits of `SessionFlag`. The generation
    * is that of the handle; the last four are of a socket that was taken over.
    */
   OPENED: 10,
@@ -34,7 +34,7 @@ const RecordKind = Object.freeze({
   /** `[kind, handle, message]`: it has sent what is no packet. */
   INVALID_PACKET: 15,
   /**
-   * `[kind, handle, count]`: what was sent before the oldest `OperationKind.MARK`s has left, `count`
+   * `[kind, handle, count]`: what was sent before the oldest `OperationKind.FENCE`s has left, `count`
    * of them.
    */
   DRAIN: 16,
@@ -43,7 +43,7 @@ const RecordKind = Object.freeze({
   /** `[kind, handle]`: a heartbeat has been answered. */
   HEARTBEAT: 18,
   /**
-   * `[kind, handle, text]`, `[kind, handle, 0]` (`RecordMark.STRING_BESIDE`) and a string that travels beside, or
+   * `[kind, handle, text]`, `[kind, handle, 0]` (`RecordSentinel.STRING_BESIDE`) and a string that travels beside, or
    * `[kind, handle]` and a buffer: an Engine.IO message as it came, of a server with a parser of
    * its own.
    */
@@ -99,7 +99,7 @@ const BodyKind = Object.freeze({
 /** @typedef {(typeof BodyKind)[keyof typeof BodyKind]} AnyBodyKind */
 
 /** What stands in records for something else. */
-const RecordMark = Object.freeze({
+const RecordSentinel = Object.freeze({
   /** The last character of a batch that is not all: more records wait, and nobody is woken for them. */
   MORE_WAIT: 32,
   /** The text of a raw message travels beside its record. */
@@ -107,7 +107,7 @@ const RecordMark = Object.freeze({
 });
 
 /** What a session is: the bits of a `RecordKind.OPENED`, and of what `lookup` returns. */
-const FormFlag = Object.freeze({
+const SessionFlag = Object.freeze({
   /** Its transport is WebSocket; otherwise it is polling. */
   WEBSOCKET: 1,
   /** It speaks protocol 3; otherwise 4. */
@@ -127,7 +127,7 @@ const FormFlag = Object.freeze({
  *   with `Layout.BINARY` set in their length.
  * - A text of which some arguments are long strings comes in parts: `Layout.PARTED` instead of its length,
  *   the bytes that it will take (about), the number of strings, JSON, and for each string its
- *   `StringForm` (`u8`), the string as it is, and the JSON behind it. Rust makes JSON of the
+ *   `StringEncoding` (`u8`), the string as it is, and the JSON behind it. Rust makes JSON of the
  *   strings: `JSON.stringify` is many times slower.
  */
 const OperationKind = Object.freeze({
@@ -147,12 +147,12 @@ const OperationKind = Object.freeze({
   CLOSE: 7,
   /** handle: of a closed session all is done here. */
   RELEASE: 8,
-  /** handle, mask `u8`, see `Watch`. */
-  WATCH: 9,
+  /** handle, mask `u8`, see `Observed`. */
+  OBSERVE: 9,
   /** handle, flags, binary `u8`, bytes: one Engine.IO message as it is. */
   SEND_RAW: 10,
   /** handle: a `RecordKind.DRAIN` is to come when all that was sent before has left. */
-  MARK: 11,
+  FENCE: 11,
   /** flags, messages, count `u32`, handle… */
   MULTICAST: 12,
   /** handle, flags, text: an Engine.IO packet that is no message, its digit and its data. */
@@ -176,7 +176,7 @@ const SendFlag = Object.freeze({
 });
 
 /** What JavaScript wants to hear of a session, beside the rest. */
-const Watch = Object.freeze({
+const Observed = Object.freeze({
   /** A record for each heartbeat. */
   HEARTBEAT: 1,
   /** A record for each Engine.IO packet that is not a message. */
@@ -184,13 +184,13 @@ const Watch = Object.freeze({
 });
 
 /** How a string is written that becomes JSON in Rust. */
-const StringForm = Object.freeze({
+const StringEncoding = Object.freeze({
   /** One byte a character, all of them ASCII. */
   ASCII: 0,
   /** UTF-16, little-endian. */
   UTF16: 1,
 });
-/** @typedef {(typeof StringForm)[keyof typeof StringForm]} AnyStringForm */
+/** @typedef {(typeof StringEncoding)[keyof typeof StringEncoding]} AnyStringEncoding */
 
 /** Words of operations, and their sizes in bytes. */
 const Layout = Object.freeze({
@@ -273,12 +273,12 @@ const Returned = Object.freeze({
 module.exports = {
   RecordKind,
   BodyKind,
-  RecordMark,
-  FormFlag,
+  RecordSentinel,
+  SessionFlag,
   OperationKind,
   SendFlag,
-  Watch,
-  StringForm,
+  Observed,
+  StringEncoding,
   Layout,
   Handle,
   Token,

@@ -111,7 +111,7 @@ export declare class DataPlane {
   unlisten(number: number): void
   /** Closes a connection that was handed over, and that nobody wants. */
   dropStream(token: number): void
-  /** What is known of a session: bits of `FormFlag`, or `Returned.NO_SESSION`. */
+  /** What is known of a session: bits of `SessionFlag`, or `Returned.NO_SESSION`. */
   lookup(server: number, sid: string): number
   /**
    * Bytes that wait for a client because it does not read: what the kernel or a poll has not
@@ -232,7 +232,7 @@ export declare class DataPlane {
   closeServer(server: number): void
   /**
    * Takes the next of the records that wait: a JSON array, or "" when there are none. When it ends
-   * in `RecordMark.MORE_WAIT`, more wait, and nobody will be woken for them.
+   * in `RecordSentinel.MORE_WAIT`, more wait, and nobody will be woken for them.
    *
    * # Errors
    * When V8 can't make a string of that size.

@@ -5,7 +5,7 @@
 
 mod websocket_support;
 
-use ferrosocket::websocket::deflate::{Compressor, Form, Inflate};
+use ferrosocket::websocket::deflate::{Compressor, Inflate, Parameters};
 use ferrosocket::websocket::extension::Agreement;
 use ferrosocket::websocket::reader::MAX_FRAGMENTS;
 use ferrosocket::websocket::{MessageLimits, Reader};
@@ -353,7 +353,7 @@ fn sections_12_and_13_compressed_messages() {
         for size in [16, 256, 4096, 32_768, 131_072] {
             let mut message: String = json.chars().cycle().take(size).collect();
             message.push_str("end");
-            let mut compressor = Compressor::new(Form { window_bits: bits, level: 6 });
+            let mut compressor = Compressor::new(Parameters { window_bits: bits, level: 6 });
             let mut reader = reader().with_inflate(Inflate::new(agreed));
             for round in 0..4 {
                 let mut data = Vec::new();

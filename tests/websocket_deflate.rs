@@ -2,14 +2,14 @@
 
 mod websocket_support;
 
-use ferrosocket::websocket::deflate::{Compressor, Form, Inflate};
+use ferrosocket::websocket::deflate::{Compressor, Inflate, Parameters};
 use ferrosocket::websocket::extension::{Agreement, Settings, WindowBits, negotiate};
 use ferrosocket::websocket::{MessageLimits, Reader, Violation};
 use proptest::prelude::*;
 use websocket_support::{Message, feed, frame};
 
 const LIMIT: usize = 10_000;
-const FORM: Form = Form { window_bits: 15, level: 6 };
+const PARAMETERS: Parameters = Parameters { window_bits: 15, level: 6 };
 /// With context takeover on both sides.
 const AGREED: Agreement = Agreement {
     server_no_context_takeover: false,
@@ -87,7 +87,7 @@ fn section_7_2_3_examples() {
 /// Section 7.2.3.6: an empty message is one zero byte.
 #[test]
 fn section_7_2_3_6_empty_messages() {
-    let mut compressor = Compressor::new(FORM);
+    let mut compressor = Compressor::new(PARAMETERS);
     assert_eq!(deflate(&mut compressor, b""), [0x00]);
     assert_eq!(deflate(&mut compressor, b""), [0x00]);
     let bytes = [frame(TEXT, &[0]), frame(TEXT, &[])].concat();
@@ -99,7 +99,7 @@ fn section_7_2_3_6_empty_messages() {
 fn what_takes_its_window_over_refers_to_it_and_what_forgets_it_does_not() {
     let text: Vec<u8> =
         (0..2000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let mut compressor = Compressor::new(FORM);
+    let mut compressor = Compressor::new(PARAMETERS);
     let first = deflate(&mut compressor, &text);
     let second = deflate(&mut compressor, &text);
     assert!(second.len() < first.len() / 10);
@@ -111,7 +111,7 @@ fn what_takes_its_window_over_refers_to_it_and_what_forgets_it_does_not() {
 /// that it takes does too.
 #[test]
 fn bombs_stop_at_the_limit() {
-    let mut compressor = Compressor::new(FORM);
+    let mut compressor = Compressor::new(PARAMETERS);
     let exact = deflate(&mut compressor, &vec![b'x'; LIMIT]);
     compressor.forget();
     let over = deflate(&mut compressor, &vec![b'x'; LIMIT + 1]);
@@ -163,7 +163,7 @@ proptest! {
         window_bits in 8..=15_u8,
         level in 0..=9_u8,
     ) {
-        let mut compressor = Compressor::new(Form { window_bits, level });
+        let mut compressor = Compressor::new(Parameters { window_bits, level });
         let agreement = Agreement { client_window_bits: window_bits, ..AGREED };
         let mut inflate = Inflate::new(agreement);
         for (message, forget) in messages {
@@ -198,7 +198,7 @@ proptest! {
     /// Cut anywhere, compressed frames say the same.
     #[test]
     fn any_split_says_the_same(message in text(), at in any::<prop::sample::Index>()) {
-        let bytes = frame(0xc2, &deflate(&mut Compressor::new(FORM), &message));
+        let bytes = frame(0xc2, &deflate(&mut Compressor::new(PARAMETERS), &message));
         let (head, tail) = bytes.split_at(at.index(bytes.len()));
         let mut reader = reader();
         let (mut said, end) = feed(&mut reader, head);

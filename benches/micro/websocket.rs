@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::ops::ControlFlow;
 
-use ferrosocket::websocket::deflate::{Compressor, Form, Inflate};
+use ferrosocket::websocket::deflate::{Compressor, Inflate, Parameters};
 use ferrosocket::websocket::extension::Agreement;
 use ferrosocket::websocket::frame::{self, OpCode};
 use ferrosocket::websocket::mask::unmask;
@@ -87,17 +87,19 @@ fn train(suite: &mut Suite) {
 }
 
 fn deflate(suite: &mut Suite, len: usize, size: &str) {
-    let form = Form { window_bits: 15, level: 6 };
+    let parameters = Parameters { window_bits: 15, level: 6 };
     let data = records(len).into_bytes();
 
     // The window knows the message before, which is the same: what chat and game updates are like.
-    let (mut compressor, mut out, message) = (Compressor::new(form), Vec::new(), data.clone());
+    let (mut compressor, mut out, message) =
+        (Compressor::new(parameters), Vec::new(), data.clone());
     suite.case(format!("deflate: compress {size} of JSON, similar to the last"), move || {
         out.clear();
         compressor.compress(b"4", &message, &mut out);
     });
 
-    let (mut compressor, mut out, message) = (Compressor::new(form), Vec::new(), data.clone());
+    let (mut compressor, mut out, message) =
+        (Compressor::new(parameters), Vec::new(), data.clone());
     suite.case(format!("deflate: compress {size} of JSON, empty window"), move || {
         out.clear();
         compressor.forget();
@@ -105,7 +107,7 @@ fn deflate(suite: &mut Suite, len: usize, size: &str) {
     });
 
     let mut compressed = Vec::new();
-    Compressor::new(form).compress(b"4", &data, &mut compressed);
+    Compressor::new(parameters).compress(b"4", &data, &mut compressed);
     for (client_no_context_takeover, window) in [(false, "kept"), (true, "empty")] {
         // A message that was made with an empty window can be read with any.
         let message = compressed.clone();

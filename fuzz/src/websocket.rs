@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use ferrosocket::websocket::deflate::{Compressor, Form, Inflate};
+use ferrosocket::websocket::deflate::{Compressor, Inflate, Parameters};
 use ferrosocket::websocket::extension::{Agreement, Settings, WindowBits, negotiate};
 use ferrosocket::websocket::handshake::{Request, check};
 use ferrosocket::websocket::{Incoming, MessageLimits, Reader};
@@ -89,8 +89,9 @@ fn inflate(choice: u8) -> Agreement {
 pub fn round_trip(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let agreement = inflate(input.byte());
-    let form = Form { window_bits: agreement.client_window_bits, level: input.byte() % 10 };
-    let mut compressor = Compressor::new(form);
+    let parameters =
+        Parameters { window_bits: agreement.client_window_bits, level: input.byte() % 10 };
+    let mut compressor = Compressor::new(parameters);
     let mut inflate = Inflate::new(agreement);
     while !input.is_empty() {
         if input.byte() & 1 != 0 || agreement.client_no_context_takeover {

@@ -206,7 +206,7 @@ impl World {
                 Action::SendText(..)
                 | Action::SendMessage(_)
                 | Action::CloseLink(_)
-                | Action::ReleaseProbe
+                | Action::DetachProbe
                 | Action::Upgrading
                 | Action::Heartbeat
                 | Action::Drain => {}

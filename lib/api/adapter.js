@@ -275,7 +275,7 @@ class NativeAdapter extends Adapter {
     const shown = [];
     if (this.isShown) {
       let options;
-      if (this.isWatched()) {
+      if (this.isObserved()) {
         encoded = joined(encoded);
         options = packetOptions(encoded, opts.flags);
       }
@@ -303,7 +303,7 @@ class NativeAdapter extends Adapter {
     let encoded = this.encode(packet);
     const flags = flagsOf(opts.flags);
     let options;
-    if (this.isWatched()) {
+    if (this.isObserved()) {
       encoded = joined(encoded);
       options = packetOptions(encoded, opts.flags);
     }
@@ -323,15 +323,15 @@ class NativeAdapter extends Adapter {
 
   /** Whether somebody looks at what is broadcast: its sockets, or their connections */
   get isShown() {
-    return this.nsp._outgoing > 0 || this.isWatched();
+    return this.nsp._outgoing > 0 || this.isObserved();
   }
 
   /**
    * @returns {boolean} whether somebody looks at what connections are sent
    * @private
    */
-  isWatched() {
-    return this._border !== undefined && this._border.watchers > 0;
+  isObserved() {
+    return this._border !== undefined && this._border.observers > 0;
   }
 
   /**

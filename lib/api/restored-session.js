@@ -40,7 +40,7 @@ class RestoredSession {
   sendMissed(client) {
     const { border, log, key, last } = this.#place;
     const { conn } = client;
-    if (client._native && border.watchers === 0) {
+    if (client._native && border.observers === 0) {
       if (conn.readyState === "open") border.operations.replay(conn, log, key, last);
       return;
     }

@@ -604,7 +604,7 @@ declare(
 
 /**
  * The parser calls this when a message begins, and it takes itself off: while it is still in place, none has begun since
- * `watchForNext()`. Node.js does not use the place itself, and clears it before the parser serves another connection.
+ * `expectNext()`. Node.js does not use the place itself, and clears it before the parser serves another connection.
  *
  * @this {any} the parser
  */
@@ -657,7 +657,7 @@ function tryParser(Parser) {
  *
  * @param {any} socket
  */
-function watchForNext(socket) {
+function expectNext(socket) {
   const parser = socket?.parser;
   if (parser && tellsOfBeginnings(parser.constructor))
     parser[parser.constructor.kOnMessageBegin] = onMessageBegin;
@@ -667,7 +667,7 @@ function watchForNext(socket) {
  * Says whether a connection is idle behind a request: the request has been read to its end, its answer is written, and nothing
  * of another one has come. Then the connection can be handed to somebody else.
  *
- * @param {any} req a request for which `watchForNext()` was called
+ * @param {any} req a request for which `expectNext()` was called
  * @returns {boolean}
  */
 function isQuiet(req) {
@@ -829,7 +829,7 @@ module.exports = {
   SWAPS_HANDLES,
   uncountConnection,
   upgradesByDefault,
-  watchForNext,
+  expectNext,
   writeLatin1,
   writeUtf16,
   writeUtf8,

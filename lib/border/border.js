@@ -1,7 +1,7 @@
 "use strict";
 
 const debug = require("debug")("socket.io:border");
-const { BodyKind, Handle, RecordKind, RecordMark, Token } = require("../../native/border");
+const { BodyKind, Handle, RecordKind, RecordSentinel, Token } = require("../../native/border");
 const { Operations } = require("./operations");
 const { trace } = require("../base/trace");
 const { clearInterval, nextTick, setImmediate, setInterval } = require("../base/loop");
@@ -132,7 +132,7 @@ class Border {
     this.accepting = new Set();
     this.lastRoom = -1;
     /** number of connections with "packetCreate" listeners, who must be shown the packet of a broadcast */
-    this.watchers = 0;
+    this.observers = 0;
     /** number of sessions and wires: while there are any, the process stays alive */
     this.alive = 0;
     /** number of connections that have been given to workers which have not been woken for them yet */
@@ -217,12 +217,12 @@ class Border {
   }
 
   /** Counts a session or a wire: while there is one, the process stays alive. */
-  retain() {
+  ref() {
     if (this.alive++ === 0) this.timer?.ref();
   }
 
   /** A session or a wire that was counted has gone. */
-  release() {
+  unref() {
     if (--this.alive === 0) this.timer?.unref();
   }
 
@@ -337,7 +337,7 @@ class Border {
     if (table[handle >>> WORKER_BITS] !== session) return;
     table[handle >>> WORKER_BITS] = undefined;
     this.operations.release(session);
-    this.release();
+    this.unref();
   }
 
   /** @yields {SessionListener} */
@@ -354,7 +354,7 @@ class Border {
   drain() {
     const text = this.native.take();
     if (text === "") return;
-    if (text.charCodeAt(text.length - 1) === RecordMark.MORE_WAIT) setImmediate(this.drain);
+    if (text.charCodeAt(text.length - 1) === RecordSentinel.MORE_WAIT) setImmediate(this.drain);
     if (this.full || this.heldBack.size > 0) this.readOn();
     trace.refresh();
     const beside = new SideData(this.native);
@@ -432,7 +432,7 @@ class Border {
         return;
       case RecordKind.RAW_MESSAGE: {
         let data = record.length > 2 ? record[2] : beside.buffer();
-        if (data === RecordMark.STRING_BESIDE) data = beside.string();
+        if (data === RecordSentinel.STRING_BESIDE) data = beside.string();
         this.session(record[1])?.onmessage(data);
         return;
       }
@@ -514,7 +514,7 @@ class Border {
    */
   open(record) {
     const handle = record[1];
-    this.retain();
+    this.ref();
     const table = this.tables[handle & WORKER_MASK];
     const slot = handle >>> WORKER_BITS;
     while (table.length <= slot) table.push(undefined); // keeps the array dense

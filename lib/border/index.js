@@ -20,7 +20,7 @@ const {
   Returned,
   SendFlag,
   Token,
-  Watch,
+  Observed,
   WireKind,
 } = require("../../native/border");
 const { getBorder, loadAddon, workerCount } = require("./addon");
@@ -48,7 +48,7 @@ module.exports = {
   Token,
   unknownRecord,
   VOLATILE,
-  Watch,
+  Observed,
   WireKind,
   workerCount,
 };

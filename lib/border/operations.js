@@ -213,16 +213,16 @@ class Operations {
   }
 
   /** @param {Named} conn a client of which we want to hear when all that was sent to it has left */
-  mark(conn) {
-    this.writeNamed(OperationKind.MARK, conn);
+  fence(conn) {
+    this.writeNamed(OperationKind.FENCE, conn);
   }
 
   /**
    * @param {Named} conn
-   * @param {number} mask bits of Watch
+   * @param {number} mask bits of Observed
    */
-  watch(conn, mask) {
-    this.writeByte(OperationKind.WATCH, conn, mask);
+  observe(conn, mask) {
+    this.writeByte(OperationKind.OBSERVE, conn, mask);
   }
 
   /**
@@ -588,13 +588,13 @@ class Operations {
    *
    * @param {number} at
    * @param {Uint8Array} bytes
-   * @param {number} mark set in the length
+   * @param {number} flag set in the length
    * @returns {number} the position after them
    * @private
    */
-  bytes(at, bytes, mark) {
+  bytes(at, bytes, flag) {
     const length = lengthOf(bytes);
-    at = this.u32(at, length | mark);
+    at = this.u32(at, length | flag);
     copyInto(this.buffer, bytes, at);
     return at + length;
   }

@@ -1,7 +1,7 @@
 "use strict";
 
 // What the debug scopes of an Engine.IO session tell. Packets are read and written by the workers, which send them up for this
-// only while a scope that shows them is on: see Conn#watch().
+// only while a scope that shows them is on: see Conn#observe().
 
 const createDebug = require("debug");
 const { trace } = require("../base/trace");

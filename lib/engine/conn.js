@@ -2,7 +2,7 @@
 
 const debug = require("debug")("engine:socket");
 const { assignable, own } = require("../base/assignable");
-const { NO_COMPRESS, RecordKind, unknownRecord, Watch } = require("../border");
+const { NO_COMPRESS, RecordKind, unknownRecord, Observed } = require("../border");
 const { isBinary, joined, PACKET_TYPES, writePacket } = require("../codec");
 const trace = require("./conn-trace");
 const { transportError } = require("../base/errors");
@@ -52,9 +52,9 @@ const { Transport } = require("./transport");
  * @property {(reason: string, description?: Error) => void} onclose
  */
 
-// What somebody listens to, apart from the events that come anyway. The bits of Watch the worker is told, in one byte; ours
+// What somebody listens to, apart from the events that come anyway. The bits of Observed the worker is told, in one byte; ours
 // are above that.
-const { HEARTBEAT, CONTROL } = Watch;
+const { HEARTBEAT, CONTROL } = Observed;
 const OUTGOING = 1 << 8;
 const INCOMING = 1 << 9;
 
@@ -120,8 +120,8 @@ class Conn extends LazyEmitter {
     /** @type {WriteBuffer | undefined} from the first look at what has left on */
     this._writeBuffer = undefined;
     /** @private */
-    this._watched = 0;
-    if (debug.enabled || trace.showsIncoming() || server.showsFlushes) this.watch();
+    this._observed = 0;
+    if (debug.enabled || trace.showsIncoming() || server.showsFlushes) this.observe();
     trace.traceOpen(this);
   }
 
@@ -157,7 +157,7 @@ class Conn extends LazyEmitter {
   keepWriteBuffer() {
     if (this._writeBuffer === undefined) {
       this._writeBuffer = new WriteBuffer(this);
-      this.watch();
+      this.observe();
     }
     return this._writeBuffer;
   }
@@ -276,7 +276,7 @@ class Conn extends LazyEmitter {
     }
     if (typeof callback === "function") this.keepWriteBuffer();
     let shown;
-    if (this._watched & OUTGOING) {
+    if (this._observed & OUTGOING) {
       options ??= {};
       options.compress = options.compress !== false;
       shown = showPacketOut(this, type, data, options, callback);
@@ -318,7 +318,7 @@ class Conn extends LazyEmitter {
   sendEncoded(encoded, flags, options) {
     if (this.readyState !== "open") return;
     const shown =
-      this._watched & OUTGOING ? this.showOutgoing(joined(encoded), flags, options) : undefined;
+      this._observed & OUTGOING ? this.showOutgoing(joined(encoded), flags, options) : undefined;
     shown?.next();
     if (typeof encoded === "string") this._border.operations.send(this, flags, encoded);
     else if (Array.isArray(encoded)) this._border.operations.sendBinary(this, flags, encoded);
@@ -336,7 +336,7 @@ class Conn extends LazyEmitter {
    * @returns {boolean} false: it has not been sent, since its text is needed
    */
   sendStrings(header, first, second, flags) {
-    if (this.readyState !== "open" || this._watched & OUTGOING) return false;
+    if (this.readyState !== "open" || this._observed & OUTGOING) return false;
     return this._border.operations.sendStrings(this, flags, header, first, second);
   }
 
@@ -349,7 +349,8 @@ class Conn extends LazyEmitter {
    */
   sendShared(encoded, flags, options) {
     if (this.readyState !== "open") return;
-    const shown = this._watched & OUTGOING ? this.showOutgoing(encoded, flags, options) : undefined;
+    const shown =
+      this._observed & OUTGOING ? this.showOutgoing(encoded, flags, options) : undefined;
     shown?.next();
     this._border.operations.multicast(this, flags, encoded);
     shown?.next();
@@ -365,7 +366,7 @@ class Conn extends LazyEmitter {
    *   undefined when nobody listens
    */
   showOutgoing(encoded, flags, options) {
-    return this._watched & OUTGOING && this.readyState === "open"
+    return this._observed & OUTGOING && this.readyState === "open"
       ? showMessagesOut(this, encoded, flags, options)
       : undefined;
   }
@@ -394,7 +395,7 @@ class Conn extends LazyEmitter {
    * @param {string} nsp
    */
   onconnect(auth, nsp) {
-    if (this._watched & INCOMING) showPacketIn(this, RecordKind.CONNECT, nsp, undefined, auth);
+    if (this._observed & INCOMING) showPacketIn(this, RecordKind.CONNECT, nsp, undefined, auth);
     // In a tick of its own, so after the end of an earlier connection: the client may be back, for the state that it left there.
     if (this._client !== undefined) nextTick(connect, this._client, nsp, auth === null ? {} : auth);
   }
@@ -407,14 +408,14 @@ class Conn extends LazyEmitter {
    * @param {Buffer[] | null} attachments
    */
   onpacket(type, nsp, id, data, attachments) {
-    if (this._watched & INCOMING)
+    if (this._observed & INCOMING)
       showPacketIn(this, type, nsp, id < 0 ? undefined : id, data, attachments);
     if (this._client !== undefined) this._client.onpacket(type, nsp, id, data, attachments);
   }
 
   /** @param {string | Buffer} data a message of a client of a server with a parser of its own */
   onmessage(data) {
-    if (this._watched & INCOMING) showMessageIn(this, data);
+    if (this._observed & INCOMING) showMessageIn(this, data);
     if (this._client !== undefined) this._client.ondata(data);
   }
 
@@ -500,8 +501,8 @@ class Conn extends LazyEmitter {
     trace.traceState(this, "closed");
     this.readyState = "closed";
     this.server.onclosed(this);
-    if (this._watched & OUTGOING) this._border.watchers--;
-    this._watched = 0;
+    if (this._observed & OUTGOING) this._border.observers--;
+    this._observed = 0;
     this._writeBuffer?.clear();
     const client = this._client;
     this._client = undefined;
@@ -594,7 +595,7 @@ class Conn extends LazyEmitter {
    */
   on(name, listener) {
     super.on(name, listener);
-    this.watch();
+    this.observe();
     return this;
   }
 
@@ -612,7 +613,7 @@ class Conn extends LazyEmitter {
    */
   prependListener(name, listener) {
     super.prependListener(name, listener);
-    this.watch();
+    this.observe();
     return this;
   }
 
@@ -622,7 +623,7 @@ class Conn extends LazyEmitter {
    */
   removeListener(name, listener) {
     super.removeListener(name, listener);
-    this.watch();
+    this.observe();
     return this;
   }
 
@@ -638,31 +639,31 @@ class Conn extends LazyEmitter {
   removeAllListeners(name) {
     if (name === undefined) super.removeAllListeners();
     else super.removeAllListeners(name);
-    this.watch();
+    this.observe();
     return this;
   }
 
   /** Tells the worker what is listened to; called when that may have changed. */
-  watch() {
+  observe() {
     if (this.readyState === "closed") return;
     if (this._writeBuffer === undefined && (debug.enabled || this.wantsFlushes()))
       this._writeBuffer = new WriteBuffer(this);
-    let watched = debug.enabled ? OUTGOING : 0;
-    if (trace.showsControl()) watched |= CONTROL;
-    if (trace.showsIncoming()) watched |= INCOMING;
-    if (this.listenerCount("heartbeat") > 0) watched |= HEARTBEAT;
-    if (this._writeBuffer !== undefined) watched |= OUTGOING | CONTROL;
-    if (this.listenerCount("packet") > 0) watched |= INCOMING | CONTROL;
-    if (this.listenerCount("data") + this.listenerCount("message") > 0) watched |= INCOMING;
-    const before = this._watched;
-    if (before === watched) return;
-    this._watched = watched;
-    if ((before ^ watched) & OUTGOING) {
-      this._border.watchers += watched & OUTGOING ? 1 : -1;
-      this.server.showRequests(this.id, (watched & OUTGOING) !== 0);
+    let observed = debug.enabled ? OUTGOING : 0;
+    if (trace.showsControl()) observed |= CONTROL;
+    if (trace.showsIncoming()) observed |= INCOMING;
+    if (this.listenerCount("heartbeat") > 0) observed |= HEARTBEAT;
+    if (this._writeBuffer !== undefined) observed |= OUTGOING | CONTROL;
+    if (this.listenerCount("packet") > 0) observed |= INCOMING | CONTROL;
+    if (this.listenerCount("data") + this.listenerCount("message") > 0) observed |= INCOMING;
+    const before = this._observed;
+    if (before === observed) return;
+    this._observed = observed;
+    if ((before ^ observed) & OUTGOING) {
+      this._border.observers += observed & OUTGOING ? 1 : -1;
+      this.server.showRequests(this.id, (observed & OUTGOING) !== 0);
     }
-    if ((before ^ watched) & (HEARTBEAT | CONTROL)) {
-      this._border.operations.watch(this, watched & (HEARTBEAT | CONTROL));
+    if ((before ^ observed) & (HEARTBEAT | CONTROL)) {
+      this._border.operations.observe(this, observed & (HEARTBEAT | CONTROL));
     }
   }
 

@@ -18,7 +18,7 @@ const {
   reasonAgainst,
   receiveSession,
   stopAwaitingHead,
-  watchSockets,
+  trackConnectionListeners,
   WebTransportBridge,
 } = require("../ingress");
 const {
@@ -151,7 +151,7 @@ class Engine extends EventEmitter {
     });
     server.on("listening", () => {
       this._registration.closed = false;
-      acceptor.watch();
+      acceptor.intercept();
     });
     interceptRequests(server, (req, res) => {
       stopAwaitingHead(server, req.socket);
@@ -165,7 +165,7 @@ class Engine extends EventEmitter {
       return true;
     });
     this.httpServer = server;
-    watchSockets(server);
+    trackConnectionListeners(server);
     this.takeover.attach(server, path);
     const acceptor = new Acceptor(this, server, path);
     this.acceptor = acceptor;
@@ -323,7 +323,7 @@ class Engine extends EventEmitter {
   /** @private */
   showFlushes() {
     this.showsFlushes = true;
-    for (const conn of Object.values(this.clients)) conn.watch();
+    for (const conn of Object.values(this.clients)) conn.observe();
   }
 
   // --- what the Socket.IO server asks ---

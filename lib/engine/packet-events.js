@@ -1,7 +1,7 @@
 "use strict";
 
 // The Engine.IO packets of a connection as programs see them: what comes in, by "packet", "data" and "message"; what leaves, by
-// "packetCreate", "flush", "drain" and `writeBuffer`. It costs something only while somebody looks: see Conn#watch().
+// "packetCreate", "flush", "drain" and `writeBuffer`. It costs something only while somebody looks: see Conn#observe().
 
 const debug = require("debug")("engine:socket");
 const { NO_COMPRESS, VOLATILE } = require("../border");
@@ -183,9 +183,9 @@ function create(conn, type, data, options) {
  * Which packets of a connection have left, as far as this thread knows. It is kept only for connections of which
  * somebody wants to know; the packets themselves go to the worker at once in any case.
  *
- *     add() ──► packets ──flush()──► unmarked ──next tick──► marked ──the worker says so──► callbacks
+ *     add() ──► packets ──flush()──► unfenced ──next tick──► fenced ──the worker says so──► callbacks
  *
- * A mark is an operation behind the packets of a tick: the worker tells when all before it has left.
+ * A fence is an operation behind the packets of a tick: the worker tells when all before it has left.
  */
 class WriteBuffer {
   /** @param {Shown} conn */
@@ -195,13 +195,13 @@ class WriteBuffer {
     this.packets = [];
     /** @type {Function[]} callbacks of the packets above */
     this.callbacks = [];
-    /** @type {Function[]} callbacks of packets that have no mark behind them yet */
-    this.unmarked = [];
-    /** @type {Function[][]} by mark, oldest first */
-    this.marked = [];
+    /** @type {Function[]} callbacks of packets that have no fence behind them yet */
+    this.unfenced = [];
+    /** @type {Function[][]} by fence, oldest first */
+    this.fenced = [];
     this.busy = false;
     this.scheduled = false;
-    this.mark = this.mark.bind(this);
+    this.fence = this.fence.bind(this);
   }
 
   /**
@@ -222,35 +222,35 @@ class WriteBuffer {
     conn.emit("flush", packets);
     conn.server.emit("flush", conn, packets);
     this.packets = [];
-    this.unmarked.push(...this.callbacks);
+    this.unfenced.push(...this.callbacks);
     this.callbacks = [];
     this.busy = true;
     if (!this.scheduled) {
       this.scheduled = true;
-      nextTick(this.mark); // the packets are written to the batch after this call
+      nextTick(this.fence); // the packets are written to the batch after this call
     }
     conn.emit("drain");
     conn.server.emit("drain", conn);
   }
 
   /** @private */
-  mark() {
+  fence() {
     this.scheduled = false;
     if (this.conn.readyState === "closed") return;
-    this.marked.push(this.unmarked);
-    this.unmarked = [];
-    this.conn._border.operations.mark(this.conn);
+    this.fenced.push(this.unfenced);
+    this.unfenced = [];
+    this.conn._border.operations.fence(this.conn);
   }
 
   /**
-   * What was sent before the oldest marks has left.
+   * What was sent before the oldest fences has left.
    *
-   * @param {number} marks how many of them
+   * @param {number} fences how many of them
    */
-  ondrain(marks) {
+  ondrain(fences) {
     const { transport } = this.conn;
-    const lists = this.marked.splice(0, marks);
-    this.busy = this.marked.length > 0 || this.scheduled;
+    const lists = this.fenced.splice(0, fences);
+    this.busy = this.fenced.length > 0 || this.scheduled;
     try {
       if (lists.length > 0) debug("executing batch send callback");
       for (const callbacks of lists) for (const callback of callbacks) callback(transport);
@@ -261,14 +261,14 @@ class WriteBuffer {
 
   /** All that has been handed to the worker counts as sent. */
   ondrainAll() {
-    this.ondrain(this.marked.length);
+    this.ondrain(this.fenced.length);
   }
 
   /** The connection is closed: what has not left is dropped, but "close" listeners can still look at it. */
   clear() {
     this.callbacks = [];
-    this.unmarked = [];
-    this.marked = [];
+    this.unfenced = [];
+    this.fenced = [];
     nextTick(() => {
       this.packets = [];
     });

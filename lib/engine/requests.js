@@ -29,7 +29,7 @@ const { CLOSE_TIMEOUT, openWebSocket, PollingDoor } = require("../ingress");
  * @typedef {object} Admission
  * @property {any} opts
  * @property {Function[]} middlewares
- * @property {{ watch(req: any): void }} takeover
+ * @property {{ expectNext(req: any): void }} takeover
  * @property {(req: any, upgrade: boolean, done: Verdict) => void} verify says whether a request may pass
  * @property {(req: any) => any} generateId gives the id of a new session, or a promise of it
  * @property {(req: any, code: number, context: any) => void} refuse tells of a request that may not
@@ -50,7 +50,7 @@ const KEY_LENGTH = 24;
  */
 function handleRequest(engine, req, res) {
   if (debug.enabled) debug('handling "%s" http request "%s"', req.method, req.url);
-  engine.takeover.watch(req);
+  engine.takeover.expectNext(req);
   req._query ??= parseQuery(req.url);
   req.res = res;
   admit(engine, req, res, false, (code, context) => {

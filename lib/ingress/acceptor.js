@@ -65,11 +65,11 @@ class Acceptor {
     server.on("newListener", (/** @type {any} */ name) => {
       if (name === "connection") this.defer(0); // somebody wants to hear of connections, of silent ones too
     });
-    this.watch();
+    this.intercept();
   }
 
   /** To be called when the server listens: it may do so more than once. */
-  watch() {
+  intercept() {
     const { server } = this;
     if (this.reasonAgainst(LISTEN) !== undefined) return;
     const isShown = showAccepted(server, this._take);

@@ -59,7 +59,7 @@ class ByteBridge {
     this.ended = false;
     this.border = engine.border();
     this.token = this.border.addDoor(this);
-    this.border.retain();
+    this.border.ref();
     engine.hold();
   }
 
@@ -170,7 +170,7 @@ class ByteBridge {
   close(cut = false) {
     this.ended = true;
     this.border.doors.delete(this.token);
-    this.border.release();
+    this.border.unref();
     const { probeOf } = this;
     this.probeOf = undefined;
     this.shut(cut);

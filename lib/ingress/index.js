@@ -19,7 +19,7 @@ const { CLOSE_TIMEOUT } = require("./bridge");
 const { doorOf } = require("./door");
 const { readBeforeClosing } = require("./idle");
 const { PollingDoor } = require("./polling");
-const { DROP_REQUEST, noteShown, reasonAgainst, watchSockets } = require("./reasons");
+const { DROP_REQUEST, noteShown, reasonAgainst, trackConnectionListeners } = require("./reasons");
 const { PollingTakeover, stopAwaitingHead } = require("./takeover");
 const { openWebSocket } = require("./websocket");
 const { WebTransportBridge, receiveSession } = require("./webtransport");
@@ -37,6 +37,6 @@ module.exports = {
   reasonAgainst,
   receiveSession,
   stopAwaitingHead,
-  watchSockets,
+  trackConnectionListeners,
   WebTransportBridge,
 };

@@ -530,7 +530,7 @@ function isTimeout(value) {
  *
  * @param {any} server
  */
-function watchSockets(server) {
+function trackConnectionListeners(server) {
   attached.set(server, enginesOf(server) + 1);
   if (server.listenerCount("connection") > 1) shown.add(server);
   server.on("newListener", (/** @type {any} */ name) => {
@@ -569,5 +569,5 @@ module.exports = {
   TAKE_OVER,
   TAKES_POLLING,
   TAKES_WEBSOCKET,
-  watchSockets,
+  trackConnectionListeners,
 };

@@ -55,7 +55,7 @@ class TakenConnection {
     this._socket = undefined;
     this.border = engine.border();
     this.token = this.border.addDoor(this, token);
-    this.border.retain();
+    this.border.ref();
     engine.hold();
   }
 
@@ -162,7 +162,7 @@ class TakenConnection {
   /** @protected */
   leave() {
     this.border.doors.delete(this.token);
-    this.border.release();
+    this.border.unref();
   }
 }
 

@@ -10,7 +10,7 @@ const {
   longestHead,
   responseOn,
   socketOf,
-  watchForNext,
+  expectNext,
 } = require("../base/node-internals");
 const { RecordKind } = require("../border");
 const { Origins } = require("./origins");
@@ -72,14 +72,14 @@ class PollingTakeover {
    *
    * @param {any} req
    */
-  watch(req) {
-    if (this._paths.has(httpServerOf(req.socket))) watchForNext(req.socket);
+  expectNext(req) {
+    if (this._paths.has(httpServerOf(req.socket))) expectNext(req.socket);
   }
 
   /**
    * Looks at a request that is about to be answered: maybe its connection can be moved then.
    *
-   * @param {any} req one that was watched
+   * @param {any} req one that `expectNext()` was told of
    * @param {any} res
    * @param {string} sid its session
    */

@@ -38,8 +38,8 @@ impl Callback {
             let text = NAME.to_bytes().len().cast_signed();
             done(sys::napi_create_string_latin1(env, NAME.as_ptr(), text, &raw mut name))?;
             done(sys::napi_async_init(env, ptr::null_mut(), name, &raw mut context))?;
-            let held = sys::napi_create_reference(env, function.raw(), 1, &raw mut reference);
-            if held != sys::Status::napi_ok {
+            let status = sys::napi_create_reference(env, function.raw(), 1, &raw mut reference);
+            if status != sys::Status::napi_ok {
                 let _status = sys::napi_async_destroy(env, context);
                 return None;
             }

@@ -272,7 +272,7 @@ impl DataPlane {
     }
 
     /// Takes the next of the records that wait: a JSON array, or "" when there are none. When it ends
-    /// in `RecordMark.MORE_WAIT`, more wait, and nobody will be woken for them.
+    /// in `RecordSentinel.MORE_WAIT`, more wait, and nobody will be woken for them.
     ///
     /// # Errors
     /// When V8 can't make a string of that size.

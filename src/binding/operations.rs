@@ -191,18 +191,18 @@ impl Operations {
                 let handle = self.known(reader)?;
                 self.release(handle)
             }
-            OperationKind::Watch => {
+            OperationKind::Observe => {
                 let handle = self.known(reader)?;
                 let mask = reader.u8()?;
-                self.command(handle, Command::Watch { slot: handle.slot(), mask })
+                self.command(handle, Command::Observe { slot: handle.slot(), mask })
             }
             OperationKind::SendRaw => {
                 let handle = self.known(reader)?;
                 self.send_raw(handle, reader)
             }
-            OperationKind::Mark => {
+            OperationKind::Fence => {
                 let handle = self.known(reader)?;
-                self.command(handle, Command::Mark { slot: handle.slot() })
+                self.command(handle, Command::Fence { slot: handle.slot() })
             }
             OperationKind::Multicast => self.multicast(reader),
             OperationKind::SendPacket => {

@@ -43,14 +43,14 @@ kinds! {
         ConnectTimeout = 14,
         /// `[kind, handle, message]`: it has sent what is no packet.
         InvalidPacket = 15,
-        /// `[kind, handle, count]`: what was sent before the oldest [`OperationKind::Mark`]s has left, `count`
+        /// `[kind, handle, count]`: what was sent before the oldest [`OperationKind::Fence`]s has left, `count`
         /// of them.
         Drain = 16,
         /// `[kind, handle, out, packet]`: an Engine.IO packet that is no message; out 1: sent, 0: received.
         Control = 17,
         /// `[kind, handle]`: a heartbeat has been answered.
         Heartbeat = 18,
-        /// `[kind, handle, text]`, `[kind, handle, 0]` ([`record_mark::STRING_BESIDE`]) and a string that travels beside, or
+        /// `[kind, handle, text]`, `[kind, handle, 0]` ([`record_sentinel::STRING_BESIDE`]) and a string that travels beside, or
         /// `[kind, handle]` and a buffer: an Engine.IO message as it came, of a server with a parser of
         /// its own.
         RawMessage = 19,
@@ -103,7 +103,7 @@ kinds! {
 
 numbers! {
     /// What stands in records for something else.
-    pub mod record_mark {
+    pub mod record_sentinel {
         /// The last character of a batch that is not all: more records wait, and nobody is woken for them.
         pub const MORE_WAIT: u8 = b' ';
         /// The text of a raw message travels beside its record.
@@ -155,12 +155,12 @@ kinds! {
         Close = 7,
         /// handle: of a closed session all is done here.
         Release = 8,
-        /// handle, mask `u8`, see [`watch`].
-        Watch = 9,
+        /// handle, mask `u8`, see [`observed`].
+        Observe = 9,
         /// handle, flags, binary `u8`, bytes: one Engine.IO message as it is.
         SendRaw = 10,
         /// handle: a [`RecordKind::Drain`] is to come when all that was sent before has left.
-        Mark = 11,
+        Fence = 11,
         /// flags, messages, count `u32`, handle…
         Multicast = 12,
         /// handle, flags, text: an Engine.IO packet that is no message, its digit and its data.
@@ -185,7 +185,7 @@ numbers! {
 
 numbers! {
     /// What JavaScript wants to hear of a session, beside the rest.
-    pub mod watch {
+    pub mod observed {
         /// A record for each heartbeat.
         pub const HEARTBEAT: u8 = 1;
         /// A record for each Engine.IO packet that is not a message.
@@ -302,11 +302,11 @@ pub fn javascript() -> String {
 const TABLE: &[twin::Group] = &[
     RecordKind::GROUP,
     BodyKind::GROUP,
-    record_mark::GROUP,
+    record_sentinel::GROUP,
     session_flag::GROUP,
     OperationKind::GROUP,
     send_flag::GROUP,
-    watch::GROUP,
+    observed::GROUP,
     StringEncoding::GROUP,
     layout::GROUP,
     handle::GROUP,

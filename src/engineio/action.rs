@@ -72,7 +72,7 @@ pub enum Action {
     /// The probe carries nothing any more, and is closed as soon as its client sends something on it, or
     /// closes it. The client has been told that the probe is good, and may be about to give up polling: if
     /// the probe ended before that is done, the client would have no transport until its own timeout.
-    ReleaseProbe,
+    DetachProbe,
     /// End the connection of this request; it gets no answer.
     DropRequest(RequestId),
     /// A fact: the client's probe was answered.

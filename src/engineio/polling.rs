@@ -165,7 +165,7 @@ impl Polling {
             actions.push(if by_peer || !upgrade.is_probed() {
                 Action::CloseLink(Link::Probe)
             } else {
-                Action::ReleaseProbe
+                Action::DetachProbe
             });
         }
         self.take_queue();

@@ -23,7 +23,7 @@ use super::panic_guard::Nobody;
 use super::record::{Record, flags_of};
 use super::server::{Requests, Server, SessionEntry};
 use super::websocket_wire::WebSocketWire;
-use crate::border::{RecordKind, session_flag, watch};
+use crate::border::{RecordKind, observed, session_flag};
 use crate::engineio::{Action, CloseReason, Link, Session, Transport};
 use crate::id::Handle;
 use crate::socketio::Decoder;
@@ -39,9 +39,9 @@ pub struct Client {
     state: RefCell<State>,
     /// The deadline that the worker has for it; `u64::MAX` when none.
     pub scheduled: Cell<u64>,
-    watched: Cell<u8>,
-    /// Marks that JavaScript waits for: see [`Client::mark`].
-    marks: Cell<u32>,
+    observed: Cell<u8>,
+    /// Fences that JavaScript waits for: see [`Client::fence`].
+    fences: Cell<u32>,
     /// Whether JavaScript has been told of the end: it hears nothing more of this handle. Not a part of the
     /// state, which may be borrowed when a panic ends the client.
     over: Cell<bool>,
@@ -60,7 +60,7 @@ pub struct Client {
     /// Set when a record was too long for JavaScript.
     overlong: Cell<bool>,
     /// The place in the inbox that the answer to a POST waits for; 0 when none does.
-    held_until: Cell<u64>,
+    delayed_until: Cell<u64>,
     /// What the decoder keeps.
     held: Held,
 }
@@ -158,8 +158,8 @@ impl Client {
                 closed: false,
             }),
             scheduled: Cell::new(u64::MAX),
-            watched: Cell::new(0),
-            marks: Cell::new(0),
+            observed: Cell::new(0),
+            fences: Cell::new(0),
             over: Cell::new(false),
             joining: Cell::new(false),
             unflushed: Cell::new(false),
@@ -168,7 +168,7 @@ impl Client {
             inbox_end: Cell::new(0),
             doubted: Cell::new(false),
             overlong: Cell::new(false),
-            held_until: Cell::new(0),
+            delayed_until: Cell::new(0),
             held,
         };
         let state = client.state.borrow();
@@ -209,11 +209,11 @@ impl Client {
 
     /// What waited has been written.
     pub fn handle_drained(&self) {
-        let marks = self.marks.replace(0);
-        if marks > 0 {
+        let fences = self.fences.replace(0);
+        if fences > 0 {
             self.note_backlog(0); // JavaScript may look when it hears of this
             self.push(|record| {
-                record.kind(RecordKind::Drain).number(self.handle.raw()).number(marks);
+                record.kind(RecordKind::Drain).number(self.handle.raw()).number(fences);
             });
         }
     }
@@ -340,16 +340,16 @@ impl Client {
                     wire.begin_close(context, None);
                 }
             }
-            Action::ReleaseProbe => {
+            Action::DetachProbe => {
                 if let Some(wire) = self.state.borrow_mut().probe.take() {
-                    wire.release(context);
+                    wire.detach(context);
                 }
             }
             Action::DropRequest(request) => self.drop_request(context, request),
             Action::Upgrading => self.tell_upgrade(RecordKind::Upgrading, Link::Probe),
             Action::Upgraded => self.upgrade(),
             Action::Heartbeat => {
-                if self.watched.get() & watch::HEARTBEAT != 0 {
+                if self.observed.get() & observed::HEARTBEAT != 0 {
                     self.push(|record| {
                         record.kind(RecordKind::Heartbeat).number(self.handle.raw());
                     });

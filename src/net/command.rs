@@ -68,15 +68,15 @@ pub enum Command {
         /// The client.
         slot: Slot,
     },
-    /// Which extra records JavaScript wants of this client (bits of [`watch`](crate::border::watch)).
-    Watch {
+    /// Which extra records JavaScript wants of this client (bits of [`observed`](crate::border::observed)).
+    Observe {
         /// The client.
         slot: Slot,
         /// A set of bits.
         mask: u8,
     },
     /// Say when everything that has been sent to the client so far has left.
-    Mark {
+    Fence {
         /// The client.
         slot: Slot,
     },
@@ -156,12 +156,12 @@ impl Command {
             Self::Broadcast { group, messages, .. } if messages.iter().all(Outgoing::is_small) => {
                 group.members.len().saturating_mul(messages.len())
             }
-            Self::Joined { .. } | Self::Watch { .. } | Self::Release { .. } => 0,
+            Self::Joined { .. } | Self::Observe { .. } | Self::Release { .. } => 0,
             Self::Send { .. }
             | Self::SendPacket { .. }
             | Self::Broadcast { .. }
             | Self::Close { .. }
-            | Self::Mark { .. }
+            | Self::Fence { .. }
             | Self::IncomingWebSocket(_)
             | Self::Listen(_)
             | Self::Unlisten(_)
@@ -231,8 +231,8 @@ impl Command {
             | Self::Close { slot, .. }
             | Self::Release { slot }
             | Self::Joined { slot }
-            | Self::Watch { slot, .. }
-            | Self::Mark { slot } => Blame::Client(*slot),
+            | Self::Observe { slot, .. }
+            | Self::Fence { slot } => Blame::Client(*slot),
             // `Request` is guarded where its connection is known, and the others one by one.
             Self::Request { .. }
             | Self::Broadcast { .. }

@@ -16,12 +16,12 @@ pub struct Lines(pub Box<str>);
 pub struct CrossOrigin {
     // Hashed in the standard way: the keys come from the network.
     known: RwLock<HashMap<Box<[u8]>, Arc<Lines>>>,
-    /// Those for all others, with [`ORIGIN_MARK`] in place of the origin.
+    /// Those for all others, with [`ORIGIN_PLACEHOLDER`] in place of the origin.
     others: RwLock<Option<Box<str>>>,
 }
 
 /// Stands in lines of headers where the `Origin` of the request is to stand.
-const ORIGIN_MARK: char = '\0';
+const ORIGIN_PLACEHOLDER: char = '\0';
 /// Characters of an origin that is put there, at most.
 const LONGEST_ORIGIN: usize = 256;
 
@@ -39,7 +39,7 @@ impl CrossOrigin {
             && !origin.is_empty()
             && origin.bytes().all(|byte| byte.is_ascii_graphic());
         let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
-        let lines = others.as_ref().filter(|_| is_plain)?.replace(ORIGIN_MARK, origin);
+        let lines = others.as_ref().filter(|_| is_plain)?.replace(ORIGIN_PLACEHOLDER, origin);
         Some(Arc::new(Lines(lines.into())))
     }
 

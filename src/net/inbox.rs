@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::budget::Budget;
 use super::record::{LONGEST_RECORD, Record, RecordBatch};
-use crate::border::record_mark::MORE_WAIT;
+use crate::border::record_sentinel::MORE_WAIT;
 use crate::id::Handle;
 
 /// Bytes that one client may have waiting before its worker stops reading it: one client
@@ -72,13 +72,13 @@ impl Queue {
         if self.batch.bytes >= BATCH_LIMIT {
             self.seal(RecordBatch::default());
         }
-        let (mark, before) = (self.batch.mark(), self.batch.bytes);
+        let (checkpoint, before) = (self.batch.checkpoint(), self.batch.bytes);
         if !self.batch.push(write) {
             return 0;
         }
         let grown = self.batch.bytes - before;
         if before > 0 && self.batch.bytes > BATCH_LIMIT {
-            let last = self.batch.split_off(mark, grown);
+            let last = self.batch.split_off(checkpoint, grown);
             self.seal(last);
         }
         self.fresh += grown;

@@ -31,7 +31,7 @@ pub struct RecordBatch {
 
 /// A place between two records of a batch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mark {
+pub(super) struct Checkpoint {
     text: usize,
     buffers: usize,
     strings: SideStringsEnd,
@@ -41,14 +41,14 @@ impl RecordBatch {
     /// Appends a record. False: it is longer than JavaScript can take, and has been left out. It is
     /// left out, too, when `write` panics.
     pub(super) fn push(&mut self, write: impl FnOnce(&mut Record<'_>)) -> bool {
-        let mark = self.mark();
-        let unfinished = Unfinished { batch: self, mark };
+        let checkpoint = self.checkpoint();
+        let unfinished = Unfinished { batch: self, checkpoint };
         let batch = &mut *unfinished.batch;
         batch.text.push(if batch.text.is_empty() { '[' } else { ',' });
         let mut record = Record::open(batch);
         write(&mut record);
         let attached = record.close();
-        let text = batch.text.len() - mark.text;
+        let text = batch.text.len() - checkpoint.text;
         if text > LONGEST_RECORD {
             return false;
         }
@@ -63,19 +63,23 @@ impl RecordBatch {
     }
 
     /// Where the next record begins.
-    pub(super) fn mark(&self) -> Mark {
-        Mark { text: self.text.len(), buffers: self.buffers.len(), strings: self.strings.end() }
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            text: self.text.len(),
+            buffers: self.buffers.len(),
+            strings: self.strings.end(),
+        }
     }
 
-    /// Takes out the records behind `mark`, which are not the first; they have so many bytes.
-    pub(super) fn split_off(&mut self, mark: Mark, bytes: usize) -> Self {
-        let mut text = String::with_capacity(self.text.len() - mark.text);
+    /// Takes out the records behind `checkpoint`, which are not the first; they have so many bytes.
+    pub(super) fn split_off(&mut self, checkpoint: Checkpoint, bytes: usize) -> Self {
+        let mut text = String::with_capacity(self.text.len() - checkpoint.text);
         text.push('[');
-        text.push_str(&self.text[mark.text + 1..]);
-        self.text.truncate(mark.text);
+        text.push_str(&self.text[checkpoint.text + 1..]);
+        self.text.truncate(checkpoint.text);
         self.bytes -= bytes;
-        let buffers = self.buffers.split_off(mark.buffers);
-        Self { text, buffers, strings: self.strings.split_off(mark.strings), bytes }
+        let buffers = self.buffers.split_off(checkpoint.buffers);
+        Self { text, buffers, strings: self.strings.split_off(checkpoint.strings), bytes }
     }
 
     /// Appends the records of another batch, and leaves it empty.
@@ -112,17 +116,17 @@ impl RecordBatch {
 /// A record that is being written; when it is dropped, what was written of it is removed.
 struct Unfinished<'a> {
     batch: &'a mut RecordBatch,
-    mark: Mark,
+    checkpoint: Checkpoint,
 }
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        self.batch.text.truncate(self.mark.text);
+        self.batch.text.truncate(self.checkpoint.text);
         if self.batch.text.capacity() > LONGEST_MESSAGE {
             self.batch.text.shrink_to_fit();
         }
-        self.batch.buffers.truncate(self.mark.buffers);
-        self.batch.strings.truncate(self.mark.strings);
+        self.batch.buffers.truncate(self.checkpoint.buffers);
+        self.batch.strings.truncate(self.checkpoint.strings);
     }
 }
 

@@ -3,7 +3,7 @@
 //! How far the closing handshake has come (`State`):
 //!
 //! ```text
-//!   Released ── the peer says something ──┐     (the client has let go of it)
+//!   Detached ── the peer says something ──┐     (the client has let go of it)
 //!      ▲                                  ▼
 //!   Open ── our close frame is queued ► Closing ── peer's close frame ──┐
 //!    │                                     │                            ▼
@@ -109,7 +109,7 @@ enum Stream {
 enum State {
     /// It carries nobody until we know what it is for.
     Open(Option<Carried>),
-    Released,
+    Detached,
     Closing(Option<Carried>),
     /// It carries nobody any more once the close frame has been offered to the peer.
     Ending(Option<Carried>),
@@ -243,7 +243,7 @@ impl WebSocketWire {
 
     /// Whether frames may be written.
     fn is_writable(&self) -> bool {
-        matches!(self.state.get(), State::Open(_) | State::Released)
+        matches!(self.state.get(), State::Open(_) | State::Detached)
     }
 
     /// Whether nothing that the peer says is listened to any more.
@@ -297,7 +297,7 @@ impl WebSocketWire {
     pub fn carried(&self) -> Option<Carried> {
         match self.state.get() {
             State::Open(carried) | State::Closing(carried) | State::Ending(carried) => carried,
-            State::Released | State::Gone => None,
+            State::Detached | State::Gone => None,
         }
     }
 
@@ -307,7 +307,7 @@ impl WebSocketWire {
             State::Open(_) => State::Open(carried),
             State::Closing(_) => State::Closing(carried),
             State::Ending(_) => State::Ending(carried),
-            state @ (State::Released | State::Gone) => state,
+            state @ (State::Detached | State::Gone) => state,
         });
     }
 

@@ -67,8 +67,8 @@ impl<M> RecoveryLog<M> {
 
     /// Keeps a packet, under the next number.
     pub fn store(&mut self, packet: StoredPacket<M>) {
-        self.uses.hold(&packet.rooms);
-        self.uses.hold(&packet.except);
+        self.uses.retain(&packet.rooms);
+        self.uses.retain(&packet.except);
         self.packets.push(packet);
         while let Some(old) = self.packets.pop_surplus() {
             self.let_go(&old);
@@ -85,7 +85,7 @@ impl<M> RecoveryLog<M> {
             self.uses.release(&before.rooms);
             forgotten.push(key);
         }
-        self.uses.hold(&session.rooms);
+        self.uses.retain(&session.rooms);
         let key = self.sessions.insert(session);
         while let Some((key, old)) = self.sessions.pop_surplus() {
             self.uses.release(&old.rooms);

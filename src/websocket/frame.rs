@@ -19,9 +19,9 @@ pub const MAX_HEADER: usize = 10;
 /// frame may carry.
 pub const MAX_SHORT: usize = 125;
 
-/// Second byte's mark for a 16-bit length.
+/// Second byte's value for a 16-bit length.
 pub(super) const LENGTH_16: u8 = 126;
-/// Second byte's mark for a 64-bit length.
+/// Second byte's value for a 64-bit length.
 pub(super) const LENGTH_64: u8 = 127;
 
 pub(super) const FIN: u8 = 0x80;

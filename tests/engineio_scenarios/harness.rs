@@ -247,7 +247,7 @@ fn line(action: &Action) -> String {
             }
         },
         Action::CloseLink(on) => format!("{} closes", link(*on)),
-        Action::ReleaseProbe => "probe released".into(),
+        Action::DetachProbe => "probe detached".into(),
         Action::DropRequest(RequestId(id)) => format!("#{id} dropped"),
         Action::Upgrading => "upgrading".into(),
         Action::Upgraded => "upgraded".into(),

@@ -162,12 +162,12 @@ fn upgrade_completes_in_a_session_that_is_closing() {
 fn upgrade_a_client_that_lets_go_of_polling_keeps_the_probe_until_it_is_done() {
     let mut bench = Bench::probing();
     bench.get(1);
-    assert_eq!(bench.close(true), ["#1: 200 1", "probe released", "closed: forced close"]);
+    assert_eq!(bench.close(true), ["#1: 200 1", "probe detached", "closed: forced close"]);
     assert_eq!(bench.probe("5"), [""; 0]);
 
     // Its poll has been answered, or it has none any more.
     let mut bench = Bench::probing();
-    assert_eq!(bench.close(true), ["probe released", "closed: forced close"]);
+    assert_eq!(bench.close(true), ["probe detached", "closed: forced close"]);
 
     // Before the answer to its probe there is nothing that it could have let go of.
     let mut bench = Bench::polling();

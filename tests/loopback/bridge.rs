@@ -11,7 +11,7 @@ use ferrosocket::net::command::{
     BridgeEvent, Command, IncomingStream, IncomingWebSocket, Purpose, UpgradeResponse,
 };
 use ferrosocket::net::inbox::CLIENT_LIMIT;
-use ferrosocket::websocket::deflate::{Compressor, Form};
+use ferrosocket::websocket::deflate::{Compressor, Parameters};
 use ferrosocket::websocket::extension::Agreement;
 
 use crate::client::{CLOSE, FIN, TEXT, frame};
@@ -184,7 +184,7 @@ fn what_becomes_long_waits_undecoded_for_room() {
     const LENGTH: usize = 500_000;
     const COUNT: usize = 60;
     let host = Host::with_compression();
-    let mut compressor = Compressor::new(Form { window_bits: 15, level: 9 });
+    let mut compressor = Compressor::new(Parameters { window_bits: 15, level: 9 });
     let mut bytes = Vec::new();
     for n in 0..COUNT {
         let mut message = Vec::new();

@@ -1,7 +1,7 @@
 //! What time does to a connection.
 
 use ferrosocket::border::RecordKind;
-use ferrosocket::border::watch;
+use ferrosocket::border::observed;
 use ferrosocket::engineio::Config;
 use ferrosocket::net::command::Command;
 
@@ -22,7 +22,7 @@ fn a_client_that_answers_pings_stays() {
     }
     // Nobody asked for records of those heartbeats.
     assert!(!host.has(RecordKind::Heartbeat, handle));
-    host.watch(handle, watch::HEARTBEAT);
+    host.observe(handle, observed::HEARTBEAT);
     for _ in 0..3 {
         assert_eq!(client.text(), "2");
         client.send("3");

@@ -96,8 +96,8 @@ fn in_what_javascript_asks_for() {
         host.command(handle, command);
     });
     costs_one("close", false, |host, _, handle, _| host.close(handle));
-    costs_one("mark", false, |host, _, handle, _| host.mark(handle));
-    costs_one("watch", false, |host, _, handle, _| host.watch(handle, 0));
+    costs_one("fence", false, |host, _, handle, _| host.fence(handle));
+    costs_one("observe", false, |host, _, handle, _| host.observe(handle, 0));
     costs_one("joined", false, |host, _, handle, _| {
         host.command(handle, Command::Joined { slot: handle.slot() });
     });

@@ -398,13 +398,13 @@ impl Host {
         self.command(handle, Command::Release { slot: handle.slot() });
     }
 
-    pub(crate) fn watch(&self, handle: Handle, mask: u8) {
-        self.command(handle, Command::Watch { slot: handle.slot(), mask });
+    pub(crate) fn observe(&self, handle: Handle, mask: u8) {
+        self.command(handle, Command::Observe { slot: handle.slot(), mask });
     }
 
     /// Asks for a record when all that was sent so far has left.
-    pub(crate) fn mark(&self, handle: Handle) {
-        self.command(handle, Command::Mark { slot: handle.slot() });
+    pub(crate) fn fence(&self, handle: Handle) {
+        self.command(handle, Command::Fence { slot: handle.slot() });
     }
 
     /// Bytes as they go down.

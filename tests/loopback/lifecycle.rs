@@ -75,8 +75,8 @@ fn what_is_for_the_one_before_does_not_reach_the_next() {
         let group = Group { members: Arc::new(vec![slot]), except: SmallVec::new() };
         host.command(first, Command::Broadcast { group, flags: 0, messages: messages().into() });
         host.close(first);
-        host.watch(first, 0xff);
-        host.mark(first);
+        host.observe(first, 0xff);
+        host.fence(first);
         host.command(first, Command::Joined { slot });
         host.release(first);
         host.poll(first, RequestEvent::Closed);
@@ -109,7 +109,7 @@ fn an_old_connection_says_nothing_under_its_handle() {
     alone(|make| {
         let host = make();
         let (mut old, first) = Raw::open(&host);
-        host.watch(first, 0xff);
+        host.observe(first, 0xff);
         for n in 0..JAM {
             host.send(first, &jam(n));
         }
@@ -144,7 +144,7 @@ fn late_commands_for_a_released_handle_do_nothing() {
     host.release(handle);
     host.send(handle, "2[]");
     host.close(handle);
-    host.watch(handle, 3);
+    host.observe(handle, 3);
     host.command(handle, Command::Joined { slot: handle.slot() });
     host.poll(handle, RequestEvent::Get);
     Client::open(&host);

@@ -99,7 +99,7 @@ fn a_slow_reader_gets_everything_in_order_and_a_drain_is_told() {
         host.send(handle, &jam(n));
         host.command(handle, broadcast(vec![handle.slot()], &[], vec![shared.clone()]));
     }
-    host.mark(handle);
+    host.fence(handle);
     wait_for_worker(&host);
     for n in 0..JAM {
         assert!(client.text()[1..] == jam(n), "message {n}");
@@ -117,7 +117,7 @@ fn nothing_waits_any_more_when_a_drain_is_told() {
     for n in 0..JAM {
         host.send(handle, &jam(n));
     }
-    host.mark(handle);
+    host.fence(handle);
     Host::until(|| host.environment.backlogs.get(handle) > 0);
     let (tell, told) = mpsc::channel();
     let environment = Arc::downgrade(&host.environment);
@@ -149,7 +149,7 @@ fn volatile_packets_are_dropped_while_the_peer_does_not_take_what_came_before() 
     }
     volatile("dropped");
     host.send(handle, "kept");
-    host.mark(handle);
+    host.fence(handle);
     wait_for_worker(&host);
     for n in 0..JAM {
         assert!(client.text()[1..] == jam(n), "message {n}");
@@ -169,7 +169,7 @@ fn what_is_queued_at_the_end_still_leaves() {
     for n in 0..JAM {
         host.send(handle, &jam(n));
     }
-    host.mark(handle);
+    host.fence(handle);
     client.send(crate::client::FIN | CLOSE, 1000u16.to_be_bytes());
     assert_eq!(host.closed(handle), ("transport close".into(), None));
     for n in 0..JAM {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use thiserror::Error;
 
 use super::{Client, State};
-use crate::border::{RecordKind, watch};
+use crate::border::{RecordKind, observed};
 use crate::engineio::{
     self, Data, InvalidPacket, Link, PostFault, PostStart, Protocol, RequestId, Session,
 };
@@ -35,7 +35,7 @@ enum Refusal {
 impl Client {
     /// Tells JavaScript of a packet that is not a message, if it wants to know.
     pub(super) fn show_control(&self, out: bool, packet: &str) {
-        if self.watched.get() & watch::CONTROL != 0 {
+        if self.observed.get() & observed::CONTROL != 0 {
             self.push(|record| {
                 record.kind(RecordKind::Control).number(self.handle.raw());
                 record.number(u32::from(out)).string(packet);
@@ -250,7 +250,7 @@ impl Client {
     ) {
         let State { session, decoder, .. } = state;
         let mut failure = None;
-        if self.watched.get() & watch::CONTROL != 0 && session.protocol() == Protocol::V4 {
+        if self.observed.get() & observed::CONTROL != 0 && session.protocol() == Protocol::V4 {
             for packet in body.split(|&byte| byte == 0x1e) {
                 if !matches!(packet.first(), Some(b'4' | b'b') | None) {
                     self.show_control(false, &String::from_utf8_lossy(packet));
@@ -275,7 +275,7 @@ impl Client {
     /// One of the deadlines has come.
     pub fn handle_timeout(&self, context: &WorkerContext, now: u64) {
         fault!("timeout", self.server.environment.id, self.handle.raw());
-        self.spare_held(now);
+        self.spare_delayed(now);
         let state = self.state.borrow();
         let late = state.is_overdue(now) && !state.closed;
         let doubt = late && state.is_read_by_javascript();
@@ -314,9 +314,9 @@ impl Client {
 
     /// While the answer to a POST waits for JavaScript, the client can send nothing: nothing of it is late, and it is
     /// pinged all the same.
-    fn spare_held(&self, now: u64) {
+    fn spare_delayed(&self, now: u64) {
         let mut state = self.state.borrow_mut();
-        if state.closed || !self.was_held() {
+        if state.closed || !self.was_delayed() {
             return;
         }
         if state.session.ping_again(now) {
@@ -327,7 +327,7 @@ impl Client {
 
     /// Does what is due. What would be held against the client has to wait for JavaScript, if that is asked: pings go on.
     fn handle_due(&self, context: &WorkerContext, now: u64) {
-        self.spare_held(now);
+        self.spare_delayed(now);
         let mut state = self.state.borrow_mut();
         if state.closed {
             return;

@@ -169,17 +169,17 @@ impl Client {
     }
 
     /// Which extra records JavaScript wants.
-    pub fn set_watched(&self, mask: u8) {
-        fault!("watch", self.server.environment.id, self.handle.raw());
-        self.watched.set(mask);
+    pub fn observe(&self, mask: u8) {
+        fault!("observe", self.server.environment.id, self.handle.raw());
+        self.observed.set(mask);
     }
 
     /// JavaScript wants to know when what has been sent so far has left.
     ///
     /// Everything is written now, as far as the peer takes it: only clients that are asked for it pay.
-    pub fn mark(&self, context: &WorkerContext) {
-        fault!("mark", self.server.environment.id, self.handle.raw());
-        self.marks.set(self.marks.get() + 1);
+    pub fn fence(&self, context: &WorkerContext) {
+        fault!("fence", self.server.environment.id, self.handle.raw());
+        self.fences.set(self.fences.get() + 1);
         let wire = self.wire(Link::Main);
         if let Some(wire) = wire {
             wire.write_out(context);

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::Client;
-use crate::border::{RecordKind, record_mark};
+use crate::border::{RecordKind, record_sentinel};
 use crate::engineio::Data;
 use crate::net::record::Record;
 use crate::net::side_strings::COPY_LIMIT;
@@ -22,7 +22,7 @@ impl Client {
         self.push(|record| {
             record.kind(RecordKind::RawMessage).number(self.handle.raw());
             if let Some(string) = long {
-                record.number(record_mark::STRING_BESIDE).side_string(string);
+                record.number(record_sentinel::STRING_BESIDE).side_string(string);
                 return;
             }
             match data {

@@ -20,10 +20,10 @@ impl Client {
         self.note_parked();
         match request.into() {
             RequestName::Native { .. } => {
-                let held = body == Body::Ok && (self.is_ahead() || self.is_joining());
-                let after = held.then(|| self.inbox_end.get());
+                let delayed = body == Body::Ok && (self.is_ahead() || self.is_joining());
+                let after = delayed.then(|| self.inbox_end.get());
                 if let Some(after) = after {
-                    self.held_until.set(after);
+                    self.delayed_until.set(after);
                 }
                 context.answer(request, Answer::Respond { status, body, after });
             }
@@ -91,10 +91,10 @@ impl Client {
 
     /// Whether the answer to a POST has waited for JavaScript to take what was there, now or since
     /// this was asked last: for so long the client could send nothing, not even a pong.
-    pub(super) fn was_held(&self) -> bool {
-        let until = self.held_until.get();
+    pub(super) fn was_delayed(&self) -> bool {
+        let until = self.delayed_until.get();
         if self.server.environment.inbox.taken(self.handle.worker()) >= until {
-            self.held_until.set(0);
+            self.delayed_until.set(0);
         }
         until > 0
     }

@@ -29,7 +29,7 @@ impl AnsweredWire for HttpWire {
         }
         match answer {
             Answer::Respond { after: Some(after), .. } if self.is_ahead_of(exchange, after) => {
-                self.hold_answer(context, after);
+                self.delay_answer(context, after);
             }
             Answer::Respond { status, body, .. } => self.respond(context, status, &body),
             Answer::Drop => self.finish(context),
@@ -93,7 +93,7 @@ impl AnsweredWire for HttpWire {
 
 impl HttpWire {
     /// There is room again for what the client sends.
-    pub(super) fn answer_held(&self, context: &WorkerContext) {
+    pub(super) fn answer_delayed(&self, context: &WorkerContext) {
         self.respond(context, 200, &OK);
     }
 

@@ -17,7 +17,7 @@ impl HttpWire {
     /// Does what can be done without reading, and says what is to be done then.
     pub fn next(self: &Rc<Self>, context: &WorkerContext, clients: &Clients) -> Next {
         if self.state.get() == State::Ready {
-            self.answer_held(context);
+            self.answer_delayed(context);
         }
         if self.is_idle() && !self.input.is_empty() {
             let bytes = self.input.take();

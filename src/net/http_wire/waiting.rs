@@ -35,8 +35,8 @@ impl HttpWire {
             && !self.handover.server.environment.inbox.budget.has_plenty(context.index)
     }
 
-    /// Holds the answer back until JavaScript has reached this place of the inbox.
-    pub(super) fn hold_answer(self: &Rc<Self>, context: &WorkerContext, after: u64) {
+    /// Delays the answer until JavaScript has reached this place of the inbox.
+    pub(super) fn delay_answer(self: &Rc<Self>, context: &WorkerContext, after: u64) {
         // The request will not be given back any more.
         self.input.drop_front(self.kept());
         self.state.set(State::Full { after });

@@ -87,7 +87,7 @@ impl WebSocketWire {
             State::Open(Some(Carried { link, .. })) => {
                 handle(link, message).is_break().then_some(Stop::Overlong)
             }
-            State::Released => {
+            State::Detached => {
                 self.begin_close(context, None);
                 None
             }

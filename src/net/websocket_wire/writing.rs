@@ -167,10 +167,10 @@ impl WebSocketWire {
 
     /// Lets go of the client. The WebSocket is closed when the peer next says something, or after
     /// `CLOSE_TIMEOUT`.
-    pub fn release(self: &Rc<Self>, context: &WorkerContext) {
+    pub fn detach(self: &Rc<Self>, context: &WorkerContext) {
         self.unbind();
         if self.is_open() {
-            self.state.set(State::Released);
+            self.state.set(State::Detached);
             context.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
         }
     }

@@ -115,14 +115,14 @@ impl Worker {
                     client.set_joined();
                 }
             }
-            Command::Watch { slot, mask } => {
+            Command::Observe { slot, mask } => {
                 if let Some(client) = self.clients.look_up(slot) {
-                    client.set_watched(mask);
+                    client.observe(mask);
                 }
             }
-            Command::Mark { slot } => {
+            Command::Fence { slot } => {
                 if let Some(client) = self.clients.look_up(slot) {
-                    client.mark(&self.context);
+                    client.fence(&self.context);
                 }
             }
             Command::Listen(listener) => self.listen(&listener),

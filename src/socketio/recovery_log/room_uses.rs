@@ -12,7 +12,7 @@ pub struct RoomUses {
 
 impl RoomUses {
     /// One more use of each of these rooms.
-    pub fn hold(&mut self, rooms: &[RoomNumber]) {
+    pub fn retain(&mut self, rooms: &[RoomNumber]) {
         for &room in rooms {
             let index = room as usize;
             if index >= self.counts.len() {
