@@ -137,7 +137,7 @@ export declare class DataPlane {
    * [`DataPlane::poll_body`]. False: there is no room, and none of these requests is to be read
    * until there is again.
    */
-  hold(bytes: number): boolean
+  countBodies(bytes: number): boolean
   /** The body of a POST can't be taken: `fault` is a `BodyFault`. */
   pollFault(server: number, token: number, sid: string, fault: import('./border').AnyBodyFault): boolean
   /** The client closed a request before it was answered. */

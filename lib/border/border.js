@@ -377,7 +377,7 @@ class Border {
    */
   gather(gatherer, bytes) {
     this.gathered += bytes;
-    this.full = !this.native.hold(this.gathered);
+    this.full = !this.native.countBodies(this.gathered);
     if (this.full && bytes > 0) this.heldBack.add(gatherer);
     else this.heldBack.delete(gatherer);
     return !this.full;
@@ -390,7 +390,7 @@ class Border {
    * @private
    */
   readOn() {
-    this.full = !this.native.hold(this.gathered);
+    this.full = !this.native.countBodies(this.gathered);
     if (this.full) return;
     for (const gatherer of this.heldBack) {
       this.heldBack.delete(gatherer);

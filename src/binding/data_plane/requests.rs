@@ -92,7 +92,7 @@ impl DataPlane {
     /// [`DataPlane::poll_body`]. False: there is no room, and none of these requests is to be read
     /// until there is again.
     #[napi(catch_unwind)]
-    pub fn hold(&self, bytes: f64) -> bool {
+    pub fn count_bodies(&self, bytes: f64) -> bool {
         self.bodies.set(usize::try_from(millis(bytes)).unwrap_or(usize::MAX));
         let budget = &self.environment.inbox.budget;
         let has_room = budget.has_room(OWN_LANE);
