@@ -25,12 +25,13 @@ use crate::engineio::RequestId;
 use crate::http::date;
 use crate::id::Slot;
 
-/// One read takes at most this much. All connections of the worker read into the same buffer.
-const READ_BUFFER: usize = 64 << 10;
+/// One read takes at most this much: a message of 64 KiB, with its header and the text that announces it. All
+/// connections of the worker read into the same buffer.
+const READ_BUFFER: usize = (64 << 10) + (4 << 10);
 /// Write buffers kept for the next connection that needs one…
 const SPARE_BUFFERS: usize = 64;
 /// …if they have not grown beyond this.
-const SPARE_CAPACITY: usize = 16 << 10;
+const SPARE_CAPACITY: usize = 32 << 10;
 
 /// A client that is given up unless JavaScript finds something of it.
 #[derive(Clone, Copy, Debug)]

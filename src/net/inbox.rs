@@ -34,6 +34,8 @@ pub const BATCH_LIMIT: usize = 1 << 20;
 /// Bytes that are announced at once, before the worker has looked at all sockets: so much work
 /// that JavaScript had better begin.
 const ANNOUNCE_FROM: usize = 4 << 10;
+/// The same, with the attachments: these JavaScript only copies.
+const ANNOUNCE_ATTACHED_FROM: usize = 512 << 10;
 /// The bit of no lane: JavaScript is awake, and takes what is announced without being woken.
 const AWAKE: u32 = 1 << 31;
 /// A buffer larger than this is given back after it is drained.
@@ -58,12 +60,30 @@ struct Queue {
     full: VecDeque<RecordBatch>,
     /// The one that is written to.
     batch: RecordBatch,
-    /// Bytes that were announced.
-    announced: usize,
-    /// Bytes that were not.
-    fresh: usize,
+    /// Bytes that the budget counts.
+    counted: usize,
+    /// Bytes that it does not yet.
+    uncounted: usize,
+    /// What was not announced yet.
+    fresh: Fresh,
     /// Bytes of all the records that were ever pushed.
     pushed: u64,
+}
+
+/// Records that JavaScript has not heard of.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fresh {
+    /// Their bytes.
+    bytes: usize,
+    /// Those that are no attachments.
+    work: usize,
+}
+
+impl Fresh {
+    /// Whether JavaScript is to hear of them at once.
+    fn is_much(self) -> bool {
+        self.work >= ANNOUNCE_FROM || self.bytes >= ANNOUNCE_ATTACHED_FROM
+    }
 }
 
 impl Queue {
@@ -73,15 +93,15 @@ impl Queue {
             self.seal(RecordBatch::default());
         }
         let (checkpoint, before) = (self.batch.checkpoint(), self.batch.bytes);
-        if !self.batch.push(write) {
-            return 0;
-        }
+        let Some(attached) = self.batch.push(write) else { return 0 };
         let grown = self.batch.bytes - before;
         if before > 0 && self.batch.bytes > BATCH_LIMIT {
             let last = self.batch.split_off(checkpoint, grown);
             self.seal(last);
         }
-        self.fresh += grown;
+        self.uncounted += grown;
+        self.fresh.bytes += grown;
+        self.fresh.work += grown - attached;
         self.pushed += grown as u64;
         grown
     }
@@ -104,7 +124,7 @@ impl Queue {
             && (batch.text.is_empty() || batch.text.len() + next.text.len() <= LONGEST_RECORD)
     }
 
-    /// Moves the oldest batch to `batch`; gives its bytes, and how many of them were announced.
+    /// Moves the oldest batch to `batch`; gives its bytes, and how many of them the budget counts.
     fn take(&mut self, batch: &mut RecordBatch) -> (usize, usize) {
         let before = batch.bytes;
         match self.full.pop_front() {
@@ -114,11 +134,13 @@ impl Queue {
             None => batch.append(&mut self.batch),
         }
         let taken = batch.bytes - before;
-        let announced = taken.min(self.announced);
-        self.announced -= announced;
+        let counted = taken.min(self.counted);
+        self.counted -= counted;
+        self.uncounted -= taken - counted;
         // What was not announced goes along: its announcement finds nothing left to tell.
-        self.fresh -= taken - announced;
-        (taken, announced)
+        self.fresh.bytes = self.fresh.bytes.min(self.counted + self.uncounted);
+        self.fresh.work = self.fresh.work.min(self.fresh.bytes);
+        (taken, counted)
     }
 }
 
@@ -187,11 +209,14 @@ impl Inbox {
         let mut queue = lane.lock();
         let bytes = queue.push(write);
         let end = queue.pushed;
-        if queue.fresh < ANNOUNCE_FROM {
+        if queue.uncounted >= ANNOUNCE_FROM {
+            self.count(worker, &mut queue);
+        }
+        if queue.fresh.is_much() {
+            self.announce_queue(worker, queue);
+        } else {
             drop(queue);
             lane.fresh.store(true, Ordering::Relaxed);
-        } else {
-            self.announce_queue(worker, queue);
         }
         Pushed { bytes, end }
     }
@@ -218,14 +243,20 @@ impl Inbox {
 
     fn announce_queue(&self, worker: usize, mut queue: MutexGuard<'_, Queue>) -> bool {
         let fresh = std::mem::take(&mut queue.fresh);
-        queue.announced += fresh;
         self.lanes[worker].fresh.store(false, Ordering::Relaxed);
-        if fresh > 0 {
-            // Added under the lock: who takes the lane subtracts it, and must not be the first.
-            self.budget.add_queued(worker, fresh);
+        if fresh.bytes > 0 {
+            self.count(worker, &mut queue);
             self.note(worker, queue);
         }
-        fresh > 0
+        fresh.bytes > 0
+    }
+
+    /// Has the budget count what it does not yet. Under the lock: who takes the lane subtracts it, and must not be
+    /// the first.
+    fn count(&self, worker: usize, queue: &mut Queue) {
+        let bytes = std::mem::take(&mut queue.uncounted);
+        queue.counted += bytes;
+        self.budget.add_queued(worker, bytes);
     }
 
     /// Notes that the lane has something to be taken. That is so exactly while its bit is set,
@@ -305,16 +336,16 @@ impl Inbox {
         if !queue.fits(batch) {
             return false;
         }
-        let (taken, announced) = queue.take(batch);
+        let (taken, counted) = queue.take(batch);
         lane.taken.fetch_add(taken as u64, Ordering::SeqCst);
-        self.budget.sub_queued(worker, announced);
+        self.budget.sub_queued(worker, counted);
         if queue.is_empty() && queue.urgent.is_empty() {
             self.announced.fetch_and(!(1 << worker), Ordering::SeqCst);
         }
         true
     }
 
-    /// Bytes of the records that were announced and wait now.
+    /// Bytes of the records that wait now; the last few of a lane may not be counted yet.
     pub fn bytes(&self) -> usize {
         self.budget.queued()
     }
@@ -378,7 +409,10 @@ mod tests {
     #[test]
     fn much_is_announced_at_once() {
         let (inbox, wakes) = inbox();
-        push(&inbox, 1, u32::try_from(ANNOUNCE_FROM).unwrap());
+        let text = "x".repeat(ANNOUNCE_FROM);
+        inbox.push(1, |record| {
+            record.kind(RecordKind::Control).string(&text);
+        });
         assert_eq!(wakes.load(Ordering::Relaxed), 1);
         assert!(inbox.bytes() > ANNOUNCE_FROM);
         push(&inbox, 1, 1);
@@ -387,6 +421,28 @@ mod tests {
         assert!(inbox.has_news(1), "as far as its worker knows");
         assert!(!inbox.announce(1), "and that has to know");
         assert_eq!((wakes.load(Ordering::Relaxed), inbox.bytes()), (1, 0));
+    }
+
+    #[test]
+    fn attachments_are_counted_at_once_and_announced_when_they_are_many() {
+        const PIECE: usize = 64 << 10;
+        let (inbox, wakes) = inbox();
+        let piece = u32::try_from(PIECE).unwrap();
+        for n in 1..ANNOUNCE_ATTACHED_FROM / PIECE {
+            push(&inbox, 1, piece);
+            assert!(inbox.bytes() > n * PIECE && inbox.has_news(1));
+            assert_eq!(wakes.load(Ordering::Relaxed), 0);
+        }
+        push(&inbox, 1, piece);
+        assert!(wakes.load(Ordering::Relaxed) == 1 && !inbox.has_news(1));
+
+        // Some that nobody has heard of leave with the others, and what comes then is announced again.
+        push(&inbox, 1, piece);
+        take(&inbox);
+        assert!(inbox.bytes() == 0 && !inbox.announce(1));
+        push(&inbox, 1, piece);
+        assert!(inbox.announce(1));
+        assert_eq!(wakes.load(Ordering::Relaxed), 2);
     }
 
     #[test]

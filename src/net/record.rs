@@ -38,23 +38,23 @@ pub(super) struct Checkpoint {
 }
 
 impl RecordBatch {
-    /// Appends a record. False: it is longer than JavaScript can take, and has been left out. It is
-    /// left out, too, when `write` panics.
-    pub(super) fn push(&mut self, write: impl FnOnce(&mut Record<'_>)) -> bool {
+    /// Appends a record; gives how many bytes of attachments it has. None: it is longer than JavaScript can
+    /// take, and has been left out. It is left out, too, when `write` panics.
+    pub(super) fn push(&mut self, write: impl FnOnce(&mut Record<'_>)) -> Option<usize> {
         let checkpoint = self.checkpoint();
         let unfinished = Unfinished { batch: self, checkpoint };
         let batch = &mut *unfinished.batch;
         batch.text.push(if batch.text.is_empty() { '[' } else { ',' });
         let mut record = Record::open(batch);
         write(&mut record);
-        let attached = record.close();
+        let Beside { buffers, strings } = record.close();
         let text = batch.text.len() - checkpoint.text;
         if text > LONGEST_RECORD {
-            return false;
+            return None;
         }
-        batch.bytes += text + attached;
+        batch.bytes += text + buffers + strings;
         std::mem::forget(unfinished);
-        true
+        Some(buffers)
     }
 
     /// Whether nothing is in it.
@@ -163,7 +163,14 @@ pub struct Record<'a> {
     buffers: &'a mut Vec<Vec<u8>>,
     strings: &'a mut SideStrings,
     start: usize,
-    attached: usize,
+    beside: Beside,
+}
+
+/// Bytes of a record that are not in its text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Beside {
+    buffers: usize,
+    strings: usize,
 }
 
 impl<'a> Record<'a> {
@@ -171,12 +178,12 @@ impl<'a> Record<'a> {
         let RecordBatch { text, buffers, strings, .. } = batch;
         let start = text.len();
         text.push('[');
-        Self { text, buffers, strings, start, attached: 0 }
+        Self { text, buffers, strings, start, beside: Beside::default() }
     }
 
-    pub(super) fn close(self) -> usize {
+    pub(super) fn close(self) -> Beside {
         self.text.push(']');
-        self.attached
+        self.beside
     }
 
     /// The kind; comes first.
@@ -246,14 +253,14 @@ impl<'a> Record<'a> {
 
     /// A buffer that travels beside the text.
     pub fn buffer(&mut self, bytes: Vec<u8>) -> &mut Self {
-        self.attached += bytes.len();
+        self.beside.buffers += bytes.len();
         self.buffers.push(bytes);
         self
     }
 
     /// A long string that travels beside the JSON.
     pub fn side_string(&mut self, string: LongString<'_>) -> &mut Self {
-        self.attached += string.bytes();
+        self.beside.strings += string.bytes();
         self.strings.push(string);
         self
     }
@@ -276,7 +283,7 @@ mod tests {
         record.kind(RecordKind::Event).number(u32::MAX).raw("-1").raw("[\"a\"]");
         record.string("/a\"b\\c\u{1}é").buffer(vec![1, 2]);
         record.side_string(LongString::Utf16(vec![3]));
-        assert_eq!(record.close(), 4);
+        assert_eq!(record.close(), Beside { buffers: 2, strings: 2 });
         let text = &batch.text;
         assert_eq!(text, r#"[2,4294967295,-1,["a"],"/a\"b\\c\u0001é"]"#);
         serde_json::from_str::<serde_json::Value>(text).unwrap();
