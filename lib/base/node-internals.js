@@ -58,10 +58,101 @@ function isAtLeast(major, minor) {
 
 function noop() {}
 
+// What others see of Node's objects is what Node.js documents. What is used here besides:
+
+/** @typedef {import("node:http").Server & { keepAliveTimeoutBuffer?: number }} HttpServer Node.js 24 on has the latter */
+/** @typedef {import("node:http").IncomingMessage} Request */
+/** @typedef {import("node:http").ServerResponse} Response */
+/** @typedef {import("node:net").Socket} Socket */
+/** @typedef {import("node:stream").Duplex} Duplex */
+
+/**
+ * What requests come by: a socket of Node.js, or another stream that a program has put into an HTTP server, which may lack
+ * what only sockets have.
+ *
+ * @typedef {Duplex & { encrypted?: boolean } & Partial<Pick<Socket, "timeout" | "setTimeout" | "setNoDelay" | "bytesRead" |
+ *   "remoteAddress" | "remotePort" | "localAddress" | "localPort">>} Stream
+ */
+
+/**
+ * What libuv has of a socket, or of a server.
+ *
+ * @typedef {object} Handle
+ * @property {number} fd
+ * @property {number} writeQueueSize bytes
+ * @property {Accept} [onconnection] a server's only
+ * @property {(done?: () => void) => void} close
+ */
+
+/** @typedef {(this: Handle, status: number, handle: Handle | undefined) => void} Accept */
+
+/**
+ * @typedef {object} ServerParts
+ * @property {number} _connections
+ * @property {() => void} _emitCloseIfDrained
+ * @property {Handle | null} _handle null: it does not listen
+ * @property {boolean} allowHalfOpen
+ * @property {boolean} keepAlive
+ * @property {number} keepAliveInitialDelay
+ * @property {boolean} pauseOnConnect
+ * @property {unknown} blockList
+ * @property {number} [maxHeaderSize]
+ * @property {unknown} shouldUpgradeCallback
+ *
+ * @typedef {HttpServer & ServerParts & Record<symbol, unknown>} ServerInside
+ */
+
+/**
+ * @typedef {object} SocketParts
+ * @property {Handle | null} _handle
+ * @property {unknown} _peername
+ * @property {unknown} _sockname
+ * @property {ServerInside} [_server] the one that counts it
+ * @property {HttpServer} [server] the one that reads its requests
+ * @property {Response | null} [_httpMessage]
+ * @property {Parser | null} [parser]
+ *
+ * @typedef {Socket & SocketParts} SocketInside
+ */
+
+/**
+ * @typedef {object} RequestParts
+ * @property {(lines: string[], length: number) => void} _addHeaderLines
+ * @property {Socket} client the older name of `socket`
+ * @property {boolean} upgrade
+ *
+ * @typedef {Request & RequestParts} RequestInside
+ */
+
+/**
+ * @typedef {Record<number, (() => void) | null> & ParserParts} Parser what reads the requests of a connection
+ *
+ * @typedef {object} ParserParts
+ * @property {Request | null} incoming
+ * @property {ParserClass} constructor
+ * @property {() => void} [unconsume]
+ * @property {() => void} [remove]
+ * @property {(kind: number, owner: object) => void} initialize
+ * @property {(bytes: Buffer) => unknown} execute
+ * @property {() => void} close
+ *
+ * @typedef {{ new (): Parser, kOnMessageBegin: number, REQUEST: number }} ParserClass
+ */
+
+/** @param {object} server @returns {ServerInside} the same */
+function inside(server) {
+  return /** @type {ServerInside} */ (server);
+}
+
+/** @param {Stream} socket @returns {SocketInside} the same */
+function insideOf(socket) {
+  return /** @type {SocketInside} */ (socket);
+}
+
 /** Whether sockets have descriptors that can be duplicated. */
 const HAS_DESCRIPTORS = process.platform !== "win32" && process.versions.bun === undefined;
 
-const blank = /** @type {any} */ (http.createServer());
+const blank = inside(http.createServer());
 
 // --- the connections that a server counts ---
 
@@ -75,39 +166,40 @@ const COUNTS_CONNECTIONS = declare(
 /**
  * Counts a connection that is no longer Node's as one of its server's, so that `close(callback)` waits for it.
  *
- * @param {any} server
+ * @param {HttpServer} server
  */
 function countConnection(server) {
-  server._connections++;
+  inside(server)._connections++;
 }
 
 /**
  * Undoes that: the connection has ended, or a socket counts for it now. When none is left, a closed server emits "close".
  *
- * @param {any} server
+ * @param {HttpServer} server
  */
 function uncountConnection(server) {
-  server._connections--;
-  server._emitCloseIfDrained();
+  const counting = inside(server);
+  counting._connections--;
+  counting._emitCloseIfDrained();
 }
 
-/** @param {any} server @returns {boolean} whether it does not listen, and has no connections any more */
+/** @param {HttpServer} server @returns {boolean} whether it does not listen, and has no connections any more */
 function isOver(server) {
-  return !server.listening && server._connections === 0;
+  return !server.listening && inside(server)._connections === 0;
 }
 
 /**
- * @param {any} socket
- * @returns {any} the server that counts it; undefined: none does, or it could not go on counting without the socket
+ * @param {Stream} socket
+ * @returns {HttpServer | undefined} the server that counts it; undefined: none does, or it could not go on counting without the socket
  */
 function countingServer(socket) {
-  const server = socket._server;
+  const server = insideOf(socket)._server;
   return COUNTS_CONNECTIONS && typeof server?._connections === "number" ? server : undefined;
 }
 
-/** @param {any} socket @returns {any} the HTTP server that reads its requests, if there is one */
+/** @param {Stream | null | undefined} socket @returns {HttpServer | undefined} the HTTP server that reads its requests, if there is one */
 function httpServerOf(socket) {
-  return socket?.server ?? undefined;
+  return /** @type {SocketInside | null | undefined} */ (socket)?.server ?? undefined;
 }
 
 // --- the settings of a server ---
@@ -117,10 +209,10 @@ const SHOWS_SETTINGS = declare(
   "`allowHalfOpen`, `blockList`, `keepAlive`, `keepAliveInitialDelay`, `maxHeaderSize`, `pauseOnConnect` of a server",
   "Node.js reads the first request of each connection, and polling connections stay with it",
   () => {
-    const { maxHeaderSize } = /** @type {any} */ (http.createServer({ maxHeaderSize: 12345 }));
+    const { maxHeaderSize } = inside(http.createServer({ maxHeaderSize: 12345 }));
     const blockList = new net.BlockList();
     const options = { keepAlive: true, keepAliveInitialDelay: 5000, pauseOnConnect: true };
-    const server = /** @type {any} */ (net.createServer(Object.assign(options, { blockList })));
+    const server = inside(net.createServer(Object.assign(options, { blockList })));
     return (
       blank.allowHalfOpen === true &&
       maxHeaderSize === 12345 &&
@@ -134,37 +226,39 @@ const SHOWS_SETTINGS = declare(
 );
 
 /**
- * @param {any} server
+ * @param {HttpServer} server
  * @param {"blockList" | "keepAlive" | "pauseOnConnect"} name of a setting for the connections that it accepts
  * @returns {boolean} whether it is on
  */
 function hasSetting(server, name) {
   // each by its name: this is asked for each connection
-  if (name === "blockList") return !!server.blockList;
-  return name === "keepAlive" ? !!server.keepAlive : !!server.pauseOnConnect;
+  const settings = inside(server);
+  if (name === "blockList") return !!settings.blockList;
+  return name === "keepAlive" ? !!settings.keepAlive : !!settings.pauseOnConnect;
 }
 
-/** @param {any} server @returns {number} bytes that the head of a request may have */
+/** @param {HttpServer} server @returns {number} bytes that the head of a request may have */
 function longestHead(server) {
-  return server.maxHeaderSize || http.maxHeaderSize;
+  return inside(server).maxHeaderSize || http.maxHeaderSize;
 }
 
 /**
  * Makes a socket from a descriptor, as a server does for a connection that it accepts. The connection must be counted already.
  *
- * @param {any} server
+ * @param {HttpServer} server
  * @param {number} descriptor
- * @returns {any}
+ * @returns {Socket}
  * @throws {Error} when nothing can be read from it
  */
 function socketOf(server, descriptor) {
-  const { allowHalfOpen } = server;
-  const socket = /** @type {any} */ (
-    new net.Socket({ fd: descriptor, allowHalfOpen, readable: true, writable: true })
+  const accepting = inside(server);
+  const { allowHalfOpen } = accepting;
+  const socket = insideOf(
+    new net.Socket({ fd: descriptor, allowHalfOpen, readable: true, writable: true }),
   );
   socket.server = server;
-  socket._server = server; // uncounts the connection when the socket is closed
-  if (server.keepAlive) socket.setKeepAlive(true, server.keepAliveInitialDelay * 1000); // from seconds
+  socket._server = accepting; // uncounts the connection when the socket is closed
+  if (accepting.keepAlive) socket.setKeepAlive(true, accepting.keepAliveInitialDelay * 1000); // from seconds
   socket.setNoDelay(true);
   return socket;
 }
@@ -186,10 +280,11 @@ const REBUILDS_REQUESTS = declare(
  * Makes a request as Node's parser does: `headers` is made at the first look.
  *
  * @param {{ method: string, url: string, httpVersion: string, rawHeaders: string[], upgrade: boolean }} parts
- * @returns {any} an IncomingMessage that has been read to its end; it has no socket
+ * @returns {Request} one that has been read to its end; it has no socket
  */
 function buildRequest({ method, url, httpVersion, rawHeaders, upgrade }) {
-  const req = /** @type {any} */ (new http.IncomingMessage(/** @type {any} */ (undefined)));
+  const none = /** @type {Socket} */ (/** @type {unknown} */ (undefined));
+  const req = /** @type {RequestInside} */ (new http.IncomingMessage(none));
   const [major, minor] = httpVersion.split(".");
   req.httpVersionMajor = Number(major);
   req.httpVersionMinor = Number(minor);
@@ -207,26 +302,26 @@ function buildRequest({ method, url, httpVersion, rawHeaders, upgrade }) {
 }
 
 /**
- * @param {any} req
- * @param {any} socket the one that it has come by
+ * @param {Request} req
+ * @param {Socket} socket the one that it has come by
  */
 function setSocket(req, socket) {
   req.socket = socket;
-  req.client = socket; // the older name
+  /** @type {RequestInside} */ (req).client = socket;
 }
 
 /**
  * Gives a request a socket that is made at the first look: most programs only look at headers.
  *
- * @param {any} req
- * @param {() => any} find makes it; called once
+ * @param {Request} req
+ * @param {() => Stream} find makes it; called once
  */
 function lendSocket(req, find) {
-  /** @type {any} */
+  /** @type {Stream | undefined} */
   let socket;
   const property = {
     get: () => (socket ??= find()),
-    set: (/** @type {any} */ other) => {
+    set: (/** @type {Stream} */ other) => {
       socket = other;
     },
     enumerable: true,
@@ -247,14 +342,14 @@ declare(
   () => hasOwnRequests(blank) && hasOwnResponses(blank),
 );
 
-/** @param {any} server @returns {boolean} whether its requests are of Node's own class */
+/** @param {HttpServer} server @returns {boolean} whether its requests are of Node's own class */
 function hasOwnRequests(server) {
-  return REQUEST !== undefined && server[REQUEST] === http.IncomingMessage;
+  return REQUEST !== undefined && inside(server)[REQUEST] === http.IncomingMessage;
 }
 
-/** @param {any} server @returns {boolean} whether its responses are of Node's own class */
+/** @param {HttpServer} server @returns {boolean} whether its responses are of Node's own class */
 function hasOwnResponses(server) {
-  return RESPONSE !== undefined && server[RESPONSE] === http.ServerResponse;
+  return RESPONSE !== undefined && inside(server)[RESPONSE] === http.ServerResponse;
 }
 
 /** Whether a server can be told which upgrade requests to accept. */
@@ -267,14 +362,16 @@ const SHOWS_UPGRADE_RULE = declare(
   "`shouldUpgradeCallback` of a server",
   "Node.js reads upgrade requests",
   () => {
-    const server = http.createServer(/** @type {any} */ ({ shouldUpgradeCallback: noop }));
-    return /** @type {any} */ (server).shouldUpgradeCallback === noop || !HAS_UPGRADE_RULE;
+    const options = /** @type {import("node:http").ServerOptions} */ ({
+      shouldUpgradeCallback: noop,
+    });
+    return inside(http.createServer(options)).shouldUpgradeCallback === noop || !HAS_UPGRADE_RULE;
   },
 );
 
-/** @param {any} server @returns {boolean} whether it accepts upgrade requests as soon as somebody listens for them */
+/** @param {HttpServer} server @returns {boolean} whether it accepts upgrade requests as soon as somebody listens for them */
 function upgradesByDefault(server) {
-  const rule = server.shouldUpgradeCallback;
+  const rule = inside(server).shouldUpgradeCallback;
   if (rule !== lastRule) {
     lastRule = rule;
     lastIsDefault = String(rule) === UPGRADES_BY_DEFAULT; // each server has its own
@@ -282,7 +379,7 @@ function upgradesByDefault(server) {
   return SHOWS_UPGRADE_RULE && lastIsDefault;
 }
 
-/** @type {any} the rule that was looked at last, as the same is mostly asked again */
+/** @type {unknown} the rule that was looked at last, as the same is mostly asked again */
 let lastRule = blank.shouldUpgradeCallback;
 let lastIsDefault = true;
 
@@ -359,9 +456,8 @@ class StandIn {
   }
 }
 
-for (const kind of ["Buffer", "Utf8String", "AsciiString", "Latin1String", "Ucs2String"])
-  /** @type {any} */ (StandIn.prototype)[`write${kind}`] = () => EPIPE;
-/** @type {any} */ (StandIn.prototype).writev = () => EPIPE;
+for (const kind of ["v", "Buffer", "Utf8String", "AsciiString", "Latin1String", "Ucs2String"])
+  Object.assign(StandIn.prototype, { [`write${kind}`]: () => EPIPE });
 
 const SWAPS_HANDLES = declare(
   "handle of a socket",
@@ -372,7 +468,7 @@ const SWAPS_HANDLES = declare(
     const onend = () => {
       closed++;
     };
-    const server = { _connections: 3, _emitCloseIfDrained: noop };
+    const server = inside({ _connections: 3, _emitCloseIfDrained: noop });
     const addresses = { address: "1.2.3.4", port: 1, localAddress: "::1", localPort: 2 };
     const make = () => standInSocket(addresses, server, 100, onend);
     const [kept, silent, ended] = [make(), make(), make()];
@@ -394,26 +490,27 @@ const SWAPS_HANDLES = declare(
  * Closes the handle of a socket and nothing else: no event is emitted, and the connection stays counted. Only for a socket
  * that no program has.
  *
- * @param {any} socket one for which `descriptorOf()` has found a descriptor
+ * @param {Stream} socket one for which `descriptorOf()` has found a descriptor
  */
 function closeSilently(socket) {
-  const handle = socket._handle;
-  socket._handle = null;
-  handle.close();
+  const holder = insideOf(socket);
+  const handle = holder._handle;
+  holder._handle = null;
+  handle?.close();
 }
 
 /**
- * @param {any} socket
+ * @param {Stream} socket
  * @returns {number} the descriptor of a plain TCP connection that can be handed to somebody else, or -1
  */
 function descriptorOf(socket) {
-  const handle = socket._handle;
+  const handle = insideOf(socket)._handle;
   if (!SWAPS_HANDLES || !HAS_DESCRIPTORS || !isTcp(handle) || socket.encrypted) return -1;
   if (socket.writableLength > 0) return -1; // what Node.js still has to write would be lost
   return typeof handle.fd === "number" ? handle.fd : -1;
 }
 
-/** @param {any} handle @returns {boolean} whether it belongs to a TCP socket or server */
+/** @param {Handle | null | undefined} handle @returns {handle is Handle} whether it belongs to a TCP socket or server */
 function isTcp(handle) {
   return handle?.constructor?.name === "TCP" && typeof handle.close === "function";
 }
@@ -421,18 +518,19 @@ function isTcp(handle) {
 /**
  * Keeps a socket open whose connection somebody else has now: its own handle is closed, another takes its place.
  *
- * @param {any} socket
+ * @param {Stream} socket
  * @param {() => void} onend called when the socket is ended or destroyed
  * @param {number} leastWritten bytes that it shall have written, if it has written none itself
  */
 function replaceHandle(socket, onend, leastWritten) {
-  const handle = socket._handle;
+  const holder = insideOf(socket);
+  const handle = holder._handle;
   // Node.js remembers them once they have been asked for
-  void socket.remoteAddress;
-  void socket.localAddress;
-  leaveParser(socket.parser);
-  socket._handle = new StandIn(onend, socket.bytesRead, socket.bytesWritten || leastWritten);
-  handle.close();
+  void holder.remoteAddress;
+  void holder.localAddress;
+  leaveParser(holder.parser);
+  holder._handle = new StandIn(onend, holder.bytesRead, holder.bytesWritten || leastWritten);
+  handle?.close();
 }
 
 /**
@@ -440,31 +538,30 @@ function replaceHandle(socket, onend, leastWritten) {
  * closed, it no longer does.
  *
  * @param {{ address: string, port: number, localAddress: string, localPort: number }} addresses either may be empty
- * @param {any} server the HTTP server that it came to
+ * @param {HttpServer | undefined} server the HTTP server that it came to
  * @param {number} [bytesWritten]
  * @param {() => void} [onend] called when the socket is ended or destroyed; none: the connection has ended already
- * @returns {any}
+ * @returns {Socket}
  */
 function standInSocket({ address, port, localAddress, localPort }, server, bytesWritten, onend) {
   const handle = onend && new StandIn(onend, 0, bytesWritten ?? 0);
-  const socket = /** @type {any} */ (
-    new net.Socket(/** @type {any} */ ({ handle, allowHalfOpen: true }))
-  );
+  const options = { handle, allowHalfOpen: true }; // `handle` is no option that is documented
+  const socket = insideOf(new net.Socket(options));
   if (address !== "") socket._peername = addressOf(address, port);
   socket.server = server;
   if (handle === undefined) return socket.destroy();
   if (localAddress !== "") socket._sockname = addressOf(localAddress, localPort);
-  socket._server = server; // uncounts the connection when the socket is closed
+  socket._server = /** @type {ServerInside | undefined} */ (server); // uncounts the connection when the socket is closed
   return socket;
 }
 
 /**
  * Ends such a socket, because its connection has ended.
  *
- * @param {any} socket
+ * @param {Stream} socket
  */
 function endStandIn(socket) {
-  const handle = socket._handle;
+  const handle = insideOf(socket)._handle;
   if (handle instanceof StandIn) handle.onend = undefined;
   socket.destroy();
 }
@@ -481,7 +578,7 @@ function addressOf(address, port) {
 /**
  * Detaches the parser of a connection's requests, or Node.js would go on waiting for the next request and close the connection.
  *
- * @param {any} parser
+ * @param {Parser | null | undefined} parser
  */
 function leaveParser(parser) {
   if (!parser) return;
@@ -503,7 +600,7 @@ declare(
 /** @type {WeakMap<object, WeakSet<Function>>} by the handle of a server, those to whom it shows what it accepts */
 const showing = new WeakMap();
 
-/** @type {WeakMap<object, any>} by the handle of a server, what Node.js does with a connection */
+/** @type {WeakMap<Handle, Accept>} by the handle of a server, what Node.js does with a connection */
 const originals = new WeakMap();
 
 /**
@@ -512,20 +609,19 @@ const originals = new WeakMap();
  *
  * A caller that takes connections must first look at HAS_DESCRIPTORS, MOVES_CONNECTIONS and REBUILDS_REQUESTS.
  *
- * @param {any} server one of class http.Server
+ * @param {HttpServer} server one of class http.Server itself
  * @param {(descriptor: number) => boolean} take returns whether somebody has a duplicate: then Node.js never hears of it
  * @returns {boolean} whether connections are shown to it from now on; false if they already were
  */
 function showAccepted(server, take) {
-  const listener = server._handle;
-  if (!listensOnTcp(server)) return false;
+  const listener = listeningHandle(server);
+  if (!isTcp(listener)) return false;
   const takers = showing.get(listener) ?? new WeakSet();
   if (takers.has(take)) return false;
   const next = listener.onconnection;
   if (typeof next !== "function" || !(listener.fd >= 0)) return false;
-  const first = (/** @type {number} */ status, /** @type {any} */ handle) => {
-    const isTaken = status === 0 && handle?.fd >= 0 && take(handle.fd);
-    if (isTaken) handle.close();
+  const first = (/** @type {number} */ status, /** @type {Handle | undefined} */ handle) => {
+    if (status === 0 && handle && handle.fd >= 0 && take(handle.fd)) handle.close();
     else next.call(listener, status, handle);
   };
   if (!Reflect.set(listener, "onconnection", first)) return false;
@@ -534,9 +630,9 @@ function showAccepted(server, take) {
   return true;
 }
 
-/** @param {any} server @returns {any} what it listens with; nothing when it does not listen */
+/** @param {HttpServer} server @returns {Handle | null} what it listens with; nothing when it does not listen */
 function listeningHandle(server) {
-  return server._handle;
+  return inside(server)._handle;
 }
 
 /** @type {WeakMap<object, () => void>} by the handle of a server, what is called before it is closed */
@@ -545,7 +641,7 @@ const closing = new WeakMap();
 /**
  * Has a function called right before a server stops to listen.
  *
- * @param {any} handle what it listens with
+ * @param {Handle} handle what it listens with
  * @param {() => void} done the last one that is given counts
  * @returns {boolean} whether it is
  */
@@ -554,7 +650,7 @@ function beforeClose(handle, done) {
   closing.set(handle, done);
   if (isKnown) return true;
   const { close } = handle;
-  return Reflect.set(handle, "close", function (/** @type {any[]} */ ...args) {
+  return Reflect.set(handle, "close", function (/** @type {[]} */ ...args) {
     closing.get(handle)?.();
     return Reflect.apply(close, handle, args);
   });
@@ -563,29 +659,28 @@ function beforeClose(handle, done) {
 /**
  * Has a server accept a connection that somebody else has accepted for it, as if it had done so itself.
  *
- * @param {any} listener what the server listens with, or did when the connection came; it was given to `showAccepted()`
+ * @param {Handle} listener what the server listens with, or did when the connection came; it was given to `showAccepted()`
  * @param {number} descriptor of the connection; it is the server's now
  * @throws {Error} when nothing can be read from it
  */
 function acceptDescriptor(listener, descriptor) {
   // this makes a handle of the descriptor, and reads nothing
-  const maker = /** @type {any} */ (
-    new net.Socket({ fd: descriptor, readable: false, writable: false })
-  );
-  const handle = maker._handle;
+  const maker = insideOf(new net.Socket({ fd: descriptor, readable: false, writable: false }));
+  const handle = maker._handle ?? undefined;
   maker._handle = null;
-  originals.get(listener).call(listener, 0, handle);
+  const accept = /** @type {Accept} */ (originals.get(listener));
+  accept.call(listener, 0, handle);
 }
 
-/** @param {any} server @returns {boolean} whether it listens on a TCP port */
+/** @param {HttpServer} server @returns {boolean} whether it listens on a TCP port */
 function listensOnTcp(server) {
-  return isTcp(server._handle);
+  return isTcp(listeningHandle(server));
 }
 
-/** @param {any} server @returns {number} the descriptor that it listens on, if it shows what it accepts; else -1 */
+/** @param {HttpServer} server @returns {number} the descriptor that it listens on, if it shows what it accepts; else -1 */
 function listeningDescriptor(server) {
-  const listener = server._handle;
-  return showing.has(listener) && listener.fd >= 0 ? listener.fd : -1;
+  const listener = listeningHandle(server);
+  return listener !== null && showing.has(listener) && listener.fd >= 0 ? listener.fd : -1;
 }
 
 // --- what comes behind a request ---
@@ -606,17 +701,17 @@ declare(
  * The parser calls this when a message begins, and it takes itself off: while it is still in place, none has begun since
  * `expectNext()`. Node.js does not use the place itself, and clears it before the parser serves another connection.
  *
- * @this {any} the parser
+ * @this {Parser}
  */
 function onMessageBegin() {
   this[this.constructor.kOnMessageBegin] = null;
 }
 
-/** @type {WeakMap<Function, boolean>} by the class of a parser, whether it calls as we need it */
+/** @type {WeakMap<ParserClass, boolean>} by the class of a parser, whether it calls as we need it */
 const tellers = new WeakMap();
 
 /**
- * @param {any} Parser the class of a parser
+ * @param {ParserClass} Parser the class of a parser
  * @returns {boolean} whether it calls at the first byte of each message, and at no other
  */
 function tellsOfBeginnings(Parser) {
@@ -628,7 +723,7 @@ function tellsOfBeginnings(Parser) {
   return tells;
 }
 
-/** @param {any} Parser @returns {boolean} */
+/** @param {ParserClass} Parser @returns {boolean} */
 function tryParser(Parser) {
   const { kOnMessageBegin, REQUEST } = Parser;
   if (!Number.isInteger(kOnMessageBegin)) return false;
@@ -655,10 +750,10 @@ function tryParser(Parser) {
  * Has it noticed when the next request begins. To be called while Node.js hands out a request: the parser has not looked at any
  * byte of the next one then.
  *
- * @param {any} socket
+ * @param {Stream | null | undefined} socket
  */
 function expectNext(socket) {
-  const parser = socket?.parser;
+  const parser = /** @type {SocketInside | null | undefined} */ (socket)?.parser;
   if (parser && tellsOfBeginnings(parser.constructor))
     parser[parser.constructor.kOnMessageBegin] = onMessageBegin;
 }
@@ -667,11 +762,11 @@ function expectNext(socket) {
  * Says whether a connection is idle behind a request: the request has been read to its end, its answer is written, and nothing
  * of another one has come. Then the connection can be handed to somebody else.
  *
- * @param {any} req a request for which `expectNext()` was called
+ * @param {Request} req one for which `expectNext()` was called
  * @returns {boolean}
  */
 function isQuiet(req) {
-  const { socket } = req;
+  const socket = insideOf(req.socket);
   const { parser } = socket;
   return (
     req.complete &&
@@ -691,33 +786,37 @@ function isQuiet(req) {
  * Says whether a connection has brought requests to their end, has got their answers, and waits for the next one, as far as
  * Node.js has read.
  *
- * @param {any} socket
+ * @param {Stream} socket
  * @returns {boolean}
  */
 function isBetweenRequests(socket) {
-  const { parser } = socket;
-  if (!parser || socket._httpMessage) return false;
+  const { parser, _httpMessage: response } = insideOf(socket);
+  if (!parser || response) return false;
   return !parser.incoming || parser.incoming.complete;
 }
 
-/** @param {any} socket @returns {any} the response that is being written on the connection, if there is one */
+/** @param {Stream} socket @returns {Response | null | undefined} the one that is being written on the connection, if there is one */
 function responseOn(socket) {
-  return socket._httpMessage;
+  return insideOf(socket)._httpMessage;
 }
 
-/** @param {any} res @returns {boolean} whether its connection stays open after it */
+/** @param {Response} res @returns {boolean} whether its connection stays open after it */
 function keepsConnection(res) {
   return !!res.shouldKeepAlive;
 }
 
 // --- texts in a buffer ---
 
+/**
+ * @typedef {Buffer & Record<"utf8Write" | "latin1Write" | "ucs2Write", (text: string, at: number) => number>} TextBuffer
+ */
+
 const WRITES_TEXT = declare(
   "writing of texts",
   "`utf8Write()`, `latin1Write()`, `ucs2Write()` of a Buffer",
   "texts are written by `write()`, which looks at its arguments first",
   () => {
-    const buffer = /** @type {any} */ (Buffer.alloc(16));
+    const buffer = /** @type {TextBuffer} */ (Buffer.alloc(16));
     return (
       buffer.utf8Write("é€", 1) === 5 &&
       buffer.latin1Write("é", 7) === 1 &&
@@ -730,22 +829,22 @@ const WRITES_TEXT = declare(
 /**
  * Writes a text, for which there must be room, and returns how many bytes it has.
  *
- * @typedef {(buffer: any, text: string, at: number) => number} WriteText
+ * @typedef {(buffer: Buffer, text: string, at: number) => number} WriteText
  */
 
 /** @type {WriteText} */
 const writeUtf8 = WRITES_TEXT
-  ? (buffer, text, at) => buffer.utf8Write(text, at)
+  ? (buffer, text, at) => /** @type {TextBuffer} */ (buffer).utf8Write(text, at)
   : (buffer, text, at) => buffer.write(text, at, "utf8");
 
 /** @type {WriteText} */
 const writeLatin1 = WRITES_TEXT
-  ? (buffer, text, at) => buffer.latin1Write(text, at)
+  ? (buffer, text, at) => /** @type {TextBuffer} */ (buffer).latin1Write(text, at)
   : (buffer, text, at) => buffer.write(text, at, "latin1");
 
 /** @type {WriteText} */
 const writeUtf16 = WRITES_TEXT
-  ? (buffer, text, at) => buffer.ucs2Write(text, at)
+  ? (buffer, text, at) => /** @type {TextBuffer} */ (buffer).ucs2Write(text, at)
   : (buffer, text, at) => buffer.write(text, at, "utf16le");
 
 // --- listeners ---
@@ -777,7 +876,7 @@ const STARTS_WITHOUT_LISTENERS = declare(
  * @type {typeof EventEmitter}
  */
 const LazyEmitter = STARTS_WITHOUT_LISTENERS
-  ? /** @type {any} */ (function LazyEmitter() {})
+  ? /** @type {typeof EventEmitter} */ (/** @type {unknown} */ (function LazyEmitter() {}))
   : EventEmitter;
 if (STARTS_WITHOUT_LISTENERS)
   LazyEmitter.prototype = Object.create(EventEmitter.prototype, {

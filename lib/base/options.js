@@ -22,6 +22,25 @@ const { invalidOption } = require("./errors");
  * @property {(value: any, opts: any) => void} [check] throws at what can't be taken
  */
 
+/**
+ * The options of an engine that the lower floors read, once they have been checked. A program may change them.
+ *
+ * @typedef {object} EngineOptions
+ * @property {string | string[]} transports
+ * @property {number} upgradeTimeout ms
+ * @property {number} maxHttpBufferSize bytes
+ * @property {number} maxBufferedChunks
+ * @property {number} httpRequestBodyTimeout ms
+ * @property {unknown} allowRequest
+ * @property {unknown} cookie
+ * @property {unknown} perMessageDeflate
+ * @property {boolean | null | HttpCompression} [httpCompression]
+ * @property {false | null | CrossOrigin} [cors] it may also be a function, which has no parts
+ */
+
+/** @typedef {{ threshold?: unknown }} HttpCompression */
+/** @typedef {{ origin?: unknown } & Record<string, unknown>} CrossOrigin */
+
 /** The longest time of Node's timers, in ms. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 const TIME =

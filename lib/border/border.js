@@ -72,7 +72,7 @@ const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (
  * Who is told what comes of a request or a connection, by its token.
  *
  * @typedef {object} DoorListener
- * @property {(kind: DoorRecord, first: any, second: any, buffer: Buffer | undefined) => void} onrecord
+ * @property {(kind: DoorRecord, first: number | undefined, second: number | undefined, buffer: Buffer | undefined) => void} onrecord
  */
 
 /**

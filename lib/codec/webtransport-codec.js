@@ -105,8 +105,8 @@ class PacketReader {
   }
 
   /**
-   * @returns {string | Buffer | Error | undefined} the next packet, text or binary; nothing when it is not complete; an
-   *   error when it is empty or too long: no packet can follow then
+   * @returns {string | Buffer | null | undefined} the next packet, text or binary; undefined: it is not complete; null: it is
+   *   empty or too long, and no packet can follow
    */
   next() {
     if (this.length < this.wanted) return undefined;
@@ -116,8 +116,7 @@ class PacketReader {
       this.wanted = bytes.length + 1;
       return undefined;
     }
-    if (size.length === 0) return new Error("empty packet");
-    if (size.length > this.maxPayload) return new Error("packet too long");
+    if (size.length === 0 || size.length > this.maxPayload) return null;
     const end = size.end + size.length;
     if (end > bytes.length) {
       this.wanted = end;

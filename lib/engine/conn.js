@@ -227,7 +227,7 @@ class Conn extends LazyEmitter {
   exposeRequest(req = this.request) {
     own(this, "request", req);
     // deleted, it must not come back
-    this._opening = { remoteAddress: this.remoteAddress, rebuild: noop };
+    this._opening = { remoteAddress: this.remoteAddress, rebuild: nothing };
   }
 
   /**
@@ -683,7 +683,9 @@ class Conn extends LazyEmitter {
 
 assignable(Conn.prototype, "remoteAddress", "bufferedAmount");
 
-function noop() {}
+function nothing() {
+  return undefined;
+}
 
 /** @param {Conn} conn */
 function announceProbe(conn) {

@@ -5,7 +5,10 @@ const { parseQuery } = require("../http");
 const { noteShown } = require("../ingress");
 
 /** @typedef {import("../border/border").Addresses} Addresses */
+/** @typedef {import("../base/node-internals").Stream} Stream */
+/** @typedef {import("../http/query").Request} Request */
 /** @typedef {import("../ingress/door").Door} Door */
+/** @typedef {import("../ingress/door").FirstRequest} FirstRequest */
 
 /** One string for all requests: the parser makes another one for each. */
 const USUAL_VERSION = "1.1";
@@ -53,7 +56,7 @@ const ENDED = {
  *
  * @typedef {object} Opening
  * @property {string | undefined} remoteAddress
- * @property {() => any} rebuild gives the request, to a program
+ * @property {() => Request | null | undefined} rebuild gives the request, to a program
  */
 
 /**
@@ -62,20 +65,17 @@ const ENDED = {
  */
 class RequestInfo {
   /**
-   * @param {Door} door by which it came, with the request
+   * @param {FirstRequest} req
+   * @param {Door} door by which it came
    * @param {Addresses} [addresses] known when a worker has the connection: then Node's socket does not know it any more
    */
-  constructor(door, addresses) {
-    const req = door.request;
+  constructor(req, door, addresses) {
     const { socket } = req;
-    /** @type {string} */
     this.method = req.method;
-    /** @type {string} */
     this.url = sharedUrl(req.url);
-    /** @type {string} */
     this.httpVersion = req.httpVersion === USUAL_VERSION ? USUAL_VERSION : req.httpVersion;
     // one flat string instead of two per header; a header holds no line feed
-    this.raw = req.raw ?? req.rawHeaders.join("\n");
+    this.raw = req.raw ?? /** @type {Request} */ (req).rawHeaders.join("\n");
     /** @type {string | undefined} */
     this.remoteAddress = addresses ? addresses.address : socket.remoteAddress;
     /** @type {number | undefined} */
@@ -90,11 +90,13 @@ class RequestInfo {
      * What has the connection: the door that leads to a worker, or Node's socket. That is not kept alive by this when the
      * connection has ended, unless it is encrypted: then only the socket itself can tell what programs ask of it.
      *
-     * @private @type {any}
+     * @private @type {Door | typeof ENDED | Stream | WeakRef<Stream>}
      */
-    this._carrier = socket;
-    if (door.socketFor !== undefined) this._carrier = door;
-    else if (!this.encrypted && door.kind === "polling") this._carrier = new WeakRef(socket);
+    this._carrier = door;
+    if (!door.isTaken) {
+      const own = /** @type {Stream} */ (socket);
+      this._carrier = !this.encrypted && door.kind === "polling" ? new WeakRef(own) : own;
+    }
     /** @type {Record<string, any> | undefined} made at the first look, as is the next one */
     this.headers = undefined;
     /** @type {Record<string, any> | undefined} */
@@ -119,36 +121,37 @@ class RequestInfo {
   /**
    * A worker takes the connection from a socket of Node.js that no program has been given.
    *
-   * @param {any} socket
+   * @param {Stream} socket
    * @param {Door} door
    */
   handleMove(socket, door) {
     if (!(this._carrier instanceof WeakRef) || this._carrier.deref() !== socket) return;
     this._localAddress = sharedAddress(socket.localAddress ?? "");
-    this._localPort = socket.localPort;
+    this._localPort = socket.localPort ?? 0;
     this._carrier = door;
   }
 
   /**
-   * @returns {any} the socket of the connection, for a program
+   * @returns {Stream} the socket of the connection, for a program
    * @private
    */
   socket() {
     let carrier = this._carrier;
     if (carrier instanceof WeakRef) carrier = carrier.deref() ?? ENDED;
-    if (carrier.socketFor === undefined) return carrier;
-    return carrier.socketFor({
+    if (!("socketFor" in carrier)) return carrier;
+    const socket = carrier.socketFor({
       address: this.remoteAddress ?? "",
       port: this.remotePort ?? 0,
       localAddress: this._localAddress,
       localPort: this._localPort,
     });
+    return /** @type {Stream} */ (socket); // a worker has its connection, or has had it
   }
 
   /**
    * Builds the request again, for a program.
    *
-   * @returns {any} an IncomingMessage
+   * @returns {Request}
    */
   rebuild() {
     if (this._carrier instanceof WeakRef) noteShown(this._carrier.deref());
@@ -156,13 +159,15 @@ class RequestInfo {
   }
 
   /**
-   * @returns {any} an IncomingMessage
+   * @returns {Request}
    * @private
    */
   build() {
     const { method, url, httpVersion, upgrade } = this;
     const rawHeaders = this.raw === "" ? [] : this.raw.split("\n");
-    const req = buildRequest({ method, url, httpVersion, rawHeaders, upgrade });
+    const req = /** @type {Request} */ (
+      buildRequest({ method, url, httpVersion, rawHeaders, upgrade })
+    );
     if (!upgrade) req.res = null;
     lendSocket(req, () => this.socket());
     if (this.headers !== undefined) req.headers = this.headers;
@@ -174,21 +179,20 @@ class RequestInfo {
 /** The request itself, kept because somebody may hold or have changed it. */
 class KeptRequest {
   /**
-   * @param {Door} door by which it came, with the request
+   * @param {Request} req
+   * @param {Door} door by which it came
    * @param {Addresses} [addresses] known when a worker has the connection
    */
-  constructor(door, addresses) {
-    const { request: req, socketFor } = door;
+  constructor(req, door, addresses) {
     this.req = req;
-    // nobody had seen it when it was taken over
-    if (addresses !== undefined && socketFor !== undefined)
-      setSocket(req, socketFor.call(door, addresses));
+    const socket = addresses && door.socketFor(addresses);
+    if (socket !== undefined) setSocket(req, socket); // nobody had seen it when it was taken over
     noteShown(req.socket);
     /** @type {string | undefined} */
     this.remoteAddress = req.socket.remoteAddress;
   }
 
-  /** @returns {any} */
+  /** @returns {Request} */
   rebuild() {
     return this.req;
   }
@@ -204,11 +208,12 @@ const NO_OPENING = { remoteAddress: undefined, rebuild: () => null };
  * @returns {Opening}
  */
 function openingOf(door, isSeen, addresses) {
-  if (door?.request === undefined) return NO_OPENING;
+  const req = door?.request;
+  if (door === undefined || req === undefined) return NO_OPENING;
   // a request that Node.js has not read can't have been seen
   return isSeen && door.reason !== undefined
-    ? new KeptRequest(door, addresses)
-    : new RequestInfo(door, addresses);
+    ? new KeptRequest(/** @type {Request} */ (req), door, addresses)
+    : new RequestInfo(req, door, addresses);
 }
 
 module.exports = { openingOf, RequestInfo };

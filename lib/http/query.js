@@ -1,5 +1,18 @@
 "use strict";
 
+/** The query of a request's URL. @typedef {Record<string, string | undefined>} Query */
+
+/**
+ * A request for our path that Node.js has read, with its query. While its answer is not given, middlewares find that in it.
+ *
+ * @typedef {import("node:http").IncomingMessage & {
+ *   method: string,
+ *   url: string,
+ *   _query: Query,
+ *   res?: import("node:http").ServerResponse | null,
+ * }} Request
+ */
+
 /** Characters of a query that is kept for the next request. */
 const LONGEST_KEPT = 256;
 

@@ -1,6 +1,8 @@
 "use strict";
 
+/** @type {import("../http/query").Query} */
 const NO_PARAMETERS = Object.freeze({});
+/** @type {import("./door").NoSocket} */
 const SOCKET = Object.freeze({ encrypted: false, remoteAddress: undefined, remotePort: undefined });
 
 /**

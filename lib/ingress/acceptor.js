@@ -21,7 +21,7 @@ const { WorkerListener } = require("./worker-listener");
  * @typedef {object} Accepting
  * @property {import("./takeover").PollingTakeover} takeover
  * @property {(sid: string) => { protocol: number } | undefined} find
- * @property {(req: any) => string | Promise<string>} generateId
+ * @property {(req: undefined) => string | Promise<string>} generateId
  * @property {() => boolean} isClosed
  * @property {Set<WorkerListener>} workerListeners
  */
@@ -46,7 +46,7 @@ const LONGEST_SILENCE = 1;
 class Acceptor {
   /**
    * @param {Engine} engine
-   * @param {any} server an HTTP server that the engine is attached to
+   * @param {import("../base/node-internals").HttpServer} server one that the engine is attached to
    * @param {string} path the beginning of the paths that are ours
    */
   constructor(engine, server, path) {
@@ -62,7 +62,7 @@ class Acceptor {
       this.reasonAgainst(ACCEPT) === undefined && this.take(fd);
     /** @private has a worker accept the connections, as long as nothing stands against it */
     this._listener = new WorkerListener(engine, server, () => this.taken++);
-    server.on("newListener", (/** @type {any} */ name) => {
+    server.on("newListener", (/** @type {string | symbol} */ name) => {
       if (name === "connection") this.defer(0); // somebody wants to hear of connections, of silent ones too
     });
     this.intercept();
@@ -174,7 +174,7 @@ class Acceptor {
     let lines = "";
     /** @type {number} */
     let deflate = Returned.NO_AGREEMENT;
-    const offers = perMessageDeflate && request.header("sec-websocket-extensions");
+    const offers = perMessageDeflate ? request.header("sec-websocket-extensions") : "";
     const agreed = offers
       ? engine.border().native.negotiateDeflate(engine.nativeId(), offers)
       : null;

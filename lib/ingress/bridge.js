@@ -2,11 +2,13 @@
 
 const debug = require("debug")("engine:door");
 const { RecordKind, WireKind } = require("../border");
+const { Door } = require("./door");
 
 /** How long a peer may take to end a connection that has been closed, in ms; as `ws` and the workers. */
 const CLOSE_TIMEOUT = 30_000;
 
 /** @typedef {import("./door").Host} Host */
+/** @typedef {import("../http/query").Request} Request */
 /** @typedef {import("../http/upgrade-answer").UpgradeAnswer} UpgradeAnswer */
 
 /**
@@ -40,27 +42,18 @@ function kindOf({ isNew, dialect, answer }) {
  *
  * `written()` confirms each chunk, so the worker knows how much has not left yet.
  */
-class ByteBridge {
+class ByteBridge extends Door {
   /**
    * @param {Host} engine
    * @param {"websocket" | "webtransport"} transport
-   * @param {any} request
+   * @param {Request | undefined} request
+   * @param {string} reason
    */
-  constructor(engine, transport, request) {
-    this.engine = engine;
-    this.kind = /** @type {const} */ ("bridge");
-    this.transport = transport;
-    /** @type {string | undefined} */
-    this.reason = undefined;
-    this.request = request;
-    this.takesBytes = !request?._query.b64;
-    /** @type {import("./door").Session | undefined} */
-    this.probeOf = undefined;
+  constructor(engine, transport, request, reason) {
+    super(engine, "bridge", transport, request);
+    this.reason = reason;
     this.ended = false;
-    this.border = engine.border();
-    this.token = this.border.addDoor(this);
     this.border.ref();
-    engine.hold();
   }
 
   /**
@@ -81,10 +74,11 @@ class ByteBridge {
   }
 
   /**
-   * @param {number} kind
-   * @param {any} first
-   * @param {any} _second
-   * @param {Buffer} [buffer]
+   * @param {import("./door").DoorRecord} kind
+   * @param {number | undefined} first
+   * @param {number | undefined} _second
+   * @param {Buffer | undefined} buffer
+   * @override
    */
   onrecord(kind, first, _second, buffer) {
     switch (kind) {
@@ -169,13 +163,9 @@ class ByteBridge {
    */
   close(cut = false) {
     this.ended = true;
-    this.border.doors.delete(this.token);
     this.border.unref();
-    const { probeOf } = this;
-    this.probeOf = undefined;
     this.shut(cut);
-    this.engine.letGo();
-    probeOf?.onProbeEnd(this.token);
+    this.leave();
   }
 }
 

@@ -16,7 +16,7 @@ const known = new WeakSet();
  *
  * So the socket is looked at once more. If it brings nothing then, it is closed as Node.js would have closed it.
  *
- * @param {any} socket of a request that has been read
+ * @param {import("node:net").Socket} socket of a request that has been read
  */
 function readBeforeClosing(socket) {
   if (known.has(socket)) return;
@@ -24,7 +24,7 @@ function readBeforeClosing(socket) {
   socket.prependListener?.("timeout", onTimeout); // before Node's
 }
 
-/** @this {any} */
+/** @this {import("node:net").Socket} */
 function onTimeout() {
   const server = httpServerOf(this);
   // Otherwise what becomes of it is up to the program, or to Node.js.
@@ -34,7 +34,7 @@ function onTimeout() {
 }
 
 /**
- * @param {any} socket
+ * @param {import("node:net").Socket} socket
  * @param {number} bytes that had been read when its time was over
  * @param {number} left turns
  */

@@ -1,7 +1,7 @@
 "use strict";
 
 const threads = require("node:worker_threads");
-const createDebug = /** @type {any} */ (require("debug"));
+const createDebug = require("debug");
 const {
   hasOwnRequests,
   hasOwnResponses,
@@ -10,6 +10,9 @@ const {
   upgradesByDefault,
 } = require("../base/node-internals");
 const { channels, enginesOf, onlyThreshold } = require("./reasons");
+
+/** @typedef {import("../base/options").CrossOrigin} CrossOrigin */
+/** @typedef {import("../base/options").HttpCompression | null | undefined} Compression */
 
 /**
  * All that it depends on whether a worker may accept the connections of an HTTP server, and by which rules: what those rows of
@@ -21,14 +24,14 @@ const { channels, enginesOf, onlyThreshold } = require("./reasons");
 class Inputs {
   /**
    * @param {import("./reasons").Engine & { nativeId(): number }} engine
-   * @param {any} server the HTTP server
+   * @param {import("../base/node-internals").HttpServer} server
    */
   constructor(engine, server) {
     this.engine = engine;
     this.server = server;
     /** how often the parts of the option `cors` have changed */
     this.corsChanges = 0;
-    /** @private @type {any[]} those parts */
+    /** @private @type {unknown[]} those parts */
     this._cors = [];
     /** @private whether there was a last look, and it has come to its end */
     this._isKnown = false;
@@ -107,7 +110,8 @@ class Inputs {
     same = this._deflate === (this._deflate = perMessageDeflate) && same;
     same = this._compression === (this._compression = httpCompression) && same;
     same = this._compresses === (this._compresses = onlyThreshold(httpCompression)) && same;
-    same = this._threshold === (this._threshold = httpCompression?.threshold) && same;
+    const compression = /** @type {Compression} */ (httpCompression);
+    same = this._threshold === (this._threshold = compression?.threshold) && same;
     if (!areParts(this._cors, cors)) {
       this._cors = partsOf(cors);
       this.corsChanges++;
@@ -119,14 +123,15 @@ class Inputs {
 }
 
 /**
- * @param {any} cors the option, which may be an object that the program changes
- * @returns {any[]} itself, the names and the values of what it has, and what is in values that are lists
+ * @param {unknown} cors the option, which may be an object that the program changes
+ * @returns {unknown[]} itself, the names and the values of what it has, and what is in values that are lists
  */
 function partsOf(cors) {
   const parts = [cors];
   if (typeof cors !== "object") return parts;
-  for (const name in cors) {
-    const value = cors[name];
+  const named = /** @type {CrossOrigin} */ (cors);
+  for (const name in named) {
+    const value = named[name];
     parts.push(name, value);
     if (Array.isArray(value)) parts.push(...value);
   }
@@ -134,20 +139,22 @@ function partsOf(cors) {
 }
 
 /**
- * @param {any[]} parts
- * @param {any} cors
+ * @param {unknown[]} parts
+ * @param {unknown} cors
  * @returns {boolean} whether they are what `partsOf()` gives
  */
 function areParts(parts, cors) {
   if (parts[0] !== cors || parts.length === 0) return false;
   let at = 1;
-  if (typeof cors === "object")
-    for (const name in cors) {
-      const value = cors[name];
+  if (typeof cors === "object") {
+    const named = /** @type {CrossOrigin} */ (cors);
+    for (const name in named) {
+      const value = named[name];
       if (parts[at++] !== name || parts[at++] !== value) return false;
       if (!Array.isArray(value)) continue;
       for (let i = 0; i < value.length; i++) if (parts[at++] !== value[i]) return false;
     }
+  }
   return at === parts.length;
 }
 

@@ -6,6 +6,7 @@ const debug = require("debug")("engine:polling");
 const { abortRequest, dialectOf, ENCODERS, isWorthIt, protocolOf } = require("../http");
 const { BodyFault, BodyKind, RecordKind } = require("../border");
 const { reasonOf, TAKES_POLLING } = require("./reasons");
+const { Door } = require("./door");
 const { ENGINE_ERRORS, rejectUnhandled } = require("../base/errors");
 const { httpServerOf } = require("../base/node-internals");
 const { clearTimeout, setTimeout } = require("../base/loop");
@@ -17,11 +18,13 @@ const { LONGEST_MESSAGE, maxChunks, milliseconds } = require("../base/options");
  * @typedef {object} Answering
  * @property {Map<string, PollingDoor>} polls requests that wait for something to be sent, by session id
  * @property {import("./takeover").PollingTakeover} takeover
- * @property {(headers: Record<string, any>, req: any, sid: string) => void} showHeaders lets programs change those of an answer
- * @property {(req: any, code: number, context: any) => void} refuse tells the program that a request is refused
+ * @property {(headers: Headers, req: Request, sid: string) => void} showHeaders lets programs change those of an answer
+ * @property {(req: Request, code: number, context: { sid: string }) => void} refuse tells the program that a request is refused
  */
 
 /** @typedef {import("./door").Engine & Answering} Engine */
+/** @typedef {import("../http/query").Request} Request */
+/** @typedef {import("node:http").OutgoingHttpHeaders} Headers */
 /** @typedef {import("../../native/border").AnyBodyFault} AnyBodyFault */
 /** @typedef {import("../../native/border").AnyBodyKind} AnyBodyKind */
 
@@ -75,34 +78,26 @@ class Body {
  *
  *     open() ──► waiting ──record──► answered
  *                   └──the peer goes──► requestClosed
+ *
+ * @extends {Door<Engine>}
  */
-class PollingDoor {
+class PollingDoor extends Door {
   /**
    * @param {Engine} engine
-   * @param {any} req
+   * @param {Request} req
    * @param {import("node:http").ServerResponse} res
    * @param {string} sid
    */
   constructor(engine, req, res, sid) {
-    this.engine = engine;
+    super(engine, "polling", "polling", req);
     this.req = req;
     this.res = res;
     this.sid = sid;
-    this.kind = /** @type {const} */ ("polling");
-    this.transport = /** @type {const} */ ("polling");
-    /** @type {string | undefined} */
-    this.reason = undefined;
-    this.request = req;
-    this.takesBytes = !req._query.b64;
-    this.probeOf = undefined;
-    this.border = engine.border();
-    this.token = this.border.addDoor(this);
     this.answered = false;
     /** @private @type {NodeJS.Timeout | undefined} while the body of a POST comes */
     this.timer = undefined;
     /** bytes of that body which have come, and which the worker has not */
     this.gathered = 0;
-    engine.hold();
     this.onresponseClose = this.onresponseClose.bind(this);
     res.once("close", this.onresponseClose);
   }
@@ -205,18 +200,20 @@ class PollingDoor {
    * @private
    */
   refuse() {
-    this.onrecord(RecordKind.REQUEST_REFUSED, ENGINE_ERRORS.UNKNOWN_SID, undefined);
+    this.onrecord(RecordKind.REQUEST_REFUSED, ENGINE_ERRORS.UNKNOWN_SID, undefined, undefined);
   }
 
   /**
-   * @param {number} kind
-   * @param {any} first status or error code
-   * @param {any} body a BodyKind
-   * @param {Buffer} [payload]
+   * @param {import("./door").DoorRecord} kind
+   * @param {number | undefined} first status or error code
+   * @param {number | undefined} second a BodyKind
+   * @param {Buffer | undefined} payload
+   * @override
    */
-  onrecord(kind, first, body, payload) {
+  onrecord(kind, first = 0, second, payload) {
     if (this.answered) return;
     this.finish();
+    const body = /** @type {AnyBodyKind} */ (second);
     if (kind === RecordKind.DROP_REQUEST) {
       debug("request overlap");
       this.req.destroy();
@@ -242,7 +239,7 @@ class PollingDoor {
    * @param {boolean} [compress] whether it may be compressed
    */
   answer(status, type, payload, compress) {
-    /** @type {Record<string, any>} */
+    /** @type {Headers} */
     const headers = { "Content-Type": type };
     const encoding = compress ? this.encodingOf(/** @type {Buffer} */ (payload)) : undefined;
     if (encoding) headers["Content-Encoding"] = encoding;
@@ -261,7 +258,7 @@ class PollingDoor {
   }
 
   /**
-   * @param {Record<string, any>} headers
+   * @param {Headers} headers
    * @returns {boolean} false: a listener has thrown at the answer by which the session opens. Upstream does not open it
    *   then, never answers, and its program hears of it as of a rejection
    * @private
@@ -313,10 +310,9 @@ class PollingDoor {
     clearTimeout(this.timer);
     this.uncountBody();
     this.res.removeListener("close", this.onresponseClose);
-    this.border.doors.delete(this.token);
     const { polls } = this.engine;
     if (polls.get(this.sid) === this) polls.delete(this.sid);
-    this.engine.letGo();
+    this.leave();
   }
 
   onresponseClose() {

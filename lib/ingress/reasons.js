@@ -3,11 +3,12 @@
 // May a connection go past Node.js? This table has all that can stand against it: a row for each reason, with the ways that it
 // closes. `npm run api-table` writes it into docs/fast-paths.md; __test__/reasons.test.js turns on each row.
 
-const cluster = /** @type {any} */ (require("node:cluster"));
+const cluster = /** @type {import("node:cluster").Cluster} */ (
+  /** @type {unknown} */ (require("node:cluster"))
+);
 const { channel } = require("node:diagnostics_channel");
 const { EventEmitter } = require("node:events");
 const http = require("node:http");
-const tls = require("node:tls");
 const threads = require("node:worker_threads");
 const createDebug = require("debug");
 const { isConstant } = require("../http");
@@ -60,12 +61,15 @@ const TAKES_POLLING = LISTEN | ACCEPT | ACCEPT_POLLING | OPEN_POLLING;
 /** The reason when there is no other. */
 const NOT_PLAIN = "no plain request when it was accepted";
 
+/** @typedef {import("../base/node-internals").HttpServer} HttpServer */
+/** @typedef {import("../base/node-internals").Stream} Stream */
+
 /**
  * What the rows ask of an engine.
  *
  * @typedef {object} Engine
- * @property {any} opts its options, as they are now
- * @property {any} httpServer the one that it was attached to last
+ * @property {import("../base/options").EngineOptions} opts as they are now
+ * @property {HttpServer | undefined} httpServer the one that it was attached to last
  * @property {Function[]} middlewares
  * @property {number} ownMiddlewares how many of them nobody but us has added
  * @property {(name: string) => number} listenerCount
@@ -75,18 +79,21 @@ const NOT_PLAIN = "no plain request when it was accepted";
  * @property {Function} verify
  * @property {{ generateId: Function, handleRequest: Function, handleUpgrade: Function, verify: Function }} original those
  *   methods of it that programs may replace, as they are if nobody does
- * @property {(server: any) => boolean} isAttached
+ * @property {(server: HttpServer) => boolean} isAttached
  * @property {() => import("../border/border").Border} border
  */
 
 /**
  * A row that stands against accepting reads nothing that is not in lib/ingress/inputs.js.
  *
+ * A row may ask of the server and of the socket without a look whether they are there, if they always are where something is meant
+ * that it closes.
+ *
  * @typedef {object} Row
  * @property {string} word what programs and logs are told
  * @property {number} against the ways that it closes
  * @property {string} text what the documentation says
- * @property {(engine: Engine, server: any, socket: any) => boolean} holds
+ * @property {(engine: Engine, server: HttpServer, socket: Stream) => boolean} holds
  */
 
 /** Node's diagnostics channels that can stand against it. */
@@ -109,8 +116,8 @@ const attached = new WeakMap();
 /** @type {WeakSet<object>} sockets that a program has been given, and HTTP servers that show theirs */
 const shown = new WeakSet();
 
-/** Asked from the top: of several that hold, the first is told. @type {readonly Row[]} */
-const ROWS = Object.freeze([
+/** @type {Row[]} asked from the top: of several that hold, the first is told */
+const ROWS = [
   // the machine, and what kind of server and of connection it is
   {
     word: "Windows",
@@ -141,7 +148,7 @@ const ROWS = Object.freeze([
     against: LISTEN | MOVE_POLLING | TAKE_OVER,
     text: "TLS, so HTTP/2 of browsers, too",
     holds: (_engine, server, socket) =>
-      socket === undefined ? server instanceof tls.Server : socket.encrypted === true,
+      socket === undefined ? "setSecureContext" in server : socket.encrypted === true,
   },
   {
     word: "no TCP socket",
@@ -397,7 +404,7 @@ const ROWS = Object.freeze([
     word: "cors with a function",
     against: ACCEPT | MOVE_POLLING,
     text: "`cors` with a function",
-    holds: ({ opts }) => opts.cors && !isConstant(opts.cors),
+    holds: ({ opts }) => !!opts.cors && !isConstant(opts.cors),
   },
   {
     word: "transports without websocket",
@@ -456,30 +463,32 @@ const ROWS = Object.freeze([
     text: "the connection is not kept alive, or is one of HTTP/1.0",
     holds: (_engine, _server, socket) => {
       const res = responseOn(socket);
-      return !keepsConnection(res) || res.req?.httpVersionMinor !== 1;
+      return !res || !keepsConnection(res) || res.req?.httpVersionMinor !== 1;
     },
   },
   {
     word: "sendDate",
     against: MOVE_BEHIND,
     text: "`sendDate` of the response is false",
-    holds: (_engine, _server, socket) => !responseOn(socket).sendDate,
+    holds: (_engine, _server, socket) => !responseOn(socket)?.sendDate,
   },
-]);
+];
+Object.freeze(ROWS);
 
 /**
  * Says whether a connection may go past Node.js, which it may where nobody can see a difference.
  *
  * @param {Engine} engine
- * @param {any} server the HTTP server that it has come to; undefined: none
+ * @param {HttpServer | undefined} server the one that it has come to, if there is one
  * @param {number} ways what is meant to be done with it: LISTEN, ACCEPT and so on
- * @param {any} [socket] that of the connection, once there is one
+ * @param {Stream} [socket] that of the connection, once there is one
  * @returns {string | undefined} what stands against it; undefined: nothing
  */
 function reasonAgainst(engine, server, ways, socket) {
   const rows = rowsAgainst[ways] ?? selectRows(ways);
   for (let at = 0; at < rows.length; at++)
-    if (rows[at].holds(engine, server, socket)) return rows[at].word;
+    if (rows[at].holds(engine, /** @type {HttpServer} */ (server), /** @type {Stream} */ (socket)))
+      return rows[at].word;
   return undefined;
 }
 
@@ -496,9 +505,9 @@ function selectRows(ways) {
  *
  * @param {Engine} engine
  * @param {string} what the transport
- * @param {any} server
+ * @param {HttpServer | undefined} server
  * @param {number} ways those that were closed to it
- * @param {any} socket
+ * @param {Stream} socket
  * @returns {string}
  */
 function reasonOf(engine, what, server, ways, socket) {
@@ -508,19 +517,19 @@ function reasonOf(engine, what, server, ways, socket) {
   return reason;
 }
 
-/** @param {any} server an HTTP server @returns {number} how many engines are attached to it */
+/** @param {HttpServer} server @returns {number} how many engines are attached to it */
 function enginesOf(server) {
   return attached.get(server) ?? 0;
 }
 
-/** @param {any} option `httpCompression` @returns {boolean} whether it has no other parts than `threshold` */
+/** @param {unknown} option `httpCompression` @returns {boolean} whether it has no other parts than `threshold` */
 function onlyThreshold(option) {
   if (typeof option !== "object") return true;
   for (const key in option) if (key !== "threshold") return false;
   return true;
 }
 
-/** @param {any} value @returns {boolean} whether it is a time, or says that there is none: what to make of others is up to Node.js */
+/** @param {unknown} value @returns {boolean} whether it is a time, or says that there is none: what to make of others is up to Node.js */
 function isTimeout(value) {
   return !value || (typeof value === "number" && value > 0 && value < Infinity);
 }
@@ -528,12 +537,12 @@ function isTimeout(value) {
 /**
  * An engine is attached to an HTTP server: begins to note whether a program is shown the sockets of that. A listener that is removed again may have seen some.
  *
- * @param {any} server
+ * @param {HttpServer} server
  */
 function trackConnectionListeners(server) {
   attached.set(server, enginesOf(server) + 1);
   if (server.listenerCount("connection") > 1) shown.add(server);
-  server.on("newListener", (/** @type {any} */ name) => {
+  server.on("newListener", (/** @type {string | symbol} */ name) => {
     if (name === "connection") shown.add(server);
   });
 }
@@ -541,7 +550,7 @@ function trackConnectionListeners(server) {
 /**
  * Notes that a program is given a socket.
  *
- * @param {any} socket
+ * @param {Stream | null | undefined} socket
  */
 function noteShown(socket) {
   if (socket) shown.add(socket);

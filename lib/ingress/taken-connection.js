@@ -9,10 +9,13 @@ const {
   standInSocket,
   uncountConnection,
 } = require("../base/node-internals");
-
+const { Door } = require("./door");
 const { DROP_SOCKET, reasonAgainst } = require("./reasons");
 
 /** @typedef {import("./door").Engine} Engine */
+/** @typedef {import("../base/node-internals").HttpServer} HttpServer */
+/** @typedef {import("../base/node-internals").Stream} Stream */
+/** @typedef {import("node:net").Socket} Socket */
 
 /** Bytes of an answer to an upgrade request, at least: to Node.js and to others, nothing has been written to a socket without. */
 const ANSWER_LENGTH = 129;
@@ -30,39 +33,35 @@ const ANSWER_LENGTH = 129;
  *
  * What is not as it was: `bytesRead` and `bytesWritten` stand still, and `write()` fails with EPIPE, because only the worker
  * reads and writes.
+ *
+ * @extends {Door<Engine>}
  */
-class TakenConnection {
+class TakenConnection extends Door {
   /**
    * @param {Engine} engine
    * @param {"takeover" | "polling"} kind
    * @param {"websocket" | "polling"} transport
-   * @param {any} request
+   * @param {import("./door").FirstRequest | undefined} request
    * @param {number} [token] its name, when a worker has given it one
    */
   constructor(engine, kind, transport, request, token) {
-    this.engine = engine;
-    this.kind = kind;
-    this.transport = transport;
-    /** @type {string | undefined} */
-    this.reason = undefined;
-    this.request = request;
-    this.takesBytes = !request?._query.b64;
-    /** @type {import("./door").Session | undefined} */
-    this.probeOf = undefined;
-    /** @private @type {any} the HTTP server that counts it, once it is counted */
+    super(engine, kind, transport, request, token);
+    /** @private @type {HttpServer | undefined} the one that counts it, once it is counted */
     this._countedBy = undefined;
-    /** @private @type {any} the socket that programs may have; it takes itself off the server's count */
+    /** @private @type {Socket | undefined} the one that programs may have; it takes itself off the server's count */
     this._socket = undefined;
-    this.border = engine.border();
-    this.token = this.border.addDoor(this, token);
     this.border.ref();
-    engine.hold();
+  }
+
+  /** @override */
+  get isTaken() {
+    return true;
   }
 
   /**
    * Goes on without a socket.
    *
-   * @param {any} server the HTTP server that is to count it
+   * @param {HttpServer} server the HTTP server that is to count it
    */
   countFor(server) {
     this._countedBy = server;
@@ -72,7 +71,7 @@ class TakenConnection {
   /**
    * Goes on without the socket that Node.js has, if nobody but us may have been given it; it stays counted.
    *
-   * @param {any} socket
+   * @param {Stream} socket
    * @protected
    */
   leaveSocket(socket) {
@@ -85,26 +84,27 @@ class TakenConnection {
   /**
    * Goes on with the socket: a program has it, or may have it.
    *
-   * @param {any} socket one that Node.js has, which is counted
+   * @param {Stream} socket one that Node.js has, which is counted
    * @protected
    */
   keepSocket(socket) {
     this._countedBy = countingServer(socket);
-    if (socket.timeout) socket.setTimeout(0);
+    if (socket.timeout) socket.setTimeout?.(0);
     replaceHandle(socket, () => this.border.endWire(this.token), ANSWER_LENGTH);
-    this.giveSocket(socket);
+    this.giveSocket(/** @type {Socket} */ (socket));
   }
 
   /**
    * Gives a program that asks for it the socket: the one that there is, or a new one.
    *
    * @param {import("./door").Addresses} addresses
-   * @returns {any}
+   * @returns {Socket}
+   * @override
    */
   socketFor(addresses) {
     if (this._socket !== undefined) return this._socket;
     const { border, token, _countedBy: server } = this;
-    const isOpen = /** @type {unknown} */ (border.doors.get(token)) === this;
+    const isOpen = border.doors.get(token) === this;
     if (!isOpen) return standInSocket(addresses, server);
     const socket = standInSocket(addresses, server, ANSWER_LENGTH, () => border.endWire(token));
     this.giveSocket(socket);
@@ -112,7 +112,7 @@ class TakenConnection {
   }
 
   /**
-   * @param {any} socket
+   * @param {Socket} socket
    * @private
    */
   giveSocket(socket) {
@@ -124,10 +124,11 @@ class TakenConnection {
   /**
    * All that is told of it is that it has ended.
    *
-   * @param {number} _kind
-   * @param {any} _first
-   * @param {any} _second
-   * @param {Buffer} [_buffer]
+   * @param {import("./door").DoorRecord} _kind
+   * @param {number | undefined} _first
+   * @param {number | undefined} _second
+   * @param {Buffer | undefined} _buffer
+   * @override
    */
   onrecord(_kind, _first, _second, _buffer) {
     this.end();
@@ -135,13 +136,9 @@ class TakenConnection {
 
   /** The connection has ended, or the worker has not got it. */
   end() {
-    const { probeOf } = this;
-    this.probeOf = undefined;
     this.leave();
     if (this._socket !== undefined) endStandIn(this._socket);
     else if (this._countedBy !== undefined) uncountConnection(this._countedBy);
-    this.engine.letGo();
-    probeOf?.onProbeEnd(this.token);
   }
 
   /**
@@ -151,18 +148,16 @@ class TakenConnection {
    */
   endForAnother() {
     this.leave();
-    if (this._socket !== undefined) {
-      // to who has it, one connection has ended and another one has come
-      countConnection(this._countedBy);
-      endStandIn(this._socket);
-    }
-    this.engine.letGo();
+    if (this._socket === undefined) return;
+    // to who has it, one connection has ended and another one has come
+    if (this._countedBy !== undefined) countConnection(this._countedBy);
+    endStandIn(this._socket);
   }
 
-  /** @protected */
+  /** @override @protected */
   leave() {
-    this.border.doors.delete(this.token);
     this.border.unref();
+    super.leave();
   }
 }
 

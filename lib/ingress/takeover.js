@@ -19,6 +19,10 @@ const { TakenConnection } = require("./taken-connection");
 const { nextTick } = require("../base/loop");
 
 /** @typedef {import("../border/border").Border} Border */
+/** @typedef {import("../base/node-internals").HttpServer} HttpServer */
+/** @typedef {import("../base/node-internals").Stream} Stream */
+/** @typedef {import("./accepted-request").AcceptedRequest} AcceptedRequest */
+/** @typedef {import("node:http").IncomingMessage} IncomingMessage */
 /** @typedef {import("./door").Engine & { isClosed(): boolean }} Engine */
 
 /** What Node.js adds to keepAliveTimeout before it closes, where it is no property of the server. */
@@ -46,18 +50,18 @@ class PollingTakeover {
   }
 
   /**
-   * @param {any} server an HTTP server that the engine is attached to
+   * @param {HttpServer} server one that the engine is attached to
    * @param {string} path the beginning of the paths that are ours
    */
   attach(server, path) {
     this._paths.set(server, path);
     // another listener may want to see the requests
-    server.on("newListener", (/** @type {any} */ name) => {
+    server.on("newListener", (/** @type {string | symbol} */ name) => {
       if (name === "request") this.recall();
     });
   }
 
-  /** @param {any} server @returns {boolean} whether the engine has been attached to it */
+  /** @param {HttpServer} server @returns {boolean} whether the engine has been attached to it */
   isAttached(server) {
     return this._paths.has(server);
   }
@@ -70,31 +74,33 @@ class PollingTakeover {
   /**
    * To be called while Node.js hands out a request: what comes behind it is noticed from now on.
    *
-   * @param {any} req
+   * @param {IncomingMessage} req
    */
   expectNext(req) {
-    if (this._paths.has(httpServerOf(req.socket))) expectNext(req.socket);
+    const server = httpServerOf(req.socket);
+    if (server !== undefined && this._paths.has(server)) expectNext(req.socket);
   }
 
   /**
    * Looks at a request that is about to be answered: maybe its connection can be moved then.
    *
-   * @param {any} req one that `expectNext()` was told of
-   * @param {any} res
+   * @param {IncomingMessage} req one that `expectNext()` was told of
+   * @param {import("node:http").ServerResponse} res
    * @param {string} sid its session
    */
   offer(req, res, sid) {
     const { socket } = req;
     if (!socket || responseOn(socket) !== res) return; // another answer comes first
     const server = httpServerOf(socket);
-    if (this.mayMove(server, MOVE_POLLING | MOVE_BEHIND, socket))
-      res.once("finish", () => nextTick(() => this.take(server, req, sid)));
+    if (!this.mayMove(server, MOVE_POLLING | MOVE_BEHIND, socket)) return;
+    const attached = /** @type {HttpServer} */ (server);
+    res.once("finish", () => nextTick(() => this.take(attached, req, sid)));
   }
 
   /**
-   * @param {any} server
+   * @param {HttpServer | undefined} server
    * @param {number} ways
-   * @param {any} socket
+   * @param {Stream} socket
    * @returns {boolean}
    * @private
    */
@@ -106,8 +112,8 @@ class PollingTakeover {
   }
 
   /**
-   * @param {any} server
-   * @param {any} req
+   * @param {HttpServer} server
+   * @param {IncomingMessage} req
    * @param {string} sid
    * @private
    */
@@ -122,7 +128,7 @@ class PollingTakeover {
     const taken = new TakenPolling(engine, this, server, undefined);
     let done = false;
     try {
-      const header = (/** @type {string} */ name) => req.headers[name] ?? "";
+      const header = (/** @type {string} */ name) => String(req.headers[name] ?? "");
       done = taken.handOver(sid, descriptor, this.profile(server, header));
     } catch (error) {
       debug("the connection can't be taken over: %s", error); // no descriptor is left
@@ -134,9 +140,9 @@ class PollingTakeover {
   /**
    * Takes the connection that the addon has looked at last.
    *
-   * @param {any} server
+   * @param {HttpServer} server
    * @param {number} descriptor
-   * @param {{ sid: string, header(name: string): string }} request its first one
+   * @param {AcceptedRequest} request its first one
    * @param {string} sid the session that it names, or is to open
    * @returns {boolean} false: there is no such session any more, and the connection is as it was
    * @throws {Error} when no descriptor is free; the connection is as it was then
@@ -161,7 +167,7 @@ class PollingTakeover {
   }
 
   /**
-   * @param {any} server
+   * @param {HttpServer} server
    * @returns {number} the number by which the workers know it
    */
   numberOf(server) {
@@ -179,7 +185,7 @@ class PollingTakeover {
   }
 
   /**
-   * @param {any} server
+   * @param {HttpServer} server
    * @param {((name: string) => string) | undefined} header gives a header of the first request, or of one before; empty: it has
    *   none; undefined: it is for all requests
    * @returns {import("../../native").HttpProfile} what the worker needs to know to answer as Node.js would
@@ -204,7 +210,7 @@ class PollingTakeover {
 }
 
 /**
- * @param {any} server
+ * @param {HttpServer} server
  * @returns {number} ms after which Node.js closes a kept connection by which no request comes; 0: never
  */
 function idleTimeout(server) {
@@ -219,8 +225,8 @@ const awaitingHead = new WeakSet();
  * To Node.js, a connection that comes back is new, and may take a minute and more for the head of its first request. But it is a
  * kept one, which is closed when nothing comes by it.
  *
- * @param {any} server
- * @param {any} socket
+ * @param {HttpServer} server
+ * @param {import("node:net").Socket} socket
  */
 function awaitHead(server, socket) {
   const others = ["connect", "checkContinue", "checkExpectation"];
@@ -234,8 +240,8 @@ function awaitHead(server, socket) {
 /**
  * The head of a request has come: it is waited for no longer.
  *
- * @param {any} server
- * @param {any} socket
+ * @param {HttpServer} server
+ * @param {import("node:net").Socket} socket
  */
 function stopAwaitingHead(server, socket) {
   if (awaitingHead.delete(socket)) socket.setTimeout(server.timeout || 0);
@@ -253,8 +259,8 @@ class TakenPolling extends TakenConnection {
   /**
    * @param {Engine} engine
    * @param {PollingTakeover} takeover who has it
-   * @param {any} server the HTTP server
-   * @param {any} request the one that opens a session, if it is here
+   * @param {HttpServer} server
+   * @param {AcceptedRequest | undefined} request the one that opens a session, if it is here
    * @param {number} [token] its name, when a worker has accepted it
    */
   constructor(engine, takeover, server, request, token) {
@@ -286,7 +292,7 @@ class TakenPolling extends TakenConnection {
   /**
    * The connection had a socket of Node.js.
    *
-   * @param {any} socket
+   * @param {Stream} socket
    * @param {import("./door").Session} session
    */
   replaceSocket(socket, session) {
@@ -301,10 +307,10 @@ class TakenPolling extends TakenConnection {
   }
 
   /**
-   * @param {number} kind
-   * @param {any} _first
-   * @param {any} _second
-   * @param {Buffer} [bytes]
+   * @param {import("./door").DoorRecord} kind
+   * @param {number | undefined} _first
+   * @param {number | undefined} _second
+   * @param {Buffer | undefined} bytes
    * @override
    */
   onrecord(kind, _first, _second, bytes) {
@@ -349,7 +355,7 @@ let lastNumber = 0;
 /**
  * Has the methods by which an HTTP server closes its connections close those, too, that workers have.
  *
- * @param {any} server
+ * @param {HttpServer} server
  * @param {Border} border
  * @returns {number} the number of the server
  */

@@ -8,20 +8,23 @@ const { reasonAgainst, reasonOf, TAKE_OVER, TAKES_WEBSOCKET } = require("./reaso
 const { TakenConnection } = require("./taken-connection");
 
 /** @typedef {import("./door").Engine} Engine */
+/** @typedef {import("./door").FirstRequest} FirstRequest */
+/** @typedef {import("../base/node-internals").Stream} Stream */
+/** @typedef {import("../http/query").Request} Request */
 /** @typedef {import("./bridge").Arrival & { answer: import("../http/upgrade-answer").UpgradeAnswer }} Arrival */
 
 /**
  * Hands a WebSocket to a worker, which answers the handshake; unless it has gone while that was decided.
  *
  * @param {Engine} engine
- * @param {any} req
- * @param {any} socket
+ * @param {Request} req
+ * @param {Stream} socket
  * @param {Buffer | undefined} head what has been read behind the request
  * @param {Arrival} arrival
  */
 function openWebSocket(engine, req, socket, head, arrival) {
   if (socket.destroyed) return;
-  if (socket.timeout) socket.setTimeout(0);
+  if (socket.timeout) socket.setTimeout?.(0);
   const server = httpServerOf(socket);
   const mustPump = reasonAgainst(engine, server, TAKE_OVER, socket) !== undefined;
   const ways = mustPump ? TAKE_OVER : TAKES_WEBSOCKET;
@@ -34,7 +37,7 @@ function openWebSocket(engine, req, socket, head, arrival) {
 class TakenWebSocket extends TakenConnection {
   /**
    * @param {Engine} engine
-   * @param {any} request
+   * @param {FirstRequest} request
    * @param {string} [reason]
    * @param {number} [token] its name, when a worker has accepted it
    */
@@ -46,7 +49,7 @@ class TakenWebSocket extends TakenConnection {
   /**
    * Takes the connection of a socket. If that fails, it is lost.
    *
-   * @param {any} socket
+   * @param {Stream} socket
    * @param {Buffer | undefined} head
    * @param {Arrival} arrival
    */
@@ -75,7 +78,7 @@ class TakenWebSocket extends TakenConnection {
    * Takes a connection of which Node.js has made no socket: the one that the addon has looked at last.
    *
    * @param {number} fd its descriptor
-   * @param {any} server the HTTP server that has accepted it
+   * @param {import("../base/node-internals").HttpServer} server the one that has accepted it
    * @param {Arrival} arrival
    * @throws {Error} when no descriptor is free; the connection is as it was then
    */
@@ -99,13 +102,13 @@ class TakenWebSocket extends TakenConnection {
 class WebSocketBridge extends ByteBridge {
   /**
    * @param {Engine} engine
-   * @param {any} request
+   * @param {Request} request
    * @param {string} reason
-   * @param {any} socket
+   * @param {Stream} socket
    */
   constructor(engine, request, reason, socket) {
-    super(engine, "websocket", request);
-    this.reason = reason;
+    super(engine, "websocket", request, reason);
+    /** @type {Stream | undefined} undefined: it has been closed */
     this.socket = socket;
   }
 
@@ -115,6 +118,7 @@ class WebSocketBridge extends ByteBridge {
    */
   open(head, arrival) {
     const { socket } = this;
+    if (socket === undefined) return;
     if (typeof socket.setNoDelay === "function") socket.setNoDelay();
     if (!this.openBridge(arrival, collect(socket, head))) return;
     const onend = () => this.end();
@@ -141,7 +145,7 @@ class WebSocketBridge extends ByteBridge {
    * @protected
    */
   write(buffer) {
-    this.socket.write(buffer, (/** @type {any} */ error) => {
+    this.socket?.write(buffer, (error) => {
       if (!error) this.written(buffer.length); // an error ends the wire through its own event
     });
   }
@@ -154,6 +158,7 @@ class WebSocketBridge extends ByteBridge {
   shut(cut) {
     const { socket } = this;
     this.socket = undefined;
+    if (socket === undefined) return;
     if (cut) socket.destroy();
     else endUnread(socket, CLOSE_TIMEOUT); // it may be paused
   }

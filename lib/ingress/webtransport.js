@@ -9,6 +9,17 @@ const { encodePackets, PacketReader, webSocketFrame } = require("../codec");
 
 /** @typedef {import("./door").Host} Host */
 
+/**
+ * A WebTransport session, as far as it is used: the W3C's interface.
+ *
+ * @typedef {object} TransportSession
+ * @property {ReadableStream<Duplex>} incomingBidirectionalStreams
+ * @property {Promise<unknown>} closed
+ * @property {() => void} close
+ */
+
+/** @typedef {{ readable: ReadableStream<Uint8Array>, writable: WritableStream<Uint8Array> }} Duplex */
+
 /** What goes to the worker in place of a packet that can't be read: no packet is empty, so the session ends. */
 const INVALID = webSocketFrame("");
 
@@ -24,8 +35,8 @@ const INVALID = webSocketFrame("");
 /**
  * Waits for the stream of a new session and for its first packet, which says what it is for.
  *
- * @param {any} session
- * @param {any} opts options of the engine: upgradeTimeout (ms), maxHttpBufferSize
+ * @param {TransportSession} session
+ * @param {{ upgradeTimeout: number, maxHttpBufferSize: number }} opts options of the engine: ms, bytes
  * @returns {Promise<{ sid: string | undefined, stream: Stream } | undefined>} `sid` of the session to upgrade; nothing
  *   when the session has ended or has been refused
  */
@@ -51,8 +62,8 @@ async function receiveSession(session, opts) {
 }
 
 /**
- * @param {any} session
- * @param {any} duplex { readable, writable }
+ * @param {TransportSession} session
+ * @param {Duplex} duplex
  * @param {number} maxPayload bytes
  * @returns {Promise<{ sid: string | undefined, stream: Stream } | undefined>}
  */
@@ -82,7 +93,7 @@ async function receiveFirst(session, duplex, maxPayload) {
 }
 
 /**
- * @param {string | Buffer | Error} packet the first of a session
+ * @param {string | Buffer | null} packet the first of a session; null: it can't be read
  * @returns {string | undefined | null} the id of a session to upgrade, undefined for a new one, null for nonsense
  */
 function sessionToOpen(packet) {
@@ -107,14 +118,13 @@ function sessionToOpen(packet) {
 class WebTransportBridge extends ByteBridge {
   /**
    * @param {Host} engine
-   * @param {any} session
+   * @param {TransportSession} session
    * @param {Stream} stream
    */
   constructor(engine, session, stream) {
-    super(engine, "webtransport", undefined);
+    super(engine, "webtransport", undefined, "WebTransport");
     this.session = session;
     this.stream = stream;
-    this.reason = "WebTransport";
     /** bytes of a frame of the worker that is not complete */
     this.rest = Buffer.alloc(0);
     /** whether the worker wants to hear nothing */
@@ -155,8 +165,8 @@ class WebTransportBridge extends ByteBridge {
     for (;;) {
       const packet = packets.next();
       if (packet !== undefined) {
-        this.give(packet instanceof Error ? INVALID : webSocketFrame(packet));
-        if (packet instanceof Error) return;
+        this.give(packet === null ? INVALID : webSocketFrame(packet));
+        if (packet === null) return;
         continue;
       }
       this.count(packets.length);

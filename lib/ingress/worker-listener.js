@@ -33,6 +33,8 @@ const { TakenWebSocket } = require("./websocket");
  */
 
 /** @typedef {import("./door").Engine & Lender} Engine */
+/** @typedef {import("../base/node-internals").HttpServer} HttpServer */
+/** @typedef {import("../base/node-internals").Handle} Handle */
 
 /**
  * Has a worker accept the connections of an HTTP server, as long as nothing stands against it. So whoever comes with a plain
@@ -51,7 +53,7 @@ const { TakenWebSocket } = require("./websocket");
 class WorkerListener {
   /**
    * @param {Engine} engine
-   * @param {any} server an HTTP server that the engine is attached to
+   * @param {HttpServer} server one that the engine is attached to
    * @param {() => void} ontaken called for each connection that a worker has taken
    */
   constructor(engine, server, ontaken) {
@@ -66,15 +68,15 @@ class WorkerListener {
     this.isOpen = false;
     /** @private whether the event loop does not look at the socket */
     this._isOut = false;
-    /** @private @type {any} what Node.js listens with; the last one, when it does not any more */
-    this._source = undefined;
+    /** @private @type {Handle | null} what Node.js listens with; the last one, when it does not any more */
+    this._source = null;
     /** @private the descriptor of that */
     this._descriptor = -1;
     /** @private what stands against it, and the rules, depend on */
     this._inputs = new Inputs(engine, server);
     /** @private the count of changes of the option `cors` that the workers have been told of */
     this._corsKnown = 0;
-    const suspend = (/** @type {any} */ name) => {
+    const suspend = (/** @type {string | symbol} */ name) => {
       if (name === "connection" || name === "request" || name === "upgrade") this.shut();
     };
     server.on("newListener", suspend);
@@ -88,12 +90,12 @@ class WorkerListener {
   prepare() {
     const handle = listeningHandle(this.server);
     setImmediate(() => {
-      if (listeningHandle(this.server) === handle) this.begin(handle);
+      if (handle !== null && listeningHandle(this.server) === handle) this.begin(handle);
     });
   }
 
   /**
-   * @param {any} handle
+   * @param {Handle} handle
    * @private
    */
   begin(handle) {
@@ -256,7 +258,7 @@ class WorkerListener {
     }
     const descriptor = native.takeDescriptor(token);
     try {
-      acceptDescriptor(this._source, descriptor);
+      acceptDescriptor(/** @type {Handle} */ (this._source), descriptor);
     } catch (error) {
       debug("a connection is lost: %s", error); // nothing can be read from it
     }
