@@ -7,11 +7,15 @@ const assert = require("node:assert");
 const fs = require("node:fs");
 const path = require("node:path");
 const { test } = require("node:test");
+const ts = require("typescript");
 
 const LIB = path.join(__dirname, "..", "lib");
 
 /** The floors, from the lowest. */
 const FLOORS = ["base", "codec", "border", "http", "ingress", "engine", "api"];
+
+/** The floors that know what they are given: no type there is `any`. */
+const TYPED = new Set(["ingress"]);
 
 /** The floor whose files are leaves, required one by one; the others have a face. */
 const LEAVES = "base";
@@ -116,4 +120,43 @@ test("no class has more than two ancestors of ours", () => {
   assert.equal(ancestors("v2 ParentNamespace"), 2);
   const deep = [...bases.keys()].filter((name) => ancestors(name) > 2);
   assert.deepEqual(deep, []);
+});
+
+/**
+ * @param {string} file
+ * @returns {string[]} its lines in which a type is, or has in it, `any`
+ */
+function anysOf(file) {
+  const text = fs.readFileSync(path.join(LIB, file), "utf8");
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true, ts.ScriptKind.JS);
+  /** @type {string[]} */
+  const found = [];
+  const visit = (/** @type {ts.Node} */ node) => {
+    if (node.kind === ts.SyntaxKind.AnyKeyword) {
+      const { line } = source.getLineAndCharacterOfPosition(node.getStart(source));
+      found.push(`${file}:${line + 1}`);
+    }
+    node.getChildren(source).forEach(visit); // comments are among them
+  };
+  visit(source);
+  return found;
+}
+
+test("no type of a floor that knows what it is given is `any`", () => {
+  assert.ok(anysOf("base/errors.js").length + anysOf("base/options.js").length > 0); // it would be found
+  const typed = files.filter((file) => TYPED.has(folderOf(file)));
+  assert.deepEqual(typed.flatMap(anysOf), []);
+  // what has no type is nowhere taken for `any`
+  const config = ts.readConfigFile(path.join(LIB, "..", "tsconfig.json"), ts.sys.readFile).config;
+  assert.equal(config.compilerOptions.strict, true);
+  assert.equal(config.compilerOptions.noImplicitAny, undefined);
+});
+
+test("the way in asks no object for its class", () => {
+  const asking = files.filter(
+    (file) =>
+      folderOf(file) === "ingress" &&
+      /\binstanceof\b/.test(fs.readFileSync(path.join(LIB, file), "utf8")),
+  );
+  assert.deepEqual(asking, []);
 });

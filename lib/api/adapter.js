@@ -274,6 +274,7 @@ class NativeAdapter extends Adapter {
     /** @type {Generator<void, void>[]} */
     const shown = [];
     if (this.isShown) {
+      /** @type {object | undefined} */
       let options;
       if (this.isObserved()) {
         encoded = joined(encoded);
@@ -302,6 +303,7 @@ class NativeAdapter extends Adapter {
     packet.id = this.nsp._ids++;
     let encoded = this.encode(packet);
     const flags = flagsOf(opts.flags);
+    /** @type {object | undefined} */
     let options;
     if (this.isObserved()) {
       encoded = joined(encoded);
