@@ -27,6 +27,8 @@ declare function io<
 
 declare namespace io {
   export { Server, Namespace, Socket };
+  /** Tells ours from npm's, which has no such property: `require("socket.io").implementation`. */
+  export const implementation: "ferrosocket" | undefined;
   // Types only: the module has no such properties.
   export type {
     BroadcastOperator,

@@ -28,9 +28,3 @@ test("a client that is not installed is not found, and nothing else suffers", as
   assert.equal(code, 0);
   assert.equal(stderr.split("can't be served: Cannot find module").length, 2, "told once");
 });
-
-test("a missing addon is told of in the constructor", async (t) => {
-  const process = spawn("bundled", ours, { args: ["addon"] });
-  t.after(process.kill);
-  assert.equal(await process.message(), "Cannot find module '../../native'");
-});

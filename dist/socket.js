@@ -1,4 +1,7 @@
 "use strict";
 
 // The path under which upstream keeps this: programs and instrumentations ask for it by name.
-module.exports = { Socket: require("../lib/api/socket").Socket };
+const { fallback } = require("../lib/base/fallback");
+const { Socket } = fallback("socket") ?? require("../lib/api/socket");
+
+module.exports = { Socket };

@@ -3,7 +3,7 @@
 // What is measured: `make` prepares a server and gives a function that does `BATCH` operations, and is over when their
 // consequences are.
 
-const { RecordKind } = require("../../lib/border");
+const { RecordKind } = require("../../native/border");
 const { settled } = require("./world.js");
 
 /** Operations of one call: about what a busy server does in one tick. */

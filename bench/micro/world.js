@@ -3,7 +3,7 @@
 // A server over the stand-in of the addon, and clients that are nothing but records.
 
 const http = require("node:http");
-const { RecordKind, SessionFlag } = require("../../lib/border");
+const { RecordKind, SessionFlag } = require("../../native/border");
 
 require("./native.js").install();
 const { Server } = require("../../index.js");

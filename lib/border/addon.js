@@ -1,10 +1,13 @@
 "use strict";
 
-// The addon, and the one border that a thread has to its workers.
+// The one border that a thread has to its workers, which the addon has.
 
 const { isMainThread } = require("node:worker_threads");
+const { loadAddon } = require("../base/addon");
 const { invalidOption } = require("../base/errors");
 const { Border, MAX_WORKERS } = require("./border");
+
+const { DataPlane } = loadAddon();
 
 const READERS = ["load", "workers", "javascript"];
 
@@ -17,19 +20,8 @@ let border;
  */
 function getBorder(workers) {
   const count = workerCount(workers);
-  border ??= new Border(loadAddon().DataPlane, count, socketReader());
+  border ??= new Border(DataPlane, count, socketReader());
   return border;
-}
-
-/**
- * Loads the addon. It is not loaded with the package: requiring that must start nothing. Nor is it loaded for the first
- * client only: an error has to reach the program, and not a client.
- *
- * @returns {typeof import("../../native")}
- * @throws {Error} when there is none for this platform
- */
-function loadAddon() {
-  return require("../../native");
 }
 
 /**
@@ -76,4 +68,4 @@ function checkWorkers(what, value) {
   throw invalidOption(what, value, `give a whole number from 1 to ${MAX_WORKERS}`);
 }
 
-module.exports = { getBorder, loadAddon, workerCount };
+module.exports = { getBorder, workerCount };

@@ -7,7 +7,7 @@
 //     operations.js    Operations: gathers what goes down in a tick
 //       messages.js    how much room messages take there
 //       short-strings.js   packets of short strings, written there at once
-//     addon.js         loads the addon, and makes the border
+//     addon.js         makes the border
 //
 // The other side is src/binding/. The numbers that cross are those of src/border/mod.rs; native/border.js is made of them.
 
@@ -23,7 +23,7 @@ const {
   Observed,
   WireKind,
 } = require("../../native/border");
-const { getBorder, loadAddon, workerCount } = require("./addon");
+const { getBorder, workerCount } = require("./addon");
 const { unknownRecord } = require("./border");
 const { messagesOf } = require("./messages");
 const { pushConnection, pushRoom } = require("./operations");
@@ -38,7 +38,6 @@ module.exports = {
   SessionFlag,
   getBorder,
   isShortString,
-  loadAddon,
   messagesOf,
   NO_COMPRESS,
   pushConnection,

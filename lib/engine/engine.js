@@ -3,7 +3,7 @@
 const { EventEmitter } = require("node:events");
 const cors = require("cors");
 const debug = require("debug")("engine");
-const { SessionFlag, loadAddon, Returned, Token } = require("../border");
+const { SessionFlag, Returned, Token } = require("../border");
 const { Conn } = require("./conn");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES, rejectUnhandled } = require("../base/errors");
 const { endUnread, interceptRequests, serializeCookie, verify } = require("../http");
@@ -84,7 +84,6 @@ class Engine extends EventEmitter {
   /** @param {any} [opts] options of Engine.IO, as documented there */
   constructor(opts = {}) {
     super();
-    loadAddon();
     /** @type {any} @private see `opts` */
     this._opts = readOptions(opts);
     keepLive(this._opts, () => this.configure());
