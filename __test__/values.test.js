@@ -3,6 +3,7 @@
 /** Values that lie about their size, or run code while they are looked at: what is sent is what they are, and to whom it is for. */
 
 const assert = require("node:assert/strict");
+const { createHash } = require("node:crypto");
 const http = require("node:http");
 const { test } = require("node:test");
 const { Decoder, Encoder } = require("socket.io-parser");
@@ -62,6 +63,14 @@ async function settled({ client, socket, events }) {
   return events.splice(0).slice(0, -1);
 }
 
+/** Other bytes for each seed. */
+function filled(length, seed) {
+  return Uint8Array.from({ length }, (_, i) => (i * 31 + seed) % 251);
+}
+
+/** The same text for the same bytes. */
+const digest = (bytes) => createHash("sha1").update(bytes).digest("hex");
+
 const unreadable = () => JSON.parse(getBorder().native.stats()).unreadable;
 
 for (const implementation of selected([ours])) {
@@ -88,6 +97,33 @@ for (const implementation of selected([ours])) {
       assert.equal(unreadable(), 0);
     });
   }
+
+  test(`${implementation.name}: large values, as they were when they were emitted`, async (t) => {
+    const { io, a, b } = await pairs(t);
+    let seed = 0;
+    for (const length of [16_383, 16_384, 65_536, (2 << 20) + 1]) {
+      for (const memory of [ArrayBuffer, SharedArrayBuffer]) {
+        const bytes = new Uint8Array(new memory(length + 8), 3, length);
+        for (const name of NAMES) Object.defineProperty(bytes, name, { value: 2 ** 31 });
+        const expected = [];
+        const next = (of) => {
+          const now = filled(length, seed++);
+          bytes.set(now);
+          expected.push(...Array(of).fill(Buffer.from(now)));
+          return bytes;
+        };
+        a.socket.emit("bytes", next(1));
+        a.socket.emit("bytes", next(2), bytes);
+        io.emit("bytes", next(1));
+        a.socket.client.writeToEngine(['51-["bytes",{"_placeholder":true,"num":0}]', next(1)]);
+        next(0);
+        const got = (await settled(a)).flatMap(([, ...values]) => values);
+        assert.deepEqual(got.map(digest), expected.map(digest));
+        assert.equal((await settled(b)).length, 1);
+      }
+    }
+    assert.equal(unreadable(), 0);
+  });
 
   test(
     `${implementation.name}: memory that changes its size`,

@@ -124,7 +124,7 @@ const SessionFlag = Object.freeze({
  * - A room is two `u32`: the lower bits of its number (`Layout.ROOM_LOW_BITS`), and the rest.
  * - Targets are a count (`u32`), and each a room, or a handle with `Layout.CONNECTION` set in its place.
  * - Messages are one message, a count, and so many more messages; a message is text, or bytes
- *   with `Layout.BINARY` set in their length.
+ *   with `Layout.BINARY` set in their length, or `Layout.ATTACHED` and a number.
  * - A text of which some arguments are long strings comes in parts: `Layout.PARTED` instead of its length,
  *   the bytes that it will take (about), the number of strings, JSON, and for each string its
  *   `StringEncoding` (`u8`), the string as it is, and the JSON behind it. Rust makes JSON of the
@@ -208,6 +208,8 @@ const Layout = Object.freeze({
   BINARY: 2147483648,
   /** Stands for the length of a text that comes in parts. */
   PARTED: 4294967295,
+  /** Stands for the length of bytes that were handed over before the batch, by `attach`: their number follows. */
+  ATTACHED: 4294967294,
 });
 
 /** Parts of a handle. */

@@ -248,6 +248,11 @@ export declare class DataPlane {
    */
   takeBuffers(): Array<Buffer>
   /**
+   * Takes bytes of a message of the batch that is being written; gives the number by which that names them
+   * (`Layout.ATTACHED`), once.
+   */
+  attach(bytes: Uint8Array): number
+  /**
    * Carries out the first `length` bytes of a batch of operations; see `operations.rs`. What can't be
    * carried out is left out, and counted: see [`DataPlane::stats`].
    */

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ferrosocket::binding::operations::{Faults, Operations};
-use ferrosocket::border::layout::{CONNECTION, PARTED, ROOM_LOW_BITS};
+use ferrosocket::border::layout::{ATTACHED, CONNECTION, PARTED, ROOM_LOW_BITS};
 use ferrosocket::border::{OperationKind, StringEncoding};
 use ferrosocket::id::{Handle, Slot};
 use ferrosocket::net::command::{Command, Outgoing};
@@ -47,6 +47,7 @@ enum Kind {
     Text,
     Parted,
     Messages,
+    Attached,
     Raw,
     Packet,
 }
@@ -68,6 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
         Kind::Text,
         Kind::Parted,
         Kind::Messages,
+        Kind::Attached,
         Kind::Raw,
         Kind::Packet,
     ]);
@@ -324,6 +326,17 @@ impl World {
                 count(0).to_vec(),
             ]
             .concat(),
+            Kind::Attached => {
+                let number = self.operations.attach(packet.as_bytes());
+                [
+                    named(OperationKind::SendMessages, handle),
+                    vec![0],
+                    ATTACHED.to_le_bytes().to_vec(),
+                    number.to_le_bytes().to_vec(),
+                    count(0).to_vec(),
+                ]
+                .concat()
+            }
             Kind::Raw => {
                 [named(OperationKind::SendRaw, handle), vec![0, 0], text(&packet)].concat()
             }
@@ -349,7 +362,7 @@ impl World {
             };
             let text = |message: &Outgoing| match message {
                 Outgoing::Text(text) => String::from_utf8_lossy(text).into_owned(),
-                Outgoing::Binary(_) => unreachable!("nothing binary is sent here"),
+                Outgoing::Binary(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             };
             match operation {
                 Operation::SendText { slot, text, .. } => {
@@ -455,6 +468,42 @@ fn an_operation_that_cannot_be_read_costs_no_other() {
     let (faults, texts) = around(&nowhere);
     assert_eq!(faults, Faults { stale: 1, ..Faults::default() });
     assert_eq!(texts, ["before", "behind"]);
+}
+
+#[test]
+fn what_is_attached_is_for_one_message_of_the_next_batch() {
+    let handle = Handle::new(0, 3).of_generation(9);
+    let mut operations = Operations::default();
+    operations.restart(WORKERS);
+    operations.note(LifecycleEvent::Opened(handle));
+    let mut batch = |numbers: &[u32], attached: &[&[u8]]| {
+        for bytes in attached {
+            operations.attach(bytes);
+        }
+        let mut batch = Batch::default();
+        for &number in numbers {
+            let message = [ATTACHED, number, 0].map(u32::to_le_bytes).concat();
+            let named = named(OperationKind::SendMessages, handle);
+            batch.operation(&[&named[..], &[0], &message].concat());
+        }
+        operations.read(&batch.0);
+        let mut sent = Vec::new();
+        operations.drain(&batch.0, |_, operation| {
+            if let Operation::Command(Command::Send { messages, .. }) = operation {
+                sent.extend(messages.iter().map(|message| match message {
+                    Outgoing::Binary(bytes) => bytes.to_vec(),
+                    Outgoing::Text(_) => panic!("it is binary"),
+                }));
+            }
+        });
+        (sent, operations.faults().unreadable)
+    };
+    // In any order, but none twice, and none that is not there.
+    assert_eq!(batch(&[1, 0, 1, 2], &[b"a", b"b"]), (vec![b"b".to_vec(), b"a".to_vec()], 2));
+    // What nothing has named is gone with the batch.
+    assert_eq!(batch(&[], &[b"c"]), (vec![], 2));
+    assert_eq!(batch(&[0], &[]), (vec![], 3));
+    assert_eq!(batch(&[0], &[b"d"]), (vec![b"d".to_vec()], 3));
 }
 
 #[test]

@@ -4,7 +4,13 @@
 // …), by mistake or to catch us: what they say is never believed, since more would be sent than is there, and that would
 // be somebody else's. So the getters are those of the language, taken when this is loaded.
 
-const { isAnyArrayBuffer, isDataView, isTypedArray, isUint8Array } = require("node:util/types");
+const {
+  isAnyArrayBuffer,
+  isDataView,
+  isSharedArrayBuffer,
+  isTypedArray,
+  isUint8Array,
+} = require("node:util/types");
 
 /** @type {any} */
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype);
@@ -34,6 +40,12 @@ const viewOffsetOf = getter(DataView.prototype, "byteOffset");
 const copyInto = uncurry(typedArray.set);
 
 /**
+ * @param {Uint8Array} bytes
+ * @returns {boolean} whether other threads can write to them
+ */
+const isShared = (bytes) => isSharedArrayBuffer(bufferOf(bytes));
+
+/**
  * @param {any} value
  * @returns {Uint8Array} the bytes that go on the wire; `lengthOf()` tells how many
  */
@@ -58,4 +70,4 @@ function copyOf(value) {
   return copy;
 }
 
-module.exports = { copyInto, copyOf, lengthOf, toBytes };
+module.exports = { copyInto, copyOf, isShared, lengthOf, toBytes };

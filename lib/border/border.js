@@ -118,7 +118,10 @@ class Border {
     this.native = new NativePlane(workers, reader);
     /** whether the addon can reach the event loop of this thread */
     this.reachesLoop = this.native.reachesLoop();
-    this.operations = new Operations((buffer, length) => this.native.flush(buffer, length));
+    this.operations = new Operations(
+      (buffer, length) => this.native.flush(buffer, length),
+      (bytes) => this.native.attach(bytes),
+    );
     /** @type {(SessionListener | undefined)[][]} by the worker, then by the slot */
     this.tables = Array.from({ length: MAX_WORKERS }, () => []);
     /** @type {Map<number, SessionOwner>} by server id */

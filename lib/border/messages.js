@@ -7,7 +7,7 @@ const { LongText } = require("../codec");
 const { Layout } = require("../../native/border");
 
 const MAX_UTF8 = 3; // bytes of UTF-8 per UTF-16 unit, at most
-const LONGEST = Layout.BINARY - 1; // bytes of a message: that bit of its length says that it is binary
+const LONGEST = Layout.BINARY - 3; // bytes of a message: that bit of its length says that it is binary, and two lengths mean else
 const GUESSED = 1 << 20; // bytes that are kept free for a text without counting what it takes, at most
 
 /**
@@ -44,14 +44,16 @@ function messagesOf(parts) {
 
 /**
  * @param {any[]} messages
+ * @param {number} [attachFrom] bytes that are attached, and only numbered, from this size on
  * @returns {number} enough bytes for them and their lengths and count
  */
-function messagesRoom(messages) {
+function messagesRoom(messages, attachFrom = Infinity) {
   let size = 4;
   for (let i = 0; i < messages.length; i++) {
     const message = messages[i];
     if (typeof message === "string") size += 4 + textRoom(message);
-    else size += message instanceof LongText ? longTextRoom(message) : 4 + bytesRoom(message);
+    else if (message instanceof LongText) size += longTextRoom(message);
+    else size += 4 + Math.min(bytesRoom(message), attachFrom);
   }
   return size;
 }

@@ -1,7 +1,7 @@
 "use strict";
 
 const { Layout, OperationKind, StringEncoding } = require("../../native/border");
-const { copyInto, lengthOf, toBytes } = require("../base/bytes");
+const { copyInto, copyOf, isShared, lengthOf, toBytes } = require("../base/bytes");
 const { LongText } = require("../codec");
 const { bytesRoom, longTextRoom, messagesOf, messagesRoom, textRoom } = require("./messages");
 const { stringsRoom, writeStrings } = require("./short-strings");
@@ -9,9 +9,11 @@ const { writeLatin1, writeUtf16, writeUtf8 } = require("../base/node-internals")
 const { trace } = require("../base/trace");
 const { nextTick } = require("../base/loop");
 
-const { BINARY, CONNECTION, HANDLE, KIND, LENGTH, PARTED, ROOM_LOW_BITS } = Layout;
+const { ATTACHED, BINARY, CONNECTION, HANDLE, KIND, LENGTH, PARTED, ROOM_LOW_BITS } = Layout;
 
 const INITIAL_SIZE = 1 << 20; // bytes; pages that are never written cost no memory
+/** Bytes from this size on go beside the batch: copied once, and not into it and out of it. */
+const ATTACH_FROM = 16 << 10;
 const MOST = 2 ** (8 * LENGTH) - 1; // bytes of an operation: as many as its length can tell
 const ROOM_LOW = 2 ** ROOM_LOW_BITS; // what the first word of a room counts up to
 
@@ -67,13 +69,20 @@ const NAMED = HEAD + HANDLE;
  * been appended. Each operation stands behind its length, so an error in one does not spoil the others.
  */
 class Operations {
-  /** @param {(operations: Buffer, length: number) => void} deliver takes the bytes; they are reused when it returns */
-  constructor(deliver) {
+  /**
+   * @param {(operations: Buffer, length: number) => void} deliver takes the bytes; they are reused when it returns
+   * @param {(bytes: Uint8Array) => number} attach copies bytes for the next batch, and gives the number by which that names
+   *   them; none of the program's code runs
+   */
+  constructor(deliver, attach) {
     this.deliver = deliver;
+    this.attach = attach;
     /** @type {Buffer} */
     this.buffer = Buffer.allocUnsafeSlow(INITIAL_SIZE);
     this.view = viewOf(this.buffer);
     this.length = 0;
+    /** bytes that have been attached to the batch */
+    this.attached = 0;
     this.scheduled = false;
     /** the number of the batch that is being written */
     this.batch = 0;
@@ -89,6 +98,7 @@ class Operations {
     const { length } = this;
     if (length === 0) return;
     this.length = 0;
+    this.attached = 0;
     this.batch++;
     this.last = null;
     const { buffer } = this;
@@ -155,7 +165,7 @@ class Operations {
     const bits = flags | 0;
     const messages = messagesOf(parts);
     if (messages.length === 0) return; // what a parser makes nothing of is not sent
-    const start = this.reserve(NAMED + FLAGS + messagesRoom(messages));
+    const start = this.reserve(NAMED + FLAGS + messagesRoom(messages, ATTACH_FROM));
     const at = this.named(start, OperationKind.SEND_MESSAGES, handle, generation);
     this.buffer[at] = bits;
     this.finish(start, this.messages(at + 1, messages));
@@ -269,7 +279,7 @@ class Operations {
     const messages = Array.isArray(encoded) ? messagesOf(encoded) : [encoded];
     if (messages.length === 0) return;
     const words = 2 + to.length + except.length;
-    const start = this.reserve(HEAD + FLAGS + WORD * words + messagesRoom(messages));
+    const start = this.reserve(HEAD + FLAGS + WORD * words + messagesRoom(messages, ATTACH_FROM));
     this.buffer[start + LENGTH] = OperationKind.BROADCAST;
     this.buffer[start + HEAD] = bits;
     const at = this.targets(this.targets(start + HEAD + FLAGS, to), except);
@@ -291,7 +301,7 @@ class Operations {
     const time = wholeNumber(kept.time);
     const messages = Array.isArray(encoded) ? messagesOf(encoded) : [encoded];
     const words = 7 + rooms.length + exceptRooms.length + to.length + except.length;
-    const start = this.reserve(HEAD + FLAGS + WORD * words + messagesRoom(messages));
+    const start = this.reserve(HEAD + FLAGS + WORD * words + messagesRoom(messages, ATTACH_FROM));
     this.buffer[start + LENGTH] = OperationKind.KEEP;
     let at = this.u64(this.u32(start + HEAD, log), time);
     at = this.words(this.u32(at, rooms.length), rooms);
@@ -442,7 +452,7 @@ class Operations {
    * @returns {number} where to write
    */
   reserve(size) {
-    if (!(this.length + size <= this.buffer.length)) {
+    if (!(this.length + size <= this.buffer.length) || this.attached > INITIAL_SIZE) {
       if (!(size <= MOST))
         throw new RangeError(`can't send a packet of ${size} bytes: ${MOST} at most`);
       this.flush();
@@ -523,10 +533,26 @@ class Operations {
    * @private
    */
   messages(at, messages) {
-    at = this.message(at, messages[0]);
+    at = this.attachOrWrite(at, messages[0]);
     at = this.u32(at, messages.length - 1);
-    for (let i = 1; i < messages.length; i++) at = this.message(at, messages[i]);
+    for (let i = 1; i < messages.length; i++) at = this.attachOrWrite(at, messages[i]);
     return at;
+  }
+
+  /**
+   * @param {number} at
+   * @param {string | LongText | Uint8Array} message
+   * @returns {number} the position after it, or after its number
+   * @private
+   */
+  attachOrWrite(at, message) {
+    if (typeof message === "string" || message instanceof LongText)
+      return this.message(at, message);
+    const length = lengthOf(message);
+    if (length < ATTACH_FROM) return this.message(at, message);
+    const number = this.attach(isShared(message) ? copyOf(message) : message);
+    this.attached += length;
+    return this.u32(this.u32(at, ATTACHED), number);
   }
 
   /**

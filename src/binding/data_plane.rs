@@ -29,7 +29,7 @@ use std::rc::{Rc, Weak as RcWeak};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use napi::bindgen_prelude::{BufferSlice, Function};
+use napi::bindgen_prelude::{BufferSlice, Function, Uint8ArraySlice};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{CleanupEnvHook, Env, JsString, Result};
 use napi_derive::napi;
@@ -330,6 +330,13 @@ impl DataPlane {
             }
         };
         buffers.into_iter().map(make).collect()
+    }
+
+    /// Takes bytes of a message of the batch that is being written; gives the number by which that names them
+    /// (`Layout.ATTACHED`), once.
+    #[napi(catch_unwind)]
+    pub fn attach(&self, bytes: Uint8ArraySlice<'_>) -> u32 {
+        self.operations().attach(&bytes)
     }
 
     /// Carries out the first `length` bytes of a batch of operations; see `operations.rs`. What can't be

@@ -8,13 +8,14 @@
 
 mod reader;
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use self::reader::{Reader, TextOperand, Unreadable};
+use self::reader::{Attached, Reader, TextOperand, Unreadable};
 use super::logs::{Logs, Messages};
 use crate::border::OperationKind;
 use crate::id::{Handle, Slot};
@@ -41,6 +42,8 @@ pub struct Operations {
     batches: Vec<OperationBatch>,
     targets: Vec<Target>,
     excepted: Vec<Target>,
+    /// What belongs to the batch that is being written.
+    attached: Attached,
 }
 
 /// Counts of what was not carried out, or had to be put right.
@@ -111,9 +114,23 @@ impl Operations {
         self.hand_over(batch, runtime)
     }
 
+    /// Takes bytes of a message of the next batch, which names them by the number that this gives. They are copied once
+    /// then, where those in a batch are copied twice.
+    pub fn attach(&mut self, bytes: &[u8]) -> u32 {
+        self.attached.push(RefCell::new(Some(Bytes::copy_from_slice(bytes))));
+        u32::try_from(self.attached.len() - 1).unwrap_or(u32::MAX)
+    }
+
     /// Reads a whole batch; what it asks of the workers stays here, up to [`drain`](Self::drain).
     pub fn read(&mut self, batch: &[u8]) {
-        let mut frames = Reader::new(batch);
+        let mut attached = std::mem::take(&mut self.attached);
+        self.read_with(batch, &attached);
+        attached.clear();
+        self.attached = attached;
+    }
+
+    fn read_with(&mut self, batch: &[u8], attached: &Attached) {
+        let mut frames = Reader::new(batch, attached);
         while !frames.is_empty() {
             let start = frames.at();
             let Ok(frame) = frames.bytes() else {
@@ -121,7 +138,7 @@ impl Operations {
                 break;
             };
             let place = start..frames.at();
-            match self.operation(&mut Reader::new(frame), place) {
+            match self.operation(&mut Reader::new(frame, attached), place) {
                 Ok(()) => {}
                 Err(LeftOut::Unreadable) => self.faults.unreadable += 1,
                 Err(LeftOut::Stale) => self.faults.stale += 1,

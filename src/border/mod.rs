@@ -133,7 +133,7 @@ kinds! {
     /// - A room is two `u32`: the lower bits of its number ([`layout::ROOM_LOW_BITS`]), and the rest.
     /// - Targets are a count (`u32`), and each a room, or a handle with [`layout::CONNECTION`] set in its place.
     /// - Messages are one message, a count, and so many more messages; a message is text, or bytes
-    ///   with [`layout::BINARY`] set in their length.
+    ///   with [`layout::BINARY`] set in their length, or [`layout::ATTACHED`] and a number.
     /// - A text of which some arguments are long strings comes in parts: [`layout::PARTED`] instead of its length,
     ///   the bytes that it will take (about), the number of strings, JSON, and for each string its
     ///   [`StringEncoding`] (`u8`), the string as it is, and the JSON behind it. Rust makes JSON of the
@@ -220,6 +220,8 @@ numbers! {
         pub const BINARY: u32 = 1 << 31;
         /// Stands for the length of a text that comes in parts.
         pub const PARTED: u32 = u32::MAX;
+        /// Stands for the length of bytes that were handed over before the batch, by `attach`: their number follows.
+        pub const ATTACHED: u32 = u32::MAX - 1;
     }
 }
 

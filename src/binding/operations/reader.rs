@@ -1,12 +1,13 @@
 //! Reads a batch of operations; nothing in it is trusted to be whole.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::binding::logs::Messages;
 use crate::border::StringEncoding;
-use crate::border::layout::{BINARY, CONNECTION, PARTED, ROOM_LOW_BITS};
+use crate::border::layout::{ATTACHED, BINARY, CONNECTION, PARTED, ROOM_LOW_BITS};
 use crate::id::Handle;
 use crate::net::command::Outgoing;
 use crate::socketio::json_string::{write_ascii, write_utf16};
@@ -27,15 +28,19 @@ pub(super) enum TextOperand<'a> {
     Parted(usize),
 }
 
+/// What was handed over before a batch, until an operation has taken it.
+pub(super) type Attached = Vec<RefCell<Option<Bytes>>>;
+
 /// A batch and how far it has been read.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
+    attached: &'a [RefCell<Option<Bytes>>],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+    pub(super) fn new(bytes: &'a [u8], attached: &'a [RefCell<Option<Bytes>>]) -> Self {
+        Self { bytes, attached, at: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -136,6 +141,9 @@ impl<'a> Reader<'a> {
 
     fn message(&mut self) -> Result<Outgoing> {
         let word = self.u32()?;
+        if word == ATTACHED {
+            return self.attached().map(Outgoing::Binary);
+        }
         if word != PARTED && word & BINARY != 0 {
             let data = self.take((word & !BINARY) as usize)?;
             return Ok(Outgoing::Binary(Bytes::copy_from_slice(data)));
@@ -144,6 +152,12 @@ impl<'a> Reader<'a> {
             TextOperand::Whole(text) => Ok(Outgoing::Text(Bytes::copy_from_slice(text))),
             TextOperand::Parted(size) => self.join(size),
         }
+    }
+
+    /// Bytes that stand beside the batch: each for one message.
+    fn attached(&mut self) -> Result<Bytes> {
+        let number = self.u32()? as usize;
+        self.attached.get(number).and_then(RefCell::take).ok_or(Unreadable)
     }
 
     /// The messages that a packet is made of.
