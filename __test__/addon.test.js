@@ -11,7 +11,7 @@ const path = require("node:path");
 const { test } = require("node:test");
 const { version } = require("../package.json");
 const { advise } = require("../lib/base/addon-error");
-const { BINARY, PLATFORM, ROOT, install, link, run } = require("./support/installation");
+const { addBinary, BINARY, PLATFORM, install, link, run } = require("./support/installation");
 
 const [NODE_MAJOR] = process.versions.node.split(".").map(Number);
 const PERMISSION = NODE_MAJOR < 23 ? "--experimental-permission" : "--permission";
@@ -102,7 +102,7 @@ test("the binary is damaged", async (t) => {
 
 test("the permission model, or --no-addons, forbids addons", async (t) => {
   const { app, ours } = install(t);
-  fs.copyFileSync(place(ROOT), place(ours));
+  addBinary(ours);
   const forbidden = [/forbids addons\.$/, /--allow-addons/];
   await refuses(app, ...forbidden, { args: ["--no-addons"] });
   const args = [PERMISSION, "--allow-fs-read=*"];
@@ -206,7 +206,7 @@ test("who asks for a fallback that is not there, or for ourselves, is told", asy
 
 test("the fallback is not touched where the addon can be loaded", async (t) => {
   const { app, ours, modules } = install(t);
-  fs.copyFileSync(place(ROOT), place(ours));
+  addBinary(ours);
   link(modules, "socket.io");
   const { stdout, stderr } = await run(
     app,
@@ -222,7 +222,7 @@ test(
   { skip: process.platform !== "linux" },
   async (t) => {
     const { app, ours } = install(t);
-    fs.copyFileSync(place(ROOT), place(ours));
+    addBinary(ours);
     const { stdout } = await run(
       app,
       `

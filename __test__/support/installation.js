@@ -11,7 +11,7 @@ const ROOT = path.join(__dirname, "..", "..");
 const { dependencies } = require(path.join(ROOT, "package.json"));
 
 /** What loading needs. */
-const PARTS = ["index.js", "package.json", "wrapper.mjs", "dist", "lib", "v2"];
+const PARTS = ["index.js", "package.json", "wrapper.mjs", "bin", "dist", "lib", "v2"];
 const LOADER = ["index.js", "border.js"];
 
 /** The file of the addon on this platform. */
@@ -48,6 +48,11 @@ function link(modules, name, as = name) {
   fs.symlinkSync(path.join(ROOT, "node_modules", name), target, "junction");
 }
 
+/** Gives an installation its binary. */
+function addBinary(ours) {
+  fs.copyFileSync(path.join(ROOT, "native", BINARY), path.join(ours, "native", BINARY));
+}
+
 /**
  * Runs a program in an installation.
  *
@@ -59,12 +64,24 @@ function link(modules, name, as = name) {
 function run(app, code, { args = [], env = {} } = {}) {
   const file = path.join(app, "program.js");
   fs.writeFileSync(file, code);
+  return runFile(app, [...args, file], env);
+}
+
+/**
+ * Runs Node.js in an installation.
+ *
+ * @param {string} app
+ * @param {string[]} args
+ * @param {object} [env]
+ * @returns {Promise<{ code: number, stdout: string, stderr: string }>}
+ */
+function runFile(app, args, env) {
   const options = { cwd: app, env: { ...process.env, NODE_OPTIONS: "", ...env } };
   return new Promise((resolve) =>
-    execFile(process.execPath, [...args, file], options, (error, stdout, stderr) =>
+    execFile(process.execPath, args, options, (error, stdout, stderr) =>
       resolve({ code: error?.code ?? 0, stdout, stderr }),
     ),
   );
 }
 
-module.exports = { BINARY, PLATFORM, ROOT, install, link, run };
+module.exports = { addBinary, BINARY, PLATFORM, install, link, run, runFile };

@@ -68,7 +68,7 @@ function addonError(cause, meanwhile) {
   const place = look();
   const tries = cause === undefined ? [] : triesOf(cause);
   const { problem, fix } = advise(tries, place);
-  const where = [place.platform, place.libc, place.runtime].filter(Boolean).join(", ");
+  const where = describePlace(place);
   const lines = [
     `ferrosocket ${version} can't load its native addon on ${where}: ${problem}.`,
     `  To mend it: ${fix}.`,
@@ -175,6 +175,11 @@ function adviseMissing({ bundled, clone, others, platform }) {
   };
 }
 
+/** @returns {string} on what this runs, as in "linux-x64-gnu, glibc 2.36, Node.js 20.20.2" */
+function describePlace({ platform, libc, runtime } = look()) {
+  return [platform, libc, runtime].filter(Boolean).join(", ");
+}
+
 /** @returns {Place} */
 function look() {
   const { bun, deno, node } = process.versions;
@@ -230,4 +235,4 @@ function installedBinaries() {
   return [...found];
 }
 
-module.exports = { addonError, advise };
+module.exports = { addonError, advise, describePlace };
