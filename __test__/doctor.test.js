@@ -72,17 +72,19 @@ test("what the environment has against the fast ways is told", async (t) => {
   assert.match(stdout, /\n- debug scope engine: .*Closed: .*polling, when accepted/);
 });
 
+/** A program with a server; `more` is what it does to it. */
+const program = (more) => `
+  const { createServer } = require("node:http");
+  const { Server } = require("socket.io");
+  const server = createServer();
+  const io = new Server(server);
+  ${more}
+  server.listen(0, "127.0.0.1", () => setImmediate(() => setImmediate(() => io.close())));
+`;
+
 test("a program is run, and what it does against the fast ways is told", async (t) => {
   const installation = install(t, "socket.io");
   addBinary(installation.ours);
-  const program = (then) => `
-    const { createServer } = require("node:http");
-    const { Server } = require("socket.io");
-    const server = createServer();
-    const io = new Server(server);
-    ${then}
-    server.listen(0, "127.0.0.1", () => setImmediate(() => setImmediate(() => io.close())));
-  `;
   const file = path.join(installation.app, "server.js");
   fs.writeFileSync(file, program(""));
   const plain = await doctor(installation, ["server.js"]);
