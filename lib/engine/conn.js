@@ -61,6 +61,17 @@ const INCOMING = 1 << 9;
 /** What a worker says of a connection that broke while packets were being written; see src/net/websocket_wire.rs. */
 const WRITE_ERROR = "write error";
 
+/**
+ * A WebSocket that asks to become the transport of a session.
+ *
+ *     noticed ──a turn of the event loop, or another record──► told ──it becomes that, or has ended──► over
+ *
+ * @typedef {object} Probe
+ * @property {"noticed" | "told" | "over"} state told: programs have been
+ * @property {number} token that of its door
+ * @property {Transport | undefined} transport as they were shown it
+ */
+
 /** In place of a transport that has gone before anybody heard of it. */
 const GONE = Object.freeze({ transport: "websocket", takesBytes: true });
 
@@ -111,12 +122,8 @@ class Conn extends LazyEmitter {
     this._takesBytes = traits.takesBytes !== false;
     /** @type {Transport | undefined} @private */
     this._transport = undefined;
-    /** @type {Transport | undefined} @private that of the WebSocket which probes */
-    this._next = undefined;
-    /** @type {number | undefined} @private token of a WebSocket that probes, until programs are told */
+    /** @type {Probe | undefined} @private the WebSocket that asks to become the transport */
     this._probe = undefined;
-    /** @type {number | undefined} @private token of a WebSocket that probes, once programs have been told */
-    this._probing = undefined;
     /** @type {WriteBuffer | undefined} from the first look at what has left on */
     this._writeBuffer = undefined;
     /** @private */
@@ -439,23 +446,26 @@ class Conn extends LazyEmitter {
         break;
       case RecordKind.UPGRADING:
         this.announceProbe();
-        this._probe = argument;
+        this._probe = { state: "noticed", token: argument, transport: undefined };
         // Upstream reads a client's first packets and its probe from two connections, so in two turns of the event loop:
         // a "connection" listener is in time to listen for "upgrading". Here one batch may have both, and is handled in ticks.
         setImmediate(announceProbe, this);
         break;
-      case RecordKind.UPGRADED:
+      case RecordKind.UPGRADED: {
         this.announceProbe();
         // close() was called while this record was on its way: the program has been told of the end
         if (this.readyState === "closed") break;
-        this._probing = undefined;
+        const probe = this._probe;
+        this._probe = undefined;
+        if (probe !== undefined) probe.state = "over";
         this.upgrading = false;
         this.upgraded = true;
         this.enterBy(doorOf(this._border, argument));
-        this.replaceTransport();
+        this.replaceTransport(probe?.transport);
         if (this.listenerCount("upgrade") > 0) this.emit("upgrade", this.transport);
         this._writeBuffer?.flush();
         break;
+      }
       case RecordKind.CONNECT_TIMEOUT:
         if (this._client !== undefined) this._client.onconnectTimeout();
         break;
@@ -518,21 +528,22 @@ class Conn extends LazyEmitter {
 
   /** Tells of the WebSocket that asks to become the transport, if that has not been told yet. */
   announceProbe() {
-    const token = this._probe;
-    if (token === undefined) return;
-    this._probe = undefined;
-    if (this.readyState === "closed") return;
-    this.upgrading = true;
-    this._probing = token;
-    const door = doorOf(this._border, token);
-    if (door === undefined) this.upgrading = false;
-    else door.probeOf = this;
+    const probe = this._probe;
+    if (probe?.state !== "noticed") return;
+    if (this.readyState === "closed") {
+      this._probe = undefined;
+      return;
+    }
+    probe.state = "told";
+    const door = doorOf(this._border, probe.token);
+    if (door !== undefined) door.probeOf = this;
+    this.upgrading = door !== undefined;
     const { transport, takesBytes } = door ?? GONE;
     trace.traceProbe(this, transport);
     if (this.listenerCount("upgrading") === 0) return;
-    this._next = new Transport(this, transport, takesBytes);
-    this.emit("upgrading", this._next);
-    if (!this.upgrading) this.onProbeEnd(token);
+    probe.transport = new Transport(this, transport, takesBytes);
+    this.emit("upgrading", probe.transport);
+    if (!this.upgrading) this.onProbeEnd(probe.token);
   }
 
   /**
@@ -560,29 +571,31 @@ class Conn extends LazyEmitter {
    * @param {number} token
    */
   onProbeEnd(token) {
-    if (this._probing === token) setImmediate(endProbe, this, token);
+    const probe = this._probe;
+    if (probe?.token === token) setImmediate(endProbe, this, probe);
   }
 
   /**
-   * The probe is over, and its WebSocket has not become the transport.
+   * The WebSocket of a probe has ended, and has not become the transport. Another one may have come meanwhile.
    *
-   * @param {number} token
+   * @param {Probe} probe
    */
-  endProbe(token) {
-    if (this._probing !== token) return;
-    this._probing = undefined;
-    this.upgrading = false;
-    const next = this._next;
-    this._next = undefined;
-    next?.replace();
-    next?.end();
+  endProbe(probe) {
+    if (probe.state !== "told") return;
+    probe.state = "over";
+    if (this._probe === probe) this._probe = undefined;
+    if (this._probe?.state !== "told") this.upgrading = false;
+    probe.transport?.replace();
+    probe.transport?.end();
   }
 
-  /** @private */
-  replaceTransport() {
+  /**
+   * @param {Transport | undefined} next undefined: no program has been shown it
+   * @private
+   */
+  replaceTransport(next) {
     const before = this._transport;
-    this._transport = this._next;
-    this._next = undefined;
+    this._transport = next;
     before?.replace();
     before?.end();
   }
@@ -694,10 +707,10 @@ function announceProbe(conn) {
 
 /**
  * @param {Conn} conn
- * @param {number} token
+ * @param {Probe} probe
  */
-function endProbe(conn, token) {
-  conn.endProbe(token);
+function endProbe(conn, probe) {
+  conn.endProbe(probe);
 }
 
 /**
