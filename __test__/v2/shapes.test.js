@@ -193,6 +193,24 @@ old("differs: binary(true) without bytes", ONLY_V2, async (stage) => {
   assert.equal(await within(event, "the event"), expected);
 });
 
+old("differs: a table that is assigned", ONLY_V2, async (stage) => {
+  const { either, pair, serve } = stage;
+  const io = await serve();
+  const { socket } = await pair();
+  for (const [object, name] of [
+    [io, "nsps"],
+    [io.of("/"), "connected"],
+    [socket.client, "sockets"],
+  ]) {
+    const table = { ...object[name] };
+    object[name] = table;
+    assert.equal(object[name] === table, either(true, false), name);
+    assert.deepEqual(Object.keys(object[name]), Object.keys(table), name);
+  }
+  io.of("/later");
+  assert.ok("/later" in io.nsps);
+});
+
 test("ours: a child namespace goes with its last socket", async (t) => {
   const io = require("../../v2")(0, { cleanupEmptyChildNamespaces: true });
   t.after(() => io.close());

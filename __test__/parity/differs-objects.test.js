@@ -1,0 +1,146 @@
+"use strict";
+
+/**
+ * What is on purpose not as upstream where a program handles an object that stands for what a worker has: what each of the two
+ * does. docs/differences.md says why.
+ */
+
+const assert = require("node:assert/strict");
+const { spawn } = require("../support/child");
+const { deferred, until, within } = require("../support/waiting");
+const { scenario } = require("./harness");
+const { pollingPair, webSocketPair } = require("./raw-pairs");
+
+/** Ways to take a packet out of `conn.writeBuffer`. */
+const TAKING = {
+  "one is taken out": (conn) => conn.writeBuffer.pop(),
+  "another is assigned": (conn) => {
+    conn.writeBuffer = [];
+  },
+};
+
+for (const [how, take] of Object.entries(TAKING))
+  scenario(`differs: conn.writeBuffer, ${how}`, { trace: false }, async (stage) => {
+    const { session, socket } = await pollingPair(stage);
+    assert.equal(socket.conn.writeBuffer.length, 0); // and it is looked at from now on
+    socket.emit("a");
+    assert.equal(socket.conn.writeBuffer.length, 1);
+    take(socket.conn);
+    assert.equal(socket.conn.writeBuffer.length, 0);
+    socket.emit("b");
+    const sent = [await session.next()];
+    if (sent[0] === '42["a"]') sent.push(await session.next());
+    assert.deepEqual(sent, stage.either(['42["b"]'], ['42["a"]', '42["b"]']));
+  });
+
+scenario("differs: a transport that is assigned to be not writable", async (stage) => {
+  const { raw, socket } = await webSocketPair(stage);
+  const { conn } = socket;
+  const { transport } = conn;
+  transport.writable = false;
+  stage.trace("read back", transport.writable);
+  socket.emit("a");
+  const goOn = stage.either(
+    () => {
+      assert.equal(conn.writeBuffer.length, 1); // it is kept back
+      transport.writable = true;
+      conn.flush();
+    },
+    () => {},
+  );
+  goOn();
+  stage.trace("sent", await raw.next());
+});
+
+scenario("differs: a transport that is assigned to be closing", async (stage) => {
+  const { raw, socket } = await webSocketPair(stage);
+  const { conn } = socket;
+  conn.transport.readyState = "closing";
+  stage.trace("read back", conn.transport.readyState);
+  conn.close();
+  assert.equal(conn.readyState, stage.either("closing", "closed")); // it closes nothing that is closing
+  raw.destroy();
+});
+
+scenario("differs: a decoder that is assigned", async (stage) => {
+  const { raw, socket } = await webSocketPair(stage);
+  const { client } = socket;
+  const decoded = deferred("a packet");
+  const decoder = {
+    add: (text) => decoded.resolve(["it is asked", text]),
+    removeListener() {},
+    destroy() {},
+  };
+  socket.on("a", (...args) => decoded.resolve(["it is not asked", ...args]));
+  client.decoder = decoder;
+  assert.equal(client.decoder, decoder);
+  raw.text('42["a",1]');
+  assert.deepEqual(
+    await decoded.promise,
+    stage.either(["it is asked", '2["a",1]'], ["it is not asked", 1]),
+  );
+});
+
+// --- sockets of the HTTP server ---
+
+/** A WebSocket client, and the socket of the HTTP server by which it came. */
+async function trackedPair(stage) {
+  const connection = until(stage.httpServer, "connection");
+  const { raw, socket } = await webSocketPair(stage);
+  const [tracked] = await connection;
+  assert.equal(socket.request.socket, tracked);
+  return { raw, socket, tracked };
+}
+
+/** Has a client ask, and waits for the answer. */
+async function ask(raw) {
+  raw.text('420["ask"]');
+  assert.equal(await raw.next(), "430[]");
+}
+
+scenario("differs: bytes of a socket of the HTTP server", async (stage) => {
+  const { raw, socket, tracked } = await trackedPair(stage);
+  socket.on("ask", (answer) => answer());
+  await ask(raw);
+  const { bytesRead, bytesWritten } = tracked;
+  await ask(raw);
+  assert.equal(tracked.bytesRead > bytesRead, stage.either(true, false));
+  assert.equal(tracked.bytesWritten > bytesWritten, stage.either(true, false));
+});
+
+/** A frame of a server: a text. */
+const FRAME = Buffer.from([0x81, 2, 0x36, 0x21]);
+
+scenario("differs: a program that writes to a socket of the HTTP server", async (stage) => {
+  const { raw, tracked } = await trackedPair(stage);
+  const written = deferred("the end of a write");
+  tracked.on("error", () => {});
+  tracked.write(FRAME, (error) => written.resolve(error?.code));
+  assert.equal(await written.promise, stage.either(undefined, "EPIPE"));
+  assert.equal(await raw.next(), stage.either("6!", null)); // what has failed is destroyed
+});
+
+scenario(
+  "differs: a timeout of a socket of the HTTP server by which something comes",
+  async (stage) => {
+    const busy = await trackedPair(stage);
+    const quiet = await trackedPair(stage);
+    busy.socket.on("ask", (answer) => answer());
+    let isBusyOver = false;
+    let isQuietOver = false;
+    busy.tracked.setTimeout(1000, () => (isBusyOver = true)); // would run out first
+    quiet.tracked.setTimeout(1000, () => (isQuietOver = true));
+    while (!isQuietOver) await ask(busy.raw);
+    assert.equal(isBusyOver, stage.either(false, true));
+  },
+);
+
+// --- the process ---
+
+scenario("differs: handles of an addon", { server: false }, async (stage) => {
+  const child = spawn("handles", stage.implementation);
+  stage.defer(child.kill);
+  assert.deepEqual(await child.message(), stage.either([], ["CustomGC"]));
+  const { code } = await within(child.exit(), "the end of the process"); // it keeps none alive
+  assert.equal(code, 0);
+});
