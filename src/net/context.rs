@@ -28,10 +28,34 @@ use crate::id::Slot;
 /// One read takes at most this much: a message of 64 KiB, with its header and the text that announces it. All
 /// connections of the worker read into the same buffer.
 const READ_BUFFER: usize = (64 << 10) + (4 << 10);
-/// Write buffers kept for the next connection that needs one…
-const SPARE_BUFFERS: usize = 64;
+/// Bytes of the write buffers that are kept for the next connections that need one…
+const SPARE_BUFFERS: usize = 2 << 20;
 /// …if they have not grown beyond this.
 const SPARE_CAPACITY: usize = 32 << 10;
+
+/// Empty write buffers.
+#[derive(Default)]
+struct SpareBuffers {
+    buffers: Vec<Vec<u8>>,
+    /// Bytes that they can hold.
+    bytes: usize,
+}
+
+impl SpareBuffers {
+    fn take(&mut self) -> Vec<u8> {
+        let buffer = self.buffers.pop().unwrap_or_default();
+        self.bytes -= buffer.capacity();
+        buffer
+    }
+
+    fn give(&mut self, buffer: Vec<u8>) {
+        let bytes = buffer.capacity();
+        if bytes <= SPARE_CAPACITY && self.bytes + bytes <= SPARE_BUFFERS {
+            self.bytes += bytes;
+            self.buffers.push(buffer);
+        }
+    }
+}
 
 /// A client that is given up unless JavaScript finds something of it.
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +138,7 @@ pub struct WorkerContext {
     /// Wires that wait for the end of the closing handshake, the oldest first.
     closing: RefCell<VecDeque<(u64, Rc<dyn Wire>)>>,
     read_buffer: RefCell<Box<[u8]>>,
-    spare_buffers: RefCell<Vec<Vec<u8>>>,
+    spare_buffers: RefCell<SpareBuffers>,
     dirty: RefCell<Vec<Rc<dyn Wire>>>,
     unflushed: RefCell<Vec<Slot>>,
     failed: RefCell<Vec<Slot>>,
@@ -303,15 +327,12 @@ impl WorkerContext {
 
     /// An empty write buffer.
     pub fn spare_buffer(&self) -> Vec<u8> {
-        self.spare_buffers.borrow_mut().pop().unwrap_or_default()
+        self.spare_buffers.borrow_mut().take()
     }
 
     /// Gives a write buffer back.
     pub fn give_spare_buffer(&self, buffer: Vec<u8>) {
-        let mut spare = self.spare_buffers.borrow_mut();
-        if spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_CAPACITY {
-            spare.push(buffer);
-        }
+        self.spare_buffers.borrow_mut().give(buffer);
     }
 
     // --- lists ---------------------------------------------------------------------------------

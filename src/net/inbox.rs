@@ -60,6 +60,8 @@ struct Queue {
     full: VecDeque<RecordBatch>,
     /// The one that is written to.
     batch: RecordBatch,
+    /// Memory for the next one.
+    spare: RecordBatch,
     /// Bytes that the budget counts.
     counted: usize,
     /// Bytes that it does not yet.
@@ -90,14 +92,14 @@ impl Queue {
     /// Appends a record; gives its bytes, 0 when it is too long.
     fn push(&mut self, write: impl FnOnce(&mut Record<'_>)) -> usize {
         if self.batch.bytes >= BATCH_LIMIT {
-            self.seal(RecordBatch::default());
+            self.seal();
         }
         let (checkpoint, before) = (self.batch.checkpoint(), self.batch.bytes);
         let Some(attached) = self.batch.push(write) else { return 0 };
         let grown = self.batch.bytes - before;
         if before > 0 && self.batch.bytes > BATCH_LIMIT {
-            let last = self.batch.split_off(checkpoint, grown);
-            self.seal(last);
+            self.batch.split_off(checkpoint, grown, &mut self.spare);
+            self.seal();
         }
         self.uncounted += grown;
         self.fresh.bytes += grown;
@@ -106,7 +108,9 @@ impl Queue {
         grown
     }
 
-    fn seal(&mut self, next: RecordBatch) {
+    /// Nothing more is written to the batch; the next one is what is in `spare`.
+    fn seal(&mut self) {
+        let next = std::mem::take(&mut self.spare);
         let mut full = std::mem::replace(&mut self.batch, next);
         full.seal();
         self.full.push_back(full);
@@ -128,7 +132,7 @@ impl Queue {
     fn take(&mut self, batch: &mut RecordBatch) -> (usize, usize) {
         let before = batch.bytes;
         match self.full.pop_front() {
-            Some(full) if batch.is_empty() => *batch = full,
+            Some(full) if batch.is_empty() => self.spare = std::mem::replace(batch, full),
             Some(mut full) => batch.append(&mut full),
             None if batch.is_empty() => std::mem::swap(&mut self.batch, batch),
             None => batch.append(&mut self.batch),
@@ -364,6 +368,7 @@ mod tests {
 
     use super::*;
     use crate::border::RecordKind;
+    use crate::socketio::LongString;
 
     fn inbox() -> (Inbox, Arc<AtomicU32>) {
         let wakes = Arc::new(AtomicU32::new(0));
@@ -465,6 +470,28 @@ mod tests {
         assert_eq!(take(&inbox), "[[30,8],[30,2]]");
         assert_eq!((take(&inbox).as_str(), inbox.bytes()), ("", 0));
         assert_eq!(wakes.load(Ordering::Relaxed), 1, "who is told that more waits is not woken");
+    }
+
+    #[test]
+    fn full_batches_are_written_into_memory_that_javascript_has_given_back() {
+        let (inbox, _) = inbox();
+        let mut batch = RecordBatch::default();
+        for round in 0..5 {
+            for _ in 0..BATCH_LIMIT * 3 / 2 / 4096 {
+                inbox.push(0, |record| {
+                    let string = LongString::Latin1(vec![b'x'; 4096].into());
+                    record.kind(RecordKind::Event).number(0).side_string(string);
+                });
+            }
+            inbox.announce(0);
+            let given = batch.strings.capacity();
+            batch = inbox.take(batch).batch;
+            assert_eq!(inbox.lanes[0].lock().spare.strings.capacity(), given);
+            let full = batch.strings.drain().count();
+            batch = inbox.take(batch).batch;
+            assert_eq!(full + batch.strings.drain().count(), BATCH_LIMIT * 3 / 2 / 4096);
+            assert!(round == 0 || given > BATCH_LIMIT / 2);
+        }
     }
 
     #[test]

@@ -17,8 +17,9 @@ pub struct Mailbox {
     closed: AtomicUsize,
 }
 
-/// A drained batch keeps its buffers up to this many bytes.
-const KEEP_CAPACITY: usize = 1 << 20;
+/// A drained batch keeps its buffers up to this many bytes: twice what JavaScript hands over at once, since they grow to
+/// twice their size.
+const KEEP_CAPACITY: usize = 2 << 20;
 
 impl Mailbox {
     /// An empty one of the worker that `parker` wakes.

@@ -71,15 +71,15 @@ impl RecordBatch {
         }
     }
 
-    /// Takes out the records behind `checkpoint`, which are not the first; they have so many bytes.
-    pub(super) fn split_off(&mut self, checkpoint: Checkpoint, bytes: usize) -> Self {
-        let mut text = String::with_capacity(self.text.len() - checkpoint.text);
-        text.push('[');
-        text.push_str(&self.text[checkpoint.text + 1..]);
+    /// Moves the records behind `checkpoint`, which are not the first, to an empty batch; they have so many bytes.
+    pub(super) fn split_off(&mut self, checkpoint: Checkpoint, bytes: usize, to: &mut Self) {
+        to.text.push('[');
+        to.text.push_str(&self.text[checkpoint.text + 1..]);
         self.text.truncate(checkpoint.text);
+        to.buffers.extend(self.buffers.drain(checkpoint.buffers..));
+        self.strings.split_off(checkpoint.strings, &mut to.strings);
         self.bytes -= bytes;
-        let buffers = self.buffers.split_off(checkpoint.buffers);
-        Self { text, buffers, strings: self.strings.split_off(checkpoint.strings), bytes }
+        to.bytes = bytes;
     }
 
     /// Appends the records of another batch, and leaves it empty.

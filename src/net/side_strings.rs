@@ -55,10 +55,11 @@ impl SideStrings {
         SideStringsEnd { bytes: self.bytes.len(), items: self.items.len() }
     }
 
-    /// Takes out what has come since then.
-    #[must_use]
-    pub fn split_off(&mut self, end: SideStringsEnd) -> Self {
-        Self { bytes: self.bytes.split_off(end.bytes), items: self.items.split_off(end.items) }
+    /// Moves what has come since then to the end of another one.
+    pub fn split_off(&mut self, end: SideStringsEnd, to: &mut Self) {
+        to.bytes.extend_from_slice(&self.bytes[end.bytes..]);
+        self.bytes.truncate(end.bytes);
+        to.items.extend(self.items.drain(end.items..));
     }
 
     /// Drops what has come since then.
@@ -71,6 +72,12 @@ impl SideStrings {
     pub fn drain(&mut self) -> impl Iterator<Item = LongString<'_>> {
         let Self { bytes, items } = self;
         Iter { bytes, items: items.drain(..) }
+    }
+
+    /// Bytes that it has memory for.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// Empties it for the next batch; keeps up to `capacity` bytes of memory.
