@@ -399,8 +399,9 @@ function readsOf(engine, server, read) {
   const traps = (name) => ({
     get(target, property, receiver) {
       const at = `${name}.${String(property)}`;
-      reads.add(at);
-      return show(Reflect.get(target, property, receiver), at);
+      const value = Reflect.get(target, property, receiver);
+      if (!(Array.isArray(target) && typeof value === "function")) reads.add(at);
+      return show(value, at);
     },
     has(target, property) {
       reads.add(`${name}.${String(property)}`);

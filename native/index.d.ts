@@ -198,7 +198,8 @@ export declare class DataPlane {
    */
   constructor(workers: number, reader: string)
   /**
-   * Has `wake` called from now on when records wait for [`DataPlane::take`], once at first.
+   * Has `wake` called from now on when records wait for `take()`, once at first. Where this thread has read them by
+   * itself, it is called with what that gives.
    *
    * What this makes is held by the environment, and holds `wake` with all that it reaches: until
    * [`DataPlane::remove_waker`] nothing of it can be collected.
@@ -206,7 +207,7 @@ export declare class DataPlane {
    * # Errors
    * When Node.js can't make what wakes this thread.
    */
-  setWaker(wake: () => void): void
+  setWaker(wake: (records?: string) => void): void
   /**
    * Ends what [`DataPlane::set_waker`] began: no server is open.
    *
@@ -231,13 +232,19 @@ export declare class DataPlane {
    */
   closeServer(server: number): void
   /**
-   * Takes the next of the records that wait: a JSON array, or "" when there are none. When it ends
+   * `take` and `flush`, which are called in each turn, as functions by themselves: with a method of the class,
+   * its object is looked up, its type is checked and its use is noted, which takes longer than what they do.
+   *
+   * `take()` takes the next of the records that wait: a JSON array, or "" when there are none. When it ends
    * in `RecordSentinel.MORE_WAIT`, more wait, and nobody will be woken for them.
    *
+   * `flush(operations, length)` carries out the first `length` bytes of a batch of operations; see `operations.rs`.
+   * What can't be carried out is left out, and counted: see [`DataPlane::stats`].
+   *
    * # Errors
-   * When V8 can't make a string of that size.
+   * When V8 has no memory for them. `take` throws when V8 can't make a string of that size.
    */
-  take(): string
+  functions(): { take: () => string, flush: (operations: Buffer, length: number) => void }
   /** This thread has looked at all its sockets, as `RecordKind.ASK_TURN` asked for. True: it is to do so again. */
   turned(): boolean
   /**
@@ -252,11 +259,6 @@ export declare class DataPlane {
    * (`Layout.ATTACHED`), once.
    */
   attach(bytes: Uint8Array): number
-  /**
-   * Carries out the first `length` bytes of a batch of operations; see `operations.rs`. What can't be
-   * carried out is left out, and counted: see [`DataPlane::stats`].
-   */
-  flush(operations: Buffer, length: number): void
   /**
    * Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),
    * `rooms` (with members), `inboxBytes` (records that wait for this thread), `heldBytes` (what has

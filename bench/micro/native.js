@@ -30,10 +30,17 @@ class StubNative {
     this.wake();
   }
 
-  take() {
-    const { text } = this;
-    this.text = "";
-    return text;
+  functions() {
+    const take = () => {
+      const { text } = this;
+      this.text = "";
+      return text;
+    };
+    const flush = (operations, length) => {
+      this.batches++;
+      this.bytes += length;
+    };
+    return { take, flush };
   }
 
   /** @param {() => void} wake */
@@ -49,11 +56,6 @@ class StubNative {
 
   takeBuffers() {
     return this.buffers;
-  }
-
-  flush(operations, length) {
-    this.batches++;
-    this.bytes += length;
   }
 
   openServer() {

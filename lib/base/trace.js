@@ -1,6 +1,6 @@
 "use strict";
 
-const createDebug = require("debug");
+const createDebug = /** @type {any} */ (require("debug"));
 
 const socket = createDebug("socket.io:socket");
 const parser = createDebug("socket.io-parser");
@@ -16,9 +16,15 @@ const trace = {
   parser: parser.enabled,
   /** Looks again. */
   refresh() {
+    const { namespaces } = createDebug;
+    if (namespaces === looked) return; // `debug` itself looks no further
+    looked = namespaces;
     trace.socket = socket.enabled;
     trace.parser = parser.enabled;
   },
 };
+
+/** The scopes that were on at the last look. */
+let looked = createDebug.namespaces;
 
 module.exports = { trace };

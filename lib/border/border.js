@@ -118,10 +118,9 @@ class Border {
     this.native = new NativePlane(workers, reader);
     /** whether the addon can reach the event loop of this thread */
     this.reachesLoop = this.native.reachesLoop();
-    this.operations = new Operations(
-      (buffer, length) => this.native.flush(buffer, length),
-      (bytes) => this.native.attach(bytes),
-    );
+    const { take, flush } = this.native.functions();
+    this.take = take;
+    this.operations = new Operations(flush, (bytes) => this.native.attach(bytes));
     /** @type {(SessionListener | undefined)[][]} by the worker, then by the slot */
     this.tables = Array.from({ length: MAX_WORKERS }, () => []);
     /** @type {Map<number, SessionOwner>} by server id */
@@ -353,9 +352,10 @@ class Border {
   /**
    * Takes what the workers have for this thread, but no more than the addon gives at once: all that it is parsed into lives
    * until the last record of it has been handled. Timers and whatever else waits have their turn before more is taken.
+   *
+   * @param {string} [text] what has been taken already
    */
-  drain() {
-    const text = this.native.take();
+  drain(text = this.take()) {
     if (text === "") return;
     if (text.charCodeAt(text.length - 1) === RecordSentinel.MORE_WAIT) setImmediate(this.drain);
     if (this.full || this.heldBack.size > 0) this.readOn();

@@ -24,6 +24,7 @@ const {
 const {
   exposeSettings,
   keepLive,
+  liveOptions,
   readOptions,
   replaceOptions,
   workerOptions,
@@ -85,8 +86,7 @@ class Engine extends EventEmitter {
   constructor(opts = {}) {
     super();
     /** @type {any} @private see `opts` */
-    this._opts = readOptions(opts);
-    keepLive(this._opts, () => this.configure());
+    this._opts = liveOptions(readOptions(opts), () => this.configure());
     exposeSettings(this);
     /** @type {Function[]} */
     this.middlewares = [];

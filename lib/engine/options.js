@@ -90,24 +90,52 @@ function replaceOptions(given) {
  * @param {() => void} onchange
  */
 function keepLive(opts, onchange) {
-  for (const name of LIVE) {
-    let current = opts[name];
-    Object.defineProperty(opts, name, {
-      get: () => current,
-      set(value) {
-        const before = current;
-        current = value;
-        try {
-          onchange();
-        } catch (error) {
-          current = before; // the workers can't use the new value, so it does not count here either
-          throw error;
-        }
-      },
-      enumerable: Object.hasOwn(opts, name),
-      configurable: true,
-    });
-  }
+  for (const name of LIVE) defineLive(opts, name, opts[name], Object.hasOwn(opts, name), onchange);
+}
+
+/**
+ * The same with an object of its own, which no program has yet. V8 looks up the properties of an object in which a value becomes
+ * an accessor, and each turn of the event loop reads some.
+ *
+ * @param {any} opts
+ * @param {() => void} onchange
+ * @returns {any} another object with these options
+ */
+function liveOptions(opts, onchange) {
+  /** @type {any} */
+  const live = {};
+  for (const name of Reflect.ownKeys(opts))
+    if (LIVE.includes(/** @type {string} */ (name)))
+      defineLive(live, /** @type {string} */ (name), opts[name], true, onchange);
+    else live[name] = opts[name];
+  for (const name of LIVE)
+    if (!Object.hasOwn(live, name)) defineLive(live, name, undefined, false, onchange);
+  return live;
+}
+
+/**
+ * @param {any} opts
+ * @param {string} name
+ * @param {any} current its value
+ * @param {boolean} enumerable
+ * @param {() => void} onchange
+ */
+function defineLive(opts, name, current, enumerable, onchange) {
+  Object.defineProperty(opts, name, {
+    get: () => current,
+    set(value) {
+      const before = current;
+      current = value;
+      try {
+        onchange();
+      } catch (error) {
+        current = before; // the workers can't use the new value, so it does not count here either
+        throw error;
+      }
+    },
+    enumerable,
+    configurable: true,
+  });
 }
 
 /**
@@ -178,4 +206,11 @@ function messageOf(given) {
   return isArrayBufferView(given) || isAnyArrayBuffer(given) ? copyOf(given) : String(given);
 }
 
-module.exports = { exposeSettings, keepLive, readOptions, replaceOptions, workerOptions };
+module.exports = {
+  exposeSettings,
+  keepLive,
+  liveOptions,
+  readOptions,
+  replaceOptions,
+  workerOptions,
+};

@@ -33,6 +33,8 @@ class Inputs {
     this.corsChanges = 0;
     /** @private @type {unknown[]} those parts */
     this._cors = [];
+    /** @private @type {unknown[]} what is in the option `transports` */
+    this._transportItems = [];
     /** @private whether there was a last look, and it has come to its end */
     this._isKnown = false;
   }
@@ -105,13 +107,16 @@ class Inputs {
     const { allowRequest, cookie, cors, httpCompression, perMessageDeflate, transports } = opts;
     same = this._allowRequest === (this._allowRequest = allowRequest) && same;
     same = this._cookie === (this._cookie = cookie) && same;
-    same = this._webSocket === (this._webSocket = transports.includes("websocket")) && same;
-    same = this._polling === (this._polling = transports.includes("polling")) && same;
     same = this._deflate === (this._deflate = perMessageDeflate) && same;
     same = this._compression === (this._compression = httpCompression) && same;
     same = this._compresses === (this._compresses = onlyThreshold(httpCompression)) && same;
     const compression = /** @type {Compression} */ (httpCompression);
     same = this._threshold === (this._threshold = compression?.threshold) && same;
+    same = this._transports === (this._transports = transports) && same;
+    if (!areItems(this._transportItems, transports)) {
+      this._transportItems = [...transports];
+      same = false;
+    }
     if (!areParts(this._cors, cors)) {
       this._cors = partsOf(cors);
       this.corsChanges++;
@@ -120,6 +125,13 @@ class Inputs {
     this._isKnown = true;
     return same;
   }
+}
+
+/** @param {ArrayLike<unknown>} a @param {ArrayLike<unknown>} b @returns {boolean} whether they have the same */
+function areItems(a, b) {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /**

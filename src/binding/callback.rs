@@ -3,10 +3,11 @@
 
 use std::ffi::CStr;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use napi::bindgen_prelude::Function;
-use napi::{Env, JsValue as _, sys};
+use napi::{Env, Error, JsError, JsValue as _, Result, sys};
 
 /// The name by which `async_hooks` shows it.
 const NAME: &CStr = c"ferrosocket";
@@ -47,8 +48,9 @@ impl Callback {
         Some(Self { env, function: reference, context })
     }
 
-    /// Calls it. To be used where no JavaScript is running.
-    pub fn call(&self) {
+    /// Calls it with what `argument` makes; an error of that is an uncaught exception, too. To be used where no
+    /// JavaScript is running.
+    pub fn call(&self, argument: impl FnOnce(&Env) -> Result<sys::napi_value>) {
         let env = self.env;
         let (mut scope, mut callback) = (ptr::null_mut(), ptr::null_mut());
         let done = |status| status == sys::Status::napi_ok;
@@ -67,14 +69,23 @@ impl Callback {
                 self.context,
                 &raw mut callback,
             )) {
-                self.call_in_scope();
+                // The scopes are closed whatever happens.
+                let argument = || argument(&Env::from_raw(env));
+                let made = catch_unwind(AssertUnwindSafe(argument));
+                match made.unwrap_or_else(|_| Err(Error::from_reason("the addon has panicked"))) {
+                    Ok(argument) => self.call_in_scope(argument),
+                    Err(error) => {
+                        let error = JsError::from(error).into_value(env);
+                        let _status = sys::napi_fatal_exception(env, error);
+                    }
+                }
                 let _status = sys::napi_close_callback_scope(env, callback);
             }
             let _status = sys::napi_close_handle_scope(env, scope);
         }
     }
 
-    fn call_in_scope(&self) {
+    fn call_in_scope(&self, argument: sys::napi_value) {
         let env = self.env;
         let (mut function, mut this, mut result, mut error) =
             (ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
@@ -83,8 +94,14 @@ impl Callback {
         unsafe {
             let _status = sys::napi_get_reference_value(env, self.function, &raw mut function);
             let _status = sys::napi_get_undefined(env, &raw mut this);
-            let status =
-                sys::napi_call_function(env, this, function, 0, ptr::null(), &raw mut result);
+            let status = sys::napi_call_function(
+                env,
+                this,
+                function,
+                1,
+                &raw const argument,
+                &raw mut result,
+            );
             if status == sys::Status::napi_pending_exception
                 && sys::napi_get_and_clear_last_exception(env, &raw mut error)
                     == sys::Status::napi_ok

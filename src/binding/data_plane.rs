@@ -24,14 +24,16 @@ mod websocket;
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
+use std::ops::Deref;
+use std::rc::Rc;
 #[cfg(unix)]
-use std::rc::{Rc, Weak as RcWeak};
+use std::rc::Weak as RcWeak;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use napi::bindgen_prelude::{BufferSlice, Function, Uint8ArraySlice};
+use napi::bindgen_prelude::{BufferSlice, Function, FunctionCallContext, Object, Uint8ArraySlice};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
-use napi::{CleanupEnvHook, Env, JsString, Result};
+use napi::{CleanupEnvHook, Env, JsString, JsValue as _, Result};
 use napi_derive::napi;
 use rustc_hash::FxHashMap;
 
@@ -71,7 +73,11 @@ const COPY_LIMIT: usize = 1 << 20;
 
 /// The data plane as one JavaScript thread sees it; there is one of them in each thread.
 #[napi]
-pub struct DataPlane {
+#[derive(Debug)]
+pub struct DataPlane(Rc<Plane>);
+
+/// What a [`DataPlane`] is. The functions that it makes have it, too.
+pub struct Plane {
     shared: Arc<Shared>,
     environment: Arc<Environment>,
     /// Runs at the end of the environment, while somebody is to be woken.
@@ -105,11 +111,17 @@ pub struct DataPlane {
     turn_end: RefCell<Option<TurnEnd>>,
 }
 
-impl fmt::Debug for DataPlane {
+impl Deref for DataPlane {
+    type Target = Plane;
+
+    fn deref(&self) -> &Plane {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Plane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DataPlane")
-            .field("environment", &self.environment.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Plane").field("environment", &self.environment.id).finish_non_exhaustive()
     }
 }
 
@@ -135,7 +147,7 @@ impl DataPlane {
         let environment = Arc::new(Environment::new(inbox));
         let shared =
             Arc::new(Shared { runtime: Mutex::default(), waker, ended: AtomicBool::new(false) });
-        Self {
+        Self(Rc::new(Plane {
             shared,
             environment,
             hook: RefCell::default(),
@@ -155,10 +167,11 @@ impl DataPlane {
             peeked: RefCell::default(),
             listeners: RefCell::default(),
             turn_end: RefCell::default(),
-        }
+        }))
     }
 
-    /// Has `wake` called from now on when records wait for [`DataPlane::take`], once at first.
+    /// Has `wake` called from now on when records wait for `take()`, once at first. Where this thread has read them by
+    /// itself, it is called with what that gives.
     ///
     /// What this makes is held by the environment, and holds `wake` with all that it reaches: until
     /// [`DataPlane::remove_waker`] nothing of it can be collected.
@@ -166,7 +179,11 @@ impl DataPlane {
     /// # Errors
     /// When Node.js can't make what wakes this thread.
     #[napi(catch_unwind)]
-    pub fn set_waker(&self, env: Env, wake: Function<'_, (), ()>) -> Result<()> {
+    pub fn set_waker(
+        &self,
+        env: Env,
+        #[napi(ts_arg_type = "(records?: string) => void")] wake: Function<'_, (), ()>,
+    ) -> Result<()> {
         #[cfg(unix)]
         let ending = self.begin_reading(env, &wake);
         let waker: Waker = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
@@ -271,35 +288,35 @@ impl DataPlane {
         }
     }
 
-    /// Takes the next of the records that wait: a JSON array, or "" when there are none. When it ends
+    /// `take` and `flush`, which are called in each turn, as functions by themselves: with a method of the class,
+    /// its object is looked up, its type is checked and its use is noted, which takes longer than what they do.
+    ///
+    /// `take()` takes the next of the records that wait: a JSON array, or "" when there are none. When it ends
     /// in `RecordSentinel.MORE_WAIT`, more wait, and nobody will be woken for them.
     ///
+    /// `flush(operations, length)` carries out the first `length` bytes of a batch of operations; see `operations.rs`.
+    /// What can't be carried out is left out, and counted: see [`DataPlane::stats`].
+    ///
     /// # Errors
-    /// When V8 can't make a string of that size.
-    #[napi(catch_unwind)]
-    pub fn take<'env>(&self, env: &'env Env) -> Result<JsString<'env>> {
-        let recycled = std::mem::take(&mut *self.batch.borrow_mut());
-        let Taken { batch, waiting, lanes } = self.environment.inbox.take(recycled);
-        self.environment.lifecycle.drain(|event| self.operations().note(event));
-        if waiting | lanes != 0
-            && let Some(runtime) = self.shared.runtime()
-        {
-            for worker in (0..runtime.workers()).filter(|worker| waiting & (1 << worker) != 0) {
-                runtime.mailbox(worker).post_command(Command::Resume);
-            }
-            #[cfg(unix)]
-            if let Some(reading) = &*self.reading.borrow() {
-                reading.handle_records(&runtime, lanes);
-            }
-        }
-        // With one byte a character where possible: such strings are made and parsed faster.
-        let text = if batch.text.is_ascii() {
-            env.create_string_latin1(batch.text.as_bytes())
-        } else {
-            env.create_string(&batch.text)
+    /// When V8 has no memory for them. `take` throws when V8 can't make a string of that size.
+    #[napi(
+        catch_unwind,
+        ts_return_type = "{ take: () => string, flush: (operations: Buffer, length: number) => void }"
+    )]
+    pub fn functions<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (for_take, for_flush) = (Rc::clone(&self.0), Rc::clone(&self.0));
+        let take = move |call: FunctionCallContext<'_>| for_take.take(call.env).map(|it| it.raw());
+        let flush = move |call: FunctionCallContext<'_>| {
+            for_flush.flush(call.get(0)?, call.get(1)?);
+            Ok(())
         };
-        *self.batch.borrow_mut() = batch;
-        text
+        let mut functions = Object::new(env)?;
+        functions.set("take", env.create_function_from_closure::<(), _, _>("take", take)?)?;
+        functions.set(
+            "flush",
+            env.create_function_from_closure::<(BufferSlice<'_>, u32), _, _>("flush", flush)?,
+        )?;
+        Ok(functions)
     }
 
     /// This thread has looked at all its sockets, as `RecordKind.ASK_TURN` asked for. True: it is to do so again.
@@ -337,20 +354,6 @@ impl DataPlane {
     #[napi(catch_unwind)]
     pub fn attach(&self, bytes: Uint8ArraySlice<'_>) -> u32 {
         self.operations().attach(&bytes)
-    }
-
-    /// Carries out the first `length` bytes of a batch of operations; see `operations.rs`. What can't be
-    /// carried out is left out, and counted: see [`DataPlane::stats`].
-    #[napi(catch_unwind)]
-    pub fn flush(&self, operations: BufferSlice<'_>, length: u32) {
-        let runtime = self.shared.runtime();
-        let batch = operations.get(..length as usize).unwrap_or(&operations);
-        let woken = self.operations().apply(batch, runtime.as_deref());
-        self.workers_to_wake.set(self.workers_to_wake.get() & !woken);
-        #[cfg(unix)]
-        if let Some(reading) = &*self.reading.borrow() {
-            reading.handle_written();
-        }
     }
 
     /// Counters, as JSON: `workers`, `sessions` (open ones, of all servers of this thread),
@@ -396,12 +399,52 @@ impl DataPlane {
     }
 }
 
-impl DataPlane {
+impl Plane {
+    /// See [`DataPlane::functions`].
+    fn take<'env>(&self, env: &'env Env) -> Result<JsString<'env>> {
+        let recycled = std::mem::take(&mut *self.batch.borrow_mut());
+        let Taken { batch, waiting, lanes } = self.environment.inbox.take(recycled);
+        self.environment.lifecycle.drain(|event| self.operations().note(event));
+        if waiting | lanes != 0
+            && let Some(runtime) = self.shared.runtime()
+        {
+            for worker in (0..runtime.workers()).filter(|worker| waiting & (1 << worker) != 0) {
+                runtime.mailbox(worker).post_command(Command::Resume);
+            }
+            #[cfg(unix)]
+            if let Some(reading) = &*self.reading.borrow() {
+                reading.handle_records(&runtime, lanes);
+            }
+        }
+        // With one byte a character where possible: such strings are made and parsed faster.
+        let text = if batch.text.is_ascii() {
+            env.create_string_latin1(batch.text.as_bytes())
+        } else {
+            env.create_string(&batch.text)
+        };
+        *self.batch.borrow_mut() = batch;
+        text
+    }
+
+    /// See [`DataPlane::functions`].
+    fn flush(&self, operations: BufferSlice<'_>, length: u32) {
+        let runtime = self.shared.runtime();
+        let batch = operations.get(..length as usize).unwrap_or(&operations);
+        let woken = self.operations().apply(batch, runtime.as_deref());
+        self.workers_to_wake.set(self.workers_to_wake.get() & !woken);
+        #[cfg(unix)]
+        if let Some(reading) = &*self.reading.borrow() {
+            reading.handle_written();
+        }
+    }
+
     /// What is kept on this thread.
     pub(super) fn operations(&self) -> RefMut<'_, Operations> {
         self.operations.borrow_mut()
     }
+}
 
+impl DataPlane {
     /// From now on this thread may read sockets; gives what is to end with the environment.
     #[cfg(unix)]
     fn begin_reading(&self, env: Env, drain: &Function<'_, (), ()>) -> RcWeak<Reading> {
@@ -413,8 +456,7 @@ impl DataPlane {
             return RcWeak::new();
         }
         let Some(callback) = Callback::new(env, drain) else { return RcWeak::new() };
-        let (shared, environment) = (&self.shared, &self.environment);
-        let reading = Reading::new(env, shared, environment, callback);
+        let reading = Reading::new(env, &self.0, callback);
         let ending = Rc::downgrade(&reading);
         *self.reading.borrow_mut() = Some(reading);
         ending

@@ -15,6 +15,11 @@ pub fn now_micros() -> u64 {
     u64::try_from(elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
+/// What [`now`] would have told at a time that [`now_micros`] has told.
+pub fn in_millis(micros: u64) -> u64 {
+    micros / 1000
+}
+
 fn elapsed() -> Duration {
     #[expect(
         clippy::disallowed_methods,

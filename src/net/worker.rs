@@ -195,14 +195,14 @@ impl Worker {
     fn read(&self, selector: &mut Selector) {
         selector.wait(Wait::Never);
         self.hear_all(selector);
-        self.heard_at.set(clock::now());
-        let queue = &self.context.run_queue;
         let began = clock::now_micros();
-        for _ in 0..queue.len() {
+        self.heard_at.set(clock::in_millis(began));
+        let queue = &self.context.run_queue;
+        for left in (0..queue.len()).rev() {
             if let Some(connection) = self.connections.pop(queue) {
                 self.drive(&connection);
             }
-            if clock::now_micros() - began > LONG_READ {
+            if left > 0 && clock::now_micros() - began > LONG_READ {
                 // The worker is woken for those that are left.
                 break;
             }

@@ -13,8 +13,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use napi::Env;
+use napi::{Env, JsValue as _};
 
+use super::Plane;
 use super::shared::Shared;
 use crate::binding::callback::Callback;
 use crate::binding::descriptor_watch::DescriptorWatch;
@@ -27,6 +28,7 @@ use crate::net::server::Environment;
 /// What JavaScript's thread needs in order to read. There is one from waking up to falling asleep.
 pub(super) struct Reading {
     env: Env,
+    plane: Weak<Plane>,
     shared: Arc<Shared>,
     environment: Arc<Environment>,
     /// Has what was read handled.
@@ -46,16 +48,12 @@ struct Side {
 }
 
 impl Reading {
-    pub(super) fn new(
-        env: Env,
-        shared: &Arc<Shared>,
-        environment: &Arc<Environment>,
-        drain: Callback,
-    ) -> Rc<Self> {
+    pub(super) fn new(env: Env, plane: &Rc<Plane>, drain: Callback) -> Rc<Self> {
         Rc::new(Self {
             env,
-            shared: Arc::clone(shared),
-            environment: Arc::clone(environment),
+            plane: Rc::downgrade(plane),
+            shared: Arc::clone(&plane.shared),
+            environment: Arc::clone(&plane.environment),
             drain: RefCell::new(Some(Rc::new(drain))),
             sides: RefCell::default(),
             busy: Cell::new(0),
@@ -192,8 +190,9 @@ impl Reading {
     fn handle_news(&self) {
         let drain = self.drain.borrow().clone();
         let Some(drain) = drain else { return };
+        let Some(plane) = Weak::upgrade(&self.plane) else { return };
         self.reads.set(true);
-        drain.call();
+        drain.call(|env| plane.take(env).map(|text| text.raw())); // it is spared the call
         self.reads.set(false);
     }
 
