@@ -173,7 +173,7 @@ impl Client {
     pub(crate) fn queue(&mut self, message: &Message) {
         match (&mut self.websocket, &mut self.polling) {
             (Some(websocket), None) => {
-                websocket.stream.outbox().extend_from_slice(&message.frames);
+                websocket.stream.queue(&message.frames);
             }
             (_, Some(polling)) => polling.send(&message.payload),
             (None, None) => {}

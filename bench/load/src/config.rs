@@ -118,6 +118,8 @@ pub(crate) struct Config {
     pub(crate) warm: Duration,
     /// How long is measured.
     pub(crate) measured: Duration,
+    /// For how long after an event to look for the next one before falling asleep.
+    pub(crate) spin: Duration,
     /// Connects under way at once before the start.
     pub(crate) ramp: usize,
     /// After how long to give up, besides what is let pass and measured.
@@ -149,6 +151,7 @@ impl Config {
             pace: Pace::Even,
             warm: Duration::from_secs(1),
             measured: Duration::from_secs(5),
+            spin: Duration::ZERO,
             ramp: 128,
             limit: Duration::from_secs(60),
         };
@@ -177,6 +180,7 @@ impl Config {
             "pace" => self.pace = one_of(&PACES, key, value)?,
             "warm" => self.warm = Duration::from_secs_f64(positive(key, value)?),
             "secs" => self.measured = Duration::from_secs_f64(positive(key, value)?),
+            "spin" => self.spin = Duration::from_micros(parse(key, value)?),
             "ramp" => self.ramp = at_least_one(key, value)?,
             "limit" => self.limit = Duration::from_secs_f64(positive(key, value)?),
             _ => return Err(format!("no such key: {key}")),

@@ -39,6 +39,7 @@ enum Phase {
 struct Load<'a> {
     config: &'a Config,
     began: Instant,
+    last_event: Instant,
     resident_before: f64,
     poll: Poll,
     clients: Vec<Client>,
@@ -73,9 +74,14 @@ pub(crate) fn run(config: &Config) -> Result<Report, String> {
     let mut events = Events::with_capacity(4096);
     loop {
         load.connect_more()?;
-        match load.poll.poll(&mut events, Some(IDLE_WAIT)) {
+        let spins = load.last_event.elapsed() < config.spin;
+        let wait = if spins { Duration::ZERO } else { IDLE_WAIT };
+        match load.poll.poll(&mut events, Some(wait)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             outcome => outcome.map_err(|error| format!("poll: {error}"))?,
+        }
+        if !events.is_empty() {
+            load.last_event = Instant::now();
         }
         for event in events.iter().filter(|event| event.token() != TIMER) {
             load.handle(event)?;
@@ -104,9 +110,11 @@ impl<'a> Load<'a> {
         let poll = Poll::new().map_err(|error| format!("epoll: {error}"))?;
         let pacer = || Pacer::new(poll.registry(), config.pace, config.rate);
         let pacer = config.is_paced().then(pacer).transpose();
+        let now = Instant::now();
         Ok(Self {
             config,
-            began: Instant::now(),
+            began: now,
+            last_event: now,
             resident_before: process::resident_kib(config.pid)?,
             pacer: pacer.map_err(|error| format!("timer: {error}"))?,
             poll,

@@ -14,8 +14,11 @@
 //!   reconnect  the same, and each asks for the session of the one before
 //! keys: via=websocket|polling|upgrade conns=100 ramp=128 namespaces=0 deflate=0
 //!       depth=1 size=32 binary=0 rate=0 pace=even|random|ticks
-//!       to=all|room|others|pair rooms=1 window=1 slow=0 warm=1 secs=5 limit=60
+//!       to=all|room|others|pair rooms=1 window=1 slow=0 spin=0 warm=1 secs=5 limit=60
 //! ```
+//!
+//! `spin` microseconds the generator looks for more before it falls asleep: who wakes it pays for that, and of two
+//! servers the faster one more often, since it has more often read all that there is.
 //!
 //! `rate` paces echo, ack, volatile and board: that many events a second over all clients, with the time counted
 //! from when each was due, so that a server that stalls does not look quick. `late_us` is how late the generator

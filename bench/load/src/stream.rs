@@ -7,6 +7,9 @@ use std::time::Duration;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
+/// Messages from this size on are written from where they are, and not copied first.
+const DIRECT_FROM: usize = 16 * 1024;
+
 /// One connection to the server.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -90,6 +93,14 @@ impl Stream {
     /// What [`Self::flush`] sends.
     pub(crate) fn outbox(&mut self) -> &mut Vec<u8> {
         &mut self.outbox
+    }
+
+    /// Queues bytes. Of many, what the stream takes at once is not copied.
+    pub(crate) fn queue(&mut self, bytes: &[u8]) {
+        let direct = bytes.len() >= DIRECT_FROM && self.outbox.is_empty() && !self.waits_for_write;
+        // An error comes again when the rest is written.
+        let written = if direct { self.tcp.write(bytes).unwrap_or(0) } else { 0 };
+        self.outbox.extend_from_slice(&bytes[written..]);
     }
 
     /// Sends what is queued, now or when the stream takes it.
