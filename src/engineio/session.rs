@@ -329,9 +329,19 @@ impl Session {
             return false;
         }
         self.defer_ping_timeout(now);
+        if matches!(&self.transport, TransportState::Polling(polling) if polling.unsent_ping) {
+            return false; // the last one has not been fetched
+        }
+        self.send_ping();
+        true
+    }
+
+    fn send_ping(&mut self) {
         self.send_control("2".into());
         self.flush();
-        true
+        if let TransportState::Polling(polling) = &mut self.transport {
+            polling.unsent_ping = !polling.is_empty();
+        }
     }
 
     /// When [`Session::handle_timeout`] is due next; `None` when the session has ended.
@@ -354,13 +364,7 @@ impl Session {
         }
         match self.heartbeat.handle_timeout(now, self.config.ping_timeout) {
             // A closing session sends no ping, yet the wait for the pong ends it.
-            Beat::Ping if self.is_open() => {
-                self.send_control("2".into());
-                self.flush();
-                if let TransportState::Polling(polling) = &mut self.transport {
-                    polling.unsent_ping = !polling.is_empty();
-                }
-            }
+            Beat::Ping if self.is_open() => self.send_ping(),
             Beat::Ping | Beat::Nothing => {}
             Beat::Timeout => return self.end(CloseReason::PingTimeout),
         }

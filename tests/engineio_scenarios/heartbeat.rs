@@ -142,6 +142,22 @@ fn heartbeat_the_wait_for_a_pong_begins_when_the_ping_leaves() {
 }
 
 #[test]
+fn heartbeat_the_wait_for_a_pong_begins_when_a_repeated_ping_leaves_too() {
+    let mut bench = Bench::polling();
+    bench.get(1);
+    assert_eq!(bench.wait(25_000), ["#1: 200 2"]);
+    // The client can't send its pong, and asks for nothing.
+    bench.now += 20_000;
+    assert!(bench.session.ping_again(bench.now));
+    bench.now += 20_000;
+    assert!(!bench.session.ping_again(bench.now)); // one is enough
+    bench.now += 19_999;
+    assert_eq!(bench.get(2), ["#2: 200 2"]);
+    assert_eq!(bench.wait(19_999), [""; 0]);
+    assert_eq!(bench.post(3, "3"), ["heartbeat", "#3: 200 ok"]);
+}
+
+#[test]
 fn heartbeat_goes_on_over_the_upgrade() {
     // The ping leaves by polling, its pong comes by the WebSocket.
     let mut bench = Bench::polling();
