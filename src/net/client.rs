@@ -46,7 +46,7 @@ pub struct Client {
     /// state, which may be borrowed when a panic ends the client.
     over: Cell<bool>,
     /// Whether one of the records that wait for JavaScript may be a CONNECT.
-    joining: Cell<bool>,
+    joining: Cell<Joining>,
     /// Whether the worker knows that it waits for [`Client::flush_session`].
     unflushed: Cell<bool>,
     /// Whether the environment knows that something waits for the client.
@@ -63,6 +63,29 @@ pub struct Client {
     delayed_until: Cell<u64>,
     /// What the decoder keeps.
     held: Held,
+}
+
+/// What waits for JavaScript of a client that wants to join a namespace.
+///
+/// A client may send events as soon as its CONNECT is answered by "ok", but JavaScript must not find them behind that in
+/// one batch: the socket would not be there yet. So the lane is cut between the two.
+///
+/// ```text
+///        a CONNECT           another POST         an event in it: the lane is cut
+///   No ────────────► Sent ─────────────────► Apart ────────────────────────────► Parted
+///   ▲                  ▲◄─── the end of it ────┘                                    │
+///   └── JavaScript has taken all ───────────────────────────────────────────────────┘
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Joining {
+    /// No CONNECT.
+    No,
+    /// There may be one.
+    Sent,
+    /// What comes now was sent when that was answered.
+    Apart,
+    /// Something waits that was. The answer to it waits, too: each such client costs a batch, and is to have one at a time.
+    Parted,
 }
 
 struct State {
@@ -161,7 +184,7 @@ impl Client {
             observed: Cell::new(0),
             fences: Cell::new(0),
             over: Cell::new(false),
-            joining: Cell::new(false),
+            joining: Cell::new(Joining::No),
             unflushed: Cell::new(false),
             backlogged: Cell::new(false),
             inbox_bytes: Cell::new(0),
@@ -294,7 +317,7 @@ impl Client {
         let worker = self.handle.worker();
         let waiting = self.waiting_bytes();
         if waiting == 0 {
-            self.joining.set(false);
+            self.joining.set(Joining::No);
         }
         let pushed = inbox.push(worker, write);
         self.inbox_end.set(pushed.end);
@@ -382,6 +405,7 @@ impl Client {
         }
         drop(state);
         self.note_backlog(0); // the wire has all of it
+        self.set_apart(); // from what came by polling
         self.tell_upgrade(RecordKind::Upgraded, Link::Main);
     }
 

@@ -233,6 +233,15 @@ impl Inbox {
         self.note(worker, queue);
     }
 
+    /// Has what `worker` pushes next taken later than the record that ends at `end`, and not in one batch with it.
+    pub fn part(&self, worker: usize, end: u64) {
+        let mut queue = self.lanes[worker].lock();
+        let begin = queue.pushed - queue.batch.bytes as u64;
+        if end > begin {
+            queue.seal();
+        }
+    }
+
     /// Whether `worker`, which asks, has something to announce.
     #[inline]
     pub fn has_news(&self, worker: usize) -> bool {
@@ -492,6 +501,29 @@ mod tests {
             assert_eq!(full + batch.strings.drain().count(), BATCH_LIMIT * 3 / 2 / 4096);
             assert!(round == 0 || given > BATCH_LIMIT / 2);
         }
+    }
+
+    #[test]
+    fn what_is_parted_is_taken_one_after_the_other() {
+        let (inbox, wakes) = inbox();
+        let first = push(&inbox, 0, 1);
+        inbox.part(0, first.end); // it is not announced yet
+        inbox.part(0, first.end); // once is enough
+        let second = push(&inbox, 0, 2);
+        push(&inbox, 1, 3);
+        inbox.announce(0);
+        inbox.announce(1);
+        inbox.part(0, first.end);
+        push(&inbox, 0, 5);
+        inbox.announce(0);
+        assert_eq!(take(&inbox), "[[30,1],[30,3]] ");
+        assert!(inbox.taken(0) >= first.end && inbox.taken(0) < second.end);
+        assert_eq!(take(&inbox), "[[30,2],[30,5]]");
+        inbox.part(0, second.end); // it has been taken
+        push(&inbox, 0, 4);
+        inbox.announce(0);
+        assert_eq!(take(&inbox), "[[30,4]]");
+        assert_eq!((wakes.load(Ordering::Relaxed), inbox.bytes()), (2, 0));
     }
 
     #[test]

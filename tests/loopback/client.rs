@@ -7,6 +7,7 @@ use std::thread;
 
 use ferrosocket::id::Handle;
 use ferrosocket::net::command::{Command, Purpose};
+use ferrosocket::net::server::Server;
 use futures_util::future::join;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::runtime::{Builder, Runtime};
@@ -44,9 +45,19 @@ impl Client {
 
     /// Connects; nothing is read.
     pub(crate) fn connect(host: &Host, worker: usize, purpose: Purpose) -> Self {
+        Self::connect_to(host, &host.server, worker, purpose)
+    }
+
+    /// The same, to this server of the host.
+    pub(crate) fn connect_to(
+        host: &Host,
+        server: &Arc<Server>,
+        worker: usize,
+        purpose: Purpose,
+    ) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let (token, listener, address) = (host.token(), host.listener(), host.address());
-        let server = Arc::clone(&host.server);
+        let server = Arc::clone(server);
         let accepting = thread::spawn(move || {
             Host::incoming(&server, token, purpose, Host::accept(&listener), b"")
         });

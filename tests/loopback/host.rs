@@ -31,6 +31,8 @@ use ferrosocket::websocket::extension::Settings;
 use ferrosocket::websocket::handshake;
 use serde_json::Value;
 
+use crate::client::Client;
+
 /// How long anything that a test waits for may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Workers of the runtime that all tests of this process share.
@@ -185,6 +187,22 @@ impl Signal {
     }
 }
 
+fn server(environment: &Arc<Environment>, config: Config, connect_timeout: u64) -> Server {
+    Server {
+        id: 7,
+        environment: Arc::clone(environment),
+        engine: Arc::new(config),
+        limits: AttachmentLimits::default(),
+        compression: None,
+        buffers: BufferLimits::default(),
+        connect_timeout,
+        raw_messages: false,
+        sessions: Arc::default(),
+        recall_count: Arc::default(),
+        cross_origin: Arc::default(),
+    }
+}
+
 impl Host {
     pub(crate) fn new() -> Self {
         Self::with(Config::default())
@@ -236,19 +254,7 @@ impl Host {
         let signal = Arc::new(Signal::default());
         let for_inbox = Arc::clone(&signal);
         let environment = Arc::new(Environment::new(Inbox::new(move || for_inbox.set())));
-        let server = Server {
-            id: 7,
-            environment: Arc::clone(&environment),
-            engine: Arc::new(config),
-            limits: AttachmentLimits::default(),
-            compression: None,
-            buffers: BufferLimits::default(),
-            connect_timeout,
-            raw_messages: false,
-            sessions: Arc::default(),
-            recall_count: Arc::default(),
-            cross_origin: Arc::default(),
-        };
+        let server = server(&environment, config, connect_timeout);
         let worker = runtime.pick();
         Self {
             environment,
@@ -264,6 +270,17 @@ impl Host {
             abandoned: false,
             gate,
         }
+    }
+
+    /// A client that is pinged every 100 ms, by which a test knows that time passes. However slow the machine is, it is not
+    /// given up: it is another server's, of the same environment.
+    pub(crate) fn clock(&self) -> Client {
+        let config = Config { ping_interval: 100, ping_timeout: 600_000, ..Config::default() };
+        let patient = Arc::new(server(&self.environment, config, 600_000));
+        let mut client =
+            Client::connect_to(self, &patient, self.worker, Purpose::Session(self.sid()));
+        assert!(client.text().starts_with("0{"));
+        client
     }
 
     /// Makes the worker panic that brings the next record.
@@ -434,7 +451,7 @@ impl Host {
     // --- records ---------------------------------------------------------------------------------
 
     /// Takes what waits in the inbox, and tells the workers that had to stop reading.
-    fn take_batch(&self) -> record::RecordBatch {
+    pub(crate) fn take_batch(&self) -> record::RecordBatch {
         let Taken { batch, waiting, .. } =
             self.environment.inbox.take(record::RecordBatch::default());
         for worker in 0..self.runtime.workers() {
@@ -492,6 +509,17 @@ impl Host {
     /// The event loop does not go round any more when it is asked to, but when the test says so.
     pub(crate) fn turn_by_hand(&self) {
         self.turns.set(false);
+    }
+
+    /// It does again.
+    pub(crate) fn turn_by_itself(&self) {
+        self.turns.set(true);
+        let mut records = self.records.borrow_mut();
+        let before = records.len();
+        records.retain(|record| record.kind() != RecordKind::AskTurn);
+        if records.len() < before {
+            self.end_turn();
+        }
     }
 
     /// All sockets have been looked at.

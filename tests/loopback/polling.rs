@@ -7,13 +7,14 @@ use ferrosocket::border::send_flag::VOLATILE;
 use ferrosocket::border::{BodyKind, RecordKind};
 use ferrosocket::engineio::{Config, PostFault, Protocol, Transport};
 use ferrosocket::id::{Handle, Sid};
-use ferrosocket::net::command::{Command, Outgoing, Purpose, RequestEvent};
+use ferrosocket::net::clock;
+use ferrosocket::net::command::{Command, Outgoing, RequestEvent};
 use ferrosocket::net::operation_batch::OperationBatch;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 
-use crate::client::Client;
 use crate::host::{Host, handle_of};
+use crate::http_wire::{self, HttpWire};
 
 /// Opens a session; its handshake has been answered.
 pub(crate) fn open(host: &Host) -> (Handle, Sid) {
@@ -226,14 +227,6 @@ fn the_heartbeat_goes_by_polls() {
     assert_eq!(answer(&host, get), "2");
 }
 
-/// The time of twelve pings of another client, so that this one has been late for longer than a busy JavaScript thread needs.
-fn let_time_pass(clock: &mut Client) {
-    for _ in 0..12 {
-        assert_eq!(clock.text(), "2");
-        clock.send("3");
-    }
-}
-
 #[test]
 fn a_client_is_not_given_up_before_javascript_has_looked_for_what_it_has_sent() {
     let config = Config { ping_interval: 50, ping_timeout: 1000, ..Config::default() };
@@ -251,9 +244,24 @@ fn a_client_is_not_given_up_before_javascript_has_looked_for_what_it_has_sent() 
     // It finds nothing.
     let get = host.poll(handle, RequestEvent::Get);
     assert_eq!(answer(&host, get), "2");
-    host.next(RecordKind::AskTurn);
-    host.end_turn();
+    host.turn_by_itself();
     assert_eq!(host.closed(handle).0, "ping timeout");
+}
+
+#[test]
+fn a_client_whose_connect_waits_for_javascript_is_not_reported_to_have_sent_none() {
+    let host = Host::with_connect_timeout(Config::default(), 1);
+    host.turn_by_hand();
+    let (handle, sid) = open(&host);
+    let mut wire = HttpWire::open(&host, host.worker, http_wire::profile());
+    host.next(RecordKind::AskTurn);
+    // It is late when its CONNECT comes, but nothing has been decided.
+    wire.tell(&sid, "40");
+    host.end_turn();
+    wire.tell(&sid, "3"); // the worker has heard of that
+    let taken = host.take_text();
+    assert!(taken.contains(&format!("[{},{},", RecordKind::Connect as u8, handle.raw())));
+    assert!(!taken.contains(&format!("[{},", RecordKind::ConnectTimeout as u8)), "{taken}");
 }
 
 #[test]
@@ -273,15 +281,14 @@ fn a_client_that_was_late_while_javascript_was_blocked_has_its_time_again_and_on
     let config = Config { ping_interval: 50, ping_timeout: 1000, ..Config::default() };
     let host = Host::with_connect_timeout(config, 1000);
     host.turn_by_hand();
-    let mut clock = Client::connect(&host, host.worker, Purpose::Session(host.sid()));
-    assert!(clock.text().starts_with("0{"));
-    host.opened();
     let (handle, sid) = open(&host);
     let get = host.poll(handle, RequestEvent::Get);
     assert_eq!(answer(&host, get), "2");
     for _ in 0..2 {
         host.next(RecordKind::AskTurn);
-        let_time_pass(&mut clock);
+        // It is late for longer than a busy JavaScript thread needs.
+        let asked = clock::now();
+        Host::until(|| clock::now() > asked + 600);
         assert!(host.server.sessions.contains_key(&sid));
         assert!(!host.has(RecordKind::ConnectTimeout, handle));
         host.end_turn();

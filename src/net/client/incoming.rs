@@ -250,6 +250,7 @@ impl Client {
     ) {
         let State { session, decoder, .. } = state;
         let mut failure = None;
+        self.set_apart();
         if self.observed.get() & observed::CONTROL != 0 && session.protocol() == Protocol::V4 {
             for packet in body.split(|&byte| byte == 0x1e) {
                 if !matches!(packet.first(), Some(b'4' | b'b') | None) {
@@ -267,6 +268,7 @@ impl Client {
                 }
             }
         });
+        self.end_apart();
         if let Some(error) = failure {
             self.refuse_packet(session, now, &error);
         }
@@ -339,6 +341,10 @@ impl Client {
         };
         if unread {
             state.defer(now);
+        }
+        if state.join_deadline != 0 && state.join_deadline <= now && self.is_joining() {
+            // Its CONNECT waits for JavaScript, which may need some time for it when it has it.
+            state.join_deadline = now.saturating_add(self.server.connect_timeout.max(1));
         }
         if decided && state.join_deadline != 0 && state.join_deadline <= now {
             state.join_deadline = 0;

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::Client;
+use super::{Client, Joining};
 use crate::border::{RecordKind, record_sentinel};
 use crate::engineio::Data;
 use crate::net::record::Record;
@@ -19,6 +19,7 @@ impl Client {
             }
             Data::Text(_) | Data::Binary(_) => None,
         };
+        self.part();
         self.push(|record| {
             record.kind(RecordKind::RawMessage).number(self.handle.raw());
             if let Some(string) = long {
@@ -30,8 +31,37 @@ impl Client {
                 Data::Binary(bytes) => record.buffer(bytes.into_owned()),
             };
         });
-        // Only JavaScript can tell what is in it.
-        self.joining.set(true);
+        self.note_connect(); // only JavaScript can tell what is in it
+    }
+
+    /// What may be a CONNECT has just been put into the inbox.
+    fn note_connect(&self) {
+        if self.joining.get() == Joining::No {
+            self.joining.set(Joining::Sent);
+        }
+    }
+
+    /// What comes now has come when all before it was answered.
+    pub(super) fn set_apart(&self) {
+        if self.joining.get() == Joining::Sent {
+            self.joining.set(Joining::Apart);
+        }
+    }
+
+    /// What comes then need not have.
+    pub(super) fn end_apart(&self) {
+        if self.joining.get() == Joining::Apart {
+            self.joining.set(Joining::Sent);
+        }
+    }
+
+    /// Begins the next batch, if what is about to be put into the inbox must not be in one with the CONNECT before it.
+    fn part(&self) {
+        if self.joining.get() == Joining::Apart && self.waiting_bytes() > 0 {
+            let inbox = &self.server.environment.inbox;
+            inbox.part(self.handle.worker(), self.inbox_end.get());
+            self.joining.set(Joining::Parted);
+        }
     }
 
     /// A packet without attachments.
@@ -39,6 +69,9 @@ impl Client {
         let payload = packet.payload.unwrap_or("[]");
         // Decoded before the inbox is locked.
         let strings = long_strings(payload, &packet.strings);
+        if packet.kind != PacketType::Connect {
+            self.part();
+        }
         self.push(|record| match packet.kind {
             PacketType::Event
             | PacketType::BinaryEvent
@@ -70,7 +103,7 @@ impl Client {
             }
         });
         if packet.kind == PacketType::Connect {
-            self.joining.set(true);
+            self.note_connect();
         }
     }
 
@@ -78,6 +111,7 @@ impl Client {
     pub(super) fn push_completed(&self, completed: Completed) {
         let count = u32::try_from(completed.attachments.len()).expect("the decoder limits them");
         let strings = long_strings(&completed.payload, &completed.strings);
+        self.part();
         self.push(|record| {
             record.kind(completed.kind.into()).number(self.handle.raw());
             record.raw(completed.id.as_deref().unwrap_or("-1"));

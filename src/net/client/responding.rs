@@ -1,6 +1,6 @@
 //! The answers to polling requests: to JavaScript, or to the connection that the request came by.
 
-use super::Client;
+use super::{Client, Joining};
 use crate::border::returned::UNKNOWN_SID;
 use crate::border::{BodyKind, RecordKind};
 use crate::engineio::{Body, RequestId};
@@ -20,7 +20,7 @@ impl Client {
         self.note_parked();
         match request.into() {
             RequestName::Native { .. } => {
-                let delayed = body == Body::Ok && (self.is_ahead() || self.is_joining());
+                let delayed = body == Body::Ok && (self.is_ahead() || self.is_parted());
                 let after = delayed.then(|| self.inbox_end.get());
                 if let Some(after) = after {
                     self.delayed_until.set(after);
@@ -82,11 +82,14 @@ impl Client {
         waiting >= CLIENT_LIMIT || waiting > 0 && !has_room()
     }
 
-    /// Whether JavaScript has not taken yet that the client wants to join a namespace. The answer tells
-    /// the client that it may send more, and events would come too early: JavaScript must not find
-    /// them behind the CONNECT in the same batch.
-    fn is_joining(&self) -> bool {
-        self.joining.get() && self.waiting_bytes() > 0
+    /// Whether what was sent apart from a CONNECT waits for JavaScript behind that.
+    fn is_parted(&self) -> bool {
+        self.joining.get() == Joining::Parted && self.waiting_bytes() > 0
+    }
+
+    /// Whether JavaScript has not taken yet that the client wants to join a namespace.
+    pub(super) fn is_joining(&self) -> bool {
+        self.joining.get() != Joining::No && self.waiting_bytes() > 0
     }
 
     /// Whether the answer to a POST has waited for JavaScript to take what was there, now or since
