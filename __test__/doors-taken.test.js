@@ -110,6 +110,7 @@ async function openPolling({ io, reads, held }, kept, moves = true) {
   return { counts, held: held(), url, conn: socket.conn };
 }
 
+const LINUX = process.platform === "linux";
 const POSIX = { skip: process.platform === "win32" && "there are no descriptors to be taken" };
 
 test(
@@ -169,7 +170,7 @@ for (const own of [false, true]) {
     await eventually(() => wire.bytes.includes("3probe"), "the answer to the probe");
     wire.write(Buffer.from([0x81, 0x81, 0, 0, 0, 0, ...Buffer.from("5")]));
     await upgraded;
-    assert.deepEqual([server.reads(), conn.door], [own ? 0 : 1, "takeover"]);
+    assert.deepEqual([server.reads(), conn.door], [own || LINUX ? 0 : 1, "takeover"]);
   });
 }
 

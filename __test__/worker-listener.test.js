@@ -184,6 +184,36 @@ for (const implementation of selected()) {
     await counts(5);
   });
 
+  test(`${implementation.name}: who has sent half a head is counted, and close() waits for the rest`, async (t) => {
+    const { httpServer, keep, counts } = await serve(t, {}, { implementation });
+    const kept = await keep();
+    kept.write("GET /slow HTTP/1.1\r\nHo");
+    await counts(1);
+    const closed = until(httpServer, "close");
+    httpServer.close();
+    kept.write("st: a\r\nConnection: close\r\n\r\n");
+    assert.equal((await kept.answer()).body, "app /slow");
+    await closed;
+  });
+
+  test(`${implementation.name}: the engine closes: who has just come is served by the HTTP server`, async (t) => {
+    const { io, port, keep, counts } = await serve(t, {}, { implementation });
+    const kept = await keep();
+    kept.write("GET /slow HTTP/1.1\r\nHo");
+    await counts(1);
+    const early = new KeptConnection(await EarlySocket.prepare(port));
+    early.write(request("/early")); // returns when the kernel has it
+    const border = io.engine.border?.();
+    const waits = () => border === undefined || JSON.parse(border.native.stats()).inboxBytes > 0;
+    while (LINUX && !waits()); // a worker has accepted it, and this thread has not heard of it
+    io.engine.close();
+    kept.write("st: a\r\n\r\n");
+    assert.equal((await kept.answer()).body, "app /slow");
+    assert.equal((await early.answer()).body, "app /early");
+    early.destroy();
+    await early.socket.exited;
+  });
+
   test(`${implementation.name}: cors: a part that the program changes counts for who connects next`, async (t) => {
     const cors = { origin: ["http://a", "http://b"], credentials: true };
     const { keep } = await serve(t, { cors }, { implementation });
@@ -236,6 +266,20 @@ test("a worker accepts while nothing stands against it", { skip }, async (t) => 
   io.engine.use((_req, _res, next) => next());
   assert.equal(isLent(), false);
   await turns(2);
+  assert.equal(isLent(), false);
+});
+
+test("a getter that throws keeps Node.js accepting, and nothing else", { skip }, async (t) => {
+  const { io, httpServer, isLent } = await serve(t);
+  const { isClosed } = io.engine;
+  io.engine.isClosed = () => {
+    throw new Error("a getter of the program");
+  };
+  httpServer.close();
+  httpServer.listen(0, "127.0.0.1");
+  await until(httpServer, "listening");
+  await turns(2);
+  io.engine.isClosed = isClosed;
   assert.equal(isLent(), false);
 });
 

@@ -82,7 +82,8 @@ const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (
  * @property {(token: number, text: string) => boolean} onarrived it has taken one, whose first request is described; false: it must
  *   not have it
  * @property {(token: number) => void} onforeign it has not taken one, which waits to be fetched
- * @property {() => void} onlost it can't accept any more
+ * @property {(more: boolean) => void} onnewcomer it waits for the first request of one connection more, or of one less
+ * @property {() => void} onunlistened it accepts no more; told once for each `listen()`
  * @property {() => void} check a turn of the event loop ends
  */
 
@@ -478,7 +479,10 @@ class Border {
         return;
       }
       case RecordKind.UNLISTENED:
-        this.listeners.get(record[1])?.onlost();
+        this.listeners.get(record[1])?.onunlistened();
+        return;
+      case RecordKind.NEWCOMER:
+        this.listeners.get(record[1])?.onnewcomer(record[2] === 1);
         return;
       case RecordKind.DROP_REQUEST:
       case RecordKind.REQUEST_REFUSED:

@@ -4,9 +4,11 @@ const debug = require("debug")("engine:door");
 const {
   acceptDescriptor,
   beforeClose,
+  countConnection,
   isOver,
   listeningDescriptor,
   listeningHandle,
+  uncountConnection,
 } = require("../base/node-internals");
 const { setImmediate } = require("../base/loop");
 const { AcceptedRequest } = require("./accepted-request");
@@ -68,6 +70,12 @@ class WorkerListener {
     this.isOpen = false;
     /** @private whether the event loop does not look at the socket */
     this._isOut = false;
+    /** @private how often it was lent, and its end not told yet */
+    this._lent = 0;
+    /** @private whether nothing is to be heard of it when that is told */
+    this._isForgotten = false;
+    /** @private how many connections the server counts whose first request a worker waits for */
+    this._newcomers = 0;
     /** @private @type {Handle | null} what Node.js listens with; the last one, when it does not any more */
     this._source = null;
     /** @private the descriptor of that */
@@ -99,25 +107,29 @@ class WorkerListener {
    * @private
    */
   begin(handle) {
-    if (this.isLent || this.reasonAgainst(LISTEN | LEND) !== undefined || this.engine.isClosed())
-      return;
-    const descriptor = listeningDescriptor(this.server);
-    if (descriptor < 0 || !beforeClose(handle, () => this.stop())) return;
+    const { engine } = this;
     try {
-      this.engine.nativeId(); // the workers are there
-      const border = this.engine.border();
-      this.number = this.engine.takeover.numberOf(this.server);
+      if (this.isLent || engine.isClosed() || this.reasonAgainst(LISTEN | LEND) !== undefined)
+        return;
+      const descriptor = listeningDescriptor(this.server);
+      if (descriptor < 0 || !beforeClose(handle, () => this.stop())) return;
+      engine.nativeId(); // the workers are there
+      const border = engine.border();
+      this.number = engine.takeover.numberOf(this.server);
       border.native.listen(descriptor, this.number);
+      this._lent++;
+      engine.hold(); // so the workers are there until all has been handed over
       this.isLent = true;
+      this._isForgotten = false;
       this._source = handle;
       this._descriptor = descriptor;
-      this.engine.workerListeners.add(this);
+      engine.workerListeners.add(this);
       if (!border.addListener(this.number, this)) {
         this.stop();
         return;
       }
     } catch (error) {
-      debug("no worker accepts: %s", error); // no descriptor is left
+      debug("no worker accepts: %s", error); // no descriptor is left, or a getter of the program throws
       return;
     }
     this.check();
@@ -188,7 +200,9 @@ class WorkerListener {
 
   /** The server is closed, and has no connections any more. */
   forget() {
-    if (this.number !== 0) this.engine.border().forgetListener(this.number);
+    if (this._lent > 0)
+      this._isForgotten = true; // something may still be told
+    else if (this.number !== 0) this.engine.border().forgetListener(this.number);
   }
 
   /**
@@ -264,10 +278,33 @@ class WorkerListener {
     }
   }
 
-  /** It can't accept any more. */
-  onlost() {
-    debug("the worker that accepted has ended: Node.js accepts");
-    this.stop();
+  /**
+   * It waits for the first request of one connection more, or of one less: that has been handed over, or has gone. To Node.js,
+   * such a connection is one that it has accepted.
+   *
+   * @param {boolean} more
+   */
+  onnewcomer(more) {
+    if (more && !isOver(this.server)) {
+      this._newcomers++;
+      countConnection(this.server);
+    } else if (!more && this._newcomers > 0) {
+      this._newcomers--;
+      uncountConnection(this.server);
+    }
+  }
+
+  /** It accepts no more: because it was told so, and all that it had has been handed over; or it can't. */
+  onunlistened() {
+    const { engine } = this;
+    if (--this._lent === 0) {
+      if (this.isLent) {
+        debug("the worker that accepted has ended: Node.js accepts");
+        this.stop();
+      }
+      if (this._isForgotten) engine.border().forgetListener(this.number);
+    }
+    engine.letGo();
   }
 }
 

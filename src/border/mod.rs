@@ -78,8 +78,11 @@ kinds! {
         Arrived = 36,
         /// `[kind, token, listener]`: it has accepted one, and has not taken it; its stream waits for `takeDescriptor`.
         Foreign = 37,
-        /// `[kind, listener]`: it can't accept any more.
+        /// `[kind, listener]`: it accepts no more, as it was told to or because it can't; told once for each `listen`.
         Unlistened = 38,
+        /// `[kind, listener, more?]`: it waits for the first request of one connection more (1), or of one less (0): of that
+        /// it has told, or it has gone.
+        Newcomer = 39,
     }
 }
 

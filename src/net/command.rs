@@ -193,10 +193,25 @@ pub enum Blame {
     Stream(BridgeKey),
     /// The connection that has just come.
     Newcomer(Newcomer),
+    /// This socket: nobody is accepted from it any more.
+    Listener(Arc<Listener>),
 }
 
-/// A connection or request that has just come, or a socket to accept from, by the name that JavaScript has for
-/// it: the worker does not know it yet.
+impl Blame {
+    /// The worker with this number has ended. What has just come is refused.
+    pub fn refuse(&self, worker: usize) {
+        match self {
+            Self::Newcomer(newcomer) => newcomer.refuse(worker),
+            Self::Listener(listener) => {
+                listener.tell_end(worker);
+                listener.environment.inbox.announce(worker);
+            }
+            Self::Nobody | Self::Client(_) | Self::HttpWire(_) | Self::Stream(_) => {}
+        }
+    }
+}
+
+/// A connection or request that has just come, by the name that JavaScript has for it: the worker does not know it yet.
 #[derive(Debug)]
 pub struct Newcomer {
     environment: Arc<Environment>,
@@ -240,7 +255,6 @@ impl Command {
             | Self::EndWires(_)
             | Self::Resume
             | Self::Turned { .. }
-            | Self::Unlisten(_)
             | Self::DropEnvironment(_)
             | Self::Stop => Blame::Nobody,
             Self::Answer { wire, .. } => Blame::HttpWire(*wire),
@@ -252,11 +266,9 @@ impl Command {
                 let HttpHandover { server, token, .. } = &incoming.handover;
                 Newcomer::blame(server, *token, RecordKind::WireClosed)
             }
-            Self::Listen(listener) => Blame::Newcomer(Newcomer {
-                environment: Arc::clone(&listener.environment),
-                token: listener.number,
-                kind: RecordKind::Unlistened,
-            }),
+            Self::Listen(listener) | Self::Unlisten(listener) => {
+                Blame::Listener(Arc::clone(listener))
+            }
             Self::OpenPolling { server, token, .. } => {
                 Newcomer::blame(server, *token, RecordKind::RequestRefused)
             }
@@ -354,6 +366,8 @@ pub struct HttpHandover {
     pub token: u32,
     /// JavaScript's name for the HTTP server that it came to.
     pub listener: u32,
+    /// The socket of that from which a worker accepts, if one did when the connection came.
+    pub front: Option<Arc<Listener>>,
     /// What is fixed for it.
     pub profile: Arc<Profile>,
     /// The server's count of recalls when it was handed over ([`Server::recalls`]): a recall that comes

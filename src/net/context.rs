@@ -19,6 +19,7 @@ use super::idle_trim::IdleTrim;
 use super::mailbox::Mailbox;
 use super::readiness::RunQueue;
 use super::request_name::RequestName;
+use super::session_ids::SessionIds;
 use super::timers::Timers;
 use super::wakeups::Wakeups;
 use crate::engineio::RequestId;
@@ -124,6 +125,8 @@ pub struct WorkerContext {
     pub run_queue: RunQueue,
     /// When JavaScript hears of what has come in.
     pub wakeups: Wakeups,
+    /// The ids of the sessions that the worker opens.
+    pub session_ids: SessionIds,
     /// Those of all workers.
     mailboxes: Arc<[Arc<Mailbox>]>,
     /// The connections by which polling requests come.
@@ -166,6 +169,7 @@ impl WorkerContext {
             run_queue: RunQueue::default(),
             wakeups: Wakeups::default(),
             mailbox: Arc::clone(&mailboxes[index]),
+            session_ids: SessionIds::default(),
             mailboxes,
             http_table: HttpTable::default(),
             date: Cell::new((0, date::format(0))),

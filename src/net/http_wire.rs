@@ -29,6 +29,7 @@ mod waiting;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -38,12 +39,13 @@ use super::command::{Command, HttpHandover, RequestEvent};
 use super::context::{Victim, Wire, WorkerContext};
 use super::cross_origin::Lines;
 use super::request_name::RequestName;
+use super::taking::Taking;
 use super::tcp::Tcp;
 use super::write_queue::WriteQueue;
 use crate::border::RecordKind;
 use crate::engineio::RequestId;
 use crate::http::encoding::Encoding;
-use crate::http::request::Persistence;
+use crate::http::request::{Persistence, Reading};
 use crate::id::{Handle, Slot};
 
 /// A head that comes in pieces is parsed again from its beginning with each of them, up to so many; after
@@ -265,15 +267,44 @@ impl HttpWire {
         context.post(session.worker(), Command::Request { slot: session.slot(), request, event });
     }
 
-    /// Gives the connection back to JavaScript, with `bytes` that it has not answered.
+    /// Gives the connection back to JavaScript, with `bytes` that it has not answered, or has it begin anew.
     fn give_back(&self, context: &WorkerContext, bytes: &[u8]) {
         let Some(stream) = self.tcp.give_away(context) else { return self.finish(context) };
+        let Some(stream) = self.begin_anew(context, bytes, stream) else { return };
         let environment = &self.handover.server.environment;
         environment.keep_stream(self.handover.token, stream);
         environment.inbox.push(self.handle.worker(), |record| {
             record.kind(RecordKind::GivenBack).number(self.handover.token).buffer(bytes.to_vec());
         });
         self.forget(context);
+    }
+
+    /// If what has come opens a session or asks for a WebSocket, and a worker would take a new connection for that, this one
+    /// is from now on as if it had come now: a proxy has kept it for whoever comes. Else gives back `stream`.
+    fn begin_anew(
+        &self,
+        context: &WorkerContext,
+        bytes: &[u8],
+        stream: TcpStream,
+    ) -> Option<TcpStream> {
+        let Some(listener) = &self.handover.front else { return Some(stream) };
+        let Some(admission) = listener.admission() else { return Some(stream) };
+        let Reading::Request(verdict) = admission.judge(bytes, &context.session_ids) else {
+            return Some(stream);
+        };
+        let head = verdict.admitted.head();
+        if head == 0 {
+            return Some(stream); // for a session that is open: it has been found not to be answered here
+        }
+        let Some(mut taking) = Taking::new(verdict, listener) else { return Some(stream) };
+        // JavaScript hears of the new connection before it hears that this one has ended: its server has one all the while.
+        if let Some(news) = taking.take_news() {
+            news.tell(&listener.environment, context.index, taking.token);
+        }
+        let worker = taking.worker.unwrap_or(context.index);
+        context.post(worker, taking.into_command(stream, bytes[head..].to_vec()));
+        self.finish(context);
+        None
     }
 
     fn forget(&self, context: &WorkerContext) {
@@ -350,6 +381,6 @@ mod tests {
     #[test]
     fn an_idle_wire_is_small() {
         // With the two counts of its `Rc`, it fits into a block of 320.
-        assert!(size_of::<HttpWire>() <= 280, "{}", size_of::<HttpWire>());
+        assert!(size_of::<HttpWire>() <= 304, "{}", size_of::<HttpWire>());
     }
 }

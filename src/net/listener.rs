@@ -13,6 +13,7 @@
 use std::fs::File;
 use std::io;
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mio::net::TcpListener;
@@ -20,6 +21,7 @@ use mio::{Interest, Registry, Token};
 
 use super::admission::Admission;
 use super::server::Environment;
+use crate::border::RecordKind;
 
 /// What the system says when a process, or the machine, has no descriptor left.
 const NO_DESCRIPTOR: [i32; 2] = [23, 24]; // ENFILE, EMFILE
@@ -32,6 +34,8 @@ pub struct Listener {
     /// Whose it is.
     pub environment: Arc<Environment>,
     state: Mutex<State>,
+    /// Whether JavaScript has been told that nobody is accepted any more.
+    told: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -64,7 +68,7 @@ impl Listener {
     pub fn new(number: u32, environment: Arc<Environment>, socket: std::net::TcpListener) -> Self {
         let socket = Some(TcpListener::from_std(socket));
         let state = State { socket, registry: None, admission: None, spare: open_spare() };
-        Self { number, environment, state: Mutex::new(state) }
+        Self { number, environment, state: Mutex::new(state), told: AtomicBool::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -107,6 +111,15 @@ impl Listener {
         {
             // It fails when the queue has gone, and the socket with it.
             let _gone = registry.deregister(&mut socket);
+        }
+    }
+
+    /// Tells JavaScript, if it does not know yet, that nobody is accepted any more; on the lane of `worker`.
+    pub fn tell_end(&self, worker: usize) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            self.environment.inbox.push(worker, |record| {
+                record.kind(RecordKind::Unlistened).number(self.number);
+            });
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::command::{Blame, Command};
+use super::command::Command;
 use super::operation_batch::OperationBatch;
 use super::parker::Parker;
 
@@ -78,9 +78,7 @@ impl Mailbox {
     fn refuse(&self, batch: &mut OperationBatch, buffer: &[u8]) {
         let worker = self.closed.load(Ordering::Relaxed) - 1;
         batch.drain(buffer, |operation| {
-            if let Blame::Newcomer(newcomer) = operation.blame() {
-                newcomer.refuse(worker);
-            }
+            operation.blame().refuse(worker);
         });
     }
 

@@ -87,6 +87,7 @@ pub mod side_strings;
 pub mod sleep_lock;
 pub mod sockets;
 pub mod sync;
+pub mod taking;
 pub mod tcp;
 pub mod timers;
 pub mod turns;

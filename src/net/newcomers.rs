@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::context::{Victim, WorkerContext};
 use super::listener::Listener;
 use super::readiness::Readiness;
-use super::session_ids::SessionIds;
 use super::tcp::Tcp;
+use crate::border::RecordKind;
 
 /// Connections whose first request may be waited for; then Node.js gets the oldest of them.
 pub const MAX_NEWCOMERS: usize = 511;
@@ -26,8 +26,6 @@ pub struct Accepting {
     pub waiting: Cell<usize>,
     /// When the sockets are to be looked at again that the system had no means for.
     pub retry_at: Cell<Option<u64>>,
-    /// The ids of the sessions that it opens.
-    pub ids: SessionIds,
     /// Who gets the next session that is nobody's.
     pub next: Cell<usize>,
 }
@@ -56,6 +54,8 @@ pub struct Newcomer {
     pub deadline: u64,
     /// In how many pieces its request has come.
     pub pieces: Cell<u8>,
+    /// Whether JavaScript counts it.
+    pub is_counted: Cell<bool>,
 }
 
 impl fmt::Debug for Newcomer {
@@ -65,6 +65,18 @@ impl fmt::Debug for Newcomer {
 }
 
 impl Newcomer {
+    /// Has JavaScript count it, or count it no more; on the lane of `worker`. Gives whether that is news.
+    pub fn count(&self, worker: usize, is_counted: bool) -> bool {
+        let is_news = self.is_counted.replace(is_counted) != is_counted;
+        if is_news {
+            self.listener.environment.inbox.push(worker, |record| {
+                record.kind(RecordKind::Newcomer).number(self.listener.number);
+                record.number(u32::from(is_counted));
+            });
+        }
+        is_news
+    }
+
     /// What the socket is known to be ready for.
     pub fn readiness(&self) -> &Readiness {
         self.tcp.readiness()

@@ -9,6 +9,7 @@ use ferrosocket::net::admission::Admission;
 use ferrosocket::net::command::Command;
 use ferrosocket::net::listener::Listener;
 
+use crate::client::{FIN, TEXT, frame};
 use crate::host::{Host, PATIENCE, Record, handle_of};
 use crate::http_wire::profile;
 
@@ -138,6 +139,52 @@ fn polling_connections_are_taken_and_come_to_the_worker_of_their_session() {
     assert!(arrived.text(3).starts_with(&format!("\n{sid}\n")));
     front.host.next_of(RecordKind::Connect, handle_of(&opened).raw());
     assert!(read_until(&mut second, "ok").starts_with("HTTP/1.1 200 "));
+}
+
+/// A proxy keeps its connections for whoever comes: who comes by one of them is let in as by a new one.
+#[test]
+fn a_kept_connection_may_bring_newcomers() {
+    let front = Front::open();
+    let mut kept = front.dial(POLLING);
+    read_until(&mut kept, "\"pingTimeout\"");
+    let mut before = front.next(RecordKind::Arrived).number(1);
+    let mut sid = front.next(RecordKind::Opened).text(3).to_owned();
+    for _ in 0..2 {
+        kept.write_all(POLLING.as_bytes()).unwrap();
+        let text = read_until(&mut kept, "\"pingTimeout\"");
+        let arrived = front.next(RecordKind::Arrived);
+        let closed = front.next(RecordKind::WireClosed);
+        let opened = front.next(RecordKind::Opened);
+        assert_eq!((closed.number(1), opened.number(5)), (before, arrived.number(1)));
+        assert!(text.contains(opened.text(3)) && opened.text(3) != sid);
+        (before, sid) = (arrived.number(1), opened.text(3).to_owned());
+    }
+    // A WebSocket that becomes the transport of a session; its first frame comes with the request.
+    let upgrade = WEBSOCKET.replace("websocket ", &format!("websocket&sid={sid} "));
+    kept.write_all(upgrade.as_bytes()).unwrap();
+    kept.write_all(&frame(FIN | TEXT, b"2probe")).unwrap();
+    assert!(read_until(&mut kept, "3probe").starts_with("HTTP/1.1 101 "));
+    let arrived = front.next(RecordKind::Arrived);
+    assert_eq!(front.next(RecordKind::WireClosed).number(1), before);
+    assert!(arrived.text(3).contains(&sid));
+    assert_eq!(front.next(RecordKind::Upgrading).number(2), arrived.number(1));
+}
+
+#[test]
+fn what_a_kept_connection_brings_else_goes_to_node() {
+    let unknown = POLLING.replace("polling ", "polling&sid=unknown ");
+    let pipelined = POLLING.repeat(2);
+    for (text, admits) in [(FOREIGN, true), (&unknown, true), (&pipelined, true), (POLLING, false)]
+    {
+        let front = Front::open();
+        let mut kept = front.dial(POLLING);
+        read_until(&mut kept, "\"pingTimeout\"");
+        if !admits {
+            front.listener.admit(None);
+        }
+        kept.write_all(text.as_bytes()).unwrap();
+        assert_eq!(front.next(RecordKind::GivenBack).buffers, [text.as_bytes()]);
+    }
 }
 
 #[test]

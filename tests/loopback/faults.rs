@@ -286,6 +286,7 @@ fn in_who_has_just_come() {
             server: Arc::clone(&host.server),
             token,
             listener: 3,
+            front: None,
             profile: Arc::new(profile()),
         };
         let incoming = IncomingHttp {

@@ -58,7 +58,8 @@ impl HttpWire {
         let server = Arc::clone(&host.server);
         let profile = Arc::new(profile);
         let recalls = server.recalls();
-        let handover = HttpHandover { server, token, listener: LISTENER, profile, recalls };
+        let handover =
+            HttpHandover { server, token, listener: LISTENER, front: None, profile, recalls };
         let incoming = IncomingHttp { handover, stream: accepted, opening, news: None };
         host.command_to(worker, Command::IncomingHttp(Box::new(incoming)));
         Self { token, stream }

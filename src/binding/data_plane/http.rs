@@ -182,7 +182,8 @@ impl DataPlane {
         let profile = profile.read(server.engine.max_payload.min(LONGEST_MESSAGE));
         let profile = self.shared_profile(profile);
         let recalls = server.recalls();
-        let handover = HttpHandover { server, token, listener, profile, recalls };
+        let front = self.listeners.borrow().get(&listener).map(|(_, front)| Arc::clone(front));
+        let handover = HttpHandover { server, token, listener, front, profile, recalls };
         let http = IncomingHttp { handover, stream, opening, news: None };
         runtime.mailbox(worker).leave_command(Command::IncomingHttp(Box::new(http)));
         self.wake_later(worker);

@@ -20,19 +20,16 @@ use mio::Token;
 
 use super::{Connection, Worker};
 use crate::border::RecordKind;
-use crate::engineio::{Dialect, Protocol};
 use crate::http::request::Reading;
-use crate::net::admission::{Admitted, Verdict};
+use crate::net::admission::Verdict;
 use crate::net::clock;
-use crate::net::command::{
-    Command, HttpHandover, IncomingHttp, IncomingStream, IncomingWebSocket, News,
-};
 use crate::net::listener::{Accepted, Listener};
 use crate::net::newcomers::{Listening, MAX_NEWCOMERS, Newcomer};
 use crate::net::operation_batch::Operation;
 use crate::net::panic_guard::Nobody;
 use crate::net::readiness::Readiness;
 use crate::net::server::Environment;
+use crate::net::taking::Taking;
 use crate::net::tcp::Tcp;
 
 /// Connections that are accepted before others of the worker have their turn.
@@ -64,13 +61,21 @@ impl Worker {
         });
         match registered {
             Ok(listening) => self.accepting.sockets.borrow_mut().push(listening),
-            Err(_) => self.tell_unlistened(listener),
+            Err(_) => listener.tell_end(self.context.index),
         }
     }
 
-    /// Forgets a socket, which is closed.
+    /// Forgets a socket, which is closed: Node.js gets those that have come by it and have not said what they want.
     pub(super) fn unlisten(&self, listener: &Arc<Listener>) {
+        fault!("unlisten", listener.environment.id, listener.number);
         self.forget_sockets(|listening| Arc::ptr_eq(listening, listener));
+        let is_own = |newcomer: &&Rc<Newcomer>| Arc::ptr_eq(&newcomer.listener, listener);
+        let own: Vec<_> =
+            self.accepting.newcomers.borrow().iter().filter(is_own).map(Rc::clone).collect();
+        for newcomer in own {
+            self.decide(&newcomer, || self.give_up(&newcomer));
+        }
+        listener.tell_end(self.context.index);
     }
 
     fn forget_sockets(&self, doomed: impl Fn(&Arc<Listener>) -> bool) {
@@ -95,14 +100,8 @@ impl Worker {
     pub(super) fn lose_sockets(&self) {
         for listening in self.accepting.sockets.take() {
             listening.listener.close();
-            self.tell_unlistened(&listening.listener);
+            listening.listener.tell_end(self.context.index);
         }
-    }
-
-    fn tell_unlistened(&self, listener: &Listener) {
-        listener.environment.inbox.push(self.context.index, |record| {
-            record.kind(RecordKind::Unlistened).number(listener.number);
-        });
     }
 
     /// Drops what belongs to the environments that `doomed` names by their id.
@@ -112,16 +111,24 @@ impl Worker {
             let stays = !doomed(newcomer.listener.environment.id);
             if !stays {
                 newcomer.tcp.close(&self.context);
+                self.count_out(newcomer);
             }
             stays
         });
-        self.recount_newcomers();
     }
 
-    /// Some have been closed.
+    /// Some may have been closed.
     pub(super) fn recount_newcomers(&self) {
-        let newcomers = self.accepting.newcomers.borrow();
-        self.accepting.waiting.set(newcomers.iter().filter(|one| !one.tcp.is_closed()).count());
+        for newcomer in self.accepting.newcomers.borrow().iter() {
+            self.count_out(newcomer);
+        }
+    }
+
+    /// Counts a newcomer no more if it is decided.
+    fn count_out(&self, newcomer: &Newcomer) {
+        if newcomer.tcp.is_closed() && newcomer.count(self.context.index, false) {
+            self.accepting.waiting.set(self.accepting.waiting.get().saturating_sub(1));
+        }
     }
 
     /// Accepts the connections that wait.
@@ -185,10 +192,12 @@ impl Worker {
                         tcp: Tcp::open(context, stream, place)?,
                         deadline: clock::now() + LONGEST_HEAD,
                         pieces: Cell::new(0),
+                        is_counted: Cell::new(false),
                     });
                     Ok((Connection::Newcomer(Rc::clone(&newcomer)), newcomer))
                 });
                 if let Ok(newcomer) = kept {
+                    newcomer.count(context.index, true);
                     self.accepting.newcomers.borrow_mut().push_back(newcomer);
                     self.accepting.waiting.set(self.accepting.waiting.get() + 1);
                     self.set_deadline();
@@ -221,9 +230,7 @@ impl Worker {
             return;
         }
         self.context.guard(newcomer, decide);
-        if newcomer.tcp.is_closed() {
-            self.accepting.waiting.set(self.accepting.waiting.get().saturating_sub(1));
-        }
+        self.count_out(newcomer);
     }
 
     /// Those that have taken too long go to Node.js.
@@ -270,7 +277,7 @@ impl Worker {
         let Some(admission) = listener.admission() else { return Reading::Foreign };
         let mut buffer = self.context.read_buffer();
         match peek(&mut buffer) {
-            Ok(count @ 1..) => admission.judge(&buffer[..count], &self.accepting.ids),
+            Ok(count @ 1..) => admission.judge(&buffer[..count], &self.context.session_ids),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Reading::Partial,
             // It has ended, or is broken.
             Ok(_) | Err(_) => Reading::Foreign,
@@ -288,42 +295,16 @@ impl Worker {
     }
 
     /// Gives a connection to the worker of its session.
-    fn take(&self, listener: &Listener, stream: TcpStream, verdict: Verdict) {
-        let Verdict { admission, admitted, worker, description } = verdict;
-        let server = Arc::clone(&admission.server);
-        let recalls = server.recalls();
-        // Looked at after that: JavaScript forbids to take connections before it calls them back. So if it has
-        // called back earlier, this one is not taken; if later, that counts for it.
-        if !listener.admits(&admission) {
+    fn take(&self, listener: &Arc<Listener>, stream: TcpStream, verdict: Verdict) {
+        let head = verdict.admitted.head();
+        let Some(taking) = Taking::new(verdict, listener) else {
             return self.hand_over(listener, stream);
-        }
-        if !self.take_off(&stream, admitted.head()) {
+        };
+        if !self.take_off(&stream, head) {
             return; // the peer has gone
         }
-        let token = listener.environment.next_token();
-        let news = Some(News { listener: listener.number, description });
-        let command = match admitted {
-            Admitted::WebSocket { purpose, response, deflate, .. } => {
-                Command::IncomingWebSocket(Box::new(IncomingWebSocket {
-                    server,
-                    token,
-                    purpose,
-                    dialect: Dialect::from(Protocol::V4),
-                    stream: IncomingStream::Tcp(stream),
-                    head: Vec::new(),
-                    response,
-                    deflate,
-                    news,
-                }))
-            }
-            Admitted::Polling { profile, opening } => {
-                let number = listener.number;
-                let handover = HttpHandover { server, token, listener: number, profile, recalls };
-                let opening = opening.map(|(opening, _)| opening);
-                Command::IncomingHttp(Box::new(IncomingHttp { handover, stream, opening, news }))
-            }
-        };
-        let worker = worker.unwrap_or_else(|| self.next_worker());
+        let worker = taking.worker.unwrap_or_else(|| self.next_worker());
+        let command = taking.into_command(stream, Vec::new());
         if worker == self.context.index {
             self.perform(Operation::Command(command));
         } else {

@@ -47,7 +47,7 @@ impl Victim for Blamed<'_> {
                     wire.handle_panic(context);
                 }
             }
-            Blame::Newcomer(newcomer) => newcomer.refuse(context.index),
+            blame @ (Blame::Newcomer(_) | Blame::Listener(_)) => blame.refuse(context.index),
         }
     }
 }

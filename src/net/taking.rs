@@ -1,0 +1,75 @@
+//! A connection that a worker takes without JavaScript: what it is told.
+
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use super::admission::{Admitted, Verdict};
+use super::command::{
+    Command, HttpHandover, IncomingHttp, IncomingStream, IncomingWebSocket, News,
+};
+use super::listener::Listener;
+use super::server::Server;
+use crate::engineio::{Dialect, Protocol};
+
+/// A connection that is about to be taken, and what a worker is to be told.
+#[derive(Debug)]
+pub struct Taking {
+    /// The worker of its session; none: any.
+    pub worker: Option<usize>,
+    /// JavaScript's name for the connection.
+    pub token: u32,
+    server: Arc<Server>,
+    recalls: u32,
+    listener: Arc<Listener>,
+    admitted: Admitted,
+    news: Option<News>,
+}
+
+impl Taking {
+    /// Gives the connection a name; none: by now, no connection that came to `listener` may be taken by these rules.
+    pub fn new(verdict: Verdict, listener: &Arc<Listener>) -> Option<Self> {
+        let Verdict { admission, admitted, worker, description } = verdict;
+        let server = Arc::clone(&admission.server);
+        let recalls = server.recalls();
+        // Looked at after that: JavaScript forbids to take connections before it calls them back. So if it has
+        // called back earlier, this one is not taken; if later, that counts for it.
+        listener.admits(&admission).then(|| {
+            let token = listener.environment.next_token();
+            let news = Some(News { listener: listener.number, description });
+            Self { worker, token, server, recalls, listener: Arc::clone(listener), admitted, news }
+        })
+    }
+
+    /// What JavaScript is to hear of it first, if it is not left to the worker that gets it.
+    pub fn take_news(&mut self) -> Option<News> {
+        self.news.take()
+    }
+
+    /// What gives a worker the connection, of which the request has been read, and what stands `behind` it.
+    pub fn into_command(self, stream: TcpStream, behind: Vec<u8>) -> Command {
+        let Self { token, server, recalls, listener, admitted, news, .. } = self;
+        match admitted {
+            Admitted::WebSocket { purpose, response, deflate, .. } => {
+                Command::IncomingWebSocket(Box::new(IncomingWebSocket {
+                    server,
+                    token,
+                    purpose,
+                    dialect: Dialect::from(Protocol::V4),
+                    stream: IncomingStream::Tcp(stream),
+                    head: behind,
+                    response,
+                    deflate,
+                    news,
+                }))
+            }
+            Admitted::Polling { profile, opening } => {
+                let number = listener.number;
+                let front = Some(listener);
+                let handover =
+                    HttpHandover { server, token, listener: number, front, profile, recalls };
+                let opening = opening.map(|(opening, _)| opening);
+                Command::IncomingHttp(Box::new(IncomingHttp { handover, stream, opening, news }))
+            }
+        }
+    }
+}
