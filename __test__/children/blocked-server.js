@@ -1,14 +1,39 @@
 "use strict";
 
-/** A server whose JavaScript stands still when told to, for far longer than its clients may be silent. */
+/**
+ * A server whose JavaScript stands still when told to. It serves a page, too.
+ *
+ * Arguments: the library, a file that ends the block when it is there, and as JSON the options of the server, how many
+ * `middlewares` its engine has, and the `keepAliveTimeout` of its HTTP server.
+ */
 
 const fs = require("node:fs");
-const { Server } = require(process.argv[2]);
+const http = require("node:http");
 
-const heartbeat = JSON.parse(process.argv[4] ?? '{ "pingInterval": 300, "pingTimeout": 1500 }');
-const io = new Server(0, heartbeat);
+const [, , library, release, settings = "{}"] = process.argv;
+const { middlewares = 0, keepAliveTimeout, ...options } = JSON.parse(settings);
+const { Server } = require(library);
+
+const PAGE = `<!doctype html><link rel="icon" href="data:,"><title>a page</title>
+<script src="/socket.io/socket.io.js"></script>`;
+/** Events for all that wait to leave when a client has it blocked. */
+const QUEUED = 100;
+
+const httpServer = http.createServer((req, res) => {
+  res.setHeader("content-type", "text/html; charset=utf-8");
+  res.end(PAGE);
+});
+if (keepAliveTimeout !== undefined) httpServer.keepAliveTimeout = keepAliveTimeout;
+const io = new Server(httpServer, options);
+for (let n = 0; n < middlewares; n++) {
+  io.engine.use((req, res, next) => {
+    res.setHeader("x-middleware", String(n));
+    next();
+  });
+}
 const flag = new Int32Array(new SharedArrayBuffer(4));
-let lost = 0;
+/** @type {string[]} why clients have gone */
+const lost = [];
 
 io.on("connection", (socket) => {
   const got = [];
@@ -17,15 +42,22 @@ io.on("connection", (socket) => {
     socket.emit("seen", n);
   });
   socket.on("got", (reply) => reply(got, lost));
-  socket.on("disconnect", () => lost++);
+  socket.on("disconnect", (reason) => lost.push(reason));
   socket.on("block", () => {
-    for (let n = 0; n < 100; n++) io.emit("queued", n); // it leaves when this tick ends: after the block
-    process.send("blocked");
-    while (!fs.existsSync(process.argv[3])) Atomics.wait(flag, 0, 0, 5);
+    for (let n = 0; n < QUEUED; n++) io.emit("queued", n); // they leave when this tick ends: after the block
+    block();
   });
 });
-process.on("message", async () => {
+
+function block() {
+  process.send("blocked");
+  while (!fs.existsSync(release)) Atomics.wait(flag, 0, 0, 5);
+  process.send("released");
+}
+
+process.on("message", async (message) => {
+  if (message === "block") return block();
   await io.close();
   process.disconnect();
 });
-process.send({ port: io.httpServer.address().port });
+httpServer.listen(0, "127.0.0.1", () => process.send({ port: httpServer.address().port }));

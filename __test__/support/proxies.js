@@ -122,4 +122,10 @@ async function startProxy(name, upstreamPort) {
   };
 }
 
-module.exports = { PROXIES: [...Object.keys(NGINX), ...Object.keys(HAPROXY)], startProxy };
+const PROXIES = [...Object.keys(NGINX), ...Object.keys(HAPROXY)];
+/** Those that let a WebSocket through. */
+const UPGRADING = PROXIES.filter(
+  (name) => !/one line|kept connections$/.test(name) || name in HAPROXY,
+);
+
+module.exports = { PROXIES, startProxy, UPGRADING };
