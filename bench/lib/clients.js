@@ -8,15 +8,20 @@ const { io: connect } = require("socket.io-client");
 const AT_ONCE = 25;
 const CONNECT_LIMIT = 30_000; // ms
 
-/** One client that has joined; it does not come back by itself. */
-async function open(port, transport = "websocket", options = {}) {
-  const client = connect(`http://127.0.0.1:${port}`, {
+/** One client that is about to connect; it does not come back by itself. */
+function dial(port, transport = "websocket", options = {}) {
+  return connect(`http://127.0.0.1:${port}`, {
     forceNew: true,
     reconnection: false,
     transports: [transport],
     timeout: CONNECT_LIMIT,
     ...options,
   });
+}
+
+/** One client that has joined. */
+async function open(port, transport, options) {
+  const client = dial(port, transport, options);
   await new Promise((resolve, reject) => {
     client.once("connect", resolve);
     client.once("connect_error", reject);
@@ -35,4 +40,4 @@ async function openMany(count, port, transport, options) {
   return clients;
 }
 
-module.exports = { open, openMany };
+module.exports = { dial, open, openMany };

@@ -9,6 +9,11 @@ function median(values) {
   return sorted.length % 2 ? sorted[Math.floor(middle)] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** The value that such a part of all is not above; they are sorted. */
+function percentile(sorted, part) {
+  return sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)];
+}
+
 /** Half the distance between the smallest and the largest value, as a share of the median. */
 function spread(values) {
   return (Math.max(...values) - Math.min(...values)) / 2 / median(values);
@@ -34,4 +39,4 @@ function ratio(by, mine, theirs) {
   return by === "per_s" ? mine[by] / theirs[by] : theirs[by] / mine[by];
 }
 
-module.exports = { median, medians, ratio, spread };
+module.exports = { median, medians, percentile, ratio, spread };

@@ -4,7 +4,7 @@
 //
 // `BENCH_APP` names what the application does besides: `request` looks at the request of each client,
 // `recovery` sends each new client an event first, by which its session can be recovered, `blocked` stands still when told
-// to and counts events.
+// to and counts events, which come in order or not.
 
 const app = process.env.BENCH_APP;
 
@@ -17,12 +17,18 @@ function collectGarbage() {
   else globalThis.gc?.();
 }
 
-let counted = 0;
+/** Events that have come, and how many of them not behind the one before. */
+const counted = { events: 0, disorder: 0 };
 
 /** JavaScript stands still, as in a program that computes. */
 function canBlock(socket) {
+  let last = -1;
   socket.on("block", (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms));
-  socket.on("n", () => counted++);
+  socket.on("n", (n) => {
+    counted.events++;
+    if (n !== last + 1) counted.disorder++;
+    last = n;
+  });
   socket.on("count", (callback) => callback(counted));
 }
 
