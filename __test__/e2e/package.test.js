@@ -1,56 +1,56 @@
 "use strict";
 
-// What npm would publish: enough to load the library, and to build it where there is no binary; and nothing else.
+// What is published: enough to load the library and to read about it, and nothing else; nothing runs where it is installed.
 
 const assert = require("node:assert/strict");
-const { execFileSync } = require("node:child_process");
 const fs = require("node:fs");
 const path = require("node:path");
 const { before, describe, it } = require("node:test");
+const { layOutMain } = require("../../scripts/release/pack");
+const { TARGETS } = require("../../scripts/release/targets");
+const { PLATFORMS } = require("../../lib/base/addon-error");
 
 const ROOT = path.resolve(__dirname, "../..");
 const TOP = [
-  "Cargo.lock",
-  "Cargo.toml",
   "LICENSE",
-  "build.rs",
+  "README.md",
   "index.d.ts",
   "index.js",
   "package.json",
   "wrapper.d.mts",
   "wrapper.mjs",
 ];
-const WHOLE_FOLDERS = ["dist", "lib", "scripts/lib", "src", "types"];
+const NATIVE = ["native/border.js", "native/index.d.ts", "native/index.js"];
+const WHOLE_FOLDERS = ["bin", "dist", "lib", "types", "v2"];
 
+/** @param {string} folder @returns {string[]} all files below, by their paths from there */
 const filesIn = (folder) =>
   fs
-    .readdirSync(path.join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => path.relative(ROOT, path.join(entry.parentPath, entry.name)));
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
+    .map((file) => file.split(path.sep).join("/"));
 
 describe("the package", () => {
+  /** @type {string} */
+  let folder;
+  /** @type {Set<string>} */
   let packed;
+  let manifest;
 
   before(() => {
-    const output = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
-      cwd: ROOT,
-      encoding: "utf8",
-      shell: process.platform === "win32",
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    // A list in some versions of npm, an object by package name in others.
-    const [entry] = Object.values(JSON.parse(output));
-    packed = new Set(entry.files.map((file) => file.path));
+    folder = layOutMain();
+    packed = new Set(filesIn(folder));
+    manifest = JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8"));
   });
 
-  it("has all that loading and building need", () => {
+  it("has all that loading needs", () => {
     const needed = [
       ...TOP,
-      "native/index.js",
-      "native/index.d.ts",
-      "native/border.js",
-      "scripts/install.js",
-      ...WHOLE_FOLDERS.flatMap(filesIn).map((file) => file.split(path.sep).join("/")),
+      ...NATIVE,
+      ...WHOLE_FOLDERS.flatMap((name) =>
+        filesIn(path.join(ROOT, name)).map((file) => `${name}/${file}`),
+      ),
     ];
     assert.deepEqual(
       needed.filter((file) => !packed.has(file)),
@@ -58,24 +58,45 @@ describe("the package", () => {
     );
   });
 
-  it("has every target that Cargo.toml names, or cargo would refuse the manifest", () => {
-    const manifest = fs.readFileSync(path.join(ROOT, "Cargo.toml"), "utf8");
-    const named = [...manifest.matchAll(/^\[\[(bench|test|example|bin)\]\]$([^[]*)/gm)];
-    const missing = named
-      .map(([, kind, body]) => {
-        const file = /^path\s*=\s*"([^"]+)"/m.exec(body)?.[1];
-        const folder = kind === "bench" ? "benches" : kind === "bin" ? "src/bin" : `${kind}s`;
-        return file ?? `${folder}/${/^name\s*=\s*"([^"]+)"/m.exec(body)[1]}.rs`;
-      })
-      .filter((file) => !packed.has(file));
-    assert.deepEqual(missing, [], "add them to `files` of package.json");
-  });
-
-  it("has no tests, examples or build results", () => {
-    const strange = [...packed].filter((file) =>
-      /^(__test__|bench|examples|fuzz|node_modules|target|tests)\//.test(file),
+  it("has no binary, no sources of it, and nothing that only a checkout needs", () => {
+    const strange = [...packed].filter(
+      (file) =>
+        /\.(node|rs|toml|lock)$/.test(file) ||
+        /^(__test__|bench|benches|examples|fuzz|node_modules|scripts|src|target|tests)\//.test(
+          file,
+        ),
     );
     assert.deepEqual(strange, []);
+  });
+
+  it("runs nothing where it is installed, and names no tools", () => {
+    for (const key of ["scripts", "devDependencies", "napi", "private"])
+      assert.equal(manifest[key], undefined, key);
+  });
+
+  it("brings a binary for each platform, of its own version, and the loader asks for that", () => {
+    const wanted = TARGETS.map((target) => [target.package, manifest.version]);
+    assert.deepEqual(manifest.optionalDependencies, Object.fromEntries(wanted));
+    const loader = fs.readFileSync(path.join(folder, "native/index.js"), "utf8");
+    for (const target of TARGETS) {
+      assert.ok(loader.includes(`require('${target.package}')`), target.package);
+      assert.ok(loader.includes(`require('./${target.file}')`), target.file);
+    }
+    assert.deepEqual(
+      TARGETS.map(({ platform }) => platform),
+      PLATFORMS,
+      "the error of a missing addon names them, too",
+    );
+  });
+
+  it("has what its README leads to", () => {
+    const readme = fs.readFileSync(path.join(folder, "README.md"), "utf8");
+    const links = Array.from(readme.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g), ([, file]) => file);
+    assert.ok(links.length > 5);
+    assert.deepEqual(
+      links.filter((file) => !packed.has(file)),
+      [],
+    );
   });
 
   it("names no registry in its lock file: whoever installs chooses their own", () => {

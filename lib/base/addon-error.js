@@ -235,4 +235,4 @@ function installedBinaries() {
   return [...found];
 }
 
-module.exports = { addonError, advise, describePlace };
+module.exports = { addonError, advise, describePlace, PLATFORMS };

@@ -1,0 +1,86 @@
+"use strict";
+
+// A registry for package managers, on this machine only: it has the packages of a release as if they had been published, and sends
+// everybody to the usual registry for all else.
+
+const { createHash } = require("node:crypto");
+const { once } = require("node:events");
+const fs = require("node:fs");
+const http = require("node:http");
+const path = require("node:path");
+const { capture } = require("../lib/run");
+const { SetupError } = require("../lib/ui");
+const { TARGETS } = require("./targets");
+
+/** @typedef {import("./pack").Packed} Packed */
+
+/**
+ * @param {Packed[]} packed
+ * @returns {Promise<{ url: string, asked: string[], close: () => void }>} `asked`: the tarballs of ours that were fetched
+ */
+async function serveRegistry(packed) {
+  const upstream = capture("npm", ["config", "get", "registry"]);
+  if (upstream === null)
+    throw new SetupError("npm does not tell its registry.", "Is it installed?");
+  const documents = new Map(packed.map((one) => [one.name, one]));
+  const { version } = packed.at(-1).manifest;
+  /** @type {string[]} */
+  const asked = [];
+  const server = http.createServer((req, res) => {
+    const name = decodeURIComponent(req.url.slice(1));
+    const one = documents.get(name);
+    const tarball = packed.find((known) => `tarballs/${path.basename(known.tarball)}` === name);
+    const absent = TARGETS.find((target) => target.package === name);
+    if (tarball !== undefined) {
+      asked.push(tarball.name);
+      res.end(fs.readFileSync(tarball.tarball));
+    } else if (one !== undefined) json(res, describe(one.manifest, one.tarball));
+    else if (absent !== undefined) json(res, describe(manifestOf(absent, version)));
+    else res.writeHead(302, { location: new URL(req.url, upstream).href }).end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${server.address().port}/`;
+
+  /** What a registry tells of a package. */
+  function describe(manifest, tarball) {
+    const file = tarball === undefined ? "not-built.tgz" : path.basename(tarball);
+    const content = tarball === undefined ? "" : fs.readFileSync(tarball);
+    const hash = (algorithm, encoding) => createHash(algorithm).update(content).digest(encoding);
+    const dist = {
+      tarball: `${url}tarballs/${file}`,
+      shasum: hash("sha1", "hex"),
+      integrity: `sha512-${hash("sha512", "base64")}`,
+    };
+    return {
+      name: manifest.name,
+      "dist-tags": { latest: manifest.version },
+      versions: { [manifest.version]: { ...manifest, dist } },
+    };
+  }
+
+  return {
+    url,
+    asked,
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** What is known of a package whose binary was not built here: nobody on this platform fetches it. */
+const manifestOf = ({ package: name, os, cpu, libc }, version) => ({
+  name,
+  version,
+  os: [os],
+  cpu: [cpu],
+  ...(libc && { libc: [libc] }),
+});
+
+/** @param {http.ServerResponse} res @param {object} value */
+function json(res, value) {
+  res.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
+}
+
+module.exports = { serveRegistry };
