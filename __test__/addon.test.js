@@ -9,7 +9,7 @@ const assert = require("node:assert/strict");
 const fs = require("node:fs");
 const path = require("node:path");
 const { test } = require("node:test");
-const { version } = require("../package.json");
+const { dependencies, version } = require("../package.json");
 const { advise } = require("../lib/base/addon-error");
 const { addBinary, BINARY, PLATFORM, install, link, run } = require("./support/installation");
 
@@ -86,8 +86,9 @@ test("there is no binary for the platform", async (t) => {
   );
 });
 
-test("a clone has not been built", async (t) => {
-  const { app, ours } = install(t);
+test("a clone has not been built, and nothing is installed in it", async (t) => {
+  const { app, ours, modules } = install(t);
+  for (const name of Object.keys(dependencies)) fs.rmSync(path.join(modules, name));
   fs.writeFileSync(path.join(ours, "Cargo.toml"), "");
   await refuses(app, /this clone has not been built\.$/, /run npm run build in /);
 });
