@@ -11,12 +11,13 @@
 
 use super::reader::{Counts, Preference, Reader};
 
-/// How often the worker looks whether JavaScript comes, in milliseconds.
-pub const TICK: u64 = 8;
+/// How often the worker looks whether JavaScript comes, in milliseconds: so long may a handler take before the worker
+/// reads beside it. Each look wakes the worker's thread, and at a few thousand messages a second that shows.
+pub const TICK: u64 = 16;
 /// How much later it looks again, when something is ready and JavaScript has not come: it may be on its way.
 const SECOND_LOOK: u64 = 1;
 /// So many ticks without a record for JavaScript, and the worker takes the sockets.
-const IDLE_TICKS: u32 = 16;
+const IDLE_TICKS: u32 = 8;
 
 /// JavaScript's load is looked at so often, in microseconds.
 const WINDOW: u64 = 32_000;
