@@ -320,6 +320,11 @@ impl World {
         {
             assert!(self.now - came <= most, "nobody has read for too long: {self:?}");
         }
+        // It waits apart from the sockets while they are JavaScript's, and is told when they are not any more.
+        assert!(
+            !matches!(self.worker, Worker::Apart) || self.told || self.reader.is_javascript(),
+            "nobody waits for the sockets: {self:?}"
+        );
         // One for each change of hands, and those while the worker was at work.
         assert!(self.useless <= self.changes + 1, "{self:?}");
     }

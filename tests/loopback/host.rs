@@ -641,10 +641,19 @@ pub(crate) fn alone(test: impl FnOnce(&dyn Fn() -> Host)) {
 
 /// The same; `preference`: who reads the sockets.
 pub(crate) fn alone_with(preference: Preference, test: impl FnOnce(&dyn Fn() -> Host)) {
+    alone_as(preference, &Config::default(), test);
+}
+
+/// The same, with hosts that have `config`.
+pub(crate) fn alone_as(
+    preference: Preference,
+    config: &Config,
+    test: impl FnOnce(&dyn Fn() -> Host),
+) {
     let gate = GATE.write().unwrap_or_else(std::sync::PoisonError::into_inner);
     test(&|| {
         let runtime = Runtime::acquire(WORKERS, preference).unwrap();
-        Host::make(runtime, None, Config::default(), 45_000)
+        Host::make(runtime, None, config.clone(), 45_000)
     });
     drop(gate);
 }

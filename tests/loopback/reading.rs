@@ -3,12 +3,13 @@
 use std::cell::Cell;
 
 use ferrosocket::border::RecordKind;
+use ferrosocket::engineio::Config;
 use ferrosocket::net::command::{Command, Outgoing};
 use ferrosocket::net::reader::Preference;
 use ferrosocket::net::reader_policy::Turn;
 
-use crate::client::{Raw, TEXT};
-use crate::host::{Host, alone_with};
+use crate::client::{FIN, PING, PONG, Raw, TEXT};
+use crate::host::{Host, alone_as, alone_with};
 
 /// Sends event `n`.
 fn speak(client: &mut Raw, n: u32) {
@@ -87,6 +88,39 @@ fn the_worker_reads_when_javascript_does_not_come() {
             assert!(!reader.is_javascript());
             assert_eq!(host.runtime.read(host.worker), Turn::NotMine);
         }
+    });
+}
+
+#[test]
+fn deadlines_are_the_workers_while_javascript_reads() {
+    let config = Config { ping_interval: 100, ..Config::default() };
+    alone_as(Preference::JavaScript, &config, |make| {
+        let host = make();
+        let (mut client, _) = Raw::open(&host);
+        get_sockets(&host, &mut client, 0);
+        // JavaScript does nothing, and there is nothing to be read.
+        assert_eq!(client.text(), "2");
+        assert!(host.runtime.reader(host.worker).is_javascript());
+    });
+}
+
+/// JavaScript would not come, and not begin to watch: nobody would read before the worker looks after it.
+#[test]
+fn without_news_for_javascript_the_worker_keeps_them() {
+    alone_with(Preference::JavaScript, |make| {
+        let host = make();
+        let (mut client, _) = Raw::open(&host);
+        let reader = host.runtime.reader(host.worker);
+        assert!(reader.ask());
+        // Each is answered by the worker, and the turn of the first is over when the second is answered.
+        for _ in 0..2 {
+            client.send(FIN | PING, "");
+            assert_eq!(client.frame().opcode, PONG);
+        }
+        assert!(reader.is_asked() && reader.gains() == 0);
+        speak(&mut client, 1);
+        hear(&host, 1);
+        assert!(reader.is_javascript());
     });
 }
 
