@@ -20,7 +20,7 @@ const OURS = new Set([
   "docs/operating.md",
 ]);
 /** What is not ours, or is made by a program. */
-const SKIPPED = ["node_modules", "target", "corpus", "artifacts", ".work", ".git"];
+const SKIPPED = ["node_modules", "target", "corpus", "artifacts", "client-dist", ".work", ".git"];
 
 /** A path in a text: a folder, and a file whose name ends as those of ours; or a folder, in backticks. */
 const PATH =

@@ -1,10 +1,11 @@
 "use strict";
 
-// The `prepare` step of npm, for those who depend on a checkout, by its path or by its git address: installs its packages and builds
-// the addon. npm runs it for nothing that is published.
+// The `prepare` step of npm, for those who depend on a checkout, by its path or by its git address: installs its packages, lays out
+// the client and builds the addon. npm runs it for nothing that is published.
 
 const path = require("node:path");
 const { ensureAddon } = require("./lib/addon");
+const { layOutClient } = require("./lib/client-files");
 const { ensureDependencies } = require("./lib/deps");
 const { ROOT } = require("./lib/paths");
 const { runMain } = require("./lib/ui");
@@ -20,5 +21,6 @@ runMain(async () => {
   // It names the project that depends on us, and npm would work on that.
   delete process.env.npm_config_local_prefix;
   await ensureDependencies();
+  layOutClient();
   await ensureAddon();
 });

@@ -74,6 +74,19 @@ describe("the package", () => {
       assert.equal(manifest[key], undefined, key);
   });
 
+  it("has the client where upstream has it, byte for byte", () => {
+    const upstream = path.join(ROOT, "node_modules/socket.io/client-dist");
+    const files = filesIn(upstream);
+    assert.deepEqual(filesIn(path.join(folder, "client-dist")).sort(), files.sort());
+    for (const file of files)
+      assert.ok(
+        fs
+          .readFileSync(path.join(upstream, file))
+          .equals(fs.readFileSync(path.join(folder, "client-dist", file))),
+        file,
+      );
+  });
+
   it("brings a binary for each platform, of its own version, and the loader asks for that", () => {
     const wanted = TARGETS.map((target) => [target.package, manifest.version]);
     assert.deepEqual(manifest.optionalDependencies, Object.fromEntries(wanted));

@@ -8,6 +8,7 @@ const path = require("node:path");
 const { fromRoot, ROOT } = require("../lib/paths");
 const { capture } = require("../lib/run");
 const { SetupError, heading } = require("../lib/ui");
+const { layOutClient } = require("../lib/client-files");
 const { BINARIES, WORK } = require("./build");
 const { TARGETS } = require("./targets");
 
@@ -65,6 +66,7 @@ function whereabouts() {
  * @returns {string} its folder
  */
 function layOutMain() {
+  layOutClient();
   const folder = path.join(PACKAGES, "ferrosocket");
   const manifest = readManifest();
   for (const file of filesOf(ROOT)) {
