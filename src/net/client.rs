@@ -28,6 +28,10 @@ use crate::engineio::{Action, CloseReason, Link, Session, Transport};
 use crate::id::Handle;
 use crate::socketio::Decoder;
 
+/// What a session takes, about. As long as JavaScript has not heard of one, that is counted as what waits for it: workers
+/// open sessions while it is blocked, and it takes no descriptor to have many.
+pub const SESSION_BYTES: usize = 2 << 10;
+
 /// One client.
 pub struct Client {
     /// JavaScript's name for it.
@@ -201,7 +205,7 @@ impl Client {
             let flags = flags_of(state.session.transport(), state.session.protocol()) | greeted;
             record.kind(RecordKind::Opened).number(handle.raw()).number(client.server.id);
             record.string(state.session.sid().as_str()).number(flags).number(token);
-            record.number(handle.generation());
+            record.number(handle.generation()).count(SESSION_BYTES);
             if let Some(Addresses { peer, local }) = addresses {
                 for end in [peer, local] {
                     record.string(&end.ip().to_string()).number(u32::from(end.port()));

@@ -258,6 +258,12 @@ impl<'a> Record<'a> {
         self
     }
 
+    /// Has so many bytes counted besides: they are taken by what the record tells of.
+    pub fn count(&mut self, bytes: usize) -> &mut Self {
+        self.beside.buffers += bytes;
+        self
+    }
+
     /// A long string that travels beside the JSON.
     pub fn side_string(&mut self, string: LongString<'_>) -> &mut Self {
         self.beside.strings += string.bytes();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ferrosocket::border::RecordKind;
 use ferrosocket::net::admission::Admission;
+use ferrosocket::net::client::SESSION_BYTES;
 use ferrosocket::net::command::Command;
 use ferrosocket::net::listener::Listener;
 
@@ -170,6 +171,35 @@ fn a_kept_connection_may_bring_newcomers() {
     assert_eq!(front.next(RecordKind::Upgrading).number(2), arrived.number(1));
 }
 
+/// While JavaScript is blocked, one connection may open as many sessions as there is room for in the inbox.
+#[test]
+fn sessions_that_javascript_has_not_heard_of_are_counted() {
+    let front = Front::open();
+    let mut kept = front.dial(POLLING);
+    for n in 1..10 {
+        read_until(&mut kept, "\"pingTimeout\"");
+        Host::until(|| front.host.environment.inbox.bytes() >= n * SESSION_BYTES);
+        kept.write_all(POLLING.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn half_a_head_is_counted_and_goes_to_node_when_the_socket_is_given_up() {
+    let front = Front::open();
+    let mut client = front.dial(&WEBSOCKET[..30]);
+    let counted = front.host.any();
+    assert_eq!((counted.kind(), counted.number(2)), (RecordKind::Newcomer, 1));
+    front.listener.close();
+    let unlisten = Command::Unlisten(Arc::clone(&front.listener));
+    front.host.command_to(front.host.worker, unlisten);
+    let mut stream = front.foreign();
+    let counted = front.host.any();
+    assert_eq!((counted.kind(), counted.number(2)), (RecordKind::Newcomer, 0));
+    assert_eq!(front.host.any().kind(), RecordKind::Unlistened);
+    client.write_all(&WEBSOCKET.as_bytes()[30..]).unwrap();
+    assert_eq!(read_until(&mut stream, "\r\n\r\n"), WEBSOCKET);
+}
+
 #[test]
 fn what_a_kept_connection_brings_else_goes_to_node() {
     let unknown = POLLING.replace("polling ", "polling&sid=unknown ");
@@ -279,6 +309,25 @@ fn who_is_slow_keeps_nobody_out() {
     let slow: Vec<_> = (0..512).map(|_| front.dial(&WEBSOCKET[..30])).collect();
     let stream = front.foreign();
     assert_eq!(stream.peer_addr().unwrap(), slow[0].local_addr().unwrap());
+}
+
+#[cfg(feature = "faults")]
+#[test]
+fn javascript_hears_that_nobody_is_accepted_whatever_panics() {
+    use ferrosocket::net::faults;
+
+    for place in ["listen", "unlisten"] {
+        let front = Front::open();
+        let fault = (place, front.host.environment.id, u64::from(NUMBER));
+        faults::arm(fault);
+        let listener = Arc::clone(&front.listener);
+        front.host.command_to(
+            front.host.worker,
+            if place == "listen" { Command::Listen(listener) } else { Command::Unlisten(listener) },
+        );
+        front.next(RecordKind::Unlistened);
+        assert!(!faults::is_armed(fault), "{place}");
+    }
 }
 
 #[cfg(feature = "faults")]
