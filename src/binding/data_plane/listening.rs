@@ -130,25 +130,15 @@ impl DataPlane {
 
 impl DataPlane {
     fn admission(&self, rules: AdmissionRules) -> Result<Arc<Admission>> {
-        let AdmissionRules {
-            server,
-            profile,
-            websocket,
-            polling,
-            opens_polling,
-            deflate,
-            other_origins,
-        } = rules;
-        let server = self.server(server)?;
-        let profile = profile.read(server.engine.max_payload.min(LONGEST_MESSAGE));
-        server.cross_origin.note_others(other_origins.as_deref());
+        let server = self.server(rules.server)?;
+        server.cross_origin.note_others(rules.other_origins.as_deref());
         Ok(Arc::new(Admission {
+            profile: rules.profile.read(server.engine.max_payload.min(LONGEST_MESSAGE)),
             server,
-            profile,
-            websocket,
-            polling,
-            opens_polling,
-            deflate,
+            websocket: rules.websocket,
+            polling: rules.polling,
+            opens_polling: rules.opens_polling,
+            deflate: rules.deflate,
             last_profile: <_>::default(),
         }))
     }
