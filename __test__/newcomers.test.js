@@ -13,6 +13,7 @@ const { KeptConnection } = require("./support/kept-connection");
 const { until, within } = require("./support/waiting");
 
 const skip = process.platform !== "linux" && "Node.js accepts there";
+const POLLING = "/socket.io/?EIO=4&transport=polling";
 /** Of each kind. */
 const NEWCOMERS = 100;
 /** A client with connections that are its own and kept, as a browser has it, and one as Node.js has it. */
@@ -24,6 +25,29 @@ const KINDS = ["websocket", "polling"].flatMap((transport) =>
 function sent(count) {
   return [Array.from(Array(count).keys()), []];
 }
+
+test(
+  "a blocked event loop: events that are sent before their CONNECT is taken come behind it",
+  { timeout: 120_000, skip },
+  async (t) => {
+    const server = await startBlocking(t, ours);
+    await until(dial(t, server.port, "websocket"), "connect"); // a worker accepts by now
+    server.send("block");
+    assert.equal(await server.message(), "blocked");
+    const kept = await KeptConnection.open(server.port);
+    t.after(() => kept.destroy());
+    const { body } = await kept.ask(POLLING);
+    const url = `${POLLING}&sid=${JSON.parse(body.slice(1)).sid}`;
+    assert.equal((await kept.ask(url, { body: "40" })).body, "ok");
+    kept.send(url, { body: '42["n",1]\x1e42["n",2]' }); // its answer waits for JavaScript
+    server.release();
+    assert.equal(await server.message(), "released");
+    assert.equal((await kept.answer()).body, "ok");
+    let all = "";
+    while (!all.includes('["seen",2]')) all += (await kept.ask(url)).body;
+    assert.match(all, /40\{"sid".*42\["seen",1\].*42\["seen",2\]/);
+  },
+);
 
 test(
   "a blocked event loop keeps nobody out, and loses nobody",

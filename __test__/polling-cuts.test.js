@@ -6,12 +6,11 @@
  */
 
 const assert = require("node:assert/strict");
-const http = require("node:http");
 const { test } = require("node:test");
 
 const { ours, selected } = require("./support/implementations");
-const { KeptConnection } = require("./support/kept-connection");
-const { eventually, turns, until, within } = require("./support/waiting");
+const { serveKept } = require("./support/kept-server");
+const { eventually, turns, until } = require("./support/waiting");
 
 const POLLING = "/socket.io/?EIO=4&transport=polling";
 
@@ -20,25 +19,14 @@ const NEVER = 1_000_000;
 
 /** A server whose connections Node.js reads first, since somebody wants to see them; what it echoes, and what it has. */
 async function serve(t, implementation) {
-  const { Server } = implementation.load();
-  const httpServer = http.createServer((req, res) => res.end(`app ${req.method} ${req.url}`));
-  const io = new Server(httpServer, { pingInterval: NEVER });
+  const served = await serveKept(t, implementation, { pingInterval: NEVER }, (req, res) =>
+    res.end(`app ${req.method} ${req.url}`),
+  );
+  const { io, httpServer, dial } = served;
   /** Node's sockets, by the port of their client. */
   const sockets = new Map();
   httpServer.on("connection", (socket) => sockets.set(socket.remotePort, socket));
   io.on("connection", (socket) => socket.on("echo", (...args) => socket.emit("echo", ...args)));
-  httpServer.listen(0, "127.0.0.1");
-  await until(httpServer, "listening");
-  const open = [];
-  t.after(async () => {
-    for (const connection of open) connection.destroy();
-    await within(io.close(), "close");
-  });
-  const dial = async () => {
-    const connection = await KeptConnection.open(httpServer.address().port);
-    open.push(connection);
-    return connection;
-  };
   return { io, dial, sockets, taken: () => io.engine.takeover?.size };
 }
 

@@ -12,31 +12,18 @@ const { test } = require("node:test");
 
 const { ours, selected } = require("./support/implementations");
 const { KeptConnection } = require("./support/kept-connection");
+const { serveKept } = require("./support/kept-server");
 const { eventually, turns, until, within } = require("./support/waiting");
 
 const POLLING = "/socket.io/?EIO=4&transport=polling";
 
 /** A server, and connections to it that end with the test. */
 async function serve(t, implementation, options = {}, listener = undefined) {
-  const { Server } = implementation.load();
-  const httpServer = http.createServer(listener);
-  const io = new Server(httpServer, options);
-  httpServer.listen(0, "127.0.0.1");
-  await until(httpServer, "listening");
-  const { port } = httpServer.address();
-  const open = [];
-  t.after(async () => {
-    for (const connection of open) connection.destroy();
-    await within(io.close(), "close");
-  });
-  const dial = async () => {
-    const connection = await KeptConnection.open(port);
-    open.push(connection);
-    return connection;
-  };
+  const served = await serveKept(t, implementation, options, listener);
+  const { engine } = served.io;
   const taken = (count) =>
-    eventually(() => io.engine.takeover.size === count, `${count} connections with workers`);
-  return { io, httpServer, port, dial, taken };
+    eventually(() => engine.takeover.size === count, `${count} connections with workers`);
+  return { ...served, taken };
 }
 
 /** A session that has joined "/", on two connections; with us, workers have both. */

@@ -7,7 +7,6 @@
 
 const assert = require("node:assert/strict");
 const { spawn: spawnProcess } = require("node:child_process");
-const http = require("node:http");
 const net = require("node:net");
 const path = require("node:path");
 const { test } = require("node:test");
@@ -15,6 +14,7 @@ const { test } = require("node:test");
 const { EarlySocket } = require("./support/early-socket");
 const { ours, selected } = require("./support/implementations");
 const { KeptConnection } = require("./support/kept-connection");
+const { serveKept } = require("./support/kept-server");
 const { RawWebSocket } = require("./support/raw-websocket");
 const { deferred, eventually, turns, until, within } = require("./support/waiting");
 
@@ -24,23 +24,11 @@ const POLLING = "/socket.io/?EIO=4&transport=polling";
 const skip = !LINUX && "Node.js accepts there";
 
 /** A server that is ready, and ways to connect to it. */
-async function serve(t, options = {}, { implementation = ours, answer } = {}) {
-  const { Server } = implementation.load();
-  const httpServer = http.createServer(answer ?? ((req, res) => res.end(`app ${req.url}`)));
-  const io = new Server(httpServer, options);
-  httpServer.listen(0, "127.0.0.1");
-  await until(httpServer, "listening");
-  const { port } = httpServer.address();
-  const open = [];
-  t.after(async () => {
-    for (const one of open) one.destroy();
-    await within(io.close(), "close");
-  });
-  const keep = async () => {
-    const kept = await KeptConnection.open(port);
-    open.push(kept);
-    return kept;
-  };
+async function serve(t, options = {}, { implementation = ours } = {}) {
+  const served = await serveKept(t, implementation, options, (req, res) =>
+    res.end(`app ${req.url}`),
+  );
+  const { io, httpServer, port, open, dial: keep } = served;
   const ask = async () => {
     const raw = await RawWebSocket.open(port, WEBSOCKET);
     open.push(raw);
