@@ -16,10 +16,11 @@ const { ROOT, fromRoot } = require("./lib/paths");
 const { ensureProxies } = require("./lib/proxies");
 const { ensurePythonClients } = require("./lib/python");
 const { ensureRedis } = require("./lib/redis");
-const { FAILURES } = require("./lib/report-progress");
+const { FAILURES, USUAL } = require("./lib/report-progress");
 const { run } = require("./lib/run");
 const { ensureRustClients } = require("./lib/rust-client");
 const { runStages } = require("./lib/stages");
+const { knownTimes, timeOfFiles } = require("./lib/times");
 const { checkToolchain } = require("./lib/toolchain");
 const { SetupError, note, runMain } = require("./lib/ui");
 
@@ -86,11 +87,12 @@ function linesOf(file) {
   return fs.readFileSync(file, "utf8").split("\n").filter(Boolean);
 }
 
-/** The stage of the behaviour tests on one Node.js. */
-function behaviour(node, files, env) {
+/** The stage of the behaviour tests on one Node.js. `known`: how long files took the last time. */
+function behaviour(node, files, env, known) {
   const failures = fromRoot("target", `failures-${process.pid}-node-${node.version}.txt`);
   return {
     name: `Behaviour and browser tests, Node.js ${node.version}`,
+    usual: timeOfFiles(files, known, USUAL),
     run: () => nodeTests(node, files, env(), failures),
     failures() {
       const lines = linesOf(failures);
@@ -133,6 +135,9 @@ function readArguments() {
   }
 }
 
+/** Seconds that stages take on two cores when all is built, for who has run none yet. */
+const USUAL_STAGES = { floors: 30, net: 100, operations: 10, types: 20 };
+
 const cargoTest = (...args) => run("cargo", ["test", "--no-default-features", ...args]);
 
 runMain(async () => {
@@ -144,18 +149,18 @@ runMain(async () => {
   const nodes = await ensureNodes(node);
   let env = {};
 
+  const known = knownTimes();
+  const stage = (name, usual, run) => ({ name, usual: known[name] ?? usual, run });
   const stages = [
-    { name: "Rust tests: the protocol floors", run: () => cargoTest() },
-    {
-      name: "Rust tests: the network floor, over loopback",
-      run: () => cargoTest("--features", "net,faults"),
-    },
-    {
-      name: "Rust tests: operations of the addon",
-      run: () => cargoTest("--features", "standalone", "--test", "operations"),
-    },
-    ...nodes.map((one) => behaviour(one, files, () => env)),
-    { name: "Type tests", run: () => run("npm", ["run", "--silent", "test:types"]) },
+    stage("Rust tests: the protocol floors", USUAL_STAGES.floors, () => cargoTest()),
+    stage("Rust tests: the network floor, over loopback", USUAL_STAGES.net, () =>
+      cargoTest("--features", "net,faults"),
+    ),
+    stage("Rust tests: operations of the addon", USUAL_STAGES.operations, () =>
+      cargoTest("--features", "standalone", "--test", "operations"),
+    ),
+    ...nodes.map((one) => behaviour(one, files, () => env, known)),
+    stage("Type tests", USUAL_STAGES.types, () => run("npm", ["run", "--silent", "test:types"])),
   ];
   const chosen = stages.filter(({ name }) => name.toLowerCase().includes(only.toLowerCase()));
   if (chosen.length === 0) {

@@ -101,4 +101,4 @@ async function ensureAddon() {
   if (!addonIsCurrent()) await buildAddon("release");
 }
 
-module.exports = { addonPath, buildAddon, ensureAddon };
+module.exports = { addonIsCurrent, addonPath, buildAddon, ensureAddon };

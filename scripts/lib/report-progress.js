@@ -1,34 +1,52 @@
 "use strict";
 
-// A reporter for `node --test`, beside the one that tells of each test: how far it is, a line for each file that is done;
+// A reporter for `node --test`, beside the one that tells of each test: how far it is, a line for each file that is done,
+// with a guess of how long the others will take;
 // and a file with the names of what failed, for the summary at the end. (A third reporter for that would make Node.js warn.)
 
 const fs = require("node:fs");
 const path = require("node:path");
+const { keepTimes, knownTimes, roughly, timeOfFiles } = require("./times");
 const { dim, red } = require("./ui");
 
 /** The environment variable that names that file. */
 const FAILURES = "FERROSOCKET_TEST_FAILURES";
 
+/** Seconds that a file takes of which nothing is known, on average. */
+const USUAL = 7;
+
 async function* progress(events) {
   /** @type {Map<string, number>} when the files began */
   const started = new Map();
   const failures = new Failures();
+  const before = knownTimes();
+  /** @type {Record<string, number>} */
+  const times = {};
+  /** @type {Set<string>} files that are not done */
+  const left = new Set();
   let known = 0;
   let done = 0;
   for await (const { type, data } of events) {
     if (type === "test:fail" && data.todo === undefined) failures.add(data, started);
     // All files are queued before the first one is done.
     if (data.nesting !== 0 || !isFile(data)) continue;
-    if (type === "test:enqueue") known++;
+    const file = path.relative("", data.file);
+    if (type === "test:enqueue") {
+      known++;
+      left.add(file);
+    }
     if (type === "test:dequeue") started.set(data.file, performance.now());
     if (type !== "test:complete") continue;
     done++;
-    const seconds = ((performance.now() - started.get(data.file)) / 1000).toFixed(1);
+    left.delete(file);
+    const seconds = (performance.now() - started.get(data.file)) / 1000;
+    if (!data.details.error) times[file] = seconds;
+    const rest = left.size > 0 ? `, ${roughly(timeOfFiles([...left], before, USUAL))} left` : "";
     const count = `[${String(done).padStart(String(known).length)}/${known}]`;
     const result = data.details.error ? red("FAILED") : "passed";
-    yield `${dim(count)} ${path.relative("", data.file)} ${result} ${dim(`${seconds} s`)}\n`;
+    yield `${dim(count)} ${file} ${result} ${dim(`${seconds.toFixed(1)} s${rest}`)}\n`;
   }
+  keepTimes(times);
 }
 
 /** Writes down what failed: `file: test > test in it`. */
@@ -63,4 +81,4 @@ const isFile = ({ name, file }) =>
 const isParent = ({ details }) => details.error?.failureType === "subtestsFailed";
 
 // `node --test` takes what is exported as the reporter itself.
-module.exports = Object.assign(progress, { FAILURES });
+module.exports = Object.assign(progress, { FAILURES, USUAL });

@@ -4,13 +4,15 @@
 
 const fs = require("node:fs");
 const { performance } = require("node:perf_hooks");
-const { bold, dim, green, heading, red, yellow } = require("./ui");
+const { keepTimes, roughly } = require("./times");
+const { bold, dim, green, heading, note, red, yellow } = require("./ui");
 
 /**
  * @typedef {object} Stage
  * @property {string} name what it is, for the heading and the summary
  * @property {() => Promise<number>} run resolves with an exit code: 0 is success
  * @property {string | false} [skip] why it does not run here
+ * @property {number} [usual] seconds that it is likely to take
  * @property {() => string[]} [failures] what failed in it, a line each, for the end of the summary
  */
 
@@ -35,7 +37,9 @@ async function runStages(title, stages, { keepGoing = false } = {}) {
   const results = [];
   const failures = [];
   let failed = false;
-  for (const { name, run, skip, failures: list } of stages) {
+  const total = stages.reduce((sum, { usual = 0 }) => sum + usual, 0);
+  if (total > 0) note(`All of it takes ${roughly(total)}.`);
+  for (const [index, { name, run, skip, usual, failures: list }] of stages.entries()) {
     if (skip) {
       results.push([name, "skipped", skip]);
       continue;
@@ -44,16 +48,17 @@ async function runStages(title, stages, { keepGoing = false } = {}) {
       results.push([name, "not run", ""]);
       continue;
     }
-    heading(name);
+    heading(`[${index + 1}/${stages.length}] ${name}${usual ? `, ${roughly(usual)}` : ""}`);
     const start = performance.now();
     const code = await run();
     failed ||= code !== 0;
     if (code !== 0) failures.push(name, ...(list?.() ?? []).map((line) => `  ${line}`));
-    const seconds = `${((performance.now() - start) / 1000).toFixed(1)} s`;
+    const seconds = (performance.now() - start) / 1000;
+    if (code === 0) keepTimes({ [name]: seconds });
     results.push([
       name,
       code === 0 ? "passed" : "failed",
-      code === 0 ? seconds : `${seconds}, exit code ${code}`,
+      `${seconds.toFixed(1)} s${code === 0 ? "" : `, exit code ${code}`}`,
     ]);
   }
   const width = Math.max(...results.map(([name]) => name.length));
