@@ -2,13 +2,18 @@
 
 // The chat's server: Express serves the page, Socket.IO the rest.
 
+const { randomUUID } = require("node:crypto");
 const http = require("node:http");
 const path = require("node:path");
 const express = require("express");
-// The package by its own name, as an application would. CHAT_SERVER=socket.io runs the same chat on the original.
-const { Server } = require(process.env.CHAT_SERVER || "ferrosocket");
+const { Panel } = require("./lib/panel");
 const { Rooms } = require("./lib/rooms");
 const { Visit } = require("./lib/visit");
+
+// The package by its own name, as an application would. CHAT_SERVER=socket.io runs the same chat on the original.
+const PACKAGE = process.env.CHAT_SERVER || "ferrosocket";
+const { Server } = require(PACKAGE);
+const { name, version } = require(`${PACKAGE}/package.json`);
 
 /** What the page may load: only what we serve, and the images it makes of the bytes that arrive. */
 const CONTENT_POLICY = [
@@ -21,11 +26,18 @@ const CONTENT_POLICY = [
 ].join("; ");
 
 /**
+ * Both sides notice within these two together that the other is gone. Short, so that nobody talks into a dead line; and
+ * shorter than the block of the panel, which therefore shows who keeps up heartbeats without JavaScript.
+ */
+const HEARTBEAT = { pingInterval: 2_000, pingTimeout: 5_000 };
+
+/**
  * Starts the chat.
- * @param {{ port?: number, host?: string }} [options] port 0 takes a free one
+ * @param {{ port?: number, host?: string, blocking?: boolean }} [options] port 0 takes a free one; `blocking`: pages of
+ *   this machine may block the server for ten seconds. Nothing for a server that strangers reach.
  * @returns {Promise<{ port: number, io: Server, close: () => Promise<void> }>} when it listens
  */
-async function startChat({ port = 3000, host } = {}) {
+async function startChat({ port = 3000, host, blocking = false } = {}) {
   const app = express();
   app.disable("x-powered-by");
   app.use((_req, res, next) => {
@@ -35,8 +47,14 @@ async function startChat({ port = 3000, host } = {}) {
   app.use(express.static(path.join(__dirname, "public")));
 
   const server = http.createServer(app);
-  const io = new Server(server);
-  const chat = { rooms: new Rooms(), visits: new Map() };
+  const io = new Server(server, HEARTBEAT);
+  const chat = {
+    /** Tells pages that come back whether this is still the server they knew. */
+    run: randomUUID(),
+    rooms: new Rooms(),
+    visits: new Map(),
+    panel: new Panel(io, { server: `${name} ${version}`, blocking }),
+  };
   io.on("connection", (socket) => {
     void new Visit(io, socket, chat);
     // Before the nickname is chosen the page already offers the rooms.
@@ -53,8 +71,9 @@ async function startChat({ port = 3000, host } = {}) {
 module.exports = { startChat };
 
 if (require.main === module) {
-  startChat({ port: Number(process.env.PORT || 3000) }).then(({ port }) => {
-    console.log(`http://localhost:${port}`);
-    process.send?.({ port }); // The browser tests run this file as a child and wait for the port.
+  const port = Number(process.env.PORT || 3000);
+  startChat({ port, blocking: process.env.CHAT_BLOCKING === "1" }).then((chat) => {
+    console.log(`http://localhost:${chat.port}`);
+    process.send?.({ port: chat.port }); // The browser tests run this file as a child and wait for the port.
   });
 }

@@ -11,10 +11,11 @@ const SERVER = path.resolve(__dirname, "../../../examples/chat/server.js");
 /**
  * Starts the chat.
  * @param {number} [port] 0 for a free one
- * @returns {Promise<{ port: number, url: string, stop: () => Promise<void> }>} when it listens
+ * @param {Record<string, string>} [env] environment variables for it
+ * @returns {Promise<{ port: number, url: string, pid: number, stop: () => Promise<void> }>} when it listens
  */
-async function startChatServer(port = 0) {
-  const child = fork(SERVER, { env: { ...process.env, PORT: String(port) } });
+async function startChatServer(port = 0, env = {}) {
+  const child = fork(SERVER, { env: { ...process.env, ...env, PORT: String(port) } });
   const exited = once(child, "exit");
   const ready = once(child, "message").then(([message]) => message);
   const failed = exited.then(([code]) => {
@@ -25,6 +26,7 @@ async function startChatServer(port = 0) {
   return {
     port: actual,
     url: `http://127.0.0.1:${actual}`,
+    pid: child.pid,
     async stop() {
       child.kill("SIGKILL"); // As a crash would end it: no goodbye to the pages.
       await exited;

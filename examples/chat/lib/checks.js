@@ -57,13 +57,18 @@ function asText(value) {
   return text;
 }
 
+/** @returns {string} what the page calls its message, so that one which is sent again is known; empty when it has no name */
+function asMessageId(value) {
+  return typeof value === "string" && /^[\w-]{16,64}$/.test(value) ? value : "";
+}
+
 /** @returns {string} the secret by which a page that comes back is known; empty when it has none */
 function asToken(value) {
   const isToken = typeof value === "string" && value.length <= LIMITS.token;
   return isToken && /^[\w-]{16,}$/.test(value) ? value : "";
 }
 
-/** @returns {{ name: string, size: number }} what an upload announces */
+/** @returns {{ id: string, name: string, size: number }} what an upload announces */
 function asImageHeader(value) {
   if (typeof value !== "object" || value === null) throw new Refusal("That is no image.");
   const { name, size } = value;
@@ -73,7 +78,7 @@ function asImageHeader(value) {
   }
   const known = typeof name === "string" && name.length <= 1024;
   const clean = known ? [...name.replace(UNWANTED, "")].slice(0, LIMITS.fileName).join("") : "";
-  return { name: clean || "image", size };
+  return { id: asMessageId(value.id), name: clean || "image", size };
 }
 
 /** How the files of each kind begin. Pages show images by this, not by what the sender says. */
@@ -95,6 +100,7 @@ module.exports = {
   LIMITS,
   Refusal,
   asImageHeader,
+  asMessageId,
   asNickname,
   asRoomName,
   asText,

@@ -18,16 +18,24 @@ const HISTORY_IMAGE_BYTES = 8 * 1024 * 1024;
 class Room {
   constructor(name) {
     this.name = name;
-    /** @type {Map<string, { id: string, nickname: string }>} by socket id, in the order they came */
+    /** @type {Map<string, { id: string, nickname: string }>} by their ids, in the order they came */
     this.people = new Map();
     this.history = [];
     this.imageBytes = 0;
+    /** Messages since the room is there: pages count by it what they have not read. */
+    this.said = 0;
     /** Counts up when the room was last left: the one with the lowest number has been empty longest. */
     this.leftAt = 0;
   }
 
+  /** Whether this message has come already. @param {string} id */
+  knows(id) {
+    return this.history.some((message) => message.id === id);
+  }
+
   /** Appends a message and forgets the oldest ones beyond the limits. */
   remember(message) {
+    this.said++;
     this.history.push(message);
     this.imageBytes += message.image?.data.length ?? 0;
     while (this.history.length > HISTORY_LENGTH || this.imageBytes > HISTORY_IMAGE_BYTES) {
@@ -59,9 +67,13 @@ class Rooms {
     if (room.people.size === 0) room.leftAt = ++this.#departures;
   }
 
-  /** What the list of rooms shows. @returns {{ name: string, people: number }[]} */
+  /** What the list of rooms shows. @returns {{ name: string, people: number, said: number }[]} */
   list() {
-    return Array.from(this.#rooms.values(), ({ name, people }) => ({ name, people: people.size }));
+    return Array.from(this.#rooms.values(), ({ name, people, said }) => ({
+      name,
+      people: people.size,
+      said,
+    }));
   }
 
   #makePlace() {

@@ -2,11 +2,12 @@
 
 // One socket's visit: from the nickname to the goodbye. Every event is answered through its ack.
 
-const { randomUUID } = require("node:crypto");
+const { createHash, randomUUID } = require("node:crypto");
 const {
   LIMITS,
   Refusal,
   asImageHeader,
+  asMessageId,
   asNickname,
   asRoomName,
   asText,
@@ -14,14 +15,15 @@ const {
   imageType,
 } = require("./checks");
 
-/** Messages, room switches and uploads that one person may start within one window. */
+/** Messages, room switches, new names and uploads that one person may start within one window. */
 const PACE = { count: 30, window: 10_000 };
 
 /**
  * One visitor. States:
  *
  *     connected --join--> in a room --switch--> in another room
- *         \___________________|____________________/
+ *        ^ \__________________|____________________/
+ *        |_________ leave ____|
  *                             v
  *                      disconnecting: the room is told
  */
@@ -33,7 +35,7 @@ class Visit {
   #room = null;
   /**
    * Chunks are kept as they come: announcing a large image costs the server nothing yet.
-   * @type {{ name: string, size: number, chunks: Buffer[], received: number } | null}
+   * @type {{ id: string, name: string, size: number, chunks: Buffer[], received: number } | null}
    */
   #upload = null;
   #paceStart = 0;
@@ -42,7 +44,11 @@ class Visit {
   /**
    * @param {import("socket.io").Server} io
    * @param {import("socket.io").Socket} socket
-   * @param {{ rooms: import("./rooms").Rooms, visits: Map<string, Visit> }} chat shared by all; visits by nickname
+   * @param {object} chat shared by all
+   * @param {string} chat.run the name of this run of the server
+   * @param {import("./rooms").Rooms} chat.rooms
+   * @param {Map<string, Visit>} chat.visits by the ids of the people
+   * @param {import("./panel").Panel} chat.panel
    */
   constructor(io, socket, chat) {
     this.#io = io;
@@ -50,13 +56,20 @@ class Visit {
     this.#chat = chat;
 
     this.#answer("join", (request) => this.#join(request));
+    this.#answer("leave", () => this.#goodbye());
+    this.#answer("rename", (nickname) => this.#rename(nickname));
     this.#answer("switch", (room) => this.#switch(room));
-    this.#answer("message", (text) => this.#say({ text: asText(text) }));
+    this.#answer("message", (message) => this.#write(message));
     this.#answer("image:start", (header) => this.#startImage(header));
     this.#answer("image:chunk", (bytes) => this.#addChunk(bytes));
     this.#answer("image:cancel", () => this.#cancelImage());
+    this.#answer("look", () => chat.panel.look(socket));
+    this.#answer("block", () => chat.panel.block(socket));
     socket.on("typing", (typing) => this.#typing(typing));
-    socket.on("disconnecting", () => this.#goodbye());
+    socket.on("disconnecting", () => {
+      this.#goodbye();
+      chat.panel.gone(socket);
+    });
   }
 
   /**
@@ -83,20 +96,43 @@ class Visit {
     if (typeof request !== "object" || request === null) throw new Refusal("That is no request.");
     const nickname = asNickname(request.nickname);
     const roomName = asRoomName(request.room);
-    const token = asToken(request.token);
-    const key = nickname.toLowerCase();
-    const other = this.#chat.visits.get(key);
+    const person = { id: idOf(asToken(request.token)), nickname };
+    this.#refuseTaken(person);
+    // A page that was reloaded or lost its network comes back before the server notices that it was gone.
+    const other = this.#chat.visits.get(person.id);
+    const wasThere = other !== undefined && other.#room.name === roomName;
     if (other) {
-      // A page that was reloaded or lost its network comes back before the server notices that it was gone.
-      if (!token || other.#person.token !== token) throw new Refusal("That nickname is taken.");
-      other.#goodbye();
+      other.#goodbye({ quiet: wasThere });
       other.#socket.disconnect(true);
     }
-    const person = { id: this.#socket.id, nickname, token };
-    this.#enter(roomName, person);
     this.#person = person;
-    this.#chat.visits.set(key, this);
-    return { id: person.id, limits: LIMITS, ...this.#look() };
+    this.#enter(roomName, { quiet: wasThere });
+    this.#chat.visits.set(person.id, this);
+    return { id: person.id, limits: LIMITS, run: this.#chat.run, ...this.#look() };
+  }
+
+  /** Throws when someone else has the nickname. @param {{ id: string, nickname: string }} person */
+  #refuseTaken({ id, nickname }) {
+    const key = nickname.toLowerCase();
+    for (const visit of this.#chat.visits.values()) {
+      const other = visit.#person;
+      if (other.id !== id && other.nickname.toLowerCase() === key) {
+        throw new Refusal("That nickname is taken.");
+      }
+    }
+  }
+
+  #rename(value) {
+    const nickname = asNickname(value);
+    const was = this.#person.nickname;
+    if (nickname !== was) {
+      this.#refuseTaken({ ...this.#person, nickname });
+      this.#keepPace();
+      this.#person.nickname = nickname;
+      this.#tellPeople(this.#room);
+      this.#tell(this.#room, { kind: "renamed", was });
+    }
+    return { nickname };
   }
 
   #switch(value) {
@@ -105,23 +141,25 @@ class Visit {
       this.#keepPace();
       this.#upload = null;
       const before = this.#room;
-      this.#enter(name, this.#person); // Throws when there are too many rooms: then nothing has changed.
+      this.#enter(name); // Throws when there are too many rooms: then nothing has changed.
       this.#leave(before);
     }
     return this.#look();
   }
 
-  #enter(name, { id, nickname }) {
-    const room = this.#chat.rooms.enter(name, { id, nickname });
+  #enter(name, { quiet = false } = {}) {
+    const room = this.#chat.rooms.enter(name, this.#person);
     this.#socket.join(socketRoom(room));
     this.#room = room;
     this.#tellPeople(room);
+    if (!quiet) this.#tell(room, { kind: "joined" });
   }
 
-  #leave(room) {
+  #leave(room, { quiet = false } = {}) {
     this.#socket.leave(socketRoom(room));
-    this.#chat.rooms.leave(room, this.#socket.id);
+    this.#chat.rooms.leave(room, this.#person.id);
     this.#tellPeople(room);
+    if (!quiet) this.#tell(room, { kind: "left" });
   }
 
   /** What someone sees who enters. */
@@ -137,12 +175,36 @@ class Visit {
     this.#io.emit("rooms", this.#chat.rooms.list());
   }
 
-  #say(content) {
+  /** Tells the others in a room what this person does. @param {{ kind: string, was?: string }} what */
+  #tell(room, what) {
+    const line = { ...what, ...this.#person, at: Date.now() };
+    this.#socket.to(socketRoom(room)).emit("line", { room: room.name, line });
+  }
+
+  #write(message) {
+    if (typeof message !== "object" || message === null) throw new Refusal("That is no message.");
+    const id = asMessageId(message.id);
+    const text = asText(message.text);
+    // It may have been written while a request to switch was on its way.
+    if (message.room !== this.#room.name) throw new Refusal("You had left this room.");
+    // A page whose connection was cut does not know what arrived, and sends it again.
+    return id && this.#room.knows(id) ? { id } : this.#say(id, { text });
+  }
+
+  #say(id, content) {
     this.#keepPace();
-    const { id, nickname } = this.#person;
-    const message = { id: randomUUID(), at: Date.now(), from: { id, nickname }, ...content };
-    this.#room.remember(message);
-    this.#io.to(socketRoom(this.#room)).emit("message", { room: this.#room.name, message });
+    const room = this.#room;
+    const message = {
+      id: id || randomUUID(),
+      at: Date.now(),
+      from: { ...this.#person },
+      ...content,
+    };
+    room.remember(message);
+    this.#chat.panel.count(room.people.size);
+    const here = socketRoom(room);
+    this.#io.to(here).emit("message", { room: room.name, message });
+    this.#io.except(here).emit("said", { room: room.name, said: room.said });
     return { id: message.id };
   }
 
@@ -177,12 +239,11 @@ class Visit {
     if (upload.received < upload.size) return { received: upload.received };
 
     this.#upload = null;
-    const { name, chunks } = upload;
+    const { id, name, chunks } = upload;
     const data = Buffer.concat(chunks);
-    return {
-      received: data.length,
-      ...this.#say({ image: { name, type: imageType(data), data } }),
-    };
+    const type = imageType(data);
+    if (!id || !this.#room.knows(id)) this.#say(id, { image: { name, type, data } });
+    return { received: data.length };
   }
 
   #cancelImage() {
@@ -203,17 +264,24 @@ class Visit {
     if (++this.#paceCount > PACE.count) throw new Refusal("That was a lot; wait a few seconds.");
   }
 
-  #goodbye() {
+  #goodbye(how) {
     if (!this.#room) return;
     const room = this.#room;
     this.#room = null;
     this.#upload = null;
-    this.#chat.visits.delete(this.#person.nickname.toLowerCase());
-    this.#leave(room);
+    this.#chat.visits.delete(this.#person.id);
+    this.#leave(room, how);
   }
 }
 
 /** Apart from the rooms that every socket has: nobody can enter one by naming a chat room after a socket's id. */
 const socketRoom = (room) => `room:${room.name}`;
+
+/**
+ * How all others know a person, whatever connection or nickname they have: made of the secret, which it does not tell.
+ * @param {string} token may be empty: then they are new each time
+ */
+const idOf = (token) =>
+  token ? createHash("sha256").update(token).digest("base64url") : randomUUID();
 
 module.exports = { Visit };

@@ -1,50 +1,73 @@
 // The page's logic: what the server says goes to the view, what the person does goes to the server.
 
+import { ask, newId, socket } from "./connection.js";
+import * as messages from "./messages.js";
+import { Outbox } from "./outbox.js";
+import { startPanel } from "./panel.js";
+import { Unread } from "./unread.js";
 import { sendImage } from "./upload.js";
 import * as view from "./view.js";
 
 const { parts } = view;
 
-/** How long a question to the server may stay unanswered. */
-const PATIENCE = 10_000;
-
 /** After this long without a key the others no longer read that we are typing. */
 const TYPING_PAUSE = 3_000;
 
-/** Who we are and where; null before the first join. */
+/** Who we are and where; null before the first join, and after we have left. */
 let self = null;
+/** Whether the server knows us by this connection. */
+let joined = false;
+/** Who waits until it does again: an upload that was cut. */
+const waiters = [];
+/** The run of the server that we have joined last. */
+let run = "";
 let people = [];
 let roomList = [];
+const unread = new Unread();
+let unseen = 0;
 /** Nicknames by id of those who are typing. */
 const typists = new Map();
 
-const socket = io();
-
 /** By this the server knows a page that was reloaded. It stays in this tab. */
-const token =
-  sessionStorage.getItem("token") ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
+const token = sessionStorage.getItem("token") ?? newId();
 sessionStorage.setItem("token", token);
 
-/** Asks the server; resolves with an answer in any case. */
-async function ask(event, ...args) {
-  try {
-    return await socket.timeout(PATIENCE).emitWithAck(event, ...args);
-  } catch {
-    return { ok: false, error: "The server did not answer. Try again." };
-  }
-}
+/** Asks what only those may ask who have joined. */
+const askInRoom = async (...args) => (joined ? ask(...args) : { ok: false, cut: true });
+
+const outbox = new Outbox({
+  send: ({ id, room, text }) => askInRoom("message", { id, room, text }),
+  onChange(entry, arrived) {
+    if (entry.room === self?.room) messages.showOutgoing(entry, arrived);
+  },
+});
 
 // Joining, also again after a lost connection or a reload
 
 async function join(nickname, room) {
   const answer = await ask("join", { nickname, room, token });
   if (!answer.ok) return answer.error;
+  const restarted = run !== "" && run !== answer.run;
+  run = answer.run;
   self = { nickname, id: answer.id, limits: answer.limits };
   sessionStorage.setItem("nickname", nickname);
+  unread.start(run, answer.rooms);
+  joined = true;
   enter(answer);
+  if (restarted) {
+    messages.addLine("The server was restarted; what was said before is gone.", Date.now());
+  }
   view.showChat();
+  view.showNotice("");
+  view.showConnection(true);
+  for (const resolve of waiters.splice(0)) resolve();
+  panel.joined();
   return "";
 }
+
+/** Resolves when the server knows us (again). */
+const untilBack = () =>
+  joined ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve));
 
 function enter({ room, history, ...look }) {
   self.room = room;
@@ -52,51 +75,126 @@ function enter({ room, history, ...look }) {
   ({ people, rooms: roomList } = look);
   typists.clear();
   view.showTyping([]);
-  view.showRoom(room, history, self.nickname);
+  messages.showHistory(history, self.id);
+  outbox.enter(room, history);
   view.showPeople(people, self.id);
-  view.showRooms(roomList, room);
+  showRooms();
   view.showSendError("");
 }
 
+/** The list of rooms and the title, both with what is unread. The room that we are in counts as read. */
+function showRooms() {
+  const here = roomList.find(({ name }) => name === self?.room);
+  if (here) unread.readAll(here);
+  view.showRooms(roomList, self?.room, (room) => (self ? unread.of(room) : 0));
+  if (!self) return;
+  const elsewhere = roomList.reduce((sum, room) => sum + unread.of(room), 0);
+  view.showTitle(self.room, unseen, elsewhere);
+}
+
+messages.onUnseen((count, atEnd) => {
+  view.showToEnd(count, atEnd);
+  if (unseen === count) return;
+  unseen = count;
+  showRooms();
+});
+parts.toEnd.addEventListener("click", () => {
+  messages.toEnd();
+  parts.text.focus();
+});
+
+/** @returns {Promise<string>} why it was refused; empty when we are there */
 async function switchRoom(name) {
   stopTyping();
   const answer = await ask("switch", name);
-  if (!answer.ok) return view.showSendError(answer.error);
+  if (!answer.ok) return answer.error;
+  cancelUpload(); // Its beginning belongs to the room that we have left.
   enter(answer);
   view.showSidebar(false);
   parts.text.focus();
+  return "";
 }
 
 parts.joinForm.addEventListener("submit", async (event) => {
   event.preventDefault();
   view.showJoinError("");
-  view.showJoinError(await join(parts.nickname.value.trim(), parts.firstRoom.value));
+  const nickname = parts.nickname.value.trim();
+  const room = parts.firstRoom.value;
+  if (socket.connected) return view.showJoinError(await join(nickname, room));
+  // Who is faster than the network joins as soon as it is there, as after a reload.
+  sessionStorage.setItem("nickname", nickname);
+  sessionStorage.setItem("room", room);
+  view.showNotice("Connecting…");
 });
 
-parts.roomForm.addEventListener("submit", (event) => {
+parts.roomForm.addEventListener("submit", async (event) => {
   event.preventDefault();
-  switchRoom(parts.newRoom.value);
-  parts.newRoom.value = "";
+  view.showRoomError("");
+  const error = await switchRoom(parts.newRoom.value);
+  view.showRoomError(error);
+  if (error) parts.newRoom.focus();
+  else parts.newRoom.value = "";
 });
 
-parts.rooms.addEventListener("click", ({ target }) => {
+parts.rooms.addEventListener("click", async ({ target }) => {
   const name = target.closest("[data-room]")?.dataset.room;
-  if (name !== undefined) switchRoom(name);
+  if (name !== undefined) view.showSendError(await switchRoom(name));
+});
+
+// Another name, and the way out
+
+parts.rename.addEventListener("click", () => {
+  view.showRenameError("");
+  parts.newNickname.value = self.nickname;
+  parts.renameDialog.showModal();
+  parts.newNickname.select();
+});
+
+parts.renameCancel.addEventListener("click", () => parts.renameDialog.close());
+
+parts.renameForm.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const answer = await ask("rename", parts.newNickname.value);
+  view.showRenameError(answer.ok ? "" : answer.error);
+  if (!answer.ok) return;
+  self.nickname = answer.nickname;
+  sessionStorage.setItem("nickname", answer.nickname);
+  parts.renameDialog.close();
+});
+
+parts.leave.addEventListener("click", async () => {
+  stopTyping();
+  cancelUpload();
+  const { nickname, room } = self;
+  self = null;
+  joined = false;
+  outbox.clear();
+  sessionStorage.removeItem("nickname");
+  view.showSidebar(false);
+  panel.close();
+  view.showNotice("");
+  view.showJoinError("");
+  view.showWelcome(nickname, room);
+  await ask("leave");
 });
 
 // Connection
 
 socket.on("connect", async () => {
-  view.showNotice("");
-  view.showConnection(true);
   const nickname = self?.nickname ?? sessionStorage.getItem("nickname");
-  if (!nickname) return;
-  const error = await join(nickname, self?.room ?? sessionStorage.getItem("room") ?? "lobby");
-  if (error && self) view.showNotice(error);
-  else if (error) view.showJoinError(error);
+  if (!nickname) return view.showNotice("");
+  const room = self?.room ?? sessionStorage.getItem("room") ?? "lobby";
+  const error = await join(nickname, room);
+  if (!error || !socket.connected) return;
+  // Someone else may have taken the name meanwhile. What was not sent yet stays for the room.
+  self = null;
+  view.showNotice("");
+  view.showWelcome(nickname, room);
+  view.showJoinError(error);
 });
 
 socket.on("disconnect", (reason) => {
+  joined = false;
   view.showConnection(false);
   typists.clear();
   view.showTyping([]);
@@ -117,7 +215,14 @@ socket.on("connect_error", () => {
 
 socket.on("rooms", (rooms) => {
   roomList = rooms;
-  view.showRooms(rooms, self?.room);
+  showRooms();
+});
+
+socket.on("said", ({ room, said }) => {
+  const there = roomList.find(({ name }) => name === room);
+  if (!there) return;
+  there.said = said;
+  showRooms();
 });
 
 socket.on("people", ({ room, people: now }) => {
@@ -130,11 +235,23 @@ socket.on("people", ({ room, people: now }) => {
   view.showTyping([...typists.values()]);
 });
 
+socket.on("line", ({ room, line: { kind, nickname, was, at } }) => {
+  if (room !== self?.room) return;
+  const texts = {
+    joined: `${nickname} joined`,
+    left: `${nickname} left`,
+    renamed: `${was} is now ${nickname}`,
+  };
+  messages.addLine(texts[kind], at);
+});
+
 socket.on("message", ({ room, message }) => {
   if (room !== self?.room) return;
+  const here = roomList.find(({ name }) => name === room);
+  if (here) unread.readAll({ ...here, said: ++here.said });
   typists.delete(message.from.id);
   view.showTyping([...typists.values()]);
-  view.addMessage(message, self.nickname);
+  messages.addMessage(message);
 });
 
 socket.on("typing", ({ id, nickname, typing }) => {
@@ -147,16 +264,20 @@ socket.on("typing", ({ id, nickname, typing }) => {
 
 let typingTimer = null;
 
+function tellTyping(typing) {
+  if (joined) socket.emit("typing", typing);
+}
+
 function stopTyping() {
   if (typingTimer === null) return;
   clearTimeout(typingTimer);
   typingTimer = null;
-  socket.emit("typing", false);
+  tellTyping(false);
 }
 
 parts.text.addEventListener("input", () => {
   if (parts.text.value.trim() === "") return stopTyping();
-  if (typingTimer === null) socket.emit("typing", true);
+  if (typingTimer === null) tellTyping(true);
   clearTimeout(typingTimer);
   typingTimer = setTimeout(stopTyping, TYPING_PAUSE);
 });
@@ -168,17 +289,23 @@ parts.text.addEventListener("keydown", (event) => {
   parts.messageForm.requestSubmit();
 });
 
-parts.messageForm.addEventListener("submit", async (event) => {
+parts.messageForm.addEventListener("submit", (event) => {
   event.preventDefault();
-  const text = parts.text.value;
-  if (text.trim() === "" || !socket.connected) return;
+  const text = parts.text.value.trim();
+  if (text === "") return;
   stopTyping();
   view.showSendError("");
   parts.text.value = "";
-  const answer = await ask("message", text);
-  if (answer.ok) return;
-  view.showSendError(answer.error);
-  if (parts.text.value === "") parts.text.value = text; // Nothing written is lost.
+  outbox.add({ id: newId(), room: self.room, text });
+});
+
+parts.messages.addEventListener("click", ({ target }) => {
+  const { retry, discard } = target.dataset;
+  if (retry) outbox.retry(retry);
+  if (!discard) return;
+  outbox.discard(discard);
+  messages.removeOutgoing(discard);
+  parts.text.focus();
 });
 
 // Images: chosen, pasted or dropped
@@ -186,12 +313,17 @@ parts.messageForm.addEventListener("submit", async (event) => {
 let upload = null;
 
 async function send(file) {
-  if (!file || upload || !socket.connected) return;
+  if (!file || upload) return;
   upload = new AbortController();
   view.showSendError("");
-  const error = await sendImage(ask, file, {
+  const error = await sendImage(askInRoom, file, {
+    id: newId(),
     limit: self.limits.image,
     signal: upload.signal,
+    untilBack() {
+      if (!joined) view.showUploadCut();
+      return untilBack();
+    },
     onProgress: (part) => view.showUpload(file.name, part),
   });
   upload = null;
@@ -204,7 +336,12 @@ parts.image.addEventListener("change", () => {
   parts.image.value = ""; // So that the same file can be chosen again.
 });
 
-parts.uploadCancel.addEventListener("click", () => upload?.abort());
+function cancelUpload() {
+  upload?.abort();
+  for (const resolve of waiters.splice(0)) resolve();
+}
+
+parts.uploadCancel.addEventListener("click", cancelUpload);
 
 parts.text.addEventListener("paste", (event) => {
   const [file] = event.clipboardData.files;
@@ -230,3 +367,5 @@ document.addEventListener("keydown", ({ key }) => {
   view.showSidebar(false);
   parts.sidebarToggle.focus();
 });
+
+const panel = startPanel({ outbox, isIn: () => joined });

@@ -1,47 +1,31 @@
-// Everything that touches the document. What people wrote becomes text nodes, never HTML.
+// The document around the list of messages.
 
-const byId = (id) => document.getElementById(id);
+import { avatar, byId, make, makeButton } from "./make.js";
 
 /** The parts of the page that the other modules listen to. */
 export const parts = {
   chat: byId("chat"),
   image: byId("image"),
   joinForm: byId("join-form"),
+  leave: byId("leave"),
   messageForm: byId("message-form"),
   messages: byId("messages"),
+  newNickname: byId("new-nickname"),
   newRoom: byId("new-room"),
   nickname: byId("nickname"),
   firstRoom: byId("first-room"),
+  rename: byId("rename"),
+  renameCancel: byId("rename-cancel"),
+  renameDialog: byId("rename-dialog"),
+  renameForm: byId("rename-form"),
   roomForm: byId("room-form"),
   rooms: byId("rooms"),
   scrim: byId("scrim"),
   sidebarToggle: byId("sidebar-toggle"),
   text: byId("text"),
+  toEnd: byId("to-end"),
   uploadCancel: byId("upload-cancel"),
 };
-
-/** Messages that stay in the document; older ones go, and the memory of their images with them. */
-const MAX_MESSAGES = 300;
-
-const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-
-/** Makes an element with text in it. */
-function make(tag, className, text) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
-
-/** A coloured circle with the first letter; the colour follows from the nickname. */
-function avatar(nickname) {
-  const element = make("span", "avatar", [...nickname][0].toUpperCase());
-  let hue = 0;
-  for (const letter of nickname) hue = (hue * 31 + letter.codePointAt(0)) % 360;
-  element.style.setProperty("--hue", hue);
-  element.setAttribute("aria-hidden", "true");
-  return element;
-}
 
 /** Changes from the nickname form to the chat. */
 export function showChat() {
@@ -51,38 +35,71 @@ export function showChat() {
   parts.text.focus();
 }
 
+/** Changes back to the nickname form. @param {string} nickname to start with @param {string} room */
+export function showWelcome(nickname, room) {
+  parts.chat.hidden = true;
+  byId("welcome").hidden = false;
+  document.title = "Ferrochat";
+  parts.nickname.value = nickname;
+  parts.firstRoom.value = room;
+  parts.nickname.focus();
+}
+
 /** A line over everything; an empty text takes it away. */
 export function showNotice(text) {
   byId("notice").textContent = text;
   byId("notice").hidden = text === "";
 }
 
-/** The lamp in the corner, and whether anything can be sent. @param {boolean} online */
+/** The lamp in the corner. @param {boolean} online */
 export function showConnection(online) {
   byId("connection").dataset.state = online ? "online" : "offline";
   byId("connection").textContent = online ? "online" : "offline";
-  for (const button of parts.messageForm.querySelectorAll("button, input")) {
-    button.disabled = !online;
-  }
+}
+
+/** Shows at a field why its content was refused. @param {string} error empty takes it away */
+function showError(id, field, error) {
+  byId(id).textContent = error;
+  if (error) field.setAttribute("aria-invalid", "true");
+  else field.removeAttribute("aria-invalid");
 }
 
 /** @param {string} error empty takes it away */
-export const showJoinError = (error) => (byId("join-error").textContent = error);
+export const showJoinError = (error) => showError("join-error", parts.nickname, error);
+
+/** @param {string} error empty takes it away */
+export const showRoomError = (error) => showError("room-error", parts.newRoom, error);
+
+/** @param {string} error empty takes it away */
+export const showRenameError = (error) => showError("rename-error", parts.newNickname, error);
 
 /** @param {string} error empty takes it away */
 export const showSendError = (error) => (byId("send-error").textContent = error);
 
-/** The list of rooms, the one we are in marked. */
-export function showRooms(rooms, current) {
+/** @param {string} room @param {number} unseen messages here @param {number} elsewhere unread ones of other rooms */
+export function showTitle(room, unseen, elsewhere) {
+  const unread = unseen + elsewhere;
+  // On small screens the list of rooms is behind this button.
+  parts.sidebarToggle.toggleAttribute("data-unread", elsewhere > 0);
+  parts.sidebarToggle.setAttribute(
+    "aria-label",
+    `Rooms and people${elsewhere > 0 ? `, ${elsewhere} unread` : ""}`,
+  );
+  byId("room-title").textContent = room;
+  document.title = `${unread > 0 ? `(${unread}) ` : ""}${room} – Ferrochat`;
+}
+
+/** The list of rooms, the one we are in marked. @param {(room: object) => number} unreadOf */
+export function showRooms(rooms, current, unreadOf) {
   const had = document.activeElement?.dataset.room;
-  const buttons = rooms.map(({ name, people }) => {
-    const button = make("button");
-    button.type = "button";
-    button.dataset.room = name;
+  const buttons = rooms.map((room) => {
+    const { name, people } = room;
+    const button = makeButton(undefined, { room: name });
     if (name === current) button.setAttribute("aria-current", "true");
-    const count = make("span", "count", people);
-    count.setAttribute("aria-label", `${people} online`);
-    button.append(make("span", "name", name), count);
+    button.append(make("span", "name", name));
+    const unread = unreadOf(room);
+    if (unread > 0) button.append(badge(unread, `${unread} unread`, "unread"));
+    button.append(badge(people, `${people} online`, ""));
     return button;
   });
   parts.rooms.replaceChildren(
@@ -95,6 +112,15 @@ export function showRooms(rooms, current) {
   // The list is made anew while someone may be going through it with the keyboard.
   if (had !== undefined) buttons.find(({ dataset }) => dataset.room === had)?.focus();
   byId("room-names").replaceChildren(...rooms.map(({ name }) => new Option(name, name)));
+}
+
+/** A number, and what it says to who doesn't see where it stands. */
+function badge(count, meaning, className) {
+  const element = make("span", `count ${className}`.trim());
+  const number = make("span", "", count);
+  number.setAttribute("aria-hidden", "true");
+  element.append(number, make("span", "hidden", ` ${meaning} `));
+  return element;
 }
 
 /** Who is in the room. */
@@ -121,77 +147,26 @@ export function showTyping(nicknames) {
   byId("typing").textContent = text;
 }
 
-/** The title of the room, and its history in place of what was shown. */
-export function showRoom(room, history, ownNickname) {
-  byId("room-title").textContent = room;
-  document.title = `${room} – Ferrochat`;
-  for (const element of parts.messages.children) forget(element);
-  parts.messages.replaceChildren();
-  parts.messages.append(make("p", "empty", "Nothing here yet. Say hello!"));
-  for (const message of history) addMessage(message, ownNickname);
-  toEnd();
-}
-
-// The end of the list stays in view, unless someone has scrolled up to read: when messages come, when an image gets its
-// height, when the list itself shrinks because a line appears above or below it.
-let atEnd = true;
-const toEnd = () => (parts.messages.scrollTop = parts.messages.scrollHeight);
-const stayAtEnd = () => atEnd && toEnd();
-parts.messages.addEventListener("scroll", () => {
-  const { clientHeight, scrollHeight, scrollTop } = parts.messages;
-  atEnd = scrollHeight - scrollTop - clientHeight < 40;
-});
-new ResizeObserver(stayAtEnd).observe(parts.messages);
-
-/** Appends a message. Nicknames tell whose it is: unlike socket ids, they survive a reconnection. */
-export function addMessage({ at, from, text, image }, ownNickname) {
-  const mine = from.nickname === ownNickname;
-  const article = make("article", mine ? "message mine" : "message");
-  const body = make("div");
-  const header = make("header");
-  const sent = new Date(at);
-  const when = make("time", "quiet", time.format(sent));
-  when.dateTime = sent.toISOString();
-  header.append(make("span", "author", mine ? "You" : from.nickname), when);
-  body.append(header, image ? picture(image) : make("div", "bubble", text));
-  article.append(avatar(from.nickname), body);
-
-  const list = parts.messages;
-  list.querySelector(".empty")?.remove();
-  list.append(article);
-  if (list.children.length > MAX_MESSAGES) {
-    forget(list.firstChild);
-    list.firstChild.remove();
-  }
-  if (mine) toEnd();
-  else stayAtEnd();
-}
-
-/** An image of the bytes that arrived; the server has said what type they are. */
-function picture({ name, type, data }) {
-  const element = make("div", "bubble picture");
-  const image = new Image();
-  image.src = URL.createObjectURL(new Blob([data], { type }));
-  image.alt = name;
-  image.title = name;
-  image.addEventListener("load", stayAtEnd, { once: true });
-  element.append(image);
-  return element;
-}
-
-/** Gives back the memory of a message's image. */
-function forget(element) {
-  const image = element.querySelector?.("img");
-  if (image) URL.revokeObjectURL(image.src);
+/** The way down to the newest message, for who has scrolled up. @param {number} unseen @param {boolean} atEnd */
+export function showToEnd(unseen, atEnd) {
+  parts.toEnd.hidden = atEnd;
+  if (unseen === 0) parts.toEnd.textContent = "To the newest";
+  else parts.toEnd.textContent = unseen === 1 ? "1 new message" : `${unseen} new messages`;
 }
 
 /** The progress of an upload: 0 to 1; null when there is none. */
 export function showUpload(name, progress) {
   byId("upload").hidden = progress === null;
+  byId("upload-cut").textContent = "";
   if (progress === null) return;
   byId("upload-name").textContent = name;
   byId("upload-percent").textContent = `${Math.round(progress * 100)} %`;
   byId("upload-progress").value = progress;
+}
+
+/** The connection went in the middle of an upload. */
+export function showUploadCut() {
+  byId("upload-cut").textContent = "Cut off. It is sent again when the connection is back.";
 }
 
 /** Opens or closes the sidebar of small screens. @param {boolean} open */
