@@ -139,7 +139,10 @@ class WorkerListener {
   check() {
     if (!this.isLent) return;
     try {
-      if (this._inputs.areSame()) return; // and so is the answer
+      if (this._inputs.areSame()) {
+        if (this.isOpen !== this._isOut) this.leaveLoop(); // the event loop has not looked at the socket before
+        return; // the answer is the same
+      }
       if (this.reasonAgainst(ACCEPT | LEND) === undefined) this.open();
       else this.close();
     } catch (error) {
@@ -168,7 +171,12 @@ class WorkerListener {
     }
     native.admit(this.number, rules);
     this.isOpen = true;
-    if (!this._isOut) this._isOut = native.leaveLoop(this._descriptor);
+    if (!this._isOut) this.leaveLoop();
+  }
+
+  /** @private */
+  leaveLoop() {
+    this._isOut = this.engine.border().native.leaveLoop(this._descriptor);
   }
 
   /** Has Node.js accept the connections, until the end of the turn at least. */
