@@ -10,7 +10,6 @@ expectType<boolean>()(nsp instanceof Namespace);
 expectType<io.Namespace>()(Namespace.prototype);
 expectType<io.Socket>()(Socket.prototype);
 Socket.prototype.error = (data) => void data;
-Socket.events.push(...Namespace.flags, ...Namespace.events);
 nsp.on("connection", (socket) => {
   if (socket instanceof Socket) expectType<io.Socket>()(socket);
 });
