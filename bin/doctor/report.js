@@ -11,7 +11,8 @@ const { describePlace } = require("../../lib/base/addon-error");
 
 const OURS = "ferrosocket";
 const ROOT = path.join(__dirname, "..", "..");
-const OVERRIDES = `say so for all packages, in package.json: "overrides": { "socket.io": "$socket.io" } with npm, "resolutions" with yarn, "pnpm.overrides" with pnpm; then install again`;
+const OVERRIDES =
+  'say so for all packages and install again. npm, in package.json: "overrides": { "socket.io": "$socket.io" }; yarn: "resolutions"; pnpm: overrides in pnpm-workspace.yaml (docs/installing.md of this package)';
 
 /**
  * Looks at all, and prints it.
