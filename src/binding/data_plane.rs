@@ -456,7 +456,14 @@ impl DataPlane {
             return RcWeak::new();
         }
         let Some(callback) = Callback::new(env, drain) else { return RcWeak::new() };
-        let reading = Reading::new(env, &self.0, callback);
+        let plane = Rc::downgrade(&self.0);
+        let drain = move || {
+            let Some(plane) = RcWeak::upgrade(&plane) else { return };
+            // `take` is done here: that spares JavaScript the call.
+            callback.call(|env| plane.take(env).map(|text| text.raw()));
+        };
+        let (shared, environment) = (Arc::clone(&self.shared), Arc::clone(&self.environment));
+        let reading = Reading::new(env, shared, environment, drain);
         let ending = Rc::downgrade(&reading);
         *self.reading.borrow_mut() = Some(reading);
         ending

@@ -13,11 +13,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use napi::{Env, JsValue as _};
+use napi::Env;
 
-use super::Plane;
 use super::shared::Shared;
-use crate::binding::callback::Callback;
 use crate::binding::descriptor_watch::DescriptorWatch;
 use crate::net::clock::now_micros;
 use crate::net::reader::Reader;
@@ -28,11 +26,10 @@ use crate::net::server::Environment;
 /// What JavaScript's thread needs in order to read. There is one from waking up to falling asleep.
 pub(super) struct Reading {
     env: Env,
-    plane: Weak<Plane>,
     shared: Arc<Shared>,
     environment: Arc<Environment>,
-    /// Has what was read handled.
-    drain: RefCell<Option<Rc<Callback>>>,
+    /// Has JavaScript handle what was read.
+    drain: RefCell<Option<Rc<dyn Fn()>>>,
     sides: RefCell<Vec<Side>>,
     /// For how many microseconds JavaScript has worked for records.
     busy: Cell<u64>,
@@ -48,12 +45,16 @@ struct Side {
 }
 
 impl Reading {
-    pub(super) fn new(env: Env, plane: &Rc<Plane>, drain: Callback) -> Rc<Self> {
+    pub(super) fn new(
+        env: Env,
+        shared: Arc<Shared>,
+        environment: Arc<Environment>,
+        drain: impl Fn() + 'static,
+    ) -> Rc<Self> {
         Rc::new(Self {
             env,
-            plane: Rc::downgrade(plane),
-            shared: Arc::clone(&plane.shared),
-            environment: Arc::clone(&plane.environment),
+            shared,
+            environment,
             drain: RefCell::new(Some(Rc::new(drain))),
             sides: RefCell::default(),
             busy: Cell::new(0),
@@ -190,9 +191,8 @@ impl Reading {
     fn handle_news(&self) {
         let drain = self.drain.borrow().clone();
         let Some(drain) = drain else { return };
-        let Some(plane) = Weak::upgrade(&self.plane) else { return };
         self.reads.set(true);
-        drain.call(|env| plane.take(env).map(|text| text.raw())); // it is spared the call
+        drain();
         self.reads.set(false);
     }
 
