@@ -45,6 +45,31 @@ function acceptThird(internals) {
   });
 }
 
+/** Has an HTTP server get a relayed connection by the descriptor 3; runs in another process. */
+function relayThird(internals) {
+  const http = require("node:http");
+  const addresses = { address: "1.2.3.4", port: 5, localAddress: "::1", localPort: 6 };
+  let resets = 0;
+  const server = http.createServer((req, res) => {
+    const { remoteAddress, remotePort, remoteFamily, localAddress, localPort } = req.socket;
+    const seen = [remoteAddress, remotePort, remoteFamily, localAddress, localPort];
+    server.getConnections((_error, count) => {
+      console.log(JSON.stringify([...seen, req.socket.address().port, count]));
+      if (req.url !== "/reset") return res.end("ok");
+      req.socket.resetAndDestroy();
+      req.socket.once("close", () => {
+        console.log(resets);
+        server.close();
+      });
+    });
+  });
+  server.listen(0, "127.0.0.1", () => {
+    internals.countConnection(server);
+    const socket = internals.relayedSocket(server, 3, addresses, () => resets++);
+    server.emit("connection", socket);
+  });
+}
+
 /** A server that listens until the test is over. */
 async function listen(t, server) {
   server.listen(0, "127.0.0.1");
@@ -168,6 +193,84 @@ const WORKS = {
     socket.destroy();
     await until(client, "close");
     assert.match(answer, /^HTTP\/1.1 200 OK.*\r\n\r\n/s);
+  },
+
+  /** In a process of its own, which has one end of a pair of sockets. */
+  async relayedSocket(t) {
+    if (!POSIX) return t.skip("no descriptors");
+    const child = spawnProcess(
+      process.execPath,
+      ["-e", `(${relayThird})(require(${JSON.stringify(FILE)}))`],
+      { stdio: ["ignore", "pipe", "inherit", "pipe"] },
+    );
+    const exit = until(child, "exit");
+    child.stdout.setEncoding("utf8");
+    let text = "";
+    child.stdout.on("data", (chunk) => (text += chunk));
+    const end = child.stdio[3];
+    end.setEncoding("utf8");
+    end.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert.match((await until(end, "data"))[0], /^HTTP\/1.1 200 OK.*\r\n\r\nok$/s);
+    end.write("GET /reset HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert.deepEqual((await exit)[0], 0);
+    const seen = JSON.stringify(["1.2.3.4", 5, "IPv4", "::1", 6, 6, 1]);
+    assert.equal(text, `${seen}\n${seen}\n1\n`);
+  },
+
+  /** As when its peer resets the connection. */
+  async breakSocket(t) {
+    const server = await listen(t, net.createServer());
+    const errors = [];
+    for (const end of [
+      (client) => client.resetAndDestroy(),
+      (_, socket) => internals.breakSocket(socket),
+    ]) {
+      const { client, socket } = await open(t, server);
+      socket.resume();
+      const error = new Promise((resolve) => socket.once("error", resolve));
+      end(client, socket);
+      const { message, errno, code, syscall } = await error;
+      errors.push({ message, errno, code, syscall });
+    }
+    assert.deepEqual(errors[1], errors[0]);
+  },
+
+  MUTES_RESPONSES() {
+    assert.equal(internals.MUTES_RESPONSES, true);
+  },
+
+  async beforeSending(t) {
+    const asked = [];
+    const answer = (req, res) => {
+      internals.beforeSending(res, () => asked.push(req.url) === 2);
+      if (req.url === "/three") res.writeContinue();
+      res.write(req.url);
+      res.end();
+    };
+    const { client } = await ask(t, {}, answer);
+    for (const url of ["/one", "/two", "/three"]) client.send(url);
+    assert.equal((await client.answer()).body, "/one");
+    assert.match((await client.answer()).head, /^HTTP\/1.1 100 Continue$/);
+    assert.equal((await client.answer()).body, "/three");
+    assert.deepEqual(asked, ["/one", "/two", "/three"]);
+  },
+
+  async mute(t) {
+    const answer = (req, res) => {
+      if (req.url === "/muted") internals.mute(res);
+      res.once("finish", () => finished.push(req.url));
+      res.setHeader("a", "b");
+      res.write(Buffer.from("some"));
+      res.end(req.url);
+    };
+    const finished = [];
+    const { client } = await ask(t, {}, answer);
+    client.write("GET /one HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.write("GET /muted HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.write("GET /two HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert.equal((await client.answer()).body, "some/one");
+    assert.equal((await client.answer()).body, "some/two");
+    assert.deepEqual(finished, ["/one", "/muted", "/two"]);
   },
 
   async countingServer(t) {

@@ -31,7 +31,7 @@ const { KeptConnection } = require("./support/kept-connection");
 const { RawWebSocket } = require("./support/raw-websocket");
 const { eventually, turns, until, within } = require("./support/waiting");
 
-const { NOT_PLAIN, ROWS, reasonAgainst } = reasons;
+const { mayRelay, NOT_PLAIN, ROWS, reasonAgainst } = reasons;
 const { DROP_REQUEST, DROP_SOCKET, MOVE_POLLING, TAKES_POLLING, TAKES_WEBSOCKET } = reasons;
 /** What keeps a worker from accepting. */
 const LENDS = reasons.LISTEN | reasons.ACCEPT | reasons.LEND;
@@ -212,7 +212,7 @@ const SCENES = {
   },
   "net.server.socket": subscriber("net.server.socket"),
   "http.server channels": subscriber("http.server.response.finish"),
-  "a middleware": { prepare: ({ engine }) => engine.use((req, res, next) => next()) },
+  "a middleware": { prepare: ({ engine }) => engine.use((req, res, next) => next()), relays: true },
   "the entry for 2.x": { Server: () => require("../v2") },
   'a "headers" listener': engineListener("headers"),
   'an "initial_headers" listener': engineListener("initial_headers"),
@@ -334,7 +334,9 @@ for (const row of ROWS.filter(({ word }) => !APART.includes(word))) {
 
     await turns(2);
     const lends = [...io.engine.workerListeners].some(({ isOpen }) => isOpen);
-    assert.equal(lends, LINUX && (row.against & LENDS) === 0, "whether a worker accepts");
+    const accepts = (row.against & LENDS) === 0 || scene.relays === true;
+    assert.equal(lends, LINUX && accepts, "whether a worker accepts");
+    assert.equal(mayRelay(io.engine, httpServer), scene.relays === true, "whether it relays");
 
     // WebSocket, its request there when it is accepted
     const early = await openSession(server, await dialEarly(), WEBSOCKET);

@@ -83,6 +83,15 @@ const RecordKind = Object.freeze({
    * it has told, or it has gone.
    */
   NEWCOMER: 39,
+  /**
+   * `[kind, token, listener, address, port, localAddress, localPort]`: a worker relays a connection, which it has, and
+   * whose addresses these are; the end for Node.js waits for `takeDescriptor`.
+   */
+  RELAYED: 40,
+  /** `[kind, token]`: the peer's side of it is broken. */
+  RELAY_BROKEN: 41,
+  /** `[kind]`: a worker wants to see whether this thread takes records. */
+  ASK_AWAKE: 42,
 });
 /** @typedef {(typeof RecordKind)[keyof typeof RecordKind]} AnyRecordKind */
 

@@ -75,6 +75,29 @@ export declare class DataPlane {
   closePolling(listener: number, busy: boolean, later: boolean): void
   /** Says whether JavaScript wants to see each request of a session. */
   showRequests(server: number, sid: string, shown: boolean): void
+  /**
+   * Begins with the next request of a relayed connection. True: the worker has answered it, and what is answered now must
+   * go nowhere.
+   */
+  beginRelayed(relay: number): boolean
+  /**
+   * The session is to hear of a request of a relayed connection, under the token `request`. True: the worker has answered it,
+   * so it must not.
+   */
+  enterRelayed(relay: number, number: number, request: number): boolean
+  /** Its session has answered that request, or nobody waits for the answer. */
+  leaveRelayed(request: number): void
+  /**
+   * The first byte of an answer to a request of a relayed connection is to leave. True: the worker has answered, so it must
+   * not.
+   */
+  claimRelayed(relay: number, number: number): boolean
+  /** The answer to a request of a relayed connection is in the socket. */
+  settleRelayed(relay: number, number: number): void
+  /** Nothing more is to be asked about the requests of a relayed connection. */
+  forgetRelayed(relay: number): void
+  /** Notes the headers that a program has set for an answer to a session's client, each with its line end. */
+  noteLines(server: number, sid: string, lines: string): void
   /** Whether a request of this session waits for something to send. */
   isPolled(server: number, sid: string): boolean
   /** Whether [`DataPlane::watch_turns`] and [`DataPlane::leave_loop`] can be had. */
@@ -109,6 +132,8 @@ export declare class DataPlane {
   admit(number: number, rules?: AdmissionRules | undefined | null): void
   /** Gives up the duplicate of [`DataPlane::listen`]: when this returns, nobody is accepted by it any more. */
   unlisten(number: number): void
+  /** Ends a relay so that its peer sees a reset. */
+  resetRelay(token: number): void
   /** Closes a connection that was handed over, and that nobody wants. */
   dropStream(token: number): void
   /** What is known of a session: bits of `SessionFlag`, or `Returned.NO_SESSION`. */
@@ -323,6 +348,8 @@ export interface AdmissionRules {
   polling: boolean
   /** …and those whose request opens a session. */
   opensPolling: boolean
+  /** Whether polling connections are relayed to Node.js instead. */
+  relays: boolean
   /** Whether offers to compress WebSocket messages are answered. */
   deflate: boolean
   /**

@@ -31,14 +31,15 @@ const PATIENCE = 60_000; // ms
  * @param {any} t the test, with which it ends
  * @param {{ path: string }} implementation
  * @param {object} [settings] options of the server; `middlewares`: how many its engine has
+ * @param {string} [child] the script
  */
-async function startBlocking(t, implementation, settings = {}) {
+async function startBlocking(t, implementation, settings = {}, child = "blocked-server") {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "blocked-"));
   t.after(() => fs.rmSync(directory, { recursive: true }));
   const file = path.join(directory, "release");
   const heartbeat = implementation === ours ? HEARTBEAT : SHORT_HEARTBEAT;
   const args = [file, JSON.stringify({ ...heartbeat, ...settings })];
-  const server = spawn("blocked-server", implementation, { args });
+  const server = spawn(child, implementation, { args });
   t.after(server.kill);
   const { port } = await server.message();
   return {

@@ -182,6 +182,22 @@ const MISSING = {
       reads: "all",
     },
   },
+  "bytes of a response": {
+    "another way to write": {
+      change() {
+        const { _send } = http.ServerResponse.prototype;
+        const write = function (...args) {
+          return Reflect.apply(_send, this, args);
+        };
+        // whatever is put there, Node.js writes by its own
+        Object.defineProperty(http.ServerResponse.prototype, "_send", {
+          get: () => write,
+          set() {},
+        });
+      },
+      isNoticed: true,
+    },
+  },
   parser: {
     "another name": { change: () => hide(net.Socket, "parser"), stays: true },
     ...Object.fromEntries(

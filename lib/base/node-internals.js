@@ -13,6 +13,7 @@ const { EventEmitter } = require("node:events");
 const http = require("node:http");
 const net = require("node:net");
 const { constants } = require("node:os");
+const stream = require("node:stream");
 const debug = require("debug")("engine:door");
 const { setImmediate } = require("./loop");
 
@@ -683,6 +684,130 @@ function listeningDescriptor(server) {
   return listener !== null && showing.has(listener) && listener.fd >= 0 ? listener.fd : -1;
 }
 
+// --- connections that are relayed to this thread ---
+
+const ECONNRESET = -constants.errno.ECONNRESET;
+
+/**
+ * Makes a socket for a connection that somebody else has, and whose bytes come by a pair of sockets. It shows the addresses of
+ * the connection. The connection must be counted already.
+ *
+ * @param {HttpServer} server the one that it came to
+ * @param {number} descriptor our end of the pair
+ * @param {{ address: string, port: number, localAddress: string, localPort: number }} addresses
+ * @param {() => void} reset has the peer see a reset when the socket is closed
+ * @returns {Socket}
+ * @throws {Error} when nothing can be read from it
+ */
+function relayedSocket(server, descriptor, addresses, reset) {
+  const { address, port, localAddress, localPort } = addresses;
+  const socket = insideOf(socketOf(server, descriptor));
+  // Node.js does not ask a handle when it knows already, but takes one that can't be asked for one that has no address
+  Object.assign(/** @type {Handle} */ (socket._handle), { getsockname: noop });
+  socket._peername = addressOf(address, port);
+  socket._sockname = addressOf(localAddress, localPort);
+  socket.resetAndDestroy = () => {
+    reset();
+    return socket.destroy();
+  };
+  return socket;
+}
+
+/**
+ * Destroys such a socket as Node.js does when a connection is reset.
+ *
+ * @param {Socket} socket
+ */
+function breakSocket(socket) {
+  const error = new Error("read ECONNRESET");
+  socket.destroy(Object.assign(error, { errno: ECONNRESET, code: "ECONNRESET", syscall: "read" }));
+}
+
+/**
+ * @callback WriteOut
+ * @param {unknown} data
+ * @param {unknown} encoding it may be left out
+ * @param {unknown} callback
+ * @returns {boolean}
+ */
+
+/** @typedef {{ _send: WriteOut, _writeRaw: WriteOut, _headerSent: boolean }} ResponseParts */
+
+const MUTES_RESPONSES = declare(
+  "bytes of a response",
+  "`_send()`, `_writeRaw()`, `_headerSent` of a response",
+  "no worker answers heartbeats in place of this thread when it is blocked",
+  () => {
+    const res = new http.ServerResponse(new http.IncomingMessage(new net.Socket()));
+    let bytes = 0;
+    let writes = 0;
+    const write = (
+      /** @type {Buffer} */ chunk,
+      /** @type {string} */ _encoding,
+      /** @type {() => void} */ done,
+    ) => {
+      bytes += chunk.length;
+      writes++;
+      done();
+    };
+    res.assignSocket(/** @type {Socket} */ (new stream.Duplex({ write })));
+    let asked = 0;
+    beforeSending(res, () => ++asked > 0);
+    res.writeHead(200, { a: "b" });
+    res.write(Buffer.from("one"));
+    res.end("two");
+    return bytes === 0 && writes > 0 && asked === 1 && res.headersSent;
+  },
+);
+
+/**
+ * Has nothing of a response leave; to the program, all is as if it did.
+ *
+ * @param {Response} res
+ */
+function mute(res) {
+  const inner = /** @type {Response & ResponseParts} */ (res);
+  inner._writeRaw = writeNothing;
+  inner._send = sendNothing;
+}
+
+/**
+ * Asks before the first byte of a response leaves whether any may.
+ *
+ * @param {Response} res
+ * @param {() => boolean} isMuted called once
+ */
+function beforeSending(res, isMuted) {
+  const inner = /** @type {Response & ResponseParts} */ (res);
+  const decide = () => {
+    Reflect.deleteProperty(inner, "_writeRaw");
+    Reflect.deleteProperty(inner, "_send");
+    if (isMuted()) mute(res);
+  };
+  inner._writeRaw = (...args) => {
+    decide();
+    return inner._writeRaw(...args);
+  };
+  inner._send = (...args) => {
+    decide();
+    return inner._send(...args);
+  };
+}
+
+/** @this {Response & ResponseParts} @type {WriteOut} */
+function writeNothing(_data, encoding, callback) {
+  const done = typeof encoding === "function" ? encoding : callback;
+  const { _writeRaw } = /** @type {ResponseParts & Response} */ (http.ServerResponse.prototype);
+  // an empty text, so that "finish" comes when it is the turn of this response, and not before
+  return Reflect.apply(_writeRaw, this, ["", "latin1", done]);
+}
+
+/** @this {Response & ResponseParts} @type {WriteOut} */
+function sendNothing(data, encoding, callback) {
+  this._headerSent = true;
+  return this._writeRaw(data, encoding, callback);
+}
+
 // --- what comes behind a request ---
 
 declare(
@@ -894,6 +1019,8 @@ const FAILS_BROKEN_WRITES = isAtLeast(22, 9);
 module.exports = {
   acceptDescriptor,
   beforeClose,
+  beforeSending,
+  breakSocket,
   buildRequest,
   closeSilently,
   countConnection,
@@ -917,8 +1044,11 @@ module.exports = {
   listensOnTcp,
   longestHead,
   MOVES_CONNECTIONS,
+  mute,
+  MUTES_RESPONSES,
   PARTS,
   REBUILDS_REQUESTS,
+  relayedSocket,
   replaceHandle,
   responseOn,
   setSocket,

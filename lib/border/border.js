@@ -40,7 +40,7 @@ const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (
  *
  * @typedef {typeof RecordKind.RESPONSE | typeof RecordKind.DROP_REQUEST | typeof RecordKind.REQUEST_REFUSED |
  *   typeof RecordKind.BRIDGE_WRITE | typeof RecordKind.BRIDGE_PAUSE | typeof RecordKind.BRIDGE_RESUME |
- *   typeof RecordKind.WIRE_CLOSED | typeof RecordKind.GIVEN_BACK} DoorRecord
+ *   typeof RecordKind.WIRE_CLOSED | typeof RecordKind.GIVEN_BACK | typeof RecordKind.RELAY_BROKEN} DoorRecord
  */
 
 /**
@@ -82,6 +82,7 @@ const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (
  * @property {(token: number, text: string) => boolean} onarrived it has taken one, whose first request is described; false: it must
  *   not have it
  * @property {(token: number) => void} onforeign it has not taken one, which waits to be fetched
+ * @property {(token: number, addresses: Addresses) => void} onrelayed it relays one, whose other end waits to be fetched
  * @property {(more: boolean) => void} onnewcomer it waits for the first request of one connection more, or of one less
  * @property {() => void} onunlistened it accepts no more; told once for each `listen()`
  * @property {() => void} check a turn of the event loop ends
@@ -478,6 +479,13 @@ class Border {
         else listener.onforeign(record[1]);
         return;
       }
+      case RecordKind.RELAYED: {
+        const [, token, number, address, port, localAddress, localPort] = record;
+        const listener = this.listeners.get(number);
+        if (listener === undefined) this.native.dropStream(token);
+        else listener.onrelayed(token, { address, port, localAddress, localPort });
+        return;
+      }
       case RecordKind.UNLISTENED:
         this.listeners.get(record[1])?.onunlistened();
         return;
@@ -487,10 +495,13 @@ class Border {
       case RecordKind.DROP_REQUEST:
       case RecordKind.REQUEST_REFUSED:
       case RecordKind.WIRE_CLOSED:
+      case RecordKind.RELAY_BROKEN:
       case RecordKind.BRIDGE_PAUSE:
       case RecordKind.BRIDGE_RESUME:
         this.doors.get(record[1])?.onrecord(kind, record[2], record[3], undefined);
         return;
+      case RecordKind.ASK_AWAKE:
+        return; // it has been taken
       case RecordKind.ASK_TURN:
         this.turn(TURNS, MOST_TURNS, this.lastToken);
         return;

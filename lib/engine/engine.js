@@ -12,6 +12,7 @@ const {
   Acceptor,
   doorOf,
   DROP_REQUEST,
+  noteRequest,
   noteShown,
   PollingTakeover,
   readBeforeClosing,
@@ -155,6 +156,7 @@ class Engine extends EventEmitter {
     interceptRequests(server, (req, res) => {
       stopAwaitingHead(server, req.socket);
       readBeforeClosing(req.socket);
+      noteRequest(req, res);
       if (!isOurs(req)) {
         noteShown(req.socket);
         return false;

@@ -13,6 +13,7 @@
 //     origins.js           from where browsers may read the answers of workers
 //     idle.js              kept connections that Node.js is about to close
 //     polling.js           a polling request that Node.js has read
+//     relayed.js           connections that workers relay to Node.js, and their requests
 
 const { Acceptor } = require("./acceptor");
 const { CLOSE_TIMEOUT } = require("./bridge");
@@ -20,6 +21,7 @@ const { doorOf } = require("./door");
 const { readBeforeClosing } = require("./idle");
 const { PollingDoor } = require("./polling");
 const { DROP_REQUEST, noteShown, reasonAgainst, trackConnectionListeners } = require("./reasons");
+const { noteRequest } = require("./relayed");
 const { PollingTakeover, stopAwaitingHead } = require("./takeover");
 const { openWebSocket } = require("./websocket");
 const { WebTransportBridge, receiveSession } = require("./webtransport");
@@ -29,6 +31,7 @@ module.exports = {
   CLOSE_TIMEOUT,
   doorOf,
   DROP_REQUEST,
+  noteRequest,
   noteShown,
   openWebSocket,
   PollingDoor,

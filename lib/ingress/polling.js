@@ -6,6 +6,7 @@ const debug = require("debug")("engine:polling");
 const { abortRequest, dialectOf, ENCODERS, isWorthIt, protocolOf } = require("../http");
 const { BodyFault, BodyKind, RecordKind } = require("../border");
 const { reasonOf, TAKES_POLLING } = require("./reasons");
+const { relayedRequest } = require("./relayed");
 const { Door } = require("./door");
 const { ENGINE_ERRORS, rejectUnhandled } = require("../base/errors");
 const { httpServerOf } = require("../base/node-internals");
@@ -94,6 +95,8 @@ class PollingDoor extends Door {
     this.res = res;
     this.sid = sid;
     this.answered = false;
+    /** @private what is known of the request, if a worker has its connection and relays it */
+    this.relayed = relayedRequest(req);
     /** @private @type {NodeJS.Timeout | undefined} while the body of a POST comes */
     this.timer = undefined;
     /** bytes of that body which have come, and which the worker has not */
@@ -106,7 +109,9 @@ class PollingDoor extends Door {
   openSession() {
     const { engine, req } = this;
     const { j } = req._query; // JSONP
-    this.reason = reasonOf(engine, "polling", httpServerOf(req.socket), TAKES_POLLING, req.socket);
+    // a socket that is relayed is none of TCP, which is no reason, but a consequence
+    const socket = this.relayed === undefined ? req.socket : undefined;
+    this.reason = reasonOf(engine, "polling", httpServerOf(req.socket), TAKES_POLLING, socket);
     this.border.native.openPolling(
       this.engine.nativeId(),
       this.token,
@@ -119,10 +124,27 @@ class PollingDoor extends Door {
   /** A request for what there is to be sent. */
   poll() {
     debug("setting request");
+    if (this.hasBeenAnswered()) return;
     if (!this.engine.polls.has(this.sid)) this.engine.polls.set(this.sid, this);
     const known = this.border.native.pollGet(this.engine.nativeId(), this.token, this.sid);
     if (!known) this.refuse();
     else this.engine.clients[this.sid]?.flush();
+  }
+
+  /**
+   * Looks whether a worker has answered it meanwhile. If so, the program has seen it, and nothing more comes of it; else it has
+   * begun to be the session's.
+   *
+   * @returns {boolean}
+   * @private
+   */
+  hasBeenAnswered() {
+    if (this.relayed === undefined || this.relayed.enter(this.token, this.sid)) return false;
+    debug("a worker has answered");
+    this.finish();
+    this.req.resume();
+    this.res.end(); // goes nowhere
+    return true;
   }
 
   /** A request that brings packets. */
@@ -130,6 +152,7 @@ class PollingDoor extends Door {
     const { req, token, sid } = this;
     const { native } = this.border;
     const server = this.engine.nativeId();
+    if (this.hasBeenAnswered()) return;
     if (!native.pollPost(server, token, sid)) {
       this.refuse();
       return;
@@ -251,10 +274,12 @@ class PollingDoor extends Door {
     headers["cache-control"] = "no-store";
     if (debug.enabled && payload !== undefined) debug('writing "%s"', payload);
     if (!this.showHeaders(headers)) return;
+    this.relayed?.noteHeaders(this.sid);
     if (status === 200) this.engine.takeover.offer(this.req, this.res, this.sid);
     this.res.writeHead(status, headers);
     if (encoding) this.compress(encoding, /** @type {Buffer} */ (payload));
     else this.res.end(payload === undefined ? "ok" : payload);
+    if (this.req.socket?.writableLength === 0) this.relayed?.settle();
   }
 
   /**
@@ -307,6 +332,7 @@ class PollingDoor extends Door {
   /** Ends the life of the token. */
   finish() {
     this.answered = true;
+    this.relayed?.leave(this.token);
     clearTimeout(this.timer);
     this.uncountBody();
     this.res.removeListener("close", this.onresponseClose);

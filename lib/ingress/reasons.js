@@ -22,6 +22,7 @@ const {
   keepsConnection,
   listensOnTcp,
   MOVES_CONNECTIONS,
+  MUTES_RESPONSES,
   REBUILDS_REQUESTS,
   responseOn,
   SWAPS_HANDLES,
@@ -52,6 +53,10 @@ const DROP_SOCKET = 256;
 const DROP_REQUEST = 512;
 /** To have a worker accept the connections of an HTTP server. What is against looking at them is against this, too. */
 const LEND = 1024;
+
+/** To have a worker accept polling connections and relay them to Node.js, which goes on reading each request: where they can't be
+ * taken only because a program is to see each. */
+const RELAY = 2048;
 
 /** What keeps a WebSocket from being taken when it is accepted. */
 const TAKES_WEBSOCKET = LISTEN | ACCEPT | ACCEPT_WEBSOCKET;
@@ -93,6 +98,7 @@ const NOT_PLAIN = "no plain request when it was accepted";
  * @property {string} word what programs and logs are told
  * @property {number} against the ways that it closes
  * @property {string} text what the documentation says
+ * @property {true} [relayed] polling connections are relayed all the same
  * @property {(engine: Engine, server: HttpServer, socket: Stream) => boolean} holds
  */
 
@@ -343,12 +349,14 @@ const ROWS = [
   {
     word: "a middleware",
     against: ACCEPT | MOVE_POLLING | DROP_SOCKET | DROP_REQUEST,
+    relayed: true,
     text: "a middleware of the engine (`io.engine.use()`)",
     holds: ({ middlewares, ownMiddlewares }) => middlewares.length > ownMiddlewares,
   },
   {
     word: "the entry for 2.x",
     against: ACCEPT | MOVE_POLLING,
+    relayed: true,
     text: "the entry for Socket.IO 2.x; `cors` that was given or taken away later",
     holds: ({ middlewares, opts }) => middlewares.length !== (opts.cors ? 1 : 0),
   },
@@ -497,7 +505,20 @@ const rowsAgainst = [];
 
 /** @param {number} ways @returns {Row[]} */
 function selectRows(ways) {
-  return (rowsAgainst[ways] = ROWS.filter(({ against }) => (against & ways) !== 0));
+  const forRelay = ways & RELAY ? LISTEN | LEND | ACCEPT | ACCEPT_POLLING : 0;
+  return (rowsAgainst[ways] = ROWS.filter(
+    ({ against, relayed }) => (against & ways) !== 0 || (!relayed && (against & forRelay) !== 0),
+  ));
+}
+
+/**
+ * @param {Engine} engine
+ * @param {HttpServer} server
+ * @returns {boolean} whether a worker is to accept its polling connections and to relay them
+ */
+function mayRelay(engine, server) {
+  const hasMiddleware = engine.middlewares.length > engine.ownMiddlewares;
+  return hasMiddleware && MUTES_RESPONSES && reasonAgainst(engine, server, RELAY) === undefined;
 }
 
 /**
@@ -507,7 +528,7 @@ function selectRows(ways) {
  * @param {string} what the transport
  * @param {HttpServer | undefined} server
  * @param {number} ways those that were closed to it
- * @param {Stream} socket
+ * @param {Stream} [socket] undefined: it is not asked for
  * @returns {string}
  */
 function reasonOf(engine, what, server, ways, socket) {
@@ -566,6 +587,7 @@ module.exports = {
   enginesOf,
   LEND,
   LISTEN,
+  mayRelay,
   MOVE_BEHIND,
   MOVE_POLLING,
   NOT_PLAIN,

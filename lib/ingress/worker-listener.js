@@ -19,9 +19,11 @@ const {
   ACCEPT_WEBSOCKET,
   LEND,
   LISTEN,
+  mayRelay,
   OPEN_POLLING,
   reasonAgainst,
 } = require("./reasons");
+const { RelayedConnection } = require("./relayed");
 const { TakenPolling } = require("./takeover");
 const { TakenWebSocket } = require("./websocket");
 
@@ -143,7 +145,8 @@ class WorkerListener {
         if (this.isOpen !== this._isOut) this.leaveLoop(); // the event loop has not looked at the socket before
         return; // the answer is the same
       }
-      if (this.reasonAgainst(ACCEPT | LEND) === undefined) this.open();
+      if (this.reasonAgainst(ACCEPT | LEND) === undefined) this.open(false);
+      else if (mayRelay(this.engine, this.server)) this.open(true);
       else this.close();
     } catch (error) {
       debug("no worker accepts: %s", error); // a getter of the program
@@ -158,14 +161,17 @@ class WorkerListener {
     this.check();
   }
 
-  /** @private */
-  open() {
+  /**
+   * @param {boolean} relays whether polling connections are relayed, and none is taken
+   * @private
+   */
+  open(relays) {
     const { native } = this.engine.border();
     const { corsChanges } = this._inputs;
     if (corsChanges !== this._corsKnown) this.engine.takeover.renewOrigins();
     this._corsKnown = corsChanges;
-    const rules = this.rules();
-    if (!rules.websocket && !rules.polling) {
+    const rules = this.rules(relays);
+    if (!rules.websocket && !rules.polling && !relays) {
       this.close(); // all would be for Node.js
       return;
     }
@@ -222,18 +228,20 @@ class WorkerListener {
   }
 
   /**
+   * @param {boolean} relays
    * @returns {import("../../native").AdmissionRules}
    * @private
    */
-  rules() {
+  rules(relays) {
     const { engine, server } = this;
-    const polling = this.reasonAgainst(ACCEPT_POLLING) === undefined;
+    const polling = !relays && this.reasonAgainst(ACCEPT_POLLING) === undefined;
     return {
       server: engine.nativeId(),
       profile: engine.takeover.profile(server, undefined),
-      websocket: this.reasonAgainst(ACCEPT_WEBSOCKET) === undefined,
+      websocket: !relays && this.reasonAgainst(ACCEPT_WEBSOCKET) === undefined,
       polling,
       opensPolling: polling && this.reasonAgainst(OPEN_POLLING) === undefined,
+      relays,
       deflate: !!engine.opts.perMessageDeflate,
       otherOrigins: engine.takeover.originsLeft(),
     };
@@ -284,6 +292,18 @@ class WorkerListener {
     } catch (error) {
       debug("a connection is lost: %s", error); // nothing can be read from it
     }
+  }
+
+  /**
+   * It relays a connection that it has accepted.
+   *
+   * @param {number} token
+   * @param {import("./door").Addresses} addresses
+   */
+  onrelayed(token, addresses) {
+    const { engine, server } = this;
+    if (engine.isClosed() || isOver(server)) engine.border().native.dropStream(token);
+    else new RelayedConnection(engine, server, token).accept(addresses);
   }
 
   /**

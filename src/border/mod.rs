@@ -83,6 +83,13 @@ kinds! {
         /// `[kind, listener, more?]`: it waits for the first request of one connection more (1), or of one less (0): of that
         /// it has told, or it has gone.
         Newcomer = 39,
+        /// `[kind, token, listener, address, port, localAddress, localPort]`: a worker relays a connection, which it has, and
+        /// whose addresses these are; the end for Node.js waits for `takeDescriptor`.
+        Relayed = 40,
+        /// `[kind, token]`: the peer's side of it is broken.
+        RelayBroken = 41,
+        /// `[kind]`: a worker wants to see whether this thread takes records.
+        AskAwake = 42,
     }
 }
 

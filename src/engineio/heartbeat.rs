@@ -94,6 +94,14 @@ impl Heartbeat {
         }
     }
 
+    /// The client has sent something that lies unread, and its pong behind it: it is pinged on, at the usual times.
+    pub(super) fn skip_pong(&mut self, now: u64, config: &Config) {
+        if let Self::Waiting { deadline, .. } = self {
+            let sent_at = deadline.saturating_sub(config.ping_timeout);
+            *self = Self::Resting { ping_at: after(sent_at, config.ping_interval).max(now) };
+        }
+    }
+
     pub(super) fn poll_timeout(&self) -> u64 {
         match self {
             Self::Resting { ping_at } => *ping_at,

@@ -43,6 +43,8 @@ pub(super) struct Polling {
     pub(super) jsonp: Option<Box<str>>,
     /// The GET that waits for something to send.
     pub(super) parked: Option<RequestId>,
+    /// A GET that only a ping may answer: JavaScript has not begun with it.
+    pub(super) unread: Option<RequestId>,
     /// The POST whose body is on its way.
     pub(super) posting: Option<RequestId>,
     /// The WebSocket that probes.
@@ -61,6 +63,7 @@ impl Polling {
             dialect,
             jsonp: None,
             parked: None,
+            unread: None,
             posting: None,
             upgrade: None,
             close_at: None,
@@ -156,6 +159,25 @@ impl Polling {
             format.encode_text(&mut out, packet);
         }
         actions.respond(request, 200, self.body(format, out, false));
+    }
+
+    /// Answers the GET that nobody has begun with by a ping; false when there is none.
+    pub(super) fn ping_unread(&mut self, actions: &mut Actions) -> bool {
+        let Some(request) = self.unread.take() else { return false };
+        let mut text = Vec::new();
+        self.format().encode_text(&mut text, "2");
+        actions.respond(request, 200, self.body(self.format(), text, false));
+        true
+    }
+
+    /// Takes a ping out of the queue, if one is there.
+    pub(super) fn take_ping(&mut self) -> bool {
+        let ping = |queued: &Queued| matches!(queued, Queued::Control(text, _) if text == "2");
+        let Some(at) = self.queue.iter().position(ping) else { return false };
+        self.queue.remove(at);
+        self.bytes -= 1;
+        self.unsent_ping = false;
+        true
     }
 
     /// Lets go of everything that is still open: the session ends. `by_peer`: the client knows already.

@@ -336,12 +336,16 @@ impl Session {
         true
     }
 
-    fn send_ping(&mut self) {
-        self.send_control("2".into());
-        self.flush();
-        if let TransportState::Polling(polling) = &mut self.transport {
-            polling.unsent_ping = !polling.is_empty();
+    /// The client can't be heard, as JavaScript is blocked: it is pinged once more, as it waits for that in its turn. What it
+    /// owes stays due. Gives whether that has been done.
+    pub fn ping_on(&mut self) -> bool {
+        let is_fetched =
+            !matches!(&self.transport, TransportState::Polling(polling) if polling.unsent_ping);
+        let pings = is_fetched && self.is_open() && self.awaits_pong();
+        if pings {
+            self.send_ping();
         }
+        pings
     }
 
     /// When [`Session::handle_timeout`] is due next; `None` when the session has ended.
@@ -443,6 +447,21 @@ impl Session {
             }
             TransportState::Polling(polling) if link == Link::Probe => polling.upgrade = None,
             TransportState::WebSocket | TransportState::Polling(_) => {}
+        }
+    }
+
+    /// Sends a ping, or lets it wait for a poll; one is enough.
+    fn send_ping(&mut self) {
+        if let TransportState::Polling(polling) = &mut self.transport {
+            let has_one = polling.unsent_ping && polling.parked.is_none();
+            if has_one || polling.parked.is_none() && polling.ping_unread(&mut self.actions) {
+                return;
+            }
+        }
+        self.send_control("2".into());
+        self.flush();
+        if let TransportState::Polling(polling) = &mut self.transport {
+            polling.unsent_ping = !polling.is_empty();
         }
     }
 

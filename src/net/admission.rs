@@ -31,6 +31,8 @@ pub struct Admission {
     pub polling: bool,
     /// …and those whose request opens a session.
     pub opens_polling: bool,
+    /// Whether polling connections are relayed to Node.js, which has to see each request: then none is taken.
+    pub relays: bool,
     /// Whether offers to compress WebSocket messages are answered.
     pub deflate: bool,
     /// The profile of the polling connection that was taken last: most are alike.
@@ -62,6 +64,8 @@ pub enum Admitted {
         /// the connection; none: that request is for a session that is open, and stays.
         opening: Option<(Opening, usize)>,
     },
+    /// To be relayed; what counts for the answers of the worker.
+    Relay(Arc<Profile>),
 }
 
 impl fmt::Debug for Admitted {
@@ -69,6 +73,7 @@ impl fmt::Debug for Admitted {
         f.write_str(match self {
             Self::WebSocket { .. } => "WebSocket",
             Self::Polling { .. } => "Polling",
+            Self::Relay(_) => "Relay",
         })
     }
 }
@@ -79,6 +84,7 @@ impl Admitted {
         match self {
             Self::WebSocket { head, .. } => *head,
             Self::Polling { opening, .. } => opening.as_ref().map_or(0, |(_, head)| *head),
+            Self::Relay(_) => 0,
         }
     }
 }
@@ -118,8 +124,17 @@ impl Admission {
         match arrival.first {
             First::WebSocket { head } if self.websocket => self.admit_websocket(arrival, head, ids),
             First::Polling { .. } if self.polling => self.admit_polling(arrival, ids),
+            First::Polling { .. } if self.relays => Some((
+                Admitted::Relay(self.shared_profile(self.profile.clone())),
+                self.worker_of(arrival),
+            )),
             First::WebSocket { .. } | First::Polling { .. } => None,
         }
+    }
+
+    /// The worker that has the session of a request, if it has one.
+    fn worker_of(&self, arrival: &Arrival<'_>) -> Option<usize> {
+        self.server.sessions.get(arrival.sid).map(|session| session.handle.worker())
     }
 
     fn admit_websocket(
@@ -187,11 +202,15 @@ impl Admission {
         if profile.by_origin {
             profile.lines.clone_from(&self.server.cross_origin.lines(origin)?.0);
         }
+        Some(self.shared_profile(profile))
+    }
+
+    fn shared_profile(&self, profile: Profile) -> Arc<Profile> {
         let mut last = self.last_profile.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(match &*last {
+        match &*last {
             Some(shared) if **shared == profile => Arc::clone(shared),
             _ => Arc::clone(last.insert(Arc::new(profile))),
-        })
+        }
     }
 }
 

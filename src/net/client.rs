@@ -14,6 +14,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use self::incoming::BLOCKED;
 use super::budget::Held;
 use super::clock;
 use super::context::{Victim, Wire as _, WorkerContext};
@@ -458,11 +459,19 @@ impl Client {
             return;
         }
         // What is late is decided when JavaScript has looked; all else has its time.
-        let now = if self.doubted.get() { clock::now() } else { 0 };
+        let since = self.doubted_since(context);
+        let now = if since.is_some() { clock::now() } else { 0 };
         let deadline = [
             state.session.poll_timeout().filter(|_| !state.session.is_overdue(now)),
             state.decoder.poll_timeout().filter(|&deadline| deadline > now),
             Some(state.join_deadline).filter(|&deadline| deadline > now),
+            // While JavaScript is blocked it is pinged on.
+            since.filter(|_| state.main.is_none()).map(|since| {
+                let (first, interval) =
+                    (since + BLOCKED, self.server.engine.ping_interval.max(BLOCKED));
+                let beats = now.checked_sub(first).map_or(0, |late| late / interval + 1);
+                first + beats * interval
+            }),
         ]
         .into_iter()
         .flatten()

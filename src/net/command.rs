@@ -82,6 +82,15 @@ pub enum Command {
     },
     /// A WebSocket connection comes in.
     IncomingWebSocket(Box<IncomingWebSocket>),
+    /// A connection comes in that is to be relayed to Node.js.
+    Relay(Box<IncomingRelay>),
+    /// End a relay so that its peer sees a reset.
+    ResetRelay {
+        /// The environment that it belongs to.
+        environment: u32,
+        /// JavaScript's name for it.
+        token: u32,
+    },
     /// The worker is to accept connections.
     Listen(Arc<Listener>),
     /// It need not any more: the socket is closed.
@@ -170,6 +179,8 @@ impl Command {
             | Self::Request { .. }
             | Self::Answer { .. }
             | Self::CloseHttp(_)
+            | Self::Relay(_)
+            | Self::ResetRelay { .. }
             | Self::EndWires(_)
             | Self::Bridge { .. }
             | Self::Resume
@@ -252,6 +263,8 @@ impl Command {
             Self::Request { .. }
             | Self::Broadcast { .. }
             | Self::CloseHttp(_)
+            | Self::Relay(_)
+            | Self::ResetRelay { .. }
             | Self::EndWires(_)
             | Self::Resume
             | Self::Turned { .. }
@@ -323,6 +336,16 @@ pub enum RequestEvent {
     Closed,
     /// The connection that it came by has panicked.
     Failed,
+    /// A GET that JavaScript has not begun with: only a ping may answer it.
+    Unread,
+    /// A POST lies unread: JavaScript has not begun with it.
+    PostUnread,
+    /// That GET is not to be answered any more.
+    UnreadGone,
+    /// The ping by which it was answered has not left.
+    PingUnsent,
+    /// A POST that JavaScript has not begun with has brought a pong.
+    Pong,
 }
 
 /// A connection by which polling requests come.
@@ -336,6 +359,18 @@ pub struct IncomingHttp {
     pub opening: Option<Opening>,
     /// What JavaScript has still to hear of it, if a worker has accepted it.
     pub news: Option<News>,
+}
+
+/// A connection that is to be relayed to Node.js.
+#[derive(Debug)]
+pub struct IncomingRelay {
+    /// Where it has come.
+    pub listener: Arc<Listener>,
+    /// The connection, of which nothing has been read.
+    pub stream: TcpStream,
+    /// The Socket.IO server that its first request is for, and what counts for the answers that the worker gives in place of
+    /// JavaScript; none: it gives none.
+    pub deputy: Option<(Arc<Server>, Arc<Profile>)>,
 }
 
 /// What JavaScript has to hear of a connection that a worker has accepted, before anything that comes of it.
@@ -387,6 +422,13 @@ pub enum Answer {
         /// What JavaScript is to take first: the place in the inbox up to which the session has put
         /// something into it ([`super::inbox::Pushed::end`]).
         after: Option<u64>,
+    },
+    /// JavaScript, which has lent the request, has been given the answer.
+    Lent {
+        /// JavaScript's name for its connection.
+        relay: u32,
+        /// The body of the answer; none: "ok".
+        text: Option<Vec<u8>>,
     },
     /// The connection ends without an answer.
     Drop,

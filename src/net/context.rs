@@ -413,6 +413,11 @@ impl WorkerContext {
         self.doubts.borrow_mut().push(doubt);
     }
 
+    /// Since when a client waits for that.
+    pub fn doubted_since(&self, client: Slot) -> Option<u64> {
+        self.doubts.borrow().iter().find(|doubt| doubt.client == client).map(|doubt| doubt.since)
+    }
+
     /// Takes the clients that have waited for this round of JavaScript, or an earlier one.
     pub fn take_doubts(&self, environment: u32, round: u64) -> Vec<Doubt> {
         let is_over = |it: &mut Doubt| it.environment == environment && it.round <= round;

@@ -116,6 +116,65 @@ pub fn defer_accept(_fd: i32, _seconds: u32) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Whether the other end of a stream is closed, and not only one half of it.
+#[cfg(unix)]
+pub fn is_hung_up(stream: &impl std::os::fd::AsRawFd) -> bool {
+    let mut asked = libc::pollfd { fd: stream.as_raw_fd(), events: 0, revents: 0 };
+    #[expect(unsafe_code, reason = "the function of the system that waits for descriptors")]
+    // SAFETY: it is given one place, and does not wait.
+    let found = unsafe { libc::poll(&raw mut asked, 1, 0) };
+    found > 0 && asked.revents & libc::POLLHUP != 0
+}
+
+/// There are no pairs of sockets here of which this could be asked.
+#[cfg(not(unix))]
+pub fn is_hung_up<T>(_stream: &T) -> bool {
+    false
+}
+
+/// Has the peer of a socket see a reset when that is closed.
+#[cfg(unix)]
+pub fn reset_when_closed(stream: &impl std::os::fd::AsRawFd) {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let value = &raw const linger;
+    let length = libc::socklen_t::try_from(size_of_val(&linger)).unwrap_or_default();
+    #[expect(unsafe_code, reason = "an option of sockets that no wrapper has")]
+    // SAFETY: the kernel reads `length` bytes at `value`, which are those of `linger`. When it refuses, the socket is closed
+    // in the usual way.
+    let _refused = unsafe {
+        let fd = stream.as_raw_fd();
+        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, value.cast(), length)
+    };
+}
+
+/// There are no pairs of sockets here for which this is needed.
+#[cfg(not(unix))]
+pub fn reset_when_closed<T>(_stream: &T) {}
+
+/// Makes a pair of sockets, which do not block: what is written to one is read from the other (close-on-exec).
+///
+/// # Errors
+/// When no descriptor is free.
+#[cfg(unix)]
+pub fn pair() -> io::Result<(TcpStream, TcpStream)> {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    let (one, other) = UnixStream::pair()?;
+    one.set_nonblocking(true)?;
+    other.set_nonblocking(true)?;
+    Ok((OwnedFd::from(one).into(), OwnedFd::from(other).into()))
+}
+
+/// There are none here.
+///
+/// # Errors
+/// Always.
+#[cfg(not(unix))]
+pub fn pair() -> io::Result<(TcpStream, TcpStream)> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// There are no descriptors to take over here: such systems use the byte bridge.
 ///
 /// # Errors

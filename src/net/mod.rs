@@ -77,6 +77,7 @@ pub mod reader;
 pub mod reader_policy;
 pub mod readiness;
 pub mod record;
+pub mod relay;
 pub mod request_name;
 pub mod runtime;
 pub mod selector;

@@ -60,6 +60,11 @@ impl Readiness {
         self.has(WRITABLE)
     }
 
+    /// Whether the peer may have ended the stream.
+    pub fn is_hung_up(&self) -> bool {
+        self.has(HUNG_UP)
+    }
+
     /// The system has told something.
     pub fn handle_event(&self, event: &Event) {
         let ended = event.is_read_closed() || event.is_error();

@@ -12,6 +12,7 @@ use super::cross_origin::CrossOrigin;
 use super::deflate::Compression;
 use super::inbox::Inbox;
 use super::lifecycle::LifecycleQueue;
+use super::relay::ledger::Ledger;
 use super::turns::Turns;
 use crate::border::token::OF_WORKER;
 use crate::engineio::{Config, Protocol, Transport};
@@ -33,6 +34,10 @@ pub struct Environment {
     pub lifecycle: LifecycleQueue,
     /// Connections that are given to it, by JavaScript's names for them.
     streams: Mutex<FxHashMap<u32, TcpStream>>,
+    /// Who answers the requests of relayed connections, by JavaScript's names for these.
+    ledgers: Mutex<FxHashMap<u32, Arc<Ledger>>>,
+    /// The requests of these that JavaScript has lent, by its names for them.
+    lent: Mutex<FxHashMap<u32, Lent>>,
     /// Workers, one bit each, that accept nobody until it has taken some of these.
     crowded: AtomicU32,
     /// The last name that a worker has given to a connection.
@@ -53,6 +58,8 @@ impl Environment {
             inbox,
             lifecycle: LifecycleQueue::default(),
             streams: Mutex::default(),
+            ledgers: Mutex::default(),
+            lent: Mutex::default(),
             crowded: AtomicU32::new(0),
             last_token: AtomicU32::new(0),
             backlogs: Backlogs::default(),
@@ -90,10 +97,51 @@ impl Environment {
         self.crowded.swap(0, Ordering::SeqCst)
     }
 
+    /// Keeps the ledger of a relayed connection.
+    pub fn keep_ledger(&self, token: u32, ledger: Arc<Ledger>) {
+        self.ledgers.lock().unwrap_or_else(PoisonError::into_inner).insert(token, ledger);
+    }
+
+    /// The ledger of a relayed connection.
+    pub fn ledger(&self, token: u32) -> Option<Arc<Ledger>> {
+        self.ledgers.lock().unwrap_or_else(PoisonError::into_inner).get(&token).map(Arc::clone)
+    }
+
+    /// Forgets the ledger of a connection that is over.
+    pub fn drop_ledger(&self, token: u32) {
+        self.ledgers.lock().unwrap_or_else(PoisonError::into_inner).remove(&token);
+    }
+
+    /// JavaScript lends its request `request`.
+    pub fn lend(&self, request: u32, lent: Lent) {
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner).insert(request, lent);
+    }
+
+    /// It takes it back.
+    pub fn take_back(&self, request: u32) {
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner).remove(&request);
+    }
+
+    /// Whose request this is, if it is lent.
+    pub fn lent(&self, request: u32) -> Option<Lent> {
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner).get(&request).copied()
+    }
+
     /// A name for a connection that a worker has accepted. None has it but one that two billion have come behind.
     pub fn next_token(&self) -> u32 {
         self.last_token.fetch_add(1, Ordering::Relaxed).wrapping_add(1) | OF_WORKER
     }
+}
+
+/// A request that JavaScript has lent.
+#[derive(Clone, Copy, Debug)]
+pub struct Lent {
+    /// JavaScript's name for its connection.
+    pub relay: u32,
+    /// The place of that among those that get answers.
+    pub wire: Handle,
+    /// Which of its requests.
+    pub number: u32,
 }
 
 /// One Socket.IO server.
@@ -154,6 +202,8 @@ pub struct SessionEntry {
 pub struct Requests {
     parked: AtomicBool,
     shown: AtomicBool,
+    /// Headers that a program has set, each with its line end.
+    lines: Mutex<Option<Arc<str>>>,
 }
 
 impl Requests {
@@ -170,6 +220,19 @@ impl Requests {
     /// Whether JavaScript wants to see each request.
     pub fn are_shown(&self) -> bool {
         self.shown.load(Ordering::Relaxed)
+    }
+
+    /// The headers that a program has set for the last answer that it is known of, each with its line end.
+    pub fn lines(&self) -> Option<Arc<str>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes these headers.
+    pub fn set_lines(&self, lines: &str) {
+        let mut known = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_deref() != Some(lines) {
+            *known = Some(lines.into());
+        }
     }
 
     /// Notes whether JavaScript wants to see each request.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::admission::{Admitted, Verdict};
 use super::command::{
-    Command, HttpHandover, IncomingHttp, IncomingStream, IncomingWebSocket, News,
+    Command, HttpHandover, IncomingHttp, IncomingRelay, IncomingStream, IncomingWebSocket, News,
 };
 use super::listener::Listener;
 use super::server::Server;
@@ -69,6 +69,10 @@ impl Taking {
                     HttpHandover { server, token, listener: number, front, profile, recalls };
                 let opening = opening.map(|(opening, _)| opening);
                 Command::IncomingHttp(Box::new(IncomingHttp { handover, stream, opening, news }))
+            }
+            Admitted::Relay(profile) => {
+                let deputy = Some((server, profile));
+                Command::Relay(Box::new(IncomingRelay { listener, stream, deputy }))
             }
         }
     }

@@ -195,6 +195,13 @@ impl Tcp {
         self.stream.borrow().as_ref().map_or(Ok(0), |stream| stream.peek(buffer))
     }
 
+    /// Lends the socket, if it is not closed.
+    pub fn inspect(&self, f: impl FnOnce(&TcpStream)) {
+        if let Some(stream) = &*self.stream.borrow() {
+            f(stream);
+        }
+    }
+
     /// Tells the peer that nothing more is written.
     pub fn half_close(&self) {
         if let Some(stream) = &*self.stream.borrow() {
@@ -248,7 +255,10 @@ impl Tcp {
     }
 
     /// Reads what has come; 0 at the end of the stream.
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing has come; else the stream is broken.
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let socket = self.stream.borrow();
         let Some(mut stream) = socket.as_ref() else { return Ok(0) };
         if !self.readiness.is_readable() {

@@ -58,7 +58,7 @@ use crate::websocket::reader::MAX_FRAGMENTS;
 use crate::websocket::{MessageLimits, Reader};
 
 /// How long a peer may take to answer our close frame: 30 s, as `ws`.
-const CLOSE_TIMEOUT: u64 = 30_000;
+pub(super) const CLOSE_TIMEOUT: u64 = 30_000;
 /// Answers to WebSocket pings that may wait while the peer takes nothing: one that asks on is ended,
 /// as by `ws` (`maxPendingAutoPongs`), since it must not grow our memory.
 const PONG_LIMIT: u8 = 60;

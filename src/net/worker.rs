@@ -15,6 +15,7 @@ mod accepting;
 mod ending;
 mod http;
 mod operations;
+mod relaying;
 pub(super) mod thread;
 mod websocket;
 
@@ -39,6 +40,7 @@ use super::operation_batch::{Operation, OperationBatch};
 use super::panic_guard::Nobody;
 use super::reader_policy::Turn;
 use super::readiness::Readiness;
+use super::relay::{Relay, Side};
 use super::selector::{Selector, Wait};
 use super::sleep_lock::{RunInline, SleepLock};
 use super::sockets::Sockets;
@@ -79,6 +81,8 @@ enum Connection {
     /// No connection yet.
     Listening(Rc<Listening>),
     Newcomer(Rc<Newcomer>),
+    /// One of the two sockets of a relay.
+    Relay(Rc<Relay>, Side),
 }
 
 /// After so many connections the system is asked which others are ready, at the end of the turn, even if some still
@@ -99,6 +103,7 @@ impl Driven for Connection {
             Self::Http(wire) => Some(wire.tcp().readiness()),
             Self::Listening(listening) => Some(&listening.readiness),
             Self::Newcomer(newcomer) => Some(newcomer.readiness()),
+            Self::Relay(relay, side) => relay.readiness(*side),
         }
     }
 }
@@ -296,6 +301,7 @@ impl Worker {
             Connection::Http(wire) => self.drive_http(wire),
             Connection::Listening(listening) => self.drive_listening(listening),
             Connection::Newcomer(newcomer) => self.drive_newcomer(newcomer),
+            Connection::Relay(relay, _) => relay.drive(&self.context),
         }
     }
 
@@ -348,6 +354,7 @@ impl Worker {
                     self.context.run_queue.push(&listening.readiness);
                 }
                 Connection::Newcomer(newcomer) => newcomer.handle_panic(&self.context),
+                Connection::Relay(relay, _) => relay.finish(&self.context),
             });
         }
         self.recount_newcomers();

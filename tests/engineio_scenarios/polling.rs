@@ -205,3 +205,94 @@ fn polling_requests_have_no_place_on_a_websocket() {
     assert_eq!(bench.post_start(2), (PostStart::Refused, vec!["#2: 400".into()]));
     assert!(bench.session.is_open());
 }
+
+// --- requests that JavaScript has to look at, and has not begun with ---
+
+const INTERVAL: u64 = 25_000;
+const TIMEOUT: u64 = 20_000;
+
+impl Bench {
+    fn unread_get(&mut self, request: u64) -> Vec<String> {
+        self.session.handle_unread_get(self.now, RequestId(request));
+        self.actions()
+    }
+}
+
+#[test]
+fn polling_an_unread_poll_is_answered_by_a_ping_and_by_nothing_else() {
+    let mut bench = Bench::polling();
+    assert_eq!(bench.unread_get(1), [""; 0]);
+    assert_eq!(bench.send(&["a"]), [""; 0]);
+    assert_eq!(bench.wait(INTERVAL), ["#1: 200 2"]);
+    assert_eq!(bench.unread_get(2), [""; 0]);
+    assert_eq!(bench.get(2), ["#2: 200 4a"]); // JavaScript has begun with it
+    bench.session.handle_ping_unsent();
+    assert_eq!(bench.actions(), [""; 0]);
+    assert_eq!(bench.get(3), ["#3: 200 2"]);
+}
+
+#[test]
+fn polling_a_ping_that_waits_leaves_by_an_unread_poll_and_its_time_begins_then() {
+    let mut bench = Bench::polling();
+    assert_eq!(bench.send(&["a"]), [""; 0]);
+    assert_eq!(bench.wait(INTERVAL + TIMEOUT - 1), [""; 0]);
+    assert_eq!(bench.unread_get(1), ["#1: 200 2"]);
+    assert_eq!(bench.session.buffered(), 1);
+    assert_eq!(bench.wait(TIMEOUT - 1), [""; 0]);
+    assert_eq!(bench.unread_get(2), [""; 0]); // no ping is left
+    assert_eq!(bench.get(2), ["#2: 200 4a"]);
+    assert_eq!(bench.wait(1), ["closed: ping timeout"]);
+}
+
+#[test]
+fn polling_an_unread_poll_that_has_gone_is_not_answered() {
+    let mut bench = Bench::polling();
+    bench.unread_get(1);
+    bench.session.handle_unread_gone(RequestId(7)); // another one
+    bench.session.handle_unread_gone(RequestId(1));
+    assert_eq!(bench.wait(INTERVAL), [""; 0]);
+    assert_eq!(bench.get(2), ["#2: 200 2"]);
+}
+
+#[test]
+fn polling_one_ping_at_a_time_waits_for_a_poll() {
+    let mut bench = Bench::polling();
+    assert_eq!(bench.wait(INTERVAL), [""; 0]);
+    for _ in 0..3 {
+        bench.now += TIMEOUT;
+        assert!(!bench.session.ping_again(bench.now));
+        assert!(!bench.session.ping_on());
+        assert_eq!(bench.actions(), [""; 0]);
+    }
+    assert_eq!(bench.get(1), ["#1: 200 2"]);
+    bench.get(2);
+    assert!(bench.session.ping_on());
+    assert_eq!(bench.actions(), ["#2: 200 2"]);
+    assert_eq!(bench.wait(TIMEOUT), ["closed: ping timeout"]); // which changes nothing about what is due
+}
+
+#[test]
+fn polling_who_has_sent_what_lies_unread_is_pinged_on() {
+    let mut bench = Bench::polling();
+    for request in 1..4 {
+        bench.unread_get(request);
+        assert_eq!(bench.wait(INTERVAL - 1), [""; 0]);
+        assert_eq!(bench.wait(1), [format!("#{request}: 200 2")]);
+        bench.session.handle_unread_post(bench.now);
+    }
+    // Its pong, when JavaScript has read it.
+    assert_eq!(bench.post(9, "3"), ["heartbeat", "#9: 200 ok"]);
+    bench.get(10);
+    assert_eq!(bench.wait(INTERVAL), ["#10: 200 2"]);
+}
+
+#[test]
+fn polling_unread_requests_change_nothing_for_a_session_that_is_closing() {
+    let mut bench = Bench::polling();
+    bench.close(false);
+    assert_eq!(bench.unread_get(1), [""; 0]);
+    bench.session.handle_unread_post(bench.now);
+    bench.session.handle_ping_unsent();
+    assert_eq!(bench.actions(), [""; 0]);
+    assert_eq!(bench.get(2), ["#2: 200 6␞1", "closed: forced close"]);
+}

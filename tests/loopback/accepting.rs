@@ -49,6 +49,7 @@ impl Front {
             websocket: true,
             polling: true,
             opens_polling: true,
+            relays: false,
             deflate: false,
             last_profile: <_>::default(),
         })));

@@ -22,6 +22,7 @@ mod lifecycle;
 mod messages;
 mod polling;
 mod reading;
+mod relay;
 mod sending;
 mod turns;
 mod upgrade;

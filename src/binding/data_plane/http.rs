@@ -17,6 +17,7 @@ use crate::net::command::{CloseHttp, Command, HttpHandover, IncomingHttp, Openin
 use crate::net::descriptor::duplicate;
 use crate::net::http_profile::Profile;
 use crate::net::record::LONGEST_MESSAGE;
+use crate::net::server::Lent;
 
 /// A connection by which polling requests come, that JavaScript hands over.
 #[napi(object)]
@@ -140,6 +141,64 @@ impl DataPlane {
             && let Some(entry) = server.sessions.get(sid.as_str())
         {
             entry.requests.set_shown(shown);
+        }
+    }
+
+    // --- requests of relayed connections, which JavaScript answers unless it is blocked ---
+
+    /// Begins with the next request of a relayed connection. True: the worker has answered it, and what is answered now must
+    /// go nowhere.
+    #[napi(catch_unwind)]
+    pub fn begin_relayed(&self, relay: u32) -> bool {
+        self.environment.ledger(relay).is_some_and(|ledger| ledger.begin())
+    }
+
+    /// The session is to hear of a request of a relayed connection, under the token `request`. True: the worker has answered it,
+    /// so it must not.
+    #[napi(catch_unwind)]
+    pub fn enter_relayed(&self, relay: u32, number: u32, request: u32) -> bool {
+        let Some(ledger) = self.environment.ledger(relay) else { return false };
+        let is_answered = ledger.enter(number);
+        if !is_answered {
+            self.environment.lend(request, Lent { relay, wire: ledger.wire, number });
+        }
+        is_answered
+    }
+
+    /// Its session has answered that request, or nobody waits for the answer.
+    #[napi(catch_unwind)]
+    pub fn leave_relayed(&self, request: u32) {
+        self.environment.take_back(request);
+    }
+
+    /// The first byte of an answer to a request of a relayed connection is to leave. True: the worker has answered, so it must
+    /// not.
+    #[napi(catch_unwind)]
+    pub fn claim_relayed(&self, relay: u32, number: u32) -> bool {
+        self.environment.ledger(relay).is_some_and(|ledger| ledger.claim(number))
+    }
+
+    /// The answer to a request of a relayed connection is in the socket.
+    #[napi(catch_unwind)]
+    pub fn settle_relayed(&self, relay: u32, number: u32) {
+        if let Some(ledger) = self.environment.ledger(relay) {
+            ledger.settle(number);
+        }
+    }
+
+    /// Nothing more is to be asked about the requests of a relayed connection.
+    #[napi(catch_unwind)]
+    pub fn forget_relayed(&self, relay: u32) {
+        self.environment.drop_ledger(relay);
+    }
+
+    /// Notes the headers that a program has set for an answer to a session's client, each with its line end.
+    #[napi(catch_unwind)]
+    pub fn note_lines(&self, server: u32, sid: String, lines: String) {
+        if let Some(server) = self.servers.borrow().get(&server)
+            && let Some(entry) = server.sessions.get(sid.as_str())
+        {
+            entry.requests.set_lines(&lines);
         }
     }
 

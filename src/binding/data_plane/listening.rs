@@ -31,6 +31,8 @@ pub struct AdmissionRules {
     pub polling: bool,
     /// …and those whose request opens a session.
     pub opens_polling: bool,
+    /// Whether polling connections are relayed to Node.js instead.
+    pub relays: bool,
     /// Whether offers to compress WebSocket messages are answered.
     pub deflate: bool,
     /// The headers for origins of which [`DataPlane::note_origin`] has not told, with a NUL in place of the origin;
@@ -121,6 +123,16 @@ impl DataPlane {
         }
     }
 
+    /// Ends a relay so that its peer sees a reset.
+    #[napi(catch_unwind)]
+    pub fn reset_relay(&self, token: u32) {
+        let Some(runtime) = self.shared.runtime() else { return };
+        let environment = self.environment.id;
+        for worker in 0..runtime.workers() {
+            runtime.mailbox(worker).post_command(Command::ResetRelay { environment, token });
+        }
+    }
+
     /// Closes a connection that was handed over, and that nobody wants.
     #[napi(catch_unwind)]
     pub fn drop_stream(&self, token: u32) {
@@ -138,6 +150,7 @@ impl DataPlane {
             websocket: rules.websocket,
             polling: rules.polling,
             opens_polling: rules.opens_polling,
+            relays: rules.relays,
             deflate: rules.deflate,
             last_profile: <_>::default(),
         }))

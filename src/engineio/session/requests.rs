@@ -33,6 +33,7 @@ impl Session {
             return;
         }
         polling.parked = Some(request);
+        polling.unread = None; // it was this one
         if polling.flush(&mut self.actions) {
             if std::mem::take(&mut polling.unsent_ping) {
                 // It leaves only now; the poll may have lain unread for long.
@@ -45,6 +46,40 @@ impl Session {
         } else if polling.close_at.is_some() {
             polling.answer(&["6", "1"], &mut self.actions);
             self.end(CloseReason::ForcedClose);
+        }
+    }
+
+    /// A GET has come that JavaScript has to look at, and has not begun with: only a ping may answer it, at once if one waits.
+    pub fn handle_unread_get(&mut self, now: u64, request: RequestId) {
+        let TransportState::Polling(polling) = &mut self.transport else { return };
+        if polling.parked.is_some() || !matches!(self.state, State::Open) {
+            return;
+        }
+        polling.unread = Some(request);
+        if polling.take_ping() && polling.ping_unread(&mut self.actions) {
+            // It leaves only now.
+            self.heartbeat.restart_wait(now, &self.config);
+        }
+    }
+
+    /// A POST lies unread, as JavaScript has to look at it: the client sends nothing else, not even a pong.
+    pub fn handle_unread_post(&mut self, now: u64) {
+        if self.is_open() && matches!(self.transport, TransportState::Polling(_)) {
+            self.heartbeat.skip_pong(now, &self.config);
+        }
+    }
+
+    /// That GET is JavaScript's, or its connection has ended.
+    pub fn handle_unread_gone(&mut self, request: RequestId) {
+        if let TransportState::Polling(polling) = &mut self.transport {
+            polling.unread.take_if(|it| *it == request);
+        }
+    }
+
+    /// The ping by which that GET was answered has not left.
+    pub fn handle_ping_unsent(&mut self) {
+        if self.is_open() && self.awaits_pong() {
+            self.send_ping();
         }
     }
 

@@ -19,7 +19,7 @@ use crate::net::websocket_wire::{Ended, Message, WebSocketWire};
 use crate::socketio::{Decoded, Decoder, ParseError};
 
 /// JavaScript counts as blocked, and not only as busy, when it takes so long to look at all its sockets.
-const BLOCKED: u64 = 500; // ms
+pub(super) const BLOCKED: u64 = 500; // ms
 
 /// Why a message is not taken.
 #[derive(Debug, Error)]
@@ -210,6 +210,15 @@ impl Client {
             }
             RequestEvent::PostFault(fault) => state.session.handle_post_fault(now, request, fault),
             RequestEvent::Closed => state.session.handle_request_closed(now, request),
+            RequestEvent::Unread => state.session.handle_unread_get(now, request),
+            RequestEvent::PostUnread => state.session.handle_unread_post(now),
+            RequestEvent::UnreadGone => state.session.handle_unread_gone(request),
+            RequestEvent::PingUnsent => state.session.handle_ping_unsent(),
+            RequestEvent::Pong => {
+                let pong = engineio::Packet { kind: engineio::PacketType::Pong, data: None };
+                let _no_message = state.session.handle_packet(now, Link::Main, pong);
+                self.show_control(false, "3");
+            }
         }
         drop(state);
         self.note_parked();
@@ -305,6 +314,11 @@ impl Client {
         context.add_doubt(Doubt { client, environment, round, since: now, unsent });
     }
 
+    /// Since when JavaScript is asked to look for what the client has sent, if it is.
+    pub(super) fn doubted_since(&self, context: &WorkerContext) -> Option<u64> {
+        self.doubted.get().then(|| context.doubted_since(self.handle.slot())).flatten()
+    }
+
     /// JavaScript has looked for what the client has sent, as it was asked to then.
     pub fn handle_turned(&self, context: &WorkerContext, now: u64, doubt: &Doubt) {
         self.doubted.set(false);
@@ -334,7 +348,15 @@ impl Client {
         if state.closed {
             return;
         }
-        let decided = !self.doubted.get();
+        let since = self.doubted_since(context);
+        let decided = since.is_none();
+        if since.is_some_and(|since| now.saturating_sub(since) >= BLOCKED)
+            && state.main.is_none()
+            && state.session.is_overdue(now)
+            && state.session.ping_on()
+        {
+            self.show_control(true, "2");
+        }
         let unread = match &state.main {
             Some(wire) => wire.is_stalled(),
             None => self.may_lie_unread(now),

@@ -4,10 +4,11 @@ use super::{Client, Joining};
 use crate::border::returned::UNKNOWN_SID;
 use crate::border::{BodyKind, RecordKind};
 use crate::engineio::{Body, RequestId};
-use crate::net::command::Answer;
+use crate::net::command::{Answer, Command};
 use crate::net::context::WorkerContext;
 use crate::net::inbox::CLIENT_LIMIT;
 use crate::net::request_name::RequestName;
+use crate::net::server::Lent;
 
 impl Client {
     pub(super) fn respond(
@@ -27,26 +28,44 @@ impl Client {
                 }
                 context.answer(request, Answer::Respond { status, body, after });
             }
-            RequestName::Forwarded(token) => self.push_answer(|record| {
-                record.kind(RecordKind::Response).number(token).number(u32::from(status));
-                let (kind, buffer) = match body {
-                    Body::None => (BodyKind::None, None),
-                    Body::Payload { text, compress: false } => (BodyKind::Text, Some(text)),
-                    Body::Payload { text, compress: true } => {
-                        (BodyKind::CompressibleText, Some(text))
+            RequestName::Forwarded(token) => {
+                self.show_deputy(context, token, &body);
+                self.push_answer(|record| {
+                    record.kind(RecordKind::Response).number(token).number(u32::from(status));
+                    let (kind, buffer) = match body {
+                        Body::None => (BodyKind::None, None),
+                        Body::Payload { text, compress: false } => (BodyKind::Text, Some(text)),
+                        Body::Payload { text, compress: true } => {
+                            (BodyKind::CompressibleText, Some(text))
+                        }
+                        Body::Ok => (BodyKind::Ok, None),
+                        Body::Binary { bytes, compress: false } => (BodyKind::Bytes, Some(bytes)),
+                        Body::Binary { bytes, compress: true } => {
+                            (BodyKind::CompressibleBytes, Some(bytes))
+                        }
+                    };
+                    record.number(kind as u32);
+                    if let Some(buffer) = buffer {
+                        record.buffer(buffer);
                     }
-                    Body::Ok => (BodyKind::Ok, None),
-                    Body::Binary { bytes, compress: false } => (BodyKind::Bytes, Some(bytes)),
-                    Body::Binary { bytes, compress: true } => {
-                        (BodyKind::CompressibleBytes, Some(bytes))
-                    }
-                };
-                record.number(kind as u32);
-                if let Some(buffer) = buffer {
-                    record.buffer(buffer);
-                }
-            }),
+                });
+            }
         }
+    }
+
+    /// Shows an answer that goes to JavaScript to the worker that may have to give it, if there is one.
+    fn show_deputy(&self, context: &WorkerContext, token: u32, body: &Body) {
+        let text = match body {
+            Body::Payload { text, .. } => Some(text),
+            Body::Ok => None,
+            Body::None | Body::Binary { .. } => return,
+        };
+        let Some(Lent { relay, wire, number }) = self.server.environment.lent(token) else {
+            return;
+        };
+        let answer = Answer::Lent { relay, text: text.cloned() };
+        let index = wire.slot().index;
+        context.post(wire.worker(), Command::Answer { wire: index, generation: number, answer });
     }
 
     /// Tells JavaScript, should it look, whether a GET waits.

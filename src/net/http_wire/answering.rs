@@ -32,6 +32,7 @@ impl AnsweredWire for HttpWire {
                 self.delay_answer(context, after);
             }
             Answer::Respond { status, body, .. } => self.respond(context, status, &body),
+            Answer::Lent { .. } => {}
             Answer::Drop => self.finish(context),
             Answer::Refused if self.kept() > 0 => {
                 let input = self.input.take();

@@ -285,7 +285,7 @@ impl Worker {
     }
 
     /// Has JavaScript hand a connection to Node.js.
-    fn hand_over(&self, listener: &Listener, stream: TcpStream) {
+    pub(super) fn hand_over(&self, listener: &Listener, stream: TcpStream) {
         let environment = &listener.environment;
         let token = environment.next_token();
         environment.keep_stream(token, stream);

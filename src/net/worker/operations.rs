@@ -146,6 +146,8 @@ impl Worker {
                 }
             }
             Command::CloseHttp(close) => self.close_http(close),
+            Command::Relay(incoming) => self.accept_relay(*incoming),
+            Command::ResetRelay { environment, token } => self.reset_relay(environment, token),
             Command::EndWires(end) => self.end_wires(&end),
             Command::Request { slot, request, event } => {
                 self.clients.handle_own_request(&self.context, slot, request, event);
@@ -223,6 +225,7 @@ impl Worker {
         }
         self.context.drop_wires(&doomed);
         self.drop_accepting(&doomed);
+        self.drop_relays(&doomed);
         self.announce_records();
         self.context.wakeups.forget(doomed);
     }

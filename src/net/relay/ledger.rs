@@ -1,0 +1,251 @@
+//! Who answers the requests of a relayed connection: JavaScript, or the worker while JavaScript is blocked. Exactly one of them.
+//!
+//! ```text
+//!   a request:  Unread ── begin() ──► Begun ── enter() ──► Entered ── claim() ──► Claimed ── settle() ──┐
+//!                 │                     │                     │                                        ▼
+//!                 └──── answer(Reader) ─┴── answer(Session) ──┴──────────────────────────────────► settled
+//! ```
+//!
+//! The requests have numbers, as they come: both sides count them. All is under one lock. JavaScript *begins* with a request
+//! when Node.js hands it out, *enters* it when the program has let it through and its session is to hear of it, and *claims*
+//! it right before the first byte of an answer: each time it is told when the worker has answered meanwhile, and then the
+//! program's answer goes nowhere. Until a request is entered, the worker may answer it itself (once JavaScript has begun with it,
+//! only if that is known to be blocked: it may think for as long as it likes); from then on only by what its session
+//! answers; and in either case only if all before it are settled, whose answers have gone or wait in the sockets.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::id::Handle;
+
+/// The requests of one connection.
+#[derive(Debug)]
+pub struct Ledger {
+    /// The worker that relays the connection, and the place of that among those of its worker which get answers.
+    pub wire: Handle,
+    state: Mutex<State>,
+}
+
+/// Whose answer a worker gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// Its own: the session does not know of the request. `blocked`: JavaScript is known to be; else the program may be
+    /// thinking about a request that it has begun with.
+    Deputy {
+        /// Whether it is.
+        blocked: bool,
+    },
+    /// That of the session, which JavaScript has been given, too.
+    Session,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Begun,
+    Entered,
+    Claimed,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// How many JavaScript has begun with.
+    begun: u32,
+    /// How many are settled.
+    settled: u32,
+    /// How far those have come that JavaScript has begun with, and that are not settled; in their order.
+    open: Vec<(u32, Phase)>,
+}
+
+impl State {
+    /// Notes how far JavaScript has come with a request. True: the worker has answered it.
+    fn advance(&mut self, number: u32, phase: Phase) -> bool {
+        if let Some((_, known)) = self.open.iter_mut().find(|(it, _)| *it == number) {
+            *known = phase;
+        }
+        self.settled > number
+    }
+
+    fn settle(&mut self) {
+        let number = self.settled;
+        self.settled += 1;
+        self.open.retain(|(it, _)| *it != number);
+    }
+
+    fn may_answer(&self, number: u32, author: Author) -> bool {
+        let phase = self.open.iter().find(|(it, _)| *it == number).map(|(_, phase)| *phase);
+        let may = match author {
+            Author::Deputy { blocked } => phase.is_none() || blocked && phase == Some(Phase::Begun),
+            Author::Session => phase == Some(Phase::Entered),
+        };
+        may && self.settled == number
+    }
+}
+
+impl Ledger {
+    /// The ledger of a connection by which nothing has come.
+    pub fn new(wire: Handle) -> Self {
+        Self { wire, state: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // --- JavaScript ----------------------------------------------------------------------------
+
+    /// Begins with the next request. True: the worker has answered it.
+    pub fn begin(&self) -> bool {
+        let mut state = self.lock();
+        let number = state.begun;
+        state.begun += 1;
+        if state.settled > number {
+            return true;
+        }
+        state.open.push((number, Phase::Begun));
+        false
+    }
+
+    /// The session is to hear of a request. True: the worker has answered it, so it must not.
+    pub fn enter(&self, number: u32) -> bool {
+        self.lock().advance(number, Phase::Entered)
+    }
+
+    /// The first byte of an answer is to leave. True: the worker has answered, so it must not.
+    pub fn claim(&self, number: u32) -> bool {
+        self.lock().advance(number, Phase::Claimed)
+    }
+
+    /// The answer to a request is in the socket.
+    pub fn settle(&self, number: u32) {
+        let mut state = self.lock();
+        if state.settled == number && number < state.begun {
+            state.settle();
+        }
+    }
+
+    // --- the worker ----------------------------------------------------------------------------
+
+    /// Whether it may answer a request now.
+    pub fn may_answer(&self, number: u32, author: Author) -> bool {
+        self.lock().may_answer(number, author)
+    }
+
+    /// It answers a request. False: it is not to.
+    pub fn answer(&self, number: u32, author: Author) -> bool {
+        let mut state = self.lock();
+        let may = state.may_answer(number, author);
+        if may {
+            state.settle();
+        }
+        may
+    }
+
+    /// Whether so many requests have come, and all of them are settled.
+    pub fn is_settled(&self, count: u32) -> bool {
+        self.lock().settled == count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        /// The peer sends a request.
+        Come,
+        /// JavaScript reads the next request, if one has come.
+        Begin,
+        /// It enters one that it has begun with.
+        Enter(usize),
+        /// It answers one that it has, in whatever order.
+        Answer(usize),
+        /// The worker tries to answer one of the last by itself.
+        Deputise(u32, bool),
+        /// A session answers one that it has heard of, and JavaScript has not brought that out yet.
+        Respond(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            Just(Step::Come),
+            Just(Step::Begin),
+            (0usize..4).prop_map(Step::Enter),
+            (0usize..4).prop_map(Step::Answer),
+            (0u32..3, any::<bool>()).prop_map(|(back, blocked)| Step::Deputise(back, blocked)),
+            (0usize..4).prop_map(Step::Respond),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn each_request_has_one_answer_and_they_come_in_order(
+            steps in proptest::collection::vec(step(), 0..120),
+        ) {
+            let ledger = Ledger::new(Handle::new(0, 0));
+            let (mut came, mut begun) = (0u32, 0u32);
+            // Those that JavaScript has, and those of which sessions have heard.
+            let mut open: Vec<u32> = Vec::new();
+            let mut entered: Vec<u32> = Vec::new();
+            // Answers that Node.js keeps back until it is their turn.
+            let mut done: Vec<u32> = Vec::new();
+            let mut wire: Vec<u32> = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Come => came += 1,
+                    Step::Begin if begun < came => {
+                        if ledger.begin() {
+                            prop_assert!(wire.contains(&begun));
+                        } else {
+                            open.push(begun);
+                        }
+                        begun += 1;
+                    }
+                    Step::Enter(at) if at < open.len() => {
+                        let number = open[at];
+                        if ledger.enter(number) {
+                            prop_assert!(wire.contains(&number));
+                            open.remove(at);
+                        } else if !entered.contains(&number) {
+                            entered.push(number);
+                        }
+                    }
+                    Step::Answer(at) if at < open.len() => {
+                        let number = open.remove(at);
+                        if ledger.claim(number) {
+                            prop_assert!(wire.contains(&number));
+                        } else {
+                            done.push(number);
+                        }
+                        // Node.js writes those whose turn it is.
+                        while let Some(at) = done.iter().position(|&n| n as usize == wire.len()) {
+                            let number = done.remove(at);
+                            wire.push(number);
+                            ledger.settle(number);
+                        }
+                    }
+                    Step::Deputise(back, blocked) if came > back => {
+                        let number = came - 1 - back;
+                        let author = Author::Deputy { blocked };
+                        let may = ledger.may_answer(number, author);
+                        prop_assert_eq!(may, ledger.answer(number, author));
+                        if may {
+                            prop_assert!(blocked || number >= begun);
+                            // What a session has heard of is its own to answer: else its answer would be lost.
+                            prop_assert!(!entered.contains(&number));
+                            wire.push(number);
+                        }
+                    }
+                    Step::Respond(at) if at < entered.len() => {
+                        if ledger.answer(entered[at], Author::Session) {
+                            wire.push(entered[at]);
+                        }
+                    }
+                    Step::Begin | Step::Enter(_) | Step::Answer(_) | Step::Deputise(..) | Step::Respond(_) => {}
+                }
+                prop_assert!(wire.iter().enumerate().all(|(at, &number)| at == number as usize));
+            }
+        }
+    }
+}
