@@ -14,7 +14,6 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use self::incoming::BLOCKED;
 use super::budget::Held;
 use super::clock;
 use super::context::{Victim, Wire as _, WorkerContext};
@@ -23,6 +22,7 @@ use super::lifecycle::LifecycleEvent;
 use super::panic_guard::Nobody;
 use super::record::{Record, flags_of};
 use super::server::{Requests, Server, SessionEntry};
+use super::turns::BLOCKED;
 use super::websocket_wire::WebSocketWire;
 use crate::border::{RecordKind, observed, session_flag};
 use crate::engineio::{Action, CloseReason, Link, Session, Transport};

@@ -11,6 +11,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// JavaScript counts as blocked, and not only as busy, when it takes so many milliseconds to look at all its sockets.
+pub const BLOCKED: u64 = 500;
+
 /// The rounds of one JavaScript thread.
 #[derive(Debug, Default)]
 pub struct Turns(Mutex<Rounds>);

@@ -15,11 +15,9 @@ use crate::net::clock;
 use crate::net::command::RequestEvent;
 use crate::net::context::{Doubt, WorkerContext};
 use crate::net::turns::Asked;
+use crate::net::turns::BLOCKED;
 use crate::net::websocket_wire::{Ended, Message, WebSocketWire};
 use crate::socketio::{Decoded, Decoder, ParseError};
-
-/// JavaScript counts as blocked, and not only as busy, when it takes so long to look at all its sockets.
-pub(super) const BLOCKED: u64 = 500; // ms
 
 /// Why a message is not taken.
 #[derive(Debug, Error)]
