@@ -70,8 +70,9 @@ const RecordKind = Object.freeze({
   /** `[kind]`: a worker wants to know when this thread has looked at all its sockets: `turned` tells it. */
   ASK_TURN: 35,
   /**
-   * `[kind, token, listener]` and a string that travels beside: a worker has accepted a connection, whose
-   * first request is described there (src/http/request.rs), and has taken it.
+   * `[kind, token, listener, tls?]` and a string that travels beside: a worker has accepted a connection, whose
+   * first request is described there (src/http/request.rs), and has taken it; `tls`: what was agreed on
+   * (src/net/tls.rs), if that is spoken.
    */
   ARRIVED: 36,
   /** `[kind, token, listener]`: it has accepted one, and has not taken it; its stream waits for `takeDescriptor`. */
@@ -84,14 +85,19 @@ const RecordKind = Object.freeze({
    */
   NEWCOMER: 39,
   /**
-   * `[kind, token, listener, address, port, localAddress, localPort]`: a worker relays a connection, which it has, and
-   * whose addresses these are; the end for Node.js waits for `takeDescriptor`.
+   * `[kind, token, listener, address, port, localAddress, localPort, tls?]`: a worker relays a connection, which it has,
+   * and whose addresses these are; the end for Node.js waits for `takeDescriptor`. `tls`: as for `Arrived`.
    */
   RELAYED: 40,
   /** `[kind, token]`: the peer's side of it is broken. */
   RELAY_BROKEN: 41,
   /** `[kind]`: a worker wants to see whether this thread takes records. */
   ASK_AWAKE: 42,
+  /**
+   * `[kind, listener, message, address, port]`: TLS could not be begun with a connection that it has accepted, which
+   * is closed.
+   */
+  HANDSHAKE_FAILED: 43,
 });
 /** @typedef {(typeof RecordKind)[keyof typeof RecordKind]} AnyRecordKind */
 

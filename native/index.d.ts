@@ -168,6 +168,14 @@ export declare class DataPlane {
   /** The client closed a request before it was answered. */
   requestClosed(server: number, token: number, sid: string): boolean
   /**
+   * Says how the connections speak TLS that a worker accepts from now on for the HTTP server which JavaScript knows
+   * by `number`; 0: only looks whether it can be.
+   *
+   * # Errors
+   * When it can't: the message begins with the name of the option that is against it.
+   */
+  secure(number: number, rules: TlsRules): void
+  /**
    * Checks the request of a WebSocket upgrade. Gives the head of the answer; a refusal begins
    * with "!" and is JSON: `{status, message, headers}`.
    */
@@ -493,4 +501,42 @@ export interface ServerConfig {
   initialPacket?: string | Buffer
   /** A message that every client of protocol 3 gets there: its CONNECT of the namespace "/". */
   greeting?: string | Buffer
+}
+
+/** What is shown to clients that ask for certain names. */
+export interface TlsContext {
+  /** The names; `*` stands for any characters but a dot. */
+  pattern: string
+  /** What is shown to them. */
+  identities: Array<TlsIdentity>
+}
+
+/** A certificate and its key. */
+export interface TlsIdentity {
+  /** The certificate, and those that vouch for it: each as DER. */
+  chain: Array<Buffer>
+  /** The key: PKCS #8 as DER. */
+  key: Buffer
+}
+
+/** How TLS is spoken by the connections that a worker accepts. */
+export interface TlsRules {
+  /** The certificates, and their keys. */
+  identities: Array<TlsIdentity>
+  /** Those for certain names; the first one counts that fits. */
+  contexts: Array<TlsContext>
+  /** The cipher suites, as OpenSSL or the standard names them, the best first. */
+  ciphers: Array<string>
+  /** Whether the client's order of them counts. */
+  clientOrder: boolean
+  /** Whether TLS 1.2 is spoken… */
+  tls12: boolean
+  /** …and TLS 1.3. */
+  tls13: boolean
+  /** What is offered by ALPN. */
+  alpn: Array<string>
+  /** How long a handshake may take, in ms. */
+  handshakeTimeout: number
+  /** Whether JavaScript wants to hear of those that fail. */
+  tellsFailures: boolean
 }

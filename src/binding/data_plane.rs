@@ -8,6 +8,7 @@
 //! | [`http`] | connections that polling requests come by: to the workers, and back |
 //! | `reading` | sockets of workers that this thread reads |
 //! | `requests` | polling requests that Node.js has read |
+//! | `securing` | how workers speak TLS |
 //! | `shared` | what outlives the class |
 
 #![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
@@ -19,6 +20,7 @@ mod peeked;
 #[cfg(unix)]
 mod reading;
 mod requests;
+mod securing;
 mod shared;
 mod websocket;
 

@@ -3,6 +3,8 @@
 
 use thiserror::Error;
 
+use crate::net::tls::config::TlsFault;
+
 /// Why a call over the border failed.
 #[derive(Debug, Error)]
 pub enum BorderError {
@@ -15,6 +17,9 @@ pub enum BorderError {
     /// The socket could not be taken over.
     #[error("can't take over the socket: {0}")]
     TakeOver(#[source] std::io::Error),
+    /// TLS can't be spoken as an HTTPS server has been told to.
+    #[error("{0}")]
+    Tls(#[source] TlsFault),
     /// The worker threads could not be started.
     #[error("can't start the worker threads: {0}")]
     Start(#[source] std::io::Error),

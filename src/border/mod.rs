@@ -73,8 +73,9 @@ kinds! {
         GivenBack = 34,
         /// `[kind]`: a worker wants to know when this thread has looked at all its sockets: `turned` tells it.
         AskTurn = 35,
-        /// `[kind, token, listener]` and a string that travels beside: a worker has accepted a connection, whose
-        /// first request is described there (src/http/request.rs), and has taken it.
+        /// `[kind, token, listener, tls?]` and a string that travels beside: a worker has accepted a connection, whose
+        /// first request is described there (src/http/request.rs), and has taken it; `tls`: what was agreed on
+        /// (src/net/tls.rs), if that is spoken.
         Arrived = 36,
         /// `[kind, token, listener]`: it has accepted one, and has not taken it; its stream waits for `takeDescriptor`.
         Foreign = 37,
@@ -83,13 +84,16 @@ kinds! {
         /// `[kind, listener, more?]`: it waits for the first request of one connection more (1), or of one less (0): of that
         /// it has told, or it has gone.
         Newcomer = 39,
-        /// `[kind, token, listener, address, port, localAddress, localPort]`: a worker relays a connection, which it has, and
-        /// whose addresses these are; the end for Node.js waits for `takeDescriptor`.
+        /// `[kind, token, listener, address, port, localAddress, localPort, tls?]`: a worker relays a connection, which it has,
+        /// and whose addresses these are; the end for Node.js waits for `takeDescriptor`. `tls`: as for `Arrived`.
         Relayed = 40,
         /// `[kind, token]`: the peer's side of it is broken.
         RelayBroken = 41,
         /// `[kind]`: a worker wants to see whether this thread takes records.
         AskAwake = 42,
+        /// `[kind, listener, message, address, port]`: TLS could not be begun with a connection that it has accepted, which
+        /// is closed.
+        HandshakeFailed = 43,
     }
 }
 

@@ -1,6 +1,5 @@
 //! What a worker can be asked.
 
-use std::net::TcpStream;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use super::budget::HeldBytes;
 use super::http_profile::Profile;
 use super::listener::Listener;
 use super::server::{Environment, Server};
+use super::stream::Stream;
 use crate::border::RecordKind;
 use crate::border::returned::UNKNOWN_SID;
 use crate::engineio::{Body, Dialect, PostFault, RequestId};
@@ -354,7 +354,7 @@ pub struct IncomingHttp {
     /// What JavaScript says of it; kept as long as the connection.
     pub handover: HttpHandover,
     /// The connection.
-    pub stream: TcpStream,
+    pub stream: Stream,
     /// What has been taken off it, if anything has.
     pub opening: Option<Opening>,
     /// What JavaScript has still to hear of it, if a worker has accepted it.
@@ -366,8 +366,12 @@ pub struct IncomingHttp {
 pub struct IncomingRelay {
     /// Where it has come.
     pub listener: Arc<Listener>,
-    /// The connection, of which nothing has been read.
-    pub stream: TcpStream,
+    /// The connection.
+    pub stream: Stream,
+    /// What has been read from it, and is to come first.
+    pub read: Vec<u8>,
+    /// The name that it had until now: JavaScript hears behind all else that what was called so has ended.
+    pub before: Option<u32>,
     /// The Socket.IO server that its first request is for, and what counts for the answers that the worker gives in place of
     /// JavaScript; none: it gives none.
     pub deputy: Option<(Arc<Server>, Arc<Profile>)>,
@@ -378,6 +382,8 @@ pub struct IncomingRelay {
 pub struct News {
     /// JavaScript's name for the HTTP server that it came to.
     pub listener: u32,
+    /// What was agreed on with TLS, if that is spoken: see [`super::tls::Details`].
+    pub tls: Option<String>,
     /// Its first request; see [`crate::http::request::read_arrival`].
     pub description: Vec<u8>,
 }
@@ -387,6 +393,9 @@ impl News {
     pub fn tell(self, environment: &Environment, worker: usize, token: u32) {
         environment.inbox.push(worker, |record| {
             record.kind(RecordKind::Arrived).number(token).number(self.listener);
+            if let Some(tls) = &self.tls {
+                record.string(tls);
+            }
             record.side_string(LongString::Latin1(self.description.into()));
         });
     }
@@ -508,7 +517,7 @@ pub struct IncomingWebSocket {
 #[derive(Debug)]
 pub enum IncomingStream {
     /// A non-blocking socket that the worker owns from now on.
-    Tcp(TcpStream),
+    Tcp(Stream),
     /// A stream that JavaScript pumps.
     Bridge,
 }

@@ -29,6 +29,8 @@ use crate::id::Slot;
 /// One read takes at most this much: a message of 64 KiB, with its header and the text that announces it. All
 /// connections of the worker read into the same buffer.
 const READ_BUFFER: usize = (64 << 10) + (4 << 10);
+/// One read of a connection with TLS takes at most this much: two records.
+const SEALED_BUFFER: usize = 32 << 10;
 /// Bytes of the write buffers that are kept for the next connections that need one…
 const SPARE_BUFFERS: usize = 2 << 20;
 /// …if they have not grown beyond this.
@@ -141,6 +143,8 @@ pub struct WorkerContext {
     /// Wires that wait for the end of the closing handshake, the oldest first.
     closing: RefCell<VecDeque<(u64, Rc<dyn Wire>)>>,
     read_buffer: RefCell<Box<[u8]>>,
+    /// Made when the first connection with TLS is read.
+    sealed_buffer: RefCell<Vec<u8>>,
     spare_buffers: RefCell<SpareBuffers>,
     dirty: RefCell<Vec<Rc<dyn Wire>>>,
     unflushed: RefCell<Vec<Slot>>,
@@ -178,6 +182,7 @@ impl WorkerContext {
             accepting_until: Cell::new(None),
             closing: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
+            sealed_buffer: RefCell::default(),
             spare_buffers: RefCell::default(),
             dirty: RefCell::default(),
             unflushed: RefCell::default(),
@@ -327,6 +332,13 @@ impl WorkerContext {
     /// The buffer that everything is read into; borrowed for one read and what it leads to.
     pub fn read_buffer(&self) -> RefMut<'_, Box<[u8]>> {
         self.read_buffer.borrow_mut()
+    }
+
+    /// The buffer that encrypted bytes are read into, for what has to be decrypted at once.
+    pub fn sealed_buffer(&self) -> RefMut<'_, Vec<u8>> {
+        let mut buffer = self.sealed_buffer.borrow_mut();
+        buffer.resize(SEALED_BUFFER, 0);
+        buffer
     }
 
     /// An empty write buffer.

@@ -29,16 +29,16 @@ mod waiting;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::budget::{HeldBuffer, Stop};
 use super::clock;
-use super::command::{Command, HttpHandover, RequestEvent};
+use super::command::{Command, HttpHandover, IncomingRelay, RequestEvent};
 use super::context::{Victim, Wire, WorkerContext};
 use super::cross_origin::Lines;
 use super::request_name::RequestName;
+use super::stream::Stream;
 use super::taking::Taking;
 use super::tcp::Tcp;
 use super::write_queue::WriteQueue;
@@ -272,6 +272,15 @@ impl HttpWire {
         let Some(stream) = self.tcp.give_away(context) else { return self.finish(context) };
         let Some(stream) = self.begin_anew(context, bytes, stream) else { return };
         let environment = &self.handover.server.environment;
+        let Stream::Plain(stream) = stream else {
+            // Node.js gets it by a relay: to Node.js one connection has ended, and another one has come.
+            let Some(listener) = &self.handover.front else { return self.finish(context) };
+            let listener = Arc::clone(listener);
+            let (read, before) = (bytes.to_vec(), Some(self.handover.token));
+            let relay = IncomingRelay { listener, stream, read, before, deputy: None };
+            context.post(self.handle.worker(), Command::Relay(Box::new(relay)));
+            return self.forget(context);
+        };
         environment.keep_stream(self.handover.token, stream);
         environment.inbox.push(self.handle.worker(), |record| {
             record.kind(RecordKind::GivenBack).number(self.handover.token).buffer(bytes.to_vec());
@@ -281,12 +290,7 @@ impl HttpWire {
 
     /// If what has come opens a session or asks for a WebSocket, and a worker would take a new connection for that, this one
     /// is from now on as if it had come now: a proxy has kept it for whoever comes. Else gives back `stream`.
-    fn begin_anew(
-        &self,
-        context: &WorkerContext,
-        bytes: &[u8],
-        stream: TcpStream,
-    ) -> Option<TcpStream> {
+    fn begin_anew(&self, context: &WorkerContext, bytes: &[u8], stream: Stream) -> Option<Stream> {
         let Some(listener) = &self.handover.front else { return Some(stream) };
         let Some(admission) = listener.admission() else { return Some(stream) };
         let Reading::Request(verdict) = admission.judge(bytes, &context.session_ids) else {
@@ -296,7 +300,8 @@ impl HttpWire {
         if head == 0 {
             return Some(stream); // for a session that is open: it has been found not to be answered here
         }
-        let Some(mut taking) = Taking::new(verdict, listener) else { return Some(stream) };
+        let tls = stream.details().map(|details| details.to_string());
+        let Some(mut taking) = Taking::new(verdict, listener, tls) else { return Some(stream) };
         // JavaScript hears of the new connection before it hears that this one has ended: its server has one all the while.
         if let Some(news) = taking.take_news() {
             news.tell(&listener.environment, context.index, taking.token);

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mio::net::TcpListener;
 use mio::{Interest, Registry, Token};
+use rustls::ServerConfig;
 
 use super::admission::Admission;
 use super::server::Environment;
@@ -46,8 +47,21 @@ struct State {
     registry: Option<Registry>,
     /// What may be taken; none: nobody is accepted.
     admission: Option<Arc<Admission>>,
+    /// How the connections speak TLS; none: they do not.
+    tls: Option<Arc<Tls>>,
     /// Given up for a moment when no other descriptor is left.
     spare: Option<File>,
+}
+
+/// How the connections of an HTTPS server speak TLS.
+#[derive(Debug)]
+pub struct Tls {
+    /// Keys, certificates, ciphers and so on.
+    pub config: Arc<ServerConfig>,
+    /// How long a handshake may take, in ms.
+    pub timeout: u64,
+    /// Whether JavaScript wants to hear of those that fail.
+    pub tells_failures: bool,
 }
 
 /// What has come of accepting.
@@ -67,7 +81,8 @@ impl Listener {
     /// The socket of the HTTP server that JavaScript knows by `number`. Nobody is accepted yet.
     pub fn new(number: u32, environment: Arc<Environment>, socket: std::net::TcpListener) -> Self {
         let socket = Some(TcpListener::from_std(socket));
-        let state = State { socket, registry: None, admission: None, spare: open_spare() };
+        let state =
+            State { socket, registry: None, admission: None, tls: None, spare: open_spare() };
         Self { number, environment, state: Mutex::new(state), told: AtomicBool::new(false) }
     }
 
@@ -85,6 +100,16 @@ impl Listener {
         registry.register(socket, token, Interest::READABLE)?;
         state.registry = Some(registry);
         Ok(())
+    }
+
+    /// From now on connections that are accepted speak TLS like this; none: they do not.
+    pub fn secure(&self, tls: Option<Arc<Tls>>) {
+        self.lock().tls = tls;
+    }
+
+    /// How connections speak TLS that are accepted now.
+    pub fn tls(&self) -> Option<Arc<Tls>> {
+        self.lock().tls.clone()
     }
 
     /// From now on this is what may be taken; none: nobody is accepted.

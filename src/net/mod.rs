@@ -17,7 +17,7 @@
 //! | [`arrival`] | what connections come in for |
 //! | [`selector`], [`parker`] | where a worker's thread waits, and how it is woken |
 //! | [`connections`], [`readiness`] | which sockets are ready, and whose turn it is |
-//! | [`tcp`] | one TCP connection: its socket, and the turn in which it is read and written |
+//! | [`tcp`], [`stream`], [`tls`] | one TCP connection: its socket, its TLS, and the turn in which it is read and written |
 //! | [`http_wire`] | one connection that polling requests come by; [`http_table`]: the table of them |
 //! | [`mailbox`], [`operation_batch`], [`command`] | the queue down, and what stands in it |
 //! | [`inbox`], [`record`], [`side_strings`] | the queue up |
@@ -87,10 +87,12 @@ pub mod shared_frames;
 pub mod side_strings;
 pub mod sleep_lock;
 pub mod sockets;
+pub mod stream;
 pub mod sync;
 pub mod taking;
 pub mod tcp;
 pub mod timers;
+pub mod tls;
 pub mod turns;
 pub mod wakeups;
 pub mod websocket_wire;

@@ -1,13 +1,13 @@
 //! What a worker has for accepting: the sockets, and the connections of which nothing is known yet.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::context::{Victim, WorkerContext};
-use super::listener::Listener;
+use super::listener::{Listener, Tls};
 use super::readiness::Readiness;
 use super::tcp::Tcp;
 use crate::border::RecordKind;
@@ -22,7 +22,11 @@ pub struct Accepting {
     pub sockets: RefCell<Vec<Rc<Listening>>>,
     /// The oldest first: all have the same time.
     pub newcomers: RefCell<VecDeque<Rc<Newcomer>>>,
-    /// How many of them are there; the others are decided, and only not forgotten yet.
+    /// Those with whom TLS is begun: when that must be done, and a number of each.
+    pub handshakes: RefCell<BTreeMap<(u64, u64), Rc<Newcomer>>>,
+    /// The last of these numbers.
+    pub last_handshake: Cell<u64>,
+    /// How many of the newcomers are there; the others are decided, and only not forgotten yet.
     pub waiting: Cell<usize>,
     /// When the sockets are to be looked at again that the system had no means for.
     pub retry_at: Cell<Option<u64>>,
@@ -50,9 +54,15 @@ pub struct Newcomer {
     pub listener: Arc<Listener>,
     /// Its socket.
     pub tcp: Tcp,
+    /// The handshake that is under way, if any, by its place among them.
+    pub handshake: Cell<Option<(u64, u64)>>,
+    /// How TLS is spoken; none: it is not.
+    pub tls: Option<Arc<Tls>>,
     /// When Node.js gets it.
-    pub deadline: u64,
-    /// In how many pieces its request has come.
+    pub deadline: Cell<u64>,
+    /// Bytes of its request that have come.
+    pub came: Cell<usize>,
+    /// In how many pieces they have come.
     pub pieces: Cell<u8>,
     /// Whether JavaScript counts it.
     pub is_counted: Cell<bool>,

@@ -91,7 +91,7 @@ pub struct Socket<'a> {
 
 impl End for Socket<'_> {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.tcp.read(buffer)
+        self.tcp.read(self.context, buffer)
     }
 
     fn write(&self, out: &mut WriteQueue) -> Written {
@@ -99,7 +99,7 @@ impl End for Socket<'_> {
     }
 
     fn half_close(&self) {
-        self.tcp.half_close();
+        self.tcp.half_close(self.context);
     }
 }
 
@@ -293,7 +293,7 @@ impl<P: Peer + 'static> Relay<P> {
         self.down.borrow_mut().queue(&answered.bytes);
         self.is_clear(context);
         if answered.is_last {
-            peer.tcp().half_close();
+            peer.tcp().half_close(context);
         }
     }
 

@@ -1,6 +1,5 @@
 //! A connection that a worker takes without JavaScript: what it is told.
 
-use std::net::TcpStream;
 use std::sync::Arc;
 
 use super::admission::{Admitted, Verdict};
@@ -9,6 +8,7 @@ use super::command::{
 };
 use super::listener::Listener;
 use super::server::Server;
+use super::stream::Stream;
 use crate::engineio::{Dialect, Protocol};
 
 /// A connection that is about to be taken, and what a worker is to be told.
@@ -26,8 +26,8 @@ pub struct Taking {
 }
 
 impl Taking {
-    /// Gives the connection a name; none: by now, no connection that came to `listener` may be taken by these rules.
-    pub fn new(verdict: Verdict, listener: &Arc<Listener>) -> Option<Self> {
+    /// Gives the connection a name. `tls`: what was agreed on, if that is spoken by it. None: by now, no connection that came to `listener` may be taken by these rules.
+    pub fn new(verdict: Verdict, listener: &Arc<Listener>, tls: Option<String>) -> Option<Self> {
         let Verdict { admission, admitted, worker, description } = verdict;
         let server = Arc::clone(&admission.server);
         let recalls = server.recalls();
@@ -35,7 +35,7 @@ impl Taking {
         // called back earlier, this one is not taken; if later, that counts for it.
         listener.admits(&admission).then(|| {
             let token = listener.environment.next_token();
-            let news = Some(News { listener: listener.number, description });
+            let news = Some(News { listener: listener.number, tls, description });
             Self { worker, token, server, recalls, listener: Arc::clone(listener), admitted, news }
         })
     }
@@ -46,7 +46,7 @@ impl Taking {
     }
 
     /// What gives a worker the connection, of which the request has been read, and what stands `behind` it.
-    pub fn into_command(self, stream: TcpStream, behind: Vec<u8>) -> Command {
+    pub fn into_command(self, stream: Stream, behind: Vec<u8>) -> Command {
         let Self { token, server, recalls, listener, admitted, news, .. } = self;
         match admitted {
             Admitted::WebSocket { purpose, response, deflate, .. } => {
@@ -72,7 +72,9 @@ impl Taking {
             }
             Admitted::Relay(profile) => {
                 let deputy = Some((server, profile));
-                Command::Relay(Box::new(IncomingRelay { listener, stream, deputy }))
+                let relay =
+                    IncomingRelay { listener, stream, read: Vec::new(), before: None, deputy };
+                Command::Relay(Box::new(relay))
             }
         }
     }

@@ -1,5 +1,5 @@
-//! A TCP connection of a worker: its socket, and the turn in which it is read and written. A WebSocket
-//! and HTTP share it; what differs is the [`Handler`].
+//! A TCP connection of a worker: its socket, the TLS that may be spoken on it, and the turn in which it is read and
+//! written. A WebSocket and HTTP share it; what differs is the [`Handler`].
 //!
 //! ```text
 //!   the socket is ready, or `wake` was called: it is in the run queue, and its turn comes
@@ -15,16 +15,18 @@
 //!      └─ READS_PER_TURN times; then the worker's other connections have their turn
 //! ```
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, IoSlice, Read as _, Write as _};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 
 use super::context::{Victim, WorkerContext};
 use super::readiness::Readiness;
+use super::stream::Stream;
+use super::tls::TlsSession;
 use super::write_queue::{MAX_SLICES, WriteQueue};
 
 /// Reads of one connection before the others of its worker have their turn…
@@ -83,6 +85,7 @@ enum Driven {
 }
 
 fn poll(context: &WorkerContext, tcp: &Tcp, handler: &impl Handler) -> Driven {
+    tcp.send_tls(context);
     while handler.is_blocked() && tcp.is_writable() {
         handler.handle_writable();
     }
@@ -98,13 +101,15 @@ fn poll(context: &WorkerContext, tcp: &Tcp, handler: &impl Handler) -> Driven {
         };
         let mut buffer = context.read_buffer();
         let most = most.min(buffer.len());
-        match tcp.read(&mut buffer[..most]) {
+        match tcp.read(context, &mut buffer[..most]) {
             Ok(0) => {
                 handler.handle_end(false);
                 return Driven::Gone;
             }
             Ok(count) => handler.handle_bytes(&mut buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Driven::Waits,
+            // What has come was nothing for the handler.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => {
                 handler.handle_end(true);
                 return Driven::Gone;
@@ -115,9 +120,47 @@ fn poll(context: &WorkerContext, tcp: &Tcp, handler: &impl Handler) -> Driven {
 }
 
 /// A socket, until it is closed.
+///
+/// There is one for each connection, so it is kept small: cells need no room to count who borrows.
 pub struct Tcp {
-    stream: RefCell<Option<TcpStream>>,
+    stream: Cell<Option<TcpStream>>,
+    tls: Cell<Option<Box<TlsSession>>>,
     readiness: Readiness,
+}
+
+/// What a [`Tcp`] lends for one call; it gets it back, also when that panics.
+struct Lent<'a> {
+    tcp: &'a Tcp,
+    stream: Option<TcpStream>,
+    tls: Option<Box<TlsSession>>,
+}
+
+impl Lent<'_> {
+    fn stream(&mut self) -> Option<&mut TcpStream> {
+        self.stream.as_mut()
+    }
+
+    fn parts(&mut self) -> Option<(&mut TcpStream, Option<&mut TlsSession>)> {
+        Some((self.stream.as_mut()?, self.tls.as_deref_mut()))
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.tcp.stream.set(self.stream.take());
+        self.tcp.tls.set(self.tls.take());
+    }
+}
+
+/// How far a handshake of TLS has come.
+#[derive(Debug)]
+pub enum Handshake {
+    /// It is done, or there is none.
+    Done,
+    /// The peer has to say more, or to take more.
+    Waits,
+    /// It has failed.
+    Failed(io::Error),
 }
 
 /// How far something was written.
@@ -138,19 +181,32 @@ impl fmt::Debug for Tcp {
 }
 
 impl Tcp {
-    /// Takes a socket, which does not block, for the connection that has this place in the worker's table.
+    /// Takes a stream, which does not block, for the connection that has this place in the worker's table.
     ///
     /// # Errors
     /// When the system does not take it into its queue.
     pub fn open(
         context: &WorkerContext,
-        stream: std::net::TcpStream,
+        stream: impl Into<Stream>,
         place: u32,
     ) -> io::Result<Self> {
+        let (stream, tls) = match stream.into() {
+            Stream::Plain(stream) => (stream, None),
+            Stream::Tls(stream, session) => (stream, Some(session)),
+        };
         let mut stream = TcpStream::from_std(stream);
         let interests = Interest::READABLE | Interest::WRITABLE;
         context.registry.register(&mut stream, Token(place as usize), interests)?;
-        Ok(Self { stream: RefCell::new(Some(stream)), readiness: Readiness::new(place) })
+        Ok(Self {
+            stream: Cell::new(Some(stream)),
+            tls: Cell::new(tls),
+            readiness: Readiness::new(place),
+        })
+    }
+
+    /// Lends what is there; nobody else finds it meanwhile.
+    fn lend(&self) -> Lent<'_> {
+        Lent { tcp: self, stream: self.stream.take(), tls: self.tls.take() }
     }
 
     /// What the socket is known to be ready for.
@@ -165,56 +221,104 @@ impl Tcp {
 
     /// Closes it. The connection is not looked at any more.
     pub fn close(&self, context: &WorkerContext) {
-        drop(self.take(context));
+        if let Some((mut stream, Some(mut session))) = self.take(context) {
+            // That nothing more comes is said, if the peer takes it: who has been told knows that nothing is missing.
+            if !session.is_handshaking() {
+                session.close();
+            }
+            while session.wants_to_send() && session.send(&mut stream).is_ok_and(|count| count > 0)
+            {
+            }
+        }
     }
 
     /// Takes the socket out, for somebody else. The connection is not looked at any more.
-    pub fn give_away(&self, context: &WorkerContext) -> Option<std::net::TcpStream> {
-        self.take(context).map(Into::into)
+    pub fn give_away(&self, context: &WorkerContext) -> Option<Stream> {
+        self.take(context).map(|taken| match taken {
+            (stream, None) => Stream::Plain(stream.into()),
+            (stream, Some(session)) => Stream::Tls(stream.into(), session),
+        })
     }
 
-    fn take(&self, context: &WorkerContext) -> Option<TcpStream> {
+    fn take(&self, context: &WorkerContext) -> Option<(TcpStream, Option<Box<TlsSession>>)> {
         let mut stream = self.stream.take()?;
         context.run_queue.close(&self.readiness);
         // Closing a descriptor is not enough: the socket may have another one, that of Node.js.
         // It fails when the queue does not know the socket, and that is what is wanted.
         let _unknown = context.registry.deregister(&mut stream);
-        Some(stream)
+        Some((stream, self.tls.take()))
+    }
+
+    /// Where it comes from; none when the peer has gone.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.lend().stream().and_then(|stream| stream.peer_addr().ok())
     }
 
     /// Whether it has been closed, or somebody else has the socket.
     pub fn is_closed(&self) -> bool {
-        self.stream.borrow().is_none()
+        self.lend().stream.is_none()
     }
 
     /// Looks at what has come, and takes nothing of it; 0: nothing will come.
     ///
     /// # Errors
     /// What the system says; `WouldBlock` when nothing has come yet.
-    pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.borrow().as_ref().map_or(Ok(0), |stream| stream.peek(buffer))
+    pub fn peek(&self, context: &WorkerContext, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.lend().parts() {
+            None => Ok(0),
+            Some((stream, None)) => stream.peek(buffer),
+            Some((stream, Some(session))) => {
+                while session.look(buffer) < buffer.len() {
+                    match self.receive(context, stream, session, &mut []) {
+                        Ok(Some(_)) => {}
+                        Ok(None) => break,
+                        Err(_) if session.has_seen() => break,
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(session.look(buffer))
+            }
+        }
     }
 
     /// Lends the socket, if it is not closed.
     pub fn inspect(&self, f: impl FnOnce(&TcpStream)) {
-        if let Some(stream) = &*self.stream.borrow() {
+        if let Some(stream) = self.lend().stream() {
             f(stream);
         }
     }
 
     /// Tells the peer that nothing more is written.
-    pub fn half_close(&self) {
-        if let Some(stream) = &*self.stream.borrow() {
+    pub fn half_close(&self, context: &WorkerContext) {
+        match self.lend().parts() {
+            None => {}
             // It fails when the peer is gone, and then the reading side sees it too.
-            let _gone = stream.shutdown(Shutdown::Write);
+            Some((stream, None)) => {
+                let _gone = stream.shutdown(Shutdown::Write);
+            }
+            Some((stream, Some(session))) => {
+                session.close();
+                self.send(context, stream, session);
+            }
         }
     }
 
     /// Writes what is queued, as far as the peer takes it. If something is left, the connection has its turn when
     /// the peer takes more, or to see the end.
     pub fn write(&self, context: &WorkerContext, out: &mut WriteQueue) -> Written {
-        let socket = self.stream.borrow();
-        let Some(mut stream) = socket.as_ref() else { return Written::All };
+        match self.lend().parts() {
+            None => Written::All,
+            Some((stream, None)) => self.write_plain(context, stream, out),
+            Some((stream, Some(session))) => self.write_tls(context, stream, session, out),
+        }
+    }
+
+    fn write_plain(
+        &self,
+        context: &WorkerContext,
+        stream: &mut TcpStream,
+        out: &mut WriteQueue,
+    ) -> Written {
         loop {
             if out.is_empty() {
                 return Written::All;
@@ -241,26 +345,44 @@ impl Tcp {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => {
                     out.clear();
-                    self.readiness.handle_broken();
-                    self.wake(context);
+                    self.handle_broken(context);
                     return Written::Broken;
                 }
             }
         }
     }
 
+    /// The next read sees the end.
+    fn handle_broken(&self, context: &WorkerContext) {
+        self.readiness.handle_broken();
+        self.wake(context);
+    }
+
     /// Whether the peer may take something.
     fn is_writable(&self) -> bool {
-        self.readiness.is_writable() && self.stream.borrow().is_some()
+        self.readiness.is_writable() && !self.is_closed()
     }
 
     /// Reads what has come; 0 at the end of the stream.
     ///
     /// # Errors
-    /// `WouldBlock` when nothing has come; else the stream is broken.
-    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let socket = self.stream.borrow();
-        let Some(mut stream) = socket.as_ref() else { return Ok(0) };
+    /// `WouldBlock` when nothing has come; `Interrupted`: what has come says nothing; else the stream is broken.
+    pub fn read(&self, context: &WorkerContext, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.lend().parts() {
+            None => Ok(0),
+            Some((stream, None)) => self.read_socket(stream, buffer),
+            Some((_, Some(session))) if session.has_seen() => Ok(session.take(buffer)),
+            Some((stream, Some(session))) => {
+                match self.receive(context, stream, session, buffer)? {
+                    None => Ok(0),
+                    Some(0) => Err(io::ErrorKind::Interrupted.into()),
+                    Some(count) => Ok(count),
+                }
+            }
+        }
+    }
+
+    fn read_socket(&self, stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
         if !self.readiness.is_readable() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -275,6 +397,127 @@ impl Tcp {
                 Err(_) => {}
             }
             return result;
+        }
+    }
+
+    // --- TLS -------------------------------------------------------------------------------------
+
+    /// Goes on with the handshake, as far as the peer has come.
+    pub fn shake_hands(&self, context: &WorkerContext) -> Handshake {
+        let mut lent = self.lend();
+        let Some((stream, Some(session))) = lent.parts() else { return Handshake::Done };
+        self.send(context, stream, session);
+        while session.is_handshaking() {
+            match self.receive(context, stream, session, &mut []) {
+                Ok(Some(_)) => {}
+                Ok(None) => return Handshake::Failed(io::ErrorKind::ConnectionReset.into()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Handshake::Waits,
+                Err(error) => return Handshake::Failed(error),
+            }
+        }
+        Handshake::Done
+    }
+
+    /// Reads what has come, once, and decrypts it: into `buffer`, and what has no place there waits. Gives how many bytes
+    /// are in `buffer`, which may be none; nothing at the end of the stream.
+    ///
+    /// # Errors
+    /// What the system says, or what is wrong with what has come.
+    fn receive(
+        &self,
+        context: &WorkerContext,
+        stream: &mut TcpStream,
+        session: &mut TlsSession,
+        buffer: &mut [u8],
+    ) -> io::Result<Option<usize>> {
+        if session.peer_is_closed() {
+            return Ok(None);
+        }
+        let mut sealed = context.sealed_buffer();
+        let count = self.read_socket(stream, &mut sealed)?;
+        if count == 0 {
+            return Ok(None);
+        }
+        let received = session.receive(&sealed[..count], buffer);
+        // An alert, the answer to a change of keys, the next step of the handshake.
+        self.send(context, stream, session);
+        match received {
+            Ok(count) => Ok(Some(count)),
+            Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+        }
+    }
+
+    /// Sends what TLS itself has to say, if something is left of it.
+    fn send_tls(&self, context: &WorkerContext) {
+        if let Some((stream, Some(session))) = self.lend().parts()
+            && session.wants_to_send()
+        {
+            self.send(context, stream, session);
+        }
+    }
+
+    /// Sends what is encrypted, as far as the peer takes it; behind the last of it, the stream ends.
+    fn send(
+        &self,
+        context: &WorkerContext,
+        stream: &mut TcpStream,
+        session: &mut TlsSession,
+    ) -> Written {
+        while session.wants_to_send() {
+            if !self.readiness.is_writable() {
+                return Written::Blocked;
+            }
+            match session.send(stream) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.readiness.handle_nothing_written();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    self.handle_broken(context);
+                    return Written::Broken;
+                }
+            }
+        }
+        if session.is_closed() {
+            // It fails when the peer is gone, and then the reading side sees it too.
+            let _gone = stream.shutdown(Shutdown::Write);
+        }
+        Written::All
+    }
+
+    /// What is encrypted stays in the queue until it has left: so the queue is empty when nothing is left to be written,
+    /// encrypted or not.
+    fn write_tls(
+        &self,
+        context: &WorkerContext,
+        stream: &mut TcpStream,
+        session: &mut TlsSession,
+        out: &mut WriteQueue,
+    ) -> Written {
+        loop {
+            let sent = self.send(context, stream, session);
+            let broken = match sent {
+                Written::All => false,
+                Written::Blocked => return Written::Blocked,
+                Written::Broken => true,
+            };
+            let left = session.take_sealed();
+            if !broken {
+                if let Some(spare) = out.advance(left) {
+                    context.give_spare_buffer(spare);
+                }
+                if out.is_empty() {
+                    return Written::All;
+                }
+            }
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+            let n = out.slices(&mut slices);
+            if broken || !session.seal(&slices[..n]) {
+                out.clear();
+                self.handle_broken(context);
+                return Written::Broken;
+            }
         }
     }
 }

@@ -13,6 +13,7 @@
 
 mod accepting;
 mod ending;
+mod handshaking;
 mod http;
 mod operations;
 mod relaying;
@@ -204,8 +205,13 @@ impl Worker {
         self.heard_at.set(clock::in_millis(began));
         let queue = &self.context.run_queue;
         for left in (0..queue.len()).rev() {
-            if let Some(connection) = self.connections.pop(queue) {
-                self.drive(&connection);
+            match self.connections.pop(queue) {
+                // The keys of TLS take long: they are the worker's, which is woken.
+                Some(Connection::Newcomer(one)) if one.handshake.get().is_some() => {
+                    queue.push(one.readiness());
+                }
+                Some(connection) => self.drive(&connection),
+                None => {}
             }
             if left > 0 && clock::now_micros() - began > LONG_READ {
                 // The worker is woken for those that are left.

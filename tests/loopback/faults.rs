@@ -291,7 +291,7 @@ fn in_who_has_just_come() {
         };
         let incoming = IncomingHttp {
             handover,
-            stream: accepted,
+            stream: accepted.into(),
             opening: Some(Opening { sid, encoding: None, persistence: Persistence::Keep }),
             news: None,
         };

@@ -118,6 +118,7 @@ impl Record {
                 | RecordKind::Arrived
                 | RecordKind::Foreign
                 | RecordKind::Unlistened
+                | RecordKind::HandshakeFailed
         )
     }
 }
@@ -376,7 +377,7 @@ impl Host {
             token,
             purpose,
             dialect: Protocol::V4.into(),
-            stream: IncomingStream::Tcp(copy),
+            stream: IncomingStream::Tcp(copy.into()),
             head,
             response: UpgradeResponse::Whole(response),
             deflate: None,

@@ -60,7 +60,7 @@ impl HttpWire {
         let recalls = server.recalls();
         let handover =
             HttpHandover { server, token, listener: LISTENER, front: None, profile, recalls };
-        let incoming = IncomingHttp { handover, stream: accepted, opening, news: None };
+        let incoming = IncomingHttp { handover, stream: accepted.into(), opening, news: None };
         host.command_to(worker, Command::IncomingHttp(Box::new(incoming)));
         Self { token, stream }
     }

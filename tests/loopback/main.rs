@@ -24,6 +24,9 @@ mod polling;
 mod reading;
 mod relay;
 mod sending;
+mod tls;
+#[path = "../tls_support/mod.rs"]
+mod tls_support;
 mod turns;
 mod upgrade;
 mod violations;

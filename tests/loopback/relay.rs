@@ -31,7 +31,13 @@ impl Relayed {
         peer.set_read_timeout(Some(PATIENCE)).unwrap();
         let (stream, _) = socket.accept().unwrap();
         let listener = Arc::new(Listener::new(NUMBER, Arc::clone(&host.environment), socket));
-        let incoming = IncomingRelay { listener, stream, deputy: None };
+        let incoming = IncomingRelay {
+            listener,
+            stream: stream.into(),
+            read: Vec::new(),
+            before: None,
+            deputy: None,
+        };
         host.command_to(host.worker, Command::Relay(Box::new(incoming)));
         let record = host.next(RecordKind::Relayed);
         assert_eq!(record.number(2), u64::from(NUMBER));

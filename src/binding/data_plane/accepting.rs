@@ -68,7 +68,7 @@ impl DataPlane {
             return Ok(false);
         }
         let incoming = Incoming { server, token, sid, kind, answer };
-        self.accept(incoming, IncomingStream::Tcp(stream), None)
+        self.accept(incoming, IncomingStream::Tcp(stream.into()), None)
     }
 
     /// Takes the connection `fd` over, like [`DataPlane::take_over_http`], and its request off it: the one

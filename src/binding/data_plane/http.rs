@@ -243,7 +243,7 @@ impl DataPlane {
         let recalls = server.recalls();
         let front = self.listeners.borrow().get(&listener).map(|(_, front)| Arc::clone(front));
         let handover = HttpHandover { server, token, listener, front, profile, recalls };
-        let http = IncomingHttp { handover, stream, opening, news: None };
+        let http = IncomingHttp { handover, stream: stream.into(), opening, news: None };
         runtime.mailbox(worker).leave_command(Command::IncomingHttp(Box::new(http)));
         self.wake_later(worker);
         Ok(())

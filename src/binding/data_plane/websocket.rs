@@ -105,7 +105,7 @@ impl DataPlane {
         answer: String,
         head: Option<BufferSlice<'_>>,
     ) -> Result<bool> {
-        let stream = IncomingStream::Tcp(duplicate(fd).map_err(BorderError::TakeOver)?);
+        let stream = IncomingStream::Tcp(duplicate(fd).map_err(BorderError::TakeOver)?.into());
         let incoming = Incoming { server, token, sid, kind, answer };
         self.accept(incoming, stream, head.as_deref())
     }

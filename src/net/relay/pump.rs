@@ -17,7 +17,7 @@ pub trait End {
     /// Reads what has come; 0: the stream has ended.
     ///
     /// # Errors
-    /// `WouldBlock` when nothing has come; else the stream is broken.
+    /// `WouldBlock` when nothing has come; `Interrupted`: what has come says nothing; else the stream is broken.
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
     /// Writes what is queued, and what the end has to write of its own, as far as the other side takes it.
     fn write(&self, out: &mut WriteQueue) -> Written;
@@ -101,6 +101,7 @@ impl Flow {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Step::Stuck,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return Step::SourceBroke,
             },
             State::Ending => {

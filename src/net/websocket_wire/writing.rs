@@ -232,7 +232,7 @@ impl WebSocketWire {
         {
             self.writing.set(Writing::Shut);
             match &self.stream {
-                Stream::Tcp(tcp) => tcp.half_close(),
+                Stream::Tcp(tcp) => tcp.half_close(context),
                 // JavaScript ends the stream when it hears that the wire is closed.
                 Stream::Bridge { .. } => self.finish(context),
             }

@@ -11,7 +11,7 @@
 //! What has come is only looked at until that is decided, so who gets the connection finds all of it.
 
 use std::cell::Cell;
-use std::io::{self, Read as _};
+use std::io;
 use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ use crate::net::operation_batch::Operation;
 use crate::net::panic_guard::Nobody;
 use crate::net::readiness::Readiness;
 use crate::net::server::Environment;
+use crate::net::stream::Stream;
 use crate::net::taking::Taking;
 use crate::net::tcp::Tcp;
 
@@ -69,6 +70,7 @@ impl Worker {
     pub(super) fn unlisten(&self, listener: &Arc<Listener>) {
         fault!("unlisten", listener.environment.id, listener.number);
         self.forget_sockets(|listening| Arc::ptr_eq(listening, listener));
+        self.drop_handshakes(|of| Arc::ptr_eq(of, listener));
         let is_own = |newcomer: &&Rc<Newcomer>| Arc::ptr_eq(&newcomer.listener, listener);
         let own: Vec<_> =
             self.accepting.newcomers.borrow().iter().filter(is_own).map(Rc::clone).collect();
@@ -106,6 +108,7 @@ impl Worker {
 
     /// Drops what belongs to the environments that `doomed` names by their id.
     pub(super) fn drop_accepting(&self, doomed: impl Fn(u32) -> bool) {
+        self.drop_handshakes(|listener| doomed(listener.environment.id));
         self.forget_sockets(|listener| doomed(listener.environment.id));
         self.accepting.newcomers.borrow_mut().retain(|newcomer| {
             let stays = !doomed(newcomer.listener.environment.id);
@@ -180,9 +183,12 @@ impl Worker {
     /// A connection has been accepted.
     fn receive(&self, listener: &Arc<Listener>, stream: TcpStream) {
         fault!("receive", listener.environment.id, listener.number);
+        if let Some(tls) = listener.tls() {
+            return self.begin_tls(listener, stream, tls);
+        }
         match self.judge(listener, |buffer| stream.peek(buffer)) {
-            Reading::Request(verdict) => self.take(listener, stream, verdict),
-            Reading::Foreign => self.hand_over(listener, stream),
+            Reading::Request(verdict) => self.take(listener, stream.into(), verdict),
+            Reading::Foreign => self.hand_over(listener, stream.into()),
             Reading::Partial => {
                 let context = &self.context;
                 // Registration fails when the limit of the event queue is reached: it is closed then.
@@ -190,38 +196,65 @@ impl Worker {
                     let newcomer = Rc::new(Newcomer {
                         listener: Arc::clone(listener),
                         tcp: Tcp::open(context, stream, place)?,
-                        deadline: clock::now() + LONGEST_HEAD,
+                        handshake: Cell::default(),
+                        tls: None,
+                        deadline: Cell::new(clock::now() + LONGEST_HEAD),
+                        came: Cell::new(0),
                         pieces: Cell::new(0),
                         is_counted: Cell::new(false),
                     });
                     Ok((Connection::Newcomer(Rc::clone(&newcomer)), newcomer))
                 });
                 if let Ok(newcomer) = kept {
-                    newcomer.count(context.index, true);
-                    self.accepting.newcomers.borrow_mut().push_back(newcomer);
-                    self.accepting.waiting.set(self.accepting.waiting.get() + 1);
-                    self.set_deadline();
+                    self.await_request(newcomer);
                 }
             }
         }
     }
 
+    /// Waits for the first request of a newcomer, or for the rest of it.
+    fn await_request(&self, newcomer: Rc<Newcomer>) {
+        newcomer.count(self.context.index, true);
+        self.accepting.newcomers.borrow_mut().push_back(newcomer);
+        self.accepting.waiting.set(self.accepting.waiting.get() + 1);
+        self.set_deadline();
+    }
+
     /// More may have come by a newcomer.
-    pub(super) fn drive_newcomer(&self, newcomer: &Newcomer) {
-        self.decide(newcomer, || {
-            fault!("newcomer", newcomer.listener.environment.id, newcomer.listener.number);
-            let pieces = newcomer.pieces.get() + 1;
-            newcomer.pieces.set(pieces);
-            match self.judge(&newcomer.listener, |buffer| newcomer.tcp.peek(buffer)) {
-                Reading::Partial if pieces <= MAX_PIECES => {}
-                Reading::Request(verdict) => {
-                    if let Some(stream) = newcomer.tcp.give_away(&self.context) {
-                        self.take(&newcomer.listener, stream, verdict);
-                    }
-                }
-                Reading::Partial | Reading::Foreign => self.give_up(newcomer),
+    pub(super) fn drive_newcomer(&self, newcomer: &Rc<Newcomer>) {
+        if newcomer.handshake.get().is_none() {
+            return self.decide(newcomer, || self.look(newcomer));
+        }
+        if self.shake_hands(newcomer) {
+            self.decide(newcomer, || self.look(newcomer));
+            if !newcomer.tcp.is_closed() {
+                self.give_up_oldest();
+                newcomer.deadline.set(clock::now() + LONGEST_HEAD);
+                self.await_request(Rc::clone(newcomer));
             }
+        }
+    }
+
+    /// Looks at what has come by a newcomer.
+    fn look(&self, newcomer: &Newcomer) {
+        fault!("newcomer", newcomer.listener.environment.id, newcomer.listener.number);
+        let mut came = newcomer.came.get();
+        let reading = self.judge(&newcomer.listener, |buffer| {
+            came = newcomer.tcp.peek(&self.context, buffer)?;
+            Ok(came)
         });
+        // What has come encrypted may be no piece of it, or not all of one.
+        let pieces = newcomer.pieces.get() + u8::from(came != newcomer.came.replace(came));
+        newcomer.pieces.set(pieces);
+        match reading {
+            Reading::Partial if pieces <= MAX_PIECES => {}
+            Reading::Request(verdict) => {
+                if let Some(stream) = newcomer.tcp.give_away(&self.context) {
+                    self.take(&newcomer.listener, stream, verdict);
+                }
+            }
+            Reading::Partial | Reading::Foreign => self.give_up(newcomer),
+        }
     }
 
     /// Runs what may decide about a newcomer, and counts it no more if it has.
@@ -245,6 +278,7 @@ impl Worker {
         while let Some(newcomer) = self.pop_overdue(now) {
             self.decide(&newcomer, || self.give_up(&newcomer));
         }
+        self.fire_handshakes(now);
         self.set_deadline();
     }
 
@@ -252,13 +286,14 @@ impl Worker {
     fn pop_overdue(&self, now: u64) -> Option<Rc<Newcomer>> {
         let mut newcomers = self.accepting.newcomers.borrow_mut();
         let oldest = newcomers.front()?;
-        let is_over = oldest.deadline <= now || oldest.tcp.is_closed();
+        let is_over = oldest.deadline.get() <= now || oldest.tcp.is_closed();
         if is_over { newcomers.pop_front() } else { None }
     }
 
-    fn set_deadline(&self) {
-        let oldest = self.accepting.newcomers.borrow().front().map(|newcomer| newcomer.deadline);
-        let deadline = oldest.into_iter().chain(self.accepting.retry_at.get()).min();
+    pub(super) fn set_deadline(&self) {
+        let oldest = self.accepting.newcomers.borrow().front().map(|one| one.deadline.get());
+        let retry = self.accepting.retry_at.get();
+        let deadline = oldest.into_iter().chain(retry).chain(self.first_handshake()).min();
         self.context.accepting_until.set(deadline);
     }
 
@@ -285,9 +320,14 @@ impl Worker {
     }
 
     /// Has JavaScript hand a connection to Node.js.
-    pub(super) fn hand_over(&self, listener: &Listener, stream: TcpStream) {
+    pub(super) fn hand_over(&self, listener: &Listener, stream: Stream) {
         let environment = &listener.environment;
         let token = environment.next_token();
+        let Stream::Plain(stream) = stream else {
+            // It is closed when no descriptor is left.
+            let _lost = self.relay(listener, stream, &[], None);
+            return;
+        };
         environment.keep_stream(token, stream);
         environment.inbox.push(self.context.index, |record| {
             record.kind(RecordKind::Foreign).number(token).number(listener.number);
@@ -295,12 +335,13 @@ impl Worker {
     }
 
     /// Gives a connection to the worker of its session.
-    fn take(&self, listener: &Arc<Listener>, stream: TcpStream, verdict: Verdict) {
+    fn take(&self, listener: &Arc<Listener>, mut stream: Stream, verdict: Verdict) {
         let head = verdict.admitted.head();
-        let Some(taking) = Taking::new(verdict, listener) else {
+        let tls = stream.details().map(|details| details.to_string());
+        let Some(taking) = Taking::new(verdict, listener, tls) else {
             return self.hand_over(listener, stream);
         };
-        if !self.take_off(&stream, head) {
+        if !self.take_off(&mut stream, head) {
             return; // the peer has gone
         }
         let worker = taking.worker.unwrap_or_else(|| self.next_worker());
@@ -313,10 +354,10 @@ impl Worker {
     }
 
     /// Takes the request off a connection by which it has come.
-    fn take_off(&self, mut stream: &TcpStream, head: usize) -> bool {
+    fn take_off(&self, stream: &mut Stream, head: usize) -> bool {
         let mut buffer = self.context.read_buffer();
         // All of it is there, so one call reads it, unless the peer has reset the connection.
-        head == 0 || stream.read(&mut buffer[..head]).is_ok_and(|count| count == head)
+        head == 0 || stream.take_off(&mut buffer[..head]).is_ok_and(|count| count == head)
     }
 
     /// The worker for the next new session: each in turn, except those that have ended.

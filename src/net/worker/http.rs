@@ -26,7 +26,7 @@ impl Worker {
         fault!("accept http", server.environment.id, token);
         let context = &self.context;
         let opened = self.connections.add(&context.run_queue, |place| {
-            let addresses = prepare(&stream)?;
+            let addresses = prepare(stream.socket())?;
             let wire = HttpWire::open(context, handover, Tcp::open(context, stream, place)?);
             Ok((Connection::Http(Rc::clone(&wire)), (wire, addresses)))
         });

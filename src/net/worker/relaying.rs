@@ -16,14 +16,22 @@ use crate::net::listener::Listener;
 use crate::net::relay::deputy::Deputy;
 use crate::net::relay::{Relay, Side};
 use crate::net::server::{Environment, Server};
+use crate::net::stream::Stream;
 use crate::net::tcp::Tcp;
 
 impl Worker {
     /// Relays a connection that a worker has accepted.
     pub(super) fn accept_relay(&self, incoming: IncomingRelay) {
-        let IncomingRelay { listener, stream, deputy } = incoming;
-        if let Err(stream) = self.relay(&listener, stream, &[], deputy) {
+        let IncomingRelay { listener, stream, read, before, deputy } = incoming;
+        if let Err(stream) = self.relay(&listener, stream, &read, deputy)
+            && before.is_none()
+        {
             self.hand_over(&listener, stream);
+        }
+        if let Some(token) = before {
+            listener.environment.inbox.push(self.context.index, |record| {
+                record.kind(RecordKind::WireClosed).number(token);
+            });
         }
     }
 
@@ -35,16 +43,17 @@ impl Worker {
     pub(super) fn relay(
         &self,
         listener: &Listener,
-        stream: TcpStream,
+        stream: Stream,
         read: &[u8],
         deputy: Option<(Arc<Server>, Arc<Profile>)>,
-    ) -> Result<(), TcpStream> {
+    ) -> Result<(), Stream> {
         let (context, environment) = (&self.context, &listener.environment);
-        let Ok(Some(addresses)) = prepare(&stream) else { return Err(stream) };
+        let Ok(Some(addresses)) = prepare(stream.socket()) else { return Err(stream) };
         let token = environment.next_token();
         let Ok((relay, end)) = self.open_relay(environment, token, read, deputy) else {
             return Err(stream);
         };
+        let details = stream.details();
         let opened = self.connections.add(&context.run_queue, |place| {
             relay.set_peer(Tcp::open(context, stream, place)?);
             Ok((Connection::Relay(Rc::clone(&relay), Side::Peer), ()))
@@ -59,6 +68,9 @@ impl Worker {
             record.kind(RecordKind::Relayed).number(token).number(listener.number);
             for end in [peer, local] {
                 record.string(&end.ip().to_string()).number(u32::from(end.port()));
+            }
+            if let Some(details) = details {
+                record.string(&details.to_string());
             }
         });
         Ok(())

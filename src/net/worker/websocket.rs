@@ -43,7 +43,7 @@ impl Worker {
             // Registration fails when the limit of the event queue is reached: the wire is then
             // closed before it was open.
             IncomingStream::Tcp(stream) => self.connections.add(&context.run_queue, |place| {
-                let addresses = prepare(&stream)?;
+                let addresses = prepare(stream.socket())?;
                 let wire = make(Some(Tcp::open(context, stream, place)?));
                 Ok((Connection::WebSocket(Rc::clone(&wire)), (wire, addresses)))
             }),
