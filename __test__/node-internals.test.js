@@ -10,6 +10,7 @@ const { spawn: spawnProcess } = require("node:child_process");
 const { EventEmitter } = require("node:events");
 const fs = require("node:fs");
 const http = require("node:http");
+const https = require("node:https");
 const net = require("node:net");
 const os = require("node:os");
 const path = require("node:path");
@@ -661,6 +662,41 @@ const WORKS = {
     socket.write(Buffer.alloc(1 << 25), resolve);
     client.resetAndDestroy();
     assert.equal((await promise) instanceof Error, internals.FAILS_BROKEN_WRITES);
+  },
+
+  SHOWS_TLS() {
+    assert.equal(internals.SHOWS_TLS, true);
+  },
+
+  /** What https servers have been told, those of their options that are no property by their own names, too. */
+  tlsOptions() {
+    const told = { SNICallback: () => {}, handshakeTimeout: 5, pskCallback: () => {} };
+    const server = https.createServer({ ...told, minVersion: "TLSv1.3", ALPNProtocols: ["a"] });
+    const read = internals.tlsOptions(server);
+    for (const [name, value] of Object.entries(told)) assert.equal(read[name], value, name);
+    assert.equal(read.minVersion, "TLSv1.3");
+    assert.deepEqual(read.ALPNProtocols, Buffer.from("\x01a"));
+    assert.equal(internals.tlsOptions(https.createServer()).handshakeTimeout, 120_000);
+  },
+
+  speaksTls() {
+    assert.equal(internals.speaksTls(https.createServer()), true);
+    assert.equal(internals.speaksTls(http.createServer()), false);
+  },
+
+  secureContextOf() {
+    const server = https.createServer();
+    const before = internals.secureContextOf(server);
+    assert.equal(internals.secureContextOf(server), before);
+    server.setSecureContext({});
+    assert.notEqual(internals.secureContextOf(server), before);
+  },
+
+  countContexts() {
+    const server = https.createServer();
+    assert.equal(internals.countContexts(server), 0);
+    server.addContext("a", {});
+    assert.equal(internals.countContexts(server), 1);
   },
 
   PARTS() {

@@ -240,6 +240,8 @@ const SCENES = {
 
 /** Those that are about a single connection or request have tests of their own, below. */
 const APART = [
+  "an option of TLS", // these two: __test__/tls-native.test.js
+  "a listener of TLS",
   "sockets of this Node.js",
   "unsent bytes",
   "a socket of another server",

@@ -187,6 +187,17 @@ export interface EngineOptions {
    * @default "disconnect"
    */
   bufferPolicy?: "disconnect" | "dropVolatile";
+  /**
+   * `"native"`: the workers speak TLS for the HTTPS servers that the server is attached to, and not Node.js (not in npm
+   * `socket.io`). Handshakes leave the event loop, and while that is blocked, nobody is kept out or lost over TLS either.
+   *
+   * It takes what the HTTPS server has been told (`key`, `cert`, `ca`, `passphrase`, `minVersion`, `maxVersion`, `ciphers`,
+   * `addContext()`, `setSecureContext()` …). What it can't do, such as certificates of clients, is named by an error when the
+   * server is attached. Linux only; elsewhere Node.js speaks TLS.
+   *
+   * @default Node.js speaks TLS
+   */
+  tls?: "native";
 }
 
 /** Connection state recovery: what a client that was away for a moment gets back. */

@@ -4,14 +4,16 @@
  * A server whose JavaScript stands still when told to. It serves a page, too.
  *
  * Arguments: the library, a file that ends the block when it is there, and as JSON the options of the server, how many
- * `middlewares` its engine has, and the `keepAliveTimeout` of its HTTP server.
+ * `middlewares` its engine has, the `keepAliveTimeout` of its HTTP server, and whether that is `secure`: of HTTPS.
  */
 
 const fs = require("node:fs");
 const http = require("node:http");
+const https = require("node:https");
+const path = require("node:path");
 
 const [, , library, release, settings = "{}"] = process.argv;
-const { middlewares = 0, keepAliveTimeout, ...options } = JSON.parse(settings);
+const { middlewares = 0, keepAliveTimeout, secure, ...options } = JSON.parse(settings);
 const { Server } = require(library);
 
 const PAGE = `<!doctype html><link rel="icon" href="data:,"><title>a page</title>
@@ -19,10 +21,14 @@ const PAGE = `<!doctype html><link rel="icon" href="data:,"><title>a page</title
 /** Events for all that wait to leave when a client has it blocked. */
 const QUEUED = 100;
 
-const httpServer = http.createServer((req, res) => {
+const app = (req, res) => {
   res.setHeader("content-type", "text/html; charset=utf-8");
   res.end(PAGE);
-});
+};
+const fixture = (name) => fs.readFileSync(path.join(__dirname, "..", "fixtures", name));
+const httpServer = secure
+  ? https.createServer({ key: fixture("key.pem"), cert: fixture("cert.pem") }, app)
+  : http.createServer(app);
 if (keepAliveTimeout !== undefined) httpServer.keepAliveTimeout = keepAliveTimeout;
 const io = new Server(httpServer, options);
 for (let n = 0; n < middlewares; n++) {

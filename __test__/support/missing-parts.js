@@ -8,6 +8,7 @@
 const { EventEmitter, once } = require("node:events");
 const http = require("node:http");
 const net = require("node:net");
+const tls = require("node:tls");
 
 const CALLER = 3; // the line of a stack that names who has called the function which calls the one that looks
 
@@ -97,6 +98,12 @@ const MISSING = {
       isNoticed: true,
       reads: "all",
       stays: true,
+    },
+  },
+  "TLS of a server": {
+    "another name": {
+      change: () => hide(tls.Server, "_sharedCreds"),
+      isNoticed: true,
     },
   },
   "headers of a request": {

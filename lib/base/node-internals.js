@@ -12,9 +12,12 @@
 const { EventEmitter } = require("node:events");
 const http = require("node:http");
 const net = require("node:net");
+const https = require("node:https");
 const { constants } = require("node:os");
 const stream = require("node:stream");
+const tls = require("node:tls");
 const debug = require("debug")("engine:door");
+const { decryptedDetails } = require("./decrypted-socket");
 const { setImmediate } = require("./loop");
 
 /**
@@ -62,6 +65,7 @@ function noop() {}
 // What others see of Node's objects is what Node.js documents. What is used here besides:
 
 /** @typedef {import("node:http").Server & { keepAliveTimeoutBuffer?: number }} HttpServer Node.js 24 on has the latter */
+/** @typedef {import("node:https").Server} TlsServer */
 /** @typedef {import("node:http").IncomingMessage} Request */
 /** @typedef {import("node:http").ServerResponse} Response */
 /** @typedef {import("node:net").Socket} Socket */
@@ -241,6 +245,117 @@ function hasSetting(server, name) {
 /** @param {HttpServer} server @returns {number} bytes that the head of a request may have */
 function longestHead(server) {
   return inside(server).maxHeaderSize || http.maxHeaderSize;
+}
+
+// --- TLS ---
+
+/**
+ * @typedef {object} TlsParts
+ * @property {unknown} _sharedCreds
+ * @property {unknown[]} _contexts
+ */
+
+/** @typedef {TlsServer & TlsParts & Record<string | symbol, unknown>} TlsInside */
+
+/**
+ * What an HTTPS server has been told of TLS; more than has a type here.
+ *
+ * @typedef {import("node:tls").SecureContextOptions & { ALPNProtocols?: Buffer, handshakeTimeout: number }} TlsTold
+ */
+
+/** @param {HttpServer | TlsServer} server @returns {TlsInside} */
+function tlsInside(server) {
+  return /** @type {TlsInside} */ (/** @type {unknown} */ (server));
+}
+
+/** The symbols by which an HTTPS server has what it has been told once. */
+const TLS_SYMBOLS = new Map(
+  Object.getOwnPropertySymbols(https.createServer()).map((symbol) => [symbol.description, symbol]),
+);
+
+/** What an HTTPS server has been told of TLS, as far as it is a property by its own name. */
+const TLS_NAMES = [
+  "ALPNCallback",
+  "ALPNProtocols",
+  "ca",
+  "cert",
+  "ciphers",
+  "clientCertEngine",
+  "crl",
+  "dhparam",
+  "ecdhCurve",
+  "honorCipherOrder",
+  "key",
+  "maxVersion",
+  "minVersion",
+  "passphrase",
+  "pfx",
+  "privateKeyEngine",
+  "privateKeyIdentifier",
+  "requestCert",
+  "secureOptions",
+  "secureProtocol",
+  "sessionTimeout",
+  "sigalgs",
+  "ticketKeys",
+];
+
+const SHOWS_TLS = declare(
+  "TLS of a server",
+  "`_sharedCreds`, `_contexts`, the options of TLS and three symbols of an HTTPS server",
+  'Node.js speaks TLS, although `tls: "native"` is given',
+  () => {
+    const options = { SNICallback: noop, handshakeTimeout: 12345, requestCert: true };
+    const server = tlsInside(https.createServer(options));
+    const before = server._sharedCreds;
+    server.addContext("a", {});
+    server.setSecureContext({ minVersion: "TLSv1.3" });
+    /** @type {Record<string, unknown>} */
+    const told = { ...tlsOptions(server) };
+    return (
+      typeof before === "object" &&
+      before !== server._sharedCreds &&
+      server._contexts.length === 1 &&
+      told.handshakeTimeout === 12345 &&
+      told.minVersion === "TLSv1.3" &&
+      told.requestCert === true &&
+      told.SNICallback === noop &&
+      TLS_SYMBOLS.has("pskcallback")
+    );
+  },
+);
+
+/**
+ * @param {TlsServer} server
+ * @returns {TlsTold} what it has been told of TLS, by the names of its options
+ */
+function tlsOptions(server) {
+  const inner = tlsInside(server);
+  /** @type {Record<string, unknown>} */
+  const told = {};
+  for (const name of TLS_NAMES) told[name] = inner[name];
+  for (const [name, description] of [
+    ["handshakeTimeout", "handshake-timeout"],
+    ["pskCallback", "pskcallback"],
+    ["SNICallback", "snicallback"],
+  ])
+    told[name] = inner[/** @type {symbol} */ (TLS_SYMBOLS.get(description))];
+  return /** @type {TlsTold} */ (/** @type {unknown} */ (told));
+}
+
+/** @param {HttpServer} server @returns {boolean} whether it is an HTTPS server */
+function speaksTls(server) {
+  return server instanceof tls.Server;
+}
+
+/** @param {HttpServer | TlsServer} server @returns {unknown} another object each time that `setSecureContext()` has been called */
+function secureContextOf(server) {
+  return tlsInside(server)._sharedCreds;
+}
+
+/** @param {HttpServer | TlsServer} server @returns {number} how often `addContext()` has been called */
+function countContexts(server) {
+  return tlsInside(server)._contexts.length;
 }
 
 /**
@@ -506,7 +621,8 @@ function closeSilently(socket) {
  */
 function descriptorOf(socket) {
   const handle = insideOf(socket)._handle;
-  if (!SWAPS_HANDLES || !HAS_DESCRIPTORS || !isTcp(handle) || socket.encrypted) return -1;
+  const isPlain = decryptedDetails(socket) || (isTcp(handle) && !socket.encrypted);
+  if (!SWAPS_HANDLES || !HAS_DESCRIPTORS || handle === null || !isPlain) return -1;
   if (socket.writableLength > 0) return -1; // what Node.js still has to write would be lost
   return typeof handle.fd === "number" ? handle.fd : -1;
 }
@@ -1024,6 +1140,7 @@ module.exports = {
   buildRequest,
   closeSilently,
   countConnection,
+  countContexts,
   countingServer,
   descriptorOf,
   endStandIn,
@@ -1051,11 +1168,15 @@ module.exports = {
   relayedSocket,
   replaceHandle,
   responseOn,
+  secureContextOf,
   setSocket,
   showAccepted,
+  SHOWS_TLS,
   socketOf,
+  speaksTls,
   standInSocket,
   SWAPS_HANDLES,
+  tlsOptions,
   uncountConnection,
   upgradesByDefault,
   expectNext,

@@ -35,6 +35,7 @@ const { invalidOption } = require("./errors");
  * @property {unknown} cookie
  * @property {unknown} perMessageDeflate
  * @property {boolean | null | HttpCompression} [httpCompression]
+ * @property {unknown} [tls]
  * @property {false | null | CrossOrigin} [cors] it may also be a function, which has no parts
  */
 
@@ -197,6 +198,12 @@ function checkParser(value) {
       value,
       "give an object with the classes Encoder and Decoder",
     );
+}
+
+/** @param {any} value */
+function checkTls(value) {
+  if (value !== undefined && value !== "native")
+    throw invalidOption("option tls", value, 'give "native", or leave it out');
 }
 
 /** @param {any} value */
@@ -493,6 +500,16 @@ const OPTIONS = [
     bounds: "one of the two",
     reason: "a client that does not read is gone, mostly",
     ours: true,
+  },
+  {
+    name: "tls",
+    of: "engine",
+    type: '"native"',
+    otherwise: "Node.js speaks TLS",
+    bounds: '"native", or nothing',
+    reason: "who speaks TLS for HTTPS servers: the workers, or this thread",
+    ours: true,
+    check: checkTls,
   },
 ];
 

@@ -79,10 +79,13 @@ const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (
  * Who is told of the connections that a worker accepts for an HTTP server.
  *
  * @typedef {object} ServerListener
- * @property {(token: number, text: string) => boolean} onarrived it has taken one, whose first request is described; false: it must
- *   not have it
+ * @property {(token: number, text: string, tls: string | undefined) => boolean} onarrived it has taken one, whose first request
+ *   is described; false: it must not have it
+ * @property {(message: string, address: string, port: number) => void} onhandshakefailed it has closed one with which TLS could not
+ *   be begun
  * @property {(token: number) => void} onforeign it has not taken one, which waits to be fetched
- * @property {(token: number, addresses: Addresses) => void} onrelayed it relays one, whose other end waits to be fetched
+ * @property {(token: number, addresses: Addresses, tls: string | undefined) => void} onrelayed it relays one, whose other end
+ *   waits to be fetched
  * @property {(more: boolean) => void} onnewcomer it waits for the first request of one connection more, or of one less
  * @property {() => void} onunlistened it accepts no more; told once for each `listen()`
  * @property {() => void} check a turn of the event loop ends
@@ -469,7 +472,7 @@ class Border {
       }
       case RecordKind.ARRIVED: {
         const text = beside.string();
-        if (this.listeners.get(record[2])?.onarrived(record[1], text) !== true)
+        if (this.listeners.get(record[2])?.onarrived(record[1], text, record[3]) !== true)
           this.endWire(record[1]);
         return;
       }
@@ -480,12 +483,15 @@ class Border {
         return;
       }
       case RecordKind.RELAYED: {
-        const [, token, number, address, port, localAddress, localPort] = record;
+        const [, token, number, address, port, localAddress, localPort, tls] = record;
         const listener = this.listeners.get(number);
         if (listener === undefined) this.native.dropStream(token);
-        else listener.onrelayed(token, { address, port, localAddress, localPort });
+        else listener.onrelayed(token, { address, port, localAddress, localPort }, tls);
         return;
       }
+      case RecordKind.HANDSHAKE_FAILED:
+        this.listeners.get(record[1])?.onhandshakefailed(record[2], record[3], record[4]);
+        return;
       case RecordKind.UNLISTENED:
         this.listeners.get(record[1])?.onunlistened();
         return;

@@ -20,6 +20,7 @@ const {
   receiveSession,
   stopAwaitingHead,
   trackConnectionListeners,
+  useNativeTls,
   WebTransportBridge,
 } = require("../ingress");
 const {
@@ -145,6 +146,7 @@ class Engine extends EventEmitter {
   attach(server, options = {}) {
     const path = computePath(options);
     const isOurs = (/** @type {any} */ req) => req.url.startsWith(path);
+    useNativeTls(this, server);
     server.on("close", () => {
       this.close();
       acceptor.forget();

@@ -4,14 +4,19 @@
 const NO_PARAMETERS = Object.freeze({});
 /** @type {import("./door").NoSocket} */
 const SOCKET = Object.freeze({ encrypted: false, remoteAddress: undefined, remotePort: undefined });
+/** @type {import("./door").NoSocket} */
+const ENCRYPTED = Object.freeze({ ...SOCKET, encrypted: true });
 
 /**
  * A request that Node.js has not read, as the addon describes it (src/http/request.rs). It is used in place of an
  * IncomingMessage until a program asks for that.
  */
 class AcceptedRequest {
-  /** @param {string} text the description */
-  constructor(text) {
+  /**
+   * @param {string} text the description
+   * @param {boolean} [isEncrypted] whether it came over TLS
+   */
+  constructor(text, isEncrypted) {
     this.method = "GET";
     const sid = text.indexOf("\n") + 1;
     const version = text.indexOf("\n", sid) + 1;
@@ -27,7 +32,7 @@ class AcceptedRequest {
     this.raw = text.slice(headers);
     /** what counts before the session is open; the rest is read from the URL on demand */
     this._query = NO_PARAMETERS;
-    this.socket = SOCKET;
+    this.socket = isEncrypted ? ENCRYPTED : SOCKET;
   }
 
   /**

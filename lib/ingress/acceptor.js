@@ -2,7 +2,12 @@
 
 const { crossOriginLines } = require("../http");
 const { Dialect, Returned } = require("../border");
-const { listeningDescriptor, longestHead, showAccepted } = require("../base/node-internals");
+const {
+  listeningDescriptor,
+  longestHead,
+  showAccepted,
+  speaksTls,
+} = require("../base/node-internals");
 const {
   ACCEPT,
   ACCEPT_POLLING,
@@ -59,7 +64,7 @@ class Acceptor {
     this._id = undefined;
     /** @private what the server shows its connections to */
     this._take = (/** @type {number} */ fd) =>
-      this.reasonAgainst(ACCEPT) === undefined && this.take(fd);
+      !speaksTls(server) && this.reasonAgainst(ACCEPT) === undefined && this.take(fd);
     /** @private has a worker accept the connections, as long as nothing stands against it */
     this._listener = new WorkerListener(engine, server, () => this.taken++);
     server.on("newListener", (/** @type {string | symbol} */ name) => {

@@ -27,7 +27,7 @@
 /**
  * In place of the socket of a connection from which Node.js has read nothing.
  *
- * @typedef {{ encrypted: false, remoteAddress: undefined, remotePort: undefined }} NoSocket
+ * @typedef {{ encrypted: boolean, remoteAddress: undefined, remotePort: undefined }} NoSocket
  */
 
 /**

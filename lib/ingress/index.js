@@ -10,6 +10,7 @@
 //       websocket.js       those of WebSockets; and WebSockets that are pumped
 //     bridge.js            bytes that are pumped through this thread
 //       webtransport.js    those of WebTransport
+//     native-tls.js        HTTPS servers for which workers speak TLS
 //     origins.js           from where browsers may read the answers of workers
 //     idle.js              kept connections that Node.js is about to close
 //     polling.js           a polling request that Node.js has read
@@ -23,6 +24,7 @@ const { PollingDoor } = require("./polling");
 const { DROP_REQUEST, noteShown, reasonAgainst, trackConnectionListeners } = require("./reasons");
 const { noteRequest } = require("./relayed");
 const { PollingTakeover, stopAwaitingHead } = require("./takeover");
+const { useNativeTls } = require("./native-tls");
 const { openWebSocket } = require("./websocket");
 const { WebTransportBridge, receiveSession } = require("./webtransport");
 
@@ -41,5 +43,6 @@ module.exports = {
   receiveSession,
   stopAwaitingHead,
   trackConnectionListeners,
+  useNativeTls,
   WebTransportBridge,
 };

@@ -3,12 +3,15 @@
 const threads = require("node:worker_threads");
 const createDebug = require("debug");
 const {
+  countContexts,
   hasOwnRequests,
   hasOwnResponses,
   hasSetting,
   longestHead,
+  secureContextOf,
   upgradesByDefault,
 } = require("../base/node-internals");
+const { countTlsListeners, nativeTls } = require("./native-tls");
 const { channels, enginesOf, onlyThreshold } = require("./reasons");
 
 /** @typedef {import("../base/options").CrossOrigin} CrossOrigin */
@@ -31,6 +34,8 @@ class Inputs {
     this.server = server;
     /** how often the parts of the option `cors` have changed */
     this.corsChanges = 0;
+    /** @private */
+    this._isSecure = nativeTls.has(server);
     /** @private @type {unknown[]} those parts */
     this._cors = [];
     /** @private @type {unknown[]} what is in the option `transports` */
@@ -87,6 +92,13 @@ class Inputs {
     same = this._requestTimeout === (this._requestTimeout = server.requestTimeout) && same;
     same = this._maxRequests === (this._maxRequests = server.maxRequestsPerSocket) && same;
     same = this._maxHead === (this._maxHead = longestHead(server)) && same;
+
+    // an HTTPS server for which workers are to speak TLS
+    if (this._isSecure) {
+      same = this._context === (this._context = secureContextOf(server)) && same;
+      same = this._contexts === (this._contexts = countContexts(server)) && same;
+      same = this._tlsListeners === (this._tlsListeners = countTlsListeners(server)) && same;
+    }
 
     // the engine
     same = this._id === (this._id = engine.nativeId()) && same;

@@ -9,6 +9,7 @@ const cluster = /** @type {import("node:cluster").Cluster} */ (
 const { channel } = require("node:diagnostics_channel");
 const { EventEmitter } = require("node:events");
 const http = require("node:http");
+const https = require("node:https");
 const threads = require("node:worker_threads");
 const createDebug = require("debug");
 const { isConstant } = require("../http");
@@ -25,9 +26,12 @@ const {
   MUTES_RESPONSES,
   REBUILDS_REQUESTS,
   responseOn,
+  speaksTls,
   SWAPS_HANDLES,
   upgradesByDefault,
 } = require("../base/node-internals");
+const { decryptedDetails } = require("../base/decrypted-socket");
+const { hearsUntold, nativeTls } = require("./native-tls");
 
 // The ways past Node.js, of which several can be asked for at once.
 
@@ -152,9 +156,11 @@ const ROWS = [
   {
     word: "TLS",
     against: LISTEN | MOVE_POLLING | TAKE_OVER,
-    text: "TLS, so HTTP/2 of browsers, too",
-    holds: (_engine, server, socket) =>
-      socket === undefined ? "setSecureContext" in server : socket.encrypted === true,
+    text: 'TLS, so HTTP/2 of browsers, too, unless `tls: "native"` is given',
+    holds: ({ opts }, server, socket) =>
+      socket === undefined
+        ? speaksTls(server) && opts.tls !== "native"
+        : socket.encrypted === true && decryptedDetails(socket) === undefined,
   },
   {
     word: "no TCP socket",
@@ -216,11 +222,24 @@ const ROWS = [
   {
     word: "another class of server",
     against: LISTEN,
-    text: "a subclass of `http.Server`, or an HTTP/2 server",
-    holds: (_engine, server) => Object.getPrototypeOf(server) !== http.Server.prototype,
+    text: "a subclass of `http.Server` or `https.Server`, or an HTTP/2 server",
+    holds: (_engine, server) =>
+      ![http.Server.prototype, https.Server.prototype].includes(Object.getPrototypeOf(server)),
   },
 
   // what the HTTP server has been told
+  {
+    word: "an option of TLS",
+    against: ACCEPT,
+    text: '`tls: "native"`, and the HTTPS server has been told since to speak TLS as the workers can\'t',
+    holds: (_engine, server) => nativeTls.get(server)?.fault() !== undefined,
+  },
+  {
+    word: "a listener of TLS",
+    against: ACCEPT,
+    text: 'a "secureConnection", "newSession", "resumeSession", "OCSPRequest" or "keylog" listener of the HTTPS server',
+    holds: (_engine, server) => nativeTls.has(server) && hearsUntold(server),
+  },
   {
     word: 'a "connection" listener',
     against: ACCEPT,

@@ -8,6 +8,7 @@ const {
   mute,
   relayedSocket,
 } = require("../base/node-internals");
+const { parseTlsDetails, showDecrypted } = require("../base/decrypted-socket");
 const { RecordKind, Returned } = require("../border");
 
 /** @typedef {import("./door").Engine} Engine */
@@ -60,8 +61,9 @@ class RelayedConnection {
    * Has the HTTP server accept it.
    *
    * @param {import("./door").Addresses} addresses
+   * @param {string} [tls] what was agreed on, if the worker speaks TLS by it
    */
-  accept(addresses) {
+  accept(addresses, tls) {
     const { border, engine, server, token } = this;
     const { native } = border;
     const descriptor = native.takeDescriptor(token);
@@ -81,7 +83,8 @@ class RelayedConnection {
     relayed.set(socket, this);
     socket.once("close", () => native.forgetRelayed(token));
     countConnection(server);
-    server.emit("connection", socket);
+    if (tls === undefined) server.emit("connection", socket);
+    else server.emit("secureConnection", showDecrypted(socket, parseTlsDetails(tls)));
   }
 
   /** @param {import("../border/border").DoorRecord} kind */

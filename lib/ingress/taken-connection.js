@@ -9,10 +9,12 @@ const {
   standInSocket,
   uncountConnection,
 } = require("../base/node-internals");
+const { showDecrypted } = require("../base/decrypted-socket");
 const { Door } = require("./door");
 const { DROP_SOCKET, reasonAgainst } = require("./reasons");
 
 /** @typedef {import("./door").Engine} Engine */
+/** @typedef {import("../base/decrypted-socket").TlsDetails} TlsDetails */
 /** @typedef {import("../base/node-internals").HttpServer} HttpServer */
 /** @typedef {import("../base/node-internals").Stream} Stream */
 /** @typedef {import("node:net").Socket} Socket */
@@ -46,6 +48,8 @@ class TakenConnection extends Door {
    */
   constructor(engine, kind, transport, request, token) {
     super(engine, kind, transport, request, token);
+    /** @type {TlsDetails | undefined} what was agreed on, if a worker speaks TLS by it */
+    this.tls = undefined;
     /** @private @type {HttpServer | undefined} the one that counts it, once it is counted */
     this._countedBy = undefined;
     /** @private @type {Socket | undefined} the one that programs may have; it takes itself off the server's count */
@@ -105,10 +109,19 @@ class TakenConnection extends Door {
     if (this._socket !== undefined) return this._socket;
     const { border, token, _countedBy: server } = this;
     const isOpen = border.doors.get(token) === this;
-    if (!isOpen) return standInSocket(addresses, server);
+    if (!isOpen) return this.show(standInSocket(addresses, server));
     const socket = standInSocket(addresses, server, ANSWER_LENGTH, () => border.endWire(token));
     this.giveSocket(socket);
-    return socket;
+    return this.show(socket);
+  }
+
+  /**
+   * @param {Socket} socket
+   * @returns {Socket} the same, which shows TLS if that is spoken
+   * @private
+   */
+  show(socket) {
+    return this.tls === undefined ? socket : showDecrypted(socket, this.tls);
   }
 
   /**

@@ -8,10 +8,12 @@ const {
   httpServerOf,
   isQuiet,
   longestHead,
+  relayedSocket,
   responseOn,
   socketOf,
   expectNext,
 } = require("../base/node-internals");
+const { decryptedDetails, showDecrypted } = require("../base/decrypted-socket");
 const { RecordKind } = require("../border");
 const { Origins } = require("./origins");
 const { DROP_SOCKET, MOVE_BEHIND, MOVE_POLLING, reasonAgainst } = require("./reasons");
@@ -126,6 +128,7 @@ class PollingTakeover {
     // since it was answered, somebody may have begun to look at requests
     if (!this.mayMove(server, MOVE_POLLING, socket)) return;
     const taken = new TakenPolling(engine, this, server, undefined);
+    taken.noteLook(socket);
     let done = false;
     try {
       const header = (/** @type {string} */ name) => String(req.headers[name] ?? "");
@@ -267,7 +270,26 @@ class TakenPolling extends TakenConnection {
     super(engine, "polling", "polling", request, token);
     this.takeover = takeover;
     this.server = server;
+    /** @private @type {import("./door").Addresses | undefined} those of a connection whose descriptor can't tell them */
+    this._addresses = undefined;
     takeover.size++;
+  }
+
+  /**
+   * Notes how the socket of a connection that is relayed looks, for the case that it comes back.
+   *
+   * @param {import("node:net").Socket} socket
+   */
+  noteLook(socket) {
+    this.tls = decryptedDetails(socket);
+    if (this.tls === undefined) return;
+    const { remoteAddress, remotePort, localAddress, localPort } = socket;
+    this._addresses = {
+      address: remoteAddress ?? "",
+      port: remotePort ?? 0,
+      localAddress: localAddress ?? "",
+      localPort: localPort ?? 0,
+    };
   }
 
   /**
@@ -325,18 +347,23 @@ class TakenPolling extends TakenConnection {
    * @private
    */
   comeBack(bytes) {
-    const { server } = this;
+    const { server, tls, _addresses: addresses } = this;
     debug("a connection is given back");
     let socket;
     try {
-      socket = socketOf(server, this.border.native.takeDescriptor(this.token));
+      const descriptor = this.border.native.takeDescriptor(this.token);
+      socket =
+        addresses === undefined
+          ? socketOf(server, descriptor)
+          : relayedSocket(server, descriptor, addresses, noop);
     } catch (error) {
       debug("the connection is lost: %s", error); // nothing can be read from it
       this.end();
       return;
     }
     this.endForAnother();
-    server.emit("connection", socket);
+    if (tls === undefined) server.emit("connection", socket);
+    else server.emit("secureConnection", showDecrypted(socket, tls));
     awaitHead(server, socket);
     if (!socket.destroyed) socket.emit("data", bytes); // a listener may have closed it
   }
@@ -390,5 +417,7 @@ function closeTaken(border, number, busy, later) {
   border.operations.flush(); // answers that the program has given before leave first
   border.native.closePolling(number, busy, later);
 }
+
+function noop() {}
 
 module.exports = { PollingTakeover, stopAwaitingHead, TakenPolling };

@@ -3,6 +3,7 @@
 const debug = require("debug")("engine:ws");
 const { ByteBridge, CLOSE_TIMEOUT, kindOf } = require("./bridge");
 const { endUnread } = require("../http");
+const { decryptedDetails } = require("../base/decrypted-socket");
 const { descriptorOf, httpServerOf } = require("../base/node-internals");
 const { reasonAgainst, reasonOf, TAKE_OVER, TAKES_WEBSOCKET } = require("./reasons");
 const { TakenConnection } = require("./taken-connection");
@@ -58,6 +59,7 @@ class TakenWebSocket extends TakenConnection {
     const { sid, answer } = arrival;
     const kind = kindOf(arrival);
     const bytes = collect(socket, head);
+    this.tls = decryptedDetails(socket);
     let taken = false;
     try {
       const fd = descriptorOf(socket);

@@ -9,10 +9,13 @@ const {
   listeningDescriptor,
   listeningHandle,
   uncountConnection,
+  standInSocket,
 } = require("../base/node-internals");
+const { parseTlsDetails } = require("../base/decrypted-socket");
 const { setImmediate } = require("../base/loop");
 const { AcceptedRequest } = require("./accepted-request");
 const { Inputs } = require("./inputs");
+const { nativeTls, TLS_EVENTS } = require("./native-tls");
 const {
   ACCEPT,
   ACCEPT_POLLING,
@@ -26,6 +29,10 @@ const {
 const { RelayedConnection } = require("./relayed");
 const { TakenPolling } = require("./takeover");
 const { TakenWebSocket } = require("./websocket");
+
+/** Events of an HTTP server that a worker can't tell who listens to them. */
+/** @type {Set<string | symbol>} */
+const COUNT_AT_ONCE = new Set(["connection", "request", "upgrade", ...TLS_EVENTS]);
 
 /**
  * What is asked of an engine here.
@@ -87,7 +94,7 @@ class WorkerListener {
     /** @private the count of changes of the option `cors` that the workers have been told of */
     this._corsKnown = 0;
     const suspend = (/** @type {string | symbol} */ name) => {
-      if (name === "connection" || name === "request" || name === "upgrade") this.shut();
+      if (COUNT_AT_ONCE.has(name)) this.shut();
     };
     server.on("newListener", suspend);
     server.on("removeListener", suspend);
@@ -171,6 +178,7 @@ class WorkerListener {
     if (corsChanges !== this._corsKnown) this.engine.takeover.renewOrigins();
     this._corsKnown = corsChanges;
     const rules = this.rules(relays);
+    nativeTls.get(this.server)?.tell(this.number);
     if (!rules.websocket && !rules.polling && !relays) {
       this.close(); // all would be for Node.js
       return;
@@ -254,12 +262,13 @@ class WorkerListener {
    *
    * @param {number} token
    * @param {string} text the description of its first request
+   * @param {string | undefined} tls what was agreed on, if a worker speaks TLS by it
    * @returns {boolean} false: it must not have it
    */
-  onarrived(token, text) {
+  onarrived(token, text, tls) {
     const { engine, server } = this;
     if (engine.isClosed() || isOver(server)) return false;
-    const request = new AcceptedRequest(text);
+    const request = new AcceptedRequest(text, tls !== undefined);
     const door =
       request.key === ""
         ? new TakenPolling(
@@ -270,6 +279,7 @@ class WorkerListener {
             token,
           )
         : new TakenWebSocket(engine, request, undefined, token);
+    if (tls !== undefined) door.tls = parseTlsDetails(tls);
     door.countFor(server);
     this.ontaken();
     return true;
@@ -299,11 +309,25 @@ class WorkerListener {
    *
    * @param {number} token
    * @param {import("./door").Addresses} addresses
+   * @param {string | undefined} tls what was agreed on, if a worker speaks TLS by it
    */
-  onrelayed(token, addresses) {
+  onrelayed(token, addresses, tls) {
     const { engine, server } = this;
     if (engine.isClosed() || isOver(server)) engine.border().native.dropStream(token);
-    else new RelayedConnection(engine, server, token).accept(addresses);
+    else new RelayedConnection(engine, server, token).accept(addresses, tls);
+  }
+
+  /**
+   * TLS could not be begun with a connection, which is closed: programs hear of it as from Node.js.
+   *
+   * @param {string} message
+   * @param {string} address of the peer; empty: it is not known any more
+   * @param {number} port
+   */
+  onhandshakefailed(message, address, port) {
+    const error = Object.assign(new Error(message), { code: "ERR_SSL_HANDSHAKE_FAILED" });
+    const peer = { address, port, localAddress: "", localPort: 0 };
+    this.server.emit("tlsClientError", error, standInSocket(peer, this.server));
   }
 
   /**

@@ -1,0 +1,135 @@
+"use strict";
+
+// `tls: "native"`: the workers speak TLS for an HTTPS server, as that has been told to. What they can't do stands against it: it
+// is named when the engine is attached, and when it comes later, Node.js speaks TLS from then on.
+
+const { countContexts, secureContextOf, SHOWS_TLS, speaksTls } = require("../base/node-internals");
+const { checkRules, readRules } = require("./tls-rules");
+
+/** @typedef {import("../../native").TlsRules} TlsRules */
+/** @typedef {import("../base/node-internals").HttpServer} HttpServer */
+/** @typedef {import("../base/node-internals").TlsServer} TlsServer */
+/** @typedef {import("../border/border").Border} Border */
+/** @typedef {import("./tls-rules").Named} Named */
+
+/** What programs may listen to of an HTTPS server, and a worker can't tell. */
+const UNTOLD = ["newSession", "resumeSession", "OCSPRequest", "keylog"];
+
+/** All events by which programs hear of TLS. */
+const TLS_EVENTS = ["secureConnection", "tlsClientError", "clientError", ...UNTOLD];
+
+/** @type {WeakMap<object, NativeTls>} the HTTPS servers for which workers are to speak TLS */
+const nativeTls = new WeakMap();
+
+/** An HTTPS server for which workers are to speak TLS, and whether they can. */
+class NativeTls {
+  /**
+   * @param {TlsServer} server
+   * @param {() => Border} border
+   */
+  constructor(server, border) {
+    this.server = server;
+    /** @private */
+    this._border = border;
+    /** @private @type {Named[]} what its `addContext()` has been given since, the last one first */
+    this._named = [];
+    /** @private @type {TlsRules | undefined} */
+    this._rules = undefined;
+    /** @private @type {Error | undefined} */
+    this._fault = undefined;
+    /** @private @type {unknown} the server's own object of what has been read */
+    this._context = undefined;
+    /** @private how many contexts for certain names have been read */
+    this._contexts = -1;
+    /** @private @type {TlsRules | undefined} what the workers have been told last */
+    this._told = undefined;
+    /** @private by which number they know the server */
+    this._number = 0;
+    this.noteContexts();
+  }
+
+  /** Begins to note what contexts the server gets: it can't be asked for them later. @private */
+  noteContexts() {
+    const { server, _named: named } = this;
+    const { addContext } = server;
+    server.addContext = function (pattern, context) {
+      addContext.call(server, pattern, context);
+      named.unshift({ pattern, context });
+    };
+  }
+
+  /** @returns {Error | undefined} what stands against it */
+  fault() {
+    this.read();
+    return this._fault;
+  }
+
+  /**
+   * Tells the workers how to speak TLS, if they do not know. There must be nothing against it.
+   *
+   * @param {number} number by which they know the server
+   */
+  tell(number) {
+    this.read();
+    const rules = /** @type {TlsRules} */ (this._rules);
+    const tellsFailures = hearsOfFailures(this.server);
+    const isTold = this._told === rules && this._number === number;
+    if (isTold && rules.tellsFailures === tellsFailures) return;
+    rules.tellsFailures = tellsFailures;
+    this._border().native.secure(number, rules);
+    this._told = rules;
+    this._number = number;
+  }
+
+  /** Reads what the server has been told, if that is another. @private */
+  read() {
+    const { server } = this;
+    const context = secureContextOf(server);
+    const contexts = countContexts(server);
+    if (this._context === context && this._contexts === contexts) return;
+    try {
+      this._rules = { ...readRules(server, this._named), tellsFailures: false };
+      checkRules(this._border().native, this._rules);
+      this._fault = undefined;
+    } catch (error) {
+      this._fault = /** @type {Error} */ (error);
+    }
+    this._context = context;
+    this._contexts = contexts;
+  }
+}
+
+/**
+ * Has workers speak TLS for an HTTPS server, if that is wanted.
+ *
+ * @param {{ opts: import("../base/options").EngineOptions, border(): Border }} engine one that is about to be attached to it
+ * @param {HttpServer} server
+ * @throws {TypeError} that names what they can't do
+ */
+function useNativeTls(engine, server) {
+  if (engine.opts.tls !== "native" || !speaksTls(server) || nativeTls.has(server)) return;
+  const native = new NativeTls(/** @type {TlsServer} */ (server), () => engine.border());
+  const fault = native.fault();
+  if (fault !== undefined && SHOWS_TLS) throw fault;
+  nativeTls.set(server, native);
+}
+
+/** @param {HttpServer} server @returns {boolean} whether a program hears of TLS what a worker can't tell */
+function hearsUntold(server) {
+  if (server.listenerCount("secureConnection") > 1) return true; // Node's
+  return UNTOLD.some((name) => server.listenerCount(name) > 0);
+}
+
+/** @param {HttpServer} server @returns {boolean} whether a program hears of handshakes that fail */
+function hearsOfFailures(server) {
+  return server.listenerCount("tlsClientError") > 1 || server.listenerCount("clientError") > 0;
+}
+
+/** @param {HttpServer} server @returns {number} another one when listeners have come or gone that count here */
+function countTlsListeners(server) {
+  let count = 0;
+  for (const name of TLS_EVENTS) count = count * 64 + server.listenerCount(name);
+  return count;
+}
+
+module.exports = { countTlsListeners, hearsUntold, nativeTls, TLS_EVENTS, useNativeTls };
