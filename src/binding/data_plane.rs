@@ -334,7 +334,7 @@ impl DataPlane {
         again
     }
 
-    /// Takes the buffers that the records of the last [`DataPlane::take`] refer to, in order.
+    /// Takes the buffers that the records of the last `take` refer to, in order.
     ///
     /// # Errors
     /// When V8 has no memory for them.

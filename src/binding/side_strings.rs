@@ -8,7 +8,7 @@ use crate::socketio::LongString;
 
 #[napi]
 impl DataPlane {
-    /// Takes the strings that the records of the last [`DataPlane::take`] refer to, in order.
+    /// Takes the strings that the records of the last `take` refer to, in order.
     ///
     /// # Errors
     /// When V8 can't make a string of that size.

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A turn is all the work; whose thread runs it is all the same, as long as that has the lock. To wait, and to
-//! give the lock away meanwhile, is what the worker's own thread does ([`thread`]).
+//! give the lock away meanwhile, is what the worker's own thread does (`thread.rs`).
 
 mod accepting;
 mod ending;

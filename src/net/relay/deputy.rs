@@ -5,13 +5,13 @@
 //!                                                  in time
 //!   a request passes ──► the program lets it through ◄───────┐
 //!          │                                                 │
-//!          └──── PATIENCE later it has not ──────────────────┤
+//!          └──── BLOCKED later it has not ──────────────────┤
 //!                   ├── a POST with a pong: "ok"             │
 //!                   ├── a GET: waits; a ping when it is due  │
 //!                   └── another POST: waits; pings go on ────┘
 //!
 //!   its session has heard of it ──► that answers ──► JavaScript writes the answer
-//!                                                  └── PATIENCE later it has not: the worker does
+//!                                                  └── BLOCKED later it has not: the worker does
 //! ```
 //!
 //! All of a request is given to Node.js in any case, so a program sees it sooner or later; what it answers then goes nowhere
@@ -35,9 +35,8 @@ use crate::net::context::WorkerContext;
 use crate::net::http_profile::Profile;
 use crate::net::request_name::RequestName;
 use crate::net::server::Server;
+use crate::net::turns::BLOCKED;
 
-/// After so many milliseconds JavaScript counts as blocked.
-const PATIENCE: u64 = 500;
 /// The media type of a payload…
 const TEXT: &str = "text/plain; charset=UTF-8";
 /// …and of "ok".
@@ -297,12 +296,12 @@ impl Deputy {
     }
 
     fn wait(&self, context: &WorkerContext, waiting: Waiting) {
-        self.wait_for(context, PATIENCE, waiting);
+        self.wait_for(context, BLOCKED, waiting);
     }
 
     fn wait_for(&self, context: &WorkerContext, milliseconds: u64, waiting: Waiting) {
         *self.waiting.borrow_mut() = Some(waiting);
-        self.deadline.set(clock::now().saturating_add(milliseconds.max(PATIENCE)));
+        self.deadline.set(clock::now().saturating_add(milliseconds.max(BLOCKED)));
         self.schedule(context);
     }
 
