@@ -62,7 +62,7 @@ class Server extends Base {
     divertPreflight(srv, before, opts);
     // said with the handshake, to save a round trip; but with middlewares, only when they have let the client in
     if (this.sockets._fns.length === 0 && !this.opts.connectionStateRecovery)
-      this.engine.greet(greeting(this.encoder));
+      /** @type {Engine} */ (this.engine).greet(greeting(this.encoder));
   }
 
   /**

@@ -73,7 +73,8 @@ class Namespace extends Base {
    * @protected
    */
   hide(id) {
-    this.adapter.unmirror?.(this.sockets.get(id));
+    const socket = this.sockets.get(id);
+    if (socket !== undefined) this.adapter.unmirror?.(socket);
     /** @type {any} */ (this.sockets).conceal(id);
   }
 
@@ -110,7 +111,8 @@ class Namespace extends Base {
     const { rooms, flags } = this;
     this.rooms = [];
     this.flags = undefined;
-    this.adapter.broadcast({ type: eventType(data, flags.binary), data }, { rooms, flags });
+    const adapter = /** @type {any} */ (this.adapter); // with the face of 1.x
+    adapter.broadcast({ type: eventType(data, flags.binary), data }, { rooms, flags });
     return this;
   }
 
@@ -124,7 +126,7 @@ class Namespace extends Base {
     if (!this.adapter) throw new Error(MESSAGES.NO_ADAPTER);
     const { rooms } = this;
     this.rooms = [];
-    this.adapter.clients(rooms, callback);
+    /** @type {any} */ (this.adapter).clients(rooms, callback);
     return this;
   }
 }

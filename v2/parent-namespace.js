@@ -39,7 +39,7 @@ class ParentNamespace extends Namespace {
    * @returns {Namespace}
    */
   createChild(name) {
-    return createChild(this, name);
+    return /** @type {Namespace} */ (createChild(this, name));
   }
 }
 

@@ -40,7 +40,7 @@ class Socket extends Base {
       const url = handshake.url ?? "";
       const start = url.indexOf("?");
       const query = start === -1 ? {} : parse(url.slice(start + 1));
-      handshake.query = { ...query, ...handshake.auth };
+      handshake.query = { ...query, .../** @type {object} */ (handshake.auth) };
     }
     return this._handshake;
   }
@@ -96,7 +96,8 @@ class Socket extends Base {
     }
     this._rooms = [];
     this.flags = undefined;
-    if (broadcast) this.adapter.broadcast(packet, { rooms, except: [this.id], flags });
+    const adapter = /** @type {any} */ (this.adapter); // with the face of 1.x, as below
+    if (broadcast) adapter.broadcast(packet, { rooms, except: [this.id], flags });
     else this.packet(packet, flags);
     return this;
   }
@@ -113,7 +114,8 @@ class Socket extends Base {
       if (typeof callback === "function") callback(null);
       return this;
     }
-    this.adapter.addAll(this.id, fresh, (/** @type {any} */ error) => {
+    const adapter = /** @type {any} */ (this.adapter);
+    adapter.addAll(this.id, fresh, (/** @type {any} */ error) => {
       if (!error) for (const room of fresh) /** @type {any} */ (this.rooms)[room] = room;
       if (typeof callback === "function") callback(error || null);
     });
@@ -126,7 +128,8 @@ class Socket extends Base {
    * @returns {any} this
    */
   leave(room, callback) {
-    this.adapter.del(this.id, room, (/** @type {any} */ error) => {
+    const adapter = /** @type {any} */ (this.adapter);
+    adapter.del(this.id, room, (/** @type {any} */ error) => {
       if (!error) delete (/** @type {any} */ (this.rooms)[room]);
       if (typeof callback === "function") callback(error || null);
     });

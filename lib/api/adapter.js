@@ -6,6 +6,52 @@ const { encodeForWorker, joined } = require("../codec");
 const { NO_COMPRESS, pushConnection, pushRoom, VOLATILE } = require("../border");
 
 /** @typedef {import("../codec/long-text").LongText} LongText */
+/** @typedef {import("../codec/packet").Packet} Packet */
+/** @typedef {import("../border/border").Border} Border */
+/** @typedef {import("../engine/conn").Conn} Conn */
+/** @typedef {import("./operator").Flags} Flags */
+/** @typedef {import("./operator").Target} Target */
+
+/** A packet that has been encoded: a text, or the messages that it is made of. @typedef {string | LongText | unknown[]} Encoded */
+
+/**
+ * What is asked of a socket.
+ *
+ * @typedef {object} Member
+ * @property {string} id
+ * @property {unknown} adapter the one that it belongs to
+ * @property {{ conn: Conn }} client
+ * @property {Map<number, Function>} acks
+ * @property {(packet: Packet) => void} notifyOutgoingListeners
+ */
+
+/**
+ * What an adapter may have besides what upstream's have; ours do.
+ *
+ * @typedef {{
+ *   onconnected?(socket: Member): void,
+ *   ondisconnecting?(socket: Member): void,
+ *   mirror?(socket: Member): void,
+ *   unmirror?(socket: Member): void,
+ *   recoversWithoutOffset?: boolean,
+ * }} Hooks
+ *
+ * @typedef {import("socket.io-adapter").Adapter & Hooks} SomeAdapter
+ */
+
+/**
+ * What is asked of a namespace.
+ *
+ * @typedef {object} Home
+ * @property {string} name
+ * @property {Map<string, Member>} sockets the connected ones
+ * @property {number} _ids the next packet id
+ * @property {number} _foreign how many of them have a connection of a foreign engine
+ * @property {number} _outgoing how many of them have listeners for what goes out
+ * @property {{ _foreignParser: boolean, encoder: { encode(packet: Packet): unknown[] } }} server
+ */
+
+/** What is asked of a client that has several sockets in one namespace. @typedef {{ _overtaken?: unknown, _connected(): Member[] }} Sharer */
 
 const NOT_MIRRORED = -1;
 
@@ -19,10 +65,10 @@ const NOT_MIRRORED = -1;
  * `rooms` and `sids` hold plain Sets, as everywhere; the numbers of the mirrored rooms are kept beside them.
  */
 class NativeAdapter extends Adapter {
-  /** @param {any} nsp */
+  /** @param {Home} nsp */
   constructor(nsp) {
     super(nsp);
-    /** @protected @type {import("../border/border").Border | undefined} */
+    /** @protected @type {Border | undefined} */
     this._border = undefined;
     /** @private @type {Map<string, number>} the mirrored rooms */
     this._numbers = new Map();
@@ -39,7 +85,7 @@ class NativeAdapter extends Adapter {
   /**
    * Called when a socket is connected: mirrors what it has joined so far.
    *
-   * @param {any} socket
+   * @param {Member} socket
    */
   onconnected(socket) {
     this.mirror(socket);
@@ -48,7 +94,7 @@ class NativeAdapter extends Adapter {
   /**
    * Lets broadcasts reach a connected socket.
    *
-   * @param {any} socket
+   * @param {Member} socket
    */
   mirror(socket) {
     const conn = this.connOf(socket.id);
@@ -61,7 +107,7 @@ class NativeAdapter extends Adapter {
   /**
    * Lets broadcasts pass over a connected socket, which stays in its rooms.
    *
-   * @param {any} socket
+   * @param {Member} socket
    */
   unmirror(socket) {
     const conn = this.connOf(socket.id);
@@ -78,7 +124,7 @@ class NativeAdapter extends Adapter {
    * Called when a socket has left its rooms, before it goes. A subclass may have replaced delAll(): the socket must leave
    * the mirrored rooms all the same.
    *
-   * @param {any} socket
+   * @param {Member} socket
    */
   ondisconnecting(socket) {
     if (this._sids.has(socket.id)) NativeAdapter.prototype.delAll.call(this, socket.id);
@@ -86,24 +132,25 @@ class NativeAdapter extends Adapter {
 
   /**
    * @param {string} id
-   * @returns {import("../engine/conn").Conn | undefined} the connection of a connected socket of this adapter, if a worker has it
+   * @returns {Conn | undefined} the connection of a connected socket of this adapter, if a worker has it
    * @private
    */
   connOf(id) {
-    const socket = this.nsp.sockets.get(id);
-    if (socket === undefined || /** @type {any} */ (socket).adapter !== this) return undefined;
-    const { conn } = /** @type {any} */ (socket.client);
+    const { sockets } = /** @type {Home} */ (this.nsp);
+    const socket = sockets.get(id);
+    if (socket === undefined || socket.adapter !== this) return undefined;
+    const { conn } = socket.client;
     if (conn._handle === undefined) return undefined;
     this._border ??= conn._border;
     return conn;
   }
 
   /**
-   * @param {import("../engine/conn").Conn} conn
+   * @param {Conn} conn
    * @private
    */
   joinEveryone(conn) {
-    const border = /** @type {import("../border/border").Border} */ (this._border);
+    const border = /** @type {Border} */ (this._border);
     if (this._everyone === NOT_MIRRORED) this._everyone = border.allocateRoom();
     border.operations.join(conn, this._everyone);
   }
@@ -111,11 +158,11 @@ class NativeAdapter extends Adapter {
   /**
    * @param {string} name
    * @param {string} id
-   * @param {import("../engine/conn").Conn} conn
+   * @param {Conn} conn
    * @private
    */
   mirrorJoin(name, id, conn) {
-    const border = /** @type {import("../border/border").Border} */ (this._border);
+    const border = /** @type {Border} */ (this._border);
     let number = this._numbers.get(name);
     if (number === undefined) {
       if (name === id) return;
@@ -183,23 +230,21 @@ class NativeAdapter extends Adapter {
   }
 
   /**
-   * @param {import("../engine/conn").Conn} conn
+   * @param {Conn} conn
    * @param {{ has(id: string): boolean }} ids of those who are in a room
    * @returns {boolean} whether another socket of that connection is among them: a client can have several in a namespace
    * @private
    */
   stays(conn, ids) {
-    const client = /** @type {any} */ (conn._client); // a Client
+    const client = /** @type {Sharer | undefined} */ (/** @type {unknown} */ (conn._client));
     if (client?._overtaken === undefined) return false;
-    return client
-      ._connected()
-      .some((/** @type {any} */ socket) => socket.adapter === this && ids.has(socket.id));
+    return client._connected().some((socket) => socket.adapter === this && ids.has(socket.id));
   }
 
   /**
    * @param {string} name
    * @param {string} id
-   * @param {import("../engine/conn").Conn | undefined} conn
+   * @param {Conn | undefined} conn
    * @private
    */
   removeFrom(name, id, conn) {
@@ -238,8 +283,8 @@ class NativeAdapter extends Adapter {
   }
 
   /**
-   * @param {any} packet
-   * @param {any} opts { rooms, except, flags }
+   * @param {Packet} packet
+   * @param {Target} opts
    */
   broadcast(packet, opts) {
     if (this.oneByOne) super.broadcast(packet, opts);
@@ -252,11 +297,11 @@ class NativeAdapter extends Adapter {
   }
 
   /**
-   * @param {any} packet gets its namespace
-   * @returns {string | LongText | any[]} a text, or the messages that the packet is made of
+   * @param {Packet} packet gets its namespace
+   * @returns {Encoded}
    */
   encode(packet) {
-    const { nsp } = this;
+    const nsp = /** @type {Home} */ (this.nsp);
     packet.nsp = nsp.name;
     if (nsp.server._foreignParser) return nsp.server.encoder.encode(packet);
     return encodeForWorker(packet.type, nsp.name, packet.id, packet.data);
@@ -265,9 +310,9 @@ class NativeAdapter extends Adapter {
   /**
    * Shows a packet to those who want to see it, and sends it.
    *
-   * @param {any} packet
-   * @param {string | LongText | any[]} encoded what encode() made of it
-   * @param {any} opts { rooms, except, flags }
+   * @param {Packet} packet
+   * @param {Encoded} encoded what encode() made of it
+   * @param {Target} opts
    */
   deliver(packet, encoded, opts) {
     const flags = flagsOf(opts.flags);
@@ -290,17 +335,18 @@ class NativeAdapter extends Adapter {
   }
 
   /**
-   * @param {any} packet
-   * @param {any} opts { rooms, except, flags }
+   * @param {Packet} packet
+   * @param {Target} opts
    * @param {(count: number) => void} clientCountCallback
-   * @param {(...args: any[]) => void} ack
+   * @param {(...args: unknown[]) => void} ack
    */
   broadcastWithAck(packet, opts, clientCountCallback, ack) {
     if (this.oneByOne) {
       super.broadcastWithAck(packet, opts, clientCountCallback, ack);
       return;
     }
-    packet.id = this.nsp._ids++;
+    const id = /** @type {Home} */ (this.nsp)._ids++;
+    packet.id = id;
     let encoded = this.encode(packet);
     const flags = flagsOf(opts.flags);
     /** @type {object | undefined} */
@@ -314,7 +360,7 @@ class NativeAdapter extends Adapter {
     const shown = [];
     this.forEach(opts, (socket) => {
       count++;
-      socket.acks.set(packet.id, ack);
+      socket.acks.set(id, ack);
       socket.notifyOutgoingListeners(packet);
       if (options !== undefined) show(socket, encoded, flags, options, shown);
     });
@@ -337,18 +383,18 @@ class NativeAdapter extends Adapter {
   }
 
   /**
-   * @param {any} opts
-   * @param {(socket: any) => void} visit called with each target
+   * @param {Target} opts
+   * @param {(socket: Member) => void} visit called with each target
    * @protected
    */
   forEach(opts, visit) {
-    /** @type {any} */ (this).apply(opts, visit); // private only to the types of the base class
+    this["apply"](opts, visit); // private only to the types of the base class
   }
 
   /**
-   * @param {string | LongText | any[]} encoded
+   * @param {Encoded} encoded
    * @param {number} flags
-   * @param {any} opts
+   * @param {Target} opts
    * @private
    */
   fanOut(encoded, flags, opts) {
@@ -358,7 +404,7 @@ class NativeAdapter extends Adapter {
   }
 
   /**
-   * @param {any} opts
+   * @param {Target} opts
    * @returns {number[]} the targets of a broadcast
    * @protected
    */
@@ -372,7 +418,7 @@ class NativeAdapter extends Adapter {
   }
 
   /**
-   * @param {any} opts
+   * @param {Target} opts
    * @returns {number[]} the targets that are left out
    * @protected
    */
@@ -389,10 +435,10 @@ const NONE = [];
 /**
  * Shows a target of a broadcast what it will be sent.
  *
- * @param {any} socket
- * @param {any} encoded
+ * @param {Member} socket
+ * @param {Encoded} encoded
  * @param {number} flags
- * @param {any} options
+ * @param {object} options
  * @param {Generator<void, void>[]} shown gets what is to go on when the packet has been written
  */
 function show(socket, encoded, flags, options, shown) {
@@ -417,7 +463,7 @@ function tellWritten(shown) {
 }
 
 /**
- * @param {any} [flags]
+ * @param {Flags} [flags]
  * @returns {number}
  */
 function flagsOf(flags) {
@@ -428,12 +474,12 @@ function flagsOf(flags) {
 /**
  * What listeners of "packetCreate" see as the options of a broadcast packet.
  *
- * @param {any} encoded a text, or the messages that the packet is made of
- * @param {any} [flags]
- * @returns {any}
+ * @param {Encoded} encoded a text, or the messages that the packet is made of
+ * @param {Flags} [flags]
+ * @returns {object}
  */
 function packetOptions(encoded, flags) {
-  /** @type {any} */
+  /** @type {Flags & { preEncoded: boolean, wsPreEncodedFrame?: [Buffer, Buffer] }} */
   const options = { preEncoded: true, volatile: flags?.volatile, compress: flags?.compress };
   if (typeof encoded === "string") options.wsPreEncodedFrame = textFrame(`4${encoded}`);
   return options;

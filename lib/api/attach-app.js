@@ -4,8 +4,27 @@ const { ETAG, bodyOf, isClientFile } = require("./client-files");
 const { missingPackage } = require("../base/errors");
 
 /**
- * @param {any} opts options of Engine.IO
- * @returns {any} the engine of the npm package `engine.io` for uWebSockets.js, which is loaded only here
+ * An application of uWebSockets.js, as far as it is used.
+ *
+ * @typedef {object} App
+ * @property {(pattern: string, handler: (res: AppResponse, req: AppRequest) => void) => unknown} get
+ *
+ * @typedef {object} AppRequest
+ * @property {() => string} getUrl
+ * @property {(name: string) => string} getHeader
+ * @property {(yields: boolean) => void} setYield
+ *
+ * @typedef {object} AppResponse
+ * @property {(status: string) => AppResponse} writeStatus
+ * @property {(name: string, value: string) => AppResponse} writeHeader
+ * @property {(body?: Buffer) => void} end
+ * @property {(handler: () => void) => void} onAborted
+ * @property {(write: () => void) => void} cork
+ */
+
+/**
+ * @param {object} opts options of Engine.IO
+ * @returns {import("node:events").EventEmitter & { attach(app: App, opts: object): void, close(): void }} the engine of the npm package `engine.io` for uWebSockets.js, which is loaded only here
  * @throws {Error} when it is not installed
  */
 function createAppEngine(opts) {
@@ -21,11 +40,11 @@ function createAppEngine(opts) {
 /**
  * Serves the files of the client from an application of uWebSockets.js.
  *
- * @param {any} app
+ * @param {App} app
  * @param {string} path under which they are
  */
 function serveAppFiles(app, path) {
-  app.get(`${path}/*`, (/** @type {any} */ res, /** @type {any} */ req) => {
+  app.get(`${path}/*`, (res, req) => {
     const name = req.getUrl().substring(path.length + 1);
     if (!isClientFile(name)) {
       req.setYield(true);
@@ -53,7 +72,7 @@ function serveAppFiles(app, path) {
 }
 
 /**
- * @param {any} res
+ * @param {AppResponse} res
  * @param {string} name
  * @param {Buffer} body
  */

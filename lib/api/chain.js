@@ -3,6 +3,7 @@
 const { assignable } = require("../base/assignable");
 
 /** @typedef {import("./operator").BroadcastOperator} BroadcastOperator */
+/** @typedef {import("socket.io-adapter").Room} Room */
 
 // How a broadcast begins: `io.to("room")`, `nsp.volatile`, `socket.except("room")`. The methods are written here once and
 // given to the prototypes of the classes that have them; what they do is in operator.js.
@@ -10,22 +11,22 @@ const { assignable } = require("../base/assignable");
 /**
  * @typedef {object} Beginning what they ask of an object
  * @property {() => BroadcastOperator} _operator makes the operator that the chain begins with
- * @property {any} flags those of the next emission
+ * @property {import("./operator").Flags} flags those of the next emission
  */
 
-/** Those of a socket, a namespace and a server. @type {Record<string, any> & ThisType<Beginning>} */
+/** Those of a socket, a namespace and a server. @type {Record<string, unknown> & ThisType<Beginning>} */
 const TARGETS = {
-  /** @param {any} room a room or an array of rooms */
+  /** @param {Room | Room[]} room a room or an array of rooms */
   to(room) {
     return this._operator().to(room);
   },
 
-  /** @param {any} room */
+  /** @param {Room | Room[]} room */
   in(room) {
     return this._operator().in(room);
   },
 
-  /** @param {any} room */
+  /** @param {Room | Room[]} room */
   except(room) {
     return this._operator().except(room);
   },
@@ -48,7 +49,7 @@ const TARGETS = {
 
 assignable(TARGETS, "json");
 
-/** Those that a namespace and a server have besides. @type {Record<string, any> & ThisType<Beginning>} */
+/** Those that a namespace and a server have besides. @type {Record<string, unknown> & ThisType<Beginning>} */
 const OPERATIONS = {
   /** @param {boolean} compress */
   compress(compress) {
@@ -68,7 +69,7 @@ const OPERATIONS = {
     return this._operator().allSockets();
   },
 
-  /** @param {(error: any, ids: string[]) => void} callback */
+  /** @param {(error: unknown, ids: string[]) => void} callback */
   clients(callback) {
     this._operator().clients(callback);
     return this;
@@ -78,12 +79,12 @@ const OPERATIONS = {
     return this._operator().fetchSockets();
   },
 
-  /** @param {any} room */
+  /** @param {Room | Room[]} room */
   socketsJoin(room) {
     return this._operator().socketsJoin(room);
   },
 
-  /** @param {any} room */
+  /** @param {Room | Room[]} room */
   socketsLeave(room) {
     return this._operator().socketsLeave(room);
   },
@@ -94,15 +95,15 @@ const OPERATIONS = {
   },
 };
 
-/** Those of a socket and a namespace, which emit. @type {Record<string, any> & ThisType<{ emit(...data: any[]): any }>} */
+/** Those of a socket and a namespace, which emit. @type {Record<string, unknown> & ThisType<{ emit(...data: unknown[]): unknown }>} */
 const MESSAGES = {
-  /** @param {any[]} args of a "message" event */
+  /** @param {unknown[]} args of a "message" event */
   send(...args) {
     this.emit("message", ...args);
     return this;
   },
 
-  /** @param {any[]} args */
+  /** @param {unknown[]} args */
   write(...args) {
     this.emit("message", ...args);
     return this;

@@ -8,6 +8,9 @@ const debug = require("debug")("socket.io:server");
 const { interceptRequests } = require("../http");
 const { version } = require("../../package.json");
 
+/** @typedef {import("node:http").IncomingMessage} IncomingMessage */
+/** @typedef {import("node:http").ServerResponse} ServerResponse */
+
 const FILES = new Set([
   "socket.io.esm.min.js",
   "socket.io.esm.min.js.map",
@@ -92,9 +95,9 @@ function compress(data, encoding) {
 /**
  * Serves the files of the client from an HTTP server.
  *
- * @param {any} server
+ * @param {import("node:http").Server} server
  * @param {() => string} path gives the path under which they are, without a slash at its end
- * @param {((req: any, res: any, next: () => void) => void) | undefined} cors a middleware that runs first
+ * @param {((req: IncomingMessage, res: ServerResponse, next: () => void) => void) | undefined} cors a middleware that runs first
  */
 function serveClientFiles(server, path, cors) {
   interceptRequests(server, (req, res) => {
@@ -112,8 +115,8 @@ function serveClientFiles(server, path, cors) {
  * Answers a request for a file of the client.
  *
  * @param {string} name
- * @param {any} req
- * @param {import("node:http").ServerResponse} res
+ * @param {IncomingMessage} req
+ * @param {ServerResponse} res
  */
 function serveClientFile(name, req, res) {
   const isMap = name.endsWith(".map");

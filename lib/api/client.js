@@ -13,6 +13,26 @@ const { nextTick } = require("../base/loop");
 /** @typedef {import("../codec/long-text").LongText} LongText */
 /** @typedef {import("../codec/packet").Packet} Packet */
 /** @typedef {import("./socket").Socket} Socket */
+/** @typedef {import("./adapter").Encoded} Encoded */
+/** @typedef {import("./operator").Flags} Flags */
+/** @typedef {{ on(name: "decoded", done: (packet: Packet) => void): unknown, removeListener(name: "decoded", done: (packet: Packet) => void): unknown, add(message: unknown): unknown, destroy(): void }} PacketDecoder */
+
+/** How what an encoder has made is written. @typedef {Flags & { preEncoded?: boolean, wsPreEncodedFrame?: unknown }} WriteOptions */
+
+/**
+ * What is asked of a server.
+ *
+ * @typedef {object} Server
+ * @property {boolean} _foreignParser
+ * @property {{ encode(packet: Packet): unknown[] }} encoder
+ * @property {{ Decoder: new () => PacketDecoder }} _parser
+ * @property {number} _connectTimeout ms
+ * @property {Map<string, unknown>} _nsps
+ * @property {(name: string, auth: unknown, done: (allowed: unknown) => void) => void} _checkNamespace
+ * @property {(name: string) => Namespace} of
+ */
+
+/** What is asked of a namespace. @typedef {{ _add(client: Client, auth: unknown, joined: (socket: Socket) => void): void }} Namespace */
 
 /**
  * A connection as the Socket.IO layer sees it: one socket per namespace.
@@ -22,8 +42,8 @@ const { nextTick } = require("../base/loop");
  */
 class Client {
   /**
-   * @param {any} server
-   * @param {any} conn a Conn, or the connection of a foreign engine
+   * @param {Server} server
+   * @param {Conn} conn or the connection of a foreign engine, which has what programs see of one
    */
   constructor(server, conn) {
     this.server = server;
@@ -36,12 +56,12 @@ class Client {
     this._overtaken = undefined;
     /** @type {Set<Socket> | undefined} those that middlewares are looking at */
     this._pending = undefined;
-    /** @type {any} */
+    /** @type {PacketDecoder | undefined} */
     this._decoder = undefined;
-    /** @type {any} the encoder of the server's own parser; undefined with the default one */
+    /** @type {Server["encoder"] | undefined} the encoder of the server's own parser; undefined with the default one */
     this._foreignEncoder = server._foreignParser ? server.encoder : undefined;
     this._closed = false;
-    /** @type {{ reason: string, description: any } | undefined} why it is closed */
+    /** @type {{ reason: string, description: unknown } | undefined} why it is closed */
     this._end = undefined;
     this._joined = false;
     if (this._foreignEncoder !== undefined) void this.decoder; // made now, so that its constructor throws here
@@ -134,12 +154,12 @@ class Client {
    */
   listen() {
     const { conn } = this;
-    conn.on("data", (/** @type {any} */ data) => {
+    conn.on("data", (/** @type {unknown} */ data) => {
       trace.refresh();
       this.ondata(data);
     });
-    conn.on("error", (/** @type {any} */ error) => this.onerror(error));
-    conn.on("close", (/** @type {string} */ reason, /** @type {any} */ description) =>
+    conn.on("error", (/** @type {unknown} */ error) => this.onerror(error));
+    conn.on("close", (/** @type {string} */ reason, /** @type {unknown} */ description) =>
       this.onclose(reason, description),
     );
     setTimeout(() => this.onconnectTimeout(), this.server._connectTimeout).unref();
@@ -158,7 +178,7 @@ class Client {
    * Connects the client to a namespace, if there is one or may be one.
    *
    * @param {string} name
-   * @param {any} [auth]
+   * @param {unknown} [auth]
    */
   connect(name, auth = {}) {
     if (this.server._nsps.has(name)) {
@@ -166,7 +186,7 @@ class Client {
       this.doConnect(name, auth);
       return;
     }
-    this.server._checkNamespace(name, auth, (/** @type {any} */ allowed) => {
+    this.server._checkNamespace(name, auth, (allowed) => {
       if (allowed) {
         this.doConnect(name, auth);
       } else {
@@ -197,7 +217,7 @@ class Client {
 
   /**
    * @param {string} name
-   * @param {any} auth
+   * @param {unknown} auth
    * @protected
    */
   doConnect(name, auth) {
@@ -208,7 +228,7 @@ class Client {
 
   /**
    * @param {string} nsp
-   * @param {any} auth
+   * @param {unknown} auth
    */
   onconnectPacket(nsp, auth) {
     if (this._closed) return;
@@ -231,7 +251,7 @@ class Client {
    * @param {number} type
    * @param {string} nsp
    * @param {number} id -1 when there is none
-   * @param {any} data
+   * @param {unknown} data
    * @param {Buffer[] | null} attachments
    */
   onpacket(type, nsp, id, data, attachments) {
@@ -282,7 +302,7 @@ class Client {
    *
    * @param {number} type
    * @param {Socket} [_socket] that of the namespace, if there is one
-   * @param {any} [_data]
+   * @param {unknown} [_data]
    * @protected
    */
   reject(type, _socket, _data) {
@@ -293,7 +313,7 @@ class Client {
   /**
    * Takes Engine.IO messages of a foreign connection; programs may call it too.
    *
-   * @param {any} data
+   * @param {unknown} data
    */
   ondata(data) {
     if (this._closed) return;
@@ -337,7 +357,7 @@ class Client {
    * @param {number} type
    * @param {string} nsp
    * @param {number | undefined} id
-   * @param {any} data
+   * @param {unknown} data
    * @param {number} flags
    */
   send(type, nsp, id, data, flags) {
@@ -364,7 +384,7 @@ class Client {
    * @param {number} type
    * @param {string} nsp
    * @param {number | undefined} id
-   * @param {any} data
+   * @param {unknown} data
    * @param {number} flags
    * @returns {boolean} whether it was such a packet
    * @private
@@ -378,14 +398,14 @@ class Client {
     const first = data[0];
     const second = data.length === 1 ? undefined : data[1];
     if (!isShortString(first) || !(data.length === 1 || isShortString(second))) return false;
-    if (/** @type {any} */ (data).toJSON !== undefined) return false;
+    if (/** @type {{ toJSON?: unknown }} */ (data).toJSON !== undefined) return false;
     return this.conn.sendStrings(writeText(type, nsp, id, undefined), first, second, flags);
   }
 
   /**
    * Sends a packet that has been encoded before.
    *
-   * @param {string | LongText | any[]} encoded a text, or the messages that the packet is made of
+   * @param {Encoded} encoded
    */
   sendEncoded(encoded) {
     if (this._native) this.conn.sendEncoded(encoded, 0);
@@ -395,21 +415,24 @@ class Client {
   /**
    * Sends a packet.
    *
-   * @param {Packet | any} packet
-   * @param {any} [opts] volatile, compress, preEncoded
+   * @param {Packet} packet or, if it has been encoded before, what an encoder has made of one
+   * @param {WriteOptions} [opts] volatile, compress, preEncoded
    */
   _packet(packet, opts) {
     if (opts?.preEncoded) this.writeToEngine(packet, opts);
     else if (this._foreignEncoder !== undefined && this.conn.readyState === "open")
       this.writeToEngine(this._foreignEncoder.encode(packet), opts); // an encoder may look at any part of the packet
-    else this.send(packet.type, packet.nsp, packet.id, packet.data, flagsOf(opts));
+    else {
+      const nsp = /** @type {string} */ (packet.nsp);
+      this.send(packet.type, nsp, packet.id, packet.data, flagsOf(opts));
+    }
   }
 
   /**
    * Sends what an encoder has made; adapters call it, for a broadcast with the same array for each client.
    *
-   * @param {any} encodedPackets a text or bytes, or an array of them
-   * @param {any} [opts] volatile, compress, wsPreEncodedFrame
+   * @param {unknown} encodedPackets a text or bytes, or an array of them
+   * @param {WriteOptions} [opts] volatile, compress, wsPreEncodedFrame
    */
   writeToEngine(encodedPackets, opts = {}) {
     const { conn } = this;
@@ -511,21 +534,21 @@ class Client {
   /**
    * The client has broken the protocol: tells the sockets and closes.
    *
-   * @param {any} error
+   * @param {unknown} error
    */
   onerror(error) {
     this.onerrors(error);
     this.conn.close();
   }
 
-  /** @param {any} error */
+  /** @param {unknown} error */
   onerrors(error) {
-    for (const socket of this._connected()) socket._onerror(error);
+    for (const socket of this._connected()) socket._onerror(/** @type {Error} */ (error));
   }
 
   /**
    * @param {string} reason
-   * @param {any} [description]
+   * @param {unknown} [description]
    */
   onclose(reason, description) {
     if (this._closed) return;
@@ -571,7 +594,7 @@ function withoutPrototype(query) {
  * Makes a packet for the encoder of another parser.
  *
  * @param {number} type
- * @param {any} data
+ * @param {unknown} data
  * @param {number | undefined} id
  * @param {string} nsp
  * @returns {Packet} with its keys in upstream's order, which some formats preserve
@@ -586,7 +609,7 @@ function packetOf(type, data, id, nsp) {
  * @param {Socket} socket
  */
 function add(socket) {
-  const client = /** @type {Client} */ (socket.client);
+  const client = /** @type {Client} */ (/** @type {unknown} */ (socket.client));
   client._place(socket);
   if (!client._joined) {
     client._joined = true;

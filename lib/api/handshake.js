@@ -4,20 +4,32 @@
  * What a program can read of the request that opened a connection.
  *
  * @typedef {object} Handshake
- * @property {Record<string, any>} headers
+ * @property {Record<string, unknown>} headers
  * @property {string} time
  * @property {string | undefined} address
  * @property {boolean} xdomain whether it has an Origin header
  * @property {boolean} secure whether it came over TLS
  * @property {number} issued ms since the epoch
  * @property {string | undefined} url
- * @property {Record<string, any>} query
- * @property {any} auth
+ * @property {Record<string, unknown>} query
+ * @property {unknown} auth
+ */
+
+/** @typedef {import("../http/query").Request} Request */
+/** @typedef {import("../engine/request-info").RequestParts} RequestParts */
+
+/**
+ * What is asked of a connection. One of a foreign engine has no `requestParts()`.
+ *
+ * @typedef {object} Opened
+ * @property {() => RequestParts | undefined} [requestParts]
+ * @property {Request | null | undefined} request
+ * @property {string | undefined} remoteAddress
  */
 
 /**
- * @param {any} conn
- * @param {any} auth what the client sent along
+ * @param {Opened} conn
+ * @param {unknown} auth what the client sent along
  * @param {number} issued ms since the epoch: when the socket was made
  * @returns {Handshake} a plain object that programs may change
  */
@@ -39,13 +51,15 @@ function buildHandshake(conn, auth, issued) {
 }
 
 /**
- * @param {any} request
- * @returns {import("../engine/request-info").RequestParts | undefined}
+ * @param {Request | null | undefined} request
+ * @returns {RequestParts | undefined}
  */
 function partsOf(request) {
   if (!request) return undefined;
   const { headers, url, _query: query } = request;
-  return { headers, url, query, encrypted: !!(request.socket ?? request.connection)?.encrypted };
+  /** @type {import("../base/node-internals").Stream | undefined} */
+  const socket = request.socket ?? request.connection;
+  return { headers, url, query, encrypted: !!socket?.encrypted };
 }
 
 module.exports = { buildHandshake };

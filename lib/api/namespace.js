@@ -12,6 +12,42 @@ const { NAMESPACE_RESERVED_EVENTS } = require("../codec");
 const { plainView } = require("../base/plain-view");
 
 /** @typedef {import("./socket").Socket} Socket */
+/** @typedef {import("./adapter").SomeAdapter} SomeAdapter */
+/** @typedef {import("./operator").Flags} Flags */
+
+/**
+ * What is asked of a server.
+ *
+ * @typedef {object} Server
+ * @property {() => new (nsp: Namespace) => SomeAdapter} adapter
+ * @property {Options} opts
+ * @property {Options} _opts the same
+ * @property {boolean} _foreignParser
+ * @property {{ encode(packet: import("../codec/packet").Packet): unknown[] }} encoder
+ * @property {{ Socket: new (nsp: Namespace, client: Client, auth: unknown, session?: Session) => Socket }} _parts
+ *
+ * @typedef {object} Options
+ * @property {{ skipMiddlewares?: unknown, maxDisconnectionDuration: number, maxStoredBytes?: number }} [connectionStateRecovery]
+ */
+
+/**
+ * What is asked of a client.
+ *
+ * @typedef {import("./socket").Client & {
+ *   _closed?: boolean,
+ *   _await?(socket: Socket): void,
+ *   _decided?(socket: Socket): void,
+ * }} Client
+ */
+
+/** @typedef {import("./socket").Session} Session */
+/** @typedef {import("./operator").WithResponses} WithResponses */
+
+/** @typedef {(socket: Socket, next: (error?: unknown) => void) => void} Middleware */
+
+/** What a middleware may refuse a client with. @typedef {{ message?: unknown, data?: unknown }} Refusal */
+
+/** What our adapter is given besides to find a session. @typedef {(pid: string, offset: unknown, client: Client) => Promise<Session> | null} Restore */
 
 const emitLocally = EventEmitter.prototype.emit;
 
@@ -26,7 +62,7 @@ const LISTED_EVENTS = ["connect", "connection", "newListener"];
  */
 class Namespace extends EventEmitter {
   /**
-   * @param {any} server
+   * @param {Server} server
    * @param {string} name
    */
   constructor(server, name) {
@@ -35,7 +71,7 @@ class Namespace extends EventEmitter {
     this.sockets = new Map();
     /** @type {Map<string, Socket>} those that middlewares have not let in yet */
     this._preConnectSockets = new Map();
-    /** @type {Function[]} */
+    /** @type {Middleware[]} */
     this._fns = [];
     /** the next packet id; adapters count it up too */
     this._ids = 0;
@@ -43,14 +79,13 @@ class Namespace extends EventEmitter {
     this._outgoing = 0;
     /** how many connected sockets have a connection of a foreign engine */
     this._foreign = 0;
-    /** @type {any} @private made at first use, as is the next one */
+    /** @type {Flags | undefined} @private made at first use, as is the next one */
     this._flags = undefined;
     /** @type {Record<string, Socket> | undefined} @private */
     this._connected = undefined;
     this.server = server;
     this.name = name;
-    /** @type {any} */
-    this.adapter = undefined;
+    this.adapter = /** @type {SomeAdapter} */ (/** @type {unknown} */ (undefined));
     this._initAdapter();
   }
 
@@ -65,7 +100,7 @@ class Namespace extends EventEmitter {
   /**
    * Adds a middleware that lets sockets in or refuses them.
    *
-   * @param {(socket: Socket, next: (error?: any) => void) => void} fn
+   * @param {Middleware} fn
    * @returns {this}
    */
   use(fn) {
@@ -75,7 +110,7 @@ class Namespace extends EventEmitter {
 
   /**
    * @param {Socket} socket
-   * @param {(error?: any) => void} done
+   * @param {(error?: unknown) => void} done
    * @private
    */
   run(socket, done) {
@@ -85,8 +120,8 @@ class Namespace extends EventEmitter {
   /**
    * Adds a client.
    *
-   * @param {any} client
-   * @param {any} auth
+   * @param {Client} client
+   * @param {unknown} auth
    * @param {(socket: Socket) => void} [joined] called before the program hears of the socket
    */
   _add(client, auth, joined) {
@@ -112,8 +147,8 @@ class Namespace extends EventEmitter {
   }
 
   /**
-   * @param {any} client
-   * @param {any} auth
+   * @param {Client} client
+   * @param {unknown} auth
    * @param {(socket: Socket) => void} [joined]
    * @private
    */
@@ -122,7 +157,7 @@ class Namespace extends EventEmitter {
     const socket = new this.server._parts.Socket(this, client, auth, session);
     if (
       socket.recovered &&
-      this.server.opts.connectionStateRecovery.skipMiddlewares &&
+      this.server.opts.connectionStateRecovery?.skipMiddlewares &&
       client.conn.readyState === "open"
     ) {
       this._doConnect(socket, joined);
@@ -132,20 +167,24 @@ class Namespace extends EventEmitter {
   }
 
   /**
-   * @param {any} client
-   * @param {any} auth
-   * @returns {Promise<any>} the state to recover, if any
+   * @param {Client} client
+   * @param {unknown} auth
+   * @returns {Promise<Session | undefined>} the state to recover, if any
    * @private
    */
   async findSession(client, auth) {
-    const { pid, offset } = auth;
+    const { pid, offset } = /** @type {{ pid?: unknown, offset?: unknown }} */ (auth);
     if (typeof pid !== "string") return undefined;
     const isOurs = this.adapter.recoversWithoutOffset === true;
     if (typeof offset !== "string" && !(isOurs && offset === undefined)) return undefined;
     try {
       const session = await (isOurs
-        ? this.adapter.restoreSession(pid, offset, client)
-        : this.adapter.restoreSession(pid, offset));
+        ? /** @type {{ restoreSession: Restore }} */ (this.adapter).restoreSession(
+            pid,
+            offset,
+            client,
+          )
+        : this.adapter.restoreSession(pid, /** @type {string} */ (offset)));
       if (!session) return undefined;
       if (debug.enabled) debug("connection state recovered for sid %s", session.sid);
       return session;
@@ -159,7 +198,7 @@ class Namespace extends EventEmitter {
    * Asks the middlewares.
    *
    * @param {Socket} socket
-   * @param {any} client
+   * @param {Client} client
    * @param {(socket: Socket) => void} [joined]
    * @private
    */
@@ -221,13 +260,13 @@ class Namespace extends EventEmitter {
    * Emits to all connected clients; an event that a program has added to `Namespace.events`, to the listeners of this
    * object instead.
    *
-   * @param {any[]} data the name of the event and its arguments
+   * @param {unknown[]} data the name of the event and its arguments
    * @returns {boolean} true
    */
   emit(...data) {
     const { events } = Namespace;
     if (events.length > LISTED_EVENTS.length && events.indexOf(data[0], LISTED_EVENTS.length) > 0)
-      return emitLocally.apply(this, /** @type {any} */ (data));
+      return emitLocally.apply(this, /** @type {[string]} */ (data));
     return this._operator().emit(...data);
   }
 
@@ -236,11 +275,12 @@ class Namespace extends EventEmitter {
   /**
    * Emits to the other servers of the cluster.
    *
-   * @param {any[]} data the name of the event and its arguments; a last function gets (error, responses)
+   * @param {unknown[]} data the name of the event and its arguments; a last function gets (error, responses)
    * @returns {boolean} true
    */
   serverSideEmit(...data) {
-    if (NAMESPACE_RESERVED_EVENTS.has(data[0])) throw reservedEvent(data[0]);
+    if (NAMESPACE_RESERVED_EVENTS.has(/** @type {string} */ (data[0])))
+      throw reservedEvent(data[0]);
     this.adapter.serverSideEmit(data);
     return true;
   }
@@ -248,12 +288,12 @@ class Namespace extends EventEmitter {
   /**
    * Emits to the other servers, and gives a promise of their responses.
    *
-   * @param {any[]} data
-   * @returns {Promise<any[]>}
+   * @param {unknown[]} data
+   * @returns {Promise<unknown[]>}
    */
   serverSideEmitWithAck(...data) {
     return new Promise((resolve, reject) => {
-      data.push((/** @type {any} */ error, /** @type {any[]} */ responses) => {
+      data.push((/** @type {WithResponses} */ error, /** @type {unknown[]} */ responses) => {
         if (error) {
           error.responses = responses;
           reject(error);
@@ -268,10 +308,10 @@ class Namespace extends EventEmitter {
   /**
    * Called by adapters with what another server has emitted.
    *
-   * @param {any[]} args
+   * @param {unknown[]} args
    */
   _onServerSideEmit(args) {
-    emitLocally.apply(this, /** @type {any} */ (args));
+    emitLocally.apply(this, /** @type {[string]} */ (args));
   }
 
   /** @returns {BroadcastOperator} for all, with the flags so far */
@@ -285,12 +325,13 @@ class Namespace extends EventEmitter {
   /**
    * Flags of the next emission.
    *
-   * @returns {any}
+   * @returns {Flags}
    */
   get flags() {
     return (this._flags ??= {});
   }
 
+  /** @param {Flags | undefined} flags undefined: none */
   set flags(flags) {
     this._flags = flags;
   }
@@ -313,11 +354,14 @@ class Namespace extends EventEmitter {
   }
 
   /**
-   * @param {any} socket
+   * @param {Socket | undefined} socket
    * @private
    */
   show(socket) {
-    if (socket?.nsp !== this || !socket.connected || this.sockets.has(socket.id)) return;
+    /** @type {unknown} */
+    const nsp = socket?.nsp;
+    if (socket === undefined || nsp !== this || !socket.connected || this.sockets.has(socket.id))
+      return;
     this.sockets.set(socket.id, socket);
     this.adapter.mirror?.(socket);
   }
@@ -327,7 +371,8 @@ class Namespace extends EventEmitter {
    * @protected
    */
   hide(id) {
-    this.adapter.unmirror?.(this.sockets.get(id));
+    const socket = this.sockets.get(id);
+    if (socket !== undefined) this.adapter.unmirror?.(socket);
     this.sockets.delete(id);
   }
 
@@ -337,7 +382,7 @@ class Namespace extends EventEmitter {
    * Emits to the listeners of this object.
    *
    * @param {string} name
-   * @param {any[]} args
+   * @param {unknown[]} args
    * @returns {boolean}
    */
   emitReserved(name, ...args) {
@@ -348,7 +393,7 @@ class Namespace extends EventEmitter {
    * Emits to the listeners of this object.
    *
    * @param {string} name
-   * @param {any[]} args
+   * @param {unknown[]} args
    * @returns {boolean}
    */
   emitUntyped(name, ...args) {
@@ -362,7 +407,7 @@ assignable(Namespace.prototype, "connected");
 /**
  * Events that emit() does not send to clients; programs may add to it.
  *
- * @type {any[]}
+ * @type {unknown[]}
  * @deprecated kept for programs written for Socket.IO 2.x
  */
 Namespace.events = LISTED_EVENTS.slice();
@@ -372,9 +417,9 @@ Namespace.events = LISTED_EVENTS.slice();
  *
  * @param {Namespace} nsp
  * @param {Socket} socket
- * @param {any} client
+ * @param {Client} client
  * @param {((socket: Socket) => void) | undefined} joined
- * @param {any} error
+ * @param {unknown} error
  */
 function settle(nsp, socket, client, joined, error) {
   client._decided?.(socket);
@@ -386,8 +431,9 @@ function settle(nsp, socket, client, joined, error) {
   if (error) {
     debug("middleware error, sending CONNECT_ERROR packet to the client");
     socket._cleanup();
-    if (client.conn.protocol === 3) socket._error(error.data || error.message);
-    else socket._error({ message: error.message, data: error.data });
+    const refusal = /** @type {Refusal} */ (error);
+    if (client.conn.protocol === 3) socket._error(refusal.data || refusal.message);
+    else socket._error({ message: refusal.message, data: refusal.data });
     return;
   }
   nsp._doConnect(socket, joined);

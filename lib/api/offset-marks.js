@@ -1,5 +1,7 @@
 "use strict";
 
+/** @typedef {import("socket.io-adapter").Room} Room */
+
 /** How many marks are kept: enough to find what a client saw last, few enough to search through. */
 const MAX_MARKS = 4096;
 
@@ -24,7 +26,7 @@ class OffsetMarks {
   _hashes = undefined;
   /** @private the numbers of the packets stored last before each */
   _numbers = new Float64Array(0);
-  /** @private @type {(ReadonlySet<any> | undefined)[]} the rooms of each; undefined: sent to everybody */
+  /** @private @type {(ReadonlySet<Room> | undefined)[]} the rooms of each; undefined: sent to everybody */
   _rooms = [];
   /** @private how many have been noted */
   _count = 0;
@@ -32,7 +34,7 @@ class OffsetMarks {
   /**
    * @param {string} text the last argument of an event
    * @param {number} number of the packet that was stored last
-   * @param {ReadonlySet<any>} [rooms] that it was for; none: everybody
+   * @param {ReadonlySet<Room>} [rooms] that it was for; none: everybody
    */
   note(text, number, rooms) {
     const named = rooms !== undefined && rooms.size > 0 && rooms.size <= MAX_ROOMS;
@@ -43,7 +45,7 @@ class OffsetMarks {
     if (this._hashes[before] === hash && this._numbers[before] === number && this._count > 0) {
       const known = this._rooms[before];
       if (known === undefined) return;
-      const both = named ? new Set([...known, .../** @type {ReadonlySet<any>} */ (rooms)]) : known;
+      const both = named ? new Set([...known, .../** @type {ReadonlySet<Room>} */ (rooms)]) : known;
       this._rooms[before] = named && both.size <= MAX_ROOMS ? both : undefined;
       return;
     }
@@ -58,7 +60,7 @@ class OffsetMarks {
    * @param {number} from
    * @param {number} to
    * @param {boolean} first whether the first such event counts, not the last
-   * @param {readonly any[]} [rooms] those of the client; events for other rooms don't count. Without it, all count
+   * @param {readonly Room[]} [rooms] those of the client; events for other rooms don't count. Without it, all count
    * @returns {number | undefined} the number of the packet stored last before an event with this text, between `from` and `to`;
    *   undefined when none is known
    */

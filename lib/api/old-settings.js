@@ -11,24 +11,41 @@ const ENGINE_OPTIONS = new Map([
 ]);
 
 /**
+ * What is asked of a server.
+ *
+ * @typedef {object} Settable
+ * @property {(middleware: Middleware) => unknown} use
+ * @property {(origins: import("./origins").Origins) => unknown} origins
+ * @property {(path: string) => unknown} path
+ * @property {object} opts
+ * @property {object | undefined} eio
+ *
+ * @typedef {(socket: { request: unknown }, next: (error?: unknown) => void) => void} Middleware
+ */
+
+/** @typedef {(request: unknown, callback: (error: string | undefined, authorized: boolean) => void) => void} Decide */
+
+/**
  * Does what `io.set(key, value)` does in Socket.IO 2.x.
  *
- * @param {any} server
+ * @param {Settable} server
  * @param {string} key
- * @param {any} value
+ * @param {unknown} value
  */
 function setOldOption(server, key, value) {
   const name = ENGINE_OPTIONS.get(key);
-  if (key === "authorization" && value) server.use(authorization(value));
-  else if (key === "origins" && value) server.origins(value);
-  else if (key === "resource") server.path(value);
-  else if (name !== undefined) (server.eio ?? server.opts)[name] = value;
+  if (key === "authorization" && value) server.use(authorization(/** @type {Decide} */ (value)));
+  else if (key === "origins" && value)
+    server.origins(/** @type {import("./origins").Origins} */ (value));
+  else if (key === "resource") server.path(/** @type {string} */ (value));
+  else if (name !== undefined)
+    /** @type {Record<string, unknown>} */ (server.eio ?? server.opts)[name] = value;
   else console.error("Option %s is not valid. Please refer to the README.", key);
 }
 
 /**
- * @param {(request: any, callback: (error: any, authorized: boolean) => void) => void} decide
- * @returns {(socket: any, next: (error?: any) => void) => void} a middleware that asks it
+ * @param {Decide} decide
+ * @returns {Middleware} one that asks it
  */
 function authorization(decide) {
   return (socket, next) =>

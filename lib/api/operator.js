@@ -6,13 +6,42 @@ const { MESSAGES, reservedEvent, timedOut } = require("../base/errors");
 const { PacketType, RESERVED_EVENTS } = require("../codec");
 const { nextTick } = require("../base/loop");
 
+/** @typedef {import("socket.io-adapter").Adapter} Adapter */
+/** @typedef {import("socket.io-adapter").Room} Room */
+/** @typedef {import("../codec/packet").Packet} Packet */
+
+/**
+ * How an event is sent.
+ *
+ * @typedef {object} Flags
+ * @property {boolean} [volatile]
+ * @property {boolean} [compress]
+ * @property {boolean} [local]
+ * @property {boolean} [json] as are the next two, kept for programs written for Socket.IO 2.x
+ * @property {boolean} [broadcast]
+ * @property {boolean} [binary]
+ * @property {number} [timeout] ms
+ * @property {boolean} [expectSingleResponse] whether an acknowledgement gives one response, and no list
+ */
+
+/**
+ * Whom an event is for, as adapters have it.
+ *
+ * @typedef {object} Target
+ * @property {Set<Room>} rooms none: everyone
+ * @property {Set<Room>} [except]
+ * @property {Flags} [flags]
+ */
+
+/** A socket of another server, as adapters tell of it. @typedef {{ id: string, handshake: unknown, rooms: Room[], data: unknown }} Details */
+
 /** ms; means "no timeout": the adapters of a cluster set a timer of their own, and can't be told so in another way */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /**
- * @param {Set<any>} set
- * @param {any} rooms a room or an array of rooms
- * @returns {Set<any>} a new set
+ * @param {Set<Room>} set
+ * @param {Room | Room[]} rooms a room or an array of rooms
+ * @returns {Set<Room>} a new set
  */
 function extend(set, rooms) {
   const extended = new Set(set);
@@ -21,15 +50,17 @@ function extend(set, rooms) {
   return extended;
 }
 
+/** An error of an acknowledgement, which has the responses so far. @typedef {(Error & { responses?: unknown }) | null} WithResponses */
+
 /**
  * Whom the next event goes to, and how. Immutable: every step gives a new operator.
  */
 class BroadcastOperator {
   /**
-   * @param {any} adapter
-   * @param {Set<any>} [rooms] none: everyone
-   * @param {Set<any>} [exceptRooms]
-   * @param {any} [flags] volatile, compress, local, timeout, expectSingleResponse
+   * @param {Adapter} adapter
+   * @param {Set<Room>} [rooms] none: everyone
+   * @param {Set<Room>} [exceptRooms]
+   * @param {Flags} [flags]
    */
   constructor(adapter, rooms = new Set(), exceptRooms = new Set(), flags = {}) {
     this.adapter = adapter;
@@ -41,7 +72,7 @@ class BroadcastOperator {
   /**
    * Targets a room; a socket that is in several of them gets one copy.
    *
-   * @param {any} room a room or an array of rooms
+   * @param {Room | Room[]} room a room or an array of rooms
    * @returns {BroadcastOperator}
    */
   to(room) {
@@ -56,7 +87,7 @@ class BroadcastOperator {
   /**
    * Alias of to().
    *
-   * @param {any} room
+   * @param {Room | Room[]} room
    * @returns {BroadcastOperator}
    */
   in(room) {
@@ -66,7 +97,7 @@ class BroadcastOperator {
   /**
    * Excludes a room.
    *
-   * @param {any} room a room or an array of rooms
+   * @param {Room | Room[]} room a room or an array of rooms
    * @returns {BroadcastOperator}
    */
   except(room) {
@@ -79,7 +110,7 @@ class BroadcastOperator {
   }
 
   /**
-   * @param {any} flags
+   * @param {Flags} flags
    * @returns {BroadcastOperator}
    * @private
    */
@@ -145,14 +176,15 @@ class BroadcastOperator {
   /**
    * Emits to all targeted clients.
    *
-   * @param {any[]} data the name of the event and its arguments; a last function is called with (error, responses)
+   * @param {unknown[]} data the name of the event and its arguments; a last function is called with (error, responses)
    * @returns {true}
    */
   emit(...data) {
     if (data.length === 0) data.push(undefined);
-    if (RESERVED_EVENTS.has(data[0])) throw reservedEvent(data[0]);
+    if (RESERVED_EVENTS.has(/** @type {string} */ (data[0]))) throw reservedEvent(data[0]);
     const packet = { type: PacketType.EVENT, data };
-    if (typeof data[data.length - 1] === "function") this.emitAwaiting(packet, data.pop());
+    if (typeof data[data.length - 1] === "function")
+      this.emitAwaiting(packet, /** @type {Function} */ (data.pop()));
     else this.adapter.broadcast(packet, this._target);
     return true;
   }
@@ -160,7 +192,7 @@ class BroadcastOperator {
   /**
    * Emits a "message" event.
    *
-   * @param {any[]} args
+   * @param {unknown[]} args
    * @returns {this}
    */
   send(...args) {
@@ -171,7 +203,7 @@ class BroadcastOperator {
   /**
    * Alias of send().
    *
-   * @param {any[]} args
+   * @param {unknown[]} args
    * @returns {this}
    */
   write(...args) {
@@ -181,14 +213,14 @@ class BroadcastOperator {
   /**
    * Emits and waits for the answers of all clients, on all servers.
    *
-   * @param {any} packet
+   * @param {Packet} packet
    * @param {Function} ack
    * @private
    */
   emitAwaiting(packet, ack) {
     const { adapter } = this;
     const single = this.flags.expectSingleResponse;
-    /** @type {any[]} */
+    /** @type {unknown[]} */
     const responses = [];
     let expired = false;
     let servers = -1;
@@ -221,7 +253,7 @@ class BroadcastOperator {
         answeredServers++;
         check();
       },
-      (/** @type {any} */ response) => {
+      (/** @type {unknown} */ response) => {
         responses.push(response);
         check();
       },
@@ -235,12 +267,12 @@ class BroadcastOperator {
   /**
    * Emits, and gives a promise of the responses; without timeout(), it waits for them as long as it takes.
    *
-   * @param {any[]} data
-   * @returns {Promise<any>} rejected with an error that has the `responses` so far
+   * @param {unknown[]} data
+   * @returns {Promise<unknown>} rejected with an error that has the `responses` so far
    */
   emitWithAck(...data) {
     return new Promise((resolve, reject) => {
-      data.push((/** @type {any} */ error, /** @type {any} */ responses) => {
+      data.push((/** @type {WithResponses} */ error, /** @type {unknown} */ responses) => {
         if (error) {
           error.responses = responses;
           reject(error);
@@ -265,14 +297,14 @@ class BroadcastOperator {
   /**
    * Gives the ids of the sockets.
    *
-   * @param {(error: any, ids: string[]) => void} callback
+   * @param {(error: unknown, ids: string[]) => void} callback
    * @returns {this}
    * @deprecated kept for programs written for Socket.IO 2.x: use fetchSockets()
    */
   clients(callback) {
     // in a tick of its own, so that an error of the callback does not become a rejected promise
     this.adapter.fetchSockets(this._target).then(
-      (/** @type {any[]} */ sockets) =>
+      (sockets) =>
         nextTick(
           callback,
           null,
@@ -284,12 +316,12 @@ class BroadcastOperator {
   }
 
   /**
-   * @returns {Promise<any[]>} the sockets themselves, and stand-ins for those of other servers
+   * @returns {Promise<(RemoteSocket | object)[]>} the sockets themselves, and stand-ins for those of other servers
    */
   async fetchSockets() {
     const sockets = await this.adapter.fetchSockets(this._target);
     // the sockets of other servers come as plain data
-    return sockets.map((/** @type {any} */ socket) =>
+    return sockets.map((socket) =>
       socket.server ? socket : new RemoteSocket(this.adapter, socket),
     );
   }
@@ -297,7 +329,7 @@ class BroadcastOperator {
   /**
    * Makes the targeted sockets join rooms.
    *
-   * @param {any} room a room or an array of rooms
+   * @param {Room | Room[]} room a room or an array of rooms
    */
   socketsJoin(room) {
     this.adapter.addSockets(this._target, Array.isArray(room) ? room : [room]);
@@ -306,7 +338,7 @@ class BroadcastOperator {
   /**
    * Makes the targeted sockets leave rooms.
    *
-   * @param {any} room a room or an array of rooms
+   * @param {Room | Room[]} room a room or an array of rooms
    */
   socketsLeave(room) {
     this.adapter.delSockets(this._target, Array.isArray(room) ? room : [room]);
@@ -327,8 +359,8 @@ class BroadcastOperator {
  */
 class RemoteSocket {
   /**
-   * @param {any} adapter
-   * @param {any} details { id, handshake, rooms, data }
+   * @param {Adapter} adapter
+   * @param {Details} details
    */
   constructor(adapter, details) {
     this.id = details.id;
@@ -348,17 +380,17 @@ class RemoteSocket {
     return this.operator.timeout(timeout);
   }
 
-  /** @param {any[]} data */
+  /** @param {unknown[]} data */
   emit(...data) {
     return this.operator.emit(...data);
   }
 
-  /** @param {any} room */
+  /** @param {Room | Room[]} room */
   join(room) {
     return this.operator.socketsJoin(room);
   }
 
-  /** @param {any} room */
+  /** @param {Room | Room[]} room */
   leave(room) {
     return this.operator.socketsLeave(room);
   }

@@ -6,7 +6,7 @@ const debug = require("debug")("socket.io:server");
  * Which origins may connect, as Socket.IO 2.x has it: "*:*" or "*" (all), "host:port", "host:*", "*:port",
  * "scheme://host:port"; one, several in a string or an array of them; or a function (origin, callback(error, success)).
  *
- * @typedef {string | string[] | ((origin: string, callback: (error: any, success: boolean) => void) => void)} Origins
+ * @typedef {string | string[] | ((origin: string, callback: (error: unknown, success: boolean) => void) => void)} Origins
  */
 
 const EVERYONE = new Set(["*", "*:*"]);
@@ -17,8 +17,8 @@ const NO_ORIGIN = "*";
  * Says whether a request comes from an allowed origin.
  *
  * @param {Origins} origins
- * @param {any} req
- * @param {(error: any, success: boolean) => void} done
+ * @param {import("node:http").IncomingMessage} req
+ * @param {(error: unknown, success: boolean) => void} done
  */
 function checkOrigin(origins, req, done) {
   let origin = req.headers.origin || req.headers.referer || NO_ORIGIN;

@@ -5,13 +5,27 @@ const { Adapter } = require("socket.io-adapter");
 const { MESSAGES } = require("../base/errors");
 const { Namespace } = require("./namespace");
 
+/**
+ * What is asked of a server.
+ *
+ * @typedef {import("./namespace").Server & ServerParts} Server
+ *
+ * @typedef {object} ServerParts
+ * @property {{ cleanupEmptyChildNamespaces?: boolean }} opts
+ * @property {{ Namespace: new (server: Server, name: string) => Namespace }} _parts
+ * @property {Map<string, Namespace>} _nsps
+ * @property {Namespace} sockets
+ */
+
+/** @typedef {Namespace & { children: Set<Namespace> }} Parent */
+
 let count = 0;
 
 /** Gives a broadcast to the children. */
 class ParentAdapter extends Adapter {
   /**
-   * @param {any} packet
-   * @param {any} opts
+   * @param {import("../codec/packet").Packet} packet
+   * @param {import("./operator").Target} opts
    */
   broadcast(packet, opts) {
     for (const nsp of this.nsp.children) nsp.adapter.broadcast(packet, opts);
@@ -23,7 +37,7 @@ class ParentAdapter extends Adapter {
  * client asks for them, with the middlewares and the "connection" listeners of this one.
  */
 class ParentNamespace extends Namespace {
-  /** @param {any} server */
+  /** @param {Server} server */
   constructor(server) {
     super(server, "/_" + count++);
     /** @type {Set<Namespace>} */
@@ -31,13 +45,13 @@ class ParentNamespace extends Namespace {
   }
 
   _initAdapter() {
-    this.adapter = new ParentAdapter(/** @type {any} */ (this));
+    this.adapter = new ParentAdapter(this);
   }
 
   /**
    * Emits to the clients of all children.
    *
-   * @param {any[]} data
+   * @param {unknown[]} data
    * @returns {boolean} true
    */
   emit(...data) {
@@ -62,17 +76,18 @@ class ParentNamespace extends Namespace {
 // functions, not methods: the parent namespace of the entry for 2.x is another class
 
 /**
- * @param {any} parent
+ * @param {Parent} parent
  * @param {string} name
- * @returns {any} a namespace with the middlewares and listeners of its parent
+ * @returns {Namespace} one with the middlewares and listeners of its parent
  */
 function createChild(parent, name) {
   debug("creating child namespace %s", name);
-  const { server } = parent;
+  const server = /** @type {Server} */ (parent.server);
   const nsp = new server._parts.Namespace(server, name);
   for (const fn of parent._fns) nsp.use(fn);
   for (const event of ["connect", "connection"]) {
-    for (const listener of parent.listeners(event)) nsp.on(event, listener);
+    for (const listener of parent.listeners(event))
+      nsp.on(event, /** @type {import("./socket").Listener} */ (listener));
   }
   parent.children.add(nsp);
   if (server.opts.cleanupEmptyChildNamespaces) cleanUpWhenEmpty(parent, nsp);
@@ -90,7 +105,7 @@ function createChild(parent, name) {
 /**
  * Closes a child when its last socket has gone.
  *
- * @param {ParentNamespace} parent
+ * @param {Parent} parent
  * @param {Namespace} nsp
  */
 function cleanUpWhenEmpty(parent, nsp) {
@@ -101,7 +116,7 @@ function cleanUpWhenEmpty(parent, nsp) {
 }
 
 /**
- * @param {ParentNamespace} parent
+ * @param {Parent} parent
  * @param {Namespace} nsp a child
  */
 function closeWhenEmpty(parent, nsp) {
@@ -110,7 +125,7 @@ function closeWhenEmpty(parent, nsp) {
   debug("closing child namespace %s", nsp.name);
   nsp.adapter.close();
   // by now another namespace may have the name
-  const { _nsps } = parent.server;
+  const { _nsps } = /** @type {Server} */ (parent.server);
   if (_nsps.get(nsp.name) === nsp) _nsps.delete(nsp.name);
 }
 

@@ -28,10 +28,13 @@ const DELAY = 5_000; // ms
 
 const NOT_OPEN = -1;
 
+/** As upstream has it where its types say that there is a session. */
+const NOT_RECOVERED = /** @type {Promise<never>} */ (/** @type {unknown} */ (null));
+
 /**
  * @typedef {object} LostSession what is kept here of a session that was lost
- * @property {any} data of its socket
- * @property {any[]} rooms of its socket
+ * @property {unknown} data of its socket
+ * @property {Room[]} rooms of its socket
  * @property {number} from the number of the packet stored last before it began; -1 for none
  * @property {number} to the number of the packet stored last before it was lost
  * @property {boolean} noticed whether its end was seen at once; if not, it may have been lost long before
@@ -39,14 +42,53 @@ const NOT_OPEN = -1;
  * @property {string | undefined} given the offset that it came with: it sends the same again if it has got nothing since
  */
 
-/** @typedef {{ socket: any, from: number, persisted: boolean }} Live */
+/** @typedef {import("socket.io-adapter").Room} Room */
+/** @typedef {import("../codec/packet").Packet} Packet */
+/** @typedef {import("./adapter").Encoded} Encoded */
+/** @typedef {import("./operator").Target} Target */
+
+/**
+ * What is asked of a client.
+ *
+ * @typedef {object} Client
+ * @property {import("../engine/conn").Conn} conn
+ * @property {{ reason: string } | undefined} [_end] why it is closed
+ * @property {boolean} [_superseded] whether it has come back on another connection
+ * @property {() => void} [_supersede] ends this connection, for that reason
+ */
+
+/**
+ * What is asked of a socket.
+ *
+ * @typedef {import("./adapter").Member & {
+ *   pid?: string,
+ *   recovered: boolean,
+ *   client: Client,
+ *   _auth: unknown,
+ * }} Member
+ */
+
+/**
+ * What is asked of a namespace.
+ *
+ * @typedef {import("./adapter").Home & {
+ *   _preConnectSockets: Map<string, Member>,
+ *   server: { opts: { connectionStateRecovery?: RecoveryOptions } },
+ * }} Home
+ *
+ * @typedef {object} RecoveryOptions
+ * @property {number} maxDisconnectionDuration ms
+ * @property {number} [maxStoredBytes]
+ */
+
+/** @typedef {{ socket: Member, from: number, persisted: boolean }} Live */
 
 /** @typedef {{ session: RestoredSession, last: number }} Returning and the number of the last packet that its client has got */
 
 /** @type {number[]} */
 const NOBODY = [];
 
-/** @type {ReadonlySet<any>} */
+/** @type {ReadonlySet<Room>} */
 const NO_ROOMS = new Set();
 
 /**
@@ -66,11 +108,11 @@ const NO_ROOMS = new Set();
  * `socket.data`, and the count of the packets, because a packet contains its number when it is encoded.
  */
 class RecoveryAdapter extends NativeAdapter {
-  /** @param {any} nsp */
+  /** @param {Home} nsp */
   constructor(nsp) {
     super(nsp);
     const { maxDisconnectionDuration, maxStoredBytes = RECOVERY_DEFAULTS.maxStoredBytes } =
-      nsp.server.opts.connectionStateRecovery;
+      /** @type {RecoveryOptions} */ (nsp.server.opts.connectionStateRecovery);
     if (!(maxStoredBytes >= 0)) {
       const fix = "give a number of bytes";
       throw invalidOption("option connectionStateRecovery.maxStoredBytes", maxStoredBytes, fix);
@@ -106,7 +148,7 @@ class RecoveryAdapter extends NativeAdapter {
     this._sweeper = undefined;
   }
 
-  /** @param {any} socket */
+  /** @param {Member} socket */
   onconnected(socket) {
     this.open();
     super.onconnected(socket);
@@ -116,14 +158,14 @@ class RecoveryAdapter extends NativeAdapter {
     this._live.set(pid, { socket, from, persisted: false });
   }
 
-  /** @param {any} socket */
+  /** @param {Member} socket */
   ondisconnecting(socket) {
     const { id, pid } = socket;
     const owner = this.nsp.sockets.get(id) ?? this.nsp._preConnectSockets.get(id);
     // a middleware may answer so late that the client is back already, with this id
     if (owner === undefined || owner === socket) super.ondisconnecting(socket);
-    const live = this._live.get(pid);
-    if (live === undefined) {
+    const live = pid === undefined ? undefined : this._live.get(pid);
+    if (pid === undefined || live === undefined) {
       this.arrival(socket);
     } else if (live.socket === socket) {
       this._live.delete(pid);
@@ -134,14 +176,15 @@ class RecoveryAdapter extends NativeAdapter {
   /**
    * Notes that a socket is not coming back any more: it is connected, or never will be.
    *
-   * @param {any} socket
+   * @param {Member} socket
    * @returns {Returning | undefined} nothing when this socket was not coming back
    * @private
    */
   arrival(socket) {
-    const returning = this._returning.get(socket.pid);
-    if (returning?.session.socket !== socket) return undefined;
-    this._returning.delete(socket.pid);
+    const { pid } = socket;
+    const returning = pid === undefined ? undefined : this._returning.get(pid);
+    if (pid === undefined || returning?.session.socket !== socket) return undefined;
+    this._returning.delete(pid);
     return returning;
   }
 
@@ -173,8 +216,8 @@ class RecoveryAdapter extends NativeAdapter {
   }
 
   /**
-   * @param {any} packet
-   * @param {any} opts { rooms, except, flags }
+   * @param {Packet} packet
+   * @param {Target} opts
    */
   broadcast(packet, opts) {
     if (
@@ -206,9 +249,9 @@ class RecoveryAdapter extends NativeAdapter {
   /**
    * Stores a packet and sends it; in one operation, unless somebody wants to see it first.
    *
-   * @param {any} packet
-   * @param {string | import("../codec/long-text").LongText | any[]} encoded what encode() made of it
-   * @param {any} opts { rooms, except, flags }
+   * @param {Packet} packet
+   * @param {Encoded} encoded what encode() made of it
+   * @param {Target} opts
    * @private
    */
   store(packet, encoded, opts) {
@@ -241,7 +284,7 @@ class RecoveryAdapter extends NativeAdapter {
     else if (apart) this.deliver(packet, encoded, opts);
   }
 
-  /** @param {any} session { sid, pid, rooms, data } */
+  /** @param {import("./restored-session").State} session */
   persistSession({ sid, pid, rooms, data }) {
     const { native } = this.open();
     const size = sizeOf(rooms);
@@ -258,8 +301,8 @@ class RecoveryAdapter extends NativeAdapter {
       live.persisted = true;
       kept.from = live.from;
       const { client, _auth: auth } = live.socket;
-      if (typeof auth?.offset === "string" && auth.offset.length <= MAX_GIVEN)
-        kept.given = auth.offset;
+      const { offset } = /** @type {{ offset?: unknown }} */ (auth ?? {});
+      if (typeof offset === "string" && offset.length <= MAX_GIVEN) kept.given = offset;
       kept.noticed = client._end?.reason === "transport close" && !client._superseded;
       kept.unproven = whole(lostAt - unprovenTime(client.conn.server?.opts));
     }
@@ -274,29 +317,30 @@ class RecoveryAdapter extends NativeAdapter {
   }
 
   /**
-   * @param {any} pid
+   * @param {string} pid
    * @param {string} [offset] that of the last event that the client has got, if it has got one
-   * @param {any} [client] that comes back
-   * @returns {any} the session with what it has missed, in a promise; null when it can't be recovered
+   * @param {Client} [client] that comes back
+   * @returns {Promise<RestoredSession>} the session with what it has missed; null when it can't be recovered
    */
   restoreSession(pid, offset, client) {
-    if (this._log === NOT_OPEN) return null;
+    if (this._log === NOT_OPEN) return NOT_RECOVERED;
     const border = this.open();
-    const before = (this._live.get(pid) ?? this._returning.get(pid)?.session)?.socket?.client;
+    const known = this._live.get(pid) ?? this._returning.get(pid)?.session;
+    const before = /** @type {Client | undefined} */ (known?.socket?.client);
     if (before !== undefined && before !== client) supersede(before);
     // if several come at once, the first one gets it
-    if (this._live.has(pid) || this._returning.has(pid)) return null;
+    if (this._live.has(pid) || this._returning.has(pid)) return NOT_RECOVERED;
     if (this._storedIn === border.operations.batch) border.operations.flush(); // a packet that is not stored yet may push others out
     const key = border.native.findSession(this._log, pid);
     const kept = key === null ? undefined : this._kept.get(key);
-    if (kept === undefined) return null;
+    if (kept === undefined) return NOT_RECOVERED;
     const last = this.lastOf(kept, offset);
-    if (last === UNKNOWN) return null;
+    if (last === UNKNOWN) return NOT_RECOVERED;
     const found = border.native.restoreSession(this._log, pid, last + 1, this.oldest());
-    if (found === null) return null;
+    if (found === null) return NOT_RECOVERED;
     const { sid } = found;
     // a socket with that id is connected: a second one would replace it
-    if (this.nsp.sockets.has(sid)) return null;
+    if (this.nsp.sockets.has(sid)) return NOT_RECOVERED;
     const rooms = found.rooms.map((number) => this._roomNumbers.name(number));
     const state = { sid, pid, rooms, data: kept.data };
     const parser = this.nsp.server._parser;
@@ -392,11 +436,11 @@ class RecoveryAdapter extends NativeAdapter {
 /**
  * Ends the old connection of a client that has come back on another one.
  *
- * @param {any} client
+ * @param {Client} client
  */
 function supersede(client) {
   try {
-    client._supersede();
+    client._supersede?.();
   } catch (error) {
     // thrown by a listener of the program: it must not disturb the client that comes back
     nextTick(() => {
@@ -409,7 +453,7 @@ function supersede(client) {
  * How far back it is unknown what has arrived. A client that was not timed out has answered a ping that was sent after
  * everything older than this, so it has got all that.
  *
- * @param {any} [options] of the engine
+ * @param {{ pingInterval?: number, pingTimeout?: number }} [options] of the engine
  * @returns {number} ms
  */
 function unprovenTime(options) {
@@ -418,7 +462,7 @@ function unprovenTime(options) {
 }
 
 /**
- * @param {any} number
+ * @param {number} number
  * @returns {number} rounded up, within the range that the addon takes
  */
 function whole(number) {
@@ -426,7 +470,7 @@ function whole(number) {
 }
 
 /**
- * @param {any[]} rooms
+ * @param {Room[]} rooms
  * @returns {number} about how many bytes their names take
  */
 function sizeOf(rooms) {

@@ -2,12 +2,24 @@
 
 const debug = require("debug")("socket.io:recovery");
 
-/** @typedef {{ sid: string, pid: string, rooms: any[], data: any }} State */
+/** @typedef {import("socket.io-adapter").Room} Room */
+/** @typedef {{ sid: string, pid: string, rooms: Room[], data: unknown }} State */
+/** @typedef {{ on(name: "decoded", done: (packet: { data?: unknown[] }) => void): unknown, add(message: unknown): unknown }} Decoder */
+/** @typedef {{ Decoder: new () => Decoder }} Parser */
+
+/**
+ * What is asked of a client.
+ *
+ * @typedef {object} Receiver
+ * @property {boolean} _native whether a worker has its connection
+ * @property {import("../engine/conn").Conn} conn
+ * @property {(encoded: unknown[]) => void} sendEncoded
+ */
 
 /**
  * @typedef {object} Place where to find what the session has missed
  * @property {import("../border/border").Border} border
- * @property {any} parser of the server
+ * @property {Parser} parser of the server
  * @property {number} log
  * @property {number} key of the session
  * @property {number} last the number of the last packet that the client has got, in the log
@@ -26,7 +38,7 @@ class RestoredSession {
     this.pid = pid;
     this.rooms = rooms;
     this.data = data;
-    /** @type {any} the socket that it has become */
+    /** @type {{ client: object } | undefined} the socket that it has become */
     this.socket = undefined;
     this.#place = place;
   }
@@ -35,7 +47,7 @@ class RestoredSession {
    * Sends what was missed, as it was sent the first time. The packets stay in the addon, unless somebody watches what is
    * sent, or the connection is one of a foreign engine.
    *
-   * @param {any} client
+   * @param {Receiver} client
    */
   sendMissed(client) {
     const { border, log, key, last } = this.#place;
@@ -58,7 +70,7 @@ class RestoredSession {
     return (this.#missed() ?? []).map((encoded) => decode(this.#place.parser, encoded));
   }
 
-  /** @returns {any[][] | null} the messages of each packet; null when some have been dropped meanwhile */
+  /** @returns {unknown[][] | null} the messages of each packet; null when some have been dropped meanwhile */
   #missed() {
     const { border, log, key, last } = this.#place;
     border.operations.flush();
@@ -67,16 +79,17 @@ class RestoredSession {
 }
 
 /**
- * @param {any} parser
- * @param {any[]} encoded the messages that the packet is made of
- * @returns {any} the data of the packet
+ * @param {Parser} parser
+ * @param {unknown[]} encoded the messages that the packet is made of
+ * @returns {unknown[]} the data of the packet
  */
 function decode(parser, encoded) {
   const decoder = new parser.Decoder();
+  /** @type {unknown[] | undefined} */
   let data;
-  decoder.on("decoded", (/** @type {any} */ packet) => (data = packet.data));
+  decoder.on("decoded", (packet) => (data = packet.data));
   for (const message of encoded) decoder.add(message);
-  return data;
+  return /** @type {unknown[]} */ (data);
 }
 
 module.exports = { RestoredSession };

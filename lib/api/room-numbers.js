@@ -1,5 +1,7 @@
 "use strict";
 
+/** @typedef {import("socket.io-adapter").Room} Room */
+
 const NONE = Object.freeze(/** @type {number[]} */ ([]));
 const FEW = 1024; // with fewer rooms than this it is not worth asking which are unused
 
@@ -9,9 +11,9 @@ const FEW = 1024; // with fewer rooms than this it is not worth asking which are
  */
 class RoomNumbers {
   constructor() {
-    /** @private @type {Map<any, number>} */
+    /** @private @type {Map<Room, number>} */
     this._numbers = new Map();
-    /** @private @type {any[]} by number */
+    /** @private @type {(Room | undefined)[]} by number; undefined: it is free */
     this._names = [];
     /** @private @type {number[]} numbers without a room */
     this._free = [];
@@ -25,7 +27,7 @@ class RoomNumbers {
   }
 
   /**
-   * @param {Iterable<any> & { size?: number }} rooms
+   * @param {Iterable<Room> & { size?: number }} rooms
    * @returns {readonly number[]}
    */
   of(rooms) {
@@ -37,14 +39,14 @@ class RoomNumbers {
 
   /**
    * @param {number} number
-   * @returns {any} the room
+   * @returns {Room} the room
    */
   name(number) {
-    return this._names[number];
+    return /** @type {Room} */ (this._names[number]);
   }
 
   /**
-   * @param {any} name
+   * @param {Room} name
    * @returns {number}
    * @private
    */
@@ -59,7 +61,7 @@ class RoomNumbers {
   release(unused) {
     for (const number of unused) {
       const name = this._names[number];
-      if (this._numbers.get(name) !== number) continue;
+      if (name === undefined || this._numbers.get(name) !== number) continue;
       this._numbers.delete(name);
       this._names[number] = undefined;
       this._free.push(number);

@@ -31,12 +31,58 @@ const PARSER = Object.freeze({ Decoder, Encoder, PacketType, protocol: PROTOCOL 
  * What a server makes things of.
  *
  * @typedef {object} Parts
- * @property {new (server: any, conn: any) => any} Client
- * @property {new (server: any, name: string) => any} Namespace
- * @property {new (server: any) => any} ParentNamespace
- * @property {new (nsp: any, client: any, auth: any, session?: any) => any} Socket
- * @property {(given?: any) => any} parserFor gives the parser to use; `given` is that of the options
+ * @property {typeof Client} Client
+ * @property {typeof Namespace} Namespace
+ * @property {new (server: Server) => Parent} ParentNamespace
+ * @property {typeof Socket} Socket
+ * @property {(given?: Parser) => Parser} parserFor gives the parser to use; `given` is that of the options
  */
+
+/** @typedef {import("../engine/conn").Conn} Conn */
+/** @typedef {import("./adapter").SomeAdapter} SomeAdapter */
+/** @typedef {import("./namespace").Middleware} Middleware */
+/** @typedef {import("./operator").BroadcastOperator} BroadcastOperator */
+/** @typedef {import("./origins").Origins} Origins */
+/** @typedef {import("node:http").IncomingMessage} Request */
+/** @typedef {new (nsp: Namespace) => SomeAdapter} AdapterClass */
+/** @typedef {(socket: Socket) => void} SocketListener */
+/** @typedef {Namespace & { createChild(name: string): Namespace }} Parent */
+
+/**
+ * What encodes and decodes packets.
+ *
+ * @typedef {object} Parser
+ * @property {new () => { encode(packet: import("../codec/packet").Packet): unknown[] }} Encoder
+ * @property {new () => import("./client").PacketDecoder} Decoder
+ */
+
+/**
+ * The options that are read here; those of Engine.IO are among them.
+ *
+ * @typedef {Record<string, unknown> & ServerOptions} Options
+ *
+ * @typedef {object} ServerOptions
+ * @property {string} [path]
+ * @property {number} [connectTimeout] ms
+ * @property {unknown} [serveClient]
+ * @property {Origins} [origins]
+ * @property {Parser} [parser]
+ * @property {import("cors").CorsOptions} [cors]
+ * @property {AdapterClass} [adapter]
+ * @property {{ skipMiddlewares?: unknown, maxDisconnectionDuration: number, maxStoredBytes?: number }} [connectionStateRecovery]
+ * @property {boolean} [cleanupEmptyChildNamespaces]
+ */
+
+/**
+ * An Engine.IO server: ours, or a foreign one.
+ *
+ * @typedef {object} SomeEngine
+ * @property {(name: "connection", listener: (conn: Conn) => void) => unknown} on
+ * @property {() => unknown} close
+ * @property {{ pingInterval?: number, pingTimeout?: number }} [opts]
+ */
+
+/** @typedef {(name: string, auth: unknown, next: (error: unknown, allow: boolean) => void) => void} NameRule whether there may be a namespace */
 
 /** @type {Readonly<Parts>} */
 const PARTS = Object.freeze({
@@ -52,24 +98,23 @@ const PARTS = Object.freeze({
  */
 class Server extends EventEmitter {
   /**
-   * @param {any} [srv] an HTTP server or a port; or the options
-   * @param {any} [opts] options of Socket.IO and Engine.IO, as documented there
+   * @param {unknown} [srv] an HTTP server or a port; or the options
+   * @param {Options} [opts] options of Socket.IO and Engine.IO, as documented there
    */
   constructor(srv, opts = {}) {
     super();
     [srv, opts] = serverAndOptions(srv, opts);
-    /** @type {Map<string, any>} the namespaces by name */
+    /** @type {Map<string, Namespace>} the namespaces by name */
     this._nsps = new Map();
-    /** @type {Map<Function, any>} parent namespaces by the function that says whether a name is theirs */
+    /** @type {Map<NameRule, Parent>} parent namespaces by the function that says whether a name is theirs */
     this.parentNsps = new Map();
-    /** @type {Map<RegExp, any>} */
+    /** @type {Map<RegExp, Parent>} */
     this.parentNamespacesFromRegExp = new Map();
-    /** @type {Record<string, any> | undefined} @private made at first use */
+    /** @type {Record<string, Namespace> | undefined} @private made at first use */
     this._nspsView = undefined;
-    /** @type {any} the main namespace */
-    this.sockets = undefined;
+    /** the main namespace */
+    this.sockets = /** @type {Namespace} */ (/** @type {unknown} */ (undefined));
     checkOptions(opts);
-    /** @type {any} */
     this.opts = opts;
     /** @private */
     this._path = "";
@@ -78,9 +123,9 @@ class Server extends EventEmitter {
     this._connectTimeout = CONNECT_TIMEOUT;
     /** @type {import("./origins").Origins | undefined} @private */
     this._origins = undefined;
-    /** @type {any} @private */
-    this._adapter = undefined;
-    /** @type {any} */
+    /** @private */
+    this._adapter = /** @type {AdapterClass} */ (/** @type {unknown} */ (undefined));
+    /** @type {Engine | undefined} */
     this.eio = undefined;
     this.path(opts.path || PATH);
     this.connectTimeout(opts.connectTimeout || CONNECT_TIMEOUT);
@@ -88,13 +133,11 @@ class Server extends EventEmitter {
     if (opts.origins) this.origins(opts.origins);
     /** @type {http.Server | undefined} */
     this.httpServer = undefined;
-    /** @type {any} */
-    this.engine = undefined;
+    this.engine = /** @type {SomeEngine} */ (/** @type {unknown} */ (undefined));
     /** whether packets are encoded and decoded here, by a parser that the program has given */
     this._foreignParser = !!opts.parser;
-    /** @type {any} @private */
+    /** @private */
     this._corsMiddleware = opts.cors ? cors(opts.cors) : undefined;
-    /** @type {any} */
     this._parser = this._parts.parserFor(opts.parser);
     this.encoder = new this._parser.Encoder();
     if (opts.connectionStateRecovery) {
@@ -120,8 +163,15 @@ class Server extends EventEmitter {
   // --- options; without an argument they are read ---
 
   /**
-   * @param {boolean} [value] whether the client's files are served
-   * @returns {any}
+   * @overload
+   * @returns {boolean} whether the client's files are served
+   *
+   * @overload
+   * @param {boolean} value
+   * @returns {this}
+   *
+   * @param {boolean} [value]
+   * @returns {this | boolean}
    */
   serveClient(value) {
     if (arguments.length === 0) return this._serveClient;
@@ -130,8 +180,15 @@ class Server extends EventEmitter {
   }
 
   /**
+   * @overload
+   * @returns {string} under which the requests are ours
+   *
+   * @overload
+   * @param {string} value
+   * @returns {this}
+   *
    * @param {string} [value]
-   * @returns {any}
+   * @returns {this | string}
    */
   path(value) {
     if (arguments.length === 0) return this._path;
@@ -140,8 +197,15 @@ class Server extends EventEmitter {
   }
 
   /**
-   * @param {number} [value] ms that a client has to join a namespace
-   * @returns {any}
+   * @overload
+   * @returns {number} ms that a client has to join a namespace
+   *
+   * @overload
+   * @param {number} value
+   * @returns {this}
+   *
+   * @param {number} [value]
+   * @returns {this | number}
    */
   connectTimeout(value) {
     if (value === undefined) return this._connectTimeout;
@@ -151,12 +215,19 @@ class Server extends EventEmitter {
   }
 
   /**
-   * @param {any} [value] a class, always used with `new`
-   * @returns {any}
+   * @overload
+   * @returns {AdapterClass}
+   *
+   * @overload
+   * @param {AdapterClass} value a class, always used with `new`
+   * @returns {this}
+   *
+   * @param {AdapterClass} [value]
+   * @returns {this | AdapterClass}
    */
   adapter(value) {
     if (arguments.length === 0) return this._adapter;
-    this._adapter = value;
+    this._adapter = /** @type {AdapterClass} */ (value);
     for (const nsp of this._nsps.values()) nsp._initAdapter();
     return this;
   }
@@ -166,8 +237,8 @@ class Server extends EventEmitter {
   /**
    * Alias of attach().
    *
-   * @param {any} srv
-   * @param {any} [opts]
+   * @param {unknown} srv
+   * @param {Options} [opts]
    * @returns {this}
    */
   listen(srv, opts = {}) {
@@ -177,8 +248,8 @@ class Server extends EventEmitter {
   /**
    * Attaches to an HTTP server, or makes one that listens on a port.
    *
-   * @param {any} srv an HTTP server or a port
-   * @param {any} [opts] options of Engine.IO
+   * @param {unknown} srv an HTTP server or a port
+   * @param {Options} [opts] options of Engine.IO
    * @returns {this}
    */
   attach(srv, opts = {}) {
@@ -188,15 +259,16 @@ class Server extends EventEmitter {
     if (typeof srv === "number") {
       debug("creating http server and binding to %d", srv);
       const port = srv;
-      srv = http.createServer((_req, res) => {
+      const made = http.createServer((_req, res) => {
         res.writeHead(404);
         res.end();
       });
-      srv.listen(port);
+      made.listen(port);
+      srv = made;
     }
     Object.assign(opts, this.opts);
     opts.path = opts.path || this._path;
-    this.initEngine(srv, opts);
+    this.initEngine(/** @type {http.Server} */ (srv), opts);
     return this;
   }
 
@@ -204,8 +276,8 @@ class Server extends EventEmitter {
    * Attaches to an application of uWebSockets.js. Its connections are served by the npm package `engine.io`, which has
    * to be installed beside this one, and not by the workers.
    *
-   * @param {any} app
-   * @param {any} [opts] options of Engine.IO
+   * @param {import("./attach-app").App} app
+   * @param {Options} [opts] options of Engine.IO
    * @throws {Error} when `engine.io` is not installed
    */
   attachApp(app, opts = {}) {
@@ -218,8 +290,8 @@ class Server extends EventEmitter {
   }
 
   /**
-   * @param {any} srv
-   * @param {any} opts
+   * @param {http.Server} srv
+   * @param {Options} opts
    * @protected
    */
   initEngine(srv, opts) {
@@ -236,7 +308,7 @@ class Server extends EventEmitter {
   }
 
   /**
-   * @param {any} srv
+   * @param {http.Server} srv
    * @protected
    */
   attachServe(srv) {
@@ -247,7 +319,7 @@ class Server extends EventEmitter {
   /**
    * Takes the connections of an Engine.IO server: our own, or a foreign one written in JavaScript.
    *
-   * @param {any} engine
+   * @param {SomeEngine} engine
    * @returns {this}
    */
   bind(engine) {
@@ -259,7 +331,7 @@ class Server extends EventEmitter {
   /**
    * Takes one connection.
    *
-   * @param {any} conn
+   * @param {Conn} conn
    * @returns {this}
    */
   onconnection(conn) {
@@ -274,13 +346,14 @@ class Server extends EventEmitter {
   /**
    * Finds or makes a namespace.
    *
-   * @param {any} name a name; or a regular expression or a function, for namespaces that are made on demand
-   * @param {(socket: any) => void} [listener] for "connect"
-   * @returns {any}
+   * @param {unknown} given a name; or a regular expression or a function, for namespaces that are made on demand
+   * @param {SocketListener} [listener] for "connect"
+   * @returns {Namespace}
    */
-  of(name, listener) {
-    if (typeof name === "function" || name instanceof RegExp) return this.ofPattern(name, listener);
-    name = String(name);
+  of(given, listener) {
+    if (typeof given === "function" || given instanceof RegExp)
+      return this.ofPattern(/** @type {NameRule | RegExp} */ (given), listener);
+    let name = String(given);
     if (name[0] !== "/") name = "/" + name;
     let nsp = this._nsps.get(name);
     if (nsp === undefined) {
@@ -299,9 +372,9 @@ class Server extends EventEmitter {
   }
 
   /**
-   * @param {any} pattern
-   * @param {(socket: any) => void} [listener]
-   * @returns {any} the parent namespace
+   * @param {NameRule | RegExp} pattern
+   * @param {SocketListener} [listener]
+   * @returns {Parent}
    * @private
    */
   ofPattern(pattern, listener) {
@@ -312,11 +385,8 @@ class Server extends EventEmitter {
     if (typeof pattern === "function") {
       this.parentNsps.set(pattern, parent);
     } else {
-      const matches = (
-        /** @type {string} */ name,
-        /** @type {any} */ _auth,
-        /** @type {Function} */ next,
-      ) => next(null, pattern.test(name));
+      /** @type {NameRule} */
+      const matches = (name, _auth, next) => next(null, pattern.test(name));
       this.parentNsps.set(matches, parent);
       this.parentNamespacesFromRegExp.set(pattern, parent);
     }
@@ -328,8 +398,8 @@ class Server extends EventEmitter {
    * Asks the patterns, in order, whether a namespace may be made.
    *
    * @param {string} name
-   * @param {any} auth
-   * @param {(nsp: any) => void} done called with the namespace, or with false
+   * @param {unknown} auth
+   * @param {(nsp: Namespace | false) => void} done called with the namespace, or with false
    */
   _checkNamespace(name, auth, done) {
     const parents = this.parentNsps.entries();
@@ -339,7 +409,7 @@ class Server extends EventEmitter {
         done(false);
         return;
       }
-      value[0](name, auth, (/** @type {any} */ error, /** @type {boolean} */ allow) => {
+      value[0](name, auth, (error, allow) => {
         if (error || !allow) {
           step();
           return;
@@ -389,7 +459,7 @@ class Server extends EventEmitter {
   // --- what is asked of the main namespace; to() and all that begins a broadcast come from chain.js ---
 
   /**
-   * @param {(socket: any, next: (error?: any) => void) => void} fn
+   * @param {Middleware} fn
    * @returns {this}
    */
   use(fn) {
@@ -398,7 +468,7 @@ class Server extends EventEmitter {
   }
 
   /**
-   * @param {any[]} args
+   * @param {unknown[]} args
    * @returns {this}
    */
   send(...args) {
@@ -407,7 +477,7 @@ class Server extends EventEmitter {
   }
 
   /**
-   * @param {any[]} args
+   * @param {unknown[]} args
    * @returns {this}
    */
   write(...args) {
@@ -416,7 +486,7 @@ class Server extends EventEmitter {
   }
 
   /**
-   * @param {any[]} data
+   * @param {unknown[]} data
    * @returns {boolean} true
    */
   serverSideEmit(...data) {
@@ -424,8 +494,8 @@ class Server extends EventEmitter {
   }
 
   /**
-   * @param {any[]} data
-   * @returns {Promise<any[]>}
+   * @param {unknown[]} data
+   * @returns {Promise<unknown[]>}
    */
   serverSideEmitWithAck(...data) {
     return this.sockets.serverSideEmitWithAck(...data);
@@ -444,7 +514,7 @@ class Server extends EventEmitter {
   /**
    * The namespaces as a plain object.
    *
-   * @returns {Record<string, any>}
+   * @returns {Record<string, Namespace>}
    * @deprecated use of()
    */
   get nsps() {
@@ -459,8 +529,15 @@ class Server extends EventEmitter {
    * Says which origins may connect; without an argument gives what was said. Requests of others are answered 403. The
    * option `allowRequest` goes before it.
    *
-   * @param {import("./origins").Origins} [value]
-   * @returns {any}
+   * @overload
+   * @returns {Origins}
+   *
+   * @overload
+   * @param {Origins} value
+   * @returns {this}
+   *
+   * @param {Origins} [value]
+   * @returns {this | Origins}
    * @deprecated use the options `allowRequest` and `cors`
    */
   origins(value) {
@@ -473,8 +550,8 @@ class Server extends EventEmitter {
   /**
    * Says whether a request comes from an origin that may connect.
    *
-   * @param {any} req
-   * @param {(error: any, success: boolean) => void} done
+   * @param {Request} req
+   * @param {(error: unknown, success: boolean) => void} done
    * @deprecated
    */
   checkRequest(req, done) {
@@ -486,7 +563,7 @@ class Server extends EventEmitter {
    *
    * @param {string} key "authorization" (a function (request, callback(error, authorized))), "origins", "resource",
    *   "transports", "heartbeat timeout", "heartbeat interval", "destroy buffer size"
-   * @param {any} value
+   * @param {unknown} value
    * @returns {this}
    * @deprecated
    */
@@ -499,22 +576,28 @@ class Server extends EventEmitter {
 addMethods(Server.prototype, TARGETS, OPERATIONS);
 assignable(Server.prototype, "nsps", "flags");
 
-const emitter = /** @type {any} */ (EventEmitter.prototype);
+/** @typedef {Record<string, (...args: unknown[]) => unknown>} Methods */
+
+const emitter = /** @type {Methods} */ (/** @type {unknown} */ (EventEmitter.prototype));
+const own = /** @type {Methods} */ (/** @type {unknown} */ (Server.prototype));
 for (const name of Object.keys(emitter)) {
   if (typeof emitter[name] !== "function") continue;
-  /** @type {any} */ (Server.prototype)[name] = function (/** @type {any[]} */ ...args) {
-    return this.sockets[name](...args);
+  own[name] = /** @this {Server} */ function (...args) {
+    return /** @type {Methods} */ (/** @type {unknown} */ (this.sockets))[name](...args);
   };
 }
 
 /**
- * @param {any} srv what a server is made with: an HTTP server or a port; or the options
- * @param {any} opts
- * @returns {[any, any]} the HTTP server or port, and the options
+ * @param {unknown} srv what a server is made with: an HTTP server or a port; or the options
+ * @param {Options} opts
+ * @returns {[unknown, Options]} the HTTP server or port, and the options
  */
 function serverAndOptions(srv, opts) {
-  const isOptions = typeof srv === "object" && srv instanceof Object && !srv.listen;
-  return isOptions ? [undefined, srv] : [srv, opts];
+  const isOptions =
+    typeof srv === "object" &&
+    srv instanceof Object &&
+    !(/** @type {{ listen?: unknown }} */ (srv).listen);
+  return isOptions ? [undefined, /** @type {Options} */ (srv)] : [srv, opts];
 }
 
 /**
@@ -524,8 +607,10 @@ function serverAndOptions(srv, opts) {
  * @param {Server} server
  */
 function askForOrigin(engine, server) {
-  engine.opts.allowRequest ??= (/** @type {any} */ req, /** @type {any} */ done) =>
-    server.checkRequest(req, done);
+  engine.opts.allowRequest ??= (
+    /** @type {Request} */ req,
+    /** @type {(error: unknown, success: boolean) => void} */ done,
+  ) => server.checkRequest(req, done);
 }
 
 module.exports = { Server: callable(Server), serverAndOptions };

@@ -15,6 +15,38 @@ const { RestoredSession } = require("./restored-session");
 const { trace } = require("../base/trace");
 
 /** @typedef {import("../codec/packet").Packet} Packet */
+/** @typedef {import("socket.io-adapter").Room} Room */
+/** @typedef {import("./operator").Flags} Flags */
+
+/** A function that a program has given, which is called with what a client has sent. @typedef {(...args: unknown[]) => void} Listener */
+
+/**
+ * What is asked of a client.
+ *
+ * @typedef {import("./restored-session").Receiver & ClientParts & Holder} Client
+ *
+ * @typedef {object} ClientParts
+ * @property {string} id
+ * @property {unknown} request
+ * @property {{ reason: string, description: unknown } | undefined} _end why it is closed
+ * @property {(type: number, nsp: string, id: number | undefined, data: unknown, flags: number) => void} send
+ * @property {(packet: Packet, opts?: Flags) => void} _packet
+ * @property {() => void} _disconnect
+ */
+
+/**
+ * What is asked of a namespace.
+ *
+ * @typedef {import("./adapter").Home & NamespaceParts & Holder} Namespace
+ *
+ * @typedef {object} NamespaceParts
+ * @property {import("./adapter").SomeAdapter} adapter
+ * @property {{ _opts: { connectionStateRecovery?: unknown } }} server
+ */
+
+/** Who is told that a socket has ended. @typedef {{ _remove(socket: Socket): void }} Holder */
+
+/** A state to recover, as adapters give it. @typedef {import("./restored-session").State & { missedPackets: unknown[] }} Session */
 
 const emitLocally = EventEmitter.prototype.emit;
 
@@ -38,18 +70,16 @@ const RECOVERABLE_REASONS = new Set([
  */
 class Socket extends EventEmitter {
   /**
-   * @param {any} nsp
-   * @param {any} client
-   * @param {any} auth what the client sent along
-   * @param {any} [session] the state to recover
+   * @param {Namespace} nsp
+   * @param {Client} client
+   * @param {unknown} auth what the client sent along
+   * @param {Session} [session] the state to recover
    */
   constructor(nsp, client, auth, session) {
     super();
     this.nsp = nsp;
     this.client = client;
-    /** @type {any} */
     this.server = nsp.server;
-    /** @type {any} */
     this.adapter = nsp.adapter;
     /** @type {string} */
     this.id = session
@@ -60,17 +90,16 @@ class Socket extends EventEmitter {
     this.connected = false;
     this.recovered = false;
     // made at first use, see the accessors below
-    /** @type {any} @protected */
+    /** @type {unknown} @protected */
     this._data = undefined;
     /** @type {Map<number, Function> | undefined} @protected */
     this._acks = undefined;
     /** @type {Function[] | undefined} @protected */
     this._fns = undefined;
-    /** @type {any} @protected */
+    /** @type {Flags | undefined} @protected */
     this._flags = undefined;
-    /** @type {any} @protected */
+    /** @type {import("./handshake").Handshake | undefined} @protected */
     this._handshake = undefined;
-    /** @private */
     this._auth = auth;
     /** @private */
     this._issued = Date.now();
@@ -89,7 +118,7 @@ class Socket extends EventEmitter {
   }
 
   /**
-   * @param {any} session
+   * @param {Session} session
    * @private
    */
   recover(session) {
@@ -132,11 +161,16 @@ class Socket extends EventEmitter {
     this._fns = fns;
   }
 
-  /** Flags of the next emission. */
+  /**
+   * Flags of the next emission.
+   *
+   * @returns {Flags}
+   */
   get flags() {
     return (this._flags ??= {});
   }
 
+  /** @param {Flags | undefined} flags undefined: none */
   set flags(flags) {
     this._flags = flags;
   }
@@ -155,18 +189,18 @@ class Socket extends EventEmitter {
   /**
    * Emits an event to the client.
    *
-   * @param {any[]} data the name and the arguments; a last function is called with the client's answer
+   * @param {unknown[]} data the name and the arguments; a last function is called with the client's answer
    * @returns {boolean} true
    */
   emit(...data) {
     if (data.length === 0) data.push(undefined);
-    if (RESERVED_EVENTS.has(data[0])) throw reservedEvent(data[0]);
+    if (RESERVED_EVENTS.has(/** @type {string} */ (data[0]))) throw reservedEvent(data[0]);
     /** @type {number | undefined} */
     let id;
     if (typeof data[data.length - 1] === "function") {
-      id = /** @type {number} */ (this.nsp._ids++);
+      id = this.nsp._ids++;
       if (trace.socket) debug("emitting packet with ack id %d", id);
-      this.registerAckCallback(id, data.pop());
+      this.registerAckCallback(id, /** @type {Function} */ (data.pop()));
     }
     const flags = this._flags;
     this._flags = undefined;
@@ -190,9 +224,9 @@ class Socket extends EventEmitter {
   /**
    * Lets the adapter store the packet, so that it can be sent again after a reconnection.
    *
-   * @param {any[]} data
+   * @param {unknown[]} data
    * @param {number | undefined} id
-   * @param {any} flags
+   * @param {Flags | undefined} flags
    * @private
    */
   emitRecoverably(data, id, flags) {
@@ -209,13 +243,13 @@ class Socket extends EventEmitter {
   /**
    * Emits, and gives a promise of the client's answer.
    *
-   * @param {any[]} data
-   * @returns {Promise<any>}
+   * @param {unknown[]} data
+   * @returns {Promise<unknown>}
    */
   emitWithAck(...data) {
     const withError = this._flags?.timeout !== undefined;
     return new Promise((resolve, reject) => {
-      data.push((/** @type {any} */ first, /** @type {any} */ second) => {
+      data.push((/** @type {unknown} */ first, /** @type {unknown} */ second) => {
         if (!withError) resolve(first);
         else if (first) reject(first);
         else resolve(second);
@@ -240,7 +274,7 @@ class Socket extends EventEmitter {
       this.acks.delete(id);
       ack.call(this, timedOut());
     }, timeout);
-    this.acks.set(id, (/** @type {any[]} */ ...answer) => {
+    this.acks.set(id, (/** @type {unknown[]} */ ...answer) => {
       clearTimeout(timer);
       ack.call(this, null, ...answer);
     });
@@ -252,7 +286,7 @@ class Socket extends EventEmitter {
    * Sends a packet.
    *
    * @param {Packet} packet
-   * @param {any} [opts] volatile, compress
+   * @param {Flags} [opts] volatile, compress
    */
   packet(packet, opts) {
     packet.nsp = this.nsp.name;
@@ -264,8 +298,8 @@ class Socket extends EventEmitter {
   /**
    * Joins rooms, at once.
    *
-   * @param {any} rooms a room or an array of rooms
-   * @param {(error: any) => void} [callback] called in a later tick
+   * @param {Room | Room[]} rooms a room or an array of rooms
+   * @param {(error: unknown) => void} [callback] called in a later tick
    * @returns {Promise<void> | void} what the adapter gives
    */
   join(rooms, callback) {
@@ -278,8 +312,8 @@ class Socket extends EventEmitter {
   /**
    * Leaves a room, at once.
    *
-   * @param {any} room
-   * @param {(error: any) => void} [callback] called in a later tick
+   * @param {Room} room
+   * @param {(error: unknown) => void} [callback] called in a later tick
    * @returns {Promise<void> | void} what the adapter gives
    */
   leave(room, callback) {
@@ -315,7 +349,7 @@ class Socket extends EventEmitter {
   }
 
   /**
-   * @returns {any} what the client is told of its socket; with protocol 3 it knows the id already
+   * @returns {{ sid: string, pid: string | undefined } | undefined} what the client is told of its socket; with protocol 3 it knows the id already
    * @private
    */
   connectData() {
@@ -358,9 +392,9 @@ class Socket extends EventEmitter {
       if (tracing) debug("attaching ack callback to event");
       args.push(this.ack(packet.id));
     }
-    const any = this._anyListeners;
-    if (any !== undefined && any.length > 0)
-      for (const listener of any.slice()) listener.apply(this, args);
+    const listeners = this._anyListeners;
+    if (listeners !== undefined && listeners.length > 0)
+      for (const listener of listeners.slice()) listener.apply(this, args);
     this.dispatch(args);
   }
 
@@ -368,7 +402,7 @@ class Socket extends EventEmitter {
    * Makes the function with which a handler answers an event.
    *
    * @param {number} id
-   * @returns {(...args: any[]) => void} only its first call counts
+   * @returns {Listener} only its first call counts
    */
   ack(id) {
     let sent = false;
@@ -414,7 +448,7 @@ class Socket extends EventEmitter {
    * Called when the socket is disconnected, whoever wanted it.
    *
    * @param {string} reason
-   * @param {any} [description]
+   * @param {unknown} [description]
    */
   _onclose(reason, description) {
     if (!this.connected) return;
@@ -425,7 +459,7 @@ class Socket extends EventEmitter {
         if (debug.enabled) debug("connection state recovery is enabled for sid %s", this.id);
         this.adapter.persistSession({
           sid: this.id,
-          pid: this.pid,
+          pid: /** @type {string} */ (this.pid),
           rooms: [...this.rooms],
           data: this.data,
         });
@@ -467,7 +501,7 @@ class Socket extends EventEmitter {
   /**
    * Refuses the client.
    *
-   * @param {any} data
+   * @param {unknown} data
    */
   _error(data) {
     this.packet({ type: PacketType.CONNECT_ERROR, data });
@@ -530,21 +564,21 @@ class Socket extends EventEmitter {
   /**
    * Runs the middlewares and then the listeners.
    *
-   * @param {any[]} event
+   * @param {unknown[]} event
    * @protected
    */
   dispatch(event) {
     const fns = this._fns;
     if (trace.socket) debug("dispatching an event %j", event);
     if (fns === undefined || fns.length === 0) {
-      if (this.connected) emitLocally.apply(this, /** @type {any} */ (event));
+      if (this.connected) emitLocally.apply(this, /** @type {[string]} */ (event));
       else debug("ignore packet received after disconnection");
       return;
     }
     this.run(event, (error) => {
       nextTick(() => {
-        if (error) this._onerror(error);
-        else if (this.connected) emitLocally.apply(this, /** @type {any} */ (event));
+        if (error) this._onerror(/** @type {Error} */ (error));
+        else if (this.connected) emitLocally.apply(this, /** @type {[string]} */ (event));
         else debug("ignore packet received after disconnection");
       });
     });
@@ -553,7 +587,7 @@ class Socket extends EventEmitter {
   /**
    * Adds a middleware for incoming events.
    *
-   * @param {(event: any[], next: (error?: Error) => void) => void} fn
+   * @param {(event: unknown[], next: (error?: Error) => void) => void} fn
    * @returns {this}
    */
   use(fn) {
@@ -562,8 +596,8 @@ class Socket extends EventEmitter {
   }
 
   /**
-   * @param {any[]} event
-   * @param {(error?: any) => void} done
+   * @param {unknown[]} event
+   * @param {(error?: unknown) => void} done
    * @protected
    */
   run(event, done) {
@@ -589,7 +623,7 @@ class Socket extends EventEmitter {
   /**
    * The rooms that the socket is in; live, and empty when it is in none.
    *
-   * @returns {Set<any>}
+   * @returns {Set<Room>}
    */
   get rooms() {
     return this.adapter.socketRooms(this.id) || new Set();
@@ -598,7 +632,7 @@ class Socket extends EventEmitter {
   // --- listeners for everything that comes or goes ---
 
   /**
-   * @param {(...args: any[]) => void} listener called with each incoming event
+   * @param {Listener} listener called with each incoming event
    * @returns {this}
    */
   onAny(listener) {
@@ -607,7 +641,7 @@ class Socket extends EventEmitter {
   }
 
   /**
-   * @param {(...args: any[]) => void} listener
+   * @param {Listener} listener
    * @returns {this}
    */
   prependAny(listener) {
@@ -616,7 +650,7 @@ class Socket extends EventEmitter {
   }
 
   /**
-   * @param {(...args: any[]) => void} [listener] none: all
+   * @param {Listener} [listener] none: all
    * @returns {this}
    */
   offAny(listener) {
@@ -630,7 +664,7 @@ class Socket extends EventEmitter {
   }
 
   /**
-   * @param {(...args: any[]) => void} listener called with each outgoing event, broadcasts included
+   * @param {Listener} listener called with each outgoing event, broadcasts included
    * @returns {this}
    */
   onAnyOutgoing(listener) {
@@ -640,7 +674,7 @@ class Socket extends EventEmitter {
   }
 
   /**
-   * @param {(...args: any[]) => void} listener
+   * @param {Listener} listener
    * @returns {this}
    */
   prependAnyOutgoing(listener) {
@@ -650,7 +684,7 @@ class Socket extends EventEmitter {
   }
 
   /**
-   * @param {(...args: any[]) => void} [listener] none: all
+   * @param {Listener} [listener] none: all
    * @returns {this}
    */
   offAnyOutgoing(listener) {
@@ -696,7 +730,7 @@ class Socket extends EventEmitter {
    * Emits to the listeners of this object.
    *
    * @param {string} name
-   * @param {any[]} args
+   * @param {unknown[]} args
    * @returns {boolean}
    */
   emitReserved(name, ...args) {
@@ -707,7 +741,7 @@ class Socket extends EventEmitter {
    * Emits to the listeners of this object.
    *
    * @param {string} name
-   * @param {any[]} args
+   * @param {unknown[]} args
    * @returns {boolean}
    */
   emitUntyped(name, ...args) {
@@ -722,8 +756,8 @@ function noop() {}
 /**
  * Clients of protocol 3 work out the id of their sockets by themselves.
  *
- * @param {any} nsp
- * @param {any} client
+ * @param {Namespace} nsp
+ * @param {Client} client
  * @returns {string} the session id, which such clients do not keep secret, behind the namespace if that is not "/"
  */
 function oldId(nsp, client) {
@@ -733,8 +767,8 @@ function oldId(nsp, client) {
 /**
  * Calls a callback once something is done.
  *
- * @param {(error: any) => void} callback
- * @param {any} result of the adapter: a promise, or nothing
+ * @param {(error: unknown) => void} callback
+ * @param {unknown} result of the adapter: a promise, or nothing
  */
 function tell(callback, result) {
   // in a tick of its own, so that an error of the callback does not become a rejected promise
