@@ -8,6 +8,7 @@
 const assert = require("node:assert/strict");
 const cluster = require("node:cluster");
 const { channel } = require("node:diagnostics_channel");
+const { EventEmitter } = require("node:events");
 const fs = require("node:fs");
 const http = require("node:http");
 const https = require("node:https");
@@ -665,6 +666,74 @@ for (const implementation of selected()) {
       assert.equal(socket.request.mark, method);
     });
   }
+}
+
+for (const implementation of selected()) {
+  /** An HTTP server to which connections come that nobody has to see, and how to connect to it. */
+  const listening = async (t) => {
+    const { Server } = implementation.load();
+    const httpServer = http.createServer();
+    const io = new Server(httpServer);
+    httpServer.listen(0, "127.0.0.1");
+    await until(httpServer, "listening");
+    const url = `http://127.0.0.1:${httpServer.address().port}`;
+    const clients = [];
+    t.after(async () => {
+      for (const client of clients) client.disconnect();
+      await within(io.close(), "close");
+    });
+    const outcome = async (transport) => {
+      const client = connect(url, { transports: [transport], reconnection: false, forceNew: true });
+      clients.push(client);
+      const end = new Promise((resolve) => {
+        for (const name of ["connect", "connect_error"]) client.once(name, () => resolve(name));
+      });
+      return within(end, "the outcome");
+    };
+    await turns(3); // a worker accepts, if it may
+    return { httpServer, outcome };
+  };
+
+  for (const [event, transport] of [
+    ["connection", "websocket"],
+    ["connection", "polling"],
+    ["request", "polling"],
+    ["upgrade", "websocket"],
+  ]) {
+    test(`${implementation.name}: what is put in the place of the "${event}" listener sees all, ${transport}`, async (t) => {
+      const { httpServer, outcome } = await listening(t);
+      assert.equal(await outcome(transport), "connect");
+      const [own, ...others] = httpServer.listeners(event);
+      assert.deepEqual(others, []);
+      let calls = 0;
+      httpServer.removeAllListeners(event).on(event, (first, second) => {
+        calls++;
+        const socket = event === "upgrade" ? second : (first.socket ?? first);
+        socket.destroy();
+      });
+      await turns(3);
+      assert.equal(await outcome(transport), "connect_error");
+      assert.ok(calls > 0);
+      httpServer.removeAllListeners(event).on(event, own);
+      await turns(3);
+      assert.equal(await outcome(transport), "connect");
+    });
+  }
+
+  test(`${implementation.name}: an emit() that is given to all emitters sees all`, async (t) => {
+    const { httpServer, outcome } = await listening(t);
+    const { prototype } = EventEmitter;
+    const { emit } = prototype;
+    const seen = [];
+    t.after(() => (prototype.emit = emit));
+    prototype.emit = function (name, ...args) {
+      if (this === httpServer) seen.push(name);
+      return emit.call(this, name, ...args);
+    };
+    await turns(3);
+    assert.equal(await outcome("websocket"), "connect");
+    assert.deepEqual(seen, ["connection", "upgrade"]);
+  });
 }
 
 test("reasons are logged and counted, and to log them closes no way", async (t) => {

@@ -6,7 +6,7 @@ const debug = require("debug")("engine");
 const { SessionFlag, Returned, Token } = require("../border");
 const { Conn } = require("./conn");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES, rejectUnhandled } = require("../base/errors");
-const { endUnread, interceptRequests, serializeCookie, verify } = require("../http");
+const { addOurs, endUnread, interceptRequests, serializeCookie, verify } = require("../http");
 const { generateId } = require("../base/ids");
 const {
   Acceptor,
@@ -173,7 +173,8 @@ class Engine extends EventEmitter {
     const acceptor = new Acceptor(this, server, path);
     this.acceptor = acceptor;
     if (!this.opts.transports.includes("websocket")) return;
-    server.on(
+    addOurs(
+      server,
       "upgrade",
       (/** @type {any} */ req, /** @type {any} */ socket, /** @type {Buffer} */ head) => {
         stopAwaitingHead(server, socket);

@@ -2,7 +2,7 @@
 
 // What requests are, and how they are answered or refused. Nothing here knows of sessions: it is given a request, and options.
 //
-//     request-listeners.js  our place before the "request" listeners of an HTTP server
+//     server-listeners.js   our place among the listeners of an HTTP server
 //     verify.js             whether a request may pass
 //     query.js              the query of its URL
 //     middleware.js         the middlewares of an engine
@@ -27,13 +27,14 @@ const { endUnread } = require("./end-unread");
 const { UpgradeResponse, applyMiddlewares } = require("./middleware");
 const { parseQuery } = require("./query");
 const { abortRequest, abortUpgrade } = require("./refusal");
-const { interceptRequests, passOn } = require("./request-listeners");
+const { addOurs, interceptRequests, isOurs, passOn, soleListener } = require("./server-listeners");
 const { answerUpgrade, wholeAnswer } = require("./upgrade-answer");
 const { dialectOf, protocolOf, verify } = require("./verify");
 
 module.exports = {
   abortRequest,
   abortUpgrade,
+  addOurs,
   answerUpgrade,
   applyMiddlewares,
   checkHttpCompression,
@@ -45,12 +46,14 @@ module.exports = {
   endUnread,
   interceptRequests,
   isConstant,
+  isOurs,
   isWorthIt,
   nativeDeflate,
   parseQuery,
   passOn,
   protocolOf,
   serializeCookie,
+  soleListener,
   UpgradeResponse,
   variesByOrigin,
   verify,

@@ -11,6 +11,7 @@ const {
   secureContextOf,
   upgradesByDefault,
 } = require("../base/node-internals");
+const { soleListener } = require("../http");
 const { countTlsListeners, nativeTls } = require("./native-tls");
 const { channels, enginesOf, onlyThreshold } = require("./reasons");
 
@@ -73,9 +74,9 @@ class Inputs {
 
     // the HTTP server
     same = this._engines === (this._engines = enginesOf(server)) && same;
-    same = this._connects === (this._connects = server.listenerCount("connection")) && same;
-    same = this._requests === (this._requests = server.listenerCount("request")) && same;
-    same = this._upgrades === (this._upgrades = server.listenerCount("upgrade")) && same;
+    same = this._connects === (this._connects = soleListener(server, "connection")) && same;
+    same = this._requests === (this._requests = soleListener(server, "request")) && same;
+    same = this._upgrades === (this._upgrades = soleListener(server, "upgrade")) && same;
     same = this._emit === (this._emit = server.emit) && same;
     same = this._maxConnections === (this._maxConnections = server.maxConnections) && same;
     same = this._blockList === (this._blockList = hasSetting(server, "blockList")) && same;

@@ -3,7 +3,9 @@
 // `tls: "native"`: the workers speak TLS for an HTTPS server, as that has been told to. What they can't do stands against it: it
 // is named when the engine is attached, and when it comes later, Node.js speaks TLS from then on.
 
+const https = require("node:https");
 const { countContexts, secureContextOf, SHOWS_TLS, speaksTls } = require("../base/node-internals");
+const { soleListener } = require("../http");
 const { checkRules, readRules } = require("./tls-rules");
 
 /** @typedef {import("../../native").TlsRules} TlsRules */
@@ -11,6 +13,9 @@ const { checkRules, readRules } = require("./tls-rules");
 /** @typedef {import("../base/node-internals").TlsServer} TlsServer */
 /** @typedef {import("../border/border").Border} Border */
 /** @typedef {import("./tls-rules").Named} Named */
+
+/** Node's own "secureConnection" listener. */
+const NODES = soleListener(new https.Server(), "secureConnection");
 
 /** What programs may listen to of an HTTPS server, and a worker can't tell. */
 const UNTOLD = ["newSession", "resumeSession", "OCSPRequest", "keylog"];
@@ -116,7 +121,7 @@ function useNativeTls(engine, server) {
 
 /** @param {HttpServer} server @returns {boolean} whether a program hears of TLS what a worker can't tell */
 function hearsUntold(server) {
-  if (server.listenerCount("secureConnection") > 1) return true; // Node's
+  if (soleListener(server, "secureConnection") !== NODES) return true;
   return UNTOLD.some((name) => server.listenerCount(name) > 0);
 }
 

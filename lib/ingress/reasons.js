@@ -12,7 +12,7 @@ const http = require("node:http");
 const https = require("node:https");
 const threads = require("node:worker_threads");
 const createDebug = require("debug");
-const { isConstant } = require("../http");
+const { isConstant, isOurs, soleListener } = require("../http");
 const {
   countingServer,
   descriptorOf,
@@ -113,6 +113,14 @@ const channels = {
   responseCreated: channel("http.server.response.created"),
   responseFinish: channel("http.server.response.finish"),
 };
+
+/** What emits the events of HTTP servers, if nobody has replaced it. */
+const { emit } = EventEmitter.prototype;
+
+/** Node's own "connection" listeners, of HTTP servers and of HTTPS servers. */
+const [NODES, NODES_TLS] = [new http.Server(), new https.Server()].map((server) =>
+  soleListener(server, "connection"),
+);
 
 const debug = createDebug("engine:door");
 // only to see whether these scopes are on
@@ -243,8 +251,9 @@ const ROWS = [
   {
     word: 'a "connection" listener',
     against: ACCEPT,
-    text: 'a "connection" listener of the HTTP server',
-    holds: (_engine, server) => server.listenerCount("connection") !== 1, // Node's
+    text: 'a "connection" listener of the HTTP server, or another one in the place of Node\'s',
+    holds: (_engine, server) =>
+      soleListener(server, "connection") !== (nativeTls.has(server) ? NODES_TLS : NODES),
   },
   {
     word: "a socket that was shown",
@@ -297,26 +306,26 @@ const ROWS = [
   {
     word: 'a "request" listener',
     against: ACCEPT | MOVE_POLLING | DROP_SOCKET | DROP_REQUEST,
-    text: 'a "request" listener that was added after the engine (those before are called by it)',
-    holds: (_engine, server) => server !== undefined && server.listenerCount("request") > 1,
+    text: 'a "request" listener that was added after the engine (those before are called by it), or put in its place',
+    holds: (_engine, server) => server !== undefined && hasOthers(server, "request"),
   },
   {
     word: 'no "request" listener',
     against: ACCEPT_POLLING | MOVE_POLLING,
     text: 'the engine\'s own "request" listener has been taken away',
-    holds: (_engine, server) => server.listenerCount("request") === 0,
+    holds: (_engine, server) => soleListener(server, "request") === 0,
   },
   {
     word: 'an "upgrade" listener',
     against: ACCEPT | DROP_SOCKET | DROP_REQUEST,
-    text: 'an "upgrade" listener of the HTTP server',
-    holds: (_engine, server) => server !== undefined && server.listenerCount("upgrade") > 1,
+    text: 'an "upgrade" listener of the HTTP server, beside the engine\'s own or in its place',
+    holds: (_engine, server) => server !== undefined && hasOthers(server, "upgrade"),
   },
   {
     word: 'no "upgrade" listener',
     against: ACCEPT_WEBSOCKET,
     text: 'the engine\'s own "upgrade" listener has been taken away',
-    holds: (_engine, server) => server.listenerCount("upgrade") === 0,
+    holds: (_engine, server) => soleListener(server, "upgrade") === 0,
   },
   {
     word: "shouldUpgradeCallback",
@@ -346,7 +355,7 @@ const ROWS = [
     word: "emit of the server",
     against: ACCEPT | MOVE_POLLING | DROP_SOCKET,
     text: "`emit` of the HTTP server is replaced (instrumentations)",
-    holds: (_engine, server) => server.emit !== EventEmitter.prototype.emit,
+    holds: (_engine, server) => server.emit !== emit,
   },
   {
     word: "net.server.socket",
@@ -560,6 +569,12 @@ function reasonOf(engine, what, server, ways, socket) {
 /** @param {HttpServer} server @returns {number} how many engines are attached to it */
 function enginesOf(server) {
   return attached.get(server) ?? 0;
+}
+
+/** @param {HttpServer} server @param {string} event @returns {boolean} whether it has others than one of ours */
+function hasOthers(server, event) {
+  const listener = soleListener(server, event);
+  return listener !== 0 && !isOurs(Object(listener));
 }
 
 /** @param {unknown} option `httpCompression` @returns {boolean} whether it has no other parts than `threshold` */

@@ -4,6 +4,9 @@
 /** @typedef {import("node:http").IncomingMessage} Request */
 /** @typedef {import("node:http").ServerResponse} Response */
 
+/** @type {WeakSet<object>} listeners of HTTP servers that are ours */
+const ours = new WeakSet();
+
 /**
  * Goes before the listeners that an HTTP server has for requests: they hear only of those that it leaves to them. Listeners
  * that are added later hear of all requests, as ever.
@@ -14,9 +17,36 @@
 function interceptRequests(server, take) {
   const listeners = server.listeners("request").slice(); // a server of the program may give out its own list
   server.removeAllListeners("request");
-  server.on("request", (/** @type {Request} */ req, /** @type {Response} */ res) => {
+  addOurs(server, "request", (/** @type {Request} */ req, /** @type {Response} */ res) => {
     if (!take(req, res)) passOn(server, listeners, req, res);
   });
+}
+
+/**
+ * Adds a listener of ours to an HTTP server.
+ *
+ * @param {HttpServer} server
+ * @param {"request" | "upgrade"} event
+ * @param {(...args: any[]) => void} listener
+ */
+function addOurs(server, event, listener) {
+  ours.add(listener);
+  server.on(event, listener);
+}
+
+/**
+ * @param {HttpServer} server
+ * @param {string} event
+ * @returns {Function | number} its listener, if it has exactly one; else how many it has
+ */
+function soleListener(server, event) {
+  const listeners = server.rawListeners(event);
+  return listeners.length === 1 ? listeners[0] : listeners.length;
+}
+
+/** @param {object} listener @returns {boolean} whether it was added by us */
+function isOurs(listener) {
+  return ours.has(listener);
 }
 
 /**
@@ -29,4 +59,4 @@ function passOn(server, listeners, req, res) {
   for (const listener of listeners) listener.call(server, req, res);
 }
 
-module.exports = { interceptRequests, passOn };
+module.exports = { addOurs, interceptRequests, isOurs, passOn, soleListener };
