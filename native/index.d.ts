@@ -281,7 +281,7 @@ export declare class DataPlane {
   /** This thread has looked at all its sockets, as `RecordKind.ASK_TURN` asked for. True: it is to do so again. */
   turned(): boolean
   /**
-   * Takes the buffers that the records of the last [`DataPlane::take`] refer to, in order.
+   * Takes the buffers that the records of the last `take` refer to, in order.
    *
    * # Errors
    * When V8 has no memory for them.
@@ -336,7 +336,7 @@ export declare class DataPlane {
   /** The numbers of rooms that nothing kept refers to. */
   unusedRecoveryRooms(log: number): Array<number>
   /**
-   * Takes the strings that the records of the last [`DataPlane::take`] refer to, in order.
+   * Takes the strings that the records of the last `take` refer to, in order.
    *
    * # Errors
    * When V8 can't make a string of that size.
