@@ -4,14 +4,14 @@
 #![cfg(feature = "net")]
 
 use ferrosocket::net::reader::{Preference, Reader};
-use ferrosocket::net::reader_policy::{Change, JavaScriptSide, TICK, Turn, Watchdog};
+use ferrosocket::net::reader_policy::{Change, Hands, JavaScriptSide, TICK, Turn, Watchdog};
 use proptest::prelude::*;
 
 /// What comes from outside. Times are in microseconds.
 #[derive(Clone, Debug)]
 enum Event {
-    /// A socket is ready; `useful`: with something for JavaScript.
-    Arrive { useful: bool },
+    /// A socket is ready, with so many bytes; `useful`: with something for JavaScript.
+    Arrive { useful: bool, bytes: u32 },
     /// The next handler, or something else in JavaScript, takes so long.
     Block(u64),
     /// JavaScript, or another thread, has an operation for the worker.
@@ -24,10 +24,15 @@ enum Event {
     End,
 }
 
+fn bytes() -> impl Strategy<Value = u32> {
+    prop_oneof![8 => 1..1000_u32, 1 => 1000..1_000_000_u32]
+}
+
 fn event() -> impl Strategy<Value = (u64, Event)> {
     let gap = prop_oneof![8 => 0..400_u64, 2 => 0..5_000_u64, 1 => 0..300_000_u64];
     let event = prop_oneof![
-        40 => prop_oneof![9 => Just(true), 1 => Just(false)].prop_map(|useful| Event::Arrive { useful }),
+        40 => (prop_oneof![9 => Just(true), 1 => Just(false)], bytes())
+            .prop_map(|(useful, bytes)| Event::Arrive { useful, bytes }),
         3 => (0..60_000_u64).prop_map(Event::Block),
         4 => Just(Event::Post),
         1 => (0..20_000_u64).prop_map(Event::Busy),
@@ -65,7 +70,7 @@ struct World {
     /// The worker is busy until then, if it is awake.
     worker_busy: u64,
     told: bool,
-    watching: bool,
+    event_loop: EventLoop,
     /// JavaScript can do nothing until then.
     busy: u64,
     /// …and then has done with what it read itself, since this time.
@@ -74,8 +79,8 @@ struct World {
     /// How long JavaScript has worked.
     worked: u64,
     woken: bool,
-    /// When what has not been read came, and whether it is for JavaScript.
-    unread: Vec<(u64, bool)>,
+    /// When what has not been read came, whether it is for JavaScript, and its bytes.
+    unread: Vec<(u64, bool, u32)>,
     records: u32,
     taken: u32,
     expected: u32,
@@ -90,15 +95,16 @@ struct World {
 
 impl World {
     fn new(preference: Preference) -> Self {
+        let reader = Reader::new(preference);
         Self {
             now: 1_000_000,
-            reader: Reader::new(preference),
-            side: JavaScriptSide::new(),
+            side: JavaScriptSide::new(&reader),
+            reader,
             worker: Worker::Awake,
             watchdog: None,
             worker_busy: 0,
             told: false,
-            watching: false,
+            event_loop: EventLoop { can_watch: true, watching: false, wakes: 0 },
             busy: 0,
             doing: None,
             handler: 0,
@@ -121,8 +127,11 @@ impl World {
     }
 
     fn read(&mut self) -> u32 {
-        let records = self.unread.drain(..).filter(|(_, useful)| *useful).count();
-        let records = u32::try_from(records).unwrap_or_default();
+        let mut records = 0;
+        for (_, useful, bytes) in self.unread.drain(..) {
+            records += u32::from(useful);
+            self.reader.count_bytes(bytes);
+        }
         self.records += records;
         records
     }
@@ -177,7 +186,7 @@ impl World {
     // --- JavaScript's thread -------------------------------------------------------------------
 
     fn has_readable(&self) -> bool {
-        self.watching && !self.unread.is_empty()
+        self.event_loop.watching && !self.unread.is_empty()
     }
 
     fn javascript_can_run(&self) -> bool {
@@ -225,6 +234,11 @@ impl World {
             self.take();
             self.doing = Some(self.now);
             self.busy = self.now + 15 + std::mem::take(&mut self.handler);
+        } else if turn == (Turn::Done { useful: false }) {
+            self.worked += 5;
+            self.busy = self.now + 5;
+            let change = self.side.handle_done(&self.reader, self.now, self.worked);
+            self.apply(change);
         }
     }
 
@@ -235,16 +249,12 @@ impl World {
     }
 
     fn apply(&mut self, change: Change) {
-        match change {
-            Change::None => {}
-            Change::Watch => self.watching = true,
-            Change::Leave => self.watching = false,
-            Change::LeaveAndWake => {
-                self.changes += 1;
-                self.contended = None;
-                self.watching = false;
-                self.told = true;
-            }
+        self.side.carry_out(change, &self.reader, &mut self.event_loop);
+        let wakes = std::mem::take(&mut self.event_loop.wakes);
+        if wakes > 0 {
+            self.changes += wakes;
+            self.contended = None;
+            self.told = true;
         }
     }
 
@@ -252,8 +262,8 @@ impl World {
 
     fn happen(&mut self, event: &Event) {
         match event {
-            Event::Arrive { useful } => {
-                self.unread.push((self.now, *useful));
+            Event::Arrive { useful, bytes } => {
+                self.unread.push((self.now, *useful, *bytes));
                 self.expected += u32::from(*useful);
             }
             Event::Block(time) => {
@@ -277,7 +287,7 @@ impl World {
             Event::End => {
                 let change = self.side.end(&self.reader);
                 self.apply(change);
-                self.watching = false;
+                self.event_loop.watching = false;
             }
         }
     }
@@ -315,7 +325,7 @@ impl World {
     /// However long JavaScript is blocked, what has come is read in time.
     fn check(&self) {
         let most = 1000 * (2 * TICK + 2);
-        if let Some((came, _)) = self.unread.first()
+        if let Some((came, ..)) = self.unread.first()
             && self.now >= self.worker_busy + most
         {
             assert!(self.now - came <= most, "nobody has read for too long: {self:?}");
@@ -334,7 +344,34 @@ impl World {
     }
 }
 
+/// That of JavaScript.
+#[derive(Debug)]
+struct EventLoop {
+    can_watch: bool,
+    watching: bool,
+    wakes: u32,
+}
+
+impl Hands for EventLoop {
+    fn watch(&mut self) -> bool {
+        self.watching = self.can_watch;
+        self.can_watch
+    }
+
+    fn leave(&mut self) {
+        self.watching = false;
+    }
+
+    fn wake(&mut self) {
+        self.wakes += 1;
+    }
+}
+
 fn play(preference: Preference, events: &[(u64, Event)], seed: u64) -> World {
+    play_in(World::new(preference), events, seed)
+}
+
+fn play_in(mut world: World, events: &[(u64, Event)], seed: u64) -> World {
     let mut state = seed | 1;
     let mut choices = move || {
         state ^= state << 13;
@@ -342,7 +379,6 @@ fn play(preference: Preference, events: &[(u64, Event)], seed: u64) -> World {
         state ^= state << 17;
         (state >> 32).to_le_bytes()[0]
     };
-    let mut world = World::new(preference);
     for (gap, event) in events {
         world.run(world.now + gap, &mut choices);
         world.happen(event);
@@ -368,6 +404,19 @@ proptest! {
     }
 
     #[test]
+    fn the_same_when_its_event_loop_cannot_watch(events in events(), seed: u64) {
+        for preference in [Preference::Load, Preference::JavaScript] {
+            let mut world = World::new(preference);
+            world.event_loop.can_watch = false;
+            let world = play_in(world, &events, seed);
+            prop_assert_eq!(world.taken, world.expected);
+            prop_assert!(world.unread.is_empty());
+            prop_assert!(world.is_at_rest(), "{:?}", world);
+            prop_assert_eq!(world.turns_of_javascript, 0);
+        }
+    }
+
+    #[test]
     fn the_same_when_javascript_always_wants_them(events in events(), seed: u64) {
         let world = play(Preference::JavaScript, &events, seed);
         prop_assert_eq!(world.taken, world.expected);
@@ -376,8 +425,22 @@ proptest! {
 }
 
 fn steady(count: usize, gap: u64) -> Vec<(u64, Event)> {
-    vec![(gap, Event::Arrive { useful: true }); count]
+    vec![(gap, Event::Arrive { useful: true, bytes: 50 }); count]
 }
+
+/// Messages of so many bytes, which come in parts of 64 KiB.
+fn large(count: usize, bytes: u32) -> Vec<(u64, Event)> {
+    let mut events = Vec::new();
+    for _ in 0..count {
+        for left in (0..bytes.div_ceil(PART)).rev() {
+            let bytes = if left == 0 { bytes - (bytes - 1) / PART * PART } else { PART };
+            events.push((100, Event::Arrive { useful: left == 0, bytes }));
+        }
+    }
+    events
+}
+
+const PART: u32 = 64 << 10;
 
 #[test]
 fn javascript_reads_while_it_has_time() {
@@ -417,8 +480,62 @@ fn who_is_too_slow_again_and_again_asks_less_and_less_often() {
 }
 
 #[test]
+fn the_worker_reads_large_messages() {
+    let world = play(Preference::Load, &large(2_000, 256 << 10), 7);
+    assert_eq!((world.taken, world.turns_of_javascript), (2_000, 0), "{world:?}");
+}
+
+#[test]
+fn javascript_gives_them_back_when_large_messages_come_and_has_them_again_afterwards() {
+    let small = play(Preference::Load, &steady(2_000, 200), 7).turns_of_javascript;
+    let mut events = steady(2_000, 200);
+    events.extend(large(2_000, 256 << 10));
+    let world = play(Preference::Load, &events, 7);
+    assert_eq!(world.taken, 4_000);
+    let turns = world.turns_of_javascript - small;
+    assert!(turns < 10 * 4, "some of the first ten messages, and none of the others: {world:?}");
+    assert_eq!(world.changes, 2, "{world:?}");
+    events.extend(steady(2_000, 200));
+    let world = play(Preference::Load, &events, 7);
+    assert!(world.turns_of_javascript > 2 * small - 500, "{world:?}");
+    assert_eq!(world.changes, 4, "{world:?}");
+}
+
+#[test]
+fn a_large_message_among_small_ones_changes_nothing() {
+    let mut events = Vec::new();
+    for _ in 0..50 {
+        events.extend(steady(100, 200));
+        events.extend(large(1, 1_000_000));
+    }
+    let world = play(Preference::Load, &events, 7);
+    assert!(world.turns_of_javascript > 4_500, "{world:?}");
+    assert_eq!(world.changes, 2, "{world:?}");
+}
+
+/// So it does not swing when each of the two finds that the other one had better read.
+#[test]
+fn of_messages_between_large_and_small_who_has_them_reads_all() {
+    let between = large(5_000, 100 << 10);
+    let world = play(Preference::Load, &between, 7);
+    assert_eq!((world.turns_of_javascript, world.changes), (0, 0), "{world:?}");
+    let mut events = steady(2_000, 200);
+    events.extend(between);
+    let world = play(Preference::Load, &events, 7);
+    assert!(world.turns_of_javascript > 2 * 5_000, "{world:?}");
+    assert_eq!(world.changes, 2, "{world:?}");
+}
+
+#[test]
+fn messages_that_come_in_one_read_are_javascripts() {
+    let world = play(Preference::Load, &large(5_000, 60 << 10), 7);
+    assert!(world.turns_of_javascript > 4_500, "{world:?}");
+    assert_eq!(world.changes, 2, "{world:?}");
+}
+
+#[test]
 fn who_works_between_two_looks_does_not_look_again_and_again() {
-    let arrive = |gap| (gap, Event::Arrive { useful: true });
+    let arrive = |gap| (gap, Event::Arrive { useful: true, bytes: 50 });
     let busy = (0, Event::Busy(5294));
     let events = [arrive(0), arrive(0), busy, arrive(0), (25, Event::Block(195)), arrive(266)];
     let world = play(Preference::JavaScript, &events, 0);

@@ -145,6 +145,8 @@ pub struct WorkerContext {
     read_buffer: RefCell<Box<[u8]>>,
     /// Made when the first connection with TLS is read.
     sealed_buffer: RefCell<Vec<u8>>,
+    /// Bytes that have been read by sockets and that nobody has asked for yet: [`Self::take_read`].
+    read: Cell<u32>,
     spare_buffers: RefCell<SpareBuffers>,
     dirty: RefCell<Vec<Rc<dyn Wire>>>,
     unflushed: RefCell<Vec<Slot>>,
@@ -183,6 +185,7 @@ impl WorkerContext {
             closing: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
             sealed_buffer: RefCell::default(),
+            read: Cell::new(0),
             spare_buffers: RefCell::default(),
             dirty: RefCell::default(),
             unflushed: RefCell::default(),
@@ -325,6 +328,18 @@ impl WorkerContext {
         if deadline < self.sleeping_until.get() {
             self.mailbox.parker.unpark();
         }
+    }
+
+    // --- reading -------------------------------------------------------------------------------
+
+    /// Notes that so many bytes have been read.
+    pub fn count_read(&self, bytes: usize) {
+        self.read.set(self.read.get().wrapping_add(u32::try_from(bytes).unwrap_or(u32::MAX)));
+    }
+
+    /// How many have been read since it was last asked.
+    pub fn take_read(&self) -> u32 {
+        self.read.take()
     }
 
     // --- buffers -------------------------------------------------------------------------------

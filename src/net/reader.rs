@@ -58,6 +58,7 @@ pub struct Reader {
     state: AtomicU8,
     turns: AtomicU32,
     useful: AtomicU32,
+    bytes: AtomicU32,
     gains: AtomicU32,
 }
 
@@ -125,6 +126,16 @@ impl Reader {
         bump(&self.useful);
     }
 
+    /// So many bytes have been read, by who has the worker's lock.
+    pub fn count_bytes(&self, bytes: u32) {
+        add(&self.bytes, bytes);
+    }
+
+    /// How many bytes have been read, whoever did; it begins anew behind the largest number.
+    pub fn bytes(&self) -> u32 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     /// How often JavaScript has got them.
     pub fn gains(&self) -> u32 {
         self.gains.load(Ordering::Relaxed)
@@ -156,7 +167,11 @@ pub struct Counts {
     pub useful: u32,
 }
 
-/// One thread alone writes each of them.
 fn bump(count: &AtomicU32) {
-    count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    add(count, 1);
+}
+
+/// One thread at a time writes each of them.
+fn add(count: &AtomicU32, more: u32) {
+    count.store(count.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }

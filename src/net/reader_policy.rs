@@ -4,6 +4,8 @@
 //! - JavaScript asks for them when it is woken again and again and still has time to spare
 //!   ([`JavaScriptSide::handle_records`]).
 //! - It gives them back when it has no time left: two threads are faster then ([`JavaScriptSide::handle_done`]).
+//! - It gives them back, too, and does not ask, while many bytes come for each time that it has something to do: what is
+//!   spared is a wake-up for each of these times, and the worker reads, checks and decodes the bytes beside it.
 //! - The worker takes them when JavaScript does not come although something is ready, and when nothing has
 //!   come for a while: nobody looks after an idle server ([`Watchdog`]).
 //!
@@ -31,6 +33,13 @@ const GIVE_ABOVE: u64 = 90;
 const GIVE_AFTER: u32 = 3;
 /// It does so, too, when it has found the worker at work for so long, in microseconds: that one may as well read.
 const CONTENDED: u64 = 200;
+/// It gives back when more than so many bytes come for each turn that has records for it, on the average…
+const MOST_A_TURN: u32 = 128 << 10;
+/// …and does not ask when more than so many come for each time that it is woken. (Fewer than above: who has them does
+/// not matter for what lies in between, so it stays as it is. A message of 64 KiB is below both.)
+const MOST_A_WAKE: u32 = 80 << 10;
+/// It gives back when so many more have come: a large message among small ones is none of these cases.
+const MOST_OWED: u32 = 1 << 20;
 /// How long it waits, in microseconds, before it asks again, when they have proved to be too much for it: at first…
 const HOLD_OFF: u64 = 64_000;
 /// …and at most.
@@ -122,6 +131,10 @@ pub struct JavaScriptSide {
     full_windows: u32,
     /// Since when it has found the worker at work, and when it did last.
     contended: Option<(u64, u64)>,
+    /// How many bytes have been read, as far as this knows…
+    bytes: u32,
+    /// …and those of them that are too many.
+    owed: u32,
     hold_off: u64,
     not_before: u64,
 }
@@ -137,6 +150,16 @@ pub enum Change {
     Leave,
     /// The same, and the worker is to be woken: it has the sockets now.
     LeaveAndWake,
+}
+
+/// What carries out a [`Change`], for the sockets of one worker.
+pub trait Hands {
+    /// Has the event loop watch the selector. False: it can't.
+    fn watch(&mut self) -> bool;
+    /// Has it leave the selector alone.
+    fn leave(&mut self);
+    /// Wakes the worker.
+    fn wake(&mut self);
 }
 
 /// What has become of a turn of JavaScript.
@@ -155,8 +178,8 @@ pub enum Turn {
 
 impl JavaScriptSide {
     /// The worker has the sockets.
-    pub fn new() -> Self {
-        Self { hold_off: HOLD_OFF, ..Self::default() }
+    pub fn new(reader: &Reader) -> Self {
+        Self { hold_off: HOLD_OFF, bytes: reader.bytes(), ..Self::default() }
     }
 
     /// Records have been taken, which the worker may have read; `busy`: how long JavaScript has ever worked for
@@ -171,6 +194,7 @@ impl JavaScriptSide {
             return Change::Watch;
         }
         self.lose(now, busy);
+        self.weigh(reader, MOST_A_WAKE);
         if self.wants(reader.preference(), now, busy) {
             reader.ask();
         }
@@ -199,6 +223,7 @@ impl JavaScriptSide {
                 self.gain(now, busy);
                 self.contended = None;
                 reader.count_turn();
+                self.weigh(reader, if useful { MOST_A_TURN } else { 0 });
                 if useful {
                     self.useful_at = now;
                     reader.count_useful();
@@ -211,11 +236,12 @@ impl JavaScriptSide {
     /// The handlers of what was read are done, and what they have sent is written.
     pub fn handle_done(&mut self, reader: &Reader, now: u64, busy: u64) -> Change {
         match self.close_window(now, busy) {
-            None => return Change::None,
+            None => {}
             Some(share) if share < GIVE_ABOVE => self.full_windows = 0,
             Some(_) => self.full_windows += 1,
         }
-        if self.full_windows >= GIVE_AFTER && reader.preference() == Preference::Load {
+        let too_much = self.full_windows >= GIVE_AFTER || self.owed == MOST_OWED;
+        if too_much && reader.preference() == Preference::Load {
             return self.give_back(reader, now, busy);
         }
         Change::None
@@ -225,6 +251,24 @@ impl JavaScriptSide {
     pub fn end(&mut self, reader: &Reader) -> Change {
         self.ended = true;
         self.give_back(reader, 0, 0)
+    }
+
+    /// Has `hands` do what is to be done. If the event loop can't watch, JavaScript never has the sockets again.
+    pub fn carry_out(&mut self, change: Change, reader: &Reader, hands: &mut impl Hands) {
+        match change {
+            Change::None => {}
+            Change::Watch => {
+                if !hands.watch() {
+                    let change = self.end(reader);
+                    self.carry_out(change, reader, hands);
+                }
+            }
+            Change::Leave => hands.leave(),
+            Change::LeaveAndWake => {
+                hands.leave();
+                hands.wake();
+            }
+        }
     }
 
     fn give_back(&mut self, reader: &Reader, now: u64, busy: u64) -> Change {
@@ -248,7 +292,14 @@ impl JavaScriptSide {
         self.wakes += 1;
         let Some(share) = self.close_window(now, busy) else { return false };
         let wakes = std::mem::take(&mut self.wakes);
-        wakes >= MIN_WAKES && share <= ASK_BELOW && now >= self.not_before
+        wakes >= MIN_WAKES && share <= ASK_BELOW && self.owed == 0 && now >= self.not_before
+    }
+
+    /// Counts the bytes that have come since the last time, of which so many are not too many.
+    fn weigh(&mut self, reader: &Reader, free: u32) {
+        let before = std::mem::replace(&mut self.bytes, reader.bytes());
+        let came = self.bytes.wrapping_sub(before);
+        self.owed = self.owed.saturating_add(came).saturating_sub(free).min(MOST_OWED);
     }
 
     fn gain(&mut self, now: u64, busy: u64) {

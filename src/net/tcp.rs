@@ -106,7 +106,10 @@ fn poll(context: &WorkerContext, tcp: &Tcp, handler: &impl Handler) -> Driven {
                 handler.handle_end(false);
                 return Driven::Gone;
             }
-            Ok(count) => handler.handle_bytes(&mut buffer[..count]),
+            Ok(count) => {
+                context.count_read(count);
+                handler.handle_bytes(&mut buffer[..count]);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Driven::Waits,
             // What has come was nothing for the handler.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -189,6 +189,7 @@ impl Worker {
         self.context.while_asleep(|| {
             done = self.context.guard(&Nobody, || self.read(&mut selector));
         });
+        self.count_bytes();
         self.announce_records();
         if done.is_none() {
             // As if it had panicked itself: it begins anew, and counts it.
@@ -288,6 +289,7 @@ impl Worker {
         // Last: what has come in time counts.
         self.fire_timers();
         self.flush();
+        self.count_bytes();
         // JavaScript comes for the news, and finds the sockets.
         let handed_over = self.sockets.reader.is_asked()
             && self.context.wakeups.has_news(self.context.index)
@@ -298,6 +300,11 @@ impl Worker {
         }
         self.release();
         ControlFlow::Continue(())
+    }
+
+    /// Tells how much has been read.
+    fn count_bytes(&self) {
+        self.sockets.reader.count_bytes(self.context.take_read());
     }
 
     fn drive(&self, connection: &Connection) {

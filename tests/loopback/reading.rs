@@ -5,10 +5,10 @@ use std::cell::Cell;
 use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::Config;
 use ferrosocket::net::command::{Command, Outgoing};
-use ferrosocket::net::reader::Preference;
-use ferrosocket::net::reader_policy::Turn;
+use ferrosocket::net::reader::{Preference, Reader};
+use ferrosocket::net::reader_policy::{Change, Hands, JavaScriptSide, Turn};
 
-use crate::client::{FIN, PING, PONG, Raw, TEXT};
+use crate::client::{FIN, PING, PONG, Raw, TEXT, frame};
 use crate::host::{Host, alone_as, alone_with};
 
 /// Sends event `n`.
@@ -137,6 +137,138 @@ fn what_it_gives_back_is_read_by_the_worker() {
             speak(&mut client, 100 + round);
             hear(&host, 100 + round);
         }
+    });
+}
+
+/// An event of 256 KiB.
+fn large(n: u32) -> String {
+    format!("42[{n},\"{}\"]", "x".repeat(256 << 10))
+}
+
+#[test]
+fn all_bytes_are_counted_whoever_reads() {
+    alone_with(Preference::JavaScript, |make| {
+        let host = make();
+        let (mut client, _) = Raw::open(&host);
+        let reader = host.runtime.reader(host.worker);
+        get_sockets(&host, &mut client, 0);
+        let before = reader.bytes();
+        let mut sent = 0;
+        for n in 1..20 {
+            let event = if n % 2 == 0 { large(n) } else { format!("42[{n}]") };
+            client.send(FIN | TEXT, &event);
+            sent += frame(FIN | TEXT, event.as_bytes()).len();
+            if n % 4 < 2 {
+                read(&host); // else the worker does, when it sees that nobody comes
+            }
+            hear(&host, n);
+            if reader.ask() {
+                speak(&mut client, 0);
+                sent += frame(FIN | TEXT, b"42[0]").len();
+                hear(&host, 0);
+            }
+        }
+        assert_eq!(reader.bytes().wrapping_sub(before), u32::try_from(sent).unwrap());
+    });
+}
+
+/// JavaScript's side, with the clock of the test. Its handlers take no time.
+struct Side<'a> {
+    host: &'a Host,
+    state: JavaScriptSide,
+    now: u64,
+    woken: bool,
+}
+
+impl Side<'_> {
+    fn ask(&mut self, ask: impl FnOnce(&mut JavaScriptSide, &Reader, u64) -> Change) {
+        let reader = self.host.runtime.reader(self.host.worker);
+        let change = ask(&mut self.state, reader, self.now);
+        self.state.carry_out(change, reader, &mut EventLoop(self.host, &mut self.woken));
+    }
+
+    /// Takes event `n`, which its worker has read.
+    fn hear(&mut self, n: u32) {
+        hear(self.host, n);
+        self.ask(|state, reader, now| state.handle_records(reader, now, 0));
+    }
+
+    /// Reads once what is ready; whether there are records then.
+    fn turn(&mut self) -> bool {
+        let host = self.host;
+        let read = || host.runtime.read(host.worker);
+        let (turn, news) = host.environment.inbox.while_awake(read);
+        host.wake_itself(); // nobody else has
+        let turn =
+            if matches!(turn, Turn::Done { .. }) { Turn::Done { useful: news } } else { turn };
+        self.ask(|state, reader, now| state.handle_ready(reader, now, 0, turn));
+        if matches!(turn, Turn::Done { .. }) {
+            self.ask(|state, reader, now| state.handle_done(reader, now, 0));
+        }
+        news
+    }
+}
+
+struct EventLoop<'a>(&'a Host, &'a mut bool);
+
+impl Hands for EventLoop<'_> {
+    fn watch(&mut self) -> bool {
+        true
+    }
+
+    fn leave(&mut self) {}
+
+    fn wake(&mut self) {
+        self.0.runtime.wake(self.0.worker);
+        *self.1 = true;
+    }
+}
+
+#[test]
+fn large_messages_are_left_to_the_worker_until_small_ones_come() {
+    alone_with(Preference::Load, |make| {
+        let host = make();
+        let (mut client, _) = Raw::open(&host);
+        let reader = host.runtime.reader(host.worker);
+        let state = JavaScriptSide::new(reader);
+        let mut side = Side { host: &host, state, now: 1, woken: false };
+        let (mut n, mut turns_with_news) = (0, 0);
+        while !side.woken {
+            n += 1;
+            if reader.ask() {
+                speak(&mut client, n);
+            } else {
+                client.send(FIN | TEXT, large(n));
+                let mut news = false;
+                // The worker takes them when this thread gets no time.
+                while reader.is_javascript() && !news {
+                    news = side.turn();
+                }
+                turns_with_news += u32::from(news);
+            }
+            side.hear(n);
+            assert!(turns_with_news < 10, "ten large messages, and JavaScript reads still");
+        }
+        assert!(!reader.is_javascript());
+        // Many windows of the policy, each with more news than it has to see.
+        for _ in 0..4 {
+            side.now += 100_000_000;
+            for _ in 0..10 {
+                n += 1;
+                client.send(FIN | TEXT, large(n));
+                side.hear(n);
+                assert!(!reader.is_asked() && !reader.is_javascript());
+            }
+        }
+        for _ in 0..4 {
+            side.now += 100_000_000;
+            for _ in 0..10 {
+                n += 1;
+                speak(&mut client, n);
+                side.hear(n);
+            }
+        }
+        assert!(reader.is_asked() || reader.gains() > 1, "JavaScript asks again");
     });
 }
 

@@ -19,7 +19,7 @@ use super::shared::Shared;
 use crate::binding::descriptor_watch::DescriptorWatch;
 use crate::net::clock::now_micros;
 use crate::net::reader::Reader;
-use crate::net::reader_policy::{Change, JavaScriptSide, Turn};
+use crate::net::reader_policy::{Change, Hands, JavaScriptSide, Turn};
 use crate::net::runtime::Runtime;
 use crate::net::server::Environment;
 
@@ -42,6 +42,56 @@ pub(super) struct Reading {
 struct Side {
     state: JavaScriptSide,
     watch: Option<DescriptorWatch>,
+}
+
+impl Side {
+    /// Asks the policy, and does what it says.
+    fn ask(
+        &mut self,
+        reading: &Rc<Reading>,
+        runtime: &Runtime,
+        worker: usize,
+        ask: impl FnOnce(&mut JavaScriptSide, &Reader) -> Change,
+    ) {
+        let reader = runtime.reader(worker);
+        let change = ask(&mut self.state, reader);
+        let mut hands = EventLoop { reading, runtime, worker, watch: &mut self.watch };
+        self.state.carry_out(change, reader, &mut hands);
+    }
+}
+
+/// The event loop of this thread.
+struct EventLoop<'a> {
+    reading: &'a Rc<Reading>,
+    runtime: &'a Runtime,
+    worker: usize,
+    watch: &'a mut Option<DescriptorWatch>,
+}
+
+impl Hands for EventLoop<'_> {
+    fn watch(&mut self) -> bool {
+        if self.watch.is_none() {
+            let (reading, worker) = (Rc::downgrade(self.reading), self.worker);
+            let on_ready = move || {
+                if let Some(reading) = Weak::upgrade(&reading) {
+                    reading.on_ready(worker);
+                }
+            };
+            let Ok(descriptor) = self.runtime.selector_descriptor(worker) else { return false };
+            *self.watch = DescriptorWatch::new(self.reading.env, descriptor, on_ready);
+        }
+        self.watch.as_ref().is_some_and(DescriptorWatch::start)
+    }
+
+    fn leave(&mut self) {
+        if let Some(watch) = self.watch {
+            watch.stop();
+        }
+    }
+
+    fn wake(&mut self) {
+        self.runtime.wake(self.worker);
+    }
 }
 
 impl Reading {
@@ -70,14 +120,16 @@ impl Reading {
             self.since.set(Some(now));
         }
         for worker in (0..runtime.workers()).filter(|worker| workers & (1 << worker) != 0) {
-            let change = {
+            {
                 let mut sides = self.sides.borrow_mut();
                 while sides.len() <= worker {
-                    sides.push(Side { state: JavaScriptSide::new(), watch: None });
+                    let state = JavaScriptSide::new(runtime.reader(sides.len()));
+                    sides.push(Side { state, watch: None });
                 }
-                sides[worker].state.handle_records(runtime.reader(worker), now, self.busy.get())
-            };
-            self.apply(runtime, worker, change);
+            }
+            self.ask_side(runtime, worker, |side, reader, busy| {
+                side.handle_records(reader, now, busy)
+            });
         }
     }
 
@@ -89,14 +141,13 @@ impl Reading {
     }
 
     /// Ends: JavaScript's environment does, or no server is open. Workers that are there read by themselves.
-    pub(super) fn end(&self) {
+    pub(super) fn end(self: &Rc<Self>) {
         let runtime = self.shared.runtime();
         for (worker, mut side) in self.sides.take().into_iter().enumerate() {
             if let Some(runtime) = &runtime
                 && worker < runtime.workers()
-                && side.state.end(runtime.reader(worker)) == Change::LeaveAndWake
             {
-                runtime.wake(worker);
+                side.ask(self, runtime, worker, JavaScriptSide::end);
             }
         }
         drop(self.drain.take());
@@ -104,48 +155,6 @@ impl Reading {
 
     fn count_busy(&self, since: u64, now: u64) {
         self.busy.set(self.busy.get() + now.saturating_sub(since));
-    }
-
-    fn apply(self: &Rc<Self>, runtime: &Runtime, worker: usize, change: Change) {
-        match change {
-            Change::None => {}
-            Change::Watch => {
-                if !self.watch(runtime, worker) {
-                    self.give_up(runtime, worker);
-                }
-            }
-            Change::Leave => self.leave(worker),
-            Change::LeaveAndWake => {
-                self.leave(worker);
-                runtime.wake(worker);
-            }
-        }
-    }
-
-    fn watch(self: &Rc<Self>, runtime: &Runtime, worker: usize) -> bool {
-        let mut sides = self.sides.borrow_mut();
-        let Some(side) = sides.get_mut(worker) else { return false };
-        if side.watch.is_none() {
-            let reading = Rc::downgrade(self);
-            let on_ready = move || {
-                if let Some(reading) = Weak::upgrade(&reading) {
-                    reading.on_ready(worker);
-                }
-            };
-            let Ok(descriptor) = runtime.selector_descriptor(worker) else { return false };
-            side.watch = DescriptorWatch::new(self.env, descriptor, on_ready);
-        }
-        side.watch.as_ref().is_some_and(DescriptorWatch::start)
-    }
-
-    /// The event loop can't watch: the workers read from now on.
-    fn give_up(&self, runtime: &Runtime, worker: usize) {
-        let mut sides = self.sides.borrow_mut();
-        if let Some(side) = sides.get_mut(worker)
-            && side.state.end(runtime.reader(worker)) == Change::LeaveAndWake
-        {
-            runtime.wake(worker);
-        }
     }
 
     fn leave(&self, worker: usize) {
@@ -202,11 +211,9 @@ impl Reading {
         worker: usize,
         ask: impl FnOnce(&mut JavaScriptSide, &Reader, u64) -> Change,
     ) {
-        let change = {
-            let mut sides = self.sides.borrow_mut();
-            let Some(side) = sides.get_mut(worker) else { return };
-            ask(&mut side.state, runtime.reader(worker), self.busy.get())
-        };
-        self.apply(runtime, worker, change);
+        if let Some(side) = self.sides.borrow_mut().get_mut(worker) {
+            let busy = self.busy.get();
+            side.ask(self, runtime, worker, |state, reader| ask(state, reader, busy));
+        }
     }
 }
