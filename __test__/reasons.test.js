@@ -691,7 +691,7 @@ for (const implementation of selected()) {
       return within(end, "the outcome");
     };
     await turns(3); // a worker accepts, if it may
-    return { httpServer, outcome };
+    return { engine: io.engine, httpServer, outcome };
   };
 
   for (const [event, transport] of [
@@ -717,6 +717,30 @@ for (const implementation of selected()) {
       httpServer.removeAllListeners(event).on(event, own);
       await turns(3);
       assert.equal(await outcome(transport), "connect");
+    });
+  }
+
+  for (const [method, transport] of [
+    ["generateId", "websocket"],
+    ["handleRequest", "polling"],
+    ["handleUpgrade", "websocket"],
+    ["verify", "polling"],
+  ]) {
+    test(`${implementation.name}: ${method}() that is replaced for all engines is called`, async (t) => {
+      const { engine, outcome } = await listening(t);
+      assert.equal(await outcome(transport), "connect");
+      let owner = engine;
+      while (!Object.hasOwn(owner, method)) owner = Object.getPrototypeOf(owner);
+      const original = owner[method];
+      t.after(() => (owner[method] = original));
+      let calls = 0;
+      owner[method] = function (...args) {
+        calls++;
+        return original.apply(this, args);
+      };
+      await turns(3);
+      assert.equal(await outcome(transport), "connect");
+      assert.ok(calls > 0);
     });
   }
 

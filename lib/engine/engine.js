@@ -113,8 +113,8 @@ class Engine extends EventEmitter {
     this.workerListeners = new Set();
     /** gives the workers connections by which polling requests come */
     this.takeover = new PollingTakeover(this);
-    /** its methods, of which programs may replace some */
-    this.original = Engine.prototype;
+    /** its methods that programs may replace, of this engine or of all, as they are if nobody does */
+    this.original = ORIGINAL;
     /** @private */
     this._registration = new Registration(this);
     /** @private @type {WeakSet<object>} the doors that had not brought their session yet when the engine was closed */
@@ -567,5 +567,13 @@ function computePath(options) {
 }
 
 function noop() {}
+
+/** Methods of the class, as they are when nobody has replaced them: a program may do so for all engines. */
+const ORIGINAL = Object.freeze({
+  generateId: Engine.prototype.generateId,
+  handleRequest: Engine.prototype.handleRequest,
+  handleUpgrade: Engine.prototype.handleUpgrade,
+  verify: Engine.prototype.verify,
+});
 
 module.exports = { Engine };
