@@ -478,6 +478,24 @@ for (const [word, { begin, end }] of Object.entries(CHANGES))
     assert.equal((await new KeptConnection(await dial()).ask("/")).body, "app");
   });
 
+test("a server that listens again speaks TLS again", { skip: !native }, async (t) => {
+  const { io, httpServer, accepts } = await serve(t, native);
+  httpServer.close();
+  httpServer.listen(0, "127.0.0.1"); // before "close", which would close the engine
+  await until(httpServer, "listening");
+  await turns(2);
+  assert.equal(accepts(), true);
+  const { port } = httpServer.address();
+  const plain = await KeptConnection.open(port);
+  assert.deepEqual((await plain.ask(POLLING)).head, "");
+  const socket = tls.connect({ port, host: "127.0.0.1", rejectUnauthorized: false });
+  t.after(() => socket.destroy());
+  await until(socket, "secureConnect");
+  assert.match((await new KeptConnection(socket).ask(POLLING)).body, /^0/);
+  await eventually(() => io.engine.clientsCount === 1, "a client");
+  assert.equal(Object.values(io.engine.clients)[0].doorReason, undefined);
+});
+
 test("plain requests on the port of TLS are not taken", { skip: !native }, async (t) => {
   const { io, port } = await serve(t, native, {
     // so that Node.js accepts

@@ -127,7 +127,8 @@ export declare class DataPlane {
    * accepted. When this returns, nobody is taken by what was said before, if he is accepted after that.
    *
    * # Errors
-   * When the server is not open.
+   * When the server is not open, or has not been told how to speak TLS since [`DataPlane::listen`] and is to: then
+   * what was said before holds.
    */
   admit(number: number, rules?: AdmissionRules | undefined | null): void
   /** Gives up the duplicate of [`DataPlane::listen`]: when this returns, nobody is accepted by it any more. */
@@ -360,6 +361,8 @@ export interface AdmissionRules {
   relays: boolean
   /** Whether offers to compress WebSocket messages are answered. */
   deflate: boolean
+  /** Whether nobody is to be accepted who does not speak TLS. */
+  secure: boolean
   /**
    * The headers for origins of which [`DataPlane::note_origin`] has not told, with a NUL in place of the origin;
    * absent: JavaScript has to be asked.

@@ -86,6 +86,11 @@ class NativeTls {
     this._number = number;
   }
 
+  /** The workers know nothing of it any more. */
+  forgetTold() {
+    this._told = undefined;
+  }
+
   /** Reads what the server has been told, if that is another. @private */
   read() {
     const { server } = this;

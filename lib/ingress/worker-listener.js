@@ -126,6 +126,7 @@ class WorkerListener {
       const border = engine.border();
       this.number = engine.takeover.numberOf(this.server);
       border.native.listen(descriptor, this.number);
+      nativeTls.get(this.server)?.forgetTold(); // each socket has to be told anew
       this._lent++;
       engine.hold(); // so the workers are there until all has been handed over
       this.isLent = true;
@@ -251,6 +252,7 @@ class WorkerListener {
       opensPolling: polling && this.reasonAgainst(OPEN_POLLING) === undefined,
       relays,
       deflate: !!engine.opts.perMessageDeflate,
+      secure: nativeTls.has(server),
       otherOrigins: engine.takeover.originsLeft(),
     };
   }

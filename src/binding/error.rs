@@ -20,6 +20,9 @@ pub enum BorderError {
     /// TLS can't be spoken as an HTTPS server has been told to.
     #[error("{0}")]
     Tls(#[source] TlsFault),
+    /// Connections were to be accepted in plain text for an HTTPS server.
+    #[error("the workers have not been told how to speak TLS by this socket")]
+    NotSecured,
     /// The worker threads could not be started.
     #[error("can't start the worker threads: {0}")]
     Start(#[source] std::io::Error),

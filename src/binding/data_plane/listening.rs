@@ -35,6 +35,8 @@ pub struct AdmissionRules {
     pub relays: bool,
     /// Whether offers to compress WebSocket messages are answered.
     pub deflate: bool,
+    /// Whether nobody is to be accepted who does not speak TLS.
+    pub secure: bool,
     /// The headers for origins of which [`DataPlane::note_origin`] has not told, with a NUL in place of the origin;
     /// absent: JavaScript has to be asked.
     pub other_origins: Option<String>,
@@ -98,13 +100,18 @@ impl DataPlane {
     /// accepted. When this returns, nobody is taken by what was said before, if he is accepted after that.
     ///
     /// # Errors
-    /// When the server is not open.
+    /// When the server is not open, or has not been told how to speak TLS since [`DataPlane::listen`] and is to: then
+    /// what was said before holds.
     #[napi(catch_unwind)]
     pub fn admit(&self, number: u32, rules: Option<AdmissionRules>) -> Result<()> {
+        let is_secure = rules.as_ref().is_some_and(|rules| rules.secure);
         let admission = rules.map(|rules| self.admission(rules)).transpose()?;
         let listeners = self.listeners.borrow();
         let Some((worker, listener)) = listeners.get(&number) else { return Ok(()) };
         let is_open = admission.is_some();
+        if is_secure && listener.tls().is_none() {
+            return Err(BorderError::NotSecured.into());
+        }
         listener.admit(admission);
         if is_open && let Some(runtime) = self.shared.runtime() {
             // Somebody may have waited.
