@@ -692,6 +692,12 @@ const WORKS = {
     assert.notEqual(internals.secureContextOf(server), before);
   },
 
+  requestCertOf() {
+    const server = https.createServer();
+    assert.equal(internals.requestCertOf(server), false);
+    assert.equal(internals.requestCertOf(https.createServer({ requestCert: true })), true);
+  },
+
   countContexts() {
     const server = https.createServer();
     assert.equal(internals.countContexts(server), 0);

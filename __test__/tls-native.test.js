@@ -423,6 +423,15 @@ for (const [what, [told, message, by]] of Object.entries(UNSERVED))
     });
   });
 
+test("curves that are chosen for the process stand against it", { skip: !native }, (t) => {
+  const { Server } = ours.load();
+  const before = tls.DEFAULT_ECDH_CURVE;
+  t.after(() => (tls.DEFAULT_ECDH_CURVE = before));
+  tls.DEFAULT_ECDH_CURVE = "P-384";
+  const make = () => new Server(https.createServer(OWN), { tls: "native" });
+  assert.throws(make, /ecdhCurve of the HTTPS server is P-384/);
+});
+
 test("contexts that can't be seen stand against it", { skip: !native }, () => {
   const { Server } = ours.load();
   const httpServer = https.createServer(OWN);
@@ -447,6 +456,11 @@ const CHANGES = {
   "an option of TLS": {
     begin: ({ httpServer }) => httpServer.setSecureContext({ ...OWN, ciphers: "HIGH" }),
     end: ({ httpServer }) => httpServer.setSecureContext(OWN),
+  },
+  "certificates of clients are asked for": {
+    begin: ({ httpServer }) =>
+      Object.assign(httpServer, { requestCert: true, rejectUnauthorized: false }),
+    end: ({ httpServer }) => Object.assign(httpServer, { requestCert: false }),
   },
   'a "connection" listener': {
     begin: ({ httpServer }) => httpServer.on("connection", noop),
@@ -523,6 +537,7 @@ test(
       () => httpServer.on("clientError", noop),
       () => httpServer.addContext("a", OTHER),
       () => httpServer.setSecureContext(OWN),
+      () => (httpServer.requestCert = true),
     ]) {
       assert.equal(inputs.areSame(), true);
       change();

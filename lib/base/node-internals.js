@@ -353,6 +353,11 @@ function secureContextOf(server) {
   return tlsInside(server)._sharedCreds;
 }
 
+/** @param {HttpServer | TlsServer} server @returns {unknown} whether clients are asked for certificates: looked at for each connection */
+function requestCertOf(server) {
+  return tlsInside(server).requestCert;
+}
+
 /** @param {HttpServer | TlsServer} server @returns {number} how often `addContext()` has been called */
 function countContexts(server) {
   return tlsInside(server)._contexts.length;
@@ -1167,6 +1172,7 @@ module.exports = {
   REBUILDS_REQUESTS,
   relayedSocket,
   replaceHandle,
+  requestCertOf,
   responseOn,
   secureContextOf,
   setSocket,

@@ -8,6 +8,7 @@ const {
   hasOwnResponses,
   hasSetting,
   longestHead,
+  requestCertOf,
   secureContextOf,
   upgradesByDefault,
 } = require("../base/node-internals");
@@ -98,6 +99,7 @@ class Inputs {
     if (this._isSecure) {
       same = this._context === (this._context = secureContextOf(server)) && same;
       same = this._contexts === (this._contexts = countContexts(server)) && same;
+      same = this._requestCert === (this._requestCert = requestCertOf(server)) && same;
       same = this._tlsListeners === (this._tlsListeners = countTlsListeners(server)) && same;
     }
 

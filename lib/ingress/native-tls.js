@@ -4,7 +4,13 @@
 // is named when the engine is attached, and when it comes later, Node.js speaks TLS from then on.
 
 const https = require("node:https");
-const { countContexts, secureContextOf, SHOWS_TLS, speaksTls } = require("../base/node-internals");
+const {
+  countContexts,
+  requestCertOf,
+  secureContextOf,
+  SHOWS_TLS,
+  speaksTls,
+} = require("../base/node-internals");
 const { soleListener } = require("../http");
 const { checkRules, readRules } = require("./tls-rules");
 
@@ -46,6 +52,8 @@ class NativeTls {
     this._context = undefined;
     /** @private how many contexts for certain names have been read */
     this._contexts = -1;
+    /** @private @type {unknown} whether clients are asked for certificates */
+    this._requestCert = undefined;
     /** @private @type {TlsRules | undefined} what the workers have been told last */
     this._told = undefined;
     /** @private by which number they know the server */
@@ -96,7 +104,9 @@ class NativeTls {
     const { server } = this;
     const context = secureContextOf(server);
     const contexts = countContexts(server);
-    if (this._context === context && this._contexts === contexts) return;
+    const requestCert = requestCertOf(server);
+    const isRead = this._context === context && this._contexts === contexts;
+    if (isRead && this._requestCert === requestCert) return;
     try {
       this._rules = { ...readRules(server, this._named), tellsFailures: false };
       checkRules(this._border().native, this._rules);
@@ -106,6 +116,7 @@ class NativeTls {
     }
     this._context = context;
     this._contexts = contexts;
+    this._requestCert = requestCert;
   }
 }
 

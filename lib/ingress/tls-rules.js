@@ -2,7 +2,7 @@
 
 // What an HTTPS server has been told of TLS, as the workers need to know it; or what of it they can't do.
 
-const { constants, createPrivateKey, X509Certificate } = require("node:crypto");
+const { constants, createPrivateKey, getFips, X509Certificate } = require("node:crypto");
 const https = require("node:https");
 const tls = require("node:tls");
 const { invalidOption } = require("../base/errors");
@@ -84,12 +84,13 @@ function readRules(server, contexts) {
   if (!SHOWS_TLS) throw against("the version of Node.js", process.version, LEAVE_TLS_OUT);
   if (Object.getPrototypeOf(server) !== https.Server.prototype)
     throw against("the class", "another than https.Server", LEAVE_TLS_OUT);
+  if (getFips() === 1) throw against("crypto.getFips()", "1", LEAVE_TLS_OUT);
   const options = tlsOptions(server);
   for (const [name, fix] of Object.entries(UNSERVED)) {
     const value = options[/** @type {keyof typeof options} */ (name)];
     if (value) throw against(name, shownOf(value), fix);
   }
-  const { ecdhCurve = "auto", honorCipherOrder, handshakeTimeout } = options;
+  const { ecdhCurve = tls.DEFAULT_ECDH_CURVE, honorCipherOrder, handshakeTimeout } = options;
   if (ecdhCurve !== "auto") throw against("ecdhCurve", ecdhCurve, LEAVE_OUT);
   const oldest = versionOf("minVersion", options.minVersion ?? tls.DEFAULT_MIN_VERSION);
   const newest = versionOf("maxVersion", options.maxVersion ?? tls.DEFAULT_MAX_VERSION);
