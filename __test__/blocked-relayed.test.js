@@ -239,6 +239,34 @@ test(
 );
 
 for (const implementation of selected()) {
+  test(`${implementation.name}: an answer that takes its time comes`, async (t) => {
+    const { Server } = implementation.load();
+    const httpServer = http.createServer();
+    const io = new Server(httpServer);
+    t.after(() => within(io.close(), "close"));
+    io.engine.use((req, res, next) => {
+      const { end } = res;
+      if (req.headers["x-late"]) res.end = (...args) => setImmediate(() => end.apply(res, args));
+      next();
+    });
+    io.on("connection", (socket) => socket.emit("long", "x".repeat(5000)));
+    httpServer.listen(0, "127.0.0.1");
+    await until(httpServer, "listening");
+    await new Promise(setImmediate); // by then a worker accepts
+    for (const headers of [{ "Accept-Encoding": "gzip" }, { "X-Late": "1" }]) {
+      const peer = await KeptConnection.open(httpServer.address().port);
+      const { sid } = json((await peer.ask(POLLING, { headers })).body);
+      const url = `${POLLING}&sid=${sid}`;
+      assert.equal((await within(peer.ask(url, { headers, body: "40" }), "ok")).body, "ok");
+      let { body } = await within(peer.ask(url, { headers }), "a poll");
+      if (!body.includes("long")) ({ body } = await within(peer.ask(url, { headers }), "a poll"));
+      assert.match(body, /long/);
+      peer.socket.destroy();
+    }
+  });
+}
+
+for (const implementation of selected()) {
   test(`${implementation.name}: what a program sees of the connection`, async (t) => {
     const { Server } = implementation.load();
     const httpServer = http.createServer((req, res) => res.end("app"));

@@ -279,7 +279,8 @@ class PollingDoor extends Door {
     this.res.writeHead(status, headers);
     if (encoding) this.compress(encoding, /** @type {Buffer} */ (payload));
     else this.res.end(payload === undefined ? "ok" : payload);
-    if (this.req.socket?.writableLength === 0) this.relayed?.settle();
+    // not yet while it is compressed, or a middleware holds it back
+    if (this.res.writableFinished) this.relayed?.settle();
   }
 
   /**

@@ -114,10 +114,10 @@ impl Ledger {
         self.lock().advance(number, Phase::Claimed)
     }
 
-    /// The answer to a request is in the socket.
+    /// The answer to a request is in the socket. One that has not been claimed has not begun yet.
     pub fn settle(&self, number: u32) {
         let mut state = self.lock();
-        if state.settled == number && number < state.begun {
+        if state.settled == number && state.open.contains(&(number, Phase::Claimed)) {
             state.settle();
         }
     }
@@ -165,6 +165,8 @@ mod tests {
         Deputise(u32, bool),
         /// A session answers one that it has heard of, and JavaScript has not brought that out yet.
         Respond(usize),
+        /// JavaScript takes the answer to one that it has for written, before it is.
+        SettleEarly(usize),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -175,6 +177,7 @@ mod tests {
             (0usize..4).prop_map(Step::Answer),
             (0u32..3, any::<bool>()).prop_map(|(back, blocked)| Step::Deputise(back, blocked)),
             (0usize..4).prop_map(Step::Respond),
+            (0usize..4).prop_map(Step::SettleEarly),
         ]
     }
 
@@ -242,7 +245,13 @@ mod tests {
                             wire.push(entered[at]);
                         }
                     }
-                    Step::Begin | Step::Enter(_) | Step::Answer(_) | Step::Deputise(..) | Step::Respond(_) => {}
+                    Step::SettleEarly(at) if at < open.len() => ledger.settle(open[at]),
+                    Step::Begin
+                    | Step::Enter(_)
+                    | Step::Answer(_)
+                    | Step::Deputise(..)
+                    | Step::Respond(_)
+                    | Step::SettleEarly(_) => {}
                 }
                 prop_assert!(wire.iter().enumerate().all(|(at, &number)| at == number as usize));
             }
