@@ -189,6 +189,29 @@ test(
   },
 );
 
+for (const headers of [{}, { Connection: "close" }])
+  test(
+    `a long answer that a worker gives comes whole [${Object.keys(headers)}]`,
+    { timeout: 60_000, skip },
+    async (t) => {
+      const server = await serve(t, ours);
+      const client = await Scripted.open(t, server);
+      await client.beat();
+      client.ask.send(client.url, { headers });
+      client.gets++;
+      while ((await seenBy(server)).GET !== client.gets);
+      server.send("long");
+      assert.equal(await server.message(), "blocked");
+      const { head, body } = await client.ask.answer();
+      assert.match(head, /^x-middleware: seen$/im);
+      assert.equal(JSON.parse(body.slice(2))[1].length, 8e6);
+      if (!headers.Connection) await client.beat();
+      server.release();
+      assert.equal(await server.message(), "released");
+      assert.equal((await seenBy(server)).GET, client.gets);
+    },
+  );
+
 test("a middleware that takes its time is waited for", { timeout: 60_000, skip }, async (t) => {
   const server = await serve(t, ours);
   const clock = await Scripted.open(t, server);

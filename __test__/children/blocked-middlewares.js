@@ -60,6 +60,12 @@ process.on("message", async (message) => {
     process.send("over");
     return;
   }
+  if (message === "long") {
+    io.emit("long", "x".repeat(8e6));
+    // the workers get it in the tick before, and this thread does not see what they answer
+    process.nextTick(() => process.nextTick(() => process.emit("message", "block")));
+    return;
+  }
   if (message === "block") {
     process.send("blocked");
     while (!fs.existsSync(release)) Atomics.wait(flag, 0, 0, 5);

@@ -289,22 +289,25 @@ impl<P: Peer + 'static> Relay<P> {
 
     /// Gives the peer an answer in place of JavaScript.
     fn write_answer(self: &Rc<Self>, context: &WorkerContext, answered: &Answered) {
-        let Some(peer) = self.peer.get() else { return };
-        self.down.borrow_mut().queue(&answered.bytes);
-        self.is_clear(context);
-        if answered.is_last {
-            peer.tcp().half_close(context);
+        {
+            let mut down = self.down.borrow_mut();
+            down.queue(&answered.bytes);
+            if answered.is_last {
+                down.end(); // behind it
+            }
         }
+        self.is_clear(context);
     }
 
-    /// Has what Node.js has written go out. False: the peer does not take it.
+    /// Has what Node.js has written go out. False: the peer does not take it, or gets nothing more.
     fn is_clear(self: &Rc<Self>, context: &WorkerContext) -> bool {
         let Some(peer) = self.peer.get() else { return false };
         // Not that of the worker: another connection may be read right now.
         let mut buffer = [0; 4096];
         for _ in 0..MOST_LEFT / buffer.len() {
             if !self.step_down(context, peer, &mut buffer) {
-                return self.state.get() == State::Open && self.down.borrow().waiting() == 0;
+                let down = self.down.borrow();
+                return self.state.get() == State::Open && !down.has_ended() && down.waiting() == 0;
             }
         }
         self.node.wake(context);
