@@ -212,6 +212,23 @@ for (const headers of [{}, { Connection: "close" }])
     },
   );
 
+for (const [message, what] of Object.entries({
+  limit: "that Node.js answers by itself",
+  take: "that another listener answers in place of ours",
+}))
+  test(`a request ${what} has one answer`, { timeout: 60_000, skip }, async (t) => {
+    const server = await serve(t, ours);
+    const clock = await Scripted.open(t, await serve(t, ours));
+    const client = await Scripted.open(t, server);
+    server.send(message);
+    assert.equal(await server.message(), "done");
+    if (message === "limit") assert.equal((await client.post("3")).body, "ok");
+    assert.match((await client.post("3")).head, /^HTTP\/1.1 503 /);
+    // many times as long as a worker would wait, did the request lie unread
+    for (let n = 0; n < 10; n++) await clock.beat();
+    assert.equal(client.tell.bytes.length, 0);
+  });
+
 test("a middleware that takes its time is waited for", { timeout: 60_000, skip }, async (t) => {
   const server = await serve(t, ours);
   const clock = await Scripted.open(t, server);

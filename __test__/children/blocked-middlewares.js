@@ -60,6 +60,15 @@ process.on("message", async (message) => {
     process.send("over");
     return;
   }
+  if (message === "limit" || message === "take") {
+    if (message === "limit") httpServer.maxRequestsPerSocket = 1;
+    else {
+      httpServer.removeAllListeners("request");
+      httpServer.on("request", (_req, res) => res.writeHead(503).end());
+    }
+    process.send("done");
+    return;
+  }
   if (message === "long") {
     io.emit("long", "x".repeat(8e6));
     // the workers get it in the tick before, and this thread does not see what they answer

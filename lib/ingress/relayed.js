@@ -181,7 +181,8 @@ function linesOf(res) {
  */
 function noteRequest(req, res) {
   const connection = relayed.get(req.socket);
-  if (connection !== undefined) requests.set(req, new RelayedRequest(connection, res));
+  if (connection === undefined || requests.has(req)) return; // another engine of that server has
+  requests.set(req, new RelayedRequest(connection, res));
 }
 
 /**

@@ -132,6 +132,22 @@ pub fn is_hung_up<T>(_stream: &T) -> bool {
     false
 }
 
+/// Whether the other end of a pair ([`pair`]) has not read all that was written to this one.
+#[cfg(target_os = "linux")]
+pub fn lies_unread(stream: &impl std::os::fd::AsRawFd) -> bool {
+    let mut unread: libc::c_int = 0;
+    #[expect(unsafe_code, reason = "a question to the system that no wrapper has")]
+    // SAFETY: the kernel writes one number to the place that it is given.
+    let asked = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut unread) };
+    asked == 0 && unread > 0
+}
+
+/// Nobody can say so here.
+#[cfg(not(target_os = "linux"))]
+pub fn lies_unread<T>(_stream: &T) -> bool {
+    false
+}
+
 /// Has the peer of a socket see a reset when that is closed.
 #[cfg(unix)]
 pub fn reset_when_closed(stream: &impl std::os::fd::AsRawFd) {

@@ -41,7 +41,7 @@ use self::pump::{End, Flow, Step};
 use super::clock;
 use super::command::{Answer, CloseHttp};
 use super::context::{AnsweredWire, Victim, Wire, WorkerContext};
-use super::descriptor::{is_hung_up, reset_when_closed};
+use super::descriptor::{is_hung_up, lies_unread, reset_when_closed};
 use super::readiness::Readiness;
 use super::server::Environment;
 use super::tcp::{Tcp, Written};
@@ -314,6 +314,13 @@ impl<P: Peer + 'static> Relay<P> {
         false
     }
 
+    /// Whether Node.js has not read all that has come.
+    fn lies_unread(&self) -> bool {
+        let mut unread = self.up.borrow().waiting() > 0;
+        self.node.inspect(|stream| unread |= lies_unread(stream));
+        unread
+    }
+
     /// Whether Node.js has closed its end, and not only half of it.
     fn has_left(&self) -> bool {
         let mut left = true;
@@ -403,7 +410,10 @@ impl<P: Peer + 'static> AnsweredWire for Relay<P> {
             }
             Answer::Respond { body, .. } => {
                 let is_clear = self.is_clear(context);
-                if let Some(answered) = deputy.handle_ping(context, generation, is_clear, &body) {
+                let unread = self.lies_unread();
+                if let Some(answered) =
+                    deputy.handle_ping(context, generation, is_clear, unread, &body)
+                {
                     self.write_answer(context, &answered);
                 }
             }
@@ -415,7 +425,7 @@ impl<P: Peer + 'static> AnsweredWire for Relay<P> {
         let Some(deputy) = &self.deputy else { return };
         if deputy.is_due(context, entry, now)
             && self.is_clear(context)
-            && let Some(answered) = deputy.stand_in(context)
+            && let Some(answered) = deputy.stand_in(context, self.lies_unread())
         {
             self.write_answer(context, &answered);
         }

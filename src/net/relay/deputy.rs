@@ -123,12 +123,14 @@ impl Deputy {
         }
     }
 
-    /// A session has answered a GET that nobody has begun with: by a ping. `is_clear`: it may go out.
+    /// A session has answered a GET that nobody has begun with: by a ping. `is_clear`: it may go out. `unread`: Node.js has
+    /// not read all that has passed.
     pub fn handle_ping(
         &self,
         context: &WorkerContext,
         generation: u32,
         is_clear: bool,
+        unread: bool,
         body: &Body,
     ) -> Option<Answered> {
         let waiting = self.waiting.take();
@@ -142,8 +144,8 @@ impl Deputy {
                 return None;
             }
         };
-        let answered =
-            is_clear.then(|| self.answer(context, passed, self.own(context), TEXT, text)).flatten();
+        let own = self.own(context, passed, unread);
+        let answered = is_clear.then(|| self.answer(context, passed, own, TEXT, text)).flatten();
         if answered.is_none() {
             // It is Node's now, and the ping has not left.
             self.tell(context, *session, generation, RequestEvent::PingUnsent);
@@ -165,10 +167,10 @@ impl Deputy {
         self.waiting.borrow().is_some()
     }
 
-    /// Does for what waits what needs no program.
-    pub fn stand_in(&self, context: &WorkerContext) -> Option<Answered> {
+    /// Does for what waits what needs no program. `unread`: Node.js has not read all that has passed.
+    pub fn stand_in(&self, context: &WorkerContext, unread: bool) -> Option<Answered> {
         match self.waiting.take()? {
-            Waiting::Unread(passed) => self.stand_in_for(context, passed),
+            Waiting::Unread(passed) => self.stand_in_for(context, passed, unread),
             Waiting::Answer { passed, text: Some(text) } => {
                 self.answer(context, &passed, Author::Session, TEXT, &text)
             }
@@ -198,9 +200,18 @@ impl Deputy {
     }
 
     /// JavaScript has not begun with a request: what needs no program is done for it.
-    fn stand_in_for(&self, context: &WorkerContext, passed: Passed) -> Option<Answered> {
-        if !self.ledger.may_answer(passed.number, self.own(context)) {
-            if self.ledger.may_answer(passed.number, Author::Deputy { blocked: true }) {
+    fn stand_in_for(
+        &self,
+        context: &WorkerContext,
+        passed: Passed,
+        unread: bool,
+    ) -> Option<Answered> {
+        let own = self.own(context, &passed, unread);
+        if !self.ledger.may_answer(passed.number, own) {
+            if self
+                .ledger
+                .may_answer(passed.number, Author::Deputy { unread: false, blocked: true })
+            {
                 // JavaScript has begun with it. Whether it is blocked, or its program takes its time, shows when it takes this.
                 self.probe(context);
                 self.wait(context, Waiting::Unread(passed));
@@ -211,7 +222,7 @@ impl Deputy {
         let generation = context.http_table.next_generation();
         match passed.method {
             Method::Post if passed.is_pong => {
-                let answered = self.answer(context, &passed, self.own(context), HTML, b"ok")?;
+                let answered = self.answer(context, &passed, own, HTML, b"ok")?;
                 self.tell(context, session, generation, RequestEvent::Pong);
                 Some(answered)
             }
@@ -228,10 +239,14 @@ impl Deputy {
         }
     }
 
-    /// Its own answers.
-    fn own(&self, context: &WorkerContext) -> Author {
+    /// Its own answer to a request. `unread`: Node.js has not read all that has passed, so it has not read all of that request if
+    /// nothing has come behind it.
+    fn own(&self, context: &WorkerContext, passed: &Passed, unread: bool) -> Author {
         let taken = self.server.environment.inbox.taken(context.index);
-        Author::Deputy { blocked: self.probed.get().is_some_and(|end| taken < end) }
+        Author::Deputy {
+            unread: unread && self.passing.borrow().complete() == Some(passed.number + 1),
+            blocked: self.probed.get().is_some_and(|end| taken < end),
+        }
     }
 
     /// Puts something into the inbox: as long as JavaScript has not taken it, it is blocked.

@@ -9,9 +9,10 @@
 //! The requests have numbers, as they come: both sides count them. All is under one lock. JavaScript *begins* with a request
 //! when Node.js hands it out, *enters* it when the program has let it through and its session is to hear of it, and *claims*
 //! it right before the first byte of an answer: each time it is told when the worker has answered meanwhile, and then the
-//! program's answer goes nowhere. Until a request is entered, the worker may answer it itself (once JavaScript has begun with it,
-//! only if that is known to be blocked: it may think for as long as it likes); from then on only by what its session
-//! answers; and in either case only if all before it are settled, whose answers have gone or wait in the sockets.
+//! program's answer goes nowhere. Until a request is entered, the worker may answer it itself (before JavaScript has begun with
+//! it, only if it lies unread in the socket: Node.js answers some by itself, and a program may have taken our listener away;
+//! afterwards, only if JavaScript is known to be blocked: it may think for as long as it likes); from then on only by what its
+//! session answers; and in either case only if all before it are settled, whose answers have gone or wait in the sockets.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -28,10 +29,11 @@ pub struct Ledger {
 /// Whose answer a worker gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Author {
-    /// Its own: the session does not know of the request. `blocked`: JavaScript is known to be; else the program may be
-    /// thinking about a request that it has begun with.
+    /// Its own: the session does not know of the request.
     Deputy {
-        /// Whether it is.
+        /// Whether Node.js has not read all of it: else it has it, whether JavaScript has begun with it or not.
+        unread: bool,
+        /// Whether JavaScript is known to be blocked: else the program may be thinking about a request that it has begun with.
         blocked: bool,
     },
     /// That of the session, which JavaScript has been given, too.
@@ -73,7 +75,11 @@ impl State {
     fn may_answer(&self, number: u32, author: Author) -> bool {
         let phase = self.open.iter().find(|(it, _)| *it == number).map(|(_, phase)| *phase);
         let may = match author {
-            Author::Deputy { blocked } => phase.is_none() || blocked && phase == Some(Phase::Begun),
+            Author::Deputy { unread, blocked } => match phase {
+                None => unread,
+                Some(Phase::Begun) => blocked,
+                Some(Phase::Entered | Phase::Claimed) => false,
+            },
             Author::Session => phase == Some(Phase::Entered),
         };
         may && self.settled == number
@@ -161,8 +167,10 @@ mod tests {
         Enter(usize),
         /// It answers one that it has, in whatever order.
         Answer(usize),
-        /// The worker tries to answer one of the last by itself.
+        /// The worker tries to answer one of the last by itself; the flag: JavaScript is blocked.
         Deputise(u32, bool),
+        /// Node.js reads the next request, and JavaScript has not begun with it.
+        Read,
         /// A session answers one that it has heard of, and JavaScript has not brought that out yet.
         Respond(usize),
         /// JavaScript takes the answer to one that it has for written, before it is.
@@ -178,6 +186,7 @@ mod tests {
             (0u32..3, any::<bool>()).prop_map(|(back, blocked)| Step::Deputise(back, blocked)),
             (0usize..4).prop_map(Step::Respond),
             (0usize..4).prop_map(Step::SettleEarly),
+            Just(Step::Read),
         ]
     }
 
@@ -187,7 +196,7 @@ mod tests {
             steps in proptest::collection::vec(step(), 0..120),
         ) {
             let ledger = Ledger::new(Handle::new(0, 0));
-            let (mut came, mut begun) = (0u32, 0u32);
+            let (mut came, mut read, mut begun) = (0u32, 0u32, 0u32);
             // Those that JavaScript has, and those of which sessions have heard.
             let mut open: Vec<u32> = Vec::new();
             let mut entered: Vec<u32> = Vec::new();
@@ -197,7 +206,9 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Come => came += 1,
+                    Step::Read if read < came => read += 1,
                     Step::Begin if begun < came => {
+                        read = read.max(begun + 1);
                         if ledger.begin() {
                             prop_assert!(wire.contains(&begun));
                         } else {
@@ -230,11 +241,12 @@ mod tests {
                     }
                     Step::Deputise(back, blocked) if came > back => {
                         let number = came - 1 - back;
-                        let author = Author::Deputy { blocked };
+                        let author = Author::Deputy { unread: number >= read, blocked };
                         let may = ledger.may_answer(number, author);
                         prop_assert_eq!(may, ledger.answer(number, author));
                         if may {
-                            prop_assert!(blocked || number >= begun);
+                            let is_its = if number < begun { blocked } else { number >= read };
+                            prop_assert!(is_its);
                             // What a session has heard of is its own to answer: else its answer would be lost.
                             prop_assert!(!entered.contains(&number));
                             wire.push(number);
@@ -246,7 +258,8 @@ mod tests {
                         }
                     }
                     Step::SettleEarly(at) if at < open.len() => ledger.settle(open[at]),
-                    Step::Begin
+                    Step::Read
+                    | Step::Begin
                     | Step::Enter(_)
                     | Step::Answer(_)
                     | Step::Deputise(..)
