@@ -2,6 +2,7 @@
 
 const tls = require("node:tls");
 const net = require("node:net");
+const { nextTick } = require("./loop");
 
 /**
  * What a handshake has come to, which a worker has made.
@@ -69,7 +70,7 @@ const METHODS = {
     const error = new Error(
       "TLS of this connection is spoken by a worker, which does not renegotiate",
     );
-    if (typeof callback === "function") process.nextTick(callback, error);
+    if (typeof callback === "function") nextTick(callback, error);
     return false;
   },
   exportKeyingMaterial() {
