@@ -46,7 +46,7 @@ expectTrue<Same<Missing<OurSocket, UpSocket>, OldChain>>();
 type UpOperator = Upstream.BroadcastOperator<Out, {}>;
 type OurOperator = Ours.BroadcastOperator<Out, {}>;
 expectTrue<Same<Missing<OurOperator, UpOperator>, OldChain | "clients" | "send" | "write">>();
-type OurOptions = "workers" | "origins" | "maxBufferedBytes" | "bufferPolicy";
+type OurOptions = "workers" | "origins" | "maxBufferedBytes" | "bufferPolicy" | "tls";
 expectTrue<Same<Missing<Ours.ServerOptions, Upstream.ServerOptions>, OurOptions>>();
 type OurConn = "bufferedAmount" | "door" | "doorReason" | "sendPacket" | "writeBuffer";
 expectTrue<Same<Missing<OurSocket["conn"], UpSocket["conn"]>, OurConn>>();
