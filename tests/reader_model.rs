@@ -533,6 +533,33 @@ fn messages_that_come_in_one_read_are_javascripts() {
     assert_eq!(world.changes, 2, "{world:?}");
 }
 
+/// Messages that come while the worker is at work for so long, once in so many messages.
+fn steady_beside(count: usize, busy: u64, each: usize) -> Vec<(u64, Event)> {
+    let mut events = steady(2_000, 200);
+    for n in 0..count {
+        events.extend(steady(1, 200));
+        if n % each == 0 {
+            events.push((0, Event::Busy(busy)));
+        }
+    }
+    events
+}
+
+#[test]
+fn a_worker_that_is_at_work_now_and_then_gets_them_for_that_time() {
+    let world = play(Preference::Load, &steady_beside(10_000, 2_000, 500), 7);
+    assert_eq!(world.taken, 12_000);
+    assert!(world.turns_of_javascript > 11_000, "{world:?}");
+    assert!(world.changes <= 2 + 2 * 20, "{world:?}");
+}
+
+#[test]
+fn a_worker_that_is_at_work_again_and_again_keeps_them() {
+    let world = play(Preference::Load, &steady_beside(50_000, 2_000, 20), 7);
+    assert_eq!(world.taken, 52_000);
+    assert!(world.changes < 2 * 5 * 10, "of 2500 times: {world:?}");
+}
+
 #[test]
 fn who_works_between_two_looks_does_not_look_again_and_again() {
     let arrive = |gap| (gap, Event::Arrive { useful: true, bytes: 50 });

@@ -40,6 +40,7 @@ mod sync {
 }
 
 #[path = "../src/net/parker.rs"]
+#[expect(dead_code, reason = "not all of it is used here")]
 #[expect(unreachable_pub, reason = "it is public where it belongs")]
 mod parker;
 #[path = "../src/net/reader.rs"]
@@ -204,15 +205,23 @@ fn run_worker(
     }
 }
 
+/// What JavaScript does with the sockets when it has taken the record before the last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Keeps,
+    GivesBack,
+    Lends,
+}
+
 /// JavaScript, which has `expected` records to take and then tells the worker to stop. It asks for the sockets when it
-/// takes the first, and gives them back when it has taken the one before the last.
+/// takes the first.
 fn run_javascript(
     ready: &Ready,
     reader: &Reader,
     parker: &Parker,
     lock: &SleepLock<Rc<Worker>>,
     expected: u32,
-    gives_back: bool,
+    last: Last,
 ) {
     let mut taken = 0;
     while taken < expected {
@@ -231,9 +240,10 @@ fn run_javascript(
         }
         taken += records;
         if reader.is_javascript() {
-            if gives_back && taken + 1 == expected {
+            if last != Last::Keeps && taken + 1 == expected {
                 ready.state().watching = false;
-                if reader.give_back() {
+                let had = if last == Last::Lends { reader.lend() } else { reader.give_back() };
+                if had {
                     parker.unpark();
                 }
             } else {
@@ -248,7 +258,7 @@ fn run_javascript(
     parker.unpark();
 }
 
-fn check(arrivals: u32, gives_back: bool, fixes: bool, switches: usize) {
+fn check(arrivals: u32, last: Last, fixes: bool, switches: usize) {
     let mut model = Builder::new();
     model.preemption_bound = Some(switches);
     model.check(move || {
@@ -286,7 +296,7 @@ fn check(arrivals: u32, gives_back: bool, fixes: bool, switches: usize) {
                 }
             })
         };
-        run_javascript(&ready, &reader, &parker, &lock, arrivals, gives_back);
+        run_javascript(&ready, &reader, &parker, &lock, arrivals, last);
         outside.join().unwrap();
         worker.join().unwrap();
     });
@@ -297,17 +307,22 @@ mod model {
     use loom::sync::Arc;
     use loom::thread;
 
-    use super::check;
     use super::reader::{Preference, Reader};
+    use super::{Last, check};
 
     #[test]
     fn what_comes_while_the_sockets_are_handed_over() {
-        check(3, false, false, 2);
+        check(3, Last::Keeps, false, 2);
     }
 
     #[test]
     fn what_comes_while_they_are_given_back() {
-        check(3, true, false, 2);
+        check(3, Last::GivesBack, false, 2);
+    }
+
+    #[test]
+    fn what_comes_while_they_are_lent() {
+        check(3, Last::Lends, false, 2);
     }
 
     #[test]
@@ -327,6 +342,6 @@ mod model {
 
     #[test]
     fn what_comes_while_they_become_the_worker_s_for_good() {
-        check(3, false, true, 2);
+        check(3, Last::Keeps, true, 2);
     }
 }

@@ -138,6 +138,8 @@ pub struct WorkerContext {
     timers: RefCell<Timers>,
     /// The deadline that the worker sleeps for; 0 while it is awake.
     sleeping_until: Cell<u64>,
+    /// Whether JavaScript's thread, which reads, comes again for those whose turn it is.
+    rest_is_left: Cell<bool>,
     /// When the worker has to look at connections that it has accepted, and knows nothing of yet.
     pub accepting_until: Cell<Option<u64>>,
     /// Wires that wait for the end of the closing handshake, the oldest first.
@@ -181,6 +183,7 @@ impl WorkerContext {
             date: Cell::new((0, date::format(0))),
             timers: RefCell::default(),
             sleeping_until: Cell::new(0),
+            rest_is_left: Cell::new(false),
             accepting_until: Cell::new(None),
             closing: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
@@ -311,15 +314,29 @@ impl WorkerContext {
     /// The worker is awake and will look at the deadlines by itself.
     pub fn wake_up(&self) {
         self.sleeping_until.set(0);
+        self.take_rest();
+    }
+
+    /// JavaScript's thread comes again for the connections whose turn it is now. What it is called by is what its
+    /// event loop watches, so the worker finds it, too, if it does not come.
+    pub fn leave_rest(&self) {
+        self.rest_is_left.set(true);
+        self.mailbox.parker.call_reader();
+    }
+
+    /// Whoever asks drives them.
+    pub fn take_rest(&self) {
+        self.rest_is_left.set(false);
     }
 
     /// Runs `work` while the worker sleeps, and wakes it only if the work adds a deadline before
-    /// the one that it sleeps for, or a connection whose turn it is.
+    /// the one that it sleeps for, or a connection whose turn it is and for which nobody else comes.
     pub fn while_asleep(&self, work: impl FnOnce()) {
         let sleeping_until = self.sleeping_until.replace(0);
         work();
         self.fall_asleep();
-        if self.sleeping_until.get() < sleeping_until || !self.run_queue.is_empty() {
+        let waits = !self.run_queue.is_empty() && !self.rest_is_left.get();
+        if waits || self.sleeping_until.get() < sleeping_until {
             self.mailbox.parker.unpark();
         }
     }

@@ -80,6 +80,13 @@ impl Parker {
         self.state.load(Ordering::Acquire) == APART
     }
 
+    /// Has who watches the selector come and look: JavaScript's thread, while it reads the sockets.
+    pub fn call_reader(&self) {
+        if let Some(waker) = &self.waker {
+            let _gone = waker.wake();
+        }
+    }
+
     /// Somebody has something for the worker.
     pub fn unpark(&self) {
         match self.state.swap(TOLD, Ordering::AcqRel) {

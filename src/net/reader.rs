@@ -3,8 +3,8 @@
 //! ```text
 //!                 ask (JavaScript)            hand_over (the worker, with news for JavaScript)
 //!      ┌─ Worker ─────────────────► Asked ───────────────────────────────┐
-//!      │    ▲ ▲                       │                                  ▼
-//!      │    │ └───── give_back ───────┘                             JavaScript
+//!      │    ▲ ▲                       │ ▲                                ▼
+//!      │    │ └───── give_back ───────┘ └───────── lend ──────────── JavaScript
 //!      │    └─────────────── give_back (JavaScript), take_over (the worker) ──┘
 //!      ▼
 //!    Fixed: the worker's, for good (from each of them)
@@ -83,6 +83,12 @@ impl Reader {
     pub fn give_back(&self) -> bool {
         // In the order in which the worker goes on: else it could hand them over between the two.
         !self.change(ASKED, WORKER) && self.change(JAVASCRIPT, WORKER)
+    }
+
+    /// JavaScript leaves them to the worker until that has news for it. Whether it had them: then the worker has to be
+    /// woken.
+    pub fn lend(&self) -> bool {
+        self.change(JAVASCRIPT, ASKED)
     }
 
     /// They are the worker's for good. Whether JavaScript had them: then the worker has to be woken.

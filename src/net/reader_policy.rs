@@ -6,6 +6,8 @@
 //! - It gives them back when it has no time left: two threads are faster then ([`JavaScriptSide::handle_done`]).
 //! - It gives them back, too, and does not ask, while many bytes come for each time that it has something to do: what is
 //!   spared is a wake-up for each of these times, and the worker reads, checks and decodes the bytes beside it.
+//! - It lends them, when it finds the worker at work: that one reads in this turn, and hands them over when it is done. Only
+//!   when that is so again and again, they are given back.
 //! - The worker takes them when JavaScript does not come although something is ready, and when nothing has
 //!   come for a while: nobody looks after an idle server ([`Watchdog`]).
 //!
@@ -31,8 +33,12 @@ const ASK_BELOW: u64 = 60;
 const GIVE_ABOVE: u64 = 90;
 /// …in so many windows, one behind the other.
 const GIVE_AFTER: u32 = 3;
-/// It does so, too, when it has found the worker at work for so long, in microseconds: that one may as well read.
+/// It lends them when it has found the worker at work for so long, in microseconds: that one may as well read…
 const CONTENDED: u64 = 200;
+/// …so often at once…
+const LENDINGS: u64 = 4;
+/// …and once more for each time of so many microseconds; else it gives them back.
+const LENDING: u64 = 64_000;
 /// It gives back when more than so many bytes come for each turn that has records for it, on the average…
 const MOST_A_TURN: u32 = 128 << 10;
 /// …and does not ask when more than so many come for each time that it is woken. (Fewer than above: who has them does
@@ -131,6 +137,8 @@ pub struct JavaScriptSide {
     full_windows: u32,
     /// Since when it has found the worker at work, and when it did last.
     contended: Option<(u64, u64)>,
+    /// When its lendings are forgotten.
+    lent_until: u64,
     /// How many bytes have been read, as far as this knows…
     bytes: u32,
     /// …and those of them that are too many.
@@ -217,7 +225,7 @@ impl JavaScriptSide {
                 if now.saturating_sub(since) < CONTENDED {
                     return Change::None;
                 }
-                return self.give_back(reader, now, busy);
+                return self.lend_or_give_back(reader, now, busy);
             }
             Turn::Done { useful } => {
                 self.gain(now, busy);
@@ -277,6 +285,17 @@ impl JavaScriptSide {
         if reader.give_back() { Change::LeaveAndWake } else { left }
     }
 
+    fn lend_or_give_back(&mut self, reader: &Reader, now: u64, busy: u64) -> Change {
+        let lent_until = self.lent_until.max(now) + LENDING;
+        if lent_until - now > LENDINGS * LENDING {
+            return self.give_back(reader, now, busy);
+        }
+        self.lent_until = lent_until;
+        self.has_them = false;
+        let left = self.leave();
+        if reader.lend() { Change::LeaveAndWake } else { left }
+    }
+
     fn leave(&mut self) -> Change {
         if std::mem::take(&mut self.watching) { Change::Leave } else { Change::None }
     }
@@ -304,7 +323,9 @@ impl JavaScriptSide {
 
     fn gain(&mut self, now: u64, busy: u64) {
         if !std::mem::replace(&mut self.has_them, true) {
-            self.since = now;
+            if now >= self.lent_until {
+                self.since = now;
+            }
             self.useful_at = now;
             self.begin(now, busy);
         }

@@ -91,7 +91,7 @@ enum Connection {
 const POLL_INTERVAL: u32 = 4;
 /// After so many connections the worker looks what JavaScript asks for, even if others are ready.
 const MAILBOX_INTERVAL: usize = 32;
-/// For so many microseconds JavaScript reads at once: then there is so much that the worker had better do it.
+/// For so many microseconds JavaScript reads at once: then what its event loop has to do besides has its turn.
 const LONG_READ: u64 = 1000;
 
 /// A worker as other threads know it: it works for them while its thread sleeps.
@@ -170,7 +170,7 @@ impl Worker {
         true
     }
 
-    /// Reads what is ready, if the sockets are JavaScript's, whose thread this is; of much, the worker reads the rest.
+    /// Reads what is ready, if the sockets are JavaScript's, whose thread this is; of much, the rest is left for its next turn.
     /// Nothing else is done here: what the worker is asked for, and its deadlines, are its own.
     fn read_inline(&self) -> Turn {
         let sockets = &*self.sockets;
@@ -200,22 +200,27 @@ impl Worker {
     }
 
     fn read(&self, selector: &mut Selector) {
+        self.context.take_rest();
         selector.wait(Wait::Never);
         self.hear_all(selector);
         let began = clock::now_micros();
         self.heard_at.set(clock::in_millis(began));
         let queue = &self.context.run_queue;
+        let mut for_worker = false;
         for left in (0..queue.len()).rev() {
             match self.connections.pop(queue) {
                 // The keys of TLS take long: they are the worker's, which is woken.
                 Some(Connection::Newcomer(one)) if one.handshake.get().is_some() => {
                     queue.push(one.readiness());
+                    for_worker = true;
                 }
                 Some(connection) => self.drive(&connection),
                 None => {}
             }
             if left > 0 && clock::now_micros() - began > LONG_READ {
-                // The worker is woken for those that are left.
+                if !for_worker {
+                    self.context.leave_rest();
+                }
                 break;
             }
         }

@@ -5,6 +5,8 @@ use std::cell::Cell;
 use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::Config;
 use ferrosocket::net::command::{Command, Outgoing};
+#[cfg(unix)]
+use ferrosocket::net::descriptor;
 use ferrosocket::net::reader::{Preference, Reader};
 use ferrosocket::net::reader_policy::{Change, Hands, JavaScriptSide, Turn};
 
@@ -367,6 +369,31 @@ fn of_more_clients_than_it_reads_at_once_none_is_forgotten() {
                 .collect();
             heard.sort_unstable();
             assert!(heard.into_iter().eq(1000..1300));
+        }
+    });
+}
+
+/// It does not read on for long: the event loop has other things to do. For what is left, it is called again.
+#[cfg(unix)]
+#[test]
+fn what_it_leaves_in_one_turn_it_reads_in_the_next() {
+    alone_with(Preference::JavaScript, |make| {
+        let host = make();
+        let (mut first, _) = Raw::open(&host);
+        let mut clients: Vec<_> = (0..300).map(|_| Raw::open(&host).0).collect();
+        get_sockets(&host, &mut first, 0);
+        for (client, n) in clients.iter_mut().zip(1000..) {
+            speak(client, n);
+        }
+        let reader = host.runtime.reader(host.worker);
+        let selector = host.runtime.selector_descriptor(host.worker).unwrap();
+        // As the event loop does; unless the worker takes them, as this thread gets no time.
+        while descriptor::is_ready(&selector) && reader.is_javascript() {
+            host.runtime.read(host.worker);
+            reader.count_turn();
+        }
+        for _ in &clients {
+            host.next(RecordKind::Event);
         }
     });
 }
