@@ -692,10 +692,15 @@ const WORKS = {
     assert.notEqual(internals.secureContextOf(server), before);
   },
 
-  requestCertOf() {
+  tlsSetting() {
     const server = https.createServer();
-    assert.equal(internals.requestCertOf(server), false);
-    assert.equal(internals.requestCertOf(https.createServer({ requestCert: true })), true);
+    const get = (name, of = server) => internals.tlsSetting(of, name);
+    assert.equal(get("requestCert"), false);
+    assert.equal(get("requestCert", https.createServer({ requestCert: true })), true);
+    assert.equal(String(get("ALPNProtocols")), "\bhttp/1.1");
+    const ALPNCallback = String;
+    assert.equal(get("ALPNCallback"), undefined);
+    assert.equal(get("ALPNCallback", https.createServer({ ALPNCallback })), ALPNCallback);
   },
 
   countContexts() {

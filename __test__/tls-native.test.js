@@ -135,6 +135,10 @@ async function refusal(port, settings) {
   return error.code;
 }
 
+/** Negotiates keys again. @returns {Promise<Error | null>} */
+const renegotiate = (socket) =>
+  within(new Promise((resolve) => socket.renegotiate({}, resolve)), "the answer");
+
 for (const setup of SETUPS) {
   const { name } = setup;
   const isNative = name === "native";
@@ -284,6 +288,80 @@ for (const setup of SETUPS) {
     for (const { accepts } of [newer, older, newest]) assert.equal(accepts(), isNative);
   });
 
+  test(`${name}: what is offered by ALPN may change at run time`, async (t) => {
+    const { httpServer, port, dial, accepts } = await serve(t, setup);
+    const offer = { ALPNProtocols: ["http/1.0"] };
+    const NONE = "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL";
+    assert.equal(await refusal(port, offer), NONE);
+    httpServer.ALPNProtocols = Buffer.from("\x08http/1.0");
+    await turns(2);
+    assert.equal((await dial(offer)).alpnProtocol, "http/1.0");
+    assert.equal(await refusal(port, { ALPNProtocols: ["http/1.1"] }), NONE);
+    httpServer.ALPNProtocols = undefined;
+    await turns(2);
+    assert.equal((await dial(offer)).alpnProtocol, false);
+    assert.equal(accepts(), isNative);
+  });
+
+  test(`${name}: a program puts its own listeners in the place of those that are there`, async (t) => {
+    const { io, httpServer, port, dial, accepts } = await serve(t, setup);
+    const early = new KeptConnection(await dial());
+    assert.match((await early.ask(POLLING)).body, /^0\{/);
+    const seen = [];
+    const replace = (event, own) => {
+      const before = httpServer.listeners(event);
+      httpServer.removeAllListeners(event);
+      httpServer.on(event, own);
+      return () => {
+        httpServer.off(event, own);
+        for (const listener of before) httpServer.on(event, listener);
+      };
+    };
+    const undo = [
+      replace("request", (req, res) => {
+        seen.push([req.url, req.socket.encrypted]);
+        res.end("own");
+      }),
+      replace("upgrade", (req, socket) => {
+        seen.push([req.url, socket.encrypted]);
+        socket.end("HTTP/1.1 418 own\r\nConnection: close\r\n\r\n");
+      }),
+    ];
+    const upgrade = async () => {
+      const raw = new RawWebSocket(await dial());
+      raw.request(WEBSOCKET);
+      await within(raw.answered, "the answer");
+      return raw.status;
+    };
+    // Whoever comes now, by a new connection or by one that was there, comes to them.
+    await turns(2);
+    assert.equal((await new KeptConnection(await dial()).ask(POLLING)).body, "own");
+    assert.equal(await upgrade(), 418);
+    assert.deepEqual(seen, [
+      [POLLING, true],
+      [WEBSOCKET, true],
+    ]);
+    for (const back of undo) back();
+    const raws = [];
+    undo.splice(
+      0,
+      2,
+      replace("connection", (socket) => {
+        raws.push(socket instanceof tls.TLSSocket);
+        socket.destroy();
+      }),
+    );
+    await turns(2);
+    assert.equal(await refusal(port, {}), "ECONNRESET");
+    assert.deepEqual(raws, [false]);
+    undo[0]();
+    await turns(2);
+    assert.equal(await upgrade(), 101);
+    assert.equal((await early.ask("/")).body, "app");
+    assert.equal(accepts(), isNative);
+    assert.equal(io.engine.clientsCount, 2);
+  });
+
   for (const version of ["TLSv1.2", "TLSv1.3"])
     test(`${name}: who comes again goes on with the keys of before [${version}]`, async (t) => {
       const { dial } = await serve(t, setup);
@@ -297,6 +375,31 @@ for (const setup of SETUPS) {
       const second = await dial({ ...limits, session });
       assert.equal(second.isSessionReused(), true);
     });
+
+  test(`differs: ${name}: a name may be any text, or must be one of DNS`, async (t) => {
+    const { port, dial } = await serve(t, setup);
+    for (const servername of ["x".repeat(64), "a..b", "1.2.3", "*.a"])
+      if (isNative) assert.match(await refusal(port, { servername }), /ILLEGAL_PARAMETER$/);
+      else await dial({ servername });
+  });
+
+  test(`differs: ${name}: keys are negotiated again, or not`, async (t) => {
+    const sockets = [];
+    const app = (req, res) => {
+      sockets.push(req.socket);
+      res.end();
+    };
+    const { dial } = await serve(t, setup, { app });
+    const socket = await dial({ maxVersion: "TLSv1.2" });
+    await new KeptConnection(socket).ask("/");
+    const error = await renegotiate(sockets[0]);
+    if (isNative) assert.match(error.message, /a worker, which does not renegotiate$/);
+    else assert.equal(error, null);
+    const failed = until(socket, "error");
+    const outcome = await Promise.race([failed, renegotiate(socket)]);
+    if (isNative) assert.equal(outcome[0].code, "ERR_SSL_NO_RENEGOTIATION");
+    else assert.equal(outcome, null);
+  });
 
   test(`${name}: who does not speak TLS is heard of, and closed`, async (t) => {
     const failures = [];
@@ -447,6 +550,9 @@ test("servers that speak no TLS, or HTTP/2, are as ever", { skip: !native }, () 
   assert.throws(() => new Server(other, { tls: "native" }), /class of the HTTPS server/);
 });
 
+/** What an HTTPS server offers by ALPN. */
+const SPOKEN = Buffer.from("\x08http/1.1");
+
 /** What a program does while the server runs, and what ends it. */
 const CHANGES = {
   "a listener of TLS": {
@@ -461,6 +567,16 @@ const CHANGES = {
     begin: ({ httpServer }) =>
       Object.assign(httpServer, { requestCert: true, rejectUnauthorized: false }),
     end: ({ httpServer }) => Object.assign(httpServer, { requestCert: false }),
+  },
+  "what is spoken is chosen by the program": {
+    begin: ({ httpServer }) =>
+      Object.assign(httpServer, { ALPNCallback: () => "http/1.1", ALPNProtocols: undefined }),
+    end: ({ httpServer }) =>
+      Object.assign(httpServer, { ALPNCallback: undefined, ALPNProtocols: SPOKEN }),
+  },
+  "another protocol is offered": {
+    begin: ({ httpServer }) => (httpServer.ALPNProtocols = Buffer.from("\x08http/1.1\x02h9")),
+    end: ({ httpServer }) => (httpServer.ALPNProtocols = SPOKEN),
   },
   'a "connection" listener': {
     begin: ({ httpServer }) => httpServer.on("connection", noop),
@@ -538,6 +654,8 @@ test(
       () => httpServer.addContext("a", OTHER),
       () => httpServer.setSecureContext(OWN),
       () => (httpServer.requestCert = true),
+      () => (httpServer.ALPNProtocols = SPOKEN),
+      () => (httpServer.ALPNCallback = noop),
     ]) {
       assert.equal(inputs.areSame(), true);
       change();

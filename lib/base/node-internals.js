@@ -353,9 +353,16 @@ function secureContextOf(server) {
   return tlsInside(server)._sharedCreds;
 }
 
-/** @param {HttpServer | TlsServer} server @returns {unknown} whether clients are asked for certificates: looked at for each connection */
-function requestCertOf(server) {
-  return tlsInside(server).requestCert;
+/**
+ * @param {HttpServer | TlsServer} server
+ * @param {"ALPNCallback" | "ALPNProtocols" | "requestCert"} name of what Node.js looks at for each connection
+ * @returns {unknown}
+ */
+function tlsSetting(server, name) {
+  const inner = tlsInside(server);
+  // each by its name: this is asked in each turn of the event loop
+  if (name === "requestCert") return inner.requestCert;
+  return name === "ALPNProtocols" ? inner.ALPNProtocols : inner.ALPNCallback;
 }
 
 /** @param {HttpServer | TlsServer} server @returns {number} how often `addContext()` has been called */
@@ -1172,7 +1179,6 @@ module.exports = {
   REBUILDS_REQUESTS,
   relayedSocket,
   replaceHandle,
-  requestCertOf,
   responseOn,
   secureContextOf,
   setSocket,
@@ -1183,6 +1189,7 @@ module.exports = {
   standInSocket,
   SWAPS_HANDLES,
   tlsOptions,
+  tlsSetting,
   uncountConnection,
   upgradesByDefault,
   expectNext,

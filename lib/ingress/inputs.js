@@ -8,8 +8,8 @@ const {
   hasOwnResponses,
   hasSetting,
   longestHead,
-  requestCertOf,
   secureContextOf,
+  tlsSetting,
   upgradesByDefault,
 } = require("../base/node-internals");
 const { soleListener } = require("../http");
@@ -99,7 +99,12 @@ class Inputs {
     if (this._isSecure) {
       same = this._context === (this._context = secureContextOf(server)) && same;
       same = this._contexts === (this._contexts = countContexts(server)) && same;
-      same = this._requestCert === (this._requestCert = requestCertOf(server)) && same;
+      const requestCert = tlsSetting(server, "requestCert");
+      const protocols = tlsSetting(server, "ALPNProtocols");
+      const protocolOf = tlsSetting(server, "ALPNCallback");
+      same = this._requestCert === (this._requestCert = requestCert) && same;
+      same = this._protocols === (this._protocols = protocols) && same;
+      same = this._protocolOf === (this._protocolOf = protocolOf) && same;
       same = this._tlsListeners === (this._tlsListeners = countTlsListeners(server)) && same;
     }
 

@@ -6,10 +6,10 @@
 const https = require("node:https");
 const {
   countContexts,
-  requestCertOf,
   secureContextOf,
   SHOWS_TLS,
   speaksTls,
+  tlsSetting,
 } = require("../base/node-internals");
 const { soleListener } = require("../http");
 const { checkRules, readRules } = require("./tls-rules");
@@ -48,12 +48,8 @@ class NativeTls {
     this._rules = undefined;
     /** @private @type {Error | undefined} */
     this._fault = undefined;
-    /** @private @type {unknown} the server's own object of what has been read */
-    this._context = undefined;
-    /** @private how many contexts for certain names have been read */
-    this._contexts = -1;
-    /** @private @type {unknown} whether clients are asked for certificates */
-    this._requestCert = undefined;
+    /** @private @type {unknown[]} what the server had when it was read; another means that it has been told something else */
+    this._state = [];
     /** @private @type {TlsRules | undefined} what the workers have been told last */
     this._told = undefined;
     /** @private by which number they know the server */
@@ -102,11 +98,14 @@ class NativeTls {
   /** Reads what the server has been told, if that is another. @private */
   read() {
     const { server } = this;
-    const context = secureContextOf(server);
-    const contexts = countContexts(server);
-    const requestCert = requestCertOf(server);
-    const isRead = this._context === context && this._contexts === contexts;
-    if (isRead && this._requestCert === requestCert) return;
+    const state = [
+      secureContextOf(server),
+      countContexts(server),
+      tlsSetting(server, "requestCert"),
+      tlsSetting(server, "ALPNProtocols"),
+      tlsSetting(server, "ALPNCallback"),
+    ];
+    if (state.every((part, i) => part === this._state[i])) return;
     try {
       this._rules = { ...readRules(server, this._named), tellsFailures: false };
       checkRules(this._border().native, this._rules);
@@ -114,9 +113,7 @@ class NativeTls {
     } catch (error) {
       this._fault = /** @type {Error} */ (error);
     }
-    this._context = context;
-    this._contexts = contexts;
-    this._requestCert = requestCert;
+    this._state = state;
   }
 }
 

@@ -245,6 +245,8 @@ function readCiphers(list) {
 
 /** @param {Buffer | undefined} list as it is sent: each name behind its length @returns {string[]} */
 function readAlpn(list) {
+  if (list !== undefined && !Buffer.isBuffer(list))
+    throw against("ALPNProtocols", "no Buffer", "give it to https.createServer()");
   const names = [];
   for (let at = 0; list !== undefined && at < list.length; at += 1 + list[at])
     names.push(list.toString("latin1", at + 1, at + 1 + list[at]));
