@@ -102,6 +102,31 @@ test("a program is run, and what it does against the fast ways is told", async (
   assert.equal(code, 3, "the exit code is that of the program");
 });
 
+test("a program is told for what reasons its workers speak no TLS", async (t) => {
+  const installation = install(t, "socket.io");
+  addBinary(installation.ours);
+  const [key, cert] = ["key.pem", "cert.pem"].map((name) => path.join(__dirname, "fixtures", name));
+  const secure = (more) => `
+    const fs = require("node:fs");
+    const told = { key: fs.readFileSync(${JSON.stringify(key)}), cert: fs.readFileSync(${JSON.stringify(cert)}) };
+    const server = require("node:https").createServer(told);
+    const io = new (require("socket.io").Server)(server, { tls: "native" });
+    ${more}
+    server.listen(0, "127.0.0.1", () => setImmediate(() => setImmediate(() => io.close())));
+  `;
+  const file = path.join(installation.app, "server.js");
+  const word = /tls is "native", and Node\.js speaks it, for these reasons\n$/;
+  for (const [more, isTold] of [
+    ["", process.platform !== "linux"],
+    ['server.on("connection", () => {});', true],
+  ]) {
+    fs.writeFileSync(file, secure(more));
+    const { code, stderr } = await doctor(installation, ["server.js"]);
+    assert.equal(code, 0, stderr);
+    assert.equal(word.test(stderr), isTold, stderr);
+  }
+});
+
 test("who asks for something else is told what there is", async (t) => {
   const { app, ours } = install(t);
   const { code, stderr } = await runFile(app, [path.join(ours, "bin", "ferrosocket.js"), "help"]);

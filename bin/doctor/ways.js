@@ -3,11 +3,14 @@
 // What is against the fast ways, as the documentation and the doctor show it: the rows of lib/ingress/reasons.js, and the ways that
 // each closes.
 
+const { nativeTls } = require("../../lib/ingress/native-tls");
 const reasons = require("../../lib/ingress/reasons");
+
+const ACCEPTED = reasons.LISTEN | reasons.ACCEPT | reasons.LEND;
 
 /** The ways, and the parts of which one is enough for a "no". */
 const WAYS = Object.freeze({
-  "accepted by a worker": reasons.LISTEN | reasons.ACCEPT | reasons.LEND,
+  "accepted by a worker": ACCEPTED,
   "WebSocket, when accepted": reasons.TAKES_WEBSOCKET,
   "polling, when accepted": reasons.TAKES_POLLING,
   "polling, later": reasons.MOVE_POLLING | reasons.MOVE_BEHIND,
@@ -15,7 +18,7 @@ const WAYS = Object.freeze({
 });
 
 /** What can be asked before there is a connection. */
-const BEFORE = WAYS["accepted by a worker"] | reasons.TAKES_WEBSOCKET | reasons.TAKES_POLLING;
+const BEFORE = ACCEPTED | reasons.TAKES_WEBSOCKET | reasons.TAKES_POLLING;
 
 /**
  * @param {import("../../lib/ingress/reasons").Row} row
@@ -33,10 +36,14 @@ function closedBy({ against }) {
  * @returns {string[]} a line for each reason; none: workers accept its connections
  */
 function reasonsAgainst(engine, server) {
-  return reasons.ROWS.filter(
+  const rows = reasons.ROWS.filter(
     (row) =>
       (row.against & BEFORE) !== 0 && row.holds(engine, server, /** @type {any} */ (undefined)),
-  ).map((row) => `${row.word}: ${row.text}. Closed: ${closedBy(row).join("; ")}`);
+  );
+  const lines = rows.map((row) => `${row.word}: ${row.text}. Closed: ${closedBy(row).join("; ")}`);
+  if (nativeTls.has(server) && rows.some(({ against }) => against & ACCEPTED))
+    lines.push('tls is "native", and Node.js speaks it, for these reasons');
+  return lines;
 }
 
 module.exports = { closedBy, reasonsAgainst, WAYS };

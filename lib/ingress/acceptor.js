@@ -1,5 +1,6 @@
 "use strict";
 
+const debug = require("debug")("engine:door");
 const { crossOriginLines } = require("../http");
 const { Dialect, Returned } = require("../border");
 const {
@@ -12,10 +13,12 @@ const {
   ACCEPT,
   ACCEPT_POLLING,
   ACCEPT_WEBSOCKET,
+  LEND,
   LISTEN,
   OPEN_POLLING,
   reasonAgainst,
 } = require("./reasons");
+const { nativeTls } = require("./native-tls");
 const { TakenWebSocket } = require("./websocket");
 const { AcceptedRequest } = require("./accepted-request");
 const { WorkerListener } = require("./worker-listener");
@@ -76,6 +79,10 @@ class Acceptor {
   /** To be called when the server listens: it may do so more than once. */
   intercept() {
     const { server } = this;
+    if (debug.enabled && server.listening && nativeTls.has(server)) {
+      const reason = this.reasonAgainst(LISTEN | LEND);
+      if (reason !== undefined) debug('tls is "native", and Node.js speaks it: %s', reason);
+    }
     if (this.reasonAgainst(LISTEN) !== undefined) return;
     const isShown = showAccepted(server, this._take);
     if (isShown && this.reasonAgainst(ACCEPT) === undefined) this.defer(LONGEST_SILENCE);

@@ -171,6 +171,12 @@ const ROWS = [
         : socket.encrypted === true && decryptedDetails(socket) === undefined,
   },
   {
+    word: "a worker of node:cluster",
+    against: LISTEN,
+    text: "a worker of `node:cluster`",
+    holds: () => cluster.isWorker,
+  },
+  {
     word: "no TCP socket",
     against: LISTEN | MOVE_POLLING | TAKE_OVER,
     text: "a stream that is no TCP socket of Node.js; a server that listens on a pipe",
@@ -202,12 +208,6 @@ const ROWS = [
     against: ACCEPT,
     text: "the HTTP server is not the last one to which the engine was attached",
     holds: (engine, server) => engine.httpServer !== server,
-  },
-  {
-    word: "a worker of node:cluster",
-    against: LISTEN,
-    text: "a worker of `node:cluster`",
-    holds: () => cluster.isWorker,
   },
   {
     word: "another operating system",
