@@ -3,6 +3,7 @@
 // Clients that must keep working while others attack: each asks on and on, and must get its own answers, in order, and
 // nothing else.
 
+const https = require("node:https");
 const { io: connect } = require("socket.io-client");
 const { io: connectOld } = { io: require("socket.io-client-2") };
 
@@ -23,7 +24,9 @@ class Canary {
     this.ticks = 0;
     const own = `${secret} ${name}`;
     const say = (why) => fail(`canary ${name}: ${why}`);
+    this.heard = Date.now();
     const beat = () => {
+      this.heard = Date.now();
       clearTimeout(this.late);
       this.late = setTimeout(() => say("hears nothing any more"), PATIENCE);
     };
@@ -58,13 +61,19 @@ class Canary {
 }
 
 /** One for each way in. */
-function canaries({ port, tlsPort, secret, fail }) {
+function canaries({ port, tlsPort, nativePort, secret, fail }) {
   const options = { forceNew: true, reconnection: false, rejectUnauthorized: false };
   const ways = {
     websocket: connect(`http://127.0.0.1:${port}`, { ...options, transports: ["websocket"] }),
     polling: connect(`http://127.0.0.1:${port}/chat`, { ...options, transports: ["polling"] }),
     upgrade: connect(`http://127.0.0.1:${port}/dyn-1`, options),
     tls: connect(`https://127.0.0.1:${tlsPort}`, { ...options, transports: ["websocket"] }),
+    native: connect(`https://127.0.0.1:${nativePort}`, { ...options, transports: ["websocket"] }),
+    "native polling": connect(`https://127.0.0.1:${nativePort}/dyn-2`, {
+      ...options,
+      transports: ["polling"],
+      agent: new https.Agent({ keepAlive: true }),
+    }),
     "protocol 3": connectOld(`http://127.0.0.1:${port}`, { ...options, transports: ["websocket"] }),
   };
   return Object.entries(ways).map(([name, client]) => new Canary(name, secret, client, fail));

@@ -1,91 +1,11 @@
 "use strict";
 
 // One client that behaves, or does not: it comes by one of the ways in, says things, and goes. Whatever the server answers is
-// right here; what must not happen is watched elsewhere. Only a secret that is not for it must not come by.
+// right here; what must not happen is watched elsewhere.
 
-const net = require("node:net");
-const tls = require("node:tls");
 const { OPCODE, frame } = require("../../__test__/support/raw-websocket");
 const { frames, joining, payload, text } = require("./packets");
-
-/** A server that answers nothing for so long has been asked nothing that it answers. */
-const PATIENCE = 150; // ms
-/** Bytes of an answer that are looked at. */
-const LOOKED_AT = 64 << 10;
-
-/** A connection. */
-class Wire {
-  constructor(target, random) {
-    this.random = random;
-    /** what it says by this connection can refer to this */
-    this.knowledge = { pids: target.pids, joined: [] };
-    const at = random.once(4) ? { port: target.tlsPort, tls: true } : { port: target.port };
-    this.socket = at.tls
-      ? tls.connect({ port: at.port, host: "127.0.0.1", rejectUnauthorized: false })
-      : net.connect(at.port, "127.0.0.1");
-    this.read = "";
-    this.ended = false;
-    this.wake = () => {};
-    this.socket.on("data", (chunk) => {
-      const come = chunk.toString("latin1");
-      if (come.includes(target.secret)) target.fail("a secret has reached a stranger");
-      this.read = (this.read + come).slice(-LOOKED_AT);
-      this.wake();
-    });
-    const end = () => {
-      this.ended = true;
-      this.wake();
-    };
-    this.socket.on("error", end).on("close", end);
-  }
-
-  /** Writes bytes, in pieces of any size. */
-  write(bytes) {
-    let rest = Buffer.from(bytes);
-    for (let cuts = this.random.once(3) ? 1 + this.random.int(3) : 0; cuts > 0; cuts--) {
-      const at = this.random.int(rest.length + 1);
-      this.socket.write(rest.subarray(0, at));
-      rest = rest.subarray(at);
-    }
-    this.socket.write(rest);
-  }
-
-  /** What has come once it matches; null when it does not, soon. */
-  async until(pattern) {
-    const late = setTimeout(() => this.wake("late"), PATIENCE);
-    try {
-      for (;;) {
-        const match = pattern.exec(this.read);
-        if (match !== null) {
-          this.read = this.read.slice(match.index + match[0].length);
-          return match;
-        }
-        if (this.ended) return null;
-        const why = await new Promise((resolve) => (this.wake = resolve));
-        if (why === "late") return null;
-      }
-    } finally {
-      clearTimeout(late);
-      this.wake = () => {};
-    }
-  }
-
-  /** Goes, in one of the ways in which clients go. */
-  go() {
-    this.random.pick([
-      () => this.socket.destroy(),
-      () => this.socket.end(() => this.socket.destroy()),
-      () => {
-        if (this.socket.encrypted || this.socket.connecting) this.socket.destroy();
-        else this.socket.resetAndDestroy();
-      },
-      () => {
-        this.socket.pause();
-        setTimeout(() => this.socket.destroy(), PATIENCE);
-      },
-    ])();
-  }
-}
+const { Wire } = require("./wire");
 
 const query = (protocol, transport, sid) =>
   `/socket.io/?EIO=${protocol}&transport=${transport}${sid === undefined ? "" : `&sid=${sid}`}`;
@@ -181,6 +101,18 @@ async function upgrade(wire, target, protocol) {
   }
 }
 
+/** What looks like records of TLS, in the place of a handshake or behind one, where it is no record but what the program hears. */
+async function records(wire) {
+  const { random } = wire;
+  for (let n = random.int(4); n >= 0; n--) {
+    const content = random.bytes(random.int(80));
+    const length = random.once(3) ? random.int(2 ** 16) : content.length;
+    const head = Buffer.from([20 + random.int(5), 3, random.int(5), length >> 8, length & 255]);
+    wire.write(Buffer.concat([head, content]));
+  }
+  if (!random.once(3)) await wire.until(/[^]/);
+}
+
 /** Bytes that are hardly HTTP. */
 async function noise(wire) {
   const { random } = wire;
@@ -189,6 +121,7 @@ async function noise(wire) {
     upgradeRequest(random, 9, "nobody"),
     `GET ${query(4, "polling", "nobody")} HTTP/1.1\r\nHost: a\r\n\r\n`,
     "GET /elsewhere HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    `POST /elsewhere HTTP/1.1\r\nHost: a\r\nContent-Length: ${1 + random.int(9)}\r\n\r\n123456789`,
     "GET /socket.io/socket.io.js HTTP/1.1\r\nHost: a\r\n\r\n",
     "OPTIONS /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\nOrigin: b\r\n\r\n",
   ]);
@@ -202,12 +135,14 @@ async function noise(wire) {
 /**
  * Plays one scene.
  * @param {import("./random").Random} random
- * @param {{ port: number, tlsPort: number, pids: { nsp: string, pid: string }[], secret: string, fail: (why: string) => void }} target
+ * @param {import("./wire").Attacked & { pids: { nsp: string, pid: string }[] }} target
  */
 async function play(random, target) {
-  const wire = new Wire(target, random);
+  const wire = new Wire(target, random, random.once(40) ? "bare" : undefined);
   try {
-    const scene = random.pick([webSocket, webSocket, polling, polling, upgrade, upgrade, noise]);
+    const scene = wire.isBare
+      ? random.pick([records, noise])
+      : random.pick([webSocket, webSocket, polling, polling, upgrade, upgrade, noise]);
     await scene(wire, target, random.once(4) ? 3 : 4);
   } finally {
     wire.go();

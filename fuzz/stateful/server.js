@@ -1,16 +1,18 @@
 "use strict";
 
-// The server that is attacked, in a process of its own: two of them, one behind TLS. Tells its ports, and what it holds when
-// it is asked.
+// The server that is attacked, in a process of its own: three of them, one behind TLS of Node.js and one behind that of the
+// workers. Tells its ports, and what it holds when it is asked. With the word "thread", all is in a thread of that process.
 
 const fs = require("node:fs");
 const http = require("node:http");
 const https = require("node:https");
 const path = require("node:path");
+const { isMainThread, parentPort, Worker } = require("node:worker_threads");
 const { Server } = require("../..");
 
 const FIXTURES = path.join(__dirname, "..", "..", "__test__", "fixtures");
 const read = (name) => fs.readFileSync(path.join(FIXTURES, name));
+const TOLD = { key: read("key.pem"), cert: read("cert.pem") };
 
 const OPTIONS = {
   allowEIO3: true,
@@ -25,8 +27,8 @@ const OPTIONS = {
   httpRequestBodyTimeout: 2_000,
 };
 
-function serve(httpServer) {
-  const io = new Server(httpServer, OPTIONS);
+function serve(httpServer, options) {
+  const io = new Server(httpServer, { ...OPTIONS, ...options });
   for (const nsp of [io.of("/"), io.of("/chat"), io.of(/^\/dyn-\d$/)]) {
     nsp.use((socket, next) => {
       const { slow, deny } = socket.handshake.auth ?? {};
@@ -44,12 +46,13 @@ function serve(httpServer) {
 const room = (name) => `guests ${String(name).slice(0, 10)}`;
 
 /** What guests have reached, so that it shows when they reach nothing. */
-const reached = { connections: 0, events: 0, recovered: 0 };
+const reached = { connections: 0, events: 0, recovered: 0, native: 0, refused: 0 };
 
 function onconnection(socket) {
   const { nsp } = socket;
   reached.connections++;
   if (socket.recovered) reached.recovered++;
+  if (socket.handshake.secure && socket.conn.doorReason === undefined) reached.native++;
   socket.onAny((name) => {
     if (name !== "canary") reached.events++;
   });
@@ -73,13 +76,36 @@ function onconnection(socket) {
   });
 }
 
-const insecure = http.createServer();
-const secure = https.createServer({ key: read("key.pem"), cert: read("cert.pem") });
-const servers = [serve(insecure), serve(secure)];
+function noop() {}
+
+/** How often the program changes what it tells the server of TLS. */
+const CHANGES = 100; // ms
+
+/** A program that has its own requests, and goes on changing what it tells the server: now a worker accepts, now Node.js does. */
+function serveNative() {
+  const httpServer = https.createServer(
+    { ...TOLD, handshakeTimeout: 5_000 },
+    (req, res) => void req.pipe(res),
+  );
+  httpServer.on("tlsClientError", () => reached.refused++);
+  const io = serve(httpServer, { tls: "native" });
+  httpServer.addContext("*.other.example", {
+    key: read("other-key.pem"),
+    cert: read("other-cert.pem"),
+  });
+  const changes = [
+    () => httpServer.on("secureConnection", noop),
+    () => httpServer.off("secureConnection", noop),
+    () => httpServer.setSecureContext(TOLD),
+  ];
+  let turn = 0;
+  setInterval(() => changes[turn++ % changes.length](), CHANGES);
+  return io;
+}
 
 const count = (directory) => (fs.existsSync(directory) ? fs.readdirSync(directory).length : 0);
 
-function stats() {
+function stats(servers) {
   let [clients, sockets, rooms, pending] = [0, 0, 0, 0];
   for (const io of servers) {
     clients += io.engine.clientsCount;
@@ -94,11 +120,34 @@ function stats() {
   return { clients, sockets, rooms, pending, rss, threads, fds: count("/proc/self/fd"), reached };
 }
 
-process.on("message", (what) => {
-  if (what === "stats") process.send({ stats: stats() });
-});
-process.on("disconnect", () => process.exit());
-const ready = [insecure, secure].map((one) => new Promise((done) => one.once("listening", done)));
-Promise.all(ready).then(() =>
-  process.send({ port: insecure.address().port, tlsPort: secure.address().port }),
-);
+/** Serves, and tells it by `send`. @returns {() => void} what tells of what it holds */
+function main(send) {
+  const servers = [serve(http.createServer()), serve(https.createServer(TOLD)), serveNative()];
+  const ready = servers.map(
+    ({ httpServer }) => new Promise((done) => httpServer.once("listening", done)),
+  );
+  Promise.all(ready).then(() => {
+    const [port, tlsPort, nativePort] = servers.map(({ httpServer }) => httpServer.address().port);
+    send({ port, tlsPort, nativePort });
+  });
+  return () => send({ stats: stats(servers) });
+}
+
+if (!isMainThread) {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+  const tell = main((said) => parentPort.postMessage(said));
+  parentPort.on("message", tell);
+} else {
+  process.on("disconnect", () => process.exit());
+  if (process.argv[2] === "thread") {
+    const thread = new Worker(__filename);
+    thread.on("message", (said) => process.send(said));
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+    process.on("message", (asked) => thread.postMessage(asked));
+  } else {
+    process.on(
+      "message",
+      main((said) => process.send(said)),
+    );
+  }
+}
