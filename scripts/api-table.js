@@ -3,7 +3,7 @@
 // `npm run api-table`: looks up everything that npm socket.io, engine.io and socket.io-adapter declare (class members,
 // events, options, exports) in our declarations and in our objects at run time, and writes docs/API.md; and everything
 // that the objects of npm socket.io 2.x have in ours, and writes docs/API-2.x.md. Also writes docs/OPTIONS.md, and the
-// table of reasons in docs/fast-paths.md.
+// table of reasons in docs/fast-paths.md, the files that stand in texts of docs/, and the plot of bench/RESULTS.md.
 // `--check` writes nothing and fails when a file is not up to date. Either way, it fails when something is missing
 // without a reason in scripts/lib/api/exceptions.js or old-reasons.js.
 
@@ -15,6 +15,7 @@ const { render, renderOld } = require("./lib/api/render");
 const { fromRoot } = require("./lib/paths");
 const { renderOptions } = require("./lib/options-table");
 const { renderReasons } = require("./lib/reasons-table");
+const { renderSnippets, snippetsOf } = require("./lib/snippets");
 const { note, red, runMain } = require("./lib/ui");
 
 const TABLES = [
@@ -22,6 +23,11 @@ const TABLES = [
   { name: "docs/API-2.x.md", compare: compareOld, render: renderOld },
   { name: "docs/OPTIONS.md", compare: compareNothing, render: renderOptions },
   { name: "docs/fast-paths.md", compare: compareNothing, render: renderReasons },
+  ...fs
+    .readdirSync(fromRoot("docs"))
+    .map((file) => `docs/${file}`)
+    .filter((name) => name.endsWith(".md") && snippetsOf(name).length > 0)
+    .map((name) => ({ name, compare: compareNothing, render: () => renderSnippets(name) })),
 ];
 const checking = process.argv.includes("--check");
 
@@ -44,7 +50,7 @@ async function table({ name: file, compare, render }) {
   if (!checking) {
     fs.mkdirSync(fromRoot("docs"), { recursive: true });
     fs.writeFileSync(target, text);
-    note(text.split("\n").find((line) => line.startsWith("**")) ?? "");
+    note(sections.length > 0 ? text.split("\n").find((line) => line.startsWith("**")) : file);
   } else if (!fs.existsSync(target) || fs.readFileSync(target, "utf8") !== text) {
     console.error(`${red(`${file} is not up to date:`)} run npm run api-table`);
     return false;

@@ -9,6 +9,7 @@
 const fs = require("node:fs");
 const path = require("node:path");
 
+const { slug } = require("./lib/headings");
 const { fromRoot } = require("./lib/paths");
 const { runMain } = require("./lib/ui");
 
@@ -42,14 +43,7 @@ function walk(folder) {
 /** @param {string} text @returns {Set<string>} what GitHub makes of its headings, for links */
 function anchors(text) {
   const headings = text.matchAll(/^#+ (.*)$/gm);
-  return new Set(
-    Array.from(headings, ([, heading]) =>
-      heading
-        .toLowerCase()
-        .replaceAll(/[^\p{L}\p{N}_ -]/gu, "")
-        .replaceAll(" ", "-"),
-    ),
-  );
+  return new Set(Array.from(headings, ([, heading]) => slug(heading)));
 }
 
 /**

@@ -74,6 +74,11 @@ runMain(async () => {
       name: "names and links in the texts",
       run: () => run(process.execPath, [fromRoot("scripts", "check-docs.js")]),
     },
+    {
+      // a link that leads nowhere fails it
+      name: "site of the documents",
+      run: () => run(process.execPath, [fromRoot("scripts", "docs.js")]),
+    },
     { name: "publint", run: () => check("publint", "publint", "--strict") },
     {
       name: "are the types wrong",
