@@ -2,6 +2,7 @@
 
 /** nginx and HAProxy before a server, as people set them up. */
 
+const assert = require("node:assert/strict");
 const { spawn } = require("node:child_process");
 const fs = require("node:fs");
 const net = require("node:net");
@@ -9,6 +10,15 @@ const os = require("node:os");
 const path = require("node:path");
 const { ensureProxy } = require("../../scripts/lib/proxies");
 const { until, within } = require("./waiting");
+
+const EXAMPLES = path.join(__dirname, "..", "..", "examples", "production");
+/** The configurations that the documents show: files of `examples/production/`. */
+const SHOWN = {
+  "nginx, as in the documents": "nginx.conf",
+  "nginx, as in the documents, two servers": "nginx-sticky.conf",
+  HAProxy: "haproxy.cfg",
+  "HAProxy, two servers": "haproxy-sticky.cfg",
+};
 
 /** What stands in nginx's `location`, and in its `upstream`. */
 const NGINX = {
@@ -31,11 +41,22 @@ const NGINX = {
 };
 
 const HAPROXY = {
-  HAProxy: "",
   "HAProxy, no kept connections": "option httpclose",
 };
 
-function nginxConfig(folder, port, upstreamPort, { upstream = "", location }) {
+/** What belongs into nginx's `http`. */
+function nginxSite(port, upstreamPort, { upstream = "", location }) {
+  return `
+  map $http_upgrade $connection_upgrade { default upgrade; '' close; }
+  upstream app { server 127.0.0.1:${upstreamPort}; ${upstream} }
+  server {
+    listen 127.0.0.1:${port};
+    location / { proxy_pass http://app; ${location} }
+  }`;
+}
+
+/** All that nginx is told, around what a test is about. */
+function nginxConfig(folder, site) {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     .map((name) => `${name}_temp_path ${folder}/${name};`)
     .join("\n  ");
@@ -48,12 +69,7 @@ events { worker_connections 1024; }
 http {
   access_log off;
   ${temporary}
-  map $http_upgrade $connection_upgrade { default upgrade; '' close; }
-  upstream app { server 127.0.0.1:${upstreamPort}; ${upstream} }
-  server {
-    listen 127.0.0.1:${port};
-    location / { proxy_pass http://app; ${location} }
-  }
+  ${site}
 }
 `;
 }
@@ -75,17 +91,49 @@ backend app
 `;
 }
 
+/** A configuration of the documents, with the ports of a test in the place of its own. */
+function shownConfig(file, listening, upstreamPorts) {
+  const text = fs.readFileSync(path.join(EXAMPLES, file), "utf8");
+  const config = upstreamPorts.reduce(
+    (rest, port, n) => rest.replace(`127.0.0.1:${3000 + n}`, `127.0.0.1:${port}`),
+    text.replace("listen 80;", `listen ${listening};`).replace("bind :80", `bind ${listening}`),
+  );
+  assert.doesNotMatch(config, /:300\d|\b80\b/);
+  return config;
+}
+
+/**
+ * What a proxy is told.
+ *
+ * @param {string} name
+ * @param {string} folder where nginx may write
+ * @param {number} port it listens on
+ * @param {number} fd the same as a descriptor, for HAProxy
+ * @param {number[]} upstreamPorts
+ */
+function configure(name, folder, port, fd, upstreamPorts) {
+  const listening = isNginx(name) ? `127.0.0.1:${port}` : `fd@${fd}`;
+  if (name in SHOWN) {
+    const config = shownConfig(SHOWN[name], listening, upstreamPorts);
+    return isNginx(name) ? nginxConfig(folder, config) : config;
+  }
+  return isNginx(name)
+    ? nginxConfig(folder, nginxSite(port, upstreamPorts[0], NGINX[name]))
+    : haproxyConfig(fd, upstreamPorts[0], HAPROXY[name]);
+}
+
+const isNginx = (name) => name.startsWith("nginx");
+
 /**
  * Starts a proxy. It inherits a socket that listens already: so no port is taken by somebody else meanwhile, and nobody has to
  * wait until it is ready.
  *
- * @param {string} name one of PROXIES
- * @param {number} upstreamPort
+ * @param {string} name
+ * @param {number[]} upstreamPorts of the server, or the two of them
  * @returns {Promise<{ port: number, stop: () => Promise<void> }>}
  */
-async function startProxy(name, upstreamPort) {
-  const isNginx = name in NGINX;
-  const program = await ensureProxy(isNginx ? "nginx" : "haproxy");
+async function startProxy(name, ...upstreamPorts) {
+  const program = await ensureProxy(isNginx(name) ? "nginx" : "haproxy");
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "proxy-"));
   const file = path.join(folder, "config");
   const listener = net.createServer();
@@ -93,15 +141,10 @@ async function startProxy(name, upstreamPort) {
   await until(listener, "listening");
   const { port } = listener.address();
   const fd = 3;
-  fs.writeFileSync(
-    file,
-    isNginx
-      ? nginxConfig(folder, port, upstreamPort, NGINX[name])
-      : haproxyConfig(fd, upstreamPort, HAPROXY[name]),
-  );
-  const args = isNginx ? ["-p", folder, "-c", file] : ["-db", "-f", file];
+  fs.writeFileSync(file, configure(name, folder, port, fd, upstreamPorts));
+  const args = isNginx(name) ? ["-p", folder, "-c", file] : ["-db", "-f", file];
   const child = spawn(program, args, {
-    env: isNginx ? { ...process.env, NGINX: `${fd};` } : process.env, // where it looks for sockets
+    env: isNginx(name) ? { ...process.env, NGINX: `${fd};` } : process.env, // where it looks for sockets
     stdio: ["ignore", "pipe", "pipe", listener._handle.fd],
   });
   listener.close();
@@ -122,10 +165,13 @@ async function startProxy(name, upstreamPort) {
   };
 }
 
-const PROXIES = [...Object.keys(NGINX), ...Object.keys(HAPROXY)];
-/** Those that let a WebSocket through. */
-const UPGRADING = PROXIES.filter(
-  (name) => !/one line|kept connections$/.test(name) || name in HAPROXY,
+/** Those with one server. */
+const PROXIES = [...Object.keys(NGINX), ...Object.keys(HAPROXY), ...Object.keys(SHOWN)].filter(
+  (name) => !name.endsWith("two servers"),
 );
+/** Those that let a WebSocket through. */
+const UPGRADING = PROXIES.filter((name) => !/one line$|^nginx, kept connections$/.test(name));
+/** Those with two servers, and sticky sessions. */
+const STICKY = Object.keys(SHOWN).filter((name) => name.endsWith("two servers"));
 
-module.exports = { PROXIES, startProxy, UPGRADING };
+module.exports = { PROXIES, startProxy, STICKY, UPGRADING };
