@@ -5,6 +5,7 @@
 const assert = require("node:assert/strict");
 const { describe, it } = require("node:test");
 const { cases, curves } = require("../bench/cases.js");
+const { bars } = require("../bench/lib/bars.js");
 const { chart } = require("../bench/lib/chart.js");
 const curve = require("../bench/lib/curve.js");
 const { update } = require("../bench/lib/page.js");
@@ -71,6 +72,20 @@ describe("a load curve", () => {
       "",
     );
   });
+});
+
+/** A line of the table of the cases. */
+const row = (server, ratio) => `| echo 4 KB, 100 × 4 | ${server} | 1,000 | ±1 % | ${ratio} | 1 |`;
+
+it("the cases are plotted as bars, with a bar for each server that was measured", () => {
+  const page = [row("socket.io + ws", "1.00×"), row("other", "2.50×"), row("third", "–")];
+  const svg = bars(page.join("\n"));
+  assert.deepEqual(
+    Array.from(svg.matchAll(/class="s\d" x="260" y="\d+" width="([\d.]+)"/g), ([, width]) => width),
+    ["193.3", "483.3"],
+  );
+  assert.doesNotMatch(svg, /NaN|undefined|third/);
+  assert.equal(bars("nothing"), "");
 });
 
 it("a plot shows texts as they are", () => {

@@ -10,6 +10,7 @@ const path = require("node:path");
 const { parseArgs } = require("node:util");
 
 const { cases, curves } = require("./cases.js");
+const { bars } = require("./lib/bars.js");
 const curve = require("./lib/curve.js");
 const generator = require("./lib/generator.js");
 const machine = require("./lib/machine.js");
@@ -258,7 +259,10 @@ function save(sections, options, problems) {
   }));
   const order = [CASES, ...curves.map(({ title }) => title), TRIALS];
   const old = fs.existsSync(results) ? fs.readFileSync(results, "utf8") : "";
-  fs.writeFileSync(results, update(old, whole, order));
+  const page = update(old, whole, order);
+  fs.writeFileSync(results, page);
+  const svg = bars(page);
+  if (svg) fs.writeFileSync(path.join(__dirname, "cases.svg"), svg);
   for (const { file, svg } of sections) if (svg) fs.writeFileSync(path.join(__dirname, file), svg);
   console.error(`written: ${path.relative(process.cwd(), results)}`);
 }

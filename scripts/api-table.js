@@ -9,6 +9,7 @@
 
 const fs = require("node:fs");
 const prettier = require("prettier");
+const { bars } = require("../bench/lib/bars");
 const { compare } = require("./lib/api/compare");
 const { compareOld } = require("./lib/api/old-compare");
 const { render, renderOld } = require("./lib/api/render");
@@ -23,6 +24,7 @@ const TABLES = [
   { name: "docs/API-2.x.md", compare: compareOld, render: renderOld },
   { name: "docs/OPTIONS.md", compare: compareNothing, render: renderOptions },
   { name: "docs/fast-paths.md", compare: compareNothing, render: renderReasons },
+  { name: "bench/cases.svg", compare: compareNothing, render: renderCases },
   ...fs
     .readdirSync(fromRoot("docs"))
     .map((file) => `docs/${file}`)
@@ -30,6 +32,11 @@ const TABLES = [
     .map((name) => ({ name, compare: compareNothing, render: () => renderSnippets(name) })),
 ];
 const checking = process.argv.includes("--check");
+
+/** The plot of the cases that were measured last. */
+function renderCases() {
+  return bars(fs.readFileSync(fromRoot("bench", "RESULTS.md"), "utf8"));
+}
 
 /** A table that is made of one of ours, so that nothing can be missing. */
 function compareNothing() {
@@ -42,7 +49,10 @@ function compareNothing() {
  */
 async function table({ name: file, compare, render }) {
   const { sections, missing, stale } = compare();
-  const text = await prettier.format(render(sections), { parser: "markdown", printWidth: 100 });
+  const isText = file.endsWith(".md");
+  const text = isText
+    ? await prettier.format(render(sections), { parser: "markdown", printWidth: 100 })
+    : render(sections);
   for (const { name, what } of missing) console.error(`${red("missing:")} ${name} (${what})`);
   for (const name of stale) console.error(`${red("no longer missing:")} ${name}`);
   const complete = missing.length + stale.length === 0;

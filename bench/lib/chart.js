@@ -132,6 +132,35 @@ function colours(ground) {
 }
 
 /**
+ * A whole picture, on a ground of its own.
+ *
+ * @param {number} width
+ * @param {number} height
+ * @param {string} title for who can't see it
+ * @param {string[]} parts
+ * @returns {string} SVG
+ */
+function picture(width, height, title, parts) {
+  const style = [
+    "text{font:12px system-ui,sans-serif;fill:#57606a;stroke:none}",
+    ".title{font-weight:600;fill:#1f2328}.ground{fill:#fff;stroke:#d0d7de}.grid{stroke:#d8dee4;stroke-width:1}",
+    "polyline{fill:none;stroke-linejoin:round}",
+    colours("light"),
+    "@media(prefers-color-scheme:dark){",
+    "text{fill:#9da7b3}.title{fill:#e6edf3}.ground{fill:#0d1117;stroke:#30363d}.grid{stroke:#262c36}",
+    `${colours("dark")}}`,
+  ].join("");
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">`,
+    `<title>${escape(title)}</title>`,
+    `<style>${style}</style>`,
+    `<rect class="ground" x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="6"/>`,
+    ...parts,
+    "</svg>\n",
+  ].join("\n");
+}
+
+/**
  * Panels side by side, with one legend.
  *
  * @param {Panel[]} panels with the same lines and places
@@ -144,26 +173,13 @@ function chart(panels, xs) {
   const perRow = Math.floor(width / LEGEND.entry);
   const top = 12 + Math.ceil(lines.length / perRow) * LEGEND.row;
   const height = top + PANEL.height;
-  const style = [
-    "text{font:12px system-ui,sans-serif;fill:#57606a;stroke:none}",
-    ".title{font-weight:600;fill:#1f2328}.ground{fill:#fff;stroke:#d0d7de}.grid{stroke:#d8dee4;stroke-width:1}",
-    "polyline{fill:none;stroke-linejoin:round}",
-    colours("light"),
-    "@media(prefers-color-scheme:dark){",
-    "text{fill:#9da7b3}.title{fill:#e6edf3}.ground{fill:#0d1117;stroke:#30363d}.grid{stroke:#262c36}",
-    `${colours("dark")}}`,
-  ].join("");
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">`,
-    `<title>${escape(panels.map(({ title }) => title).join("; "))}</title>`,
-    `<style>${style}</style>`,
-    `<rect class="ground" x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="6"/>`,
+  const title = panels.map((one) => one.title).join("; ");
+  return picture(width, height, title, [
     legend(lines, perRow),
     ...panels.map(
       (one, i) => `<g transform="translate(${i * PANEL.width} ${top})">\n${panel(one, xs)}\n</g>`,
     ),
-    "</svg>\n",
-  ].join("\n");
+  ]);
 }
 
-module.exports = { chart };
+module.exports = { chart, label, picture };
