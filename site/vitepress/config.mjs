@@ -13,7 +13,17 @@ const sidebar = SECTIONS.map(({ text, pages }) => ({
   text,
   items: pages.map(({ page, title }) => ({ text: title, link: `/${page}` })),
 }));
-sidebar.at(-1).items.unshift({ text: "The API, from its types", link: "/reference/" });
+const CLASSES = ["Server", "Namespace", "Socket", "BroadcastOperator", "RemoteSocket"];
+sidebar.at(-1).items.unshift({
+  text: "The API, from its types",
+  link: "/reference/",
+  collapsed: true,
+  items: [
+    ...CLASSES.map((name) => ({ text: name, link: `/reference/socket.io/classes/${name}` })),
+    { text: "ServerOptions", link: "/reference/socket.io/interfaces/ServerOptions" },
+    { text: "Socket.IO 2.x", link: "/reference/v2/" },
+  ],
+});
 
 const repository = process.env.FERROSOCKET_REPOSITORY;
 
