@@ -7,14 +7,19 @@ const { test } = require("node:test");
 const { startRedis } = require("../support/redis");
 const { installApp, runProgram } = require("./support/app");
 
-/** Two servers with the adapter that `makeAdapter()` gives, and a client of each: what crosses. */
+/** What is installed as what, and who serves. */
+const PAIRS = [
+  ["ferrosocket", "socket.io", {}],
+  ["npm's", "socket.io-original", { "socket.io-original": "npm:socket.io@4.8.4" }],
+];
+
+/** Two servers, of LIBRARIES, with the adapter that `makeAdapter()` gives, and a client of each: what crosses. */
 const TWO_SERVERS = `
 const http = require("node:http");
 const { once } = require("node:events");
-const { Server, implementation } = require("socket.io");
 const { io: connect } = require("socket.io-client");
 
-async function serve() {
+async function serve({ Server }) {
   const httpServer = http.createServer();
   const { adapter, end } = await makeAdapter();
   const io = new Server(httpServer, { adapter });
@@ -28,7 +33,8 @@ async function serve() {
 }
 
 (async () => {
-  const [one, two] = [await serve(), await serve()];
+  const libraries = LIBRARIES.map((name) => require(name));
+  const [one, two] = [await serve(libraries[0]), await serve(libraries[1])];
   while ((await one.io.serverCount?.()) < 2 || (await one.io.fetchSockets()).length < 2);
   const heard = new Promise((resolve) => two.client.once("news", resolve));
   one.io.to("room").emit("news", { bytes: Buffer.from("ü") });
@@ -37,7 +43,7 @@ async function serve() {
   const asked = new Promise((resolve) => two.io.once("ask", resolve));
   one.io.serverSideEmit("ask", "x");
   const gone = new Promise((resolve) => two.client.once("disconnect", resolve));
-  const result = [implementation, Buffer.from(bytes).toString(), answers, await asked];
+  const result = [libraries.map((one) => one.implementation ?? "npm's"), Buffer.from(bytes).toString(), answers, await asked];
   one.io.in(two.client.id).disconnectSockets();
   result.push(await gone);
   console.log(JSON.stringify(result));
@@ -49,7 +55,7 @@ async function serve() {
 })();
 `;
 
-const CROSSED = ["ferrosocket", "ü", [2, 2], "x", "io server disconnect"];
+const crossed = (second) => [["ferrosocket", second], "ü", [2, 2], "x", "io server disconnect"];
 
 /** How each adapter is made, with a Redis at the path that is in REDIS. */
 const REDIS = {
@@ -74,13 +80,19 @@ async function makeAdapter() {
 };
 
 for (const [name, makeAdapter] of Object.entries(REDIS)) {
-  test(name, { timeout: 300_000 }, async (t) => {
-    const redis = await startRedis();
-    t.after(() => redis.stop());
-    const app = await installApp(t, "npm", { dependencies: { [name]: "latest", redis: "^5.0.0" } });
-    const program =
-      makeAdapter.replace("process.argv[2]", JSON.stringify(redis.path)) + TWO_SERVERS;
-    const output = await runProgram(app, "app.js", program);
-    assert.deepEqual(JSON.parse(output.trim().split("\n").at(-1)), CROSSED);
-  });
+  for (const [second, library, more] of PAIRS) {
+    test(`${name}: with a server of ${second}`, { timeout: 300_000 }, async (t) => {
+      const redis = await startRedis();
+      t.after(() => redis.stop());
+      const dependencies = { [name]: "latest", redis: "^5.0.0", ...more };
+      const app = await installApp(t, "npm", { dependencies, overrides: false });
+      const program = [
+        `const LIBRARIES = ["socket.io", ${JSON.stringify(library)}];`,
+        makeAdapter.replace("process.argv[2]", JSON.stringify(redis.path)),
+        TWO_SERVERS,
+      ];
+      const output = await runProgram(app, "app.js", program.join("\n"));
+      assert.deepEqual(JSON.parse(output.trim().split("\n").at(-1)), crossed(second));
+    });
+  }
 }

@@ -38,6 +38,8 @@ export default defineConfig({
   lastUpdated: false,
   head: [["link", { rel: "icon", href: "data:," }]],
   markdown: {
+    // of enough contrast for everybody
+    theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
     languageAlias: { haproxy: "ini" },
     anchor: { slugify: slug },
     toc: { slugify: slug },
