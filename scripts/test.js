@@ -13,6 +13,7 @@ const { ensureChromium } = require("./lib/chromium");
 const { ensureDependencies } = require("./lib/deps");
 const { ensureNodes, withNode } = require("./lib/node");
 const { ROOT, fromRoot } = require("./lib/paths");
+const { ensurePostgres } = require("./lib/postgres");
 const { ensureProxies } = require("./lib/proxies");
 const { ensurePythonClients } = require("./lib/python");
 const { ensureRedis } = require("./lib/redis");
@@ -110,6 +111,7 @@ async function setUp() {
   return {
     CHROMIUM_PATH: await ensureChromium(),
     REDIS_SERVER: await ensureRedis(),
+    POSTGRES_BIN: await ensurePostgres(),
     ...(await ensureProxies()),
     ...(await ensurePythonClients()),
     ...(await ensureRustClients()),

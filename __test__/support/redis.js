@@ -9,26 +9,19 @@ const path = require("node:path");
 const { ensureRedis } = require("../../scripts/lib/redis");
 const { within } = require("./waiting");
 
-/**
- * Starts one, which keeps nothing. It listens on a Unix socket: no port can be taken, and nobody else gets in.
- *
- * @returns {Promise<{ path: string, stop: () => Promise<void> }>} `path` of the socket
- */
-async function startRedis() {
-  const program = await ensureRedis();
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "redis-"));
-  const socket = path.join(folder, "socket");
+/** Runs `redis-server` in a folder; resolves when it listens on `socket`, with a function that ends it. */
+async function run(program, folder, socket) {
   const options = { port: 0, unixsocket: socket, save: "", appendonly: "no", dir: folder };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
-  const kill = () => child.kill();
+  const kill = () => child.kill("SIGKILL"); // it keeps nothing
   process.once("exit", kill); // whatever ends the tests
   const end = new Promise((resolve) => child.once("close", resolve));
   let output = "";
   const ready = new Promise((resolve, reject) => {
     child.stdout.on("data", (chunk) => {
       output += chunk;
-      if (output.includes("ready to accept connections") || fs.existsSync(socket)) resolve();
+      if (output.includes("ready to accept connections")) resolve();
     });
     child.once("error", reject);
     end.then(() => reject(new Error(`redis-server ended: ${output}`)));
@@ -37,7 +30,7 @@ async function startRedis() {
     process.removeListener("exit", kill);
     kill();
     await within(end, "the end of redis-server");
-    fs.rmSync(folder, { recursive: true, force: true });
+    fs.rmSync(socket, { force: true });
   };
   try {
     await within(ready, "redis-server to accept connections");
@@ -45,7 +38,38 @@ async function startRedis() {
     await stop();
     throw error;
   }
-  return { path: socket, stop };
+  return stop;
+}
+
+/**
+ * Starts one, which keeps nothing. It listens on a Unix socket: no port can be taken, and nobody else gets in.
+ *
+ * @returns {Promise<{ path: string, fail: () => Promise<void>, comeBack: () => Promise<void>, stop: () => Promise<void> }>}
+ *   `path` of the socket; `fail()` ends it from one moment to the next, `comeBack()` starts it again, empty
+ */
+async function startRedis() {
+  const program = await ensureRedis();
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "redis-"));
+  const socket = path.join(folder, "socket");
+  const remove = () => fs.rmSync(folder, { recursive: true, force: true });
+  let end = await run(program, folder, socket).catch((error) => {
+    remove();
+    throw error;
+  });
+  return {
+    path: socket,
+    async fail() {
+      await end();
+      end = async () => {};
+    },
+    async comeBack() {
+      end = await run(program, folder, socket);
+    },
+    async stop() {
+      await end();
+      remove();
+    },
+  };
 }
 
 module.exports = { startRedis };

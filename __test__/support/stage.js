@@ -79,9 +79,10 @@ class Stage {
  * @param {{ name: string }[]} sides the oracle first, if it is there
  * @param {(side: any) => Promise<object>} perform resolves with the trace
  * @param {any} [oracle] the side to compare with
+ * @param {number} [timeout] for all sides together, in ms
  */
-function compare(name, sides, perform, oracle) {
-  test(name, { timeout: LIMIT }, async (t) => {
+function compare(name, sides, perform, oracle, timeout = LIMIT) {
+  test(name, { timeout }, async (t) => {
     const traces = new Map();
     for (const side of sides)
       await t.test(`on ${side.name}`, async () => traces.set(side, await perform(side)));
