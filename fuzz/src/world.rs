@@ -118,7 +118,7 @@ impl World {
             Event::PostBody(body, binary) => {
                 if let Some(request) = self.posting.take() {
                     let go_on = |_: Data<'_>| ControlFlow::Continue(());
-                    self.session.handle_post_body(now, request, &body, binary, go_on);
+                    self.session.handle_post_body(now, request, &body, binary, |_| {}, go_on);
                 }
             }
             Event::PostTooLarge => {

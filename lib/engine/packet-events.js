@@ -27,6 +27,8 @@ const { nextTick } = require("../base/loop");
  * @typedef {EventEmitter & trace.Traced & import("../border/operations").Named & Parts} Shown
  */
 
+const PONG = String(PACKET_TYPES.indexOf("pong"));
+
 /** From the type of a packet to that of one with attachments. */
 const BINARY = 3;
 
@@ -92,6 +94,8 @@ function emitControl(conn, text) {
   const type = PACKET_TYPES[Number(text[0])];
   trace.traceControl(conn, type, text);
   conn.emit("packet", text.length > 1 ? { type, data: text.slice(1) } : { type });
+  // in protocol 3 it is the client that pings, and the worker has answered
+  if (type === "ping" && conn.readyState === "open") showControlOut(conn, PONG);
 }
 
 // --- out: a packet is written after "packetCreate" and before "flush" and "drain", as upstream does it: what listeners of

@@ -1,6 +1,7 @@
 //! One packet, and its form as text.
 
 use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
 
@@ -75,6 +76,17 @@ impl<'a> Packet<'a> {
     /// Whether this is the packet `kind` with exactly the text `data`.
     pub(super) fn is(&self, kind: PacketType, data: &str) -> bool {
         self.kind == kind && matches!(self.data, Some(Data::Text(text)) if text == data)
+    }
+}
+
+/// As it stands in a text; for those that carry no bytes.
+impl fmt::Display for Packet<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char(char::from(self.kind.digit()))?;
+        match &self.data {
+            Some(Data::Text(text)) => f.write_str(text),
+            Some(Data::Binary(_)) | None => Ok(()),
+        }
     }
 }
 

@@ -93,10 +93,17 @@ impl Bench {
     ) -> Vec<String> {
         let mut lines = Vec::new();
         let request = RequestId(request);
-        self.session.handle_post_body(self.now, request, body.as_ref(), binary, |data| {
-            lines.push(app(&data));
-            ControlFlow::Continue(())
-        });
+        self.session.handle_post_body(
+            self.now,
+            request,
+            body.as_ref(),
+            binary,
+            |_| {},
+            |data| {
+                lines.push(app(&data));
+                ControlFlow::Continue(())
+            },
+        );
         lines.extend(self.actions());
         lines
     }

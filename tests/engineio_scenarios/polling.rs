@@ -190,10 +190,17 @@ fn polling_the_application_may_stop_in_the_middle_of_a_payload() {
     let mut bench = Bench::polling();
     bench.post_start(1);
     let mut seen = 0;
-    bench.session.handle_post_body(bench.now, RequestId(1), b"4a\x1e4b\x1e4c", false, |_| {
-        seen += 1;
-        if seen == 2 { ControlFlow::Break(None) } else { ControlFlow::Continue(()) }
-    });
+    bench.session.handle_post_body(
+        bench.now,
+        RequestId(1),
+        b"4a\x1e4b\x1e4c",
+        false,
+        |_| {},
+        |_| {
+            seen += 1;
+            if seen == 2 { ControlFlow::Break(None) } else { ControlFlow::Continue(()) }
+        },
+    );
     assert_eq!(seen, 2);
     assert_eq!(bench.actions(), ["#1: 200 ok"]);
 }

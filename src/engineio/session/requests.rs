@@ -8,7 +8,7 @@ use crate::engineio::action::{Action, Body, Link, PostFault, PostStart, RequestI
 use crate::engineio::close::CloseReason;
 use crate::engineio::dialect::Protocol;
 use crate::engineio::error::InvalidPacket;
-use crate::engineio::packet::{Data, Packet};
+use crate::engineio::packet::{Data, Packet, PacketType};
 use crate::engineio::{jsonp, payload, payload_v3};
 
 /// The message of a session whose POST ended before its body did.
@@ -115,7 +115,7 @@ impl Session {
         self.end(CloseReason::error(message));
     }
 
-    /// The whole body of a POST came: `sink` gets each of its messages, in order.
+    /// The whole body of a POST came: `sink` gets each of its messages, and `show` each other packet before it counts, in order.
     ///
     /// When `sink` breaks, the rest of the payload is dropped. The answer is `ok` even when a
     /// packet was bad and closed the session, unless `sink` says what to answer. Bytes that are no UTF-8 count as U+FFFD, except in a
@@ -126,6 +126,7 @@ impl Session {
         request: RequestId,
         body: &[u8],
         binary: bool,
+        show: impl FnMut(&Packet<'_>),
         sink: F,
     ) where
         F: FnMut(Data<'_>) -> ControlFlow<Option<PostFault>>,
@@ -141,7 +142,7 @@ impl Session {
             matches!(&self.transport, TransportState::Polling(polling) if polling.jsonp.is_some());
         let mut fault = None;
         if binary && self.protocol == Protocol::V3 && !jsonp {
-            fault = self.receive_payload(now, payload_v3::decode_binary(body), sink);
+            fault = self.receive_payload(now, payload_v3::decode_binary(body), show, sink);
         } else {
             let text = match simdutf8::basic::from_utf8(body) {
                 Ok(text) => Cow::Borrowed(text),
@@ -152,8 +153,10 @@ impl Session {
                 if jsonp { jsonp::unwrap(&text).map(Cow::Owned) } else { Some(text) }
             {
                 fault = match self.protocol {
-                    Protocol::V3 => self.receive_payload(now, payload_v3::decode(&text), sink),
-                    Protocol::V4 => self.receive_payload(now, payload::decode(&text), sink),
+                    Protocol::V3 => {
+                        self.receive_payload(now, payload_v3::decode(&text), show, sink)
+                    }
+                    Protocol::V4 => self.receive_payload(now, payload::decode(&text), show, sink),
                 };
             }
         }
@@ -168,6 +171,7 @@ impl Session {
         &mut self,
         now: u64,
         packets: impl Iterator<Item = Result<Packet<'a>, InvalidPacket>>,
+        mut show: impl FnMut(&Packet<'a>),
         mut sink: F,
     ) -> Option<PostFault>
     where
@@ -178,6 +182,9 @@ impl Session {
                 self.handle_invalid_packet(now, Link::Main);
                 break;
             };
+            if packet.kind != PacketType::Message {
+                show(&packet);
+            }
             if let Some(data) = self.receive(now, packet)
                 && let ControlFlow::Break(fault) = sink(data)
             {

@@ -8,9 +8,7 @@ use thiserror::Error;
 
 use super::{Client, State};
 use crate::border::{RecordKind, observed};
-use crate::engineio::{
-    self, Data, InvalidPacket, Link, PostFault, PostStart, Protocol, RequestId, Session,
-};
+use crate::engineio::{self, Data, InvalidPacket, Link, PostFault, PostStart, RequestId, Session};
 use crate::net::clock;
 use crate::net::command::RequestEvent;
 use crate::net::context::{Doubt, WorkerContext};
@@ -258,14 +256,12 @@ impl Client {
         let State { session, decoder, .. } = state;
         let mut failure = None;
         self.set_apart();
-        if self.observed.get() & observed::CONTROL != 0 && session.protocol() == Protocol::V4 {
-            for packet in body.split(|&byte| byte == 0x1e) {
-                if !matches!(packet.first(), Some(b'4' | b'b') | None) {
-                    self.show_control(false, &String::from_utf8_lossy(packet));
-                }
+        let show = |packet: &engineio::Packet<'_>| {
+            if self.observed.get() & observed::CONTROL != 0 {
+                self.show_control(false, &packet.to_string());
             }
-        }
-        session.handle_post_body(now, request, body, binary, |data| {
+        };
+        session.handle_post_body(now, request, body, binary, show, |data| {
             match self.decode(decoder, now, data) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(Refusal::TooLong) => ControlFlow::Break(Some(PostFault::TooLarge)),
