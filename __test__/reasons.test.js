@@ -220,6 +220,7 @@ const SCENES = {
   'a "connection" listener of the engine': engineListener("connection"),
   allowRequest: { options: { allowRequest: (req, done) => done(null, true) } },
   generateId: replace("generateId"),
+  prepare: replace("prepare"),
   verify: replace("verify"),
   handleUpgrade: replace("handleUpgrade"),
   handleRequest: replace("handleRequest"),
@@ -724,6 +725,7 @@ for (const implementation of selected()) {
     ["generateId", "websocket"],
     ["handleRequest", "polling"],
     ["handleUpgrade", "websocket"],
+    ["prepare", "websocket"],
     ["verify", "polling"],
   ]) {
     test(`${implementation.name}: ${method}() that is replaced for all engines is called`, async (t) => {

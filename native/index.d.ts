@@ -496,6 +496,8 @@ export interface ServerConfig {
   perMessageDeflate?: DeflateConfig
   /** Whether messages go up as they come, undecoded: JavaScript has a parser of its own. */
   rawMessages?: boolean
+  /** Whether there is no Socket.IO: messages go up as they come, and nobody has to join a namespace. */
+  plain?: boolean
   /** Bytes that may wait for one client; absent: no limit. */
   maxBufferedBytes?: number
   /** Whether volatile packets wait up to that many bytes, and nobody is disconnected for more. */

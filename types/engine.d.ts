@@ -5,6 +5,7 @@ import type {
   AttachOptions,
   EngineOptions,
   PerMessageDeflateOptions,
+  StandaloneOptions,
   TransportName,
 } from "./options";
 
@@ -43,6 +44,13 @@ export declare abstract class Transport extends EventEmitter {
   close(fn?: () => void): void;
 }
 
+/** Stands for the transports of one name, which the workers make. */
+export interface TransportClass {
+  /** The transports that a session may go on with. */
+  readonly upgradesTo: string[];
+  [Symbol.hasInstance](value: unknown): boolean;
+}
+
 /** The options of the engine that concern transports. */
 export type TransportOptions = Pick<
   EngineOptions,
@@ -56,7 +64,7 @@ export interface SendOptions {
 }
 
 /**
- * One Engine.IO connection: what `socket.conn` is.
+ * One Engine.IO connection: what `socket.conn` is, and `Socket` of `ferrosocket/engine.io`.
  *
  * | event | arguments | when |
  * |---|---|---|
@@ -140,7 +148,7 @@ export type ErrorCallback = (
 ) => void;
 
 /**
- * The Engine.IO server: what `io.engine` is.
+ * The Engine.IO server: what `io.engine` is, and `Server` of `ferrosocket/engine.io`.
  *
  * | event | arguments | when |
  * |---|---|---|
@@ -169,6 +177,8 @@ export declare class EngineServer extends EventEmitter {
     readonly 4: "Forbidden";
     readonly 5: "Unsupported protocol version";
   };
+  /** @param opts the options of the engine; those of the HTTP server's side go to {@link attach} */
+  constructor(opts?: StandaloneOptions);
   /** The options, with the defaults filled in. */
   opts: EngineOptions;
   /** The number of sessions. */
@@ -180,6 +190,8 @@ export declare class EngineServer extends EventEmitter {
   protected middlewares: Array<
     (req: IncomingMessage, res: ServerResponse, next: (err?: any) => void) => void
   >;
+  /** Reads the query string of a request into `req._query`, before all else. */
+  protected prepare(req: IncomingMessage): void;
   /** Says whether a request may pass; replace it for rules of your own. */
   protected verify(req: IncomingMessage, upgrade: boolean, fn: ErrorCallback): void;
   /** Adds an Express-style `(req, res, next)` middleware in front of all our requests. */

@@ -241,3 +241,6 @@ export interface ServerOptions extends EngineOptions, AttachOptions {
    */
   workers?: number;
 }
+
+/** The settings of an Engine.IO server without Socket.IO. */
+export interface StandaloneOptions extends EngineOptions, Pick<ServerOptions, "workers"> {}

@@ -70,6 +70,9 @@ class Client {
     this._native = conn instanceof Conn;
     if (this._native) conn._client = this;
     else this.listen();
+    // a worker tells, where it knows of Socket.IO
+    if (!this._native || conn.server.isPlain)
+      setTimeout(() => this.onconnectTimeout(), server._connectTimeout).unref();
   }
 
   /** The session id, a secret. */
@@ -162,7 +165,6 @@ class Client {
     conn.on("close", (/** @type {string} */ reason, /** @type {unknown} */ description) =>
       this.onclose(reason, description),
     );
-    setTimeout(() => this.onconnectTimeout(), this.server._connectTimeout).unref();
   }
 
   /** Closes a client that has joined no namespace. */

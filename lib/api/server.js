@@ -210,7 +210,7 @@ class Server extends EventEmitter {
   connectTimeout(value) {
     if (value === undefined) return this._connectTimeout;
     this._connectTimeout = value;
-    this.eio?.limitConnecting?.(value);
+    if (this.engine instanceof Engine) this.engine.limitConnecting(value);
     return this;
   }
 
@@ -297,8 +297,7 @@ class Server extends EventEmitter {
   initEngine(srv, opts) {
     if (debug.enabled) debug("creating engine.io instance with opts %j", opts);
     const engine = new Engine(opts);
-    engine.rawMessages = this._foreignParser;
-    engine.connectTimeout = this._connectTimeout;
+    engine.carry(this._connectTimeout, this._foreignParser);
     if (this._origins !== undefined) askForOrigin(engine, this);
     engine.attach(srv, opts);
     this.eio = engine;
@@ -324,6 +323,7 @@ class Server extends EventEmitter {
    */
   bind(engine) {
     this.engine = engine;
+    if (engine instanceof Engine) engine.carry(this._connectTimeout, this._foreignParser);
     engine.on("connection", this.onconnection.bind(this));
     return this;
   }

@@ -1,7 +1,7 @@
 "use strict";
 
 // npm's socket.io in our place, where the addon can't be loaded and `FERROSOCKET_FALLBACK` names it. Each entry that upstream has,
-// too (index.js and dist/), asks here first.
+// too (index.js, engine.io.js and dist/), asks here first.
 
 const path = require("node:path");
 const { loadAddon } = require("./addon");
@@ -26,6 +26,18 @@ let original;
 function fallback(part) {
   if (original === undefined) original = choose();
   return original === null ? undefined : require(path.join(original.folder, `${part}.js`));
+}
+
+/**
+ * The same for a package on which the original stands.
+ *
+ * @param {string} name
+ * @returns {any} its exports; undefined: ours serves
+ */
+function fallbackPackage(name) {
+  if (original === undefined) original = choose();
+  if (original === null) return undefined;
+  return require(require.resolve(name, { paths: [original.folder] }));
 }
 
 /** @returns {Original | null} */
@@ -77,4 +89,4 @@ function find(name) {
   return undefined;
 }
 
-module.exports = { fallback };
+module.exports = { fallback, fallbackPackage };

@@ -30,6 +30,7 @@ const { Transport } = require("./transport");
  *
  * @typedef {object} SessionHost
  * @property {any} opts
+ * @property {boolean} isPlain whether it serves no Socket.IO
  * @property {boolean} showsFlushes whether somebody listens to what leaves on any connection
  * @property {(sid: string, transport: string) => string} openPacket what its handshake says
  * @property {(sid: string) => boolean} isPolled
@@ -57,6 +58,13 @@ const { Transport } = require("./transport");
 const { HEARTBEAT, CONTROL } = Observed;
 const OUTGOING = 1 << 8;
 const INCOMING = 1 << 9;
+const HEADERS = 1 << 10;
+
+/** Who wants any of these has this thread see each request. */
+const REQUESTS = OUTGOING | HEADERS;
+
+/** The digit of a message, as a byte. */
+const MESSAGE = "4".charCodeAt(0);
 
 /** What a worker says of a connection that broke while packets were being written; see src/net/websocket_wire.rs. */
 const WRITE_ERROR = "write error";
@@ -167,6 +175,16 @@ class Conn extends LazyEmitter {
       this.observe();
     }
     return this._writeBuffer;
+  }
+
+  /** Callbacks of the packets that the transport could not take yet. */
+  get packetsFn() {
+    return this._writeBuffer?.callbacks ?? [];
+  }
+
+  /** Callbacks of the packets that are being sent. */
+  get sentCallbackFn() {
+    return this._writeBuffer?.fenced ?? [];
   }
 
   /** The state, under the name that upstream's own code uses. */
@@ -302,12 +320,36 @@ class Conn extends LazyEmitter {
    */
   writePacket(type, data, options) {
     const flags = options?.compress === false ? NO_COMPRESS : 0;
+    const frame = options?.wsPreEncodedFrame;
+    if (
+      frame !== undefined &&
+      this.transportName === "websocket" &&
+      !this.server.opts.perMessageDeflate
+    ) {
+      this.writeFrame(frame, flags);
+      return;
+    }
     if (!data) data = "";
     else if (typeof data !== "string" && !isBinary(data)) data = String(data);
     const { operations } = this._border;
     const text = type === "message" ? undefined : writePacket(type, data, this.protocol);
     if (text === undefined) operations.sendRaw(this, flags, data);
     else operations.sendPacket(this, flags, text);
+  }
+
+  /**
+   * Sends what a WebSocket frame holds that somebody has made for many.
+   *
+   * @param {Buffer[]} frame
+   * @param {number} flags
+   * @private
+   */
+  writeFrame(frame, flags) {
+    const { isText, payload } = readFrame(Buffer.concat(frame));
+    const { operations } = this._border;
+    if (!isText) operations.sendRaw(this, flags, payload);
+    else if (payload[0] === MESSAGE) operations.sendRaw(this, flags, payload.toString("utf8", 1));
+    else operations.sendPacket(this, flags, payload.toString());
   }
 
   /** Packets go to the worker as they are sent. What can be done here is to tell "flush" listeners of those that leave now. */
@@ -393,6 +435,27 @@ class Conn extends LazyEmitter {
     if (debug.enabled) debug("closing the transport (discard? %s)", !!discard);
     if (discard || this.transportName !== "polling") this.onclose("forced close");
     return this;
+  }
+
+  /**
+   * Ends the session, as upstream's transports do it.
+   *
+   * @param {string} reason
+   * @param {any} [description]
+   */
+  onClose(reason, description) {
+    if (this.readyState === "closed") return;
+    this._border.operations.close(this, true);
+    this.onclose(reason, description);
+  }
+
+  /**
+   * The same after an error.
+   *
+   * @param {any} error
+   */
+  onError(error) {
+    this.onClose("transport error", error);
   }
 
   // --- from the border ---
@@ -666,18 +729,29 @@ class Conn extends LazyEmitter {
     if (trace.showsIncoming()) observed |= INCOMING;
     if (this.listenerCount("heartbeat") > 0) observed |= HEARTBEAT;
     if (this._writeBuffer !== undefined) observed |= OUTGOING | CONTROL;
+    if (this._transport !== undefined && this._transport.listenerCount("headers") > 0)
+      observed |= HEADERS;
     if (this.listenerCount("packet") > 0) observed |= INCOMING | CONTROL;
     if (this.listenerCount("data") + this.listenerCount("message") > 0) observed |= INCOMING;
     const before = this._observed;
     if (before === observed) return;
     this._observed = observed;
-    if ((before ^ observed) & OUTGOING) {
-      this._border.observers += observed & OUTGOING ? 1 : -1;
-      this.server.showRequests(this.id, (observed & OUTGOING) !== 0);
-    }
+    if ((before ^ observed) & OUTGOING) this._border.observers += observed & OUTGOING ? 1 : -1;
+    if (!(before & REQUESTS) !== !(observed & REQUESTS))
+      this.server.showRequests(this.id, (observed & REQUESTS) !== 0);
     if ((before ^ observed) & (HEARTBEAT | CONTROL)) {
       this._border.operations.observe(this, observed & (HEARTBEAT | CONTROL));
     }
+  }
+
+  /**
+   * Lets the listeners of the transport change the headers of a polling answer.
+   *
+   * @param {Record<string, any>} headers
+   * @param {any} req
+   */
+  showHeaders(headers, req) {
+    if (this._observed & HEADERS) this._transport?.emit("headers", headers, req);
   }
 
   /**
@@ -694,10 +768,20 @@ class Conn extends LazyEmitter {
   }
 }
 
-assignable(Conn.prototype, "remoteAddress", "bufferedAmount");
+assignable(Conn.prototype, "remoteAddress", "bufferedAmount", "packetsFn", "sentCallbackFn");
 
 function nothing() {
   return undefined;
+}
+
+/**
+ * @param {Buffer} frame a WebSocket frame of a server
+ * @returns {{ isText: boolean, payload: Buffer }}
+ */
+function readFrame(frame) {
+  const length = frame[1] & 0x7f;
+  const header = length === 126 ? 4 : length === 127 ? 10 : 2;
+  return { isText: (frame[0] & 0x0f) === 1, payload: frame.subarray(header) };
 }
 
 /** @param {Conn} conn */

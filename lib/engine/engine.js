@@ -6,7 +6,14 @@ const debug = require("debug")("engine");
 const { SessionFlag, Returned, Token } = require("../border");
 const { Conn } = require("./conn");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES, rejectUnhandled } = require("../base/errors");
-const { addOurs, endUnread, interceptRequests, serializeCookie, verify } = require("../http");
+const {
+  addOurs,
+  endUnread,
+  interceptRequests,
+  parseQuery,
+  serializeCookie,
+  verify,
+} = require("../http");
 const { generateId } = require("../base/ids");
 const {
   Acceptor,
@@ -29,6 +36,7 @@ const {
   liveOptions,
   readOptions,
   replaceOptions,
+  UPGRADES,
   workerOptions,
 } = require("./options");
 const { defaultsOf, milliseconds } = require("../base/options");
@@ -49,9 +57,6 @@ const { destroyUpgradeTimeout: DESTROY_UPGRADE_TIMEOUT } = defaultsOf("attach");
 
 /** ms that a peer may take to end a connection that we have ended. */
 const LONGEST_GOODBYE = 1000;
-
-/** The transports that a session may be upgraded to from polling. */
-const UPGRADES = ["websocket", "webtransport"];
 
 /** The traits of a session, by its flags. Greeted: the handshake says that it is in "/". */
 const TRAITS = Array.from(
@@ -103,6 +108,8 @@ class Engine extends EventEmitter {
     this.connectTimeout = opts.connectTimeout || CONNECT_TIMEOUT;
     /** @type {string | Buffer | undefined} @private see `greet()` */
     this._greeting = undefined;
+    /** whether no Socket.IO server takes the connections: messages are the program's, and nobody has to join a namespace */
+    this.isPlain = true;
     /** whether messages come undecoded, for the parser that the Socket.IO server has been given */
     this.rawMessages = false;
     /** @type {Map<string, PollingDoor>} requests that wait for something to be sent, by session id */
@@ -198,6 +205,15 @@ class Engine extends EventEmitter {
    */
   handleRequest(req, res) {
     handleRequest(this, req, res);
+  }
+
+  /**
+   * Reads the query string of a request, before all else; programs may replace this method.
+   *
+   * @param {any} req
+   */
+  prepare(req) {
+    req._query ??= parseQuery(req.url);
   }
 
   /**
@@ -332,6 +348,18 @@ class Engine extends EventEmitter {
 
   // --- what the Socket.IO server asks ---
 
+  /**
+   * A Socket.IO server takes the connections, those to come: workers decode its packets.
+   *
+   * @param {any} connectTimeout ms that a client has to join a namespace
+   * @param {boolean} rawMessages whether it has a parser of its own
+   */
+  carry(connectTimeout, rawMessages) {
+    this.isPlain = false;
+    this.rawMessages = rawMessages;
+    this.limitConnecting(connectTimeout);
+  }
+
   /** @param {any} timeout ms that a client has to join a namespace; it counts for the sessions to come */
   limitConnecting(timeout) {
     this.connectTimeout = timeout;
@@ -398,6 +426,8 @@ class Engine extends EventEmitter {
       if (cookie) headers["Set-Cookie"] = [serializeCookie(cookie.name, sid, cookie)];
     }
     this.showUpgradeHeaders(headers, req);
+    const conn = this.clients[sid];
+    if (conn !== undefined) conn.showHeaders(headers, req);
   }
 
   /**
@@ -546,6 +576,7 @@ class Engine extends EventEmitter {
       ...workerOptions(this.opts),
       connectTimeout: milliseconds(this.connectTimeout),
       rawMessages: this.rawMessages,
+      plain: this.isPlain,
       greeting: this._greeting,
     };
   }
@@ -573,6 +604,7 @@ const ORIGINAL = Object.freeze({
   generateId: Engine.prototype.generateId,
   handleRequest: Engine.prototype.handleRequest,
   handleUpgrade: Engine.prototype.handleUpgrade,
+  prepare: Engine.prototype.prepare,
   verify: Engine.prototype.verify,
 });
 

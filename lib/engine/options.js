@@ -47,6 +47,9 @@ const SETTINGS = [
   "initialPacket",
 ];
 
+/** The transports that a session may be upgraded to from polling. */
+const UPGRADES = ["websocket", "webtransport"];
+
 const COOKIE_DEFAULTS = { name: "io", path: "/", httpOnly: true, sameSite: "lax" };
 
 /**
@@ -212,5 +215,6 @@ module.exports = {
   liveOptions,
   readOptions,
   replaceOptions,
+  UPGRADES,
   workerOptions,
 };

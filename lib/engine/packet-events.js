@@ -70,7 +70,8 @@ function showMessageIn(conn, data) {
 function emitMessage(conn, data) {
   if (conn.readyState === "closed") return;
   trace.traceMessage(conn, data);
-  conn.emit("packet", { type: "message", data });
+  if (data === "") data = undefined; // a packet of nothing but its type
+  conn.emit("packet", data === undefined ? { type: "message" } : { type: "message", data });
   conn.emit("data", data);
   conn.emit("message", data);
 }

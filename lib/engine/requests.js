@@ -11,7 +11,6 @@ const {
   applyMiddlewares,
   dialectOf,
   endUnread,
-  parseQuery,
   protocolOf,
   UpgradeResponse,
   wholeAnswer,
@@ -24,12 +23,13 @@ const { CLOSE_TIMEOUT, openWebSocket, PollingDoor } = require("../ingress");
 /** @typedef {import("../http/verify").Verdict} Verdict */
 
 /**
- * What is asked of an engine here. Programs may replace the methods `verify` and `generateId`.
+ * What is asked of an engine here. Programs may replace the methods `prepare`, `verify` and `generateId`.
  *
  * @typedef {object} Admission
  * @property {any} opts
  * @property {Function[]} middlewares
  * @property {{ expectNext(req: any): void }} takeover
+ * @property {(req: any) => void} prepare reads the query string of a request
  * @property {(req: any, upgrade: boolean, done: Verdict) => void} verify says whether a request may pass
  * @property {(req: any) => any} generateId gives the id of a new session, or a promise of it
  * @property {(req: any, code: number, context: any) => void} refuse tells of a request that may not
@@ -51,7 +51,7 @@ const KEY_LENGTH = 24;
 function handleRequest(engine, req, res) {
   if (debug.enabled) debug('handling "%s" http request "%s"', req.method, req.url);
   engine.takeover.expectNext(req);
-  req._query ??= parseQuery(req.url);
+  engine.prepare(req);
   req.res = res;
   admit(engine, req, res, false, (code, context) => {
     if (code !== undefined) {
@@ -88,7 +88,7 @@ function handleRequest(engine, req, res) {
  * @param {Buffer} upgradeHead
  */
 function handleUpgrade(engine, req, socket, upgradeHead) {
-  req._query ??= parseQuery(req.url);
+  engine.prepare(req);
   socket.on("error", noop); // the peer may go before we have decided
   // a copy: the original keeps a whole buffer of Node.js
   const head = upgradeHead.length > 0 ? Buffer.from(upgradeHead) : undefined;

@@ -14,10 +14,12 @@ const { LazyEmitter } = require("../base/node-internals");
  * @property {{ opts: any, isPolled(sid: string): boolean }} server
  * @property {(type: string, data: any, options?: any) => void} writePacket
  * @property {(discard: boolean) => void} close
+ * @property {() => void} observe looks what is listened to
  */
 
 /**
- * The transport of a connection as programs see it: the real one is in a worker. Emits "error" (error) and "close".
+ * The transport of a connection as programs see it: the real one is in a worker. Emits "error" (error), "close", and "headers"
+ * (headers, req) for each answer to a polling request, which Node.js reads and writes while somebody listens to that.
  *
  *     probing ──upgrade──► current ──the session ends, or another one takes over──► closed
  */
@@ -70,6 +72,52 @@ class Transport extends LazyEmitter {
 
   discard() {
     this.discarded = true;
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  on(name, listener) {
+    super.on(name, listener);
+    if (name === "headers") this._conn.observe();
+    return this;
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  addListener(name, listener) {
+    return this.on(name, listener);
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  prependListener(name, listener) {
+    super.prependListener(name, listener);
+    if (name === "headers") this._conn.observe();
+    return this;
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  removeListener(name, listener) {
+    super.removeListener(name, listener);
+    if (name === "headers") this._conn.observe();
+    return this;
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  off(name, listener) {
+    return this.removeListener(name, listener);
   }
 
   /** Another transport has taken over. */

@@ -118,6 +118,7 @@ class Inputs {
     same = this._initial === (this._initial = engine.listenerCount("initial_headers")) && same;
     same = this._sessions === (this._sessions = engine.listenerCount("connection")) && same;
     same = this._ids === (this._ids = engine.generateId === original.generateId) && same;
+    same = this._prepares === (this._prepares = engine.prepare === original.prepare) && same;
     same = this._verifies === (this._verifies = engine.verify === original.verify) && same;
     const { handleRequest, handleUpgrade } = engine;
     same = this._handles === (this._handles = handleRequest === original.handleRequest) && same;

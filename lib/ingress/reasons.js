@@ -85,8 +85,9 @@ const NOT_PLAIN = "no plain request when it was accepted";
  * @property {Function} generateId
  * @property {Function} handleRequest
  * @property {Function} handleUpgrade
+ * @property {Function} prepare
  * @property {Function} verify
- * @property {{ generateId: Function, handleRequest: Function, handleUpgrade: Function, verify: Function }} original those
+ * @property {{ generateId: Function, handleRequest: Function, handleUpgrade: Function, prepare: Function, verify: Function }} original those
  *   methods of it that programs may replace, as they are if nobody does
  * @property {(server: HttpServer) => boolean} isAttached
  * @property {() => import("../border/border").Border} border
@@ -404,7 +405,7 @@ const ROWS = [
     word: 'a "connection" listener of the engine',
     against: ACCEPT | DROP_SOCKET | DROP_REQUEST,
     text: 'a "connection" listener of the engine',
-    holds: (engine) => engine.listenerCount("connection") > 1, // that of the Socket.IO server
+    holds: (engine) => engine.listenerCount("connection") > 1, // that of the Socket.IO server, or of a program without one
   },
   {
     word: "allowRequest",
@@ -417,6 +418,12 @@ const ROWS = [
     against: ACCEPT | DROP_SOCKET | DROP_REQUEST,
     text: "`generateId()` of the engine is replaced",
     holds: ({ generateId, original }) => generateId !== original.generateId,
+  },
+  {
+    word: "prepare",
+    against: ACCEPT | MOVE_POLLING | DROP_SOCKET | DROP_REQUEST,
+    text: "`prepare()` of the engine is replaced",
+    holds: ({ prepare, original }) => prepare !== original.prepare,
   },
   {
     word: "verify",

@@ -273,6 +273,7 @@ impl DataPlane {
             buffers: config.buffers(),
             connect_timeout: config.connect_timeout(),
             raw_messages: config.raw_messages.unwrap_or(false),
+            plain: config.plain.unwrap_or(false),
             sessions: before.map_or_else(Arc::default, |it| Arc::clone(&it.sessions)),
             recall_count: before.map_or_else(Arc::default, |it| Arc::clone(&it.recall_count)),
             cross_origin: before.map_or_else(Arc::default, |it| Arc::clone(&it.cross_origin)),

@@ -40,6 +40,8 @@ pub struct ServerConfig {
     pub per_message_deflate: Option<DeflateConfig>,
     /// Whether messages go up as they come, undecoded: JavaScript has a parser of its own.
     pub raw_messages: Option<bool>,
+    /// Whether there is no Socket.IO: messages go up as they come, and nobody has to join a namespace.
+    pub plain: Option<bool>,
     /// Bytes that may wait for one client; absent: no limit.
     pub max_buffered_bytes: Option<f64>,
     /// Whether volatile packets wait up to that many bytes, and nobody is disconnected for more.

@@ -170,7 +170,7 @@ impl Client {
         token: u32,
         addresses: Option<Addresses>,
     ) -> Rc<Self> {
-        let join_deadline = clock::now() + server.connect_timeout;
+        let join_deadline = if server.plain { 0 } else { clock::now() + server.connect_timeout };
         let held = Held::new(&server.environment.inbox.budget, handle.worker());
         let client = Self {
             handle,
@@ -213,6 +213,11 @@ impl Client {
                 }
             }
         });
+        if client.server.plain {
+            // A Socket.IO client hears of JavaScript before its program may go on; this one's may at the handshake. A program
+            // that is its own client must hear of the session before that, as from Node.js.
+            client.server.environment.inbox.announce(handle.worker());
+        }
         drop(state);
         Rc::new(client)
     }

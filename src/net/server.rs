@@ -144,7 +144,7 @@ pub struct Lent {
     pub number: u32,
 }
 
-/// One Socket.IO server.
+/// One Socket.IO server, or an Engine.IO server by itself.
 #[derive(Debug)]
 pub struct Server {
     /// JavaScript's name for it.
@@ -163,6 +163,8 @@ pub struct Server {
     pub connect_timeout: u64,
     /// Whether JavaScript decodes the packets: the server has a parser of its own.
     pub raw_messages: bool,
+    /// Whether there is no Socket.IO: messages are the program's, and nobody has to join a namespace.
+    pub plain: bool,
     /// The open sessions, shared with the server that takes its place when options change. The hash of
     /// the ids need not resist attackers: the ids are ours, and random, unless the application makes them.
     pub sessions: Arc<Sessions>,

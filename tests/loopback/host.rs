@@ -198,6 +198,7 @@ fn server(environment: &Arc<Environment>, config: Config, connect_timeout: u64) 
         buffers: BufferLimits::default(),
         connect_timeout,
         raw_messages: false,
+        plain: false,
         sessions: Arc::default(),
         recall_count: Arc::default(),
         cross_origin: Arc::default(),

@@ -133,6 +133,7 @@ const EXPORTS = [
       `dist/${name}.d.ts`,
       `dist/${name}.js`,
     ]),
+  ["engine.io", "engine.io/build/engine.io.d.ts", "engine.io.d.ts", "engine.io.js"],
 ];
 
 module.exports = { CLASSES, EVENTS, EXPORTS, OPTIONS, SCOPED };

@@ -142,7 +142,7 @@ impl Client {
     /// Brings a message up: as the packet that it is or completes, or as it came.
     fn bring_up(&self, decoder: &mut Decoder, now: u64, data: Data<'_>) -> Result<(), ParseError> {
         match data {
-            _ if self.server.raw_messages => self.push_raw(data),
+            _ if self.server.raw_messages || self.server.plain => self.push_raw(data),
             Data::Text(text) => {
                 if let Decoded::Packet(packet) =
                     decoder.handle_text(now, &self.server.limits, text)?

@@ -31,7 +31,9 @@ impl Client {
                 Data::Binary(bytes) => record.buffer(bytes.into_owned()),
             };
         });
-        self.note_connect(); // only JavaScript can tell what is in it
+        if !self.server.plain {
+            self.note_connect(); // only JavaScript can tell what is in it
+        }
     }
 
     /// What may be a CONNECT has just been put into the inbox.
