@@ -1,8 +1,11 @@
 //! § HTTP long-polling: the requests, and § Packet encoding of payloads.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 
-use ferrosocket::engineio::{Action, Body, OutMessage, PostFault, PostStart, RequestId, Route};
+use ferrosocket::engineio::{
+    Action, Body, Config, OutMessage, PostFault, PostStart, Protocol, RequestId, Route, Transport,
+};
 
 use crate::harness::{Bench, message};
 
@@ -203,6 +206,30 @@ fn polling_the_application_may_stop_in_the_middle_of_a_payload() {
     );
     assert_eq!(seen, 2);
     assert_eq!(bench.actions(), ["#1: 200 ok"]);
+}
+
+#[test]
+fn what_is_no_message_is_shown_in_its_place_with_both_protocols() {
+    for (mut bench, body) in [
+        (Bench::polling(), &b"4a\x1e3\x1e4b\x1e6x"[..]),
+        (Bench::open_as(Config::default(), Protocol::V3, Transport::Polling), b"2:4a1:22:4b2:6x"),
+    ] {
+        bench.post_start(1);
+        let seen = RefCell::new(Vec::new());
+        bench.session.handle_post_body(
+            bench.now,
+            RequestId(1),
+            body,
+            false,
+            |packet| seen.borrow_mut().push(packet.to_string()),
+            |data| {
+                seen.borrow_mut().push(format!("{data:?}"));
+                ControlFlow::Continue(())
+            },
+        );
+        let beat = if body.contains(&0x1e) { "3" } else { "2" };
+        assert_eq!(seen.into_inner(), [r#"Text("a")"#, beat, r#"Text("b")"#, "6x"]);
+    }
 }
 
 #[test]

@@ -221,6 +221,13 @@ impl Host {
         host
     }
 
+    /// With an Engine.IO server that no Socket.IO server stands on.
+    pub(crate) fn plain(config: Config, connect_timeout: u64) -> Self {
+        let mut host = Self::with_connect_timeout(config, connect_timeout);
+        Arc::get_mut(&mut host.server).expect("it has no client yet").plain = true;
+        host
+    }
+
     /// With a server that compresses.
     pub(crate) fn with_compression() -> Self {
         let mut host = Self::new();

@@ -43,6 +43,18 @@ fn a_server_with_a_parser_gets_messages_as_they_came() {
 }
 
 #[test]
+fn without_socket_io_messages_go_up_as_they_came_and_nobody_has_to_join() {
+    let config = Config { ping_interval: 50, ping_timeout: 60_000, ..Config::default() };
+    let host = Host::plain(config, 1);
+    let (mut client, handle) = Client::open(&host);
+    client.send("40");
+    let record = host.next(RecordKind::RawMessage);
+    assert_eq!(record.parts().1, format!(r#"[{},"0"]"#, handle.raw()));
+    assert_eq!(client.text(), "2"); // the time to join is over
+    assert!(!host.has(RecordKind::ConnectTimeout, handle));
+}
+
+#[test]
 fn attachments_make_the_round_trip() {
     let host = Host::new();
     let (mut client, handle) = Client::open(&host);

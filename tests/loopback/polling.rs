@@ -265,6 +265,16 @@ fn a_client_whose_connect_waits_for_javascript_is_not_reported_to_have_sent_none
 }
 
 #[test]
+fn without_socket_io_no_answer_waits_for_javascript_to_take_what_was_sent_first() {
+    let host = Host::plain(Config::default(), 1);
+    let (_, sid) = open(&host);
+    let mut wire = HttpWire::open(&host, host.worker, http_wire::profile());
+    for message in ["40", "4a", "4b"] {
+        wire.tell(&sid, message); // "ok" comes, and nothing has been taken
+    }
+}
+
+#[test]
 fn a_client_of_which_something_is_late_is_pinged_while_javascript_is_blocked() {
     let config = Config { ping_interval: 300, ping_timeout: 60_000, ..Config::default() };
     let host = Host::with_connect_timeout(config, 1);
