@@ -1,0 +1,5 @@
+"use strict";
+
+// What test/webtransport.mjs imports.
+
+exports.Server = require("..").Server;
