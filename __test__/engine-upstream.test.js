@@ -42,7 +42,16 @@ const mocha = require.resolve("mocha/bin/mocha.js");
 async function run(implementation, client) {
   const folder = mkdtempSync(path.join(tmpdir(), "engine-upstream-"));
   const output = path.join(folder, "report.json");
-  const options = ["--exit", "--retries", TRIES - 1, "--reporter", "json", "--reporter-option"];
+  const options = [
+    "--exit",
+    "--timeout",
+    10_000,
+    "--retries",
+    TRIES - 1,
+    "--reporter",
+    "json",
+    "--reporter-option",
+  ];
   try {
     const told = await new Promise((resolve) => {
       execFile(

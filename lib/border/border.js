@@ -137,6 +137,10 @@ class Border {
     this.listeners = new Map();
     /** @type {Set<ServerListener>} those for which a worker accepts now */
     this.accepting = new Set();
+    /** @type {Set<number>} the servers that are to hear of their sessions before anybody else: those without Socket.IO */
+    this.early = new Set();
+    /** @private whether the end of each turn of the event loop is told */
+    this._watchesTurns = false;
     this.lastRoom = -1;
     /** number of connections with "packetCreate" listeners, who must be shown the packet of a broadcast */
     this.observers = 0;
@@ -175,10 +179,22 @@ class Border {
     try {
       const id = this.native.openServer(config);
       this.owners.set(id, owner);
+      this.setEarly(id, config.plain === true);
       return id;
     } finally {
       if (this.owners.size === 0) this.fallAsleep();
     }
+  }
+
+  /**
+   * Tells the workers of options that have changed.
+   *
+   * @param {number} id
+   * @param {ServerConfig} config
+   */
+  configureServer(id, config) {
+    this.native.configureServer(id, config);
+    this.setEarly(id, config.plain === true);
   }
 
   /**
@@ -190,6 +206,7 @@ class Border {
     this.operations.flush();
     this.native.closeServer(id);
     this.owners.delete(id);
+    this.setEarly(id, false);
     if (this.owners.size === 0) this.fallAsleep();
   }
 
@@ -290,7 +307,7 @@ class Border {
   addListener(number, listener) {
     this.listeners.set(number, listener);
     this.accepting.add(listener);
-    return this.accepting.size > 1 || this.native.watchTurns(this.endTurn);
+    return this.watchTurns();
   }
 
   /**
@@ -301,7 +318,7 @@ class Border {
   removeListener(number) {
     const listener = this.listeners.get(number);
     if (listener === undefined || !this.accepting.delete(listener)) return;
-    if (this.accepting.size === 0) this.native.watchTurns();
+    this.watchTurns();
   }
 
   /**
@@ -314,8 +331,47 @@ class Border {
     this.listeners.delete(number);
   }
 
+  /**
+   * @param {number} id
+   * @param {boolean} isEarly
+   * @private
+   */
+  setEarly(id, isEarly) {
+    if (isEarly) this.early.add(id);
+    else this.early.delete(id);
+    this.watchTurns();
+  }
+
+  /**
+   * @returns {boolean} whether the end of each turn of the event loop is told; it is while somebody wants that, where it can be
+   * @private
+   */
+  watchTurns() {
+    const isWanted = this.accepting.size + this.early.size > 0;
+    if (isWanted && !this._watchesTurns) this._watchesTurns = this.native.watchTurns(this.endTurn);
+    else if (!isWanted && this._watchesTurns) {
+      this.native.watchTurns();
+      this._watchesTurns = false;
+    }
+    return this._watchesTurns;
+  }
+
+  /**
+   * What the workers have told is taken before the event loop looks at its sockets: one of them may be that of a client of this
+   * very program, which waits there since longer than we have been woken, and has been answered meanwhile.
+   *
+   * @private
+   */
+  takeEarly() {
+    const text = this.take();
+    if (text === "") return;
+    this.drain(text);
+    setImmediate(noop); // nothing takes the ticks here: this has Node.js do it, whatever comes
+  }
+
   /** A turn of the event loop ends. */
   endTurn() {
+    if (this.early.size > 0) this.takeEarly();
     for (const listener of this.accepting) listener.check();
   }
 

@@ -51,7 +51,7 @@ class Registration {
 
   /** Tells the workers of options that have changed: the new values count for the sessions to come. */
   configure() {
-    if (this.id !== -1) this.border().native.configureServer(this.id, this._engine.workerConfig());
+    if (this.id !== -1) this.border().configureServer(this.id, this._engine.workerConfig());
   }
 
   /** Counts what the workers still have of ours: a session, a request or the wire of a WebSocket. */
