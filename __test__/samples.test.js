@@ -100,6 +100,8 @@ test("JavaScript and TypeScript compile", (t) => {
     paths: {
       "socket.io": [path.join(ROOT, "index.d.ts")],
       ferrosocket: [path.join(ROOT, "index.d.ts")],
+      "ferrosocket/v2": [path.join(ROOT, "v2/index.d.ts")],
+      "ferrosocket/*": [path.join(ROOT, "*")],
       "*": [path.join(ROOT, "node_modules/*")],
     },
   });

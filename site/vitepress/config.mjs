@@ -21,6 +21,7 @@ sidebar.at(-1).items.unshift({
   items: [
     ...CLASSES.map((name) => ({ text: name, link: `/reference/socket.io/classes/${name}` })),
     { text: "ServerOptions", link: "/reference/socket.io/interfaces/ServerOptions" },
+    { text: "Engine.IO alone", link: "/reference/engine.io/" },
     { text: "Socket.IO 2.x", link: "/reference/v2/" },
   ],
 });
