@@ -278,6 +278,9 @@ impl DataPlane {
             recall_count: before.map_or_else(Arc::default, |it| Arc::clone(&it.recall_count)),
             cross_origin: before.map_or_else(Arc::default, |it| Arc::clone(&it.cross_origin)),
         };
+        if server.compression.is_some() {
+            self.operations().expect_compression();
+        }
         self.servers.borrow_mut().insert(id, Arc::new(server));
     }
 

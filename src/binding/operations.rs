@@ -44,6 +44,8 @@ pub struct Operations {
     excepted: Vec<Target>,
     /// What belongs to the batch that is being written.
     attached: Attached,
+    /// Whether messages may have to be compressed.
+    compresses: bool,
 }
 
 /// Counts of what was not carried out, or had to be put right.
@@ -81,6 +83,11 @@ impl Operations {
         self.handles = Handles::new(workers);
         self.rooms = Rooms::new(workers);
         self.batches = (0..workers).map(|_| OperationBatch::default()).collect();
+    }
+
+    /// From now on messages may have to be compressed: large ones are left to the workers.
+    pub fn expect_compression(&mut self) {
+        self.compresses = true;
     }
 
     /// Number of rooms with members.
@@ -160,6 +167,9 @@ impl Operations {
                 sorted.clear();
                 continue;
             };
+            if self.compresses && sorted.is_large() {
+                sorted.leave_to_worker();
+            }
             if !sorted.is_empty() && runtime.hand_over(worker, sorted, batch) {
                 woken |= 1 << worker;
             }

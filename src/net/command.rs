@@ -18,7 +18,7 @@ use crate::id::{Sid, Slot};
 use crate::socketio::{Group, LongString};
 use crate::websocket::extension::Agreement;
 
-/// A message up to this many bytes may be sent inline.
+/// To send so many bytes inline counts as one packet.
 const INLINE_BYTES: usize = 8 << 10;
 
 /// Everything that a worker can be asked, other than to send one text packet to one client.
@@ -154,21 +154,33 @@ pub enum Command {
     Stop,
 }
 
+/// What it costs to send these to one client inline, in packets.
+fn cost_of(messages: &[Outgoing]) -> usize {
+    messages.iter().map(Outgoing::inline_cost).sum()
+}
+
 impl Command {
+    /// Whether it sends a large message: to compress one takes long.
+    pub fn is_large(&self) -> bool {
+        if let Self::Send { messages, .. } = self {
+            messages.iter().any(Outgoing::is_large)
+        } else if let Self::Broadcast { messages, .. } = self {
+            messages.iter().any(Outgoing::is_large)
+        } else {
+            false
+        }
+    }
+
     /// What it costs to do it inline, on JavaScript's thread: how many packets are to be written, about.
-    /// `usize::MAX`: only the worker can do it, or it is much work.
+    /// `usize::MAX`: only the worker can do it.
     pub fn inline_cost(&self) -> usize {
         match self {
-            Self::Send { messages, .. } if messages.iter().all(Outgoing::is_small) => {
-                messages.len()
-            }
-            Self::Broadcast { group, messages, .. } if messages.iter().all(Outgoing::is_small) => {
-                group.members.len().saturating_mul(messages.len())
+            Self::Send { messages, .. } => cost_of(messages),
+            Self::Broadcast { group, messages, .. } => {
+                group.members.len().saturating_mul(cost_of(messages))
             }
             Self::Joined { .. } | Self::Observe { .. } | Self::Release { .. } => 0,
-            Self::Send { .. }
-            | Self::SendPacket { .. }
-            | Self::Broadcast { .. }
+            Self::SendPacket { .. }
             | Self::Close { .. }
             | Self::Fence { .. }
             | Self::IncomingWebSocket(_)
@@ -306,8 +318,13 @@ impl Outgoing {
         }
     }
 
-    fn is_small(&self) -> bool {
-        self.len() <= INLINE_BYTES
+    fn is_large(&self) -> bool {
+        self.len() > INLINE_BYTES
+    }
+
+    /// How many small packets cost as much, about.
+    fn inline_cost(&self) -> usize {
+        self.len().div_ceil(INLINE_BYTES).max(1)
     }
 
     /// Whether it has no bytes.

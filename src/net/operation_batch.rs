@@ -43,6 +43,8 @@ pub struct OperationBatch {
     inline_cost: usize,
     /// Bytes of all packets.
     size: usize,
+    /// Whether one of the commands sends a large message.
+    large: bool,
 }
 
 /// Operations that follow each other and are kept in the same place.
@@ -104,6 +106,16 @@ impl OperationBatch {
         self.inline_cost <= packets && self.size <= bytes
     }
 
+    /// Whether one of its commands sends a large message.
+    pub fn is_large(&self) -> bool {
+        self.large
+    }
+
+    /// Has only the worker do it.
+    pub fn leave_to_worker(&mut self) {
+        self.inline_cost = usize::MAX;
+    }
+
     /// Appends a text packet to one client, which stands at `place` of JavaScript's buffer: a whole
     /// [`OperationKind::Send`].
     /// That buffer has to be at hand when this batch is read.
@@ -157,6 +169,7 @@ impl OperationBatch {
     /// Appends a command.
     pub fn command(&mut self, command: Command) {
         self.inline_cost = self.inline_cost.saturating_add(command.inline_cost());
+        self.large |= command.is_large();
         self.commands.push(command);
         self.add_commands(1);
     }
@@ -208,6 +221,7 @@ impl OperationBatch {
         self.commands.append(&mut other.commands);
         self.inline_cost = self.inline_cost.saturating_add(other.inline_cost);
         self.size += other.size;
+        self.large |= other.large;
         other.clear();
     }
 
@@ -253,6 +267,7 @@ impl OperationBatch {
         self.commands.clear();
         self.inline_cost = 0;
         self.size = 0;
+        self.large = false;
     }
 }
 
@@ -286,6 +301,7 @@ fn write_header(header: &mut [u8], slot: Slot, flags: u8, len: usize) {
 mod tests {
     use super::*;
     use crate::border::send_flag::VOLATILE;
+    use crate::net::command::Outgoing;
 
     fn slot(index: u32) -> Slot {
         Slot { index, generation: index + 7 }
@@ -314,6 +330,36 @@ mod tests {
         });
         assert!(batch.is_empty());
         seen
+    }
+
+    #[test]
+    fn a_large_message_is_written_inline_only_by_who_reads_the_sockets() {
+        let send = |bytes: usize| {
+            let attachment = Outgoing::Binary(vec![7; bytes].into());
+            let messages = vec![Outgoing::Text("51-[]".into()), attachment];
+            Command::Send { slot: slot(1), flags: 0, messages }
+        };
+        let mut batch = OperationBatch::default();
+        for (bytes, asleep, reads) in
+            [(100, true, true), (64 << 10, false, true), (4 << 20, false, false)]
+        {
+            batch.command(send(bytes));
+            assert_eq!(
+                (batch.may_run_inline(false), batch.may_run_inline(true)),
+                (asleep, reads),
+                "{bytes}"
+            );
+            assert_eq!(batch.is_large(), bytes > 100);
+            batch.leave_to_worker();
+            assert!(!batch.may_run_inline(true));
+            batch.clear();
+        }
+        for _ in 0..READER_PACKETS / 9 {
+            batch.command(send(64 << 10));
+        }
+        assert!(batch.may_run_inline(true));
+        batch.command(send(64 << 10));
+        assert!(!batch.may_run_inline(true), "what is sent inline is bounded");
     }
 
     #[test]
