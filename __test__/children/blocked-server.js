@@ -66,4 +66,7 @@ process.on("message", async (message) => {
   await io.close();
   process.disconnect();
 });
-httpServer.listen(0, "127.0.0.1", () => process.send({ port: httpServer.address().port }));
+httpServer.listen(0, "127.0.0.1", () => {
+  // a worker accepts from the next turn on, and who comes before that with TLS stays with Node.js
+  setImmediate(() => process.send({ port: httpServer.address().port }));
+});
