@@ -6,6 +6,7 @@
  */
 
 const assert = require("node:assert/strict");
+const { X509Certificate } = require("node:crypto");
 const fs = require("node:fs");
 const http = require("node:http");
 const https = require("node:https");
@@ -24,6 +25,8 @@ const LINUX = process.platform === "linux";
 
 const fixture = (name) => fs.readFileSync(path.join(__dirname, "fixtures", name), "utf8");
 const OWN = { key: fixture("key.pem"), cert: fixture("cert.pem") };
+const CURVE = { key: fixture("ec-key.pem"), cert: fixture("ec-cert.pem") };
+const PLACES = fixture("places-cert.pem");
 const OTHER = { key: fixture("other-key.pem"), cert: fixture("other-cert.pem") };
 
 const PROTOCOL_VERSION = "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION";
@@ -260,6 +263,53 @@ for (const setup of SETUPS) {
     httpServer.setSecureContext(OTHER);
     await turns(2);
     assert.equal(await shown("c"), "other.example");
+    assert.equal(accepts(), isNative);
+  });
+
+  test(`${name}: a program is told which certificate was shown`, async (t) => {
+    const seen = [];
+    const app = (req, res) => {
+      seen.push([req.socket.getCertificate(), req.socket.getX509Certificate()?.fingerprint256]);
+      res.end();
+    };
+    const told = { key: [OWN.key, CURVE.key], cert: [PLACES, CURVE.cert] };
+    const prepare = ({ httpServer }) => httpServer.addContext("*.other.example", OTHER);
+    const { io, httpServer, dial, accepts } = await serve(t, setup, { app, told, prepare });
+    const look = async (settings, expected) => {
+      const socket = await dial(settings);
+      await new KeptConnection(socket).ask("/");
+      const [certificate, fingerprint] = seen.pop();
+      const { fingerprint256 } = socket.getPeerCertificate();
+      assert.deepEqual([fingerprint, certificate.fingerprint256], [fingerprint256, fingerprint256]);
+      assert.equal(certificate.subject.CN, expected);
+      return certificate;
+    };
+    const [rsa, curve] = ["RSA-PSS+SHA256:RSA+SHA256", "ECDSA+SHA256"];
+    const places = await look({ sigalgs: rsa }, "localhost");
+    assert.deepEqual(places.infoAccess, {
+      __proto__: null,
+      "OCSP - URI": ["http://ocsp.example/a:b", "http://other.example"],
+      "CA Issuers - DNS": ["a.example"],
+    });
+    assert.deepEqual(places, new X509Certificate(PLACES).toLegacyObject());
+    await look({ sigalgs: curve }, "curve.example");
+    await look({ sigalgs: curve, maxVersion: "TLSv1.2" }, "curve.example");
+    await look({ servername: "a.other.example" }, "other.example");
+    // that of a WebSocket which no program has seen before
+    const came = until(io, "connection");
+    const raw = new RawWebSocket(await dial({ sigalgs: curve }));
+    raw.request(WEBSOCKET);
+    await within(raw.answered, "the answer");
+    raw.text("40");
+    const [{ request }] = await came;
+    assert.equal(request.socket.getCertificate().subject.CN, "curve.example");
+    // a handshake may be older than the newest certificate
+    const early = new KeptConnection(await dial());
+    httpServer.setSecureContext(OTHER);
+    await turns(2);
+    await early.ask("/");
+    assert.notEqual(seen.pop()[0].subject.CN, "other.example");
+    await look({}, "other.example");
     assert.equal(accepts(), isNative);
   });
 

@@ -518,6 +518,8 @@ export interface TlsContext {
 
 /** A certificate and its key. */
 export interface TlsIdentity {
+  /** By which it is told that it was shown; not 0. */
+  number: number
   /** The certificate, and those that vouch for it: each as DER. */
   chain: Array<Buffer>
   /** The key: PKCS #8 as DER. */

@@ -221,10 +221,11 @@ fn who_comes_again_goes_on_with_the_keys_of_before() {
             assert_eq!(kind == HandshakeKind::Resumed, is_resumed);
             let details = talk.session.details();
             assert_eq!(details.is_resumed, is_resumed);
+            assert_eq!(details.identity, 7);
             assert_eq!(details.version, if tls13 { "TLSv1.3" } else { "TLSv1.2" });
             assert_eq!(details.alpn.as_deref(), Some("http/1.1"));
             assert_eq!(details.server_name.as_deref(), Some("a.example"));
-            assert_eq!(details.to_string().split(' ').count(), 6);
+            assert_eq!(details.to_string().split(' ').count(), 7);
         }
         // New settings draw new keys.
         let mut talk = Talk::new(dial(&client), &server_config(&settings()).unwrap());

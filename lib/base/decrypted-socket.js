@@ -14,14 +14,16 @@ const { nextTick } = require("./loop");
  * @property {boolean} isResumed
  * @property {string | false} alpn
  * @property {string | false} serverName
+ * @property {import("node:crypto").X509Certificate | undefined} certificate that was shown to the client
  */
 
 /**
  * @param {string} text as the addon tells it (src/net/tls.rs)
+ * @param {(number: number) => TlsDetails["certificate"]} certificateOf the certificate that has been given that number
  * @returns {TlsDetails}
  */
-function parseTlsDetails(text) {
-  const [version, cipher, standardCipher, resumed, alpn, serverName] = text.split(" ");
+function parseTlsDetails(text, certificateOf) {
+  const [version, cipher, standardCipher, resumed, number, alpn, serverName] = text.split(" ");
   const isResumed = resumed === "1";
   return {
     version,
@@ -30,6 +32,7 @@ function parseTlsDetails(text) {
     isResumed,
     alpn: alpn || false,
     serverName: serverName || false,
+    certificate: certificateOf(Number(number)),
   };
 }
 
@@ -55,6 +58,15 @@ const METHODS = {
   /** @this {any} */
   isSessionReused() {
     return detailsOf.get(this)?.isResumed;
+  },
+  /** @this {any} */
+  getCertificate() {
+    if (this.destroyed) return null;
+    return detailsOf.get(this)?.certificate?.toLegacyObject() ?? null;
+  },
+  /** @this {any} */
+  getX509Certificate() {
+    return this.destroyed ? undefined : detailsOf.get(this)?.certificate;
   },
   getPeerCertificate: () => ({}),
   getPeerX509Certificate: () => undefined,

@@ -11,6 +11,7 @@ const {
   speaksTls,
   tlsSetting,
 } = require("../base/node-internals");
+const { parseTlsDetails } = require("../base/decrypted-socket");
 const { soleListener } = require("../http");
 const { checkRules, readRules } = require("./tls-rules");
 
@@ -18,6 +19,7 @@ const { checkRules, readRules } = require("./tls-rules");
 /** @typedef {import("../base/node-internals").HttpServer} HttpServer */
 /** @typedef {import("../base/node-internals").TlsServer} TlsServer */
 /** @typedef {import("../border/border").Border} Border */
+/** @typedef {import("node:crypto").X509Certificate} Certificate */
 /** @typedef {import("./tls-rules").Named} Named */
 
 /** Node's own "secureConnection" listener. */
@@ -48,6 +50,12 @@ class NativeTls {
     this._rules = undefined;
     /** @private @type {Error | undefined} */
     this._fault = undefined;
+    /** @private @type {Map<number, Certificate>} what the workers are to show, by its numbers */
+    this._shown = new Map();
+    /** @private @type {Map<number, Certificate>} that, and what they were to show before */
+    this._certificates = this._shown;
+    /** @private the number of the last one that was new */
+    this._lastNumber = 0;
     /** @private @type {unknown[]} what the server had when it was read; another means that it has been told something else */
     this._state = [];
     /** @private @type {TlsRules | undefined} what the workers have been told last */
@@ -90,6 +98,14 @@ class NativeTls {
     this._number = number;
   }
 
+  /**
+   * @param {string} text what the addon tells of a connection
+   * @returns {import("../base/decrypted-socket").TlsDetails}
+   */
+  details(text) {
+    return parseTlsDetails(text, (number) => this._certificates.get(number));
+  }
+
   /** The workers know nothing of it any more. */
   forgetTold() {
     this._told = undefined;
@@ -106,10 +122,22 @@ class NativeTls {
       tlsSetting(server, "ALPNCallback"),
     ];
     if (state.every((part, i) => part === this._state[i])) return;
+    const certificates = [...this._certificates];
+    const known = new Map(certificates.map(([number, one]) => [one.fingerprint256, number]));
+    /** @type {Map<number, Certificate>} */
+    const shown = new Map();
+    const numberOf = (/** @type {Certificate} */ certificate) => {
+      const number = known.get(certificate.fingerprint256) ?? ++this._lastNumber;
+      shown.set(number, certificate);
+      return number;
+    };
     try {
-      this._rules = { ...readRules(server, this._named), tellsFailures: false };
+      this._rules = { ...readRules(server, this._named, numberOf), tellsFailures: false };
       checkRules(this._border().native, this._rules);
       this._fault = undefined;
+      // of those from before, a handshake may be under way
+      this._certificates = new Map([...this._shown, ...shown]);
+      this._shown = shown;
     } catch (error) {
       this._fault = /** @type {Error} */ (error);
     }

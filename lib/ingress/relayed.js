@@ -8,8 +8,9 @@ const {
   mute,
   relayedSocket,
 } = require("../base/node-internals");
-const { parseTlsDetails, showDecrypted } = require("../base/decrypted-socket");
+const { showDecrypted } = require("../base/decrypted-socket");
 const { RecordKind, Returned } = require("../border");
+const { nativeTls } = require("./native-tls");
 
 /** @typedef {import("./door").Engine} Engine */
 /** @typedef {import("../base/node-internals").HttpServer} HttpServer */
@@ -83,8 +84,9 @@ class RelayedConnection {
     relayed.set(socket, this);
     socket.once("close", () => native.forgetRelayed(token));
     countConnection(server);
-    if (tls === undefined) server.emit("connection", socket);
-    else server.emit("secureConnection", showDecrypted(socket, parseTlsDetails(tls)));
+    const details = tls === undefined ? undefined : nativeTls.get(server)?.details(tls);
+    if (details === undefined) server.emit("connection", socket);
+    else server.emit("secureConnection", showDecrypted(socket, details));
   }
 
   /** @param {import("../border/border").DoorRecord} kind */

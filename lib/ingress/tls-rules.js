@@ -21,6 +21,8 @@ const { countContexts, SHOWS_TLS, tlsOptions } = require("../base/node-internals
  * @property {ContextOptions | import("node:tls").SecureContext} context
  */
 
+/** @typedef {(certificate: X509Certificate) => number} NumberOf by which the workers tell that they have shown it */
+
 const LEAVE_OUT = "leave it out";
 const LEAVE_TLS_OUT = "leave tls out";
 const KEY_AND_CERT = "give key and cert";
@@ -77,10 +79,11 @@ const CERTIFICATE = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]+-----END
 /**
  * @param {TlsServer} server
  * @param {readonly Named[]} contexts what its `addContext()` has been given, the last one first
+ * @param {NumberOf} numberOf
  * @returns {Omit<TlsRules, "tellsFailures">}
  * @throws {TypeError} that names what can't be done
  */
-function readRules(server, contexts) {
+function readRules(server, contexts, numberOf) {
   if (!SHOWS_TLS) throw against("the version of Node.js", process.version, LEAVE_TLS_OUT);
   if (Object.getPrototypeOf(server) !== https.Server.prototype)
     throw against("the class", "another than https.Server", LEAVE_TLS_OUT);
@@ -97,8 +100,8 @@ function readRules(server, contexts) {
   if (contexts.length !== countContexts(server))
     throw against("addContext()", "called already", "call it when the engine is attached");
   return {
-    identities: readIdentities(options),
-    contexts: contexts.map(readContext),
+    identities: readIdentities(options, numberOf),
+    contexts: contexts.map((named) => readContext(named, numberOf)),
     ciphers: readCiphers(options.ciphers ?? tls.DEFAULT_CIPHERS),
     clientOrder: !honorCipherOrder,
     tls12: oldest === 0,
@@ -138,21 +141,22 @@ function versionOf(name, value) {
   return at;
 }
 
-/** @param {Named} named @returns {import("../../native").TlsContext} */
-function readContext({ pattern, context }) {
+/** @param {Named} named @param {NumberOf} numberOf @returns {import("../../native").TlsContext} */
+function readContext({ pattern, context }, numberOf) {
   const where = `addContext("${pattern}")`;
   if ("context" in context) throw against(where, "given a SecureContext", "give it key and cert");
   for (const [name, value] of Object.entries(context))
     if (value !== undefined && !IN_CONTEXT.has(name))
       throw against(`${name} of ${where}`, "given", LEAVE_OUT);
-  return { pattern, identities: readIdentities(context) };
+  return { pattern, identities: readIdentities(context, numberOf) };
 }
 
 /**
  * @param {ContextOptions} options
+ * @param {NumberOf} numberOf
  * @returns {TlsIdentity[]} each certificate with its key
  */
-function readIdentities({ ca, cert, key, passphrase }) {
+function readIdentities({ ca, cert, key, passphrase }, numberOf) {
   const keys = listOf(key).map((one) => readKey(one, passphrase));
   const others = listOf(ca).flatMap((one) => readCertificates("ca", one));
   return listOf(cert).map((one) => {
@@ -162,7 +166,7 @@ function readIdentities({ ca, cert, key, passphrase }) {
     if (own === undefined) throw against("key", "not that of cert", "give the one of cert");
     complete(chain, others);
     const der = own.export({ type: "pkcs8", format: "der" });
-    return { chain: chain.map(({ raw }) => raw), key: der };
+    return { number: numberOf(chain[0]), chain: chain.map(({ raw }) => raw), key: der };
   });
 }
 

@@ -11,7 +11,6 @@ const {
   uncountConnection,
   standInSocket,
 } = require("../base/node-internals");
-const { parseTlsDetails } = require("../base/decrypted-socket");
 const { setImmediate } = require("../base/loop");
 const { AcceptedRequest } = require("./accepted-request");
 const { Inputs } = require("./inputs");
@@ -281,7 +280,7 @@ class WorkerListener {
             token,
           )
         : new TakenWebSocket(engine, request, undefined, token);
-    if (tls !== undefined) door.tls = parseTlsDetails(tls);
+    if (tls !== undefined) door.tls = nativeTls.get(server)?.details(tls);
     door.countFor(server);
     this.ontaken();
     return true;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 
-use self::config::cipher_names;
+use self::config::{cipher_names, take_chosen};
 
 /// The TLS of one connection.
 pub struct TlsSession {
@@ -24,6 +24,8 @@ pub struct TlsSession {
     seen: Vec<u8>,
     /// Bytes at the front of the connection's queue whose ciphertext is on its way.
     sealed: usize,
+    /// The number of the certificate that was shown; 0: none yet.
+    identity: u32,
     /// Nothing more is said.
     is_closed: bool,
     /// The peer has said that nothing more comes.
@@ -49,6 +51,7 @@ impl TlsSession {
             connection,
             seen: Vec::new(),
             sealed: 0,
+            identity: 0,
             is_closed: false,
             peer_is_closed: false,
         })
@@ -74,6 +77,7 @@ impl TlsSession {
             cipher,
             standard_cipher,
             is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+            identity: self.identity,
             alpn: connection.alpn_protocol().map(|name| String::from_utf8_lossy(name).into()),
             server_name: connection.server_name().map(Into::into),
         }
@@ -97,7 +101,12 @@ impl TlsSession {
                 }
                 Ok(_) => {}
             }
-            let state = self.connection.process_new_packets()?;
+            let state = self.connection.process_new_packets();
+            let chosen = take_chosen();
+            if chosen != 0 {
+                self.identity = chosen;
+            }
+            let state = state?;
             self.peer_is_closed = state.peer_has_closed();
             let mut came = state.plaintext_bytes_to_read();
             while came > 0 {
@@ -205,6 +214,8 @@ pub struct Details {
     pub standard_cipher: &'static str,
     /// Whether it goes on with the keys of an earlier connection.
     pub is_resumed: bool,
+    /// The number of the certificate that was shown.
+    pub identity: u32,
     /// What was agreed on by ALPN.
     pub alpn: Option<String>,
     /// The name that the client asked for.
@@ -212,13 +223,14 @@ pub struct Details {
 }
 
 impl fmt::Display for Details {
-    /// As JavaScript reads it: version, cipher, the same as the standard has it, whether it is resumed (0 or 1), ALPN,
-    /// name; with spaces between, and the last two maybe empty.
+    /// As JavaScript reads it: version, cipher, the same as the standard has it, whether it is resumed (0 or 1), number
+    /// of the certificate, ALPN, name; with spaces between, and the last two maybe empty.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { version, cipher, standard_cipher, is_resumed, alpn, server_name } = self;
+        let Self { version, cipher, standard_cipher, is_resumed, identity, alpn, server_name } =
+            self;
         let alpn = alpn.as_deref().unwrap_or_default();
         let name = server_name.as_deref().unwrap_or_default();
         let resumed = u8::from(*is_resumed);
-        write!(f, "{version} {cipher} {standard_cipher} {resumed} {alpn} {name}")
+        write!(f, "{version} {cipher} {standard_cipher} {resumed} {identity} {alpn} {name}")
     }
 }

@@ -140,7 +140,10 @@ fn a_websocket_is_taken_and_what_was_agreed_on_is_told() {
         let arrived = front.host.next(RecordKind::Arrived);
         let details: Vec<_> = arrived.text(3).split(' ').collect();
         let version = if tls13 { "TLSv1.3" } else { "TLSv1.2" };
-        assert_eq!((details[0], &details[3..]), (version, &["0", "http/1.1", "a.example"][..]));
+        assert_eq!(
+            (details[0], &details[3..]),
+            (version, &["0", "7", "http/1.1", "a.example"][..])
+        );
         assert!(arrived.text(4).starts_with("dGhlIHNhbXBsZSBub25jZQ==\n\n"));
         let opened = front.host.next(RecordKind::Opened);
         assert_eq!(opened.number(5), arrived.number(1));

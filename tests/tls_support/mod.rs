@@ -13,6 +13,7 @@ const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/__test__/fixtures/key.pe
 const CERTIFICATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/__test__/fixtures/cert.pem");
 pub(crate) fn identity() -> Identity {
     Identity {
+        number: 7,
         chain: vec![CertificateDer::from_pem_file(CERTIFICATE).unwrap().to_vec()],
         key: PrivatePkcs8KeyDer::from_pem_file(KEY).unwrap().secret_pkcs8_der().to_vec(),
     }

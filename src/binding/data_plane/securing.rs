@@ -43,6 +43,8 @@ pub struct TlsRules {
 /// A certificate and its key.
 #[napi(object)]
 pub struct TlsIdentity {
+    /// By which it is told that it was shown; not 0.
+    pub number: u32,
     /// The certificate, and those that vouch for it: each as DER.
     pub chain: Vec<Buffer>,
     /// The key: PKCS #8 as DER.
@@ -115,7 +117,8 @@ impl TlsRules {
 }
 
 fn read(identities: Vec<TlsIdentity>) -> Vec<Identity> {
-    let read = |TlsIdentity { chain, key }: TlsIdentity| Identity {
+    let read = |TlsIdentity { number, chain, key }: TlsIdentity| Identity {
+        number,
         chain: chain.iter().map(|der| der.to_vec()).collect(),
         key: key.to_vec(),
     };

@@ -1,5 +1,6 @@
 //! What counts for the TLS of a server's connections, made of what JavaScript has read of its HTTPS server.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -79,6 +80,8 @@ pub struct TlsSettings {
 /// A certificate with those that vouch for it, and its key.
 #[derive(Default)]
 pub struct Identity {
+    /// By which JavaScript knows it; not 0.
+    pub number: u32,
     /// The certificates, each as DER.
     pub chain: Vec<Vec<u8>>,
     /// The key: PKCS #8 as DER.
@@ -171,11 +174,8 @@ pub fn server_config(settings: &TlsSettings) -> Result<Arc<ServerConfig>, TlsFau
     Ok(Arc::new(config))
 }
 
-fn read(
-    identities: &[Identity],
-    provider: &CryptoProvider,
-) -> Result<Vec<Arc<CertifiedKey>>, TlsFault> {
-    let read = |Identity { chain, key }: &Identity| {
+fn read(identities: &[Identity], provider: &CryptoProvider) -> Result<Vec<Numbered>, TlsFault> {
+    let read = |Identity { number, chain, key }: &Identity| {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.clone()));
         let key = provider.key_provider.load_private_key(key);
         let key = key.map_err(|error| TlsFault::Key(error.to_string()))?;
@@ -184,7 +184,7 @@ fn read(
         match identity.keys_match() {
             // What can't tell is believed.
             Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {
-                Ok(Arc::new(identity))
+                Ok((*number, Arc::new(identity)))
             }
             Err(error) => Err(TlsFault::Certificate(error.to_string())),
         }
@@ -192,13 +192,27 @@ fn read(
     identities.iter().map(read).collect()
 }
 
+/// A certificate with its key, and the number by which JavaScript knows it.
+type Numbered = (u32, Arc<CertifiedKey>);
+
 /// Which certificate is shown to whom.
 #[derive(Debug)]
 struct Identities {
     /// Those for certain names: the first one that fits counts.
-    contexts: Vec<(String, Vec<Arc<CertifiedKey>>)>,
+    contexts: Vec<(String, Vec<Numbered>)>,
     /// Those for all others.
-    others: Vec<Arc<CertifiedKey>>,
+    others: Vec<Numbered>,
+}
+
+thread_local! {
+    /// The number of the certificate that this thread has chosen last, until it is taken; 0: none.
+    static CHOSEN: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Takes the number of the certificate that this thread has chosen for a client since it was asked last; 0: none. A connection
+/// of rustls does not tell it.
+pub(super) fn take_chosen() -> u32 {
+    CHOSEN.take()
 }
 
 impl ResolvesServerCert for Identities {
@@ -209,9 +223,11 @@ impl ResolvesServerCert for Identities {
         });
         let identities = fitting.map_or(&self.others, |(_, identities)| identities);
         let schemes = hello.signature_schemes();
-        let usable = |identity: &&Arc<CertifiedKey>| identity.key.choose_scheme(schemes).is_some();
+        let usable = |(_, identity): &&Numbered| identity.key.choose_scheme(schemes).is_some();
         // Where none can be used, the handshake is to fail for what it fails for: no suite in common, mostly.
-        identities.iter().find(usable).or(identities.first()).map(Arc::clone)
+        let (number, identity) = identities.iter().find(usable).or(identities.first())?;
+        CHOSEN.set(*number);
+        Some(Arc::clone(identity))
     }
 }
 
