@@ -236,6 +236,48 @@ const WORKS = {
     assert.deepEqual(errors[1], errors[0]);
   },
 
+  async awaitAnswer(t) {
+    const told = [];
+    const answer = (req, res) => {
+      req.socket.on("end", () => {
+        told.push("end");
+        setImmediate(() => res.end("ok"));
+      });
+      internals.awaitAnswer(req.socket, { onhalfEnd: () => told.push("half") });
+    };
+    const { client, server } = await ask(t, {}, answer);
+    client.send("/");
+    client.socket.end();
+    assert.equal((await client.answer()).body, "ok");
+    assert.equal((await client.answer()).head, "", "the connection ends behind it");
+    assert.deepEqual(told, ["half", "end"]);
+    assert.equal(server.httpAllowHalfOpen, false);
+  },
+
+  async leaveUnanswered(t) {
+    const answer = (req) => {
+      const request = { onhalfEnd: () => assert.fail("nobody waits") };
+      internals.awaitAnswer(req.socket, request);
+      internals.leaveUnanswered(req.socket, request);
+      req.on("error", () => {});
+    };
+    const { client } = await ask(t, {}, answer);
+    client.send("/");
+    client.socket.end();
+    assert.equal((await client.answer()).head, "");
+  },
+
+  async keepHalfOpen(t) {
+    const server = await listen(t, net.createServer());
+    const { client, socket } = await open(t, server);
+    internals.keepHalfOpen(socket);
+    const ended = until(socket.resume(), "end");
+    client.end();
+    await ended;
+    socket.end("late");
+    assert.equal(String((await until(client, "data"))[0]), "late");
+  },
+
   MUTES_RESPONSES() {
     assert.equal(internals.MUTES_RESPONSES, true);
   },

@@ -205,6 +205,21 @@ for (const implementation of selected()) {
     await early.socket.exited;
   });
 
+  test(`${implementation.name}: headers that are not ASCII are in UTF-8 before a text`, async (t) => {
+    const cors = { origin: "http://a", exposedHeaders: "X-\u00c9" };
+    for (const seen of [false, true]) {
+      const { io, keep } = await serve(t, { cors }, { implementation });
+      if (seen) io.engine.use((_req, _res, next) => next());
+      const kept = await keep();
+      const headers = { Origin: "http://a" };
+      const { head, body } = await kept.ask(POLLING, { headers });
+      const url = `${POLLING}&sid=${JSON.parse(body.slice(1)).sid}`;
+      const heads = [head, (await kept.ask(url, { headers, body: "40" })).head];
+      for (const text of heads)
+        assert.match(text, /^Access-Control-Expose-Headers: X-\u00c3\u0089$/m); // as bytes
+    }
+  });
+
   test(`${implementation.name}: cors: a part that the program changes counts for who connects next`, async (t) => {
     const cors = { origin: ["http://a", "http://b"], credentials: true };
     const { keep } = await serve(t, { cors }, { implementation });
@@ -325,6 +340,26 @@ test(
     const kept = await keep();
     assert.equal((await kept.ask("/app")).body, "app /app");
     assert.match((await kept.ask(POLLING)).body, /^0/);
+  },
+);
+
+test(
+  "the engine closes while workers have something of it: who comes next is theirs again",
+  { skip },
+  async (t) => {
+    const { io, ask, keep, isLent, taken } = await serve(t);
+    const raw = await ask(); // it does not answer the closing handshake
+    await raw.next();
+    await eventually(() => io.engine.clientsCount === 1, "the session");
+    io.engine.close();
+    const kept = await keep();
+    assert.match((await kept.ask(POLLING)).body, /^0/);
+    await eventually(() => io.engine.takeover.size === 1, "its connection is a worker's");
+    await eventually(isLent, "a worker accepts");
+    const before = taken();
+    await (await ask()).next();
+    await eventually(() => taken() === before + 1, "the news");
+    raw.destroy();
   },
 );
 

@@ -189,6 +189,9 @@ const MISSING = {
       reads: "all",
     },
   },
+  "half-open connections": {
+    "another name": { change: () => hide(http.Server, "httpAllowHalfOpen"), isNoticed: true },
+  },
   "bytes of a response": {
     "another way to write": {
       change() {

@@ -18,7 +18,7 @@ const stream = require("node:stream");
 const tls = require("node:tls");
 const debug = require("debug")("engine:door");
 const { decryptedDetails } = require("./decrypted-socket");
-const { setImmediate } = require("./loop");
+const { nextTick, setImmediate } = require("./loop");
 
 /**
  * @typedef {object} Part
@@ -1058,6 +1058,87 @@ function keepsConnection(res) {
   return !!res.shouldKeepAlive;
 }
 
+// --- connections whose peer has ended its half ---
+
+const ASKS_HALF_OPEN = declare(
+  "half-open connections",
+  "`httpAllowHalfOpen` of a server, which is asked when the peer of a connection has ended its half",
+  "who ends its half right behind a request that a worker answers gets no answer",
+  () => Reflect.get(blank, "httpAllowHalfOpen") === false,
+);
+
+/** @type {WeakMap<object, Set<Unanswered>>} by their sockets, the requests that wait for an answer */
+const unanswered = new WeakMap();
+
+/** @type {WeakSet<object>} the servers that allow it only now */
+const allowing = new WeakSet();
+
+/**
+ * A request that waits for an answer.
+ *
+ * @typedef {{ onhalfEnd(): void }} Unanswered called when the peer has ended its half of the connection
+ */
+
+/**
+ * Has Node.js wait for the answer to a request that came by a connection of HTTP/1, even when its peer has ended its half: the
+ * connection ends behind that answer. Without this, Node.js ends the connection.
+ *
+ * @param {Stream} socket
+ * @param {Unanswered} request
+ */
+function awaitAnswer(socket, request) {
+  if (!ASKS_HALF_OPEN || !insideOf(socket)?.server) return;
+  let requests = unanswered.get(socket);
+  if (requests === undefined) {
+    requests = new Set();
+    unanswered.set(socket, requests);
+    socket.prependListener("end", allowHalfOpen); // before those of Node.js
+    socket.on("end", disallowHalfOpen);
+  }
+  requests.add(request);
+}
+
+/**
+ * @param {Stream} socket
+ * @param {Unanswered} request one that is answered, or will never be
+ */
+function leaveUnanswered(socket, request) {
+  unanswered.get(socket)?.delete(request);
+}
+
+/**
+ * Leaves our half of a connection open when its peer ends the other one, as over TCP: over TLS, Node.js ends both.
+ *
+ * @param {Stream} socket
+ */
+function keepHalfOpen(socket) {
+  socket.allowHalfOpen = true;
+}
+
+/** @this {Stream} */
+function allowHalfOpen() {
+  const requests = unanswered.get(this);
+  const { server } = insideOf(this);
+  if (!requests?.size || !server || Reflect.get(server, "httpAllowHalfOpen") !== false) return;
+  keepHalfOpen(this);
+  Reflect.set(server, "httpAllowHalfOpen", true);
+  allowing.add(server);
+  // should a listener throw, that of ours is not called which undoes this
+  nextTick(undoAllowing, server);
+  for (const request of [...requests]) request.onhalfEnd();
+}
+
+/** @this {Stream} */
+function disallowHalfOpen() {
+  const { server } = insideOf(this);
+  if (server) undoAllowing(server);
+}
+
+/** @param {HttpServer} server */
+function undoAllowing(server) {
+  if (allowing.delete(server)) Reflect.set(server, "httpAllowHalfOpen", false);
+}
+
 // --- texts in a buffer ---
 
 /**
@@ -1146,6 +1227,7 @@ const FAILS_BROKEN_WRITES = isAtLeast(22, 9);
 
 module.exports = {
   acceptDescriptor,
+  awaitAnswer,
   beforeClose,
   beforeSending,
   breakSocket,
@@ -1165,8 +1247,10 @@ module.exports = {
   isBetweenRequests,
   isOver,
   isQuiet,
+  keepHalfOpen,
   keepsConnection,
   LazyEmitter,
+  leaveUnanswered,
   lendSocket,
   listeningDescriptor,
   listeningHandle,

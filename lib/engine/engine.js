@@ -126,6 +126,13 @@ class Engine extends EventEmitter {
     this._registration = new Registration(this);
     /** @private @type {WeakSet<object>} the doors that had not brought their session yet when the engine was closed */
     this._unopened = new WeakSet();
+    /**
+     * Those for which a worker accepted when the engine was closed, as one does again when a session is opened; nothing: it has
+     * not been closed, or has opened a session since.
+     *
+     * @private @type {Set<import("../ingress/worker-listener").WorkerListener> | undefined}
+     */
+    this._resting = undefined;
     /** how many of the middlewares are ours */
     this.ownMiddlewares = 0;
     if (this.opts.cors) this.useOwn(cors(this.opts.cors));
@@ -160,6 +167,7 @@ class Engine extends EventEmitter {
     });
     server.on("listening", () => {
       this._registration.closed = false;
+      this._resting = undefined;
       acceptor.intercept();
     });
     interceptRequests(server, (req, res) => {
@@ -292,11 +300,26 @@ class Engine extends EventEmitter {
    */
   close() {
     debug("closing all open clients");
-    for (const listener of this.workerListeners) listener.stop();
+    this._resting ??= new Set();
+    for (const listener of this.workerListeners) {
+      this._resting.add(listener);
+      listener.stop();
+    }
     for (const conn of Object.values(this.clients)) conn.close(true);
     this.noteUnopened();
     this._registration.close();
     return this;
+  }
+
+  /**
+   * Opens sessions again, after it has been closed: the HTTP servers go on.
+   *
+   * @private
+   */
+  reopen() {
+    const resting = this._resting;
+    this._resting = undefined;
+    if (resting !== undefined) for (const listener of resting) listener.prepare();
   }
 
   /**
@@ -483,13 +506,15 @@ class Engine extends EventEmitter {
     this.hold();
     this.clients[sid] = conn;
     this.clientsCount++;
+    const isUnwanted = door !== undefined && this._unopened.has(door);
+    if (!isUnwanted) this.reopen();
     try {
       if (this.showsFlushes) this.showOpenPacket(conn);
       this.emit("connection", conn);
     } catch (error) {
       rejectUnhandled(error);
     }
-    if (door !== undefined && this._unopened.has(door)) conn.close(true);
+    if (isUnwanted) conn.close(true);
     return conn;
   }
 
@@ -555,9 +580,9 @@ class Engine extends EventEmitter {
     return this._registration.open();
   }
 
-  /** @returns {boolean} whether it has been closed, and has not been opened again */
+  /** @returns {boolean} whether it has been closed, and has opened no session since */
   isClosed() {
-    return this._registration.closed;
+    return this._resting !== undefined;
   }
 
   /** Counts what the workers still have of ours: a session, a request or the wire of a WebSocket. */

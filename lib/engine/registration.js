@@ -31,7 +31,7 @@ class Registration {
     this.id = -1;
     /** @private what the workers have of ours */
     this._held = 0;
-    /** whether the engine has been closed, and has not been opened again */
+    /** whether it leaves as soon as nothing is held */
     this.closed = false;
   }
 

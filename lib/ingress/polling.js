@@ -9,7 +9,7 @@ const { reasonOf, TAKES_POLLING } = require("./reasons");
 const { relayedRequest } = require("./relayed");
 const { Door } = require("./door");
 const { ENGINE_ERRORS, rejectUnhandled } = require("../base/errors");
-const { httpServerOf } = require("../base/node-internals");
+const { awaitAnswer, httpServerOf, leaveUnanswered } = require("../base/node-internals");
 const { clearTimeout, setTimeout } = require("../base/loop");
 const { LONGEST_MESSAGE, maxChunks, milliseconds } = require("../base/options");
 
@@ -80,6 +80,9 @@ class Body {
  *     open() ──► waiting ──record──► answered
  *                   └──the peer goes──► requestClosed
  *
+ * npm's server answers in the tick in which it has read the request, or not before there is something to send. So a peer that
+ * has ended its half of the connection meanwhile gets the answer that is under way, and one whose poll waits gets none.
+ *
  * @extends {Door<Engine>}
  */
 class PollingDoor extends Door {
@@ -103,6 +106,7 @@ class PollingDoor extends Door {
     this.gathered = 0;
     this.onresponseClose = this.onresponseClose.bind(this);
     res.once("close", this.onresponseClose);
+    if (req.httpVersionMajor === 1) awaitAnswer(req.socket, this);
   }
 
   /** The handshake: makes the session. */
@@ -275,10 +279,12 @@ class PollingDoor extends Door {
     if (debug.enabled && payload !== undefined) debug('writing "%s"', payload);
     if (!this.showHeaders(headers)) return;
     this.relayed?.noteHeaders(this.sid);
+    // as upstream: Node.js writes the headers in one string with a text, and so in UTF-8
+    const isText = type !== BYTES;
     if (status === 200) this.engine.takeover.offer(this.req, this.res, this.sid);
     this.res.writeHead(status, headers);
     if (encoding) this.compress(encoding, /** @type {Buffer} */ (payload));
-    else this.res.end(payload === undefined ? "ok" : payload);
+    else this.res.end(payload === undefined ? "ok" : isText ? payload.toString() : payload);
     // not yet while it is compressed, or a middleware holds it back
     if (this.res.writableFinished) this.relayed?.settle();
   }
@@ -300,6 +306,7 @@ class PollingDoor extends Door {
       return true;
     } catch (error) {
       engine.clients[sid]?.close(true);
+      if (req.socket?.readableEnded) req.socket.destroy(); // it was to end behind the answer
       rejectUnhandled(error);
       return false;
     }
@@ -337,9 +344,17 @@ class PollingDoor extends Door {
     clearTimeout(this.timer);
     this.uncountBody();
     this.res.removeListener("close", this.onresponseClose);
+    if (this.req.httpVersionMajor === 1) leaveUnanswered(this.req.socket, this);
     const { polls } = this.engine;
     if (polls.get(this.sid) === this) polls.delete(this.sid);
     this.leave();
+  }
+
+  /** The peer has ended its half of the connection. A poll that waits is dropped then, if it is not answered before. */
+  onhalfEnd() {
+    const { border, engine, req, sid, token } = this;
+    if (req._query.sid && req.method === "GET")
+      border.native.requestClosed(engine.nativeId(), token, sid);
   }
 
   onresponseClose() {

@@ -4,7 +4,7 @@ const debug = require("debug")("engine:ws");
 const { ByteBridge, CLOSE_TIMEOUT, kindOf } = require("./bridge");
 const { endUnread } = require("../http");
 const { decryptedDetails } = require("../base/decrypted-socket");
-const { descriptorOf, httpServerOf } = require("../base/node-internals");
+const { descriptorOf, httpServerOf, keepHalfOpen } = require("../base/node-internals");
 const { reasonAgainst, reasonOf, TAKE_OVER, TAKES_WEBSOCKET } = require("./reasons");
 const { TakenConnection } = require("./taken-connection");
 
@@ -122,6 +122,7 @@ class WebSocketBridge extends ByteBridge {
     const { socket } = this;
     if (socket === undefined) return;
     if (typeof socket.setNoDelay === "function") socket.setNoDelay();
+    keepHalfOpen(socket); // it ends behind what the worker writes
     if (!this.openBridge(arrival, collect(socket, head))) return;
     const onend = () => this.end();
     socket.on("data", (/** @type {Buffer} */ chunk) => this.give(chunk));

@@ -39,7 +39,8 @@ pub enum Connection {
     CloseUnchunked,
 }
 
-/// Appends a whole answer. `lines`: headers that come first, each with its line end.
+/// Appends a whole answer. `lines`: headers that come first, each with its line end. As with Node.js, they are in UTF-8 before
+/// a text, with which it writes them as one string, and in Latin-1 before bytes.
 pub fn write(
     out: &mut Vec<u8>,
     status: u16,
@@ -49,7 +50,14 @@ pub fn write(
     date: &[u8; date::LEN],
 ) {
     put(out, format_args!("HTTP/1.1 {status} {}\r\n", reason(status)));
-    out.extend_from_slice(lines.as_bytes());
+    match content {
+        Content::Plain { media_type, .. } if media_type.starts_with("text/") => {
+            out.extend_from_slice(lines.as_bytes());
+        }
+        Content::None | Content::Plain { .. } | Content::Compressed { .. } => {
+            put_latin1(out, lines);
+        }
+    }
     let has_no_length = match content {
         Content::None => true,
         Content::Plain { media_type, body } => {
@@ -101,8 +109,19 @@ pub fn write(
     }
 }
 
+/// What Node.js writes when a connection ends in the middle of a request.
+pub const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
+
 /// What Node.js writes when a request takes longer than `requestTimeout`; it closes then.
 pub const REQUEST_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n";
+
+fn put_latin1(out: &mut Vec<u8>, text: &str) {
+    if text.is_ascii() {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        out.extend(text.chars().map(|character| u8::try_from(character).unwrap_or(b'?')));
+    }
+}
 
 fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     out.write_fmt(text).expect("writing to a Vec can't fail");
@@ -139,6 +158,19 @@ mod tests {
              cache-control: no-store\r\nDate: Sun, 22 Nov 2026 02:35:33 GMT\r\n\
              Connection: keep-alive\r\nKeep-Alive: timeout=5\r\n\r\nok"
         );
+    }
+
+    #[test]
+    fn headers_are_in_utf8_before_a_text_and_in_latin1_before_bytes() {
+        for (media_type, name) in
+            [("text/html", "é".as_bytes()), ("application/octet-stream", b"\xe9".as_slice())]
+        {
+            let mut out = Vec::new();
+            let content = Content::Plain { media_type, body: b"ok" };
+            write(&mut out, 200, content, "X: é\r\n", Connection::Close, DATE);
+            let expected = [b"HTTP/1.1 200 OK\r\nX: ", name, b"\r\nContent-Type: "].concat();
+            assert_eq!(&out[..expected.len()], expected);
+        }
     }
 
     #[test]

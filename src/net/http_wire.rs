@@ -46,6 +46,7 @@ use crate::border::RecordKind;
 use crate::engineio::RequestId;
 use crate::http::encoding::Encoding;
 use crate::http::request::{Persistence, Reading};
+use crate::http::response::BAD_REQUEST;
 use crate::id::{Handle, Slot};
 
 /// A head that comes in pieces is parsed again from its beginning with each of them, up to so many; after
@@ -122,6 +123,8 @@ pub struct HttpWire {
     listed: Cell<bool>,
     /// The HTTP server is closing: the connection ends with the answer.
     closing: Cell<bool>,
+    /// The peer has ended its half: the connection ends with the answer, which does not say so.
+    ended: Cell<bool>,
     deadline: Cell<u64>,
     /// The deadline as the worker keeps it.
     scheduled: Cell<u64>,
@@ -155,6 +158,7 @@ impl HttpWire {
                 stalled: Cell::default(),
                 listed: Cell::new(false),
                 closing: Cell::new(false),
+                ended: Cell::new(false),
                 deadline: Cell::new(u64::MAX),
                 scheduled: Cell::new(u64::MAX),
             });
@@ -241,6 +245,28 @@ impl HttpWire {
         if self.deadline.get() < self.scheduled.get() {
             let deadline = self.deadline.get();
             self.scheduled.set(context.schedule_http(deadline, self.handle.slot().index));
+        }
+    }
+
+    /// The peer has ended its half of the connection. What it has asked for is answered before the other half ends, as Node.js
+    /// does: it would have answered by now whatever has an answer.
+    pub fn handle_last(&self, context: &WorkerContext) {
+        self.ended.set(true);
+        match self.state.get() {
+            State::Idle { .. } => self.end_behind_answer(context),
+            State::Head { .. } => {
+                let bytes = self.input.take();
+                self.give_back(context, &bytes);
+            }
+            State::Body { .. } => {
+                self.queue(context, |out| out.extend_from_slice(BAD_REQUEST));
+                self.write_out(context);
+                self.handle_end(context);
+            }
+            // The session has heard of the request before it hears of this: what is not answered by then is dropped.
+            State::Waiting { .. } => self.post(context, RequestEvent::Closed),
+            State::Full { .. } | State::Ready => self.answer_delayed(context),
+            State::Gone => {}
         }
     }
 

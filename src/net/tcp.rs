@@ -49,6 +49,10 @@ pub trait Handler: Victim {
     fn handle_bytes(&self, bytes: &mut [u8]);
     /// The stream has ended; `broken`: by an error.
     fn handle_end(&self, broken: bool);
+    /// Whether nothing is left to be written to a peer that has ended its half of the connection.
+    fn is_over(&self) -> bool {
+        true
+    }
 }
 
 /// What is to be done next.
@@ -104,7 +108,7 @@ fn poll(context: &WorkerContext, tcp: &Tcp, handler: &impl Handler) -> Driven {
         match tcp.read(context, &mut buffer[..most]) {
             Ok(0) => {
                 handler.handle_end(false);
-                return Driven::Gone;
+                return if handler.is_over() { Driven::Gone } else { Driven::Waits };
             }
             Ok(count) => {
                 context.count_read(count);

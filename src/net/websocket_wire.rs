@@ -340,6 +340,10 @@ impl WebSocketWire {
     /// The stream has ended; `broken`: by an error. Gives what its client has to hear.
     pub fn handle_end(&self, context: &WorkerContext, broken: bool) -> Option<Ended> {
         let lost = self.writing.get() == Writing::Broken || (broken && self.unsent() > 0);
+        let is_ending = matches!(self.state.get(), State::Ending(_));
+        if !broken && !is_ending && matches!(self.stream, Stream::Bridge { .. }) {
+            self.write_out(context); // the peer may have ended its half right behind its request
+        }
         let Carried { link, .. } = self.drop_stream(context)?;
         Some(Ended { link, fault: lost.then(|| WRITE_ERROR.into()) })
     }

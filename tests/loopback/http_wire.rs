@@ -1,7 +1,7 @@
 //! Connections that polling requests come by.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
 use ferrosocket::border::RecordKind;
@@ -381,6 +381,44 @@ fn a_client_that_goes_closes_its_session() {
         let reason = host.closed(handle);
         assert_eq!(reason.1.as_deref(), Some("poll connection closed prematurely"));
         host.next_of(RecordKind::WireClosed, token);
+    }
+}
+
+/// As with Node.js: what has an answer is answered, and the connection ends behind that.
+#[test]
+fn a_client_that_ends_its_half_gets_what_there_is() {
+    let host = Host::new();
+    for worker in both(&host) {
+        let (handle, sid) = polling::open(&host);
+        let last = |method, headers: &str, body: &str| {
+            let mut wire = HttpWire::open(&host, worker, profile());
+            wire.write(&format!("{}{body}", head(method, &sid, headers)));
+            wire.stream.shutdown(Shutdown::Write).unwrap();
+            wire
+        };
+        host.send(handle, "2[1]");
+        let mut wire = last("GET", "", "");
+        assert_eq!(wire.answer(), (200, "42[1]".to_owned()));
+        wire.end();
+        host.next_of(RecordKind::WireClosed, wire.token);
+
+        let mut wire = last("POST", "Content-Length: 1\r\n", "3");
+        assert_eq!(wire.answer(), ok());
+        wire.end();
+        host.next_of(RecordKind::WireClosed, wire.token);
+
+        // Half a head is Node's to refuse.
+        let mut wire = HttpWire::open(&host, worker, profile());
+        wire.write("GET /socket.io/ HTTP");
+        wire.stream.shutdown(Shutdown::Write).unwrap();
+        host.next_of(RecordKind::GivenBack, wire.token);
+
+        let mut wire = last("POST", "Content-Length: 2\r\n", "4");
+        let mut answer = String::new();
+        wire.stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+        let reason = host.closed(handle);
+        assert_eq!(reason.1.as_deref(), Some("data request connection closed prematurely"));
     }
 }
 

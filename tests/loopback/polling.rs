@@ -150,6 +150,17 @@ fn requests_that_are_cut_end_the_session() {
     }
 }
 
+/// Its peer has ended its half of the connection: JavaScript has to know whether an answer is on its way.
+#[test]
+fn a_poll_that_waits_is_dropped_when_its_peer_has_gone() {
+    let host = Host::new();
+    let (handle, _) = open(&host);
+    let token = host.poll(handle, RequestEvent::Get);
+    host.poll_as(handle, token, RequestEvent::Closed);
+    host.next_of(RecordKind::DropRequest, token);
+    host.closed(handle);
+}
+
 #[test]
 fn an_answered_request_may_be_closed() {
     let host = Host::new();

@@ -197,8 +197,8 @@ impl Session {
         None
     }
 
-    /// The peer of this request went away before the answer: the session ends. Nothing happens when
-    /// the request had been answered.
+    /// The peer of this request went away before the answer: the session ends, and a GET that waited is
+    /// dropped. Nothing happens when the request had been answered.
     pub fn handle_request_closed(&mut self, _now: u64, request: RequestId) {
         if self.take_post(request) {
             self.end(CloseReason::error(POST_ABORTED));
@@ -206,6 +206,7 @@ impl Session {
             && polling.parked == Some(request)
         {
             polling.parked = None;
+            self.actions.push(Action::DropRequest(request));
             self.end(CloseReason::error("poll connection closed prematurely"));
         }
     }

@@ -28,7 +28,9 @@ impl AnsweredWire for HttpWire {
             return;
         }
         match answer {
-            Answer::Respond { after: Some(after), .. } if self.is_ahead_of(exchange, after) => {
+            Answer::Respond { after: Some(after), .. }
+                if !self.ended.get() && self.is_ahead_of(exchange, after) =>
+            {
                 self.delay_answer(context, after);
             }
             Answer::Respond { status, body, .. } => self.respond(context, status, &body),
@@ -164,7 +166,7 @@ impl HttpWire {
         }
     }
 
-    fn queue(&self, context: &WorkerContext, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn queue(&self, context: &WorkerContext, write: impl FnOnce(&mut Vec<u8>)) {
         self.out.borrow_mut().append(|| context.spare_buffer(), write);
     }
 
@@ -181,7 +183,18 @@ impl HttpWire {
     /// Writes what is to be written, as far as the peer takes it.
     pub fn write_out(&self, context: &WorkerContext) {
         let written = self.tcp.write(context, &mut self.out.borrow_mut());
-        if written == Written::All && self.closing.get() && self.is_idle() {
+        match written {
+            Written::All => self.end_behind_answer(context),
+            // Nothing is read from it any more, so nobody else finds out.
+            Written::Broken if self.ended.get() => self.handle_end(context),
+            Written::Broken | Written::Blocked => {}
+        }
+    }
+
+    /// Ends the connection if it is to end with the last answer, and that has left.
+    pub(super) fn end_behind_answer(&self, context: &WorkerContext) {
+        let is_last = self.closing.get() || self.ended.get() && self.input.is_empty();
+        if is_last && self.is_idle() && !self.is_blocked() {
             self.finish(context);
         }
     }

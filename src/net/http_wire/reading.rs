@@ -23,13 +23,27 @@ impl HttpWire {
             let bytes = self.input.take();
             self.handle_bytes(context, clients, &bytes);
         }
+        if self.ended.get() {
+            self.handle_last_bytes(context);
+        }
         if self.is_gone() {
             Next::Gone
+        } else if self.ended.get() {
+            Next::Wait
         // A peer that has not taken the last answer does not get another one.
         } else if self.is_blocked() || self.has_read_ahead() || !self.may_read(context) {
             Next::Wait
         } else {
             Next::Read(usize::MAX)
+        }
+    }
+
+    /// All that the peer will ever send is in `input`, or has been handled.
+    fn handle_last_bytes(&self, context: &WorkerContext) {
+        match self.state.get() {
+            State::Head { .. } | State::Body { .. } => self.handle_last(context),
+            State::Idle { .. } => self.end_behind_answer(context),
+            State::Waiting { .. } | State::Full { .. } | State::Ready | State::Gone => {}
         }
     }
 

@@ -8,7 +8,7 @@ use crate::border::RecordKind;
 use crate::engineio::{Dialect, Protocol, Session, Transport};
 use crate::net::clock;
 use crate::net::command::{CloseHttp, IncomingHttp, Opening};
-use crate::net::context::{Victim, WorkerContext};
+use crate::net::context::{Victim, Wire as _, WorkerContext};
 use crate::net::descriptor::prepare;
 use crate::net::http_wire::HttpWire;
 use crate::net::panic_guard::Nobody;
@@ -107,7 +107,15 @@ impl Handler for Http<'_> {
         self.wire.handle_bytes(&self.worker.context, &self.worker.clients, bytes);
     }
 
-    fn handle_end(&self, _broken: bool) {
-        self.wire.handle_end(&self.worker.context);
+    fn handle_end(&self, broken: bool) {
+        if broken {
+            self.wire.handle_end(&self.worker.context);
+        } else {
+            self.wire.handle_last(&self.worker.context);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.wire.is_gone()
     }
 }
