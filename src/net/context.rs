@@ -90,6 +90,10 @@ pub trait Wire: Victim {
     fn resume(&self, context: &WorkerContext, own: &dyn Fn() -> usize) -> bool;
     /// Drops the stream.
     fn finish(&self, context: &WorkerContext);
+    /// Its peer has had the time for the closing handshake: [`WorkerContext::watch_closing`].
+    fn handle_overdue(self: Rc<Self>, context: &WorkerContext) {
+        self.finish(context);
+    }
     /// Whether it is dropped.
     fn is_gone(&self) -> bool;
     /// Id of the environment that it belongs to.

@@ -13,7 +13,7 @@
 //!
 //! ```text
 //!   Open ──┬── both directions are over ─────────────────────────────────────────────────────────► Gone
-//!          ├── Node.js has closed its end ──► Left ── the rest is written, or 30 s ────────────────► Gone
+//!          ├── Node.js has closed its end ──► Left ── the rest is written, or none of it for 30 s ──► Gone
 //!          └── the peer's side breaks ──► Broken: JavaScript destroys its socket with that error ──► Gone
 //! ```
 //!
@@ -136,6 +136,8 @@ pub struct Relay<P = Tcp> {
     /// Answers in place of JavaScript, if somebody does.
     deputy: Option<Deputy>,
     state: Cell<State>,
+    /// Whether the peer has taken something since this was looked at last.
+    takes: Cell<bool>,
 }
 
 impl<P> fmt::Debug for Relay<P> {
@@ -166,6 +168,7 @@ impl<P: Peer + 'static> Relay<P> {
             down: RefCell::default(),
             deputy,
             state: Cell::new(State::Open),
+            takes: Cell::new(false),
         })
     }
 
@@ -257,7 +260,13 @@ impl<P: Peer + 'static> Relay<P> {
         }
         let step = {
             let (source, sink) = (self.node.end(context), peer.end(context));
-            self.down.borrow_mut().step(&source, &sink, buffer)
+            let mut down = self.down.borrow_mut();
+            let before = down.waiting();
+            let step = down.step(&source, &sink, buffer);
+            if step == Step::Moved || down.waiting() < before {
+                self.takes.set(true);
+            }
+            step
         };
         match step {
             // Node.js has closed its end, and has not read all.
@@ -332,8 +341,14 @@ impl<P: Peer + 'static> Relay<P> {
     fn leave(self: &Rc<Self>, context: &WorkerContext) {
         if self.state.replace(State::Left) == State::Open {
             *self.up.borrow_mut() = Flow::default();
-            context.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
+            self.watch(context);
         }
+    }
+
+    /// Ends it when the peer takes nothing for a while.
+    fn watch(self: &Rc<Self>, context: &WorkerContext) {
+        self.takes.set(false);
+        context.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
     }
 
     /// The peer's side is broken. A pair of sockets can't show that, so JavaScript is told, and its end is not closed before it
@@ -347,13 +362,22 @@ impl<P: Peer + 'static> Relay<P> {
     }
 }
 
-impl<P: Peer> Victim for Relay<P> {
+impl<P: Peer + 'static> Victim for Relay<P> {
     fn handle_panic(&self, context: &WorkerContext) {
         self.finish(context);
     }
 }
 
-impl<P: Peer> Wire for Relay<P> {
+impl<P: Peer + 'static> Wire for Relay<P> {
+    /// As the system does with what a closed socket has left to send: whoever reads gets all of it, however slowly.
+    fn handle_overdue(self: Rc<Self>, context: &WorkerContext) {
+        if self.takes.get() && !self.is_gone() {
+            self.watch(context);
+        } else {
+            self.finish(context);
+        }
+    }
+
     fn flush(&self, _context: &WorkerContext) {}
 
     fn resume(&self, _context: &WorkerContext, _own: &dyn Fn() -> usize) -> bool {
@@ -404,6 +428,7 @@ impl<P: Peer> Wire for Relay<P> {
 impl<P: Peer + 'static> AnsweredWire for Relay<P> {
     fn handle_answer(self: Rc<Self>, context: &WorkerContext, generation: u32, answer: Answer) {
         let Some(deputy) = &self.deputy else { return };
+        fault!("relay answer", self.environment.id, self.token);
         match answer {
             Answer::Lent { relay, text } if relay == self.token => {
                 deputy.handle_lent(context, generation, text);
@@ -423,6 +448,7 @@ impl<P: Peer + 'static> AnsweredWire for Relay<P> {
 
     fn handle_timeout(self: Rc<Self>, context: &WorkerContext, entry: u64, now: u64) {
         let Some(deputy) = &self.deputy else { return };
+        fault!("relay timeout", self.environment.id, self.token);
         if deputy.is_due(context, entry, now)
             && self.is_clear(context)
             && let Some(answered) = deputy.stand_in(context, self.lies_unread())

@@ -400,7 +400,7 @@ impl Worker {
             }
         }
         while let Some(wire) = self.context.pop_overdue(due) {
-            self.context.guard(&*wire, || wire.finish(&self.context));
+            self.context.guard(&*wire, || Rc::clone(&wire).handle_overdue(&self.context));
         }
         self.fire_http_timers(due);
         self.fire_accepting(due);

@@ -1,5 +1,6 @@
 //! A panic at each place where a worker runs code for one connection costs that connection, and no other.
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use ferrosocket::net::command::{
 };
 use ferrosocket::net::faults;
 use ferrosocket::net::operation_batch::OperationBatch;
+use ferrosocket::net::server::Lent;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 
@@ -21,6 +23,7 @@ use crate::host::{Host, alone, handle_of};
 use crate::http_wire::profile;
 use crate::inline::until_it_sleeps;
 use crate::polling;
+use crate::relay::Relayed;
 
 /// One that must not notice anything.
 struct Witness {
@@ -369,6 +372,41 @@ fn in_a_connection_that_requests_come_by() {
             internal_error(&host, handle);
         }
         witness.speak(&host);
+    }
+}
+
+/// In a relay, in what its worker does when JavaScript counts as blocked, and when a session has answered a request that JavaScript
+/// has: both ends of the connection end.
+#[test]
+fn in_a_relay() {
+    for place in ["relay", "relay timeout", "relay answer"] {
+        let mut relayed = Relayed::deputised();
+        let Relayed { host, token, peer, node } = &mut relayed;
+        let mut witness = Witness::open(host);
+        let (handle, sid) = polling::open(host);
+        let happened = arm(host, place, *token);
+        let request = format!(
+            "GET /socket.io/?EIO=4&transport=polling&sid={} HTTP/1.1\r\nHost: a\r\n\r\n",
+            sid.as_str()
+        );
+        peer.write_all(request.as_bytes()).unwrap();
+        if place == "relay answer" {
+            node.read_exact(&mut vec![0; request.len()]).unwrap();
+            let ledger = host.environment.ledger(*token).unwrap();
+            assert!(!ledger.begin() && !ledger.enter(0));
+            let get = host.token();
+            let lent = Lent { relay: *token, wire: ledger.wire, number: 0 };
+            host.environment.lend(get, lent);
+            host.poll_as(handle, get, RequestEvent::Get);
+            host.send(handle, "2[1]");
+        }
+        Host::until(&happened);
+        let mut rest = Vec::new();
+        // A reset is an end, too: not all that came has been read.
+        let _reset = peer.read_to_end(&mut rest);
+        let _reset = node.read_to_end(&mut rest);
+        witness.speak(&relayed.host);
+        relayed.closed();
     }
 }
 

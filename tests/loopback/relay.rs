@@ -10,22 +10,31 @@ use ferrosocket::net::command::{Command, IncomingRelay};
 use ferrosocket::net::listener::Listener;
 
 use crate::host::{Host, PATIENCE};
+use crate::http_wire::profile;
 
 const NUMBER: u32 = 7;
 /// More than the buffers of all sockets on the way hold.
 const MUCH: usize = 32 << 20;
 
 /// A connection, and the end of its relay that is Node's.
-struct Relayed {
-    host: Host,
-    token: u32,
-    peer: TcpStream,
-    node: TcpStream,
+pub(crate) struct Relayed {
+    pub(crate) host: Host,
+    pub(crate) token: u32,
+    pub(crate) peer: TcpStream,
+    pub(crate) node: TcpStream,
 }
 
 impl Relayed {
     fn open() -> Self {
-        let host = Host::new();
+        Self::with(Host::new(), false)
+    }
+
+    /// One whose worker answers in place of JavaScript.
+    pub(crate) fn deputised() -> Self {
+        Self::with(Host::new(), true)
+    }
+
+    fn with(host: Host, deputised: bool) -> Self {
         let socket = host.listener();
         let peer = TcpStream::connect(host.address()).unwrap();
         peer.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -36,7 +45,7 @@ impl Relayed {
             stream: stream.into(),
             read: Vec::new(),
             before: None,
-            deputy: None,
+            deputy: deputised.then(|| (Arc::clone(&host.server), Arc::new(profile()))),
         };
         host.command_to(host.worker, Command::Relay(Box::new(incoming)));
         let record = host.next(RecordKind::Relayed);
@@ -51,7 +60,7 @@ impl Relayed {
         Self { host, token, peer, node }
     }
 
-    fn closed(&self) {
+    pub(crate) fn closed(&self) {
         let record = self.host.next(RecordKind::WireClosed);
         assert_eq!(record.number(1), u64::from(self.token));
     }

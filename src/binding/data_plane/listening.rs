@@ -144,6 +144,7 @@ impl DataPlane {
     #[napi(catch_unwind)]
     pub fn drop_stream(&self, token: u32) {
         drop(self.take_stream(token));
+        self.environment.drop_ledger(token); // should it have been relayed
     }
 }
 
