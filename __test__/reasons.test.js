@@ -72,6 +72,21 @@ const replace = (method) => ({
   },
 });
 
+/** Calls a method of Node's in its place. */
+const patch = (prototype, name) => ({
+  prepare: (_io, _httpServer, t) => {
+    const own = Object.getOwnPropertyDescriptor(prototype, name);
+    const method = prototype[name];
+    prototype[name] = function (...args) {
+      return Reflect.apply(method, this, args);
+    };
+    t.after(() => {
+      if (own) Object.defineProperty(prototype, name, own);
+      else delete prototype[name];
+    });
+  },
+});
+
 /** Sets a property of the HTTP server. */
 const setting = (name, value) => ({ prepare: (_io, httpServer) => (httpServer[name] = value) });
 
@@ -194,6 +209,8 @@ const SCENES = {
   "a class of responses": {
     create: () => http.createServer({ ServerResponse: OtherResponse }, app),
   },
+  "methods of responses": patch(http.ServerResponse.prototype, "writeHead"),
+  "methods of sockets": patch(net.Socket.prototype, "write"),
   'a "request" listener': listener("request"),
   'an "upgrade" listener': listener("upgrade"),
   'no "upgrade" listener': {

@@ -6,10 +6,14 @@
  */
 
 const assert = require("node:assert/strict");
+const net = require("node:net");
 const { spawn } = require("../support/child");
-const { deferred, until, within } = require("../support/waiting");
+const { fetch } = require("../support/raw-http");
+const { deferred, turns, until, within } = require("../support/waiting");
 const { scenario } = require("./harness");
 const { pollingPair, webSocketPair } = require("./raw-pairs");
+
+const POLLING = "/socket.io/?EIO=4&transport=polling";
 
 /** Ways to take a packet out of `conn.writeBuffer`. */
 const TAKING = {
@@ -143,4 +147,65 @@ scenario("differs: handles of an addon", { server: false }, async (stage) => {
   assert.deepEqual(await child.message(), stage.either([], ["CustomGC"]));
   const { code } = await within(child.exit(), "the end of the process"); // it keeps none alive
   assert.equal(code, 0);
+});
+
+// --- what is put in the place of parts of Node.js and of the engine ---
+
+scenario(
+  "differs: methods of the engine that are replaced and are not documented",
+  async (stage) => {
+    const { engine } = stage.io;
+    const calls = [];
+    for (const name of ["handshake", "createTransport", "onWebSocket"]) {
+      const own = engine[name];
+      engine[name] = function (...args) {
+        calls.push(name);
+        return own.apply(this, args);
+      };
+    }
+    await pollingPair(stage);
+    await webSocketPair(stage);
+    const expected = [
+      "handshake",
+      "createTransport",
+      "onWebSocket",
+      "handshake",
+      "createTransport",
+    ];
+    assert.deepEqual(calls, stage.either(expected, []));
+  },
+);
+
+if (process.platform === "linux")
+  // elsewhere Node.js accepts
+  scenario("differs: methods of Node's classes that were replaced before", async (stage) => {
+    const child = spawn("patched-responses", stage.implementation);
+    stage.defer(() => child.kill());
+    const { patched, port } = await child.message();
+    assert.equal(patched, true);
+    const { headers } = await fetch(port, "GET", POLLING);
+    assert.equal(headers["x-patched"], stage.either("yes", undefined));
+    // one that Node.js answers
+    const refused = await fetch(port, "GET", `${POLLING}&sid=none`);
+    assert.equal(refused.headers["x-patched"], "yes");
+  });
+
+scenario("differs: a POST that is cut off, and a listener for that", async (stage) => {
+  const told = [];
+  stage.httpServer.on("clientError", (error, socket) => {
+    told.push(error.code);
+    socket.end("refused");
+  });
+  const { session } = await pollingPair(stage);
+  const post = (length) =>
+    `POST ${session.url} HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n3`;
+  const client = net.connect(stage.port, "127.0.0.1").setEncoding("latin1");
+  stage.defer(() => client.destroy());
+  client.write(post(1));
+  assert.match((await until(client, "data"))[0], /^HTTP\/1.1 200 OK\r\n/);
+  await turns(2); // its connection is a worker's, if that has not accepted it
+  client.end(post(2));
+  const [answer] = await until(client, "data");
+  assert.match(answer, stage.either(/^refused$/, /^HTTP\/1.1 400 Bad Request\r\n/));
+  assert.deepEqual(told, stage.either(["HPE_INVALID_EOF_STATE"], []));
 });

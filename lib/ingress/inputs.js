@@ -14,7 +14,13 @@ const {
 } = require("../base/node-internals");
 const { soleListener } = require("../http");
 const { countTlsListeners, nativeTls } = require("./native-tls");
-const { channels, enginesOf, onlyThreshold } = require("./reasons");
+const {
+  areNodesResponses,
+  areNodesSockets,
+  channels,
+  enginesOf,
+  onlyThreshold,
+} = require("./reasons");
 
 /** @typedef {import("../base/options").CrossOrigin} CrossOrigin */
 /** @typedef {import("../base/options").HttpCompression | null | undefined} Compression */
@@ -69,8 +75,10 @@ class Inputs {
     same = this._onMainThread === (this._onMainThread = threads.isMainThread) && same;
     same = this._newSocket === (this._newSocket = channels.newSocket.hasSubscribers) && same;
     same = this._request === (this._request = channels.requestStart.hasSubscribers) && same;
-    same = this._response === (this._response = channels.responseCreated.hasSubscribers) && same;
+    same = this._created === (this._created = channels.responseCreated.hasSubscribers) && same;
     same = this._finish === (this._finish = channels.responseFinish.hasSubscribers) && same;
+    same = this._responses === (this._responses = areNodesResponses()) && same;
+    same = this._sockets === (this._sockets = areNodesSockets()) && same;
     same = this._debugScopes === (this._debugScopes = createDebug.namespaces) && same;
 
     // the HTTP server

@@ -10,6 +10,7 @@ const { channel } = require("node:diagnostics_channel");
 const { EventEmitter } = require("node:events");
 const http = require("node:http");
 const https = require("node:https");
+const net = require("node:net");
 const threads = require("node:worker_threads");
 const createDebug = require("debug");
 const { isConstant, isOurs, soleListener } = require("../http");
@@ -117,6 +118,10 @@ const channels = {
 
 /** What emits the events of HTTP servers, if nobody has replaced it. */
 const { emit } = EventEmitter.prototype;
+
+/** Methods of Node's classes by which programs may see what leaves: as they were when this was loaded. */
+const { end, setHeader, write, writeHead } = http.ServerResponse.prototype;
+const { write: writeToSocket } = net.Socket.prototype;
 
 /** Node's own "connection" listeners, of HTTP servers and of HTTPS servers. */
 const [NODES, NODES_TLS] = [new http.Server(), new https.Server()].map((server) =>
@@ -303,6 +308,18 @@ const ROWS = [
     against: ACCEPT_POLLING | MOVE_POLLING,
     text: "a class of responses (`ServerResponse`) of the program's own",
     holds: (_engine, server) => !hasOwnResponses(server),
+  },
+  {
+    word: "methods of responses",
+    against: ACCEPT_POLLING | MOVE_POLLING,
+    text: "`end`, `setHeader`, `write` or `writeHead` of `http.ServerResponse.prototype` is replaced",
+    holds: () => !areNodesResponses(),
+  },
+  {
+    word: "methods of sockets",
+    against: ACCEPT | MOVE_POLLING | TAKE_OVER,
+    text: "`write` of `net.Socket.prototype` is replaced",
+    holds: () => !areNodesSockets(),
   },
   {
     word: 'a "request" listener',
@@ -573,6 +590,22 @@ function reasonOf(engine, what, server, ways, socket) {
   return reason;
 }
 
+/** @returns {boolean} whether nobody has replaced a method by which all responses are written */
+function areNodesResponses() {
+  const { prototype } = http.ServerResponse;
+  return (
+    prototype.writeHead === writeHead &&
+    prototype.end === end &&
+    prototype.setHeader === setHeader &&
+    prototype.write === write
+  );
+}
+
+/** @returns {boolean} whether nobody has replaced the method by which all sockets are written */
+function areNodesSockets() {
+  return net.Socket.prototype.write === writeToSocket;
+}
+
 /** @param {HttpServer} server @returns {number} how many engines are attached to it */
 function enginesOf(server) {
   return attached.get(server) ?? 0;
@@ -622,6 +655,8 @@ module.exports = {
   ACCEPT,
   ACCEPT_POLLING,
   ACCEPT_WEBSOCKET,
+  areNodesResponses,
+  areNodesSockets,
   channels,
   DROP_REQUEST,
   DROP_SOCKET,
