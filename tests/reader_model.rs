@@ -568,3 +568,21 @@ fn who_works_between_two_looks_does_not_look_again_and_again() {
     let world = play(Preference::JavaScript, &events, 0);
     assert_eq!(world.taken, world.expected);
 }
+
+/// Each change leaves what JavaScript watches, and wakes the worker, exactly if it says so.
+#[test]
+fn a_change_is_carried_out_whole() {
+    for (change, can_watch, watches, wakes) in [
+        (Change::None, true, true, 0),
+        (Change::Watch, true, true, 0),
+        (Change::Leave, true, false, 0),
+        (Change::LeaveAndWake, true, false, 1),
+        // The worker has asked for nothing yet, so there is nothing to give back.
+        (Change::Watch, false, false, 0),
+    ] {
+        let mut world = World::new(Preference::Load);
+        world.event_loop = EventLoop { can_watch, watching: change != Change::Watch, wakes: 0 };
+        world.side.carry_out(change, &world.reader, &mut world.event_loop);
+        assert_eq!((world.event_loop.watching, world.event_loop.wakes), (watches, wakes));
+    }
+}

@@ -1125,7 +1125,7 @@ function allowHalfOpen() {
   allowing.add(server);
   // should a listener throw, that of ours is not called which undoes this
   nextTick(undoAllowing, server);
-  for (const request of [...requests]) request.onhalfEnd();
+  for (const request of requests) request.onhalfEnd();
 }
 
 /** @this {Stream} */

@@ -36,7 +36,7 @@ const { Transport } = require("./transport");
  * @property {(sid: string) => boolean} isPolled
  * @property {(sid: string, shown: boolean) => void} showRequests
  * @property {(conn: Conn) => void} onclosed
- * @property {() => void} letGo
+ * @property {() => void} unref
  *
  * @typedef {import("node:events").EventEmitter & SessionHost} Host
  */
@@ -504,7 +504,7 @@ class Conn extends LazyEmitter {
         } finally {
           // whatever a handler throws
           this._border.forget(this);
-          this.server.letGo();
+          this.server.unref();
         }
         break;
       case RecordKind.UPGRADING:

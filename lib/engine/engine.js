@@ -503,7 +503,7 @@ class Engine extends EventEmitter {
     if (door !== undefined) door.request = undefined; // the session has what it needs of it
     if (seen) conn.exposeRequest();
     border.addSession(name._handle, conn);
-    this.hold();
+    this.ref();
     this.clients[sid] = conn;
     this.clientsCount++;
     const isUnwanted = door !== undefined && this._unopened.has(door);
@@ -586,13 +586,13 @@ class Engine extends EventEmitter {
   }
 
   /** Counts what the workers still have of ours: a session, a request or the wire of a WebSocket. */
-  hold() {
-    this._registration.hold();
+  ref() {
+    this._registration.ref();
   }
 
   /** The workers have no longer what was held. */
-  letGo() {
-    this._registration.letGo();
+  unref() {
+    this._registration.unref();
   }
 
   /** @returns {import("../border/border").ServerConfig} what the workers need to know */

@@ -18,7 +18,7 @@ const { getBorder } = require("../border");
  *
  *     not registered ──the first request──► registered
  *           ▲                                   │
- *           └──close(), and nothing is held─────┘
+ *           └──close(), and nothing is counted──┘
  */
 class Registration {
   /** @param {Registrant} engine */
@@ -30,8 +30,8 @@ class Registration {
     /** our number at the border; -1: we are not registered */
     this.id = -1;
     /** @private what the workers have of ours */
-    this._held = 0;
-    /** whether it leaves as soon as nothing is held */
+    this._refs = 0;
+    /** whether it leaves as soon as nothing is counted */
     this.closed = false;
   }
 
@@ -55,13 +55,13 @@ class Registration {
   }
 
   /** Counts what the workers still have of ours: a session, a request or the wire of a WebSocket. */
-  hold() {
-    this._held++;
+  ref() {
+    this._refs++;
   }
 
-  /** The workers have no longer what was held. */
-  letGo() {
-    if (--this._held === 0) this.leave();
+  /** The workers have no longer what was counted. */
+  unref() {
+    if (--this._refs === 0) this.leave();
   }
 
   /** Leaves the border as soon as the workers have nothing of ours. */
@@ -76,7 +76,7 @@ class Registration {
    * @private
    */
   leave() {
-    if (!this.closed || this._held > 0 || this.id === -1) return;
+    if (!this.closed || this._refs > 0 || this.id === -1) return;
     const { id } = this;
     this.id = -1;
     this.border().closeServer(id);

@@ -47,8 +47,8 @@
  * @typedef {object} Host
  * @property {() => Border} border
  * @property {() => number} nativeId its number at the border
- * @property {() => void} hold
- * @property {() => void} letGo
+ * @property {() => void} ref
+ * @property {() => void} unref
  * @property {Record<string, Session>} clients
  */
 
@@ -87,7 +87,7 @@ class Door {
     this.probeOf = undefined;
     this.border = engine.border();
     this.token = this.border.addDoor(this, token);
-    engine.hold();
+    engine.ref();
   }
 
   /** Whether a worker has the connection; else its socket is that of the request. */
@@ -122,7 +122,7 @@ class Door {
     const { probeOf, token } = this;
     this.probeOf = undefined;
     this.border.doors.delete(token);
-    this.engine.letGo();
+    this.engine.unref();
     probeOf?.onProbeEnd(token);
   }
 }

@@ -71,7 +71,7 @@ class RelayedConnection {
     if (descriptor === Returned.NO_DESCRIPTOR) return; // its peer has gone, and nothing was left to do
     border.addDoor(this, token);
     border.ref();
-    engine.hold();
+    engine.ref();
     let socket;
     try {
       socket = relayedSocket(server, descriptor, addresses, () => native.resetRelay(token));
@@ -97,7 +97,7 @@ class RelayedConnection {
     }
     this.border.doors.delete(this.token);
     this.border.unref();
-    this.engine.letGo();
+    this.engine.unref();
   }
 }
 

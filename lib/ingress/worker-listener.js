@@ -127,7 +127,7 @@ class WorkerListener {
       border.native.listen(descriptor, this.number);
       nativeTls.get(this.server)?.forgetTold(); // each socket has to be told anew
       this._lent++;
-      engine.hold(); // so the workers are there until all has been handed over
+      engine.ref(); // so the workers are there until all has been handed over
       this.isLent = true;
       this._isForgotten = false;
       this._source = handle;
@@ -357,7 +357,7 @@ class WorkerListener {
       }
       if (this._isForgotten) engine.border().forgetListener(this.number);
     }
-    engine.letGo();
+    engine.unref();
   }
 }
 

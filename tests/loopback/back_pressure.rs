@@ -103,6 +103,36 @@ fn attachments_do_not_time_out_while_we_do_not_read() {
     assert_eq!(host.next_of(RecordKind::Event, handle.raw()).fields[3][0], "alive");
 }
 
+/// Attachments wait as what they are: hardly anything else does here.
+#[test]
+fn a_flood_of_attachments_stops_at_the_limit() {
+    let host = Host::with(Config { ping_interval: 100, ..Config::default() });
+    let (flooding, handle) = Raw::open(&host);
+    let (mut clock, _) = Client::open(&host);
+    let count = 120; // three times the limit
+    let mut writing = flooding.stream.try_clone().unwrap();
+    writing.set_write_timeout(None).unwrap();
+    let writer = thread::spawn(move || {
+        let header = frame(FIN | TEXT, format!("452-[{PLACEHOLDERS}]").as_bytes());
+        let attachment = frame(FIN | crate::client::BINARY, &vec![7; 50_000]);
+        for _ in 0..count {
+            for bytes in [&header, &attachment, &attachment] {
+                writing.write_all(bytes).unwrap();
+            }
+        }
+    });
+    Host::until(|| host.environment.inbox.bytes() >= CLIENT_LIMIT);
+    for _ in 0..PINGS {
+        assert_eq!(clock.text(), "2");
+        clock.send("3");
+        assert!(host.environment.inbox.bytes() < CLIENT_LIMIT + SLACK);
+    }
+    for _ in 0..count {
+        assert_eq!(host.next_of(RecordKind::Event, handle.raw()).buffers.len(), 2);
+    }
+    writer.join().unwrap();
+}
+
 #[test]
 fn parts_of_messages_and_attachments_are_counted() {
     let host = Host::new();
