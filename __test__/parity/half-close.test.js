@@ -13,8 +13,9 @@ const net = require("node:net");
 const path = require("node:path");
 const { test } = require("node:test");
 const tls = require("node:tls");
-const { ours, selected } = require("../support/implementations");
+const { oracle, ours, selected } = require("../support/implementations");
 const { deferred, turns, until, within } = require("../support/waiting");
+const { shortenCloseTimeout } = require("./harness");
 
 const FIXTURES = path.join(__dirname, "..", "fixtures");
 const OWN = {
@@ -41,6 +42,7 @@ async function serve(t, implementation, { secure = false, options, prepare }) {
   const { Server } = implementation.load();
   const httpServer = secure ? https.createServer(OWN) : http.createServer();
   const io = new Server(httpServer, options);
+  if (implementation === oracle) shortenCloseTimeout(io.engine);
   prepare?.({ io, httpServer });
   httpServer.listen(0, "127.0.0.1");
   await until(httpServer, "listening");

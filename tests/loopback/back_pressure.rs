@@ -113,7 +113,7 @@ fn a_flood_of_attachments_stops_at_the_limit() {
     let mut writing = flooding.stream.try_clone().unwrap();
     writing.set_write_timeout(None).unwrap();
     let writer = thread::spawn(move || {
-        let header = frame(FIN | TEXT, format!("452-[{PLACEHOLDERS}]").as_bytes());
+        let header = frame(FIN | TEXT, format!("452-[\"e\",{PLACEHOLDERS}]").as_bytes());
         let attachment = frame(FIN | crate::client::BINARY, &vec![7; 50_000]);
         for _ in 0..count {
             for bytes in [&header, &attachment, &attachment] {
