@@ -28,10 +28,12 @@ impl HttpWire {
         }
         if self.is_gone() {
             Next::Gone
-        } else if self.ended.get() {
-            Next::Wait
-        // A peer that has not taken the last answer does not get another one.
-        } else if self.is_blocked() || self.has_read_ahead() || !self.may_read(context) {
+        // Nothing more comes; and a peer that has not taken the last answer does not get another one.
+        } else if self.ended.get()
+            || self.is_blocked()
+            || self.has_read_ahead()
+            || !self.may_read(context)
+        {
             Next::Wait
         } else {
             Next::Read(usize::MAX)
