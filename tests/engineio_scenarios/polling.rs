@@ -119,7 +119,10 @@ fn polling_two_posts_at_once_close_the_session() {
 fn polling_a_poll_that_the_client_gives_up_closes_the_session() {
     let mut bench = Bench::polling();
     bench.get(1);
-    assert_eq!(bench.abort(1), ["closed: transport error (poll connection closed prematurely)"]);
+    assert_eq!(
+        bench.abort(1),
+        ["#1 dropped", "closed: transport error (poll connection closed prematurely)"]
+    );
 }
 
 #[test]
