@@ -128,6 +128,31 @@ test("a bundler has put something else in its place", async (t) => {
   assert.match(stdout, /: the program is bundled, and the binary is not in the bundle\./);
 });
 
+test("the binary was built from other sources than the JavaScript", async (t) => {
+  const { app, ours } = install(t);
+  addBinary(ours);
+  const numbers = place(ours, "border.js");
+  const text = fs.readFileSync(numbers, "utf8");
+  const { CONTRACT } = require("../native/border");
+  assert.ok(CONTRACT.startsWith(`${version} `), "Cargo.toml and package.json have one version");
+  fs.writeFileSync(numbers, text.replace(CONTRACT, `${version} another`));
+  await refuses(app, /: its binary was built from other sources than its JavaScript\.$/, /rm -rf/);
+  fs.writeFileSync(path.join(ours, "Cargo.toml"), "");
+  await refuses(app, /built from other sources than its JavaScript\.$/, /run npm run build in /);
+});
+
+test("the binary has another version than the JavaScript, or is from before it told", async (t) => {
+  const { app, ours } = install(t);
+  const loader = place(ours, "index.js");
+  fs.writeFileSync(
+    loader,
+    "exports.DataPlane = class { static contract() { return '4.8.3 0'; } };",
+  );
+  await refuses(app, /: its binary is of version 4\.8\.3, and its JavaScript of \d/, /rm -rf/);
+  fs.writeFileSync(loader, "exports.DataPlane = class {};");
+  await refuses(app, /: its binary was built from other sources than its JavaScript\.$/, /rm -rf/);
+});
+
 test("each thing that loaders say has its advice", () => {
   const here = {
     platform: "linux-x64-gnu",

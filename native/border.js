@@ -292,6 +292,9 @@ const Returned = Object.freeze({
   UNKNOWN_SID: 1,
 });
 
+/** The version, and a hash of all above: an addon whose `DataPlane.contract()` is another was built from other sources. */
+const CONTRACT = "4.8.4 21921aa809bc8c53";
+
 module.exports = {
   RecordKind,
   BodyKind,
@@ -308,4 +311,5 @@ module.exports = {
   WireKind,
   BodyFault,
   Returned,
+  CONTRACT,
 };

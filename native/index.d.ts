@@ -232,6 +232,11 @@ export declare class DataPlane {
    */
   constructor(workers: number, reader: string)
   /**
+   * Which sources this was built from, as far as JavaScript depends on it: `CONTRACT` of `native/border.js`
+   * must be the same.
+   */
+  static contract(): string
+  /**
    * Has `wake` called from now on when records wait for `take()`, once at first. Where this thread has read them by
    * itself, it is called with what that gives.
    *

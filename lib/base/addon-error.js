@@ -67,7 +67,37 @@ const BUNDLED = {
 function addonError(cause, meanwhile) {
   const place = look();
   const tries = cause === undefined ? [] : triesOf(cause);
-  const { problem, fix } = advise(tries, place);
+  return makeError(advise(tries, place), place, tries, meanwhile);
+}
+
+/**
+ * The error of an addon that loads, and was built from other sources than this JavaScript.
+ *
+ * @param {string | undefined} contract what it says of itself; undefined: it is from before there was that
+ * @param {string} [meanwhile]
+ * @returns {AddonError}
+ */
+function contractError(contract, meanwhile) {
+  const place = look();
+  const [theirs] = contract?.split(" ") ?? [];
+  const problem =
+    theirs === undefined || theirs === version
+      ? "its binary was built from other sources than its JavaScript"
+      : `its binary is of version ${theirs}, and its JavaScript of ${version}`;
+  return makeError({ problem, fix: place.clone ? build() : AGAIN }, place, [], meanwhile);
+}
+
+/** @returns {string} what mends a clone */
+const build = () => `run npm run build in ${ROOT}`;
+
+/**
+ * @param {Advice} advice
+ * @param {Place} place
+ * @param {string[]} tries what the loader said
+ * @param {string} [meanwhile]
+ * @returns {AddonError}
+ */
+function makeError({ problem, fix }, place, tries, meanwhile) {
   const where = describePlace(place);
   const lines = [
     `ferrosocket ${version} can't load its native addon on ${where}: ${problem}.`,
@@ -157,8 +187,7 @@ function adviseRefused(said, { deno, platform }) {
  */
 function adviseMissing({ bundled, clone, others, platform }) {
   if (bundled) return BUNDLED;
-  if (clone)
-    return { problem: "this clone has not been built", fix: `run npm run build in ${ROOT}` };
+  if (clone) return { problem: "this clone has not been built", fix: build() };
   if (!PLATFORMS.includes(platform))
     return {
       problem: `there is no binary for ${platform}, but for ${PLATFORMS.join(", ")}`,
@@ -235,4 +264,4 @@ function installedBinaries() {
   return [...found];
 }
 
-module.exports = { addonError, advise, describePlace, PLATFORMS };
+module.exports = { addonError, advise, contractError, describePlace, PLATFORMS };

@@ -3,7 +3,8 @@
 // Loads the addon. Every entry of the package does so when it is required: an error has to reach the program while it starts,
 // and not its first client. No thread is started by that; the first server does it.
 
-const { addonError } = require("./addon-error");
+const { CONTRACT } = require("../../native/border");
+const { addonError, contractError } = require("./addon-error");
 const { version } = require("../../package.json");
 
 /** @typedef {typeof import("../../native")} Addon */
@@ -34,6 +35,8 @@ function load(meanwhile) {
   }
   // a bundler may have put something else in its place, such as the name of the file
   if (typeof loaded?.DataPlane !== "function") throw addonError(undefined, meanwhile);
+  const contract = loaded.DataPlane.contract?.();
+  if (contract !== CONTRACT) throw contractError(contract, meanwhile);
   // Not before: in a checkout that has not been set up there is no such package, and it is the error above that says so.
   const debug = require("debug")("socket.io:border");
   if (debug.enabled) debug("ferrosocket %s serves, with the addon %s", version, fileOf(loaded));

@@ -50,7 +50,7 @@ use super::libuv::TurnEnd;
 use super::memory::give_back;
 use super::operations::Operations;
 use super::options::ServerConfig;
-use crate::border::dialect;
+use crate::border::{contract, dialect};
 use crate::engineio::{Dialect, Protocol};
 use crate::id::Handle;
 use crate::net::budget::{Held, OWN_LANE, Stop};
@@ -170,6 +170,13 @@ impl DataPlane {
             listeners: RefCell::default(),
             turn_end: RefCell::default(),
         }))
+    }
+
+    /// Which sources this was built from, as far as JavaScript depends on it: `CONTRACT` of `native/border.js`
+    /// must be the same.
+    #[napi(catch_unwind)]
+    pub fn contract() -> String {
+        contract()
     }
 
     /// Has `wake` called from now on when records wait for `take()`, once at first. Where this thread has read them by

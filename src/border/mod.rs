@@ -315,6 +315,11 @@ pub fn javascript() -> String {
     twin::render(TABLE)
 }
 
+/// What an addon and the JavaScript beside it must have alike: the version, and a hash of this table.
+pub fn contract() -> String {
+    twin::contract(TABLE)
+}
+
 const TABLE: &[twin::Group] = &[
     RecordKind::GROUP,
     BodyKind::GROUP,

@@ -84,6 +84,23 @@ const INFALLIBLE: &str = "writing to a String can't fail";
 
 /// The file for JavaScript.
 pub(super) fn render(table: &[Group]) -> String {
+    let (mut out, mut names) = render_numbers(table);
+    let contract = hashed(&out);
+    out.push('\n');
+    write_docs(&mut out, "", &[CONTRACT_DOC]);
+    writeln!(out, "const CONTRACT = \"{contract}\";").expect(INFALLIBLE);
+    names.push(String::from("CONTRACT"));
+    writeln!(out, "\nmodule.exports = {{\n  {},\n}};", names.join(",\n  ")).expect(INFALLIBLE);
+    out
+}
+
+/// What both sides must have alike: the version, and a hash of the numbers and of what is said of them.
+pub(super) fn contract(table: &[Group]) -> String {
+    hashed(&render_numbers(table).0)
+}
+
+/// The file up to its last number, and the names of the groups.
+fn render_numbers(table: &[Group]) -> (String, Vec<String>) {
     let mut out = String::from(HEAD);
     let mut names = Vec::new();
     for group in table {
@@ -102,8 +119,18 @@ pub(super) fn render(table: &[Group]) -> String {
         }
         names.push(name);
     }
-    writeln!(out, "\nmodule.exports = {{\n  {},\n}};", names.join(",\n  ")).expect(INFALLIBLE);
-    out
+    (out, names)
+}
+
+const CONTRACT_DOC: &str = " The version, and a hash of all above: an addon whose `DataPlane.contract()` is another was built from other sources.";
+
+/// The contract that stands behind `numbers`.
+fn hashed(numbers: &str) -> String {
+    // FNV-1a: it is to tell, not to protect
+    let hash = numbers.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("{} {hash:016x}", env!("CARGO_PKG_VERSION"))
 }
 
 const HEAD: &str = "\
