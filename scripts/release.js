@@ -20,7 +20,7 @@ const { serveRegistry } = require("./release/registry");
 const { TARGETS } = require("./release/targets");
 
 /** On which the packages are tried. */
-const NODES = ["own", "22", "24", "26"];
+const NODES = ["20", "22", "24", "26"];
 
 /** @param {string[]} triples @returns {import("./release/targets").Target[]} */
 function chooseTargets(triples) {

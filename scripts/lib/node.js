@@ -9,7 +9,7 @@ const { capture, run } = require("./run");
 const { SetupError, heading } = require("./ui");
 
 /** What "24" means: one version for everybody, so that a test fails here as it does there. */
-const VERSIONS = { 22: "22.23.5", 24: "24.22.3", 26: "26.12.1" };
+const VERSIONS = { 20: "20.20.2", 22: "22.23.5", 24: "24.22.3", 26: "26.12.1" };
 
 /** What npm's packages call the platforms. */
 const PACKAGES = {
