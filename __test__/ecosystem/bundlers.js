@@ -79,6 +79,59 @@ test("webpack, the package kept out", async (t) => {
   assert.equal(await succeed(process.execPath, ["out/server.js"], app), "hello ferrosocket\n");
 });
 
+test("rollup, the package kept out", async (t) => {
+  const { app, tool } = await prepare(t, {
+    rollup: "^4.0.0",
+    "@rollup/plugin-commonjs": "^28.0.0",
+    "@rollup/plugin-node-resolve": "^16.0.0",
+  });
+  fs.writeFileSync(
+    path.join(app, "rollup.config.mjs"),
+    `import commonjs from "@rollup/plugin-commonjs";
+    import resolve from "@rollup/plugin-node-resolve";
+    export default {
+      input: "server.js",
+      output: { file: "out/server.js", format: "cjs" },
+      external: ["socket.io"],
+      plugins: [resolve(), commonjs()],
+    };`,
+  );
+  await tool("rollup/dist/bin/rollup", "--config", "--silent");
+  assert.equal(await succeed(process.execPath, ["out/server.js"], app), "hello ferrosocket\n");
+});
+
+test("ncc, all in one: it copies the binary by itself", async (t) => {
+  const { app, tool, runAlone } = await prepare(t, { "@vercel/ncc": "^0.45.0" });
+  await tool("@vercel/ncc/dist/ncc/cli.js", "build", "server.js", "--out", "out");
+  fs.renameSync(path.join(app, "out", "index.js"), path.join(app, "out", "server.js"));
+  const { output } = await runAlone("out");
+  assert.equal(output, "hello ferrosocket\n");
+});
+
+/** Marks the place in the binary of Node.js where the blob belongs. */
+const FUSE = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
+
+test("a single executable of Node.js, with the binary beside it", async (t) => {
+  const { app, tool } = await prepare(t, { esbuild: "^0.28.0", postject: "^1.0.0-alpha.6" });
+  // What an executable is given as `require` finds nothing but what Node.js brings.
+  const banner = 'require = require("node:module").createRequire(process.execPath);';
+  await tool(...esbuild, "--loader:.node=copy", `--banner:js=${banner}`);
+  const config = {
+    main: "out/server.js",
+    output: "server.blob",
+    disableExperimentalSEAWarning: true,
+  };
+  fs.writeFileSync(path.join(app, "sea.json"), JSON.stringify(config));
+  await succeed(process.execPath, ["--experimental-sea-config", "sea.json"], app);
+  const executable = path.join(app, "out", "server");
+  fs.copyFileSync(process.execPath, executable);
+  fs.rmSync(path.join(app, "out", "server.js"));
+  const flags = ["NODE_SEA_BLOB", "server.blob", "--sentinel-fuse", FUSE];
+  await tool("postject/dist/cli.js", executable, ...flags);
+  fs.rmSync(path.join(app, "node_modules"), { recursive: true });
+  assert.equal(await succeed(executable, [], app), "hello ferrosocket\n");
+});
+
 test("a bundle without the binary, and without the package: the error says what to do instead", async (t) => {
   const { tool, runAlone } = await prepare(t, { esbuild: "^0.28.0" });
   await tool(...esbuild, "--external:*.node", "--external:@ferrosocket/*");

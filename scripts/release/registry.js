@@ -80,7 +80,9 @@ const manifestOf = ({ package: name, os, cpu, libc }, version) => ({
 
 /** @param {http.ServerResponse} res @param {object} value */
 function json(res, value) {
-  res.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
+  // not to be kept: what is packed next has the same version
+  const headers = { "content-type": "application/json", "cache-control": "no-store" };
+  res.writeHead(200, headers).end(JSON.stringify(value));
 }
 
 module.exports = { serveRegistry };

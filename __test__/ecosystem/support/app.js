@@ -14,6 +14,8 @@ const { version } = require("../../../package.json");
 const REGISTRY = process.env.FERROSOCKET_REGISTRY;
 /** What the alias is, for all package managers. */
 const ALIAS = `npm:ferrosocket@${version}`;
+/** npm's own cache, of everything but our packages: the registry forbids to keep those. */
+const CACHE = path.join(__dirname, "..", "..", "..", "target", "ecosystem", "npm-cache");
 
 /** The managers: what runs them, how they are told where packages come from, and how all are given one socket.io. */
 const MANAGERS = {
@@ -21,7 +23,14 @@ const MANAGERS = {
     package: undefined,
     overrides: { overrides: { "socket.io": "$socket.io" } },
     files: () => ({ ".npmrc": `registry=${REGISTRY}\n` }),
-    install: ["install", "--ignore-scripts", "--no-audit", "--no-fund"],
+    install: [
+      "install",
+      "--ignore-scripts",
+      "--no-audit",
+      "--no-fund",
+      "--prefer-offline",
+      `--cache=${CACHE}`,
+    ],
   },
   pnpm: {
     package: "pnpm@12",
@@ -78,25 +87,33 @@ function makeApp(t) {
  * @param {import("node:test").TestContext} t
  * @param {string} manager a key of MANAGERS
  * @param {object} options
- * @param {Record<string, string>} [options.dependencies] beside socket.io
+ * @param {Record<string, string>} [options.dependencies] beside socket.io, or with another one
  * @param {boolean} [options.overrides] whether all packages are given the same socket.io
  * @param {string} [options.linker] of yarn
+ * @param {object} [options.manifest] what else is in its package.json
  * @returns {Promise<string>} its folder
  */
-async function installApp(t, manager, { dependencies = {}, overrides = true, linker = "" }) {
+async function installApp(
+  t,
+  manager,
+  { dependencies = {}, overrides = true, linker = "", manifest: own = {} },
+) {
   const app = makeApp(t);
   const { package: tool, bin, files, install, overrides: rule } = MANAGERS[manager];
   const manifest = {
     name: "app",
     private: true,
+    ...own,
     dependencies: { "socket.io": ALIAS, "socket.io-client": "^4.8.0", ...dependencies },
-    ...(overrides && rule),
   };
+  if (overrides)
+    for (const [key, values] of Object.entries(rule))
+      manifest[key] = { ...manifest[key], ...values };
   fs.writeFileSync(path.join(app, "package.json"), JSON.stringify(manifest));
   for (const [name, content] of Object.entries(files(linker)))
     fs.writeFileSync(path.join(app, name), content);
   if (tool === undefined) {
-    await succeed("npm", [...install, `--cache=${path.join(app, ".npm")}`], app);
+    await succeed("npm", install, app);
     return app;
   }
   const tools = path.join(makeApp(t), "tools");
@@ -105,6 +122,9 @@ async function installApp(t, manager, { dependencies = {}, overrides = true, lin
   await succeed(process.execPath, [path.join(tools, "node_modules", bin), ...install], app);
   return app;
 }
+
+/** Milliseconds after which a program that has not ended is ended: it would keep all others waiting. */
+const PATIENCE = 600_000;
 
 /**
  * Runs a program, which has to succeed.
@@ -129,7 +149,13 @@ async function succeed(program, args, cwd) {
 function execute(program, args, cwd) {
   const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
   const shell = process.platform === "win32" && program === "npm";
-  const child = spawn(program, args, { cwd, env, shell, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, args, {
+    cwd,
+    env,
+    shell,
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: PATIENCE,
+  });
   let output = "";
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (chunk) => (output += chunk));
