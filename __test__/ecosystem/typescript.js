@@ -42,7 +42,7 @@ test("TypeScript", async (t) => {
         const manifest = path.join(app, "package.json");
         const before = JSON.parse(fs.readFileSync(manifest, "utf8"));
         fs.writeFileSync(manifest, JSON.stringify({ ...before, type: kind }));
-        const config = { compilerOptions: { ...STRICT, ...options }, include: ["*.ts"] };
+        const config = { compilerOptions: { ...STRICT, ...options }, include: ["*.ts", "*.cts"] };
         fs.writeFileSync(path.join(app, "tsconfig.json"), JSON.stringify(config));
         const { code, output } = await execute(
           process.execPath,

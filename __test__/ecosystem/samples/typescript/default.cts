@@ -1,4 +1,4 @@
-// The other ways to import it.
+// The other ways to import it. CommonJS: there is no default export for modules.
 
 import io, { Server as Named } from "socket.io";
 import * as all from "socket.io";
