@@ -85,6 +85,32 @@ for (const reader of ["workers", "load", "javascript"]) {
     });
   });
 
+  test(title("strings come as they were sent"), async (t) => {
+    const server = await start(t, reader);
+    const client = await join(t, server.port);
+    client.on("question", (text, reply) => (text === "" ? reply() : reply(text)));
+    const texts = [
+      "",
+      "a",
+      '"',
+      "\\",
+      "]]]",
+      '","',
+      "é",
+      "\u{1f600}",
+      "\n",
+      "x".repeat(3000),
+      "true",
+      "0",
+    ];
+    for (const text of [...texts, ...texts]) {
+      assert.equal(await client.emitWithAck("echo", text), text);
+      assert.deepEqual(await client.emitWithAck("ask", text), text === "" ? [] : [text]);
+      assert.equal(typeof (await client.emitWithAck("context")), "string"); // an event of a name alone
+      assert.deepEqual(await client.emitWithAck("echo", [text]), [text]);
+    }
+  });
+
   test(title("a broadcast to all comes between the answers, in order"), async (t) => {
     const server = await start(t, reader);
     const clients = await joinAll(t, server.port);

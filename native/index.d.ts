@@ -246,7 +246,7 @@ export declare class DataPlane {
    * # Errors
    * When Node.js can't make what wakes this thread.
    */
-  setWaker(wake: (records?: string) => void): void
+  setWaker(wake: (records?: string) => void, receive: (kind: number, handle: number, id: number, first: string, second?: string) => void): void
   /**
    * Ends what [`DataPlane::set_waker`] began: no server is open.
    *

@@ -24,6 +24,7 @@ function open() {
   );
   io.on("connection", (socket) => {
     socket.on("echo", (n, reply) => reply(n));
+    socket.on("ask", (text, reply) => socket.emit("question", text, (...answer) => reply(answer)));
     socket.on("to all", (n) => io.emit("all", n));
     socket.on("context", (reply) => reply(context.getStore() ?? "none"));
     socket.on("throw", (n, reply) => {

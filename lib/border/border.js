@@ -153,6 +153,7 @@ class Border {
     this.endWires = this.endWires.bind(this);
     this.wake = this.wake.bind(this);
     this.drain = this.drain.bind(this);
+    this.receive = this.receive.bind(this);
     this.turn = this.turn.bind(this);
     this.endTurn = this.endTurn.bind(this);
     /** bytes of the bodies of requests that are being gathered here */
@@ -212,7 +213,7 @@ class Border {
 
   /** @private */
   awaken() {
-    this.native.setWaker(this.drain);
+    this.native.setWaker(this.drain, this.receive);
     this.timer = setInterval(noop, LONGEST_TIMER);
     if (this.alive === 0) this.timer.unref();
   }
@@ -429,6 +430,26 @@ class Border {
         // the other records of the batch are for others
         nextTick(rethrow, error);
       }
+    }
+  }
+
+  /**
+   * The same for one packet of the namespace `/` whose data is one or two strings, which this thread has read itself.
+   *
+   * @param {number} kind `RecordKind.EVENT` or `RecordKind.ACK`
+   * @param {number} handle
+   * @param {number} id -1 when there is none
+   * @param {string} first
+   * @param {string} [second]
+   */
+  receive(kind, handle, id, first, second) {
+    if (this.full || this.heldBack.size > 0) this.readOn();
+    trace.refresh();
+    const data = second === undefined ? [first] : [first, second];
+    try {
+      this.session(handle)?.onpacket(/** @type {PacketRecord} */ (kind), "/", id, data, null);
+    } catch (error) {
+      nextTick(rethrow, error);
     }
   }
 

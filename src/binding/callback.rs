@@ -1,5 +1,5 @@
-//! A function of JavaScript that is called by the event loop, as Node.js calls its own callbacks: ticks and
-//! microtasks run when it returns, and what it throws is an uncaught exception.
+//! Functions of JavaScript that are called by the event loop, as Node.js calls its own callbacks: ticks and
+//! microtasks run when one returns, and what it throws is an uncaught exception.
 
 use std::ffi::CStr;
 use std::fmt;
@@ -8,15 +8,25 @@ use std::ptr;
 
 use napi::bindgen_prelude::Function;
 use napi::{Env, Error, JsError, JsValue as _, Result, sys};
+use smallvec::SmallVec;
 
 /// The name by which `async_hooks` shows it.
 const NAME: &CStr = c"ferrosocket";
 
-/// A function, with the asynchronous context of its making. It belongs to one thread.
+/// Two functions, with the asynchronous context of their making. They belong to one thread.
 pub struct Callback {
     env: sys::napi_env,
-    function: sys::napi_ref,
+    functions: [sys::napi_ref; 2],
     context: sys::napi_async_context,
+}
+
+/// Which of the two is called, and with what.
+#[derive(Debug)]
+pub struct Call {
+    /// Which of them.
+    pub second: bool,
+    /// Handles of the scope in which they are asked for.
+    pub arguments: SmallVec<[sys::napi_value; 5]>,
 }
 
 impl fmt::Debug for Callback {
@@ -26,11 +36,10 @@ impl fmt::Debug for Callback {
 }
 
 impl Callback {
-    /// `function` is held until this is dropped, on the same thread.
-    pub fn new(env: Env, function: &Function<'_, (), ()>) -> Option<Self> {
+    /// The functions are held until this is dropped, on the same thread.
+    pub fn new(env: Env, functions: [&Function<'_, (), ()>; 2]) -> Option<Self> {
         let env = env.raw();
-        let (mut name, mut reference, mut context) =
-            (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        let (mut name, mut context) = (ptr::null_mut(), ptr::null_mut());
         let done = |status| (status == sys::Status::napi_ok).then_some(());
         #[expect(unsafe_code, reason = "functions of Node.js without wrappers")]
         // SAFETY: this is called by JavaScript, so there is a scope for handles; all pointers are places for
@@ -39,18 +48,18 @@ impl Callback {
             let text = NAME.to_bytes().len().cast_signed();
             done(sys::napi_create_string_latin1(env, NAME.as_ptr(), text, &raw mut name))?;
             done(sys::napi_async_init(env, ptr::null_mut(), name, &raw mut context))?;
-            let status = sys::napi_create_reference(env, function.raw(), 1, &raw mut reference);
-            if status != sys::Status::napi_ok {
-                let _status = sys::napi_async_destroy(env, context);
-                return None;
+            // What is there when one fails is given back.
+            let mut callback = Self { env, functions: [ptr::null_mut(); 2], context };
+            for (function, reference) in functions.into_iter().zip(&mut callback.functions) {
+                done(sys::napi_create_reference(env, function.raw(), 1, &raw mut *reference))?;
             }
+            Some(callback)
         }
-        Some(Self { env, function: reference, context })
     }
 
-    /// Calls it with what `argument` makes; an error of that is an uncaught exception, too. To be used where no
+    /// Makes the call that `make` says; an error of that is an uncaught exception, too. To be used where no
     /// JavaScript is running.
-    pub fn call(&self, argument: impl FnOnce(&Env) -> Result<sys::napi_value>) {
+    pub fn call(&self, make: impl FnOnce(&Env) -> Result<Call>) {
         let env = self.env;
         let (mut scope, mut callback) = (ptr::null_mut(), ptr::null_mut());
         let done = |status| status == sys::Status::napi_ok;
@@ -70,10 +79,10 @@ impl Callback {
                 &raw mut callback,
             )) {
                 // The scopes are closed whatever happens.
-                let argument = || argument(&Env::from_raw(env));
-                let made = catch_unwind(AssertUnwindSafe(argument));
-                match made.unwrap_or_else(|_| Err(Error::from_reason("the addon has panicked"))) {
-                    Ok(argument) => self.call_in_scope(argument),
+                let make = || make(&Env::from_raw(env));
+                let call = catch_unwind(AssertUnwindSafe(make));
+                match call.unwrap_or_else(|_| Err(Error::from_reason("the addon has panicked"))) {
+                    Ok(call) => self.call_in_scope(&call),
                     Err(error) => {
                         let error = JsError::from(error).into_value(env);
                         let _status = sys::napi_fatal_exception(env, error);
@@ -85,21 +94,21 @@ impl Callback {
         }
     }
 
-    fn call_in_scope(&self, argument: sys::napi_value) {
-        let env = self.env;
+    fn call_in_scope(&self, call: &Call) {
+        let (env, reference) = (self.env, self.functions[usize::from(call.second)]);
         let (mut function, mut this, mut result, mut error) =
             (ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
         #[expect(unsafe_code, reason = "functions of Node.js without wrappers")]
         // SAFETY: as above; the reference is there as long as this is.
         unsafe {
-            let _status = sys::napi_get_reference_value(env, self.function, &raw mut function);
+            let _status = sys::napi_get_reference_value(env, reference, &raw mut function);
             let _status = sys::napi_get_undefined(env, &raw mut this);
             let status = sys::napi_call_function(
                 env,
                 this,
                 function,
-                1,
-                &raw const argument,
+                call.arguments.len(),
+                call.arguments.as_ptr(),
                 &raw mut result,
             );
             if status == sys::Status::napi_pending_exception
@@ -117,7 +126,11 @@ impl Drop for Callback {
         #[expect(unsafe_code, reason = "functions of Node.js without wrappers")]
         // SAFETY: this is the thread of the environment, which is alive, and both are there as long as this is.
         unsafe {
-            let _status = sys::napi_delete_reference(self.env, self.function);
+            for reference in self.functions {
+                if !reference.is_null() {
+                    let _status = sys::napi_delete_reference(self.env, reference);
+                }
+            }
             let _status = sys::napi_async_destroy(self.env, self.context);
         }
     }

@@ -38,13 +38,15 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{CleanupEnvHook, Env, JsString, JsValue as _, Result};
 use napi_derive::napi;
 use rustc_hash::FxHashMap;
+#[cfg(unix)]
+use smallvec::smallvec;
 
 use self::peeked::Peeked;
 #[cfg(unix)]
 use self::reading::Reading;
 use self::shared::{Shared, SharedWaker, Waker};
 #[cfg(unix)]
-use super::callback::Callback;
+use super::callback::{Call, Callback};
 use super::error::BorderError;
 use super::libuv::TurnEnd;
 use super::memory::give_back;
@@ -60,6 +62,8 @@ use crate::net::http_profile::Profile;
 use crate::net::idle_trim::set_trim;
 use crate::net::inbox::{Inbox, Taken};
 use crate::net::listener::Listener;
+#[cfg(unix)]
+use crate::net::plain_packet::PlainPacket;
 use crate::net::reader::Preference;
 use crate::net::record::RecordBatch;
 use crate::net::runtime::Runtime;
@@ -192,9 +196,15 @@ impl DataPlane {
         &self,
         env: Env,
         #[napi(ts_arg_type = "(records?: string) => void")] wake: Function<'_, (), ()>,
+        #[napi(
+            ts_arg_type = "(kind: number, handle: number, id: number, first: string, second?: string) => void"
+        )]
+        receive: Function<'_, (), ()>,
     ) -> Result<()> {
         #[cfg(unix)]
-        let ending = self.begin_reading(env, &wake);
+        let ending = self.begin_reading(env, &wake, &receive);
+        #[cfg(not(unix))]
+        drop(receive);
         let waker: Waker = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         // Hooks run last in, first out: this one runs before Node.js closes the waker.
         let environment = self.environment.id;
@@ -415,6 +425,23 @@ impl DataPlane {
 impl Plane {
     /// See [`DataPlane::functions`].
     fn take<'env>(&self, env: &'env Env) -> Result<JsString<'env>> {
+        let batch = self.take_batch();
+        let text = text_of(env, &batch.text);
+        *self.batch.borrow_mut() = batch;
+        text
+    }
+
+    /// Takes what there is, for a call of this thread's event loop: that spares JavaScript a call.
+    #[cfg(unix)]
+    fn take_for_call(&self, env: Env) -> Result<Call> {
+        let batch = self.take_batch();
+        let call = call_with(env, &batch.text);
+        *self.batch.borrow_mut() = batch;
+        call
+    }
+
+    /// Takes what there is, and does what that needs.
+    fn take_batch(&self) -> RecordBatch {
         let recycled = std::mem::take(&mut *self.batch.borrow_mut());
         let Taken { batch, waiting, lanes } = self.environment.inbox.take(recycled);
         self.environment.lifecycle.drain(|event| self.operations().note(event));
@@ -429,14 +456,7 @@ impl Plane {
                 reading.handle_records(&runtime, lanes);
             }
         }
-        // With one byte a character where possible: such strings are made and parsed faster.
-        let text = if batch.text.is_ascii() {
-            env.create_string_latin1(batch.text.as_bytes())
-        } else {
-            env.create_string(&batch.text)
-        };
-        *self.batch.borrow_mut() = batch;
-        text
+        batch
     }
 
     /// See [`DataPlane::functions`].
@@ -460,7 +480,12 @@ impl Plane {
 impl DataPlane {
     /// From now on this thread may read sockets; gives what is to end with the environment.
     #[cfg(unix)]
-    fn begin_reading(&self, env: Env, drain: &Function<'_, (), ()>) -> RcWeak<Reading> {
+    fn begin_reading(
+        &self,
+        env: Env,
+        drain: &Function<'_, (), ()>,
+        receive: &Function<'_, (), ()>,
+    ) -> RcWeak<Reading> {
         let before = self.reading.take();
         if let Some(before) = before {
             before.end();
@@ -468,12 +493,11 @@ impl DataPlane {
         if self.preference == Preference::Workers {
             return RcWeak::new();
         }
-        let Some(callback) = Callback::new(env, drain) else { return RcWeak::new() };
+        let Some(callback) = Callback::new(env, [drain, receive]) else { return RcWeak::new() };
         let plane = Rc::downgrade(&self.0);
         let drain = move || {
             let Some(plane) = RcWeak::upgrade(&plane) else { return };
-            // `take` is done here: that spares JavaScript the call.
-            callback.call(|env| plane.take(env).map(|text| text.raw()));
+            callback.call(|env| plane.take_for_call(*env));
         };
         let (shared, environment) = (Arc::clone(&self.shared), Arc::clone(&self.environment));
         let reading = Reading::new(env, shared, environment, drain);
@@ -506,6 +530,34 @@ impl DataPlane {
         let servers = self.servers.borrow();
         servers.get(&server)?.sessions.get(sid).map(|entry| entry.handle)
     }
+}
+
+/// Records, with one byte a character where possible: such strings are made and parsed faster.
+fn text_of<'env>(env: &'env Env, records: &str) -> Result<JsString<'env>> {
+    if records.is_ascii() {
+        env.create_string_latin1(records.as_bytes())
+    } else {
+        env.create_string(records)
+    }
+}
+
+/// What has JavaScript handle `records`.
+#[cfg(unix)]
+fn call_with(env: Env, records: &str) -> Result<Call> {
+    let Some(packet) = PlainPacket::read(records) else {
+        return Ok(Call { second: false, arguments: smallvec![text_of(&env, records)?.raw()] });
+    };
+    let string = |text: &str| env.create_string_latin1(text.as_bytes()).map(|it| it.raw());
+    let mut arguments = smallvec![
+        env.create_uint32(packet.kind)?.raw(),
+        env.create_uint32(packet.handle)?.raw(),
+        env.create_int32(packet.id)?.raw(),
+        string(packet.first)?,
+    ];
+    if let Some(second) = packet.second {
+        arguments.push(string(second)?);
+    }
+    Ok(Call { second: true, arguments })
 }
 
 /// A dialect as it crosses the border, in bits of [`dialect`].

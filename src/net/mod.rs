@@ -73,6 +73,7 @@ pub mod newcomers;
 pub mod operation_batch;
 pub mod panic_guard;
 pub mod parker;
+pub mod plain_packet;
 pub mod reader;
 pub mod reader_policy;
 pub mod readiness;
