@@ -695,6 +695,30 @@ const WORKS = {
       use(new internals.LazyEmitter());
   },
 
+  listenFirst() {
+    const calls = [];
+    const note = (name) => (value) => calls.push([name, value]);
+    const first = note("first");
+    const emitters = [new EventEmitter(), new EventEmitter()];
+    internals.listenFirst(emitters[0], "error", first);
+    emitters[1].on("error", first);
+    const seen = emitters.map((emitter) => {
+      emitter.on("error", note("second")).once("toString", note("once")).on("__proto__", first);
+      for (const name of ["error", "toString", "toString", "__proto__", "constructor"])
+        calls.push([name, emitter.emit(name, 1)]);
+      const names = emitter.eventNames();
+      emitter.off("error", first).prependListener("error", note("before"));
+      for (let n = 0; n < 40; n++) emitter.on(`event ${n}`, first);
+      const count = emitter.listenerCount("error");
+      emitter.removeAllListeners("error").removeAllListeners("event 7");
+      const left = emitter.eventNames();
+      assert.throws(() => emitter.emit("error", new RangeError("a")), RangeError);
+      emitter.removeAllListeners().once("a", note("a")).emit("a");
+      return [calls.splice(0), names, count, left, emitter.eventNames(), Object.keys(emitter)];
+    });
+    assert.deepEqual(seen[0], seen[1]);
+  },
+
   /** The peer goes while it has not read what was written. */
   async FAILS_BROKEN_WRITES(t) {
     const server = await listen(t, net.createServer());

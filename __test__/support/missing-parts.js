@@ -232,6 +232,9 @@ const MISSING = {
     "no method": { change: () => hide(Buffer, "latin1Write"), isNoticed: true },
     "another method": { change: () => restrict(Buffer, "utf8Write"), isNoticed: true },
   },
+  "table of listeners": {
+    "another place": { change: () => hide(EventEmitter, "_events"), isNoticed: true },
+  },
   "emitter without listeners": {
     "the constructor has to be called": {
       change() {

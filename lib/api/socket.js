@@ -9,6 +9,7 @@ const { buildHandshake } = require("./handshake");
 const { generateId } = require("../base/ids");
 const { nextTick } = require("../base/loop");
 const { runMiddlewares } = require("./middlewares");
+const { listenFirst } = require("../base/node-internals");
 const { BroadcastOperator } = require("./operator");
 const { PacketType, RESERVED_EVENTS } = require("../codec");
 const { RestoredSession } = require("./restored-session");
@@ -77,6 +78,7 @@ class Socket extends EventEmitter {
    */
   constructor(nsp, client, auth, session) {
     super();
+    listenFirst(this, "error", noop); // a client may send an event of that name
     this.nsp = nsp;
     this.client = client;
     this.server = nsp.server;
@@ -113,8 +115,6 @@ class Socket extends EventEmitter {
     this._restored = undefined;
     if (session) this.recover(session);
     else if (this.server._opts.connectionStateRecovery) this.pid = generateId();
-    // a client may send an event named "error"
-    this.on("error", noop);
   }
 
   /**

@@ -1217,6 +1217,71 @@ if (STARTS_WITHOUT_LISTENERS)
     constructor: { value: LazyEmitter, writable: true, configurable: true },
   });
 
+/**
+ * What Node.js keeps the listeners of an emitter in, by the event. Its own is made without a prototype, which to V8 is a hash
+ * table: a large one for some listeners, and one for each emitter. Those made here share their shape, as objects of a class do.
+ */
+function ListenerTable() {}
+ListenerTable.prototype = Object.create(null); // so that no event has a listener from the beginning
+
+/** @typedef {{ _events: Record<string, unknown>, _eventsCount: number }} Listened what Node.js keeps with an emitter */
+
+const SHARES_SHAPES = declare(
+  "table of listeners",
+  "`_events` and `_eventsCount` of an EventEmitter",
+  "each socket has a larger table of listeners",
+  () => {
+    const emitter = new EventEmitter();
+    let calls = 0;
+    const first = () => {
+      calls++;
+    };
+    const second = () => {
+      calls += 10;
+    };
+    emitter.on("a", first);
+    const { _events: table, _eventsCount: count } = /** @type {Listened} */ (
+      /** @type {unknown} */ (emitter)
+    );
+    if (table.a !== first || count !== 1 || Reflect.ownKeys(table).length !== 1) return false;
+    startListening(emitter, "a", first);
+    emitter.on("a", second).once("toString", second).on("__proto__", first).emit("a");
+    emitter.emit("toString");
+    emitter.emit("__proto__");
+    const names = emitter.eventNames().join();
+    emitter.removeListener("a", first).removeAllListeners("__proto__").emit("a");
+    const left = emitter.eventNames().join();
+    const isEmpty = emitter.removeAllListeners().eventNames().length === 0;
+    return calls === 32 && names === "a,__proto__" && left === "a" && isEmpty && !emitter.emit("a");
+  },
+);
+
+/**
+ * Gives a new emitter, which has no listeners yet, its first one.
+ *
+ * @param {EventEmitter} emitter
+ * @param {string} name
+ * @param {(...args: any[]) => void} listener
+ */
+function listenFirst(emitter, name, listener) {
+  if (SHARES_SHAPES) startListening(emitter, name, listener);
+  else emitter.on(name, listener);
+}
+
+/**
+ * @param {EventEmitter} emitter
+ * @param {string} name
+ * @param {(...args: any[]) => void} listener
+ */
+function startListening(emitter, name, listener) {
+  const listened = /** @type {Listened} */ (/** @type {unknown} */ (emitter));
+  /** @type {Record<string, unknown>} */
+  const table = new /** @type {any} */ (ListenerTable)();
+  table[name] = listener;
+  listened._events = table;
+  listened._eventsCount = 1;
+}
+
 // --- what depends on the version ---
 
 /**
@@ -1252,6 +1317,7 @@ module.exports = {
   LazyEmitter,
   leaveUnanswered,
   lendSocket,
+  listenFirst,
   listeningDescriptor,
   listeningHandle,
   listensOnTcp,
