@@ -184,7 +184,7 @@ class Client {
    */
   connect(name, auth = {}) {
     if (this.server._nsps.has(name)) {
-      if (debug.enabled) debug("connecting to namespace %s", name);
+      if (trace.any && debug.enabled) debug("connecting to namespace %s", name);
       this.doConnect(name, auth);
       return;
     }
@@ -554,7 +554,7 @@ class Client {
    */
   onclose(reason, description) {
     if (this._closed) return;
-    if (debug.enabled) debug("client close with reason %s", reason);
+    if (trace.any && debug.enabled) debug("client close with reason %s", reason);
     this._closed = true;
     this._end = { reason, description };
     // all sockets are closed, even if listeners throw

@@ -10,6 +10,7 @@ const { runMiddlewares } = require("./middlewares");
 const { BroadcastOperator } = require("./operator");
 const { NAMESPACE_RESERVED_EVENTS } = require("../codec");
 const { plainView } = require("../base/plain-view");
+const { trace } = require("../base/trace");
 
 /** @typedef {import("./socket").Socket} Socket */
 /** @typedef {import("./adapter").SomeAdapter} SomeAdapter */
@@ -125,7 +126,7 @@ class Namespace extends EventEmitter {
    * @param {(socket: Socket) => void} [joined] called before the program hears of the socket
    */
   _add(client, auth, joined) {
-    if (debug.enabled) debug("adding socket to nsp %s", this.name);
+    if (trace.any && debug.enabled) debug("adding socket to nsp %s", this.name);
     if (this.server.opts.connectionStateRecovery) this.addRecovering(client, auth, joined);
     else {
       try {

@@ -22,6 +22,7 @@ const { ParentNamespace } = require("./parent-namespace");
 const { plainView } = require("../base/plain-view");
 const { RECOVERY_DEFAULTS, RecoveryAdapter } = require("./recovery-adapter");
 const { Socket } = require("./socket");
+const { trace } = require("../base/trace");
 
 const { connectTimeout: CONNECT_TIMEOUT, path: PATH } = defaultsOf("server");
 
@@ -335,7 +336,7 @@ class Server extends EventEmitter {
    * @returns {this}
    */
   onconnection(conn) {
-    if (debug.enabled) debug("incoming connection with id %s", conn.id);
+    if (trace.any && debug.enabled) debug("incoming connection with id %s", conn.id);
     const client = new this._parts.Client(this, conn);
     if (conn.protocol === 3) client.connect("/");
     return this;

@@ -303,7 +303,7 @@ class Socket extends EventEmitter {
    * @returns {Promise<void> | void} what the adapter gives
    */
   join(rooms, callback) {
-    if (debug.enabled) debug("join room %s", rooms);
+    if (trace.any && debug.enabled) debug("join room %s", rooms);
     const joined = this.adapter.addAll(this.id, new Set(Array.isArray(rooms) ? rooms : [rooms]));
     if (typeof callback === "function") tell(callback, joined); // rooms.forEach(socket.join, socket) gives an index
     return joined;
@@ -332,7 +332,7 @@ class Socket extends EventEmitter {
 
   /** Called once the namespace has let the socket in. */
   _onconnect() {
-    if (debug.enabled) debug("socket connected - writing packet");
+    if (trace.any && debug.enabled) debug("socket connected - writing packet");
     if (!this.connected && !this.client._native) this.nsp._foreign++; // a middleware may answer twice
     this.connected = true;
     this.join(this.id);
@@ -452,7 +452,7 @@ class Socket extends EventEmitter {
    */
   _onclose(reason, description) {
     if (!this.connected) return;
-    if (debug.enabled) debug("closing socket - reason %s", reason);
+    if (trace.any && debug.enabled) debug("closing socket - reason %s", reason);
     try {
       this.emitReserved("disconnecting", reason, description);
       if (this.server._opts.connectionStateRecovery && RECOVERABLE_REASONS.has(reason)) {

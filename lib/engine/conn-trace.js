@@ -23,12 +23,12 @@ const parser = createDebug("socket.io-parser");
 
 /** @returns {boolean} whether what comes in is to be shown */
 function showsIncoming() {
-  return socket.enabled || websocket.enabled || trace.parser;
+  return trace.any && (socket.enabled || websocket.enabled || trace.parser);
 }
 
 /** @returns {boolean} whether packets of the protocol itself are to be shown */
 function showsControl() {
-  return socket.enabled || websocket.enabled;
+  return trace.any && (socket.enabled || websocket.enabled);
 }
 
 /**
@@ -36,7 +36,8 @@ function showsControl() {
  * @param {string} state the next one
  */
 function traceState(conn, state) {
-  if (socket.enabled) socket("readyState updated from %s to %s", conn.readyState, state);
+  if (trace.any && socket.enabled)
+    socket("readyState updated from %s to %s", conn.readyState, state);
 }
 
 /**
@@ -45,7 +46,7 @@ function traceState(conn, state) {
  * @param {Traced} conn
  */
 function traceOpen(conn) {
-  if (!socket.enabled) return;
+  if (!trace.any || !socket.enabled) return;
   socket("readyState updated from opening to open");
   socket('sending packet "open" (%s)', conn.server.openPacket(conn.id, conn.transportName));
 }
@@ -121,6 +122,7 @@ function traceUpgrade(conn, next) {
 
 /** @param {string} name of a transport that closes */
 function traceTransportEnd(name) {
+  if (!trace.any) return;
   transport("readyState updated from open to closing (%s)", name);
   if (name === "websocket") websocket("closing");
   transport("readyState updated from closing to closed (%s)", name);

@@ -136,7 +136,7 @@ class Conn extends LazyEmitter {
     this._writeBuffer = undefined;
     /** @private */
     this._observed = 0;
-    if (debug.enabled || trace.showsIncoming() || server.showsFlushes) this.observe();
+    if (trace.showsIncoming() || server.showsFlushes) this.observe();
     trace.traceOpen(this);
   }
 

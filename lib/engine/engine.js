@@ -43,6 +43,7 @@ const { defaultsOf, milliseconds } = require("../base/options");
 const { Registration } = require("./registration");
 const { openingOf } = require("./request-info");
 const { handleRequest, handleUpgrade } = require("./requests");
+const { trace } = require("../base/trace");
 
 /** @typedef {import("../border/border").Border} Border */
 /** @typedef {import("../border/border").Addresses} Addresses */
@@ -497,7 +498,7 @@ class Engine extends EventEmitter {
     let traits = TRAITS[flags];
     if (door?.transport === "webtransport") traits = { ...traits, transport: door.transport };
     else if (door?.takesBytes === false) traits = { ...traits, takesBytes: false };
-    if (debug.enabled) debug('handshaking client "%s"', sid);
+    if (trace.any && debug.enabled) debug('handshaking client "%s"', sid);
     const opening = openingOf(door, seen, addresses);
     const conn = new Conn(this, border, name, sid, traits, opening, door ?? NO_DOOR);
     if (door !== undefined) door.request = undefined; // the session has what it needs of it
