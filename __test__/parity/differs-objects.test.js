@@ -37,6 +37,15 @@ for (const [how, take] of Object.entries(TAKING))
     assert.deepEqual(sent, stage.either(['42["b"]'], ['42["a"]', '42["b"]']));
   });
 
+scenario("differs: a clone of the rooms", async (stage) => {
+  const { socket } = await webSocketPair(stage);
+  const { adapter } = socket.nsp;
+  const clone = structuredClone(adapter.rooms);
+  assert.deepEqual([...clone.get(socket.id)], stage.either([socket.id], []));
+  const copy = structuredClone(new Map(adapter.rooms));
+  assert.deepEqual([...copy.get(socket.id)], [socket.id]);
+});
+
 scenario("differs: a transport that is assigned to be not writable", async (stage) => {
   const { raw, socket } = await webSocketPair(stage);
   const { conn } = socket;

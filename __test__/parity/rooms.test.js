@@ -83,6 +83,47 @@ scenario(
   },
 );
 
+scenario(
+  "rooms: a room of one's own, at which nobody has looked",
+  { modes: DIRECT },
+  async (stage) => {
+    const { members, received, sockets, io } = await crowd(stage, 4);
+    const [first, second, third, fourth] = sockets;
+    const { adapter } = io.of("/");
+    const names = new Map(sockets.map(({ id }, n) => [id, n]));
+    const show = (sets) =>
+      [...sets].map(([name, set]) => [
+        names.get(name) ?? name,
+        [...set].map((of) => names.get(of) ?? of),
+      ]);
+    io.to(first.id).emit("x", 1);
+    io.except(second.id).emit("x", 2);
+    third.join(first.id);
+    io.to(first.id).emit("x", 3);
+    first.to(first.id).emit("x", 4);
+    stage.trace("received", await received());
+    third.leave(first.id);
+    io.to(first.id).emit("x", 5);
+    second.leave(second.id);
+    io.to(second.id).emit("x", 6);
+    stage.trace("received", await received());
+    assert.equal(adapter.rooms.size, 3);
+    assert.equal(adapter.sids.size, 4);
+    const told = [];
+    for (const name of ["leave-room", "delete-room"])
+      adapter.on(name, (room, id) => told.push([name, names.get(room) ?? room, names.get(id)]));
+    fourth.join("last");
+    fourth.disconnect();
+    third.disconnect();
+    stage.trace("told", told);
+    second.join(second.id);
+    io.socketsJoin("all");
+    stage.trace("rooms", show(adapter.rooms));
+    stage.trace("sids", show(adapter.sids));
+    for (const { client } of members) client.disconnect();
+  },
+);
+
 scenario("rooms: adapter events", { modes: ["websocket"] }, async ({ io, pair, trace }) => {
   const { client, socket } = await pair();
   for (const event of ["create-room", "join-room", "leave-room", "delete-room"]) {

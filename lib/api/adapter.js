@@ -3,6 +3,7 @@
 const { Adapter } = require("socket.io-adapter");
 const { assignable } = require("../base/assignable");
 const { encodeForWorker, joined } = require("../codec");
+const { addAlone, isAlone, loneSets } = require("./lone-sets");
 const { NO_COMPRESS, pushConnection, pushRoom, VOLATILE } = require("../border");
 
 /** @typedef {import("../codec/long-text").LongText} LongText */
@@ -62,12 +63,15 @@ const NOT_MIRRORED = -1;
  * Only the rooms of connected sockets are mirrored. Each socket also has a room to itself, named by its id: as long as it
  * is alone there, that room is not mirrored, and its connection is addressed directly.
  *
- * `rooms` and `sids` hold plain Sets, as everywhere; the numbers of the mirrored rooms are kept beside them.
+ * `rooms` and `sids` hold plain Sets, as everywhere (most of them are made when they are looked at: lone-sets.js); the numbers of
+ * the mirrored rooms are kept beside them.
  */
 class NativeAdapter extends Adapter {
   /** @param {Home} nsp */
   constructor(nsp) {
     super(nsp);
+    this.rooms = loneSets();
+    this.sids = loneSets();
     /** @protected @type {Border | undefined} */
     this._border = undefined;
     /** @private @type {Map<string, number>} the mirrored rooms */
@@ -98,10 +102,9 @@ class NativeAdapter extends Adapter {
    */
   mirror(socket) {
     const conn = this.connOf(socket.id);
-    const rooms = this._sids.get(socket.id);
-    if (conn === undefined || rooms === undefined) return;
+    if (conn === undefined || !this._sids.has(socket.id)) return;
     this.joinEveryone(conn);
-    for (const name of rooms) this.mirrorJoin(name, socket.id, conn);
+    for (const name of this.roomsOf(socket.id)) this.mirrorJoin(name, socket.id, conn);
   }
 
   /**
@@ -113,7 +116,7 @@ class NativeAdapter extends Adapter {
     const conn = this.connOf(socket.id);
     const border = this._border;
     if (conn === undefined || border === undefined) return;
-    for (const name of this._sids.get(socket.id) ?? []) {
+    for (const name of this.roomsOf(socket.id)) {
       const number = this._numbers.get(name);
       if (number !== undefined) border.operations.leave(conn, number);
     }
@@ -146,6 +149,48 @@ class NativeAdapter extends Adapter {
   }
 
   /**
+   * @param {string} id
+   * @param {Set<string>} rooms
+   * @returns {boolean} whether a socket that joins these is in its own room only, and nobody hears of it
+   * @private
+   */
+  staysAlone(id, rooms) {
+    if (rooms.size !== 1 || !rooms.has(id) || this._sids.has(id) || this._rooms.has(id))
+      return false;
+    return this.listenerCount("create-room") + this.listenerCount("join-room") === 0;
+  }
+
+  /**
+   * @param {string} id
+   * @returns {boolean} whether nobody has seen that it is in its own room, or will hear that it leaves that
+   * @private
+   */
+  isUnseen(id) {
+    if (!isAlone(this._sids, id) || !isAlone(this._rooms, id)) return false;
+    return this.listenerCount("leave-room") + this.listenerCount("delete-room") === 0;
+  }
+
+  /**
+   * @param {string} id of a socket
+   * @returns {Iterable<string>} the rooms that it is in
+   * @private
+   */
+  roomsOf(id) {
+    if (isAlone(this._sids, id)) return [id];
+    return this._sids.get(id) ?? NONE_BY_NAME;
+  }
+
+  /**
+   * @param {string} name of a room
+   * @param {string} id
+   * @returns {boolean} whether that socket is in it
+   * @private
+   */
+  isMember(name, id) {
+    return isAlone(this._rooms, name) ? name === id : this._rooms.get(name)?.has(id) === true;
+  }
+
+  /**
    * @param {Conn} conn
    * @private
    */
@@ -169,7 +214,7 @@ class NativeAdapter extends Adapter {
       number = border.allocateRoom();
       this._numbers.set(name, number);
       // the socket that the room is named by may have been alone there
-      const owner = this._rooms.get(name)?.has(name) ? this.connOf(name) : undefined;
+      const owner = this.isMember(name, name) ? this.connOf(name) : undefined;
       if (owner !== undefined) border.operations.join(owner, number);
     }
     border.operations.join(conn, number);
@@ -188,6 +233,12 @@ class NativeAdapter extends Adapter {
   addAll(id, rooms) {
     const conn = this.connOf(id);
     if (conn === undefined && this.nsp.sockets.has(id)) this._adopted = true;
+    if (this.staysAlone(id, rooms)) {
+      addAlone(this._sids, id);
+      addAlone(this._rooms, id);
+      if (conn !== undefined) this.joinEveryone(conn);
+      return;
+    }
     let joined = this._sids.get(id);
     if (joined === undefined) {
       joined = new Set();
@@ -220,10 +271,10 @@ class NativeAdapter extends Adapter {
 
   /** @param {string} id */
   delAll(id) {
-    const joined = this._sids.get(id);
-    if (joined === undefined) return;
+    if (!this._sids.has(id)) return;
     const conn = this.connOf(id);
-    for (const name of joined) this.removeFrom(name, id, conn);
+    if (this.isUnseen(id)) this._rooms.delete(id);
+    else for (const name of this.roomsOf(id)) this.removeFrom(name, id, conn);
     this._sids.delete(id);
     if (conn !== undefined && this._everyone !== NOT_MIRRORED && !this.stays(conn, this._sids))
       this._border?.operations.leave(conn, this._everyone);
@@ -274,7 +325,7 @@ class NativeAdapter extends Adapter {
       const number = this._numbers.get(name);
       if (number !== undefined) {
         pushRoom(targets, number);
-      } else if (this._rooms.get(name)?.has(name)) {
+      } else if (this.isMember(name, name)) {
         const owner = this.connOf(name);
         if (owner !== undefined) pushConnection(targets, owner);
       }
@@ -429,8 +480,47 @@ class NativeAdapter extends Adapter {
 
 assignable(NativeAdapter.prototype, "oneByOne", "isShown");
 
+/**
+ * What only the types of the base class say is private.
+ *
+ * @typedef {object} BaseParts
+ * @property {(opts: Target, visit: (socket: Member) => void) => void} apply
+ * @property {(rooms?: Set<string>) => Set<string>} computeExceptSids
+ */
+
+const { apply: applyToRooms, computeExceptSids } = /** @type {BaseParts} */ (
+  /** @type {unknown} */ (Adapter.prototype)
+);
+
+/**
+ * Calls a function with each target. The base class asks for the rooms of each socket, and does not look at them.
+ *
+ * @this {NativeAdapter}
+ * @param {Target} opts
+ * @param {(socket: Member) => void} visit
+ */
+function apply(opts, visit) {
+  if (opts.rooms.size > 0) {
+    applyToRooms.call(this, opts, visit);
+    return;
+  }
+  const except = computeExceptSids.call(this, opts.except);
+  for (const id of this.sids.keys()) {
+    const socket = except.has(id) ? undefined : this.nsp.sockets.get(id);
+    if (socket) visit(socket);
+  }
+}
+
+Reflect.defineProperty(NativeAdapter.prototype, "apply", {
+  value: apply,
+  writable: true,
+  configurable: true,
+});
+
 /** @type {number[]} */
 const NONE = [];
+/** @type {string[]} */
+const NONE_BY_NAME = [];
 
 /**
  * Shows a target of a broadcast what it will be sent.
