@@ -34,7 +34,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use napi::bindgen_prelude::{BufferSlice, Function, FunctionCallContext, Object, Uint8ArraySlice};
-use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{CleanupEnvHook, Env, JsString, JsValue as _, Result};
 use napi_derive::napi;
 use rustc_hash::FxHashMap;
@@ -47,7 +46,11 @@ use self::reading::Reading;
 use self::shared::{Shared, SharedWaker, Waker};
 #[cfg(unix)]
 use super::callback::{Call, Callback};
+#[cfg(target_os = "linux")]
+use super::descriptor_watch::DescriptorWatch;
 use super::error::BorderError;
+#[cfg(target_os = "linux")]
+use super::event::Event;
 use super::libuv::TurnEnd;
 use super::memory::give_back;
 use super::operations::Operations;
@@ -94,6 +97,9 @@ pub struct Plane {
     /// What this thread needs to read sockets, while somebody is to be woken.
     #[cfg(unix)]
     reading: RefCell<Option<Rc<Reading>>>,
+    /// Has the event loop call when workers have something for this thread, while somebody is to be woken.
+    #[cfg(target_os = "linux")]
+    event: RefCell<Option<DescriptorWatch>>,
     operations: RefCell<Operations>,
     /// The workers (one bit each) that have commands for which they have not been woken.
     workers_to_wake: Cell<u32>,
@@ -145,8 +151,7 @@ impl DataPlane {
         let inbox = Inbox::new(move || {
             let waker = for_inbox.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(waker) = waker.as_ref() {
-                // It fails when the environment is ending: then nobody reads the records.
-                let _ending = waker.call((), ThreadsafeFunctionCallMode::NonBlocking);
+                waker.call();
             }
         });
         let bodies = Held::new(&inbox.budget, OWN_LANE);
@@ -161,6 +166,8 @@ impl DataPlane {
             preference: Preference::parse(&reader).unwrap_or_default(),
             #[cfg(unix)]
             reading: RefCell::default(),
+            #[cfg(target_os = "linux")]
+            event: RefCell::default(),
             operations: RefCell::default(),
             workers_to_wake: Cell::new(0),
             servers: RefCell::default(),
@@ -202,10 +209,19 @@ impl DataPlane {
         receive: Function<'_, (), ()>,
     ) -> Result<()> {
         #[cfg(unix)]
-        let ending = self.begin_reading(env, &wake, &receive);
+        let drain = self.drain(env, &wake, &receive);
         #[cfg(not(unix))]
         drop(receive);
-        let waker: Waker = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
+        #[cfg(unix)]
+        let ending = self.begin_reading(env, drain.as_ref());
+        #[cfg(target_os = "linux")]
+        let watched = drain.and_then(|drain| self.watch_event(env, drain));
+        #[cfg(not(target_os = "linux"))]
+        let watched = None;
+        let waker = match watched {
+            Some(waker) => waker,
+            None => Waker::Function(wake.build_threadsafe_function().weak::<true>().build()?),
+        };
         // Hooks run last in, first out: this one runs before Node.js closes the waker.
         let environment = self.environment.id;
         let hook =
@@ -219,8 +235,7 @@ impl DataPlane {
                 }
             })?;
         *self.hook.borrow_mut() = Some(hook);
-        // For records that were announced while nobody listened.
-        let _ending = waker.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        waker.call(); // for records that were announced while nobody listened
         let mut shared = self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner);
         let before = shared.replace(waker);
         drop(shared);
@@ -236,6 +251,8 @@ impl DataPlane {
     pub fn remove_waker(&self, env: Env) -> Result<()> {
         let waker = self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(waker);
+        #[cfg(target_os = "linux")]
+        drop(self.event.take());
         #[cfg(unix)]
         if let Some(reading) = self.reading.take() {
             reading.end();
@@ -478,32 +495,53 @@ impl Plane {
 }
 
 impl DataPlane {
-    /// From now on this thread may read sockets; gives what is to end with the environment.
+    /// What has JavaScript handle the records that wait, where no JavaScript is running.
     #[cfg(unix)]
-    fn begin_reading(
+    fn drain(
         &self,
         env: Env,
-        drain: &Function<'_, (), ()>,
+        wake: &Function<'_, (), ()>,
         receive: &Function<'_, (), ()>,
-    ) -> RcWeak<Reading> {
+    ) -> Option<Rc<dyn Fn()>> {
+        let callback = Callback::new(env, [wake, receive])?;
+        let plane = Rc::downgrade(&self.0);
+        Some(Rc::new(move || {
+            let Some(plane) = RcWeak::upgrade(&plane) else { return };
+            callback.call(|env| plane.take_for_call(*env));
+        }))
+    }
+
+    /// From now on this thread may read sockets; gives what is to end with the environment.
+    #[cfg(unix)]
+    fn begin_reading(&self, env: Env, drain: Option<&Rc<dyn Fn()>>) -> RcWeak<Reading> {
         let before = self.reading.take();
         if let Some(before) = before {
             before.end();
         }
-        if self.preference == Preference::Workers {
+        let Some(drain) = drain.filter(|_| self.preference != Preference::Workers) else {
             return RcWeak::new();
-        }
-        let Some(callback) = Callback::new(env, [drain, receive]) else { return RcWeak::new() };
-        let plane = Rc::downgrade(&self.0);
-        let drain = move || {
-            let Some(plane) = RcWeak::upgrade(&plane) else { return };
-            callback.call(|env| plane.take_for_call(*env));
         };
         let (shared, environment) = (Arc::clone(&self.shared), Arc::clone(&self.environment));
-        let reading = Reading::new(env, shared, environment, drain);
+        let reading = Reading::new(env, shared, environment, Rc::clone(drain));
         let ending = Rc::downgrade(&reading);
         *self.reading.borrow_mut() = Some(reading);
         ending
+    }
+
+    /// Has the event loop call `drain` when the waker that this gives is called. None: it can't be had here.
+    #[cfg(target_os = "linux")]
+    fn watch_event(&self, env: Env, drain: Rc<dyn Fn()>) -> Option<Waker> {
+        let event = Arc::new(Event::new().ok()?);
+        let set = Arc::clone(&event);
+        let on_ready = move || {
+            set.clear();
+            drain();
+        };
+        let watch = DescriptorWatch::new(env, event.descriptor().ok()?, on_ready)?;
+        watch.start().then(|| {
+            *self.event.borrow_mut() = Some(watch);
+            Waker::Event(event)
+        })
     }
 
     /// Starts the workers if there are none.

@@ -11,6 +11,7 @@
 //! | [`recovery`] | what JavaScript asks of them by calls |
 //! | [`callback`] | how the event loop calls JavaScript |
 //! | [`descriptor_watch`] | how it learns that a descriptor can be read |
+//! | `event` (Linux) | how another thread wakes it |
 //! | `symbols` | functions of the process, by their names |
 //! | [`memory`] | memory that nobody uses goes back to the system |
 //! | [`error`] | what can go wrong on the way |
@@ -21,6 +22,8 @@ pub mod data_plane;
 #[cfg(unix)]
 pub mod descriptor_watch;
 pub mod error;
+#[cfg(target_os = "linux")]
+pub mod event;
 pub mod libuv;
 pub mod logs;
 pub mod memory;

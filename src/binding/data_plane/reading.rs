@@ -99,13 +99,13 @@ impl Reading {
         env: Env,
         shared: Arc<Shared>,
         environment: Arc<Environment>,
-        drain: impl Fn() + 'static,
+        drain: Rc<dyn Fn()>,
     ) -> Rc<Self> {
         Rc::new(Self {
             env,
             shared,
             environment,
-            drain: RefCell::new(Some(Rc::new(drain))),
+            drain: RefCell::new(Some(drain)),
             sides: RefCell::default(),
             busy: Cell::new(0),
             since: Cell::new(None),

@@ -4,13 +4,35 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::Status;
-use napi::threadsafe_function::ThreadsafeFunction;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 
+#[cfg(target_os = "linux")]
+use crate::binding::event::Event;
 use crate::net::command::Command;
 use crate::net::runtime::Runtime;
 
-/// Wakes the JavaScript thread. Weak: it does not keep the process alive.
-pub(super) type Waker = ThreadsafeFunction<(), (), (), Status, false, true, 0>;
+/// Wakes the JavaScript thread. It does not keep the process alive.
+pub(super) enum Waker {
+    /// What its event loop watches.
+    #[cfg(target_os = "linux")]
+    Event(Arc<Event>),
+    /// What Node.js has for it.
+    Function(ThreadsafeFunction<(), (), (), Status, false, true, 0>),
+}
+
+impl Waker {
+    /// Wakes it.
+    pub(super) fn call(&self) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Event(event) => event.set(),
+            Self::Function(function) => {
+                // It fails when the environment is ending: then nobody reads the records.
+                let _ending = function.call((), ThreadsafeFunctionCallMode::NonBlocking);
+            }
+        }
+    }
+}
 
 /// Holds the waker until the environment ends. Workers call it under the lock, and the clean-up
 /// hook takes it out under the same lock: it is never called after the environment's end.
