@@ -240,8 +240,8 @@ const Handle = Object.freeze({
 
 /** The names of connections, which JavaScript or the workers make. */
 const Token = Object.freeze({
-  /** Set in those that workers make. */
-  OF_WORKER: 2147483648,
+  /** Set in those that workers make. All are below twice that, which V8 has no objects for. */
+  OF_WORKER: 1073741824,
 });
 
 /** How a client speaks: the lowest bits of a `WireKind`, too. */
@@ -293,7 +293,7 @@ const Returned = Object.freeze({
 });
 
 /** The version, and a hash of all above: an addon whose `DataPlane.contract()` is another was built from other sources. */
-const CONTRACT = "4.8.4 21921aa809bc8c53";
+const CONTRACT = "4.8.4 10e3046a6d72ae87";
 
 module.exports = {
   RecordKind,

@@ -252,8 +252,8 @@ numbers! {
 numbers! {
     /// The names of connections, which JavaScript or the workers make.
     pub mod token {
-        /// Set in those that workers make.
-        pub const OF_WORKER: u32 = 1 << 31;
+        /// Set in those that workers make. All are below twice that, which V8 has no objects for.
+        pub const OF_WORKER: u32 = 1 << 30;
     }
 }
 

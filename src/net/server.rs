@@ -127,9 +127,10 @@ impl Environment {
         self.lent.lock().unwrap_or_else(PoisonError::into_inner).get(&request).copied()
     }
 
-    /// A name for a connection that a worker has accepted. None has it but one that two billion have come behind.
+    /// A name for a connection that a worker has accepted. None has it but one that a billion have come behind.
     pub fn next_token(&self) -> u32 {
-        self.last_token.fetch_add(1, Ordering::Relaxed).wrapping_add(1) | OF_WORKER
+        let next = self.last_token.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        next & (OF_WORKER - 1) | OF_WORKER
     }
 }
 
