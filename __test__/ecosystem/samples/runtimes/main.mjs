@@ -37,7 +37,6 @@ for (const transports of [["websocket"], ["polling"], ["polling", "websocket"]])
   const joined = new Promise((resolve) => client.once("joined", resolve));
   console.log("joined", await client.emitWithAck("join"), await joined);
   const other = client.io.socket("/other");
-  other.connect();
   console.log("other", await new Promise((resolve) => other.once("welcome", resolve)));
   console.log("transport", client.io.engine.transport.name);
   const gone = new Promise((resolve) =>
