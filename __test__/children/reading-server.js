@@ -20,7 +20,8 @@ let thread;
 function open() {
   io = context.run(
     "where the server was made",
-    () => new Server(0, { pingInterval: 300, pingTimeout: 1500 }),
+    () =>
+      new Server(0, { pingInterval: 300, pingTimeout: Number(process.env.PING_TIMEOUT ?? 60_000) }),
   );
   io.on("connection", (socket) => {
     socket.on("echo", (n, reply) => reply(n));
