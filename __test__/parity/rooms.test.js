@@ -138,6 +138,21 @@ scenario("rooms: adapter events", { modes: ["websocket"] }, async ({ io, pair, t
   await gone;
 });
 
+scenario("rooms: an adapter with an emit() of its own", { modes: DIRECT }, async (stage) => {
+  const { io, pair, trace } = stage;
+  const { adapter } = io.of("/");
+  const { emit } = adapter;
+  adapter.emit = function (event, ...args) {
+    trace("adapter", event, ...args);
+    return emit.call(this, event, ...args);
+  };
+  const { client, socket } = await pair();
+  const gone = until(socket, "disconnect");
+  client.disconnect();
+  await gone;
+  assert.equal(stage.channels.adapter.length, 4);
+});
+
 scenario(
   "broadcast: io.emit and io.of().emit reach everybody of the namespace",
   { modes: ALL },

@@ -1,5 +1,6 @@
 "use strict";
 
+const { EventEmitter } = require("node:events");
 const { Adapter } = require("socket.io-adapter");
 const { assignable } = require("../base/assignable");
 const { encodeForWorker, joined } = require("../codec");
@@ -157,7 +158,7 @@ class NativeAdapter extends Adapter {
   staysAlone(id, rooms) {
     if (rooms.size !== 1 || !rooms.has(id) || this._sids.has(id) || this._rooms.has(id))
       return false;
-    return this.listenerCount("create-room") + this.listenerCount("join-room") === 0;
+    return !this.hears("create-room", "join-room");
   }
 
   /**
@@ -167,7 +168,18 @@ class NativeAdapter extends Adapter {
    */
   isUnseen(id) {
     if (!isAlone(this._sids, id) || !isAlone(this._rooms, id)) return false;
-    return this.listenerCount("leave-room") + this.listenerCount("delete-room") === 0;
+    return !this.hears("leave-room", "delete-room");
+  }
+
+  /**
+   * @param {string} first
+   * @param {string} second
+   * @returns {boolean} whether a program hears of one of these events: it listens, or has an `emit()` of its own
+   * @private
+   */
+  hears(first, second) {
+    if (this.emit !== EventEmitter.prototype.emit) return true;
+    return this.listenerCount(first) + this.listenerCount(second) > 0;
   }
 
   /**
@@ -488,7 +500,7 @@ assignable(NativeAdapter.prototype, "oneByOne", "isShown");
  * @property {(rooms?: Set<string>) => Set<string>} computeExceptSids
  */
 
-const { apply: applyToRooms, computeExceptSids } = /** @type {BaseParts} */ (
+const { apply: applyToRooms } = /** @type {BaseParts} */ (
   /** @type {unknown} */ (Adapter.prototype)
 );
 
@@ -504,6 +516,8 @@ function apply(opts, visit) {
     applyToRooms.call(this, opts, visit);
     return;
   }
+  // a program's own, perhaps
+  const { computeExceptSids } = /** @type {BaseParts} */ (/** @type {unknown} */ (this));
   const except = computeExceptSids.call(this, opts.except);
   for (const id of this.sids.keys()) {
     const socket = except.has(id) ? undefined : this.nsp.sockets.get(id);
