@@ -9,6 +9,7 @@ const {
   showAccepted,
   speaksTls,
 } = require("../base/node-internals");
+const { onNewListener } = require("../base/new-listeners");
 const {
   ACCEPT,
   ACCEPT_POLLING,
@@ -70,7 +71,7 @@ class Acceptor {
       !speaksTls(server) && this.reasonAgainst(ACCEPT) === undefined && this.take(fd);
     /** @private has a worker accept the connections, as long as nothing stands against it */
     this._listener = new WorkerListener(engine, server, () => this.taken++);
-    server.on("newListener", (/** @type {string | symbol} */ name) => {
+    onNewListener(server, (name) => {
       if (name === "connection") this.defer(0); // somebody wants to hear of connections, of silent ones too
     });
     this.intercept();

@@ -31,6 +31,7 @@ const {
   SWAPS_HANDLES,
   upgradesByDefault,
 } = require("../base/node-internals");
+const { onNewListener } = require("../base/new-listeners");
 const { decryptedDetails } = require("../base/decrypted-socket");
 const { hearsUntold, nativeTls } = require("./native-tls");
 
@@ -637,7 +638,7 @@ function isTimeout(value) {
 function trackConnectionListeners(server) {
   attached.set(server, enginesOf(server) + 1);
   if (server.listenerCount("connection") > 1) shown.add(server);
-  server.on("newListener", (/** @type {string | symbol} */ name) => {
+  onNewListener(server, (name) => {
     if (name === "connection") shown.add(server);
   });
 }

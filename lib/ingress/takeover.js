@@ -13,6 +13,7 @@ const {
   socketOf,
   expectNext,
 } = require("../base/node-internals");
+const { onNewListener } = require("../base/new-listeners");
 const { decryptedDetails, showDecrypted } = require("../base/decrypted-socket");
 const { RecordKind } = require("../border");
 const { Origins } = require("./origins");
@@ -58,7 +59,7 @@ class PollingTakeover {
   attach(server, path) {
     this._paths.set(server, path);
     // another listener may want to see the requests
-    server.on("newListener", (/** @type {string | symbol} */ name) => {
+    onNewListener(server, (name) => {
       if (name === "request") this.recall();
     });
   }

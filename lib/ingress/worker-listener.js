@@ -11,6 +11,7 @@ const {
   uncountConnection,
   standInSocket,
 } = require("../base/node-internals");
+const { onNewListener } = require("../base/new-listeners");
 const { setImmediate } = require("../base/loop");
 const { AcceptedRequest } = require("./accepted-request");
 const { Inputs } = require("./inputs");
@@ -95,7 +96,7 @@ class WorkerListener {
     const suspend = (/** @type {string | symbol} */ name) => {
       if (COUNT_AT_ONCE.has(name)) this.shut();
     };
-    server.on("newListener", suspend);
+    onNewListener(server, suspend);
     server.on("removeListener", suspend);
   }
 
