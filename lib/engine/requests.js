@@ -40,6 +40,12 @@ const { CLOSE_TIMEOUT, openWebSocket, PollingDoor } = require("../ingress");
 /** A WebSocket close frame without a code. */
 const CLOSE_FRAME = Buffer.from([0x88, 0x00]);
 
+/** @type {WeakSet<Duplex>} those that an engine has taken for a WebSocket: no other one may take them, too */
+const upgraded = new WeakSet();
+
+const UPGRADED_TWICE =
+  "handleUpgrade() was called more than once with the same socket: attach one engine to a path of an HTTP server, and attach it once";
+
 /** Characters of a Sec-WebSocket-Key. */
 const KEY_LENGTH = 24;
 
@@ -104,6 +110,8 @@ function handleUpgrade(engine, req, socket, upgradeHead) {
       socket.destroy();
       return;
     }
+    if (upgraded.has(socket)) throw new Error(UPGRADED_TWICE);
+    upgraded.add(socket);
     const answer = answerUpgrade(engine, req, socket, res?.headers);
     if (answer === undefined) return;
     const { sid, transport } = req._query;
