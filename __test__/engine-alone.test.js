@@ -10,6 +10,7 @@ const path = require("node:path");
 const { test } = require("node:test");
 const { Socket: Client } = require("engine.io-client");
 const { Socket: Client3 } = require("engine.io-client-3");
+const { Server } = require("socket.io");
 const { io: connect } = require("socket.io-client");
 const { selected } = require("./support/implementations");
 const { eventually, gather, turns, until, within } = require("./support/waiting");
@@ -310,6 +311,58 @@ for (const { name } of selected()) {
     assert.deepEqual(await closed, [["transport error", error]]);
     await gone;
     assert.equal(engine.clientsCount, 0);
+  });
+
+  for (const mode of ["polling", "websocket"]) {
+    test(`${name}: what a message listener puts off comes before the end, ${mode}`, async (t) => {
+      const { engine, dial } = await serve(t);
+      const seen = [];
+      engine.on("connection", (conn) => {
+        conn.on("message", (data) => {
+          process.nextTick(process.nextTick, () => seen.push(`${data} ${conn.readyState}`));
+        });
+        conn.on("close", (reason) => seen.push(reason));
+      });
+      const client = dial(mode);
+      await until(client, "open");
+      client.send("last");
+      client.close();
+      await eventually(() => seen.length === 2);
+      assert.deepEqual(seen, ["last open", "transport close"]);
+    });
+
+    test(`${name}: npm's Socket.IO on it hears why a client goes, ${mode}`, async (t) => {
+      const { engine, url } = await serve(t, { path: "/socket.io" });
+      const server = new Server();
+      server.bind(engine);
+      const client = connect(url, { transports: MODES[mode], forceNew: true });
+      const [[socket]] = await Promise.all([until(server, "connection"), until(client, "connect")]);
+      const gone = until(socket, "disconnect");
+      client.disconnect();
+      assert.equal((await gone)[0], "client namespace disconnect");
+    });
+  }
+
+  test(`${name}: an upgrade that is handled twice is an error, and the first has it`, async (t) => {
+    const { engine, httpServer, dial } = await serve(t);
+    const handled = until(httpServer, "upgrade");
+    const client = dial("websocket");
+    const [conn] = await until(engine, "connection");
+    const [req, socket, head] = await handled;
+    assert.throws(() => engine.handleUpgrade(req, socket, head), /called more than once/);
+    conn.on("message", (data) => conn.send(data));
+    const echoed = until(client, "message");
+    client.send("hi");
+    assert.deepEqual(await echoed, ["hi"]);
+    assert.equal(engine.clientsCount, 1);
+  });
+
+  test(`${name}: nine engines on one HTTP server are not taken for a leak`, () => {
+    const server = http.createServer();
+    for (let i = 0; i < 9; i++) lib.attach(server, { path: `/${i}` });
+    const most = server.getMaxListeners();
+    for (const event of server.eventNames())
+      assert.ok(server.listenerCount(event) <= most, String(event));
   });
 
   for (const mode of ["polling", "websocket"]) {

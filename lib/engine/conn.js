@@ -497,15 +497,11 @@ class Conn extends LazyEmitter {
   onrecord(kind, argument, more) {
     switch (kind) {
       case RecordKind.CLOSED:
-        try {
-          this.announceProbe();
-          if (more === WRITE_ERROR && !FAILS_BROKEN_WRITES) this.forgiveWrites();
-          else this.onclose(argument, typeof more === "string" ? transportError(more) : undefined);
-        } finally {
-          // whatever a handler throws
-          this._border.forget(this);
-          this.server.unref();
-        }
+        // What a program puts off when it gets a message, to a tick or a promise, comes before its client's leaving: a Socket.IO
+        // server of npm handles its packets so. Upstream hears of that in a later turn of the event loop; one batch may have both.
+        if (this.server.isPlain && argument === "transport close")
+          setImmediate(end, this, argument, more);
+        else this.onend(argument, more);
         break;
       case RecordKind.UPGRADING:
         this.announceProbe();
@@ -548,6 +544,24 @@ class Conn extends LazyEmitter {
         break;
       default:
         unknownRecord(kind);
+    }
+  }
+
+  /**
+   * The worker has closed the session.
+   *
+   * @param {any} reason
+   * @param {any} error
+   */
+  onend(reason, error) {
+    try {
+      this.announceProbe();
+      if (error === WRITE_ERROR && !FAILS_BROKEN_WRITES) this.forgiveWrites();
+      else this.onclose(reason, typeof error === "string" ? transportError(error) : undefined);
+    } finally {
+      // whatever a handler throws
+      this._border.forget(this);
+      this.server.unref();
     }
   }
 
@@ -787,6 +801,15 @@ function readFrame(frame) {
 /** @param {Conn} conn */
 function announceProbe(conn) {
   conn.announceProbe();
+}
+
+/**
+ * @param {Conn} conn
+ * @param {any} reason
+ * @param {any} error
+ */
+function end(conn, reason, error) {
+  conn.onend(reason, error);
 }
 
 /**
