@@ -23,6 +23,8 @@ const OWN = {
   cert: fs.readFileSync(path.join(FIXTURES, "cert.pem")),
 };
 
+const NOBODYS = "GET /nobody HTTP/1.1\r\nHost: a\r\n\r\n";
+
 /** The ways by which a request comes to who reads it. */
 const WAYS = {
   "accepted by a worker": {},
@@ -144,13 +146,23 @@ for (const [way, setup] of Object.entries(WAYS)) {
       ]);
     });
 
+    test(`${name}: behind a request that nobody answers, a POST that is cut off ends its session`, async (t) => {
+      const { say, post, join } = await serve(t, implementation, setup);
+      const { sid, left } = await join();
+      await say(NOBODYS + post(sid, '42["event"]', 20));
+      assert.deepEqual(await left, [
+        "transport error",
+        "data request connection closed prematurely",
+      ]);
+    });
+
     test(`${name}: half a head, no session, another path`, async (t) => {
       const { say, get } = await serve(t, implementation, setup);
       const refused = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
       assert.equal(await say(get("").slice(0, -4)), refused);
       assert.equal(await say("\r\n"), "");
       assert.match(await say(get("&sid=none")), /"Session ID unknown"/);
-      assert.equal(await say("GET /nobody HTTP/1.1\r\nHost: a\r\n\r\n"), ""); // it would be answered later
+      assert.equal(await say(NOBODYS), ""); // it would be answered later
     });
 
     test(`${name}: a WebSocket is opened`, async (t) => {

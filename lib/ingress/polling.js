@@ -104,8 +104,8 @@ class PollingDoor extends Door {
     this.timer = undefined;
     /** bytes of that body which have come, and which the worker has not */
     this.gathered = 0;
-    this.onresponseClose = this.onresponseClose.bind(this);
-    res.once("close", this.onresponseClose);
+    this.onclose = this.onclose.bind(this);
+    res.once("close", this.onclose);
     if (req.httpVersionMajor === 1) awaitAnswer(req.socket, this);
   }
 
@@ -129,6 +129,7 @@ class PollingDoor extends Door {
   poll() {
     debug("setting request");
     if (this.hasBeenAnswered()) return;
+    this.req.once("close", this.onclose); // as upstream: a response behind one that is not answered hears nothing
     if (!this.engine.polls.has(this.sid)) this.engine.polls.set(this.sid, this);
     const known = this.border.native.pollGet(this.engine.nativeId(), this.token, this.sid);
     if (!known) this.refuse();
@@ -176,6 +177,7 @@ class PollingDoor extends Door {
         return;
       }
       clearTimeout(this.timer);
+      req.removeListener("close", this.onclose);
       req.removeListener("data", ondata);
       req.removeListener("end", onend);
       req.pause(); // the connection ends with the answer
@@ -192,6 +194,7 @@ class PollingDoor extends Door {
       }
     };
     const onend = () => {
+      req.removeListener("close", this.onclose); // each is closed when it has been read
       clearTimeout(this.timer);
       // when the session has gone meanwhile, its answer to this request is on the way
       if (this.answered) return;
@@ -201,6 +204,7 @@ class PollingDoor extends Door {
       this.uncountBody();
     };
     this.timer = setTimeout(stop, milliseconds(httpRequestBodyTimeout), BodyFault.TIMED_OUT);
+    req.once("close", this.onclose);
     req.on("data", ondata);
     req.on("end", onend);
   }
@@ -343,7 +347,8 @@ class PollingDoor extends Door {
     this.relayed?.leave(this.token);
     clearTimeout(this.timer);
     this.uncountBody();
-    this.res.removeListener("close", this.onresponseClose);
+    this.res.removeListener("close", this.onclose);
+    this.req.removeListener("close", this.onclose);
     if (this.req.httpVersionMajor === 1) leaveUnanswered(this.req.socket, this);
     const { polls } = this.engine;
     if (polls.get(this.sid) === this) polls.delete(this.sid);
@@ -357,7 +362,7 @@ class PollingDoor extends Door {
       border.native.requestClosed(engine.nativeId(), token, sid);
   }
 
-  onresponseClose() {
+  onclose() {
     if (this.answered) return;
     this.border.native.requestClosed(this.engine.nativeId(), this.token, this.sid);
     this.finish();
