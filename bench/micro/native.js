@@ -3,6 +3,8 @@
 // Stands for the class of the addon: no threads, no sockets. What goes down is dropped, what comes up is what a
 // case gives it. So only the JavaScript of the border is measured.
 
+const { CONTRACT } = require("../../native/border");
+
 /** A stand-in for `DataPlane` in native/index.d.ts, with what a server calls that has no HTTP requests. */
 class StubNative {
   constructor() {
@@ -16,6 +18,11 @@ class StubNative {
     this.batches = 0;
     this.bytes = 0;
     this.servers = 0;
+  }
+
+  /** It is of the same sources as what it stands for. */
+  static contract() {
+    return CONTRACT;
   }
 
   /**
