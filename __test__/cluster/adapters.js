@@ -49,10 +49,6 @@ async function postgres(url) {
   const { Pool } = require("pg");
   const pool = new Pool(JSON.parse(url));
   pool.on("error", () => {});
-  await pool.query(
-    `CREATE TABLE IF NOT EXISTS socket_io_attachments (
-       id bigserial UNIQUE, created_at timestamptz DEFAULT NOW(), payload bytea)`,
-  );
   const { createAdapter } = require("@socket.io/postgres-adapter");
   return createAdapter(pool, { errorHandler: () => {} });
 }

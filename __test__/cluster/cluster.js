@@ -10,6 +10,7 @@
 const assert = require("node:assert/strict");
 const { fork } = require("node:child_process");
 const path = require("node:path");
+const { Client } = require("pg");
 const { io: connect } = require("socket.io-client");
 const { oracle, ours, selected } = require("../support/implementations");
 const { startPostgres } = require("../support/postgres");
@@ -32,6 +33,14 @@ const SERVICES = {
   },
   async postgres() {
     const postgres = await startPostgres();
+    // here, as nodes that all make it at once are in each other's way
+    const client = new Client(postgres.settings);
+    await client.connect();
+    await client.query(
+      `CREATE TABLE socket_io_attachments (
+         id bigserial UNIQUE, created_at timestamptz DEFAULT NOW(), payload bytea)`,
+    );
+    await client.end();
     return { ...postgres, url: JSON.stringify(postgres.settings) };
   },
 };
