@@ -46,6 +46,8 @@ const MOST_A_TURN: u32 = 128 << 10;
 const MOST_A_WAKE: u32 = 80 << 10;
 /// It gives back when so many more have come: a large message among small ones is none of these cases.
 const MOST_OWED: u32 = 1 << 20;
+/// A connection that is accepted counts as so many bytes: it takes longer to let somebody in than a wake-up takes.
+pub const ACCEPTED: usize = 256 << 10;
 /// How long it waits, in microseconds, before it asks again, when they have proved to be too much for it: at first…
 const HOLD_OFF: u64 = 64_000;
 /// …and at most.

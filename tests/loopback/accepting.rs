@@ -9,9 +9,11 @@ use ferrosocket::net::admission::Admission;
 use ferrosocket::net::client::SESSION_BYTES;
 use ferrosocket::net::command::Command;
 use ferrosocket::net::listener::Listener;
+use ferrosocket::net::reader::Preference;
+use ferrosocket::net::reader_policy::ACCEPTED;
 
 use crate::client::{FIN, TEXT, frame};
-use crate::host::{Host, PATIENCE, Record, handle_of};
+use crate::host::{Host, PATIENCE, Record, alone_with, handle_of};
 use crate::http_wire::profile;
 
 const NUMBER: u32 = 5;
@@ -120,6 +122,19 @@ fn a_websocket_is_taken_and_javascript_hears_of_its_request_first() {
     assert_eq!(opened.text(3).len(), 20);
     drop(stream);
     front.host.closed(handle_of(&opened));
+}
+
+#[test]
+fn who_is_accepted_counts_as_much_that_is_read() {
+    alone_with(Preference::Workers, |make| {
+        let front = Front::lend(make());
+        let reader = front.host.runtime.reader(front.host.worker);
+        let before = reader.bytes();
+        let _stream = front.dial(WEBSOCKET);
+        front.next(RecordKind::Opened);
+        let accepted = u32::try_from(ACCEPTED).unwrap();
+        Host::until(|| reader.bytes().wrapping_sub(before) >= accepted); // at the end of its turn
+    });
 }
 
 #[test]

@@ -27,6 +27,7 @@ use crate::net::listener::{Accepted, Listener};
 use crate::net::newcomers::{Listening, MAX_NEWCOMERS, Newcomer};
 use crate::net::operation_batch::Operation;
 use crate::net::panic_guard::Nobody;
+use crate::net::reader_policy::ACCEPTED;
 use crate::net::readiness::Readiness;
 use crate::net::server::Environment;
 use crate::net::stream::Stream;
@@ -143,6 +144,7 @@ impl Worker {
             }
             match listener.accept() {
                 Accepted::Stream(stream) => {
+                    self.context.count_read(ACCEPTED);
                     self.context.guard(&Nobody, || self.receive(listener, stream));
                 }
                 Accepted::Shed => {}
