@@ -76,13 +76,16 @@ describe("the connection of the chat", { timeout: 180_000 }, () => {
       let chunks = 0;
       socket.emitWithAck = (event, ...args) => {
         if (event !== "image:chunk" || ++chunks !== 3) return emit(event, ...args);
+        globalThis.thirdChunk = true;
         const disconnected = new Promise((resolve) => socket.once("disconnect", resolve));
         return disconnected.then(() => Promise.reject(new Error("no answer")));
       };
     });
     await sendImage(ann, "cut.png", image);
     await ann.waitForFunction(
-      () => parseInt(document.querySelector("#upload-percent").textContent, 10) > 0,
+      () =>
+        globalThis.thirdChunk &&
+        parseInt(document.querySelector("#upload-percent").textContent, 10) > 0,
     );
     await chat.restart(() =>
       textIs(ann, "#upload-cut", "Cut off. It is sent again when the connection is back."),
