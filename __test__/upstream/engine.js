@@ -1,8 +1,8 @@
 "use strict";
 
 /**
- * Upstream's own tests of `engine.io` (__test__/upstream/engine.io), by mocha in processes of their own: on npm's, then on ours,
- * with the current client and with that of protocol 3. What passes on npm's must pass on ours, but for what is listed here.
+ * Upstream's own tests of `engine.io`, by mocha in processes of their own: on npm's, then on ours, with the current client and with
+ * that of protocol 3. What passes on npm's must pass on ours, but for what is listed here. `npm run test:upstream` brings them.
  */
 
 const assert = require("node:assert/strict");
@@ -13,7 +13,7 @@ const path = require("node:path");
 const { test } = require("node:test");
 const { pathToFileURL } = require("node:url");
 
-const FOLDER = path.join(__dirname, "upstream", "engine.io");
+const FOLDER = path.join(__dirname, "engine.io");
 const FILES = ["engine.io.js", "middlewares.js", "server.js", "webtransport.mjs"].map(
   (name) => `test/${name}`,
 );
