@@ -24,7 +24,12 @@ const {
 const { PACKET_TYPES, writePacket } = require("./engine-packet");
 const { LongText, joined, withEnd } = require("./long-text");
 const { NAMESPACE_RESERVED_EVENTS, PROTOCOL, PacketType, RESERVED_EVENTS } = require("./packet");
-const { PacketReader, encodePackets, webSocketFrame } = require("./webtransport-codec");
+const {
+  PacketReader,
+  encodePackets,
+  readWebSocketFrame,
+  webSocketFrame,
+} = require("./webtransport-codec");
 
 module.exports = {
   Decoder,
@@ -42,6 +47,7 @@ module.exports = {
   PacketReader,
   PacketType,
   PROTOCOL,
+  readWebSocketFrame,
   reconstruct,
   RESERVED_EVENTS,
   webSocketFrame,

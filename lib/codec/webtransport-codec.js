@@ -63,6 +63,17 @@ function webSocketFrame(packet) {
 }
 
 /**
+ * Reads a frame of a WebSocket server, unmasked, unfragmented and complete.
+ *
+ * @param {Buffer} frame
+ * @returns {{ isText: boolean, payload: Buffer }}
+ */
+function readWebSocketFrame(frame) {
+  const size = readLength(frame, 1);
+  return { isText: (frame[0] & 0x0f) === TEXT_FRAME, payload: frame.subarray(size?.end) };
+}
+
+/**
  * Turns the frames of a WebSocket server, unmasked and unfragmented, into packets.
  *
  * @param {Buffer} bytes
@@ -144,4 +155,4 @@ class PacketReader {
   }
 }
 
-module.exports = { PacketReader, encodePackets, webSocketFrame };
+module.exports = { PacketReader, encodePackets, readWebSocketFrame, webSocketFrame };

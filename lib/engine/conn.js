@@ -3,7 +3,7 @@
 const debug = require("debug")("engine:socket");
 const { assignable, own } = require("../base/assignable");
 const { NO_COMPRESS, RecordKind, unknownRecord, Observed } = require("../border");
-const { isBinary, joined, PACKET_TYPES, writePacket } = require("../codec");
+const { isBinary, joined, PACKET_TYPES, readWebSocketFrame, writePacket } = require("../codec");
 const trace = require("./conn-trace");
 const { transportError } = require("../base/errors");
 const { nextTick, setImmediate } = require("../base/loop");
@@ -345,7 +345,7 @@ class Conn extends LazyEmitter {
    * @private
    */
   writeFrame(frame, flags) {
-    const { isText, payload } = readFrame(Buffer.concat(frame));
+    const { isText, payload } = readWebSocketFrame(Buffer.concat(frame));
     const { operations } = this._border;
     if (!isText) operations.sendRaw(this, flags, payload);
     else if (payload[0] === MESSAGE) operations.sendRaw(this, flags, payload.toString("utf8", 1));
@@ -786,16 +786,6 @@ assignable(Conn.prototype, "remoteAddress", "bufferedAmount", "packetsFn", "sent
 
 function nothing() {
   return undefined;
-}
-
-/**
- * @param {Buffer} frame a WebSocket frame of a server
- * @returns {{ isText: boolean, payload: Buffer }}
- */
-function readFrame(frame) {
-  const length = frame[1] & 0x7f;
-  const header = length === 126 ? 4 : length === 127 ? 10 : 2;
-  return { isText: (frame[0] & 0x0f) === 1, payload: frame.subarray(header) };
 }
 
 /** @param {Conn} conn */
