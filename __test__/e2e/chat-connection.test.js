@@ -25,8 +25,14 @@ describe("the connection of the chat", { timeout: 180_000 }, () => {
 
   it("joins who is faster than the network", async () => {
     const ann = await open();
+    // Not while its WebSocket is being made: the browser would report that as an error.
     await ann.evaluate(async () => {
       const { socket } = await import("/connection.js");
+      if (!socket.connected) await new Promise((resolve) => socket.once("connect", resolve));
+      const { engine } = socket.io;
+      if (engine.transport.name !== "websocket") {
+        await new Promise((resolve) => engine.once("upgrade", resolve));
+      }
       socket.disconnect();
       document.querySelector("#nickname").value = "Hasty";
       document.querySelector("#join-form").requestSubmit();
