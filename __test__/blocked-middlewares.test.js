@@ -7,49 +7,101 @@
 
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
-const { io: connect } = require("socket.io-client");
-const { startBlocking } = require("./support/blocking");
+const { dial, HEARTBEAT, startBlocking } = require("./support/blocking");
 const { ours, selected } = require("./support/implementations");
 const { KeptConnection } = require("./support/kept-connection");
 const { gather, until, within } = require("./support/waiting");
 
 const POLLING = "/socket.io/?EIO=4&transport=polling";
-/** Far less than the block takes, in ms. A kept connection is idle for so long, too: Node.js adds a second. */
-const SHORT = 300;
-const OPTIONS = { pingInterval: 100, pingTimeout: SHORT, connectTimeout: SHORT };
-const SETTINGS = { ...OPTIONS, middlewares: 2, keepAliveTimeout: SHORT };
-/** Pings of another client, 100 ms each, by which the test knows that the time is over. */
-const PINGS = 25;
-
+/** Of the client of another server, by whose pings the test knows that time has passed; in ms. */
+const { pingInterval: TICK } = HEARTBEAT;
 /** More than Node.js accepts in a few turns of the event loop: it accepts one a turn. */
 const MANY = 12;
 
+/** Ways to connect to a server by hand, and to open a session. */
+function visitors(t, { port }) {
+  const keep = async () => {
+    const connection = await KeptConnection.open(port);
+    t.after(() => connection.destroy());
+    return connection;
+  };
+  const open = async () => {
+    const [ask, tell] = [await keep(), await keep()];
+    const { head, body } = await ask.ask(POLLING);
+    assert.match(head, /^x-middleware: \d$/im);
+    return { ask, tell, url: `${POLLING}&sid=${JSON.parse(body.slice(1)).sid}` };
+  };
+  return { keep, open };
+}
+
+/** Whether a poll tells a client that it has joined. */
+const hasJoined = ({ body }) => body.split("\x1e").some((packet) => packet.startsWith("40{"));
+
+/** Polls until a client is pinged, so that its pong is waited for, or until it is given up. */
+async function pinged({ ask, url }) {
+  for (;;) {
+    const { head, body } = await ask.ask(url);
+    if (body === "2" || !head.startsWith("HTTP/1.1 200")) return;
+  }
+}
+
+/** The first client joins and is pinged; the second one has not joined yet, and both its connections are kept ones. */
+async function joinOrNot(open, n) {
+  const client = await open();
+  if (n === 0) {
+    await client.tell.ask(client.url, { body: "40" });
+    await pinged(client);
+  } else {
+    await client.tell.ask("/");
+  }
+  return client;
+}
+
+/**
+ * Starts a server that blocks when so many clients have come, and while none of them is given up.
+ *
+ * @param {any} t the test
+ * @param {{ path: string }} implementation
+ * @param {number} middlewares
+ * @param {number} count
+ * @param {(open: () => Promise<any>, n: number) => Promise<any>} come has a client come
+ */
+async function startBlocked(t, implementation, middlewares, count, come) {
+  const other = await startBlocking(t, ours);
+  const clock = dial(t, other.port, "websocket");
+  await until(clock, "connect");
+  // A machine that is busy with other things may give clients up before the block: then they need more time.
+  for (let short = 2500; ; short *= 2) {
+    const settings = {
+      pingInterval: 100,
+      pingTimeout: short,
+      connectTimeout: short,
+      keepAliveTimeout: short, // Node.js adds a second
+    };
+    const server = await startBlocking(t, implementation, { ...settings, middlewares });
+    const { keep, open } = visitors(t, server);
+    const clients = await Promise.all(Array.from({ length: count }, (_, n) => come(open, n)));
+    server.send({ blockWith: count });
+    if ((await server.message()) === "blocked") {
+      /** Waits for longer than clients may be silent, and connections idle. */
+      const pass = () => gather(clock.io, "ping", Math.ceil((short + 1500) / TICK));
+      return { server, clients, keep, pass };
+    }
+    server.kill();
+  }
+}
+
 test(
   "a client whose connection nobody has accepted is not given up",
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async (t) => {
-    const options = { pingInterval: 100, pingTimeout: 3000, middlewares: 1 };
-    const server = await startBlocking(t, ours, options);
-    const dial = async () => {
-      const connection = await KeptConnection.open(server.port);
-      t.after(() => connection.destroy());
-      return connection;
-    };
-    const clock = connect(`http://127.0.0.1:${server.port}`, { transports: ["websocket"] });
-    t.after(() => clock.disconnect());
-    await until(clock, "connect");
-    const open = async () => {
-      const connection = await dial();
-      const { body } = await connection.ask(POLLING);
-      const url = `${POLLING}&sid=${JSON.parse(body.slice(1)).sid}`;
-      assert.equal((await connection.ask(url)).body, "2"); // its pong is waited for
-      return url;
-    };
-    const urls = await Promise.all(Array.from({ length: MANY }, open));
-    server.send("block");
-    assert.equal(await server.message(), "blocked");
-    const pongs = urls.map(async (url) => (await dial()).ask(url, { body: "3" }));
-    await gather(clock.io, "ping", 30); // 100 ms each: their time is over, but not for long
+    const { server, clients, keep, pass } = await startBlocked(t, ours, 1, MANY, async (open) => {
+      const client = await open();
+      await pinged(client);
+      return client;
+    });
+    const pongs = clients.map(async ({ url }) => (await keep()).ask(url, { body: "3" }));
+    await pass();
     server.release();
     assert.equal(await server.message(), "released");
     for (const { body } of await within(Promise.all(pongs), "the answers"))
@@ -61,43 +113,23 @@ for (const implementation of selected()) {
   const expected = implementation === ours ? "is not given up" : "is given up";
   test(
     `${implementation.name}: a client whose request nobody reads ${expected}`,
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async (t) => {
-      const server = await startBlocking(t, implementation, SETTINGS);
-      const dial = async () => {
-        const connection = await KeptConnection.open(server.port);
-        t.after(() => connection.destroy());
-        return connection;
-      };
-      const open = async () => {
-        const [ask, tell] = [await dial(), await dial()];
-        const { head, body } = await ask.ask(POLLING);
-        assert.match(head, /^x-middleware: 1$/im);
-        return { ask, tell, url: `${POLLING}&sid=${JSON.parse(body.slice(1)).sid}` };
-      };
-      // A worker has its connection, and so it goes on; npm's is lost.
-      const clock = connect(`http://127.0.0.1:${server.port}`, {
-        transports: ["websocket"],
-        reconnection: implementation !== ours,
-      });
-      t.after(() => clock.disconnect());
-      await until(clock, "connect");
-
-      const member = await open();
-      assert.equal((await member.tell.ask(member.url, { body: "40" })).body, "ok");
-      assert.match((await member.ask.ask(member.url)).body, /^40/);
-      for (let ping; ping !== "2";) ping = (await member.ask.ask(member.url)).body;
-      const newcomer = await open(); // it has not joined yet
-      await newcomer.tell.ask("/"); // this connection is a kept one, too
-      server.send("block");
-      assert.equal(await server.message(), "blocked");
+      const { server, clients, keep, pass } = await startBlocked(
+        t,
+        implementation,
+        2,
+        2,
+        joinOrNot,
+      );
+      const [member, newcomer] = clients;
       member.tell.send(member.url, { body: "3" });
       newcomer.tell.send(newcomer.url, { body: "40" });
-      if (implementation === ours) {
-        await gather(clock.io, "ping", PINGS);
-      } else {
-        await until(clock, "disconnect"); // by then its own ping timeout is over, and so is theirs
-      }
+      await pass();
+      // their other connections have been idle for too long
+      const polls = [await keep(), await keep()];
+      polls[0].send(member.url);
+      polls[1].send(newcomer.url);
       server.release();
       assert.equal(await server.message(), "released");
       const pong = await within(member.tell.answer(), "the answer to a pong");
@@ -105,10 +137,9 @@ for (const implementation of selected()) {
       if (implementation === ours) {
         assert.equal(pong.body, "ok");
         assert.equal(joining.body, "ok");
-        // their other connections were idle for too long
-        const packets = (await (await dial()).ask(newcomer.url)).body.split("\x1e");
-        assert.match(packets.at(-1), /^40/);
-        assert.equal((await (await dial()).ask(member.url)).body, "2");
+        assert.equal((await polls[0].answer()).body, "2");
+        for (let told = await polls[1].answer(); !hasJoined(told);)
+          told = await polls[1].ask(newcomer.url);
       } else {
         assert.notEqual(pong.body, "ok");
       }

@@ -22,7 +22,7 @@ const BURST = 50;
 for (const proxy of PROXIES) {
   const transports = UPGRADING.includes(proxy) ? ["polling", "websocket"] : ["polling"];
   for (const implementation of selected()) {
-    test(`${implementation.name}: ${proxy}`, { timeout: 180_000 }, async (t) => {
+    test(`${implementation.name}: ${proxy}`, { timeout: 600_000 }, async (t) => {
       const server = await startBlocking(t, implementation);
       const front = await startProxy(proxy, server.port);
       t.after(front.stop);

@@ -26,7 +26,7 @@ for (const transport of TRANSPORTS) {
     const expected = implementation === ours ? "loses no client and no event" : "loses all clients";
     test(
       `${implementation.name}: a blocked event loop ${expected} [${transport}]`,
-      { timeout: 120_000 },
+      { timeout: 480_000 },
       async (t) => {
         const server = await startBlocking(t, implementation);
         const clients = [];

@@ -398,7 +398,7 @@ for (const { name } of selected()) {
 
     test(`${name}: io.onconnection() takes one of them, ${mode}`, async (t) => {
       const { engine, url, dial } = await serve(t, { path: "/socket.io" });
-      const server = new io.Server({ connectTimeout: 50 });
+      const server = new io.Server({ connectTimeout: 2_000 });
       engine.on("connection", (conn) => server.onconnection(conn));
       server.on("connection", (socket) => {
         socket.on("ask", (data, answer) => answer(data));

@@ -28,7 +28,7 @@ function sent(count) {
 
 test(
   "a blocked event loop: events that are sent before their CONNECT is taken come behind it",
-  { timeout: 120_000, skip },
+  { timeout: 480_000, skip },
   async (t) => {
     const server = await startBlocking(t, ours);
     await until(dial(t, server.port, "websocket"), "connect"); // a worker accepts by now
@@ -51,7 +51,7 @@ test(
 
 test(
   "a blocked event loop keeps nobody out, and loses nobody",
-  { timeout: 180_000, skip },
+  { timeout: 600_000, skip },
   async (t) => {
     const server = await startBlocking(t, ours);
     const { port } = server;

@@ -324,14 +324,15 @@ for (const [kind, text] of Object.entries({
 scenario(
   "hostile packets: a trickle that never pongs does not live on",
   {
-    options: { pingInterval: 30, pingTimeout: 60 },
+    options: { pingInterval: 30, pingTimeout: 1_000 }, // a slow machine has to join within that
   },
   async ({ io, webSocket }) => {
-    const raw = await webSocket(undefined, { autoPong: false });
     const connection = until(io, "connection");
+    const raw = await webSocket();
     await raw.next();
     await raw.join();
     const [socket] = await connection;
+    raw.autoPong = false;
     const gone = until(socket, "disconnect");
     const trickle = setInterval(() => raw.text('42["x"]'), 15);
     try {

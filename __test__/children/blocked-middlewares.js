@@ -78,6 +78,7 @@ process.on("message", async (message) => {
   if (message === "block") {
     process.send("blocked");
     while (!fs.existsSync(release)) Atomics.wait(flag, 0, 0, 5);
+    fs.rmSync(release); // it may be blocked again
     process.send("released");
     return;
   }

@@ -63,6 +63,10 @@ function block() {
 
 process.on("message", async (message) => {
   if (message === "block") return block();
+  if (message.blockWith !== undefined) {
+    if (io.engine.clientsCount === message.blockWith) return block();
+    return process.send("late");
+  }
   await io.close();
   process.disconnect();
 });

@@ -176,7 +176,7 @@ for (const [version, release] of Object.entries(RELEASES)) {
       clearTimeout(client.pingTimeoutTimer);
       stage.trace("server", (await closed)[0]);
     },
-    { options: { pingInterval: 100, pingTimeout: 100 }, modes: ["websocket"] },
+    { options: { pingInterval: 100, pingTimeout: 1_000 }, modes: ["websocket"] },
   );
 
   test("closes", async (stage) => {

@@ -34,7 +34,7 @@ function connectInPage(pings) {
   globalThis.ask = () => new Promise((done) => client.emit("got", (...args) => done(args)));
 }
 
-describe("a blocked event loop, in a browser", { timeout: 120_000 }, () => {
+describe("a blocked event loop, in a browser", { timeout: 480_000 }, () => {
   let browser;
   before(async () => {
     browser = await launchBrowser();

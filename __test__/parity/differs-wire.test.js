@@ -73,7 +73,7 @@ scenario("differs: a connection by which nothing comes", async (stage) => {
 
 scenario(
   "differs: a client that owes a pong when it has upgraded",
-  { options: { pingInterval: 50, pingTimeout: 300 } },
+  { options: { pingInterval: 50, pingTimeout: 1_500 } },
   async (stage) => {
     const { session, socket } = await pollingPair(stage);
     while ((await session.next()) !== "2");

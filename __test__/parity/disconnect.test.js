@@ -117,9 +117,10 @@ scenario("disconnect: an Engine.IO close packet over polling", async (stage) => 
 
 scenario(
   "disconnect: ping timeout",
-  { options: { pingInterval: 30, pingTimeout: 50 } },
+  { options: { pingInterval: 30, pingTimeout: 1_000 } }, // a slow machine has to join within that
   async (stage) => {
-    const { raw, socket } = await webSocketPair(stage, { autoPong: false });
+    const { raw, socket } = await webSocketPair(stage);
+    raw.autoPong = false;
     const { closed, disconnect } = watch(stage, socket);
     assert.equal(await disconnect, "ping timeout");
     assert.equal(await closed, "ping timeout");
@@ -132,7 +133,7 @@ scenario(
 
 scenario(
   "disconnect: ping timeout over polling",
-  { options: { pingInterval: 30, pingTimeout: 50 } },
+  { options: { pingInterval: 30, pingTimeout: 1_000 } },
   async (stage) => {
     const { session, socket } = await pollingPair(stage);
     const { disconnect } = watch(stage, socket);

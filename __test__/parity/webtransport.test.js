@@ -140,7 +140,7 @@ scenario("webtransport: the server closes", settings(), async ({ io, trace }) =>
 
 scenario(
   "webtransport: heartbeat",
-  settings({ pingInterval: 20, pingTimeout: 40 }),
+  settings({ pingInterval: 20, pingTimeout: 1_000 }),
   async ({ io, trace }) => {
     const connection = until(io, "connection");
     const session = new Session();

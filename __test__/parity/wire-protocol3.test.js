@@ -324,10 +324,9 @@ scenario(
   "protocol 3: a client that does not ping",
   { options: { ...OPTIONS, pingInterval: 20, pingTimeout: 20 } },
   async (stage) => {
-    const connection = until(stage.io, "connection");
+    const gone = until(stage.io, "connection").then(([socket]) => until(socket, "disconnect"));
     await stage.webSocket(WEBSOCKET);
-    const [socket] = await connection;
-    stage.trace("end", (await until(socket, "disconnect"))[0]);
+    stage.trace("end", (await gone)[0]);
   },
 );
 

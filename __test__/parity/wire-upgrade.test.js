@@ -93,7 +93,7 @@ scenario("upgrade: a probe that says something else", async (stage) => {
 
 scenario(
   "upgrade: upgradeTimeout, with and without a probe",
-  { options: { upgradeTimeout: 50 } },
+  { options: { upgradeTimeout: 1_000 } }, // a slow machine has to bring its probe within that
   async (stage) => {
     for (const probe of [true, false]) {
       const { session, socket } = await pollingPair(stage);

@@ -6,13 +6,14 @@
  * Each wait carries a generous deadline, so that a missing event fails with its name instead of hanging the run.
  */
 
-const DEADLINE = 20_000;
+const DEADLINE = 60_000;
 
 /** The promise's outcome, or a failure naming `what` when it does not settle before the deadline. */
 function within(promise, what, deadline = DEADLINE) {
   let timer;
+  const failure = new Error(`still waiting for ${what}`); // here, so that it tells who waits
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`still waiting for ${what}`)), deadline);
+    timer = setTimeout(() => reject(failure), deadline);
   });
   const outcome = Promise.race([promise, late]).finally(() => clearTimeout(timer));
   // A test that fails before it comes to this wait must not fail a second time, later, for the wait.
