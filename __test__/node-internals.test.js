@@ -30,6 +30,8 @@ const LINUX = process.platform === "linux";
 const POSIX = process.platform !== "win32";
 const POLLING = "/socket.io/?EIO=4&transport=polling";
 
+const nothing = () => {};
+
 /** Has an HTTP server accept the descriptor 3; runs in another process. */
 function acceptThird(internals) {
   const http = require("node:http");
@@ -340,6 +342,36 @@ const WORKS = {
     const paused = net.createServer({ pauseOnConnect: true });
     assert.equal(internals.hasSetting(paused, "pauseOnConnect"), true);
     assert.equal(internals.hasSetting(paused, "keepAlive"), false);
+  },
+
+  settingsOf() {
+    const server = http.createServer();
+    const same = () => internals.isSetAs(server, internals.settingsOf(server));
+    assert.ok(same());
+    for (const [name, value] of Object.entries({
+      blockList: new net.BlockList(),
+      keepAlive: true,
+      maxHeaderSize: 999,
+      pauseOnConnect: true,
+      shouldUpgradeCallback: () => false,
+    })) {
+      const before = internals.settingsOf(server);
+      server[name] = value;
+      assert.ok(!internals.isSetAs(server, before), name);
+      assert.ok(same());
+    }
+  },
+
+  isSetAs() {
+    const settings = internals.settingsOf(http.createServer());
+    for (const name of ["IncomingMessage", "ServerResponse"]) {
+      const other = http.createServer({ [name]: class extends http[name] {} });
+      other.shouldUpgradeCallback = settings.upgradeRule;
+      assert.ok(!internals.isSetAs(other, settings), name);
+    }
+    const like = http.createServer();
+    like.shouldUpgradeCallback = settings.upgradeRule; // each server has its own
+    assert.ok(internals.isSetAs(like, settings));
   },
 
   longestHead() {
@@ -693,6 +725,50 @@ const WORKS = {
       (none) => assert.throws(() => none.emit("error", new RangeError("a")), RangeError),
     ])
       use(new internals.LazyEmitter());
+  },
+
+  listenersOf() {
+    const emitter = new EventEmitter();
+    const names = ["a", "toString", "constructor"];
+    const sole = () => {
+      const listeners = internals.listenersOf(emitter);
+      return names.map((name) => internals.soleOf(listeners[name]));
+    };
+    const raw = () => {
+      const all = names.map((name) => emitter.rawListeners(name));
+      return all.map((listeners) => (listeners.length === 1 ? listeners[0] : listeners.length));
+    };
+    for (const change of [
+      () => emitter,
+      () => emitter.on("a", nothing),
+      () => emitter.once("toString", nothing),
+      () => emitter.on("a", nothing).on("a", nothing),
+      () => emitter.off("a", nothing).off("a", nothing),
+      () => emitter.off("a", nothing),
+      () => emitter.emit("toString"),
+      () => emitter.on("constructor", nothing).removeAllListeners(),
+    ]) {
+      change();
+      assert.deepEqual(sole(), raw(), String(change));
+    }
+  },
+
+  soleOf() {
+    const given = [undefined, nothing, [nothing], [nothing, nothing]];
+    assert.deepEqual(given.map(internals.soleOf), [0, nothing, nothing, 2]);
+  },
+
+  useTable() {
+    const emitters = [new EventEmitter(), new EventEmitter()];
+    internals.useTable(emitters[0]);
+    const seen = emitters.map((emitter) => {
+      const before = [emitter.eventNames(), emitter.listenerCount("toString"), emitter.emit("a")];
+      emitter.on("a", nothing).once("toString", nothing).on("b", nothing).off("a", nothing);
+      const during = [emitter.eventNames(), emitter.emit("toString"), emitter.rawListeners("b")];
+      emitter.removeAllListeners("b");
+      return [before, during, emitter.eventNames(), Object.keys(emitter)];
+    });
+    assert.deepEqual(seen[0], seen[1]);
   },
 
   listenFirst() {

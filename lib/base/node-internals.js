@@ -511,6 +511,42 @@ function upgradesByDefault(server) {
 let lastRule = blank.shouldUpgradeCallback;
 let lastIsDefault = true;
 
+/**
+ * What a server has been told that Node.js does not document, to see whether it is told something else.
+ *
+ * @param {HttpServer} server
+ */
+function settingsOf(server) {
+  const settings = inside(server);
+  return {
+    blockList: settings.blockList,
+    keepAlive: settings.keepAlive,
+    longestHead: settings.maxHeaderSize,
+    pauses: settings.pauseOnConnect,
+    requests: settings[/** @type {symbol} */ (REQUEST)],
+    responses: settings[/** @type {symbol} */ (RESPONSE)],
+    upgradeRule: settings.shouldUpgradeCallback,
+  };
+}
+
+/**
+ * @param {HttpServer} server
+ * @param {ReturnType<settingsOf>} known
+ * @returns {boolean} whether it is what `settingsOf()` gives: this is asked in each turn
+ */
+function isSetAs(server, known) {
+  const settings = inside(server);
+  return (
+    known.blockList === settings.blockList &&
+    known.keepAlive === settings.keepAlive &&
+    known.longestHead === settings.maxHeaderSize &&
+    known.pauses === settings.pauseOnConnect &&
+    known.requests === settings[/** @type {symbol} */ (REQUEST)] &&
+    known.responses === settings[/** @type {symbol} */ (RESPONSE)] &&
+    known.upgradeRule === settings.shouldUpgradeCallback
+  );
+}
+
 // --- sockets whose connection somebody else has ---
 
 const EPIPE = -constants.errno.EPIPE;
@@ -1229,7 +1265,7 @@ ListenerTable.prototype = Object.create(null); // so that no event has a listene
 const SHARES_SHAPES = declare(
   "table of listeners",
   "`_events` and `_eventsCount` of an EventEmitter",
-  "each socket has a larger table of listeners",
+  "each socket has a larger table of listeners, and in each turn `rawListeners()` is asked",
   () => {
     const emitter = new EventEmitter();
     let calls = 0;
@@ -1282,6 +1318,40 @@ function startListening(emitter, name, listener) {
   listened._eventsCount = 1;
 }
 
+/**
+ * Gives a new emitter, which has no listeners yet, a table in which V8 finds those of an event at once.
+ *
+ * @param {EventEmitter} emitter
+ */
+function useTable(emitter) {
+  if (!SHARES_SHAPES) return;
+  const listened = /** @type {Listened} */ (/** @type {unknown} */ (emitter));
+  listened._events = new /** @type {any} */ (ListenerTable)();
+  listened._eventsCount = 0;
+}
+
+/**
+ * @param {object} listened an emitter
+ * @returns {Record<string, unknown>} its listeners, as they are now, by the names of their events: see `soleOf()`
+ */
+function listenersOf(listened) {
+  if (SHARES_SHAPES) return /** @type {Listened} */ (listened)._events;
+  const emitter = /** @type {EventEmitter} */ (listened);
+  const names = /** @type {string[]} */ (emitter.eventNames());
+  return Object.fromEntries(names.map((name) => [name, emitter.rawListeners(name)]));
+}
+
+/**
+ * @param {unknown} listeners of one event, out of `listenersOf()`
+ * @returns {Function | number} the listener, if it is exactly one; else how many there are
+ */
+function soleOf(listeners) {
+  if (typeof listeners === "function") return listeners;
+  if (listeners === undefined) return 0;
+  const { length, 0: first } = /** @type {Function[]} */ (listeners);
+  return length === 1 ? first : length;
+}
+
 // --- what depends on the version ---
 
 /**
@@ -1312,11 +1382,13 @@ module.exports = {
   isBetweenRequests,
   isOver,
   isQuiet,
+  isSetAs,
   keepHalfOpen,
   keepsConnection,
   LazyEmitter,
   leaveUnanswered,
   lendSocket,
+  listenersOf,
   listenFirst,
   listeningDescriptor,
   listeningHandle,
@@ -1332,9 +1404,11 @@ module.exports = {
   responseOn,
   secureContextOf,
   setSocket,
+  settingsOf,
   showAccepted,
   SHOWS_TLS,
   socketOf,
+  soleOf,
   speaksTls,
   standInSocket,
   SWAPS_HANDLES,
@@ -1342,6 +1416,7 @@ module.exports = {
   tlsSetting,
   uncountConnection,
   upgradesByDefault,
+  useTable,
   expectNext,
   writeLatin1,
   writeUtf16,

@@ -15,6 +15,7 @@ const {
   verify,
 } = require("../http");
 const { generateId } = require("../base/ids");
+const { useTable } = require("../base/node-internals");
 const {
   Acceptor,
   doorOf,
@@ -93,6 +94,7 @@ class Engine extends EventEmitter {
   /** @param {any} [opts] options of Engine.IO, as documented there */
   constructor(opts = {}) {
     super();
+    useTable(this); // who listens is looked at in each turn
     /** @type {any} @private see `opts` */
     this._opts = liveOptions(readOptions(opts), () => this.configure());
     exposeSettings(this);

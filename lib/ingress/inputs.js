@@ -1,29 +1,28 @@
 "use strict";
 
 const threads = require("node:worker_threads");
-const createDebug = require("debug");
 const {
   countContexts,
-  hasOwnRequests,
-  hasOwnResponses,
-  hasSetting,
-  longestHead,
+  isSetAs,
+  listenersOf,
   secureContextOf,
+  settingsOf,
+  soleOf,
   tlsSetting,
-  upgradesByDefault,
 } = require("../base/node-internals");
-const { soleListener } = require("../http");
+const { scopes } = require("../base/trace");
 const { countTlsListeners, nativeTls } = require("./native-tls");
 const {
   areNodesResponses,
   areNodesSockets,
+  attachmentOf,
   channels,
-  enginesOf,
   onlyThreshold,
 } = require("./reasons");
 
 /** @typedef {import("../base/options").CrossOrigin} CrossOrigin */
 /** @typedef {import("../base/options").HttpCompression | null | undefined} Compression */
+/** @typedef {ReturnType<Inputs["look"]>} Known */
 
 /**
  * All that it depends on whether a worker may accept the connections of an HTTP server, and by which rules: what those rows of
@@ -44,17 +43,17 @@ class Inputs {
     this.corsChanges = 0;
     /** @private */
     this._isSecure = nativeTls.has(server);
-    /** @private @type {unknown[]} those parts */
+    /** @private how many engines the server has */
+    this._attachment = attachmentOf(server);
+    /** @private @type {unknown[]} the parts of the option `cors` */
     this._cors = [];
-    /** @private @type {unknown[]} what is in the option `transports` */
-    this._transportItems = [];
-    /** @private whether there was a last look, and it has come to its end */
-    this._isKnown = false;
+    /** @private @type {Known | undefined} what the last look has found; nothing: it has not come to its end */
+    this._known = undefined;
   }
 
   /** Whatever there was is another at the next look. */
   forget() {
-    this._isKnown = false;
+    this._known = undefined;
   }
 
   /**
@@ -64,96 +63,175 @@ class Inputs {
    * @throws what a getter of the program throws; then the next look is like the first
    */
   areSame() {
+    const known = this._known;
+    this._known = undefined;
+    const same = known !== undefined && this.are(known);
+    this._known = same ? known : this.look();
+    return same;
+  }
+
+  /**
+   * Compares all that `look()` gives. Nothing is written, and all is read in one go: this is what each turn pays.
+   *
+   * @param {Known} known
+   * @returns {boolean}
+   * @private
+   */
+  are(known) {
     const { engine, server } = this;
     const { middlewares, opts, original } = engine;
-    let same = this._isKnown;
-    this._isKnown = false;
-    // Each line compares what was with what is, which takes its place.
-
-    // the process
-    same = this._reachesLoop === (this._reachesLoop = engine.border().reachesLoop) && same;
-    same = this._onMainThread === (this._onMainThread = threads.isMainThread) && same;
-    same = this._newSocket === (this._newSocket = channels.newSocket.hasSubscribers) && same;
-    same = this._request === (this._request = channels.requestStart.hasSubscribers) && same;
-    same = this._created === (this._created = channels.responseCreated.hasSubscribers) && same;
-    same = this._finish === (this._finish = channels.responseFinish.hasSubscribers) && same;
-    same = this._responses === (this._responses = areNodesResponses()) && same;
-    same = this._sockets === (this._sockets = areNodesSockets()) && same;
-    same = this._debugScopes === (this._debugScopes = createDebug.namespaces) && same;
-
-    // the HTTP server
-    same = this._engines === (this._engines = enginesOf(server)) && same;
-    same = this._connects === (this._connects = soleListener(server, "connection")) && same;
-    same = this._requests === (this._requests = soleListener(server, "request")) && same;
-    same = this._upgrades === (this._upgrades = soleListener(server, "upgrade")) && same;
-    same = this._emit === (this._emit = server.emit) && same;
-    same = this._maxConnections === (this._maxConnections = server.maxConnections) && same;
-    same = this._blockList === (this._blockList = hasSetting(server, "blockList")) && same;
-    same = this._pauses === (this._pauses = hasSetting(server, "pauseOnConnect")) && same;
-    same = this._keepAlive === (this._keepAlive = hasSetting(server, "keepAlive")) && same;
-    same = this._maxHeaders === (this._maxHeaders = server.maxHeadersCount) && same;
-    same = this._ownRequests === (this._ownRequests = hasOwnRequests(server)) && same;
-    same = this._ownResponses === (this._ownResponses = hasOwnResponses(server)) && same;
-    same = this._upgradesAll === (this._upgradesAll = upgradesByDefault(server)) && same;
-    same = this._timeout === (this._timeout = server.timeout) && same;
-    same = this._idleTimeout === (this._idleTimeout = server.keepAliveTimeout) && same;
-    same = this._idleBuffer === (this._idleBuffer = server.keepAliveTimeoutBuffer) && same;
-    same = this._headTimeout === (this._headTimeout = server.headersTimeout) && same;
-    same = this._requestTimeout === (this._requestTimeout = server.requestTimeout) && same;
-    same = this._maxRequests === (this._maxRequests = server.maxRequestsPerSocket) && same;
-    same = this._maxHead === (this._maxHead = longestHead(server)) && same;
-
-    // an HTTPS server for which workers are to speak TLS
-    if (this._isSecure) {
-      same = this._context === (this._context = secureContextOf(server)) && same;
-      same = this._contexts === (this._contexts = countContexts(server)) && same;
-      const requestCert = tlsSetting(server, "requestCert");
-      const protocols = tlsSetting(server, "ALPNProtocols");
-      const protocolOf = tlsSetting(server, "ALPNCallback");
-      same = this._requestCert === (this._requestCert = requestCert) && same;
-      same = this._protocols === (this._protocols = protocols) && same;
-      same = this._protocolOf === (this._protocolOf = protocolOf) && same;
-      same = this._tlsListeners === (this._tlsListeners = countTlsListeners(server)) && same;
-    }
-
-    // the engine
-    same = this._id === (this._id = engine.nativeId()) && same;
-    same = this._isLast === (this._isLast = engine.httpServer === server) && same;
-    same = this._middleware === (this._middleware = middlewares[0]) && same;
-    same = this._middlewares === (this._middlewares = middlewares.length) && same;
-    same = this._ownMiddlewares === (this._ownMiddlewares = engine.ownMiddlewares) && same;
-    same = this._headers === (this._headers = engine.listenerCount("headers")) && same;
-    same = this._initial === (this._initial = engine.listenerCount("initial_headers")) && same;
-    same = this._sessions === (this._sessions = engine.listenerCount("connection")) && same;
-    same = this._ids === (this._ids = engine.generateId === original.generateId) && same;
-    same = this._prepares === (this._prepares = engine.prepare === original.prepare) && same;
-    same = this._verifies === (this._verifies = engine.verify === original.verify) && same;
-    const { handleRequest, handleUpgrade } = engine;
-    same = this._handles === (this._handles = handleRequest === original.handleRequest) && same;
-    same = this._accepts === (this._accepts = handleUpgrade === original.handleUpgrade) && same;
-
-    // its options
     const { allowRequest, cookie, cors, httpCompression, perMessageDeflate, transports } = opts;
-    same = this._allowRequest === (this._allowRequest = allowRequest) && same;
-    same = this._cookie === (this._cookie = cookie) && same;
-    same = this._deflate === (this._deflate = perMessageDeflate) && same;
-    same = this._compression === (this._compression = httpCompression) && same;
-    same = this._compresses === (this._compresses = onlyThreshold(httpCompression)) && same;
-    const compression = /** @type {Compression} */ (httpCompression);
-    same = this._threshold === (this._threshold = compression?.threshold) && same;
-    same = this._transports === (this._transports = transports) && same;
-    if (!areItems(this._transportItems, transports)) {
-      this._transportItems = [...transports];
-      same = false;
-    }
+    const heard = listenersOf(server);
+    const told = listenersOf(engine);
+    return (
+      // the process
+      known.reachesLoop === engine.border().reachesLoop &&
+      known.onMainThread === threads.isMainThread &&
+      known.newSocket === channels.newSocket.hasSubscribers &&
+      known.request === channels.requestStart.hasSubscribers &&
+      known.created === channels.responseCreated.hasSubscribers &&
+      known.finish === channels.responseFinish.hasSubscribers &&
+      known.responses === areNodesResponses() &&
+      known.sockets === areNodesSockets() &&
+      known.debugScopes === scopes.namespaces &&
+      // the HTTP server
+      known.engines === this._attachment.engines &&
+      known.rawListeners === server.rawListeners &&
+      known.connects === soleOf(heard.connection) &&
+      known.requests === soleOf(heard.request) &&
+      known.upgrades === soleOf(heard.upgrade) &&
+      known.emit === server.emit &&
+      known.maxConnections === server.maxConnections &&
+      known.maxHeaders === server.maxHeadersCount &&
+      known.timeout === server.timeout &&
+      known.idleTimeout === server.keepAliveTimeout &&
+      known.idleBuffer === server.keepAliveTimeoutBuffer &&
+      known.headTimeout === server.headersTimeout &&
+      known.requestTimeout === server.requestTimeout &&
+      known.maxRequests === server.maxRequestsPerSocket &&
+      isSetAs(server, known.settings) &&
+      // the engine
+      known.id === engine.nativeId() &&
+      known.httpServer === engine.httpServer &&
+      known.middleware === middlewares[0] &&
+      known.middlewares === middlewares.length &&
+      known.ownMiddlewares === engine.ownMiddlewares &&
+      known.listenerCount === engine.listenerCount &&
+      known.headers === soleOf(told.headers) &&
+      known.initial === soleOf(told.initial_headers) &&
+      known.sessions === soleOf(told.connection) &&
+      known.ids === (engine.generateId === original.generateId) &&
+      known.prepares === (engine.prepare === original.prepare) &&
+      known.verifies === (engine.verify === original.verify) &&
+      known.handles === (engine.handleRequest === original.handleRequest) &&
+      known.accepts === (engine.handleUpgrade === original.handleUpgrade) &&
+      // its options
+      known.allowRequest === allowRequest &&
+      known.cookie === cookie &&
+      known.deflate === perMessageDeflate &&
+      known.compression === httpCompression &&
+      known.compresses === onlyThreshold(httpCompression) &&
+      known.threshold === thresholdOf(httpCompression) &&
+      known.transports === transports &&
+      areItems(known.transportItems, transports) &&
+      areParts(known.cors, cors) &&
+      (known.tls === undefined || this.isSecuredAs(known.tls))
+    );
+  }
+
+  /** @private */
+  look() {
+    const { engine, server } = this;
+    const { middlewares, opts, original } = engine;
+    const { allowRequest, cookie, cors, httpCompression, perMessageDeflate, transports } = opts;
+    const heard = listenersOf(server);
+    const told = listenersOf(engine);
     if (!areParts(this._cors, cors)) {
       this._cors = partsOf(cors);
       this.corsChanges++;
-      same = false;
     }
-    this._isKnown = true;
-    return same;
+    return {
+      reachesLoop: engine.border().reachesLoop,
+      onMainThread: threads.isMainThread,
+      newSocket: channels.newSocket.hasSubscribers,
+      request: channels.requestStart.hasSubscribers,
+      created: channels.responseCreated.hasSubscribers,
+      finish: channels.responseFinish.hasSubscribers,
+      responses: areNodesResponses(),
+      sockets: areNodesSockets(),
+      debugScopes: scopes.namespaces,
+      engines: this._attachment.engines,
+      rawListeners: server.rawListeners,
+      connects: soleOf(heard.connection),
+      requests: soleOf(heard.request),
+      upgrades: soleOf(heard.upgrade),
+      emit: server.emit,
+      maxConnections: server.maxConnections,
+      maxHeaders: server.maxHeadersCount,
+      timeout: server.timeout,
+      idleTimeout: server.keepAliveTimeout,
+      idleBuffer: server.keepAliveTimeoutBuffer,
+      headTimeout: server.headersTimeout,
+      requestTimeout: server.requestTimeout,
+      maxRequests: server.maxRequestsPerSocket,
+      settings: settingsOf(server),
+      id: engine.nativeId(),
+      httpServer: engine.httpServer,
+      middleware: middlewares[0],
+      middlewares: middlewares.length,
+      ownMiddlewares: engine.ownMiddlewares,
+      listenerCount: engine.listenerCount,
+      headers: soleOf(told.headers),
+      initial: soleOf(told.initial_headers),
+      sessions: soleOf(told.connection),
+      ids: engine.generateId === original.generateId,
+      prepares: engine.prepare === original.prepare,
+      verifies: engine.verify === original.verify,
+      handles: engine.handleRequest === original.handleRequest,
+      accepts: engine.handleUpgrade === original.handleUpgrade,
+      allowRequest,
+      cookie,
+      deflate: perMessageDeflate,
+      compression: httpCompression,
+      compresses: onlyThreshold(httpCompression),
+      threshold: thresholdOf(httpCompression),
+      transports,
+      transportItems: [...transports],
+      cors: this._cors,
+      tls: this._isSecure ? this.security() : undefined,
+    };
   }
+
+  /** @returns what an HTTPS server has been told for which workers are to speak TLS @private */
+  security() {
+    const { server } = this;
+    return {
+      context: secureContextOf(server),
+      contexts: countContexts(server),
+      requestCert: tlsSetting(server, "requestCert"),
+      protocols: tlsSetting(server, "ALPNProtocols"),
+      protocolOf: tlsSetting(server, "ALPNCallback"),
+      listeners: countTlsListeners(server),
+    };
+  }
+
+  /** @param {ReturnType<Inputs["security"]>} known @returns {boolean} whether it is what `security()` gives @private */
+  isSecuredAs(known) {
+    const { server } = this;
+    return (
+      known.context === secureContextOf(server) &&
+      known.contexts === countContexts(server) &&
+      known.requestCert === tlsSetting(server, "requestCert") &&
+      known.protocols === tlsSetting(server, "ALPNProtocols") &&
+      known.protocolOf === tlsSetting(server, "ALPNCallback") &&
+      known.listeners === countTlsListeners(server)
+    );
+  }
+}
+
+/** @param {unknown} option `httpCompression` @returns {unknown} */
+function thresholdOf(option) {
+  return /** @type {Compression} */ (option)?.threshold;
 }
 
 /** @param {ArrayLike<unknown>} a @param {ArrayLike<unknown>} b @returns {boolean} whether they have the same */

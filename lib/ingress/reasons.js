@@ -135,7 +135,7 @@ const debugEngine = createDebug("engine");
 const debugPolling = createDebug("engine:polling");
 const debugWebSocket = createDebug("engine:ws");
 
-/** @type {WeakMap<object, number>} how many engines are attached to an HTTP server */
+/** @type {WeakMap<object, { engines: number }>} how many engines are attached to an HTTP server */
 const attached = new WeakMap();
 
 /** @type {WeakSet<object>} sockets that a program has been given, and HTTP servers that show theirs */
@@ -232,7 +232,7 @@ const ROWS = [
     word: "another engine",
     against: LEND,
     text: "another engine is attached to the HTTP server, too",
-    holds: (_engine, server) => enginesOf(server) > 1,
+    holds: (_engine, server) => attachmentOf(server).engines > 1,
   },
   {
     word: "another class of server",
@@ -607,9 +607,11 @@ function areNodesSockets() {
   return net.Socket.prototype.write === writeToSocket;
 }
 
-/** @param {HttpServer} server @returns {number} how many engines are attached to it */
-function enginesOf(server) {
-  return attached.get(server) ?? 0;
+/** @param {HttpServer} server @returns {{ engines: number }} how many engines are attached to it, now and later */
+function attachmentOf(server) {
+  let attachment = attached.get(server);
+  if (attachment === undefined) attached.set(server, (attachment = { engines: 0 }));
+  return attachment;
 }
 
 /** @param {HttpServer} server @param {string} event @returns {boolean} whether it has others than one of ours */
@@ -636,7 +638,7 @@ function isTimeout(value) {
  * @param {HttpServer} server
  */
 function trackConnectionListeners(server) {
-  attached.set(server, enginesOf(server) + 1);
+  attachmentOf(server).engines++;
   if (server.listenerCount("connection") > 1) shown.add(server);
   onNewListener(server, (name) => {
     if (name === "connection") shown.add(server);
@@ -658,10 +660,10 @@ module.exports = {
   ACCEPT_WEBSOCKET,
   areNodesResponses,
   areNodesSockets,
+  attachmentOf,
   channels,
   DROP_REQUEST,
   DROP_SOCKET,
-  enginesOf,
   LEND,
   LISTEN,
   mayRelay,
