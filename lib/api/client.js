@@ -280,7 +280,10 @@ class Client {
         return;
       }
     }
-    nextTick(deliver, socket, { type, nsp, id: id === -1 ? undefined : id, data });
+    const packet = { type, nsp, id: id === -1 ? undefined : id, data };
+    const { operations } = this.conn._border;
+    operations.expectTick();
+    nextTick(hand, socket, packet, operations);
   }
 
   /**
@@ -626,6 +629,22 @@ function add(socket) {
  */
 function deliver(socket, packet) {
   socket._onpacket(packet);
+}
+
+/**
+ * The same; what the program sends now leaves at the end.
+ *
+ * @param {Socket} socket
+ * @param {Packet} packet
+ * @param {import("../border/operations").Operations} operations
+ */
+function hand(socket, packet, operations) {
+  operations.beginTick();
+  try {
+    socket._onpacket(packet);
+  } finally {
+    operations.endTick();
+  }
 }
 
 module.exports = { Client };

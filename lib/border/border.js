@@ -354,6 +354,7 @@ class Border {
       this.native.watchTurns();
       this._watchesTurns = false;
     }
+    this.operations.hasTurns = this._watchesTurns;
     return this._watchesTurns;
   }
 
@@ -372,6 +373,7 @@ class Border {
 
   /** A turn of the event loop ends. */
   endTurn() {
+    if (this.operations.scheduled) this.operations.flush(); // a handler runs the event loop, and waits for something
     if (this.early.size > 0) this.takeEarly();
     for (const listener of this.accepting) listener.check();
   }

@@ -83,7 +83,14 @@ class Operations {
     this.length = 0;
     /** bytes that have been attached to the batch */
     this.attached = 0;
+    /** whether it is known when what has been appended leaves */
     this.scheduled = false;
+    /** @private packets that are handed to the program in ticks to come */
+    this._handing = 0;
+    /** @private whether the program is in such a tick: what it appends leaves when the last of these ticks has ended */
+    this._isHanding = false;
+    /** whether what is left is flushed at the end of each turn: the program may have the event loop go on within such a tick */
+    this.hasTurns = false;
     /** the number of the batch that is being written */
     this.batch = 0;
     /** @private @type {Multicast | null} the one that was written last, while it may get more targets */
@@ -104,6 +111,25 @@ class Operations {
     const { buffer } = this;
     if (buffer.length > INITIAL_SIZE) this.use(Buffer.allocUnsafeSlow(INITIAL_SIZE)); // give a big one back
     this.deliver(buffer, length);
+  }
+
+  // What the program sends when it is given a packet leaves with that tick: one of its own for it, as for all else, would cost
+  // more than to write the packet. Whatever else happens, a tick that is expected comes, and ends.
+
+  /** A packet will be handed to the program, in a tick of its own. */
+  expectTick() {
+    this._handing++;
+  }
+
+  /** That tick begins. */
+  beginTick() {
+    this._isHanding = this.hasTurns;
+  }
+
+  /** It ends. */
+  endTick() {
+    this._isHanding = false;
+    if (--this._handing === 0 && this.scheduled) this.flush();
   }
 
   // --- to one client ---
@@ -446,7 +472,7 @@ class Operations {
   // --- writing ---
 
   /**
-   * Makes room for an operation and sees to it that it leaves at the end of this tick.
+   * Makes room for an operation and sees to it that it leaves: in the next tick, or at the end of this one.
    *
    * @param {number} size bytes, at most
    * @returns {number} where to write
@@ -460,7 +486,7 @@ class Operations {
     }
     if (!this.scheduled) {
       this.scheduled = true;
-      nextTick(this.flush);
+      if (!this._isHanding) nextTick(this.flush);
     }
     return this.length;
   }
