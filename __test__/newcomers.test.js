@@ -10,7 +10,7 @@ const { test } = require("node:test");
 const { ask, dial, PATIENCE, PINGS, sitOut, startBlocking, WELL } = require("./support/blocking");
 const { ours } = require("./support/implementations");
 const { KeptConnection } = require("./support/kept-connection");
-const { until, within } = require("./support/waiting");
+const { gather, until, within } = require("./support/waiting");
 
 const skip = process.platform !== "linux" && "Node.js accepts there";
 const POLLING = "/socket.io/?EIO=4&transport=polling";
@@ -46,6 +46,33 @@ test(
     let all = "";
     while (!all.includes('["seen",2]')) all += (await kept.ask(url)).body;
     assert.match(all, /40\{"sid".*42\["seen",1\].*42\["seen",2\]/);
+  },
+);
+
+test(
+  "a blocked event loop: who connects early and asks late gets in",
+  { timeout: 480_000, skip },
+  async (t) => {
+    const server = await startBlocking(t, ours);
+    const clock = dial(t, server.port, "websocket");
+    await until(clock, "connect");
+    server.send("block");
+    assert.equal(await server.message(), "blocked");
+    // as browsers connect before they know what for
+    const early = [];
+    for (const begun of ["", `GET ${POLLING} HTT`]) {
+      const kept = await KeptConnection.open(server.port);
+      t.after(() => kept.destroy());
+      kept.write(begun);
+      early.push([kept, `GET ${POLLING} HTTP/1.1\r\nHost: a\r\n\r\n`.slice(begun.length)]);
+    }
+    await gather(clock.io, "ping", 8); // for longer than Node.js would be left waiting for a request
+    for (const [kept, rest] of early) {
+      kept.write(rest);
+      assert.match((await kept.answer()).body, /^0\{/);
+    }
+    server.release();
+    assert.equal(await server.message(), "released");
   },
 );
 

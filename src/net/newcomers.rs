@@ -20,7 +20,7 @@ pub const MAX_NEWCOMERS: usize = 511;
 pub struct Accepting {
     /// The sockets.
     pub sockets: RefCell<Vec<Rc<Listening>>>,
-    /// The oldest first: all have the same time.
+    /// The oldest first: all have the same time. Those of which JavaScript is asked stand before all others.
     pub newcomers: RefCell<VecDeque<Rc<Newcomer>>>,
     /// Those with whom TLS is begun: when that must be done, and a number of each.
     pub handshakes: RefCell<BTreeMap<(u64, u64), Rc<Newcomer>>>,
@@ -58,8 +58,11 @@ pub struct Newcomer {
     pub handshake: Cell<Option<(u64, u64)>>,
     /// How TLS is spoken; none: it is not.
     pub tls: Option<Arc<Tls>>,
-    /// When Node.js gets it.
+    /// When Node.js is to get it…
     pub deadline: Cell<u64>,
+    /// …which it does when JavaScript has gone this round of its event loop ([`super::turns`]), so that nobody waits for a
+    /// blocked one who could be served without it. None: it is not due yet.
+    pub asked: Cell<Option<u64>>,
     /// Bytes of its request that have come.
     pub came: Cell<usize>,
     /// In how many pieces they have come.

@@ -13,7 +13,8 @@ use super::deflate::Compression;
 use super::inbox::Inbox;
 use super::lifecycle::LifecycleQueue;
 use super::relay::ledger::Ledger;
-use super::turns::Turns;
+use super::turns::{Asked, Turns};
+use crate::border::RecordKind;
 use crate::border::token::OF_WORKER;
 use crate::engineio::{Config, Protocol, Transport};
 use crate::id::{Handle, Sid};
@@ -65,6 +66,18 @@ impl Environment {
             backlogs: Backlogs::default(),
             turns: Turns::default(),
         }
+    }
+
+    /// Asks JavaScript to look at all its sockets, for `worker`; gives the number of the round of its event loop in which it will
+    /// have done so ([`Command::Turned`](super::command::Command::Turned)).
+    pub fn ask_turn(&self, worker: usize) -> u64 {
+        let Asked { round, begins } = self.turns.ask(worker);
+        if begins {
+            self.inbox.push(worker, |record| {
+                record.kind(RecordKind::AskTurn);
+            });
+        }
+        round
     }
 
     /// Keeps a connection until JavaScript takes it. Should the environment end, it is closed.

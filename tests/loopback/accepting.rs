@@ -272,6 +272,25 @@ fn half_a_head_goes_to_node_in_the_end() {
 }
 
 #[test]
+fn who_is_slow_waits_for_no_blocked_javascript() {
+    let front = Front::open();
+    front.host.turn_by_hand();
+    let mut silent = front.dial("");
+    let mut slow = front.dial(&WEBSOCKET[..30]);
+    let never = front.dial(&WEBSOCKET[..10]);
+    front.next(RecordKind::AskTurn); // it has been a second
+    slow.write_all(&WEBSOCKET.as_bytes()[30..]).unwrap();
+    assert!(read_until(&mut slow, "\"sid\"").starts_with("HTTP/1.1 101 "));
+    silent.write_all(POLLING.as_bytes()).unwrap();
+    assert!(read_until(&mut silent, "\"sid\"").starts_with("HTTP/1.1 200 "));
+    let late = front.dial("");
+    front.host.turn_by_itself();
+    front.host.end_turn();
+    assert_eq!(front.foreign().peer_addr().unwrap(), never.local_addr().unwrap());
+    assert_eq!(front.foreign().peer_addr().unwrap(), late.local_addr().unwrap());
+}
+
+#[test]
 fn when_nobody_may_be_taken_any_more_nobody_is() {
     let front = Front::open();
     let (start, rest) = WEBSOCKET.split_at(30);

@@ -12,7 +12,6 @@ use crate::engineio::{self, Data, InvalidPacket, Link, PostFault, PostStart, Req
 use crate::net::clock;
 use crate::net::command::RequestEvent;
 use crate::net::context::{Doubt, WorkerContext};
-use crate::net::turns::Asked;
 use crate::net::turns::BLOCKED;
 use crate::net::websocket_wire::{Ended, Message, WebSocketWire};
 use crate::socketio::{Decoded, Decoder, ParseError};
@@ -297,12 +296,7 @@ impl Client {
             return;
         }
         let environment = &self.server.environment;
-        let Asked { round, begins } = environment.turns.ask(context.index);
-        if begins {
-            environment.inbox.push(context.index, |record| {
-                record.kind(RecordKind::AskTurn);
-            });
-        }
+        let round = environment.ask_turn(context.index);
         let (client, environment) = (self.handle.slot(), environment.id);
         let unsent = self.wire(Link::Main).is_some_and(|wire| wire.is_unsent());
         context.add_doubt(Doubt { client, environment, round, since: now, unsent });

@@ -201,6 +201,7 @@ impl Worker {
                         handshake: Cell::default(),
                         tls: None,
                         deadline: Cell::new(clock::now() + LONGEST_HEAD),
+                        asked: Cell::default(),
                         came: Cell::new(0),
                         pieces: Cell::new(0),
                         is_counted: Cell::new(false),
@@ -268,7 +269,7 @@ impl Worker {
         self.count_out(newcomer);
     }
 
-    /// Those that have taken too long go to Node.js.
+    /// Those that have taken too long are to go to Node.js: JavaScript is asked whether it has time for them.
     pub(super) fn fire_accepting(&self, now: u64) {
         if self.context.accepting_until.get().is_none_or(|at| at > now) {
             return;
@@ -277,23 +278,43 @@ impl Worker {
             self.accepting.retry_at.set(None);
             self.accept_again();
         }
-        while let Some(newcomer) = self.pop_overdue(now) {
-            self.decide(&newcomer, || self.give_up(&newcomer));
+        self.accepting.newcomers.borrow_mut().retain(|newcomer| !newcomer.tcp.is_closed());
+        for newcomer in self.accepting.newcomers.borrow().iter() {
+            if newcomer.deadline.get() > now {
+                break;
+            }
+            if newcomer.asked.get().is_none() {
+                let environment = &newcomer.listener.environment;
+                newcomer.asked.set(Some(environment.ask_turn(self.context.index)));
+            }
         }
         self.fire_handshakes(now);
         self.set_deadline();
     }
 
-    /// Takes a newcomer that has taken too long, or is one no more.
-    fn pop_overdue(&self, now: u64) -> Option<Rc<Newcomer>> {
-        let mut newcomers = self.accepting.newcomers.borrow_mut();
-        let oldest = newcomers.front()?;
-        let is_over = oldest.deadline.get() <= now || oldest.tcp.is_closed();
-        if is_over { newcomers.pop_front() } else { None }
+    /// JavaScript has gone a round of its event loop: Node.js gets those that wait for that.
+    pub(super) fn give_up_asked(&self, environment: u32, round: u64) {
+        let is_due = |newcomer: &Rc<Newcomer>| {
+            newcomer.listener.environment.id == environment
+                && newcomer.asked.get().is_some_and(|asked| asked <= round)
+        };
+        let mut due = Vec::new();
+        self.accepting.newcomers.borrow_mut().retain(|newcomer| {
+            let is_due = is_due(newcomer);
+            if is_due {
+                due.push(Rc::clone(newcomer));
+            }
+            !is_due
+        });
+        for newcomer in due {
+            self.decide(&newcomer, || self.give_up(&newcomer));
+        }
     }
 
     pub(super) fn set_deadline(&self) {
-        let oldest = self.accepting.newcomers.borrow().front().map(|one| one.deadline.get());
+        let newcomers = self.accepting.newcomers.borrow();
+        let oldest = newcomers.iter().find(|one| one.asked.get().is_none());
+        let oldest = oldest.map(|one| one.deadline.get());
         let retry = self.accepting.retry_at.get();
         let deadline = oldest.into_iter().chain(retry).chain(self.first_handshake()).min();
         self.context.accepting_until.set(deadline);

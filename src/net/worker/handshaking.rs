@@ -43,6 +43,7 @@ impl Worker {
                 handshake: Cell::new(Some((deadline, number))),
                 tls: Some(tls),
                 deadline: Cell::new(u64::MAX),
+                asked: Cell::default(),
                 came: Cell::new(0),
                 pieces: Cell::new(0),
                 is_counted: Cell::new(false),

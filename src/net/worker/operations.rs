@@ -154,7 +154,10 @@ impl Worker {
             }
             Command::Bridge { key, event } => self.handle_bridge(key, event),
             Command::Resume => self.resume(),
-            Command::Turned { environment, round } => self.resolve_doubts(environment, round),
+            Command::Turned { environment, round } => {
+                self.resolve_doubts(environment, round);
+                self.give_up_asked(environment, round);
+            }
             Command::DropEnvironment(id) => self.drop_clients(|environment| environment == id),
             Command::Stop => {}
         }
