@@ -11,7 +11,7 @@ const WORKERS = 50;
 
 for (const implementation of selected()) {
   const named = (name, run) =>
-    test(`${implementation.name}: ${name}`, { timeout: 120_000 }, async (t) => {
+    test(`${implementation.name}: ${name}`, { timeout: 480_000 }, async (t) => {
       const start = (...args) => {
         const process = spawn(...args);
         t.after(process.kill);
@@ -64,7 +64,7 @@ for (const implementation of selected()) {
     `${WORKERS} worker_threads with a server each, closed, terminated and exited`,
     async (start) => {
       const process = start("workers", implementation, { args: [String(WORKERS)] });
-      const outcomes = await process.message(100_000);
+      const outcomes = await process.message(450_000);
       assert.equal(outcomes.close + outcomes.terminate + outcomes.exit, WORKERS);
       clean(await process.exit());
     },
