@@ -146,11 +146,11 @@ describe("the chat, for everybody", { timeout: 180_000 }, () => {
 
   it("can be used without a mouse", async () => {
     const ann = await open();
-    assert.equal(await ann.evaluate(() => document.activeElement.id), "nickname");
+    await ann.waitForFunction(() => document.activeElement.id === "nickname");
     await ann.keyboard.type("Ann");
     await ann.keyboard.press("Enter");
     await textIs(ann, "#room-title", "lobby");
-    assert.equal(await ann.evaluate(() => document.activeElement.id), "text");
+    await ann.waitForFunction(() => document.activeElement.id === "text");
     await ann.keyboard.type("two");
     await ann.keyboard.press("Shift+Enter");
     await ann.keyboard.type("lines");

@@ -60,10 +60,9 @@ for (const [what, value] of Object.entries(NO_TIMES)) {
     `options: pingTimeout, ${what}, is 1 ms`,
     { options: () => ({ pingInterval: 20, pingTimeout: value }) },
     async (stage) => {
-      const opened = until(stage.io.engine, "connection");
+      const closed = until(stage.io.engine, "connection").then(([conn]) => until(conn, "close"));
       await stage.webSocket(undefined, { autoPong: false });
-      const [conn] = await opened;
-      stage.trace("server", (await until(conn, "close"))[0]);
+      stage.trace("server", (await closed)[0]);
     },
   );
   if (value)

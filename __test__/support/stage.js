@@ -9,7 +9,7 @@ const { anonymise, snapshot } = require("./normalise");
 const { until, within } = require("./waiting");
 
 /** The last resort when a scenario hangs in spite of the deadlines of its waits. */
-const LIMIT = 60_000;
+const LIMIT = 240_000;
 
 class Stage {
   constructor() {
