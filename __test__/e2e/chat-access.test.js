@@ -165,18 +165,18 @@ describe("the chat, for everybody", { timeout: 180_000 }, () => {
     const toggle = ann.getByRole("button", { name: "What the server does" });
     await toggle.focus();
     await ann.keyboard.press("Enter");
-    assert.equal(await ann.evaluate(() => document.activeElement.id), "panel-close");
+    await ann.waitForFunction(() => document.activeElement.id === "panel-close");
     await ann.keyboard.press("Escape");
-    assert.equal(await ann.evaluate(() => document.activeElement.id), "panel-toggle");
+    await ann.waitForFunction(() => document.activeElement.id === "panel-toggle");
     assert.equal(await toggle.getAttribute("aria-expanded"), "false");
 
     await ann.getByRole("button", { name: "Rename" }).focus();
     await ann.keyboard.press("Enter");
-    assert.equal(await ann.evaluate(() => document.activeElement.id), "new-nickname");
+    await ann.waitForFunction(() => document.activeElement.id === "new-nickname");
     await ann.keyboard.press("Escape");
-    assert.equal(await ann.evaluate(() => document.activeElement.id), "rename");
+    await ann.waitForFunction(() => document.activeElement.id === "rename");
     await ann.keyboard.press("Tab");
     await ann.keyboard.press("Enter");
-    assert.equal(await ann.evaluate(() => document.activeElement.id), "nickname");
+    await ann.waitForFunction(() => document.activeElement.id === "nickname");
   });
 });

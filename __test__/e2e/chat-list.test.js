@@ -92,7 +92,7 @@ describe("the list of the chat", { timeout: 120_000 }, () => {
     await bob.getByRole("button", { name: "Leave" }).click();
     await lineArrives(ann, "Bob left");
     await peopleAre(ann, ["Ann (you)"]);
-    assert.equal(await bob.evaluate(() => document.activeElement.id), "nickname");
+    await bob.waitForFunction(() => document.activeElement.id === "nickname");
     await bob.reload();
     await bob.getByRole("button", { name: "Join" }).waitFor();
 
@@ -218,7 +218,7 @@ describe("the list of the chat", { timeout: 120_000 }, () => {
     await textIs(ann, "#room-error", "The name of the room has characters that are not allowed.");
     assert.equal(await field.inputValue(), "zero\u200bwidth");
     assert.equal(await field.getAttribute("aria-invalid"), "true");
-    assert.equal(await ann.evaluate(() => document.activeElement.id), "new-room");
+    await ann.waitForFunction(() => document.activeElement.id === "new-room");
     const [form, error] = await Promise.all([
       ann.locator("#room-form").boundingBox(),
       ann.locator("#room-error").boundingBox(),

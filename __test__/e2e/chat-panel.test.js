@@ -48,7 +48,7 @@ describe("the panel of the chat, where blocking is allowed", { timeout: 180_000 
 
     await ann.getByRole("button", { name: "Close the panel" }).click();
     assert.equal(await ann.locator("#panel").isVisible(), false);
-    assert.equal(await ann.evaluate(() => document.activeElement.id), "panel-toggle");
+    await ann.waitForFunction(() => document.activeElement.id === "panel-toggle");
   });
 
   it("blocks the event loop: nobody is lost, newcomers come in, messages wait and arrive", async () => {
