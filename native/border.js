@@ -98,6 +98,11 @@ const RecordKind = Object.freeze({
    * is closed.
    */
   HANDSHAKE_FAILED: 43,
+  /**
+   * `[kind, milliseconds, stopped]`: what was taken last had waited for so long, as this thread was blocked; 0: not for long.
+   * `stopped` 1: so much has waited that connections were not read.
+   */
+  DELAYED: 44,
 });
 /** @typedef {(typeof RecordKind)[keyof typeof RecordKind]} AnyRecordKind */
 
@@ -293,7 +298,7 @@ const Returned = Object.freeze({
 });
 
 /** The version, and a hash of all above: an addon whose `DataPlane.contract()` is another was built from other sources. */
-const CONTRACT = "4.8.4 10e3046a6d72ae87";
+const CONTRACT = "4.8.4 7779168e076321b9";
 
 module.exports = {
   RecordKind,

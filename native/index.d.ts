@@ -137,6 +137,12 @@ export declare class DataPlane {
   resetRelay(token: number): void
   /** Closes a connection that was handed over, and that nobody wants. */
   dropStream(token: number): void
+  /**
+   * What has been counted, as JSON: `server` (of the server of that number; null if there is none), `thread` (of this
+   * thread of JavaScript, for all servers that it has), `workers` (of each worker, for all servers of the process).
+   * Histograms are `{ bounds, counts, sum }`, with one count more than bounds.
+   */
+  metrics(server: number): string
   /** What is known of a session: bits of `SessionFlag`, or `Returned.NO_SESSION`. */
   lookup(server: number, sid: string): number
   /**

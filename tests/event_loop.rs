@@ -229,7 +229,8 @@ impl World {
     fn new() -> Self {
         let (selector, parker) = Selector::new().unwrap();
         let mailboxes = Arc::from([Arc::new(Mailbox::new(parker))]);
-        let context = WorkerContext::new(0, mailboxes, selector.registry().unwrap());
+        let context =
+            WorkerContext::new(0, mailboxes, selector.registry().unwrap(), Arc::default());
         Self {
             listener: TcpListener::bind("127.0.0.1:0").unwrap(),
             selector,

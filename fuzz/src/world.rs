@@ -210,7 +210,7 @@ impl World {
                 | Action::CloseLink(_)
                 | Action::DetachProbe
                 | Action::Upgrading
-                | Action::Heartbeat
+                | Action::Heartbeat(_)
                 | Action::Drain => {}
             }
         }

@@ -2,6 +2,7 @@
 
 const debug = require("debug")("socket.io:border");
 const { BodyKind, Handle, RecordKind, RecordSentinel, Token } = require("../../native/border");
+const { channels } = require("../base/channels");
 const { Operations } = require("./operations");
 const { trace } = require("../base/trace");
 const { clearInterval, nextTick, setImmediate, setInterval } = require("../base/loop");
@@ -164,6 +165,12 @@ class Border {
     this.heldBack = new Set();
     /** @type {Map<string, number>} sessions and upgrades that came no faster way, by the reason */
     this.reasons = new Map();
+    /**
+     * when what the workers have for this thread has last waited for long; see `ondelay()`
+     *
+     * @type {{ at: number, milliseconds: number, stopped: boolean } | undefined}
+     */
+    this.lastDelay = undefined;
     /** @type {NodeJS.Timeout | undefined} keeps the process alive; there is one while a server is open */
     this.timer = undefined;
   }
@@ -239,6 +246,14 @@ class Border {
   /** @returns {any} what the workers and this thread have, and have counted */
   stats() {
     return { ...JSON.parse(this.native.stats()), reasons: Object.fromEntries(this.reasons) };
+  }
+
+  /**
+   * @param {number} server its number; -1: it has none
+   * @returns {import("./measured").Measured} what the addon has counted
+   */
+  measure(server) {
+    return JSON.parse(this.native.metrics(server === -1 ? 0 : server));
   }
 
   /** Counts a session or a wire: while there is one, the process stays alive. */
@@ -587,12 +602,29 @@ class Border {
         return;
       case RecordKind.ASK_AWAKE:
         return; // it has been taken
+      case RecordKind.DELAYED:
+        this.ondelay(record[1], record[2] === 1);
+        return;
       case RecordKind.ASK_TURN:
         this.turn(TURNS, MOST_TURNS, this.lastToken);
         return;
       default:
         unknownRecord(kind);
     }
+  }
+
+  /**
+   * What the workers had for this thread has waited for long.
+   *
+   * @private
+   * @param {number} milliseconds 0: it has not
+   * @param {boolean} stopped so much has waited that connections were not read
+   */
+  ondelay(milliseconds, stopped) {
+    this.lastDelay = { at: performance.now(), milliseconds, stopped };
+    const { stall, stopped: readAgain } = channels;
+    if (milliseconds > 0 && stall.hasSubscribers) stall.publish({ milliseconds });
+    if (stopped && readAgain.hasSubscribers) readAgain.publish({ milliseconds });
   }
 
   /**

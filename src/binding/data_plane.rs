@@ -6,6 +6,7 @@
 //! | `accepting` | connections that Node.js has not read: they are looked at (`peeked`), and taken |
 //! | `websocket` | WebSockets: the handshake, take-over, the byte bridge |
 //! | [`http`] | connections that polling requests come by: to the workers, and back |
+//! | `metrics` | what has been counted |
 //! | `reading` | sockets of workers that this thread reads |
 //! | `requests` | polling requests that Node.js has read |
 //! | `securing` | how workers speak TLS |
@@ -16,6 +17,7 @@
 mod accepting;
 pub mod http;
 mod listening;
+mod metrics;
 mod peeked;
 #[cfg(unix)]
 mod reading;
@@ -55,11 +57,12 @@ use super::libuv::TurnEnd;
 use super::memory::give_back;
 use super::operations::Operations;
 use super::options::ServerConfig;
-use crate::border::{contract, dialect};
+use crate::border::{RecordKind, contract, dialect};
 use crate::engineio::{Dialect, Protocol};
 use crate::id::Handle;
 use crate::net::budget::{Held, OWN_LANE, Stop};
 use crate::net::clients::stale_commands;
+use crate::net::clock;
 use crate::net::command::Command;
 use crate::net::http_profile::Profile;
 use crate::net::idle_trim::set_trim;
@@ -71,7 +74,7 @@ use crate::net::reader::Preference;
 use crate::net::record::RecordBatch;
 use crate::net::runtime::Runtime;
 use crate::net::server::{Environment, Server};
-use crate::net::turns::Ended;
+use crate::net::turns::{BLOCKED, Ended};
 use crate::socketio::AttachmentLimits;
 use crate::socketio::config::MAX_ATTACHMENTS;
 
@@ -79,6 +82,9 @@ use crate::socketio::config::MAX_ATTACHMENTS;
 /// once. Memory that V8 only borrows comes back when it has collected garbage: much of it is away by then,
 /// and cold. Of a larger one, a copy would cost more memory than that saves.
 const COPY_LIMIT: usize = 1 << 20;
+
+/// While connections have to wait for room again and again, JavaScript is told so often, in milliseconds.
+const TELLING_INTERVAL: u64 = 1000;
 
 /// The data plane as one JavaScript thread sees it; there is one of them in each thread.
 #[napi]
@@ -121,6 +127,8 @@ pub struct Plane {
     listeners: RefCell<FxHashMap<u32, (usize, Arc<Listener>)>>,
     /// Calls JavaScript at the end of each turn.
     turn_end: RefCell<Option<TurnEnd>>,
+    /// When JavaScript was last told that it is late.
+    delay_told: Cell<u64>,
 }
 
 impl Deref for DataPlane {
@@ -180,6 +188,7 @@ impl DataPlane {
             peeked: RefCell::default(),
             listeners: RefCell::default(),
             turn_end: RefCell::default(),
+            delay_told: Cell::new(0),
         }))
     }
 
@@ -311,6 +320,7 @@ impl DataPlane {
             sessions: before.map_or_else(Arc::default, |it| Arc::clone(&it.sessions)),
             recall_count: before.map_or_else(Arc::default, |it| Arc::clone(&it.recall_count)),
             cross_origin: before.map_or_else(Arc::default, |it| Arc::clone(&it.cross_origin)),
+            metrics: before.map_or_else(Arc::default, |it| Arc::clone(&it.metrics)),
         };
         if server.compression.is_some() {
             self.operations().expect_compression();
@@ -460,7 +470,10 @@ impl Plane {
     /// Takes what there is, and does what that needs.
     fn take_batch(&self) -> RecordBatch {
         let recycled = std::mem::take(&mut *self.batch.borrow_mut());
-        let Taken { batch, waiting, lanes } = self.environment.inbox.take(recycled);
+        let Taken { batch, waiting, lanes, delay } = self.environment.inbox.take(recycled);
+        if delay >= BLOCKED || waiting != 0 {
+            self.tell_delay(delay, waiting != 0);
+        }
         self.environment.lifecycle.drain(|event| self.operations().note(event));
         if waiting | lanes != 0
             && let Some(runtime) = self.shared.runtime()
@@ -474,6 +487,21 @@ impl Plane {
             }
         }
         batch
+    }
+
+    /// Tells JavaScript that what it has taken had waited for long, or that somebody `was_stopped` by it: now and then.
+    #[cold]
+    fn tell_delay(&self, delay: u64, was_stopped: bool) {
+        let now = clock::now();
+        let is_stall = delay >= BLOCKED;
+        if !is_stall && now < self.delay_told.get() + TELLING_INTERVAL {
+            return;
+        }
+        self.delay_told.set(now);
+        let milliseconds = u32::try_from(if is_stall { delay } else { 0 }).unwrap_or(u32::MAX);
+        self.environment.inbox.push_urgent(0, |record| {
+            record.kind(RecordKind::Delayed).number(milliseconds).number(u32::from(was_stopped));
+        });
     }
 
     /// See [`DataPlane::functions`].

@@ -34,6 +34,11 @@ impl Logs {
         self.logs.remove(&log);
     }
 
+    /// Bytes that all of them keep, about.
+    pub fn bytes(&self) -> usize {
+        self.logs.values().map(|log| log.packets().bytes() + log.sessions().bytes()).sum()
+    }
+
     /// The log of that number.
     pub fn get(&self, log: u32) -> Option<&Log> {
         self.logs.get(&log)

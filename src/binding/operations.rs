@@ -21,6 +21,7 @@ use crate::border::OperationKind;
 use crate::id::{Handle, Slot};
 use crate::net::command::{Command, Outgoing};
 use crate::net::lifecycle::LifecycleEvent;
+use crate::net::metrics::{AUDIENCE_BOUNDS, Histogram, Values};
 use crate::net::operation_batch::{Operation, OperationBatch};
 use crate::net::runtime::Runtime;
 use crate::socketio::recovery_log::packets::StoredPacket;
@@ -30,7 +31,7 @@ use crate::socketio::{Group, Handles, Rooms, Target};
 const COPY_LIMIT: usize = 8 << 10;
 
 /// Applies batches: keeps the rooms and the logs, and sorts operations by worker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Operations {
     handles: Handles,
     rooms: Rooms,
@@ -46,6 +47,25 @@ pub struct Operations {
     attached: Attached,
     /// Whether messages may have to be compressed.
     compresses: bool,
+    /// How many clients a broadcast was for, about: those that it excepts are among them.
+    audiences: Histogram,
+}
+
+impl Default for Operations {
+    fn default() -> Self {
+        Self {
+            handles: Handles::default(),
+            rooms: Rooms::default(),
+            faults: Faults::default(),
+            logs: Logs::default(),
+            batches: Vec::new(),
+            targets: Vec::new(),
+            excepted: Vec::new(),
+            attached: Attached::default(),
+            compresses: false,
+            audiences: Histogram::new(AUDIENCE_BOUNDS),
+        }
+    }
 }
 
 /// Counts of what was not carried out, or had to be put right.
@@ -98,6 +118,11 @@ impl Operations {
     /// Number of connections that there are or that have not been released.
     pub fn handles(&self) -> usize {
         self.handles.len()
+    }
+
+    /// How many clients got the broadcasts so far.
+    pub fn audiences(&self) -> Values {
+        self.audiences.values()
     }
 
     /// What could not be carried out so far.
@@ -323,6 +348,7 @@ impl Operations {
         let messages = reader.shared_messages()?;
         self.forget_stale_targets();
         let targets = self.rooms.targets(&self.targets, &self.excepted);
+        self.audiences.observe(targets.len() as u64);
         for (worker, group) in targets.groups {
             let messages = Arc::clone(&messages);
             let command = Command::Broadcast { group, flags, messages };
@@ -345,6 +371,7 @@ impl Operations {
                 self.faults.stale += 1;
             }
         }
+        self.audiences.observe(members.iter().map(|members| members.len() as u64).sum());
         for (batch, members) in self.batches.iter_mut().zip(members) {
             if members.is_empty() {
                 continue;

@@ -94,6 +94,9 @@ kinds! {
         /// `[kind, listener, message, address, port]`: TLS could not be begun with a connection that it has accepted, which
         /// is closed.
         HandshakeFailed = 43,
+        /// `[kind, milliseconds, stopped]`: what was taken last had waited for so long, as this thread was blocked; 0: not for long.
+        /// `stopped` 1: so much has waited that connections were not read.
+        Delayed = 44,
     }
 }
 

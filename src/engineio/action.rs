@@ -79,8 +79,8 @@ pub enum Action {
     Upgrading,
     /// A fact and an order: the probe is [`Link::Main`] from now on.
     Upgraded,
-    /// A fact: a pong came, or the ping of a client that pings.
-    Heartbeat,
+    /// A fact: a pong came, so many milliseconds after its ping, if there was one; or the ping of a client that pings.
+    Heartbeat(Option<u32>),
     /// A fact: everything that was buffered has been handed over.
     Drain,
     /// The session has ended: its last action, emitted once.

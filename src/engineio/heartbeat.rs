@@ -33,8 +33,8 @@ pub(super) enum Beat {
 pub(super) enum Heartbeat {
     /// Nothing is due from the client.
     Resting { ping_at: u64 },
-    /// A ping is out.
-    Waiting { deadline: u64, refreshed: bool, prolonged: bool },
+    /// A ping is out. `sent_at`: the lower bits of the time.
+    Waiting { deadline: u64, sent_at: u32, refreshed: bool, prolonged: bool },
     /// The client is to ping.
     Listening { deadline: u64, prolonged: bool },
 }
@@ -48,6 +48,12 @@ pub(super) fn after(now: u64, delay: u64) -> u64 {
 /// When a client that pings counts as gone.
 fn patience(now: u64, config: &Config) -> u64 {
     after(now, config.ping_interval.saturating_add(config.ping_timeout))
+}
+
+/// A time of which no more is kept: enough for the difference of two, and it takes no room.
+fn lower_bits(now: u64) -> u32 {
+    let [a, b, c, d, ..] = now.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 impl Heartbeat {
@@ -69,9 +75,17 @@ impl Heartbeat {
         }
     }
 
-    /// The client's part of a beat came: a pong, or with protocol 3 a ping.
-    pub(super) fn handle_beat(&mut self, protocol: Protocol, now: u64, config: &Config) {
-        *self = Self::new(protocol, now, config);
+    /// The client's part of a beat came: a pong, or with protocol 3 a ping. Gives how long a pong took, if it was asked for.
+    pub(super) fn handle_beat(
+        &mut self,
+        protocol: Protocol,
+        now: u64,
+        config: &Config,
+    ) -> Option<u32> {
+        match std::mem::replace(self, Self::new(protocol, now, config)) {
+            Self::Waiting { sent_at, .. } => Some(lower_bits(now).wrapping_sub(sent_at)),
+            Self::Resting { .. } | Self::Listening { .. } => None,
+        }
     }
 
     /// The wait for a pong that is due, or for a client that pings, begins again.
@@ -122,7 +136,8 @@ impl Heartbeat {
             Self::Waiting { .. } | Self::Listening { .. } => Beat::Timeout,
             Self::Resting { .. } => {
                 let deadline = after(now, ping_timeout);
-                *self = Self::Waiting { deadline, refreshed: false, prolonged: false };
+                let sent_at = lower_bits(now);
+                *self = Self::Waiting { deadline, sent_at, refreshed: false, prolonged: false };
                 Beat::Ping
             }
         }

@@ -416,14 +416,14 @@ impl Session {
         }
         match (kind, self.protocol) {
             (PacketType::Pong, Protocol::V4) => {
-                self.heartbeat.handle_beat(self.protocol, now, &self.config);
-                self.actions.push(Action::Heartbeat);
+                let took = self.heartbeat.handle_beat(self.protocol, now, &self.config);
+                self.actions.push(Action::Heartbeat(took));
             }
             (PacketType::Ping, Protocol::V3) => {
-                self.heartbeat.handle_beat(self.protocol, now, &self.config);
+                let took = self.heartbeat.handle_beat(self.protocol, now, &self.config);
                 self.send_control("3".into());
                 self.flush();
-                self.actions.push(Action::Heartbeat);
+                self.actions.push(Action::Heartbeat(took));
             }
             (PacketType::Ping, Protocol::V4) | (PacketType::Pong, Protocol::V3) => {
                 self.end(CloseReason::error("invalid heartbeat direction"));

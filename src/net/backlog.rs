@@ -52,6 +52,11 @@ impl Backlogs {
         self.bytes.get(&handle).map_or(0, |bytes| *bytes)
     }
 
+    /// Bytes that wait for all of them.
+    pub fn total(&self) -> usize {
+        self.bytes.iter().map(|bytes| *bytes).sum()
+    }
+
     /// How many clients something waits for.
     pub fn len(&self) -> usize {
         self.bytes.len()

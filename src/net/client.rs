@@ -19,6 +19,7 @@ use super::clock;
 use super::context::{Victim, Wire as _, WorkerContext};
 use super::descriptor::Addresses;
 use super::lifecycle::LifecycleEvent;
+use super::metrics::ServerLane;
 use super::panic_guard::Nobody;
 use super::record::{Record, flags_of};
 use super::server::{Requests, Server, SessionEntry};
@@ -222,6 +223,12 @@ impl Client {
         Rc::new(client)
     }
 
+    /// What the worker counts of its server.
+    #[inline]
+    fn counts(&self) -> &ServerLane {
+        self.server.counts(self.handle.worker())
+    }
+
     /// Whether JavaScript has been told of the end.
     pub fn is_over(&self) -> bool {
         self.over.get()
@@ -381,7 +388,10 @@ impl Client {
             Action::DropRequest(request) => self.drop_request(context, request),
             Action::Upgrading => self.tell_upgrade(RecordKind::Upgrading, Link::Probe),
             Action::Upgraded => self.upgrade(),
-            Action::Heartbeat => {
+            Action::Heartbeat(took) => {
+                if let Some(milliseconds) = took {
+                    self.counts().round_trips.observe(milliseconds.into());
+                }
                 if self.observed.get() & observed::HEARTBEAT != 0 {
                     self.push(|record| {
                         record.kind(RecordKind::Heartbeat).number(self.handle.raw());

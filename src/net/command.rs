@@ -9,6 +9,7 @@ pub use super::arrival::{Opening, Purpose, UpgradeResponse};
 use super::budget::HeldBytes;
 use super::http_profile::Profile;
 use super::listener::Listener;
+use super::metrics::Parcel;
 use super::server::{Environment, Server};
 use super::stream::Stream;
 use crate::border::RecordKind;
@@ -311,6 +312,14 @@ pub enum Outgoing {
 }
 
 impl Outgoing {
+    /// What messages that belong together are counted as.
+    pub fn parcel(messages: &[Self]) -> Parcel {
+        Parcel::of(messages.iter().map(|message| match message {
+            Self::Text(data) => (&data[..], true),
+            Self::Binary(data) => (&data[..], false),
+        }))
+    }
+
     /// Its length in bytes.
     pub fn len(&self) -> usize {
         match self {

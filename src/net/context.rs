@@ -17,6 +17,7 @@ use super::deflate::Compressors;
 use super::http_table::HttpTable;
 use super::idle_trim::IdleTrim;
 use super::mailbox::Mailbox;
+use super::metrics::WorkerMetrics;
 use super::readiness::RunQueue;
 use super::request_name::RequestName;
 use super::session_ids::SessionIds;
@@ -164,6 +165,8 @@ pub struct WorkerContext {
     pub idle_trim: IdleTrim,
     /// What its wires share to compress.
     pub compressors: Compressors,
+    /// What it counts of itself.
+    pub metrics: Arc<WorkerMetrics>,
 }
 
 impl fmt::Debug for WorkerContext {
@@ -173,8 +176,13 @@ impl fmt::Debug for WorkerContext {
 }
 
 impl WorkerContext {
-    /// The context of worker `index`, one of those that have these mailboxes; `registry` is its own.
-    pub fn new(index: usize, mailboxes: Arc<[Arc<Mailbox>]>, registry: Registry) -> Self {
+    /// The context of worker `index`, one of those that have these mailboxes; `registry` and `metrics` are its own.
+    pub fn new(
+        index: usize,
+        mailboxes: Arc<[Arc<Mailbox>]>,
+        registry: Registry,
+        metrics: Arc<WorkerMetrics>,
+    ) -> Self {
         Self {
             index,
             registry,
@@ -201,7 +209,8 @@ impl WorkerContext {
             doubts: RefCell::default(),
             gone_bridges: RefCell::default(),
             idle_trim: IdleTrim::default(),
-            compressors: Compressors::default(),
+            compressors: Compressors::new(Arc::clone(&metrics)),
+            metrics,
         }
     }
 

@@ -14,7 +14,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::sync::Arc;
 
+use super::metrics::WorkerMetrics;
 use crate::websocket::deflate::{Compressor, Parameters};
 use crate::websocket::extension::{Agreement, Settings};
 use crate::websocket::frame::{self, OpCode};
@@ -93,16 +95,18 @@ impl Deflate {
             compressor.forget();
         }
         let mut scratch = shared.scratch.borrow_mut();
+        let before = out.len();
         write_compressed(compressor, &mut scratch, opcode, prefix, data, out);
+        shared.count(prefix.len() + data.len(), out.len() - before);
     }
 }
 
 /// What the wires of one worker share: a compressor for each set of parameters in use, and a buffer.
-#[derive(Default)]
 pub struct Compressors {
     /// At most one for each level and window: a handful.
-    compressors: RefCell<Vec<(Parameters, Compressor)>>,
+    made: RefCell<Vec<(Parameters, Compressor)>>,
     scratch: RefCell<Vec<u8>>,
+    metrics: Arc<WorkerMetrics>,
 }
 
 impl fmt::Debug for Compressors {
@@ -112,6 +116,17 @@ impl fmt::Debug for Compressors {
 }
 
 impl Compressors {
+    /// None yet; `metrics` are those of the worker.
+    pub fn new(metrics: Arc<WorkerMetrics>) -> Self {
+        Self { made: RefCell::default(), scratch: RefCell::default(), metrics }
+    }
+
+    /// Notes that a frame of `to` bytes was made of so many.
+    fn count(&self, bytes: usize, to: usize) {
+        self.metrics.deflated.add(bytes as u64);
+        self.metrics.deflated_to.add(to as u64);
+    }
+
     /// Appends the frame of a message that refers to no other.
     pub fn write_frame(
         &self,
@@ -121,15 +136,17 @@ impl Compressors {
         data: &[u8],
         out: &mut Vec<u8>,
     ) {
-        let mut compressors = self.compressors.borrow_mut();
-        let known = compressors.iter().position(|(other, _)| *other == parameters);
+        let mut made = self.made.borrow_mut();
+        let known = made.iter().position(|(other, _)| *other == parameters);
         let index = known.unwrap_or_else(|| {
-            compressors.push((parameters, Compressor::new(parameters)));
-            compressors.len() - 1
+            made.push((parameters, Compressor::new(parameters)));
+            made.len() - 1
         });
-        let compressor = &mut compressors[index].1;
+        let compressor = &mut made[index].1;
         compressor.forget();
+        let before = out.len();
         write_compressed(compressor, &mut self.scratch.borrow_mut(), opcode, prefix, data, out);
+        self.count(prefix.len() + data.len(), out.len() - before);
     }
 }
 

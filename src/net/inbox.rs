@@ -22,7 +22,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::budget::Budget;
+use super::clock;
+use super::metrics::{Counter, DELAY_BOUNDS, Histogram};
 use super::record::{LONGEST_RECORD, Record, RecordBatch};
+use super::turns::BLOCKED;
 use crate::border::record_sentinel::MORE_WAIT;
 use crate::id::Handle;
 
@@ -174,6 +177,8 @@ pub struct Taken {
     pub waiting: u32,
     /// The workers, one bit each, that had something.
     pub lanes: u32,
+    /// Milliseconds that it had waited.
+    pub delay: u64,
 }
 
 /// The queues from all workers to one JavaScript thread.
@@ -185,6 +190,12 @@ pub struct Inbox {
     announced: AtomicU32,
     /// The lane that is looked at first.
     first: AtomicUsize,
+    /// Since when records wait, in microseconds; 0: none do, or JavaScript takes them without being woken.
+    waits_since: AtomicU64,
+    /// Microseconds that records have waited, counted by JavaScript's thread: once for all that it takes at once.
+    pub delays: Histogram,
+    /// How often they have waited for as long as that of a blocked thread; counted by that.
+    pub stalls: Counter,
     /// How much waits.
     pub budget: Arc<Budget>,
 }
@@ -203,6 +214,9 @@ impl Inbox {
             wake: Box::new(wake),
             announced: AtomicU32::new(0),
             first: AtomicUsize::new(0),
+            waits_since: AtomicU64::new(0),
+            delays: Histogram::new(DELAY_BOUNDS),
+            stalls: Counter::default(),
             budget: Arc::default(),
         }
     }
@@ -278,6 +292,7 @@ impl Inbox {
         let before = self.announced.fetch_or(1 << worker, Ordering::SeqCst);
         drop(queue);
         if before == 0 {
+            self.waits_since.store(clock::now_micros(), Ordering::Relaxed);
             (self.wake)();
         }
     }
@@ -324,13 +339,43 @@ impl Inbox {
         if let Some(lane) = passed_over {
             self.first.store(lane, Ordering::Relaxed);
         }
+        let more = self.announced.load(Ordering::SeqCst) & !AWAKE != 0;
+        let delay = self.note_delay(more);
         if !batch.text.is_empty() {
             batch.text.push(']');
-            if self.announced.load(Ordering::SeqCst) & !AWAKE != 0 {
+            if more {
                 batch.text.push(char::from(MORE_WAIT));
             }
         }
-        Taken { batch, waiting: self.budget.take_waiting(), lanes }
+        Taken { batch, waiting: self.budget.take_waiting(), lanes, delay }
+    }
+
+    /// Notes how long what has been taken had waited; gives that in milliseconds. `more` waits on.
+    fn note_delay(&self, more: bool) -> u64 {
+        let since = self.waits_since.load(Ordering::Relaxed);
+        if since == 0 && !more {
+            return 0;
+        }
+        let now = clock::now_micros();
+        self.waits_since.store(if more { now } else { 0 }, Ordering::Relaxed);
+        if since == 0 {
+            return 0;
+        }
+        let delay = now.saturating_sub(since);
+        self.delays.observe(delay);
+        let milliseconds = clock::in_millis(delay);
+        if milliseconds >= BLOCKED {
+            self.stalls.add(1);
+        }
+        milliseconds
+    }
+
+    /// Microseconds that records have waited so far; 0: none do.
+    pub fn age(&self) -> u64 {
+        match self.waits_since.load(Ordering::Relaxed) {
+            0 => 0,
+            since => clock::now_micros().saturating_sub(since),
+        }
     }
 
     fn take_urgent(&self, mut lanes: u32, batch: &mut RecordBatch) {
@@ -392,6 +437,27 @@ mod tests {
         inbox.push(worker, |record| {
             record.kind(RecordKind::BridgeWrite).number(token).buffer(vec![0; token as usize]);
         })
+    }
+
+    #[test]
+    fn what_waits_is_counted_once_each_time_that_it_is_taken() {
+        let (inbox, _) = inbox();
+        let count = || inbox.delays.values().counts.iter().sum::<u64>();
+        assert_eq!(inbox.take(RecordBatch::default()).delay, 0);
+        assert_eq!((inbox.age(), count()), (0, 0));
+        push(&inbox, 0, 1);
+        push(&inbox, 1, 1);
+        inbox.announce(0);
+        inbox.announce(1);
+        inbox.take(RecordBatch::default());
+        assert_eq!((inbox.age(), count(), inbox.stalls.get()), (0, 1, 0));
+        // JavaScript looks by itself: nothing has waited for it.
+        inbox.while_awake(|| {
+            push(&inbox, 0, 1);
+            inbox.announce(0)
+        });
+        inbox.take(RecordBatch::default());
+        assert_eq!((inbox.age(), count()), (0, 1));
     }
 
     fn take(inbox: &Inbox) -> String {

@@ -32,6 +32,7 @@
 //! | [`backlog`] | what waits for clients that read too slowly |
 //! | [`idle_trim`] | when memory is given back |
 //! | [`turns`] | whether the event loop of JavaScript goes round |
+//! | [`metrics`] | what is counted, for who looks at a running server |
 //! | [`cross_origin`] | from where browsers may read the answers |
 //! | [`http_profile`], [`request_name`], [`write_queue`], [`timers`], [`clock`], [`server`], [`descriptor`] | what the name says |
 //!
@@ -69,6 +70,7 @@ pub mod inbox;
 pub mod lifecycle;
 pub mod listener;
 pub mod mailbox;
+pub mod metrics;
 pub mod newcomers;
 pub mod operation_batch;
 pub mod panic_guard;

@@ -139,7 +139,8 @@ mod tests {
     fn each_list_goes_on_behind_who_panics() {
         let (selector, parker) = Selector::new().unwrap();
         let mailboxes = Arc::from([Arc::new(Mailbox::new(parker))]);
-        let context = WorkerContext::new(0, mailboxes, selector.registry().unwrap());
+        let context =
+            WorkerContext::new(0, mailboxes, selector.registry().unwrap(), Arc::default());
         let (bad, good) = (Rc::new(Bad::default()), Rc::new(Good::default()));
         let all = || -> [Rc<dyn Wire>; 3] {
             [Rc::<Good>::clone(&good), Rc::<Bad>::clone(&bad), Rc::<Good>::clone(&good)]

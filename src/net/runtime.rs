@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use super::command::Command;
 use super::mailbox::Mailbox;
+use super::metrics::WorkerMetrics;
 use super::operation_batch::OperationBatch;
 use super::reader::{Preference, Reader};
 use super::reader_policy::Turn;
@@ -118,6 +119,11 @@ impl Runtime {
     /// Who reads the sockets of a worker.
     pub fn reader(&self, worker: usize) -> &Reader {
         &self.workers[worker].sockets.reader
+    }
+
+    /// What a worker counts of itself.
+    pub fn metrics(&self, worker: usize) -> &WorkerMetrics {
+        &self.workers[worker].sockets.metrics
     }
 
     /// Reads the sockets of a worker, on this thread, that of JavaScript, if they are its.

@@ -12,6 +12,7 @@ use super::cross_origin::CrossOrigin;
 use super::deflate::Compression;
 use super::inbox::Inbox;
 use super::lifecycle::LifecycleQueue;
+use super::metrics::{ServerLane, ServerMetrics};
 use super::relay::ledger::Ledger;
 use super::turns::{Asked, Turns};
 use crate::border::RecordKind;
@@ -187,9 +188,17 @@ pub struct Server {
     pub recall_count: Arc<AtomicU32>,
     /// The headers of answers that depend on where a request comes from; shared as above.
     pub cross_origin: Arc<CrossOrigin>,
+    /// What the workers count of it; shared as above.
+    pub metrics: Arc<ServerMetrics>,
 }
 
 impl Server {
+    /// What a worker, which asks, counts of it.
+    #[inline]
+    pub fn counts(&self, worker: usize) -> &ServerLane {
+        self.metrics.lane(worker)
+    }
+
     /// How often JavaScript has asked for its connections back: one that came before the last time is given
     /// back at its next request.
     pub fn recalls(&self) -> u32 {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::command::Outgoing;
 use super::deflate::{Compressors, Deflate};
+use super::metrics::Parcel;
 use crate::engineio::{Dialect, Protocol};
 use crate::websocket::deflate::Parameters;
 use crate::websocket::frame::{self, OpCode};
@@ -16,6 +17,8 @@ use crate::websocket::frame::{self, OpCode};
 pub struct SharedFrames<'a> {
     /// The messages, in order.
     pub messages: &'a [Outgoing],
+    /// What they are counted as, for each client.
+    pub parcel: Parcel,
     /// Whether all dialects frame it the same way: they differ in bytes alone.
     text_only: bool,
     made: [OnceCell<Vec<Bytes>>; Dialect::COUNT],
@@ -27,7 +30,9 @@ impl<'a> SharedFrames<'a> {
     /// The frames of `messages`, none of them made yet.
     pub fn new(messages: &'a [Outgoing]) -> Self {
         let text_only = messages.iter().all(|message| matches!(message, Outgoing::Text(_)));
-        Self { messages, text_only, made: Default::default(), compressed: RefCell::default() }
+        let parcel = Outgoing::parcel(messages);
+        let (made, compressed) = Default::default();
+        Self { messages, parcel, text_only, made, compressed }
     }
 
     /// The frames for clients that speak `dialect`.

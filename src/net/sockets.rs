@@ -1,8 +1,9 @@
 //! The sockets of a worker, as its own thread and that of JavaScript see them: one of the two reads.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
+use super::metrics::WorkerMetrics;
 use super::reader::{Preference, Reader};
 use super::selector::{Selector, Wait};
 
@@ -11,6 +12,8 @@ use super::selector::{Selector, Wait};
 pub struct Sockets {
     /// Who that is.
     pub reader: Reader,
+    /// What the worker counts of itself.
+    pub metrics: Arc<WorkerMetrics>,
     /// Which sockets are ready. Its thread holds it while it waits for them, JavaScript while it asks.
     selector: Mutex<Selector>,
     /// The descriptor of the selector.
@@ -26,6 +29,7 @@ impl Sockets {
     pub fn new(selector: Selector, preference: Preference) -> io::Result<Self> {
         Ok(Self {
             reader: Reader::new(preference),
+            metrics: Arc::default(),
             #[cfg(unix)]
             descriptor: selector.descriptor()?,
             selector: Mutex::new(selector),

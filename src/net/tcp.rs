@@ -112,6 +112,7 @@ fn poll(context: &WorkerContext, tcp: &Tcp, handler: &impl Handler) -> Driven {
             }
             Ok(count) => {
                 context.count_read(count);
+                context.metrics.read.add(count as u64);
                 handler.handle_bytes(&mut buffer[..count]);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Driven::Waits,
@@ -342,6 +343,7 @@ impl Tcp {
             };
             match result {
                 Ok(n) => {
+                    context.metrics.written.add(n as u64);
                     if let Some(spare) = out.advance(n) {
                         context.give_spare_buffer(spare);
                     }
@@ -475,7 +477,7 @@ impl Tcp {
                 return Written::Blocked;
             }
             match session.send(stream) {
-                Ok(_) => {}
+                Ok(n) => context.metrics.written.add(n as u64),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.readiness.handle_nothing_written();
                 }

@@ -258,7 +258,7 @@ fn line(action: &Action) -> String {
         Action::DropRequest(RequestId(id)) => format!("#{id} dropped"),
         Action::Upgrading => "upgrading".into(),
         Action::Upgraded => "upgraded".into(),
-        Action::Heartbeat => "heartbeat".into(),
+        Action::Heartbeat(_) => "heartbeat".into(),
         Action::Drain => "drain".into(),
         Action::Closed(reason) => match reason.message() {
             Some(message) => format!("closed: {reason} ({message})"),

@@ -202,6 +202,7 @@ fn server(environment: &Arc<Environment>, config: Config, connect_timeout: u64) 
         sessions: Arc::default(),
         recall_count: Arc::default(),
         cross_origin: Arc::default(),
+        metrics: Arc::default(),
     }
 }
 

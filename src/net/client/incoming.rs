@@ -140,6 +140,10 @@ impl Client {
 
     /// Brings a message up: as the packet that it is or completes, or as it came.
     fn bring_up(&self, decoder: &mut Decoder, now: u64, data: Data<'_>) -> Result<(), ParseError> {
+        self.counts().received.count_bytes(match &data {
+            Data::Text(text) => text.len(),
+            Data::Binary(bytes) => bytes.len(),
+        });
         match data {
             _ if self.server.raw_messages || self.server.plain => self.push_raw(data),
             Data::Text(text) => {
@@ -311,7 +315,12 @@ impl Client {
     pub fn handle_turned(&self, context: &WorkerContext, now: u64, doubt: &Doubt) {
         self.doubted.set(false);
         if doubt.unsent || now.saturating_sub(doubt.since) >= BLOCKED {
-            self.state.borrow_mut().prolong(now, self.server.connect_timeout);
+            let mut state = self.state.borrow_mut();
+            if state.is_overdue(now) {
+                self.counts().spared.add(1);
+            }
+            state.prolong(now, self.server.connect_timeout);
+            drop(state);
         }
         self.handle_due(context, now);
     }

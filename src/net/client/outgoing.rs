@@ -10,6 +10,7 @@ use crate::engineio::{Link, OutMessage, Route, Session};
 use crate::net::clock;
 use crate::net::command::Outgoing;
 use crate::net::context::WorkerContext;
+use crate::net::metrics::Parcel;
 use crate::net::shared_frames::SharedFrames;
 use crate::net::websocket_wire::WebSocketWire;
 
@@ -24,11 +25,12 @@ impl Client {
         let state = self.state.borrow();
         match state.session.route() {
             Route::WebSocket => {
-                if let Some(wire) = &state.main
-                    && !(flags & VOLATILE != 0 && self.loses_volatile(context, wire))
-                {
-                    wire.write_message(context, text, flags & NO_COMPRESS == 0);
+                let Some(wire) = &state.main else { return };
+                if flags & VOLATILE != 0 && self.loses_volatile(context, wire) {
+                    return;
                 }
+                self.count_sent(Parcel::of_text(text));
+                wire.write_message(context, text, flags & NO_COMPRESS == 0);
             }
             Route::Buffer => {
                 drop(state);
@@ -49,6 +51,7 @@ impl Client {
                 if flags & VOLATILE != 0 && self.loses_volatile(context, wire) {
                     return;
                 }
+                self.count_sent(Outgoing::parcel(messages));
                 let compress = flags & NO_COMPRESS == 0;
                 for message in messages {
                     match message {
@@ -101,6 +104,7 @@ impl Client {
                 if flags & VOLATILE != 0 && self.loses_volatile(context, wire) {
                     return;
                 }
+                self.count_sent(frames.parcel);
                 wire.write_frames(context, frames, flags & NO_COMPRESS == 0);
             }
             Route::Buffer => {
@@ -118,7 +122,18 @@ impl Client {
         if !wire.is_blocked() && wire.queued() > VOLATILE_AHEAD {
             wire.write_out(context);
         }
-        wire.backlog() > self.server.buffers.volatile
+        let is_lost = wire.backlog() > self.server.buffers.volatile;
+        if is_lost {
+            self.counts().volatile_dropped.add(1);
+        }
+        is_lost
+    }
+
+    /// Counts what is about to be sent.
+    #[inline]
+    fn count_sent(&self, parcel: Parcel) {
+        let is_unread = self.server.raw_messages || self.server.plain;
+        self.counts().sent.count(parcel.unread(is_unread));
     }
 
     /// The same for a session that is carried by polls: no poll waits that could take it.
@@ -133,8 +148,10 @@ impl Client {
         let mut state = self.state.borrow_mut();
         let session = &mut state.session;
         if flags & VOLATILE != 0 && self.buffers_no_volatile(session) {
+            self.counts().volatile_dropped.add(1);
             return;
         }
+        self.count_sent(Outgoing::parcel(messages));
         for message in messages {
             let (data, binary) = match message {
                 Outgoing::Text(data) => (data, false),

@@ -31,6 +31,7 @@ impl Client {
                 Data::Binary(bytes) => record.buffer(bytes.into_owned()),
             };
         });
+        self.counts().received.count_other();
         if !self.server.plain {
             self.note_connect(); // only JavaScript can tell what is in it
         }
@@ -69,6 +70,7 @@ impl Client {
     /// A packet without attachments.
     pub(super) fn push_packet(&self, packet: &Packet<'_>) {
         let payload = packet.payload.unwrap_or("[]");
+        self.counts().received.count_packet(packet.kind, 0);
         // Decoded before the inbox is locked.
         let strings = long_strings(payload, &packet.strings);
         if packet.kind != PacketType::Connect {
@@ -112,6 +114,7 @@ impl Client {
     /// A packet whose attachments are all there.
     pub(super) fn push_completed(&self, completed: Completed) {
         let count = u32::try_from(completed.attachments.len()).expect("the decoder limits them");
+        self.counts().received.count_packet(completed.kind, completed.attachments.len());
         let strings = long_strings(&completed.payload, &completed.strings);
         self.part();
         self.push(|record| {

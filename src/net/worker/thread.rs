@@ -31,7 +31,7 @@ pub(in crate::net) fn run(
     registry: Registry,
     started: impl FnOnce(Arc<SharedWorker>),
 ) {
-    let context = WorkerContext::new(index, mailboxes, registry);
+    let context = WorkerContext::new(index, mailboxes, registry, Arc::clone(&sockets.metrics));
     let worker = Rc::new(Worker::new(context, Arc::clone(&sockets)));
     #[expect(unsafe_code, reason = "a worker is made of `Rc`s")]
     // SAFETY: this thread touches the worker, and what can be reached from it, only while it has the
@@ -41,6 +41,7 @@ pub(in crate::net) fn run(
     started(Arc::clone(&lock));
     let mailbox = Arc::clone(&worker.context.mailbox);
     mailbox.parker.set_thread(thread::current());
+    sockets.metrics.set_thread();
     let mut thread = Thread { lock: Arc::clone(&lock), sockets, mailbox, watchdog: None };
     for _ in 0..MAX_PANICS {
         if matches!(catch_unwind(AssertUnwindSafe(|| thread.run(&worker))), Ok(true)) {
