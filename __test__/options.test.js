@@ -46,6 +46,14 @@ const REFUSED = {
   workers: [0, 17, "x", null],
   maxBufferedBytes: ["x", 0, -1, NaN],
   bufferPolicy: ["x", null],
+  metrics: [
+    1,
+    "/metrics",
+    { path: "metrics" },
+    { allow: "10.0.0.0/8" },
+    { allow: ["10.0.0.0/33"] },
+    { allow: ["localhost"] },
+  ],
   connectionStateRecovery: [{ maxDisconnectionDuration: 5n }, { maxStoredBytes: -1 }],
 };
 

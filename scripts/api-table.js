@@ -3,7 +3,7 @@
 // `npm run api-table`: looks up everything that npm socket.io, engine.io and socket.io-adapter declare (class members,
 // events, options, exports) in our declarations and in our objects at run time, and writes docs/API.md; and everything
 // that the objects of npm socket.io 2.x have in ours, and writes docs/API-2.x.md. Also writes docs/OPTIONS.md, and the
-// table of reasons in docs/fast-paths.md, the files that stand in texts of docs/, and the plot of bench/RESULTS.md.
+// table of reasons in docs/fast-paths.md, those of docs/metrics.md, the files that stand in texts of docs/, and the plot of bench/RESULTS.md.
 // `--check` writes nothing and fails when a file is not up to date. Either way, it fails when something is missing
 // without a reason in scripts/lib/api/exceptions.js or old-reasons.js.
 
@@ -14,6 +14,7 @@ const { compare } = require("./lib/api/compare");
 const { compareOld } = require("./lib/api/old-compare");
 const { render, renderOld } = require("./lib/api/render");
 const { fromRoot } = require("./lib/paths");
+const { renderMetrics } = require("./lib/metrics-table");
 const { renderOptions } = require("./lib/options-table");
 const { renderReasons } = require("./lib/reasons-table");
 const { renderSnippets, snippetsOf } = require("./lib/snippets");
@@ -24,6 +25,7 @@ const TABLES = [
   { name: "docs/API-2.x.md", compare: compareOld, render: renderOld },
   { name: "docs/OPTIONS.md", compare: compareNothing, render: renderOptions },
   { name: "docs/fast-paths.md", compare: compareNothing, render: renderReasons },
+  { name: "docs/metrics.md", compare: compareNothing, render: renderMetrics },
   { name: "bench/cases.svg", compare: compareNothing, render: renderCases },
   ...fs
     .readdirSync(fromRoot("docs"))

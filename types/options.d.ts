@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "http";
 import type { ZlibOptions } from "zlib";
 import type { AdapterConstructor } from "./adapter";
+import type { MetricsOptions } from "./metrics";
 
 /** The ways in which an Engine.IO session can be carried. */
 export type TransportName = "polling" | "websocket" | "webtransport";
@@ -240,6 +241,13 @@ export interface ServerOptions extends EngineOptions, AttachOptions {
    * @default the number of cores − 1, at least 1 and at most 4
    */
   workers?: number;
+  /**
+   * Serves what `io.metrics()` tells, for Prometheus, by the HTTP server (not in npm `socket.io`): `true` under `/metrics`, for
+   * this machine and private networks.
+   *
+   * @default false
+   */
+  metrics?: boolean | MetricsOptions;
 }
 
 /** The settings of an Engine.IO server without Socket.IO. */

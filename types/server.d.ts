@@ -3,6 +3,7 @@ import type { Http2SecureServer, Http2Server } from "http2";
 import type { Server as HTTPSServer } from "https";
 import type { AdapterConstructor } from "./adapter";
 import type { EngineServer } from "./engine";
+import type { Health, Metric } from "./metrics";
 import type { Namespace, ServerReservedEventsMap } from "./namespace";
 import type { NamespaceFace, OldChain } from "./operators";
 import type { Origins, ServerOptions } from "./options";
@@ -140,6 +141,17 @@ export declare class Server<
 
   /** Disconnects all clients and closes the HTTP server; `fn` and the promise come after the last of them. */
   close(fn?: (err?: Error) => void): Promise<void>;
+
+  /**
+   * What has been counted since the start, by the names of docs/metrics.md (not in npm `socket.io`).
+   *
+   * With `format`, as the text that Prometheus reads (OpenMetrics 1.0).
+   */
+  metrics(options?: { format?: undefined }): Record<string, Metric>;
+  metrics(options: { format: "prometheus" }): string;
+
+  /** Whether the server is to be sent clients, for a probe (not in npm `socket.io`). */
+  health(): Health;
 
   /** @internal The namespace `name` of a parent that lets it be made, or `false`. */
   _checkNamespace(

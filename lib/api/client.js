@@ -30,6 +30,7 @@ const { nextTick } = require("../base/loop");
  * @property {Map<string, unknown>} _nsps
  * @property {(name: string, auth: unknown, done: (allowed: unknown) => void) => void} _checkNamespace
  * @property {(name: string) => Namespace} of
+ * @property {{ unknown: number }} _counts
  */
 
 /** What is asked of a namespace. @typedef {{ _add(client: Client, auth: unknown, joined: (socket: Socket) => void): void }} Namespace */
@@ -203,6 +204,7 @@ class Client {
    * @protected
    */
   refuseNamespace(name) {
+    this.server._counts.unknown++;
     this._packet({
       type: PacketType.CONNECT_ERROR,
       nsp: name,

@@ -7,9 +7,13 @@
 //       attach-app.js        what differs on uWebSockets.js
 //       old-settings.js      `io.set()`, as in 2.x
 //       origins.js           `io.origins()`, as in 2.x
+//       metrics.js           `io.metrics()`; as text: metrics-text.js, by the HTTP server: metrics-route.js
+//         metrics-table.js   which there are
+//       health.js            `io.health()`
 //     namespace.js           Namespace
 //       parent-namespace.js  those that are made on demand
 //       middlewares.js       how middlewares are run, of namespaces and of sockets
+//       namespace-counts.js  what is counted of it
 //     client.js              Client: a session, with a socket for each namespace
 //     socket.js              Socket
 //       handshake.js         `socket.handshake`

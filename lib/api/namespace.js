@@ -7,6 +7,7 @@ const { addMethods, MESSAGES, OPERATIONS, TARGETS } = require("./chain");
 const { rejectUnhandled, reservedEvent } = require("../base/errors");
 const { nextTick } = require("../base/loop");
 const { runMiddlewares } = require("./middlewares");
+const { NamespaceCounts } = require("./namespace-counts");
 const { BroadcastOperator } = require("./operator");
 const { NAMESPACE_RESERVED_EVENTS } = require("../codec");
 const { plainView } = require("../base/plain-view");
@@ -86,6 +87,8 @@ class Namespace extends EventEmitter {
     this._connected = undefined;
     this.server = server;
     this.name = name;
+    /** what is counted of it; whoever makes it says with which others */
+    this._counts = new NamespaceCounts();
     this.adapter = /** @type {SomeAdapter} */ (/** @type {unknown} */ (undefined));
     this._initAdapter();
   }
@@ -186,10 +189,15 @@ class Namespace extends EventEmitter {
             client,
           )
         : this.adapter.restoreSession(pid, /** @type {string} */ (offset)));
-      if (!session) return undefined;
+      if (!session) {
+        this._counts.unrecovered++;
+        return undefined;
+      }
+      this._counts.recovered++;
       if (debug.enabled) debug("connection state recovered for sid %s", session.sid);
       return session;
     } catch (error) {
+      this._counts.unrecovered++;
       debug("error while restoring session: %s", error);
       return undefined;
     }
@@ -224,6 +232,7 @@ class Namespace extends EventEmitter {
     try {
       // before the program hears of the socket: a handler may disconnect it at once
       this.begin(socket);
+      this._counts.connected++;
       if (joined) joined(socket);
       this.emitReserved("connect", socket);
       this.emitReserved("connection", socket);
@@ -431,6 +440,7 @@ function settle(nsp, socket, client, joined, error) {
   }
   if (error) {
     debug("middleware error, sending CONNECT_ERROR packet to the client");
+    nsp._counts.refused++;
     socket._cleanup();
     const refusal = /** @type {Refusal} */ (error);
     if (client.conn.protocol === 3) socket._error(refusal.data || refusal.message);

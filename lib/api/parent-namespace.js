@@ -14,6 +14,7 @@ const { Namespace } = require("./namespace");
  * @property {{ cleanupEmptyChildNamespaces?: boolean }} opts
  * @property {{ Namespace: new (server: Server, name: string) => Namespace }} _parts
  * @property {Map<string, Namespace>} _nsps
+ * @property {import("./namespace-counts").NamespacesCounts} _counts
  * @property {Namespace} sockets
  */
 
@@ -84,6 +85,7 @@ function createChild(parent, name) {
   debug("creating child namespace %s", name);
   const server = /** @type {Server} */ (parent.server);
   const nsp = new server._parts.Namespace(server, name);
+  nsp._counts = server._counts.ofDynamic(); // a client has chosen its name
   for (const fn of parent._fns) nsp.use(fn);
   for (const event of ["connect", "connection"]) {
     for (const listener of parent.listeners(event))

@@ -13,8 +13,13 @@ const { Client } = require("./client");
 const { serveClientFiles } = require("./client-files");
 const { Decoder, Encoder, PacketType, PROTOCOL } = require("../codec");
 const { Engine } = require("../engine");
-const { MESSAGES } = require("../base/errors");
+const { invalidOption, MESSAGES } = require("../base/errors");
+const { getHealth } = require("./health");
+const { readMetrics } = require("./metrics");
+const { checkMetrics, serveMetrics } = require("./metrics-route");
+const { writeMetrics } = require("./metrics-text");
 const { Namespace } = require("./namespace");
+const { NamespacesCounts } = require("./namespace-counts");
 const { setOldOption } = require("./old-settings");
 const { checkOptions, defaultsOf } = require("../base/options");
 const { checkOrigin } = require("./origins");
@@ -72,6 +77,7 @@ const PARSER = Object.freeze({ Decoder, Encoder, PacketType, protocol: PROTOCOL 
  * @property {AdapterClass} [adapter]
  * @property {{ skipMiddlewares?: unknown, maxDisconnectionDuration: number, maxStoredBytes?: number }} [connectionStateRecovery]
  * @property {boolean} [cleanupEmptyChildNamespaces]
+ * @property {boolean | import("./metrics-route").RouteOptions} [metrics]
  */
 
 /**
@@ -107,6 +113,7 @@ class Server extends EventEmitter {
     [srv, opts] = serverAndOptions(srv, opts);
     /** @type {Map<string, Namespace>} the namespaces by name */
     this._nsps = new Map();
+    this._counts = new NamespacesCounts();
     /** @type {Map<NameRule, Parent>} parent namespaces by the function that says whether a name is theirs */
     this.parentNsps = new Map();
     /** @type {Map<RegExp, Parent>} */
@@ -116,6 +123,7 @@ class Server extends EventEmitter {
     /** the main namespace */
     this.sockets = /** @type {Namespace} */ (/** @type {unknown} */ (undefined));
     checkOptions(opts);
+    checkMetrics(opts.metrics);
     this.opts = opts;
     /** @private */
     this._path = "";
@@ -303,6 +311,8 @@ class Server extends EventEmitter {
     engine.attach(srv, opts);
     this.eio = engine;
     if (this._serveClient) this.attachServe(srv);
+    const { metrics } = this.opts;
+    if (metrics) serveMetrics(srv, metrics, () => readMetrics(this));
     this.httpServer = srv;
     this.bind(engine);
   }
@@ -365,6 +375,7 @@ class Server extends EventEmitter {
       }
       debug("initializing namespace %s", name);
       nsp = new this._parts.Namespace(this, name);
+      nsp._counts = this._counts.of(name);
       this._nsps.set(name, nsp);
       if (name !== "/") this.sockets.emitReserved("new_namespace", nsp);
     }
@@ -455,6 +466,34 @@ class Server extends EventEmitter {
         resolve(undefined);
       });
     });
+  }
+
+  // --- for who runs it (ours) ---
+
+  /**
+   * What has been counted since the start.
+   *
+   * @overload
+   * @param {{ format?: undefined }} [options]
+   * @returns {import("./metrics").Metrics} by their names
+   *
+   * @overload
+   * @param {{ format: "prometheus" }} options
+   * @returns {string} as OpenMetrics text
+   *
+   * @param {{ format?: unknown }} [options]
+   * @returns {import("./metrics").Metrics | string}
+   */
+  metrics({ format } = {}) {
+    if (format === undefined) return readMetrics(this);
+    if (format !== "prometheus")
+      throw invalidOption("option format", format, 'give "prometheus", or leave it out');
+    return writeMetrics(readMetrics(this));
+  }
+
+  /** @returns {import("./health").Health} whether it is to be sent clients */
+  health() {
+    return getHealth(this);
   }
 
   // --- what is asked of the main namespace; to() and all that begins a broadcast come from chain.js ---

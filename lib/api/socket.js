@@ -42,6 +42,7 @@ const { trace } = require("../base/trace");
  *
  * @typedef {object} NamespaceParts
  * @property {import("./adapter").SomeAdapter} adapter
+ * @property {import("./namespace-counts").NamespaceCounts} _counts
  * @property {{ _opts: { connectionStateRecovery?: unknown } }} server
  */
 
@@ -204,6 +205,7 @@ class Socket extends EventEmitter {
     }
     const flags = this._flags;
     this._flags = undefined;
+    this.nsp._counts.emitted++;
     if (this.server._opts.connectionStateRecovery) {
       this.emitRecoverably(data, id, flags);
       return true;
@@ -367,6 +369,7 @@ class Socket extends EventEmitter {
     switch (packet.type) {
       case PacketType.EVENT:
       case PacketType.BINARY_EVENT: // of a parser that keeps the difference
+        this.nsp._counts.received++;
         this.onevent(packet);
         break;
       case PacketType.ACK:
@@ -468,6 +471,7 @@ class Socket extends EventEmitter {
       // even if a handler throws
       this._cleanup();
       this.client._remove(this);
+      if (this.connected) this.nsp._counts.countLeft(reason); // else a handler has disconnected it meanwhile
       this.connected = false;
     }
     this.emitReserved("disconnect", reason, description);

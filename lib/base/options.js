@@ -322,6 +322,17 @@ const OPTIONS = [
     ours: true,
   },
   {
+    name: "metrics",
+    of: "server",
+    type: "boolean | MetricsOptions",
+    value: false,
+    bounds:
+      '`true`, or an object: `path` ("/metrics"), `allow` (networks, or a function that is given the request)',
+    reason:
+      "who may ask learns how much a server has to do: private networks, unless `allow` says otherwise",
+    ours: true,
+  },
+  {
     name: "addTrailingSlash",
     of: "attach",
     type: "boolean",

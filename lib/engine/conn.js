@@ -35,7 +35,8 @@ const { Transport } = require("./transport");
  * @property {(sid: string, transport: string) => string} openPacket what its handshake says
  * @property {(sid: string) => boolean} isPolled
  * @property {(sid: string, shown: boolean) => void} showRequests
- * @property {(conn: Conn) => void} onclosed
+ * @property {(conn: Conn, reason: string) => void} onclosed
+ * @property {(conn: Conn) => void} onupgraded
  * @property {() => void} unref
  *
  * @typedef {import("node:events").EventEmitter & SessionHost} Host
@@ -134,6 +135,8 @@ class Conn extends LazyEmitter {
     this._probe = undefined;
     /** @type {WriteBuffer | undefined} from the first look at what has left on */
     this._writeBuffer = undefined;
+    /** @type {import("./session-counts").Group | undefined} among which it is counted */
+    this._group = undefined;
     /** @private */
     this._observed = 0;
     if (trace.showsIncoming() || server.showsFlushes) this.observe();
@@ -587,7 +590,7 @@ class Conn extends LazyEmitter {
     trace.traceTransportEnd(this.transportName);
     trace.traceState(this, "closed");
     this.readyState = "closed";
-    this.server.onclosed(this);
+    this.server.onclosed(this, reason);
     if (this._observed & OUTGOING) this._border.observers--;
     this._observed = 0;
     this._writeBuffer?.clear();
@@ -634,11 +637,13 @@ class Conn extends LazyEmitter {
     trace.traceUpgrade(this, transport);
     this.transportName = transport;
     this._takesBytes = takesBytes;
-    if (door === undefined) return;
-    this.door = door.kind;
-    this.doorReason = door.reason;
-    door.request = undefined;
-    door.probeOf = undefined;
+    if (door !== undefined) {
+      this.door = door.kind;
+      this.doorReason = door.reason;
+      door.request = undefined;
+      door.probeOf = undefined;
+    }
+    this.server.onupgraded(this);
   }
 
   /**

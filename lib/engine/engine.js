@@ -5,6 +5,7 @@ const cors = require("cors");
 const debug = require("debug")("engine");
 const { SessionFlag, Returned, Token } = require("../border");
 const { Conn } = require("./conn");
+const { channels } = require("../base/channels");
 const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES, rejectUnhandled } = require("../base/errors");
 const {
   addOurs,
@@ -44,6 +45,7 @@ const { defaultsOf, milliseconds } = require("../base/options");
 const { Registration } = require("./registration");
 const { openingOf } = require("./request-info");
 const { handleRequest, handleUpgrade } = require("./requests");
+const { SessionCounts } = require("./session-counts");
 const { trace } = require("../base/trace");
 
 /** @typedef {import("../border/border").Border} Border */
@@ -56,6 +58,9 @@ const { trace } = require("../base/trace");
 
 const { connectTimeout: CONNECT_TIMEOUT } = defaultsOf("server");
 const { destroyUpgradeTimeout: DESTROY_UPGRADE_TIMEOUT } = defaultsOf("attach");
+
+/** Why a client ends that does not read; see `maxBufferedBytes`. */
+const BUFFER_OVERFLOW = "buffer overflow";
 
 /** ms that a peer may take to end a connection that we have ended. */
 const LONGEST_GOODBYE = 1000;
@@ -103,6 +108,7 @@ class Engine extends EventEmitter {
     this.clientsCount = 0;
     /** @type {Record<string, Conn>} the open sessions by id */
     this.clients = {};
+    this._counts = new SessionCounts();
     /** whether somebody listens to what leaves on any connection */
     this.showsFlushes = false;
     /** @type {HttpServer | undefined} */
@@ -436,7 +442,10 @@ class Engine extends EventEmitter {
    */
   refuse(req, code, context) {
     if (debug.enabled) debug("request refused with code %d", code);
-    this.emit("connection_error", { req, code, message: ENGINE_ERROR_MESSAGES[code], context });
+    this._counts.refused.add(code);
+    const message = ENGINE_ERROR_MESSAGES[code];
+    if (channels.refused.hasSubscribers) channels.refused.publish({ req, code, message, context });
+    this.emit("connection_error", { req, code, message, context });
   }
 
   /**
@@ -509,6 +518,7 @@ class Engine extends EventEmitter {
     this.ref();
     this.clients[sid] = conn;
     this.clientsCount++;
+    this._counts.open(conn);
     const isUnwanted = door !== undefined && this._unopened.has(door);
     if (!isUnwanted) this.reopen();
     try {
@@ -562,7 +572,18 @@ class Engine extends EventEmitter {
   }
 
   /** @param {Conn} conn */
-  onclosed(conn) {
+  onupgraded(conn) {
+    this._counts.upgrade(conn);
+  }
+
+  /**
+   * @param {Conn} conn
+   * @param {string} reason
+   */
+  onclosed(conn, reason) {
+    this._counts.close(conn, reason);
+    if (reason === BUFFER_OVERFLOW && channels.overflow.hasSubscribers)
+      channels.overflow.publish({ conn });
     const { clients } = this;
     // A program may have made this id for two sessions, or have given the connection another one.
     const id =
@@ -586,6 +607,13 @@ class Engine extends EventEmitter {
   /** @returns {boolean} whether it has been closed, and has opened no session since */
   isClosed() {
     return this._resting !== undefined;
+  }
+
+  /** @returns what has been counted by the addon, and by this thread for all its engines */
+  measure() {
+    const border = this.border();
+    const { reasons, lastDelay } = border;
+    return { addon: border.measure(this._registration.id), reasons, lastDelay };
   }
 
   /** Counts what the workers still have of ours: a session, a request or the wire of a WebSocket. */

@@ -21,6 +21,16 @@ server.on("connection", (socket) => {
   expectType<"takeover" | "bridge" | "polling">()(socket.conn.door);
   expectType<string | undefined>()(socket.conn.doorReason);
 });
+expectType<string>()(server.metrics({ format: "prometheus" }));
+expectType<"counter" | "gauge" | "histogram">()(server.metrics()["socketio_sockets"]!.type);
+expectType<boolean>()(server.health().ready);
+// @ts-expect-error: no such format
+server.metrics({ format: "xml" });
+new Server({ metrics: true });
+new Server({ metrics: { path: "/m", allow: ["10.0.0.0/8"] } });
+new Server({ metrics: { allow: (request) => request.url === "/metrics" } });
+// @ts-expect-error: a network is a text
+new Server({ metrics: { allow: [10] } });
 expectType<typeof Namespace>()(all.Namespace);
 // @ts-expect-error: a type, not a property of the module
 all.BroadcastOperator;

@@ -18,6 +18,12 @@ const OURS = Object.freeze([
     'option bufferPolicy "dropVolatile"',
     "Volatile packets wait up to so many bytes and are dropped beyond; nobody is disconnected.",
   ],
+  [
+    "option metrics",
+    "Serves `io.metrics()` by the HTTP server, for Prometheus. Off by default; [metrics.md](metrics.md).",
+  ],
+  ["io.metrics()", "What has been counted, as an object or as OpenMetrics text."],
+  ["io.health()", "Whether the server is to be sent clients, and why not."],
   ["socket.conn.door", '"takeover", "bridge" or "polling": how a connection reached its worker.'],
   [
     "socket.conn.doorReason",
