@@ -94,6 +94,11 @@ export declare class DataPlane {
   claimRelayed(relay: number, number: number): boolean
   /** The answer to a request of a relayed connection is in the socket. */
   settleRelayed(relay: number, number: number): void
+  /**
+   * Requests of a relayed connection may be given to others from now on: the worker answers none of them before JavaScript has
+   * begun with it.
+   */
+  bypassRelayed(relay: number): void
   /** Nothing more is to be asked about the requests of a relayed connection. */
   forgetRelayed(relay: number): void
   /** Notes the headers that a program has set for an answer to a session's client, each with its line end. */

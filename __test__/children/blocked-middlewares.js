@@ -69,6 +69,16 @@ process.on("message", async (message) => {
     process.send("done");
     return;
   }
+  if (message === "bypass") {
+    // another listener answers by the head alone, in place of ours; then this thread is blocked
+    httpServer.removeAllListeners("request");
+    httpServer.on("request", (_req, res) => {
+      res.end("another");
+      setImmediate(() => process.emit("message", "block"));
+    });
+    process.send("done");
+    return;
+  }
   if (message === "long") {
     io.emit("long", "x".repeat(8e6));
     // the workers get it in the tick before, and this thread does not see what they answer

@@ -21,6 +21,9 @@ const { nativeTls } = require("./native-tls");
 /** @type {WeakMap<object, RelayedConnection>} by the sockets that Node.js has of them */
 const relayed = new WeakMap();
 
+/** @type {WeakMap<HttpServer, Set<RelayedConnection>>} those that are there */
+const open = new WeakMap();
+
 /** @type {WeakMap<object, RelayedRequest>} by the requests */
 const requests = new WeakMap();
 
@@ -82,11 +85,19 @@ class RelayedConnection {
     }
     this._socket = socket;
     relayed.set(socket, this);
+    const others = open.get(server);
+    if (others === undefined) open.set(server, new Set([this]));
+    else others.add(this);
     socket.once("close", () => native.forgetRelayed(token));
     countConnection(server);
     const details = tls === undefined ? undefined : nativeTls.get(server)?.details(tls);
     if (details === undefined) server.emit("connection", socket);
     else server.emit("secureConnection", showDecrypted(socket, details));
+  }
+
+  /** Requests of it may be given to others than us: the worker must not answer what they answer. */
+  bypass() {
+    this.border.native.bypassRelayed(this.token);
   }
 
   /** @param {import("../border/border").DoorRecord} kind */
@@ -95,6 +106,7 @@ class RelayedConnection {
       if (this._socket !== undefined) breakSocket(this._socket);
       return;
     }
+    open.get(this.server)?.delete(this);
     this.border.doors.delete(this.token);
     this.border.unref();
     this.engine.unref();
@@ -175,6 +187,11 @@ function linesOf(res) {
   return lines;
 }
 
+/** @param {HttpServer} server one by whose listener of ours requests may pass */
+function bypassRelayed(server) {
+  for (const connection of open.get(server) ?? []) connection.bypass();
+}
+
 /**
  * Node.js begins with a request.
  *
@@ -195,4 +212,4 @@ function relayedRequest(req) {
   return requests.get(req);
 }
 
-module.exports = { noteRequest, RelayedConnection, relayedRequest };
+module.exports = { bypassRelayed, noteRequest, RelayedConnection, relayedRequest };

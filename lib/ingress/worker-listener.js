@@ -13,6 +13,7 @@ const {
 } = require("../base/node-internals");
 const { onNewListener } = require("../base/new-listeners");
 const { setImmediate } = require("../base/loop");
+const { isOurs } = require("../http");
 const { AcceptedRequest } = require("./accepted-request");
 const { Inputs } = require("./inputs");
 const { nativeTls, TLS_EVENTS } = require("./native-tls");
@@ -26,7 +27,7 @@ const {
   OPEN_POLLING,
   reasonAgainst,
 } = require("./reasons");
-const { RelayedConnection } = require("./relayed");
+const { bypassRelayed, RelayedConnection } = require("./relayed");
 const { TakenPolling } = require("./takeover");
 const { TakenWebSocket } = require("./websocket");
 
@@ -97,7 +98,10 @@ class WorkerListener {
       if (COUNT_AT_ONCE.has(name)) this.shut();
     };
     onNewListener(server, suspend);
-    server.on("removeListener", suspend);
+    server.on("removeListener", (name, /** @type {Function} */ listener) => {
+      suspend(name);
+      if (this.isLent && name === "request" && isOurs(listener)) bypassRelayed(server);
+    });
   }
 
   /**
@@ -155,7 +159,10 @@ class WorkerListener {
       }
       if (this.reasonAgainst(ACCEPT | LEND) === undefined) this.open(false);
       else if (mayRelay(this.engine, this.server)) this.open(true);
-      else this.close();
+      else {
+        this.close();
+        bypassRelayed(this.server);
+      }
     } catch (error) {
       debug("no worker accepts: %s", error); // a getter of the program
       this.shut();

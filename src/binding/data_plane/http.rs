@@ -186,6 +186,15 @@ impl DataPlane {
         }
     }
 
+    /// Requests of a relayed connection may be given to others from now on: the worker answers none of them before JavaScript has
+    /// begun with it.
+    #[napi(catch_unwind)]
+    pub fn bypass_relayed(&self, relay: u32) {
+        if let Some(ledger) = self.environment.ledger(relay) {
+            ledger.bypass();
+        }
+    }
+
     /// Nothing more is to be asked about the requests of a relayed connection.
     #[napi(catch_unwind)]
     pub fn forget_relayed(&self, relay: u32) {

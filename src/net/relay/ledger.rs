@@ -10,8 +10,8 @@
 //! when Node.js hands it out, *enters* it when the program has let it through and its session is to hear of it, and *claims*
 //! it right before the first byte of an answer: each time it is told when the worker has answered meanwhile, and then the
 //! program's answer goes nowhere. Until a request is entered, the worker may answer it itself (before JavaScript has begun with
-//! it, only if it lies unread in the socket: Node.js answers some by itself, and a program may have taken our listener away;
-//! afterwards, only if JavaScript is known to be blocked: it may think for as long as it likes); from then on only by what its
+//! it, only if it lies unread in the socket: Node.js answers some by itself; and no more when requests may *bypass* our
+//! listener, as a program has taken that away; afterwards, only if JavaScript is known to be blocked: it may think for as long as it likes); from then on only by what its
 //! session answers; and in either case only if all before it are settled, whose answers have gone or wait in the sockets.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -55,6 +55,8 @@ struct State {
     settled: u32,
     /// How far those have come that JavaScript has begun with, and that are not settled; in their order.
     open: Vec<(u32, Phase)>,
+    /// Whether requests may pass with which JavaScript does not begin.
+    bypassed: bool,
 }
 
 impl State {
@@ -76,7 +78,7 @@ impl State {
         let phase = self.open.iter().find(|(it, _)| *it == number).map(|(_, phase)| *phase);
         let may = match author {
             Author::Deputy { unread, blocked } => match phase {
-                None => unread,
+                None => unread && !self.bypassed,
                 Some(Phase::Begun) => blocked,
                 Some(Phase::Entered | Phase::Claimed) => false,
             },
@@ -97,6 +99,11 @@ impl Ledger {
     }
 
     // --- JavaScript ----------------------------------------------------------------------------
+
+    /// From now on Node.js may give requests to others: JavaScript does not begin with them, and the worker answers none.
+    pub fn bypass(&self) {
+        self.lock().bypassed = true;
+    }
 
     /// Begins with the next request. True: the worker has answered it.
     pub fn begin(&self) -> bool {
@@ -175,6 +182,10 @@ mod tests {
         Respond(usize),
         /// JavaScript takes the answer to one that it has for written, before it is.
         SettleEarly(usize),
+        /// Our listener is taken away.
+        Bypass,
+        /// Node.js reads the head of the next request, and somebody else answers it; its body may lie unread.
+        AnswerElsewhere,
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -187,6 +198,8 @@ mod tests {
             (0usize..4).prop_map(Step::Respond),
             (0usize..4).prop_map(Step::SettleEarly),
             Just(Step::Read),
+            Just(Step::Bypass),
+            Just(Step::AnswerElsewhere),
         ]
     }
 
@@ -203,11 +216,12 @@ mod tests {
             // Answers that Node.js keeps back until it is their turn.
             let mut done: Vec<u32> = Vec::new();
             let mut wire: Vec<u32> = Vec::new();
+            let (mut bypassed, mut lost) = (false, false);
             for step in steps {
                 match step {
                     Step::Come => came += 1,
                     Step::Read if read < came => read += 1,
-                    Step::Begin if begun < came => {
+                    Step::Begin if begun < came && !lost => {
                         read = read.max(begun + 1);
                         if ledger.begin() {
                             prop_assert!(wire.contains(&begun));
@@ -241,7 +255,8 @@ mod tests {
                     }
                     Step::Deputise(back, blocked) if came > back => {
                         let number = came - 1 - back;
-                        let author = Author::Deputy { unread: number >= read, blocked };
+                        // Of a request that somebody else has answered by its head, the body may lie unread.
+                        let author = Author::Deputy { unread: number >= read || lost, blocked };
                         let may = ledger.may_answer(number, author);
                         prop_assert_eq!(may, ledger.answer(number, author));
                         if may {
@@ -250,6 +265,16 @@ mod tests {
                             // What a session has heard of is its own to answer: else its answer would be lost.
                             prop_assert!(!entered.contains(&number));
                             wire.push(number);
+                        }
+                    }
+                    Step::Bypass => {
+                        ledger.bypass();
+                        bypassed = true;
+                    }
+                    Step::AnswerElsewhere if bypassed && !lost && begun < came => {
+                        if wire.len() == begun as usize {
+                            wire.push(begun);
+                            lost = true;
                         }
                     }
                     Step::Respond(at) if at < entered.len() => {
@@ -264,6 +289,7 @@ mod tests {
                     | Step::Answer(_)
                     | Step::Deputise(..)
                     | Step::Respond(_)
+                    | Step::AnswerElsewhere
                     | Step::SettleEarly(_) => {}
                 }
                 prop_assert!(wire.iter().enumerate().all(|(at, &number)| at == number as usize));
