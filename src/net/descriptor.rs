@@ -132,6 +132,22 @@ pub fn is_hung_up<T>(_stream: &T) -> bool {
     false
 }
 
+/// Whether the peer has ended its half of a connection: all that it sends has come.
+#[cfg(target_os = "linux")]
+pub fn is_half_closed(stream: &impl std::os::fd::AsRawFd) -> bool {
+    let mut asked = libc::pollfd { fd: stream.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    #[expect(unsafe_code, reason = "the function of the system that waits for descriptors")]
+    // SAFETY: it is given one place, and does not wait.
+    let found = unsafe { libc::poll(&raw mut asked, 1, 0) };
+    found > 0 && asked.revents & libc::POLLRDHUP != 0
+}
+
+/// Workers accept nobody here of whom this could be asked.
+#[cfg(not(target_os = "linux"))]
+pub fn is_half_closed<T>(_stream: &T) -> bool {
+    false
+}
+
 /// Whether the other end of a pair ([`pair`]) has not read all that was written to this one.
 #[cfg(target_os = "linux")]
 pub fn lies_unread(stream: &impl std::os::fd::AsRawFd) -> bool {

@@ -23,6 +23,7 @@ use crate::border::RecordKind;
 use crate::http::request::Reading;
 use crate::net::admission::Verdict;
 use crate::net::clock;
+use crate::net::descriptor::is_half_closed;
 use crate::net::listener::{Accepted, Listener};
 use crate::net::newcomers::{Listening, MAX_NEWCOMERS, Newcomer};
 use crate::net::operation_batch::Operation;
@@ -250,7 +251,7 @@ impl Worker {
         let pieces = newcomer.pieces.get() + u8::from(came != newcomer.came.replace(came));
         newcomer.pieces.set(pieces);
         match reading {
-            Reading::Partial if pieces <= MAX_PIECES => {}
+            Reading::Partial if pieces <= MAX_PIECES && !has_ended(newcomer) => {}
             Reading::Request(verdict) => {
                 if let Some(stream) = newcomer.tcp.give_away(&self.context) {
                     self.take(&newcomer.listener, stream, verdict);
@@ -391,4 +392,11 @@ impl Worker {
         let mut each = (first..first.wrapping_add(count)).map(|next| next % count);
         each.find(|&worker| self.context.is_open(worker)).unwrap_or(self.context.index)
     }
+}
+
+/// Whether nothing more comes by a newcomer.
+fn has_ended(newcomer: &Newcomer) -> bool {
+    let mut ended = false;
+    newcomer.tcp.inspect(|stream| ended = is_half_closed(stream));
+    ended
 }
