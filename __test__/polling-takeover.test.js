@@ -308,6 +308,26 @@ test("differs: a request that is pipelined behind a waiting poll is handled afte
   }
 });
 
+test("differs: who ends its half behind a waiting poll has gone, whatever it has sent behind that", async (t) => {
+  for (const implementation of selected()) {
+    const server = await serve(t, implementation);
+    const { ask, url, socket } = await join(server);
+    socket.on("up", () => socket.emit("down"));
+    const gone = until(socket, "disconnect");
+    ask.send(url);
+    await eventually(() => socket.conn.transport.writable, "a poll");
+    ask.send(url, { body: '42["up"]' });
+    ask.socket.end();
+    if (implementation === ours) {
+      assert.equal((await ask.answer()).head, "");
+      assert.equal((await gone)[0], "transport error");
+    } else {
+      assert.equal((await ask.answer()).body, '42["down"]');
+      assert.equal((await ask.answer()).body, "ok");
+    }
+  }
+});
+
 test("differs: what follows a request that ends its connection is not read", async (t) => {
   for (const implementation of selected()) {
     const server = await serve(t, implementation);
