@@ -344,6 +344,13 @@ const WORKS = {
     assert.equal(internals.hasSetting(paused, "keepAlive"), false);
   },
 
+  answersHalfOpen() {
+    const server = http.createServer();
+    assert.equal(internals.answersHalfOpen(server), false);
+    server.httpAllowHalfOpen = true;
+    assert.equal(internals.answersHalfOpen(server), true);
+  },
+
   settingsOf() {
     const server = http.createServer();
     const same = () => internals.isSetAs(server, internals.settingsOf(server));

@@ -220,6 +220,7 @@ const SCENES = {
   shouldUpgradeCallback: setting("shouldUpgradeCallback", () => true),
   timeout: setting("timeout", 1_000_000),
   keepAliveTimeout: { ...setting("keepAliveTimeout", -1), skip: OLD && "Node.js 20 throws" },
+  httpAllowHalfOpen: setting("httpAllowHalfOpen", true),
   maxRequestsPerSocket: setting("maxRequestsPerSocket", 100),
   "emit of the server": {
     prepare: (_io, httpServer) => {
@@ -261,6 +262,7 @@ const SCENES = {
 const APART = [
   "an option of TLS", // these two: __test__/tls-native.test.js
   "a listener of TLS",
+  "a closed engine", // __test__/worker-listener.test.js
   "sockets of this Node.js",
   "unsent bytes",
   "a socket of another server",

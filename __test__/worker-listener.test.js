@@ -244,6 +244,67 @@ for (const implementation of selected()) {
   });
 }
 
+for (const implementation of selected()) {
+  test(`${implementation.name}: the engine closes: WebSockets are refused until the server listens again`, async (t) => {
+    const { io, httpServer, port, keep, ask } = await serve(t, {}, { implementation });
+    await (await ask()).next();
+    io.engine.close();
+    for (let n = 0; n < 2; n++) {
+      const kept = await keep();
+      const sid = sidOf(await kept.ask(POLLING)); // by polling, the engine opens sessions
+      await turns(3);
+      for (const target of [WEBSOCKET, `${WEBSOCKET}&sid=${sid}`]) {
+        const raw = await RawWebSocket.open(port, target);
+        await raw.refusal();
+        assert.deepEqual([raw.status, raw.body], [503, "Service Unavailable"]);
+      }
+      const raw = await RawWebSocket.open(port, WEBSOCKET, { version: "12" });
+      await raw.refusal();
+      assert.equal(raw.status, 400);
+    }
+    httpServer.close();
+    httpServer.closeAllConnections();
+    httpServer.listen(port, "127.0.0.1");
+    await until(httpServer, "listening");
+    for (let n = 0; n < 2; n++) {
+      assert.match(await (await ask()).next(), /^0/);
+      await turns(3);
+    }
+  });
+
+  test(`${implementation.name}: who ends its half is answered where the HTTP server says so`, async (t) => {
+    for (const says of [false, true]) {
+      const { io, httpServer, keep } = await serve(t, {}, { implementation });
+      httpServer.httpAllowHalfOpen = says;
+      await turns(2);
+      const kept = await keep();
+      const connection = until(io.engine, "connection");
+      const sid = sidOf(await kept.ask(POLLING));
+      const [conn] = await connection;
+      const closed = until(conn, "close");
+      kept.send(`${POLLING}&sid=${sid}`);
+      await eventually(() => conn.transport.writable, "a poll");
+      kept.socket.end();
+      if (!says) {
+        assert.equal((await closed)[0], "transport error");
+        continue;
+      }
+      await turns(20);
+      conn.send("late");
+      assert.equal((await kept.answer()).body, "4late");
+    }
+  });
+
+  test(`${implementation.name}: who ends its half in the middle of a head is told so`, async (t) => {
+    const { keep } = await serve(t, {}, { implementation });
+    for (const half of [HALF, "GET /app HTTP/1.1\r\nHo"]) {
+      const kept = await keep();
+      kept.socket.end(half);
+      assert.match((await kept.answer()).head, /^HTTP\/1.1 400 /);
+    }
+  });
+}
+
 test("a worker accepts while nothing stands against it", { skip }, async (t) => {
   const { httpServer, ask, isLent, taken, io } = await serve(t);
   assert.equal(isLent(), true);
@@ -357,7 +418,7 @@ test(
     await eventually(() => io.engine.takeover.size === 1, "its connection is a worker's");
     await eventually(isLent, "a worker accepts");
     const before = taken();
-    await (await ask()).next();
+    await (await keep()).ask(POLLING);
     await eventually(() => taken() === before + 1, "the news");
     raw.destroy();
   },

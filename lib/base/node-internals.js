@@ -101,6 +101,7 @@ function noop() {}
  * @property {number} keepAliveInitialDelay
  * @property {boolean} pauseOnConnect
  * @property {unknown} blockList
+ * @property {unknown} [httpAllowHalfOpen]
  * @property {number} [maxHeaderSize]
  * @property {unknown} shouldUpgradeCallback
  *
@@ -520,6 +521,7 @@ function settingsOf(server) {
   const settings = inside(server);
   return {
     blockList: settings.blockList,
+    halfOpen: settings.httpAllowHalfOpen,
     keepAlive: settings.keepAlive,
     longestHead: settings.maxHeaderSize,
     pauses: settings.pauseOnConnect,
@@ -538,6 +540,7 @@ function isSetAs(server, known) {
   const settings = inside(server);
   return (
     known.blockList === settings.blockList &&
+    known.halfOpen === settings.httpAllowHalfOpen &&
     known.keepAlive === settings.keepAlive &&
     known.longestHead === settings.maxHeaderSize &&
     known.pauses === settings.pauseOnConnect &&
@@ -1103,6 +1106,11 @@ const ASKS_HALF_OPEN = declare(
   () => Reflect.get(blank, "httpAllowHalfOpen") === false,
 );
 
+/** @param {HttpServer} server @returns {boolean} whether a peer that has ended its half of a connection still gets its answers */
+function answersHalfOpen(server) {
+  return !!inside(server).httpAllowHalfOpen;
+}
+
 /** @type {WeakMap<object, Set<Unanswered>>} by their sockets, the requests that wait for an answer */
 const unanswered = new WeakMap();
 
@@ -1361,6 +1369,7 @@ function soleOf(listeners) {
 const FAILS_BROKEN_WRITES = isAtLeast(22, 9);
 
 module.exports = {
+  answersHalfOpen,
   acceptDescriptor,
   awaitAnswer,
   beforeClose,

@@ -142,6 +142,8 @@ class Engine extends EventEmitter {
      * @private @type {Set<import("../ingress/worker-listener").WorkerListener> | undefined}
      */
     this._resting = undefined;
+    /** whether it has been closed, and no HTTP server has begun to listen since: it opens sessions by polling only */
+    this.refusesWebSockets = false;
     /** how many of the middlewares are ours */
     this.ownMiddlewares = 0;
     if (this.opts.cors) this.useOwn(cors(this.opts.cors));
@@ -177,6 +179,7 @@ class Engine extends EventEmitter {
     server.on("listening", () => {
       this._registration.closed = false;
       this._resting = undefined;
+      this.refusesWebSockets = false;
       acceptor.intercept();
     });
     interceptRequests(server, (req, res) => {
@@ -309,6 +312,7 @@ class Engine extends EventEmitter {
    */
   close() {
     debug("closing all open clients");
+    this.refusesWebSockets = true;
     this._resting ??= new Set();
     for (const listener of this.workerListeners) {
       this._resting.add(listener);

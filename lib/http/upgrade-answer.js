@@ -11,6 +11,7 @@ const { Returned } = require("../border");
  * @property {{ perMessageDeflate: any }} opts
  * @property {() => import("../border/border").Border} border
  * @property {() => number} nativeId its number there
+ * @property {boolean} refusesWebSockets whether it has been closed, and no HTTP server has begun to listen since
  * @property {(headers: Record<string, any> | undefined, req: any) => Record<string, any> | undefined} showUpgradeHeaders
  *   lets programs change the headers of an answer
  */
@@ -36,6 +37,10 @@ const KEY = /^[+/0-9A-Za-z]{22}==$/;
  * @returns {UpgradeAnswer | undefined} nothing when the request has been refused
  */
 function answerUpgrade(engine, req, socket, headers) {
+  if (engine.refusesWebSockets) {
+    refuseAsClosed(engine, req, socket);
+    return undefined;
+  }
   headers = engine.showUpgradeHeaders(headers, req);
   if (debug.enabled) debug("writing headers: %j", headers ?? {});
   const agreed = agreeOnDeflate(engine, req);
@@ -47,16 +52,36 @@ function answerUpgrade(engine, req, socket, headers) {
     return { text, keyOnly: true, deflate: agreed ? agreed.agreement : Returned.NO_AGREEMENT };
   }
   const text = wholeAnswer(engine, req, lines);
-  if (text.startsWith("!")) {
-    const refusal = JSON.parse(text.slice(1));
-    abortHandshake(socket, refusal.status, refusal.message, refusal.headers ?? "");
-    return undefined;
-  }
+  if (refuseAs(text, socket)) return undefined;
   if (agreed?.agreement === Returned.NO_AGREEMENT) {
     abortHandshake(socket, 400, agreed.value, "");
     return undefined;
   }
   return { text, keyOnly: false, deflate: agreed ? agreed.agreement : Returned.NO_AGREEMENT };
+}
+
+/**
+ * @param {string} answer
+ * @param {import("node:stream").Duplex} socket
+ * @returns {boolean} whether it was a refusal, which has been written then
+ */
+function refuseAs(answer, socket) {
+  if (!answer.startsWith("!")) return false;
+  const { status, message, headers } = JSON.parse(answer.slice(1));
+  abortHandshake(socket, status, message, headers ?? "");
+  return true;
+}
+
+/**
+ * @param {Upgrader} engine one that has been closed
+ * @param {any} req
+ * @param {import("node:stream").Duplex} socket
+ */
+function refuseAsClosed(engine, req, socket) {
+  if (refuseAs(wholeAnswer(engine, req, ""), socket)) return;
+  const agreed = agreeOnDeflate(engine, req);
+  if (agreed?.agreement === Returned.NO_AGREEMENT) abortHandshake(socket, 400, agreed.value, "");
+  else abortHandshake(socket, 503, "Service Unavailable", "");
 }
 
 /**

@@ -112,6 +112,7 @@ class Inputs {
       isSetAs(server, known.settings) &&
       // the engine
       known.id === engine.nativeId() &&
+      known.refuses === engine.refusesWebSockets &&
       known.httpServer === engine.httpServer &&
       known.middleware === middlewares[0] &&
       known.middlewares === middlewares.length &&
@@ -176,6 +177,7 @@ class Inputs {
       maxRequests: server.maxRequestsPerSocket,
       settings: settingsOf(server),
       id: engine.nativeId(),
+      refuses: engine.refusesWebSockets,
       httpServer: engine.httpServer,
       middleware: middlewares[0],
       middlewares: middlewares.length,

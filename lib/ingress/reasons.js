@@ -15,6 +15,7 @@ const threads = require("node:worker_threads");
 const createDebug = require("debug");
 const { isConstant, isOurs, soleListener } = require("../http");
 const {
+  answersHalfOpen,
   countingServer,
   descriptorOf,
   HAS_DESCRIPTORS,
@@ -92,6 +93,7 @@ const NOT_PLAIN = "no plain request when it was accepted";
  * @property {{ generateId: Function, handleRequest: Function, handleUpgrade: Function, prepare: Function, verify: Function }} original those
  *   methods of it that programs may replace, as they are if nobody does
  * @property {(server: HttpServer) => boolean} isAttached
+ * @property {boolean} refusesWebSockets
  * @property {() => import("../border/border").Border} border
  */
 
@@ -365,6 +367,12 @@ const ROWS = [
     holds: (_engine, server) => !isTimeout(server.keepAliveTimeout),
   },
   {
+    word: "httpAllowHalfOpen",
+    against: ACCEPT_POLLING | MOVE_POLLING,
+    text: "`httpAllowHalfOpen` of the HTTP server",
+    holds: (_engine, server) => answersHalfOpen(server),
+  },
+  {
     word: "maxRequestsPerSocket",
     against: ACCEPT_POLLING | MOVE_POLLING,
     text: "`maxRequestsPerSocket` of the HTTP server",
@@ -466,6 +474,12 @@ const ROWS = [
     against: ACCEPT | MOVE_POLLING,
     text: "`cors` with a function",
     holds: ({ opts }) => !!opts.cors && !isConstant(opts.cors),
+  },
+  {
+    word: "a closed engine",
+    against: ACCEPT_WEBSOCKET,
+    text: "`io.engine.close()`, until the HTTP server listens again (Node.js refuses the request)",
+    holds: (engine) => engine.refusesWebSockets,
   },
   {
     word: "transports without websocket",
