@@ -239,9 +239,11 @@ export declare class DataPlane {
    * The data plane of this thread, asleep. Threads are started when the first server is opened, and
    * end with the last one of the process. `workers` is the number of threads (0: cores − 1, from
    * 1 to 4); `reader` is who reads the sockets: "load" (this thread while it has time), "workers", or
-   * "javascript" (this thread, unless it is blocked). Who opens the first server decides both.
+   * "javascript" (this thread, unless it is blocked). Who opens the first server decides both. `has_libuv`: whether
+   * libuv runs the event loop of this thread; where something else does, its functions may be there and do nothing
+   * but end the process.
    */
-  constructor(workers: number, reader: string)
+  constructor(workers: number, reader: string, hasLibuv: boolean)
   /**
    * Which sources this was built from, as far as JavaScript depends on it: `CONTRACT` of `native/border.js`
    * must be the same.

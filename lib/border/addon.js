@@ -9,6 +9,11 @@ const { Border, MAX_WORKERS } = require("./border");
 
 const { DataPlane } = loadAddon();
 
+const { bun, deno, electron } = process.versions;
+
+/** Whether libuv runs the event loop. Elsewhere its functions may be there, and do nothing but end the process (Bun). */
+const HAS_LIBUV = !bun && !deno;
+
 const READERS = ["load", "workers", "javascript"];
 
 /** @type {Border | undefined} */
@@ -20,7 +25,7 @@ let border;
  */
 function getBorder(workers) {
   const count = workerCount(workers);
-  border ??= new Border(DataPlane, count, socketReader());
+  border ??= new Border(DataPlane, count, socketReader(), HAS_LIBUV);
   return border;
 }
 
@@ -39,7 +44,7 @@ function workerCount(option) {
 
 /**
  * Reads who is to read the sockets. Not this thread where others of the process may have servers, nor where libuv's event
- * loop is not all that runs: its functions may do nothing but end the process (Bun), or be heard only later (Electron).
+ * loop is not all that runs, and heard only later (Electron).
  *
  * @returns {import("./border").Reader}
  * @throws {TypeError} when the environment variable names nobody
@@ -52,8 +57,7 @@ function socketReader() {
       variable,
       `give ${READERS.join(", ")}`,
     );
-  const { bun, deno, electron } = process.versions;
-  if (!isMainThread || bun || deno || electron) return "workers";
+  if (!isMainThread || !HAS_LIBUV || electron) return "workers";
   return /** @type {import("./border").Reader} */ (variable) || "load";
 }
 

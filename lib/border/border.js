@@ -116,12 +116,13 @@ const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (
  */
 class Border {
   /**
-   * @param {new (workers: number, reader: string) => DataPlane} NativePlane
+   * @param {new (workers: number, reader: string, hasLibuv: boolean) => DataPlane} NativePlane
    * @param {number} [workers] threads, if this is the first border of the process; 0: the default number
    * @param {Reader} [reader] who reads the sockets, if this is the first border of the process
+   * @param {boolean} [hasLibuv] whether libuv runs the event loop of this thread
    */
-  constructor(NativePlane, workers = 0, reader = "workers") {
-    this.native = new NativePlane(workers, reader);
+  constructor(NativePlane, workers = 0, reader = "workers", hasLibuv = true) {
+    this.native = new NativePlane(workers, reader, hasLibuv);
     /** whether the addon can reach the event loop of this thread */
     this.reachesLoop = this.native.reachesLoop();
     const { take, flush } = this.native.functions();

@@ -100,6 +100,8 @@ pub struct Plane {
     wanted_workers: usize,
     /// Who is to read the sockets.
     preference: Preference,
+    /// Whether libuv runs the event loop of this thread.
+    has_libuv: bool,
     /// What this thread needs to read sockets, while somebody is to be woken.
     #[cfg(unix)]
     reading: RefCell<Option<Rc<Reading>>>,
@@ -150,9 +152,11 @@ impl DataPlane {
     /// The data plane of this thread, asleep. Threads are started when the first server is opened, and
     /// end with the last one of the process. `workers` is the number of threads (0: cores − 1, from
     /// 1 to 4); `reader` is who reads the sockets: "load" (this thread while it has time), "workers", or
-    /// "javascript" (this thread, unless it is blocked). Who opens the first server decides both.
+    /// "javascript" (this thread, unless it is blocked). Who opens the first server decides both. `has_libuv`: whether
+    /// libuv runs the event loop of this thread; where something else does, its functions may be there and do nothing
+    /// but end the process.
     #[napi(constructor, catch_unwind)]
-    pub fn new(workers: u32, reader: String) -> Self {
+    pub fn new(workers: u32, reader: String, has_libuv: bool) -> Self {
         set_trim(give_back);
         let waker = SharedWaker::default();
         let for_inbox = Arc::clone(&waker);
@@ -172,6 +176,7 @@ impl DataPlane {
             hook: RefCell::default(),
             wanted_workers: workers as usize,
             preference: Preference::parse(&reader).unwrap_or_default(),
+            has_libuv,
             #[cfg(unix)]
             reading: RefCell::default(),
             #[cfg(target_os = "linux")]
@@ -218,7 +223,7 @@ impl DataPlane {
         receive: Function<'_, (), ()>,
     ) -> Result<()> {
         #[cfg(unix)]
-        let drain = self.drain(env, &wake, &receive);
+        let drain = self.drain(env, &wake, &receive).filter(|_| self.has_libuv);
         #[cfg(not(unix))]
         drop(receive);
         #[cfg(unix)]

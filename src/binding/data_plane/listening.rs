@@ -47,7 +47,7 @@ impl DataPlane {
     /// Whether [`DataPlane::watch_turns`] and [`DataPlane::leave_loop`] can be had.
     #[napi(catch_unwind)]
     pub fn reaches_loop(&self) -> bool {
-        libuv::is_there()
+        self.has_libuv && libuv::is_there()
     }
 
     /// Has `callback` called at the end of each turn of the event loop, before it waits, until it is called
@@ -60,6 +60,9 @@ impl DataPlane {
         let before = self.turn_end.take();
         drop(before);
         let Some(callback) = callback else { return Ok(true) };
+        if !self.has_libuv {
+            return Ok(false);
+        }
         let turn_end = TurnEnd::new(env, callback.create_ref()?)?;
         let is_watched = turn_end.is_some();
         *self.turn_end.borrow_mut() = turn_end;
