@@ -8,6 +8,7 @@ const { once } = require("node:events");
 const fs = require("node:fs");
 const http = require("node:http");
 const path = require("node:path");
+const { gzipSync } = require("node:zlib");
 const { capture } = require("../lib/run");
 const { SetupError } = require("../lib/ui");
 const { TARGETS } = require("./targets");
@@ -31,21 +32,24 @@ async function serveRegistry(packed) {
     const one = documents.get(name);
     const tarball = packed.find((known) => `tarballs/${path.basename(known.tarball)}` === name);
     const absent = TARGETS.find((target) => target.package === name);
+    const placeholder = TARGETS.find((target) => `tarballs/${fileOf(target.package)}` === name);
     if (tarball !== undefined) {
       asked.push(tarball.name);
       res.end(fs.readFileSync(tarball.tarball));
-    } else if (one !== undefined) json(res, describe(one.manifest, one.tarball));
-    else if (absent !== undefined) json(res, describe(manifestOf(absent, version)));
-    else res.writeHead(302, { location: new URL(req.url, upstream).href }).end();
+    } else if (placeholder !== undefined) res.end(emptyPackage(manifestOf(placeholder, version)));
+    else if (one !== undefined)
+      json(res, describe(one.manifest, path.basename(one.tarball), fs.readFileSync(one.tarball)));
+    else if (absent !== undefined) {
+      const manifest = manifestOf(absent, version);
+      json(res, describe(manifest, fileOf(manifest.name), emptyPackage(manifest)));
+    } else res.writeHead(302, { location: new URL(req.url, upstream).href }).end();
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const url = `http://127.0.0.1:${server.address().port}/`;
 
   /** What a registry tells of a package. */
-  function describe(manifest, tarball) {
-    const file = tarball === undefined ? "not-built.tgz" : path.basename(tarball);
-    const content = tarball === undefined ? "" : fs.readFileSync(tarball);
+  function describe(manifest, file, content) {
     const hash = (algorithm, encoding) => createHash(algorithm).update(content).digest(encoding);
     const dist = {
       tarball: `${url}tarballs/${file}`,
@@ -69,7 +73,38 @@ async function serveRegistry(packed) {
   };
 }
 
-/** What is known of a package whose binary was not built here: nobody on this platform fetches it. */
+/** The file of a package whose binary was not built here. */
+const fileOf = (name) => `not-built-${name.split("/").at(-1)}.tgz`;
+
+/** @param {number} number @param {number} width @returns {string} a field of a header of tar */
+const octal = (number, width) => `${number.toString(8).padStart(width - 1, "0")}\0`;
+
+/**
+ * A package without a binary: yarn 1 fetches those of all kinds of libc, and may break off when one is not there.
+ *
+ * @param {object} manifest
+ * @returns {Buffer} the tarball
+ */
+function emptyPackage(manifest) {
+  const content = Buffer.from(JSON.stringify(manifest));
+  const header = Buffer.alloc(512);
+  header.write("package/package.json", 0);
+  header.write(octal(0o644, 8) + octal(0, 8) + octal(0, 8), 100);
+  header.write(octal(content.length, 12) + octal(0, 12), 124);
+  header.write("        0", 148); // the sum is taken with spaces in its place
+  header.write("ustar\x0000", 257);
+  header.write(
+    `${octal(
+      header.reduce((sum, byte) => sum + byte, 0),
+      7,
+    )} `,
+    148,
+  );
+  const padding = Buffer.alloc((512 - (content.length % 512)) % 512);
+  return gzipSync(Buffer.concat([header, content, padding, Buffer.alloc(1024)]));
+}
+
+/** What is known of a package whose binary was not built here: nobody on this platform uses it. */
 const manifestOf = ({ package: name, os, cpu, libc }, version) => ({
   name,
   version,
