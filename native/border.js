@@ -40,8 +40,6 @@ const RecordKind = Object.freeze({
   DRAIN: 16,
   /** `[kind, handle, out, packet]`: an Engine.IO packet that is no message; out 1: sent, 0: received. */
   CONTROL: 17,
-  /** `[kind, handle]`: a heartbeat has been answered. */
-  HEARTBEAT: 18,
   /**
    * `[kind, handle, text]`, `[kind, handle, 0]` (`RecordSentinel.STRING_BESIDE`) and a string that travels beside, or
    * `[kind, handle]` and a buffer: an Engine.IO message as it came, of a server with a parser of
@@ -202,10 +200,8 @@ const SendFlag = Object.freeze({
 
 /** What JavaScript wants to hear of a session, beside the rest. */
 const Observed = Object.freeze({
-  /** A record for each heartbeat. */
-  HEARTBEAT: 1,
   /** A record for each Engine.IO packet that is not a message. */
-  CONTROL: 2,
+  CONTROL: 1,
 });
 
 /** How a string is written that becomes JSON in Rust. */
@@ -298,7 +294,7 @@ const Returned = Object.freeze({
 });
 
 /** The version, and a hash of all above: an addon whose `DataPlane.contract()` is another was built from other sources. */
-const CONTRACT = "4.8.4 7779168e076321b9";
+const CONTRACT = "4.8.4 854b4a03560029ba";
 
 module.exports = {
   RecordKind,

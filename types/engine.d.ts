@@ -20,6 +20,8 @@ export type EnginePacketType = "open" | "close" | "ping" | "pong" | "message" | 
 
 /** What carries a session at the moment. */
 export declare abstract class Transport extends EventEmitter {
+  /** The transports that a session may go on with. */
+  static upgradesTo: string[];
   /** The options of the engine that concern transports. */
   protected readonly opts: TransportOptions;
   /** The session id. */

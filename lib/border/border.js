@@ -33,7 +33,7 @@ const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (
  *
  * @typedef {typeof RecordKind.CLOSED | typeof RecordKind.UPGRADING | typeof RecordKind.UPGRADED |
  *   typeof RecordKind.CONNECT_TIMEOUT | typeof RecordKind.INVALID_PACKET | typeof RecordKind.DRAIN |
- *   typeof RecordKind.CONTROL | typeof RecordKind.HEARTBEAT} SessionRecord
+ *   typeof RecordKind.CONTROL} SessionRecord
  */
 
 /**
@@ -547,8 +547,7 @@ class Border {
       case RecordKind.UPGRADED:
       case RecordKind.CONNECT_TIMEOUT:
       case RecordKind.INVALID_PACKET:
-      case RecordKind.DRAIN:
-      case RecordKind.HEARTBEAT: {
+      case RecordKind.DRAIN: {
         const session = this.session(record[1]);
         // in a tick of its own, like the events that came before it: so it stays behind them
         if (session !== undefined) nextTick(deliver, session, kind, record[2], record[3]);

@@ -18,6 +18,7 @@ const parser = createDebug("socket.io-parser");
  * @property {string} id
  * @property {string} readyState
  * @property {string} transportName
+ * @property {number} protocol
  * @property {{ opts: any, openPacket(sid: string, transport: string): string }} server
  */
 
@@ -86,7 +87,12 @@ function traceDecoded(text, type, attachments, nsp, id, data) {
 function traceControl(conn, type, text) {
   if (websocket.enabled && conn.transportName === "websocket") websocket('received "%s"', text);
   socket("received packet %s", type);
-  if (type === "ping" || type === "pong") socket("got %s", type);
+  if (type === (conn.protocol === 3 ? "ping" : "pong")) socket("got %s", type);
+}
+
+/** What has come is no packet. */
+function traceInvalid() {
+  if (trace.any) socket("received packet error");
 }
 
 /**
@@ -133,6 +139,7 @@ module.exports = {
   showsIncoming,
   traceControl,
   traceDecoded,
+  traceInvalid,
   traceMessage,
   traceOpen,
   tracePing,

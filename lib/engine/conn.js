@@ -11,6 +11,7 @@ const { FAILS_BROKEN_WRITES, LazyEmitter } = require("../base/node-internals");
 const {
   showControlIn,
   showControlOut,
+  showInvalidIn,
   showMessageIn,
   showMessagesOut,
   showPacketIn,
@@ -19,11 +20,12 @@ const {
 } = require("./packet-events");
 const { doorOf } = require("../ingress");
 const { RequestInfo } = require("./request-info");
-const { Transport } = require("./transport");
+const { transportOf } = require("./transports");
 
 /** @typedef {import("../border/border").Border} Border */
 /** @typedef {import("../codec/long-text").LongText} LongText */
 /** @typedef {import("../ingress/door").Door} Door */
+/** @typedef {import("./transport").Transport} Transport */
 
 /**
  * What a session asks of its engine.
@@ -56,7 +58,7 @@ const { Transport } = require("./transport");
 
 // What somebody listens to, apart from the events that come anyway. The bits of Observed the worker is told, in one byte; ours
 // are above that.
-const { HEARTBEAT, CONTROL } = Observed;
+const { CONTROL } = Observed;
 const OUTGOING = 1 << 8;
 const INCOMING = 1 << 9;
 const HEADERS = 1 << 10;
@@ -69,6 +71,12 @@ const MESSAGE = "4".charCodeAt(0);
 
 /** What a worker says of a connection that broke while packets were being written; see src/net/websocket_wire.rs. */
 const WRITE_ERROR = "write error";
+
+/** The reason for which it ends a client that has sent what is no packet. */
+const PARSE_ERROR = "parse error";
+
+/** What it says of a client that has sent a ping or a pong which is the server's to send. */
+const WRONG_HEARTBEAT = "invalid heartbeat direction";
 
 /**
  * A WebSocket that asks to become the transport of a session.
@@ -95,6 +103,10 @@ const GONE = Object.freeze({ transport: "websocket", takesBytes: true });
  * (data).
  */
 class Conn extends LazyEmitter {
+  static {
+    Object.defineProperty(this, "name", { value: "Socket" }); // as programs know it
+  }
+
   /**
    * @param {Host} server
    * @param {Border} border
@@ -205,7 +217,7 @@ class Conn extends LazyEmitter {
   }
 
   get transport() {
-    this._transport ??= new Transport(this, this.transportName, this._takesBytes);
+    this._transport ??= transportOf(this, this.transportName, this._takesBytes);
     return this._transport;
   }
 
@@ -432,12 +444,28 @@ class Conn extends LazyEmitter {
    */
   close(discard) {
     if (this.readyState === "closed" || (this.readyState === "closing" && !discard)) return this;
-    this._border.operations.close(this, !!discard);
-    trace.traceState(this, "closing");
+    if (this.readyState === "open") trace.traceState(this, "closing");
     this.readyState = "closing";
-    if (debug.enabled) debug("closing the transport (discard? %s)", !!discard);
-    if (discard || this.transportName !== "polling") this.onclose("forced close");
+    const waiting = this.server.isPlain ? this._writeBuffer?.packets.length : 0;
+    if (waiting && !discard && this.transportName !== "polling") {
+      // the worker has them; who listens for what leaves is told before the end. A Socket.IO server ends its sockets at once
+      debug("there are %d remaining packets in the buffer, waiting for the 'drain' event", waiting);
+      this.once("drain", () => this.closeTransport(false));
+      return this;
+    }
+    this.closeTransport(!!discard);
     return this;
+  }
+
+  /**
+   * @param {boolean} discard
+   * @private
+   */
+  closeTransport(discard) {
+    if (this.readyState === "closed") return;
+    this._border.operations.close(this, discard);
+    if (debug.enabled) debug("closing the transport (discard? %s)", discard);
+    if (discard || this.transportName !== "polling") this.onclose("forced close");
   }
 
   /**
@@ -542,9 +570,6 @@ class Conn extends LazyEmitter {
         if (argument === 1) showControlOut(this, more);
         else showControlIn(this, more);
         break;
-      case RecordKind.HEARTBEAT:
-        this.emit("heartbeat");
-        break;
       default:
         unknownRecord(kind);
     }
@@ -560,11 +585,25 @@ class Conn extends LazyEmitter {
     try {
       this.announceProbe();
       if (error === WRITE_ERROR && !FAILS_BROKEN_WRITES) this.forgiveWrites();
-      else this.onclose(reason, typeof error === "string" ? transportError(error) : undefined);
+      else if (reason === PARSE_ERROR) this.endInvalid();
+      else this.onclose(reason, errorOf(error));
     } finally {
       // whatever a handler throws
       this._border.forget(this);
       this.server.unref();
+    }
+  }
+
+  /**
+   * What the client has sent is no packet: to programs, it is one that says so.
+   *
+   * @private
+   */
+  endInvalid() {
+    try {
+      showInvalidIn(this);
+    } finally {
+      this.onclose(PARSE_ERROR);
     }
   }
 
@@ -621,7 +660,7 @@ class Conn extends LazyEmitter {
     const { transport, takesBytes } = door ?? GONE;
     trace.traceProbe(this, transport);
     if (this.listenerCount("upgrading") === 0) return;
-    probe.transport = new Transport(this, transport, takesBytes);
+    probe.transport = transportOf(this, transport, takesBytes);
     this.emit("upgrading", probe.transport);
     if (!this.upgrading) this.onProbeEnd(probe.token);
   }
@@ -744,9 +783,8 @@ class Conn extends LazyEmitter {
     if (this._writeBuffer === undefined && (debug.enabled || this.wantsFlushes()))
       this._writeBuffer = new WriteBuffer(this);
     let observed = debug.enabled ? OUTGOING : 0;
-    if (trace.showsControl()) observed |= CONTROL;
+    if (trace.showsControl() || this.listenerCount("heartbeat") > 0) observed |= CONTROL;
     if (trace.showsIncoming()) observed |= INCOMING;
-    if (this.listenerCount("heartbeat") > 0) observed |= HEARTBEAT;
     if (this._writeBuffer !== undefined) observed |= OUTGOING | CONTROL;
     if (this._transport !== undefined && this._transport.listenerCount("headers") > 0)
       observed |= HEADERS;
@@ -758,9 +796,7 @@ class Conn extends LazyEmitter {
     if ((before ^ observed) & OUTGOING) this._border.observers += observed & OUTGOING ? 1 : -1;
     if (!(before & REQUESTS) !== !(observed & REQUESTS))
       this.server.showRequests(this.id, (observed & REQUESTS) !== 0);
-    if ((before ^ observed) & (HEARTBEAT | CONTROL)) {
-      this._border.operations.observe(this, observed & (HEARTBEAT | CONTROL));
-    }
+    if ((before ^ observed) & CONTROL) this._border.operations.observe(this, observed & CONTROL);
   }
 
   /**
@@ -791,6 +827,16 @@ assignable(Conn.prototype, "remoteAddress", "bufferedAmount", "packetsFn", "sent
 
 function nothing() {
   return undefined;
+}
+
+/**
+ * @param {unknown} message what a worker says of the error by which a session has ended, if there was one
+ * @returns {Error | undefined} what "close" listeners get
+ */
+function errorOf(message) {
+  if (typeof message !== "string") return undefined;
+  // this one is upstream's session's, all others are its transports'
+  return message === WRONG_HEARTBEAT ? new Error(message) : transportError(message);
 }
 
 /** @param {Conn} conn */

@@ -38,7 +38,6 @@ const {
   liveOptions,
   readOptions,
   replaceOptions,
-  UPGRADES,
   workerOptions,
 } = require("./options");
 const { defaultsOf, milliseconds } = require("../base/options");
@@ -46,6 +45,7 @@ const { Registration } = require("./registration");
 const { openingOf } = require("./request-info");
 const { handleRequest, handleUpgrade } = require("./requests");
 const { SessionCounts } = require("./session-counts");
+const { transports } = require("./transports");
 const { trace } = require("../base/trace");
 
 /** @typedef {import("../border/border").Border} Border */
@@ -86,6 +86,10 @@ const NO_DOOR = { kind: /** @type {"polling"} */ ("polling"), reason: undefined 
  * (headers, req), "flush" (conn, packets) and "drain" (conn). The last two cost something only while somebody listens.
  */
 class Engine extends EventEmitter {
+  static {
+    Object.defineProperty(this, "name", { value: "Server" }); // as programs know it
+  }
+
   /** Error codes, by name. */
   static get errors() {
     return ENGINE_ERRORS;
@@ -271,9 +275,11 @@ class Engine extends EventEmitter {
   /**
    * @param {string} transport
    * @returns {string[]} the transports to which it may be upgraded
+   * @throws {TypeError} when there is no transport of that name
    */
   upgrades(transport) {
-    return this.opts.allowUpgrades && transport === "polling" ? UPGRADES : [];
+    if (!this.opts.allowUpgrades) return [];
+    return transports[/** @type {keyof typeof transports} */ (transport)].upgradesTo || [];
   }
 
   /**
@@ -553,8 +559,8 @@ class Engine extends EventEmitter {
    * @returns {string} what the handshake of a session says
    */
   openPacket(sid, transport) {
-    const { transports, pingInterval, pingTimeout, maxHttpBufferSize: maxPayload } = this.opts;
-    const upgrades = this.upgrades(transport).filter((name) => transports.includes(name));
+    const { pingInterval, pingTimeout, maxHttpBufferSize: maxPayload } = this.opts;
+    const upgrades = this.upgrades(transport).filter((name) => this.opts.transports.includes(name));
     return JSON.stringify({ sid, upgrades, pingInterval, pingTimeout, maxPayload });
   }
 

@@ -47,9 +47,6 @@ const SETTINGS = [
   "initialPacket",
 ];
 
-/** The transports that a session may be upgraded to from polling. */
-const UPGRADES = ["websocket", "webtransport"];
-
 const COOKIE_DEFAULTS = { name: "io", path: "/", httpOnly: true, sameSite: "lax" };
 
 /**
@@ -215,6 +212,5 @@ module.exports = {
   liveOptions,
   readOptions,
   replaceOptions,
-  UPGRADES,
   workerOptions,
 };

@@ -8,6 +8,7 @@ const { NO_COMPRESS, VOLATILE } = require("../border");
 const { PACKET_TYPES, writeText } = require("../codec");
 const trace = require("./conn-trace");
 const { nextTick } = require("../base/loop");
+const { isWorthIt } = require("../http");
 
 /** @typedef {import("node:events").EventEmitter} EventEmitter */
 
@@ -17,12 +18,13 @@ const { nextTick } = require("../base/loop");
  * @typedef {object} Parts
  * @property {string} id
  * @property {string} readyState
+ * @property {number} protocol
  * @property {string} transportName
  * @property {number} bufferedAmount
  * @property {{ writable: boolean }} transport
  * @property {WriteBuffer | undefined} _writeBuffer
  * @property {import("../border/border").Border} _border
- * @property {EventEmitter & { opts: any, isPolled(sid: string): boolean }} server
+ * @property {EventEmitter & { opts: any, isPlain: boolean, isPolled(sid: string): boolean }} server
  *
  * @typedef {EventEmitter & trace.Traced & import("../border/operations").Named & Parts} Shown
  */
@@ -68,12 +70,21 @@ function showMessageIn(conn, data) {
  * @param {any} data
  */
 function emitMessage(conn, data) {
-  if (conn.readyState === "closed") return;
+  if (!isHeard(conn)) return;
   trace.traceMessage(conn, data);
   if (data === "") data = undefined; // a packet of nothing but its type
   conn.emit("packet", data === undefined ? { type: "message" } : { type: "message", data });
   conn.emit("data", data);
   conn.emit("message", data);
+}
+
+/**
+ * @param {Shown} conn
+ * @returns {boolean} whether what has come is shown, in its tick. A Socket.IO server has handled it before, and may have closed the
+ *   session for it
+ */
+function isHeard({ readyState, server }) {
+  return readyState === "open" || (readyState === "closing" && !server.isPlain);
 }
 
 /**
@@ -91,12 +102,34 @@ function showControlIn(conn, text) {
  * @param {string} text
  */
 function emitControl(conn, text) {
-  if (conn.readyState === "closed") return;
+  if (!isHeard(conn)) return;
   const type = PACKET_TYPES[Number(text[0])];
+  // to upstream, that one is a matter of the transport
+  if (type === "close" && conn.transportName === "polling") return;
   trace.traceControl(conn, type, text);
   conn.emit("packet", text.length > 1 ? { type, data: text.slice(1) } : { type });
-  // in protocol 3 it is the client that pings, and the worker has answered
-  if (type === "ping" && conn.readyState === "open") showControlOut(conn, PONG);
+  if (conn.readyState !== "open" || type !== beatOf(conn)) return;
+  if (type === "ping") showControlOut(conn, PONG); // the worker has answered
+  conn.emit("heartbeat");
+}
+
+/**
+ * @param {{ protocol: number }} conn
+ * @returns {"ping" | "pong"} what its client sends for a heartbeat: in protocol 3 it is the client that pings
+ */
+function beatOf({ protocol }) {
+  return protocol === 3 ? "ping" : "pong";
+}
+
+/**
+ * Shows that what has come is no packet.
+ *
+ * @param {Shown} conn
+ */
+function showInvalidIn(conn) {
+  if (conn.readyState !== "open") return;
+  trace.traceInvalid();
+  conn.emit("packet", { type: "error", data: "parser error" });
 }
 
 // --- out: a packet is written after "packetCreate" and before "flush" and "drain", as upstream does it: what listeners of
@@ -185,12 +218,34 @@ function create(conn, type, data, options) {
 }
 
 /**
+ * @param {any[]} packets
+ * @param {any} opts those of the engine
+ * @returns {boolean} whether an answer with them is large enough to be compressed: then it takes some time to leave
+ */
+function mayBeCompressed(packets, { httpCompression }) {
+  if (!httpCompression || !packets.some(({ options }) => options?.compress)) return false;
+  let length = packets.length * 2 - 1; // the types, and what stands between them
+  for (const { data } of packets)
+    length += typeof data === "string" ? Buffer.byteLength(data) : base64Length(data);
+  return isWorthIt(httpCompression, length);
+}
+
+/**
+ * @param {any} data bytes, or nothing
+ * @returns {number} characters of them as base64
+ */
+function base64Length(data) {
+  return Math.ceil((data?.byteLength ?? 0) / 3) * 4;
+}
+
+/**
  * Which packets of a connection have left, as far as this thread knows. It is kept only for connections of which
  * somebody wants to know; the packets themselves go to the worker at once in any case.
  *
  *     add() ──► packets ──flush()──► unfenced ──next tick──► fenced ──the worker says so──► callbacks
  *
- * A fence is an operation behind the packets of a tick: the worker tells when all before it has left.
+ * A fence is an operation behind the packets of a tick: the worker tells when all before it has left. Over polling, callbacks do not
+ * wait for that: to upstream, a packet has left when it has been given to a response that waits.
  */
 class WriteBuffer {
   /** @param {Shown} conn */
@@ -226,14 +281,17 @@ class WriteBuffer {
     debug("flushing buffer to transport");
     conn.emit("flush", packets);
     conn.server.emit("flush", conn, packets);
+    const { callbacks } = this;
     this.packets = [];
-    this.unfenced.push(...this.callbacks);
     this.callbacks = [];
     this.busy = true;
     if (!this.scheduled) {
       this.scheduled = true;
       nextTick(this.fence); // the packets are written to the batch after this call
     }
+    if (conn.transportName === "polling" && !mayBeCompressed(packets, conn.server.opts))
+      this.call(callbacks);
+    else this.unfenced.push(...callbacks);
     conn.emit("drain");
     conn.server.emit("drain", conn);
   }
@@ -253,15 +311,24 @@ class WriteBuffer {
    * @param {number} fences how many of them
    */
   ondrain(fences) {
-    const { transport } = this.conn;
     const lists = this.fenced.splice(0, fences);
     this.busy = this.fenced.length > 0 || this.scheduled;
     try {
       if (lists.length > 0) debug("executing batch send callback");
-      for (const callbacks of lists) for (const callback of callbacks) callback(transport);
+      for (const callbacks of lists) this.call(callbacks);
     } finally {
       this.flush();
     }
+  }
+
+  /**
+   * @param {Function[]} callbacks
+   * @private
+   */
+  call(callbacks) {
+    if (callbacks.length === 0) return;
+    const { transport } = this.conn;
+    for (const callback of callbacks) callback(transport);
   }
 
   /** All that has been handed to the worker counts as sent. */
@@ -283,6 +350,7 @@ class WriteBuffer {
 module.exports = {
   showControlIn,
   showControlOut,
+  showInvalidIn,
   showMessageIn,
   showMessagesOut,
   showPacketIn,

@@ -24,6 +24,9 @@ const { LazyEmitter } = require("../base/node-internals");
  *     probing ──upgrade──► current ──the session ends, or another one takes over──► closed
  */
 class Transport extends LazyEmitter {
+  /** @type {string[]} the transports that a session may go on with */
+  static upgradesTo = [];
+
   /**
    * @param {Connection} conn
    * @param {string} name

@@ -1,41 +1,56 @@
 "use strict";
 
-const { UPGRADES } = require("./options");
 const { Transport } = require("./transport");
 
+/** @typedef {import("./transport").Connection} Connection */
+
+/** Who has this makes transports; no program has it. */
+const MAKER = Symbol("maker");
+
 /**
- * Stands for the transports of one name, which the workers make: `conn.transport instanceof transports.websocket`.
- *
- * @param {string} name
- * @param {string[]} upgradesTo
+ * @param {string} name as `transport.name` tells it
+ * @param {string} className upstream's
+ * @param {string[]} upgradesTo the transports that a session may go on with
  */
-function kind(name, upgradesTo) {
-  return class {
-    /** The transports that a session may go on with. */
+function kind(name, className, upgradesTo) {
+  return class extends Transport {
     static upgradesTo = upgradesTo;
 
     static {
-      Object.defineProperty(this, "name", { value: name });
+      Object.defineProperty(this, "name", { value: className });
     }
 
-    constructor() {
-      throw new TypeError(
-        'A transport can\'t be made: the workers make them. Listen to "connection" of the server, and look at `transport` there',
-      );
-    }
-
-    /** @param {any} value */
-    static [Symbol.hasInstance](value) {
-      return value instanceof Transport && value.name === name;
+    /**
+     * @param {symbol} maker
+     * @param {Connection} conn
+     * @param {boolean} supportsBinary
+     */
+    constructor(maker, conn, supportsBinary) {
+      if (maker !== MAKER)
+        throw new TypeError(
+          'A transport can\'t be made: the workers make them. Listen to "connection" of the server, and look at `transport` there',
+        );
+      super(conn, name, supportsBinary);
     }
   };
 }
 
-/** The transports by name. */
+/** The kinds of transports by name: `conn.transport instanceof transports.websocket`. */
 const transports = {
-  polling: kind("polling", UPGRADES),
-  websocket: kind("websocket", []),
-  webtransport: kind("webtransport", []),
+  polling: kind("polling", "Polling", ["websocket", "webtransport"]),
+  websocket: kind("websocket", "WebSocket", []),
+  webtransport: kind("webtransport", "WebTransport", []),
 };
 
-module.exports = { transports };
+/**
+ * @param {Connection} conn
+ * @param {string} name
+ * @param {boolean} supportsBinary whether it carries bytes as they are, and not as base64
+ * @returns {Transport} the transport of a connection
+ */
+function transportOf(conn, name, supportsBinary) {
+  const Kind = transports[/** @type {keyof typeof transports} */ (name)];
+  return new Kind(MAKER, conn, supportsBinary);
+}
+
+module.exports = { transportOf, transports };

@@ -48,8 +48,6 @@ kinds! {
         Drain = 16,
         /// `[kind, handle, out, packet]`: an Engine.IO packet that is no message; out 1: sent, 0: received.
         Control = 17,
-        /// `[kind, handle]`: a heartbeat has been answered.
-        Heartbeat = 18,
         /// `[kind, handle, text]`, `[kind, handle, 0]` ([`record_sentinel::STRING_BESIDE`]) and a string that travels beside, or
         /// `[kind, handle]` and a buffer: an Engine.IO message as it came, of a server with a parser of
         /// its own.
@@ -203,10 +201,8 @@ numbers! {
 numbers! {
     /// What JavaScript wants to hear of a session, beside the rest.
     pub mod observed {
-        /// A record for each heartbeat.
-        pub const HEARTBEAT: u8 = 1;
         /// A record for each Engine.IO packet that is not a message.
-        pub const CONTROL: u8 = 2;
+        pub const CONTROL: u8 = 1;
     }
 }
 

@@ -25,7 +25,7 @@ use super::record::{Record, flags_of};
 use super::server::{Requests, Server, SessionEntry};
 use super::turns::BLOCKED;
 use super::websocket_wire::WebSocketWire;
-use crate::border::{RecordKind, observed, session_flag};
+use crate::border::{RecordKind, session_flag};
 use crate::engineio::{Action, CloseReason, Link, Session, Transport};
 use crate::id::Handle;
 use crate::socketio::Decoder;
@@ -391,11 +391,6 @@ impl Client {
             Action::Heartbeat(took) => {
                 if let Some(milliseconds) = took {
                     self.counts().round_trips.observe(milliseconds.into());
-                }
-                if self.observed.get() & observed::HEARTBEAT != 0 {
-                    self.push(|record| {
-                        record.kind(RecordKind::Heartbeat).number(self.handle.raw());
-                    });
                 }
             }
             Action::Drain => self.handle_drained(),

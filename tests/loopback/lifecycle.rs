@@ -85,7 +85,7 @@ fn what_is_for_the_one_before_does_not_reach_the_next() {
         host.send(second, "own");
         assert_eq!(next.text(), "4own");
         assert_eq!(stale_commands() - stale, 11);
-        for kind in [RecordKind::Closed, RecordKind::Drain, RecordKind::Heartbeat] {
+        for kind in [RecordKind::Closed, RecordKind::Drain, RecordKind::Control] {
             assert!(!host.has(kind, second));
         }
     });
@@ -125,8 +125,7 @@ fn an_old_connection_says_nothing_under_its_handle() {
         let token = old.token;
         drop(old);
         host.next_of(RecordKind::WireClosed, token);
-        for kind in
-            [RecordKind::Closed, RecordKind::Event, RecordKind::Drain, RecordKind::Heartbeat]
+        for kind in [RecordKind::Closed, RecordKind::Event, RecordKind::Drain, RecordKind::Control]
         {
             assert!(!host.has(kind, second));
         }

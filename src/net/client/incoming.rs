@@ -80,7 +80,15 @@ impl Client {
     fn handle_binary(&self, now: u64, link: Link, data: Cow<'_, [u8]>) -> ControlFlow<()> {
         let state = &mut *self.state.borrow_mut();
         let packet = state.session.protocol().decode_binary(data);
-        self.handle_packet(state, now, link, packet)
+        let control = match &packet {
+            Ok(packet) if packet.kind != engineio::PacketType::Message => Some(packet.to_string()),
+            Ok(_) | Err(_) => None,
+        };
+        let taken = self.handle_packet(state, now, link, packet);
+        if let Some(text) = control.filter(|_| link == Link::Main) {
+            self.show_control(false, &text);
+        }
+        taken
     }
 
     /// A WebSocket that carries it has ended.
