@@ -198,6 +198,9 @@ test("npm's socket.io serves in its place when it is asked to, and says so once"
     console.log(io === original, io.implementation);
     for (const part of ["socket", "namespace", "index"])
       console.log(require("socket.io/dist/" + part).Socket === original[part === "namespace" ? "" : "Socket"]);
+    const engine = require("socket.io/engine.io");
+    const theirs = require.resolve("engine.io", { paths: [require.resolve("${ORIGINAL}")] });
+    console.log(engine === require(theirs), engine.implementation);
     import("socket.io").then(({ Server }) => {
       const server = new Server(0);
       server.on("connection", (socket) => socket.on("ask", (reply) => reply("alive")));
@@ -212,7 +215,7 @@ test("npm's socket.io serves in its place when it is asked to, and says so once"
     { env: { FERROSOCKET_FALLBACK: ORIGINAL } },
   );
   assert.equal(code, 0, stderr);
-  assert.equal(stdout, "true undefined\ntrue\ntrue\ntrue\nalive true\n");
+  assert.equal(stdout, "true undefined\ntrue\ntrue\ntrue\ntrue undefined\nalive true\n");
   const told = stderr.split("\n").filter((line) => line.includes("[SIO_ERR_ADDON]"));
   assert.equal(told.length, 1, stderr);
   assert.match(told[0], /Warning: socket\.io-original 4\.8\.4 serves instead of ferrosocket/);

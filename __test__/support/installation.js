@@ -11,7 +11,16 @@ const ROOT = path.join(__dirname, "..", "..");
 const { dependencies } = require(path.join(ROOT, "package.json"));
 
 /** What loading needs. */
-const PARTS = ["index.js", "package.json", "wrapper.mjs", "bin", "dist", "lib", "v2"];
+const PARTS = [
+  "index.js",
+  "engine.io.js",
+  "package.json",
+  "wrapper.mjs",
+  "bin",
+  "dist",
+  "lib",
+  "v2",
+];
 const LOADER = ["index.js", "border.js"];
 
 /** The file of the addon on this platform. */
