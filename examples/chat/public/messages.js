@@ -18,22 +18,31 @@ const outgoing = new Map();
 // image gets its height, when the list itself shrinks because a line appears above or below it.
 
 let atEnd = true;
-let lastTop = 0;
+/** How it was when it was last looked at. */
+let last = { top: 0, height: 0, visible: 0 };
+
+const look = () => ({
+  top: list.scrollTop,
+  height: list.scrollHeight,
+  visible: list.clientHeight,
+});
 
 /** Shows the end of the list, and stays there. */
 export function toEnd() {
   atEnd = true;
   list.scrollTop = list.scrollHeight;
-  lastTop = list.scrollTop;
+  last = look();
   seen();
 }
 
 list.addEventListener("scroll", () => {
-  const { clientHeight, scrollHeight, scrollTop } = list;
-  // An image that has just got its height makes the end far, too. Only who scrolls up means to leave it.
-  if (scrollHeight - scrollTop - clientHeight < 40) atEnd = true;
-  else if (scrollTop < lastTop) atEnd = false;
-  lastTop = scrollTop;
+  const now = look();
+  // An image that has just got its height makes the end far, too, and where the list becomes longer or shorter the browser
+  // itself may move what is in view. Only who scrolls up in a list that stays as it was means to leave the end.
+  const isSame = now.height === last.height && now.visible === last.visible;
+  if (now.height - now.top - now.visible < 40) atEnd = true;
+  else if (isSame && now.top < last.top) atEnd = false;
+  last = now;
   seen();
 });
 
