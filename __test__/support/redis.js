@@ -21,7 +21,7 @@ async function run(program, folder, socket) {
   const ready = new Promise((resolve, reject) => {
     child.stdout.on("data", (chunk) => {
       output += chunk;
-      if (output.includes("ready to accept connections")) resolve();
+      if (/ready to accept connections/i.test(output)) resolve(); // its letters differ by version
     });
     child.once("error", reject);
     end.then(() => reject(new Error(`redis-server ended: ${output}`)));
