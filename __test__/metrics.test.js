@@ -9,6 +9,7 @@ const net = require("node:net");
 const { test } = require("node:test");
 const { io: connect } = require("socket.io-client");
 const { Server } = require("..");
+const ServerOf2 = require("../v2");
 const { METRICS } = require("../lib/api/metrics-table");
 const { readOpenMetrics } = require("./support/openmetrics");
 const { frame, OPCODE, RawWebSocket } = require("./support/raw-websocket");
@@ -102,6 +103,18 @@ test("an upgraded session moves from one kind to the other", async (t) => {
   await eventually(() => valueOf(io, "socketio_sessions", WEBSOCKET) === 0, "the end");
 });
 
+test("what a session begins with is counted", async (t) => {
+  const httpServer = http.createServer();
+  const io = new ServerOf2(httpServer, { initialPacket: "a text" });
+  t.after(() => io.close());
+  await until(httpServer.listen(0, "127.0.0.1"), "listening");
+  const { port } = httpServer.address();
+  const response = await fetch(`http://127.0.0.1:${port}/socket.io/?EIO=3&transport=polling`);
+  assert.match(await response.text(), /"sid".*4a text.*40$/);
+  assert.equal(valueOf(io, "socketio_packets_sent", kind("connect")), 1);
+  assert.equal(valueOf(io, "socketio_packets_sent", kind("other")), 1);
+});
+
 test("pongs tell how long they took", async (t) => {
   const { io, dial } = await start(t, { pingInterval: 50 });
   await dial({ transports: ["websocket"] });
@@ -131,6 +144,39 @@ test("who was refused, and by whom", async (t) => {
   assert.equal(response.status, 400);
   assert.equal(valueOf(io, "socketio_requests_refused", { code: "unknown_transport" }), 1);
   assert.deepEqual(refused, [{ code: 0, message: "Transport unknown" }]);
+});
+
+test("codes of a program are one label", async (t) => {
+  let code = 90;
+  const { io, port } = await start(t, {}, (io) => {
+    io.engine.verify = (_req, _upgrade, done) => done(code++, {});
+  });
+  for (const expected of [90, 91]) {
+    const response = await fetch(`http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`);
+    assert.deepEqual(await response.json(), { code: expected });
+  }
+  assert.equal(valueOf(io, "socketio_requests_refused", { code: "(others)" }), 2);
+  readOpenMetrics(io.metrics({ format: "prometheus" }));
+});
+
+test("what was counted before a close is not forgotten", async (t) => {
+  const { io, httpServer, port, dial } = await start(t, {}, echo);
+  const counted = () => [
+    valueOf(io, "socketio_packets_received", kind("event")),
+    valueOf(io, "socketio_packets_sent", kind("ack")),
+    valueOf(io, "socketio_received_bytes"),
+  ];
+  await (await dial({ transports: ["websocket"] })).emitWithAck("echo", "x");
+  const before = counted();
+  assert.deepEqual(before.slice(0, 2), [1, 1]);
+  await io.close();
+  assert.deepEqual(counted(), before);
+  await until(httpServer.listen(port, "127.0.0.1"), "listening");
+  await (await dial({ transports: ["websocket"] })).emitWithAck("echo", "x");
+  assert.deepEqual(
+    counted(),
+    before.map((value) => 2 * value),
+  );
 });
 
 test("labels are few, whatever clients and programs name", async (t) => {
@@ -323,6 +369,20 @@ test("the route is for who may read it", async (t) => {
   assert.equal((await ask(guarded, "/metrics", { headers })).status, 200);
 });
 
+test("a network that is not written as one allows nobody", () => {
+  for (const network of ["10.0.0.0/", "::1/", "10.0.0.0/8/9", "10.0.0.0/1e1", "10.0.0.0/33", "x"])
+    assert.throws(() => new Server({ metrics: { allow: [network] } }), {
+      code: "SIO_ERR_INVALID_OPTION",
+    });
+});
+
+test("a listener that is added later may answer the path", async (t) => {
+  const { httpServer, port } = await start(t, { metrics: true });
+  httpServer.on("request", (_req, res) => res.writeHead(404).end("the later one's"));
+  const { status, body } = await ask(port, "/metrics");
+  assert.deepEqual([status, body], [404, "the later one's"]);
+});
+
 test("without the option there is no route", async (t) => {
   const { port } = await start(t, {});
   assert.equal((await ask(port, "/metrics")).status, 404);
@@ -361,5 +421,11 @@ test("what clients send while the event loop is blocked tells how late that is",
   assert.deepEqual([ready, status], [false, "overloaded"]);
   assert.match(reasons.join(), /^the event loop was blocked for \d+ ms, \d+ s ago$/);
   assert.equal(valueOf(io, "socketio_health", { status: "overloaded" }), 1);
+  const again = until(socket, "event");
+  raw.socket.write(frame(OPCODE.text, '42["event"]'));
+  while (io.engine.measure().addon.thread.age < 600_000);
+  await again;
+  await eventually(() => told.length > 1, "the shorter stall");
+  assert.equal(io.health().status, "overloaded"); // the longer one is not forgotten
   raw.socket.destroy(); // it would not answer our close frame
 });

@@ -22,8 +22,6 @@ const { Engine } = require("../engine");
 
 /** ms for which a delay counts: who asks every few seconds hears of it, and it does not swing. */
 const LASTING = 10_000;
-/** ms that the event loop may be late. */
-const LATE = 1000;
 
 /**
  * @param {Server} server
@@ -66,8 +64,7 @@ function overloadOf(engine) {
   const ago = performance.now() - lastDelay.at;
   if (ago > LASTING) return reasons;
   const seconds = `${Math.round(ago / 1000)} s ago`;
-  if (lastDelay.milliseconds >= LATE)
-    reasons.push(`the event loop was blocked for ${lastDelay.milliseconds} ms, ${seconds}`);
+  reasons.push(`the event loop was blocked for ${lastDelay.milliseconds} ms, ${seconds}`);
   return reasons;
 }
 

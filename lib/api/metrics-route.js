@@ -56,9 +56,10 @@ async function answer(req, res, isAllowed, read) {
   try {
     allowed = await isAllowed(req);
   } catch (error) {
-    refuse(res, 500, "the option metrics.allow has thrown\n");
+    if (!res.headersSent) refuse(res, 500, "the option metrics.allow has thrown\n");
     throw error; // unhandled, as it is the program's
   }
+  if (res.headersSent) return; // by a listener that was added later, which hears of all requests
   if (!allowed) {
     const from = `${req.socket.remoteAddress}${isForwarded(req) ? ", by a proxy" : ""}`;
     refuse(res, 403, `metrics are not for ${from}: see the option metrics.allow\n`);
@@ -119,7 +120,10 @@ function isForwarded(req) {
 function blockList(networks) {
   const list = new BlockList();
   for (const network of networks) {
-    const [address, bits] = network.split("/");
+    const [address, bits, ...rest] = network.split("/");
+    // `Number("")` would be 0, which is everybody
+    if (rest.length > 0 || (bits !== undefined && !/^\d+$/.test(bits)))
+      throw new RangeError(network);
     const family = isIP(address) === 6 ? "ipv6" : "ipv4";
     if (bits === undefined) list.addAddress(address, family);
     else list.addSubnet(address, Number(bits), family);

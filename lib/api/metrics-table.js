@@ -91,10 +91,7 @@ const METRICS = [
     of: "server",
     labels: ["code"],
     help: "Requests that were refused.",
-    read: ({ sessions }) =>
-      [...(sessions?.refused.byLabel ?? [])].map(([code, count]) =>
-        sample({ code: ERROR_NAMES[Number(code)] ?? OTHERS }, count),
-      ),
+    read: ({ sessions }) => counts("code", byErrorName(sessions?.refused.byLabel)),
   },
   {
     name: "socketio_slow_ways",
@@ -402,6 +399,19 @@ function groupLabels({ transport, protocol, door }) {
  */
 function counts(label, byLabel = new Map()) {
   return [...byLabel].map(([value, count]) => sample({ [label]: value }, count));
+}
+
+/**
+ * @param {Map<string, number>} [byCode]
+ * @returns {Map<string, number>} by the names of the codes; those of programs have none, and are one
+ */
+function byErrorName(byCode = new Map()) {
+  const byName = new Map();
+  for (const [code, count] of byCode) {
+    const name = ERROR_NAMES[Number(code)] ?? OTHERS;
+    byName.set(name, (byName.get(name) ?? 0) + count);
+  }
+  return byName;
 }
 
 /**

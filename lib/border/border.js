@@ -12,6 +12,7 @@ const MAX_WORKERS = 1 << WORKER_BITS;
 const WORKER_MASK = MAX_WORKERS - 1;
 const MAX_UNANNOUNCED = 32; // new connections that wait until the workers are woken, at most
 const LONGEST_TIMER = 2 ** 30; // ms
+const LATE = 1000; // ms for which what the workers have may wait; beyond, it is remembered
 const TURNS = 3; // in which a connection is accepted, its request read and handed to a worker
 const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (`backlog`: 511); Node.js accepts one a turn
 
@@ -167,9 +168,9 @@ class Border {
     /** @type {Map<string, number>} sessions and upgrades that came no faster way, by the reason */
     this.reasons = new Map();
     /**
-     * when what the workers have for this thread has last waited for long; see `ondelay()`
+     * when what the workers have for this thread has last waited for very long; a shorter delay does not hide it
      *
-     * @type {{ at: number, milliseconds: number, stopped: boolean } | undefined}
+     * @type {{ at: number, milliseconds: number } | undefined}
      */
     this.lastDelay = undefined;
     /** @type {NodeJS.Timeout | undefined} keeps the process alive; there is one while a server is open */
@@ -621,7 +622,7 @@ class Border {
    * @param {boolean} stopped so much has waited that connections were not read
    */
   ondelay(milliseconds, stopped) {
-    this.lastDelay = { at: performance.now(), milliseconds, stopped };
+    if (milliseconds >= LATE) this.lastDelay = { at: performance.now(), milliseconds };
     const { stall, stopped: readAgain } = channels;
     if (milliseconds > 0 && stall.hasSubscribers) stall.publish({ milliseconds });
     if (stopped && readAgain.hasSubscribers) readAgain.publish({ milliseconds });

@@ -7,6 +7,7 @@
 //     operations.js    Operations: gathers what goes down in a tick
 //       messages.js    how much room messages take there
 //       short-strings.js   packets of short strings, written there at once
+//     measured.js      what has been counted, and sums of it
 //     addon.js         makes the border
 //
 // The other side is src/binding/. The numbers that cross are those of src/border/mod.rs; native/border.js is made of them.
@@ -25,6 +26,7 @@ const {
 } = require("../../native/border");
 const { getBorder, workerCount } = require("./addon");
 const { unknownRecord } = require("./border");
+const { addUp } = require("./measured");
 const { messagesOf } = require("./messages");
 const { pushConnection, pushRoom } = require("./operations");
 const { isShortString } = require("./short-strings");
@@ -32,6 +34,7 @@ const { isShortString } = require("./short-strings");
 const { NO_COMPRESS, VOLATILE } = SendFlag;
 
 module.exports = {
+  addUp,
   BodyFault,
   BodyKind,
   Dialect,

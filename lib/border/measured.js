@@ -65,4 +65,32 @@
 
 /** @typedef {{ server: OfServer | null, thread: OfThread, workers: OfWorker[] }} Measured */
 
-module.exports = {};
+/**
+ * @template T
+ * @param {T | null | undefined} past
+ * @param {T | null | undefined} now
+ * @returns {T | null} both together: each number of one and of the other
+ */
+function addUp(past, now) {
+  if (past === null || past === undefined) return now ?? null;
+  if (now === null || now === undefined) return past;
+  return /** @type {T} */ (added(past, now));
+}
+
+/**
+ * @param {any} past
+ * @param {any} now of the same form
+ * @returns {unknown}
+ */
+function added(past, now) {
+  if (typeof now === "number") return past + now;
+  if (Array.isArray(now)) return now.map((value, at) => added(past[at], value));
+  return Object.fromEntries(
+    Object.entries(now).map(([name, value]) => [
+      name,
+      name === "bounds" ? value : added(past[name], value),
+    ]),
+  );
+}
+
+module.exports = { addUp };

@@ -623,7 +623,7 @@ class Engine extends EventEmitter {
   measure() {
     const border = this.border();
     const { reasons, lastDelay } = border;
-    return { addon: border.measure(this._registration.id), reasons, lastDelay };
+    return { addon: this._registration.measure(), reasons, lastDelay };
   }
 
   /** Counts what the workers still have of ours: a session, a request or the wire of a WebSocket. */

@@ -1,6 +1,6 @@
 "use strict";
 
-const { getBorder } = require("../border");
+const { addUp, getBorder } = require("../border");
 
 /** @typedef {import("../border/border").Border} Border */
 
@@ -31,6 +31,8 @@ class Registration {
     this.id = -1;
     /** @private what the workers have of ours */
     this._refs = 0;
+    /** @type {import("../border/measured").OfServer | null} what was counted of us under the numbers that we had before */
+    this._past = null;
     /** whether it leaves as soon as nothing is counted */
     this.closed = false;
   }
@@ -77,9 +79,16 @@ class Registration {
    */
   leave() {
     if (!this.closed || this._refs > 0 || this.id === -1) return;
+    this._past = this.measure().server;
     const { id } = this;
     this.id = -1;
     this.border().closeServer(id);
+  }
+
+  /** @returns {import("../border/measured").Measured} what the addon has counted, of us since the beginning */
+  measure() {
+    const measured = this.border().measure(this.id);
+    return { ...measured, server: addUp(this._past, measured.server) };
   }
 }
 

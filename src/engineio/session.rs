@@ -103,12 +103,8 @@ impl Session {
             upgraded: false,
         };
         session.send_control(open_packet(&session.config, &session.sid, transport).into());
-        if let Some(message) = session.config.initial_packet.clone() {
-            session.buffer(message);
-        }
-        if session.is_greeted()
-            && let Some(message) = session.config.greeting.clone()
-        {
+        let first: Vec<_> = session.first_messages().cloned().collect();
+        for message in first {
             session.buffer(message);
         }
         session
@@ -144,6 +140,12 @@ impl Session {
     /// Whether the client has been told with the handshake that it is in the namespace "/".
     pub fn is_greeted(&self) -> bool {
         self.protocol == Protocol::V3 && self.config.greeting.is_some()
+    }
+
+    /// The messages that it begins with, right behind the handshake.
+    pub fn first_messages(&self) -> impl Iterator<Item = &OutMessage> {
+        let greeting = self.config.greeting.as_ref().filter(|_| self.is_greeted());
+        self.config.initial_packet.iter().chain(greeting)
     }
 
     /// Whether messages go both ways: neither closing nor closed.

@@ -101,6 +101,12 @@ impl Budget {
         self.bytes() < SHARED - RELIEF || self.of_lane(lane) < RESERVED
     }
 
+    /// Whether JavaScript is behind, and so much waits for it that workers stop reading, or soon will: a lane with nothing
+    /// of its own may read even then.
+    pub fn is_scarce(&self) -> bool {
+        self.queued() > BEHIND && self.bytes() >= SHARED - RELIEF
+    }
+
     /// Whether `lane`, which had to stop, may go on.
     pub fn has_relief(&self, lane: usize) -> bool {
         self.queued() <= BEHIND || self.bytes() < SHARED - RELIEF || self.of_lane(lane) < RESERVED
@@ -380,6 +386,17 @@ mod tests {
         held.set(0);
         assert!(budget.has_room(1));
         assert_eq!(budget.bytes(), BEHIND + 1);
+    }
+
+    #[test]
+    fn room_is_scarce_also_for_who_has_none_of_what_waits() {
+        let budget = Arc::new(Budget::default());
+        let held = Held::of(&budget, 1, SHARED);
+        assert!(!budget.is_scarce()); // JavaScript keeps up
+        budget.add_queued(1, BEHIND + 1);
+        assert!(budget.is_scarce() && budget.has_plenty(OWN_LANE));
+        held.set(0);
+        assert!(!budget.is_scarce());
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::clock;
 use super::context::{Victim, Wire as _, WorkerContext};
 use super::descriptor::Addresses;
 use super::lifecycle::LifecycleEvent;
-use super::metrics::ServerLane;
+use super::metrics::{Parcel, ServerLane};
 use super::panic_guard::Nobody;
 use super::record::{Record, flags_of};
 use super::server::{Requests, Server, SessionEntry};
@@ -201,6 +201,9 @@ impl Client {
             held,
         };
         let state = client.state.borrow();
+        for message in state.session.first_messages() {
+            client.count_sent(Parcel::of_message(&message.data, message.binary));
+        }
         client.server.environment.lifecycle.push(LifecycleEvent::Opened(handle));
         client.push(|record| {
             let greeted = if state.session.is_greeted() { session_flag::GREETED } else { 0 };

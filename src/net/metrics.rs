@@ -169,6 +169,11 @@ impl Parcel {
         Self { kind: kind_of_text(text), packets: 1, attachments: 0, bytes: text.len() }
     }
 
+    /// A message that stands for itself.
+    pub fn of_message(data: &[u8], binary: bool) -> Self {
+        Self::of(std::iter::once((data, !binary)))
+    }
+
     /// Packets and attachments that belong together: all packets count as what the first is. Each is told with whether it is a text.
     pub fn of<'a>(messages: impl Iterator<Item = (&'a [u8], bool)>) -> Self {
         let mut parcel = Self { kind: OTHER, packets: 0, attachments: 0, bytes: 0 };

@@ -4,7 +4,6 @@ use napi_derive::napi;
 use serde_json::{Value, json};
 
 use super::DataPlane;
-use crate::net::budget::OWN_LANE;
 use crate::net::metrics::{KINDS, Values, WorkerMetrics};
 use crate::net::runtime::Runtime;
 use crate::net::server::Server;
@@ -36,7 +35,7 @@ impl DataPlane {
             "recoveryBytes": operations.logs.bytes(),
             "queuedBytes": inbox.budget.queued(),
             "heldBytes": inbox.budget.held(),
-            "hasRoom": inbox.budget.has_plenty(OWN_LANE),
+            "hasRoom": !inbox.budget.is_scarce(),
             "age": inbox.age(),
             "delays": histogram(&inbox.delays.values()),
             "stalls": inbox.stalls.get(),

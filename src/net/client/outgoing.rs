@@ -131,7 +131,7 @@ impl Client {
 
     /// Counts what is about to be sent.
     #[inline]
-    fn count_sent(&self, parcel: Parcel) {
+    pub(super) fn count_sent(&self, parcel: Parcel) {
         let is_unread = self.server.raw_messages || self.server.plain;
         self.counts().sent.count(parcel.unread(is_unread));
     }
