@@ -7,6 +7,7 @@
 //! | `binding` (feature `node`) | Node.js: batches up and down | napi |
 //! | `net` (feature `net`) | worker threads, sockets, timers, queues | mio |
 //! | [`socketio`] | Socket.IO packets, attachments, rooms, recovery | no |
+//! | [`redis`] | what the nodes of a cluster say to each other | no |
 //! | [`http`] | plain HTTP requests, of polling and for a WebSocket | no |
 //! | [`engineio`] | Engine.IO packets, payloads, sessions | no |
 //! | [`websocket`] | RFC 6455 frames and messages | no |
@@ -25,6 +26,7 @@ pub mod http;
 pub mod id;
 #[cfg(feature = "net")]
 pub mod net;
+pub mod redis;
 pub mod socketio;
 pub mod websocket;
 

@@ -9,19 +9,24 @@ use std::fs;
 use std::path::Path;
 
 /// What each floor may import.
-const FLOORS: [(&str, &[&str]); 8] = [
+const FLOORS: [(&str, &[&str]); 10] = [
     ("border", &[]),
     ("id", &["border"]),
     ("websocket", &["id"]),
     ("engineio", &["id"]),
     ("http", &["id", "engineio"]),
     ("socketio", &["id", "websocket", "engineio"]),
+    ("redis", &["socketio"]),
     ("net", &["border", "id", "websocket", "engineio", "http", "socketio"]),
-    ("binding", &["border", "id", "websocket", "engineio", "http", "socketio", "net"]),
+    ("cluster", &["border", "id", "socketio", "redis", "net"]),
+    (
+        "binding",
+        &["border", "id", "websocket", "engineio", "http", "socketio", "redis", "net", "cluster"],
+    ),
 ];
 
 /// The floors that do no I/O, read no clock and draw no randomness.
-const SANS_IO: [&str; 6] = ["border", "id", "websocket", "engineio", "http", "socketio"];
+const SANS_IO: [&str; 7] = ["border", "id", "websocket", "engineio", "http", "socketio", "redis"];
 
 /// What those floors must not mention. The words of one entry stand one behind the other.
 const BANNED: [&[&str]; 6] =

@@ -6,6 +6,7 @@
 pub mod engineio;
 pub mod http;
 mod input;
+pub mod redis;
 pub mod seeds;
 pub mod session;
 pub mod socketio;
@@ -16,7 +17,7 @@ pub mod world;
 pub type Target = fn(&[u8]);
 
 /// All of them by name, which is that of their binary, too.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("websocket", websocket::plain),
     ("websocket_deflate", websocket::deflated),
     ("deflate_round_trip", websocket::round_trip),
@@ -27,6 +28,7 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("payload", engineio::payload),
     ("payload_v3", engineio::payload_v3),
     ("session", session::session),
+    ("redis_message", redis::message),
     ("socketio_packet", socketio::packet),
     ("socketio_decoder", socketio::decoder),
 ];

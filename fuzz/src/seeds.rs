@@ -50,8 +50,10 @@ pub fn write(target: &str) {
 }
 
 /// The seeds of a target; none when there is no such target.
+#[expect(clippy::too_many_lines, reason = "an arm for each target")]
 pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     match target {
+        "redis_message" => redis_messages(),
         "websocket" => vec![
             concat(&[vec![3], frame(0x81, b"2probe"), frame(0x89, b"hi"), frame(0x88, &[3, 232])]),
             concat(&[vec![0], frame(0x02, b"a"), frame(0x89, b""), frame(0x80, b"b")]),
@@ -159,4 +161,22 @@ const HELLO: &[u8] =
 
 fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+/// Messages of nodes of both kinds.
+fn redis_messages() -> Vec<Vec<u8>> {
+    vec![
+            // ["b", {type: 2, data: ["x", [<bytes>, 1.5]], nsp: "/"}, {rooms: ["r", 5], except: [], flags: {volatile: true}}]
+            concat(&[
+                b"\x93\xa1b\x83\xa4type\x02\xa4data\x92\xa1x\x92\xc4\x02\x00\xff\xcb\x3f\xf8\0\0\0\0\0\0".to_vec(),
+                b"\xa3nsp\xa1/\x83\xa5rooms\x92\xa1r\x05\xa6except\x90\xa5flags\x81\xa8volatile\xc3".to_vec(),
+            ]),
+            // The same kind of packet, with an undefined value and a time in it, in the message of a sharded node.
+            concat(&[
+                b"\x84\xa4type\x03\xa4data\x82\xa6packet\x82\xa4type\x02\xa4data\x93\xa1x\xd4\0\0\xd6\xff\0\0\0\x01".to_vec(),
+                b"\xa4opts\x81\xa5rooms\x91\xa1r\xa3uid\xa1b\xa3nsp\xa1/".to_vec(),
+            ]),
+            br#"{"type":3,"data":{"packet":{"type":2,"data":["x",{"a":"\u00e9"}]},"opts":{"rooms":["r"],"except":[5],"flags":{"compress":false}}},"uid":"b","nsp":"/"}"#.to_vec(),
+            br#"{"uid":"b","type":2,"opts":{"rooms":["a"],"except":[]},"rooms":["b"]}"#.to_vec(),
+        ]
 }

@@ -30,6 +30,11 @@ pub fn write_ascii(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
+/// Appends text as a JSON string.
+pub fn write_utf8(out: &mut Vec<u8>, text: &str) {
+    write_ascii(out, text.as_bytes()); // what is not ASCII needs no escape
+}
+
 /// Appends UTF-16 text, as little-endian bytes, as a JSON string in UTF-8.
 pub fn write_utf16(out: &mut Vec<u8>, text: &[u8]) {
     let (mut units, _) = text.as_chunks::<2>();
