@@ -187,6 +187,32 @@ const OperationKind = Object.freeze({
   KEEP: 14,
   /** handle, log `u32`, session `u64`, packet `u64`: what the session has missed since. */
   REPLAY: 15,
+  /**
+   * cluster `u32`, name, room: other nodes call the room so. A name is 1 for a number or 0 for a text (`u8`), and
+   * its text.
+   */
+  NAME_ROOM: 16,
+  /** cluster, name, handle: they call so the room that this client alone is in. */
+  NAME_SOCKET: 17,
+  /** cluster, name: no room is called so any more. */
+  UNNAME: 18,
+  /** cluster, room: all clients of the namespace are in it. */
+  NAME_EVERYONE: 19,
+  /**
+   * cluster, count `u32`: so many messages that count have been handled. If these are all, what other nodes broadcast is
+   * fanned out past JavaScript from here on.
+   */
+  DIRECT: 20,
+  /** cluster: it is not any more. */
+  INDIRECT: 21,
+  /** cluster, channel (text): what is sent by it is to come. */
+  SUBSCRIBE: 22,
+  /** cluster, channel: it need not any more. */
+  UNSUBSCRIBE: 23,
+  /** cluster, channel, message: is sent by it. */
+  PUBLISH: 24,
+  /** cluster, channel, options (text), and what a broadcast has: it is sent here, and the other nodes are told. */
+  BROADCAST_CLUSTER: 25,
 });
 /** @typedef {(typeof OperationKind)[keyof typeof OperationKind]} AnyOperationKind */
 
@@ -294,7 +320,7 @@ const Returned = Object.freeze({
 });
 
 /** The version, and a hash of all above: an addon whose `DataPlane.contract()` is another was built from other sources. */
-const CONTRACT = "4.8.4 854b4a03560029ba";
+const CONTRACT = "4.8.4 9c1d1dfcdfd6223a";
 
 module.exports = {
   RecordKind,

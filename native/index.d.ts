@@ -105,6 +105,35 @@ export declare class DataPlane {
   noteLines(server: number, sid: string, lines: string): void
   /** Whether a request of this session waits for something to send. */
   isPolled(server: number, sid: string): boolean
+  /**
+   * Opens a link to Redis, which begins to connect; gives its number. `wake` is called when there is something to take.
+   *
+   * # Errors
+   * When the options can't be right, or there is no thread for it.
+   */
+  openLink(config: LinkConfig, wake: () => void): number
+  /**
+   * Takes what a link has. When that says that it is closed, nothing is left of it.
+   *
+   * # Errors
+   * When V8 has no memory for it.
+   */
+  takeLink(link: number): LinkNews
+  /** The state and the counters of a link, as JSON. */
+  linkStats(link: number): string
+  /** Closes a link when what waits has left, a second later at most; then it says so. */
+  closeLink(link: number): void
+  /**
+   * Has a namespace heard and told of by a link; gives its number.
+   *
+   * # Errors
+   * When the link is not open.
+   */
+  openCluster(link: number, config: ClusterConfig): number
+  /** Nothing of a namespace is heard or told any more. */
+  closeCluster(cluster: number): void
+  /** Asks how many nodes have subscribed to a channel: a record answers it. */
+  countSubscribers(link: number, request: number, channel: string, sharded: boolean): void
   /** Whether [`DataPlane::watch_turns`] and [`DataPlane::leave_loop`] can be had. */
   reachesLoop(): boolean
   /**
@@ -388,6 +417,24 @@ export interface AdmissionRules {
   otherOrigins?: string
 }
 
+/** A namespace that other nodes have, too. */
+export interface ClusterConfig {
+  /** The name of the namespace. */
+  nsp: string
+  /** What this node is called there. */
+  uid: string
+  /** What the names of channels begin with. */
+  key: string
+  /** "classic" or "sharded". */
+  mode: string
+  /** The channel that requests come by, in a classic cluster. */
+  requestChannel?: string
+  /** Patterns of channels that are to be subscribed. */
+  patterns: Array<string>
+  /** Channels that are. */
+  channels: Array<string>
+}
+
 /** The answer to the offers of a client. */
 export interface DeflateAnswer {
   /**
@@ -463,6 +510,50 @@ export interface HttpProfile {
   maxHead: number
   /** Answers of so many bytes are compressed; absent when none is. */
   compressFrom?: number
+}
+
+/** What a program says of a link to Redis. Times are milliseconds, sizes bytes. */
+export interface LinkConfig {
+  /** Where Redis is; or its Sentinels, or some nodes of a Redis Cluster. */
+  urls: Array<string>
+  /** Whether that is a Redis Cluster. */
+  cluster?: boolean
+  /** The name of the master, of which the Sentinels are asked. */
+  sentinel?: string
+  /** Who asks, over what the URLs say. */
+  username?: string
+  /** With which password. */
+  password?: string
+  /** In which database. */
+  database?: number
+  /** Who is trusted, as PEM. */
+  ca?: string
+  /** Our certificate, as PEM, if Redis asks for one. */
+  cert?: string
+  /** Its key, as PEM. */
+  key?: string
+  /** False: whoever answers is taken for Redis. */
+  rejectUnauthorized?: boolean
+  /** What may wait to leave; beyond, it is dropped. */
+  maxBufferedBytes?: number
+  /** The first wait before a lost connection is tried again. */
+  minBackoff?: number
+  /** The longest. */
+  maxBackoff?: number
+  /** How long it may take to connect. */
+  connectTimeout?: number
+}
+
+/** What a link has for JavaScript. */
+export interface LinkNews {
+  /**
+   * A JSON array of records: `["state", state, message?]`, `["subscribed", cluster]`, `["message", cluster, channel, kind]`
+   * and a buffer (kind 0: it counts for the operation that hands broadcasts to the link; 1: it does not), `["count", request,
+   * count]` (−1: it can't be asked).
+   */
+  text: string
+  /** The buffers, in the order of their records. */
+  buffers: Array<Buffer>
 }
 
 /** What came of keeping a session. */

@@ -5,6 +5,7 @@
 //! | floor | knows | does I/O |
 //! |---|---|---|
 //! | `binding` (feature `node`) | Node.js: batches up and down | napi |
+//! | `cluster` (feature `redis`) | the link to Redis, and what comes by it for clients here | tokio |
 //! | `net` (feature `net`) | worker threads, sockets, timers, queues | mio |
 //! | [`socketio`] | Socket.IO packets, attachments, rooms, recovery | no |
 //! | [`redis`] | what the nodes of a cluster say to each other | no |
@@ -21,6 +22,8 @@
 #[cfg(feature = "node")]
 pub mod binding;
 pub mod border;
+#[cfg(feature = "redis")]
+pub mod cluster;
 pub mod engineio;
 pub mod http;
 pub mod id;

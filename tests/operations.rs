@@ -12,8 +12,9 @@ use ferrosocket::border::layout::{ATTACHED, CONNECTION, PARTED, ROOM_LOW_BITS};
 use ferrosocket::border::{OperationKind, StringEncoding};
 use ferrosocket::id::{Handle, Slot};
 use ferrosocket::net::command::{Command, Outgoing};
+use ferrosocket::net::directory::{Concern, Remote, RoomName};
 use ferrosocket::net::lifecycle::LifecycleEvent;
-use ferrosocket::net::operation_batch::Operation;
+use ferrosocket::net::operation_batch::{Operation, OperationBatch};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -526,4 +527,343 @@ fn a_connection_that_is_released_in_rooms_is_taken_out_of_them() {
     late.operation(&[named(OperationKind::Join, first), room(0)].concat());
     operations.read(&late.0);
     assert_eq!(operations.rooms(), 0, "the next one in the slot is in no room");
+}
+
+// ── what other nodes broadcast ───────────────────────────────────────────────────────────────────
+
+/// The namespace that other nodes have, too.
+const CLUSTER: u32 = 7;
+/// The room that all of its clients are in.
+const EVERYONE: u64 = 99;
+
+/// What happens in a namespace that other nodes have, too. JavaScript's steps are in batches; what another node
+/// sends comes between two of these, and nowhere else, since both hand over under one lock.
+#[derive(Clone, Debug)]
+enum Turn {
+    /// A client comes, and has its own room; its CONNECT is answered in the same batch.
+    Come,
+    Join(Index, usize),
+    Leave(Index, usize),
+    Go(Index),
+    /// The batch leaves.
+    HandOver,
+    Remote {
+        to: Vec<RemoteTarget>,
+        except: Vec<RemoteTarget>,
+    },
+    /// Something comes that JavaScript must see first.
+    Ordered,
+    /// JavaScript has handled so many of the messages that it has.
+    Handle(usize),
+}
+
+#[derive(Clone, Debug)]
+enum RemoteTarget {
+    Room(usize),
+    /// The own room of a client.
+    Own(Index),
+    Unknown,
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    let client = any::<Index>;
+    let room = || 0..3_usize;
+    let target = || {
+        prop_oneof![
+            3 => room().prop_map(RemoteTarget::Room),
+            2 => client().prop_map(RemoteTarget::Own),
+            1 => Just(RemoteTarget::Unknown),
+        ]
+    };
+    let targets = move |most| prop::collection::vec(target(), 0..most);
+    prop_oneof![
+        4 => Just(Turn::Come),
+        4 => (client(), room()).prop_map(|(client, room)| Turn::Join(client, room)),
+        2 => (client(), room()).prop_map(|(client, room)| Turn::Leave(client, room)),
+        1 => client().prop_map(Turn::Go),
+        4 => Just(Turn::HandOver),
+        6 => (targets(4), targets(3)).prop_map(|(to, except)| Turn::Remote { to, except }),
+        1 => Just(Turn::Ordered),
+        2 => (0..3_usize).prop_map(Turn::Handle),
+    ]
+}
+
+/// A client: what it has got, and what it should have.
+#[derive(Debug, Default)]
+struct Member {
+    got: Vec<String>,
+    expected: Vec<String>,
+    gone: bool,
+}
+
+/// For whom, for whom not, and what.
+type Given = (Vec<String>, Vec<String>, String);
+
+#[derive(Default)]
+struct Cluster {
+    operations: Operations,
+    batch: Batch,
+    members: Vec<Member>,
+    /// Who is in which room when the batch has left; the own room of a client has its name.
+    rooms: BTreeMap<String, BTreeSet<usize>>,
+    /// What of it other nodes may count on.
+    handed_over: BTreeMap<String, BTreeSet<usize>>,
+    /// What is given to clients when the batch leaves, in order.
+    to_come: Vec<(usize, String)>,
+    /// The broadcasts that JavaScript has been given, or nothing, for what else counts.
+    given: Vec<Option<Given>>,
+    handled: usize,
+    is_direct: bool,
+    /// The count with which JavaScript has said that the link is to fan out, in the batch.
+    said: Option<usize>,
+    sent: usize,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let mut cluster = Self::default();
+        cluster.operations.restart(WORKERS);
+        cluster.operations.directory().lock().open_namespace(CLUSTER);
+        let name = [&[OperationKind::NameEveryone as u8][..], &CLUSTER.to_le_bytes()].concat();
+        cluster.batch.operation(&[name, room(EVERYONE)].concat());
+        cluster.say_direct();
+        cluster.hand_over();
+        cluster
+    }
+
+    fn handle(client: usize) -> Handle {
+        let generation = u32::try_from(client).expect("it is small") + 1;
+        Handle::new(client % WORKERS, client / WORKERS).of_generation(generation)
+    }
+
+    fn named_room(kind: OperationKind, name: &str) -> Vec<u8> {
+        [&[kind as u8][..], &CLUSTER.to_le_bytes(), &[0], &text(name)].concat()
+    }
+
+    fn join(&mut self, client: usize, name: &str, number: u64) {
+        let handle = Self::handle(client);
+        let members = self.rooms.entry(name.into()).or_default();
+        if members.is_empty() && name != "everyone" {
+            let named = Self::named_room(OperationKind::NameRoom, name);
+            self.batch.operation(&[named, room(number)].concat());
+        }
+        members.insert(client);
+        self.batch.operation(&[named(OperationKind::Join, handle), room(number)].concat());
+    }
+
+    fn leave(&mut self, client: usize, name: &str, number: u64) {
+        let handle = Self::handle(client);
+        self.batch.operation(&[named(OperationKind::Leave, handle), room(number)].concat());
+        let Some(members) = self.rooms.get_mut(name) else { return };
+        members.remove(&client);
+        if members.is_empty() {
+            self.rooms.remove(name);
+            self.batch.operation(&Self::named_room(OperationKind::Unname, name));
+        }
+    }
+
+    /// JavaScript says that the link is to fan out.
+    fn say_direct(&mut self) {
+        let handled = u32::try_from(self.handled).expect("it is small").to_le_bytes();
+        let operation = [&[OperationKind::Direct as u8][..], &CLUSTER.to_le_bytes(), &handled];
+        self.batch.operation(&operation.concat());
+        self.said = Some(self.handled);
+    }
+
+    fn turn(&mut self, turn: Turn) {
+        let count = self.members.len();
+        match turn {
+            Turn::Come => {
+                let handle = Self::handle(count);
+                self.operations.note(LifecycleEvent::Opened(handle));
+                self.members.push(Member::default());
+                let answer = [named(OperationKind::Send, handle), vec![0], text("CONNECT")];
+                self.batch.operation(&answer.concat());
+                self.to_come.push((count, "CONNECT".into()));
+                self.join(count, "everyone", EVERYONE);
+                let own = format!("own {count}");
+                let named = Self::named_room(OperationKind::NameSocket, &own);
+                self.batch.operation(&[named, handle_bytes(handle)].concat());
+                self.rooms.insert(own, BTreeSet::from([count]));
+            }
+            Turn::HandOver => self.hand_over(),
+            Turn::Ordered => {
+                self.operations.directory().lock().give(CLUSTER);
+                self.given.push(None);
+                self.is_direct = false;
+            }
+            Turn::Handle(most) => self.handle_given(most),
+            _ if count == 0 => {}
+            Turn::Join(client, number) => {
+                let client = client.index(count);
+                if !self.members[client].gone {
+                    self.join(client, &format!("room {number}"), number as u64);
+                }
+            }
+            Turn::Leave(client, number) => {
+                let client = client.index(count);
+                if !self.members[client].gone {
+                    self.leave(client, &format!("room {number}"), number as u64);
+                }
+            }
+            Turn::Go(client) => self.go(client.index(count)),
+            Turn::Remote { to, except } => {
+                let names = |targets: &[RemoteTarget]| -> Vec<String> {
+                    let name = |target: &RemoteTarget| match target {
+                        RemoteTarget::Room(number) => format!("room {number}"),
+                        RemoteTarget::Own(client) => format!("own {}", client.index(count)),
+                        RemoteTarget::Unknown => "nowhere".into(),
+                    };
+                    targets.iter().map(name).collect()
+                };
+                self.remote(names(&to), names(&except));
+            }
+        }
+    }
+
+    fn go(&mut self, client: usize) {
+        if std::mem::replace(&mut self.members[client].gone, true) {
+            return;
+        }
+        let handle = Self::handle(client);
+        for number in 0..3 {
+            self.leave(client, &format!("room {number}"), number);
+        }
+        let own = format!("own {client}");
+        self.rooms.remove(&own);
+        self.batch.operation(&Self::named_room(OperationKind::Unname, &own));
+        self.batch.operation(&[named(OperationKind::Leave, handle), room(EVERYONE)].concat());
+        self.rooms.entry("everyone".into()).or_default().remove(&client);
+        self.operations.note(LifecycleEvent::Closed(handle));
+        self.batch.operation(&named(OperationKind::Release, handle));
+    }
+
+    /// What another node has broadcast comes in.
+    fn remote(&mut self, to: Vec<String>, except: Vec<String>) {
+        self.sent += 1;
+        let packet = format!("remote {}", self.sent);
+        let directory = std::sync::Arc::clone(self.operations.directory());
+        let mut population = directory.lock();
+        let names = |names: &[String]| -> Vec<RoomName<'static>> {
+            let names = names.iter().cloned();
+            names.map(|name| RoomName::Text(name.leak())).collect()
+        };
+        let concern = population.concern(CLUSTER, &names(&to));
+        assert_eq!(concern == Concern::JavaScript, !self.is_direct);
+        let expected = members(&self.handed_over, &to, &except);
+        if !self.is_direct {
+            population.give(CLUSTER);
+            self.given.push(Some((to, except, packet)));
+            return;
+        }
+        if concern == Concern::Nobody {
+            assert!(expected.is_empty(), "{packet} concerns somebody");
+        }
+        for client in expected {
+            self.members[client].expected.push(packet.clone());
+        }
+        let messages = std::sync::Arc::new([Outgoing::Text(packet.into_bytes().into())]);
+        let messages: std::sync::Arc<[Outgoing]> = messages;
+        let (to, except) = (names(&to), names(&except));
+        let remote = Remote { rooms: &to, except: &except, flags: 0, messages: &messages };
+        let mut batches: Vec<OperationBatch> = Vec::new();
+        population.fan_out(CLUSTER, &remote, &mut batches);
+        for (worker, batch) in batches.iter_mut().enumerate() {
+            batch.drain(&[], |operation| deliver(&mut self.members, worker, &operation));
+        }
+    }
+
+    /// JavaScript handles what it has been given, in order: a broadcast of its own batch.
+    fn handle_given(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some(given) = self.given.get(self.handled).cloned() else { break };
+            self.handled += 1;
+            let Some((to, except, packet)) = given else { continue };
+            let to: Vec<usize> = members(&self.rooms, &to, &except).into_iter().collect();
+            let targets = to.iter().flat_map(|&client| {
+                let handle = Self::handle(client);
+                let place = handle.raw() | CONNECTION;
+                [place.to_le_bytes(), handle.generation().to_le_bytes()].concat()
+            });
+            let head = [OperationKind::Broadcast as u8, 0];
+            let targets: Vec<u8> = targets.collect();
+            let tail = [&count(0)[..], &text(&packet), &count(0)].concat();
+            self.batch.operation(&[&head[..], &count(to.len()), &targets, &tail].concat());
+            self.to_come.extend(to.into_iter().map(|client| (client, packet.clone())));
+        }
+        self.say_direct();
+    }
+
+    fn hand_over(&mut self) {
+        let batch = std::mem::take(&mut self.batch.0);
+        for (client, packet) in self.to_come.drain(..) {
+            self.members[client].expected.push(packet);
+        }
+        self.handed_over = self.rooms.clone();
+        if self.said.take().is_some_and(|said| said == self.given.len()) {
+            self.is_direct = true;
+        }
+        let Self { operations, members, .. } = self;
+        operations.read(&batch);
+        operations.drain(&batch, |worker, operation| deliver(members, worker, &operation));
+        assert_eq!(operations.faults(), Faults::default());
+    }
+}
+
+/// The clients in some rooms and not in others; of no rooms, all.
+fn members(
+    rooms: &BTreeMap<String, BTreeSet<usize>>,
+    to: &[String],
+    except: &[String],
+) -> BTreeSet<usize> {
+    let of = |names: &[String]| -> BTreeSet<usize> {
+        names.iter().filter_map(|name| rooms.get(name)).flatten().copied().collect()
+    };
+    let everyone = ["everyone".to_owned()];
+    &of(if to.is_empty() { &everyone } else { to }) - &of(except)
+}
+
+fn deliver(members: &mut [Member], worker: usize, operation: &Operation<'_>) {
+    let mut give = |slot: Slot, packet: &[u8]| {
+        let client = slot.generation as usize - 1;
+        assert_eq!(Cluster::handle(client), {
+            Handle::new(worker, slot.index as usize).of_generation(slot.generation)
+        });
+        members[client].got.push(String::from_utf8_lossy(packet).into_owned());
+    };
+    match operation {
+        Operation::SendText { slot, text, .. } => give(*slot, text),
+        Operation::Command(Command::Broadcast { group, messages, .. }) => {
+            let (Outgoing::Text(text) | Outgoing::Binary(text)) = &messages[0];
+            group.iter().for_each(|slot| give(slot, text));
+        }
+        Operation::Command(_) => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// A client gets what other nodes broadcast to its rooms: behind the answer to its CONNECT, in order, whoever hands it
+    /// over, and nothing when the batch has left in which it leaves the room.
+    #[test]
+    fn what_others_broadcast_comes_in_order(turns in prop::collection::vec(turn(), 0..120)) {
+        let mut cluster = Cluster::new();
+        for turn in turns {
+            cluster.turn(turn);
+        }
+        // In the end JavaScript has handled all, and the link fans out again.
+        cluster.hand_over();
+        cluster.handle_given(usize::MAX);
+        cluster.hand_over();
+        prop_assert!(cluster.is_direct);
+        cluster.remote(vec![], vec![]);
+        for member in &cluster.members {
+            prop_assert_eq!(&member.got, &member.expected);
+            let remote = member.got.iter().filter_map(|packet| packet.strip_prefix("remote "));
+            let numbers: Vec<usize> = remote.map(|number| number.parse().unwrap()).collect();
+            prop_assert!(numbers.is_sorted(), "{:?}", member.got);
+            prop_assert_eq!(member.got.first().map_or("CONNECT", String::as_str), "CONNECT");
+        }
+    }
 }

@@ -85,6 +85,8 @@ class NativeAdapter extends Adapter {
     this._sids = this.sids;
     /** @private whether sockets of an earlier adapter were added, see addAll() */
     this._adopted = false;
+    /** @protected @type {number | undefined} by which the links to other nodes know the namespace, if these do; then `_border` is there */
+    this._cluster = undefined;
   }
 
   /**
@@ -120,6 +122,7 @@ class NativeAdapter extends Adapter {
     for (const name of this.roomsOf(socket.id)) {
       const number = this._numbers.get(name);
       if (number !== undefined) border.operations.leave(conn, number);
+      else if (name === socket.id) this.unnameRoom(name);
     }
     if (this._everyone !== NOT_MIRRORED) border.operations.leave(conn, this._everyone);
   }
@@ -208,7 +211,11 @@ class NativeAdapter extends Adapter {
    */
   joinEveryone(conn) {
     const border = /** @type {Border} */ (this._border);
-    if (this._everyone === NOT_MIRRORED) this._everyone = border.allocateRoom();
+    if (this._everyone === NOT_MIRRORED) {
+      this._everyone = border.allocateRoom();
+      if (this._cluster !== undefined)
+        border.operations.nameEveryone(this._cluster, this._everyone);
+    }
     border.operations.join(conn, this._everyone);
   }
 
@@ -222,14 +229,50 @@ class NativeAdapter extends Adapter {
     const border = /** @type {Border} */ (this._border);
     let number = this._numbers.get(name);
     if (number === undefined) {
-      if (name === id) return;
+      if (name === id) {
+        this.nameAlone(name, conn);
+        return;
+      }
       number = border.allocateRoom();
       this._numbers.set(name, number);
+      this.nameRoom(name, number);
       // the socket that the room is named by may have been alone there
       const owner = this.isMember(name, name) ? this.connOf(name) : undefined;
       if (owner !== undefined) border.operations.join(owner, number);
     }
     border.operations.join(conn, number);
+  }
+
+  /**
+   * Other nodes may name the room that a socket alone is in.
+   *
+   * @param {string} name
+   * @param {Conn} conn
+   * @private
+   */
+  nameAlone(name, conn) {
+    if (this._cluster !== undefined) conn._border.operations.nameSocket(this._cluster, name, conn);
+  }
+
+  /**
+   * Other nodes may name a mirrored room.
+   *
+   * @param {string} name
+   * @param {number} number
+   * @protected
+   */
+  nameRoom(name, number) {
+    if (this._cluster !== undefined) this._border?.operations.nameRoom(this._cluster, name, number);
+  }
+
+  /**
+   * They may not name a room any more.
+   *
+   * @param {string} name
+   * @protected
+   */
+  unnameRoom(name) {
+    if (this._cluster !== undefined) this._border?.operations.unname(this._cluster, name);
   }
 
   /**
@@ -248,7 +291,10 @@ class NativeAdapter extends Adapter {
     if (this.staysAlone(id, rooms)) {
       addAlone(this._sids, id);
       addAlone(this._rooms, id);
-      if (conn !== undefined) this.joinEveryone(conn);
+      if (conn !== undefined) {
+        this.joinEveryone(conn);
+        this.nameAlone(id, conn);
+      }
       return;
     }
     let joined = this._sids.get(id);
@@ -285,8 +331,10 @@ class NativeAdapter extends Adapter {
   delAll(id) {
     if (!this._sids.has(id)) return;
     const conn = this.connOf(id);
-    if (this.isUnseen(id)) this._rooms.delete(id);
-    else for (const name of this.roomsOf(id)) this.removeFrom(name, id, conn);
+    if (this.isUnseen(id)) {
+      this._rooms.delete(id);
+      this.unnameRoom(id);
+    } else for (const name of this.roomsOf(id)) this.removeFrom(name, id, conn);
     this._sids.delete(id);
     if (conn !== undefined && this._everyone !== NOT_MIRRORED && !this.stays(conn, this._sids))
       this._border?.operations.leave(conn, this._everyone);
@@ -321,6 +369,7 @@ class NativeAdapter extends Adapter {
     }
     if (room.size === 0 && this._rooms.delete(name)) {
       this._numbers.delete(name);
+      this.unnameRoom(name);
       this.emit("delete-room", name);
     }
   }

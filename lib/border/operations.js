@@ -407,6 +407,142 @@ class Operations {
     return this.last === multicast; // the array may be a proxy, and run anything
   }
 
+  // --- to other nodes ---
+
+  /**
+   * Other nodes call a room so.
+   *
+   * @param {number} cluster
+   * @param {string | number} name
+   * @param {number} room
+   */
+  nameRoom(cluster, name, room) {
+    const number = wholeNumber(room);
+    const text = String(name);
+    const start = this.reserve(HEAD + 4 * WORD + 1 + textRoom(text));
+    const at = this.name(start, OperationKind.NAME_ROOM, cluster, name, text);
+    this.finish(start, this.u32(this.u32(at, number % ROOM_LOW), number / ROOM_LOW));
+  }
+
+  /**
+   * They call so the room that one connection alone is in.
+   *
+   * @param {number} cluster
+   * @param {string | number} name
+   * @param {Named} conn
+   */
+  nameSocket(cluster, name, { _handle, _generation }) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const text = String(name);
+    const start = this.reserve(HEAD + 4 * WORD + 1 + textRoom(text));
+    const at = this.name(start, OperationKind.NAME_SOCKET, cluster, name, text);
+    this.finish(start, this.u32(this.u32(at, handle), generation));
+  }
+
+  /**
+   * No room is called so any more.
+   *
+   * @param {number} cluster
+   * @param {string | number} name
+   */
+  unname(cluster, name) {
+    const text = String(name);
+    const start = this.reserve(HEAD + 2 * WORD + 1 + textRoom(text));
+    this.finish(start, this.name(start, OperationKind.UNNAME, cluster, name, text));
+  }
+
+  /**
+   * All connections of a namespace are in this room.
+   *
+   * @param {number} cluster
+   * @param {number} room
+   */
+  nameEveryone(cluster, room) {
+    const number = wholeNumber(room);
+    const start = this.reserve(HEAD + 3 * WORD);
+    const at = this.ofCluster(start, OperationKind.NAME_EVERYONE, cluster);
+    this.finish(start, this.u32(this.u32(at, number % ROOM_LOW), number / ROOM_LOW));
+  }
+
+  /**
+   * Has what other nodes broadcast handed to the workers, past this thread; if this has handled all that it was given and that
+   * counts. Else nothing happens, and it is to be said again.
+   *
+   * @param {number} cluster
+   * @param {number} handled
+   */
+  direct(cluster, handled) {
+    const start = this.reserve(HEAD + 2 * WORD);
+    this.finish(start, this.u32(this.ofCluster(start, OperationKind.DIRECT, cluster), handled));
+  }
+
+  /**
+   * Has it given to this thread.
+   *
+   * @param {number} cluster
+   */
+  indirect(cluster) {
+    const start = this.reserve(HEAD + WORD);
+    this.finish(start, this.ofCluster(start, OperationKind.INDIRECT, cluster));
+  }
+
+  /**
+   * @param {number} cluster
+   * @param {string} channel
+   */
+  subscribe(cluster, channel) {
+    this.writeChannel(OperationKind.SUBSCRIBE, cluster, channel);
+  }
+
+  /**
+   * @param {number} cluster
+   * @param {string} channel
+   */
+  unsubscribe(cluster, channel) {
+    this.writeChannel(OperationKind.UNSUBSCRIBE, cluster, channel);
+  }
+
+  /**
+   * @param {number} cluster
+   * @param {string} channel
+   * @param {string | Uint8Array} message as it is sent
+   */
+  publish(cluster, channel, message) {
+    const messages = typeof message === "string" ? [message] : messagesOf([message]);
+    const room = textRoom(channel) + messagesRoom(messages, ATTACH_FROM);
+    const start = this.reserve(HEAD + 3 * WORD + room);
+    const at = this.text(this.ofCluster(start, OperationKind.PUBLISH, cluster), channel);
+    this.finish(start, this.attachOrWrite(at, messages[0]));
+  }
+
+  /**
+   * Sends a packet to whom it is for here, and tells the other nodes.
+   *
+   * @param {number} cluster
+   * @param {string} channel
+   * @param {string} options for whom it is, as JSON
+   * @param {number} flags
+   * @param {readonly number[]} to targets
+   * @param {readonly number[]} except targets
+   * @param {string | LongText | any[]} encoded a text, or the messages of a packet
+   */
+  broadcastCluster(cluster, channel, options, flags, to, except, encoded) {
+    const bits = flags | 0;
+    const messages = Array.isArray(encoded) ? messagesOf(encoded) : [encoded];
+    if (messages.length === 0) return;
+    const texts = textRoom(channel) + textRoom(options);
+    const words = 5 + to.length + except.length;
+    const start = this.reserve(
+      HEAD + FLAGS + WORD * words + texts + messagesRoom(messages, ATTACH_FROM),
+    );
+    let at = this.ofCluster(start, OperationKind.BROADCAST_CLUSTER, cluster);
+    at = this.text(this.text(at, channel), options);
+    this.buffer[at] = bits;
+    at = this.targets(this.targets(at + FLAGS, to), except);
+    this.finish(start, this.messages(at, messages));
+  }
+
   // --- operations of a client ---
 
   /**
@@ -469,6 +605,17 @@ class Operations {
     this.finish(start, this.text(at + 1, text));
   }
 
+  /**
+   * @param {AnyOperationKind} kind
+   * @param {number} cluster
+   * @param {string} channel
+   * @private
+   */
+  writeChannel(kind, cluster, channel) {
+    const start = this.reserve(HEAD + 2 * WORD + textRoom(channel));
+    this.finish(start, this.text(this.ofCluster(start, kind, cluster), channel));
+  }
+
   // --- writing ---
 
   /**
@@ -527,6 +674,37 @@ class Operations {
     this.view.setUint32(start + HEAD, handle, true);
     this.view.setUint32(start + HEAD + WORD, generation, true);
     return start + NAMED;
+  }
+
+  /**
+   * Begins an operation for a cluster.
+   *
+   * @param {number} start
+   * @param {AnyOperationKind} kind
+   * @param {number} cluster
+   * @returns {number} where its operands are written
+   * @private
+   */
+  ofCluster(start, kind, cluster) {
+    this.buffer[start + LENGTH] = kind;
+    return this.u32(start + HEAD, cluster);
+  }
+
+  /**
+   * The same, with the name of a room.
+   *
+   * @param {number} start
+   * @param {AnyOperationKind} kind
+   * @param {number} cluster
+   * @param {string | number} name
+   * @param {string} text the same
+   * @returns {number} where its operands are written
+   * @private
+   */
+  name(start, kind, cluster, name, text) {
+    const at = this.ofCluster(start, kind, cluster);
+    this.buffer[at] = typeof name === "number" ? 1 : 0;
+    return this.text(at + 1, text);
   }
 
   /**

@@ -6,6 +6,7 @@
 //! | `accepting` | connections that Node.js has not read: they are looked at (`peeked`), and taken |
 //! | `websocket` | WebSockets: the handshake, take-over, the byte bridge |
 //! | [`http`] | connections that polling requests come by: to the workers, and back |
+//! | `linking` | links to Redis (`links`), and what other nodes are told and tell |
 //! | `metrics` | what has been counted |
 //! | `reading` | sockets of workers that this thread reads |
 //! | `requests` | polling requests that Node.js has read |
@@ -16,6 +17,8 @@
 
 mod accepting;
 pub mod http;
+pub mod linking;
+mod links;
 mod listening;
 mod metrics;
 mod peeked;
@@ -42,6 +45,7 @@ use rustc_hash::FxHashMap;
 #[cfg(unix)]
 use smallvec::smallvec;
 
+use self::links::Links;
 use self::peeked::Peeked;
 #[cfg(unix)]
 use self::reading::Reading;
@@ -131,6 +135,8 @@ pub struct Plane {
     turn_end: RefCell<Option<TurnEnd>>,
     /// When JavaScript was last told that it is late.
     delay_told: Cell<u64>,
+    /// The links to Redis.
+    links: Rc<Links>,
 }
 
 impl Deref for DataPlane {
@@ -194,6 +200,7 @@ impl DataPlane {
             listeners: RefCell::default(),
             turn_end: RefCell::default(),
             delay_told: Cell::new(0),
+            links: Rc::default(),
         }))
     }
 
@@ -587,7 +594,7 @@ impl DataPlane {
             let runtime = Runtime::acquire(self.wanted_workers, self.preference)
                 .map_err(BorderError::Start)?;
             self.environment.lifecycle.drain(|_| ()); // of connections that have ended with their threads
-            self.operations().restart(runtime.workers());
+            self.operations().restart_with(runtime.workers(), Arc::downgrade(&runtime));
             *shared = Some(runtime);
         }
         Ok(())

@@ -3,6 +3,7 @@
 
 use thiserror::Error;
 
+use crate::cluster::options::LinkFault;
 use crate::net::tls::config::TlsFault;
 
 /// Why a call over the border failed.
@@ -23,6 +24,12 @@ pub enum BorderError {
     /// Connections were to be accepted in plain text for an HTTPS server.
     #[error("the workers have not been told how to speak TLS by this socket")]
     NotSecured,
+    /// There can be no link to Redis.
+    #[error("{0}")]
+    Link(#[from] LinkFault),
+    /// No such link is open in this thread.
+    #[error("the link to Redis {0} is not open in this thread")]
+    UnknownLink(u32),
     /// The worker threads could not be started.
     #[error("can't start the worker threads: {0}")]
     Start(#[source] std::io::Error),

@@ -8,6 +8,7 @@
 //! | [`options`] | a server's options as they cross the border |
 //! | [`libuv`] | the event loop of a JavaScript thread |
 //! | [`logs`] | the logs of connection state recovery |
+//! | [`publishers`] | who tells other nodes |
 //! | [`recovery`] | what JavaScript asks of them by calls |
 //! | [`callback`] | how the event loop calls JavaScript |
 //! | [`descriptor_watch`] | how it learns that a descriptor can be read |
@@ -29,6 +30,7 @@ pub mod logs;
 pub mod memory;
 pub mod operations;
 pub mod options;
+pub mod publishers;
 pub mod recovery;
 pub mod side_strings;
 #[cfg(unix)]

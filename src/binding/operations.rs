@@ -2,30 +2,33 @@
 //!
 //! [`OperationKind`] tells the format. An operation that can't be read is skipped and counted, and does
 //! not affect the others; neither does one for a connection that has gone, which shows by the generation
-//! of its handle (`socketio/handles.rs`). Rooms live here, on the JavaScript thread: a broadcast becomes
-//! snapshots of the members, one per worker, at its place in the order of operations. The rooms in a log
-//! of connection state recovery have numbers of their own.
+//! of its handle (`socketio/handles.rs`). A broadcast becomes snapshots of the members of its rooms, one per worker,
+//! at its place in the order of operations. The rooms are in the [`Directory`], which is locked from the
+//! beginning of a batch until it has been handed over. Those in a log of connection state recovery have numbers of
+//! their own.
 
 mod reader;
 
 use std::cell::RefCell;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 
 use self::reader::{Attached, Reader, TextOperand, Unreadable};
 use super::logs::{Logs, Messages};
+use super::publishers::Publishers;
 use crate::border::OperationKind;
 use crate::id::{Handle, Slot};
 use crate::net::command::{Command, Outgoing};
+use crate::net::directory::{Directory, Population};
 use crate::net::lifecycle::LifecycleEvent;
 use crate::net::metrics::{AUDIENCE_BOUNDS, Histogram, Values};
 use crate::net::operation_batch::{Operation, OperationBatch};
 use crate::net::runtime::Runtime;
 use crate::socketio::recovery_log::packets::StoredPacket;
-use crate::socketio::{Group, Handles, Rooms, Target};
+use crate::socketio::{Group, Target};
 
 /// A text in parts up to this size is written into the batch; a larger one gets memory of its own.
 const COPY_LIMIT: usize = 8 << 10;
@@ -33,8 +36,10 @@ const COPY_LIMIT: usize = 8 << 10;
 /// Applies batches: keeps the rooms and the logs, and sorts operations by worker.
 #[derive(Debug)]
 pub struct Operations {
-    handles: Handles,
-    rooms: Rooms,
+    /// Who is where.
+    directory: Arc<Directory>,
+    /// Those who tell other nodes.
+    pub(super) publishers: Publishers,
     /// What could not be carried out, since the beginning.
     faults: Faults,
     /// The logs of connection state recovery.
@@ -54,8 +59,8 @@ pub struct Operations {
 impl Default for Operations {
     fn default() -> Self {
         Self {
-            handles: Handles::default(),
-            rooms: Rooms::default(),
+            directory: Arc::default(),
+            publishers: Publishers::default(),
             faults: Faults::default(),
             logs: Logs::default(),
             batches: Vec::new(),
@@ -100,8 +105,12 @@ impl Operations {
     /// From now on operations are sorted to `workers` new workers. They have no connections, so
     /// rooms begin anew; what the logs hold stays.
     pub fn restart(&mut self, workers: usize) {
-        self.handles = Handles::new(workers);
-        self.rooms = Rooms::new(workers);
+        self.restart_with(workers, Weak::new());
+    }
+
+    /// The same, with those who are to have what other nodes broadcast.
+    pub fn restart_with(&mut self, workers: usize, runtime: Weak<Runtime>) {
+        self.directory.lock().restart(workers, runtime);
         self.batches = (0..workers).map(|_| OperationBatch::default()).collect();
     }
 
@@ -112,12 +121,17 @@ impl Operations {
 
     /// Number of rooms with members.
     pub fn rooms(&self) -> usize {
-        self.rooms.len()
+        self.directory.lock().rooms.len()
     }
 
     /// Number of connections that there are or that have not been released.
     pub fn handles(&self) -> usize {
-        self.handles.len()
+        self.directory.lock().handles.len()
+    }
+
+    /// Who is where.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.directory
     }
 
     /// How many clients got the broadcasts so far.
@@ -132,9 +146,10 @@ impl Operations {
 
     /// A connection has come or gone, as its worker says.
     pub fn note(&mut self, event: LifecycleEvent) {
+        let mut population = self.directory.lock();
         match event {
-            LifecycleEvent::Opened(handle) => self.handles.open(handle),
-            LifecycleEvent::Closed(handle) => self.handles.close(handle),
+            LifecycleEvent::Opened(handle) => population.handles.open(handle),
+            LifecycleEvent::Closed(handle) => population.handles.close(handle),
         }
     }
 
@@ -142,8 +157,13 @@ impl Operations {
     /// take note of it. Gives the workers that have been woken, one bit each. An operation that does
     /// not follow the format, or is for a connection that has gone, is left out: [`Self::faults`].
     pub fn apply(&mut self, batch: &[u8], runtime: Option<&Runtime>) -> u32 {
-        self.read(batch);
-        self.hand_over(batch, runtime)
+        let directory = Arc::clone(&self.directory);
+        let mut population = directory.lock();
+        self.read_into(&mut population, batch);
+        let woken = self.hand_over(batch, runtime);
+        drop(population);
+        self.publishers.notify();
+        woken
     }
 
     /// Takes bytes of a message of the next batch, which names them by the number that this gives. They are copied once
@@ -155,13 +175,18 @@ impl Operations {
 
     /// Reads a whole batch; what it asks of the workers stays here, up to [`drain`](Self::drain).
     pub fn read(&mut self, batch: &[u8]) {
+        let directory = Arc::clone(&self.directory);
+        self.read_into(&mut directory.lock(), batch);
+    }
+
+    fn read_into(&mut self, population: &mut Population, batch: &[u8]) {
         let mut attached = std::mem::take(&mut self.attached);
-        self.read_with(batch, &attached);
+        self.read_with(population, batch, &attached);
         attached.clear();
         self.attached = attached;
     }
 
-    fn read_with(&mut self, batch: &[u8], attached: &Attached) {
+    fn read_with(&mut self, population: &mut Population, batch: &[u8], attached: &Attached) {
         let mut frames = Reader::new(batch, attached);
         while !frames.is_empty() {
             let start = frames.at();
@@ -170,7 +195,7 @@ impl Operations {
                 break;
             };
             let place = start..frames.at();
-            match self.operation(&mut Reader::new(frame, attached), place) {
+            match self.operation(population, &mut Reader::new(frame, attached), place) {
                 Ok(()) => {}
                 Err(LeftOut::Unreadable) => self.faults.unreadable += 1,
                 Err(LeftOut::Stale) => self.faults.stale += 1,
@@ -203,62 +228,68 @@ impl Operations {
     }
 
     /// Carries out one operation, which stands at `place` of the batch.
-    fn operation(&mut self, reader: &mut Reader<'_>, place: Range<usize>) -> Result {
+    #[expect(clippy::too_many_lines, reason = "an arm for each kind")]
+    fn operation(
+        &mut self,
+        population: &mut Population,
+        reader: &mut Reader<'_>,
+        place: Range<usize>,
+    ) -> Result {
         match OperationKind::read(reader.u8()?).ok_or(Unreadable)? {
             OperationKind::Send => {
-                let handle = self.known(reader)?;
+                let handle = known(population, reader)?;
                 self.send_text(handle, reader, place)
             }
             OperationKind::SendMessages => {
-                let handle = self.known(reader)?;
+                let handle = known(population, reader)?;
                 let flags = reader.u8()?;
                 let messages = reader.messages()?;
                 self.command(handle, Command::Send { slot: handle.slot(), flags, messages })
             }
-            OperationKind::Broadcast => self.broadcast(reader).map(drop),
+            OperationKind::Broadcast => self.broadcast(population, reader).map(drop),
             OperationKind::Join => {
-                let handle = self.known(reader)?;
-                if self.rooms.join(reader.room()?, handle) {
-                    self.handles.note_joined(handle);
+                let handle = known(population, reader)?;
+                if population.rooms.join(reader.room()?, handle) {
+                    population.handles.note_joined(handle);
                 }
                 Ok(())
             }
             OperationKind::Leave => {
-                let handle = self.known(reader)?;
-                if self.rooms.leave(reader.room()?, handle) {
-                    self.handles.note_left(handle);
+                let handle = known(population, reader)?;
+                if population.rooms.leave(reader.room()?, handle) {
+                    population.handles.note_left(handle);
                 }
                 Ok(())
             }
             OperationKind::Joined => {
-                let handle = self.known(reader)?;
+                let handle = known(population, reader)?;
                 self.command(handle, Command::Joined { slot: handle.slot() })
             }
             OperationKind::Close => {
-                let handle = self.known(reader)?;
+                let handle = known(population, reader)?;
                 let discard = reader.u8()? != 0;
                 self.command(handle, Command::Close { slot: handle.slot(), discard })
             }
             OperationKind::Release => {
-                let handle = self.known(reader)?;
-                self.release(handle)
+                let handle = known(population, reader)?;
+                self.release(population, handle)
             }
             OperationKind::Observe => {
-                let handle = self.known(reader)?;
+                let handle = known(population, reader)?;
                 let mask = reader.u8()?;
                 self.command(handle, Command::Observe { slot: handle.slot(), mask })
             }
             OperationKind::SendRaw => {
-                let handle = self.known(reader)?;
+                let handle = known(population, reader)?;
                 self.send_raw(handle, reader)
             }
             OperationKind::Fence => {
-                let handle = self.known(reader)?;
+                let handle = known(population, reader)?;
                 self.command(handle, Command::Fence { slot: handle.slot() })
             }
-            OperationKind::Multicast => self.multicast(reader),
+            OperationKind::Multicast => self.multicast(population, reader),
             OperationKind::SendPacket => {
-                let handle = self.known(reader)?;
+                let handle = known(population, reader)?;
                 let flags = reader.u8()?;
                 let packet = String::from_utf8_lossy(reader.bytes()?).into_owned();
                 self.command(handle, Command::SendPacket { slot: handle.slot(), flags, packet })
@@ -268,13 +299,13 @@ impl Operations {
                 let time = reader.u64()?;
                 let rooms = reader.kept_rooms()?;
                 let except = reader.kept_rooms()?;
-                let messages = self.broadcast(reader)?;
+                let messages = self.broadcast(population, reader)?;
                 let size = messages.iter().map(Outgoing::len).sum();
                 self.logs.store(log, StoredPacket { time, rooms, except, messages, size });
                 Ok(())
             }
             OperationKind::Replay => {
-                let handle = self.known(reader)?;
+                let handle = known(population, reader)?;
                 let slot = handle.slot();
                 let missed = self.logs.missed(reader.u32()?, reader.u64()?, reader.u64()?);
                 let command = match missed {
@@ -284,21 +315,61 @@ impl Operations {
                 };
                 self.command(handle, command)
             }
+            OperationKind::NameRoom => {
+                let (cluster, name) = (reader.u32()?, reader.name()?);
+                population.name(cluster, name, Target::Room(reader.room()?));
+                Ok(())
+            }
+            OperationKind::NameSocket => {
+                let (cluster, name) = (reader.u32()?, reader.name()?);
+                population.name(cluster, name, Target::Socket(known(population, reader)?));
+                Ok(())
+            }
+            OperationKind::Unname => {
+                population.unname(reader.u32()?, reader.name()?);
+                Ok(())
+            }
+            OperationKind::NameEveryone => {
+                population.name_everyone(reader.u32()?, reader.room()?);
+                Ok(())
+            }
+            OperationKind::Direct => {
+                population.direct(reader.u32()?, reader.u32()?);
+                Ok(())
+            }
+            OperationKind::Indirect => {
+                population.indirect(reader.u32()?);
+                Ok(())
+            }
+            OperationKind::Subscribe => {
+                self.publishers.subscribe(reader.u32()?, reader.str()?, true);
+                Ok(())
+            }
+            OperationKind::Unsubscribe => {
+                self.publishers.subscribe(reader.u32()?, reader.str()?, false);
+                Ok(())
+            }
+            OperationKind::Publish => {
+                let (cluster, channel) = (reader.u32()?, reader.str()?);
+                self.publishers.publish(cluster, channel, reader.payload()?);
+                Ok(())
+            }
+            OperationKind::BroadcastCluster => {
+                let (cluster, channel) = (reader.u32()?, reader.str()?);
+                let options = reader.bytes()?.into();
+                let messages = self.broadcast(population, reader)?;
+                self.publishers.broadcast(cluster, channel, messages, options);
+                Ok(())
+            }
         }
     }
 
-    /// Reads for whom an operation is.
-    fn known(&self, reader: &mut Reader<'_>) -> Result<Handle> {
-        let handle = reader.handle()?;
-        if self.handles.is_known(handle) { Ok(handle) } else { Err(LeftOut::Stale) }
-    }
-
     /// JavaScript has no more use for a closed connection.
-    fn release(&mut self, handle: Handle) -> Result {
-        let rooms = self.handles.release(handle).ok_or(LeftOut::Stale)?;
+    fn release(&mut self, population: &mut Population, handle: Handle) -> Result {
+        let rooms = population.handles.release(handle).ok_or(LeftOut::Stale)?;
         if rooms > 0 {
             // It should have left them: this is an error of ours.
-            self.faults.rooms_left += self.rooms.leave_all(handle) as u64;
+            self.faults.rooms_left += population.rooms.leave_all(handle) as u64;
         }
         self.command(handle, Command::Release { slot: handle.slot() })
     }
@@ -341,13 +412,17 @@ impl Operations {
     }
 
     /// Sends a packet to its targets; gives its messages.
-    fn broadcast(&mut self, reader: &mut Reader<'_>) -> Result<Messages> {
+    fn broadcast(
+        &mut self,
+        population: &mut Population,
+        reader: &mut Reader<'_>,
+    ) -> Result<Messages> {
         let flags = reader.u8()?;
         reader.targets(&mut self.targets)?;
         reader.targets(&mut self.excepted)?;
         let messages = reader.shared_messages()?;
-        self.forget_stale_targets();
-        let targets = self.rooms.targets(&self.targets, &self.excepted);
+        self.forget_stale_targets(population);
+        let targets = population.rooms.targets(&self.targets, &self.excepted);
         self.audiences.observe(targets.len() as u64);
         for (worker, group) in targets.groups {
             let messages = Arc::clone(&messages);
@@ -359,13 +434,13 @@ impl Operations {
 
     /// A broadcast whose targets JavaScript has named one by one. A target that is named twice gets two
     /// copies.
-    fn multicast(&mut self, reader: &mut Reader<'_>) -> Result {
+    fn multicast(&mut self, population: &Population, reader: &mut Reader<'_>) -> Result {
         let flags = reader.u8()?;
         let messages = reader.shared_messages()?;
         let mut members: Vec<Vec<Slot>> = vec![Vec::new(); self.batches.len()];
         for _ in 0..reader.u32()? {
             let handle = reader.handle()?;
-            if self.handles.is_known(handle) {
+            if population.handles.is_known(handle) {
                 members.get_mut(handle.worker()).ok_or(Unreadable)?.push(handle.slot());
             } else {
                 self.faults.stale += 1;
@@ -384,12 +459,12 @@ impl Operations {
     }
 
     /// Leaves out targets that are connections which have gone.
-    fn forget_stale_targets(&mut self) {
-        let Self { handles, targets, excepted, faults, .. } = self;
+    fn forget_stale_targets(&mut self, population: &Population) {
+        let Self { targets, excepted, faults, .. } = self;
         for list in [targets, excepted] {
             list.retain(|target| {
                 let Target::Socket(handle) = *target else { return true };
-                let known = handles.is_known(handle);
+                let known = population.handles.is_known(handle);
                 faults.stale += u64::from(!known);
                 known
             });
@@ -404,4 +479,10 @@ impl Operations {
         self.batch(handle)?.command(command);
         Ok(())
     }
+}
+
+/// Reads for whom an operation is.
+fn known(population: &Population, reader: &mut Reader<'_>) -> Result<Handle> {
+    let handle = reader.handle()?;
+    if population.handles.is_known(handle) { Ok(handle) } else { Err(LeftOut::Stale) }
 }

@@ -185,6 +185,28 @@ kinds! {
         Keep = 14,
         /// handle, log `u32`, session `u64`, packet `u64`: what the session has missed since.
         Replay = 15,
+        /// cluster `u32`, name, room: other nodes call the room so. A name is 1 for a number or 0 for a text (`u8`), and
+        /// its text.
+        NameRoom = 16,
+        /// cluster, name, handle: they call so the room that this client alone is in.
+        NameSocket = 17,
+        /// cluster, name: no room is called so any more.
+        Unname = 18,
+        /// cluster, room: all clients of the namespace are in it.
+        NameEveryone = 19,
+        /// cluster, count `u32`: so many messages that count have been handled. If these are all, what other nodes broadcast is
+        /// fanned out past JavaScript from here on.
+        Direct = 20,
+        /// cluster: it is not any more.
+        Indirect = 21,
+        /// cluster, channel (text): what is sent by it is to come.
+        Subscribe = 22,
+        /// cluster, channel: it need not any more.
+        Unsubscribe = 23,
+        /// cluster, channel, message: is sent by it.
+        Publish = 24,
+        /// cluster, channel, options (text), and what a broadcast has: it is sent here, and the other nodes are told.
+        BroadcastCluster = 25,
     }
 }
 

@@ -25,6 +25,7 @@
 //! | [`deflate`] | who compresses what, with which window |
 //! | [`panic_guard`] | what a panic costs; `faults`: panics that tests ask for |
 //! | [`lifecycle`] | which clients have come and gone |
+//! | [`directory`] | who is where |
 //! | [`budget`] | how much may wait for JavaScript, whichever way it has come in |
 //! | [`reader`], [`reader_policy`] | who reads the sockets of a worker, and when that changes |
 //! | [`wakeups`] | when JavaScript is woken |
@@ -60,6 +61,7 @@ pub mod context;
 pub mod cross_origin;
 pub mod deflate;
 pub mod descriptor;
+pub mod directory;
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
 pub mod http_profile;

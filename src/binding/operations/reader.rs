@@ -10,6 +10,7 @@ use crate::border::StringEncoding;
 use crate::border::layout::{ATTACHED, BINARY, CONNECTION, PARTED, ROOM_LOW_BITS};
 use crate::id::Handle;
 use crate::net::command::Outgoing;
+use crate::net::directory::RoomName;
 use crate::socketio::json_string::{write_ascii, write_utf16};
 use crate::socketio::recovery_log::packets::RoomList;
 use crate::socketio::{RoomId, Target};
@@ -98,6 +99,26 @@ impl<'a> Reader<'a> {
     pub(super) fn bytes(&mut self) -> Result<&'a [u8]> {
         let len = self.u32()? as usize;
         self.take(len)
+    }
+
+    /// A text that is no packet.
+    pub(super) fn str(&mut self) -> Result<&'a str> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| Unreadable)
+    }
+
+    /// The name of a room.
+    pub(super) fn name(&mut self) -> Result<RoomName<'a>> {
+        let is_number = self.u8()? != 0;
+        let text = self.str()?;
+        if !is_number {
+            return Ok(RoomName::Text(text));
+        }
+        text.parse().map(RoomName::Number).map_err(|_| Unreadable)
+    }
+
+    /// What is sent to other nodes as it is.
+    pub(super) fn payload(&mut self) -> Result<Bytes> {
+        self.message().map(|(Outgoing::Text(bytes) | Outgoing::Binary(bytes))| bytes)
     }
 
     /// The text of a packet. It is in one piece, or, when a long string is among its arguments, in

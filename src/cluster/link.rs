@@ -1,0 +1,422 @@
+//! The thread of a link: it connects, and does what it is asked, again and again.
+//!
+//! ```text
+//!   Connecting ── connected, and all is subscribed ──► Ready ── lost ──► Reconnecting ──┐
+//!        │                                               ▲                              │
+//!        └──────── tried again, later each time ─────────┴──────────────────────────────┘
+//!   Closed: at the end, from any of them
+//! ```
+#![expect(clippy::wildcard_enum_match_arm, reason = "Redis may say anything")]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use redis::{PushInfo, PushKind, Value, cmd};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::backoff::{Backoff, random};
+use super::deliveries::Inbound;
+use super::news::{Counters, News, NewsQueue, State};
+use super::options::{Connector, LinkFault, LinkOptions};
+use super::orders::{Order, Shared};
+use super::outbox::{Outbox, SharedOutbox};
+use super::session::{Session, is_lost};
+use super::subscriptions::Kind;
+use crate::net::clock;
+use crate::net::directory::Directory;
+use crate::redis::broadcasts::Mode;
+
+/// How long a link that is closed may take to send what waits.
+const CLOSING: Duration = Duration::from_secs(1);
+/// How often it is asked whether Redis is still there.
+const PING: Duration = Duration::from_secs(10);
+/// Channels that are subscribed by one message to Redis.
+const ASKS_AT_ONCE: usize = 256;
+
+/// A link, as long as it is held.
+#[derive(Debug)]
+pub struct Link {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Link {
+    /// Begins to connect. `wake` is called when there is something to take; what comes for clients is handed over by
+    /// `directory`.
+    ///
+    /// # Errors
+    /// What can't be right.
+    pub fn open(
+        options: &LinkOptions,
+        directory: Arc<Directory>,
+        wake: Box<dyn Fn() + Send + Sync>,
+    ) -> Result<Self, LinkFault> {
+        let connector = Connector::new(options)?;
+        let backoff = Backoff::new(options.min_backoff, options.max_backoff);
+        let shared = Arc::new(Shared::new(NewsQueue::new(wake), options.max_buffered));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let for_thread = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("ferrosocket-redis".into());
+        let thread = thread.spawn(move || {
+            let desk = Desk::new(directory, Arc::clone(&for_thread));
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                runtime.block_on(run(desk, connector, backoff));
+            }));
+            if done.is_err() {
+                // It has said so on stderr.
+                let message = "the link has failed: it is to be opened again".to_owned();
+                for_thread.counters.set_state(State::Closed);
+                for_thread.news.push(News::State(State::Closed, Some(message)));
+            }
+            // A name that is still being looked up is not waited for.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// What is shared with the thread.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Asks for something.
+    pub fn ask(&self, order: Order) {
+        self.shared.push(order);
+        self.shared.notify();
+    }
+
+    /// Takes what waits for JavaScript.
+    pub fn take(&self) -> impl IntoIterator<Item = News> + use<> {
+        self.shared.news.take()
+    }
+}
+
+impl Drop for Link {
+    /// Ends it, and waits for that. What waits to be sent is not.
+    fn drop(&mut self) {
+        self.shared.abort();
+        if let Some(thread) = self.thread.take() {
+            // One that has panicked has said so on stderr; there is nothing to add.
+            let _panicked = thread.join();
+        }
+    }
+}
+
+/// All that the thread does.
+async fn run(desk: Desk, mut connector: Connector, mut backoff: Backoff) {
+    let desk = Arc::new(desk);
+    loop {
+        let lost = Arc::new(Notify::new());
+        let push = {
+            let (inbound, lost) = (Arc::clone(&desk.inbound), Arc::clone(&lost));
+            move |info: PushInfo| {
+                if info.kind == PushKind::Disconnection {
+                    lost.notify_one();
+                } else if catch_unwind(AssertUnwindSafe(|| inbound.handle(info))).is_err() {
+                    // Whatever it was, it ends this message alone.
+                    inbound.note_malformed();
+                }
+                Ok::<_, ()>(())
+            }
+        };
+        let connected = tokio::select! {
+            biased;
+            () = desk.work() => break,
+            connected = connector.connect(push) => connected,
+        };
+        let message = match connected {
+            Ok(session) => {
+                backoff.reset();
+                match serve(&desk, session, &lost).await {
+                    Ended::Closed => break,
+                    Ended::Lost(message) => message,
+                }
+            }
+            Err(error) => format!("can't connect: {error}"),
+        };
+        desk.set_session(None);
+        desk.note_lost(message);
+        let wait = Duration::from_millis(backoff.next(random()));
+        tokio::select! {
+            biased;
+            () = desk.work() => break,
+            () = sleep(wait) => {}
+        }
+    }
+    desk.set_state(State::Closed, None);
+}
+
+/// Why a session is over.
+enum Ended {
+    Closed,
+    Lost(String),
+}
+
+/// Does all that goes by a session, until it is lost or the link is closed.
+async fn serve(desk: &Arc<Desk>, session: Session, lost: &Notify) -> Ended {
+    desk.inbound.namespaces().subscriptions.lost();
+    desk.asks.notify_one();
+    desk.set_session(Some(session.clone()));
+    let mut tasks = JoinSet::new();
+    tasks.spawn({
+        let (desk, session) = (Arc::clone(desk), session.clone());
+        async move {
+            let told = |error| desk.tell(error);
+            desk.outbox.serve(session, &desk.shared.counters, told).await;
+            "the connection is lost".to_owned()
+        }
+    });
+    tasks.spawn(subscribe(Arc::clone(desk), session.clone()));
+    tasks.spawn(ping(session));
+    tasks.spawn({
+        let inbound = Arc::clone(&desk.inbound);
+        async move {
+            inbound.serve().await;
+            String::new()
+        }
+    });
+    let ended = tokio::select! {
+        biased;
+        () = desk.work() => Ended::Closed,
+        ended = tasks.join_next() => Ended::Lost(match ended {
+            Some(Ok(message)) => message,
+            Some(Err(error)) => error.to_string(),
+            None => String::new(),
+        }),
+        () = lost.notified() => Ended::Lost("the connection is lost".into()),
+    };
+    if matches!(ended, Ended::Closed) && !desk.shared.is_aborted() {
+        // When that takes too long, what is left is lost.
+        let _late = timeout(CLOSING, desk.outbox.drained()).await;
+    }
+    ended
+}
+
+/// Asks whether Redis is there, again and again; ends when it is not.
+async fn ping(mut session: Session) -> String {
+    loop {
+        sleep(PING).await;
+        if let Some(Err(error)) = session.run(vec![cmd("PING")]).await.pop() {
+            return format!("Redis does not answer: {error}");
+        }
+    }
+}
+
+/// Subscribes what is wanted, and unsubscribes what is not any more.
+async fn subscribe(desk: Arc<Desk>, mut session: Session) -> String {
+    loop {
+        let (asks, expiry) = {
+            let mut namespaces = desk.inbound.namespaces();
+            namespaces.subscriptions.expire(clock::now());
+            (namespaces.subscriptions.take_asks(), namespaces.subscriptions.next_expiry())
+        };
+        if asks.is_empty() {
+            desk.note_subscribed();
+            let expired = async {
+                match expiry {
+                    Some(time) => {
+                        sleep(Duration::from_millis(time.saturating_sub(clock::now()))).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = desk.asks.notified() => {}
+                () = expired => {}
+            }
+            continue;
+        }
+        for asks in asks.chunks(ASKS_AT_ONCE) {
+            let command = |ask: &super::subscriptions::Ask| {
+                let mut command = cmd(ask.channel.0.command(ask.wanted));
+                command.arg(&*ask.channel.1);
+                command
+            };
+            let results = session.run(asks.iter().map(command).collect()).await;
+            for (ask, result) in asks.iter().zip(results) {
+                match result {
+                    Ok(_) if ask.wanted => desk.note_there(&ask.channel),
+                    Ok(_) => {}
+                    Err(error) if is_lost(&error) => {
+                        return format!("the connection is lost: {error}");
+                    }
+                    Err(error) => desk.tell(error.to_string()),
+                }
+            }
+        }
+    }
+}
+
+/// What all tasks of the thread share.
+struct Desk {
+    shared: Arc<Shared>,
+    inbound: Arc<Inbound>,
+    outbox: SharedOutbox,
+    /// Channels are to be subscribed, or the opposite.
+    asks: Notify,
+    session: Mutex<Option<Session>>,
+    state: Mutex<State>,
+    /// What was told last of what Redis refuses: the same is not told again and again.
+    refusal: Mutex<String>,
+}
+
+impl Desk {
+    fn new(directory: Arc<Directory>, shared: Arc<Shared>) -> Self {
+        Self {
+            inbound: Arc::new(Inbound::new(directory, Arc::clone(&shared))),
+            shared,
+            outbox: Arc::new(Outbox::default()),
+            asks: Notify::new(),
+            session: Mutex::new(None),
+            state: Mutex::new(State::Connecting),
+            refusal: Mutex::default(),
+        }
+    }
+
+    /// Does what JavaScript asks; returns when the link is to end.
+    async fn work(&self) {
+        loop {
+            if self.shared.is_aborted() {
+                return;
+            }
+            let mut closed = false;
+            for order in self.shared.take() {
+                closed |= self.carry_out(order);
+            }
+            if closed {
+                return;
+            }
+            self.shared.asked().await;
+        }
+    }
+
+    /// Whether the link is to be closed.
+    fn carry_out(&self, order: Order) -> bool {
+        match order {
+            Order::Open(cluster) => {
+                let kind = match cluster.node.mode {
+                    Mode::Classic => Kind::Plain,
+                    Mode::Sharded => Kind::Sharded,
+                };
+                let patterns = cluster.patterns.iter().map(|it| (Kind::Pattern, &**it));
+                let channels = cluster.channels.iter().map(|it| (kind, &**it));
+                let all = patterns.chain(channels).map(|(kind, name)| (kind, name.into()));
+                let mut namespaces = self.inbound.namespaces();
+                namespaces.subscriptions.open(cluster.number, all);
+                namespaces.clusters.insert(cluster.number, cluster);
+                self.asks.notify_one();
+            }
+            Order::Shut(number) => {
+                let mut namespaces = self.inbound.namespaces();
+                namespaces.subscriptions.shut(number);
+                namespaces.clusters.remove(&number);
+                self.asks.notify_one();
+            }
+            Order::Subscribe { cluster, channel, wanted } => {
+                let mut namespaces = self.inbound.namespaces();
+                let Some(found) = namespaces.clusters.get(&cluster) else { return false };
+                let kind = match found.node.mode {
+                    Mode::Classic => Kind::Plain,
+                    Mode::Sharded => Kind::Sharded,
+                };
+                let channel = (kind, channel.as_bytes().into());
+                if wanted {
+                    namespaces.subscriptions.add(channel, cluster);
+                } else {
+                    namespaces.subscriptions.remove(&channel, cluster, clock::now());
+                }
+                self.asks.notify_one();
+            }
+            Order::Publish(publication) => self.outbox.push(publication),
+            Order::Count { request, channel, sharded } => self.count(request, channel, sharded),
+            Order::Close => return true,
+        }
+        false
+    }
+
+    fn count(&self, request: u32, channel: String, is_sharded: bool) {
+        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let shared = Arc::clone(&self.shared);
+        let Some(mut session) = session else {
+            return shared.news.push(News::Count { request, count: None });
+        };
+        tokio::spawn(async move {
+            let mut command = cmd("PUBSUB");
+            command.arg(if is_sharded { "SHARDNUMSUB" } else { "NUMSUB" }).arg(channel);
+            let result = session.run(vec![command]).await.pop();
+            let count = result.and_then(Result::ok).and_then(|value| sum(&value));
+            shared.news.push(News::Count { request, count });
+        });
+    }
+
+    fn set_session(&self, session: Option<Session>) {
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session;
+    }
+
+    // --- what JavaScript is told ---
+
+    fn tell(&self, message: String) {
+        let mut last = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last == message {
+            return;
+        }
+        last.clone_from(&message);
+        drop(last);
+        let state = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.news.push(News::State(state, Some(message)));
+    }
+
+    fn note_there(&self, channel: &super::subscriptions::Channel) {
+        let ready = self.inbound.namespaces().subscriptions.confirm(channel);
+        for cluster in ready {
+            self.shared.news.push(News::Subscribed(cluster));
+        }
+    }
+
+    /// All that was wanted has been asked for.
+    fn note_subscribed(&self) {
+        if self.inbound.namespaces().subscriptions.is_complete() {
+            self.set_state(State::Ready, None);
+        }
+    }
+
+    fn note_lost(&self, message: String) {
+        let before = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if before == State::Ready {
+            Counters::add(&self.shared.counters.reconnects, 1);
+        }
+        let now = if before == State::Connecting { State::Connecting } else { State::Reconnecting };
+        self.set_state(now, Some(message));
+    }
+
+    fn set_state(&self, state: State, message: Option<String>) {
+        let mut now = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if *now == state && message.is_none() {
+            return;
+        }
+        *now = state;
+        drop(now);
+        self.shared.counters.set_state(state);
+        self.shared.news.push(News::State(state, message));
+    }
+}
+
+/// The sum of the counts that nodes have given: each is a list of channels and numbers.
+fn sum(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(count) => Some(*count),
+        Value::Array(values) => {
+            let counts: Vec<_> = values.iter().filter_map(sum).collect();
+            (!counts.is_empty()).then(|| counts.iter().sum())
+        }
+        Value::Map(pairs) => {
+            let counts: Vec<_> = pairs.iter().filter_map(|(_, value)| sum(value)).collect();
+            (!counts.is_empty()).then(|| counts.iter().sum())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,32 @@
+//! The link to Redis: what this node tells the others of its cluster, and what they tell.
+//!
+//! ```text
+//!   JavaScript ── orders ──► link (a thread) ──► Redis: PUBLISH
+//!              ◄── news ────  │      ▲────────── Redis: what is subscribed
+//!   workers   ◄── broadcasts ─┘  past JavaScript, by the `net::directory`
+//! ```
+//!
+//! | file | tells |
+//! |---|---|
+//! | [`link`] | the thread: it connects, and does what it is asked, again and again |
+//! | [`options`] | what a program says of it, and how a connection is made of that |
+//! | [`orders`] | what JavaScript asks of it |
+//! | [`outbox`] | what waits to be published |
+//! | [`news`] | what it has for JavaScript, and its counters |
+//! | [`deliveries`] | what is done with a message of another node |
+//! | [`subscriptions`] | which channels are wanted, and which there are |
+//! | [`session`] | one connection, or those to a Redis Cluster |
+//! | [`backoff`] | when it is tried again |
+//!
+//! The protocol of Redis, TLS, Sentinel and Redis Cluster are those of the crate `redis`, on a thread of the link's own.
+//! Everything that waits is bounded: what goes out by an option, what comes in by not being read.
+
+pub mod backoff;
+pub mod deliveries;
+pub mod link;
+pub mod news;
+pub mod options;
+pub mod orders;
+pub mod outbox;
+pub mod session;
+pub mod subscriptions;

@@ -1,0 +1,216 @@
+//! What a link has for JavaScript, and its counters.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+/// So many bytes of messages wait for JavaScript, at most: then the link reads on when these have been taken.
+const MOST_WAITING: usize = 16 << 20;
+
+/// One thing that JavaScript is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// How the link is now, and what has led there.
+    State(State, Option<String>),
+    /// What a namespace has subscribed to first is there.
+    Subscribed(u32),
+    /// A message that JavaScript has to look at.
+    Message {
+        /// The namespace.
+        cluster: u32,
+        /// The channel that it came by.
+        channel: Bytes,
+        /// Whether it counts ([`crate::net::directory::Population::give`]).
+        ordered: bool,
+        /// What came.
+        payload: Bytes,
+    },
+    /// How many nodes have subscribed to a channel; none: it can't be asked now.
+    Count {
+        /// Which question is answered.
+        request: u32,
+        /// How many.
+        count: Option<i64>,
+    },
+}
+
+impl News {
+    fn size(&self) -> usize {
+        let Self::Message { channel, payload, .. } = self else { return 64 };
+        64 + channel.len() + payload.len()
+    }
+}
+
+/// How a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum State {
+    /// It has not been connected yet.
+    Connecting = 0,
+    /// It is connected, and all that is wanted is subscribed.
+    Ready = 1,
+    /// The connection is lost, and is tried again.
+    Reconnecting = 2,
+    /// It has ended.
+    Closed = 3,
+}
+
+impl State {
+    /// As JavaScript says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Ready => "ready",
+            Self::Reconnecting => "reconnecting",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// What has happened since the beginning.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Messages that have left for Redis.
+    pub published: AtomicU64,
+    /// Their bytes.
+    pub published_bytes: AtomicU64,
+    /// Messages that were dropped because too much waited to leave, or that can't be sent.
+    pub dropped: AtomicU64,
+    /// Messages that Redis has refused.
+    pub refused: AtomicU64,
+    /// Messages that have come.
+    pub received: AtomicU64,
+    /// Their bytes.
+    pub received_bytes: AtomicU64,
+    /// Messages that concern nobody here, or that come back.
+    pub ignored: AtomicU64,
+    /// Messages that were handed to the workers.
+    pub delivered: AtomicU64,
+    /// Messages that JavaScript was given.
+    pub to_javascript: AtomicU64,
+    /// Messages that can't be read.
+    pub malformed: AtomicU64,
+    /// How often the connection was lost.
+    pub reconnects: AtomicU64,
+    /// Bytes that wait to leave.
+    pub buffered: AtomicUsize,
+    state: AtomicU8,
+}
+
+impl Counters {
+    /// Adds to a counter.
+    pub(super) fn add(counter: &AtomicU64, count: usize) {
+        counter.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    /// The counters by their names, and the state.
+    pub fn list(&self) -> (State, [(&'static str, u64); 12]) {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let state = match self.state.load(Ordering::Relaxed) {
+            0 => State::Connecting,
+            1 => State::Ready,
+            2 => State::Reconnecting,
+            _ => State::Closed,
+        };
+        let counters = [
+            ("published", of(&self.published)),
+            ("publishedBytes", of(&self.published_bytes)),
+            ("dropped", of(&self.dropped)),
+            ("refused", of(&self.refused)),
+            ("received", of(&self.received)),
+            ("receivedBytes", of(&self.received_bytes)),
+            ("ignored", of(&self.ignored)),
+            ("delivered", of(&self.delivered)),
+            ("toJavaScript", of(&self.to_javascript)),
+            ("malformed", of(&self.malformed)),
+            ("reconnects", of(&self.reconnects)),
+            ("buffered", self.buffered.load(Ordering::Relaxed) as u64),
+        ];
+        (state, counters)
+    }
+
+    pub(super) fn set_state(&self, state: State) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+}
+
+/// What waits for JavaScript.
+pub struct NewsQueue {
+    queue: Mutex<VecDeque<News>>,
+    bytes: AtomicUsize,
+    /// JavaScript has taken what there was, or nobody is to wait for that any more.
+    room: Condvar,
+    released: AtomicBool,
+    /// Whether JavaScript has been woken, and has not come yet.
+    told: AtomicBool,
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+impl fmt::Debug for NewsQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewsQueue").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+impl NewsQueue {
+    /// An empty one; `wake` is called when there is something to take.
+    pub fn new(wake: Box<dyn Fn() + Send + Sync>) -> Self {
+        Self {
+            queue: Mutex::default(),
+            bytes: AtomicUsize::new(0),
+            room: Condvar::new(),
+            released: AtomicBool::new(false),
+            told: AtomicBool::new(false),
+            wake,
+        }
+    }
+
+    /// Appends something.
+    pub(super) fn push(&self, news: News) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        self.bytes.fetch_add(news.size(), Ordering::Relaxed);
+        queue.push_back(news);
+        drop(queue);
+        if !self.told.swap(true, Ordering::AcqRel) {
+            (self.wake)();
+        }
+    }
+
+    /// Waits while so much waits that nothing more is to be read. Meanwhile the thread does nothing else.
+    pub(super) fn wait_for_room(&self) {
+        if self.bytes.load(Ordering::Relaxed) < MOST_WAITING {
+            return;
+        }
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.bytes.load(Ordering::Relaxed) >= MOST_WAITING
+            && !self.released.load(Ordering::Relaxed)
+        {
+            queue = self.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Nobody waits for room any more: the link ends.
+    pub(super) fn release(&self) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        self.released.store(true, Ordering::Relaxed);
+        drop(queue);
+        self.room.notify_all();
+    }
+
+    /// Takes all.
+    pub fn take(&self) -> VecDeque<News> {
+        self.told.store(false, Ordering::Release);
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = std::mem::take(&mut *queue);
+        // Under the lock: what is pushed now counts for the next time.
+        let bytes = self.bytes.swap(0, Ordering::Relaxed);
+        drop(queue);
+        if bytes >= MOST_WAITING {
+            self.room.notify_all();
+        }
+        taken
+    }
+}

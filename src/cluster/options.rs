@@ -1,0 +1,254 @@
+//! What a program says of a link, and how a connection is made of that.
+
+use std::time::Duration;
+
+use redis::aio::AsyncPushSender;
+use redis::cluster::ClusterClientBuilder;
+use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
+use redis::{
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo,
+    IntoConnectionInfo as _, ProtocolVersion, RedisConnectionInfo, RedisResult, TlsCertificates,
+    TlsMode,
+};
+use thiserror::Error;
+
+use super::session::Session;
+
+/// What a program says of a link.
+#[derive(Clone, Default)]
+pub struct LinkOptions {
+    /// Where Redis is; or its Sentinels, or some nodes of a Redis Cluster.
+    pub urls: Vec<String>,
+    /// Whether that is a Redis Cluster.
+    pub cluster: bool,
+    /// The name of the master, of which the Sentinels are asked.
+    pub sentinel: Option<String>,
+    /// Who asks, over what the URLs say.
+    pub username: Option<String>,
+    /// With which password.
+    pub password: Option<String>,
+    /// In which database.
+    pub database: Option<u32>,
+    /// Who is trusted, as PEM.
+    pub ca: Option<String>,
+    /// Our certificate and its key, as PEM, if Redis asks for one.
+    pub identity: Option<(String, String)>,
+    /// Whether whoever answers is taken for Redis.
+    pub trusts_anybody: bool,
+    /// Bytes that may wait to leave.
+    pub max_buffered: usize,
+    /// The first wait before a lost connection is tried again, in ms.
+    pub min_backoff: u64,
+    /// The longest.
+    pub max_backoff: u64,
+    /// How long it may take to connect, in ms.
+    pub connect_timeout: u64,
+}
+
+impl std::fmt::Debug for LinkOptions {
+    /// There are secrets among them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LinkOptions").field("cluster", &self.cluster).finish_non_exhaustive()
+    }
+}
+
+/// Why there can be no link.
+#[derive(Debug, Error)]
+pub enum LinkFault {
+    /// There is nowhere to connect to.
+    #[error("url is empty: give that of a Redis, such as \"redis://localhost:6379\"")]
+    NoUrl,
+    /// A URL can't be used. It may have a password, so it is not shown.
+    #[error(
+        "url is none of a Redis ({0}): give one such as \"redis://user:password@localhost:6379\""
+    )]
+    Url(String),
+    /// The options can't be right.
+    #[error("the options of the link to Redis can't be used: {0}")]
+    Options(String),
+    /// The system gives no thread.
+    #[error("can't start the thread of the link to Redis: {0}")]
+    Start(#[from] std::io::Error),
+}
+
+/// How long an answer may take. What is asked takes Redis no time.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// How a link connects.
+#[derive(Clone, Debug)]
+pub(super) struct Connector {
+    options: LinkOptions,
+    servers: Vec<ConnectionInfo>,
+    /// Which of them is next.
+    next: usize,
+}
+
+impl Connector {
+    /// Looks at the options.
+    ///
+    /// # Errors
+    /// What can't be right.
+    pub(super) fn new(options: &LinkOptions) -> Result<Self, LinkFault> {
+        let mut servers = Vec::new();
+        for url in &options.urls {
+            let info = url.as_str().into_connection_info();
+            let info = info.map_err(|error| LinkFault::Url(error.category().into()))?;
+            // What is said beside the URLs is for the servers, and not for their Sentinels.
+            let redis = if options.sentinel.is_some() {
+                info.redis_settings().clone()
+            } else {
+                settings(info.redis_settings().clone(), options)
+            };
+            let address = trusting(info.addr().clone(), options.trusts_anybody);
+            let info = info.set_redis_settings(redis).set_addr(address);
+            servers.push(info);
+        }
+        if servers.is_empty() {
+            return Err(LinkFault::NoUrl);
+        }
+        if options.cluster && options.sentinel.is_some() {
+            return Err(LinkFault::Options("both cluster and sentinel are given; give one".into()));
+        }
+        let connector = Self { options: options.clone(), servers, next: 0 };
+        connector.client(0).map_err(|error| LinkFault::Options(error.to_string()))?;
+        Ok(connector)
+    }
+
+    /// Connects; another server is tried each time.
+    pub(super) async fn connect(&mut self, push: impl AsyncPushSender) -> RedisResult<Session> {
+        let at = self.next % self.servers.len();
+        self.next = self.next.wrapping_add(1);
+        let timeout = Duration::from_millis(self.options.connect_timeout);
+        if self.options.cluster {
+            return self.connect_cluster(push, timeout).await;
+        }
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(timeout))
+            .set_response_timeout(Some(ANSWER))
+            .set_push_sender(push);
+        let client = match &self.options.sentinel {
+            None => self.client(at)?,
+            Some(name) => {
+                // Asking for the master waits for Sentinels one by one.
+                let mut sentinels = self.sentinels(name)?;
+                let lookup = sentinels.async_get_client();
+                match tokio::time::timeout(timeout, lookup).await {
+                    Ok(client) => secured(&client?, self.certificates())?,
+                    Err(_late) => {
+                        return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
+                    }
+                }
+            }
+        };
+        client.get_multiplexed_async_connection_with_config(&config).await.map(Session::One)
+    }
+
+    fn client(&self, at: usize) -> RedisResult<Client> {
+        let info = self.servers[at].clone();
+        if is_secure(info.addr()) {
+            Client::build_with_tls(info, self.certificates())
+        } else {
+            Client::open(info)
+        }
+    }
+
+    async fn connect_cluster(
+        &self,
+        push: impl AsyncPushSender,
+        timeout: Duration,
+    ) -> RedisResult<Session> {
+        let secure = is_secure(self.servers[0].addr());
+        let mut builder = ClusterClientBuilder::new(self.servers.clone())
+            .use_protocol(ProtocolVersion::RESP3)
+            .connection_timeout(timeout)
+            .response_timeout(ANSWER)
+            .push_sender(push);
+        if secure {
+            builder = builder.tls(self.tls_mode()).certs(self.certificates());
+        }
+        builder.build()?.get_async_connection().await.map(Session::Cluster)
+    }
+
+    fn sentinels(&self, name: &str) -> RedisResult<redis::sentinel::SentinelClient> {
+        let addresses: Vec<_> = self.servers.iter().map(|info| info.addr().clone()).collect();
+        let first = &self.servers[0];
+        let (secure, asks) = (is_secure(first.addr()), first.redis_settings());
+        let mut builder = SentinelClientBuilder::new(addresses, name, SentinelServerType::Master)?
+            .set_client_to_redis_protocol(ProtocolVersion::RESP3);
+        if let Some(user) = asks.username() {
+            builder = builder.set_client_to_sentinel_username(user);
+        }
+        if let Some(password) = asks.password() {
+            builder = builder.set_client_to_sentinel_password(password);
+        }
+        let LinkOptions { username, password, database, .. } = &self.options;
+        if let Some(user) = username {
+            builder = builder.set_client_to_redis_username(user);
+        }
+        if let Some(password) = password {
+            builder = builder.set_client_to_redis_password(password);
+        }
+        if let Some(database) = database {
+            builder = builder.set_client_to_redis_db(i64::from(*database));
+        }
+        if secure {
+            builder = builder
+                .set_client_to_redis_tls_mode(self.tls_mode())
+                .set_client_to_sentinel_tls_mode(self.tls_mode())
+                .set_client_to_redis_certificates(self.certificates())
+                .set_client_to_sentinel_certificates(self.certificates());
+        }
+        builder.build()
+    }
+
+    fn tls_mode(&self) -> TlsMode {
+        if self.options.trusts_anybody { TlsMode::Insecure } else { TlsMode::Secure }
+    }
+
+    fn certificates(&self) -> TlsCertificates {
+        let identity = self.options.identity.as_ref();
+        TlsCertificates {
+            client_tls: identity.map(|(cert, key)| ClientTlsConfig {
+                client_cert: cert.clone().into_bytes(),
+                client_key: key.clone().into_bytes(),
+            }),
+            root_cert: self.options.ca.clone().map(String::into_bytes),
+        }
+    }
+}
+
+/// The client that a Sentinel has named, as it is to be connected to.
+fn secured(client: &Client, certificates: TlsCertificates) -> RedisResult<Client> {
+    let info = client.get_connection_info().clone();
+    if is_secure(info.addr()) {
+        Client::build_with_tls(info, certificates)
+    } else {
+        Client::open(info)
+    }
+}
+
+fn settings(mut redis: RedisConnectionInfo, options: &LinkOptions) -> RedisConnectionInfo {
+    // Pushes are told apart from answers in this version only: one connection does for both.
+    redis = redis.set_protocol(ProtocolVersion::RESP3);
+    if let Some(user) = &options.username {
+        redis = redis.set_username(user);
+    }
+    if let Some(password) = &options.password {
+        redis = redis.set_password(password);
+    }
+    if let Some(database) = options.database {
+        redis = redis.set_db(i64::from(database));
+    }
+    redis
+}
+
+fn is_secure(address: &ConnectionAddr) -> bool {
+    matches!(address, ConnectionAddr::TcpTls { .. })
+}
+
+fn trusting(mut address: ConnectionAddr, anybody: bool) -> ConnectionAddr {
+    if let ConnectionAddr::TcpTls { insecure, .. } = &mut address {
+        *insecure |= anybody;
+    }
+    address
+}

@@ -1,0 +1,288 @@
+//! Which channels are wanted, which there are, and what is to be asked of Redis.
+//!
+//! ```text
+//!            add               sent              confirmed
+//!   (none) ──────► wanted ────────────► asked ─────────────► there
+//!                    ▲      ◄── the connection is lost ──┘    │ remove, and some seconds later still not wanted
+//!                    └──────────────── add ─────────────── left
+//! ```
+//!
+//! It opens no socket and reads no clock: what is to be sent is given out, and the time is an argument.
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+/// How long a channel is kept that nobody wants, in ms: rooms come and go.
+const KEEP: u64 = 5_000;
+
+/// How a channel is subscribed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// `SUBSCRIBE`.
+    Plain,
+    /// `PSUBSCRIBE`: its name is a pattern.
+    Pattern,
+    /// `SSUBSCRIBE`.
+    Sharded,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Plain, Self::Pattern, Self::Sharded];
+
+    /// The command for it.
+    pub fn command(self, wanted: bool) -> &'static str {
+        match (self, wanted) {
+            (Self::Plain, true) => "SUBSCRIBE",
+            (Self::Plain, false) => "UNSUBSCRIBE",
+            (Self::Pattern, true) => "PSUBSCRIBE",
+            (Self::Pattern, false) => "PUNSUBSCRIBE",
+            (Self::Sharded, true) => "SSUBSCRIBE",
+            (Self::Sharded, false) => "SUNSUBSCRIBE",
+        }
+    }
+}
+
+/// Names a channel.
+pub type Channel = (Kind, Box<[u8]>);
+
+/// Something to be asked of Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Which channel.
+    pub channel: Channel,
+    /// Whether it is to be there.
+    pub wanted: bool,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    /// The namespaces that want it.
+    clusters: SmallVec<[u32; 1]>,
+    /// Whether this has been asked on the connection of now.
+    asked: bool,
+    confirmed: bool,
+    /// Whether it has been there before.
+    was_there: bool,
+}
+
+/// The channels of a link.
+#[derive(Debug, Default)]
+pub struct Subscriptions {
+    /// For each [`Kind`].
+    channels: [FxHashMap<Box<[u8]>, Entry>; 3],
+    /// Channels that may have become unwanted, and since when; the oldest first.
+    left: VecDeque<(u64, Channel)>,
+    /// What is to be asked next.
+    asks: Vec<Ask>,
+    /// How many that are wanted have not been confirmed.
+    missing: usize,
+    /// How many of a namespace's first channels have not, ever.
+    beginning: FxHashMap<u32, usize>,
+}
+
+impl Subscriptions {
+    /// A namespace comes with these channels.
+    pub fn open(&mut self, cluster: u32, channels: impl Iterator<Item = Channel>) {
+        let mut missing = 0;
+        for channel in channels {
+            missing += usize::from(!self.add(channel, cluster));
+        }
+        self.beginning.insert(cluster, missing);
+    }
+
+    /// A namespace goes; what only it wanted is to be unsubscribed at once.
+    pub fn shut(&mut self, cluster: u32) {
+        self.beginning.remove(&cluster);
+        let mut unwanted = Vec::new();
+        for kind in Kind::ALL {
+            for (name, entry) in self.of(kind) {
+                entry.clusters.retain(|&mut other| other != cluster);
+                if entry.clusters.is_empty() {
+                    unwanted.push((kind, name.clone()));
+                }
+            }
+        }
+        for channel in unwanted {
+            self.forget(&channel);
+        }
+    }
+
+    /// A namespace wants a channel; whether it has been there before.
+    pub fn add(&mut self, channel: Channel, cluster: u32) -> bool {
+        let entry = self.of(channel.0).entry(channel.1.clone()).or_default();
+        if !entry.clusters.contains(&cluster) {
+            entry.clusters.push(cluster);
+        }
+        if !entry.asked {
+            entry.asked = true;
+            self.missing += 1;
+            self.asks.push(Ask { channel, wanted: true });
+            return false;
+        }
+        entry.was_there
+    }
+
+    /// A namespace wants a channel no more.
+    pub fn remove(&mut self, channel: &Channel, cluster: u32, now: u64) {
+        let Some(entry) = self.of(channel.0).get_mut(&channel.1) else { return };
+        entry.clusters.retain(|&mut other| other != cluster);
+        if entry.clusters.is_empty() {
+            self.left.push_back((now, channel.clone()));
+        }
+    }
+
+    /// When [`expire`](Self::expire) has something to do.
+    pub fn next_expiry(&self) -> Option<u64> {
+        self.left.front().map(|(since, _)| since + KEEP)
+    }
+
+    /// Unsubscribes what nobody has wanted for a while.
+    pub fn expire(&mut self, now: u64) {
+        while self.next_expiry().is_some_and(|time| time <= now) {
+            let Some((_, channel)) = self.left.pop_front() else { return };
+            if self.of(channel.0).get(&channel.1).is_some_and(|it| it.clusters.is_empty()) {
+                self.forget(&channel);
+            }
+        }
+    }
+
+    fn forget(&mut self, channel: &Channel) {
+        let Some(entry) = self.of(channel.0).remove(&channel.1) else { return };
+        self.missing -= usize::from(!entry.confirmed);
+        self.asks.push(Ask { channel: channel.clone(), wanted: false });
+    }
+
+    /// The connection is lost: all is to be asked again on the next one.
+    pub fn lost(&mut self) {
+        self.asks.clear();
+        self.missing = 0;
+        for kind in Kind::ALL {
+            let Self { channels, asks, missing, .. } = self;
+            channels[kind as usize].retain(|name, entry| {
+                if entry.clusters.is_empty() {
+                    return false;
+                }
+                *missing += 1;
+                (entry.asked, entry.confirmed) = (true, false);
+                asks.push(Ask { channel: (kind, name.clone()), wanted: true });
+                true
+            });
+        }
+    }
+
+    /// What is to be asked now.
+    pub fn take_asks(&mut self) -> Vec<Ask> {
+        std::mem::take(&mut self.asks)
+    }
+
+    /// Redis has confirmed a subscription; gives the namespaces whose first channels are all there now.
+    pub fn confirm(&mut self, channel: &Channel) -> SmallVec<[u32; 1]> {
+        let mut ready = SmallVec::new();
+        let Some(entry) = self.channels[channel.0 as usize].get_mut(&channel.1) else {
+            return ready;
+        };
+        if std::mem::replace(&mut entry.confirmed, true) {
+            return ready;
+        }
+        self.missing -= 1;
+        if std::mem::replace(&mut entry.was_there, true) {
+            return ready;
+        }
+        for &cluster in &entry.clusters {
+            let Some(missing) = self.beginning.get_mut(&cluster) else { continue };
+            *missing = missing.saturating_sub(1);
+            if *missing == 0 {
+                self.beginning.remove(&cluster);
+                ready.push(cluster);
+            }
+        }
+        ready
+    }
+
+    /// Whether all that is wanted is there.
+    pub fn is_complete(&self) -> bool {
+        self.missing == 0
+    }
+
+    /// The namespaces that want a channel.
+    pub fn clusters(&self, kind: Kind, name: &[u8]) -> &[u32] {
+        self.channels[kind as usize].get(name).map_or(&[], |entry| &entry.clusters)
+    }
+
+    fn of(&mut self, kind: Kind) -> &mut FxHashMap<Box<[u8]>, Entry> {
+        &mut self.channels[kind as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn channel(name: &str) -> Channel {
+        (Kind::Sharded, name.as_bytes().into())
+    }
+
+    fn asks(subscriptions: &mut Subscriptions) -> Vec<String> {
+        let asks = subscriptions.take_asks().into_iter();
+        let mut asks: Vec<_> = asks
+            .map(|ask| {
+                let sign = if ask.wanted { '+' } else { '-' };
+                format!("{sign}{}", String::from_utf8_lossy(&ask.channel.1))
+            })
+            .collect();
+        asks.sort();
+        asks
+    }
+
+    #[test]
+    fn a_namespace_begins_when_its_channels_are_there() {
+        let mut all = Subscriptions::default();
+        all.open(1, [channel("a"), channel("b")].into_iter());
+        assert_eq!(asks(&mut all), ["+a", "+b"]);
+        assert!(all.confirm(&channel("a")).is_empty() && !all.is_complete());
+        assert!(all.confirm(&channel("a")).is_empty());
+        assert_eq!(all.confirm(&channel("b"))[..], [1]);
+        assert!(all.is_complete());
+        assert_eq!(all.clusters(Kind::Sharded, b"a"), [1]);
+        all.lost();
+        assert!(!all.is_complete());
+        assert_eq!(asks(&mut all), ["+a", "+b"]);
+        assert!(all.confirm(&channel("a")).is_empty() && all.confirm(&channel("b")).is_empty());
+        assert!(all.is_complete());
+        all.shut(1);
+        assert_eq!(asks(&mut all), ["-a", "-b"]);
+        assert!(all.is_complete() && all.clusters(Kind::Sharded, b"a").is_empty());
+    }
+
+    #[test]
+    fn a_room_that_comes_and_goes_is_kept_for_a_while() {
+        let mut all = Subscriptions::default();
+        all.open(1, std::iter::empty());
+        all.add(channel("r"), 1);
+        assert_eq!(asks(&mut all), ["+r"]);
+        all.confirm(&channel("r"));
+        all.remove(&channel("r"), 1, 1000);
+        all.expire(1000 + KEEP - 1);
+        assert!(all.add(channel("r"), 1), "it is still there");
+        all.expire(1000 + KEEP);
+        assert!(asks(&mut all).is_empty());
+        all.remove(&channel("r"), 1, 2000);
+        assert_eq!(all.next_expiry(), Some(2000 + KEEP));
+        all.expire(2000 + KEEP);
+        assert_eq!(asks(&mut all), ["-r"]);
+        assert_eq!(all.next_expiry(), None);
+    }
+
+    #[test]
+    fn what_was_left_is_not_asked_on_a_new_connection() {
+        let mut all = Subscriptions::default();
+        all.add(channel("r"), 1);
+        all.remove(&channel("r"), 1, 0);
+        all.lost();
+        assert!(asks(&mut all).is_empty() && all.is_complete());
+        all.expire(KEEP);
+        assert!(asks(&mut all).is_empty());
+    }
+}
