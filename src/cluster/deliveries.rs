@@ -47,6 +47,8 @@ pub(super) struct Namespaces {
     pub(super) clusters: FxHashMap<u32, Arc<Cluster>>,
     put_by: Vec<Read>,
     bytes: usize,
+    /// Whether something of it says what later broadcasts mean: whom these concern is not known before it is handed over.
+    ordered: bool,
 }
 
 impl fmt::Debug for Inbound {
@@ -119,12 +121,13 @@ impl Inbound {
         Counters::add(&counters.received, 1);
         Counters::add(&counters.received_bytes, message.len());
         let mut state = self.namespaces();
-        let Namespaces { subscriptions, clusters, put_by, bytes } = &mut *state;
+        let Namespaces { subscriptions, clusters, put_by, bytes, ordered } = &mut *state;
         let mut message = Message::Raw(message);
         for number in subscriptions.clusters(kind, name) {
             let Some(cluster) = clusters.get(number) else { continue };
-            match self.read_for(cluster, kind, channel, &mut message) {
+            match self.read_for(cluster, kind, channel, *ordered, &mut message) {
                 Ok(Some(kind)) => {
+                    *ordered |= matches!(kind, ReadKind::Ordered);
                     let channel = Bytes::copy_from_slice(channel);
                     let message = message.share();
                     *bytes += message.len();
@@ -137,12 +140,13 @@ impl Inbound {
         put_by.len() >= TOGETHER || *bytes >= BYTES_TOGETHER
     }
 
-    /// Reads a message for a namespace. None: there is nothing to do.
+    /// Reads a message for a namespace. None: there is nothing to do. `keep`: whom it concerns is not known yet.
     fn read_for(
         &self,
         cluster: &Cluster,
         kind: Kind,
         channel: &[u8],
+        keep: bool,
         message: &mut Message,
     ) -> Result<Option<ReadKind>, Malformed> {
         let is_broadcast = match cluster.node.mode {
@@ -153,7 +157,7 @@ impl Inbound {
             }
             Mode::Sharded => None,
         };
-        if let Some(room) = is_broadcast {
+        if let Some(room) = is_broadcast.filter(|_| !keep) {
             let mut names: SmallVec<[RoomName<'_>; 2]> = SmallVec::new();
             if !room.is_empty() {
                 names.push(RoomName::Text(room));
@@ -191,6 +195,7 @@ impl Inbound {
     fn hand_over(&self) {
         let mut state = self.namespaces();
         state.bytes = 0;
+        state.ordered = false;
         let put_by = std::mem::take(&mut state.put_by);
         drop(state);
         if put_by.is_empty() {

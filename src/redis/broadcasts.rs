@@ -289,7 +289,8 @@ impl Node {
                 match (element.string(), element.number()) {
                     (Some(name), _) => list.push(Name::Text(name)),
                     (None, Some(number)) => list.push(Name::Number(number)),
-                    (None, None) => {}
+                    // Not left out: a list without it may be empty, and that means all.
+                    (None, None) => return Ok(Incoming::Ordered),
                 }
                 if list.len() > MAX_ROOMS {
                     return Err(Malformed);
@@ -431,7 +432,8 @@ fn options<'a>(reader: &mut Reader<'a>, out: &mut Broadcast<'a>) -> Result<bool>
     Ok(plain)
 }
 
-/// Reads names of rooms; false: it is no list of them.
+/// Reads names of rooms; false: it is no list of them, or has in it what is none. That is not left out: a list without it may be
+/// empty, and that means all.
 fn names<'a>(reader: &mut Reader<'a>, out: &mut Vec<Name<'a>>) -> Result<bool> {
     out.clear();
     let count = match reader.clone().item()? {
@@ -445,14 +447,15 @@ fn names<'a>(reader: &mut Reader<'a>, out: &mut Vec<Name<'a>>) -> Result<bool> {
         return Err(Malformed);
     }
     reader.item()?;
+    let mut plain = true;
     for _ in 0..count {
         match reader.next_scalar()? {
             Item::Text(name) => out.push(Name::Text(String::from_utf8_lossy(name))),
             Item::Number(number) => out.push(Name::Number(number)),
-            _ => {} // no room is called so
+            _ => plain = false,
         }
     }
-    Ok(true)
+    Ok(plain)
 }
 
 fn flags<'a>(reader: &mut Reader<'a>, out: &mut Broadcast<'a>) -> Result {
