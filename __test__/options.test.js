@@ -46,6 +46,16 @@ const REFUSED = {
   workers: [0, 17, "x", null],
   maxBufferedBytes: ["x", 0, -1, NaN],
   bufferPolicy: ["x", null],
+  shutdown: [
+    true,
+    "SIGTERM",
+    [],
+    ["SIGKILL"],
+    ["TERM"],
+    { over: -1 },
+    { acks: "5" },
+    { signals: "SIGTERM" },
+  ],
   metrics: [
     1,
     "/metrics",

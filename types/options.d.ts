@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "http";
 import type { ZlibOptions } from "zlib";
 import type { AdapterConstructor } from "./adapter";
+import type { ShutdownOptions } from "./drain";
 import type { MetricsOptions } from "./metrics";
 
 /** The ways in which an Engine.IO session can be carried. */
@@ -248,6 +249,13 @@ export interface ServerOptions extends EngineOptions, AttachOptions {
    * @default false
    */
   metrics?: boolean | MetricsOptions;
+  /**
+   * At which signals of the process `io.drain()` is called, and how (not in npm `socket.io`), as in `["SIGTERM"]`; at another one
+   * meanwhile, all that are left go at once. Then nothing of the server keeps the process.
+   *
+   * @default none
+   */
+  shutdown?: NodeJS.Signals[] | ShutdownOptions;
 }
 
 /** The settings of an Engine.IO server without Socket.IO. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server as HTTPServer } from "http";
 import type { Http2SecureServer, Http2Server } from "http2";
 import type { Server as HTTPSServer } from "https";
 import type { AdapterConstructor } from "./adapter";
+import type { DrainOptions, DrainProgress } from "./drain";
 import type { EngineServer } from "./engine";
 import type { Health, Metric } from "./metrics";
 import type { Namespace, ServerReservedEventsMap } from "./namespace";
@@ -149,6 +150,14 @@ export declare class Server<
    */
   metrics(options?: { format?: undefined }): Record<string, Metric>;
   metrics(options: { format: "prometheus" }): string;
+
+  /**
+   * Lets all clients go, in no order and spread over a time, then closes the server (not in npm `socket.io`).
+   *
+   * From the call on `health()` tells `"draining"`, and who opens a session is answered 503. What was emitted to a client
+   * leaves before it goes, and it comes back by itself, to another server.
+   */
+  drain(options?: DrainOptions): Promise<DrainProgress>;
 
   /** Whether the server is to be sent clients, for a probe (not in npm `socket.io`). */
   health(): Health;

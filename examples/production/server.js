@@ -19,6 +19,7 @@ const httpServer = createServer((request, response) => {
 const io = new Server(httpServer, {
   maxBufferedBytes: 8 * 1024 * 1024, // of what waits for one client that does not read; then it is disconnected
   metrics: true, // for Prometheus: /metrics, from private networks and not by a proxy
+  shutdown: { signals: ["SIGTERM"], over: 20_000 }, // clients go one by one and come back to another server; then nothing keeps the process
 });
 
 io.on("connection", (socket) => {
@@ -28,6 +29,3 @@ io.on("connection", (socket) => {
 httpServer.listen(Number(process.env.PORT ?? 3000), () => {
   console.log("listening on", httpServer.address());
 });
-
-// Clients are told ("server shutting down"), and come back to another server; then nothing keeps the process.
-process.once("SIGTERM", () => io.close());

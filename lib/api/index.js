@@ -10,6 +10,7 @@
 //       metrics.js           `io.metrics()`; as text: metrics-text.js, by the HTTP server: metrics-route.js
 //         metrics-table.js   which there are
 //       health.js            `io.health()`
+//       drain.js             `io.drain()`; at a signal: shutdown.js
 //     namespace.js           Namespace
 //       parent-namespace.js  those that are made on demand
 //       middlewares.js       how middlewares are run, of namespaces and of sockets

@@ -14,6 +14,7 @@ const { serveClientFiles } = require("./client-files");
 const { Decoder, Encoder, PacketType, PROTOCOL } = require("../codec");
 const { Engine } = require("../engine");
 const { invalidOption, MESSAGES } = require("../base/errors");
+const { drain } = require("./drain");
 const { getHealth } = require("./health");
 const { readMetrics } = require("./metrics");
 const { checkMetrics, serveMetrics } = require("./metrics-route");
@@ -21,6 +22,7 @@ const { writeMetrics } = require("./metrics-text");
 const { Namespace } = require("./namespace");
 const { NamespacesCounts } = require("./namespace-counts");
 const { setOldOption } = require("./old-settings");
+const { checkShutdown, shutDownAt } = require("./shutdown");
 const { checkOptions, defaultsOf } = require("../base/options");
 const { checkOrigin } = require("./origins");
 const { ParentNamespace } = require("./parent-namespace");
@@ -78,6 +80,7 @@ const PARSER = Object.freeze({ Decoder, Encoder, PacketType, protocol: PROTOCOL 
  * @property {{ skipMiddlewares?: unknown, maxDisconnectionDuration: number, maxStoredBytes?: number }} [connectionStateRecovery]
  * @property {boolean} [cleanupEmptyChildNamespaces]
  * @property {boolean | import("./metrics-route").RouteOptions} [metrics]
+ * @property {import("./shutdown").Signals | import("./shutdown").ShutdownOptions} [shutdown]
  */
 
 /**
@@ -114,6 +117,10 @@ class Server extends EventEmitter {
     /** @type {Map<string, Namespace>} the namespaces by name */
     this._nsps = new Map();
     this._counts = new NamespacesCounts();
+    /** @type {Promise<import("./drain").Progress> | undefined} what is under way while it is drained */
+    this._drain = undefined;
+    /** @type {(() => void) | undefined} @private no signal is listened for any more; see `shutdown` */
+    this._ignoreSignals = undefined;
     /** @type {Map<NameRule, Parent>} parent namespaces by the function that says whether a name is theirs */
     this.parentNsps = new Map();
     /** @type {Map<RegExp, Parent>} */
@@ -124,6 +131,7 @@ class Server extends EventEmitter {
     this.sockets = /** @type {Namespace} */ (/** @type {unknown} */ (undefined));
     checkOptions(opts);
     checkMetrics(opts.metrics);
+    checkShutdown(opts.shutdown);
     this.opts = opts;
     /** @private */
     this._path = "";
@@ -157,6 +165,7 @@ class Server extends EventEmitter {
     }
     opts.cleanupEmptyChildNamespaces = !!opts.cleanupEmptyChildNamespaces;
     this.sockets = this.of("/");
+    if (opts.shutdown) this._ignoreSignals = shutDownAt(this, opts.shutdown);
     if (srv || typeof srv === "number") this.attach(srv);
   }
 
@@ -447,6 +456,8 @@ class Server extends EventEmitter {
    * @returns {Promise<void>}
    */
   async close(done) {
+    this._ignoreSignals?.();
+    this._ignoreSignals = undefined;
     await Promise.allSettled(
       [...this._nsps.values()].map(async (nsp) => {
         for (const socket of nsp.sockets.values()) socket._onclose("server shutting down");
@@ -489,6 +500,19 @@ class Server extends EventEmitter {
     if (format !== "prometheus")
       throw invalidOption("option format", format, 'give "prometheus", or leave it out');
     return writeMetrics(readMetrics(this));
+  }
+
+  /**
+   * Lets all clients go, spread over a time, then closes the server. Nobody is let in meanwhile.
+   *
+   * @param {import("./drain").DrainOptions} [options] those of the first call count
+   * @returns {Promise<import("./drain").Progress>} how many there were, and how many had to be cut off at the end
+   */
+  drain(options = {}) {
+    this._drain ??= drain(this, options).finally(() => {
+      this._drain = undefined;
+    });
+    return this._drain;
   }
 
   /** @returns {import("./health").Health} whether it is to be sent clients */

@@ -333,6 +333,17 @@ const OPTIONS = [
     ours: true,
   },
   {
+    name: "shutdown",
+    of: "server",
+    type: "Signals[] | ShutdownOptions",
+    otherwise: "signals are the program's",
+    bounds:
+      'an array of signals, as in `["SIGTERM"]`, or an object: `signals`, and `over` and `acks` of `io.drain()`',
+    reason:
+      "what a deploy sends: the clients go to another server one by one, and the process ends",
+    ours: true,
+  },
+  {
     name: "addTrailingSlash",
     of: "attach",
     type: "boolean",

@@ -26,6 +26,13 @@ expectType<"counter" | "gauge" | "histogram">()(server.metrics()["socketio_socke
 expectType<boolean>()(server.health().ready);
 // @ts-expect-error: no such format
 server.metrics({ format: "xml" });
+expectType<Promise<{ clients: number; left: number }>>()(
+  server.drain({ over: 1, signal: new AbortController().signal, progress: ({ left }) => left }),
+);
+new Server({ shutdown: ["SIGTERM"] });
+new Server({ shutdown: { signals: ["SIGINT"], over: 1, acks: 1 } });
+// @ts-expect-error: no signal
+new Server({ shutdown: ["TERM"] });
 new Server({ metrics: true });
 new Server({ metrics: { path: "/m", allow: ["10.0.0.0/8"] } });
 new Server({ metrics: { allow: (request) => request.url === "/metrics" } });

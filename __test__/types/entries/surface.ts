@@ -40,14 +40,15 @@ expectTrue<Same<Missing<UpSocket["conn"], OurSocket["conn"]>, "_maybeUpgrade">>(
 // And nothing of our own besides what is meant to be there.
 type OldChain = "json" | "binary";
 type OldServer = "checkRequest" | "nsps" | "origins" | "set";
-type Operating = "health" | "metrics";
+type Operating = "drain" | "health" | "metrics";
 expectTrue<Same<Missing<OurServer, UpServer>, OldServer | Operating | OldChain | "clients">>();
 expectTrue<Same<Missing<OurNamespace, UpNamespace>, OldChain | "clients" | "connected">>();
 expectTrue<Same<Missing<OurSocket, UpSocket>, OldChain>>();
 type UpOperator = Upstream.BroadcastOperator<Out, {}>;
 type OurOperator = Ours.BroadcastOperator<Out, {}>;
 expectTrue<Same<Missing<OurOperator, UpOperator>, OldChain | "clients" | "send" | "write">>();
-type OurOptions = "workers" | "origins" | "maxBufferedBytes" | "bufferPolicy" | "tls" | "metrics";
+type OurOptions =
+  "workers" | "origins" | "maxBufferedBytes" | "bufferPolicy" | "tls" | "metrics" | "shutdown";
 expectTrue<Same<Missing<Ours.ServerOptions, Upstream.ServerOptions>, OurOptions>>();
 type OurConn = "bufferedAmount" | "door" | "doorReason" | "sendPacket" | "writeBuffer";
 expectTrue<Same<Missing<OurSocket["conn"], UpSocket["conn"]>, OurConn>>();

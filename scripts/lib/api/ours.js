@@ -23,6 +23,11 @@ const OURS = Object.freeze([
     "Serves `io.metrics()` by the HTTP server, for Prometheus. Off by default; [metrics.md](metrics.md).",
   ],
   ["io.metrics()", "What has been counted, as an object or as OpenMetrics text."],
+  [
+    "io.drain()",
+    "Lets clients go spread over a time, then closes; [operating.md](operating.md#draining).",
+  ],
+  ["option shutdown", "At which signals that is done. Off by default."],
   ["io.health()", "Whether the server is to be sent clients, and why not."],
   ["socket.conn.door", '"takeover", "bridge" or "polling": how a connection reached its worker.'],
   [
