@@ -166,6 +166,64 @@ test("what can't be taken is refused, and the server goes on", async (t) => {
   await until(dial(t, a.port, 0), "server");
 });
 
+test("an empty session id opens no session", async (t) => {
+  const { io, port } = await start(t, "a");
+  await Promise.all([0, 1].map((n) => until(dial(t, port, n, { reconnection: false }), "server")));
+  const controller = new AbortController();
+  const done = io.drain({ over: 3_600_000, signal: controller.signal });
+  for (const query of ["&sid=", "&sid"]) {
+    const url = `http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling${query}`;
+    assert.equal((await fetch(url)).status, 503, query);
+  }
+  controller.abort();
+  await done;
+});
+
+test("it is over when all have gone, whoever has let them go", async (t) => {
+  for (const go of [(io) => io.close(), (io) => io.disconnectSockets(true)]) {
+    const { io, port } = await start(t, "a");
+    await Promise.all(
+      [0, 1, 3].map((n) => until(dial(t, port, n, { reconnection: false }), "server")),
+    );
+    const done = io.drain({ over: 3_600_000 });
+    go(io);
+    assert.equal((await within(done, "the drain", PATIENCE)).left, 0);
+    assert.equal(io.health().status, "closed");
+  }
+});
+
+test("a progress() that throws stops nothing", async (t) => {
+  const child = spawn("draining-throws", ours);
+  t.after(() => child.kill());
+  assert.deepEqual(await child.message(), {
+    drained: { clients: 1, left: 0 },
+    thrown: ["the program's"],
+    listening: false,
+  });
+});
+
+test("many that owe answers are no reason for a warning", async (t) => {
+  const { io, port } = await start(t, "a");
+  io.on("connection", (socket) => socket.emit("question", () => {}));
+  await Promise.all(
+    Array.from({ length: 12 }, () => until(dial(t, port, 0, { reconnection: false }), "question")),
+  );
+  const warnings = [];
+  const warn = (warning) => warnings.push(warning);
+  process.on("warning", warn);
+  t.after(() => process.removeListener("warning", warn));
+  const controller = new AbortController();
+  const done = io.drain({ over: 0, acks: 3_600_000, signal: controller.signal });
+  await new Promise((resolve) => setImmediate(resolve));
+  controller.abort();
+  await done;
+  assert.deepEqual(warnings, []);
+});
+
+test("a server without an engine has nobody to let go", async () => {
+  assert.deepEqual(await new Server().drain(), { clients: 0, left: 0 });
+});
+
 test("a server that listens again lets clients in again", async (t) => {
   const a = await start(t, "a");
   await a.io.drain({ over: 0 });

@@ -106,6 +106,8 @@ class Server extends Base {
    * @returns {any}
    */
   close(done) {
+    this._ignoreSignals?.();
+    this._ignoreSignals = undefined;
     for (const socket of Object.values(this.sockets.sockets)) socket._onclose(undefined);
     this.engine.close();
     if (this.httpServer) this.httpServer.close(done);

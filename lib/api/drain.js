@@ -10,7 +10,7 @@
 // back by themselves, and which recovery takes for a lost connection.
 
 const debug = require("debug")("socket.io:server");
-const { invalidOption } = require("../base/errors");
+const { invalidOption, rejectUnhandled } = require("../base/errors");
 const { clearInterval, setInterval } = require("../base/loop");
 const { Engine } = require("../engine");
 const { UpgradeResponse } = require("../http");
@@ -47,6 +47,7 @@ const { UpgradeResponse } = require("../http");
  * @property {(progress: Progress) => void} [progress] called when some have been let go
  */
 
+/** Ends of pauses, before their time. @typedef {Set<() => void>} Pauses */
 /** @typedef {{ clients: number, left: number }} Progress clients: those that there were */
 
 const OVER = 30_000;
@@ -76,23 +77,33 @@ async function drain(server, options) {
   debug("draining %d clients over %d ms", clients.length, over);
   /** @type {Set<Client>} */
   const leaving = new Set();
+  /** @type {Pauses} */
+  const pauses = new Set();
+  const hurry = () => pauses.forEach((end) => end());
+  signal?.addEventListener("abort", hurry); // one for all: an AbortSignal warns of more than ten
   const began = performance.now();
   let next = 0;
-  while (next < clients.length) {
+  while (
+    next < clients.length &&
+    clients.some((client, at) => at >= next && client.conn.readyState === "open")
+  ) {
     const hurries = signal?.aborted === true;
     const share = over === 0 || hurries ? 1 : Math.min(1, (performance.now() - began) / over);
     const due = Math.ceil(share * clients.length);
     const before = next;
-    for (; next < due; next++) void leave(clients[next], acks, leaving, signal);
-    if (next > before) progress?.({ clients: clients.length, left: clients.length - next });
-    if (next < clients.length) await pause(STEP, signal);
+    for (; next < due; next++) void leave(clients[next], acks, leaving, signal, pauses);
+    if (next > before) tell(progress, { clients: clients.length, left: clients.length - next });
+    if (next < clients.length) await pause(STEP, pauses);
   }
   const last = performance.now() + acks + LAST;
   while (leaving.size > 0 && performance.now() < last && signal?.aborted !== true)
-    await pause(STEP, signal);
+    await pause(STEP, pauses);
+  signal?.removeEventListener("abort", hurry);
   const cut = leaving.size;
   try {
     await server.close();
+  } catch (error) {
+    if (server.engine !== undefined) throw error; // else there was nothing to close
   } finally {
     admitNewcomers(server.engine);
   }
@@ -146,8 +157,11 @@ function admitNewcomers(engine) {
  * @param {() => void} next
  */
 function refuseNewcomer(req, res, next) {
-  const isKnown = new URL(req.url ?? "", "http://localhost").searchParams.has("sid");
-  if (isKnown) next();
+  const { _query: query } = /** @type {{ _query?: { sid?: unknown } }} */ (
+    /** @type {unknown} */ (req)
+  );
+  if (query?.sid)
+    next(); // an empty one opens a session
   else if (res instanceof UpgradeResponse) res.socket.end(REFUSAL);
   else {
     if (req.httpVersionMajor === 1) res.setHeader("Connection", "close");
@@ -169,21 +183,34 @@ function clientsOf(server) {
 }
 
 /**
+ * @param {DrainOptions["progress"]} progress
+ * @param {Progress} so
+ */
+function tell(progress, so) {
+  try {
+    progress?.(so);
+  } catch (error) {
+    rejectUnhandled(error); // the clients go on leaving
+  }
+}
+
+/**
  * Lets a client go as soon as it owes nothing.
  *
  * @param {Client} client
  * @param {number} acks ms that it has for that
  * @param {Set<Client>} leaving those that have not gone yet
- * @param {AbortSignal} [signal]
+ * @param {AbortSignal | undefined} signal
+ * @param {Pauses} pauses
  */
-async function leave(client, acks, leaving, signal) {
+async function leave(client, acks, leaving, signal, pauses) {
   const { conn } = client;
   if (conn.readyState !== "open") return;
   leaving.add(client);
   conn.once("close", () => leaving.delete(client));
   const deadline = performance.now() + acks;
   while (owes(client) && performance.now() < deadline && signal?.aborted !== true)
-    await pause(STEP, signal);
+    await pause(STEP, pauses);
   try {
     for (const socket of client._connected()) socket._onclose(REASON);
   } finally {
@@ -199,18 +226,18 @@ function owes(client) {
 
 /**
  * @param {number} milliseconds
- * @param {AbortSignal} [signal] ends it before
+ * @param {Pauses} pauses
  * @returns {Promise<void>}
  */
-function pause(milliseconds, signal) {
+function pause(milliseconds, pauses) {
   return new Promise((resolve) => {
     const end = () => {
       clearInterval(timer);
-      signal?.removeEventListener("abort", end);
+      pauses.delete(end);
       resolve();
     };
     const timer = setInterval(end, milliseconds);
-    signal?.addEventListener("abort", end);
+    pauses.add(end);
   });
 }
 

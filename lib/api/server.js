@@ -119,7 +119,7 @@ class Server extends EventEmitter {
     this._counts = new NamespacesCounts();
     /** @type {Promise<import("./drain").Progress> | undefined} what is under way while it is drained */
     this._drain = undefined;
-    /** @type {(() => void) | undefined} @private no signal is listened for any more; see `shutdown` */
+    /** @type {(() => void) | undefined} @protected no signal is listened for any more; see `shutdown` */
     this._ignoreSignals = undefined;
     /** @type {Map<NameRule, Parent>} parent namespaces by the function that says whether a name is theirs */
     this.parentNsps = new Map();

@@ -1,5 +1,6 @@
 "use strict";
 
+const { constants } = require("node:os");
 const { invalidOption } = require("../base/errors");
 
 /** @typedef {NodeJS.Signals[]} Signals */
@@ -63,7 +64,7 @@ function checkShutdown(value) {
 
 /** @param {unknown} name @returns {boolean} whether it may be the name of a signal that can be listened for */
 function isSignal(name) {
-  return typeof name === "string" && /^SIG[A-Z0-9]+$/.test(name) && !UNCAUGHT.has(name);
+  return typeof name === "string" && Object.hasOwn(constants.signals, name) && !UNCAUGHT.has(name);
 }
 
 module.exports = { checkShutdown, shutDownAt };
