@@ -12,7 +12,7 @@ const ts = require("typescript");
 const LIB = path.join(__dirname, "..", "lib");
 
 /** The floors, from the lowest. */
-const FLOORS = ["base", "codec", "border", "http", "ingress", "engine", "api"];
+const FLOORS = ["base", "codec", "border", "http", "ingress", "engine", "api", "redis"];
 
 /** The floors that know what they are given: no type there is `any`. */
 const TYPED = new Set(["ingress", "api"]);

@@ -35,6 +35,8 @@ const { NO_COMPRESS, pushConnection, pushRoom, VOLATILE } = require("../border")
  *   ondisconnecting?(socket: Member): void,
  *   mirror?(socket: Member): void,
  *   unmirror?(socket: Member): void,
+ *   onwatched?(): void,
+ *   onreplaced?(): void,
  *   recoversWithoutOffset?: boolean,
  * }} Hooks
  *

@@ -95,7 +95,9 @@ class Namespace extends EventEmitter {
 
   /** Makes the adapter, again when the program has chosen another class. */
   _initAdapter() {
+    const before = /** @type {SomeAdapter | undefined} */ (this.adapter);
     this.adapter = new (this.server.adapter())(this);
+    before?.onreplaced?.();
     Promise.resolve(this.adapter.init()).catch((/** @type {unknown} */ error) => {
       debug("error while initializing adapter: %s", error);
     });
@@ -384,6 +386,20 @@ class Namespace extends EventEmitter {
     const socket = this.sockets.get(id);
     if (socket !== undefined) this.adapter.unmirror?.(socket);
     this.sockets.delete(id);
+  }
+
+  // --- what an adapter has to know ---
+
+  /** @param {1 | -1} change in the number of sockets that listen to what goes out */
+  _countOutgoing(change) {
+    this._outgoing += change;
+    if (this._outgoing <= 1) this.adapter.onwatched?.();
+  }
+
+  /** @param {1 | -1} change in the number of sockets with a connection of a foreign engine */
+  _countForeign(change) {
+    this._foreign += change;
+    if (this._foreign <= 1) this.adapter.onwatched?.();
   }
 
   // --- its own listeners ---

@@ -44,6 +44,8 @@ const { trace } = require("../base/trace");
  * @property {import("./adapter").SomeAdapter} adapter
  * @property {import("./namespace-counts").NamespaceCounts} _counts
  * @property {{ _opts: { connectionStateRecovery?: unknown } }} server
+ * @property {(change: 1 | -1) => void} _countOutgoing
+ * @property {(change: 1 | -1) => void} _countForeign
  */
 
 /** Who is told that a socket has ended. @typedef {{ _remove(socket: Socket): void }} Holder */
@@ -335,7 +337,7 @@ class Socket extends EventEmitter {
   /** Called once the namespace has let the socket in. */
   _onconnect() {
     if (trace.any && debug.enabled) debug("socket connected - writing packet");
-    if (!this.connected && !this.client._native) this.nsp._foreign++; // a middleware may answer twice
+    if (!this.connected && !this.client._native) this.nsp._countForeign(1); // a middleware may answer twice
     this.connected = true;
     this.join(this.id);
     this.adapter.onconnected?.(this);
@@ -487,10 +489,10 @@ class Socket extends EventEmitter {
   _cleanup() {
     this.leaveAll();
     this.adapter.ondisconnecting?.(this);
-    if (this.connected && !this.client._native) this.nsp._foreign--;
+    if (this.connected && !this.client._native) this.nsp._countForeign(-1);
     if (this._counted) {
       this._counted = false;
-      this.nsp._outgoing--;
+      this.nsp._countOutgoing(-1);
     }
     this.nsp._remove(this);
     // a middleware that answers late must not bring it back
@@ -711,7 +713,7 @@ class Socket extends EventEmitter {
     const has = this._anyOutgoingListeners !== undefined && this._anyOutgoingListeners.length > 0;
     if (has === this._counted) return;
     this._counted = has;
-    this.nsp._outgoing += has ? 1 : -1;
+    this.nsp._countOutgoing(has ? 1 : -1);
   }
 
   /** @param {Packet} packet */

@@ -101,6 +101,13 @@ const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (
  */
 
 /**
+ * Who has to know whether there are observers.
+ *
+ * @typedef {object} Watcher
+ * @property {() => void} onwatched there is one now, or none any more
+ */
+
+/**
  * Who reads the sockets: this thread while it has time, else the workers ("load"); always the workers; or always this thread,
  * unless it is blocked.
  *
@@ -147,6 +154,8 @@ class Border {
     this.lastRoom = -1;
     /** number of connections with "packetCreate" listeners, who must be shown the packet of a broadcast */
     this.observers = 0;
+    /** @type {Set<Watcher>} */
+    this.watchers = new Set();
     /** number of sessions and wires: while there are any, the process stays alive */
     this.alive = 0;
     /** number of connections that have been given to workers which have not been woken for them yet */
@@ -238,6 +247,12 @@ class Border {
     this.listeners.clear(); // nothing more comes for them
     clearInterval(this.timer);
     this.timer = undefined;
+  }
+
+  /** @param {1 | -1} change in the number of observers */
+  countObserver(change) {
+    this.observers += change;
+    if (this.observers <= 1) for (const watcher of this.watchers) watcher.onwatched();
   }
 
   /** @param {string} reason why a session, or an upgrade, came no faster way */

@@ -630,7 +630,7 @@ class Conn extends LazyEmitter {
     trace.traceState(this, "closed");
     this.readyState = "closed";
     this.server.onclosed(this, reason);
-    if (this._observed & OUTGOING) this._border.observers--;
+    if (this._observed & OUTGOING) this._border.countObserver(-1);
     this._observed = 0;
     this._writeBuffer?.clear();
     const client = this._client;
@@ -793,7 +793,7 @@ class Conn extends LazyEmitter {
     const before = this._observed;
     if (before === observed) return;
     this._observed = observed;
-    if ((before ^ observed) & OUTGOING) this._border.observers += observed & OUTGOING ? 1 : -1;
+    if ((before ^ observed) & OUTGOING) this._border.countObserver(observed & OUTGOING ? 1 : -1);
     if (!(before & REQUESTS) !== !(observed & REQUESTS))
       this.server.showRequests(this.id, (observed & REQUESTS) !== 0);
     if ((before ^ observed) & CONTROL) this._border.operations.observe(this, observed & CONTROL);

@@ -1,0 +1,2 @@
+export { createAdapter, RedisAdapter } from "./redis.js";
+export type { ConnectionState, RedisAdapterOptions, RedisLink, RedisStats } from "./redis.js";
