@@ -6,7 +6,9 @@
  * `needs`: what has to run beside ("redis", "postgres"); `inCluster`: its nodes are the workers of one process; `recovers`:
  * sessions are stored where all nodes find them; `emitter`: it hears `@socket.io/redis-emitter`.
  *
- * `connect(url)` resolves with the adapter of the server's options. What it opens ends with the process.
+ * `connect(url)` resolves with the adapter of the server's options. What it opens ends with the process. `ours(url)` does the same
+ * for our servers, with our adapter: those are to be in one cluster with others that have the official one. `variant`: it differs
+ * from the one before in which channels it has, so not each scenario is played.
  */
 
 /** How long a node waits for the answers of others, in ms, where that is an option. */
@@ -53,6 +55,14 @@ async function postgres(url) {
   return createAdapter(pool, { errorHandler: () => {} });
 }
 
+const redis = (options) => async (path) =>
+  require("../../redis").createAdapter({
+    url: `unix://${path}`,
+    requestsTimeout: REQUESTS_TIMEOUT,
+    maxBackoff: 50,
+    ...options,
+  });
+
 const nodeCluster = async () => require("@socket.io/cluster-adapter").createAdapter();
 
 const ADAPTERS = {
@@ -73,6 +83,35 @@ const ADAPTERS = {
   "redis-adapter sharded, by ioredis": {
     needs: "redis",
     connect: pubSub(ioRedis, sharded("static")),
+  },
+  "ferrosocket/redis": {
+    needs: "redis",
+    emitter: true,
+    connect: pubSub(nodeRedis, classic),
+    ours: redis({}),
+  },
+  "ferrosocket/redis, a channel for each room": {
+    needs: "redis",
+    variant: true,
+    connect: pubSub(nodeRedis, classic),
+    ours: redis({ subscriptionMode: "dynamic" }),
+  },
+  "ferrosocket/redis, sharded": {
+    needs: "redis",
+    connect: pubSub(nodeRedis, sharded("dynamic")),
+    ours: redis({ sharded: true }),
+  },
+  "ferrosocket/redis, sharded, static": {
+    needs: "redis",
+    variant: true,
+    connect: pubSub(nodeRedis, sharded("static")),
+    ours: redis({ sharded: true, subscriptionMode: "static" }),
+  },
+  "ferrosocket/redis, sharded, a channel for each socket": {
+    needs: "redis",
+    variant: true,
+    connect: pubSub(nodeRedis, sharded("dynamic-private")),
+    ours: redis({ sharded: true, subscriptionMode: "dynamic-private" }),
   },
   "redis-streams-adapter, by redis": {
     needs: "redis",

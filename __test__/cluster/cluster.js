@@ -313,11 +313,14 @@ function sides(count) {
  * Registers a scenario for each adapter that `of` wants: a test on each side, and the comparison of their traces.
  *
  * @param {string} name
- * @param {{ of?: (adapter: object) => boolean, nodes?: number, options?: object }} settings
+ * @param {{ of?: (adapter: object) => boolean, variants?: boolean, nodes?: number, options?: object }} settings `variants`: with
+ *   those, too
  * @param {(stage: ClusterStage) => Promise<void>} run
  */
-function clusterScenario(name, { of = () => true, nodes = 3, options = {} }, run) {
-  for (const [adapter, traits] of Object.entries(ADAPTERS).filter(([, one]) => of(one))) {
+function clusterScenario(name, settings, run) {
+  const { of = () => true, variants = false, nodes = 3, options = {} } = settings;
+  const wanted = (one) => of(one) && (variants || !one.variant);
+  for (const [adapter, traits] of Object.entries(ADAPTERS).filter(([, one]) => wanted(one))) {
     const all = sides(nodes);
     compare(
       `${adapter}: ${name}`,

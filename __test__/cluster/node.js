@@ -8,6 +8,7 @@
  */
 
 const { createServer } = require("node:http");
+const { ours } = require("../support/implementations");
 const { ADAPTERS } = require("./adapters");
 
 const [, , implementation, name, url, options] = process.argv;
@@ -35,7 +36,9 @@ async function outcome(call) {
 
 async function main() {
   const { Server } = require(implementation);
-  const adapter = await ADAPTERS[name].connect(url);
+  const traits = ADAPTERS[name];
+  const isOurs = implementation === ours.path && traits.ours !== undefined;
+  const adapter = await (isOurs ? traits.ours(url) : traits.connect(url));
   const httpServer = createServer();
   const { sticky, ...more } = JSON.parse(options);
   const io = new Server(httpServer, { adapter, ...more });

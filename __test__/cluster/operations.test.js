@@ -18,7 +18,7 @@ async function settle(stage) {
   return { a, b, c, a1, b1, b2, c1 };
 }
 
-clusterScenario("broadcasts", {}, async (stage) => {
+clusterScenario("broadcasts", { variants: true }, async (stage) => {
   const { tell } = stage;
   const { a, b, c, a1, b1, b2, c1 } = await settle(stage);
   const bytes = Buffer.from([0, 1, 2, 0xff]);
@@ -101,7 +101,7 @@ clusterScenario("acks of a broadcast", {}, async (stage) => {
   assert.deepEqual(none, { message: "operation has timed out", responses: [] });
 });
 
-clusterScenario("sockets of other nodes", {}, async (stage) => {
+clusterScenario("sockets of other nodes", { variants: true }, async (stage) => {
   const { known, left, reach, tell, trace, nodes } = stage;
   const { a, b, c, a1, b1, b2, c1 } = await settle(stage);
 
