@@ -52,6 +52,17 @@ for (const place of Object.keys(TRANSPORTS))
       const echoes = clients.map((client) => gather(client, "message", 3));
       for (const client of clients) for (const text of ["a", "b", "c"]) client.send(text);
       await Promise.all(pinged);
+      if (place === "main") {
+        // who comes meanwhile
+        for (const transports of [["websocket"], ["polling"]]) {
+          const client = new Client(`http://127.0.0.1:${port}`, { transports });
+          t.after(() => client.close());
+          await until(client, "open");
+          echoes.push(gather(client, "message", 3));
+          for (const text of ["a", "b", "c"]) client.send(text);
+          clients.push(client);
+        }
+      }
       fs.writeFileSync(release, "");
       for (const echo of echoes) assert.deepEqual(await echo, [["a"], ["b"], ["c"]]);
       const told = until(first, "message");
