@@ -142,7 +142,9 @@ impl Shared {
         if let Order::Publish(publication) = &order {
             let weight = publication.weight();
             let buffered = &self.counters.buffered;
-            if buffered.fetch_add(weight, Ordering::Relaxed) + weight > self.most_buffered {
+            let before = buffered.fetch_add(weight, Ordering::Relaxed);
+            // Where nothing waits, there is room for one, however large it is.
+            if before > 0 && before + weight > self.most_buffered {
                 buffered.fetch_sub(weight, Ordering::Relaxed);
                 return Counters::add(&self.counters.dropped, 1);
             }
