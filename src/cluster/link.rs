@@ -109,6 +109,7 @@ impl Drop for Link {
 /// All that the thread does.
 async fn run(desk: Desk, mut connector: Connector, mut backoff: Backoff) {
     let desk = Arc::new(desk);
+    desk.inbound.namespaces().subscriptions.lost(); // there is no connection yet
     loop {
         let lost = Arc::new(Notify::new());
         let push = {
@@ -139,6 +140,7 @@ async fn run(desk: Desk, mut connector: Connector, mut backoff: Backoff) {
             Err(error) => format!("can't connect: {error}"),
         };
         desk.set_session(None);
+        desk.inbound.namespaces().subscriptions.lost();
         desk.note_lost(message);
         let wait = Duration::from_millis(backoff.next(random()));
         tokio::select! {
@@ -158,7 +160,7 @@ enum Ended {
 
 /// Does all that goes by a session, until it is lost or the link is closed.
 async fn serve(desk: &Arc<Desk>, session: Session, lost: &Notify) -> Ended {
-    desk.inbound.namespaces().subscriptions.lost();
+    desk.inbound.namespaces().subscriptions.connected();
     desk.asks.notify_one();
     desk.set_session(Some(session.clone()));
     let mut tasks = JoinSet::new();

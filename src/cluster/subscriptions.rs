@@ -7,6 +7,8 @@
 //!                    └──────────────── add ─────────────── left
 //! ```
 //!
+//! While there is no connection, only what is wanted is kept: rooms may come and go for hours.
+//!
 //! It opens no socket and reads no clock: what is to be sent is given out, and the time is an argument.
 
 use std::collections::VecDeque;
@@ -80,6 +82,8 @@ pub struct Subscriptions {
     missing: usize,
     /// How many of a namespace's first channels have not, ever.
     beginning: FxHashMap<u32, usize>,
+    /// Whether there is no connection: nothing is asked before the next one, and then all.
+    away: bool,
 }
 
 impl Subscriptions {
@@ -118,7 +122,9 @@ impl Subscriptions {
         if !entry.asked {
             entry.asked = true;
             self.missing += 1;
-            self.asks.push(Ask { channel, wanted: true });
+            if !self.away {
+                self.asks.push(Ask { channel, wanted: true });
+            }
             return false;
         }
         entry.was_there
@@ -128,7 +134,12 @@ impl Subscriptions {
     pub fn remove(&mut self, channel: &Channel, cluster: u32, now: u64) {
         let Some(entry) = self.of(channel.0).get_mut(&channel.1) else { return };
         entry.clusters.retain(|&mut other| other != cluster);
-        if entry.clusters.is_empty() {
+        if !entry.clusters.is_empty() {
+            return;
+        }
+        if self.away {
+            self.forget(channel);
+        } else {
             self.left.push_back((now, channel.clone()));
         }
     }
@@ -151,24 +162,34 @@ impl Subscriptions {
     fn forget(&mut self, channel: &Channel) {
         let Some(entry) = self.of(channel.0).remove(&channel.1) else { return };
         self.missing -= usize::from(!entry.confirmed);
-        self.asks.push(Ask { channel: channel.clone(), wanted: false });
+        if !self.away {
+            self.asks.push(Ask { channel: channel.clone(), wanted: false });
+        }
     }
 
-    /// The connection is lost: all is to be asked again on the next one.
+    /// There is no connection (any more).
     pub fn lost(&mut self) {
+        self.away = true;
         self.asks.clear();
+        self.left.clear();
         self.missing = 0;
-        for kind in Kind::ALL {
-            let Self { channels, asks, missing, .. } = self;
-            channels[kind as usize].retain(|name, entry| {
-                if entry.clusters.is_empty() {
-                    return false;
-                }
-                *missing += 1;
-                (entry.asked, entry.confirmed) = (true, false);
-                asks.push(Ask { channel: (kind, name.clone()), wanted: true });
-                true
+        for channels in &mut self.channels {
+            channels.retain(|_, entry| {
+                entry.confirmed = false;
+                !entry.clusters.is_empty()
             });
+            self.missing += channels.len();
+        }
+    }
+
+    /// There is a connection: all is to be asked.
+    pub fn connected(&mut self) {
+        self.lost();
+        self.away = false;
+        for kind in Kind::ALL {
+            for name in self.channels[kind as usize].keys() {
+                self.asks.push(Ask { channel: (kind, name.clone()), wanted: true });
+            }
         }
     }
 
@@ -247,6 +268,8 @@ mod tests {
         assert!(all.is_complete());
         assert_eq!(all.clusters(Kind::Sharded, b"a"), [1]);
         all.lost();
+        assert!(!all.is_complete() && asks(&mut all).is_empty());
+        all.connected();
         assert!(!all.is_complete());
         assert_eq!(asks(&mut all), ["+a", "+b"]);
         assert!(all.confirm(&channel("a")).is_empty() && all.confirm(&channel("b")).is_empty());
@@ -281,8 +304,27 @@ mod tests {
         all.add(channel("r"), 1);
         all.remove(&channel("r"), 1, 0);
         all.lost();
+        all.connected();
         assert!(asks(&mut all).is_empty() && all.is_complete());
         all.expire(KEEP);
         assert!(asks(&mut all).is_empty());
+    }
+
+    #[test]
+    fn what_comes_and_goes_without_a_connection_leaves_nothing() {
+        let mut all = Subscriptions::default();
+        all.lost();
+        all.open(1, [channel("a")].into_iter());
+        for n in 0..1000 {
+            all.add(channel(&n.to_string()), 1);
+            all.remove(&channel(&n.to_string()), 1, n);
+        }
+        all.add(channel("b"), 1);
+        assert!(all.left.is_empty() && all.asks.is_empty());
+        assert_eq!(all.channels[Kind::Sharded as usize].len(), 2);
+        all.connected();
+        assert_eq!(asks(&mut all), ["+a", "+b"]);
+        assert_eq!(all.confirm(&channel("a"))[..], [1]);
+        assert!(all.confirm(&channel("b")).is_empty() && all.is_complete());
     }
 }
