@@ -62,6 +62,16 @@ test("values are packed as notepack.io does, and unpacked", () => {
   }
 });
 
+test("Dates are unpacked as the official adapter packs them", () => {
+  // it has a newer notepack.io than the one beside it
+  const paths = [require.resolve("@socket.io/redis-adapter")];
+  const { encode } = require(require.resolve("notepack.io", { paths }));
+  for (const time of [0, 1, 999, 1e12, 1_234_567_890_123, 2 ** 34 * 1e3 + 1, -1, -62e12, 8.64e15]) {
+    const date = new Date(time);
+    assert.deepStrictEqual(unpack(encode([date])), [date]);
+  }
+});
+
 test("of a view, only what it shows is packed", () => {
   const view = new Uint8Array(Buffer.from("secret, shown, secret")).subarray(8, 13);
   assert.equal(Buffer.from(unpack(pack(view))).toString(), "shown");

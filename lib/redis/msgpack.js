@@ -4,9 +4,10 @@
 // package notepack.io). Only what is between servers comes here, and broadcasts that JavaScript has to see: all others are packed
 // and unpacked in Rust.
 
-// the types of extensions: all the same, told apart by their lengths
+// the types of extensions: all of notepack.io's own are the same, told apart by their lengths
 const UNDEFINED = 0;
 const BYTES = 0;
+const TIME = -1; // how version 3 of it packs Dates, as MessagePack says
 const DEPTH = 1000; // of values in values, at most: much deeper ones end the stack
 const POW_32 = 2 ** 32;
 
@@ -320,9 +321,15 @@ class Unpacker {
    * @private
    */
   extension(length) {
-    const type = this.unsigned(1);
+    const type = this._bytes.readInt8(this.take(1));
     const bytes = this.binary(length);
-    if (type !== 0) return [(type << 24) >> 24, bytes]; // as notepack.io does
+    if (type === TIME && length === 4) return new Date(bytes.readUInt32BE(0) * 1e3);
+    if (type === TIME && length === 8) {
+      const high = bytes.readUInt32BE(0); // 30 bits of nanoseconds, 34 of seconds
+      const seconds = (high & 3) * POW_32 + bytes.readUInt32BE(4);
+      return new Date(seconds * 1e3 + (high >>> 2) / 1e6);
+    }
+    if (type !== 0) return [type, bytes]; // as notepack.io does
     if (length === 1) return undefined;
     if (length === 8) return new Date(bytes.readInt32BE(0) * POW_32 + bytes.readUInt32BE(4));
     return [type, bytes];
@@ -334,9 +341,13 @@ class Unpacker {
    * @private
    */
   bytesExtension(length) {
-    const type = this.unsigned(1);
+    const type = this._bytes.readInt8(this.take(1));
     const bytes = this.binary(length);
-    if (type !== 0) return [(type << 24) >> 24, bytes];
+    if (type === TIME && length === 12) {
+      const seconds = bytes.readInt32BE(4) * POW_32 + bytes.readUInt32BE(8);
+      return new Date(seconds * 1e3 + bytes.readUInt32BE(0) / 1e6);
+    }
+    if (type !== 0) return [type, bytes];
     return new Uint8Array(bytes).buffer;
   }
 
