@@ -127,6 +127,6 @@ export declare function createAdapter(
   options?: RedisAdapterOptions,
 ): (nsp: Namespace) => RedisAdapter;
 export declare function createAdapter(
-  url: string,
+  url: string | URL,
   options?: Omit<RedisAdapterOptions, "url">,
 ): (nsp: Namespace) => RedisAdapter;

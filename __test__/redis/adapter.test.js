@@ -318,6 +318,16 @@ test("options that can't be meant are refused", () => {
     () => createAdapter("redis+tcp://user:secret@localhost"),
     (error) => !error.message.includes("secret"),
   );
+  const url = new URL("redis://user:secret@localhost");
+  assert.throws(
+    () => createAdapter({ url }),
+    (error) => /option url/.test(error.message) && !error.message.includes("secret"),
+  );
+});
+
+test("a URL may be an object", () => {
+  assert.throws(() => createAdapter(new URL("http://localhost")), /option url/);
+  createAdapter(new URL("redis://localhost:1"));
 });
 
 test("npm's socket.io is told which adapter it needs", () => {

@@ -32,7 +32,7 @@ const OTHERS =
  * Makes what the option `adapter` of a server takes, and `io.adapter()`. Each server gets a connection of its own, with its first
  * namespace.
  *
- * @param {string | Options} [urlOrOptions] "redis://localhost:6379" if it is left out
+ * @param {string | URL | Options} [urlOrOptions] "redis://localhost:6379" if it is left out
  * @param {Options} [options] beside a URL
  * @returns {(nsp: Home) => RedisAdapter}
  */

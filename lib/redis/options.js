@@ -74,13 +74,15 @@ const CHECKS = {
 };
 
 /**
- * @param {string | Options} [given] a URL, or options
+ * @param {string | URL | Options} [given] a URL, or options
  * @param {Options} [more] options beside a URL
  * @returns {Settings}
  * @throws {TypeError} for what can't be meant
  */
 function readOptions(given, more) {
-  const options = { ...more, ...(typeof given === "string" ? { url: given } : given) };
+  // of a URL object, nothing would be left: its parts are not its own
+  const isText = typeof given === "string" || given instanceof URL;
+  const options = { ...more, ...(isText ? { url: String(given) } : given) };
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
     const check = Object.hasOwn(CHECKS, name) ? CHECKS[name] : unknown;
@@ -153,7 +155,11 @@ function checkUrls(name, value) {
       typeof url === "string" && SCHEMES.some((scheme) => url.startsWith(`${scheme}/`));
     // what is wrong with it is not shown: there may be a password in it
     if (!isKnown)
-      throw invalidOption(`option ${name}`, typeof url === "string" ? "this text" : url, fix);
+      throw invalidOption(
+        `option ${name}`,
+        typeof url === "string" ? "this text" : typeof url,
+        fix,
+      );
   }
 }
 
