@@ -33,6 +33,7 @@ const ORDERED = 0;
  * @typedef {object} Count
  * @property {string} channel that each of them has subscribed
  * @property {boolean} sharded
+ * @property {number} asked on which connection, by its number; 0: on none yet
  * @property {(count: number) => void} done
  * @property {NodeJS.Timeout} timer
  */
@@ -60,6 +61,8 @@ class Link extends EventEmitter {
     this._counts = new Map();
     /** @private */
     this._lastCount = 0;
+    /** @private how many connections there have been */
+    this._connections = 0;
     /** @private @type {Map<string, number>} how many servers there were when it was asked last, by channel */
     this._known = new Map();
     /** @private */
@@ -135,7 +138,7 @@ class Link extends EventEmitter {
         resolve(Math.max(count, 1));
       };
       const timer = setTimeout(() => done(this.lastCount(channel)), timeout);
-      this._counts.set(request, { channel, sharded, done, timer });
+      this._counts.set(request, { channel, sharded, asked: 0, done, timer });
       this.askCount(request);
     });
   }
@@ -155,6 +158,7 @@ class Link extends EventEmitter {
   askCount(request) {
     const count = this._counts.get(request);
     if (count === undefined || this.state !== "ready") return; // it is asked when the connection is there
+    count.asked = this._connections;
     this._border.native.countSubscribers(this._number, request, count.channel, count.sharded);
   }
 
@@ -210,6 +214,7 @@ class Link extends EventEmitter {
    */
   onstate(state, message) {
     debug("%s: %s", state, message ?? "");
+    if (state === "ready" && this.state !== "ready") this._connections++;
     this.state = state;
     if (state === "ready") for (const request of this._counts.keys()) this.askCount(request);
     if (state === "closed") this.onclosed();
@@ -229,8 +234,10 @@ class Link extends EventEmitter {
    * @private
    */
   oncount(request, count) {
-    if (count >= 0) this._counts.get(request)?.done(count);
-    else nextTick(() => this.askCount(request));
+    const asked = this._counts.get(request);
+    if (count >= 0) asked?.done(count);
+    // Redis may refuse it, each time: so it is asked once on each connection
+    else if (asked !== undefined && asked.asked !== this._connections) this.askCount(request);
   }
 }
 
