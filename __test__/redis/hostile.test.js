@@ -38,6 +38,8 @@ function broken() {
     ["x", { type: 99, data: ["event"] }, opts],
     ["x", { type: 2, data: [] }, opts],
     ["x", { type: 2, data: { length: 1e9 } }, opts],
+    ["x", { type: 5, data: "event" }, opts],
+    ["x", { type: 4, data: { length: 1e9 } }, opts],
     ["x", { ...packet, nsp: { toString: null } }, opts],
     ...Array.from({ length: 20 }, (_, type) => ({ type })),
     ...Array.from({ length: 20 }, (_, type) => ({ type, requestId: {}, uid: 1, opts: [] })),

@@ -162,7 +162,17 @@ function packet(value) {
   const { type, data } = object(value);
   must(Number.isInteger(type) && Number(type) >= 0 && Number(type) <= LAST_TYPE);
   if (type === EVENT) must(list(data).length > 0);
+  // its data are the arguments of listeners to what goes out
+  else must(data === undefined || data === null || isArguments(data));
   return /** @type {Packet} */ (value);
+}
+
+/**
+ * @param {unknown} data
+ * @returns {boolean} whether a function can be called with them: what has a length, but is no list, may say any
+ */
+function isArguments(data) {
+  return Array.isArray(data) || (typeof data === "object" && data !== null && !("length" in data));
 }
 
 const EVENT = 2;
