@@ -61,6 +61,26 @@ async function oneByOne(client, count) {
   for (let n = 0; n < count; n++) assert.equal(await client.emitWithAck("echo", n), n);
 }
 
+/** Names of events, more than are kept, and data of all kinds; some come again and again. */
+function* samples() {
+  const strings = ["", "a", '"', "\\", "é", "\u2028", "\u0000", "]]]", "0", "x".repeat(70), "😀"];
+  const names = [...strings, "__proto__", "constructor", "toString", "length", "-1", "true"];
+  const data = [
+    0,
+    -1.5,
+    true,
+    null,
+    [],
+    {},
+    { a: [{ b: "c" }] },
+    [["d"]],
+    JSON.parse('{"__proto__":1}'),
+  ];
+  for (const name of names) for (const value of [...strings, ...data]) yield [name, value];
+  for (const name of names) yield* [[name], [name, "a", "b"], [name, 1, "é", {}]];
+  for (let n = 0; n < 400; n++) yield [`name ${n % 7 === 0 ? n : n % 90}`, "data"];
+}
+
 for (const reader of ["workers", "load", "javascript"]) {
   const title = (text) => `${text} [${reader}]`;
 
@@ -237,6 +257,19 @@ for (const reader of ["workers", "load", "javascript"]) {
       },
     );
   }
+
+  test(title("whatever is sent comes as it is"), async (t) => {
+    const server = await start(t, reader);
+    const [client, other] = await joinAll(t, server.port, 2);
+    await oneByOne(client, 50);
+    for (const sample of samples()) assert.deepEqual(await client.emitWithAck(...sample), sample);
+    // and together
+    const some = [...samples()].slice(0, 200);
+    const answers = [client, other].map((each) =>
+      Promise.all(some.map((sample) => each.emitWithAck(...sample))),
+    );
+    assert.deepEqual(await within(Promise.all(answers), "all answers"), [some, some]);
+  });
 
   test(title("handlers that take long, one behind the other, lose nothing"), async (t) => {
     const server = await start(t, reader);

@@ -280,7 +280,9 @@ export declare class DataPlane {
   static contract(): string
   /**
    * Has `wake` called from now on when records wait for `take()`, once at first. Where this thread has read them by
-   * itself, it is called with what that gives.
+   * itself, it is called with what that gives; or, if that is a single packet of the namespace `/`, with nothing beside it,
+   * `receive` with its parts: kind, handle, ack id, and either its JSON and `true`, or the one or two strings that are its data.
+   * In place of a string it may get where in `names` that is.
    *
    * What this makes is held by the environment, and holds `wake` with all that it reaches: until
    * [`DataPlane::remove_waker`] nothing of it can be collected.
@@ -288,7 +290,7 @@ export declare class DataPlane {
    * # Errors
    * When Node.js can't make what wakes this thread.
    */
-  setWaker(wake: (records?: string) => void, receive: (kind: number, handle: number, id: number, first: string, second?: string) => void): void
+  setWaker(wake: (records?: string) => void, receive: (kind: number, handle: number, id: number, first: string | number, second?: string | true) => void, names: string[]): void
   /**
    * Ends what [`DataPlane::set_waker`] began: no server is open.
    *

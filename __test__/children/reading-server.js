@@ -47,6 +47,10 @@ function open() {
       process.send("blocked");
       while (!fs.existsSync(file)) Atomics.wait(flag, 0, 0, 2);
     });
+    socket.onAny((...all) => {
+      const [name, reply] = [all[0], all.pop()];
+      if (socket.listenerCount(name) === 0) reply(all);
+    });
     socket.on("close", () => io.close());
     socket.on("exit", () => process.exit(7));
   });

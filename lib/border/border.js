@@ -136,6 +136,8 @@ class Border {
     const { take, flush } = this.native.functions();
     this.take = take;
     this.operations = new Operations(flush, (bytes) => this.native.attach(bytes));
+    /** @type {string[]} names of events that have come before: the addon puts them there */
+    this.names = [];
     /** @type {(SessionListener | undefined)[][]} by the worker, then by the slot */
     this.tables = Array.from({ length: MAX_WORKERS }, () => []);
     /** @type {Map<number, SessionOwner>} by server id */
@@ -231,7 +233,7 @@ class Border {
 
   /** @private */
   awaken() {
-    this.native.setWaker(this.drain, this.receive);
+    this.native.setWaker(this.drain, this.receive, this.names);
     this.timer = setInterval(noop, LONGEST_TIMER);
     if (this.alive === 0) this.timer.unref();
   }
@@ -468,19 +470,22 @@ class Border {
   }
 
   /**
-   * The same for one packet of the namespace `/` whose data is one or two strings, which this thread has read itself.
+   * The same for one packet of the namespace `/` with nothing beside it, which this thread has read itself.
    *
    * @param {number} kind `RecordKind.EVENT` or `RecordKind.ACK`
    * @param {number} handle
    * @param {number} id -1 when there is none
-   * @param {string} first
-   * @param {string} [second]
+   * @param {string | number} first the JSON of its data; or the first of the one or two strings that are its data, or where in
+   *   `names` that is
+   * @param {string | true} [second] true: the first is JSON
    */
   receive(kind, handle, id, first, second) {
     if (this.full || this.heldBack.size > 0) this.readOn();
     trace.refresh();
-    const data = second === undefined ? [first] : [first, second];
+    const text = typeof first === "number" ? this.names[first] : first;
     try {
+      const data =
+        second === undefined ? [text] : second === true ? JSON.parse(text) : [text, second];
       this.session(handle)?.onpacket(/** @type {PacketRecord} */ (kind), "/", id, data, null);
     } catch (error) {
       nextTick(rethrow, error);

@@ -38,6 +38,8 @@ use std::rc::Weak as RcWeak;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+#[cfg(unix)]
+use napi::bindgen_prelude::ToNapiValue as _;
 use napi::bindgen_prelude::{BufferSlice, Function, FunctionCallContext, Object, Uint8ArraySlice};
 use napi::{CleanupEnvHook, Env, JsString, JsValue as _, Result};
 use napi_derive::napi;
@@ -57,6 +59,8 @@ use super::descriptor_watch::DescriptorWatch;
 use super::error::BorderError;
 #[cfg(target_os = "linux")]
 use super::event::Event;
+#[cfg(unix)]
+use super::event_names::EventNames;
 use super::libuv::TurnEnd;
 use super::memory::give_back;
 use super::operations::Operations;
@@ -73,7 +77,7 @@ use crate::net::idle_trim::set_trim;
 use crate::net::inbox::{Inbox, Taken};
 use crate::net::listener::Listener;
 #[cfg(unix)]
-use crate::net::plain_packet::PlainPacket;
+use crate::net::lone_packet::{LonePacket, Payload};
 use crate::net::reader::Preference;
 use crate::net::record::RecordBatch;
 use crate::net::runtime::Runtime;
@@ -212,7 +216,9 @@ impl DataPlane {
     }
 
     /// Has `wake` called from now on when records wait for `take()`, once at first. Where this thread has read them by
-    /// itself, it is called with what that gives.
+    /// itself, it is called with what that gives; or, if that is a single packet of the namespace `/`, with nothing beside it,
+    /// `receive` with its parts: kind, handle, ack id, and either its JSON and `true`, or the one or two strings that are its data.
+    /// In place of a string it may get where in `names` that is.
     ///
     /// What this makes is held by the environment, and holds `wake` with all that it reaches: until
     /// [`DataPlane::remove_waker`] nothing of it can be collected.
@@ -225,14 +231,15 @@ impl DataPlane {
         env: Env,
         #[napi(ts_arg_type = "(records?: string) => void")] wake: Function<'_, (), ()>,
         #[napi(
-            ts_arg_type = "(kind: number, handle: number, id: number, first: string, second?: string) => void"
+            ts_arg_type = "(kind: number, handle: number, id: number, first: string | number, second?: string | true) => void"
         )]
         receive: Function<'_, (), ()>,
+        #[napi(ts_arg_type = "string[]")] names: Object<'_>,
     ) -> Result<()> {
         #[cfg(unix)]
-        let drain = self.drain(env, &wake, &receive).filter(|_| self.has_libuv);
+        let drain = self.drain(env, &wake, &receive, names).filter(|_| self.has_libuv);
         #[cfg(not(unix))]
-        drop(receive);
+        let _unused = (receive, names);
         #[cfg(unix)]
         let ending = self.begin_reading(env, drain.as_ref());
         #[cfg(target_os = "linux")]
@@ -472,9 +479,9 @@ impl Plane {
 
     /// Takes what there is, for a call of this thread's event loop: that spares JavaScript a call.
     #[cfg(unix)]
-    fn take_for_call(&self, env: Env) -> Result<Call> {
+    fn take_for_call(&self, env: Env, names: &EventNames) -> Result<Call> {
         let batch = self.take_batch();
-        let call = call_with(env, &batch.text);
+        let call = call_with(env, &batch, names);
         *self.batch.borrow_mut() = batch;
         call
     }
@@ -542,12 +549,14 @@ impl DataPlane {
         env: Env,
         wake: &Function<'_, (), ()>,
         receive: &Function<'_, (), ()>,
+        names: Object<'_>,
     ) -> Option<Rc<dyn Fn()>> {
         let callback = Callback::new(env, [wake, receive])?;
+        let names = EventNames::new(env, &names).ok()?;
         let plane = Rc::downgrade(&self.0);
         Some(Rc::new(move || {
             let Some(plane) = RcWeak::upgrade(&plane) else { return };
-            callback.call(|env| plane.take_for_call(*env));
+            callback.call(|env| plane.take_for_call(*env, &names));
         }))
     }
 
@@ -619,21 +628,33 @@ fn text_of<'env>(env: &'env Env, records: &str) -> Result<JsString<'env>> {
     }
 }
 
-/// What has JavaScript handle `records`.
+/// What has JavaScript handle the records of `batch`.
 #[cfg(unix)]
-fn call_with(env: Env, records: &str) -> Result<Call> {
-    let Some(packet) = PlainPacket::read(records) else {
-        return Ok(Call { second: false, arguments: smallvec![text_of(&env, records)?.raw()] });
+fn call_with(env: Env, batch: &RecordBatch, names: &EventNames) -> Result<Call> {
+    let Some(LonePacket { kind, handle, id, payload }) = batch.lone_packet() else {
+        return Ok(Call { second: false, arguments: smallvec![text_of(&env, &batch.text)?.raw()] });
     };
     let string = |text: &str| env.create_string_latin1(text.as_bytes()).map(|it| it.raw());
     let mut arguments = smallvec![
-        env.create_uint32(packet.kind)?.raw(),
-        env.create_uint32(packet.handle)?.raw(),
-        env.create_int32(packet.id)?.raw(),
-        string(packet.first)?,
+        env.create_uint32(kind)?.raw(),
+        env.create_uint32(handle)?.raw(),
+        env.create_int32(id)?.raw(),
     ];
-    if let Some(second) = packet.second {
-        arguments.push(string(second)?);
+    match payload {
+        Payload::Strings(first, second) => {
+            let place = if kind == RecordKind::Event as u32 { names.place(first)? } else { None };
+            arguments.push(match place {
+                Some(place) => env.create_uint32(place)?.raw(),
+                None => string(first)?,
+            });
+            if let Some(second) = second {
+                arguments.push(string(second)?);
+            }
+        }
+        Payload::Json(json) => {
+            arguments.push(text_of(&env, json)?.raw());
+            arguments.push(true.into_unknown(&env)?.raw());
+        }
     }
     Ok(Call { second: true, arguments })
 }

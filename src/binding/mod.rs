@@ -13,6 +13,7 @@
 //! | [`callback`] | how the event loop calls JavaScript |
 //! | [`descriptor_watch`] | how it learns that a descriptor can be read |
 //! | `event` (Linux) | how another thread wakes it |
+//! | [`event_names`] | names of events, which JavaScript has already |
 //! | `symbols` | functions of the process, by their names |
 //! | [`memory`] | memory that nobody uses goes back to the system |
 //! | [`error`] | what can go wrong on the way |
@@ -25,6 +26,8 @@ pub mod descriptor_watch;
 pub mod error;
 #[cfg(target_os = "linux")]
 pub mod event;
+#[cfg(unix)]
+pub mod event_names;
 pub mod libuv;
 pub mod logs;
 pub mod memory;

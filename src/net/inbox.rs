@@ -422,6 +422,7 @@ mod tests {
 
     use super::*;
     use crate::border::RecordKind;
+    use crate::net::lone_packet::{LonePacket, Payload};
     use crate::socketio::LongString;
 
     fn inbox() -> (Inbox, Arc<AtomicU32>) {
@@ -484,6 +485,73 @@ mod tests {
         push(&inbox, 0, 1);
         inbox.announce(0);
         assert_eq!(wakes.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_batch_that_is_one_packet_is_told_as_that() {
+        let (inbox, _) = inbox();
+        let packet = |worker: usize, id: Option<&str>, payload: &str| {
+            inbox.push(worker, |record| {
+                record.plain_packet(RecordKind::Ack, 7, id, payload);
+            });
+            inbox.announce(worker);
+        };
+        let mut recycled = RecordBatch::default();
+        let mut lone = || {
+            let batch = inbox.take(std::mem::take(&mut recycled)).batch;
+            let told = batch.lone_packet().map(|LonePacket { kind, handle, id, payload }| {
+                let payload = match payload {
+                    Payload::Strings(first, second) => format!("{first} {second:?}"),
+                    Payload::Json(json) => json.to_owned(),
+                };
+                (kind, handle, id, payload)
+            });
+            recycled = batch;
+            told
+        };
+        let kind = RecordKind::Ack as u32;
+        assert_eq!(lone(), None, "nothing");
+        packet(3, Some("12"), "[{}]");
+        assert_eq!(lone(), Some((kind, 7, 12, "[{}]".to_owned())));
+        packet(0, None, r#"["]]"]"#);
+        assert_eq!(lone(), Some((kind, 7, -1, "]] None".to_owned())));
+        packet(0, Some("99999999999"), "[]");
+        assert_eq!(lone(), None, "an id that is no number of theirs");
+        packet(0, None, "[1]");
+        packet(0, None, "[2]");
+        assert_eq!(lone(), None, "two");
+        packet(0, None, "[1]");
+        packet(1, None, "[2]");
+        assert_eq!(lone(), None, "two of two lanes");
+        push(&inbox, 0, 1);
+        packet(0, None, "[1]");
+        assert_eq!(lone(), None, "another record before it");
+        packet(0, None, "[1]");
+        push(&inbox, 0, 1);
+        inbox.announce(0);
+        assert_eq!(lone(), None, "another record behind it");
+        packet(0, None, "[1]");
+        inbox.push_urgent(1, |record| {
+            record.kind(RecordKind::BridgePause).number(9);
+        });
+        assert_eq!(lone(), None, "something urgent");
+        packet(0, None, "[1]");
+        inbox.part(0, 1 << 20);
+        packet(0, None, "[2]");
+        assert_eq!(lone(), None, "more waits, of which JavaScript has to hear");
+        assert_eq!(lone(), Some((kind, 7, -1, "[2]".to_owned())));
+        let overlong = format!("[{}]", " ".repeat(LONGEST_RECORD));
+        packet(0, None, &overlong);
+        assert_eq!(lone(), None, "it was left out");
+        packet(0, None, "[1]");
+        packet(0, None, &overlong);
+        assert_eq!(lone(), Some((kind, 7, -1, "[1]".to_owned())), "that left nothing behind");
+        // What does not fit to the others begins a batch of its own.
+        push(&inbox, 0, u32::try_from(BATCH_LIMIT).unwrap() - 20);
+        packet(0, None, "[1]");
+        packet(0, None, "[2]");
+        assert_eq!((lone(), lone()), (None, None));
+        assert_eq!(lone(), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::lone_packet::LonePacket;
 use super::side_strings::{SideStrings, SideStringsEnd};
 use crate::border::{RecordKind, session_flag};
 use crate::engineio::{Protocol, Transport};
@@ -27,6 +28,18 @@ pub struct RecordBatch {
     pub strings: SideStrings,
     /// Bytes of all of that.
     pub(super) bytes: usize,
+    /// The only record, if it is a packet and no more than that.
+    lone: Option<Lone>,
+}
+
+/// A record that is a packet of the namespace `/` with nothing beside it.
+#[derive(Clone, Copy, Debug)]
+struct Lone {
+    kind: RecordKind,
+    handle: u32,
+    id: i32,
+    /// Where in the text its payload begins, which is the last that it has.
+    payload: u32,
 }
 
 /// A place between two records of a batch.
@@ -47,12 +60,14 @@ impl RecordBatch {
         batch.text.push(if batch.text.is_empty() { '[' } else { ',' });
         let mut record = Record::open(batch);
         write(&mut record);
+        let lone = record.lone.take().filter(|_| checkpoint.text == 0);
         let Beside { buffers, strings } = record.close();
         let text = batch.text.len() - checkpoint.text;
         if text > LONGEST_RECORD {
             return None;
         }
         batch.bytes += text + buffers + strings;
+        batch.lone = lone;
         std::mem::forget(unfinished);
         Some(buffers)
     }
@@ -80,6 +95,7 @@ impl RecordBatch {
         self.strings.split_off(checkpoint.strings, &mut to.strings);
         self.bytes -= bytes;
         to.bytes = bytes;
+        to.lone = None;
     }
 
     /// Appends the records of another batch, and leaves it empty.
@@ -87,6 +103,8 @@ impl RecordBatch {
         if other.is_empty() {
             return;
         }
+        let lone = other.lone.take();
+        self.lone = if self.text.is_empty() { lone } else { None };
         // Each begins with a bracket that nothing has closed yet.
         self.text.push(if self.text.is_empty() { '[' } else { ',' });
         self.text.push_str(&other.text[1..]);
@@ -103,6 +121,16 @@ impl RecordBatch {
         self.buffers.clear();
         self.strings.clear(capacity);
         self.bytes = 0;
+        self.lone = None;
+    }
+
+    /// What JavaScript is told, once it has been taken, if that is a single packet of the namespace `/` with nothing
+    /// beside it.
+    pub fn lone_packet(&self) -> Option<LonePacket<'_>> {
+        let Lone { kind, handle, id, payload } = self.lone?;
+        // There is more behind the two when JavaScript is told that more wait.
+        let payload = self.text.get(payload as usize..)?.strip_suffix("]]")?;
+        Some(LonePacket::new(kind as u32, handle, id, payload))
     }
 
     /// Nothing more is written to it: gives back unused memory, if that is much.
@@ -164,6 +192,7 @@ pub struct Record<'a> {
     strings: &'a mut SideStrings,
     start: usize,
     beside: Beside,
+    lone: Option<Lone>,
 }
 
 /// Bytes of a record that are not in its text.
@@ -178,7 +207,7 @@ impl<'a> Record<'a> {
         let RecordBatch { text, buffers, strings, .. } = batch;
         let start = text.len();
         text.push('[');
-        Self { text, buffers, strings, start, beside: Beside::default() }
+        Self { text, buffers, strings, start, beside: Beside::default(), lone: None }
     }
 
     pub(super) fn close(self) -> Beside {
@@ -213,6 +242,23 @@ impl<'a> Record<'a> {
     pub fn raw(&mut self, json: &str) -> &mut Self {
         self.comma();
         self.text.push_str(json);
+        self
+    }
+
+    /// All of a packet of the namespace `/` with nothing beside it. `id`: digits, if it has one.
+    pub fn plain_packet(
+        &mut self,
+        kind: RecordKind,
+        handle: u32,
+        id: Option<&str>,
+        payload: &str,
+    ) -> &mut Self {
+        self.kind(kind).number(handle).raw(id.unwrap_or("-1")).raw(payload);
+        let id = id.map_or(Some(-1), |id| id.parse().ok());
+        let payload = u32::try_from(self.text.len() - payload.len());
+        if let (Some(id), Ok(payload)) = (id, payload) {
+            self.lone = Some(Lone { kind, handle, id, payload });
+        }
         self
     }
 

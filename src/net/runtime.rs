@@ -126,14 +126,14 @@ impl Runtime {
         &self.workers[worker].sockets.metrics
     }
 
-    /// Reads the sockets of a worker, on this thread, that of JavaScript, if they are its.
-    pub fn read(&self, worker: usize) -> Turn {
+    /// Reads the sockets of a worker, on this thread, that of JavaScript, if they are its; `now`: in microseconds.
+    pub fn read(&self, worker: usize, now: u64) -> Turn {
         let thread = &self.workers[worker];
         if !thread.sockets.reader.is_javascript() {
             return Turn::NotMine;
         }
         let mut turn = Turn::Contended;
-        thread.lock.try_run(Inline::Read(&mut turn));
+        thread.lock.try_run(Inline::Read(&mut turn, now));
         turn
     }
 

@@ -114,8 +114,8 @@ impl Driven for Connection {
 pub enum Inline<'a> {
     /// Operations, and the buffer that lends to them.
     Perform(&'a mut OperationBatch, &'a [u8]),
-    /// JavaScript reads the sockets; what has become of it.
-    Read(&'a mut Turn),
+    /// JavaScript reads the sockets, from this time on; what has become of it.
+    Read(&'a mut Turn, u64),
 }
 
 #[expect(unsafe_code, reason = "a worker is made of `Rc`s")]
@@ -129,8 +129,8 @@ unsafe impl RunInline for Rc<Worker> {
     fn run_inline(&self, work: Self::Work<'_>) -> bool {
         match work {
             Inline::Perform(batch, buffer) => self.perform_inline(batch, buffer),
-            Inline::Read(turn) => {
-                *turn = self.read_inline();
+            Inline::Read(turn, now) => {
+                *turn = self.read_inline(now);
                 true
             }
         }
@@ -172,7 +172,7 @@ impl Worker {
 
     /// Reads what is ready, if the sockets are JavaScript's, whose thread this is; of much, the rest is left for its next turn.
     /// Nothing else is done here: what the worker is asked for, and its deadlines, are its own.
-    fn read_inline(&self) -> Turn {
+    fn read_inline(&self, now: u64) -> Turn {
         let sockets = &*self.sockets;
         if !sockets.reader.is_javascript() {
             return Turn::NotMine;
@@ -187,7 +187,7 @@ impl Worker {
         let Some(mut selector) = sockets.try_selector() else { return Turn::Contended };
         let mut done = None;
         self.context.while_asleep(|| {
-            done = self.context.guard(&Nobody, || self.read(&mut selector));
+            done = self.context.guard(&Nobody, || self.read(&mut selector, now));
         });
         self.count_bytes();
         self.announce_records();
@@ -199,11 +199,10 @@ impl Worker {
         Turn::Done { useful: false }
     }
 
-    fn read(&self, selector: &mut Selector) {
+    fn read(&self, selector: &mut Selector, began: u64) {
         self.context.take_rest();
         selector.wait(Wait::Never);
         self.hear_all(selector);
-        let began = clock::now_micros();
         self.heard_at.set(clock::in_millis(began));
         let queue = &self.context.run_queue;
         let mut for_worker = false;

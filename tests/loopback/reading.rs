@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use ferrosocket::border::RecordKind;
 use ferrosocket::engineio::Config;
+use ferrosocket::net::clock::now_micros;
 use ferrosocket::net::command::{Command, Outgoing};
 #[cfg(unix)]
 use ferrosocket::net::descriptor;
@@ -39,7 +40,7 @@ fn read(host: &Host) -> bool {
     let worker = host.worker;
     let mine = Cell::new(true);
     Host::until(|| {
-        let read = || host.runtime.read(worker);
+        let read = || host.runtime.read(worker, now_micros());
         let (turn, news) = host.environment.inbox.while_awake(read);
         mine.set(turn != Turn::NotMine);
         host.runtime.reader(worker).count_turn();
@@ -88,7 +89,7 @@ fn the_worker_reads_when_javascript_does_not_come() {
             hear(&host, 100 + round);
             let reader = host.runtime.reader(host.worker);
             assert!(!reader.is_javascript());
-            assert_eq!(host.runtime.read(host.worker), Turn::NotMine);
+            assert_eq!(host.runtime.read(host.worker, now_micros()), Turn::NotMine);
         }
     });
 }
@@ -198,7 +199,7 @@ impl Side<'_> {
     /// Reads once what is ready; whether there are records then.
     fn turn(&mut self) -> bool {
         let host = self.host;
-        let read = || host.runtime.read(host.worker);
+        let read = || host.runtime.read(host.worker, now_micros());
         let (turn, news) = host.environment.inbox.while_awake(read);
         host.wake_itself(); // nobody else has
         let turn =
@@ -322,7 +323,7 @@ fn what_javascript_asks_for_is_done_before_the_sockets_are_read() {
             // The worker has not been woken for it yet.
             host.runtime.mailbox(host.worker).leave_command(command);
             client.half_close();
-            host.runtime.read(host.worker);
+            host.runtime.read(host.worker, now_micros());
             host.runtime.reader(host.worker).give_back();
             host.runtime.wake(host.worker);
             assert_eq!(client.text(), "42[1]");
@@ -391,7 +392,7 @@ fn what_it_leaves_in_one_turn_it_reads_in_the_next() {
         let selector = host.runtime.selector_descriptor(host.worker).unwrap();
         // As the event loop does; unless the worker takes them, as this thread gets no time.
         while descriptor::is_ready(&selector) && reader.is_javascript() {
-            host.runtime.read(host.worker);
+            host.runtime.read(host.worker, now_micros());
             reader.count_turn();
         }
         for _ in &clients {
@@ -417,7 +418,7 @@ fn a_worker_in_which_javascript_panics_again_and_again_ends() {
             while faults::is_armed(fault) {
                 get_sockets_if_asked(&host, &mut client, n);
                 n += 1;
-                host.runtime.read(host.worker);
+                host.runtime.read(host.worker, now_micros());
             }
             assert_eq!(host.closed(handle).1.as_deref(), Some("internal error"));
             host.release(handle);

@@ -35,7 +35,8 @@ pub(super) struct Reading {
     busy: Cell<u64>,
     /// When it took those that it works for now; none: it does not, or `on_ready` counts.
     since: Cell<Option<u64>>,
-    reads: Cell<bool>,
+    /// Since when it reads, and has what was read handled; none: it does not.
+    reads_since: Cell<Option<u64>>,
 }
 
 /// One worker.
@@ -109,16 +110,17 @@ impl Reading {
             sides: RefCell::default(),
             busy: Cell::new(0),
             since: Cell::new(None),
-            reads: Cell::new(false),
+            reads_since: Cell::new(None),
         })
     }
 
     /// Records of these workers (one bit each) have been taken.
     pub(super) fn handle_records(self: &Rc<Self>, runtime: &Runtime, workers: u32) {
-        let now = now_micros();
-        if !self.reads.get() {
+        let now = self.reads_since.get().unwrap_or_else(|| {
+            let now = now_micros();
             self.since.set(Some(now));
-        }
+            now
+        });
         for worker in (0..runtime.workers()).filter(|worker| workers & (1 << worker) != 0) {
             {
                 let mut sides = self.sides.borrow_mut();
@@ -170,7 +172,7 @@ impl Reading {
             return self.leave(worker);
         }
         let began = now_micros();
-        let (turn, has_news) = self.environment.inbox.while_awake(|| runtime.read(worker));
+        let (turn, has_news) = self.environment.inbox.while_awake(|| runtime.read(worker, began));
         let turn = match turn {
             Turn::Done { .. } => Turn::Done { useful: has_news },
             turn @ (Turn::NotMine | Turn::Contended) => turn,
@@ -181,7 +183,7 @@ impl Reading {
         // What runs now may close the last server, and waits for the end of the workers then.
         drop(runtime);
         if has_news {
-            self.handle_news();
+            self.handle_news(began);
         } else if !matches!(turn, Turn::Done { .. }) {
             return;
         }
@@ -197,12 +199,12 @@ impl Reading {
     }
 
     /// Has what was read handled.
-    fn handle_news(&self) {
+    fn handle_news(&self, began: u64) {
         let drain = self.drain.borrow().clone();
         let Some(drain) = drain else { return };
-        self.reads.set(true);
+        self.reads_since.set(Some(began));
         drain();
-        self.reads.set(false);
+        self.reads_since.set(None);
     }
 
     fn ask_side(

@@ -81,18 +81,19 @@ impl Client {
             | PacketType::BinaryEvent
             | PacketType::Ack
             | PacketType::BinaryAck => {
-                record.kind(packet.kind.into()).number(self.handle.raw());
-                record.raw(packet.id.unwrap_or("-1"));
+                let (kind, handle) = (packet.kind.into(), self.handle.raw());
+                if strings.is_empty() && packet.namespace == "/" {
+                    record.plain_packet(kind, handle, packet.id, payload);
+                    return;
+                }
+                record.kind(kind).number(handle).raw(packet.id.unwrap_or("-1"));
                 if !strings.is_empty() {
                     write_parted(record, payload, &packet.strings);
                     record.string(packet.namespace).number(0);
                     write_side_strings(record, &packet.strings, strings);
                     return;
                 }
-                record.raw(payload);
-                if packet.namespace != "/" {
-                    record.string(packet.namespace);
-                }
+                record.raw(payload).string(packet.namespace);
             }
             PacketType::Connect => {
                 record.kind(RecordKind::Connect).number(self.handle.raw()).string(packet.namespace);
