@@ -166,10 +166,11 @@ scenario(
     const { client, socket } = await pair();
     socket.emit("x", () => trace("server", "never"));
     const timed = socket.timeout(50).emitWithAck("x");
+    const rejected = assert.rejects(timed, { message: "operation has timed out" });
     const gone = until(socket, "disconnect");
     client.disconnect();
     await gone;
-    await assert.rejects(timed, { message: "operation has timed out" });
+    await rejected;
   },
 );
 
