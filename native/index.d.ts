@@ -314,6 +314,8 @@ export declare class DataPlane {
    * server of the process, the threads end.
    */
   closeServer(server: number): void
+  /** The process ends: waits until the workers have written what they have been told to. */
+  settle(): void
   /**
    * `take` and `flush`, which are called in each turn, as functions by themselves: with a method of the class,
    * its object is looked up, its type is checked and its use is noted, which takes longer than what they do.

@@ -4,6 +4,7 @@
 
 const assert = require("node:assert/strict");
 const { once } = require("node:events");
+const fs = require("node:fs");
 const http = require("node:http");
 const { Server: WebSocketServer } = require("ws");
 const { scenario } = require("./harness");
@@ -14,6 +15,15 @@ scenario("differs: conn.writeBuffer counts from the first look on", async (stage
   const { socket } = await pollingPair(stage);
   socket.emit("a");
   assert.equal(socket.conn.writeBuffer.length, stage.either(1, 0));
+});
+
+scenario("differs: when the kernel gets what emit() sends", async (stage) => {
+  const { raw, socket } = await webSocketPair(stage);
+  socket.emit("a");
+  const { fd } = raw.socket._handle;
+  const look = () => fs.readSync(fd, Buffer.alloc(99));
+  if (stage.either(false, true)) assert.throws(look, { code: "EAGAIN" });
+  else assert.ok(look() > 0);
 });
 
 scenario("differs: files of dist/", { server: false }, async (stage) => {

@@ -170,6 +170,8 @@ class Border {
     this.receive = this.receive.bind(this);
     this.turn = this.turn.bind(this);
     this.endTurn = this.endTurn.bind(this);
+    this.onexit = this.onexit.bind(this);
+    this.onstay = this.onstay.bind(this);
     /** bytes of the bodies of requests that are being gathered here */
     this.gathered = 0;
     /** whether there is no room for more of these bytes */
@@ -236,6 +238,7 @@ class Border {
     this.native.setWaker(this.drain, this.receive, this.names);
     this.timer = setInterval(noop, LONGEST_TIMER);
     if (this.alive === 0) this.timer.unref();
+    process.on("exit", this.onexit);
   }
 
   /**
@@ -245,6 +248,7 @@ class Border {
    * @private
    */
   fallAsleep() {
+    process.removeListener("exit", this.onexit);
     this.native.removeWaker();
     this.listeners.clear(); // nothing more comes for them
     clearInterval(this.timer);
@@ -255,6 +259,20 @@ class Border {
   countObserver(change) {
     this.observers += change;
     if (this.observers <= 1) for (const watcher of this.watchers) watcher.onwatched();
+  }
+
+  /**
+   * The process ends, or a worker thread does: what has been sent leaves before that, as with npm's, which writes at once. It may
+   * have been sent by a handler that throws, or calls `process.exit()`, and other listeners of "exit" may send something, too.
+   */
+  onexit() {
+    this.operations.hurry(() => this.native.settle());
+    nextTick(this.onstay);
+  }
+
+  /** @private the program has only said that the process ends */
+  onstay() {
+    this.operations.calm();
   }
 
   /** @param {string} reason why a session, or an upgrade, came no faster way */

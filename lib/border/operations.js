@@ -113,6 +113,26 @@ class Operations {
     this.deliver(buffer, length);
   }
 
+  /**
+   * No tick comes any more: what has been appended is handed over, and so is each operation from now on.
+   *
+   * @param {() => void} done is called whenever that has been done
+   */
+  hurry(done) {
+    this.finish = (/** @type {number} */ start, /** @type {number} */ end) => {
+      Operations.prototype.finish.call(this, start, end);
+      this.flush();
+      done();
+    };
+    this.flush();
+    done();
+  }
+
+  /** Ticks come all the same. */
+  calm() {
+    this.finish = Operations.prototype.finish;
+  }
+
   // What the program sends when it is given a packet leaves with that tick: one of its own for it, as for all else, would cost
   // more than to write the packet. Whatever else happens, a tick that is expected comes, and ends.
 
@@ -380,8 +400,8 @@ class Operations {
     }
     const countAt = at;
     const end = this.u32(this.u32(this.u32(at, 1), handle), generation);
-    this.finish(start, end);
     this.last = { parts, messages, places, flags: bits, start, countAt, count: 1, handle, end };
+    this.finish(start, end);
   }
 
   /**

@@ -94,6 +94,9 @@ const COPY_LIMIT: usize = 1 << 20;
 /// While connections have to wait for room again and again, JavaScript is told so often, in milliseconds.
 const TELLING_INTERVAL: u64 = 1000;
 
+/// How long a process that ends waits for workers that have something to do, in milliseconds.
+const LONGEST_SETTLING: u64 = 250;
+
 /// The data plane as one JavaScript thread sees it; there is one of them in each thread.
 #[napi]
 #[derive(Debug)]
@@ -354,6 +357,14 @@ impl DataPlane {
         self.servers.borrow_mut().remove(&server);
         if self.servers.borrow().is_empty() {
             self.shared.stop();
+        }
+    }
+
+    /// The process ends: waits until the workers have written what they have been told to.
+    #[napi(catch_unwind)]
+    pub fn settle(&self) {
+        if let Some(runtime) = self.shared.runtime() {
+            runtime.settle(LONGEST_SETTLING);
         }
     }
 

@@ -4,7 +4,9 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use super::clock;
 use super::command::Command;
 use super::mailbox::Mailbox;
 use super::metrics::WorkerMetrics;
@@ -18,6 +20,8 @@ use crate::id::Handle;
 
 /// Workers made when nobody asks for a number: all cores but the one of JavaScript, at most 4.
 const MAX_DEFAULT_WORKERS: usize = 4;
+/// Who waits for a worker looks again after this time.
+const LOOK_AGAIN: Duration = Duration::from_micros(50);
 
 /// The threads of the data plane. One per process, shared by all servers and environments;
 /// dropping the last `Arc` stops the threads and waits for their end.
@@ -149,6 +153,21 @@ impl Runtime {
     /// Has a worker look what there is to do.
     pub fn wake(&self, worker: usize) {
         self.workers[worker].mailbox.parker.unpark();
+    }
+
+    /// Waits until the workers have done, and written, what they have been told: at most so many milliseconds, as one
+    /// that always has something to do never sleeps.
+    pub fn settle(&self, most: u64) {
+        let end = clock::now() + most;
+        for WorkerThread { mailbox, lock, .. } in &self.workers {
+            // What it has taken out of its mailbox is done when it sleeps.
+            while !(mailbox.is_closed() || mailbox.is_empty() && lock.try_run(Inline::Nothing)) {
+                if clock::now() >= end {
+                    return;
+                }
+                thread::sleep(LOOK_AGAIN);
+            }
+        }
     }
 
     /// The worker for the next new session: each in turn, except those that have ended. (When none is left,

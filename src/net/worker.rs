@@ -116,6 +116,8 @@ pub enum Inline<'a> {
     Perform(&'a mut OperationBatch, &'a [u8]),
     /// JavaScript reads the sockets, from this time on; what has become of it.
     Read(&'a mut Turn, u64),
+    /// Nothing: it is only asked whether the worker's thread sleeps.
+    Nothing,
 }
 
 #[expect(unsafe_code, reason = "a worker is made of `Rc`s")]
@@ -133,6 +135,7 @@ unsafe impl RunInline for Rc<Worker> {
                 *turn = self.read_inline(now);
                 true
             }
+            Inline::Nothing => true,
         }
     }
 }
