@@ -36,7 +36,7 @@ const REASONS = Object.freeze({
     ),
     IN_WORKERS,
   ),
-  ...all(["doClose", "upgradesTo"].map(transport), IN_WORKERS),
+  ...all(["doClose"].map(transport), IN_WORKERS),
   ...all(["error", "packet", "ready", "drain", "headers"].map(transportEvent), IN_WORKERS),
   "engine.io Socket: open": "Emitted before anybody can listen.",
   "option perMessageDeflate": "Off by default in both.",
