@@ -6,14 +6,14 @@
 // that the ratio is made of. If it is so: `curve`, the load curve that it is a point of; `quick`, measured under
 // --quick, with other arguments or `{}`; `floor`, measured with the peer that is the floor, too; `needs`, a feature that
 // not all peers have; `options` of the server; `app`, see servers/handlers.js; `first`, another load that goes before,
-// unmeasured; `rounds`, at most: for what takes long and hardly varies; `asked`, measured only when it is named.
+// unmeasured; `cluster`: the server is the node of a cluster, with Redis beside it; `rounds`, at most: for what takes long and hardly varies; `asked`, measured only when it is named.
 
 /** @typedef {"per_s" | "cpu_us" | "kib_per_connection"} Figure */
 /** @typedef {Record<string, number | string>} Arguments */
 /**
  * @typedef {{ name: string, title: string, mode: string, by: Figure, args: Arguments, quick?: Arguments,
  *   needs?: import("./peers.js").Feature, options?: object, app?: string, curve?: string, floor?: boolean,
- *   first?: { mode: string, args: Arguments }, rounds?: number, asked?: boolean }} Case
+ *   first?: { mode: string, args: Arguments }, cluster?: boolean, rounds?: number, asked?: boolean }} Case
  */
 
 /**
@@ -242,6 +242,38 @@ const connections = [
   },
 ];
 
+/** 500 clients in rooms of 50, and broadcasts of another node for one room each. */
+const NODE = { conns: 500, rooms: 10, to: "room", size: 32, spin: SPIN };
+
+/** The most of them, and what one costs at a rate that all servers keep up with. @type {Case[]} */
+const clusters = [
+  {
+    name: "remote",
+    title: "broadcasts of another node, to 50 of 500, 10 × 4 in flight",
+    mode: "remote",
+    by: "per_s",
+    cluster: true,
+    args: { ...NODE, window: 4 },
+  },
+  {
+    name: "remote-paced",
+    title: "the same, 500/s",
+    mode: "remote",
+    by: "cpu_us",
+    cluster: true,
+    args: { ...NODE, rate: 500, pace: "random" },
+  },
+  {
+    // Now and then one for a client, by which the generator knows how far the server is.
+    name: "remote-foreign",
+    title: "broadcasts of another node, 499 of 500 concern nobody",
+    mode: "remote",
+    by: "per_s",
+    cluster: true,
+    args: { ...NODE, rooms: 500, senders: 8, foreign: 499 },
+  },
+];
+
 /** Events a second: from a few to more than half of what the slowest can. */
 const RATES = [2000, 5000, 10_000, 20_000, 40_000];
 
@@ -283,6 +315,6 @@ const curves = [
   },
 ];
 
-const cases = [...events, ...broadcasts, ...connections, ...paced];
+const cases = [...events, ...broadcasts, ...connections, ...clusters, ...paced];
 
 module.exports = { cases, curves };

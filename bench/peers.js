@@ -5,7 +5,8 @@
 // A peer: `name` (for --peer), `title`, `command` (program and arguments of a server that prints
 // "listening PORT"), `versions()` (what goes into the results), and if it is so: `setUp()` (makes what is
 // missing, or throws), `lacks` (features that it does not have, see cases.js), `quick` (measured under
-// --quick), `native` (it has no JavaScript thread), `floor` (it does nothing but echo, and is measured in the cases that
+// --quick), `adapter` (the module that makes its adapter in the cases of a cluster; without one it is not measured in them),
+// `clustered` (it is measured in no other), `native` (it has no JavaScript thread), `floor` (it does nothing but echo, and is measured in the cases that
 // say so).
 
 const fs = require("node:fs");
@@ -40,10 +41,14 @@ function crateVersion(directory, name) {
   return `${name} ${new RegExp(`name = "${name}"\nversion = "(.+)"`).exec(lock)?.[1]}`;
 }
 
+/** The adapter that most clusters have. */
+const OFFICIAL = "@socket.io/redis-adapter";
+
 /** @typedef {"deflate" | "recovery"} Feature */
 /**
  * @typedef {{ name: string, title: string, command: string[], versions: () => string,
- *   setUp?: () => void, lacks?: Feature[], quick?: boolean, native?: boolean, floor?: boolean }} Peer
+ *   setUp?: () => void, lacks?: Feature[], quick?: boolean, adapter?: string, clustered?: boolean, native?: boolean,
+ *   floor?: boolean }} Peer
  */
 
 /** @type {Peer[]} */
@@ -52,6 +57,7 @@ const peers = [
     name: "socket.io",
     title: "socket.io + ws",
     quick: true,
+    adapter: OFFICIAL,
     setUp: () => need(ours, "socket.io", "ws"),
     command: [
       ...NODE,
@@ -103,9 +109,19 @@ const peers = [
     },
   },
   {
+    name: "ferrosocket-official",
+    title: "ferrosocket, official adapter",
+    adapter: OFFICIAL,
+    clustered: true,
+    setUp: () => need(ours, OFFICIAL, "redis"),
+    command: [...NODE, path.join(servers, "socketio.js"), root],
+    versions: () => [OFFICIAL, "redis"].map((name) => version(ours, name)).join(", "),
+  },
+  {
     name: "ferrosocket",
     title: "ferrosocket",
     quick: true,
+    adapter: "ferrosocket/redis",
     command: [...NODE, path.join(servers, "socketio.js"), root],
     versions: () => `ferrosocket ${require(path.join(root, "package.json")).version}`,
   },

@@ -15,6 +15,7 @@ const curve = require("./lib/curve.js");
 const generator = require("./lib/generator.js");
 const machine = require("./lib/machine.js");
 const { list, update } = require("./lib/page.js");
+const redis = require("./lib/redis.js");
 const server = require("./lib/server.js");
 const { isOutside, lacks, legend, table } = require("./lib/table.js");
 const { tryAll } = require("./lib/trial-table.js");
@@ -135,7 +136,18 @@ function loadArguments(oneCase, { quick, warm, secs }) {
 
 /** One figure: a fresh server, one load; before that, the one that the case wants to go first. */
 async function measure(oneCase, peer, args, signal) {
-  const running = await server.start(peer, oneCase);
+  if (!oneCase.cluster) return measureServer(oneCase, peer, args, signal);
+  const { port, stop } = await redis.start();
+  try {
+    return await measureServer(oneCase, peer, { ...args, redis: port }, signal);
+  } finally {
+    await stop();
+  }
+}
+
+/** The same; `args.redis` is the port of Redis, if the server is the node of a cluster. */
+async function measureServer(oneCase, peer, args, signal) {
+  const running = await server.start(peer, oneCase, args.redis);
   try {
     const { first } = oneCase;
     const secs = Math.min(first?.args.secs, args.secs);

@@ -15,9 +15,10 @@ const START_LIMIT = 20_000;
  *
  * @param {import("../peers.js").Peer} peer
  * @param {import("../cases.js").Case} oneCase what the server is to be and do
+ * @param {number} [redis] the port of Redis, when it is to be the node of a cluster
  * @returns {Promise<{ port: number, pid: number, stderr: () => string, stop: () => Promise<void> }>}
  */
-async function start(peer, { options = {}, app = "" }) {
+async function start(peer, { options = {}, app = "" }, redis) {
   const [program, ...args] = peer.command;
   const child = spawn(program, args, {
     env: {
@@ -25,6 +26,7 @@ async function start(peer, { options = {}, app = "" }) {
       NODE_ENV: "production",
       BENCH_OPTIONS: JSON.stringify(options),
       BENCH_APP: app,
+      ...(redis && { BENCH_REDIS: `${redis}`, BENCH_ADAPTER: peer.adapter }),
     },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -35,7 +35,7 @@ const columns = [
 
 /** What the columns mean, for whoever reads only the results. */
 const legend = [
-  "per second: messages that came back, deliveries of a broadcast, or connects (median of the rounds).",
+  "per second: messages that came back, deliveries of a broadcast, broadcasts of another node, or connects (median of the rounds).",
   "spread: half of max − min, of the figure that the ratio is made of, relative to its median.",
   "ratio: to the first server; by messages per second, volatile by CPU, idle by memory; more is better.",
   "not there: the server does not have the feature.",
@@ -53,9 +53,13 @@ function lacks(peer, oneCase) {
   return peer.lacks?.includes(oneCase.needs) ?? false;
 }
 
-/** Whether a peer is nothing to compare a case with: the floor can do nothing but echo. */
+/**
+ * Whether a peer is nothing to compare a case with: the floor can do nothing but echo, and a cluster is for those with an
+ * adapter.
+ */
 function isOutside(peer, oneCase) {
-  return Boolean(peer.floor && !oneCase.floor);
+  if (oneCase.cluster) return peer.adapter === undefined;
+  return Boolean(peer.clustered || (peer.floor && !oneCase.floor));
 }
 
 /** One row of figures; a dash for those that mean nothing for the case. */

@@ -6,17 +6,23 @@
 
 const { createServer } = require("node:http");
 
+const { adapterFor } = require("./adapter.js");
 const { announce, handle, options } = require("./handlers.js");
 
 const [implementation, wsEngine] = process.argv.slice(2);
 const { Server } = require(implementation);
 
-const httpServer = createServer();
-const io = new Server(httpServer, {
-  serveClient: false,
-  ...(wsEngine && { wsEngine: require(wsEngine).Server }),
-  ...options,
-});
-handle(io);
+async function main() {
+  const adapter = await adapterFor(implementation);
+  const httpServer = createServer();
+  const io = new Server(httpServer, {
+    serveClient: false,
+    ...(wsEngine && { wsEngine: require(wsEngine).Server }),
+    ...(adapter && { adapter }),
+    ...options,
+  });
+  handle(io);
+  httpServer.listen(0, "127.0.0.1", () => announce(httpServer.address().port));
+}
 
-httpServer.listen(0, "127.0.0.1", () => announce(httpServer.address().port));
+main();

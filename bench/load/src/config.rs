@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::message::{Message, prose};
+use crate::redis;
 use crate::session::{Entry, STAMP_DIGITS};
 
 /// What the clients do once they are in.
@@ -16,7 +17,9 @@ pub(crate) enum Mode {
     Upload,
     /// Events of a few that the server sends to many.
     Broadcast,
-    /// The same at a rate, volatile, while some do not read.
+    /// The same, but they come from another node of a cluster, by Redis.
+    Remote,
+    /// Broadcasts at a rate, volatile, while some do not read.
     Volatile,
     /// The same by all in turn: a board of cursors.
     Board,
@@ -29,11 +32,12 @@ pub(crate) enum Mode {
 }
 
 /// The names on the command line.
-const MODES: [(&str, Mode); 9] = [
+const MODES: [(&str, Mode); 10] = [
     ("echo", Mode::Echo),
     ("ack", Mode::Ack),
     ("upload", Mode::Upload),
     ("broadcast", Mode::Broadcast),
+    ("remote", Mode::Remote),
     ("volatile", Mode::Volatile),
     ("board", Mode::Board),
     ("idle", Mode::Idle),
@@ -103,6 +107,12 @@ pub(crate) struct Config {
     pub(crate) depth: usize,
     /// Broadcasts in flight per sender.
     pub(crate) window: usize,
+    /// The rooms that get remote broadcasts: the first ones. 0 for all.
+    pub(crate) senders: usize,
+    /// Remote broadcasts for rooms of nobody, before each of the others.
+    pub(crate) foreign: usize,
+    /// The port of Redis on 127.0.0.1.
+    pub(crate) redis: u16,
     /// Bytes of the text, or of the attachment, in each event.
     pub(crate) size: usize,
     /// Whether it is an attachment.
@@ -143,6 +153,9 @@ impl Config {
             slow: 0,
             depth: 1,
             window: 1,
+            senders: 0,
+            foreign: 0,
+            redis: 0,
             size: 32,
             binary: false,
             deflate: false,
@@ -172,6 +185,9 @@ impl Config {
             "slow" => self.slow = parse(key, value)?,
             "depth" => self.depth = at_least_one(key, value)?,
             "window" => self.window = at_least_one(key, value)?,
+            "senders" => self.senders = at_least_one(key, value)?,
+            "foreign" => self.foreign = parse(key, value)?,
+            "redis" => self.redis = parse(key, value)?,
             "size" => self.size = parse(key, value)?,
             "binary" => self.binary = parse::<u8>(key, value)? != 0,
             "deflate" => self.deflate = parse::<u8>(key, value)? != 0,
@@ -194,6 +210,9 @@ impl Config {
         match self {
             Self { mode: Mode::Volatile, rate: 0.0, .. } => wrong("volatile needs a rate"),
             Self { mode: Mode::Board, rate: 0.0, .. } => wrong("board needs a rate"),
+            Self { mode: Mode::Remote, redis: 0, .. } => wrong("remote needs redis, a port"),
+            Self { mode: Mode::Remote, to, .. } if *to != To::Room => wrong("remote needs to=room"),
+            _ if self.senders > self.rooms => wrong("there are more senders than rooms"),
             _ if self.slow >= self.connections => wrong("slow must leave somebody who reads"),
             Self { to: To::Pair, rooms, .. } if rooms % 2 != 0 => wrong("pair needs even rooms"),
             _ if self.binary && self.via != Via::WebSocket => wrong("binary is for websocket only"),
@@ -210,12 +229,20 @@ impl Config {
     /// Whether events are sent at a rate instead of as replies to what comes back.
     pub(crate) fn is_paced(&self) -> bool {
         self.rate > 0.0
-            && matches!(self.mode, Mode::Echo | Mode::Ack | Mode::Volatile | Mode::Board)
+            && matches!(
+                self.mode,
+                Mode::Echo | Mode::Ack | Mode::Remote | Mode::Volatile | Mode::Board
+            )
     }
 
     /// Whether clients send the next event when one has come back.
     pub(crate) fn is_answered(&self) -> bool {
         matches!(self.mode, Mode::Echo | Mode::Ack | Mode::Upload)
+    }
+
+    /// Whether what comes in are broadcasts, each for a group of clients.
+    pub(crate) fn has_groups(&self) -> bool {
+        matches!(self.mode, Mode::Broadcast | Mode::Remote)
     }
 
     /// Whether clients come and go all the time.
@@ -239,7 +266,7 @@ impl Config {
 
     /// How a client goes in.
     pub(crate) fn entry(&self, index: usize) -> Entry {
-        let in_room = self.mode == Mode::Broadcast && self.to != To::All;
+        let in_room = self.has_groups() && self.to != To::All;
         Entry {
             namespace: self.namespace(index),
             room: in_room.then(|| room(index % self.rooms)),
@@ -270,6 +297,16 @@ impl Config {
             _ if self.binary => Message::bytes(namespace, "bytes", text.as_bytes()),
             _ => Message::event(namespace, None, &["echo", text]),
         }
+    }
+
+    /// The command by which Redis publishes a broadcast for a room.
+    pub(crate) fn remote(&self, index: usize) -> Vec<u8> {
+        redis::broadcast(&room(index), &"x".repeat(self.size))
+    }
+
+    /// The same for a room of nobody.
+    pub(crate) fn foreign(&self) -> Vec<u8> {
+        redis::broadcast("elsewhere", &"x".repeat(self.size))
     }
 
     /// The volatile event that is sent at a time, in microseconds.
@@ -333,6 +370,7 @@ mod tests {
         assert_eq!(config("echo 1 1 speed=1").unwrap_err(), "no such key: speed");
         assert!(config("echo 1").unwrap_err().starts_with("PID is missing"));
         assert_eq!(config("echo 1 1 via=pigeon").unwrap_err(), "no such via: pigeon");
+        assert_eq!(config("remote 1 1 to=room").unwrap_err(), "remote needs redis, a port");
         assert_eq!(config("volatile 1 1").unwrap_err(), "volatile needs a rate");
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::config::{Config, Mode, To};
+use crate::config::{Config, To};
 
 /// A broadcast that is under way.
 #[derive(Debug)]
@@ -27,8 +27,12 @@ struct Group {
 #[derive(Debug)]
 pub(crate) struct Groups {
     all: Vec<Group>,
+    /// Those that send are the first ones.
+    senders: usize,
     /// Broadcasts in flight per sender.
     window: usize,
+    /// Whether they are sent when their time comes, whatever is in flight.
+    is_paced: bool,
     /// Those who have fewer.
     due: Vec<usize>,
 }
@@ -36,13 +40,17 @@ pub(crate) struct Groups {
 impl Groups {
     /// The groups of a run; without broadcasts there are none.
     pub(crate) fn new(config: &Config) -> Self {
-        let count = if config.mode == Mode::Broadcast { config.groups() } else { 0 };
+        let count = if config.has_groups() { config.groups() } else { 0 };
+        let senders = if config.senders == 0 { count } else { config.senders };
         let groups = (0..count).map(|index| {
             let members = (config.connections - index).div_ceil(count);
             let receivers = members - usize::from(config.to == To::Others);
             Group { receivers, ..Group::default() }
         });
-        Self { all: groups.collect(), window: config.window, due: (0..count).collect() }
+        // What is paced is due when its time comes: [`Self::begin`].
+        let due = if config.is_paced() { Vec::new() } else { (0..senders).collect() };
+        let is_paced = config.is_paced();
+        Self { all: groups.collect(), senders, window: config.window, is_paced, due }
     }
 
     /// The next sender that has something to send, and how many broadcasts; they are under way from now.
@@ -53,6 +61,14 @@ impl Groups {
         let broadcast = || Broadcast { sent: now, missing: group.receivers };
         group.under_way.extend(std::iter::repeat_with(broadcast).take(count));
         Some((sender, count))
+    }
+
+    /// A broadcast that was due at a time: whose turn it is, if the turns are counted from 0.
+    pub(crate) fn begin(&mut self, turn: usize, due: Instant) -> usize {
+        let sender = turn % self.senders;
+        let group = &mut self.all[sender];
+        group.under_way.push_back(Broadcast { sent: due, missing: group.receivers });
+        sender
     }
 
     /// A client got its `nth` message (from 0): they are the broadcasts of its group, in order.
@@ -68,7 +84,7 @@ impl Groups {
         if broadcast.missing > 0 {
             return None;
         }
-        if group.under_way.len() == self.window {
+        if group.under_way.len() == self.window && !self.is_paced {
             self.due.push(sender);
         }
         group.done += 1;
@@ -96,6 +112,19 @@ mod tests {
         assert_eq!(groups.handle_delivery(0, 0), Some(now));
         assert_eq!(groups.next_due(now), Some((0, 1)));
         assert_eq!(groups.handle_delivery(0, 1), Some(now));
+    }
+
+    #[test]
+    fn what_is_paced_is_sent_when_it_is_due() {
+        let args = "remote 1 1 to=room redis=1 rate=5 conns=2 rooms=2 senders=1";
+        let mut groups =
+            Groups::new(&Config::from_args(args.split(' ').map(String::from)).unwrap());
+        let now = Instant::now();
+        assert_eq!(groups.next_due(now), None);
+        assert_eq!((groups.begin(0, now), groups.begin(1, now)), (0, 0), "one room of two");
+        assert_eq!(groups.handle_delivery(0, 0), Some(now));
+        assert_eq!(groups.handle_delivery(0, 1), Some(now));
+        assert_eq!(groups.next_due(now), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::groups::Groups;
 use crate::message::Message;
 use crate::pacer::{Pacer, TIMER};
 use crate::process::{self, Cpu};
+use crate::redis::{Publisher, REDIS};
 use crate::report::Report;
 use crate::session::{Entry, Event};
 
@@ -59,6 +60,10 @@ struct Load<'a> {
     resident: Vec<f64>,
     latencies: Vec<u32>,
     groups: Groups,
+    /// What brings remote broadcasts.
+    publisher: Option<Publisher>,
+    /// The commands for it, one for each room; the last one is for a room of nobody.
+    commands: Vec<Vec<u8>>,
     /// When paced events are due.
     pacer: Option<Pacer>,
     /// Whose the next one is.
@@ -84,7 +89,11 @@ pub(crate) fn run(config: &Config) -> Result<Report, String> {
             load.last_event = Instant::now();
         }
         for event in events.iter().filter(|event| event.token() != TIMER) {
-            load.handle(event)?;
+            if event.token() == REDIS {
+                load.handle_redis(event)?;
+            } else {
+                load.handle(event)?;
+            }
         }
         if load.began.elapsed() > config.limit + config.warm + config.measured {
             let (ready, all) = (load.ready, config.connections);
@@ -102,14 +111,18 @@ pub(crate) fn run(config: &Config) -> Result<Report, String> {
 impl<'a> Load<'a> {
     fn new(config: &'a Config) -> Result<Self, String> {
         let messages = match config.mode {
-            Mode::Idle | Mode::Storm | Mode::Reconnect | Mode::Volatile | Mode::Board => 0,
             Mode::Broadcast => config.groups(),
             Mode::Echo | Mode::Ack | Mode::Upload if config.namespaces => config.connections,
             Mode::Echo | Mode::Ack | Mode::Upload => 1,
+            _ => 0,
         };
         let poll = Poll::new().map_err(|error| format!("epoll: {error}"))?;
         let pacer = || Pacer::new(poll.registry(), config.pace, config.rate);
         let pacer = config.is_paced().then(pacer).transpose();
+        let remote = config.mode == Mode::Remote;
+        let publisher = remote.then(|| Publisher::open(poll.registry(), config.redis)).transpose();
+        let rooms = 0..if remote { config.groups() } else { 0 };
+        let commands = rooms.map(|room| config.remote(room)).chain([config.foreign()]);
         let now = Instant::now();
         Ok(Self {
             config,
@@ -117,6 +130,8 @@ impl<'a> Load<'a> {
             last_event: now,
             resident_before: process::resident_kib(config.pid)?,
             pacer: pacer.map_err(|error| format!("timer: {error}"))?,
+            publisher: publisher.map_err(|error| format!("redis: {error}"))?,
+            commands: commands.collect(),
             poll,
             clients: Vec::with_capacity(config.connections),
             scratch: vec![0; SCRATCH],
@@ -264,6 +279,13 @@ impl<'a> Load<'a> {
         self.advance(index, ready).map_err(|error| failed(index, &error))
     }
 
+    /// The same of the connection to Redis.
+    fn handle_redis(&mut self, ready: &mio::event::Event) -> Result<(), String> {
+        let Some(publisher) = &mut self.publisher else { return Ok(()) };
+        let handled = publisher.handle_ready(self.poll.registry(), ready, &mut self.scratch);
+        handled.map_err(|error| format!("redis: {error}"))
+    }
+
     fn advance(&mut self, index: usize, ready: &mio::event::Event) -> io::Result<()> {
         let in_use = index < self.config.connections - self.config.slow;
         if !in_use && !matches!(self.phase, Phase::Ramping) {
@@ -289,7 +311,9 @@ impl<'a> Load<'a> {
 
     /// Counts a message, and sends the next one of its client.
     fn handle_message(&mut self, index: usize, stamp: Option<u64>) -> io::Result<()> {
-        self.count += 1;
+        if self.config.mode != Mode::Remote {
+            self.count += 1;
+        }
         let now = Instant::now();
         match self.config.mode {
             Mode::Echo | Mode::Ack | Mode::Upload => {
@@ -300,9 +324,12 @@ impl<'a> Load<'a> {
                     self.record(sent, now);
                 }
             }
-            Mode::Broadcast => {
+            Mode::Broadcast | Mode::Remote => {
                 let nth = self.clients[index].received - 1;
                 if let Some(sent) = self.groups.handle_delivery(index, nth) {
+                    if self.config.mode == Mode::Remote {
+                        self.count += 1 + self.config.foreign as u64;
+                    }
                     self.record(sent, now);
                 }
             }
@@ -368,15 +395,30 @@ impl<'a> Load<'a> {
         if let Some(pacer) = &mut self.pacer {
             pacer.arm(Instant::now()).map_err(|error| format!("timer: {error}"))?;
         }
-        if self.config.mode == Mode::Broadcast {
-            while let Some((sender, count)) = self.groups.next_due(Instant::now()) {
-                for _ in 0..count {
-                    self.clients[sender].queue(&self.messages[sender]);
-                }
-                self.flush(sender)?;
+        while let Some((sender, count)) = self.groups.next_due(Instant::now()) {
+            if self.config.mode == Mode::Remote {
+                self.publish(sender, count)?;
+                continue;
             }
+            for _ in 0..count {
+                self.clients[sender].queue(&self.messages[sender]);
+            }
+            self.flush(sender)?;
         }
         Ok(())
+    }
+
+    /// Publishes broadcasts for a room, each behind those that concern nobody.
+    fn publish(&mut self, room: usize, count: usize) -> Result<(), String> {
+        let Some(publisher) = &mut self.publisher else { return Ok(()) };
+        let elsewhere = self.commands.len() - 1;
+        for _ in 0..count {
+            for _ in 0..self.config.foreign {
+                publisher.queue(&self.commands[elsewhere]);
+            }
+            publisher.queue(&self.commands[room]);
+        }
+        publisher.flush(self.poll.registry()).map_err(|error| format!("redis: {error}"))
     }
 
     /// Sends an event that was due at a time.
@@ -390,6 +432,11 @@ impl<'a> Load<'a> {
             let micros = due.duration_since(self.began).as_micros();
             self.clients[sender].queue(&self.config.stamped(micros as u64));
             return self.flush(sender);
+        }
+        if self.config.mode == Mode::Remote {
+            let room = self.groups.begin(self.next_sender, due);
+            self.next_sender += 1;
+            return self.publish(room, 1);
         }
         let index = self.next_sender;
         self.next_sender = (index + 1) % self.clients.len();

@@ -7,6 +7,9 @@
 //!   ack        the same with ["ack", text] and an ack id; the server acknowledges with the text
 //!   upload     the same with ["upload", bytes] and an ack id; the server acknowledges with how many they are
 //!   broadcast  senders keep `window` broadcasts in flight: ["all", text], or by `to` within `rooms`
+//!   remote     the event ["b", text] comes to rooms by `redis`, its port, as from another node of a cluster: `window` in
+//!              flight in each of the first `senders` rooms, or at a `rate`; before each, `foreign` more for rooms of
+//!              nobody. What is counted are broadcasts, and the time is that until all of the room have it
 //!   board      all send ["volatile", text] in turn at a `rate`, to all: how many of those `due` are delivered?
 //!   volatile   one client sends ["volatile", text] at a `rate`, to all, of whom `slow` do not read
 //!   idle       connect, join "/", ask for a garbage collection, ["gc"], then hold
@@ -14,13 +17,13 @@
 //!   reconnect  the same, and each asks for the session of the one before
 //! keys: via=websocket|polling|upgrade conns=100 ramp=128 namespaces=0 deflate=0
 //!       depth=1 size=32 binary=0 rate=0 pace=even|random|ticks
-//!       to=all|room|others|pair rooms=1 window=1 slow=0 spin=0 warm=1 secs=5 limit=60
+//!       to=all|room|others|pair rooms=1 window=1 senders=rooms foreign=0 redis=PORT slow=0 spin=0 warm=1 secs=5 limit=60
 //! ```
 //!
 //! `spin` microseconds the generator looks for more before it falls asleep: who wakes it pays for that, and of two
 //! servers the faster one more often, since it has more often read all that there is.
 //!
-//! `rate` paces echo, ack, volatile and board: that many events a second over all clients, with the time counted
+//! `rate` paces echo, ack, remote, volatile and board: that many events a second over all clients, with the time counted
 //! from when each was due, so that a server that stalls does not look quick. `late_us` is how late the generator
 //! itself was with one in a hundred of them: latencies of that size tell about the machine, not the server. PID is the server's process:
 //! its CPU time and memory over the measured seconds are part of the one JSON line that is printed.
@@ -36,6 +39,7 @@ mod message;
 mod pacer;
 mod polling;
 mod process;
+mod redis;
 mod report;
 mod session;
 mod stream;
