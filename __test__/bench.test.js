@@ -9,7 +9,10 @@ const { bars } = require("../bench/lib/bars.js");
 const { chart } = require("../bench/lib/chart.js");
 const curve = require("../bench/lib/curve.js");
 const { update } = require("../bench/lib/page.js");
-const { peers } = require("../bench/peers.js");
+const { peers: all } = require("../bench/peers.js");
+
+/** Those that are measured by themselves. */
+const peers = all.filter(({ clustered }) => !clustered);
 
 describe("the page of results", () => {
   const order = ["Cases", "Curve"];

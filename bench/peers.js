@@ -109,15 +109,6 @@ const peers = [
     },
   },
   {
-    name: "ferrosocket-official",
-    title: "ferrosocket, official adapter",
-    adapter: OFFICIAL,
-    clustered: true,
-    setUp: () => need(ours, OFFICIAL, "redis"),
-    command: [...NODE, path.join(servers, "socketio.js"), root],
-    versions: () => [OFFICIAL, "redis"].map((name) => version(ours, name)).join(", "),
-  },
-  {
     name: "ferrosocket",
     title: "ferrosocket",
     quick: true,
@@ -133,6 +124,15 @@ const peers = [
     setUp: () => setup.cargo(path.join(servers, "epoll"), "the bare epoll loop"),
     command: [setup.program("epoll-server")],
     versions: () => `bare epoll loop, ${crateVersion(path.join(servers, "epoll"), "mio")}`,
+  },
+  {
+    name: "ferrosocket-official",
+    title: "ferrosocket, official adapter",
+    adapter: OFFICIAL,
+    clustered: true,
+    setUp: () => need(ours, OFFICIAL, "redis"),
+    command: [...NODE, path.join(servers, "socketio.js"), root],
+    versions: () => [OFFICIAL, "redis"].map((name) => version(ours, name)).join(", "),
   },
 ];
 

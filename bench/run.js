@@ -32,7 +32,7 @@ const help = `npm run bench -- [options]
   --secs N        seconds measured in each (5; with --quick 2)
   --save          write what was measured into RESULTS.md, as a run of everything does`;
 
-/** Whether a case is not a point of a load curve. */
+/** Whether a case is a figure of its own: not a point of a load curve. */
 function isAlone(oneCase) {
   return !oneCase.curve;
 }
@@ -49,6 +49,7 @@ const FULL = { warm: 1.5, secs: 5, rounds: 3 };
 const QUICK = { warm: 0.5, secs: 2, rounds: 2 };
 /** Titles of sections of RESULTS.md; the load curves have their own. */
 const CASES = "Cases";
+const CLUSTER = "Cluster";
 const TRIALS = "Trials";
 /** Files that a process needs besides its connections. */
 const SPARE_FILES = 200;
@@ -236,12 +237,19 @@ function circumstances(options) {
   ];
 }
 
-/** The section of the cases that are not points of a load curve. */
-function caseSection(options, roundsOf) {
-  const chosen = options.cases.filter(isAlone);
-  if (chosen.length === 0) return [];
-  const parts = [table(chosen, options.peers, roundsOf), list(legend)];
-  return [{ title: CASES, text: parts[0], parts }];
+/** The sections of the cases that are not points of a load curve: of a single server, and of the node of a cluster. */
+function caseSections(options, roundsOf) {
+  const alone = options.cases.filter(isAlone);
+  const chosen = {
+    [CASES]: alone.filter(({ cluster }) => !cluster),
+    [CLUSTER]: alone.filter(({ cluster }) => cluster),
+  };
+  return Object.entries(chosen)
+    .filter(([, some]) => some.length > 0)
+    .map(([title, some]) => {
+      const parts = [table(some, options.peers, roundsOf), list(legend)];
+      return { title, text: parts[0], parts };
+    });
 }
 
 /** Which colour a peer has in plots: always the same, whoever else is there. */
@@ -254,9 +262,10 @@ function curveSections(options, roundsOf) {
   return curves.flatMap(({ name, title, about }) => {
     const points = options.cases.filter((oneCase) => oneCase.curve === name);
     if (points.length === 0) return [];
-    const svg = curve.plot(points, options.peers, styleOf, roundsOf);
+    const single = options.peers.filter(({ clustered }) => !clustered);
+    const svg = curve.plot(points, single, styleOf, roundsOf);
     const file = `${name}.svg`;
-    const text = curve.table(points, options.peers, roundsOf);
+    const text = curve.table(points, single, roundsOf);
     const image = svg ? [`![${title}](${file})`] : [];
     return [{ title, text, svg, file, parts: [about, ...image, text, list(curve.legend)] }];
   });
@@ -269,7 +278,7 @@ function save(sections, options, problems) {
     title,
     parts: [...circumstances(options), ...parts, ...wrong],
   }));
-  const order = [CASES, ...curves.map(({ title }) => title), TRIALS];
+  const order = [CASES, ...curves.map(({ title }) => title), CLUSTER, TRIALS];
   const old = fs.existsSync(results) ? fs.readFileSync(results, "utf8") : "";
   const page = update(old, whole, order);
   fs.writeFileSync(results, page);
@@ -297,7 +306,7 @@ async function main() {
   const began = Date.now();
   const figures = await measureAll(options, problems, interrupted.signal);
   const roundsOf = (caseName, peerName) => figures.get(`${caseName}/${peerName}`) ?? [];
-  const sections = [...caseSection(options, roundsOf), ...curveSections(options, roundsOf)];
+  const sections = [...caseSections(options, roundsOf), ...curveSections(options, roundsOf)];
   const tried = await tryAll(options.trials, options.peers, problems, interrupted.signal);
   if (tried) sections.push({ title: TRIALS, text: tried, parts: [tried] });
   for (const { text } of sections) console.log(`\n${text}`);
