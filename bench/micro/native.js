@@ -57,6 +57,8 @@ class StubNative {
 
   removeWaker() {}
 
+  settle() {}
+
   reachesLoop() {
     return false;
   }
