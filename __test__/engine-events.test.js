@@ -73,6 +73,11 @@ for (const { name } of selected()) {
       raws.push(raw);
       return raw;
     };
+    // the very first client of a process may be told before its server is
+    const connOf = async (sid) => {
+      await eventually(() => sid in engine.clients, "the connection");
+      return engine.clients[sid];
+    };
     const dial = {
       polling: async (protocol = 4) => {
         const url = `${query(protocol)}&transport=polling`;
@@ -83,12 +88,12 @@ for (const { name } of selected()) {
           get: () => fetch(port, "GET", session.url),
           post: (payload) => fetch(port, "POST", session.url, { body: payload }),
         };
-        return { session, conn: engine.clients[sid] };
+        return { session, conn: await connOf(sid) };
       },
       websocket: async (protocol = 4) => {
         const raw = await open(`${query(protocol)}&transport=websocket`);
         const { sid } = JSON.parse((await raw.next()).slice(1));
-        return { raw, conn: engine.clients[sid] };
+        return { raw, conn: await connOf(sid) };
       },
     };
     return { engine, port, told, tell, dial, open };
