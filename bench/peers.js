@@ -5,7 +5,7 @@
 // A peer: `name` (for --peer), `title`, `command` (program and arguments of a server that prints
 // "listening PORT"), `versions()` (what goes into the results), and if it is so: `setUp()` (makes what is
 // missing, or throws), `lacks` (features that it does not have, see cases.js), `quick` (measured under
-// --quick), `adapter` (the module that makes its adapter in the cases of a cluster; without one it is not measured in them),
+// --quick), `adapter` (the module that makes its adapter in the cases of a cluster; without one it is not measured in them), `adapterOptions` (of ours),
 // `clustered` (it is measured in no other), `native` (it has no JavaScript thread), `floor` (it does nothing but echo, and is measured in the cases that
 // say so).
 
@@ -47,7 +47,7 @@ const OFFICIAL = "@socket.io/redis-adapter";
 /** @typedef {"deflate" | "recovery"} Feature */
 /**
  * @typedef {{ name: string, title: string, command: string[], versions: () => string,
- *   setUp?: () => void, lacks?: Feature[], quick?: boolean, adapter?: string, clustered?: boolean, native?: boolean,
+ *   setUp?: () => void, lacks?: Feature[], quick?: boolean, adapter?: string, adapterOptions?: object, clustered?: boolean, native?: boolean,
  *   floor?: boolean }} Peer
  */
 
@@ -133,6 +133,15 @@ const peers = [
     setUp: () => need(ours, OFFICIAL, "redis"),
     command: [...NODE, path.join(servers, "socketio.js"), root],
     versions: () => [OFFICIAL, "redis"].map((name) => version(ours, name)).join(", "),
+  },
+  {
+    name: "ferrosocket-dynamic",
+    title: "ferrosocket, a channel a room",
+    adapter: "ferrosocket/redis",
+    adapterOptions: { subscriptionMode: "dynamic" },
+    clustered: true,
+    command: [...NODE, path.join(servers, "socketio.js"), root],
+    versions: () => `subscriptionMode "dynamic"`,
   },
 ];
 

@@ -29,6 +29,7 @@ const SECTIONS = [
       { file: "docs/blocked.md", page: "blocked", title: "A blocked event loop" },
       { file: "docs/fast-paths.md", page: "fast-paths", title: "The fast ways" },
       { file: "docs/cluster.md", page: "cluster", title: "Cluster" },
+      { file: "docs/scaling.md", page: "scaling", title: "How far it goes" },
       { file: "docs/metrics.md", page: "metrics", title: "Metrics and limits" },
       { file: "docs/operating.md", page: "operating", title: "Operating it" },
     ],

@@ -26,7 +26,11 @@ async function start(peer, { options = {}, app = "" }, redis) {
       NODE_ENV: "production",
       BENCH_OPTIONS: JSON.stringify(options),
       BENCH_APP: app,
-      ...(redis && { BENCH_REDIS: `${redis}`, BENCH_ADAPTER: peer.adapter }),
+      ...(redis && {
+        BENCH_REDIS: `${redis}`,
+        BENCH_ADAPTER: peer.adapter,
+        BENCH_ADAPTER_OPTIONS: JSON.stringify(peer.adapterOptions ?? {}),
+      }),
     },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -1,6 +1,7 @@
 "use strict";
 
-// The adapter of a server in a cluster: `BENCH_REDIS` is the port of Redis, `BENCH_ADAPTER` the module that makes the adapter.
+// The adapter of a server in a cluster: `BENCH_REDIS` is the port of Redis, `BENCH_ADAPTER` the module that makes the adapter,
+// `BENCH_ADAPTER_OPTIONS` what ours is told.
 
 const { createRequire } = require("node:module");
 const path = require("node:path");
@@ -19,12 +20,12 @@ async function official(name, url) {
  * @returns {Promise<unknown>} for the option `adapter`; undefined without a cluster
  */
 async function adapterFor(implementation) {
-  const { BENCH_REDIS: port, BENCH_ADAPTER: name } = process.env;
+  const { BENCH_REDIS: port, BENCH_ADAPTER: name, BENCH_ADAPTER_OPTIONS: options } = process.env;
   if (!port) return undefined;
   const url = `redis://127.0.0.1:${port}`;
   if (name === "@socket.io/redis-adapter") return official(name, url);
   const ours = createRequire(path.join(implementation, "package.json"));
-  return ours("./redis").createAdapter(url);
+  return ours("./redis").createAdapter(url, JSON.parse(options ?? "{}"));
 }
 
 module.exports = { adapterFor };
