@@ -55,8 +55,8 @@ describe("@socket.io/admin-ui", () => {
       instrument(io, { auth: false, mode: "development" });
       io.on("connection", (socket) => socket.join("a room"));
       const url = await listen(httpServer);
-      const client = connect(url, { forceNew: true, reconnection: false });
       const view = await openPage(browser, page);
+      const client = connect(url, { forceNew: true, reconnection: false });
       t.after(async () => {
         // first: a page that dials again by a connection that it has kept would hold the server, npm's, too
         await view.context().close();
