@@ -2,8 +2,8 @@
 
 const debug = require("debug")("engine:socket");
 const { assignable, own } = require("../base/assignable");
-const { NO_COMPRESS, RecordKind, unknownRecord, Observed } = require("../border");
-const { isBinary, joined, PACKET_TYPES, readWebSocketFrame, writePacket } = require("../codec");
+const { RecordKind, unknownRecord, Observed } = require("../border");
+const { joined, PACKET_TYPES } = require("../codec");
 const trace = require("./conn-trace");
 const { transportError } = require("../base/errors");
 const { nextTick, setImmediate } = require("../base/loop");
@@ -19,8 +19,10 @@ const {
   WriteBuffer,
 } = require("./packet-events");
 const { doorOf } = require("../ingress");
+const { GONE, Probe } = require("./probe");
 const { RequestInfo } = require("./request-info");
 const { transportOf } = require("./transports");
+const { writeEnginePacket } = require("./packet-writing");
 
 /** @typedef {import("../border/border").Border} Border */
 /** @typedef {import("../codec/long-text").LongText} LongText */
@@ -66,9 +68,6 @@ const HEADERS = 1 << 10;
 /** Who wants any of these has this thread see each request. */
 const REQUESTS = OUTGOING | HEADERS;
 
-/** The digit of a message, as a byte. */
-const MESSAGE = "4".charCodeAt(0);
-
 /** What a worker says of a connection that broke while packets were being written; see src/net/websocket_wire.rs. */
 const WRITE_ERROR = "write error";
 
@@ -77,20 +76,6 @@ const PARSE_ERROR = "parse error";
 
 /** What it says of a client that has sent a ping or a pong which is the server's to send. */
 const WRONG_HEARTBEAT = "invalid heartbeat direction";
-
-/**
- * A WebSocket that asks to become the transport of a session.
- *
- *     noticed ──a turn of the event loop, or another record──► told ──it becomes that, or has ended──► over
- *
- * @typedef {object} Probe
- * @property {"noticed" | "told" | "over"} state told: programs have been
- * @property {number} token that of its door
- * @property {Transport | undefined} transport as they were shown it
- */
-
-/** In place of a transport that has gone before anybody heard of it. */
-const GONE = Object.freeze({ transport: "websocket", takesBytes: true });
 
 /**
  * A session as programs see it (`socket.conn`).
@@ -143,7 +128,7 @@ class Conn extends LazyEmitter {
     this._takesBytes = traits.takesBytes !== false;
     /** @type {Transport | undefined} @private */
     this._transport = undefined;
-    /** @type {Probe | undefined} @private the WebSocket that asks to become the transport */
+    /** @type {Probe | undefined} the WebSocket that asks to become the transport */
     this._probe = undefined;
     /** @type {WriteBuffer | undefined} from the first look at what has left on */
     this._writeBuffer = undefined;
@@ -334,37 +319,7 @@ class Conn extends LazyEmitter {
    * @param {any} [options]
    */
   writePacket(type, data, options) {
-    const flags = options?.compress === false ? NO_COMPRESS : 0;
-    const frame = options?.wsPreEncodedFrame;
-    if (
-      frame !== undefined &&
-      this.transportName === "websocket" &&
-      !this.server.opts.perMessageDeflate
-    ) {
-      this.writeFrame(frame, flags);
-      return;
-    }
-    if (!data) data = "";
-    else if (typeof data !== "string" && !isBinary(data)) data = String(data);
-    const { operations } = this._border;
-    const text = type === "message" ? undefined : writePacket(type, data, this.protocol);
-    if (text === undefined) operations.sendRaw(this, flags, data);
-    else operations.sendPacket(this, flags, text);
-  }
-
-  /**
-   * Sends what a WebSocket frame holds that somebody has made for many.
-   *
-   * @param {Buffer[]} frame
-   * @param {number} flags
-   * @private
-   */
-  writeFrame(frame, flags) {
-    const { isText, payload } = readWebSocketFrame(Buffer.concat(frame));
-    const { operations } = this._border;
-    if (!isText) operations.sendRaw(this, flags, payload);
-    else if (payload[0] === MESSAGE) operations.sendRaw(this, flags, payload.toString("utf8", 1));
-    else operations.sendPacket(this, flags, payload.toString());
+    writeEnginePacket(this, type, data, options);
   }
 
   /** Packets go to the worker as they are sent. What can be done here is to tell "flush" listeners of those that leave now. */
@@ -535,14 +490,11 @@ class Conn extends LazyEmitter {
         else this.onend(argument, more);
         break;
       case RecordKind.UPGRADING:
-        this.announceProbe();
-        this._probe = { state: "noticed", token: argument, transport: undefined };
-        // Upstream reads a client's first packets and its probe from two connections, so in two turns of the event loop:
-        // a "connection" listener is in time to listen for "upgrading". Here one batch may have both, and is handled in ticks.
-        setImmediate(announceProbe, this);
+        this._probe?.announce();
+        this._probe = new Probe(this, argument);
         break;
       case RecordKind.UPGRADED: {
-        this.announceProbe();
+        this._probe?.announce();
         // close() was called while this record was on its way: the program has been told of the end
         if (this.readyState === "closed") break;
         const probe = this._probe;
@@ -583,7 +535,7 @@ class Conn extends LazyEmitter {
    */
   onend(reason, error) {
     try {
-      this.announceProbe();
+      this._probe?.announce();
       if (error === WRITE_ERROR && !FAILS_BROKEN_WRITES) this.forgiveWrites();
       else if (reason === PARSE_ERROR) this.endInvalid();
       else this.onclose(reason, errorOf(error));
@@ -645,26 +597,6 @@ class Conn extends LazyEmitter {
 
   // --- the upgrade ---
 
-  /** Tells of the WebSocket that asks to become the transport, if that has not been told yet. */
-  announceProbe() {
-    const probe = this._probe;
-    if (probe?.state !== "noticed") return;
-    if (this.readyState === "closed") {
-      this._probe = undefined;
-      return;
-    }
-    probe.state = "told";
-    const door = doorOf(this._border, probe.token);
-    if (door !== undefined) door.probeOf = this;
-    this.upgrading = door !== undefined;
-    const { transport, takesBytes } = door ?? GONE;
-    trace.traceProbe(this, transport);
-    if (this.listenerCount("upgrading") === 0) return;
-    probe.transport = transportOf(this, transport, takesBytes);
-    this.emit("upgrading", probe.transport);
-    if (!this.upgrading) this.onProbeEnd(probe.token);
-  }
-
   /**
    * A transport takes over.
    *
@@ -685,29 +617,9 @@ class Conn extends LazyEmitter {
     this.server.onupgraded(this);
   }
 
-  /**
-   * The WebSocket that probes has ended. It may have become the transport just before: then the next record says so, and the
-   * probe is over by that.
-   *
-   * @param {number} token
-   */
+  /** @param {number} token that of the WebSocket which probes, or has: it has ended */
   onProbeEnd(token) {
-    const probe = this._probe;
-    if (probe?.token === token) setImmediate(endProbe, this, probe);
-  }
-
-  /**
-   * The WebSocket of a probe has ended, and has not become the transport. Another one may have come meanwhile.
-   *
-   * @param {Probe} probe
-   */
-  endProbe(probe) {
-    if (probe.state !== "told") return;
-    probe.state = "over";
-    if (this._probe === probe) this._probe = undefined;
-    if (this._probe?.state !== "told") this.upgrading = false;
-    probe.transport?.replace();
-    probe.transport?.end();
+    if (this._probe?.token === token) this._probe.onend();
   }
 
   /**
@@ -839,11 +751,6 @@ function errorOf(message) {
   return message === WRONG_HEARTBEAT ? new Error(message) : transportError(message);
 }
 
-/** @param {Conn} conn */
-function announceProbe(conn) {
-  conn.announceProbe();
-}
-
 /**
  * @param {Conn} conn
  * @param {any} reason
@@ -851,14 +758,6 @@ function announceProbe(conn) {
  */
 function end(conn, reason, error) {
   conn.onend(reason, error);
-}
-
-/**
- * @param {Conn} conn
- * @param {Probe} probe
- */
-function endProbe(conn, probe) {
-  conn.endProbe(probe);
 }
 
 /**
