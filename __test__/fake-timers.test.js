@@ -95,10 +95,10 @@ for (const implementation of selected()) {
 
 /** The files that count what programs set, by the clock that programs see. */
 const TIMED = new Set([
+  "acks.js",
   "client.js",
   "engine.js",
   "operator.js",
-  "socket.js",
   "webtransport.js",
   ...["adapter.js", "link.js", "requests.js"].map((name) => path.join("redis", name)),
 ]);

@@ -3,8 +3,9 @@
 const { EventEmitter } = require("node:events");
 const debug = require("debug")("socket.io:socket");
 const { flagsOf } = require("./adapter");
+const { answerOnce, awaitAnswer, takeAnswer } = require("./acks");
 const { addMethods, MESSAGES, TARGETS } = require("./chain");
-const { reservedEvent, timedOut } = require("../base/errors");
+const { reservedEvent } = require("../base/errors");
 const { buildHandshake } = require("./handshake");
 const { generateId } = require("../base/ids");
 const { nextTick } = require("../base/loop");
@@ -97,7 +98,7 @@ class Socket extends EventEmitter {
     // made at first use, see the accessors below
     /** @type {unknown} @protected */
     this._data = undefined;
-    /** @type {Map<number, Function> | undefined} @protected */
+    /** @type {Map<number, Function> | undefined} */
     this._acks = undefined;
     /** @type {Function[] | undefined} @protected */
     this._fns = undefined;
@@ -268,20 +269,7 @@ class Socket extends EventEmitter {
    * @private
    */
   registerAckCallback(id, ack) {
-    const timeout = this._flags?.timeout;
-    if (timeout === undefined) {
-      this.acks.set(id, ack);
-      return;
-    }
-    const timer = setTimeout(() => {
-      if (debug.enabled) debug("event with ack id %d has timed out after %d ms", id, timeout);
-      this.acks.delete(id);
-      ack.call(this, timedOut());
-    }, timeout);
-    this.acks.set(id, (/** @type {unknown[]} */ ...answer) => {
-      clearTimeout(timer);
-      ack.call(this, null, ...answer);
-    });
+    awaitAnswer(this, id, ack, this._flags?.timeout);
   }
 
   // to(), in(), except(), local, json, binary(), send() and write() come from chain.js
@@ -410,13 +398,7 @@ class Socket extends EventEmitter {
    * @returns {Listener} only its first call counts
    */
   ack(id) {
-    let sent = false;
-    return (...args) => {
-      if (sent) return;
-      if (trace.socket) debug("sending ack %j", args);
-      this.packet({ id, type: PacketType.ACK, data: args });
-      sent = true;
-    };
+    return answerOnce(this, id);
   }
 
   /**
@@ -424,18 +406,7 @@ class Socket extends EventEmitter {
    * @private
    */
   onack(packet) {
-    const id = /** @type {number} */ (packet.id);
-    const ack = this._acks?.get(id);
-    if (typeof ack !== "function") {
-      if (trace.socket) debug("bad ack %s", id);
-      return;
-    }
-    if (trace.socket) debug("calling ack %s with %j", id, packet.data);
-    try {
-      ack.apply(this, packet.data);
-    } finally {
-      this._acks?.delete(id);
-    }
+    takeAnswer(this, /** @type {number} */ (packet.id), packet.data);
   }
 
   /** @private */
