@@ -10,7 +10,6 @@
 const assert = require("node:assert/strict");
 const http = require("node:http");
 const { test } = require("node:test");
-const { isDeepStrictEqual } = require("node:util");
 const { selected } = require("./support/implementations");
 const { randomNumbers, randomString } = require("./support/random-strings");
 const { start } = require("./support/raw-http");
@@ -373,6 +372,8 @@ class Scene {
       packets.splice(this.random(packets.length + 1), 0, `4${ORDER}${JSON.stringify(order)}`);
     }
     await this.post(packets);
+    // ours answers a POST before the program has seen it: a poll must not overtake what ends the session
+    if (this.ending) await eventually(() => this.over, "the end that was ordered");
   }
 
   async post(packets) {
@@ -489,12 +490,6 @@ const sides = selected();
 const first = Number(process.env.ENGINE_SEED ?? 1);
 const count = process.env.ENGINE_SEED ? 1 : SCENES;
 
-/**
- * How often a scene is played before its sides count as different. Whether a client that is being closed gets something more
- * depends on the moment, on either side, where the machine is busy; what is different in itself is so each time.
- */
-const TAKES = 4;
-
 /** Plays a scene on each side. */
 async function play(seed) {
   const traces = [];
@@ -512,11 +507,7 @@ async function play(seed) {
 
 for (let seed = first; seed < first + count; seed++) {
   test(`scene ${seed}`, async () => {
-    let traces = await play(seed);
-    for (let take = 1; take < TAKES && traces.length === 2; take++) {
-      if (isDeepStrictEqual(...traces)) break;
-      traces = await play(seed);
-    }
+    const traces = await play(seed);
     if (process.env.PARITY_TRACE)
       for (const [i, trace] of traces.entries())
         for (const [channel, lines] of Object.entries(trace))
