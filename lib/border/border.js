@@ -1,9 +1,11 @@
 "use strict";
 
 const debug = require("debug")("socket.io:border");
-const { BodyKind, Handle, RecordKind, RecordSentinel, Token } = require("../../native/border");
+const { Handle, RecordKind, RecordSentinel, Token } = require("../../native/border");
 const { channels } = require("../base/channels");
 const { Operations } = require("./operations");
+const { Orphan } = require("./orphan");
+const { carriesBuffer, SideData } = require("./side-data");
 const { trace } = require("../base/trace");
 const { clearInterval, nextTick, setImmediate, setInterval } = require("../base/loop");
 
@@ -16,7 +18,6 @@ const LATE = 1000; // ms for which what the workers have may wait; beyond, it is
 const TURNS = 3; // in which a connection is accepted, its request read and handed to a worker
 const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (`backlog`: 511); Node.js accepts one a turn
 
-/** @typedef {import("../../native/border").AnyBodyKind} AnyBodyKind */
 /** @typedef {import("../../native/border").AnyRecordKind} AnyRecordKind */
 /** @typedef {import("../../native").DataPlane} DataPlane */
 /** @typedef {import("../../native").ServerConfig} ServerConfig what the workers need to know of a server */
@@ -714,71 +715,6 @@ class Border {
   addSession(handle, session) {
     this.tables[handle & WORKER_MASK][handle >>> WORKER_BITS] = session;
   }
-}
-
-/** The buffers and long strings that travel beside the records of a batch, in their order; fetched only when one has some. */
-class SideData {
-  /** @param {DataPlane} native */
-  constructor(native) {
-    this.native = native;
-    /** @type {Buffer[] | null} */
-    this.allBuffers = null;
-    this.buffersTaken = 0;
-    /** @type {string[] | null} */
-    this.allStrings = null;
-    this.stringsTaken = 0;
-  }
-
-  /** @returns {string} the next string */
-  string() {
-    this.allStrings ??= this.native.takeStrings();
-    return this.allStrings[this.stringsTaken++];
-  }
-
-  /** @returns {Buffer} the next buffer */
-  buffer() {
-    this.allBuffers ??= this.native.takeBuffers();
-    return this.allBuffers[this.buffersTaken++];
-  }
-
-  /**
-   * @param {number} count
-   * @returns {Buffer[]} the next buffers
-   */
-  buffers(count) {
-    this.allBuffers ??= this.native.takeBuffers();
-    this.buffersTaken += count;
-    return this.allBuffers.slice(this.buffersTaken - count, this.buffersTaken);
-  }
-}
-
-/** Stands for a session whose server was closed before the session opened: it is closed, and its handle is given back. */
-class Orphan {
-  /**
-   * @param {Border} border
-   * @param {Named} name
-   */
-  constructor(border, { _handle, _generation }) {
-    this.border = border;
-    this._handle = _handle;
-    this._generation = _generation;
-  }
-
-  onconnect() {}
-
-  onpacket() {}
-
-  onmessage() {}
-
-  /** @param {SessionRecord} kind */
-  onrecord(kind) {
-    if (kind === RecordKind.CLOSED) this.border.forget(this);
-  }
-}
-
-/** @param {AnyBodyKind} body @returns {boolean} whether a buffer travels beside the RESPONSE */
-function carriesBuffer(body) {
-  return body !== BodyKind.NONE && body !== BodyKind.OK;
 }
 
 /**

@@ -4,7 +4,10 @@
 // JavaScript thread.
 //
 //     border.js        Border: takes records, and brings each to whom it is for
-//     operations.js    Operations: gathers what goes down in a tick
+//       side-data.js     what travels beside them
+//       orphan.js        stands for a session that nobody wants
+//     operations.js    Operations: what can be asked of the workers
+//       batch.js         how that is written, and when it leaves
 //       messages.js    how much room messages take there
 //       short-strings.js   packets of short strings, written there at once
 //     measured.js      what has been counted, and sums of it
