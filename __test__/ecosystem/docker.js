@@ -52,7 +52,7 @@ test("the Dockerfile", { timeout: 300_000 }, async (t) => {
   t.after(() => child.kill("SIGKILL"));
   const [line] = await once(child.stdout.setEncoding("utf8"), "data");
   const [, port] = /port: (\d+)/.exec(line);
-  assert.equal(await (await fetch(`http://127.0.0.1:${port}/healthz`)).text(), "ok\n");
+  assert.equal(await (await fetch(`http://127.0.0.1:${port}/healthz`)).text(), "ready\n");
   const client = connect(`http://127.0.0.1:${port}`);
   t.after(() => client.disconnect());
   assert.equal(await client.timeout(30_000).emitWithAck("echo", "hello"), "hello");
