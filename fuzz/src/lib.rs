@@ -6,6 +6,7 @@
 pub mod engineio;
 pub mod http;
 mod input;
+pub mod proxies;
 pub mod redis;
 pub mod seeds;
 pub mod session;
@@ -17,7 +18,7 @@ pub mod world;
 pub type Target = fn(&[u8]);
 
 /// All of them by name, which is that of their binary, too.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("websocket", websocket::plain),
     ("websocket_deflate", websocket::deflated),
     ("deflate_round_trip", websocket::round_trip),
@@ -25,6 +26,8 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("extension", websocket::extension),
     ("http_request", http::request),
     ("http_upgrade", http::upgrade),
+    ("forwarded", proxies::forwarded),
+    ("proxy_protocol", proxies::proxy_protocol),
     ("payload", engineio::payload),
     ("payload_v3", engineio::payload_v3),
     ("session", session::session),

@@ -92,6 +92,17 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         .map(|(settings, offer)| [&settings, offer.as_bytes()].concat())
         .collect(),
         "http_request" | "http_upgrade" => texts(&HTTP_REQUESTS),
+        "forwarded" => texts(&[
+            "X-Forwarded-For\n1.2.3.4, 10.0.0.2\nhost\na",
+            "forwarded\nfor=\"[2001:db8::1]:80\";proto=https, for=10.0.0.2",
+            "for=1.2.3.4;by=_a",
+        ]),
+        "proxy_protocol" => vec![
+            b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\nGET /".to_vec(),
+            b"PROXY UNKNOWN\r\n".to_vec(),
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0f\x01\x02\x03\x04\x05\x06\x07\x08\0\x50\0\x51\x04\0\0".to_vec(),
+            b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0".to_vec(),
+        ],
         "payload" => texts(&["4hello\u{1e}2\u{1e}4€", "bAQIDBA==\u{1e}3", "40\u{1e}42[\"a\"]"]),
         "payload_v3" => [
             texts(&["6:4hello2:4€10:b4AQIDBA==", "1:2", "3:4\u{1f600}"]),
