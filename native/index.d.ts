@@ -44,6 +44,15 @@ export declare class DataPlane {
    */
   takeOverHttpPeeked(fd: number, arrival: HttpArrival): boolean
   /**
+   * What proxies have said of where a request comes from, with the names and values of its headers in `fields`, a line each,
+   * as far as they are trusted. `peer`: the address at the other end of its connection, "" by a Unix socket. Nothing: that
+   * of the peer counts.
+   *
+   * # Errors
+   * When the server is not open.
+   */
+  clientAddress(server: number, peer: string, fields: string): string | null
+  /**
    * Hands the connection `fd`, of which nothing is to be answered that has been read, to the
    * worker of its session, which answers the requests that come by it. The descriptor is
    * duplicated: JavaScript closes its own. The worker is not told before the next
@@ -186,12 +195,13 @@ export declare class DataPlane {
   buffered(handle: number, generation: number): number
   /**
    * A handshake over polling: opens the session `sid`; the request `token` is its first poll.
-   * `dialect`: bits of `Dialect`. `jsonp`: the parameter `j`, if any.
+   * `dialect`: bits of `Dialect`. `jsonp`: the parameter `j`, if any. `client`: the address of
+   * the client, if that is known.
    *
    * # Errors
    * When the server is not open.
    */
-  openPolling(server: number, token: number, sid: string, dialect: number, jsonp?: string | undefined | null): void
+  openPolling(server: number, token: number, sid: string, dialect: number, jsonp?: string | undefined | null, client?: string | undefined | null): void
   /** A GET of an open session. False: there is no such session any more. */
   pollGet(server: number, token: number, sid: string): boolean
   /** A POST of an open session has begun. False: there is no such session any more. */
@@ -237,12 +247,12 @@ export declare class DataPlane {
    * `kind`: bits of `WireKind` and of `Dialect`, and what was agreed on about compression
    * ([`DeflateAnswer::agreement`]). `answer`: the whole answer to the upgrade request, or with
    * `KEY_ONLY` its `Sec-WebSocket-Key`, which has been checked, followed by further header lines.
-   * `head`: bytes that came behind the request.
+   * `head`: bytes that came behind the request. `client`: the address of the client, where the descriptor does not tell it.
    *
    * # Errors
    * When the descriptor can't be duplicated or the server is not open.
    */
-  takeOver(server: number, token: number, sid: string, kind: number, fd: number, answer: string, head?: Buffer | undefined | null): boolean
+  takeOver(server: number, token: number, sid: string, kind: number, fd: number, answer: string, head?: Buffer | undefined | null, client?: string | undefined | null): boolean
   /**
    * Like [`DataPlane::take_over`], for a stream that JavaScript pumps: bytes from the peer come by
    * [`DataPlane::bridge_data`], bytes to it leave as records.
@@ -250,7 +260,7 @@ export declare class DataPlane {
    * # Errors
    * When the server is not open.
    */
-  bridgeOpen(server: number, token: number, sid: string, kind: number, answer: string, head?: Buffer | undefined | null): boolean
+  bridgeOpen(server: number, token: number, sid: string, kind: number, answer: string, head?: Buffer | undefined | null, client?: string | undefined | null): boolean
   /** Tells the workers of the connections that they have been given. */
   wake(): void
   /** Ends connections that workers have, as if their peers had: those with these tokens. */
@@ -568,6 +578,18 @@ export interface PersistedSession {
   forgotten: Array<number>
 }
 
+/** Which proxies are trusted to say where a request comes from. JavaScript has looked at it. */
+export interface ProxyTrust {
+  /** The header in which they say it, in lower case. */
+  header: string
+  /** So many, counted from here; absent: those in `networks`. */
+  hops?: number
+  /** Addresses, and networks as in `10.0.0.0/8`. */
+  networks: Array<string>
+  /** Whether those that come by a Unix socket are trusted, too. */
+  unix: boolean
+}
+
 /** A session as it comes back. */
 export interface RestoredSession {
   /** Names the session. */
@@ -615,6 +637,8 @@ export interface ServerConfig {
   maxBufferedBytes?: number
   /** Whether volatile packets wait up to that many bytes, and nobody is disconnected for more. */
   dropVolatile?: boolean
+  /** Whose word about where requests come from is taken; absent: nobody's. */
+  trustProxy?: ProxyTrust
   /** A message that every client gets right after the handshake. */
   initialPacket?: string | Buffer
   /** A message that every client of protocol 3 gets there: its CONNECT of the namespace "/". */

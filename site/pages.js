@@ -26,6 +26,7 @@ const SECTIONS = [
     text: "In production",
     pages: [
       { file: "docs/production.md", page: "production", title: "Production" },
+      { file: "docs/proxies.md", page: "proxies", title: "Behind proxies" },
       { file: "docs/blocked.md", page: "blocked", title: "A blocked event loop" },
       { file: "docs/fast-paths.md", page: "fast-paths", title: "The fast ways" },
       { file: "docs/cluster.md", page: "cluster", title: "Cluster" },

@@ -200,6 +200,36 @@ export interface EngineOptions {
    * @default Node.js speaks TLS
    */
   tls?: "native";
+  /**
+   * Which proxies are believed when they say where a request comes from (not in npm `socket.io`). The address that they tell
+   * is `handshake.address` and `conn.remoteAddress`; `request.socket` goes on showing the peer of the connection.
+   *
+   * - a number: how many proxies are before the server. The client is who has come to the farthest of them.
+   * - an array: their addresses and networks, `"10.0.0.0/8"`; `"loopback"`, `"linklocal"` and `"uniquelocal"` are networks, too,
+   *   and `"unix"` is who comes by a Unix socket. The client is the nearest one that is not in them.
+   * - `true`: all. Then a client can choose its address, unless the first proxy drops the header that it brings.
+   *
+   * A function can't be given: clients are let in before JavaScript runs.
+   *
+   * @default false
+   */
+  trustProxy?: TrustedProxies | TrustProxyOptions;
+}
+
+/** See `trustProxy`. */
+export type TrustedProxies = boolean | number | string | readonly string[];
+
+/** See `trustProxy`. */
+export interface TrustProxyOptions {
+  /** Which proxies. @default false */
+  proxies?: TrustedProxies;
+  /**
+   * The header that they write: `"forwarded"` is read as RFC 7239 says, any other as a list like `X-Forwarded-For`. Only this one is
+   * read: a proxy passes on headers that it does not know, and that would be the client's word.
+   *
+   * @default "x-forwarded-for"
+   */
+  header?: string;
 }
 
 /** Connection state recovery: what a client that was away for a moment gets back. */

@@ -2,6 +2,7 @@
 
 const { constants } = require("node:buffer");
 const { invalidOption } = require("./errors");
+const { readTrustProxy } = require("./trust-proxy");
 
 // The table of options. The code reads defaults and bounds here; `npm run api-table` writes docs/OPTIONS.md from it, and
 // __test__/options.test.js holds types/options.d.ts against it.
@@ -36,6 +37,7 @@ const { invalidOption } = require("./errors");
  * @property {unknown} perMessageDeflate
  * @property {boolean | null | HttpCompression} [httpCompression]
  * @property {unknown} [tls]
+ * @property {unknown} [trustProxy]
  * @property {false | null | CrossOrigin} [cors] it may also be a function, which has no parts
  */
 
@@ -532,6 +534,18 @@ const OPTIONS = [
     reason: "who speaks TLS for HTTPS servers: the workers, or this thread",
     ours: true,
     check: checkTls,
+  },
+  {
+    name: "trustProxy",
+    of: "engine",
+    type: "TrustedProxies | TrustProxyOptions",
+    value: false,
+    bounds:
+      'how many proxies are before the server; `true`: all; their addresses and networks, as in `["loopback", "10.0.0.0/8"]`; or an object: `proxies`, `header` ("x-forwarded-for")',
+    reason:
+      "whose word about where a request comes from is taken: anybody can write such a header, so nobody's unless it is said",
+    ours: true,
+    check: readTrustProxy,
   },
 ];
 

@@ -498,6 +498,17 @@ class Engine extends EventEmitter {
     return this.takeover.isAttached(server);
   }
 
+  /**
+   * @param {import("../ingress/door").FirstRequest} request
+   * @param {string | undefined} peer the address at the other end of its connection
+   * @returns {string | undefined} that of the client, as far as the proxies have told that are trusted
+   */
+  clientAddress(request, peer) {
+    if (!this.opts.trustProxy) return peer;
+    const fields = request.raw ?? /** @type {string[]} */ (request.rawHeaders).join("\n");
+    return this.border().native.clientAddress(this.nativeId(), peer ?? "", fields) ?? peer;
+  }
+
   // --- sessions, as the workers tell of them ---
 
   /**

@@ -18,6 +18,7 @@ const {
   payloadLimit,
   warnOfTimes,
 } = require("../base/options");
+const { readTrustProxy } = require("../base/trust-proxy");
 
 /** Options of which the workers are told when a program changes them in `engine.opts`. */
 const LIVE = [
@@ -32,6 +33,7 @@ const LIVE = [
   "initialPacket",
   "maxBufferedBytes",
   "bufferPolicy",
+  "trustProxy",
 ];
 
 /** Options that Socket.IO 2.x has as properties of the engine. */
@@ -176,6 +178,7 @@ function workerOptions(opts) {
     webtransport: transports.includes("webtransport"),
     allowUpgrades: !!opts.allowUpgrades,
     perMessageDeflate: nativeDeflate(opts.perMessageDeflate),
+    trustProxy: readTrustProxy(opts.trustProxy),
     initialPacket: messageOf(opts.initialPacket),
     ...bufferLimits(opts),
   };

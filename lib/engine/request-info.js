@@ -76,8 +76,10 @@ class RequestInfo {
     this.httpVersion = req.httpVersion === USUAL_VERSION ? USUAL_VERSION : req.httpVersion;
     // one flat string instead of two per header; a header holds no line feed
     this.raw = req.raw ?? /** @type {Request} */ (req).rawHeaders.join("\n");
-    /** @type {string | undefined} */
-    this.remoteAddress = addresses ? addresses.address : socket.remoteAddress;
+    /** @private @type {string | undefined} at the other end of its connection */
+    this._peerAddress = addresses ? addresses.address : socket.remoteAddress;
+    /** @type {string | undefined} of the client */
+    this.remoteAddress = door.clientAt(this._peerAddress);
     /** @type {number | undefined} */
     this.remotePort = addresses ? addresses.port : socket.remotePort;
     this.encrypted = !!socket.encrypted;
@@ -140,7 +142,7 @@ class RequestInfo {
     if (carrier instanceof WeakRef) carrier = carrier.deref() ?? ENDED;
     if (!("socketFor" in carrier)) return carrier;
     const socket = carrier.socketFor({
-      address: this.remoteAddress ?? "",
+      address: this._peerAddress ?? "",
       port: this.remotePort ?? 0,
       localAddress: this._localAddress,
       localPort: this._localPort,
@@ -188,8 +190,8 @@ class KeptRequest {
     const socket = addresses && door.socketFor(addresses);
     if (socket !== undefined) setSocket(req, socket); // nobody had seen it when it was taken over
     noteShown(req.socket);
-    /** @type {string | undefined} */
-    this.remoteAddress = req.socket.remoteAddress;
+    /** @type {string | undefined} of the client */
+    this.remoteAddress = door.clientAt(req.socket.remoteAddress);
   }
 
   /** @returns {Request} */

@@ -67,7 +67,9 @@ class ByteBridge extends Door {
     const { sid, answer } = arrival;
     const text = answer === undefined ? "" : answer.text;
     const kind = kindOf(arrival);
-    const taken = this.border.native.bridgeOpen(server, this.token, sid, kind, text, bytes);
+    const client = arrival.isNew ? this.clientAddress() : undefined;
+    const { native } = this.border;
+    const taken = native.bridgeOpen(server, this.token, sid, kind, text, bytes, client);
     if (taken) this.border.wakeSoon();
     else this.close();
     return taken;

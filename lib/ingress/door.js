@@ -50,6 +50,7 @@
  * @property {() => void} ref
  * @property {() => void} unref
  * @property {Record<string, Session>} clients
+ * @property {(request: FirstRequest, peer: string | undefined) => string | undefined} clientAddress where the client is
  */
 
 /** @typedef {Host & import("./reasons").Engine} Engine */
@@ -93,6 +94,19 @@ class Door {
   /** Whether a worker has the connection; else its socket is that of the request. */
   get isTaken() {
     return false;
+  }
+
+  /**
+   * @param {string | undefined} peer the address at the other end of its connection
+   * @returns {string | undefined} that of its client
+   */
+  clientAt(peer) {
+    return this.request === undefined ? peer : this.engine.clientAddress(this.request, peer);
+  }
+
+  /** @returns {string | undefined} the same, for a worker that has no connection to ask */
+  clientAddress() {
+    return this.clientAt(this.request?.socket.remoteAddress);
   }
 
   /**

@@ -122,6 +122,7 @@ class PollingDoor extends Door {
       this.sid,
       dialectOf(req),
       typeof j === "string" ? j : undefined,
+      this.clientAddress(),
     );
   }
 

@@ -60,10 +60,14 @@ class TakenWebSocket extends TakenConnection {
     const kind = kindOf(arrival);
     const bytes = collect(socket, head);
     this.tls = decryptedDetails(socket);
+    // else the worker asks the connection itself
+    const client = engine.opts.trustProxy ? this.clientAddress() : undefined;
+    const { native } = border;
     let taken = false;
     try {
       const fd = descriptorOf(socket);
-      taken = border.native.takeOver(engine.nativeId(), token, sid, kind, fd, answer.text, bytes);
+      const server = engine.nativeId();
+      taken = native.takeOver(server, token, sid, kind, fd, answer.text, bytes, client);
     } catch (error) {
       debug("the connection can't be taken over: %s", error); // no descriptor is free
     }

@@ -31,6 +31,7 @@ mod websocket;
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::rc::Rc;
 #[cfg(unix)]
@@ -78,6 +79,7 @@ use crate::net::inbox::{Inbox, Taken};
 use crate::net::listener::Listener;
 #[cfg(unix)]
 use crate::net::lone_packet::{LonePacket, Payload};
+use crate::net::peer::Peer;
 use crate::net::reader::Preference;
 use crate::net::record::RecordBatch;
 use crate::net::runtime::Runtime;
@@ -336,6 +338,7 @@ impl DataPlane {
             limits,
             compression: config.compression(),
             buffers: config.buffers(),
+            trust_proxy: config.trust_proxy(),
             connect_timeout: config.connect_timeout(),
             raw_messages: config.raw_messages.unwrap_or(false),
             plain: config.plain.unwrap_or(false),
@@ -671,6 +674,16 @@ fn call_with(env: Env, batch: &RecordBatch, names: &EventNames) -> Result<Call> 
 }
 
 /// A dialect as it crosses the border, in bits of [`dialect`].
+/// Who is at the other end of a connection, as JavaScript says; it may not know.
+fn read_peer(client: Option<&str>) -> Peer {
+    Peer { told: None, client: client.and_then(read_address) }
+}
+
+/// An address as Node.js writes it: one of a link may name that behind a `%`.
+fn read_address(text: &str) -> Option<IpAddr> {
+    text.split('%').next().and_then(|address| address.parse().ok())
+}
+
 fn read_dialect(bits: u32) -> Dialect {
     let protocol = if bits & dialect::PROTOCOL_3 == 0 { Protocol::V4 } else { Protocol::V3 };
     Dialect { protocol, base64: bits & dialect::BASE64 != 0 }

@@ -5,6 +5,7 @@ use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
 use crate::engineio::{Config, OutMessage};
+use crate::http::forwarded::{Network, Proxies, TrustProxy};
 use crate::net::backlog::BufferLimits;
 use crate::net::deflate::Compression;
 use crate::websocket::extension::{MAX_WINDOW_BITS, MIN_WINDOW_BITS, Settings, WindowBits};
@@ -46,10 +47,26 @@ pub struct ServerConfig {
     pub max_buffered_bytes: Option<f64>,
     /// Whether volatile packets wait up to that many bytes, and nobody is disconnected for more.
     pub drop_volatile: Option<bool>,
+    /// Whose word about where requests come from is taken; absent: nobody's.
+    pub trust_proxy: Option<ProxyTrust>,
     /// A message that every client gets right after the handshake.
     pub initial_packet: Option<Either<String, Buffer>>,
     /// A message that every client of protocol 3 gets there: its CONNECT of the namespace "/".
     pub greeting: Option<Either<String, Buffer>>,
+}
+
+/// Which proxies are trusted to say where a request comes from. JavaScript has looked at it.
+#[napi(object)]
+#[derive(Debug)]
+pub struct ProxyTrust {
+    /// The header in which they say it, in lower case.
+    pub header: String,
+    /// So many, counted from here; absent: those in `networks`.
+    pub hops: Option<u32>,
+    /// Addresses, and networks as in `10.0.0.0/8`.
+    pub networks: Vec<String>,
+    /// Whether those that come by a Unix socket are trusted, too.
+    pub unix: bool,
 }
 
 /// How WebSocket messages are compressed, in the words of `ws`.
@@ -140,6 +157,20 @@ impl ServerConfig {
     /// How WebSocket messages are compressed, if they are.
     pub fn compression(&self) -> Option<Compression> {
         self.per_message_deflate.as_ref().map(DeflateConfig::compression)
+    }
+
+    /// Which proxies are trusted.
+    pub fn trust_proxy(&self) -> Option<TrustProxy> {
+        let ProxyTrust { header, hops, networks, unix } = self.trust_proxy.as_ref()?;
+        let proxies = match hops {
+            Some(hops) => Proxies::Hops(*hops),
+            // What is no network is trusted by nobody.
+            None => Proxies::In {
+                networks: networks.iter().filter_map(|text| Network::parse(text)).collect(),
+                unix: *unix,
+            },
+        };
+        Some(TrustProxy { proxies, header: header.as_str().into() })
     }
 
     /// How much may wait for a client.

@@ -181,6 +181,12 @@ pub fn read_first(bytes: &[u8], rules: &Rules, out: &mut Vec<u8>) -> Option<Firs
     }
 }
 
+/// The part of a description ([`read_arrival`]) that has the headers.
+pub fn fields_of(description: &[u8]) -> &[u8] {
+    let mut ends = memchr::memchr_iter(b'\n', description);
+    ends.nth(3).map_or(&[], |end| &description[end + 1..])
+}
+
 /// Whether it begins, as far as it goes, with a request for a path that begins with ours.
 fn begins_ours(bytes: &[u8], path: &str) -> bool {
     let target = bytes.strip_prefix(b"GET ").or_else(|| bytes.strip_prefix(b"POST "));

@@ -5,6 +5,7 @@
 //! for the connections that Node.js accepts.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::arrival::{Opening, Purpose, UpgradeResponse};
@@ -12,7 +13,7 @@ use super::http_profile::Profile;
 use super::server::Server;
 use super::session_ids::SessionIds;
 use crate::engineio::{Protocol, Transport};
-use crate::http::request::{Arrival, First, Reading, read_arrival};
+use crate::http::request::{Arrival, First, Reading, fields_of, read_arrival};
 use crate::id::Sid;
 use crate::websocket::extension::{self, Agreement};
 
@@ -100,11 +101,18 @@ pub struct Verdict {
     pub worker: Option<usize>,
     /// See [`read_arrival`].
     pub description: Vec<u8>,
+    /// The address of the client, as far as it is known.
+    pub client: Option<IpAddr>,
 }
 
 impl Admission {
-    /// Says what becomes of a connection by which `bytes` have come so far.
-    pub fn judge(self: Arc<Self>, bytes: &[u8], ids: &SessionIds) -> Reading<Verdict> {
+    /// Says what becomes of a connection by which `bytes` have come so far. `peer`: who is at its other end.
+    pub fn judge(
+        self: Arc<Self>,
+        bytes: &[u8],
+        peer: Option<IpAddr>,
+        ids: &SessionIds,
+    ) -> Reading<Verdict> {
         let mut description = Vec::new();
         let arrival = match read_arrival(bytes, &self.profile.rules, &mut description) {
             Reading::Request(arrival) => arrival,
@@ -113,10 +121,17 @@ impl Admission {
         };
         match self.admit(&arrival, ids) {
             Some((admitted, worker)) => {
-                Reading::Request(Verdict { admission: self, admitted, worker, description })
+                let client = self.client(peer, &description);
+                Reading::Request(Verdict { admission: self, admitted, worker, description, client })
             }
             None => Reading::Foreign,
         }
+    }
+
+    /// The address of the client whose request has this description.
+    fn client(&self, peer: Option<IpAddr>, description: &[u8]) -> Option<IpAddr> {
+        let trust = self.server.trust_proxy.as_ref();
+        trust.and_then(|trust| trust.client(peer, fields_of(description))).or(peer)
     }
 
     /// None: JavaScript has to see to it.

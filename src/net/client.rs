@@ -11,6 +11,7 @@ mod responding;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use super::descriptor::Addresses;
 use super::lifecycle::LifecycleEvent;
 use super::metrics::{Parcel, ServerLane};
 use super::panic_guard::Nobody;
+use super::peer::Peer;
 use super::record::{Record, flags_of};
 use super::server::{Requests, Server, SessionEntry};
 use super::turns::BLOCKED;
@@ -40,6 +42,8 @@ pub struct Client {
     pub handle: Handle,
     /// The server that it is a client of.
     pub server: Arc<Server>,
+    /// Where it comes from, as far as that is known: its address, as whom we trust has told.
+    pub address: Option<IpAddr>,
     /// What both planes want to know of its requests.
     requests: Arc<Requests>,
     state: RefCell<State>,
@@ -169,13 +173,14 @@ impl Client {
         session: Session,
         main: Option<Rc<WebSocketWire>>,
         token: u32,
-        addresses: Option<Addresses>,
+        (peer, own): (Peer, Option<Addresses>),
     ) -> Rc<Self> {
         let join_deadline = if server.plain { 0 } else { clock::now() + server.connect_timeout };
         let held = Held::new(&server.environment.inbox.budget, handle.worker());
         let client = Self {
             handle,
             server,
+            address: peer.client(own),
             requests,
             state: RefCell::new(State {
                 session,
@@ -211,7 +216,7 @@ impl Client {
             record.kind(RecordKind::Opened).number(handle.raw()).number(client.server.id);
             record.string(state.session.sid().as_str()).number(flags).number(token);
             record.number(handle.generation()).count(SESSION_BYTES);
-            if let Some(Addresses { peer, local }) = addresses {
+            if let Some(Addresses { peer, local }) = peer.addresses(own) {
                 for end in [peer, local] {
                     record.string(&end.ip().to_string()).number(u32::from(end.port()));
                 }

@@ -10,6 +10,7 @@ use super::budget::HeldBytes;
 use super::http_profile::Profile;
 use super::listener::Listener;
 use super::metrics::Parcel;
+use super::peer::Peer;
 use super::server::{Environment, Server};
 use super::stream::Stream;
 use crate::border::RecordKind;
@@ -108,6 +109,8 @@ pub enum Command {
         dialect: Dialect,
         /// The parameter `j` of a client that polls by JSONP.
         jsonp: Option<String>,
+        /// Who is at the other end of the connection of that request.
+        peer: Peer,
     },
     /// A request of a polling session.
     Request {
@@ -383,6 +386,8 @@ pub struct IncomingHttp {
     pub stream: Stream,
     /// What has been taken off it, if anything has.
     pub opening: Option<Opening>,
+    /// Who is at its other end.
+    pub peer: Peer,
     /// What JavaScript has still to hear of it, if a worker has accepted it.
     pub news: Option<News>,
 }
@@ -535,6 +540,8 @@ pub struct IncomingWebSocket {
     pub response: UpgradeResponse,
     /// How messages may be compressed, if that was agreed on.
     pub deflate: Option<Agreement>,
+    /// Who is at its other end.
+    pub peer: Peer,
     /// What JavaScript has still to hear of it, if a worker has accepted it.
     pub news: Option<News>,
 }

@@ -319,7 +319,8 @@ impl HttpWire {
     fn begin_anew(&self, context: &WorkerContext, bytes: &[u8], stream: Stream) -> Option<Stream> {
         let Some(listener) = &self.handover.front else { return Some(stream) };
         let Some(admission) = listener.admission() else { return Some(stream) };
-        let Reading::Request(verdict) = admission.judge(bytes, &context.session_ids) else {
+        let peer = stream.socket().peer_addr().ok().map(|peer| peer.ip());
+        let Reading::Request(verdict) = admission.judge(bytes, peer, &context.session_ids) else {
             return Some(stream);
         };
         let head = verdict.admitted.head();

@@ -12,7 +12,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -67,8 +67,8 @@ pub struct Tls {
 /// What has come of accepting.
 #[derive(Debug)]
 pub enum Accepted {
-    /// A connection, which does not block.
-    Stream(TcpStream),
+    /// A connection, which does not block, and where it comes from.
+    Stream(TcpStream, SocketAddr),
     /// One that was closed at once: there was no descriptor for it. Node.js does so, too.
     Shed,
     /// Nobody waits, or nobody may be accepted.
@@ -161,7 +161,7 @@ impl Listener {
         };
         loop {
             let error = match socket.accept() {
-                Ok((stream, _)) => return Accepted::Stream(stream.into()),
+                Ok((stream, peer)) => return Accepted::Stream(stream.into(), peer),
                 Err(error) => error,
             };
             let is = |kind| error.kind() == kind;

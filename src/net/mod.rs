@@ -78,6 +78,7 @@ pub mod newcomers;
 pub mod operation_batch;
 pub mod panic_guard;
 pub mod parker;
+pub mod peer;
 pub mod reader;
 pub mod reader_policy;
 pub mod readiness;

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -54,6 +55,8 @@ pub struct Newcomer {
     pub listener: Arc<Listener>,
     /// Its socket.
     pub tcp: Tcp,
+    /// Who is at its other end.
+    pub peer: SocketAddr,
     /// The handshake that is under way, if any, by its place among them.
     pub handshake: Cell<Option<(u64, u64)>>,
     /// How TLS is spoken; none: it is not.

@@ -18,6 +18,7 @@ use super::turns::{Asked, Turns};
 use crate::border::RecordKind;
 use crate::border::token::OF_WORKER;
 use crate::engineio::{Config, Protocol, Transport};
+use crate::http::forwarded::TrustProxy;
 use crate::id::{Handle, Sid};
 use crate::socketio::AttachmentLimits;
 
@@ -174,6 +175,8 @@ pub struct Server {
     pub compression: Option<Compression>,
     /// How much may wait for a client.
     pub buffers: BufferLimits,
+    /// Whose word about where requests come from is taken; none: nobody's.
+    pub trust_proxy: Option<TrustProxy>,
     /// Milliseconds that a client has to join a namespace.
     pub connect_timeout: u64,
     /// Whether JavaScript decodes the packets: the server has a parser of its own.

@@ -7,6 +7,7 @@ use super::command::{
     Command, HttpHandover, IncomingHttp, IncomingRelay, IncomingStream, IncomingWebSocket, News,
 };
 use super::listener::Listener;
+use super::peer::Peer;
 use super::server::Server;
 use super::stream::Stream;
 use crate::engineio::{Dialect, Protocol};
@@ -22,13 +23,15 @@ pub struct Taking {
     recalls: u32,
     listener: Arc<Listener>,
     admitted: Admitted,
+    peer: Peer,
     news: Option<News>,
 }
 
 impl Taking {
     /// Gives the connection a name. `tls`: what was agreed on, if that is spoken by it. None: by now, no connection that came to `listener` may be taken by these rules.
     pub fn new(verdict: Verdict, listener: &Arc<Listener>, tls: Option<String>) -> Option<Self> {
-        let Verdict { admission, admitted, worker, description } = verdict;
+        let Verdict { admission, admitted, worker, description, client } = verdict;
+        let peer = Peer { told: None, client };
         let server = Arc::clone(&admission.server);
         let recalls = server.recalls();
         // Looked at after that: JavaScript forbids to take connections before it calls them back. So if it has
@@ -36,7 +39,8 @@ impl Taking {
         listener.admits(&admission).then(|| {
             let token = listener.environment.next_token();
             let news = Some(News { listener: listener.number, tls, description });
-            Self { worker, token, server, recalls, listener: Arc::clone(listener), admitted, news }
+            let listener = Arc::clone(listener);
+            Self { worker, token, server, recalls, listener, admitted, peer, news }
         })
     }
 
@@ -47,7 +51,7 @@ impl Taking {
 
     /// What gives a worker the connection, of which the request has been read, and what stands `behind` it.
     pub fn into_command(self, stream: Stream, behind: Vec<u8>) -> Command {
-        let Self { token, server, recalls, listener, admitted, news, .. } = self;
+        let Self { token, server, recalls, listener, admitted, peer, news, .. } = self;
         match admitted {
             Admitted::WebSocket { purpose, response, deflate, .. } => {
                 Command::IncomingWebSocket(Box::new(IncomingWebSocket {
@@ -59,6 +63,7 @@ impl Taking {
                     head: behind,
                     response,
                     deflate,
+                    peer,
                     news,
                 }))
             }
@@ -68,7 +73,13 @@ impl Taking {
                 let handover =
                     HttpHandover { server, token, listener: number, front, profile, recalls };
                 let opening = opening.map(|(opening, _)| opening);
-                Command::IncomingHttp(Box::new(IncomingHttp { handover, stream, opening, news }))
+                Command::IncomingHttp(Box::new(IncomingHttp {
+                    handover,
+                    stream,
+                    opening,
+                    peer,
+                    news,
+                }))
             }
             Admitted::Relay(profile) => {
                 let deputy = Some((server, profile));

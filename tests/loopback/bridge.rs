@@ -11,6 +11,7 @@ use ferrosocket::net::command::{
     BridgeEvent, Command, IncomingStream, IncomingWebSocket, Purpose, UpgradeResponse,
 };
 use ferrosocket::net::inbox::CLIENT_LIMIT;
+use ferrosocket::net::peer::Peer;
 use ferrosocket::websocket::deflate::{Compressor, Parameters};
 use ferrosocket::websocket::extension::Agreement;
 
@@ -39,6 +40,7 @@ fn open_with(host: &Host, deflate: Option<Agreement>) -> (u32, Handle) {
             head: Vec::new(),
             response: UpgradeResponse::Whole(b"HTTP/1.1 101 \r\n\r\n".to_vec()),
             deflate,
+            peer: Peer::default(),
             news: None,
         })),
     );

@@ -14,6 +14,7 @@ use ferrosocket::net::command::{
 };
 use ferrosocket::net::faults;
 use ferrosocket::net::operation_batch::OperationBatch;
+use ferrosocket::net::peer::Peer;
 use ferrosocket::net::server::Lent;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
@@ -232,6 +233,7 @@ fn in_what_comes_by_a_bridge() {
             head: Vec::new(),
             response: UpgradeResponse::Whole(Vec::new()),
             deflate: None,
+            peer: Peer::default(),
             news: None,
         };
         host.command_to(host.worker, Command::IncomingWebSocket(Box::new(incoming)));
@@ -296,6 +298,7 @@ fn in_who_has_just_come() {
             handover,
             stream: accepted.into(),
             opening: Some(Opening { sid, encoding: None, persistence: Persistence::Keep }),
+            peer: Peer::default(),
             news: None,
         };
         host.command_to(host.worker, Command::IncomingHttp(Box::new(incoming)));
@@ -439,7 +442,10 @@ fn a_session_that_is_refused_is_told() {
     let happened = arm(&host, "open", token);
     let (server, sid) = (Arc::clone(&host.server), host.sid());
     let dialect = Protocol::V4.into();
-    host.command_to(host.worker, Command::OpenPolling { server, token, sid, dialect, jsonp: None });
+    host.command_to(
+        host.worker,
+        Command::OpenPolling { server, token, sid, dialect, jsonp: None, peer: Peer::default() },
+    );
     host.next_of(RecordKind::RequestRefused, token);
     assert!(happened());
     assert_eq!(host.server.sessions.len(), 0);
@@ -485,7 +491,14 @@ fn in_the_main_loop_the_worker_begins_anew_and_at_last_ends() {
         drop(stream);
         let token = host.token();
         let (server, sid, dialect) = (Arc::clone(&host.server), host.sid(), Protocol::V4.into());
-        let command = Command::OpenPolling { server, token, sid, dialect, jsonp: None };
+        let command = Command::OpenPolling {
+            server,
+            token,
+            sid,
+            dialect,
+            jsonp: None,
+            peer: Peer::default(),
+        };
         host.command_to(worker, command);
         host.next_of(RecordKind::RequestRefused, token);
         let mut batch = OperationBatch::default();

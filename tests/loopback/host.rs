@@ -21,6 +21,7 @@ use ferrosocket::net::command::{
 use ferrosocket::net::deflate::Compression;
 use ferrosocket::net::inbox::{Inbox, Taken};
 use ferrosocket::net::operation_batch::OperationBatch;
+use ferrosocket::net::peer::Peer;
 use ferrosocket::net::reader::Preference;
 use ferrosocket::net::record;
 use ferrosocket::net::runtime::Runtime;
@@ -195,6 +196,7 @@ fn server(environment: &Arc<Environment>, config: Config, connect_timeout: u64) 
         engine: Arc::new(config),
         limits: AttachmentLimits::default(),
         compression: None,
+        trust_proxy: None,
         buffers: BufferLimits::default(),
         connect_timeout,
         raw_messages: false,
@@ -390,6 +392,7 @@ impl Host {
             head,
             response: UpgradeResponse::Whole(response),
             deflate: None,
+            peer: Peer::default(),
             news: None,
         }))
     }

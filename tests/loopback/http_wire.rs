@@ -13,6 +13,7 @@ use ferrosocket::net::clock;
 use ferrosocket::net::command::{CloseHttp, Command, HttpHandover, IncomingHttp, Opening};
 use ferrosocket::net::http_profile::Profile;
 use ferrosocket::net::inbox::CLIENT_LIMIT;
+use ferrosocket::net::peer::Peer;
 
 use crate::host::{Host, PATIENCE, handle_of};
 use crate::polling;
@@ -60,7 +61,13 @@ impl HttpWire {
         let recalls = server.recalls();
         let handover =
             HttpHandover { server, token, listener: LISTENER, front: None, profile, recalls };
-        let incoming = IncomingHttp { handover, stream: accepted.into(), opening, news: None };
+        let incoming = IncomingHttp {
+            handover,
+            stream: accepted.into(),
+            opening,
+            peer: Peer::default(),
+            news: None,
+        };
         host.command_to(worker, Command::IncomingHttp(Box::new(incoming)));
         Self { token, stream }
     }

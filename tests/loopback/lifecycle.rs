@@ -168,6 +168,7 @@ fn the_end_of_an_environment_closes_its_connections_only() {
             head: Vec::new(),
             response: UpgradeResponse::Whole(Vec::new()),
             deflate: None,
+            peer: ferrosocket::net::peer::Peer::default(),
             news: None,
         })),
     );

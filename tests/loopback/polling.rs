@@ -10,6 +10,7 @@ use ferrosocket::id::{Handle, Sid};
 use ferrosocket::net::clock;
 use ferrosocket::net::command::{Command, Outgoing, RequestEvent};
 use ferrosocket::net::operation_batch::OperationBatch;
+use ferrosocket::net::peer::Peer;
 use ferrosocket::socketio::Group;
 use smallvec::SmallVec;
 
@@ -26,6 +27,7 @@ pub(crate) fn open(host: &Host) -> (Handle, Sid) {
         sid: sid.clone(),
         dialect: Protocol::V4.into(),
         jsonp: None,
+        peer: Peer::default(),
     };
     host.command_to(host.worker, open);
     let opened = host.next(RecordKind::Opened);

@@ -48,7 +48,14 @@ type UpOperator = Upstream.BroadcastOperator<Out, {}>;
 type OurOperator = Ours.BroadcastOperator<Out, {}>;
 expectTrue<Same<Missing<OurOperator, UpOperator>, OldChain | "clients" | "send" | "write">>();
 type OurOptions =
-  "workers" | "origins" | "maxBufferedBytes" | "bufferPolicy" | "tls" | "metrics" | "shutdown";
+  | "workers"
+  | "origins"
+  | "maxBufferedBytes"
+  | "bufferPolicy"
+  | "tls"
+  | "metrics"
+  | "shutdown"
+  | "trustProxy";
 expectTrue<Same<Missing<Ours.ServerOptions, Upstream.ServerOptions>, OurOptions>>();
 type OurConn = "bufferedAmount" | "door" | "doorReason" | "sendPacket" | "writeBuffer";
 expectTrue<Same<Missing<OurSocket["conn"], UpSocket["conn"]>, OurConn>>();

@@ -22,6 +22,10 @@ const OURS = Object.freeze([
     "option metrics",
     "Serves `io.metrics()` by the HTTP server, for Prometheus. Off by default; [metrics.md](metrics.md).",
   ],
+  [
+    "option trustProxy",
+    "Which proxies are believed when they say where a request comes from. Off by default; [proxies.md](proxies.md).",
+  ],
   ["io.metrics()", "What has been counted, as an object or as OpenMetrics text."],
   [
     "io.drain()",

@@ -1,17 +1,22 @@
 //! Connections that Node.js has just accepted: whether their first request is for a WebSocket or a
 //! polling session of ours is seen from their first bytes, before it reads them.
 
+use std::net::TcpStream;
+
 use napi::{Env, JsString, Result};
 use napi_derive::napi;
 
-use super::DataPlane;
 use super::http::HttpArrival;
+use super::peeked::Peeked;
 use super::websocket::Incoming;
+use super::{DataPlane, read_address};
 use crate::binding::error::BorderError;
 use crate::http::request::{First, Rules};
 use crate::id::Sid;
 use crate::net::command::{IncomingStream, Opening};
 use crate::net::descriptor::{defer_accept, duplicate};
+use crate::net::peer::Peer;
+use crate::net::server::Server;
 
 #[napi]
 impl DataPlane {
@@ -62,13 +67,15 @@ impl DataPlane {
         fd: i32,
         answer: String,
     ) -> Result<bool> {
-        self.server(server)?;
+        let found = self.server(server)?;
         let mut stream = duplicate(fd).map_err(BorderError::TakeOver)?;
-        if self.peeked.borrow_mut().take(fd, &mut stream).is_none() {
+        let mut peeked = self.peeked.borrow_mut();
+        if peeked.take(fd, &mut stream).is_none() {
             return Ok(false);
         }
+        let peer = Self::peeked_peer(&found, &stream, &peeked);
         let incoming = Incoming { server, token, sid, kind, answer };
-        self.accept(incoming, IncomingStream::Tcp(stream.into()), None)
+        self.accept(incoming, IncomingStream::Tcp(stream.into()), None, peer)
     }
 
     /// Takes the connection `fd` over, like [`DataPlane::take_over_http`], and its request off it: the one
@@ -79,7 +86,7 @@ impl DataPlane {
     /// When the descriptor can't be duplicated or the server is not open. Nothing has been taken then.
     #[napi(catch_unwind)]
     pub fn take_over_http_peeked(&self, fd: i32, arrival: HttpArrival) -> Result<bool> {
-        self.server(arrival.server)?;
+        let server = self.server(arrival.server)?;
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
         let mut stream = duplicate(fd).map_err(BorderError::TakeOver)?;
         let mut peeked = self.peeked.borrow_mut();
@@ -88,7 +95,37 @@ impl DataPlane {
             return Ok(false);
         };
         let opening = Some(Opening { sid: Sid::new(&arrival.sid), encoding, persistence });
-        self.accept_http(runtime.pick(), arrival, stream, opening)?;
+        let peer = Self::peeked_peer(&server, &stream, &peeked);
+        self.accept_http(runtime.pick(), arrival, stream, opening, peer)?;
         Ok(true)
+    }
+
+    /// What proxies have said of where a request comes from, with the names and values of its headers in `fields`, a line each,
+    /// as far as they are trusted. `peer`: the address at the other end of its connection, "" by a Unix socket. Nothing: that
+    /// of the peer counts.
+    ///
+    /// # Errors
+    /// When the server is not open.
+    #[napi(catch_unwind)]
+    pub fn client_address(
+        &self,
+        server: u32,
+        peer: String,
+        fields: String,
+    ) -> Result<Option<String>> {
+        let server = self.server(server)?;
+        let peer = read_address(&peer);
+        let trust = server.trust_proxy.as_ref();
+        let client = trust.and_then(|trust| trust.client(peer, fields.as_bytes()));
+        Ok(client.map(|client| client.to_string()))
+    }
+}
+
+impl DataPlane {
+    /// Who is at the other end of the connection that was looked at last.
+    fn peeked_peer(server: &Server, stream: &TcpStream, peeked: &Peeked) -> Peer {
+        let peer = stream.peer_addr().ok().map(|peer| peer.ip());
+        let trust = server.trust_proxy.as_ref();
+        Peer { told: None, client: trust.and_then(|trust| trust.client(peer, peeked.fields())) }
     }
 }

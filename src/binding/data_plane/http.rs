@@ -16,6 +16,7 @@ use crate::http::request::Rules;
 use crate::net::command::{CloseHttp, Command, HttpHandover, IncomingHttp, Opening};
 use crate::net::descriptor::duplicate;
 use crate::net::http_profile::Profile;
+use crate::net::peer::Peer;
 use crate::net::record::LONGEST_MESSAGE;
 use crate::net::server::Lent;
 
@@ -94,7 +95,7 @@ impl DataPlane {
         let session = self.session(arrival.server, &arrival.sid);
         let Some(session) = session else { return Ok(false) };
         let stream = duplicate(fd).map_err(BorderError::TakeOver)?;
-        self.accept_http(session.worker(), arrival, stream, None)?;
+        self.accept_http(session.worker(), arrival, stream, None, Peer::default())?;
         Ok(true)
     }
 
@@ -243,6 +244,7 @@ impl DataPlane {
         arrival: HttpArrival,
         stream: TcpStream,
         opening: Option<Opening>,
+        peer: Peer,
     ) -> std::result::Result<(), BorderError> {
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
         let HttpArrival { server, token, listener, profile, .. } = arrival;
@@ -252,7 +254,7 @@ impl DataPlane {
         let recalls = server.recalls();
         let front = self.listeners.borrow().get(&listener).map(|(_, front)| Arc::clone(front));
         let handover = HttpHandover { server, token, listener, front, profile, recalls };
-        let http = IncomingHttp { handover, stream: stream.into(), opening, news: None };
+        let http = IncomingHttp { handover, stream: stream.into(), opening, peer, news: None };
         runtime.mailbox(worker).leave_command(Command::IncomingHttp(Box::new(http)));
         self.wake_later(worker);
         Ok(())

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::net::TcpStream;
 
-use crate::http::request::{First, Rules, read_first};
+use crate::http::request::{First, Rules, fields_of, read_first};
 use crate::net::descriptor::peek;
 
 /// Bytes of a request that are looked at, at most: as much as Node.js takes for a head by default.
@@ -35,6 +35,11 @@ impl Peeked {
             Some((fd, first))
         });
         description
+    }
+
+    /// The headers of the request that was found last, a line for each name and each value.
+    pub(super) fn fields(&self) -> &[u8] {
+        fields_of(&self.description)
     }
 
     /// Takes the request off the connection that was looked at last, and tells what it is. None: it is not

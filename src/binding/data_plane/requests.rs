@@ -5,7 +5,7 @@ use napi::Result;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
-use super::{DataPlane, read_dialect};
+use super::{DataPlane, read_dialect, read_peer};
 use crate::binding::error::BorderError;
 use crate::binding::options::millis;
 use crate::border::{BodyFault, returned};
@@ -40,7 +40,8 @@ impl DataPlane {
     }
 
     /// A handshake over polling: opens the session `sid`; the request `token` is its first poll.
-    /// `dialect`: bits of `Dialect`. `jsonp`: the parameter `j`, if any.
+    /// `dialect`: bits of `Dialect`. `jsonp`: the parameter `j`, if any. `client`: the address of
+    /// the client, if that is known.
     ///
     /// # Errors
     /// When the server is not open.
@@ -52,13 +53,15 @@ impl DataPlane {
         sid: String,
         dialect: u32,
         jsonp: Option<String>,
+        client: Option<String>,
     ) -> Result<()> {
         let server = self.server(server)?;
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
         let sid = Sid::new(&sid);
         let mailbox = runtime.mailbox(runtime.pick());
         let dialect = read_dialect(dialect);
-        mailbox.post_command(Command::OpenPolling { server, token, sid, dialect, jsonp });
+        let peer = read_peer(client.as_deref());
+        mailbox.post_command(Command::OpenPolling { server, token, sid, dialect, jsonp, peer });
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! How WebSocket connections come in: the handshake, take-over, and the byte bridge.
 #![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
+#![expect(clippy::too_many_arguments, reason = "the members of an object cost more to read")]
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use napi::Result;
 use napi::bindgen_prelude::{Buffer, BufferSlice};
 use napi_derive::napi;
 
-use super::{DataPlane, read_dialect};
+use super::{DataPlane, read_dialect, read_peer};
 use crate::binding::error::BorderError;
 use crate::binding::options::DeflateAnswer;
 use crate::border::{returned, wire_kind};
@@ -17,6 +18,7 @@ use crate::net::command::{
     BridgeEvent, Command, EndWires, IncomingStream, IncomingWebSocket, Purpose, UpgradeResponse,
 };
 use crate::net::descriptor::duplicate;
+use crate::net::peer::Peer;
 use crate::websocket::extension::{self, Agreement};
 use crate::websocket::handshake;
 
@@ -90,7 +92,7 @@ impl DataPlane {
     /// `kind`: bits of `WireKind` and of `Dialect`, and what was agreed on about compression
     /// ([`DeflateAnswer::agreement`]). `answer`: the whole answer to the upgrade request, or with
     /// `KEY_ONLY` its `Sec-WebSocket-Key`, which has been checked, followed by further header lines.
-    /// `head`: bytes that came behind the request.
+    /// `head`: bytes that came behind the request. `client`: the address of the client, where the descriptor does not tell it.
     ///
     /// # Errors
     /// When the descriptor can't be duplicated or the server is not open.
@@ -104,10 +106,11 @@ impl DataPlane {
         fd: i32,
         answer: String,
         head: Option<BufferSlice<'_>>,
+        client: Option<String>,
     ) -> Result<bool> {
         let stream = IncomingStream::Tcp(duplicate(fd).map_err(BorderError::TakeOver)?.into());
         let incoming = Incoming { server, token, sid, kind, answer };
-        self.accept(incoming, stream, head.as_deref())
+        self.accept(incoming, stream, head.as_deref(), read_peer(client.as_deref()))
     }
 
     /// Like [`DataPlane::take_over`], for a stream that JavaScript pumps: bytes from the peer come by
@@ -124,9 +127,11 @@ impl DataPlane {
         kind: u32,
         answer: String,
         head: Option<BufferSlice<'_>>,
+        client: Option<String>,
     ) -> Result<bool> {
         let incoming = Incoming { server, token, sid, kind, answer };
-        self.accept(incoming, IncomingStream::Bridge, head.as_deref())
+        let peer = read_peer(client.as_deref());
+        self.accept(incoming, IncomingStream::Bridge, head.as_deref(), peer)
     }
 
     /// Tells the workers of the connections that they have been given.
@@ -209,6 +214,7 @@ impl DataPlane {
         incoming: Incoming,
         stream: IncomingStream,
         head: Option<&[u8]>,
+        peer: Peer,
     ) -> Result<bool> {
         let Incoming { server, token, sid, kind, answer } = incoming;
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
@@ -232,6 +238,7 @@ impl DataPlane {
             head: head.unwrap_or_default().to_vec(),
             response: Incoming::response(kind, answer),
             deflate: Agreement::from_bits(kind >> wire_kind::AGREEMENT_SHIFT),
+            peer,
             news: None,
         };
         runtime.mailbox(worker).leave_command(Command::IncomingWebSocket(Box::new(websocket)));

@@ -12,7 +12,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -144,9 +144,9 @@ impl Worker {
                 return;
             }
             match listener.accept() {
-                Accepted::Stream(stream) => {
+                Accepted::Stream(stream, peer) => {
                     self.context.count_read(ACCEPTED);
-                    self.context.guard(&Nobody, || self.receive(listener, stream));
+                    self.context.guard(&Nobody, || self.receive(listener, stream, peer));
                 }
                 Accepted::Shed => {}
                 Accepted::Nobody => return,
@@ -184,12 +184,12 @@ impl Worker {
     // --- the connections -----------------------------------------------------------------------
 
     /// A connection has been accepted.
-    fn receive(&self, listener: &Arc<Listener>, stream: TcpStream) {
+    fn receive(&self, listener: &Arc<Listener>, stream: TcpStream, peer: SocketAddr) {
         fault!("receive", listener.environment.id, listener.number);
         if let Some(tls) = listener.tls() {
-            return self.begin_tls(listener, stream, tls);
+            return self.begin_tls(listener, stream, peer, tls);
         }
-        match self.judge(listener, |buffer| stream.peek(buffer)) {
+        match self.judge(listener, peer, |buffer| stream.peek(buffer)) {
             Reading::Request(verdict) => self.take(listener, stream.into(), verdict),
             Reading::Foreign => self.hand_over(listener, stream.into()),
             Reading::Partial => {
@@ -199,6 +199,7 @@ impl Worker {
                     let newcomer = Rc::new(Newcomer {
                         listener: Arc::clone(listener),
                         tcp: Tcp::open(context, stream, place)?,
+                        peer,
                         handshake: Cell::default(),
                         tls: None,
                         deadline: Cell::new(clock::now() + LONGEST_HEAD),
@@ -243,7 +244,7 @@ impl Worker {
     fn look(&self, newcomer: &Newcomer) {
         fault!("newcomer", newcomer.listener.environment.id, newcomer.listener.number);
         let mut came = newcomer.came.get();
-        let reading = self.judge(&newcomer.listener, |buffer| {
+        let reading = self.judge(&newcomer.listener, newcomer.peer, |buffer| {
             came = newcomer.tcp.peek(&self.context, buffer)?;
             Ok(came)
         });
@@ -331,12 +332,15 @@ impl Worker {
     fn judge(
         &self,
         listener: &Listener,
+        from: SocketAddr,
         peek: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> Reading<Verdict> {
         let Some(admission) = listener.admission() else { return Reading::Foreign };
         let mut buffer = self.context.read_buffer();
         match peek(&mut buffer) {
-            Ok(count @ 1..) => admission.judge(&buffer[..count], &self.context.session_ids),
+            Ok(count @ 1..) => {
+                admission.judge(&buffer[..count], Some(from.ip()), &self.context.session_ids)
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Reading::Partial,
             // It has ended, or is broken.
             Ok(_) | Err(_) => Reading::Foreign,

@@ -11,7 +11,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -26,7 +26,13 @@ use crate::net::tls::TlsSession;
 
 impl Worker {
     /// A connection has been accepted whose peer is to begin with TLS.
-    pub(super) fn begin_tls(&self, listener: &Arc<Listener>, stream: TcpStream, tls: Arc<Tls>) {
+    pub(super) fn begin_tls(
+        &self,
+        listener: &Arc<Listener>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        tls: Arc<Tls>,
+    ) {
         let context = &self.context;
         let deadline = clock::now().saturating_add(tls.timeout);
         let number = self.accepting.last_handshake.get() + 1;
@@ -40,6 +46,7 @@ impl Worker {
             let newcomer = Rc::new(Newcomer {
                 listener: Arc::clone(listener),
                 tcp: Tcp::open(context, stream, place)?,
+                peer,
                 handshake: Cell::new(Some((deadline, number))),
                 tls: Some(tls),
                 deadline: Cell::new(u64::MAX),
@@ -114,17 +121,17 @@ impl Worker {
 
     /// There will be no TLS with a newcomer.
     fn refuse(&self, newcomer: &Newcomer, error: &io::Error) {
-        let peer = newcomer.tcp.peer();
         newcomer.tcp.close(&self.context);
-        let Newcomer { listener, tls, .. } = newcomer;
+        let Newcomer { listener, tls, peer, .. } = newcomer;
         if !tls.as_ref().is_some_and(|tls| tls.tells_failures) {
             return;
         }
-        let (address, port) =
-            peer.map_or_else(Default::default, |peer| (peer.ip().to_string(), peer.port()));
         listener.environment.inbox.push(self.context.index, |record| {
             record.kind(RecordKind::HandshakeFailed).number(listener.number);
-            record.string(&error.to_string()).string(&address).number(port.into());
+            record
+                .string(&error.to_string())
+                .string(&peer.ip().to_string())
+                .number(peer.port().into());
         });
     }
 }

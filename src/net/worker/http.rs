@@ -17,7 +17,7 @@ use crate::net::tcp::{self, Handler, Next, Tcp};
 impl Worker {
     /// Takes a connection: one that Node.js has just answered a request on, or has not read.
     pub(super) fn accept_http(&self, incoming: IncomingHttp) {
-        let IncomingHttp { handover, stream, opening, news } = incoming;
+        let IncomingHttp { handover, stream, opening, peer, news } = incoming;
         let (server, token) = (Arc::clone(&handover.server), handover.token);
         self.context.wakeups.add(&server.environment);
         if let Some(news) = news {
@@ -40,7 +40,7 @@ impl Worker {
             let engine = Arc::clone(&server.engine);
             let dialect = Dialect::from(Protocol::V4);
             let session = Session::open(engine, sid, dialect, Transport::Polling, clock::now());
-            let client = self.open(server, session, None, token, addresses);
+            let client = self.open(server, session, None, token, (peer, addresses));
             let opened = self.context.guard(&*client, || {
                 fault!("opening", client.server.environment.id, token);
                 let (context, clients) = (&self.context, &self.clients);

@@ -15,6 +15,7 @@ use crate::net::context::{Victim, Wire as _, WorkerContext};
 use crate::net::descriptor::Addresses;
 use crate::net::operation_batch::Operation;
 use crate::net::panic_guard::Nobody;
+use crate::net::peer::Peer;
 use crate::net::request_name::RequestName;
 use crate::net::server::{Requests, Server, SessionEntry};
 use crate::net::shared_frames::SharedFrames;
@@ -128,14 +129,14 @@ impl Worker {
             Command::Listen(listener) => self.listen(&listener),
             Command::Unlisten(listener) => self.unlisten(&listener),
             Command::IncomingWebSocket(incoming) => self.accept_websocket(*incoming),
-            Command::OpenPolling { server, token, sid, dialect, jsonp } => {
+            Command::OpenPolling { server, token, sid, dialect, jsonp, peer } => {
                 let engine = Arc::clone(&server.engine);
                 let mut session =
                     Session::open(engine, sid, dialect, Transport::Polling, clock::now());
                 if let Some(parameter) = jsonp {
                     session.set_jsonp(&parameter);
                 }
-                let client = self.open(server, session, None, token, None);
+                let client = self.open(server, session, None, token, (peer, None));
                 let (context, request) = (&self.context, RequestName::Forwarded(token).into());
                 self.clients.handle_request(context, client.handle, request, RequestEvent::Get);
             }
@@ -169,7 +170,7 @@ impl Worker {
         session: Session,
         main: Option<&Rc<WebSocketWire>>,
         token: u32,
-        addresses: Option<Addresses>,
+        ends: (Peer, Option<Addresses>),
     ) -> Rc<Client> {
         fault!("open", server.environment.id, token);
         self.context.wakeups.add(&server.environment);
@@ -183,7 +184,7 @@ impl Worker {
                 wire.bind(handle.slot(), Link::Main);
             }
             let main_wire = main.map(Rc::clone);
-            Client::open(handle, server, for_client, session, main_wire, token, addresses)
+            Client::open(handle, server, for_client, session, main_wire, token, ends)
         })
     }
 

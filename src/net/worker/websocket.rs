@@ -12,6 +12,7 @@ use crate::net::clock;
 use crate::net::command::{BridgeEvent, BridgeKey, IncomingStream, IncomingWebSocket, Purpose};
 use crate::net::context::{Victim, Wire as _, WorkerContext};
 use crate::net::descriptor::{Addresses, prepare};
+use crate::net::peer::Peer;
 use crate::net::server::Server;
 use crate::net::tcp::{self, Handler, Next, Tcp};
 use crate::net::websocket_wire::{Ended, PIECE, WebSocketWire};
@@ -28,6 +29,7 @@ impl Worker {
             head,
             response,
             deflate,
+            peer,
             news,
         } = incoming;
         let environment = Arc::clone(&server.environment);
@@ -61,7 +63,7 @@ impl Worker {
         }
         self.context.guard(&websocket, || {
             wire.write_raw(&self.context, &response.into_bytes());
-            self.begin(&wire, server, purpose, addresses);
+            self.begin(&wire, server, purpose, (peer, addresses));
         });
         if head.is_empty() {
             return;
@@ -89,7 +91,7 @@ impl Worker {
         wire: &Rc<WebSocketWire>,
         server: Arc<Server>,
         purpose: Purpose,
-        addresses: Option<Addresses>,
+        ends: (Peer, Option<Addresses>),
     ) {
         fault!("begin", server.environment.id, wire.token);
         match purpose {
@@ -98,7 +100,7 @@ impl Worker {
                 let now = clock::now();
                 let dialect = wire.dialect();
                 let session = Session::open(engine, sid, dialect, Transport::WebSocket, now);
-                let client = self.open(server, session, Some(wire), wire.token, addresses);
+                let client = self.open(server, session, Some(wire), wire.token, ends);
                 client.settle(&self.context);
                 fault!("opened", client.server.environment.id, wire.token);
             }

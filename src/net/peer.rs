@@ -1,0 +1,26 @@
+//! Who is at the other end of a connection, as far as its socket does not tell.
+
+use std::net::IpAddr;
+
+use super::descriptor::Addresses;
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Peer {
+    /// The addresses of the connection, where those of the socket are a proxy's.
+    pub told: Option<Addresses>,
+    /// That of the client, as far as whom we trust has told; none: that of the connection.
+    pub client: Option<IpAddr>,
+}
+
+impl Peer {
+    /// The addresses of the connection. `own`: those of its socket.
+    pub fn addresses(&self, own: Option<Addresses>) -> Option<Addresses> {
+        self.told.or(own)
+    }
+
+    /// The address of the client. `own`: those of the socket.
+    pub fn client(&self, own: Option<Addresses>) -> Option<IpAddr> {
+        self.client.or_else(|| self.addresses(own).map(|addresses| addresses.peer.ip()))
+    }
+}
