@@ -8,7 +8,7 @@ const net = require("node:net");
 const { describe, it } = require("node:test");
 const { io: connect } = require("socket.io-client");
 const { Server } = require("..");
-const { eventually, turns, until } = require("./support/waiting");
+const { eventually, turns, until, within } = require("./support/waiting");
 
 /** A proxy whose connections can be cut off in silence. */
 class Proxy {
@@ -212,7 +212,10 @@ describe("who comes with the pid of another", () => {
         [1, 2, 3, 4].map(async () => {
           const each = client("/", { forceNew: true, reconnection: false, auth });
           // that of another may take the session while middlewares look at this one
-          await Promise.race([until(each, "connect"), until(each, "disconnect")]);
+          const settled = new Promise((resolve) => {
+            for (const event of ["connect", "disconnect"]) each.once(event, resolve);
+          });
+          await within(settled, '"connect" or "disconnect"');
           return each;
         }),
       );
