@@ -6,7 +6,7 @@ const assert = require("node:assert/strict");
 const { once } = require("node:events");
 const { Socket: EngineClient } = require("engine.io-client");
 const { turns, until, within } = require("../support/waiting");
-const { OPCODE } = require("../support/raw-websocket");
+const { OPCODE, frame } = require("../support/raw-websocket");
 const { ALL, DIRECT, scenario } = require("./harness");
 const { pollingPair, watch, webSocketPair } = require("./raw-pairs");
 
@@ -96,6 +96,45 @@ scenario("disconnect: a close frame of the client", async (stage) => {
     stage.trace("wire", await raw.rest());
   }
 });
+
+scenario(
+  "disconnect: what a program puts off to ticks and promises comes before it, in one chunk with the end",
+  async (stage) => {
+    const middlewares = {
+      none: undefined,
+      sync: (_event, next) => next(),
+      tick: (_event, next) => process.nextTick(next),
+      async: async (_event, next) => {
+        await null;
+        process.nextTick(async () => {
+          await null;
+          next();
+        });
+      },
+    };
+    const close = frame(OPCODE.close, Buffer.from([0x03, 0xe8]));
+    for (const [name, middleware] of Object.entries(middlewares)) {
+      for (const last of [close, undefined]) {
+        const { raw, socket } = await webSocketPair(stage);
+        const order = [];
+        if (middleware !== undefined) socket.use(middleware);
+        socket.on("a", async () => {
+          order.push("a");
+          await null;
+          order.push(`later, connected: ${socket.connected}`);
+        });
+        const gone = until(socket, "disconnect");
+        socket.on("disconnect", (reason) => order.push(reason));
+        const event = frame(OPCODE.text, '42["a"]');
+        if (last === undefined) raw.socket.end(event);
+        else raw.socket.write(Buffer.concat([event, last]));
+        await gone;
+        const expected = ["a", "later, connected: true", "transport close"];
+        assert.deepEqual(order, expected, `${name}, ${last === undefined ? "end" : "close frame"}`);
+      }
+    }
+  },
+);
 
 scenario("disconnect: the client library closes its engine", { modes: ALL }, async (stage) => {
   const { client, socket } = await stage.pair();

@@ -483,10 +483,9 @@ class Conn extends LazyEmitter {
   onrecord(kind, argument, more) {
     switch (kind) {
       case RecordKind.CLOSED:
-        // What a program puts off when it gets a message, to a tick or a promise, comes before its client's leaving: a Socket.IO
-        // server of npm handles its packets so. Upstream hears of that in a later turn of the event loop; one batch may have both.
-        if (this.server.isPlain && argument === "transport close")
-          setImmediate(end, this, argument, more);
+        // What a program puts off when it gets a message, to a tick or a promise, comes before its client's leaving: event
+        // middlewares do so, and async handlers. Upstream hears of that in a later turn of the event loop; one batch may have both.
+        if (argument === "transport close") setImmediate(end, this, argument, more);
         else this.onend(argument, more);
         break;
       case RecordKind.UPGRADING:
