@@ -160,3 +160,10 @@ test("the way in asks no object for its class", () => {
   );
   assert.deepEqual(asking, []);
 });
+
+test("descriptors of properties and the handlers of proxies inherit nothing", () => {
+  const literal = /(?:\.define(?:Property|Properties)|new Proxy)\([^{}]*(?<!\bbare\(\s*)\{/;
+  assert.match("Object.defineProperty(a, b, { get })", literal); // it would be found
+  const open = files.filter((file) => literal.test(fs.readFileSync(path.join(LIB, file), "utf8")));
+  assert.deepEqual(open, []);
+});

@@ -360,3 +360,13 @@ scenario(
     assert.equal(io.sockets.adapter.rooms.size, 11);
   },
 );
+
+for (const implementation of selected())
+  test(`${implementation.name}: what has been put into Object.prototype is in no descriptor`, async (t) => {
+    for (const key of ["get", "set", "value", "writable", "enumerable", "configurable"]) {
+      const child = spawn("polluted", implementation, { args: [key] });
+      t.after(child.kill);
+      assert.deepEqual(await child.message(), { echoed: "a", serves: "/", rooms: 2 }, key);
+      await child.exit();
+    }
+  });

@@ -1,5 +1,6 @@
 "use strict";
 
+const { bare } = require("../lib/base/bare");
 const { EventEmitter } = require("node:events");
 const { parse } = require("node:querystring");
 const { assignable } = require("../lib/base/assignable");
@@ -25,12 +26,16 @@ class Socket extends Base {
     super(nsp, client, auth);
     /** @type {string[]} those of the next emission */
     this._rooms = [];
-    Object.defineProperty(this, "rooms", {
-      value: {}, // by name, in the order of joining
-      writable: true,
-      enumerable: true,
-      configurable: true,
-    });
+    Object.defineProperty(
+      this,
+      "rooms",
+      bare({
+        value: {}, // by name, in the order of joining
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      }),
+    );
   }
 
   /** @returns {any} with the query of the namespace in its query */

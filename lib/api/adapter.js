@@ -1,5 +1,6 @@
 "use strict";
 
+const { bare } = require("../base/bare");
 const { EventEmitter } = require("node:events");
 const { Adapter } = require("socket.io-adapter");
 const { assignable } = require("../base/assignable");
@@ -576,11 +577,11 @@ function apply(opts, visit) {
   }
 }
 
-Reflect.defineProperty(NativeAdapter.prototype, "apply", {
-  value: apply,
-  writable: true,
-  configurable: true,
-});
+Reflect.defineProperty(
+  NativeAdapter.prototype,
+  "apply",
+  bare({ value: apply, writable: true, configurable: true }),
+);
 
 /** @type {number[]} */
 const NONE = [];

@@ -1,5 +1,6 @@
 "use strict";
 
+const { bare } = require("../base/bare");
 const { assignable } = require("../base/assignable");
 
 /** @typedef {import("./operator").BroadcastOperator} BroadcastOperator */
@@ -119,7 +120,7 @@ const MESSAGES = {
 function addMethods(prototype, ...lists) {
   for (const list of lists) {
     for (const [name, method] of Object.entries(Object.getOwnPropertyDescriptors(list)))
-      Object.defineProperty(prototype, name, { ...method, enumerable: false });
+      Object.defineProperty(prototype, name, bare({ ...method, enumerable: false }));
   }
 }
 

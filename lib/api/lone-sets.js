@@ -1,5 +1,6 @@
 "use strict";
 
+const { bare } = require("../base/bare");
 const { inspect } = require("node:util");
 
 // The Maps of Sets that an adapter has: the sockets by room, and the rooms by socket. Each socket is in a room of its own, named by
@@ -94,7 +95,7 @@ function loneSets() {
   const sets = new Map();
   for (const key of Reflect.ownKeys(METHODS)) {
     const value = Reflect.get(METHODS, key);
-    Object.defineProperty(sets, key, { value, writable: true, configurable: true });
+    Object.defineProperty(sets, key, bare({ value, writable: true, configurable: true }));
   }
   return sets;
 }

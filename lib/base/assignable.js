@@ -1,5 +1,7 @@
 "use strict";
 
+const { bare } = require("./bare");
+
 /**
  * Lets programs give single objects a value of their own where their class has a getter only.
  *
@@ -11,15 +13,19 @@
  */
 function assignable(prototype, ...names) {
   for (const name of names) {
-    Object.defineProperty(prototype, name, {
-      get: getterOf(prototype, name),
-      enumerable: false,
-      configurable: true,
-      /** @this {object} @param {any} value */
-      set(value) {
-        own(this, name, value);
-      },
-    });
+    Object.defineProperty(
+      prototype,
+      name,
+      bare({
+        get: getterOf(prototype, name),
+        enumerable: false,
+        configurable: true,
+        /** @this {object} @param {any} value */
+        set(value) {
+          own(this, name, value);
+        },
+      }),
+    );
   }
 }
 
@@ -31,12 +37,11 @@ function assignable(prototype, ...names) {
  * @param {any} value
  */
 function own(object, name, value) {
-  Object.defineProperty(object, name, {
-    value,
-    writable: true,
-    enumerable: true,
-    configurable: true,
-  });
+  Object.defineProperty(
+    object,
+    name,
+    bare({ value, writable: true, enumerable: true, configurable: true }),
+  );
 }
 
 /**

@@ -1,5 +1,7 @@
 "use strict";
 
+const { bare } = require("./bare");
+
 /**
  * Lets a class be called without `new`.
  *
@@ -8,9 +10,7 @@
  * @returns {C & ((...args: ConstructorParameters<C>) => InstanceType<C>)}
  */
 function callable(Class) {
-  const wrapped = new Proxy(Class, {
-    apply: (target, _self, args) => new target(...args),
-  });
+  const wrapped = new Proxy(Class, bare({ apply: (target, _self, args) => new target(...args) }));
   Class.prototype.constructor = wrapped;
   return /** @type {any} */ (wrapped);
 }

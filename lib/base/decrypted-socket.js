@@ -1,5 +1,6 @@
 "use strict";
 
+const { bare } = require("./bare");
 const tls = require("node:tls");
 const net = require("node:net");
 const { nextTick } = require("./loop");
@@ -96,7 +97,7 @@ for (const name of Object.getOwnPropertyNames(tls.TLSSocket.prototype)) {
   if (name === "constructor") continue;
   const ofSocket = /** @type {any} */ (net.Socket.prototype)[name];
   const value = METHODS[name] ?? ofSocket ?? (() => null);
-  Object.defineProperty(prototype, name, { value, writable: true, configurable: true });
+  Object.defineProperty(prototype, name, bare({ value, writable: true, configurable: true }));
 }
 
 /**

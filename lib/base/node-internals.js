@@ -9,6 +9,7 @@
 // A new part needs: a call of `declare()`, a function with a plain name, and its rows in __test__/node-internals.test.js and
 // __test__/support/missing-parts.js.
 
+const { bare } = require("./bare");
 const { EventEmitter } = require("node:events");
 const http = require("node:http");
 const net = require("node:net");
@@ -448,15 +449,15 @@ function setSocket(req, socket) {
 function lendSocket(req, find) {
   /** @type {Stream | undefined} */
   let socket;
-  const property = {
+  const property = bare({
     get: () => (socket ??= find()),
     set: (/** @type {Stream} */ other) => {
       socket = other;
     },
     enumerable: true,
     configurable: true,
-  };
-  Object.defineProperties(req, { socket: property, client: property });
+  });
+  Object.defineProperties(req, bare({ socket: property, client: property }));
 }
 
 /** The symbols by which a server has the classes of its requests and responses. */
@@ -1258,7 +1259,7 @@ const LazyEmitter = STARTS_WITHOUT_LISTENERS
   : EventEmitter;
 if (STARTS_WITHOUT_LISTENERS)
   LazyEmitter.prototype = Object.create(EventEmitter.prototype, {
-    constructor: { value: LazyEmitter, writable: true, configurable: true },
+    constructor: bare({ value: LazyEmitter, writable: true, configurable: true }),
   });
 
 /**

@@ -1,5 +1,6 @@
 "use strict";
 
+const { bare } = require("./bare");
 const { inspect } = require("node:util");
 
 /**
@@ -20,31 +21,39 @@ function plainView(source, assign, remove, form = (value) => value) {
   const get = (key) => form(/** @type {T} */ (source().get(/** @type {string} */ (key))));
   const shown = /** @type {Record<string, any>} */ ({});
   // Node.js looks through a proxy when it prints one, and would find nothing
-  Object.defineProperty(shown, inspect.custom, {
-    configurable: true,
-    value: () => Object.fromEntries([...source().keys()].map((key) => [key, get(key)])),
-  });
-  return new Proxy(shown, {
-    has: (target, key) => has(key) || Reflect.has(target, key),
-    get: (target, key) => (has(key) ? get(key) : Reflect.get(target, key)),
-    set(_target, key, value) {
-      if (typeof key === "string") assign(key, value);
-      return true;
-    },
-    defineProperty(_target, key, { value }) {
-      if (typeof key === "string") assign(key, value);
-      return true;
-    },
-    deleteProperty(_target, key) {
-      if (has(key)) remove(/** @type {string} */ (key));
-      return true;
-    },
-    ownKeys: () => [...source().keys()],
-    getOwnPropertyDescriptor(_target, key) {
-      if (!has(key)) return undefined;
-      return { value: get(key), writable: true, enumerable: true, configurable: true };
-    },
-  });
+  Object.defineProperty(
+    shown,
+    inspect.custom,
+    bare({
+      configurable: true,
+      value: () => Object.fromEntries([...source().keys()].map((key) => [key, get(key)])),
+    }),
+  );
+  return new Proxy(
+    shown,
+    bare({
+      has: (target, key) => has(key) || Reflect.has(target, key),
+      get: (target, key) => (has(key) ? get(key) : Reflect.get(target, key)),
+      set(_target, key, value) {
+        if (typeof key === "string") assign(key, value);
+        return true;
+      },
+      defineProperty(_target, key, { value }) {
+        if (typeof key === "string") assign(key, value);
+        return true;
+      },
+      deleteProperty(_target, key) {
+        if (has(key)) remove(/** @type {string} */ (key));
+        return true;
+      },
+      ownKeys: () => [...source().keys()],
+      getOwnPropertyDescriptor(_target, key) {
+        if (!has(key)) return undefined;
+        const value = get(key);
+        return bare({ value, writable: true, enumerable: true, configurable: true });
+      },
+    }),
+  );
 }
 
 /**

@@ -1,5 +1,6 @@
 "use strict";
 
+const { bare } = require("../base/bare");
 const debug = require("debug")("engine:socket");
 const { assignable, own } = require("../base/assignable");
 const { RecordKind, unknownRecord, Observed } = require("../border");
@@ -89,7 +90,7 @@ const WRONG_HEARTBEAT = "invalid heartbeat direction";
  */
 class Conn extends LazyEmitter {
   static {
-    Object.defineProperty(this, "name", { value: "Socket" }); // as programs know it
+    Object.defineProperty(this, "name", bare({ value: "Socket" })); // as programs know it
   }
 
   /**

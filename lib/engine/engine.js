@@ -1,5 +1,6 @@
 "use strict";
 
+const { bare } = require("../base/bare");
 const { EventEmitter } = require("node:events");
 const cors = require("cors");
 const debug = require("debug")("engine");
@@ -87,7 +88,7 @@ const NO_DOOR = { kind: /** @type {"polling"} */ ("polling"), reason: undefined 
  */
 class Engine extends EventEmitter {
   static {
-    Object.defineProperty(this, "name", { value: "Server" }); // as programs know it
+    Object.defineProperty(this, "name", bare({ value: "Server" })); // as programs know it
   }
 
   /** Error codes, by name. */

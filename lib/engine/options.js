@@ -3,6 +3,7 @@
 // The options of an engine: how they are read, how the workers are told of those that a program changes later, and what the
 // workers are told. What each option may be: see lib/base/options.js.
 
+const { bare } = require("../base/bare");
 const { isAnyArrayBuffer, isArrayBufferView } = require("node:util/types");
 const debug = require("debug")("engine");
 const { workerCount } = require("../border");
@@ -123,21 +124,25 @@ function liveOptions(opts, onchange) {
  * @param {() => void} onchange
  */
 function defineLive(opts, name, current, enumerable, onchange) {
-  Object.defineProperty(opts, name, {
-    get: () => current,
-    set(value) {
-      const before = current;
-      current = value;
-      try {
-        onchange();
-      } catch (error) {
-        current = before; // the workers can't use the new value, so it does not count here either
-        throw error;
-      }
-    },
-    enumerable,
-    configurable: true,
-  });
+  Object.defineProperty(
+    opts,
+    name,
+    bare({
+      get: () => current,
+      set(value) {
+        const before = current;
+        current = value;
+        try {
+          onchange();
+        } catch (error) {
+          current = before; // the workers can't use the new value, so it does not count here either
+          throw error;
+        }
+      },
+      enumerable,
+      configurable: true,
+    }),
+  );
 }
 
 /**
@@ -147,16 +152,20 @@ function defineLive(opts, name, current, enumerable, onchange) {
  */
 function exposeSettings(engine) {
   for (const name of SETTINGS) {
-    Object.defineProperty(engine, name, {
-      get: () => engine.opts[name],
-      set(value) {
-        checkOptions({ ...engine.opts, [name]: value });
-        engine.opts[name] = value;
-        engine.configure();
-      },
-      enumerable: true,
-      configurable: true,
-    });
+    Object.defineProperty(
+      engine,
+      name,
+      bare({
+        get: () => engine.opts[name],
+        set(value) {
+          checkOptions({ ...engine.opts, [name]: value });
+          engine.opts[name] = value;
+          engine.configure();
+        },
+        enumerable: true,
+        configurable: true,
+      }),
+    );
   }
 }
 

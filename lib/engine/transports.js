@@ -1,5 +1,6 @@
 "use strict";
 
+const { bare } = require("../base/bare");
 const { Transport } = require("./transport");
 
 /** @typedef {import("./transport").Connection} Connection */
@@ -17,7 +18,7 @@ function kind(name, className, upgradesTo) {
     static upgradesTo = upgradesTo;
 
     static {
-      Object.defineProperty(this, "name", { value: className });
+      Object.defineProperty(this, "name", bare({ value: className }));
     }
 
     /**

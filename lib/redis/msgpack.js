@@ -1,5 +1,7 @@
 "use strict";
 
+const { bare } = require("../base/bare");
+
 // Values as the official adapter packs them: MessagePack, with its own ways for `undefined`, Dates and ArrayBuffers (those of the
 // package notepack.io). Only what is between servers comes here, and broadcasts that JavaScript has to see: all others are packed
 // and unpacked in Rust.
@@ -304,12 +306,11 @@ class Unpacker {
       const value = this.value(depth);
       // a member of that name would be the prototype
       if (key === "__proto__") {
-        Object.defineProperty(map, key, {
-          value,
-          enumerable: true,
-          configurable: true,
-          writable: true,
-        });
+        Object.defineProperty(
+          map,
+          key,
+          bare({ value, enumerable: true, configurable: true, writable: true }),
+        );
       } else map[key] = value;
     }
     return map;
