@@ -13,7 +13,7 @@ const ServerOf2 = require("../v2");
 const { METRICS } = require("../lib/api/metrics-table");
 const { readOpenMetrics } = require("./support/openmetrics");
 const { frame, OPCODE, RawWebSocket } = require("./support/raw-websocket");
-const { eventually, until } = require("./support/waiting");
+const { eventually, turns, until } = require("./support/waiting");
 
 /** Starts a server; `dial(options, namespace)` gives a client of it that is connected. */
 async function start(t, options, prepare = () => {}) {
@@ -367,6 +367,29 @@ test("the route is for who may read it", async (t) => {
   });
   const headers = { authorization: "Bearer secret", "x-forwarded-for": "203.0.113.7" };
   assert.equal((await ask(guarded, "/metrics", { headers })).status, 200);
+});
+
+test("a function that throws refuses, and the process hears of it once", async (t) => {
+  const warnings = [];
+  const note = (warning) => warnings.push(warning);
+  process.on("warning", note);
+  t.after(() => process.off("warning", note));
+  for (const allow of [
+    (req) => req.headers.authorization.startsWith("Bearer "),
+    async (req) => req.headers.authorization.startsWith("Bearer "),
+  ]) {
+    const { port } = await start(t, { metrics: { allow } });
+    for (let i = 0; i < 3; i++) {
+      const { status, body } = await ask(port, "/metrics");
+      assert.deepEqual([status, body], [500, "the option metrics.allow has thrown\n"]);
+    }
+    const headers = { authorization: "Bearer a" };
+    assert.equal((await ask(port, "/metrics", { headers })).status, 200);
+  }
+  await turns(2);
+  const told = warnings.filter(({ code }) => code === "SIO_WARN_METRICS_ALLOW");
+  assert.equal(told.length, 2);
+  assert.match(told[0].message, /^option metrics\.allow has thrown: TypeError: /);
 });
 
 test("a network that is not written as one allows nobody", () => {

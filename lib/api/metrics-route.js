@@ -1,6 +1,7 @@
 "use strict";
 
 const { BlockList, isIP } = require("node:net");
+const { inspect } = require("node:util");
 const { invalidOption } = require("../base/errors");
 const { interceptRequests } = require("../http");
 const { CLASSIC, OPEN_METRICS, writeMetrics } = require("./metrics-text");
@@ -56,8 +57,10 @@ async function answer(req, res, isAllowed, read) {
   try {
     allowed = await isAllowed(req);
   } catch (error) {
+    // not thrown: whoever can send a request could end the process by it
+    warnOnce(isAllowed, error);
     if (!res.headersSent) refuse(res, 500, "the option metrics.allow has thrown\n");
-    throw error; // unhandled, as it is the program's
+    return;
   }
   if (res.headersSent) return; // by a listener that was added later, which hears of all requests
   if (!allowed) {
@@ -72,6 +75,21 @@ async function answer(req, res, isAllowed, read) {
     res.setHeader("Content-Type", classic ? CLASSIC : OPEN_METRICS);
     res.end(req.method === "HEAD" ? undefined : writeMetrics(read(), classic));
   }
+}
+
+/** The functions of programs that have thrown, and of which has been told. @type {WeakSet<Allow>} */
+const warned = new WeakSet();
+
+/**
+ * @param {Allow} isAllowed
+ * @param {unknown} error that it has thrown
+ */
+function warnOnce(isAllowed, error) {
+  if (warned.has(isAllowed)) return;
+  warned.add(isAllowed);
+  const told = `option metrics.allow has thrown: ${inspect(error)}`;
+  const fix = "Such requests get 500; have it return false for whom it refuses.";
+  process.emitWarning(`${told}\n${fix}`, { code: "SIO_WARN_METRICS_ALLOW" });
 }
 
 /**
