@@ -54,6 +54,45 @@ scenario("differs: events that came in one chunk with the end of the connection"
   }
 });
 
+scenario("differs: what a handler adds, and the packets that came in one chunk", async (stage) => {
+  const frames = Buffer.concat(
+    ['42["a"]', '42["b"]', '42["c"]'].map((text) => frame(OPCODE.text, text)),
+  );
+  const additions = {
+    use: (socket, seen) =>
+      socket.use(([name], next) => next(seen.push(`use ${name}`) && undefined)),
+    onAny: (socket, seen) => socket.onAny((name) => seen.push(`any ${name}`)),
+  };
+  const here = {
+    use: ["a", "use b", "use c", "b", "c"],
+    onAny: ["a", "any b", "b", "any c", "c"],
+  };
+  for (const [name, add] of Object.entries(additions)) {
+    const { raw, socket } = await webSocketPair(stage);
+    const all = [];
+    socket.on("a", () => {
+      all.push("a");
+      add(socket, all);
+    });
+    socket.on("b", () => all.push("b"));
+    const last = until(socket, "c");
+    socket.on("c", () => all.push("c"));
+    raw.socket.write(frames);
+    await last;
+    assert.deepEqual(all, stage.either(["a", "b", "c"], here[name]), name);
+  }
+  // and what is there already
+  const { raw, socket } = await webSocketPair(stage);
+  const all = [];
+  socket.onAny((name) => all.push(`any ${name}`));
+  for (const name of ["a", "b", "c"]) socket.on(name, () => all.push(name));
+  const last = until(socket, "c");
+  raw.socket.write(frames);
+  await last;
+  const upstream = ["any a", "any b", "any c", "a", "b", "c"];
+  assert.deepEqual(all, stage.either(upstream, ["any a", "a", "any b", "b", "any c", "c"]));
+});
+
 scenario("differs: a connection by which nothing comes", async (stage) => {
   const { httpServer, port } = stage;
   const count = promisify(httpServer.getConnections.bind(httpServer));
