@@ -77,7 +77,7 @@ async function measure(server) {
 for (const implementation of selected([ours])) {
   test(
     `${implementation.name}: ${ROUNDS} connects and disconnects leave nothing behind`,
-    { timeout: 170_000 },
+    { timeout: 600_000 },
     async (t) => {
       const server = spawn("leak-server", implementation, { execArgv: ["--expose-gc"] });
       t.after(server.kill);

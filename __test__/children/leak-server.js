@@ -6,6 +6,7 @@ const fs = require("node:fs");
 const { Server } = require(process.argv[2]);
 
 const io = new Server(0);
+io.httpServer.keepAliveTimeout = 0; // on a machine with much to do, clients would ask by connections that have just been closed
 io.on("connection", (socket) => {
   socket.join(["room", `own ${socket.id}`]);
   socket.on("x", (reply) => reply());
