@@ -6,6 +6,8 @@ const assert = require("node:assert/strict");
 const { test } = require("node:test");
 const { spawn } = require("../support/child");
 const { oracle, ours, selected } = require("../support/implementations");
+const { turns } = require("../support/waiting");
+const { scenario } = require("./harness");
 
 /** What is told in each of the scopes, in any order: texts differ in details. */
 const MOMENTS = {
@@ -117,4 +119,41 @@ test("the parser tells the same of each packet", () => {
 test("a session tells nothing when nobody asks", async () => {
   const child = spawn("debug-session", ours, { env: { DEBUG: "" } });
   assert.deepEqual(await child.exit(), { code: 0, signal: null, stdout: "", stderr: "" });
+});
+
+/** Has `debug` write the lines of a scope into the array that this gives, from now on. */
+function listen({ defer }) {
+  const debug = require("debug");
+  const lines = [];
+  const { log } = debug;
+  debug.log = (line) => lines.push(line);
+  defer(() => {
+    debug.disable();
+    debug.log = log;
+  });
+  debug.enable("socket.io:socket");
+  return lines;
+}
+
+const LATER = { modes: ["websocket"] };
+
+scenario("debug: a scope that is switched on while nothing comes", LATER, async (stage) => {
+  const { socket } = await stage.pair();
+  const lines = listen(stage);
+  await turns(2);
+  socket.join("a room");
+  assert.match(lines.join(), /join room/);
+  require("debug").disable();
+  await turns(2);
+  lines.length = 0;
+  socket.join("another");
+  assert.deepEqual(lines, []);
+});
+
+scenario("differs: debug: a scope that is switched on, in that turn", LATER, async (stage) => {
+  const { socket } = await stage.pair();
+  await turns(2);
+  const lines = listen(stage);
+  socket.join("a room");
+  assert.equal(lines.length, stage.either(1, 0));
 });

@@ -13,7 +13,8 @@ const parser = createDebug("socket.io-parser");
 
 /**
  * Whether the debug scopes are on that each packet or each connection passes. To ask `debug` itself several times for each would
- * cost too much, so it is asked once a batch: a scope that is switched on while the program runs takes effect with the next one.
+ * cost too much, so it is asked once a batch, and at the end of a turn of the event loop while a worker accepts connections: a scope
+ * that is switched on while the program runs takes effect with the next one.
  */
 const trace = {
   /** any scope at all: while none is, nobody asks `debug` for each */

@@ -426,6 +426,7 @@ class Border {
 
   /** A turn of the event loop ends. */
   endTurn() {
+    trace.refresh();
     if (this.operations.scheduled) this.operations.flush(); // a handler runs the event loop, and waits for something
     if (this.early.size > 0) this.takeEarly();
     for (const listener of this.accepting) listener.check();
