@@ -4,6 +4,7 @@
 
 const assert = require("node:assert/strict");
 const http = require("node:http");
+const { ReadableStream, TransformStream } = require("node:stream/web");
 const { test } = require("node:test");
 const { io: connect } = require("socket.io-client");
 const { Server } = require("..");
@@ -164,6 +165,51 @@ test("what can't be taken is refused, and the server goes on", async (t) => {
     await assert.rejects(a.io.drain(options), { code: "SIO_ERR_INVALID_OPTION" });
   assert.equal(a.io.health().ready, true);
   await until(dial(t, a.port, 0), "server");
+});
+
+/** A WebTransport session, which says that it opens one of ours when it is told to. */
+function transportSession(engine) {
+  const [up, down] = [new TransformStream(), new TransformStream()];
+  const streams = new ReadableStream({
+    start: (controller) => controller.enqueue({ readable: up.readable, writable: down.writable }),
+  });
+  const closed = deferred("the end of the session");
+  const shown = {
+    incomingBidirectionalStreams: streams,
+    closed: closed.promise,
+    close: closed.resolve,
+  };
+  void engine.onWebTransportSession(shown);
+  const writer = up.writable.getWriter();
+  return { open: () => void writer.write(Buffer.from("\x010")), closed: closed.promise };
+}
+
+test("newcomers are let in by no HTTP server, nor by WebTransport", async (t) => {
+  const { io, port } = await start(t, "a", {
+    transports: ["polling", "websocket", "webtransport"],
+  });
+  const other = http.createServer();
+  const { engine: early, httpServer } = io;
+  t.after(() => httpServer.close()); // which io.close() does for the last one only
+  io.attach(other);
+  other.listen(0, "127.0.0.1");
+  await until(other, "listening");
+  const client = dial(t, port, 0, { reconnection: false });
+  await until(client, "server");
+  client.on("question", () => {});
+  for (const socket of io.sockets.sockets.values()) socket.emit("question", () => {}); // as long as it owes the answer, it stays
+  const waiting = transportSession(early);
+  const drained = io.drain({ over: 0, acks: PATIENCE });
+  const newcomers = [port, other.address().port].map((each) =>
+    fetch(`http://127.0.0.1:${each}/socket.io/?EIO=4&transport=polling`),
+  );
+  for (const { status } of await Promise.all(newcomers)) assert.equal(status, 503);
+  waiting.open();
+  await waiting.closed;
+  await transportSession(early).closed;
+  client.disconnect();
+  await within(drained, "the end");
+  assert.equal(early.clientsCount + io.engine.clientsCount, 0);
 });
 
 test("an empty session id opens no session", async (t) => {

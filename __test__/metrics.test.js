@@ -369,6 +369,28 @@ test("the route is for who may read it", async (t) => {
   assert.equal((await ask(guarded, "/metrics", { headers })).status, 200);
 });
 
+test("a server with several HTTP servers tells of all of them", async (t) => {
+  const { io, httpServer, dial } = await start(t);
+  echo(io);
+  const other = http.createServer();
+  t.after(() => httpServer.close()); // which io.close() does for the last one only
+  const first = await dial({ transports: ["websocket"] });
+  io.attach(other); // which makes it the one of `io.engine`
+  other.listen(0, "127.0.0.1");
+  await until(other, "listening");
+  const at = `http://127.0.0.1:${other.address().port}`;
+  const second = connect(at, { forceNew: true, transports: ["polling"] });
+  t.after(() => second.disconnect());
+  for (const client of [first, second]) await client.emitWithAck("echo", 1);
+  assert.equal(valueOf(io, "socketio_sessions", WEBSOCKET), 1);
+  assert.equal(valueOf(io, "socketio_sessions", POLLING), 1);
+  assert.equal(valueOf(io, "socketio_packets_received", kind("event")), 2);
+  second.disconnect();
+  await eventually(() => valueOf(io, "socketio_sessions", POLLING) === 0, "the end of one");
+  assert.equal(valueOf(io, "socketio_sessions_opened", WEBSOCKET), 1);
+  assert.equal(valueOf(io, "socketio_sessions_opened", POLLING), 1);
+});
+
 test("a function that throws refuses, and the process hears of it once", async (t) => {
   const warnings = [];
   const note = (warning) => warnings.push(warning);

@@ -12,7 +12,6 @@
 const debug = require("debug")("socket.io:server");
 const { invalidOption, rejectUnhandled } = require("../base/errors");
 const { clearInterval, setInterval } = require("../base/loop");
-const { Engine } = require("../engine");
 const { UpgradeResponse } = require("../http");
 
 /** @typedef {import("node:http").IncomingMessage} IncomingMessage */
@@ -26,6 +25,7 @@ const { UpgradeResponse } = require("../http");
  * @property {() => Socket[]} _connected
  */
 
+/** @typedef {import("../engine/engine").Engine} Engine */
 /** @typedef {{ client: unknown, _acks?: Map<number, Function>, _onclose(reason: string): void }} Socket */
 
 /**
@@ -33,6 +33,7 @@ const { UpgradeResponse } = require("../http");
  *
  * @typedef {object} Server
  * @property {unknown} engine
+ * @property {Engine[]} _engines
  * @property {Map<string, { sockets: Map<string, unknown> }>} _nsps
  * @property {() => Promise<void>} close
  */
@@ -71,7 +72,7 @@ const REFUSAL = `HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-
  */
 async function drain(server, options) {
   const { over, acks, signal, progress } = checked(options);
-  refuseNewcomers(server.engine);
+  refuseNewcomers(server._engines);
   const clients = clientsOf(server);
   shuffle(clients);
   debug("draining %d clients over %d ms", clients.length, over);
@@ -105,7 +106,7 @@ async function drain(server, options) {
   } catch (error) {
     if (server.engine !== undefined) throw error; // else there was nothing to close
   } finally {
-    admitNewcomers(server.engine);
+    admitNewcomers(server._engines);
   }
   return { clients: clients.length, left: cut };
 }
@@ -132,23 +133,22 @@ function checked(options) {
 /**
  * From now on nobody opens a session. A middleware stands against all fast ways, so that each request comes here.
  *
- * @param {unknown} engine
+ * @param {Engine[]} engines
  */
-function refuseNewcomers(engine) {
-  if (!(engine instanceof Engine)) return; // it has no such middlewares, or a program has made it
-  engine.use(refuseNewcomer);
+function refuseNewcomers(engines) {
+  for (const engine of engines) engine.use(refuseNewcomer);
 }
 
 /**
  * Newcomers are let in again, should the HTTP server listen again.
  *
- * @param {unknown} engine
+ * @param {Engine[]} engines
  */
-function admitNewcomers(engine) {
-  if (!(engine instanceof Engine)) return;
-  const { middlewares } = engine;
-  const at = middlewares.indexOf(refuseNewcomer);
-  if (at !== -1) middlewares.splice(at, 1);
+function admitNewcomers(engines) {
+  for (const { middlewares } of engines) {
+    const at = middlewares.indexOf(refuseNewcomer);
+    if (at !== -1) middlewares.splice(at, 1);
+  }
 }
 
 /**

@@ -2,8 +2,10 @@
 
 const { getHealth } = require("./health");
 const { METRICS } = require("./metrics-table");
-const { Engine } = require("../engine");
+const { addUp } = require("../border");
+const { SessionCounts } = require("../engine");
 
+/** @typedef {import("../engine/engine").Engine} Engine */
 /** @typedef {import("./metrics-table").Sample} Sample */
 /** @typedef {import("./metrics-table").Snapshot} Snapshot */
 
@@ -22,7 +24,7 @@ const { Engine } = require("../engine");
 /**
  * What is asked of a server.
  *
- * @typedef {import("./health").Server & { _counts: import("./namespace-counts").NamespacesCounts }} Server
+ * @typedef {import("./health").Server & { _counts: import("./namespace-counts").NamespacesCounts, _engines: Engine[] }} Server
  */
 
 /** In place of what the addon has counted, where a foreign engine has the sessions: nothing. */
@@ -69,14 +71,25 @@ function readMetrics(server) {
  * @returns {Snapshot}
  */
 function takeSnapshot(server) {
-  const { engine, _counts: namespaces } = server;
+  const { _counts: namespaces, _engines: engines } = server;
   const health = getHealth(server);
-  if (!(engine instanceof Engine)) {
-    const [sessions, reasons] = [undefined, new Map()];
-    return { addon: NOTHING_MEASURED, sessions, namespaces, reasons, health };
+  /** @type {Snapshot} */
+  const snapshot = {
+    addon: NOTHING_MEASURED,
+    sessions: undefined,
+    namespaces,
+    reasons: new Map(),
+    health,
+  };
+  for (const engine of engines) {
+    const { addon, reasons } = engine.measure();
+    // of the thread and the workers each tells the same
+    snapshot.addon = { ...addon, server: addUp(snapshot.addon.server, addon.server) };
+    snapshot.reasons = reasons;
+    snapshot.sessions ??= new SessionCounts();
+    snapshot.sessions.include(engine._counts);
   }
-  const { addon, reasons } = engine.measure();
-  return { addon, sessions: engine._counts, namespaces, reasons, health };
+  return snapshot;
 }
 
 module.exports = { readMetrics };

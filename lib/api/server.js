@@ -151,6 +151,8 @@ class Server extends EventEmitter {
     /** @type {http.Server | undefined} */
     this.httpServer = undefined;
     this.engine = /** @type {SomeEngine} */ (/** @type {unknown} */ (undefined));
+    /** @type {Engine[]} those of ours that it has been given, one for each HTTP server; `engine` is the last one */
+    this._engines = [];
     /** whether packets are encoded and decoded here, by a parser that the program has given */
     this._foreignParser = !!opts.parser;
     /** @private */
@@ -343,7 +345,10 @@ class Server extends EventEmitter {
    */
   bind(engine) {
     this.engine = engine;
-    if (engine instanceof Engine) engine.carry(this._connectTimeout, this._foreignParser);
+    if (engine instanceof Engine) {
+      engine.carry(this._connectTimeout, this._foreignParser);
+      if (!this._engines.includes(engine)) this._engines.push(engine);
+    }
     engine.on("connection", this.onconnection.bind(this));
     return this;
   }

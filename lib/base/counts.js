@@ -16,12 +16,15 @@ class Counts {
     this.byLabel = new Map();
   }
 
-  /** @param {unknown} label */
-  add(label) {
+  /**
+   * @param {unknown} label
+   * @param {number} [times]
+   */
+  add(label, times = 1) {
     let name = String(label);
     const count = this.byLabel.get(name);
     if (count === undefined && this.byLabel.size >= this._most) name = OTHERS;
-    this.byLabel.set(name, (count ?? this.byLabel.get(name) ?? 0) + 1);
+    this.byLabel.set(name, (count ?? this.byLabel.get(name) ?? 0) + times);
   }
 }
 

@@ -308,6 +308,10 @@ class Engine extends EventEmitter {
     const opened = await receiveSession(session, this.opts);
     if (opened === undefined) return;
     const { sid, stream } = opened;
+    if (sid === undefined && this.middlewares.length > 0) {
+      session.close(); // since then: the server lets its clients go, for instance
+      return;
+    }
     // the id is made here and not by generateId(), which is given a request
     new WebTransportBridge(this, session, stream).open(sid ?? generateId(), sid === undefined);
   }

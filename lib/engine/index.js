@@ -5,6 +5,7 @@
 //     engine.js            Engine: HTTP servers that it is attached to, requests, the table of sessions
 //       options.js         its options, and what the workers are told of them
 //       registration.js    its place among the workers
+//       session-counts.js  how many sessions it has and has had
 //       requests.js        what it does with a request
 //       listen.js          the same with an HTTP server made or attached to at once
 //     conn.js              Conn: a session
@@ -19,6 +20,7 @@
 const { Conn } = require("./conn");
 const { Engine } = require("./engine");
 const { attach, listen } = require("./listen");
+const { SessionCounts } = require("./session-counts");
 const { Transport } = require("./transport");
 const { transports } = require("./transports");
 
@@ -27,6 +29,7 @@ module.exports = {
   Conn,
   Engine,
   listen,
+  SessionCounts,
   Transport,
   transports,
 };

@@ -67,8 +67,20 @@ class SessionCounts {
     this.closed.add(reason);
   }
 
+  /** @param {SessionCounts} other whose counts are added to these */
+  include({ groups, closed, refused, upgrades }) {
+    for (const { open, opened, ...kind } of groups) {
+      const group = this.groupOf({ ...kind, transportName: kind.transport });
+      group.open += open;
+      group.opened += opened;
+    }
+    for (const [reason, count] of closed.byLabel) this.closed.add(reason, count);
+    for (const [code, count] of refused.byLabel) this.refused.add(code, count);
+    this.upgrades += upgrades;
+  }
+
   /**
-   * @param {Counted} conn
+   * @param {Pick<Counted, "transportName" | "protocol" | "door">} kind
    * @returns {Group}
    * @private
    */
