@@ -19,7 +19,7 @@ function hostTarget() {
 
 runMain(() => {
   checkToolchain();
-  const args = ["test", "--tests", "--no-default-features", "--features", "net,faults"];
+  const args = ["test", "--tests", "--no-default-features", "--features", "net,redis,faults"];
   args.push("--target", hostTarget(), "--target-dir", fromRoot("target", "asan"));
   // loom switches stacks by itself, of which the sanitizer knows nothing
   args.push("--", "--skip", "model::");

@@ -156,7 +156,7 @@ runMain(async () => {
   const stages = [
     stage("Rust tests: the protocol floors", USUAL_STAGES.floors, () => cargoTest()),
     stage("Rust tests: the network floor, over loopback", USUAL_STAGES.net, () =>
-      cargoTest("--features", "net,faults"),
+      cargoTest("--features", "net,redis,faults"),
     ),
     stage("Rust tests: operations of the addon", USUAL_STAGES.operations, () =>
       cargoTest("--features", "standalone", "--test", "operations"),

@@ -18,7 +18,7 @@ pub mod world;
 pub type Target = fn(&[u8]);
 
 /// All of them by name, which is that of their binary, too.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("websocket", websocket::plain),
     ("websocket_deflate", websocket::deflated),
     ("deflate_round_trip", websocket::round_trip),
@@ -32,6 +32,7 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("payload_v3", engineio::payload_v3),
     ("session", session::session),
     ("redis_message", redis::message),
+    ("redis_frames", redis::frames),
     ("socketio_packet", socketio::packet),
     ("socketio_decoder", socketio::decoder),
 ];

@@ -1,6 +1,7 @@
 //! What nodes of a cluster say to each other: anybody who can publish may have written it.
 
 use ferrosocket::redis::broadcasts::{Incoming, Mode, Node};
+use ferrosocket::redis::frames::{Frames, Message, Piece};
 use serde_json::Value;
 
 /// A broadcast that is accepted is one packet with JSON that JavaScript takes, and it arrives again when it is sent on.
@@ -27,4 +28,61 @@ pub fn message(bytes: &[u8]) {
         assert!(same, "{text}");
     }
     let _read = Node::read_request(bytes);
+}
+
+/// In whatever pieces bytes come: the same messages are taken out, the rest is passed on as it is, and what is kept back is
+/// the beginning of something.
+pub fn frames(bytes: &[u8]) {
+    let Some((&size, bytes)) = bytes.split_first() else { return };
+    let (messages, rest, kept) = sifted(bytes, bytes.len());
+    let (again, rest_again, kept_again) = sifted(bytes, usize::from(size) + 1);
+    assert_eq!((&messages, &rest, kept), (&again, &rest_again, kept_again));
+    assert_eq!(messages.iter().map(Vec::len).sum::<usize>() + rest.len() + kept, bytes.len());
+}
+
+/// The messages as they came, the rest, and how many bytes at the end are kept back.
+fn sifted(bytes: &[u8], size: usize) -> (Vec<Vec<u8>>, Vec<u8>, usize) {
+    let mut frames = Frames::default();
+    let (mut messages, mut rest) = (Vec::new(), Vec::new());
+    let (mut start, mut end) = (0, 0);
+    loop {
+        match frames.next(&bytes[start..end]) {
+            Piece::Message(message, length) => {
+                let whole = &bytes[start..start + length];
+                assert_eq!(written(&message), whole);
+                messages.push(whole.to_vec());
+                start += length;
+            }
+            Piece::Other(count) => {
+                assert!(count > 0 && start + count <= end);
+                rest.extend_from_slice(&bytes[start..start + count]);
+                start += count;
+            }
+            Piece::More(count) => {
+                assert!(count > end - start);
+                if end == bytes.len() {
+                    return (messages, rest, end - start);
+                }
+                end = bytes.len().min(end + size);
+            }
+        }
+    }
+}
+
+/// A message as Redis sends it.
+fn written(message: &Message<'_>) -> Vec<u8> {
+    use ferrosocket::redis::frames::Kind;
+    let (parts, kind) = match message.kind {
+        Kind::Plain => (3, "message"),
+        Kind::Pattern => (4, "pmessage"),
+        Kind::Sharded => (3, "smessage"),
+    };
+    let mut bytes = format!(">{parts}\r\n${}\r\n{kind}\r\n", kind.len()).into_bytes();
+    let texts = [message.name, message.channel, message.payload];
+    for text in &texts[usize::from(parts == 3)..] {
+        bytes.extend_from_slice(format!("${}\r\n", text.len()).as_bytes());
+        bytes.extend_from_slice(text);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
 }

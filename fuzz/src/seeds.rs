@@ -54,6 +54,7 @@ pub fn write(target: &str) {
 pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     match target {
         "redis_message" => redis_messages(),
+        "redis_frames" => redis_frames(),
         "websocket" => vec![
             concat(&[vec![3], frame(0x81, b"2probe"), frame(0x89, b"hi"), frame(0x88, &[3, 232])]),
             concat(&[vec![0], frame(0x02, b"a"), frame(0x89, b""), frame(0x80, b"b")]),
@@ -175,6 +176,14 @@ fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
 }
 
 /// Messages of nodes of both kinds.
+fn redis_frames() -> Vec<Vec<u8>> {
+    let all = b"\x07%1\r\n+proto\r\n:3\r\n>3\r\n$10\r\npsubscribe\r\n$2\r\na*\r\n:1\r\n\
+        >4\r\n$8\r\npmessage\r\n$2\r\na*\r\n$2\r\nab\r\n$3\r\n\r\n>\r\n*2\r\n$-1\r\n_\r\n-ERR no\r\n\
+        >3\r\n$7\r\nmessage\r\n$1\r\na\r\n$0\r\n\r\n|1\r\n+a\r\n+b\r\n,1.5\r\n\
+        >3\r\n$8\r\nsmessage\r\n$1\r\na\r\n$1\r\nb\r\n=7\r\ntxt:abc\r\n";
+    vec![all.to_vec(), [&[0][..], &all[1..]].concat()]
+}
+
 fn redis_messages() -> Vec<Vec<u8>> {
     vec![
             // ["b", {type: 2, data: ["x", [<bytes>, 1.5]], nsp: "/"}, {rooms: ["r", 5], except: [], flags: {volatile: true}}]

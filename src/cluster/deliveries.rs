@@ -2,10 +2,14 @@
 //!
 //! A message that concerns nobody here is dropped by the name of its channel, before it is read. The rest is
 //! read without a lock, put by, and handed over together, in order, under that of the directory.
+//!
+//! Messages come as the [`sieve`](super::sieve) finds them, one after the other; from a Redis Cluster, as the crate has read them.
 #![expect(clippy::wildcard_enum_match_arm, reason = "Redis may say anything")]
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use redis::{PushInfo, PushKind, Value};
@@ -15,7 +19,7 @@ use tokio::sync::Notify;
 
 use super::news::{Counters, News};
 use super::orders::{Cluster, Shared};
-use super::subscriptions::{Kind, Subscriptions};
+use super::subscriptions::Subscriptions;
 use crate::border::send_flag::{NO_COMPRESS, VOLATILE};
 use crate::net::command::Outgoing;
 use crate::net::directory::{Concern, Directory, Population, Remote, RoomName};
@@ -23,6 +27,7 @@ use crate::net::operation_batch::OperationBatch;
 use crate::redis::Malformed;
 use crate::redis::broadcasts::{Broadcast, Incoming, Mode, Name, Node};
 use crate::redis::channels::{number_of, room_of};
+use crate::redis::frames::{Kind, Message};
 
 /// Messages that are handed over together, at most.
 const TOGETHER: usize = 128;
@@ -86,118 +91,56 @@ impl Inbound {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Redis has said something by itself. Nothing more is read before this returns.
+    /// Whether more may be read now; if not, it is told when.
+    pub(super) fn poll_room(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.shared.news.poll_room(context)
+    }
+
+    /// Messages have come. `are_all`: these are all for now, so they are handed over then.
+    pub(super) fn reading(&self, are_all: bool) -> Reading<'_> {
+        Reading {
+            inbound: self,
+            are_all,
+            state: self.namespaces(),
+            population: None,
+            received: 0,
+            received_bytes: 0,
+            ignored: 0,
+        }
+    }
+
+    /// Redis has said something by itself, and the crate has read it. Nothing more is read before this returns.
     pub(super) fn handle(&self, info: PushInfo) {
         let PushInfo { kind, data } = info;
-        let mut strings = data.into_iter().map_while(|value| match value {
-            Value::BulkString(bytes) => Some(bytes),
-            _ => None,
-        });
         let kind = match kind {
             PushKind::Message => Kind::Plain,
             PushKind::PMessage => Kind::Pattern,
             PushKind::SMessage => Kind::Sharded,
             _ => return,
         };
+        let mut strings = data.iter().map_while(|value| match value {
+            Value::BulkString(bytes) => Some(&bytes[..]),
+            _ => None,
+        });
         let Some(name) = strings.next() else { return };
-        let channel = if kind == Kind::Pattern { strings.next() } else { None };
-        let Some(message) = strings.next() else { return };
-        if self.read(kind, &name, channel.as_deref().unwrap_or(&name), message) {
-            self.hand_over();
-        } else {
-            self.news.notify_one();
-        }
+        let channel = if kind == Kind::Pattern { strings.next() } else { Some(name) };
+        let (Some(channel), Some(payload)) = (channel, strings.next()) else { return };
+        self.reading(false).message(&Message { kind, name, channel, payload });
         self.shared.news.wait_for_room();
-    }
-
-    /// A message could not be read.
-    pub(super) fn note_malformed(&self) {
-        Counters::add(&self.shared.counters.malformed, 1);
-    }
-
-    /// Reads a message; whether what has been put by is to be handed over now.
-    fn read(&self, kind: Kind, name: &[u8], channel: &[u8], message: Vec<u8>) -> bool {
-        let counters = &self.shared.counters;
-        Counters::add(&counters.received, 1);
-        Counters::add(&counters.received_bytes, message.len());
-        let mut state = self.namespaces();
-        let Namespaces { subscriptions, clusters, put_by, bytes, ordered } = &mut *state;
-        let mut message = Message::Raw(message);
-        for number in subscriptions.clusters(kind, name) {
-            let Some(cluster) = clusters.get(number) else { continue };
-            match self.read_for(cluster, kind, channel, *ordered, &mut message) {
-                Ok(Some(kind)) => {
-                    *ordered |= matches!(kind, ReadKind::Ordered);
-                    let channel = Bytes::copy_from_slice(channel);
-                    let message = message.share();
-                    *bytes += message.len();
-                    put_by.push(Read { cluster: *number, channel, message, kind });
-                }
-                Ok(None) => Counters::add(&counters.ignored, 1),
-                Err(Malformed) => Counters::add(&counters.malformed, 1),
-            }
-        }
-        put_by.len() >= TOGETHER || *bytes >= BYTES_TOGETHER
-    }
-
-    /// Reads a message for a namespace. None: there is nothing to do. `keep`: whom it concerns is not known yet.
-    fn read_for(
-        &self,
-        cluster: &Cluster,
-        kind: Kind,
-        channel: &[u8],
-        keep: bool,
-        message: &mut Message,
-    ) -> Result<Option<ReadKind>, Malformed> {
-        let is_broadcast = match cluster.node.mode {
-            Mode::Classic => {
-                // Requests and answers come by channels that begin in another way.
-                let channel = std::str::from_utf8(channel).ok();
-                channel.and_then(|channel| room_of(channel, &cluster.prefix))
-            }
-            Mode::Sharded => None,
-        };
-        if let Some(room) = is_broadcast.filter(|_| !keep) {
-            let mut names: SmallVec<[RoomName<'_>; 2]> = SmallVec::new();
-            if !room.is_empty() {
-                names.push(RoomName::Text(room));
-                names.extend(number_of(room).map(RoomName::Number));
-            }
-            if self.directory.lock().concern(cluster.number, &names) == Concern::Nobody {
-                return Ok(None);
-            }
-        }
-        let shared = message.share();
-        let incoming = match cluster.node.mode {
-            Mode::Sharded => cluster.node.read(&shared)?,
-            Mode::Classic if is_broadcast.is_some() => cluster.node.read(&shared)?,
-            Mode::Classic if *channel == *cluster.requests => Node::read_request(&shared)?,
-            Mode::Classic if kind == Kind::Pattern => return Ok(None), // of another namespace
-            // The answers to our requests: JavaScript looks whose they are.
-            Mode::Classic => Incoming::Other,
-        };
-        Ok(match incoming {
-            Incoming::Broadcast(broadcast) => Some(ReadKind::broadcast(*broadcast, &shared)),
-            Incoming::Ordered => Some(ReadKind::Ordered),
-            Incoming::Other => Some(ReadKind::Other),
-            Incoming::Ignored => None,
-        })
     }
 
     /// Hands over what is put by, again and again.
     pub(super) async fn serve(&self) {
         loop {
             self.news.notified().await;
-            self.hand_over();
+            self.hand_over(&mut self.namespaces());
         }
     }
 
-    fn hand_over(&self) {
-        let mut state = self.namespaces();
+    fn hand_over(&self, state: &mut Namespaces) {
         state.bytes = 0;
         state.ordered = false;
         let put_by = std::mem::take(&mut state.put_by);
-        drop(state);
         if put_by.is_empty() {
             return;
         }
@@ -252,22 +195,122 @@ impl Inbound {
     }
 }
 
-/// A message that nobody, or several may need.
-enum Message {
-    Raw(Vec<u8>),
-    Shared(Bytes),
+/// Messages that have come together, from the first one to the hand-over of what is put by.
+pub(super) struct Reading<'a> {
+    inbound: &'a Inbound,
+    are_all: bool,
+    state: MutexGuard<'a, Namespaces>,
+    /// The directory, as long as one message after the other concerns nobody.
+    population: Option<MutexGuard<'a, Population>>,
+    received: usize,
+    received_bytes: usize,
+    ignored: usize,
 }
 
-impl Message {
-    fn share(&mut self) -> Bytes {
-        if let Self::Raw(bytes) = self {
-            *self = Self::Shared(std::mem::take(bytes).into());
-        }
-        match self {
-            Self::Shared(bytes) => bytes.clone(),
-            Self::Raw(_) => Bytes::new(),
+impl Reading<'_> {
+    /// The next one.
+    pub(super) fn message(&mut self, message: &Message<'_>) {
+        self.received += 1;
+        self.received_bytes += message.payload.len();
+        // Whatever it was, it ends this message alone.
+        if catch_unwind(AssertUnwindSafe(|| self.read(message))).is_err() {
+            Counters::add(&self.inbound.shared.counters.malformed, 1);
         }
     }
+
+    fn read(&mut self, message: &Message<'_>) {
+        let Namespaces { subscriptions, clusters, put_by, bytes, ordered } = &mut *self.state;
+        let mut shared = None;
+        for number in subscriptions.clusters(message.kind, message.name) {
+            let Some(cluster) = clusters.get(number) else { continue };
+            let room = room_in(cluster, message);
+            if let Some(room) = room.filter(|_| !*ordered) {
+                let mut names: SmallVec<[RoomName<'_>; 2]> = SmallVec::new();
+                if !room.is_empty() {
+                    names.push(RoomName::Text(room));
+                    names.extend(number_of(room).map(RoomName::Number));
+                }
+                let directory = &self.inbound.directory;
+                let population = self.population.get_or_insert_with(|| directory.lock());
+                if population.concern(cluster.number, &names) == Concern::Nobody {
+                    self.ignored += 1;
+                    continue;
+                }
+            }
+            // JavaScript has not to wait while this one is read.
+            self.population = None;
+            let shared = shared.get_or_insert_with(|| Bytes::copy_from_slice(message.payload));
+            match read_for(cluster, message, room.is_some(), shared) {
+                Ok(Some(kind)) => {
+                    *ordered |= matches!(kind, ReadKind::Ordered);
+                    let channel = Bytes::copy_from_slice(message.channel);
+                    *bytes += shared.len();
+                    let message = shared.clone();
+                    put_by.push(Read { cluster: *number, channel, message, kind });
+                }
+                Ok(None) => self.ignored += 1,
+                Err(Malformed) => Counters::add(&self.inbound.shared.counters.malformed, 1),
+            }
+        }
+        if put_by.len() >= TOGETHER || *bytes >= BYTES_TOGETHER {
+            self.hand_over();
+        }
+    }
+
+    /// Hands over what is put by.
+    fn hand_over(&mut self) {
+        self.population = None; // it is locked again
+        self.inbound.hand_over(&mut self.state);
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        let counters = &self.inbound.shared.counters;
+        Counters::add(&counters.received, self.received);
+        Counters::add(&counters.received_bytes, self.received_bytes);
+        Counters::add(&counters.ignored, self.ignored);
+        if self.are_all {
+            self.hand_over();
+        } else {
+            self.inbound.news.notify_one();
+        }
+    }
+}
+
+/// The room that a channel of broadcasts names. None: it is no such channel, or what it brings says for whom it is.
+fn room_in<'a>(cluster: &Cluster, message: &Message<'a>) -> Option<&'a str> {
+    match cluster.node.mode {
+        Mode::Classic => {
+            // Requests and answers come by channels that begin in another way.
+            let channel = std::str::from_utf8(message.channel).ok();
+            channel.and_then(|channel| room_of(channel, &cluster.prefix))
+        }
+        Mode::Sharded => None,
+    }
+}
+
+/// Reads a message for a namespace. None: there is nothing to do. `payload`: what it brings.
+fn read_for(
+    cluster: &Cluster,
+    message: &Message<'_>,
+    is_broadcast: bool,
+    payload: &Bytes,
+) -> Result<Option<ReadKind>, Malformed> {
+    let incoming = match cluster.node.mode {
+        Mode::Sharded => cluster.node.read(payload)?,
+        Mode::Classic if is_broadcast => cluster.node.read(payload)?,
+        Mode::Classic if *message.channel == *cluster.requests => Node::read_request(payload)?,
+        Mode::Classic if message.kind == Kind::Pattern => return Ok(None), // of another namespace
+        // The answers to our requests: JavaScript looks whose they are.
+        Mode::Classic => Incoming::Other,
+    };
+    Ok(match incoming {
+        Incoming::Broadcast(broadcast) => Some(ReadKind::broadcast(*broadcast, payload)),
+        Incoming::Ordered => Some(ReadKind::Ordered),
+        Incoming::Other => Some(ReadKind::Other),
+        Incoming::Ignored => None,
+    })
 }
 
 impl ReadKind {

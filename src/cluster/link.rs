@@ -16,19 +16,20 @@ use std::time::Duration;
 use redis::{PushInfo, PushKind, Value, cmd};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::backoff::{Backoff, random};
 use super::deliveries::Inbound;
 use super::news::{Counters, News, NewsQueue, State};
-use super::options::{Connector, LinkFault, LinkOptions};
+use super::options::{ANSWER, Connector, LinkFault, LinkOptions};
 use super::orders::{Order, Shared};
 use super::outbox::{Outbox, SharedOutbox};
 use super::session::{Session, is_lost};
-use super::subscriptions::Kind;
+use super::sieve::Pulse;
 use crate::net::clock;
 use crate::net::directory::Directory;
 use crate::redis::broadcasts::Mode;
+use crate::redis::frames::Kind;
 
 /// How long a link that is closed may take to send what waits.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -117,9 +118,8 @@ async fn run(desk: Desk, mut connector: Connector, mut backoff: Backoff) {
             move |info: PushInfo| {
                 if info.kind == PushKind::Disconnection {
                     lost.notify_one();
-                } else if catch_unwind(AssertUnwindSafe(|| inbound.handle(info))).is_err() {
-                    // Whatever it was, it ends this message alone.
-                    inbound.note_malformed();
+                } else {
+                    inbound.handle(info);
                 }
                 Ok::<_, ()>(())
             }
@@ -127,7 +127,7 @@ async fn run(desk: Desk, mut connector: Connector, mut backoff: Backoff) {
         let connected = tokio::select! {
             biased;
             () = desk.work() => break,
-            connected = connector.connect(push) => connected,
+            connected = connector.connect(&desk.inbound, push) => connected,
         };
         let message = match connected {
             Ok(session) => {
@@ -202,9 +202,30 @@ async fn serve(desk: &Arc<Desk>, session: Session, lost: &Notify) -> Ended {
 async fn ping(mut session: Session) -> String {
     loop {
         sleep(PING).await;
-        if let Some(Err(error)) = session.run(vec![cmd("PING")]).await.pop() {
+        let pulse = session.pulse();
+        let asked = session.run(vec![cmd("PING")]);
+        let error = tokio::select! {
+            biased;
+            mut answers = asked => answers.pop().and_then(Result::err).map(|error| error.to_string()),
+            () = silence(pulse) => Some("it says nothing".to_owned()),
+        };
+        if let Some(error) = error {
             return format!("Redis does not answer: {error}");
         }
+    }
+}
+
+/// Waits until nothing has been heard for as long as an answer may take.
+async fn silence(pulse: Option<Arc<Pulse>>) {
+    let Some(pulse) = pulse else { return std::future::pending().await };
+    let mut since = Instant::now();
+    loop {
+        sleep_until(since + ANSWER).await;
+        let heard = pulse.silent_since();
+        if heard <= since {
+            return;
+        }
+        since = heard;
     }
 }
 
@@ -420,5 +441,38 @@ fn sum(value: &Value) -> Option<i64> {
             (!counts.is_empty()).then(|| counts.iter().sum())
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn redis_is_lost_when_it_says_nothing_although_it_is_listened_to() {
+        let pulse = Arc::new(Pulse::new());
+        let begin = Instant::now();
+        silence(Some(Arc::clone(&pulse))).await;
+        assert_eq!(begin.elapsed().as_secs(), ANSWER.as_secs());
+
+        // JavaScript takes nothing for a long time: what has not been read may have been the answer.
+        let begin = Instant::now();
+        pulse.hold(true);
+        let long = ANSWER * 20;
+        tokio::join!(silence(Some(Arc::clone(&pulse))), async {
+            sleep(long).await;
+            pulse.hold(false);
+        });
+        assert_eq!(begin.elapsed().as_secs(), (long + ANSWER).as_secs());
+
+        // Something comes now and then.
+        let begin = Instant::now();
+        tokio::join!(silence(Some(Arc::clone(&pulse))), async {
+            for _ in 0..20 {
+                sleep(ANSWER / 2).await;
+                pulse.beat();
+            }
+        });
+        assert_eq!(begin.elapsed().as_secs(), (ANSWER * 11).as_secs());
     }
 }

@@ -15,6 +15,8 @@
 //! | [`news`] | what it has for JavaScript, and its counters |
 //! | [`deliveries`] | what is done with a message of another node |
 //! | [`subscriptions`] | which channels are wanted, and which there are |
+//! | [`dial`] | a connection to a Redis, as bytes |
+//! | [`sieve`] | what is read of it: messages of other nodes, and the rest |
 //! | [`session`] | one connection, or those to a Redis Cluster |
 //! | [`backoff`] | when it is tried again |
 //!
@@ -23,10 +25,12 @@
 
 pub mod backoff;
 pub mod deliveries;
+pub mod dial;
 pub mod link;
 pub mod news;
 pub mod options;
 pub mod orders;
 pub mod outbox;
 pub mod session;
+pub mod sieve;
 pub mod subscriptions;

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::task::AtomicWaker;
 
 /// So many bytes of messages wait for JavaScript, at most: then the link reads on when these have been taken.
 const MOST_WAITING: usize = 16 << 20;
@@ -141,8 +143,10 @@ impl Counters {
 pub struct NewsQueue {
     queue: Mutex<VecDeque<News>>,
     bytes: AtomicUsize,
-    /// JavaScript has taken what there was, or nobody is to wait for that any more.
+    /// JavaScript has taken what there was, or nobody is to wait for that any more: for a thread that waits…
     room: Condvar,
+    /// …and for a task.
+    waker: AtomicWaker,
     released: AtomicBool,
     /// Whether JavaScript has been woken, and has not come yet.
     told: AtomicBool,
@@ -162,6 +166,7 @@ impl NewsQueue {
             queue: Mutex::default(),
             bytes: AtomicUsize::new(0),
             room: Condvar::new(),
+            waker: AtomicWaker::new(),
             released: AtomicBool::new(false),
             told: AtomicBool::new(false),
             wake,
@@ -181,23 +186,36 @@ impl NewsQueue {
 
     /// Waits while so much waits that nothing more is to be read. Meanwhile the thread does nothing else.
     pub(super) fn wait_for_room(&self) {
-        if self.bytes.load(Ordering::Relaxed) < MOST_WAITING {
+        if self.has_room() {
             return;
         }
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.bytes.load(Ordering::Relaxed) >= MOST_WAITING
-            && !self.released.load(Ordering::Relaxed)
-        {
+        while !self.has_room() {
             queue = self.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Whether something more may be read; if not, the task of `context` is woken when it may.
+    pub(super) fn poll_room(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.has_room() {
+            return Poll::Ready(());
+        }
+        self.waker.register(context.waker());
+        // It may have been taken just before.
+        if self.has_room() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn has_room(&self) -> bool {
+        self.bytes.load(Ordering::Acquire) < MOST_WAITING || self.released.load(Ordering::Acquire)
     }
 
     /// Nobody waits for room any more: the link ends.
     pub(super) fn release(&self) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        self.released.store(true, Ordering::Relaxed);
+        self.released.store(true, Ordering::Release);
         drop(queue);
         self.room.notify_all();
+        self.waker.wake();
     }
 
     /// Takes all.
@@ -206,10 +224,11 @@ impl NewsQueue {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = std::mem::take(&mut *queue);
         // Under the lock: what is pushed now counts for the next time.
-        let bytes = self.bytes.swap(0, Ordering::Relaxed);
+        let bytes = self.bytes.swap(0, Ordering::AcqRel);
         drop(queue);
         if bytes >= MOST_WAITING {
             self.room.notify_all();
+            self.waker.wake();
         }
         taken
     }

@@ -1,17 +1,19 @@
 //! What a program says of a link, and how a connection is made of that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::AsyncPushSender;
 use redis::cluster::ClusterClientBuilder;
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo,
-    IntoConnectionInfo as _, ProtocolVersion, RedisConnectionInfo, RedisResult, TlsCertificates,
-    TlsMode,
+    ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion,
+    RedisConnectionInfo, RedisResult, TlsCertificates, TlsMode,
 };
 use thiserror::Error;
 
+use super::deliveries::Inbound;
+use super::dial::{TlsOptions, dial, tls_config};
 use super::session::Session;
 
 /// What a program says of a link.
@@ -72,13 +74,14 @@ pub enum LinkFault {
 }
 
 /// How long an answer may take. What is asked takes Redis no time.
-const ANSWER: Duration = Duration::from_secs(10);
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
 
 /// How a link connects.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     options: LinkOptions,
     servers: Vec<ConnectionInfo>,
+    tls: TlsOptions,
     /// Which of them is next.
     next: usize,
 }
@@ -109,46 +112,42 @@ impl Connector {
         if options.cluster && options.sentinel.is_some() {
             return Err(LinkFault::Options("both cluster and sentinel are given; give one".into()));
         }
-        let connector = Self { options: options.clone(), servers, next: 0 };
-        connector.client(0).map_err(|error| LinkFault::Options(error.to_string()))?;
-        Ok(connector)
+        let tls = TlsOptions { ca: options.ca.clone(), identity: options.identity.clone() };
+        if let ConnectionAddr::TcpTls { insecure, .. } = servers[0].addr() {
+            let config = tls_config(&tls, *insecure);
+            config.map_err(|error| LinkFault::Options(error.to_string()))?;
+        }
+        Ok(Self { options: options.clone(), servers, tls, next: 0 })
     }
 
-    /// Connects; another server is tried each time.
-    pub(super) async fn connect(&mut self, push: impl AsyncPushSender) -> RedisResult<Session> {
+    /// Connects; another server is tried each time. Messages are taken out for `inbound`; what else Redis says by itself, and
+    /// messages where they can't be taken out, are pushed.
+    pub(super) async fn connect(
+        &mut self,
+        inbound: &Arc<Inbound>,
+        push: impl AsyncPushSender,
+    ) -> RedisResult<Session> {
         let at = self.next % self.servers.len();
         self.next = self.next.wrapping_add(1);
         let timeout = Duration::from_millis(self.options.connect_timeout);
         if self.options.cluster {
             return self.connect_cluster(push, timeout).await;
         }
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(ANSWER))
-            .set_push_sender(push);
-        let client = match &self.options.sentinel {
-            None => self.client(at)?,
-            Some(name) => {
-                // Asking for the master waits for Sentinels one by one.
-                let mut sentinels = self.sentinels(name)?;
-                let lookup = sentinels.async_get_client();
-                match tokio::time::timeout(timeout, lookup).await {
-                    Ok(client) => secured(&client?, self.certificates())?,
-                    Err(_late) => {
-                        return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
-                    }
+        let connected = tokio::time::timeout(timeout, async {
+            let info = match &self.options.sentinel {
+                None => self.servers[at].clone(),
+                Some(name) => {
+                    // Sentinels are asked one by one.
+                    let client = self.sentinels(name)?.async_get_client().await?;
+                    client.get_connection_info().clone()
                 }
-            }
-        };
-        client.get_multiplexed_async_connection_with_config(&config).await.map(Session::One)
-    }
-
-    fn client(&self, at: usize) -> RedisResult<Client> {
-        let info = self.servers[at].clone();
-        if is_secure(info.addr()) {
-            Client::build_with_tls(info, self.certificates())
-        } else {
-            Client::open(info)
+            };
+            let stream = dial(info.addr(), &self.tls).await?;
+            Session::open(info.redis_settings(), stream, inbound, push).await
+        });
+        match connected.await {
+            Ok(result) => result,
+            Err(_late) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
         }
     }
 
@@ -214,16 +213,6 @@ impl Connector {
             }),
             root_cert: self.options.ca.clone().map(String::into_bytes),
         }
-    }
-}
-
-/// The client that a Sentinel has named, as it is to be connected to.
-fn secured(client: &Client, certificates: TlsCertificates) -> RedisResult<Client> {
-    let info = client.get_connection_info().clone();
-    if is_secure(info.addr()) {
-        Client::build_with_tls(info, certificates)
-    } else {
-        Client::open(info)
     }
 }
 

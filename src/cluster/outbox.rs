@@ -116,7 +116,7 @@ impl Outbox {
                 }
             }
             self.done();
-            if lost && matches!(session, Session::One(_)) {
+            if lost && matches!(session, Session::One(..)) {
                 return;
             }
         }

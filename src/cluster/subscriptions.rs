@@ -16,19 +16,10 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use crate::redis::frames::Kind;
+
 /// How long a channel is kept that nobody wants, in ms: rooms come and go.
 const KEEP: u64 = 5_000;
-
-/// How a channel is subscribed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// `SUBSCRIBE`.
-    Plain,
-    /// `PSUBSCRIBE`: its name is a pattern.
-    Pattern,
-    /// `SSUBSCRIBE`.
-    Sharded,
-}
 
 impl Kind {
     const ALL: [Self; 3] = [Self::Plain, Self::Pattern, Self::Sharded];

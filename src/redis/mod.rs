@@ -3,6 +3,7 @@
 //!
 //! | file | tells |
 //! |---|---|
+//! | [`frames`] | where the messages of Pub/Sub stand among all that Redis sends |
 //! | [`channels`] | what the name of a channel says |
 //! | [`broadcasts`] | a broadcast on its way between nodes: to the wire's JSON and attachments, and back |
 //! | [`msgpack`] | messages in `MessagePack`, as `notepack.io` writes them |
@@ -13,6 +14,7 @@
 
 pub mod broadcasts;
 pub mod channels;
+pub mod frames;
 pub mod json;
 pub mod msgpack;
 

@@ -1,0 +1,235 @@
+//! The link to Redis, against a server that does what the test says.
+#![cfg(feature = "redis")]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ferrosocket::cluster::link::Link;
+use ferrosocket::cluster::news::{News, State};
+use ferrosocket::cluster::options::LinkOptions;
+use ferrosocket::cluster::orders::{Cluster, Order, Payload, Publication};
+use ferrosocket::net::directory::Directory;
+use ferrosocket::redis::broadcasts::{Mode, Node};
+
+/// After which a test that waits for something has failed.
+const LIMIT: Duration = Duration::from_secs(60);
+const REQUESTS: &str = "socket.io-request#/#";
+
+/// A Redis whose answers the test writes.
+struct FakeRedis(TcpListener);
+
+impl FakeRedis {
+    fn new() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    fn url(&self) -> String {
+        format!("redis://{}", self.0.local_addr().unwrap())
+    }
+
+    /// The next connection, which has said what it speaks.
+    fn accept(&self) -> Connection {
+        let (stream, _) = self.0.accept().unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.set_write_timeout(Some(LIMIT)).unwrap();
+        let mut connection = Connection(BufReader::new(stream));
+        assert_eq!(connection.command()[..2], ["HELLO", "3"]);
+        connection.write(b"%1\r\n+proto\r\n:3\r\n");
+        connection
+    }
+}
+
+struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        assert!(self.0.read_line(&mut line).unwrap() > 0, "the link has closed it");
+        line.trim_end().to_owned()
+    }
+
+    /// The next command. Those by which a client says who it is are answered.
+    fn command(&mut self) -> Vec<String> {
+        loop {
+            let count: usize = self.line()[1..].parse().unwrap();
+            let part = |_| {
+                let length: usize = self.line()[1..].parse().unwrap();
+                let mut bytes = vec![0; length + 2];
+                self.0.read_exact(&mut bytes).unwrap();
+                bytes.truncate(length);
+                String::from_utf8(bytes).unwrap()
+            };
+            let parts: Vec<_> = (0..count).map(part).collect();
+            if parts[0] != "CLIENT" {
+                return parts;
+            }
+            self.write(b"+OK\r\n");
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).unwrap();
+    }
+
+    /// Answers so many commands; gives them, sorted.
+    fn answer(&mut self, count: usize) -> Vec<String> {
+        let mut commands = Vec::new();
+        for _ in 0..count {
+            let command = self.command();
+            let kind = command[0].to_lowercase();
+            if kind.ends_with("subscribe") {
+                let (head, name) = (format!(">3\r\n${}\r\n{kind}", kind.len()), &command[1]);
+                self.write(format!("{head}\r\n${}\r\n{name}\r\n:1\r\n", name.len()).as_bytes());
+            } else {
+                self.write(b":0\r\n");
+            }
+            commands.push(command.join(" "));
+        }
+        commands.sort();
+        commands
+    }
+}
+
+fn request(payload: &str) -> Vec<u8> {
+    let channel = format!("${}\r\n{REQUESTS}\r\n", REQUESTS.len());
+    format!(">3\r\n$7\r\nmessage\r\n{channel}${}\r\n{payload}\r\n", payload.len()).into_bytes()
+}
+
+fn publication(payload: &'static str) -> Order {
+    let payload = Payload::Made(Bytes::from_static(payload.as_bytes()));
+    Order::Publish(Publication { mode: Mode::Classic, channel: "channel".into(), payload })
+}
+
+/// A link with one namespace, and what tells that there is news.
+fn open(redis: &FakeRedis) -> (Link, Receiver<()>) {
+    let options = LinkOptions {
+        urls: vec![redis.url()],
+        max_buffered: 1 << 20,
+        min_backoff: 1,
+        max_backoff: 1,
+        connect_timeout: 60_000,
+        ..LinkOptions::default()
+    };
+    let (sender, woken) = channel();
+    let wake = Box::new(move || sender.send(()).unwrap_or(()));
+    let link = Link::open(&options, Arc::new(Directory::default()), wake).unwrap();
+    link.ask(Order::Open(Arc::new(Cluster {
+        number: 1,
+        node: Arc::new(Node { mode: Mode::Classic, namespace: "/".into(), uid: "me".into() }),
+        prefix: "socket.io#/#".into(),
+        requests: REQUESTS.into(),
+        patterns: vec![b"socket.io#/#*".to_vec()],
+        channels: vec![REQUESTS.into()],
+    })));
+    (link, woken)
+}
+
+/// Takes news until there is this.
+fn until(link: &Link, woken: &Receiver<()>, mut seen: impl FnMut(News) -> bool) {
+    loop {
+        let mut found = false;
+        for news in link.take() {
+            found |= seen(news);
+        }
+        if found {
+            return;
+        }
+        woken.recv_timeout(LIMIT).expect("there is news in time");
+    }
+}
+
+fn is_in(state: State) -> impl FnMut(News) -> bool {
+    move |news| matches!(news, News::State(now, _) if now == state)
+}
+
+#[test]
+fn a_link_that_is_lost_comes_back_with_all_that_was_wanted() {
+    let redis = FakeRedis::new();
+    let (link, woken) = open(&redis);
+    for times in 1..=3 {
+        let mut connection = redis.accept();
+        let mut expected = vec!["PSUBSCRIBE socket.io#/#*", "SUBSCRIBE socket.io-request#/#"];
+        if times > 1 {
+            // What was asked for while there was none.
+            expected.insert(1, "PUBLISH channel waits");
+        }
+        assert_eq!(connection.answer(expected.len()), expected);
+        until(&link, &woken, is_in(State::Ready));
+        // In pieces, and the connection ends in the middle of one.
+        let bytes = [request("[1]"), b">2\r\n+other\r\n:1\r\n".to_vec(), request("[2]")].concat();
+        for byte in &bytes {
+            connection.write(&[*byte]);
+        }
+        let mut payloads = Vec::new();
+        until(&link, &woken, |news| {
+            if let News::Message { payload, .. } = news {
+                payloads.push(payload);
+            }
+            payloads.len() == 2
+        });
+        assert_eq!(payloads, ["[1]", "[2]"]);
+        connection.write(&request("[3]")[..20]);
+        drop(connection);
+        until(&link, &woken, is_in(State::Reconnecting));
+        link.ask(publication("waits"));
+    }
+    let (_, counters) = link.shared().counters.list();
+    let of = |name| counters.iter().find(|(of, _)| *of == name).map(|&(_, count)| count);
+    assert_eq!((of("reconnects"), of("received"), of("dropped")), (Some(3), Some(6), Some(0)));
+}
+
+#[test]
+fn a_server_that_refuses_is_asked_again() {
+    let redis = FakeRedis::new();
+    let (link, woken) = open(&redis);
+    for _ in 0..3 {
+        drop(redis.0.accept().unwrap());
+        until(&link, &woken, |news| matches!(news, News::State(State::Connecting, Some(_))));
+    }
+    let mut connection = redis.accept();
+    connection.answer(2);
+    until(&link, &woken, is_in(State::Ready));
+}
+
+/// Nothing is read while JavaScript takes nothing, and all else goes on.
+#[test]
+fn what_is_published_leaves_while_javascript_takes_nothing() {
+    const COUNT: usize = 64;
+    let redis = FakeRedis::new();
+    let (link, woken) = open(&redis);
+    let mut connection = redis.accept();
+    connection.answer(2);
+    until(&link, &woken, is_in(State::Ready));
+
+    let message = request(&format!("[\"{}\"]", "x".repeat(1 << 20)));
+    let mut writing = connection.0.get_ref().try_clone().unwrap();
+    let writer = thread::spawn(move || {
+        for _ in 0..COUNT {
+            writing.write_all(&message).unwrap();
+        }
+    });
+    let received = || link.shared().counters.received_bytes.load(Ordering::Relaxed);
+    while received() < 16 << 20 {
+        thread::yield_now();
+    }
+    link.ask(publication("now"));
+    assert_eq!(connection.command(), ["PUBLISH", "channel", "now"]);
+    assert!(received() < 20 << 20, "{} bytes were read", received());
+    let mut count = 0;
+    until(&link, &woken, |news| {
+        count += usize::from(matches!(news, News::Message { .. }));
+        count == COUNT
+    });
+    writer.join().unwrap();
+    // The answer, and who asks again: the connection is the same.
+    connection.write(b":0\r\n");
+    link.ask(publication("again"));
+    assert_eq!(connection.answer(1), ["PUBLISH channel again"]);
+}
