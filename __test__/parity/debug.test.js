@@ -6,7 +6,6 @@ const assert = require("node:assert/strict");
 const { test } = require("node:test");
 const { spawn } = require("../support/child");
 const { oracle, ours, selected } = require("../support/implementations");
-const { turns } = require("../support/waiting");
 const { scenario } = require("./harness");
 
 /** What is told in each of the scopes, in any order: texts differ in details. */
@@ -121,7 +120,7 @@ test("a session tells nothing when nobody asks", async () => {
   assert.deepEqual(await child.exit(), { code: 0, signal: null, stdout: "", stderr: "" });
 });
 
-/** Has `debug` write the lines of a scope into the array that this gives, from now on. */
+/** Has `debug` write its lines into the array that this gives, until the test ends. */
 function listen({ defer }) {
   const debug = require("debug");
   const lines = [];
@@ -131,29 +130,37 @@ function listen({ defer }) {
     debug.disable();
     debug.log = log;
   });
-  debug.enable("socket.io:socket");
   return lines;
 }
 
 const LATER = { modes: ["websocket"] };
 
-scenario("debug: a scope that is switched on while nothing comes", LATER, async (stage) => {
+scenario("debug: a scope that is switched on later tells at once", LATER, async (stage) => {
+  const debug = require("debug");
   const { socket } = await stage.pair();
   const lines = listen(stage);
-  await turns(2);
+  socket.join("before");
+  debug.enable("socket.io:socket");
   socket.join("a room");
-  assert.match(lines.join(), /join room/);
-  require("debug").disable();
-  await turns(2);
-  lines.length = 0;
+  const scopes = debug.disable();
   socket.join("another");
-  assert.deepEqual(lines, []);
+  assert.equal(scopes, "socket.io:socket");
+  assert.equal(lines.length, 1);
+  assert.match(lines[0], /join room/);
+  debug.enable(scopes);
+  socket.join("one more");
+  assert.equal(lines.length, 2);
 });
 
-scenario("differs: debug: a scope that is switched on, in that turn", LATER, async (stage) => {
+scenario("debug: a scope that a program assigns tells at once", LATER, async (stage) => {
   const { socket } = await stage.pair();
-  await turns(2);
   const lines = listen(stage);
+  const debug = require("debug");
+  debug.enable("socket.io:client");
+  socket.join("before");
+  assert.deepEqual(lines, []);
+  debug.enable("socket.io:*");
   socket.join("a room");
-  assert.equal(lines.length, stage.either(1, 0));
+  assert.equal(lines.length, 1);
+  assert.equal(debug.namespaces, "socket.io:*");
 });

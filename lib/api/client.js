@@ -158,10 +158,7 @@ class Client {
    */
   listen() {
     const { conn } = this;
-    conn.on("data", (/** @type {unknown} */ data) => {
-      trace.refresh();
-      this.ondata(data);
-    });
+    conn.on("data", (/** @type {unknown} */ data) => this.ondata(data));
     conn.on("error", (/** @type {unknown} */ error) => this.onerror(error));
     conn.on("close", (/** @type {string} */ reason, /** @type {unknown} */ description) =>
       this.onclose(reason, description),

@@ -4,7 +4,6 @@ const { Layout, StringEncoding } = require("../../native/border");
 const { copyInto, copyOf, isShared, lengthOf } = require("../base/bytes");
 const { LongText } = require("../codec");
 const { writeLatin1, writeUtf16, writeUtf8 } = require("../base/node-internals");
-const { trace } = require("../base/trace");
 const { nextTick } = require("../base/loop");
 
 const { ATTACHED, BINARY, HANDLE, KIND, LENGTH, PARTED } = Layout;
@@ -61,7 +60,6 @@ class Batch {
   /** Hands over what has been appended. */
   flush() {
     this.scheduled = false;
-    trace.refresh();
     const { length } = this;
     if (length === 0) return;
     this.length = 0;

@@ -6,7 +6,6 @@ const { channels } = require("../base/channels");
 const { Operations } = require("./operations");
 const { Orphan } = require("./orphan");
 const { carriesBuffer, SideData } = require("./side-data");
-const { trace } = require("../base/trace");
 const { clearInterval, nextTick, setImmediate, setInterval } = require("../base/loop");
 
 const { WORKER_BITS } = Handle;
@@ -148,8 +147,8 @@ class Border {
     this.lastToken = 0;
     /** @type {Map<number, ServerListener>} by the numbers of their HTTP servers; some may not listen any more */
     this.listeners = new Map();
-    /** @type {Set<ServerListener>} those for which a worker accepts now */
-    this.accepting = new Set();
+    /** @type {ServerListener[]} those for which a worker accepts now; never changed, as each turn goes through it */
+    this.accepting = [];
     /** @type {Set<number>} the servers that are to hear of their sessions before anybody else: those without Socket.IO */
     this.early = new Set();
     /** @private whether the end of each turn of the event loop is told */
@@ -360,7 +359,7 @@ class Border {
    */
   addListener(number, listener) {
     this.listeners.set(number, listener);
-    this.accepting.add(listener);
+    if (!this.accepting.includes(listener)) this.accepting = [...this.accepting, listener];
     return this.watchTurns();
   }
 
@@ -371,7 +370,8 @@ class Border {
    */
   removeListener(number) {
     const listener = this.listeners.get(number);
-    if (listener === undefined || !this.accepting.delete(listener)) return;
+    if (listener === undefined || !this.accepting.includes(listener)) return;
+    this.accepting = this.accepting.filter((other) => other !== listener);
     this.watchTurns();
   }
 
@@ -401,7 +401,7 @@ class Border {
    * @private
    */
   watchTurns() {
-    const isWanted = this.accepting.size + this.early.size > 0;
+    const isWanted = this.accepting.length + this.early.size > 0;
     if (isWanted && !this._watchesTurns) this._watchesTurns = this.native.watchTurns(this.endTurn);
     else if (!isWanted && this._watchesTurns) {
       this.native.watchTurns();
@@ -426,7 +426,6 @@ class Border {
 
   /** A turn of the event loop ends. */
   endTurn() {
-    trace.refresh();
     if (this.operations.scheduled) this.operations.flush(); // a handler runs the event loop, and waits for something
     if (this.early.size > 0) this.takeEarly();
     for (const listener of this.accepting) listener.check();
@@ -477,7 +476,6 @@ class Border {
     if (text === "") return;
     if (text.charCodeAt(text.length - 1) === RecordSentinel.MORE_WAIT) setImmediate(this.drain);
     if (this.full || this.heldBack.size > 0) this.readOn();
-    trace.refresh();
     const beside = new SideData(this.native);
     for (const record of JSON.parse(text)) {
       try {
@@ -501,7 +499,6 @@ class Border {
    */
   receive(kind, handle, id, first, second) {
     if (this.full || this.heldBack.size > 0) this.readOn();
-    trace.refresh();
     const text = typeof first === "number" ? this.names[first] : first;
     try {
       const data =
