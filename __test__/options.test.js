@@ -56,6 +56,7 @@ const REFUSED = {
     { acks: "5" },
     { signals: "SIGTERM" },
   ],
+  proxyProtocol: [1, "10.0.0.0/8", {}, { from: [] }, { from: ["x"] }, { from: [""] }, { from: 1 }],
   trustProxy: [
     -1,
     0.5,

@@ -68,12 +68,15 @@ const RecordKind = Object.freeze({
   /** `[kind]`: a worker wants to know when this thread has looked at all its sockets: `turned` tells it. */
   ASK_TURN: 35,
   /**
-   * `[kind, token, listener, tls?]` and a string that travels beside: a worker has accepted a connection, whose
+   * `[kind, token, listener, tls?, address?, port?, localAddress?, localPort?]` and a string that travels beside: a worker has accepted a connection, whose
    * first request is described there (src/http/request.rs), and has taken it; `tls`: what was agreed on
-   * (src/net/tls.rs), if that is spoken.
+   * (src/net/tls.rs), if that is spoken, else absent or empty; the addresses: if a proxy has told them.
    */
   ARRIVED: 36,
-  /** `[kind, token, listener]`: it has accepted one, and has not taken it; its stream waits for `takeDescriptor`. */
+  /**
+   * `[kind, token, listener, address?, port?, localAddress?, localPort?]`: it has accepted one, and has not taken it; its
+   * stream waits for `takeDescriptor`. The addresses: if a proxy has told them.
+   */
   FOREIGN: 37,
   /** `[kind, listener]`: it accepts no more, as it was told to or because it can't; told once for each `listen`. */
   UNLISTENED: 38,
@@ -320,7 +323,7 @@ const Returned = Object.freeze({
 });
 
 /** The version, and a hash of all above: an addon whose `DataPlane.contract()` is another was built from other sources. */
-const CONTRACT = "4.8.4 9c1d1dfcdfd6223a";
+const CONTRACT = "4.8.4 4b6f659e9d6fa473";
 
 module.exports = {
   RecordKind,

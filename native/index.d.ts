@@ -161,10 +161,18 @@ export declare class DataPlane {
    * Gives a worker a duplicate of the listening socket `fd`, that of the HTTP server which JavaScript knows
    * by `number`. Nobody is accepted before [`DataPlane::admit`].
    *
+   * `introduced`: the networks from which connections begin with the header of the PROXY protocol; empty: all do; absent:
+   * none does.
+   *
    * # Errors
    * When the descriptor can't be duplicated, or no server is open.
    */
-  listen(fd: number, number: number): void
+  listen(fd: number, number: number, introduced?: Array<string> | undefined | null): void
+  /**
+   * Gives a worker a duplicate of the connection `fd`, which Node.js has accepted from a socket of [`DataPlane::listen`]. False:
+   * there is no such socket any more, or no descriptor.
+   */
+  receive(number: number, fd: number): boolean
   /**
    * Says what may be taken of the connections that come from now on; without `rules`: no connection is
    * accepted. When this returns, nobody is taken by what was said before, if he is accepted after that.

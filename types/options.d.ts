@@ -214,6 +214,22 @@ export interface EngineOptions {
    * @default false
    */
   trustProxy?: TrustedProxies | TrustProxyOptions;
+  /**
+   * `true`: every connection begins with the header of the PROXY protocol, version 1 or 2, as HAProxy (`send-proxy`), nginx
+   * (`proxy_protocol on`, in a `stream` block) and load balancers of clouds send it (not in npm `socket.io`). The addresses that it tells are
+   * those of the connection from then on, for every request that comes by it. A connection without it is closed.
+   *
+   * Linux, and an HTTP or HTTPS server that listens on a TCP port of the main thread; elsewhere an error says so.
+   *
+   * @default false
+   */
+  proxyProtocol?: boolean | ProxyProtocolOptions;
+}
+
+/** See `proxyProtocol`. */
+export interface ProxyProtocolOptions {
+  /** The addresses and networks of the proxies: connections from elsewhere have no header, and one that they bring is not read. */
+  from: string | readonly string[];
 }
 
 /** See `trustProxy`. */

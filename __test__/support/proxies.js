@@ -44,6 +44,12 @@ const HAPROXY = {
   "HAProxy, no kept connections": "option httpclose",
 };
 
+/** HAProxy that passes on bytes, and says first for whom: what stands behind the server. */
+const INTRODUCING = {
+  "HAProxy, PROXY protocol": "send-proxy",
+  "HAProxy, PROXY protocol 2": "send-proxy-v2",
+};
+
 /** What belongs into nginx's `http`. */
 function nginxSite(port, upstreamPort, { upstream = "", location }) {
   return `
@@ -74,11 +80,11 @@ http {
 `;
 }
 
-function haproxyConfig(fd, upstreamPort, option) {
+function haproxyConfig(fd, upstreamPort, { mode = "http", option = "", send = "" }) {
   return `global
   maxconn 1024
 defaults
-  mode http
+  mode ${mode}
   timeout connect 20s
   timeout client 60s
   timeout server 60s
@@ -87,7 +93,7 @@ frontend front
   bind fd@${fd}
   default_backend app
 backend app
-  server one 127.0.0.1:${upstreamPort}
+  server one 127.0.0.1:${upstreamPort} ${send}
 `;
 }
 
@@ -119,7 +125,11 @@ function configure(name, folder, port, fd, upstreamPorts) {
   }
   return isNginx(name)
     ? nginxConfig(folder, nginxSite(port, upstreamPorts[0], NGINX[name]))
-    : haproxyConfig(fd, upstreamPorts[0], HAPROXY[name]);
+    : haproxyConfig(
+        fd,
+        upstreamPorts[0],
+        name in INTRODUCING ? { mode: "tcp", send: INTRODUCING[name] } : { option: HAPROXY[name] },
+      );
 }
 
 const isNginx = (name) => name.startsWith("nginx");

@@ -830,15 +830,37 @@ function beforeClose(handle, done) {
  *
  * @param {Handle} listener what the server listens with, or did when the connection came; it was given to `showAccepted()`
  * @param {number} descriptor of the connection; it is the server's now
+ * @param {{ address: string, port: number, localAddress: string, localPort: number }} [addresses] what its socket is to show, in place
+ *   of its own
  * @throws {Error} when nothing can be read from it
  */
-function acceptDescriptor(listener, descriptor) {
+function acceptDescriptor(listener, descriptor, addresses) {
   // this makes a handle of the descriptor, and reads nothing
   const maker = insideOf(new net.Socket({ fd: descriptor, readable: false, writable: false }));
   const handle = maker._handle ?? undefined;
   maker._handle = null;
+  if (handle !== undefined && addresses !== undefined) showAddresses(handle, addresses);
   const accept = /** @type {Accept} */ (originals.get(listener));
   accept.call(listener, 0, handle);
+}
+
+/**
+ * Has the sockets of a handle, TLS sockets too, show other addresses than those of the handle.
+ *
+ * @param {Handle} handle
+ * @param {{ address: string, port: number, localAddress: string, localPort: number }} addresses
+ */
+function showAddresses(handle, { address, port, localAddress, localPort }) {
+  Object.assign(handle, {
+    getpeername(/** @type {object} */ out) {
+      Object.assign(out, addressOf(address, port));
+      return 0;
+    },
+    getsockname(/** @type {object} */ out) {
+      Object.assign(out, addressOf(localAddress, localPort));
+      return 0;
+    },
+  });
 }
 
 /** @param {HttpServer} server @returns {boolean} whether it listens on a TCP port */

@@ -2,7 +2,7 @@
 
 const { constants } = require("node:buffer");
 const { invalidOption } = require("./errors");
-const { readTrustProxy } = require("./trust-proxy");
+const { readProxyProtocol, readTrustProxy } = require("./trust-proxy");
 
 // The table of options. The code reads defaults and bounds here; `npm run api-table` writes docs/OPTIONS.md from it, and
 // __test__/options.test.js holds types/options.d.ts against it.
@@ -38,6 +38,7 @@ const { readTrustProxy } = require("./trust-proxy");
  * @property {boolean | null | HttpCompression} [httpCompression]
  * @property {unknown} [tls]
  * @property {unknown} [trustProxy]
+ * @property {unknown} [proxyProtocol]
  * @property {false | null | CrossOrigin} [cors] it may also be a function, which has no parts
  */
 
@@ -546,6 +547,17 @@ const OPTIONS = [
       "whose word about where a request comes from is taken: anybody can write such a header, so nobody's unless it is said",
     ours: true,
     check: readTrustProxy,
+  },
+  {
+    name: "proxyProtocol",
+    of: "engine",
+    type: "boolean | ProxyProtocolOptions",
+    value: false,
+    bounds:
+      "`true`: every connection begins with its header; or an object: `from` (networks), then those from there do; Linux only",
+    reason: "a connection without the header is closed, so it has to be said who sends it",
+    ours: true,
+    check: readProxyProtocol,
   },
 ];
 

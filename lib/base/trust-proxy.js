@@ -1,6 +1,6 @@
 "use strict";
 
-// The option `trustProxy`: which proxies are believed when they say where a request comes from. What is read of it is done by the
+// The options `trustProxy` and `proxyProtocol`: which proxies are believed when they say where a request comes from. What is read of it is done by the
 // workers (src/http/forwarded.rs), before this thread hears of a client.
 
 const { isIP } = require("node:net");
@@ -97,4 +97,23 @@ function networksOf(name, value) {
   return [value];
 }
 
-module.exports = { networksOf, readTrustProxy };
+/**
+ * @param {unknown} value the option `proxyProtocol`
+ * @returns {string[] | undefined} the networks from which connections begin with its header; none: all do; undefined: none does
+ * @throws {TypeError} when it can't have that value
+ */
+function readProxyProtocol(value) {
+  if (value === undefined || value === null || value === false) return undefined;
+  if (value === true) return [];
+  const fix = 'give true, or from where such connections come, as in { from: ["10.0.0.0/8"] }';
+  if (typeof value !== "object") throw invalidOption("option proxyProtocol", value, fix);
+  const { from } = /** @type {{ from?: unknown }} */ (value);
+  const names = typeof from === "string" ? from.split(",") : from;
+  if (!Array.isArray(names) || names.length === 0)
+    throw invalidOption("option proxyProtocol.from", from, fix);
+  return names.flatMap((each) =>
+    networksOf("option proxyProtocol.from", typeof each === "string" ? each.trim() : each),
+  );
+}
+
+module.exports = { readProxyProtocol, readTrustProxy };

@@ -81,11 +81,11 @@ const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (
  * Who is told of the connections that a worker accepts for an HTTP server.
  *
  * @typedef {object} ServerListener
- * @property {(token: number, text: string, tls: string | undefined) => boolean} onarrived it has taken one, whose first request
+ * @property {(token: number, text: string, tls: string | undefined, addresses: Addresses | undefined) => boolean} onarrived it has taken one, whose first request
  *   is described; false: it must not have it
  * @property {(message: string, address: string, port: number) => void} onhandshakefailed it has closed one with which TLS could not
  *   be begun
- * @property {(token: number) => void} onforeign it has not taken one, which waits to be fetched
+ * @property {(token: number, addresses: Addresses | undefined) => void} onforeign it has not taken one, which waits to be fetched
  * @property {(token: number, addresses: Addresses, tls: string | undefined) => void} onrelayed it relays one, whose other end
  *   waits to be fetched
  * @property {(more: boolean) => void} onnewcomer it waits for the first request of one connection more, or of one less
@@ -604,14 +604,16 @@ class Border {
       }
       case RecordKind.ARRIVED: {
         const text = beside.string();
-        if (this.listeners.get(record[2])?.onarrived(record[1], text, record[3]) !== true)
-          this.endWire(record[1]);
+        const [, token, number, tls] = record;
+        const listener = this.listeners.get(number);
+        if (listener?.onarrived(token, text, tls || undefined, addressesIn(record, 4)) !== true)
+          this.endWire(token);
         return;
       }
       case RecordKind.FOREIGN: {
         const listener = this.listeners.get(record[2]);
         if (listener === undefined) this.native.dropStream(record[1]);
-        else listener.onforeign(record[1]);
+        else listener.onforeign(record[1], addressesIn(record, 3));
         return;
       }
       case RecordKind.RELAYED: {
@@ -740,5 +742,16 @@ function rethrow(error) {
 }
 
 function noop() {}
+
+/**
+ * @param {any[]} record
+ * @param {number} at where they stand
+ * @returns {Addresses | undefined} those of a connection, if a record tells them
+ */
+function addressesIn(record, at) {
+  if (record.length <= at) return undefined;
+  const [address, port, localAddress, localPort] = record.slice(at);
+  return { address, port, localAddress, localPort };
+}
 
 module.exports = { Border, MAX_WORKERS, unknownRecord };

@@ -327,7 +327,9 @@ class Engine extends EventEmitter {
     this._resting ??= new Set();
     for (const listener of this.workerListeners) {
       this._resting.add(listener);
-      listener.stop();
+      // what proxies say first must be taken off as long as the HTTP server accepts
+      if (listener.introduced === undefined) listener.stop();
+      else listener.shut();
     }
     for (const conn of Object.values(this.clients)) conn.close(true);
     this.noteUnopened();

@@ -211,11 +211,12 @@ const NO_OPENING = { remoteAddress: undefined, rebuild: () => null };
  */
 function openingOf(door, isSeen, addresses) {
   const req = door?.request;
+  const ends = door?.addresses ?? addresses;
   if (door === undefined || req === undefined) return NO_OPENING;
   // a request that Node.js has not read can't have been seen
   return isSeen && door.reason !== undefined
-    ? new KeptRequest(/** @type {Request} */ (req), door, addresses)
-    : new RequestInfo(req, door, addresses);
+    ? new KeptRequest(/** @type {Request} */ (req), door, ends)
+    : new RequestInfo(req, door, ends);
 }
 
 module.exports = { openingOf, RequestInfo };

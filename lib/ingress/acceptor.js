@@ -3,8 +3,10 @@
 const debug = require("debug")("engine:door");
 const { crossOriginLines } = require("../http");
 const { Dialect, Returned } = require("../border");
+const { invalidOption } = require("../base/errors");
 const {
   listeningDescriptor,
+  listensOnTcp,
   longestHead,
   showAccepted,
   speaksTls,
@@ -14,6 +16,7 @@ const {
   ACCEPT,
   ACCEPT_POLLING,
   ACCEPT_WEBSOCKET,
+  INTRODUCE,
   LEND,
   LISTEN,
   OPEN_POLLING,
@@ -67,14 +70,39 @@ class Acceptor {
     /** @private @type {string | undefined} an id that has been made and not been used */
     this._id = undefined;
     /** @private what the server shows its connections to */
-    this._take = (/** @type {number} */ fd) =>
-      !speaksTls(server) && this.reasonAgainst(ACCEPT) === undefined && this.take(fd);
+    this._take = (/** @type {number} */ fd) => {
+      if (this._listener.introduced !== undefined) {
+        this._listener.receive(fd);
+        return true; // what it begins with is not for Node.js
+      }
+      return !speaksTls(server) && this.reasonAgainst(ACCEPT) === undefined && this.take(fd);
+    };
     /** @private has a worker accept the connections, as long as nothing stands against it */
     this._listener = new WorkerListener(engine, server, () => this.taken++);
     onNewListener(server, (name) => {
       if (name === "connection") this.defer(0); // somebody wants to hear of connections, of silent ones too
     });
+    this.checkIntroduced(false);
     this.intercept();
+  }
+
+  /**
+   * Refuses a server for which no worker can take the header of the PROXY protocol off the connections: nobody else would.
+   *
+   * @param {boolean} listens whether it does by now
+   * @throws {TypeError} naming what stands against it
+   * @private
+   */
+  checkIntroduced(listens) {
+    if (this._listener.introduced === undefined) return;
+    const { engine, server } = this;
+    let reason = this.reasonAgainst(INTRODUCE);
+    if (listens && !listensOnTcp(server)) reason = "no TCP socket";
+    else if (listens && !this._listener.isLent)
+      reason ??= "another engine, or no descriptor is left";
+    if (reason === undefined) return;
+    const fix = `a worker reads its header, and can't here (${reason}): have the proxy write X-Forwarded-For, and give trustProxy`;
+    throw invalidOption("option proxyProtocol", engine.opts.proxyProtocol, fix);
   }
 
   /** To be called when the server listens: it may do so more than once. */
@@ -84,10 +112,12 @@ class Acceptor {
       const reason = this.reasonAgainst(LISTEN | LEND);
       if (reason !== undefined) debug('tls is "native", and Node.js speaks it: %s', reason);
     }
-    if (this.reasonAgainst(LISTEN) !== undefined) return;
+    const isIntroduced = this._listener.introduced !== undefined;
+    if (!isIntroduced && this.reasonAgainst(LISTEN) !== undefined) return;
     const isShown = showAccepted(server, this._take);
     if (isShown && this.reasonAgainst(ACCEPT) === undefined) this.defer(LONGEST_SILENCE);
     this._listener.prepare();
+    if (isIntroduced && server.listening) this.checkIntroduced(true);
   }
 
   /** The server is closed, and has no connections any more. */

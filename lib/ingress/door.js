@@ -84,6 +84,8 @@ class Door {
     this.request = request;
     /** whether its client takes bytes as they are, and not as base64 */
     this.takesBytes = !request?._query.b64;
+    /** @type {Addresses | undefined} those of the connection, where its descriptor has others */
+    this.addresses = undefined;
     /** @type {Session | undefined} the session whose transport it asks to become */
     this.probeOf = undefined;
     this.border = engine.border();

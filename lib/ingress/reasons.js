@@ -65,6 +65,9 @@ const LEND = 1024;
  * taken only because a program is to see each. */
 const RELAY = 2048;
 
+/** To have a worker take the header of the PROXY protocol off the connections of an HTTP server. Without it, there is no other way. */
+const INTRODUCE = 4096;
+
 /** What keeps a WebSocket from being taken when it is accepted. */
 const TAKES_WEBSOCKET = LISTEN | ACCEPT | ACCEPT_WEBSOCKET;
 /** What keeps a polling session from being opened when its connection is accepted. */
@@ -148,13 +151,13 @@ const ROWS = [
   // the machine, and what kind of server and of connection it is
   {
     word: "Windows",
-    against: LISTEN | MOVE_POLLING | TAKE_OVER,
+    against: LISTEN | MOVE_POLLING | TAKE_OVER | INTRODUCE,
     text: "Windows, or Bun: there is no descriptor to be duplicated",
     holds: () => !HAS_DESCRIPTORS,
   },
   {
     word: "this version of Node.js",
-    against: LISTEN | MOVE_POLLING,
+    against: LISTEN | MOVE_POLLING | INTRODUCE,
     text: "a part of Node.js that the way stands on is not there, or is another (`lib/base/node-internals.js`)",
     holds: () => !MOVES_CONNECTIONS,
   },
@@ -181,7 +184,7 @@ const ROWS = [
   },
   {
     word: "a worker of node:cluster",
-    against: LISTEN,
+    against: LISTEN | INTRODUCE,
     text: "a worker of `node:cluster`",
     holds: () => cluster.isWorker,
   },
@@ -220,13 +223,13 @@ const ROWS = [
   },
   {
     word: "another operating system",
-    against: LEND,
+    against: LEND | INTRODUCE,
     text: "another operating system than Linux, or an event loop that addons can't reach",
     holds: (engine) => !engine.border().reachesLoop,
   },
   {
     word: "a worker thread",
-    against: LEND,
+    against: LEND | INTRODUCE,
     text: "a worker thread of Node.js (`node:worker_threads`)",
     holds: () => !threads.isMainThread,
   },
@@ -238,7 +241,7 @@ const ROWS = [
   },
   {
     word: "another class of server",
-    against: LISTEN,
+    against: LISTEN | INTRODUCE,
     text: "a subclass of `http.Server` or `https.Server`, or an HTTP/2 server",
     holds: (_engine, server) =>
       ![http.Server.prototype, https.Server.prototype].includes(Object.getPrototypeOf(server)),
@@ -678,6 +681,7 @@ module.exports = {
   channels,
   DROP_REQUEST,
   DROP_SOCKET,
+  INTRODUCE,
   LEND,
   LISTEN,
   mayRelay,

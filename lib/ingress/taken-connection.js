@@ -63,6 +63,21 @@ class TakenConnection extends Door {
   }
 
   /**
+   * Notes the addresses that a socket shows.
+   *
+   * @param {Stream} socket
+   * @protected
+   */
+  noteAddresses(socket) {
+    this.addresses = {
+      address: socket.remoteAddress ?? "",
+      port: socket.remotePort ?? 0,
+      localAddress: socket.localAddress ?? "",
+      localPort: socket.localPort ?? 0,
+    };
+  }
+
+  /**
    * Goes on without a socket.
    *
    * @param {HttpServer} server the HTTP server that is to count it

@@ -271,8 +271,6 @@ class TakenPolling extends TakenConnection {
     super(engine, "polling", "polling", request, token);
     this.takeover = takeover;
     this.server = server;
-    /** @private @type {import("./door").Addresses | undefined} those of a connection whose descriptor can't tell them */
-    this._addresses = undefined;
     takeover.size++;
   }
 
@@ -283,14 +281,7 @@ class TakenPolling extends TakenConnection {
    */
   noteLook(socket) {
     this.tls = decryptedDetails(socket);
-    if (this.tls === undefined) return;
-    const { remoteAddress, remotePort, localAddress, localPort } = socket;
-    this._addresses = {
-      address: remoteAddress ?? "",
-      port: remotePort ?? 0,
-      localAddress: localAddress ?? "",
-      localPort: localPort ?? 0,
-    };
+    if (this.tls !== undefined || this.engine.opts.proxyProtocol) this.noteAddresses(socket);
   }
 
   /**
@@ -348,7 +339,7 @@ class TakenPolling extends TakenConnection {
    * @private
    */
   comeBack(bytes) {
-    const { server, tls, _addresses: addresses } = this;
+    const { server, tls, addresses } = this;
     debug("a connection is given back");
     let socket;
     try {

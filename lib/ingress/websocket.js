@@ -61,7 +61,9 @@ class TakenWebSocket extends TakenConnection {
     const bytes = collect(socket, head);
     this.tls = decryptedDetails(socket);
     // else the worker asks the connection itself
-    const client = engine.opts.trustProxy ? this.clientAddress() : undefined;
+    const { proxyProtocol, trustProxy } = engine.opts;
+    const client = trustProxy || proxyProtocol ? this.clientAddress() : undefined;
+    if (proxyProtocol) this.noteAddresses(socket);
     const { native } = border;
     let taken = false;
     try {

@@ -13,6 +13,7 @@ const {
 } = require("../base/node-internals");
 const { onNewListener } = require("../base/new-listeners");
 const { setImmediate } = require("../base/loop");
+const { readProxyProtocol } = require("../base/trust-proxy");
 const { isOurs } = require("../http");
 const { AcceptedRequest } = require("./accepted-request");
 const { Inputs } = require("./inputs");
@@ -21,6 +22,7 @@ const {
   ACCEPT,
   ACCEPT_POLLING,
   ACCEPT_WEBSOCKET,
+  INTRODUCE,
   LEND,
   LISTEN,
   mayRelay,
@@ -90,6 +92,8 @@ class WorkerListener {
     this._source = null;
     /** @private the descriptor of that */
     this._descriptor = -1;
+    /** from where connections begin with the header of the PROXY protocol; none: from everywhere; undefined: none does */
+    this.introduced = readProxyProtocol(engine.opts.proxyProtocol);
     /** @private what stands against it, and the rules, depend on */
     this._inputs = new Inputs(engine, server);
     /** @private the count of changes of the option `cors` that the workers have been told of */
@@ -110,6 +114,11 @@ class WorkerListener {
    */
   prepare() {
     const handle = listeningHandle(this.server);
+    if (this.introduced !== undefined && handle !== null) {
+      if (this.isLent) this.renew();
+      else this.begin(handle);
+      return;
+    }
     setImmediate(() => {
       if (handle !== null && listeningHandle(this.server) === handle) this.begin(handle);
     });
@@ -122,14 +131,14 @@ class WorkerListener {
   begin(handle) {
     const { engine } = this;
     try {
-      if (this.isLent || engine.isClosed() || this.reasonAgainst(LISTEN | LEND) !== undefined)
-        return;
+      const ways = this.introduced === undefined ? LISTEN | LEND : INTRODUCE;
+      if (this.isLent || engine.isClosed() || this.reasonAgainst(ways) !== undefined) return;
       const descriptor = listeningDescriptor(this.server);
       if (descriptor < 0 || !beforeClose(handle, () => this.stop())) return;
       engine.nativeId(); // the workers are there
       const border = engine.border();
       this.number = engine.takeover.numberOf(this.server);
-      border.native.listen(descriptor, this.number);
+      border.native.listen(descriptor, this.number, this.introduced);
       nativeTls.get(this.server)?.forgetTold(); // each socket has to be told anew
       this._lent++;
       engine.ref(); // so the workers are there until all has been handed over
@@ -152,12 +161,16 @@ class WorkerListener {
   /** The turn of the event loop ends: has all of it be as it must be until the next one. It throws nothing. */
   check() {
     if (!this.isLent) return;
+    const { engine } = this;
+    // that Node.js speaks TLS can't keep a worker from taking off what stands before that
+    const ways = this.introduced === undefined ? ACCEPT | LEND : LISTEN | ACCEPT | LEND;
     try {
       if (this._inputs.areSame()) {
         if (this.isOpen !== this._isOut) this.leaveLoop(); // the event loop has not looked at the socket before
         return; // the answer is the same
       }
-      if (this.reasonAgainst(ACCEPT | LEND) === undefined) this.open(false);
+      if (this.introduced !== undefined && engine.isClosed()) this.close();
+      else if (this.reasonAgainst(ways) === undefined) this.open(false);
       else if (mayRelay(this.engine, this.server)) this.open(true);
       else {
         this.close();
@@ -209,6 +222,20 @@ class WorkerListener {
 
   /** Has Node.js accept the connections, until something is otherwise. @private */
   close() {
+    if (this.introduced !== undefined && this.isLent) this.openForNode();
+    else this.end();
+  }
+
+  /** Has the worker only take off what proxies say first, and give all connections to Node.js. @private */
+  openForNode() {
+    const none = { websocket: false, polling: false, opensPolling: false, relays: false };
+    nativeTls.get(this.server)?.tell(this.number);
+    this.engine.border().native.admit(this.number, { ...this.rules(true), ...none });
+    this.isOpen = true;
+  }
+
+  /** @private */
+  end() {
     if (!this.isOpen) return;
     const { native } = this.engine.border();
     this.isOpen = false;
@@ -220,7 +247,8 @@ class WorkerListener {
   /** Ends it: the server is about to close, or the engine closes. */
   stop() {
     if (!this.isLent) return;
-    this.shut();
+    this._inputs.forget();
+    this.end();
     this.isLent = false;
     this.engine.workerListeners.delete(this);
     const border = this.engine.border();
@@ -264,6 +292,15 @@ class WorkerListener {
     };
   }
 
+  /**
+   * Node.js has accepted a connection which is to begin with the header of the PROXY protocol: before it could be told not to.
+   *
+   * @param {number} descriptor
+   */
+  receive(descriptor) {
+    if (this.isLent) this.engine.border().native.receive(this.number, descriptor);
+  }
+
   // --- what the worker tells ---
 
   /**
@@ -272,9 +309,10 @@ class WorkerListener {
    * @param {number} token
    * @param {string} text the description of its first request
    * @param {string | undefined} tls what was agreed on, if a worker speaks TLS by it
+   * @param {import("./door").Addresses | undefined} addresses those that a proxy has told
    * @returns {boolean} false: it must not have it
    */
-  onarrived(token, text, tls) {
+  onarrived(token, text, tls, addresses) {
     const { engine, server } = this;
     if (engine.isClosed() || isOver(server)) return false;
     const request = new AcceptedRequest(text, tls !== undefined);
@@ -289,6 +327,7 @@ class WorkerListener {
           )
         : new TakenWebSocket(engine, request, undefined, token);
     if (tls !== undefined) door.tls = nativeTls.get(server)?.details(tls);
+    door.addresses = addresses;
     door.countFor(server);
     this.ontaken();
     return true;
@@ -298,8 +337,9 @@ class WorkerListener {
    * It has accepted a connection that is for Node.js.
    *
    * @param {number} token
+   * @param {import("./door").Addresses | undefined} addresses those that a proxy has told
    */
-  onforeign(token) {
+  onforeign(token, addresses) {
     const { native } = this.engine.border();
     if (isOver(this.server)) {
       native.dropStream(token); // as the system does with those that wait when the server is closed
@@ -307,7 +347,7 @@ class WorkerListener {
     }
     const descriptor = native.takeDescriptor(token);
     try {
-      acceptDescriptor(/** @type {Handle} */ (this._source), descriptor);
+      acceptDescriptor(/** @type {Handle} */ (this._source), descriptor, addresses);
     } catch (error) {
       debug("a connection is lost: %s", error); // nothing can be read from it
     }

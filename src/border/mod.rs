@@ -71,11 +71,12 @@ kinds! {
         GivenBack = 34,
         /// `[kind]`: a worker wants to know when this thread has looked at all its sockets: `turned` tells it.
         AskTurn = 35,
-        /// `[kind, token, listener, tls?]` and a string that travels beside: a worker has accepted a connection, whose
+        /// `[kind, token, listener, tls?, address?, port?, localAddress?, localPort?]` and a string that travels beside: a worker has accepted a connection, whose
         /// first request is described there (src/http/request.rs), and has taken it; `tls`: what was agreed on
-        /// (src/net/tls.rs), if that is spoken.
+        /// (src/net/tls.rs), if that is spoken, else absent or empty; the addresses: if a proxy has told them.
         Arrived = 36,
-        /// `[kind, token, listener]`: it has accepted one, and has not taken it; its stream waits for `takeDescriptor`.
+        /// `[kind, token, listener, address?, port?, localAddress?, localPort?]`: it has accepted one, and has not taken it; its
+        /// stream waits for `takeDescriptor`. The addresses: if a proxy has told them.
         Foreign = 37,
         /// `[kind, listener]`: it accepts no more, as it was told to or because it can't; told once for each `listen`.
         Unlistened = 38,

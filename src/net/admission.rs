@@ -106,6 +106,11 @@ pub struct Verdict {
 }
 
 impl Admission {
+    /// Whether anybody may be taken.
+    pub fn takes_any(&self) -> bool {
+        self.websocket || self.polling || self.relays
+    }
+
     /// Says what becomes of a connection by which `bytes` have come so far. `peer`: who is at its other end.
     pub fn judge(
         self: Arc<Self>,

@@ -216,10 +216,8 @@ impl Client {
             record.kind(RecordKind::Opened).number(handle.raw()).number(client.server.id);
             record.string(state.session.sid().as_str()).number(flags).number(token);
             record.number(handle.generation()).count(SESSION_BYTES);
-            if let Some(Addresses { peer, local }) = peer.addresses(own) {
-                for end in [peer, local] {
-                    record.string(&end.ip().to_string()).number(u32::from(end.port()));
-                }
+            if let Some(addresses) = peer.addresses(own) {
+                record.addresses(addresses);
             }
         });
         if client.server.plain {

@@ -1,5 +1,6 @@
 //! What a worker can be asked.
 
+use std::net::TcpStream;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,6 +8,7 @@ use rustc_hash::FxHashSet;
 
 pub use super::arrival::{Opening, Purpose, UpgradeResponse};
 use super::budget::HeldBytes;
+use super::descriptor::Addresses;
 use super::http_profile::Profile;
 use super::listener::Listener;
 use super::metrics::Parcel;
@@ -95,6 +97,8 @@ pub enum Command {
     },
     /// The worker is to accept connections.
     Listen(Arc<Listener>),
+    /// Node.js has accepted this connection from its socket, which the worker is to deal with.
+    Receive(Box<(Arc<Listener>, TcpStream)>),
     /// It need not any more: the socket is closed.
     Unlisten(Arc<Listener>),
     /// A handshake over polling comes in.
@@ -189,6 +193,7 @@ impl Command {
             | Self::Fence { .. }
             | Self::IncomingWebSocket(_)
             | Self::Listen(_)
+            | Self::Receive(_)
             | Self::Unlisten(_)
             | Self::OpenPolling { .. }
             | Self::IncomingHttp(_)
@@ -278,6 +283,7 @@ impl Command {
             // `Request` is guarded where its connection is known, and the others one by one.
             Self::Request { .. }
             | Self::Broadcast { .. }
+            | Self::Receive(_)
             | Self::CloseHttp(_)
             | Self::Relay(_)
             | Self::ResetRelay { .. }
@@ -399,6 +405,8 @@ pub struct IncomingRelay {
     pub listener: Arc<Listener>,
     /// The connection.
     pub stream: Stream,
+    /// Its addresses, where those of its socket are a proxy's.
+    pub told: Option<Addresses>,
     /// What has been read from it, and is to come first.
     pub read: Vec<u8>,
     /// The name that it had until now: JavaScript hears behind all else that what was called so has ended.
@@ -415,6 +423,8 @@ pub struct News {
     pub listener: u32,
     /// What was agreed on with TLS, if that is spoken: see [`super::tls::Details`].
     pub tls: Option<String>,
+    /// Its addresses, where those of its socket are a proxy's.
+    pub told: Option<Addresses>,
     /// Its first request; see [`crate::http::request::read_arrival`].
     pub description: Vec<u8>,
 }
@@ -424,8 +434,11 @@ impl News {
     pub fn tell(self, environment: &Environment, worker: usize, token: u32) {
         environment.inbox.push(worker, |record| {
             record.kind(RecordKind::Arrived).number(token).number(self.listener);
-            if let Some(tls) = &self.tls {
-                record.string(tls);
+            if self.tls.is_some() || self.told.is_some() {
+                record.string(self.tls.as_deref().unwrap_or_default());
+            }
+            if let Some(told) = self.told {
+                record.addresses(told);
             }
             record.side_string(LongString::Latin1(self.description.into()));
         });

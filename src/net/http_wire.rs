@@ -37,6 +37,7 @@ use super::clock;
 use super::command::{Command, HttpHandover, IncomingRelay, RequestEvent};
 use super::context::{Victim, Wire, WorkerContext};
 use super::cross_origin::Lines;
+use super::descriptor::Addresses;
 use super::request_name::RequestName;
 use super::stream::Stream;
 use super::taking::Taking;
@@ -107,6 +108,8 @@ pub struct HttpWire {
     /// Its worker and its slot in the table there.
     handle: Handle,
     tcp: Tcp,
+    /// The addresses of the connection, where those of its socket are a proxy's.
+    told: Option<Box<Addresses>>,
     state: Cell<State>,
     /// The request under way, or the last one.
     exchange: Cell<Option<Exchange>>,
@@ -141,7 +144,12 @@ impl fmt::Debug for HttpWire {
 
 impl HttpWire {
     /// Puts a connection into the worker's table.
-    pub fn open(context: &WorkerContext, handover: HttpHandover, tcp: Tcp) -> Rc<Self> {
+    pub fn open(
+        context: &WorkerContext,
+        handover: HttpHandover,
+        tcp: Tcp,
+        told: Option<Addresses>,
+    ) -> Rc<Self> {
         let budget = &Arc::clone(&handover.server.environment.inbox.budget);
         let wire = context.http_table.add(|slot| {
             let handle = Handle::new(context.index, slot);
@@ -149,6 +157,7 @@ impl HttpWire {
                 handover,
                 handle,
                 tcp,
+                told: told.map(Box::new),
                 state: Cell::new(State::Idle { skip: 0 }),
                 exchange: Cell::new(None),
                 lines: Cell::default(),
@@ -303,7 +312,8 @@ impl HttpWire {
             let Some(listener) = &self.handover.front else { return self.finish(context) };
             let listener = Arc::clone(listener);
             let (read, before) = (bytes.to_vec(), Some(self.handover.token));
-            let relay = IncomingRelay { listener, stream, read, before, deputy: None };
+            let told = self.told.as_deref().copied();
+            let relay = IncomingRelay { listener, stream, told, read, before, deputy: None };
             context.post(self.handle.worker(), Command::Relay(Box::new(relay)));
             return self.forget(context);
         };
@@ -319,7 +329,9 @@ impl HttpWire {
     fn begin_anew(&self, context: &WorkerContext, bytes: &[u8], stream: Stream) -> Option<Stream> {
         let Some(listener) = &self.handover.front else { return Some(stream) };
         let Some(admission) = listener.admission() else { return Some(stream) };
-        let peer = stream.socket().peer_addr().ok().map(|peer| peer.ip());
+        let told = self.told.as_deref().copied();
+        let own = || stream.socket().peer_addr().ok();
+        let peer = told.map(|told| told.peer).or_else(own).map(|peer| peer.ip());
         let Reading::Request(verdict) = admission.judge(bytes, peer, &context.session_ids) else {
             return Some(stream);
         };
@@ -328,7 +340,9 @@ impl HttpWire {
             return Some(stream); // for a session that is open: it has been found not to be answered here
         }
         let tls = stream.details().map(|details| details.to_string());
-        let Some(mut taking) = Taking::new(verdict, listener, tls) else { return Some(stream) };
+        let Some(mut taking) = Taking::new(verdict, listener, tls, told) else {
+            return Some(stream);
+        };
         // JavaScript hears of the new connection before it hears that this one has ended: its server has one all the while.
         if let Some(news) = taking.take_news() {
             news.tell(&listener.environment, context.index, taking.token);

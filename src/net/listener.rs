@@ -12,7 +12,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +23,7 @@ use rustls::ServerConfig;
 use super::admission::Admission;
 use super::server::Environment;
 use crate::border::RecordKind;
+use crate::http::forwarded::Network;
 
 /// What the system says when a process, or the machine, has no descriptor left.
 const NO_DESCRIPTOR: [i32; 2] = [23, 24]; // ENFILE, EMFILE
@@ -34,6 +35,8 @@ pub struct Listener {
     pub number: u32,
     /// Whose it is.
     pub environment: Arc<Environment>,
+    /// Whose connections begin by saying for whom they are (the PROXY protocol); none: nobody's.
+    introduced: Option<Introduced>,
     state: Mutex<State>,
     /// Whether JavaScript has been told that nobody is accepted any more.
     told: AtomicBool,
@@ -51,6 +54,15 @@ struct State {
     tls: Option<Arc<Tls>>,
     /// Given up for a moment when no other descriptor is left.
     spare: Option<File>,
+}
+
+/// Whose connections begin with the header of the PROXY protocol.
+#[derive(Debug)]
+pub enum Introduced {
+    /// All.
+    All,
+    /// Those from these networks.
+    From(Box<[Network]>),
 }
 
 /// How the connections of an HTTPS server speak TLS.
@@ -79,11 +91,22 @@ pub enum Accepted {
 
 impl Listener {
     /// The socket of the HTTP server that JavaScript knows by `number`. Nobody is accepted yet.
-    pub fn new(number: u32, environment: Arc<Environment>, socket: std::net::TcpListener) -> Self {
+    pub fn new(
+        number: u32,
+        environment: Arc<Environment>,
+        socket: std::net::TcpListener,
+        introduced: Option<Introduced>,
+    ) -> Self {
         let socket = Some(TcpListener::from_std(socket));
         let state =
             State { socket, registry: None, admission: None, tls: None, spare: open_spare() };
-        Self { number, environment, state: Mutex::new(state), told: AtomicBool::new(false) }
+        Self {
+            number,
+            environment,
+            introduced,
+            state: Mutex::new(state),
+            told: AtomicBool::new(false),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -100,6 +123,15 @@ impl Listener {
         registry.register(socket, token, Interest::READABLE)?;
         state.registry = Some(registry);
         Ok(())
+    }
+
+    /// Whether a connection from there begins with the header of the PROXY protocol.
+    pub fn is_introduced(&self, address: IpAddr) -> bool {
+        match &self.introduced {
+            None => false,
+            Some(Introduced::All) => true,
+            Some(Introduced::From(networks)) => networks.iter().any(|it| it.contains(address)),
+        }
     }
 
     /// From now on connections that are accepted speak TLS like this; none: they do not.
@@ -209,7 +241,7 @@ mod tests {
         let address = socket.local_addr().unwrap();
         socket.set_nonblocking(true).unwrap();
         let environment = Arc::new(Environment::new(Inbox::new(|| ())));
-        let listener = Listener::new(1, environment, socket.try_clone().unwrap());
+        let listener = Listener::new(1, environment, socket.try_clone().unwrap(), None);
         let _client = TcpStream::connect(address).unwrap();
         assert!(matches!(listener.accept(), Accepted::Nobody));
         assert!(!listener.is_closed());

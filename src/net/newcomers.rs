@@ -3,12 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::context::{Victim, WorkerContext};
 use super::listener::{Listener, Tls};
+use super::peer::Source;
 use super::readiness::Readiness;
 use super::tcp::Tcp;
 use crate::border::RecordKind;
@@ -23,7 +23,7 @@ pub struct Accepting {
     pub sockets: RefCell<Vec<Rc<Listening>>>,
     /// The oldest first: all have the same time. Those of which JavaScript is asked stand before all others.
     pub newcomers: RefCell<VecDeque<Rc<Newcomer>>>,
-    /// Those with whom TLS is begun: when that must be done, and a number of each.
+    /// Those with whom TLS is begun, or that a proxy has to introduce: when that must be done, and a number of each.
     pub handshakes: RefCell<BTreeMap<(u64, u64), Rc<Newcomer>>>,
     /// The last of these numbers.
     pub last_handshake: Cell<u64>,
@@ -55,8 +55,10 @@ pub struct Newcomer {
     pub listener: Arc<Listener>,
     /// Its socket.
     pub tcp: Tcp,
-    /// Who is at its other end.
-    pub peer: SocketAddr,
+    /// Where it comes from.
+    pub source: Source,
+    /// Whether the proxy that it comes by has still to say for whom.
+    pub awaits_preface: bool,
     /// The handshake that is under way, if any, by its place among them.
     pub handshake: Cell<Option<(u64, u64)>>,
     /// How TLS is spoken; none: it is not.

@@ -1,8 +1,24 @@
 //! Who is at the other end of a connection, as far as its socket does not tell.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::descriptor::Addresses;
+
+/// Where a connection comes from that has been accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    /// Who is at the other end of its socket.
+    pub socket: SocketAddr,
+    /// The addresses of the connection, where that is a proxy which has told them.
+    pub told: Option<Addresses>,
+}
+
+impl Source {
+    /// The other end of the connection.
+    pub fn peer(&self) -> SocketAddr {
+        self.told.map_or(self.socket, |told| told.peer)
+    }
+}
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug, Default)]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::descriptor::Addresses;
 use super::lone_packet::LonePacket;
 use super::side_strings::{SideStrings, SideStringsEnd};
 use crate::border::{RecordKind, session_flag};
@@ -266,6 +267,14 @@ impl<'a> Record<'a> {
     pub fn open_raw(&mut self) -> &mut String {
         self.comma();
         self.text
+    }
+
+    /// The addresses of a connection: each a string and a number.
+    pub fn addresses(&mut self, addresses: Addresses) -> &mut Self {
+        for end in [addresses.peer, addresses.local] {
+            self.string(&end.ip().to_string()).number(u32::from(end.port()));
+        }
+        self
     }
 
     /// A string, escaped.

@@ -6,6 +6,7 @@ use super::admission::{Admitted, Verdict};
 use super::command::{
     Command, HttpHandover, IncomingHttp, IncomingRelay, IncomingStream, IncomingWebSocket, News,
 };
+use super::descriptor::Addresses;
 use super::listener::Listener;
 use super::peer::Peer;
 use super::server::Server;
@@ -28,17 +29,23 @@ pub struct Taking {
 }
 
 impl Taking {
-    /// Gives the connection a name. `tls`: what was agreed on, if that is spoken by it. None: by now, no connection that came to `listener` may be taken by these rules.
-    pub fn new(verdict: Verdict, listener: &Arc<Listener>, tls: Option<String>) -> Option<Self> {
+    /// Gives the connection a name. `tls`: what was agreed on, if that is spoken by it. `told`: its addresses, where those of its
+    /// socket are a proxy's. None: by now, no connection that came to `listener` may be taken by these rules.
+    pub fn new(
+        verdict: Verdict,
+        listener: &Arc<Listener>,
+        tls: Option<String>,
+        told: Option<Addresses>,
+    ) -> Option<Self> {
         let Verdict { admission, admitted, worker, description, client } = verdict;
-        let peer = Peer { told: None, client };
+        let peer = Peer { told, client };
         let server = Arc::clone(&admission.server);
         let recalls = server.recalls();
         // Looked at after that: JavaScript forbids to take connections before it calls them back. So if it has
         // called back earlier, this one is not taken; if later, that counts for it.
         listener.admits(&admission).then(|| {
             let token = listener.environment.next_token();
-            let news = Some(News { listener: listener.number, tls, description });
+            let news = Some(News { listener: listener.number, tls, told, description });
             let listener = Arc::clone(listener);
             Self { worker, token, server, recalls, listener, admitted, peer, news }
         })
@@ -83,8 +90,14 @@ impl Taking {
             }
             Admitted::Relay(profile) => {
                 let deputy = Some((server, profile));
-                let relay =
-                    IncomingRelay { listener, stream, read: Vec::new(), before: None, deputy };
+                let relay = IncomingRelay {
+                    listener,
+                    stream,
+                    told: peer.told,
+                    read: Vec::new(),
+                    before: None,
+                    deputy,
+                };
                 Command::Relay(Box::new(relay))
             }
         }

@@ -18,7 +18,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::io::{self, IoSlice, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 
 use mio::net::TcpStream;
 use mio::{Interest, Token};
@@ -255,11 +255,6 @@ impl Tcp {
         // It fails when the queue does not know the socket, and that is what is wanted.
         let _unknown = context.registry.deregister(&mut stream);
         Some((stream, self.tls.take()))
-    }
-
-    /// Where it comes from; none when the peer has gone.
-    pub fn peer(&self) -> Option<SocketAddr> {
-        self.lend().stream().and_then(|stream| stream.peer_addr().ok())
     }
 
     /// Whether it has been closed, or somebody else has the socket.

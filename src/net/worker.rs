@@ -15,6 +15,7 @@ mod accepting;
 mod ending;
 mod handshaking;
 mod http;
+mod introducing;
 mod operations;
 mod relaying;
 pub(super) mod thread;

@@ -8,7 +8,7 @@ use ferrosocket::border::RecordKind;
 use ferrosocket::net::admission::Admission;
 use ferrosocket::net::client::SESSION_BYTES;
 use ferrosocket::net::command::Command;
-use ferrosocket::net::listener::Listener;
+use ferrosocket::net::listener::{Introduced, Listener};
 use ferrosocket::net::reader::Preference;
 use ferrosocket::net::reader_policy::ACCEPTED;
 
@@ -21,6 +21,7 @@ const WEBSOCKET: &str = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nH
     Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const POLLING: &str = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n";
+const PREFACE: &str = "PROXY TCP4 203.0.113.7 198.51.100.1 4711 443\r\n";
 const FOREIGN: &str = "GET /app HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// An HTTP server whose connections a worker accepts.
@@ -35,9 +36,14 @@ impl Front {
     }
 
     fn lend(host: Host) -> Self {
+        Self::introduced(host, None)
+    }
+
+    /// With proxies before it.
+    fn introduced(host: Host, by: Option<Introduced>) -> Self {
         let socket = host.listener();
         socket.set_nonblocking(true).unwrap();
-        let listener = Arc::new(Listener::new(NUMBER, Arc::clone(&host.environment), socket));
+        let listener = Arc::new(Listener::new(NUMBER, Arc::clone(&host.environment), socket, by));
         let front = Self { host, listener };
         front.admit();
         front
@@ -363,6 +369,48 @@ fn javascript_hears_that_nobody_is_accepted_whatever_panics() {
         front.next(RecordKind::Unlistened);
         assert!(!faults::is_armed(fault), "{place}");
     }
+}
+
+#[test]
+fn a_proxy_says_first_for_whom_it_comes() {
+    let front = Front::introduced(Host::new(), Some(Introduced::All));
+    let mut client = front.dial(&PREFACE[..20]);
+    client.write_all(&PREFACE.as_bytes()[20..]).unwrap();
+    client.write_all(WEBSOCKET.as_bytes()).unwrap();
+    assert!(read_until(&mut client, "\"sid\"").starts_with("HTTP/1.1 101 "));
+    let arrived = front.next(RecordKind::Arrived);
+    assert_eq!((arrived.text(4), arrived.number(5)), ("203.0.113.7", 4711));
+    let opened = front.next(RecordKind::Opened);
+    assert_eq!((opened.text(7), opened.number(8)), ("203.0.113.7", 4711));
+    assert_eq!((opened.text(9), opened.number(10)), ("198.51.100.1", 443));
+
+    let _other = front.dial(&[PREFACE, FOREIGN].concat());
+    let mut foreign = front.foreign();
+    read_until(&mut foreign, "Host: a\r\n\r\n");
+
+    let mut bare = front.dial(WEBSOCKET);
+    let mut rest = Vec::new();
+    let _reset = bare.read_to_end(&mut rest);
+    assert!(rest.is_empty(), "it is closed");
+}
+
+#[cfg(feature = "faults")]
+#[test]
+fn a_panic_costs_the_connection_whose_preface_it_comes_by() {
+    use ferrosocket::net::faults;
+
+    let front = Front::introduced(Host::new(), Some(Introduced::All));
+    let mut client = front.dial(&PREFACE[..20]);
+    let _other = front.dial(&[PREFACE, FOREIGN].concat());
+    front.foreign();
+    let fault = ("preface", front.host.environment.id, u64::from(NUMBER));
+    faults::arm(fault);
+    client.write_all(b"x").unwrap();
+    let mut rest = Vec::new();
+    let _reset = client.read_to_end(&mut rest);
+    assert!(rest.is_empty() && !faults::is_armed(fault));
+    let mut next = front.dial(&[PREFACE, WEBSOCKET].concat());
+    assert!(read_until(&mut next, "\"sid\"").starts_with("HTTP/1.1 101 "));
 }
 
 #[cfg(feature = "faults")]

@@ -39,9 +39,10 @@ impl Relayed {
         let peer = TcpStream::connect(host.address()).unwrap();
         peer.set_read_timeout(Some(PATIENCE)).unwrap();
         let (stream, _) = socket.accept().unwrap();
-        let listener = Arc::new(Listener::new(NUMBER, Arc::clone(&host.environment), socket));
+        let listener = Arc::new(Listener::new(NUMBER, Arc::clone(&host.environment), socket, None));
         let incoming = IncomingRelay {
             listener,
+            told: None,
             stream: stream.into(),
             read: Vec::new(),
             before: None,

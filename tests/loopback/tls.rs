@@ -38,7 +38,7 @@ impl Front {
         let host = Host::new();
         let socket = host.listener();
         socket.set_nonblocking(true).unwrap();
-        let listener = Arc::new(Listener::new(NUMBER, Arc::clone(&host.environment), socket));
+        let listener = Arc::new(Listener::new(NUMBER, Arc::clone(&host.environment), socket, None));
         let front = Self { host, listener };
         front.secure(timeout);
         front.listener.admit(Some(Arc::new(Admission {

@@ -55,7 +55,8 @@ type OurOptions =
   | "tls"
   | "metrics"
   | "shutdown"
-  | "trustProxy";
+  | "trustProxy"
+  | "proxyProtocol";
 expectTrue<Same<Missing<Ours.ServerOptions, Upstream.ServerOptions>, OurOptions>>();
 type OurConn = "bufferedAmount" | "door" | "doorReason" | "sendPacket" | "writeBuffer";
 expectTrue<Same<Missing<OurSocket["conn"], UpSocket["conn"]>, OurConn>>();

@@ -26,6 +26,10 @@ const OURS = Object.freeze([
     "option trustProxy",
     "Which proxies are believed when they say where a request comes from. Off by default; [proxies.md](proxies.md).",
   ],
+  [
+    "option proxyProtocol",
+    "Connections begin with the header of the PROXY protocol. Off by default; [proxies.md](proxies.md#proxyprotocol).",
+  ],
   ["io.metrics()", "What has been counted, as an object or as OpenMetrics text."],
   [
     "io.drain()",

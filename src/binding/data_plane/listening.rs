@@ -10,10 +10,11 @@ use super::DataPlane;
 use super::http::HttpProfile;
 use crate::binding::error::BorderError;
 use crate::binding::libuv::{self, TurnEnd};
+use crate::http::forwarded::Network;
 use crate::net::admission::Admission;
 use crate::net::command::Command;
-use crate::net::descriptor::duplicate_listener;
-use crate::net::listener::Listener;
+use crate::net::descriptor::{duplicate, duplicate_listener};
+use crate::net::listener::{Introduced, Listener};
 use crate::net::record::LONGEST_MESSAGE;
 
 /// What may be taken of the connections that a worker accepts for an HTTP server.
@@ -84,19 +85,40 @@ impl DataPlane {
     /// Gives a worker a duplicate of the listening socket `fd`, that of the HTTP server which JavaScript knows
     /// by `number`. Nobody is accepted before [`DataPlane::admit`].
     ///
+    /// `introduced`: the networks from which connections begin with the header of the PROXY protocol; empty: all do; absent:
+    /// none does.
+    ///
     /// # Errors
     /// When the descriptor can't be duplicated, or no server is open.
     #[napi(catch_unwind)]
-    pub fn listen(&self, fd: i32, number: u32) -> Result<()> {
+    pub fn listen(&self, fd: i32, number: u32, introduced: Option<Vec<String>>) -> Result<()> {
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
         let socket = duplicate_listener(fd).map_err(BorderError::TakeOver)?;
         let environment = Arc::clone(&self.environment);
-        let listener = Arc::new(Listener::new(number, environment, socket));
+        let introduced = introduced.map(|networks| match &networks[..] {
+            [] => Introduced::All,
+            some => Introduced::From(some.iter().filter_map(|it| Network::parse(it)).collect()),
+        });
+        let listener = Arc::new(Listener::new(number, environment, socket, introduced));
         let worker = runtime.pick();
         runtime.mailbox(worker).post_command(Command::Listen(Arc::clone(&listener)));
         let lent = self.listeners.borrow_mut().insert(number, (worker, listener));
         debug_assert!(lent.is_none(), "a server listens on one socket at a time");
         Ok(())
+    }
+
+    /// Gives a worker a duplicate of the connection `fd`, which Node.js has accepted from a socket of [`DataPlane::listen`]. False:
+    /// there is no such socket any more, or no descriptor.
+    #[napi(catch_unwind)]
+    pub fn receive(&self, number: u32, fd: i32) -> bool {
+        let listeners = self.listeners.borrow();
+        let Some((worker, listener)) = listeners.get(&number) else { return false };
+        let (Some(runtime), Ok(stream)) = (self.shared.runtime(), duplicate(fd)) else {
+            return false;
+        };
+        let received = Box::new((Arc::clone(listener), stream));
+        runtime.mailbox(*worker).post_command(Command::Receive(received));
+        true
     }
 
     /// Says what may be taken of the connections that come from now on; without `rules`: no connection is

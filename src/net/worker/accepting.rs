@@ -23,11 +23,12 @@ use crate::border::RecordKind;
 use crate::http::request::Reading;
 use crate::net::admission::Verdict;
 use crate::net::clock;
-use crate::net::descriptor::is_half_closed;
+use crate::net::descriptor::{Addresses, is_half_closed};
 use crate::net::listener::{Accepted, Listener};
 use crate::net::newcomers::{Listening, MAX_NEWCOMERS, Newcomer};
 use crate::net::operation_batch::Operation;
 use crate::net::panic_guard::Nobody;
+use crate::net::peer::Source;
 use crate::net::reader_policy::ACCEPTED;
 use crate::net::readiness::Readiness;
 use crate::net::server::Environment;
@@ -184,14 +185,24 @@ impl Worker {
     // --- the connections -----------------------------------------------------------------------
 
     /// A connection has been accepted.
-    fn receive(&self, listener: &Arc<Listener>, stream: TcpStream, peer: SocketAddr) {
+    pub(super) fn receive(&self, listener: &Arc<Listener>, stream: TcpStream, peer: SocketAddr) {
         fault!("receive", listener.environment.id, listener.number);
-        if let Some(tls) = listener.tls() {
-            return self.begin_tls(listener, stream, peer, tls);
+        let source = Source { socket: peer, told: None };
+        if listener.is_introduced(peer.ip()) {
+            self.await_preface(listener, stream, source);
+        } else {
+            self.welcome(listener, stream, source);
         }
-        match self.judge(listener, peer, |buffer| stream.peek(buffer)) {
-            Reading::Request(verdict) => self.take(listener, stream.into(), verdict),
-            Reading::Foreign => self.hand_over(listener, stream.into()),
+    }
+
+    /// Begins with a connection of which is known where it comes from.
+    pub(super) fn welcome(&self, listener: &Arc<Listener>, stream: TcpStream, source: Source) {
+        if let Some(tls) = listener.tls() {
+            return self.begin_tls(listener, stream, source, tls);
+        }
+        match self.judge(listener, source, |buffer| stream.peek(buffer)) {
+            Reading::Request(verdict) => self.take(listener, stream.into(), source, verdict),
+            Reading::Foreign => self.hand_over(listener, stream.into(), source.told),
             Reading::Partial => {
                 let context = &self.context;
                 // Registration fails when the limit of the event queue is reached: it is closed then.
@@ -199,7 +210,8 @@ impl Worker {
                     let newcomer = Rc::new(Newcomer {
                         listener: Arc::clone(listener),
                         tcp: Tcp::open(context, stream, place)?,
-                        peer,
+                        source,
+                        awaits_preface: false,
                         handshake: Cell::default(),
                         tls: None,
                         deadline: Cell::new(clock::now() + LONGEST_HEAD),
@@ -230,6 +242,9 @@ impl Worker {
         if newcomer.handshake.get().is_none() {
             return self.decide(newcomer, || self.look(newcomer));
         }
+        if newcomer.awaits_preface {
+            return self.look_for_preface(newcomer);
+        }
         if self.shake_hands(newcomer) {
             self.decide(newcomer, || self.look(newcomer));
             if !newcomer.tcp.is_closed() {
@@ -244,7 +259,7 @@ impl Worker {
     fn look(&self, newcomer: &Newcomer) {
         fault!("newcomer", newcomer.listener.environment.id, newcomer.listener.number);
         let mut came = newcomer.came.get();
-        let reading = self.judge(&newcomer.listener, newcomer.peer, |buffer| {
+        let reading = self.judge(&newcomer.listener, newcomer.source, |buffer| {
             came = newcomer.tcp.peek(&self.context, buffer)?;
             Ok(came)
         });
@@ -255,7 +270,7 @@ impl Worker {
             Reading::Partial if pieces <= MAX_PIECES && !has_ended(newcomer) => {}
             Reading::Request(verdict) => {
                 if let Some(stream) = newcomer.tcp.give_away(&self.context) {
-                    self.take(&newcomer.listener, stream, verdict);
+                    self.take(&newcomer.listener, stream, newcomer.source, verdict);
                 }
             }
             Reading::Partial | Reading::Foreign => self.give_up(newcomer),
@@ -324,7 +339,7 @@ impl Worker {
 
     fn give_up(&self, newcomer: &Newcomer) {
         if let Some(stream) = newcomer.tcp.give_away(&self.context) {
-            self.hand_over(&newcomer.listener, stream);
+            self.hand_over(&newcomer.listener, stream, newcomer.source.told);
         }
     }
 
@@ -332,14 +347,16 @@ impl Worker {
     fn judge(
         &self,
         listener: &Listener,
-        from: SocketAddr,
+        source: Source,
         peek: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> Reading<Verdict> {
-        let Some(admission) = listener.admission() else { return Reading::Foreign };
+        let admission = listener.admission().filter(|admission| admission.takes_any());
+        let Some(admission) = admission else { return Reading::Foreign };
         let mut buffer = self.context.read_buffer();
         match peek(&mut buffer) {
             Ok(count @ 1..) => {
-                admission.judge(&buffer[..count], Some(from.ip()), &self.context.session_ids)
+                let from = Some(source.peer().ip());
+                admission.judge(&buffer[..count], from, &self.context.session_ids)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Reading::Partial,
             // It has ended, or is broken.
@@ -348,26 +365,29 @@ impl Worker {
     }
 
     /// Has JavaScript hand a connection to Node.js.
-    pub(super) fn hand_over(&self, listener: &Listener, stream: Stream) {
+    pub(super) fn hand_over(&self, listener: &Listener, stream: Stream, told: Option<Addresses>) {
         let environment = &listener.environment;
         let token = environment.next_token();
         let Stream::Plain(stream) = stream else {
             // It is closed when no descriptor is left.
-            let _lost = self.relay(listener, stream, &[], None);
+            let _lost = self.relay(listener, stream, told, &[], None);
             return;
         };
         environment.keep_stream(token, stream);
         environment.inbox.push(self.context.index, |record| {
             record.kind(RecordKind::Foreign).number(token).number(listener.number);
+            if let Some(told) = told {
+                record.addresses(told);
+            }
         });
     }
 
     /// Gives a connection to the worker of its session.
-    fn take(&self, listener: &Arc<Listener>, mut stream: Stream, verdict: Verdict) {
+    fn take(&self, listener: &Arc<Listener>, mut stream: Stream, source: Source, verdict: Verdict) {
         let head = verdict.admitted.head();
         let tls = stream.details().map(|details| details.to_string());
-        let Some(taking) = Taking::new(verdict, listener, tls) else {
-            return self.hand_over(listener, stream);
+        let Some(taking) = Taking::new(verdict, listener, tls, source.told) else {
+            return self.hand_over(listener, stream, source.told);
         };
         if !self.take_off(&mut stream, head) {
             return; // the peer has gone
@@ -382,7 +402,7 @@ impl Worker {
     }
 
     /// Takes the request off a connection by which it has come.
-    fn take_off(&self, stream: &mut Stream, head: usize) -> bool {
+    pub(super) fn take_off(&self, stream: &mut Stream, head: usize) -> bool {
         let mut buffer = self.context.read_buffer();
         // All of it is there, so one call reads it, unless the peer has reset the connection.
         head == 0 || stream.take_off(&mut buffer[..head]).is_ok_and(|count| count == head)
@@ -399,7 +419,7 @@ impl Worker {
 }
 
 /// Whether nothing more comes by a newcomer.
-fn has_ended(newcomer: &Newcomer) -> bool {
+pub(super) fn has_ended(newcomer: &Newcomer) -> bool {
     let mut ended = false;
     newcomer.tcp.inspect(|stream| ended = is_half_closed(stream));
     ended

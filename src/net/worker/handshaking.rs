@@ -11,7 +11,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use crate::border::RecordKind;
 use crate::net::clock;
 use crate::net::listener::{Listener, Tls};
 use crate::net::newcomers::Newcomer;
+use crate::net::peer::Source;
 use crate::net::stream::Stream;
 use crate::net::tcp::{Handshake, Tcp};
 use crate::net::tls::TlsSession;
@@ -30,13 +31,11 @@ impl Worker {
         &self,
         listener: &Arc<Listener>,
         stream: TcpStream,
-        peer: SocketAddr,
+        source: Source,
         tls: Arc<Tls>,
     ) {
         let context = &self.context;
-        let deadline = clock::now().saturating_add(tls.timeout);
-        let number = self.accepting.last_handshake.get() + 1;
-        self.accepting.last_handshake.set(number);
+        let key = self.next_handshake(tls.timeout);
         // The peer may wait for what we say, or be told of an alert, without delay.
         let _unsupported = stream.set_nodelay(true);
         // It is closed when it can't be kept.
@@ -46,8 +45,9 @@ impl Worker {
             let newcomer = Rc::new(Newcomer {
                 listener: Arc::clone(listener),
                 tcp: Tcp::open(context, stream, place)?,
-                peer,
-                handshake: Cell::new(Some((deadline, number))),
+                source,
+                awaits_preface: false,
+                handshake: Cell::new(Some(key)),
                 tls: Some(tls),
                 deadline: Cell::new(u64::MAX),
                 asked: Cell::default(),
@@ -58,9 +58,16 @@ impl Worker {
             Ok((Connection::Newcomer(Rc::clone(&newcomer)), newcomer))
         });
         if let Ok(newcomer) = kept {
-            self.accepting.handshakes.borrow_mut().insert((deadline, number), newcomer);
+            self.accepting.handshakes.borrow_mut().insert(key, newcomer);
             self.set_deadline();
         }
+    }
+
+    /// The place of a handshake that begins now among those that are under way.
+    pub(super) fn next_handshake(&self, timeout: u64) -> (u64, u64) {
+        let number = self.accepting.last_handshake.get() + 1;
+        self.accepting.last_handshake.set(number);
+        (clock::now().saturating_add(timeout), number)
     }
 
     /// Goes on with a handshake. Whether it is done.
@@ -112,7 +119,7 @@ impl Worker {
         });
     }
 
-    fn end_handshake(&self, newcomer: &Newcomer) {
+    pub(super) fn end_handshake(&self, newcomer: &Newcomer) {
         if let Some(key) = newcomer.handshake.take() {
             self.accepting.handshakes.borrow_mut().remove(&key);
             self.set_deadline();
@@ -122,10 +129,11 @@ impl Worker {
     /// There will be no TLS with a newcomer.
     fn refuse(&self, newcomer: &Newcomer, error: &io::Error) {
         newcomer.tcp.close(&self.context);
-        let Newcomer { listener, tls, peer, .. } = newcomer;
+        let Newcomer { listener, tls, source, .. } = newcomer;
         if !tls.as_ref().is_some_and(|tls| tls.tells_failures) {
             return;
         }
+        let peer = source.peer();
         listener.environment.inbox.push(self.context.index, |record| {
             record.kind(RecordKind::HandshakeFailed).number(listener.number);
             record

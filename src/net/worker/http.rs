@@ -27,7 +27,8 @@ impl Worker {
         let context = &self.context;
         let opened = self.connections.add(&context.run_queue, |place| {
             let addresses = prepare(stream.socket())?;
-            let wire = HttpWire::open(context, handover, Tcp::open(context, stream, place)?);
+            let wire =
+                HttpWire::open(context, handover, Tcp::open(context, stream, place)?, peer.told);
             Ok((Connection::Http(Rc::clone(&wire)), (wire, addresses)))
         });
         let Ok((wire, addresses)) = opened else {

@@ -127,6 +127,10 @@ impl Worker {
                 }
             }
             Command::Listen(listener) => self.listen(&listener),
+            Command::Receive(received) => {
+                let (listener, stream) = *received;
+                self.receive_for_node(&listener, stream);
+            }
             Command::Unlisten(listener) => self.unlisten(&listener),
             Command::IncomingWebSocket(incoming) => self.accept_websocket(*incoming),
             Command::OpenPolling { server, token, sid, dialect, jsonp, peer } => {

@@ -22,11 +22,11 @@ use crate::net::tcp::Tcp;
 impl Worker {
     /// Relays a connection that a worker has accepted.
     pub(super) fn accept_relay(&self, incoming: IncomingRelay) {
-        let IncomingRelay { listener, stream, read, before, deputy } = incoming;
-        if let Err(stream) = self.relay(&listener, stream, &read, deputy)
+        let IncomingRelay { listener, stream, told, read, before, deputy } = incoming;
+        if let Err(stream) = self.relay(&listener, stream, told, &read, deputy)
             && before.is_none()
         {
-            self.hand_over(&listener, stream);
+            self.hand_over(&listener, stream, told);
         }
         if let Some(token) = before {
             listener.environment.inbox.push(self.context.index, |record| {
@@ -35,7 +35,7 @@ impl Worker {
         }
     }
 
-    /// Relays a connection that has come to `listener`. `read`: what has been read from it already,
+    /// Relays a connection that has come to `listener`. `told`: its addresses, where those of the socket are a proxy's. `read`: what has been read from it already,
     /// and is to come first. `deputy`: see [`IncomingRelay`].
     ///
     /// # Errors
@@ -44,11 +44,12 @@ impl Worker {
         &self,
         listener: &Listener,
         stream: Stream,
+        told: Option<Addresses>,
         read: &[u8],
         deputy: Option<(Arc<Server>, Arc<Profile>)>,
     ) -> Result<(), Stream> {
         let (context, environment) = (&self.context, &listener.environment);
-        let Ok(Some(addresses)) = prepare(stream.socket()) else { return Err(stream) };
+        let Ok(Some(own)) = prepare(stream.socket()) else { return Err(stream) };
         let token = environment.next_token();
         let Ok((relay, end)) = self.open_relay(environment, token, read, deputy) else {
             return Err(stream);
@@ -63,12 +64,9 @@ impl Worker {
             return Ok(()); // the queue of the system is full, and the connection is closed
         }
         environment.keep_stream(token, end);
-        let Addresses { peer, local } = addresses;
         environment.inbox.push(context.index, |record| {
             record.kind(RecordKind::Relayed).number(token).number(listener.number);
-            for end in [peer, local] {
-                record.string(&end.ip().to_string()).number(u32::from(end.port()));
-            }
+            record.addresses(told.unwrap_or(own));
             if let Some(details) = details {
                 record.string(&details.to_string());
             }
