@@ -104,6 +104,8 @@ const RecordKind = Object.freeze({
    * `stopped` 1: so much has waited that connections were not read.
    */
   DELAYED: 44,
+  /** `[kind, channel, event, first?, second?]`: news of a hand-over, see `HandoverEvent`. */
+  HANDOVER: 60,
 });
 /** @typedef {(typeof RecordKind)[keyof typeof RecordKind]} AnyRecordKind */
 
@@ -124,6 +126,33 @@ const BodyKind = Object.freeze({
 });
 /** @typedef {(typeof BodyKind)[keyof typeof BodyKind]} AnyBodyKind */
 
+/** What has become of a hand-over to another process, or from one. */
+const HandoverEvent = Object.freeze({
+  /**
+   * Both sides, `token, count` and a buffer: the other one is there, and what its JavaScript says. To the new process,
+   * `count` sockets that listen wait for `takeDescriptor`, the first by the name `token`.
+   */
+  PEER: 0,
+  /** To the old process: the new one waits for the sessions. */
+  READY: 1,
+  /** To the old process, `worker`: nothing more comes of what is to be handed over that this worker has. */
+  FROZEN: 2,
+  /** To the old process, `sessions`: the new one has them all, so many. */
+  SENT: 3,
+  /**
+   * To the new process, `token` and two buffers: an HTTP connection, whose stream waits for `takeDescriptor`; what has come by
+   * it and is not answered, and what is still to be written.
+   */
+  CONNECTION: 4,
+  /** To the new process, `sessions` and a buffer: there were so many, and what the old one's JavaScript says. */
+  END: 5,
+  /** Both sides, `reason, sessions`: it is over before its end; so many sessions had come by then. */
+  FAILED: 6,
+  /** To the new process, a buffer: what the old one's JavaScript says of all sessions. */
+  STATE: 7,
+});
+/** @typedef {(typeof HandoverEvent)[keyof typeof HandoverEvent]} AnyHandoverEvent */
+
 /** What stands in records for something else. */
 const RecordSentinel = Object.freeze({
   /** The last character of a batch that is not all: more records wait, and nobody is woken for them. */
@@ -140,6 +169,8 @@ const SessionFlag = Object.freeze({
   PROTOCOL_3: 2,
   /** Its handshake said that the client is in "/"; `lookup` does not tell. */
   GREETED: 4,
+  /** Another process has handed it over; a buffer travels beside the record: what its JavaScript says. */
+  ADOPTED: 8,
 });
 
 /**
@@ -216,6 +247,10 @@ const OperationKind = Object.freeze({
   PUBLISH: 24,
   /** cluster, channel, options (text), and what a broadcast has: it is sent here, and the other nodes are told. */
   BROADCAST_CLUSTER: 25,
+  /** handle, channel `u32`, bytes: the session goes to another process, with what JavaScript says of it. */
+  HAND_OVER: 40,
+  /** handle: what the client of a session that was taken over sends is read from here on. */
+  READ_ON: 41,
 });
 /** @typedef {(typeof OperationKind)[keyof typeof OperationKind]} AnyOperationKind */
 
@@ -313,6 +348,8 @@ const Returned = Object.freeze({
   NO_SESSION: -1,
   /** `takeDescriptor`: there is none. */
   NO_DESCRIPTOR: -1,
+  /** `askHandover`: there is no process that offers anything. */
+  NO_HANDOVER: -1,
   /**
    * `negotiateDeflate`: there is none to be had, so the request is to be refused. In a
    * `WireKind`: none is needed.
@@ -323,11 +360,12 @@ const Returned = Object.freeze({
 });
 
 /** The version, and a hash of all above: an addon whose `DataPlane.contract()` is another was built from other sources. */
-const CONTRACT = "4.8.4 4b6f659e9d6fa473";
+const CONTRACT = "4.8.4 f9487850bb9e35a0";
 
 module.exports = {
   RecordKind,
   BodyKind,
+  HandoverEvent,
   RecordSentinel,
   SessionFlag,
   OperationKind,

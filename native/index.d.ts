@@ -53,6 +53,61 @@ export declare class DataPlane {
    */
   clientAddress(server: number, peer: string, fields: string): string | null
   /**
+   * Offers clients to who connects to the Unix socket `path`, one process of this user; gives the number of the hand-over, of
+   * which `RecordKind.HANDOVER` tells.
+   *
+   * # Errors
+   * When another process offers there, or the system says so.
+   */
+  offerHandover(path: string): number
+  /**
+   * Connects to the process that offers at `path`, and says `blob` to its JavaScript; gives the number of the hand-over, or
+   * `Returned.NO_HANDOVER`: there is no such process.
+   *
+   * # Errors
+   * When it is another user's, or the system says so.
+   */
+  askHandover(path: string, blob: Uint8Array): number
+  /**
+   * Answers the process that has connected: with `blob`, and duplicates of `descriptors`, sockets that listen.
+   *
+   * # Errors
+   * When the hand-over has ended, or a descriptor can't be duplicated.
+   */
+  greetHandover(handover: number, blob: Uint8Array, descriptors: Array<number>): void
+  /**
+   * Says that sessions may come, for this server.
+   *
+   * # Errors
+   * When the hand-over has ended, or the server is not open.
+   */
+  readyHandover(handover: number, server: number): void
+  /**
+   * Has the workers read nothing more of the clients of a server; each tells when it does not (`HandoverEvent.FROZEN`).
+   *
+   * # Errors
+   * When the hand-over has ended.
+   */
+  freezeHandover(handover: number, server: number): void
+  /** Has the workers read on what has not been handed over. */
+  thawHandover(handover: number, server: number): void
+  /**
+   * Says `blob` to the JavaScript of the other process, before the sessions.
+   *
+   * # Errors
+   * When the hand-over has ended.
+   */
+  stateHandover(handover: number, blob: Uint8Array): void
+  /**
+   * All sessions of a server have been handed over: their connections follow, and the end, with `blob`.
+   *
+   * # Errors
+   * When the hand-over has ended.
+   */
+  finishHandover(handover: number, server: number, blob: Uint8Array): void
+  /** Nothing more is to come of a hand-over. */
+  endHandover(handover: number): void
+  /**
    * Hands the connection `fd`, of which nothing is to be answered that has been read, to the
    * worker of its session, which answers the requests that come by it. The descriptor is
    * duplicated: JavaScript closes its own. The worker is not told before the next

@@ -9,6 +9,7 @@
 //! | `net` (feature `net`) | worker threads, sockets, timers, queues | mio |
 //! | [`socketio`] | Socket.IO packets, attachments, rooms, recovery | no |
 //! | [`redis`] | what the nodes of a cluster say to each other | no |
+//! | [`handover`] | what a process says to the one that takes its clients over | no |
 //! | [`http`] | plain HTTP requests, of polling and for a WebSocket | no |
 //! | [`engineio`] | Engine.IO packets, payloads, sessions | no |
 //! | [`websocket`] | RFC 6455 frames and messages | no |
@@ -25,6 +26,7 @@ pub mod border;
 #[cfg(feature = "redis")]
 pub mod cluster;
 pub mod engineio;
+pub mod handover;
 pub mod http;
 pub mod id;
 #[cfg(feature = "net")]

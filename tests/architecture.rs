@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 /// What each floor may import.
-const FLOORS: [(&str, &[&str]); 10] = [
+const FLOORS: [(&str, &[&str]); 11] = [
     ("border", &[]),
     ("id", &["border"]),
     ("websocket", &["id"]),
@@ -17,16 +17,29 @@ const FLOORS: [(&str, &[&str]); 10] = [
     ("http", &["id", "engineio"]),
     ("socketio", &["id", "websocket", "engineio"]),
     ("redis", &["socketio"]),
-    ("net", &["border", "id", "websocket", "engineio", "http", "socketio"]),
+    ("handover", &["id", "engineio"]),
+    ("net", &["border", "id", "websocket", "engineio", "http", "socketio", "handover"]),
     ("cluster", &["border", "id", "socketio", "redis", "net"]),
     (
         "binding",
-        &["border", "id", "websocket", "engineio", "http", "socketio", "redis", "net", "cluster"],
+        &[
+            "border",
+            "id",
+            "websocket",
+            "engineio",
+            "http",
+            "socketio",
+            "redis",
+            "handover",
+            "net",
+            "cluster",
+        ],
     ),
 ];
 
 /// The floors that do no I/O, read no clock and draw no randomness.
-const SANS_IO: [&str; 7] = ["border", "id", "websocket", "engineio", "http", "socketio", "redis"];
+const SANS_IO: [&str; 8] =
+    ["border", "id", "websocket", "engineio", "http", "socketio", "redis", "handover"];
 
 /// What those floors must not mention. The words of one entry stand one behind the other.
 const BANNED: [&[&str]; 6] =

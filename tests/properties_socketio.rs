@@ -126,6 +126,46 @@ proptest! {
         prop_assert_eq!(decode(&text), Ok(packet));
     }
 
+    /// Another process goes on where a decoder has been left, in the middle of a packet.
+    #[test]
+    fn a_decoder_is_brought_to_where_another_one_is(
+        is_ack: bool,
+        namespace in prop_oneof![Just(String::new()), "/[a-z/?=é ]{1,10},"],
+        id in prop_oneof![Just(String::new()), any::<u64>().prop_map(|id| id.to_string())],
+        attachments in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..8), 1..5),
+        come in any::<prop::sample::Index>(),
+        long in 0..2000_usize,
+    ) {
+        let (kind, name) = if is_ack { (6, "") } else { (5, "\"a\",") };
+        let id = if is_ack && id.is_empty() { "1".to_owned() } else { id };
+        let long = "x".repeat(long);
+        let count = attachments.len();
+        let text = format!("{kind}{count}-{namespace}{id}[{name}\"{long}\"]");
+        let come = come.index(count);
+        let limits = AttachmentLimits::default();
+        let mut decoder = Decoder::new();
+        decoder.handle_text(0, &limits, &text).unwrap();
+        for bytes in &attachments[..come] {
+            prop_assert_eq!(decoder.handle_binary(0, bytes), Ok(None));
+        }
+        let mut whole = Decoder::new();
+        whole.handle_text(0, &limits, &text).unwrap();
+        let (replayed, had) = decoder.replay().unwrap();
+        prop_assert!(!decoder.is_pending());
+        let mut other = Decoder::new();
+        other.handle_text(0, &limits, &replayed).unwrap();
+        for bytes in had.iter().chain(&attachments[come..count - 1]) {
+            prop_assert_eq!(other.handle_binary(0, bytes), Ok(None));
+        }
+        for bytes in &attachments[..count - 1] {
+            prop_assert_eq!(whole.handle_binary(0, bytes), Ok(None));
+        }
+        let last = &attachments[count - 1];
+        let got = other.handle_binary(0, last).unwrap();
+        prop_assert!(got.is_some());
+        prop_assert_eq!(got, whole.handle_binary(0, last).unwrap());
+    }
+
     #[test]
     fn any_sequence_keeps_the_decoder_within_bounds(
         steps in prop::collection::vec((0..5_u8, 0..12_000_u64, packet_like()), 0..40),

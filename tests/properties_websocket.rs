@@ -130,6 +130,33 @@ proptest! {
         prop_assert_eq!(feed_split(&bytes, &cuts), (said, Ok(())));
     }
 
+    /// Another process goes on where a reader has been left.
+    #[test]
+    fn a_reader_is_brought_to_where_another_one_is(
+        bytes in frames(),
+        cuts in cuts(),
+        at in any::<prop::sample::Index>(),
+    ) {
+        // The fragments of a message become one.
+        let limits = MessageLimits { max_fragments: 0, ..LIMITS };
+        let (before, after) = bytes.split_at(at.index(bytes.len() + 1));
+        let mut reader = Reader::new(limits);
+        let mut start = 0;
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(before.len() + 1)).collect();
+        cuts.push(before.len());
+        cuts.sort_unstable();
+        for end in cuts {
+            let _messages = feed(&mut reader, &before[start..end]);
+            start = end;
+        }
+        let Some(replay) = reader.replay() else { return Ok(()) };
+        prop_assert!(replay.len() <= reader.buffered() + 2 * 14);
+        let mut other = Reader::new(limits);
+        prop_assert_eq!(feed(&mut other, &replay), (Vec::new(), Ok(())));
+        prop_assert_eq!(other.buffered(), reader.buffered());
+        prop_assert_eq!(feed(&mut other, after), feed(&mut reader, after));
+    }
+
     #[test]
     fn a_header_reads_back(
         len in prop_oneof![0..200_usize, 65_000..66_000_usize, any::<usize>()],

@@ -4,6 +4,7 @@
 //! [`seeds`], on what fuzzing has found before, and on random bytes, with nothing but `cargo test`.
 
 pub mod engineio;
+pub mod handover;
 pub mod http;
 mod input;
 pub mod proxies;
@@ -18,7 +19,7 @@ pub mod world;
 pub type Target = fn(&[u8]);
 
 /// All of them by name, which is that of their binary, too.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("websocket", websocket::plain),
     ("websocket_deflate", websocket::deflated),
     ("deflate_round_trip", websocket::round_trip),
@@ -31,6 +32,7 @@ pub const TARGETS: [(&str, Target); 16] = [
     ("payload", engineio::payload),
     ("payload_v3", engineio::payload_v3),
     ("session", session::session),
+    ("handover", handover::stream),
     ("redis_message", redis::message),
     ("redis_frames", redis::frames),
     ("socketio_packet", socketio::packet),

@@ -3,6 +3,12 @@
 use std::path::Path;
 use std::{env, fs};
 
+use ferrosocket::engineio::{
+    CarriedBeat, CarriedPacket, CarriedPolling, CarriedSession, OutMessage, Protocol,
+};
+use ferrosocket::handover::{HandedSession, Message};
+use ferrosocket::id::Sid;
+
 /// Names the directory to write seeds to.
 const DIRECTORY: &str = "FUZZ_SEEDS";
 
@@ -55,6 +61,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     match target {
         "redis_message" => redis_messages(),
         "redis_frames" => redis_frames(),
+        "handover" => handovers(),
         "websocket" => vec![
             concat(&[vec![3], frame(0x81, b"2probe"), frame(0x89, b"hi"), frame(0x88, &[3, 232])]),
             concat(&[vec![0], frame(0x02, b"a"), frame(0x89, b""), frame(0x80, b"b")]),
@@ -182,6 +189,75 @@ fn redis_frames() -> Vec<Vec<u8>> {
         >3\r\n$7\r\nmessage\r\n$1\r\na\r\n$0\r\n\r\n|1\r\n+a\r\n+b\r\n,1.5\r\n\
         >3\r\n$8\r\nsmessage\r\n$1\r\na\r\n$1\r\nb\r\n=7\r\ntxt:abc\r\n";
     vec![all.to_vec(), [&[0][..], &all[1..]].concat()]
+}
+
+/// One conversation, from either side.
+fn handovers() -> Vec<Vec<u8>> {
+    let of = |messages: &[(Message, u8)]| {
+        let mut bytes = Vec::new();
+        for (message, descriptors) in messages {
+            message.write(&mut bytes, *descriptors).expect("seeds are short");
+        }
+        bytes
+    };
+    let carried = CarriedSession {
+        sid: Sid::new("abcdefghijklmnopqrst"),
+        dialect: Protocol::V4.into(),
+        beat: CarriedBeat::Waiting(5),
+        ping_interval: 25_000,
+        ping_timeout: 20_000,
+        upgraded: true,
+        polling: None,
+    };
+    let websocket = HandedSession {
+        session: carried.clone(),
+        join_left: None,
+        address: Some([127, 0, 0, 1].into()),
+        unread: vec![0x81, 0x85, 0, 0, 0, 0, b'4'],
+        unwritten: b"\x81\x012".to_vec(),
+        packet: Some(("52-[\"a\"]".into(), vec![vec![1]])),
+        post: None,
+        blob: vec![7],
+    };
+    let queue = vec![
+        CarriedPacket::Control("2".into(), true),
+        CarriedPacket::Message(OutMessage {
+            data: "2[\"a\"]".into(),
+            binary: false,
+            compress: true,
+        }),
+    ];
+    let polling = HandedSession {
+        session: CarriedSession {
+            dialect: Protocol::V3.into(),
+            beat: CarriedBeat::Listening,
+            polling: Some(CarriedPolling { jsonp: Some("3".into()), queue }),
+            ..carried
+        },
+        join_left: Some(1000),
+        address: None,
+        unread: Vec::new(),
+        unwritten: Vec::new(),
+        packet: None,
+        post: Some((b"42[\"a\"]".to_vec(), false)),
+        blob: vec![8],
+    };
+    vec![
+        of(&[
+            (Message::hello(vec![1]), 0),
+            (Message::Ready, 0),
+            (Message::Taken { sessions: 2 }, 0),
+        ]),
+        of(&[
+            (Message::Welcome { blob: vec![2] }, 1),
+            (Message::State { blob: vec![3] }, 0),
+            (Message::Session(Box::new(websocket)), 1),
+            (Message::Session(Box::new(polling)), 0),
+            (Message::Connection { unread: b"GET".to_vec(), unwritten: vec![] }, 1),
+            (Message::End { sessions: 2, blob: vec![] }, 0),
+        ]),
+        of(&[(Message::Refused { why: "no".into() }, 0)]),
+    ]
 }
 
 fn redis_messages() -> Vec<Vec<u8>> {

@@ -1,7 +1,14 @@
 "use strict";
 
 const debug = require("debug")("socket.io:border");
-const { Handle, RecordKind, RecordSentinel, Token } = require("../../native/border");
+const {
+  Handle,
+  HandoverEvent,
+  RecordKind,
+  RecordSentinel,
+  SessionFlag,
+  Token,
+} = require("../../native/border");
 const { channels } = require("../base/channels");
 const { Operations } = require("./operations");
 const { Orphan } = require("./orphan");
@@ -9,6 +16,9 @@ const { carriesBuffer, SideData } = require("./side-data");
 const { clearInterval, nextTick, setImmediate, setInterval } = require("../base/loop");
 
 const { WORKER_BITS } = Handle;
+const { ADOPTED } = SessionFlag;
+/** How many buffers travel beside a HANDOVER, by its event. */
+const HANDOVER_BUFFERS = [1, 0, 0, 0, 2, 1, 0, 1];
 const MAX_WORKERS = 1 << WORKER_BITS;
 const WORKER_MASK = MAX_WORKERS - 1;
 const MAX_UNANNOUNCED = 32; // new connections that wait until the workers are woken, at most
@@ -66,8 +76,8 @@ const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (
  * Who is told of the sessions of a server.
  *
  * @typedef {object} SessionOwner
- * @property {(name: Named, sid: string, flags: number, token: number, addresses?: Addresses) => SessionListener | undefined} onopen
- *   `flags`: bits of SessionFlag; `token`: of the door by which it has come
+ * @property {(name: Named, sid: string, flags: number, token: number, addresses?: Addresses, told?: Buffer) => SessionListener | undefined} onopen
+ *   `flags`: bits of SessionFlag; `token`: of the door by which it has come; `told`: what the process says that has handed it over
  */
 
 /**
@@ -91,6 +101,14 @@ const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (
  * @property {(more: boolean) => void} onnewcomer it waits for the first request of one connection more, or of one less
  * @property {() => void} onunlistened it accepts no more; told once for each `listen()`
  * @property {() => void} check a turn of the event loop ends
+ */
+
+/**
+ * Who is told of a hand-over of clients to another process, or from one.
+ *
+ * @typedef {object} HandoverListener
+ * @property {(event: import("../../native/border").AnyHandoverEvent, first: any, second: any, buffers: Buffer[]) => void} onhandover
+ *   called at once, and not in a tick of its own
  */
 
 /**
@@ -147,6 +165,8 @@ class Border {
     this.lastToken = 0;
     /** @type {Map<number, ServerListener>} by the numbers of their HTTP servers; some may not listen any more */
     this.listeners = new Map();
+    /** @type {Map<number, HandoverListener>} by the numbers of the hand-overs that are under way */
+    this.handovers = new Map();
     /** @type {ServerListener[]} those for which a worker accepts now; never changed, as each turn goes through it */
     this.accepting = [];
     /** @type {Set<number>} the servers that are to hear of their sessions before anybody else: those without Socket.IO */
@@ -578,7 +598,7 @@ class Border {
         return;
       }
       case RecordKind.OPENED:
-        this.open(record);
+        this.open(record, (record[4] & ADOPTED) === 0 ? undefined : beside.buffer());
         return;
       case RecordKind.CLOSED:
       case RecordKind.UPGRADING:
@@ -642,6 +662,9 @@ class Border {
         return;
       case RecordKind.ASK_AWAKE:
         return; // it has been taken
+      case RecordKind.HANDOVER:
+        this.onhandover(record, beside);
+        return;
       case RecordKind.DELAYED:
         this.ondelay(record[1], record[2] === 1);
         return;
@@ -651,6 +674,24 @@ class Border {
       default:
         unknownRecord(kind);
     }
+  }
+
+  /**
+   * @private
+   * @param {any[]} record a HANDOVER
+   * @param {SideData} beside
+   */
+  onhandover([, number, event, first, second], beside) {
+    const buffers = beside.buffers(HANDOVER_BUFFERS[event]);
+    const listener = this.handovers.get(number);
+    if (listener !== undefined) {
+      listener.onhandover(event, first, second, buffers);
+      return;
+    }
+    // nobody wants what waits to be fetched
+    const count =
+      event === HandoverEvent.PEER ? second : event === HandoverEvent.CONNECTION ? 1 : 0;
+    for (let i = 0; i < count; i++) this.native.dropStream(first + i);
   }
 
   /**
@@ -686,8 +727,9 @@ class Border {
   /**
    * @private
    * @param {any[]} record an OPENED
+   * @param {Buffer} [told] what the process says that has handed it over
    */
-  open(record) {
+  open(record, told) {
     const handle = record[1];
     this.ref();
     const table = this.tables[handle & WORKER_MASK];
@@ -700,7 +742,7 @@ class Border {
         : undefined;
     const owner = this.owners.get(record[2]);
     const name = { _handle: handle, _generation: generation };
-    const session = owner?.onopen(name, record[3], record[4], record[5], addresses);
+    const session = owner?.onopen(name, record[3], record[4], record[5], addresses, told);
     if (session === undefined) {
       debug("session %d has no owner any more", handle);
       table[slot] = new Orphan(this, name);

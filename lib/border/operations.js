@@ -212,6 +212,27 @@ class Operations extends Batch {
     this.writeNamed(OperationKind.RELEASE, conn);
   }
 
+  /**
+   * Has another process go on with a client.
+   *
+   * @param {Named} conn
+   * @param {number} handover the number of the hand-over
+   * @param {Uint8Array} bytes what that process is told of it
+   */
+  handOver({ _handle, _generation }, handover, bytes) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const number = handover >>> 0;
+    const start = this.reserve(NAMED + WORD + bytesRoom(bytes));
+    const at = this.u32(this.named(start, OperationKind.HAND_OVER, handle, generation), number);
+    this.finish(start, this.bytes(at, bytes, 0));
+  }
+
+  /** @param {Named} conn a client that another process has handed over: what it sends is to come now */
+  readOn(conn) {
+    this.writeNamed(OperationKind.READ_ON, conn);
+  }
+
   // --- rooms ---
 
   /**

@@ -6,6 +6,7 @@
 //! | `accepting` | connections that Node.js has not read: they are looked at (`peeked`), and taken |
 //! | `websocket` | WebSockets: the handshake, take-over, the byte bridge |
 //! | [`http`] | connections that polling requests come by: to the workers, and back |
+//! | `handing` | hand-overs of clients to another process, or from one |
 //! | `linking` | links to Redis (`links`), and what other nodes are told and tell |
 //! | `metrics` | what has been counted |
 //! | `reading` | sockets of workers that this thread reads |
@@ -16,6 +17,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript come by value")]
 
 mod accepting;
+mod handing;
 pub mod http;
 pub mod linking;
 mod links;
@@ -146,6 +148,8 @@ pub struct Plane {
     delay_told: Cell<u64>,
     /// The links to Redis.
     links: Rc<Links>,
+    /// The number of the last hand-over.
+    last_handover: Cell<u32>,
 }
 
 impl Deref for DataPlane {
@@ -210,6 +214,7 @@ impl DataPlane {
             turn_end: RefCell::default(),
             delay_told: Cell::new(0),
             links: Rc::default(),
+            last_handover: Cell::new(0),
         }))
     }
 

@@ -30,6 +30,20 @@ pub enum BorderError {
     /// No such link is open in this thread.
     #[error("the link to Redis {0} is not open in this thread")]
     UnknownLink(u32),
+    /// There can be no hand-over by this file.
+    #[error("can't {verb} the clients by {path}: {cause}")]
+    HandOver {
+        /// What was to be done: "hand over" or "take over".
+        verb: &'static str,
+        /// The Unix socket.
+        path: String,
+        /// What the system says.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// No such hand-over is under way in this thread.
+    #[error("the hand-over {0} is not under way in this thread")]
+    UnknownHandOver(u32),
     /// The worker threads could not be started.
     #[error("can't start the worker threads: {0}")]
     Start(#[source] std::io::Error),

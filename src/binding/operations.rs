@@ -14,6 +14,7 @@ use std::ops::Range;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use self::reader::{Attached, Reader, TextOperand, Unreadable};
@@ -27,6 +28,7 @@ use crate::net::lifecycle::LifecycleEvent;
 use crate::net::metrics::{AUDIENCE_BOUNDS, Histogram, Values};
 use crate::net::operation_batch::{Operation, OperationBatch};
 use crate::net::runtime::Runtime;
+use crate::net::transfer::Channel;
 use crate::socketio::recovery_log::packets::StoredPacket;
 use crate::socketio::{Group, Target};
 
@@ -44,6 +46,8 @@ pub struct Operations {
     faults: Faults,
     /// The logs of connection state recovery.
     pub(super) logs: Logs,
+    /// The hand-overs that are under way.
+    pub(super) channels: FxHashMap<u32, Arc<Channel>>,
     /// One batch per worker, filled while a batch is read.
     batches: Vec<OperationBatch>,
     targets: Vec<Target>,
@@ -63,6 +67,7 @@ impl Default for Operations {
             publishers: Publishers::default(),
             faults: Faults::default(),
             logs: Logs::default(),
+            channels: FxHashMap::default(),
             batches: Vec::new(),
             targets: Vec::new(),
             excepted: Vec::new(),
@@ -353,6 +358,18 @@ impl Operations {
                 let (cluster, channel) = (reader.u32()?, reader.str()?);
                 self.publishers.publish(cluster, channel, reader.payload()?);
                 Ok(())
+            }
+            OperationKind::HandOver => {
+                let handle = known(population, reader)?;
+                let number = reader.u32()?;
+                let blob = reader.bytes()?.to_vec();
+                let channel = self.channels.get(&number).ok_or(Unreadable)?;
+                let (slot, channel) = (handle.slot(), Arc::clone(channel));
+                self.command(handle, Command::HandOver { slot, channel, blob })
+            }
+            OperationKind::ReadOn => {
+                let handle = known(population, reader)?;
+                self.command(handle, Command::ReadOn { slot: handle.slot() })
             }
             OperationKind::BroadcastCluster => {
                 let (cluster, channel) = (reader.u32()?, reader.str()?);

@@ -96,6 +96,32 @@ kinds! {
         /// `[kind, milliseconds, stopped]`: what was taken last had waited for so long, as this thread was blocked; 0: not for long.
         /// `stopped` 1: so much has waited that connections were not read.
         Delayed = 44,
+        /// `[kind, channel, event, first?, second?]`: news of a hand-over, see [`HandoverEvent`].
+        Handover = 60,
+    }
+}
+
+kinds! {
+    /// What has become of a hand-over to another process, or from one.
+    pub enum HandoverEvent {
+        /// Both sides, `token, count` and a buffer: the other one is there, and what its JavaScript says. To the new process,
+        /// `count` sockets that listen wait for `takeDescriptor`, the first by the name `token`.
+        Peer = 0,
+        /// To the old process: the new one waits for the sessions.
+        Ready = 1,
+        /// To the old process, `worker`: nothing more comes of what is to be handed over that this worker has.
+        Frozen = 2,
+        /// To the old process, `sessions`: the new one has them all, so many.
+        Sent = 3,
+        /// To the new process, `token` and two buffers: an HTTP connection, whose stream waits for `takeDescriptor`; what has come by
+        /// it and is not answered, and what is still to be written.
+        Connection = 4,
+        /// To the new process, `sessions` and a buffer: there were so many, and what the old one's JavaScript says.
+        End = 5,
+        /// Both sides, `reason, sessions`: it is over before its end; so many sessions had come by then.
+        Failed = 6,
+        /// To the new process, a buffer: what the old one's JavaScript says of all sessions.
+        State = 7,
     }
 }
 
@@ -136,6 +162,8 @@ numbers! {
         pub const PROTOCOL_3: u32 = 2;
         /// Its handshake said that the client is in "/"; `lookup` does not tell.
         pub const GREETED: u32 = 4;
+        /// Another process has handed it over; a buffer travels beside the record: what its JavaScript says.
+        pub const ADOPTED: u32 = 8;
     }
 }
 
@@ -208,6 +236,10 @@ kinds! {
         Publish = 24,
         /// cluster, channel, options (text), and what a broadcast has: it is sent here, and the other nodes are told.
         BroadcastCluster = 25,
+        /// handle, channel `u32`, bytes: the session goes to another process, with what JavaScript says of it.
+        HandOver = 40,
+        /// handle: what the client of a session that was taken over sends is read from here on.
+        ReadOn = 41,
     }
 }
 
@@ -324,6 +356,8 @@ numbers! {
         pub const NO_SESSION: i32 = -1;
         /// `takeDescriptor`: there is none.
         pub const NO_DESCRIPTOR: i32 = -1;
+        /// `askHandover`: there is no process that offers anything.
+        pub const NO_HANDOVER: i32 = -1;
         /// `negotiateDeflate`: there is none to be had, so the request is to be refused. In a
         /// [`super::wire_kind`]: none is needed.
         pub const NO_AGREEMENT: u32 = 0;
@@ -345,6 +379,7 @@ pub fn contract() -> String {
 const TABLE: &[twin::Group] = &[
     RecordKind::GROUP,
     BodyKind::GROUP,
+    HandoverEvent::GROUP,
     record_sentinel::GROUP,
     session_flag::GROUP,
     OperationKind::GROUP,

@@ -17,6 +17,8 @@ pub enum CloseReason {
     ParseError,
     /// More waited for the client than may, because it does not read; upstream has no such limit.
     BufferOverflow,
+    /// Another process goes on with the session; its client does not hear of it. Upstream has no such thing.
+    HandedOver,
 }
 
 impl CloseReason {
@@ -34,6 +36,7 @@ impl CloseReason {
             Self::PingTimeout => "ping timeout",
             Self::ParseError => "parse error",
             Self::BufferOverflow => "buffer overflow",
+            Self::HandedOver => "handed over",
         }
     }
 
@@ -41,9 +44,11 @@ impl CloseReason {
     pub(super) fn is_by_peer(self) -> bool {
         match self {
             Self::TransportClose | Self::TransportError(_) => true,
-            Self::ForcedClose | Self::PingTimeout | Self::ParseError | Self::BufferOverflow => {
-                false
-            }
+            Self::ForcedClose
+            | Self::PingTimeout
+            | Self::ParseError
+            | Self::BufferOverflow
+            | Self::HandedOver => false,
         }
     }
 
@@ -55,7 +60,8 @@ impl CloseReason {
             | Self::ForcedClose
             | Self::PingTimeout
             | Self::ParseError
-            | Self::BufferOverflow => None,
+            | Self::BufferOverflow
+            | Self::HandedOver => None,
         }
     }
 }

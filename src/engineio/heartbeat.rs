@@ -28,6 +28,17 @@ pub(super) enum Beat {
     Timeout,
 }
 
+/// Where the heartbeat of a session stands that goes to another process: without a time of this one's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CarriedBeat {
+    /// The next ping is due in so many milliseconds.
+    Resting(u64),
+    /// A ping has been out for so many milliseconds.
+    Waiting(u32),
+    /// The client is to ping.
+    Listening,
+}
+
 /// Where the heartbeat of one session stands.
 #[derive(Debug)]
 pub(super) enum Heartbeat {
@@ -61,6 +72,35 @@ impl Heartbeat {
         match protocol {
             Protocol::V3 => Self::Listening { deadline: patience(now, config), prolonged: false },
             Protocol::V4 => Self::Resting { ping_at: after(now, config.ping_interval) },
+        }
+    }
+
+    /// For another process to go on with.
+    pub(super) fn carry(&self, now: u64) -> CarriedBeat {
+        match self {
+            Self::Resting { ping_at } => CarriedBeat::Resting(ping_at.saturating_sub(now)),
+            Self::Waiting { sent_at, .. } => {
+                CarriedBeat::Waiting(lower_bits(now).wrapping_sub(*sent_at))
+            }
+            Self::Listening { .. } => CarriedBeat::Listening,
+        }
+    }
+
+    /// Goes on with that of another process; what does not fit the protocol begins anew.
+    pub(super) fn adopt(beat: CarriedBeat, protocol: Protocol, now: u64, config: &Config) -> Self {
+        match (protocol, beat) {
+            (Protocol::V4, CarriedBeat::Resting(left)) => {
+                Self::Resting { ping_at: after(now, left.min(config.ping_interval)) }
+            }
+            (Protocol::V4, CarriedBeat::Waiting(ago)) => Self::Waiting {
+                deadline: after(now, config.ping_timeout),
+                sent_at: lower_bits(now).wrapping_sub(ago),
+                refreshed: false,
+                prolonged: false,
+            },
+            (Protocol::V4, CarriedBeat::Listening) | (Protocol::V3, _) => {
+                Self::new(protocol, now, config)
+            }
         }
     }
 

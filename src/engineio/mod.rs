@@ -20,7 +20,7 @@
 //! | `heartbeat` | who pings, and how long an answer may take |
 //! | `polling` | the two requests of HTTP long-polling |
 //! | `upgrade` | the probe that moves a session to WebSocket |
-//! | `session` | the machine of all of these; `requests` and `probe` are its two larger parts |
+//! | `session` | the machine of all of these; `requests` and `probe` are its two larger parts, `carried` is how it goes to another process |
 
 pub mod action;
 mod base64;
@@ -44,5 +44,7 @@ pub use config::Config;
 pub use dialect::{Dialect, Protocol};
 pub use error::InvalidPacket;
 pub use handshake::Transport;
+pub use heartbeat::CarriedBeat;
 pub use packet::{Data, OutMessage, Packet, PacketType, decode_text};
+pub use session::carried::{CarriedPacket, CarriedPolling, CarriedSession};
 pub use session::{Route, Session};

@@ -21,7 +21,7 @@ const CLOSE_TIMEOUT: u64 = 30_000;
 
 /// Something that waits for a poll, or for the upgrade.
 #[derive(Debug)]
-enum Queued {
+pub(super) enum Queued {
     /// A packet that is no message, and whether it may be compressed.
     Control(Cow<'static, str>, bool),
     Message(OutMessage),
@@ -38,7 +38,7 @@ enum PayloadFormat {
 /// The polling transport of one session.
 #[derive(Debug)]
 pub(super) struct Polling {
-    dialect: Dialect,
+    pub(super) dialect: Dialect,
     /// The number of the client's callback, if it polls by JSONP.
     pub(super) jsonp: Option<Box<str>>,
     /// The GET that waits for something to send.
@@ -215,7 +215,7 @@ impl Polling {
         self.answer(&["1"], actions);
     }
 
-    fn take_queue(&mut self) -> Vec<Queued> {
+    pub(super) fn take_queue(&mut self) -> Vec<Queued> {
         self.bytes = 0;
         std::mem::take(&mut self.queue)
     }

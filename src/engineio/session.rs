@@ -13,6 +13,7 @@
 //! In *Closing* nothing more comes in and nothing more is accepted to go out; what was buffered
 //! before still leaves with the next GET, and the close packet with the one after it.
 
+pub mod carried;
 mod probe;
 mod requests;
 

@@ -4,6 +4,7 @@
 //! JavaScript, deadlines to the worker.
 
 mod backlog;
+mod carrying;
 mod incoming;
 mod outgoing;
 mod records;
@@ -98,6 +99,33 @@ enum Joining {
     Parted,
 }
 
+/// Where a session comes from.
+#[derive(Debug)]
+pub struct Origin {
+    /// JavaScript's name for the request or connection.
+    pub token: u32,
+    /// Who is at the other end, and the addresses of its socket.
+    pub ends: (Peer, Option<Addresses>),
+    /// What another process says that has handed it over.
+    pub adopted: Option<Adopted>,
+}
+
+impl Origin {
+    /// It has just been opened here.
+    pub fn own(token: u32, ends: (Peer, Option<Addresses>)) -> Self {
+        Self { token, ends, adopted: None }
+    }
+}
+
+/// What a process says of a session that it hands over, and that is not Engine.IO's.
+#[derive(Debug)]
+pub struct Adopted {
+    /// For so many milliseconds more the client may be in no namespace; none: it has been in one.
+    pub join_left: Option<u64>,
+    /// What JavaScript says.
+    pub blob: Vec<u8>,
+}
+
 struct State {
     session: Session,
     decoder: Decoder,
@@ -109,6 +137,8 @@ struct State {
     join_deadline: u64,
     /// Whether that has been put off.
     join_prolonged: bool,
+    /// Set while nothing that comes may be taken, as it goes to another process or comes from one ([`super::unread`]).
+    unread: bool,
     /// Set when the end begins to be carried out: nothing is asked of the session any more.
     closed: bool,
 }
@@ -172,10 +202,16 @@ impl Client {
         requests: Arc<Requests>,
         session: Session,
         main: Option<Rc<WebSocketWire>>,
-        token: u32,
-        (peer, own): (Peer, Option<Addresses>),
+        origin: Origin,
     ) -> Rc<Self> {
-        let join_deadline = if server.plain { 0 } else { clock::now() + server.connect_timeout };
+        let Origin { token, ends: (peer, own), adopted } = origin;
+        let is_adopted = adopted.is_some();
+        let timeout = server.connect_timeout;
+        let (join_in, blob) = match adopted {
+            None => (Some(timeout), None),
+            Some(adopted) => (adopted.join_left.map(|left| left.min(timeout)), Some(adopted.blob)),
+        };
+        let join_deadline = join_in.filter(|_| !server.plain).map_or(0, |left| clock::now() + left);
         let held = Held::new(&server.environment.inbox.budget, handle.worker());
         let client = Self {
             handle,
@@ -189,6 +225,7 @@ impl Client {
                 probe: None,
                 join_deadline,
                 join_prolonged: false,
+                unread: is_adopted,
                 closed: false,
             }),
             scheduled: Cell::new(u64::MAX),
@@ -206,18 +243,23 @@ impl Client {
             held,
         };
         let state = client.state.borrow();
-        for message in state.session.first_messages() {
+        for message in state.session.first_messages().filter(|_| !is_adopted) {
             client.count_sent(Parcel::of_message(&message.data, message.binary));
         }
         client.server.environment.lifecycle.push(LifecycleEvent::Opened(handle));
         client.push(|record| {
             let greeted = if state.session.is_greeted() { session_flag::GREETED } else { 0 };
-            let flags = flags_of(state.session.transport(), state.session.protocol()) | greeted;
+            let adopted = if is_adopted { session_flag::ADOPTED } else { 0 };
+            let flags =
+                flags_of(state.session.transport(), state.session.protocol()) | greeted | adopted;
             record.kind(RecordKind::Opened).number(handle.raw()).number(client.server.id);
             record.string(state.session.sid().as_str()).number(flags).number(token);
             record.number(handle.generation()).count(SESSION_BYTES);
             if let Some(addresses) = peer.addresses(own) {
                 record.addresses(addresses);
+            }
+            if let Some(blob) = blob {
+                record.buffer(blob);
             }
         });
         if client.server.plain {
@@ -287,6 +329,9 @@ impl Client {
         // If it is borrowed, the holder goes on with a session that is over.
         let Ok(mut state) = self.state.try_borrow_mut() else { return };
         let requests = state.session.abandon();
+        if std::mem::take(&mut state.unread) {
+            context.unread.take(self.handle.slot().index);
+        }
         let wires = [state.main.take(), state.probe.take()];
         let told = self.over.get();
         drop(state);
@@ -435,6 +480,9 @@ impl Client {
         let mut state = self.state.borrow_mut();
         if std::mem::replace(&mut state.closed, true) {
             return;
+        }
+        if std::mem::take(&mut state.unread) {
+            context.unread.take(self.handle.slot().index);
         }
         let wires = [state.main.take(), state.probe.take()];
         drop(state);

@@ -15,6 +15,7 @@ use super::metrics::Parcel;
 use super::peer::Peer;
 use super::server::{Environment, Server};
 use super::stream::Stream;
+use super::transfer::{Adoption, Channel, Freeze};
 use crate::border::RecordKind;
 use crate::border::returned::UNKNOWN_SID;
 use crate::engineio::{Body, Dialect, PostFault, RequestId};
@@ -158,6 +159,31 @@ pub enum Command {
     },
     /// The JavaScript environment with this id ends: drop all of its connections.
     DropEnvironment(u32),
+    /// Reads the sessions of a server no more, or again.
+    Freeze(Freeze),
+    /// A session goes to another process.
+    HandOver {
+        /// The client.
+        slot: Slot,
+        /// The way there.
+        channel: Arc<Channel>,
+        /// What JavaScript says of it.
+        blob: Vec<u8>,
+    },
+    /// The connections of a server follow by which polling requests come: all its sessions have gone that way.
+    FinishHandOver {
+        /// The server.
+        server: u32,
+        /// The way there.
+        channel: Arc<Channel>,
+    },
+    /// A session comes from another process.
+    Adopt(Box<Adoption>),
+    /// What the client of such a session sends is read from here on.
+    ReadOn {
+        /// The client.
+        slot: Slot,
+    },
     /// The runtime ends.
     Stop,
 }
@@ -207,6 +233,11 @@ impl Command {
             | Self::Resume
             | Self::Turned { .. }
             | Self::DropEnvironment(_)
+            | Self::Freeze(_)
+            | Self::HandOver { .. }
+            | Self::FinishHandOver { .. }
+            | Self::Adopt(_)
+            | Self::ReadOn { .. }
             | Self::Stop => usize::MAX,
         }
     }
@@ -279,6 +310,8 @@ impl Command {
             | Self::Release { slot }
             | Self::Joined { slot }
             | Self::Observe { slot, .. }
+            | Self::HandOver { slot, .. }
+            | Self::ReadOn { slot }
             | Self::Fence { slot } => Blame::Client(*slot),
             // `Request` is guarded where its connection is known, and the others one by one.
             Self::Request { .. }
@@ -291,6 +324,9 @@ impl Command {
             | Self::Resume
             | Self::Turned { .. }
             | Self::DropEnvironment(_)
+            | Self::Freeze(_)
+            | Self::FinishHandOver { .. }
+            | Self::Adopt(_)
             | Self::Stop => Blame::Nobody,
             Self::Answer { wire, .. } => Blame::HttpWire(*wire),
             Self::Bridge { key, .. } => Blame::Stream(*key),

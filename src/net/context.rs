@@ -22,6 +22,8 @@ use super::readiness::RunQueue;
 use super::request_name::RequestName;
 use super::session_ids::SessionIds;
 use super::timers::Timers;
+use super::transfer::Channel;
+use super::unread::UnreadTable;
 use super::wakeups::Wakeups;
 use crate::engineio::RequestId;
 use crate::http::date;
@@ -118,6 +120,10 @@ pub trait AnsweredWire: Wire {
     fn handle_close(self: Rc<Self>, context: &WorkerContext, close: CloseHttp);
     /// Ends, as if the peer had ended the stream.
     fn end(self: Rc<Self>, context: &WorkerContext);
+    /// Reads no more, or again, if it is of that server of that environment.
+    fn hold(&self, context: &WorkerContext, environment: u32, server: u32, is_held: bool);
+    /// Goes to another process, if it is of that server. One whose request is not answered ends behind the answer.
+    fn hand_over(self: Rc<Self>, context: &WorkerContext, server: u32, channel: &Channel);
 }
 
 /// What all clients and wires of a worker share.
@@ -150,6 +156,8 @@ pub struct WorkerContext {
     /// Wires that wait for the end of the closing handshake, the oldest first.
     closing: RefCell<VecDeque<(u64, Rc<dyn Wire>)>>,
     read_buffer: RefCell<Box<[u8]>>,
+    /// What has come of clients that are not read for now.
+    pub unread: UnreadTable,
     /// Made when the first connection with TLS is read.
     sealed_buffer: RefCell<Vec<u8>>,
     /// Bytes that have been read by sockets and that nobody has asked for yet: [`Self::take_read`].
@@ -199,6 +207,7 @@ impl WorkerContext {
             accepting_until: Cell::new(None),
             closing: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
+            unread: UnreadTable::default(),
             sealed_buffer: RefCell::default(),
             read: Cell::new(0),
             spare_buffers: RefCell::default(),

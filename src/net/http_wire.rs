@@ -24,6 +24,7 @@
 //! bytes, and Node.js does what it always does.
 
 mod answering;
+mod carrying;
 mod reading;
 mod waiting;
 
@@ -122,6 +123,8 @@ pub struct HttpWire {
     out: RefCell<WriteQueue>,
     /// Set while nothing is read, because the inbox is full.
     stalled: Cell<Option<Stop>>,
+    /// Set while nothing is read, because its sessions go to another process.
+    is_held: Cell<bool>,
     /// Whether it is on the worker's list of those that wait for JavaScript to take something.
     listed: Cell<bool>,
     /// The HTTP server is closing: the connection ends with the answer.
@@ -165,6 +168,7 @@ impl HttpWire {
                 refused: Cell::new(false),
                 out: RefCell::default(),
                 stalled: Cell::default(),
+                is_held: Cell::new(false),
                 listed: Cell::new(false),
                 closing: Cell::new(false),
                 ended: Cell::new(false),

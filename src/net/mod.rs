@@ -32,6 +32,7 @@
 //! | [`sleep_lock`], [`sync`] | what JavaScript does itself while a worker sleeps |
 //! | [`backlog`] | what waits for clients that read too slowly |
 //! | [`idle_trim`] | when memory is given back |
+//! | [`transfer`], [`unread`] | hand-overs of clients from one process to another |
 //! | [`turns`] | whether the event loop of JavaScript goes round |
 //! | [`metrics`] | what is counted, for who looks at a running server |
 //! | [`cross_origin`] | from where browsers may read the answers |
@@ -99,7 +100,9 @@ pub mod taking;
 pub mod tcp;
 pub mod timers;
 pub mod tls;
+pub mod transfer;
 pub mod turns;
+pub mod unread;
 pub mod wakeups;
 pub mod websocket_wire;
 pub mod worker;

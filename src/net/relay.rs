@@ -45,6 +45,7 @@ use super::descriptor::{is_hung_up, lies_unread, reset_when_closed};
 use super::readiness::Readiness;
 use super::server::Environment;
 use super::tcp::{Tcp, Written};
+use super::transfer::Channel;
 use super::websocket_wire::CLOSE_TIMEOUT;
 use super::write_queue::WriteQueue;
 use crate::border::RecordKind;
@@ -463,6 +464,12 @@ impl<P: Peer + 'static> AnsweredWire for Relay<P> {
     fn end(self: Rc<Self>, context: &WorkerContext) {
         self.finish(context);
     }
+
+    /// Node.js reads on, as its sessions are JavaScript's to end.
+    fn hold(&self, _context: &WorkerContext, _environment: u32, _server: u32, _is_held: bool) {}
+
+    /// To Node.js it is one of its own.
+    fn hand_over(self: Rc<Self>, _context: &WorkerContext, _server: u32, _channel: &Channel) {}
 }
 
 /// An end of which the deputy sees what comes.

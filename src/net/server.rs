@@ -144,7 +144,12 @@ impl Environment {
 
     /// A name for a connection that a worker has accepted. None has it but one that a billion have come behind.
     pub fn next_token(&self) -> u32 {
-        let next = self.last_token.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        self.next_tokens(1)
+    }
+
+    /// The first of `count` such names, one behind the other.
+    pub fn next_tokens(&self, count: u32) -> u32 {
+        let next = self.last_token.fetch_add(count, Ordering::Relaxed).wrapping_add(1);
         next & (OF_WORKER - 1) | OF_WORKER
     }
 }

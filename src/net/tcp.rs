@@ -262,6 +262,12 @@ impl Tcp {
         self.lend().stream.is_none()
     }
 
+    /// Whether its bytes are those of the socket.
+    pub fn is_plain(&self) -> bool {
+        let lent = self.lend();
+        lent.stream.is_some() && lent.tls.is_none()
+    }
+
     /// Looks at what has come, and takes nothing of it; 0: nothing will come.
     ///
     /// # Errors

@@ -30,6 +30,7 @@
 //! (`worker/websocket.rs`) knows both, and passes on what comes by it. When a wire has news at another
 //! time (bytes pile up; it has panicked), it puts that name on a list of the worker.
 
+pub mod carrying;
 mod reading;
 mod undecoded;
 mod writing;
@@ -149,6 +150,8 @@ pub struct WebSocketWire {
     writing: Cell<Writing>,
     /// Set while we don't read, because the inbox is full.
     stalled: Cell<bool>,
+    /// Set while we don't read, because the client goes to another process or comes from one.
+    is_held: Cell<bool>,
     /// What the reader keeps.
     held: Held,
 }
@@ -203,6 +206,7 @@ impl WebSocketWire {
             state: Cell::new(State::Open(None)),
             writing: Cell::new(Writing::Idle),
             stalled: Cell::new(false),
+            is_held: Cell::new(false),
             held: Held::new(&server.environment.inbox.budget, worker),
         }
     }

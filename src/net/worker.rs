@@ -19,6 +19,7 @@ mod introducing;
 mod operations;
 mod relaying;
 pub(super) mod thread;
+mod transferring;
 mod websocket;
 
 use std::cell::{Cell, RefCell};

@@ -148,6 +148,22 @@ impl Decoder {
         Ok(None)
     }
 
+    /// The messages that bring a decoder that waits for a text to where this one is: for another process, which goes on. None come
+    /// while it waits for a text.
+    pub fn replay(&mut self) -> Option<(String, Vec<Vec<u8>>)> {
+        let Pending { packet, missing, .. } = *self.pending.take()?;
+        let Completed { kind, namespace, id, payload, attachments, .. } = packet;
+        let digit =
+            if kind == PacketType::Ack { PacketType::BinaryAck } else { PacketType::BinaryEvent };
+        let count = attachments.len() + missing as usize;
+        let id = id.unwrap_or_default();
+        let comma = if namespace == "/" { "" } else { "," };
+        let namespace = if namespace == "/" { "" } else { &namespace };
+        let digit = digit as u8;
+        let text = format!("{digit}{count}-{namespace}{comma}{id}{payload}");
+        Some((text, attachments))
+    }
+
     /// Bytes of the client arrived, though no whole attachment: it has not stopped.
     pub fn handle_progress(&mut self, now: u64) {
         if let Some(pending) = &mut self.pending {

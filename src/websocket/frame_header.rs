@@ -1,7 +1,9 @@
 //! The header of a client's frame: read, and held against the rules.
 
 use super::error::Violation;
-use super::frame::{FIN, LENGTH_16, LENGTH_64, MASK, MAX_SHORT, OpCode, RSV1, RSV2_RSV3};
+use super::frame::{
+    FIN, LENGTH_16, LENGTH_64, MASK, MAX_SHORT, OpCode, RSV1, RSV2_RSV3, write_header,
+};
 
 /// Longest header of a client's frame: two bytes, a 64-bit length and the masking key.
 pub(super) const MAX_CLIENT_HEADER: usize = 14;
@@ -51,6 +53,23 @@ pub(super) fn parse(
     let (fin, compressed) = (first & FIN != 0, first & RSV1 != 0);
     let frame = Frame { opcode, fin, compressed, key: *key, remaining };
     Ok(Some((frame, bytes.len() - rest.len())))
+}
+
+/// Appends the header of an uncompressed frame of a client, whose payload has `length` bytes, masked with `key`.
+pub(super) fn write_client_header(
+    out: &mut Vec<u8>,
+    opcode: OpCode,
+    fin: bool,
+    length: usize,
+    key: [u8; 4],
+) {
+    let start = out.len();
+    write_header(out, opcode, false, length);
+    if !fin {
+        out[start] &= !FIN;
+    }
+    out[start + 1] |= MASK;
+    out.extend_from_slice(&key);
 }
 
 /// Checks the first two bytes (RFC 6455, sections 5.1, 5.2, 5.4 and 5.5; RFC 7692, section 6).

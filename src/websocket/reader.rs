@@ -25,7 +25,7 @@ use std::ops::ControlFlow;
 use super::deflate::Inflate;
 use super::error::Violation;
 use super::frame::OpCode;
-use super::frame_header::{Frame, MAX_CLIENT_HEADER, parse};
+use super::frame_header::{Frame, MAX_CLIENT_HEADER, parse, write_client_header};
 use super::mask::unmask;
 
 /// Fragments of one message by default: what `ws` allows.
@@ -154,6 +154,42 @@ impl Reader {
     /// Bytes of heap memory held for [`buffered`](Self::buffered) ones; zero when nothing waits.
     pub fn allocated(&self) -> usize {
         self.message.capacity() + self.control.capacity()
+    }
+
+    /// Frames of a client that bring a reader, at its first byte, to where this one is: for another process, which goes on. None when
+    /// it can't be told: messages may be compressed, or nothing is read any more.
+    pub fn replay(&self) -> Option<Vec<u8>> {
+        if self.inflate.is_some() {
+            return None;
+        }
+        let mut out = Vec::with_capacity(self.buffered() + 2 * MAX_CLIENT_HEADER);
+        match (self.state, self.open) {
+            (State::Closed, _) => return None,
+            (State::Payload(frame), Some(opcode)) if !frame.opcode.is_control() => {
+                // One frame in place of all that the message has had so far.
+                let mut key = frame.key;
+                key.rotate_right(self.message.len() % 4);
+                let length = self.message.len() + frame.remaining;
+                write_begun(&mut out, opcode, frame.fin, length, key, &self.message);
+            }
+            (state, open) => {
+                if let Some(opcode) = open {
+                    let length = self.message.len();
+                    write_begun(&mut out, opcode, false, length, [0; 4], &self.message);
+                }
+                match state {
+                    State::Header { bytes, len } => out.extend_from_slice(&bytes[..len]),
+                    State::Payload(frame) => {
+                        let mut key = frame.key;
+                        key.rotate_right(self.control.len() % 4);
+                        let length = self.control.len() + frame.remaining;
+                        write_begun(&mut out, frame.opcode, frame.fin, length, key, &self.control);
+                    }
+                    State::Closed => {}
+                }
+            }
+        }
+        Some(out)
     }
 
     fn read(
@@ -298,6 +334,21 @@ impl Reader {
         self.control = Vec::new();
         self.inflate = None;
     }
+}
+
+/// Writes a client's frame as far as it has come: its header, and the first bytes of its payload.
+fn write_begun(
+    out: &mut Vec<u8>,
+    opcode: OpCode,
+    fin: bool,
+    length: usize,
+    key: [u8; 4],
+    payload: &[u8],
+) {
+    write_client_header(out, opcode, fin, length, key);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    unmask(&mut out[start..], key);
 }
 
 /// Hands a complete message or control frame to `sink`.

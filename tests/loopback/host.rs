@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use ferrosocket::border::{BodyKind, RecordKind};
+use ferrosocket::border::{BodyKind, HandoverEvent, RecordKind, session_flag};
 use ferrosocket::engineio::{Config, Protocol, RequestId};
 use ferrosocket::id::{Handle, Sid};
 use ferrosocket::net::backlog::BufferLimits;
@@ -90,6 +90,16 @@ impl Record {
         if matches!(kind, RecordKind::Event | RecordKind::Ack) && self.fields.len() >= 6 {
             return usize::try_from(self.number(5)).unwrap();
         }
+        if kind == RecordKind::Handover {
+            return match HandoverEvent::read(u8::try_from(self.number(2)).unwrap()) {
+                Some(HandoverEvent::Peer | HandoverEvent::End | HandoverEvent::State) => 1,
+                Some(HandoverEvent::Connection) => 2,
+                _ => 0,
+            };
+        }
+        if kind == RecordKind::Opened {
+            return usize::from(self.number(4) & u64::from(session_flag::ADOPTED) != 0);
+        }
         usize::from(
             matches!(kind, RecordKind::BridgeWrite | RecordKind::GivenBack)
                 || kind == RecordKind::RawMessage && self.fields.len() == 2
@@ -120,6 +130,7 @@ impl Record {
                 | RecordKind::Foreign
                 | RecordKind::Unlistened
                 | RecordKind::HandshakeFailed
+                | RecordKind::Handover
         )
     }
 }

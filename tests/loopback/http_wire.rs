@@ -87,12 +87,12 @@ impl HttpWire {
         assert_eq!(self.answer(), ok());
     }
 
-    fn write(&mut self, text: &str) {
+    pub(crate) fn write(&mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).unwrap();
     }
 
     /// The status and the body of the next answer, which has a length or is one empty chunk.
-    fn answer(&mut self) -> (u16, String) {
+    pub(crate) fn answer(&mut self) -> (u16, String) {
         let (head, body) = self.whole_answer();
         assert!(head.contains("\r\nX: y\r\n"), "{head}");
         (head[9..12].parse().unwrap(), body)

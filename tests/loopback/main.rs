@@ -27,6 +27,7 @@ mod sending;
 mod tls;
 #[path = "../tls_support/mod.rs"]
 mod tls_support;
+mod transferring;
 mod turns;
 mod upgrade;
 mod violations;

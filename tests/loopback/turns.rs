@@ -95,7 +95,7 @@ fn who_has_answered_in_time_is_kept_however_many_come_before() {
 }
 
 /// A connection whose messages may be compressed: of its bytes, little is read at once.
-fn open_compressed(host: &Host) -> (Raw, Handle) {
+pub(crate) fn open_compressed(host: &Host) -> (Raw, Handle) {
     let agreement = Agreement {
         server_no_context_takeover: false,
         client_no_context_takeover: false,

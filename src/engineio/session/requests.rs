@@ -138,32 +138,55 @@ impl Session {
         if !self.take_post(request) {
             return;
         }
-        let jsonp =
-            matches!(&self.transport, TransportState::Polling(polling) if polling.jsonp.is_some());
-        let mut fault = None;
-        if binary && self.protocol == Protocol::V3 && !jsonp {
-            fault = self.receive_payload(now, payload_v3::decode_binary(body), show, sink);
-        } else {
-            let text = match simdutf8::basic::from_utf8(body) {
-                Ok(text) => Cow::Borrowed(text),
-                Err(_) => String::from_utf8_lossy(body),
-            };
-            // A form without a payload says nothing.
-            if let Some(text) =
-                if jsonp { jsonp::unwrap(&text).map(Cow::Owned) } else { Some(text) }
-            {
-                fault = match self.protocol {
-                    Protocol::V3 => {
-                        self.receive_payload(now, payload_v3::decode(&text), show, sink)
-                    }
-                    Protocol::V4 => self.receive_payload(now, payload::decode(&text), show, sink),
-                };
-            }
-        }
-        if let Some(fault) = fault {
+        if let Some(fault) = self.receive_body(now, body, binary, show, sink) {
             self.fail_post(request, fault);
         } else {
             self.actions.respond(request, 200, Body::Ok);
+        }
+    }
+
+    /// The body of a POST that another process has answered ([`Session::carry`](super::Session::carry)).
+    pub fn handle_carried_post<F>(
+        &mut self,
+        now: u64,
+        body: &[u8],
+        binary: bool,
+        show: impl FnMut(&Packet<'_>),
+        sink: F,
+    ) where
+        F: FnMut(Data<'_>) -> ControlFlow<Option<PostFault>>,
+    {
+        if let Some(fault) = self.receive_body(now, body, binary, show, sink) {
+            self.end(CloseReason::error(fault.answer().1));
+        }
+    }
+
+    /// Gives why the body can't be taken, if so.
+    fn receive_body<F>(
+        &mut self,
+        now: u64,
+        body: &[u8],
+        binary: bool,
+        show: impl FnMut(&Packet<'_>),
+        sink: F,
+    ) -> Option<PostFault>
+    where
+        F: FnMut(Data<'_>) -> ControlFlow<Option<PostFault>>,
+    {
+        let jsonp =
+            matches!(&self.transport, TransportState::Polling(polling) if polling.jsonp.is_some());
+        if binary && self.protocol == Protocol::V3 && !jsonp {
+            return self.receive_payload(now, payload_v3::decode_binary(body), show, sink);
+        }
+        let text = match simdutf8::basic::from_utf8(body) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(body),
+        };
+        // A form without a payload says nothing.
+        let text = if jsonp { Cow::Owned(jsonp::unwrap(&text)?) } else { text };
+        match self.protocol {
+            Protocol::V3 => self.receive_payload(now, payload_v3::decode(&text), show, sink),
+            Protocol::V4 => self.receive_payload(now, payload::decode(&text), show, sink),
         }
     }
 

@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::{Client, State};
 use crate::border::{RecordKind, observed};
 use crate::engineio::{self, Data, InvalidPacket, Link, PostFault, PostStart, RequestId, Session};
+use crate::net::budget::HeldBytes;
 use crate::net::clock;
 use crate::net::command::RequestEvent;
 use crate::net::context::{Doubt, WorkerContext};
@@ -213,7 +214,7 @@ impl Client {
                 let _accepted = state.session.handle_post_start(now, request);
             }
             RequestEvent::PostBody { body, binary } => {
-                self.handle_post_body(&mut state, now, request, &body, binary);
+                self.handle_post_body(context, &mut state, now, request, &body, binary);
             }
             RequestEvent::PostFault(fault) => state.session.handle_post_fault(now, request, fault),
             RequestEvent::Closed => state.session.handle_request_closed(now, request),
@@ -250,7 +251,7 @@ impl Client {
             return self.refuse_request(context, request);
         }
         if state.session.handle_post_start(now, request) == PostStart::Accepted {
-            self.handle_post_body(&mut state, now, request, body, binary);
+            self.handle_post_body(context, &mut state, now, request, body, binary);
         }
         drop(state);
         self.settle(context);
@@ -258,9 +259,28 @@ impl Client {
 
     fn handle_post_body(
         &self,
+        context: &WorkerContext,
         state: &mut State,
         now: u64,
         request: RequestId,
+        body: &[u8],
+        binary: bool,
+    ) {
+        if state.unread {
+            let budget = &self.server.environment.inbox.budget;
+            let body = HeldBytes::new(budget, self.handle.worker(), body.to_vec());
+            let client = self.handle.slot().index;
+            return context.unread.put_post(client, request, body, binary);
+        }
+        self.take_post_body(state, now, Some(request), body, binary);
+    }
+
+    /// `request`: none when another process has answered it.
+    pub(super) fn take_post_body(
+        &self,
+        state: &mut State,
+        now: u64,
+        request: Option<RequestId>,
         body: &[u8],
         binary: bool,
     ) {
@@ -272,16 +292,18 @@ impl Client {
                 self.show_control(false, &packet.to_string());
             }
         };
-        session.handle_post_body(now, request, body, binary, show, |data| {
-            match self.decode(decoder, now, data) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(Refusal::TooLong) => ControlFlow::Break(Some(PostFault::TooLarge)),
-                Err(Refusal::Packet(error)) => {
-                    failure = Some(error);
-                    ControlFlow::Break(None)
-                }
+        let sink = |data: Data<'_>| match self.decode(decoder, now, data) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(Refusal::TooLong) => ControlFlow::Break(Some(PostFault::TooLarge)),
+            Err(Refusal::Packet(error)) => {
+                failure = Some(error);
+                ControlFlow::Break(None)
             }
-        });
+        };
+        match request {
+            Some(request) => session.handle_post_body(now, request, body, binary, show, sink),
+            None => session.handle_carried_post(now, body, binary, show, sink),
+        }
         self.end_apart();
         if let Some(error) = failure {
             self.refuse_packet(session, now, &error);
@@ -366,10 +388,11 @@ impl Client {
             Some(wire) => wire.is_stalled(),
             None => self.may_lie_unread(now),
         };
-        if unread {
+        if unread || state.unread {
             state.defer(now);
         }
-        if state.join_deadline != 0 && state.join_deadline <= now && self.is_joining() {
+        let is_joining = self.is_joining() || state.unread;
+        if state.join_deadline != 0 && state.join_deadline <= now && is_joining {
             // Its CONNECT waits for JavaScript, which may need some time for it when it has it.
             state.join_deadline = now.saturating_add(self.server.connect_timeout.max(1));
         }

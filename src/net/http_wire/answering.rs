@@ -9,6 +9,7 @@ use crate::http::response::{self, Connection, Content, REQUEST_TIMEOUT};
 use crate::net::command::{Answer, CloseHttp, RequestEvent};
 use crate::net::context::{AnsweredWire, Wire as _, WorkerContext};
 use crate::net::tcp::Written;
+use crate::net::transfer::Channel;
 
 const TEXT: &str = "text/plain; charset=UTF-8";
 const BYTES: &str = "application/octet-stream";
@@ -53,7 +54,7 @@ impl AnsweredWire for HttpWire {
         if self.deadline.get() > now {
             return self.schedule(context);
         }
-        if self.is_stalled() {
+        if self.is_stalled() || self.is_held.get() {
             return self.put_off_timeout(context);
         }
         match self.state.get() {
@@ -91,6 +92,14 @@ impl AnsweredWire for HttpWire {
 
     fn end(self: Rc<Self>, context: &WorkerContext) {
         self.handle_end(context);
+    }
+
+    fn hold(&self, context: &WorkerContext, environment: u32, server: u32, is_held: bool) {
+        self.set_held(context, environment, server, is_held);
+    }
+
+    fn hand_over(self: Rc<Self>, context: &WorkerContext, server: u32, channel: &Channel) {
+        self.carry(context, server, channel);
     }
 }
 

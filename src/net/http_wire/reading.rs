@@ -19,6 +19,9 @@ impl HttpWire {
         if self.state.get() == State::Ready {
             self.answer_delayed(context);
         }
+        if self.is_held.get() && !self.is_gone() {
+            return Next::Wait;
+        }
         if self.is_idle() && !self.input.is_empty() {
             let bytes = self.input.take();
             self.handle_bytes(context, clients, &bytes);

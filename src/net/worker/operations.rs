@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Worker;
 use crate::engineio::{Link, Session, Transport};
 use crate::id::Slot;
-use crate::net::client::Client;
+use crate::net::client::{Client, Origin};
 use crate::net::clock;
 use crate::net::command::{Blame, Command, Outgoing, RequestEvent};
 use crate::net::context::{Victim, Wire as _, WorkerContext};
@@ -164,6 +164,15 @@ impl Worker {
                 self.give_up_asked(environment, round);
             }
             Command::DropEnvironment(id) => self.drop_clients(|environment| environment == id),
+            Command::Freeze(freeze) => self.freeze(&freeze),
+            Command::HandOver { slot, channel, blob } => {
+                if let Some(client) = self.clients.look_up(slot) {
+                    client.hand_over(&self.context, &channel, blob);
+                }
+            }
+            Command::FinishHandOver { server, channel } => self.finish_hand_over(server, &channel),
+            Command::Adopt(adoption) => self.adopt(*adoption),
+            Command::ReadOn { slot } => self.read_on(slot),
             Command::Stop => {}
         }
     }
@@ -176,7 +185,18 @@ impl Worker {
         token: u32,
         ends: (Peer, Option<Addresses>),
     ) -> Rc<Client> {
-        fault!("open", server.environment.id, token);
+        self.open_as(server, session, main, Origin::own(token, ends))
+    }
+
+    /// The same for a session that may have come from another process.
+    pub(super) fn open_as(
+        &self,
+        server: Arc<Server>,
+        session: Session,
+        main: Option<&Rc<WebSocketWire>>,
+        origin: Origin,
+    ) -> Rc<Client> {
+        fault!("open", server.environment.id, origin.token);
         self.context.wakeups.add(&server.environment);
         self.clients.add(self.context.index, |handle| {
             let (transport, protocol) = (session.transport(), session.protocol());
@@ -188,7 +208,7 @@ impl Worker {
                 wire.bind(handle.slot(), Link::Main);
             }
             let main_wire = main.map(Rc::clone);
-            Client::open(handle, server, for_client, session, main_wire, token, ends)
+            Client::open(handle, server, for_client, session, main_wire, origin)
         })
     }
 

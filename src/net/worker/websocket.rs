@@ -171,7 +171,7 @@ impl Handler for WebSocket<'_> {
     fn next(&self) -> Next {
         if self.wire.is_gone() {
             Next::Gone
-        } else if !self.may_read() {
+        } else if self.wire.is_held() || !self.may_read() {
             Next::Wait
         } else if self.wire.has_undecoded() {
             self.decode_on();
@@ -246,7 +246,7 @@ impl WebSocket<'_> {
 
     /// Any number of bytes as they came from the peer. What may be compressed is decoded in pieces, as far
     /// as there is room.
-    fn take_in(&self, mut bytes: &mut [u8]) {
+    pub(super) fn take_in(&self, mut bytes: &mut [u8]) {
         let context = &self.worker.context;
         if self.wire.has_undecoded() || self.wire.is_stalled() && self.wire.is_compressed() {
             return self.wire.keep(context, bytes);

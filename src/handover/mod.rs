@@ -1,0 +1,35 @@
+//! What a process says to the one that takes its clients over. Sans-IO.
+//!
+//! ```text
+//!      new                          old
+//!       │ ── Hello ───────────────► │
+//!       │ ◄── Welcome, and sockets ─│   or Refused, and the end
+//!       │ ── Ready ───────────────► │
+//!       │ ◄── State ─────────────── │
+//!       │ ◄── Session, a socket ─── │   for each
+//!       │ ◄── Connection, a socket ─│   for each by which polling requests come
+//!       │ ◄── End ───────────────── │
+//!       │ ── Taken ───────────────► │
+//! ```
+//!
+//! | file | tells |
+//! |---|---|
+//! | [`error`] | why what has come is not taken |
+//! | [`frame`] | where a message begins and ends, and how many descriptors come with it |
+//! | `fields` | how the body of a message is made of fields |
+//! | [`message`] | the messages |
+//! | [`session`] | what is said of a session |
+//!
+//! Who reads it takes it for what a stranger has written. What is not known is refused: both sides are of one version, or each goes
+//! its own way.
+
+pub mod error;
+mod fields;
+pub mod frame;
+pub mod message;
+pub mod session;
+
+pub use error::Invalid;
+pub use frame::{Frame, FrameReader};
+pub use message::{Message, VERSION};
+pub use session::HandedSession;

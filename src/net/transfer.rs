@@ -1,0 +1,251 @@
+//! A hand-over of clients from one process to another: what the workers, JavaScript and the thread that has the Unix socket share.
+//!
+//! ```text
+//!   JavaScript ── says, sessions' own words ──► workers ── sessions, sockets ─┐
+//!        │                                                                    ▼
+//!        └── messages ────────────────────────────────────────────────► Channel ──► its thread ──► the other process
+//!   JavaScript ◄── records ──────────────────────────────────────────────────────── its thread ◄── the other process
+//!   workers    ◄── sessions to be adopted ──────────────────────────────────────────┘
+//! ```
+//!
+//! A session is in one message with its socket, and has ended here when that is queued: nobody reads a socket twice. What is
+//! queued when the channel ends is closed with it, and its client comes back by itself.
+
+#[cfg(target_os = "linux")]
+mod peer;
+#[cfg(target_os = "linux")]
+pub mod thread;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::server::{Environment, Server};
+use crate::border::{HandoverEvent, RecordKind};
+use crate::handover::{HandedSession, Message};
+
+/// The lane of the inbox in which news of hand-overs stand.
+const LANE: usize = 0;
+
+/// A message on its way to the other process.
+#[derive(Debug)]
+pub struct Outgoing {
+    bytes: Vec<u8>,
+    /// The sockets that go with its first byte. One that listens looks like any other here.
+    sockets: Vec<TcpStream>,
+}
+
+/// How far a channel is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Open,
+    /// JavaScript wants no more of it.
+    Ended,
+    /// The other process has gone, or has said what it must not.
+    Failed,
+}
+
+#[derive(Debug, Default)]
+struct Outbox {
+    phase: Phase,
+    waiting: VecDeque<Outgoing>,
+}
+
+/// A hand-over, as all see it that take part in it.
+pub struct Channel {
+    /// JavaScript's name for it.
+    pub number: u32,
+    /// That of the JavaScript thread.
+    pub environment: Arc<Environment>,
+    outbox: Mutex<Outbox>,
+    /// Wakes the thread.
+    wake: Box<dyn Fn() + Send + Sync>,
+    /// Sessions that have been handed over here.
+    sent: AtomicU32,
+    /// Workers that have still something to hand over.
+    busy: AtomicUsize,
+    /// What JavaScript says at the end.
+    last: Mutex<Vec<u8>>,
+    /// Whose sessions those are that come, once JavaScript waits for them.
+    adopter: Mutex<Option<Arc<Server>>>,
+    /// Sessions that have come and that workers have not looked at yet.
+    pending: AtomicUsize,
+    /// Those of which JavaScript hears.
+    opened: AtomicU32,
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+impl Channel {
+    /// The channel `number` of an environment; `wake` wakes its thread.
+    pub fn new(
+        number: u32,
+        environment: Arc<Environment>,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            number,
+            environment,
+            outbox: Mutex::default(),
+            wake: Box::new(wake),
+            sent: AtomicU32::new(0),
+            busy: AtomicUsize::new(0),
+            last: Mutex::default(),
+            adopter: Mutex::default(),
+            pending: AtomicUsize::new(0),
+            opened: AtomicU32::new(0),
+        })
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether what is sent still gets somewhere.
+    pub fn is_open(&self) -> bool {
+        self.outbox().phase == Phase::Open
+    }
+
+    /// Queues a message with its sockets. False: it goes nowhere, and the sockets are closed.
+    pub fn send(&self, message: &Message, sockets: Vec<TcpStream>) -> bool {
+        let mut bytes = Vec::new();
+        let count = u8::try_from(sockets.len()).ok();
+        if count.and_then(|count| message.write(&mut bytes, count)).is_none() {
+            return false;
+        }
+        let mut outbox = self.outbox();
+        if outbox.phase != Phase::Open {
+            return false;
+        }
+        outbox.waiting.push_back(Outgoing { bytes, sockets });
+        drop(outbox);
+        (self.wake)();
+        true
+    }
+
+    /// Queues a session. False: it goes nowhere, and its socket is closed.
+    pub fn send_session(&self, session: HandedSession, socket: Option<TcpStream>) -> bool {
+        let message = Message::Session(Box::new(session));
+        let sent = self.send(&message, socket.into_iter().collect());
+        self.sent.fetch_add(u32::from(sent), Ordering::Relaxed);
+        sent
+    }
+
+    /// So many workers are about to hand over their connections, and JavaScript's last word is `blob`.
+    pub fn begin_end(&self, workers: usize, blob: Vec<u8>) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = blob;
+        self.busy.store(workers, Ordering::SeqCst);
+    }
+
+    /// One of these has done so. The last one says that this was all.
+    pub fn end_worker(&self) {
+        if self.busy.fetch_sub(1, Ordering::SeqCst) == 1 {
+            let blob =
+                std::mem::take(&mut *self.last.lock().unwrap_or_else(PoisonError::into_inner));
+            let sessions = self.sent.load(Ordering::SeqCst);
+            self.send(&Message::End { sessions, blob }, Vec::new());
+        }
+    }
+
+    /// JavaScript wants no more of it: the thread ends.
+    pub fn end(&self) {
+        let mut outbox = self.outbox();
+        if outbox.phase == Phase::Open {
+            outbox.phase = Phase::Ended;
+        }
+        drop(outbox);
+        (self.wake)();
+    }
+
+    /// From now on sessions may come, for `server`.
+    pub fn set_adopter(&self, server: Arc<Server>) {
+        *self.adopter.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+    }
+
+    /// Tells JavaScript of an event.
+    fn tell(&self, event: HandoverEvent, numbers: &[u32], buffers: Vec<Vec<u8>>) {
+        self.tell_on(LANE, event, numbers, buffers);
+    }
+
+    /// The same, on the lane of a worker, behind all that it has told.
+    pub fn tell_on(
+        &self,
+        lane: usize,
+        event: HandoverEvent,
+        numbers: &[u32],
+        buffers: Vec<Vec<u8>>,
+    ) {
+        let inbox = &self.environment.inbox;
+        inbox.push(lane, |record| {
+            record.kind(RecordKind::Handover).number(self.number).number(event as u32);
+            for number in numbers {
+                record.number(*number);
+            }
+            for buffer in buffers {
+                record.buffer(buffer);
+            }
+        });
+        inbox.announce(lane);
+    }
+}
+
+/// A session that has come from another process, on its way to the worker that is to have it.
+#[derive(Debug)]
+pub struct Adoption {
+    /// Whose it is.
+    pub server: Arc<Server>,
+    /// The session.
+    pub session: HandedSession,
+    /// The socket of its WebSocket.
+    pub socket: Option<TcpStream>,
+    /// Has the channel hear when a worker has looked at it.
+    pub ticket: Ticket,
+}
+
+/// Counts a session that workers have not looked at yet, for as long as it lives.
+pub struct Ticket(Arc<Channel>);
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ticket")
+    }
+}
+
+impl Ticket {
+    /// Counts one more.
+    pub fn new(channel: &Arc<Channel>) -> Self {
+        channel.pending.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(channel))
+    }
+
+    /// JavaScript has been told of it.
+    pub fn note_opened(&self) {
+        self.0.opened.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.0.pending.fetch_sub(1, Ordering::SeqCst) == 1 {
+            (self.0.wake)();
+        }
+    }
+}
+
+/// Whether the sessions of a server are read.
+#[derive(Clone, Debug)]
+pub struct Freeze {
+    /// The environment…
+    pub environment: u32,
+    /// …and there the server.
+    pub server: u32,
+    /// Who hears that they are not any more; none: they are again.
+    pub channel: Option<Arc<Channel>>,
+}

@@ -1,0 +1,150 @@
+//! The Unix socket to another process: bytes both ways, and the sockets that go with them.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+
+use super::Outgoing;
+use crate::handover::{Frame, FrameReader, Invalid};
+
+/// Bytes of one read.
+const READ: usize = 64 << 10;
+/// Sockets that go with one message, at most; the system allows 253.
+pub(super) const MAX_SOCKETS: usize = 16;
+/// Sockets that may wait for their message: what one read brings, and no more.
+const MAX_WAITING: usize = 256;
+
+/// The other process.
+#[derive(Debug)]
+pub(super) struct Peer {
+    socket: UnixStream,
+    reader: FrameReader,
+    buffer: Box<[u8]>,
+    /// Sockets that have come, and whose messages have not been read yet.
+    sockets: VecDeque<OwnedFd>,
+    out: VecDeque<Outgoing>,
+    /// Bytes of the first of these that have left; its sockets have, with the first one.
+    written: usize,
+}
+
+/// Why there is nobody to talk to any more.
+#[derive(Debug)]
+pub(super) enum Lost {
+    /// The other process has gone, or has closed the socket.
+    Gone,
+    /// The system says so.
+    Io(io::Error),
+    /// It has said what it must not.
+    Invalid(Invalid),
+}
+
+impl From<io::Error> for Lost {
+    fn from(error: io::Error) -> Self {
+        let is_end =
+            matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset);
+        if is_end { Self::Gone } else { Self::Io(error) }
+    }
+}
+
+impl From<Invalid> for Lost {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+impl Peer {
+    pub(super) fn new(socket: UnixStream) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self {
+            socket,
+            reader: FrameReader::default(),
+            buffer: vec![0; READ].into(),
+            sockets: VecDeque::new(),
+            out: VecDeque::new(),
+            written: 0,
+        })
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    pub(super) fn queue(&mut self, messages: &mut VecDeque<Outgoing>) {
+        self.out.append(messages);
+    }
+
+    /// Whether something is to be written.
+    pub(super) fn has_output(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    /// Writes what the other process takes.
+    pub(super) fn write(&mut self) -> Result<(), Lost> {
+        while let Some(first) = self.out.front_mut() {
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_SOCKETS))];
+            let mut ancillary = SendAncillaryBuffer::new(&mut space);
+            let sockets: Vec<_> = first.sockets.iter().map(|socket| socket.as_fd()).collect();
+            if !sockets.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(&sockets)) {
+                return Err(Lost::Invalid(Invalid::Descriptors));
+            }
+            let bytes = [IoSlice::new(&first.bytes[self.written..])];
+            match sendmsg(&self.socket, &bytes, &mut ancillary, SendFlags::NOSIGNAL) {
+                Ok(count) => {
+                    self.written += count;
+                    first.sockets.clear(); // they are the other one's
+                    if self.written == first.bytes.len() {
+                        self.written = 0;
+                        self.out.pop_front();
+                    }
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return Ok(()),
+                Err(error) => return Err(io::Error::from(error).into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once.
+    pub(super) fn read(&mut self) -> Result<(), Lost> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let mut bytes = [IoSliceMut::new(&mut self.buffer)];
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let count = match recvmsg(&self.socket, &mut bytes, &mut ancillary, flags) {
+            Ok(received) => received.bytes,
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(()),
+            Err(error) => return Err(io::Error::from(error).into()),
+        };
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                self.sockets.extend(descriptors);
+            }
+        }
+        if count == 0 {
+            return Err(Lost::Gone);
+        }
+        if self.sockets.len() > MAX_WAITING {
+            return Err(Lost::Invalid(Invalid::Descriptors));
+        }
+        self.reader.push(&self.buffer[..count]);
+        Ok(())
+    }
+
+    /// The next message that is all there, with its sockets.
+    pub(super) fn next_message(&mut self) -> Result<Option<(Frame, Vec<OwnedFd>)>, Lost> {
+        let Some(frame) = self.reader.next_frame()? else { return Ok(None) };
+        if frame.descriptors > self.sockets.len() {
+            return Err(Lost::Invalid(Invalid::Descriptors));
+        }
+        let sockets = self.sockets.drain(..frame.descriptors).collect();
+        Ok(Some((frame, sockets)))
+    }
+}

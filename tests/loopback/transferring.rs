@@ -1,0 +1,363 @@
+//! Clients go from one JavaScript thread to another as they go from one process to another: by a Unix socket.
+#![cfg(target_os = "linux")]
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use ferrosocket::border::{HandoverEvent, RecordKind, session_flag};
+use ferrosocket::engineio::Config;
+use ferrosocket::handover::{FrameReader, Message};
+use ferrosocket::id::Handle;
+use ferrosocket::net::command::{Command, Outgoing, RequestEvent};
+use ferrosocket::net::transfer::thread::{offer, take};
+use ferrosocket::net::transfer::{Channel, Freeze};
+
+use crate::client::{BINARY, CLOSE, Client, FIN, Raw, TEXT, frame};
+use crate::host::{Host, Record, handle_of};
+use crate::http_wire::{HttpWire, profile};
+use crate::polling;
+use crate::turns::open_compressed;
+
+/// A name for a Unix socket that nobody else has.
+fn path() -> PathBuf {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    let number = LAST.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("ferrosocket-{}-{number}", std::process::id()))
+}
+
+fn news(host: &Host, event: HandoverEvent) -> Record {
+    host.find(&format!("{event:?}"), |record| {
+        record.kind() == RecordKind::Handover && record.number(2) == event as u64
+    })
+}
+
+/// Two JavaScript threads that have met.
+struct Meeting {
+    old: Host,
+    new: Host,
+    giver: Arc<Channel>,
+    taker: Arc<Channel>,
+}
+
+impl Meeting {
+    fn of(old: Host, new: Host) -> Self {
+        let path = path();
+        let giver = offer(&path, 1, Arc::clone(&old.environment)).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let environment = Arc::clone(&new.environment);
+        let runtime = Arc::downgrade(&new.runtime);
+        let taker = take(&path, 2, environment, runtime, b"hello".to_vec()).unwrap().unwrap();
+        let peer = news(&old, HandoverEvent::Peer);
+        assert_eq!((peer.number(1), &peer.buffers[..]), (1, &[b"hello".to_vec()][..]));
+        assert!(!path.exists(), "the next process offers under this name");
+        assert!(giver.send(&Message::Welcome { blob: b"welcome".to_vec() }, Vec::new()));
+        let peer = news(&new, HandoverEvent::Peer);
+        assert_eq!((peer.number(4), &peer.buffers[..]), (0, &[b"welcome".to_vec()][..]));
+        taker.set_adopter(Arc::clone(&new.server));
+        taker.send(&Message::Ready, Vec::new());
+        news(&old, HandoverEvent::Ready);
+        let meeting = Self { old, new, giver, taker };
+        meeting.freeze();
+        meeting
+    }
+
+    fn freeze(&self) {
+        let old = &self.old;
+        for worker in 0..old.runtime.workers() {
+            let channel = Some(Arc::clone(&self.giver));
+            let (environment, server) = (old.environment.id, old.server.id);
+            old.command_to(worker, Command::Freeze(Freeze { environment, server, channel }));
+        }
+        for _ in 0..old.runtime.workers() {
+            news(old, HandoverEvent::Frozen);
+        }
+    }
+
+    /// Hands a session over; gives why it has ended here.
+    fn hand_over(&self, handle: Handle) -> String {
+        let (slot, channel) = (handle.slot(), Arc::clone(&self.giver));
+        self.old.command(handle, Command::HandOver { slot, channel, blob: b"state".to_vec() });
+        self.old.closed(handle).0
+    }
+
+    /// Takes a session over; it is not read yet.
+    fn adopted(&self) -> (Handle, Record) {
+        let opened = self.new.next(RecordKind::Opened);
+        assert_ne!(opened.number(4) & u64::from(session_flag::ADOPTED), 0);
+        assert_eq!(opened.buffers, [b"state".to_vec()]);
+        (handle_of(&opened), opened)
+    }
+
+    /// Says that this was all; gives how many sessions both know of.
+    fn finish(&self) -> (u64, u64) {
+        let workers = self.old.runtime.workers();
+        self.giver.begin_end(workers, b"end".to_vec());
+        for worker in 0..workers {
+            let (server, channel) = (self.old.server.id, Arc::clone(&self.giver));
+            self.old.command_to(worker, Command::FinishHandOver { server, channel });
+        }
+        let end = news(&self.new, HandoverEvent::End);
+        assert_eq!(end.buffers, [b"end".to_vec()]);
+        let sent = news(&self.old, HandoverEvent::Sent);
+        (end.number(3), sent.number(3))
+    }
+
+    fn read_on(&self, handle: Handle) {
+        self.new.command(handle, Command::ReadOn { slot: handle.slot() });
+    }
+}
+
+impl Drop for Meeting {
+    fn drop(&mut self) {
+        self.giver.end();
+        self.taker.end();
+    }
+}
+
+fn meet() -> (Host, Host) {
+    let old = Host::new();
+    let new = Host::beside(&old);
+    (old, new)
+}
+
+#[test]
+fn a_websocket_goes_on_in_the_other_process() {
+    let (old, new) = meet();
+    let (mut client, handle) = Client::open(&old);
+    client.send("42[\"before\"]");
+    assert_eq!(old.next(RecordKind::Event).fields[3][0], "before");
+    let meeting = Meeting::of(old, new);
+    client.send("42[\"meanwhile\"]");
+    meeting.old.send(handle, "2[\"last words\"]");
+    assert_eq!(meeting.hand_over(handle), "handed over");
+    let (adopted, opened) = meeting.adopted();
+    assert_eq!(opened.number(4) & u64::from(session_flag::WEBSOCKET), 1);
+    assert_eq!(client.text(), "42[\"last words\"]");
+    meeting.new.send(adopted, "2[\"first words\"]");
+    assert_eq!(client.text(), "42[\"first words\"]");
+    assert_eq!(meeting.finish(), (1, 1));
+    meeting.read_on(adopted);
+    assert_eq!(meeting.new.next(RecordKind::Event).fields[3][0], "meanwhile");
+    client.send("42[\"after\"]");
+    assert_eq!(meeting.new.next(RecordKind::Event).fields[3][0], "after");
+    drop(client);
+    assert_eq!(meeting.new.closed(adopted).0, "transport close");
+}
+
+/// Half a frame in the middle of a fragmented message, and an attachment that is missing.
+#[test]
+fn what_has_come_in_part_is_completed_in_the_other_process() {
+    let (old, new) = meet();
+    let (mut client, handle) = Raw::open(&old);
+    let placeholders = r#"{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}"#;
+    let packet = format!(r#"52-["a",{placeholders}]"#);
+    client.send(FIN | TEXT, format!("4{packet}"));
+    client.send(FIN | BINARY, "one");
+    client.send(BINARY, "tw");
+    let half = frame(FIN, b"o and more");
+    client.write(&half[..9]);
+    // Of the frame, the header is not kept.
+    let (decoded, buffered) = (packet.len() + "one".len(), "two a".len());
+    Host::until(|| old.environment.inbox.budget.held() >= decoded + buffered);
+    let meeting = Meeting::of(old, new);
+    assert_eq!(meeting.hand_over(handle), "handed over");
+    let (adopted, _) = meeting.adopted();
+    client.write(&half[9..]);
+    assert_eq!(meeting.finish(), (1, 1));
+    meeting.read_on(adopted);
+    let event = meeting.new.next(RecordKind::Event);
+    assert_eq!(event.buffers, [b"one".to_vec(), b"two and more".to_vec()]);
+}
+
+#[test]
+fn a_polling_session_goes_on_in_the_other_process() {
+    let (old, new) = meet();
+    let (handle, sid) = polling::open(&old);
+    let parked = old.poll(handle, RequestEvent::Get);
+    let meeting = Meeting::of(old, new);
+    // A POST comes while nothing is read: it is answered here, and read there.
+    let post = meeting.old.poll(handle, RequestEvent::PostStart);
+    let body = meeting.old.held(b"42[\"posted\"]");
+    meeting.old.poll_as(handle, post, RequestEvent::PostBody { body, binary: false });
+    assert_eq!(meeting.hand_over(handle), "handed over");
+    assert_eq!(polling::answer(&meeting.old, parked), "6");
+    assert_eq!(polling::status(&meeting.old, post).0, 200);
+    let (adopted, opened) = meeting.adopted();
+    assert_eq!(opened.text(3), sid.as_str());
+    assert_eq!(meeting.finish(), (1, 1));
+    let next = meeting.new.poll(adopted, RequestEvent::PostStart);
+    let body = meeting.new.held(b"42[\"behind\"]");
+    meeting.new.poll_as(adopted, next, RequestEvent::PostBody { body, binary: false });
+    let get = meeting.new.poll(adopted, RequestEvent::Get);
+    let message = Outgoing::Text("2[\"sent\"]".into());
+    let (slot, messages) = (adopted.slot(), vec![message]);
+    meeting.new.command(adopted, Command::Send { slot, flags: 0, messages });
+    assert_eq!(polling::answer(&meeting.new, get), "42[\"sent\"]");
+    assert!(!meeting.new.has(RecordKind::Event, adopted));
+    meeting.read_on(adopted);
+    assert_eq!(meeting.new.next(RecordKind::Event).fields[3][0], "posted");
+    assert_eq!(meeting.new.next(RecordKind::Event).fields[3][0], "behind");
+    assert_eq!(polling::status(&meeting.new, next).0, 200);
+}
+
+/// Its poll is answered, and half of the next request goes along.
+#[test]
+fn the_connections_of_polling_sessions_follow() {
+    for worker in 0..2 {
+        let (old, new) = meet();
+        let (handle, sid) = polling::open(&old);
+        let mut polls = HttpWire::open(&old, worker, profile());
+        polls.get(&sid);
+        let mut posts = HttpWire::open(&old, worker, profile());
+        let body = "42[\"a\"]";
+        let path = format!("/socket.io/?EIO=4&transport=polling&sid={}", sid.as_str());
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
+        posts.write(&head);
+        posts.write("42");
+        let entry = Arc::clone(&old.server.sessions.get(&sid).unwrap().requests);
+        Host::until(|| entry.is_parked() && old.environment.inbox.budget.held() >= head.len() + 2);
+        let meeting = Meeting::of(old, new);
+        assert_eq!(meeting.hand_over(handle), "handed over");
+        assert_eq!(polls.answer(), (200, "6".to_owned()));
+        let (_, opened) = meeting.adopted();
+        assert_eq!(opened.text(3), sid.as_str());
+        assert_eq!(meeting.finish(), (1, 1));
+        let mut unread = [(); 2].map(|()| {
+            let connection = news(&meeting.new, HandoverEvent::Connection);
+            let token = u32::try_from(connection.number(3)).unwrap();
+            assert!(meeting.new.environment.take_stream(token).is_some());
+            assert_eq!(connection.buffers[1], b"");
+            connection.buffers[0].clone()
+        });
+        unread.sort_unstable();
+        assert_eq!(unread, [Vec::new(), [head.as_bytes(), b"42"].concat()]);
+    }
+}
+
+#[test]
+fn what_can_not_be_carried_is_closed_in_the_ordinary_way() {
+    let old = Host::with_compression();
+    let new = Host::beside(&old);
+    let (mut client, handle) = open_compressed(&old);
+    let meeting = Meeting::of(old, new);
+    assert_eq!(meeting.hand_over(handle), "forced close");
+    assert_eq!(client.frame().opcode, CLOSE);
+    assert_eq!(meeting.finish(), (0, 0));
+}
+
+#[test]
+fn a_client_that_is_not_frozen_is_not_handed_over() {
+    let (old, new) = meet();
+    let meeting = Meeting::of(old, new);
+    let (_client, handle) = Client::open(&meeting.old); // it has come later
+    assert_eq!(meeting.hand_over(handle), "forced close");
+    assert_eq!(meeting.finish(), (0, 0));
+}
+
+#[test]
+fn who_is_not_handed_over_is_read_on() {
+    let (old, new) = meet();
+    let (mut client, handle) = Client::open(&old);
+    let meeting = Meeting::of(old, new);
+    client.send("42[\"a\"]");
+    let old = &meeting.old;
+    for worker in 0..old.runtime.workers() {
+        let (environment, server) = (old.environment.id, old.server.id);
+        old.command_to(worker, Command::Freeze(Freeze { environment, server, channel: None }));
+    }
+    assert_eq!(old.next_of(RecordKind::Event, handle.raw()).fields[3][0], "a");
+}
+
+/// Its client has been told how often it is pinged.
+#[test]
+fn a_session_keeps_the_times_of_its_heartbeat() {
+    let old = Host::with(Config { ping_interval: 100, ..Config::default() });
+    let new = Host::beside(&old);
+    let (mut client, handle) = Client::open(&old);
+    assert_eq!(client.text(), "2");
+    client.send("3");
+    let meeting = Meeting::of(old, new);
+    assert_eq!(meeting.hand_over(handle), "handed over");
+    let (adopted, _) = meeting.adopted();
+    meeting.read_on(adopted);
+    assert_eq!(client.text(), "2");
+    client.send("3");
+    assert_eq!(client.text(), "2");
+    assert_eq!(meeting.new.server.engine.ping_interval, Config::default().ping_interval);
+}
+
+#[test]
+fn another_version_is_refused() {
+    let host = Host::new();
+    let path = path();
+    let channel = offer(&path, 1, Arc::clone(&host.environment)).unwrap();
+    let mut peer = UnixStream::connect(&path).unwrap();
+    let mut bytes = Vec::new();
+    Message::Hello { version: 99, blob: Vec::new() }.write(&mut bytes, 0).unwrap();
+    peer.write_all(&bytes).unwrap();
+    let mut answer = Vec::new();
+    peer.read_to_end(&mut answer).unwrap();
+    let mut reader = FrameReader::default();
+    reader.push(&answer);
+    let frame = reader.next_frame().unwrap().unwrap();
+    assert!(matches!(Message::read(&frame), Ok(Message::Refused { why }) if why.contains("99")));
+    let failed = news(&host, HandoverEvent::Failed);
+    assert!(failed.text(3).contains("99"), "{failed:?}");
+    assert!(!channel.is_open());
+}
+
+#[test]
+fn what_is_no_hand_over_ends_it() {
+    let said: [&[u8]; 4] = [b"GET / HTTP/1.1\r\n\r\n", &[0, 0, 0, 0, b'R', 0], &[255; 64], b""];
+    for bytes in said {
+        let host = Host::new();
+        let path = path();
+        let channel = offer(&path, 1, Arc::clone(&host.environment)).unwrap();
+        let mut peer = UnixStream::connect(&path).unwrap();
+        peer.write_all(bytes).unwrap();
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        news(&host, HandoverEvent::Failed);
+        assert!(!channel.is_open());
+        let mut rest = Vec::new();
+        let _reset = peer.read_to_end(&mut rest);
+        assert_eq!(rest, b"");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_ours_stays() {
+    let host = Host::new();
+    let path = path();
+    std::fs::write(&path, b"mine").unwrap();
+    assert!(offer(&path, 1, Arc::clone(&host.environment)).is_err());
+    assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+    std::fs::remove_file(&path).unwrap();
+    // What a process has left that has ended is replaced; a living one keeps its name.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let channel = offer(&path, 1, Arc::clone(&host.environment)).unwrap();
+    assert!(offer(&path, 2, Arc::clone(&host.environment)).is_err());
+    channel.end();
+    Host::until(|| !path.exists());
+    let runtime = Arc::downgrade(&host.runtime);
+    let environment = Arc::clone(&host.environment);
+    assert!(take(&path, 3, environment, runtime, Vec::new()).unwrap().is_none());
+}
+
+/// The new process ends in the middle: what it has not read ends with it, and what was not handed over stays.
+#[test]
+fn the_other_process_goes() {
+    let (old, new) = meet();
+    let (mut client, handle) = Raw::open(&old);
+    let meeting = Meeting::of(old, new);
+    meeting.taker.end();
+    let failed = news(&meeting.old, HandoverEvent::Failed);
+    assert_eq!(failed.text(3), "the other process has gone");
+    assert_eq!(meeting.hand_over(handle), "transport close");
+    client.expect_end();
+}
