@@ -3,7 +3,9 @@
 /** The upgrade from long-polling to WebSocket as bytes: probe, noop, upgrade, and all that can go wrong. */
 
 const assert = require("node:assert/strict");
-const { eventually, until } = require("../support/waiting");
+const net = require("node:net");
+const { promisify } = require("node:util");
+const { eventually, turns, until } = require("../support/waiting");
 const { scenario } = require("./harness");
 const { WEBSOCKET, pollingPair, refusals } = require("./raw-pairs");
 
@@ -26,6 +28,40 @@ scenario("upgrade: probe, noop, upgrade, the rest over WebSocket", async (stage)
   raw.text('421["x"]');
   assert.equal(await raw.next(), '431["over websocket"]');
   assert.equal(socket.conn.transport.name, "websocket");
+});
+
+scenario("upgrade: behind a request of its connection that is not answered", async (stage) => {
+  const count = promisify(stage.httpServer.getConnections.bind(stage.httpServer));
+  for (const [method, rest] of [
+    ["GET", ""],
+    ["POST", 'Content-Length: 7\r\n\r\n42["a"]'],
+  ]) {
+    const { session, socket } = await pollingPair(stage);
+    const before = await count();
+    const target = `/socket.io/?EIO=4&sid=${session.sid}&transport=`;
+    const head = `${method} ${target}polling HTTP/1.1\r\nHost: a\r\n`;
+    const upgrade = [
+      `GET ${target}websocket HTTP/1.1`,
+      "Host: a",
+      "Connection: Upgrade",
+      "Upgrade: websocket",
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+      "Sec-WebSocket-Version: 13",
+    ];
+    const connection = net.connect(stage.port, "127.0.0.1");
+    let text = "";
+    connection.setEncoding("latin1").on("data", (chunk) => (text += chunk));
+    connection.on("error", () => {});
+    connection.write(`${head}${rest || "\r\n"}${upgrade.join("\r\n")}\r\n\r\n`);
+    await eventually(() => text.includes(" 101 "), "the upgrade");
+    if (method === "GET") socket.emit("b");
+    await eventually(() => text.includes(" 200 "), "the answer"); // though nobody could read it
+    assert.match(text, method === "GET" ? /42\["b"\]/ : /\r\n\r\nok/);
+    connection.destroy();
+    // it is counted once: a server that counts wrongly never closes
+    while ((await count()) !== before) await turns();
+    socket.disconnect(true);
+  }
 });
 
 scenario("upgrade: a GET parked when the upgrade packet arrives is answered", async (stage) => {

@@ -664,6 +664,7 @@ function closeSilently(socket) {
   const holder = insideOf(socket);
   const handle = holder._handle;
   holder._handle = null;
+  holder._server = undefined; // whatever destroys it later, the connection is not uncounted for it
   handle?.close();
 }
 

@@ -200,8 +200,8 @@ const ROWS = [
   {
     word: "unsent bytes",
     against: TAKE_OVER,
-    text: "bytes that Node.js has not written yet when the request has been read",
-    holds: (_engine, _server, socket) => socket.writableLength > 0,
+    text: "bytes that Node.js has not written yet when the request has been read, or the answer to a request before it",
+    holds: (_engine, _server, socket) => socket.writableLength > 0 || !!responseOn(socket),
   },
   {
     word: "a server that is not attached",
