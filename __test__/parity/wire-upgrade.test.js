@@ -209,7 +209,7 @@ scenario("upgrade: with another protocol version", async (stage) => {
 
 scenario(
   "upgrade: heartbeats go on over the new wire",
-  { options: { pingInterval: 40, pingTimeout: 2_000 } },
+  { options: { pingInterval: 40, pingTimeout: 60_000 } },
   async (stage) => {
     const { session, socket } = await pollingPair(stage);
     const raw = await stage.webSocket(`${WEBSOCKET}&sid=${session.sid}`, { autoPong: false });
