@@ -106,6 +106,8 @@ const RecordKind = Object.freeze({
   DELAYED: 44,
   /** `[kind, channel, event, first?, second?]`: news of a hand-over, see `HandoverEvent`. */
   HANDOVER: 60,
+  /** `[kind, server]`: handshakes have been refused for its limits since `hearLimits` was last asked. */
+  LIMITED: 45,
 });
 /** @typedef {(typeof RecordKind)[keyof typeof RecordKind]} AnyRecordKind */
 
@@ -355,12 +357,14 @@ const Returned = Object.freeze({
    * `WireKind`: none is needed.
    */
   NO_AGREEMENT: 0,
+  /** `passGate`, `reservePlace`: bits of the Engine.IO error; above them are the seconds after which to try again. */
+  CODE_BITS: 8,
   /** The code of a `RecordKind.REQUEST_REFUSED`: the Engine.IO error "Session ID unknown". */
   UNKNOWN_SID: 1,
 });
 
 /** The version, and a hash of all above: an addon whose `DataPlane.contract()` is another was built from other sources. */
-const CONTRACT = "4.8.4 f9487850bb9e35a0";
+const CONTRACT = "4.8.4 c0a6b14124cee626";
 
 module.exports = {
   RecordKind,

@@ -170,6 +170,22 @@ export declare class DataPlane {
   /** Whether a request of this session waits for something to send. */
   isPolled(server: number, sid: string): boolean
   /**
+   * A handshake has come that may open a session, from this address if it is known. 0: it may go on. Else the Engine.IO error by
+   * which it is refused, and above its `Returned.CODE_BITS` the seconds after which another try may be let in.
+   */
+  passGate(server: number, address?: string | undefined | null): number
+  /**
+   * The session of a handshake that has passed is about to be opened: the next one that this thread opens. 0: it may be; else as
+   * above.
+   */
+  reservePlace(server: number, address?: string | undefined | null): number
+  /** The same for the connection `fd`, which `peekRequest` has looked at last. False: its handshake is to be read and refused. */
+  admitDescriptor(server: number, fd: number): boolean
+  /** The session for which a place was reserved has been opened, or is not going to be. */
+  dropPlace(): void
+  /** How many handshakes have been refused, by the limit, as JSON. `RecordKind.LIMITED` tells when there are more. */
+  hearLimits(server: number): string
+  /**
    * Opens a link to Redis, which begins to connect; gives its number. `wake` is called when there is something to take.
    *
    * # Errors
@@ -589,6 +605,20 @@ export interface HttpProfile {
   compressFrom?: number
 }
 
+/** How much may come. What is absent is not limited. */
+export interface LimitsConfig {
+  /** Sessions that an address may open. */
+  connectsPerAddress?: RateConfig
+  /** Sessions that all may open. */
+  connects?: RateConfig
+  /** Clients. */
+  maxClients?: number
+  /** Clients of an address. */
+  maxClientsPerAddress?: number
+  /** Bits of an IPv6 address that count. */
+  ipv6Prefix: number
+}
+
 /** What a program says of a link to Redis. Times are milliseconds, sizes bytes. */
 export interface LinkConfig {
   /** Where Redis is; or its Sentinels, or some nodes of a Redis Cluster. */
@@ -653,6 +683,14 @@ export interface ProxyTrust {
   unix: boolean
 }
 
+/** So many each second. */
+export interface RateConfig {
+  /** So many. */
+  rate: number
+  /** And so many at once. */
+  burst: number
+}
+
 /** A session as it comes back. */
 export interface RestoredSession {
   /** Names the session. */
@@ -704,6 +742,8 @@ export interface ServerConfig {
   trustProxy?: ProxyTrust
   /** A message that every client gets right after the handshake. */
   initialPacket?: string | Buffer
+  /** How much may come; absent: there are no limits. */
+  limits?: LimitsConfig
   /** A message that every client of protocol 3 gets there: its CONNECT of the namespace "/". */
   greeting?: string | Buffer
 }

@@ -10,6 +10,7 @@
 //! | [`socketio`] | Socket.IO packets, attachments, rooms, recovery | no |
 //! | [`redis`] | what the nodes of a cluster say to each other | no |
 //! | [`handover`] | what a process says to the one that takes its clients over | no |
+//! | [`limits`] | how much may come: token buckets, addresses, who may open a session | no |
 //! | [`http`] | plain HTTP requests, of polling and for a WebSocket | no |
 //! | [`engineio`] | Engine.IO packets, payloads, sessions | no |
 //! | [`websocket`] | RFC 6455 frames and messages | no |
@@ -29,6 +30,7 @@ pub mod engineio;
 pub mod handover;
 pub mod http;
 pub mod id;
+pub mod limits;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod redis;

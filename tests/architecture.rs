@@ -9,8 +9,9 @@ use std::fs;
 use std::path::Path;
 
 /// What each floor may import.
-const FLOORS: [(&str, &[&str]); 11] = [
+const FLOORS: [(&str, &[&str]); 12] = [
     ("border", &[]),
+    ("limits", &[]),
     ("id", &["border"]),
     ("websocket", &["id"]),
     ("engineio", &["id"]),
@@ -18,12 +19,13 @@ const FLOORS: [(&str, &[&str]); 11] = [
     ("socketio", &["id", "websocket", "engineio"]),
     ("redis", &["socketio"]),
     ("handover", &["id", "engineio"]),
-    ("net", &["border", "id", "websocket", "engineio", "http", "socketio", "handover"]),
+    ("net", &["border", "limits", "id", "websocket", "engineio", "http", "socketio", "handover"]),
     ("cluster", &["border", "id", "socketio", "redis", "net"]),
     (
         "binding",
         &[
             "border",
+            "limits",
             "id",
             "websocket",
             "engineio",
@@ -38,8 +40,8 @@ const FLOORS: [(&str, &[&str]); 11] = [
 ];
 
 /// The floors that do no I/O, read no clock and draw no randomness.
-const SANS_IO: [&str; 8] =
-    ["border", "id", "websocket", "engineio", "http", "socketio", "redis", "handover"];
+const SANS_IO: [&str; 9] =
+    ["border", "limits", "id", "websocket", "engineio", "http", "socketio", "redis", "handover"];
 
 /// What those floors must not mention. The words of one entry stand one behind the other.
 const BANNED: [&[&str]; 6] =

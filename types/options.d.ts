@@ -190,6 +190,13 @@ export interface EngineOptions {
    */
   bufferPolicy?: "disconnect" | "dropVolatile";
   /**
+   * How much may come, of sessions and clients, in all and from each address (not in npm `socket.io`). It is looked at before
+   * this thread hears of who comes.
+   *
+   * @default no limits
+   */
+  limits?: LimitsOptions;
+  /**
    * `"native"`: the workers speak TLS for the HTTPS servers that the server is attached to, and not Node.js (not in npm
    * `socket.io`). Handshakes leave the event loop, and while that is blocked, nobody is kept out or lost over TLS either.
    *
@@ -249,6 +256,26 @@ export interface TrustProxyOptions {
 }
 
 /** Connection state recovery: what a client that was away for a moment gets back. */
+/** So many a second: a number, or that and how many at once; by default as many as in a second, and at least one. */
+export type RateOptions = number | { rate: number; burst?: number };
+
+/** How much may come; what is left out is not limited (not in npm `socket.io`). docs/limits.md says what each limit does. */
+export interface LimitsOptions {
+  /** Sessions that may be opened. Who is refused gets the status 429, and may try again. */
+  connects?: {
+    /** By one address. */
+    perAddress?: RateOptions;
+    /** By all together. */
+    total?: RateOptions;
+  };
+  /** Clients that the server may have. Who is refused gets the status 503, and may try again. */
+  maxClients?: number;
+  /** Clients of one address. Who is refused gets the status 429. */
+  maxClientsPerAddress?: number;
+  /** Bits that IPv6 addresses have in common which count as one. @default 64 */
+  ipv6Prefix?: number;
+}
+
 export interface ConnectionStateRecoveryOptions {
   /** For how many milliseconds a state is kept. @default 120000 */
   maxDisconnectionDuration?: number;

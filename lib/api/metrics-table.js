@@ -47,6 +47,8 @@ const ERROR_NAMES = [
   "bad_request",
   "forbidden",
   "unsupported_protocol_version",
+  "too_many_requests",
+  "unavailable",
 ];
 
 /** @type {readonly Row[]} */
@@ -92,6 +94,14 @@ const METRICS = [
     labels: ["code"],
     help: "Requests that were refused.",
     read: ({ sessions }) => counts("code", byErrorName(sessions?.refused.byLabel)),
+  },
+  {
+    name: "socketio_handshakes_limited",
+    type: "counter",
+    of: "server",
+    labels: ["limit"],
+    help: "Handshakes that were refused for `limits` (docs/limits.md), by workers or here.",
+    read: ({ addon }) => counts("limit", new Map(Object.entries(addon.server?.limited ?? {}))),
   },
   {
     name: "socketio_slow_ways",

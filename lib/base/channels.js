@@ -12,7 +12,7 @@ const { channel } = require("node:diagnostics_channel");
  * @property {string} message its parts
  */
 
-/** @type {Readonly<Record<"stall" | "stopped" | "overflow" | "refused", Row>>} */
+/** @type {Readonly<Record<"stall" | "stopped" | "overflow" | "limited" | "refused", Row>>} */
 const TABLE = Object.freeze({
   stall: {
     name: "ferrosocket:stall",
@@ -29,6 +29,11 @@ const TABLE = Object.freeze({
     when: 'A client that does not read was disconnected ("buffer overflow").',
     message: "`conn`, its connection",
   },
+  limited: {
+    name: "ferrosocket:limited",
+    when: "Workers have refused handshakes for `limits`. Told once a second at most, so a flood costs nothing.",
+    message: "`engine`, `refused`: how many since the last time, by the limit",
+  },
   refused: {
     name: "ferrosocket:refused",
     when: 'A request was refused, as by "connection_error" of `io.engine`. To listen turns nothing off.',
@@ -41,6 +46,7 @@ const channels = Object.freeze({
   stall: channel(TABLE.stall.name),
   stopped: channel(TABLE.stopped.name),
   overflow: channel(TABLE.overflow.name),
+  limited: channel(TABLE.limited.name),
   refused: channel(TABLE.refused.name),
 });
 

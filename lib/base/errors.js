@@ -24,6 +24,25 @@ const ENGINE_ERROR_MESSAGES = Object.freeze({
   5: "Unsupported protocol version",
 });
 
+/**
+ * Engine.IO error codes that upstream does not have, of those who are refused for a limit, and the answers. Workers have them in
+ * src/net/refusal.rs.
+ *
+ * @type {Readonly<Record<number, { status: number, message: string }>>}
+ */
+const LIMIT_ANSWERS = Object.freeze({
+  6: Object.freeze({ status: 429, message: "Too many requests" }),
+  7: Object.freeze({ status: 503, message: "Service unavailable" }),
+});
+
+/**
+ * @param {number} code an Engine.IO error code
+ * @returns {string}
+ */
+function engineMessage(code) {
+  return ENGINE_ERROR_MESSAGES[code] ?? LIMIT_ANSWERS[code]?.message;
+}
+
 /** Codes of the errors that only this implementation has. */
 const CODES = Object.freeze({
   MISSING_PACKAGE: "SIO_ERR_MISSING_PACKAGE",
@@ -133,7 +152,9 @@ module.exports = {
   CODES,
   ENGINE_ERRORS,
   ENGINE_ERROR_MESSAGES,
+  LIMIT_ANSWERS,
   MESSAGES,
+  engineMessage,
   invalidOption,
   missingPackage,
   rejectUnhandled,

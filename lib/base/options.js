@@ -2,6 +2,7 @@
 
 const { constants } = require("node:buffer");
 const { invalidOption } = require("./errors");
+const { readLimits } = require("./limits");
 const { readProxyProtocol, readTrustProxy } = require("./trust-proxy");
 
 // The table of options. The code reads defaults and bounds here; `npm run api-table` writes docs/OPTIONS.md from it, and
@@ -525,6 +526,17 @@ const OPTIONS = [
     bounds: "one of the two",
     reason: "a client that does not read is gone, mostly",
     ours: true,
+  },
+  {
+    name: "limits",
+    of: "engine",
+    type: "LimitsOptions",
+    otherwise: "no limits",
+    bounds: "an object; what is misspelt in it is refused (docs/limits.md)",
+    reason:
+      "who comes too often, or in too great numbers, must not take the server from the others",
+    ours: true,
+    check: readLimits,
   },
   {
     name: "tls",

@@ -78,6 +78,7 @@ const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (
  * @typedef {object} SessionOwner
  * @property {(name: Named, sid: string, flags: number, token: number, addresses?: Addresses, told?: Buffer) => SessionListener | undefined} onopen
  *   `flags`: bits of SessionFlag; `token`: of the door by which it has come; `told`: what the process says that has handed it over
+ * @property {() => void} onlimited handshakes have been refused for its limits
  */
 
 /**
@@ -664,6 +665,9 @@ class Border {
         return; // it has been taken
       case RecordKind.HANDOVER:
         this.onhandover(record, beside);
+        return;
+      case RecordKind.LIMITED:
+        this.owners.get(record[1])?.onlimited();
         return;
       case RecordKind.DELAYED:
         this.ondelay(record[1], record[2] === 1);

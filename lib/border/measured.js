@@ -30,6 +30,7 @@
  * @property {number} volatileDropped
  * @property {number} spared
  * @property {Values} roundTrips ms
+ * @property {Record<string, number>} limited handshakes that were refused, by the limit
  */
 
 /**

@@ -7,7 +7,12 @@ const debug = require("debug")("engine");
 const { SessionFlag, Returned, Token } = require("../border");
 const { Conn } = require("./conn");
 const { channels } = require("../base/channels");
-const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES, rejectUnhandled } = require("../base/errors");
+const {
+  ENGINE_ERRORS,
+  ENGINE_ERROR_MESSAGES,
+  engineMessage,
+  rejectUnhandled,
+} = require("../base/errors");
 const {
   addOurs,
   endUnread,
@@ -42,6 +47,7 @@ const {
   workerOptions,
 } = require("./options");
 const { defaultsOf, milliseconds } = require("../base/options");
+const { Gate } = require("./gate");
 const { Registration } = require("./registration");
 const { openingOf } = require("./request-info");
 const { handleRequest, handleUpgrade } = require("./requests");
@@ -114,6 +120,8 @@ class Engine extends EventEmitter {
     /** @type {Record<string, Conn>} the open sessions by id */
     this.clients = {};
     this._counts = new SessionCounts();
+    /** @type {Gate | undefined} undefined: there are no limits */
+    this.gate = this._opts.limits ? new Gate(this) : undefined;
     /** whether somebody listens to what leaves on any connection */
     this.showsFlushes = false;
     /** @type {HttpServer | undefined} */
@@ -313,7 +321,13 @@ class Engine extends EventEmitter {
       return;
     }
     // the id is made here and not by generateId(), which is given a request
-    new WebTransportBridge(this, session, stream).open(sid ?? generateId(), sid === undefined);
+    const open = () =>
+      new WebTransportBridge(this, session, stream).open(sid ?? generateId(), sid === undefined);
+    if (sid !== undefined || this.gate === undefined) return open();
+    const refused = this.gate.pass(undefined) ?? this.gate.open(undefined, open);
+    if (refused === undefined) return;
+    this.refuse(undefined, refused.code, refused);
+    session.close({ closeCode: refused.code, reason: refused.message });
   }
 
   /**
@@ -460,7 +474,7 @@ class Engine extends EventEmitter {
   refuse(req, code, context) {
     if (debug.enabled) debug("request refused with code %d", code);
     this._counts.refused.add(code);
-    const message = ENGINE_ERROR_MESSAGES[code];
+    const message = engineMessage(code);
     if (channels.refused.hasSubscribers) channels.refused.publish({ req, code, message, context });
     this.emit("connection_error", { req, code, message, context });
   }
@@ -618,6 +632,11 @@ class Engine extends EventEmitter {
       clients[conn.id] === conn ? conn.id : Object.keys(clients).find((of) => clients[of] === conn);
     if (id !== undefined) delete clients[id];
     this.clientsCount--;
+  }
+
+  /** Workers have refused handshakes for the limits. */
+  onlimited() {
+    this.gate?.tell();
   }
 
   // --- its place among the workers ---

@@ -10,6 +10,7 @@ const { workerCount } = require("../border");
 const { checkHttpCompression, deflateOptions, nativeDeflate, serializeCookie } = require("../http");
 const { copyOf } = require("../base/bytes");
 const { invalidOption } = require("../base/errors");
+const { readLimits } = require("../base/limits");
 const {
   ENGINE_DEFAULTS,
   bufferLimits,
@@ -189,6 +190,7 @@ function workerOptions(opts) {
     perMessageDeflate: nativeDeflate(opts.perMessageDeflate),
     trustProxy: readTrustProxy(opts.trustProxy),
     initialPacket: messageOf(opts.initialPacket),
+    limits: readLimits(opts.limits),
     ...bufferLimits(opts),
   };
 }

@@ -33,6 +33,7 @@ const { CLOSE_TIMEOUT, openWebSocket, PollingDoor } = require("../ingress");
  * @property {(req: any, upgrade: boolean, done: Verdict) => void} verify says whether a request may pass
  * @property {(req: any) => any} generateId gives the id of a new session, or a promise of it
  * @property {(req: any, code: number, context: any) => void} refuse tells of a request that may not
+ * @property {import("./gate").Gate | undefined} gate undefined: there are no limits
  *
  * @typedef {Admission & import("../http/upgrade-answer").Upgrader & import("../ingress/polling").Engine} Handler
  */
@@ -72,7 +73,7 @@ function handleRequest(engine, req, res) {
         engine,
         req,
         (id) => new PollingDoor(engine, req, res, id).openSession(),
-        (error) => abortRequest(res, error),
+        (error, why) => abortRequest(res, error, why),
       );
     } else if (req.method === "GET") {
       debug("setting new request for existing client");
@@ -130,7 +131,7 @@ function handleUpgrade(engine, req, socket, upgradeHead) {
         engine,
         req,
         (id) => openWebSocket(engine, req, socket, head, { sid: id, isNew: true, dialect, answer }),
-        (error) => abortUpgrade(socket, error),
+        (error, why) => abortUpgrade(socket, error, why),
       );
     }
   });
@@ -146,7 +147,13 @@ function handleUpgrade(engine, req, socket, upgradeHead) {
  * @param {Verdict} done
  */
 function admit(engine, req, res, upgrade, done) {
-  const { middlewares } = engine;
+  const { gate, middlewares } = engine;
+  // before all that takes time
+  const refused = req._query.sid ? undefined : gate?.pass(req);
+  if (refused !== undefined) {
+    done(refused.code, refused);
+    return;
+  }
   if (middlewares.length === 0) {
     debug("no middleware to apply, skipping");
     engine.verify(req, upgrade, done);
@@ -163,10 +170,21 @@ function admit(engine, req, res, upgrade, done) {
  *
  * @param {Handler} engine
  * @param {any} req
- * @param {(id: string) => void} done
- * @param {(code: number) => void} refused
+ * @param {(id: string) => void} opening
+ * @param {(code: number, context?: any) => void} refused
  */
-function chooseId(engine, req, done, refused) {
+function chooseId(engine, req, opening, refused) {
+  const { gate } = engine;
+  /** @type {typeof opening} */
+  const done =
+    gate === undefined
+      ? opening
+      : (id) => {
+          const full = gate.open(req, () => opening(id));
+          if (full === undefined) return;
+          engine.refuse(req, full.code, full);
+          refused(full.code, full);
+        };
   const protocol = protocolOf(req);
   if (protocol === 3 && !engine.opts.allowEIO3) {
     engine.refuse(req, ENGINE_ERRORS.UNSUPPORTED_PROTOCOL_VERSION, { protocol });

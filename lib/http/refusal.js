@@ -1,7 +1,7 @@
 "use strict";
 
 const { STATUS_CODES } = require("node:http");
-const { ENGINE_ERRORS, ENGINE_ERROR_MESSAGES } = require("../base/errors");
+const { ENGINE_ERRORS, LIMIT_ANSWERS, engineMessage } = require("../base/errors");
 
 /**
  * Answers a request that is refused.
@@ -15,8 +15,10 @@ function abortRequest(res, code, context) {
     if (!res.writableEnded) res.end(); // a middleware has begun an answer of its own
     return;
   }
-  const message = context?.message || ENGINE_ERROR_MESSAGES[code];
-  res.writeHead(code === ENGINE_ERRORS.FORBIDDEN ? 403 : 400, {
+  const message = context?.message || engineMessage(code);
+  const limited = LIMIT_ANSWERS[code];
+  if (limited !== undefined) res.setHeader("Retry-After", context.retryAfter);
+  res.writeHead(limited?.status ?? (code === ENGINE_ERRORS.FORBIDDEN ? 403 : 400), {
     "Content-Type": "application/json",
   });
   res.end(JSON.stringify({ code, message }));
@@ -30,8 +32,10 @@ function abortRequest(res, code, context) {
  * @param {any} [context]
  */
 function abortUpgrade(socket, code, context) {
-  const message = String(context?.message || ENGINE_ERROR_MESSAGES[code]);
-  abortHandshake(socket, 400, message, "", "Content-type");
+  const message = String(context?.message || engineMessage(code));
+  const limited = LIMIT_ANSWERS[code];
+  const lines = limited === undefined ? "" : `Retry-After: ${context.retryAfter}\r\n`;
+  abortHandshake(socket, limited?.status ?? 400, message, lines, "Content-type");
 }
 
 /**

@@ -36,6 +36,7 @@ const { WorkerListener } = require("./worker-listener");
  * @property {(req: undefined) => string | Promise<string>} generateId
  * @property {() => boolean} isClosed
  * @property {Set<WorkerListener>} workerListeners
+ * @property {object | undefined} gate undefined: there are no limits
  */
 
 /** @typedef {import("./door").Engine & Accepting} Engine */
@@ -161,6 +162,8 @@ class Acceptor {
       if (!isTaken) return false;
     } catch {
       return false; // there is no descriptor left; Node.js already has one for this connection
+    } finally {
+      if (engine.gate !== undefined) engine.border().native.dropPlace();
     }
     if (request.sid === "") this._id = undefined;
     this.taken++;
@@ -180,6 +183,7 @@ class Acceptor {
     if (!isNew && engine.find(request.sid)?.protocol !== 4) return false;
     const answer = this.answer(request);
     if (answer === undefined) return false;
+    if (isNew && !this.admits(fd)) return false;
     const sid = isNew ? this.id() : request.sid;
     const dialect = Dialect.PLAIN;
     new TakenWebSocket(engine, request).accept(fd, server, { sid, isNew, dialect, answer });
@@ -198,7 +202,19 @@ class Acceptor {
     const ways = isNew ? ACCEPT_POLLING | OPEN_POLLING : ACCEPT_POLLING;
     if (this.reasonAgainst(ways) !== undefined) return false;
     if (!isNew && engine.clients[request.sid]?.transportName !== "polling") return false;
+    if (isNew && !this.admits(fd)) return false;
     return engine.takeover.accept(server, fd, request, isNew ? this.id() : request.sid);
+  }
+
+  /**
+   * @param {number} fd
+   * @returns {boolean} whether the limits let its session in; else Node.js reads its request, which is refused then
+   * @private
+   */
+  admits(fd) {
+    const { engine } = this;
+    if (engine.gate === undefined) return true;
+    return engine.border().native.admitDescriptor(engine.nativeId(), fd);
   }
 
   /** @private @returns {string} the id of the next session */

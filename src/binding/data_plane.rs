@@ -7,6 +7,7 @@
 //! | `websocket` | WebSockets: the handshake, take-over, the byte bridge |
 //! | [`http`] | connections that polling requests come by: to the workers, and back |
 //! | `handing` | hand-overs of clients to another process, or from one |
+//! | `limiting` | whether a session may be opened, where there are limits |
 //! | `linking` | links to Redis (`links`), and what other nodes are told and tell |
 //! | `metrics` | what has been counted |
 //! | `reading` | sockets of workers that this thread reads |
@@ -19,6 +20,7 @@
 mod accepting;
 mod handing;
 pub mod http;
+mod limiting;
 pub mod linking;
 mod links;
 mod listening;
@@ -71,6 +73,7 @@ use super::options::ServerConfig;
 use crate::border::{RecordKind, contract, dialect};
 use crate::engineio::{Dialect, Protocol};
 use crate::id::Handle;
+use crate::limits::gate::Ticket;
 use crate::net::budget::{Held, OWN_LANE, Stop};
 use crate::net::clients::stale_commands;
 use crate::net::clock;
@@ -150,6 +153,8 @@ pub struct Plane {
     links: Rc<Links>,
     /// The number of the last hand-over.
     last_handover: Cell<u32>,
+    /// The place of the session that is opened next among the clients, if they are counted.
+    ticket: Cell<Option<Ticket>>,
 }
 
 impl Deref for DataPlane {
@@ -215,6 +220,7 @@ impl DataPlane {
             delay_told: Cell::new(0),
             links: Rc::default(),
             last_handover: Cell::new(0),
+            ticket: Cell::default(),
         }))
     }
 
@@ -344,6 +350,10 @@ impl DataPlane {
             compression: config.compression(),
             buffers: config.buffers(),
             trust_proxy: config.trust_proxy(),
+            gate: match before {
+                Some(before) => before.gate.clone(),
+                None => config.gate(),
+            },
             connect_timeout: config.connect_timeout(),
             raw_messages: config.raw_messages.unwrap_or(false),
             plain: config.plain.unwrap_or(false),

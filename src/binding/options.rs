@@ -1,11 +1,16 @@
 //! A server's options as they cross the border.
 
+use std::sync::Arc;
+
 use napi::Either;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
 use crate::engineio::{Config, OutMessage};
 use crate::http::forwarded::{Network, Proxies, TrustProxy};
+use crate::limits::addresses::DEFAULT_PREFIX;
+use crate::limits::bucket::Rate;
+use crate::limits::gate::{self, Gate};
 use crate::net::backlog::BufferLimits;
 use crate::net::deflate::Compression;
 use crate::websocket::extension::{MAX_WINDOW_BITS, MIN_WINDOW_BITS, Settings, WindowBits};
@@ -51,6 +56,8 @@ pub struct ServerConfig {
     pub trust_proxy: Option<ProxyTrust>,
     /// A message that every client gets right after the handshake.
     pub initial_packet: Option<Either<String, Buffer>>,
+    /// How much may come; absent: there are no limits.
+    pub limits: Option<LimitsConfig>,
     /// A message that every client of protocol 3 gets there: its CONNECT of the namespace "/".
     pub greeting: Option<Either<String, Buffer>>,
 }
@@ -67,6 +74,53 @@ pub struct ProxyTrust {
     pub networks: Vec<String>,
     /// Whether those that come by a Unix socket are trusted, too.
     pub unix: bool,
+}
+
+/// How much may come. What is absent is not limited.
+#[napi(object)]
+#[derive(Debug)]
+pub struct LimitsConfig {
+    /// Sessions that an address may open.
+    pub connects_per_address: Option<RateConfig>,
+    /// Sessions that all may open.
+    pub connects: Option<RateConfig>,
+    /// Clients.
+    pub max_clients: Option<f64>,
+    /// Clients of an address.
+    pub max_clients_per_address: Option<f64>,
+    /// Bits of an IPv6 address that count.
+    pub ipv6_prefix: u32,
+}
+
+/// So many each second.
+#[napi(object)]
+#[derive(Clone, Copy, Debug)]
+pub struct RateConfig {
+    /// So many.
+    pub rate: f64,
+    /// And so many at once.
+    pub burst: f64,
+}
+
+impl RateConfig {
+    fn rate(self) -> Rate {
+        Rate::new(self.rate, self.burst)
+    }
+}
+
+impl LimitsConfig {
+    fn settings(&self) -> gate::Settings {
+        let count = |limit: Option<f64>| {
+            limit.map(|limit| u32::try_from(millis(limit)).unwrap_or(u32::MAX))
+        };
+        gate::Settings {
+            connects_per_address: self.connects_per_address.map(RateConfig::rate),
+            connects: self.connects.map(RateConfig::rate),
+            max_clients: count(self.max_clients),
+            max_clients_per_address: count(self.max_clients_per_address),
+            prefix: u8::try_from(self.ipv6_prefix).unwrap_or(DEFAULT_PREFIX),
+        }
+    }
 }
 
 /// How WebSocket messages are compressed, in the words of `ws`.
@@ -184,6 +238,11 @@ impl ServerConfig {
         } else {
             BufferLimits { session: limit, ..BufferLimits::default() }
         }
+    }
+
+    /// Who may open a session; none: everybody.
+    pub fn gate(&self) -> Option<Arc<Gate>> {
+        self.limits.as_ref().map(|limits| Arc::new(Gate::new(limits.settings())))
     }
 
     /// Milliseconds that a client has to join a namespace.

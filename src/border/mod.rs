@@ -98,6 +98,8 @@ kinds! {
         Delayed = 44,
         /// `[kind, channel, event, first?, second?]`: news of a hand-over, see [`HandoverEvent`].
         Handover = 60,
+        /// `[kind, server]`: handshakes have been refused for its limits since `hearLimits` was last asked.
+        Limited = 45,
     }
 }
 
@@ -361,6 +363,8 @@ numbers! {
         /// `negotiateDeflate`: there is none to be had, so the request is to be refused. In a
         /// [`super::wire_kind`]: none is needed.
         pub const NO_AGREEMENT: u32 = 0;
+        /// `passGate`, `reservePlace`: bits of the Engine.IO error; above them are the seconds after which to try again.
+        pub const CODE_BITS: u32 = 8;
         /// The code of a [`super::RecordKind::RequestRefused`]: the Engine.IO error "Session ID unknown".
         pub const UNKNOWN_SID: u32 = 1;
     }

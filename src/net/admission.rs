@@ -10,11 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::arrival::{Opening, Purpose, UpgradeResponse};
 use super::http_profile::Profile;
+use super::refusal::Form;
 use super::server::Server;
 use super::session_ids::SessionIds;
 use crate::engineio::{Protocol, Transport};
 use crate::http::request::{Arrival, First, Reading, fields_of, read_arrival};
 use crate::id::Sid;
+use crate::limits::gate::{Refused, Ticket};
 use crate::websocket::extension::{self, Agreement};
 
 /// What may be taken of the connections that come to an HTTP server.
@@ -99,10 +101,40 @@ pub struct Verdict {
     pub admitted: Admitted,
     /// The worker of its session; none: any.
     pub worker: Option<usize>,
+    /// Whether its first request asks for a new session.
+    pub is_new: bool,
     /// See [`read_arrival`].
     pub description: Vec<u8>,
     /// The address of the client, as far as it is known.
     pub client: Option<IpAddr>,
+}
+
+impl Verdict {
+    /// Looks whether one more session may be opened, if its first request asks for one. A place among the clients is there if they are
+    /// counted. Of what is relayed, JavaScript gets the request, and counts it.
+    ///
+    /// # Errors
+    /// When there may be none.
+    pub fn let_in(&self, now: u64) -> Result<Option<Ticket>, Refused> {
+        let gate = self.admission.server.gate.as_ref().filter(|_| self.is_new);
+        let Some(gate) = gate else { return Ok(None) };
+        match self.admitted {
+            Admitted::Relay(_) => gate.look(self.client, now).map(|()| None),
+            Admitted::WebSocket { .. } | Admitted::Polling { .. } => {
+                gate.admit(self.client, now).map(Some)
+            }
+        }
+    }
+
+    /// How an answer to its first request is to look that refuses it.
+    pub fn form(&self) -> Form<'_> {
+        match &self.admitted {
+            Admitted::WebSocket { .. } => Form::WebSocket,
+            Admitted::Polling { profile, .. } | Admitted::Relay(profile) => {
+                Form::Polling(&profile.lines)
+            }
+        }
+    }
 }
 
 impl Admission {
@@ -126,8 +158,10 @@ impl Admission {
         };
         match self.admit(&arrival, ids) {
             Some((admitted, worker)) => {
-                let client = self.client(peer, &description);
-                Reading::Request(Verdict { admission: self, admitted, worker, description, client })
+                let (is_new, client) = (arrival.sid.is_empty(), self.client(peer, &description));
+                let admission = self;
+                let verdict = Verdict { admission, admitted, worker, is_new, description, client };
+                Reading::Request(verdict)
             }
             None => Reading::Foreign,
         }
@@ -204,7 +238,7 @@ impl Admission {
                 return None;
             }
             let sid: Sid = ids.next()?;
-            (Some((Opening { sid, encoding, persistence }, head)), None)
+            (Some((Opening { sid, encoding, persistence, ticket: None }, head)), None)
         } else {
             let session = self.server.sessions.get(arrival.sid)?;
             if session.transport != Transport::Polling || session.protocol != arrival.protocol {

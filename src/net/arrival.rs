@@ -3,6 +3,7 @@
 use crate::http::encoding::Encoding;
 use crate::http::request::Persistence;
 use crate::id::{Sid, Slot};
+use crate::limits::gate::Ticket;
 use crate::websocket::handshake::Accept;
 
 /// The request that a polling session is opened by, which has been read: a plain GET.
@@ -14,6 +15,8 @@ pub struct Opening {
     pub encoding: Option<Encoding>,
     /// What becomes of the connection behind the answer.
     pub persistence: Persistence,
+    /// Its place among the clients, if they are counted.
+    pub ticket: Option<Ticket>,
 }
 
 /// The answer to an upgrade request that is let through.

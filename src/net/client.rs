@@ -21,6 +21,7 @@ use super::clock;
 use super::context::{Victim, Wire as _, WorkerContext};
 use super::descriptor::Addresses;
 use super::lifecycle::LifecycleEvent;
+use super::meter::Meter;
 use super::metrics::{Parcel, ServerLane};
 use super::panic_guard::Nobody;
 use super::peer::Peer;
@@ -31,6 +32,7 @@ use super::websocket_wire::WebSocketWire;
 use crate::border::{RecordKind, session_flag};
 use crate::engineio::{Action, CloseReason, Link, Session, Transport};
 use crate::id::Handle;
+use crate::limits::gate::Ticket;
 use crate::socketio::Decoder;
 
 /// What a session takes, about. As long as JavaScript has not heard of one, that is counted as what waits for it: workers
@@ -74,6 +76,8 @@ pub struct Client {
     delayed_until: Cell<u64>,
     /// What the decoder keeps.
     held: Held,
+    /// Present when the server counts its clients.
+    meter: Option<Box<Meter>>,
 }
 
 /// What waits for JavaScript of a client that wants to join a namespace.
@@ -108,12 +112,14 @@ pub struct Origin {
     pub ends: (Peer, Option<Addresses>),
     /// What another process says that has handed it over.
     pub adopted: Option<Adopted>,
+    /// Its place among the clients, if they are counted.
+    pub ticket: Option<Ticket>,
 }
 
 impl Origin {
     /// It has just been opened here.
-    pub fn own(token: u32, ends: (Peer, Option<Addresses>)) -> Self {
-        Self { token, ends, adopted: None }
+    pub fn own(token: u32, ends: (Peer, Option<Addresses>), ticket: Option<Ticket>) -> Self {
+        Self { token, ends, adopted: None, ticket }
     }
 }
 
@@ -204,7 +210,7 @@ impl Client {
         main: Option<Rc<WebSocketWire>>,
         origin: Origin,
     ) -> Rc<Self> {
-        let Origin { token, ends: (peer, own), adopted } = origin;
+        let Origin { token, ends: (peer, own), adopted, ticket } = origin;
         let is_adopted = adopted.is_some();
         let timeout = server.connect_timeout;
         let (join_in, blob) = match adopted {
@@ -241,6 +247,7 @@ impl Client {
             overlong: Cell::new(false),
             delayed_until: Cell::new(0),
             held,
+            meter: ticket.map(|ticket| Box::new(Meter::new(ticket))),
         };
         let state = client.state.borrow();
         for message in state.session.first_messages().filter(|_| !is_adopted) {
@@ -500,6 +507,9 @@ impl Client {
 
     fn tell_closed(&self, reason: CloseReason) {
         self.note_backlog(0);
+        if let Some(meter) = &self.meter {
+            meter.close();
+        }
         if let Ok(state) = self.state.try_borrow() {
             // A program that makes ids of its own may have given this one to another session, too.
             let is_own = |_: &_, entry: &SessionEntry| entry.handle == self.handle;

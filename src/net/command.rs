@@ -20,6 +20,7 @@ use crate::border::RecordKind;
 use crate::border::returned::UNKNOWN_SID;
 use crate::engineio::{Body, Dialect, PostFault, RequestId};
 use crate::id::{Sid, Slot};
+use crate::limits::gate::Ticket;
 use crate::socketio::{Group, LongString};
 use crate::websocket::extension::Agreement;
 
@@ -116,6 +117,8 @@ pub enum Command {
         jsonp: Option<String>,
         /// Who is at the other end of the connection of that request.
         peer: Peer,
+        /// Its place among the clients, if they are counted.
+        ticket: Option<Ticket>,
     },
     /// A request of a polling session.
     Request {
@@ -593,6 +596,8 @@ pub struct IncomingWebSocket {
     pub peer: Peer,
     /// What JavaScript has still to hear of it, if a worker has accepted it.
     pub news: Option<News>,
+    /// The place of its session among the clients, if they are counted.
+    pub ticket: Option<Ticket>,
 }
 
 /// A byte stream as it comes to a worker.

@@ -1,7 +1,7 @@
 //! Looking at a socket of Node.js, and taking it over.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
 /// Duplicates the file descriptor of a connected socket that somebody else owns (close-on-exec).
 /// The original may be closed then.
@@ -44,6 +44,18 @@ pub fn duplicate_listener(_fd: i32) -> io::Result<TcpListener> {
 #[cfg(unix)]
 pub fn peek(fd: i32, buffer: &mut [u8]) -> io::Result<usize> {
     borrow(fd, |stream| stream.peek(buffer))
+}
+
+/// Where a connected socket comes from that somebody else owns; none when the peer has gone.
+#[cfg(unix)]
+pub fn peer_of(fd: i32) -> Option<IpAddr> {
+    borrow(fd, TcpStream::peer_addr).ok().map(|peer| peer.ip())
+}
+
+/// Nobody can say so here.
+#[cfg(not(unix))]
+pub fn peer_of(_fd: i32) -> Option<IpAddr> {
+    None
 }
 
 /// Duplicates the descriptor of an event queue (close-on-exec): it can be read while something is ready there.

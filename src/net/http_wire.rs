@@ -39,6 +39,7 @@ use super::command::{Command, HttpHandover, IncomingRelay, RequestEvent};
 use super::context::{Victim, Wire, WorkerContext};
 use super::cross_origin::Lines;
 use super::descriptor::Addresses;
+use super::refusal::Refusal;
 use super::request_name::RequestName;
 use super::stream::Stream;
 use super::taking::Taking;
@@ -336,15 +337,25 @@ impl HttpWire {
         let told = self.told.as_deref().copied();
         let own = || stream.socket().peer_addr().ok();
         let peer = told.map(|told| told.peer).or_else(own).map(|peer| peer.ip());
-        let Reading::Request(verdict) = admission.judge(bytes, peer, &context.session_ids) else {
+        let judged = Arc::clone(&admission).judge(bytes, peer, &context.session_ids);
+        let Reading::Request(verdict) = judged else {
             return Some(stream);
         };
         let head = verdict.admitted.head();
         if head == 0 {
             return Some(stream); // for a session that is open: it has been found not to be answered here
         }
+        let ticket = match verdict.let_in(clock::now()) {
+            Ok(ticket) => ticket,
+            Err(refused) => {
+                stream.say_last(&Refusal::from(refused).answer(verdict.form()));
+                admission.server.tell_refusals(context.index);
+                self.finish(context);
+                return None;
+            }
+        };
         let tls = stream.details().map(|details| details.to_string());
-        let Some(mut taking) = Taking::new(verdict, listener, tls, told) else {
+        let Some(mut taking) = Taking::new(verdict, ticket, listener, tls, told) else {
             return Some(stream);
         };
         // JavaScript hears of the new connection before it hears that this one has ended: its server has one all the while.

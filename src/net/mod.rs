@@ -14,7 +14,8 @@
 //! | [`client`] | one client: session, decoder, wires; what comes in and what is asked in files below; [`clients`]: the table of them |
 //! | [`websocket_wire`] | one WebSocket byte stream; reading and writing in files below |
 //! | [`listener`], [`admission`], [`newcomers`], [`session_ids`] | sockets from which workers accept, and what they take without JavaScript |
-//! | [`arrival`] | what connections come in for |
+//! | [`arrival`] | what connections come in for; [`refusal`]: what is answered to those that are refused |
+//! | [`meter`] | what a client may still do, where its server has limits |
 //! | [`selector`], [`parker`] | where a worker's thread waits, and how it is woken |
 //! | [`connections`], [`readiness`] | which sockets are ready, and whose turn it is |
 //! | [`tcp`], [`stream`], [`tls`] | one TCP connection: its socket, its TLS, and the turn in which it is read and written |
@@ -74,6 +75,7 @@ pub mod lifecycle;
 pub mod listener;
 pub mod lone_packet;
 pub mod mailbox;
+pub mod meter;
 pub mod metrics;
 pub mod newcomers;
 pub mod operation_batch;
@@ -84,6 +86,7 @@ pub mod reader;
 pub mod reader_policy;
 pub mod readiness;
 pub mod record;
+pub mod refusal;
 pub mod relay;
 pub mod request_name;
 pub mod runtime;

@@ -8,6 +8,7 @@ use dashmap::DashMap;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::backlog::{Backlogs, BufferLimits};
+use super::clock;
 use super::cross_origin::CrossOrigin;
 use super::deflate::Compression;
 use super::inbox::Inbox;
@@ -20,6 +21,7 @@ use crate::border::token::OF_WORKER;
 use crate::engineio::{Config, Protocol, Transport};
 use crate::http::forwarded::TrustProxy;
 use crate::id::{Handle, Sid};
+use crate::limits::gate::Gate;
 use crate::socketio::AttachmentLimits;
 
 /// Connections that may wait for JavaScript to take them before workers accept no more: as many as the system
@@ -182,6 +184,8 @@ pub struct Server {
     pub buffers: BufferLimits,
     /// Whose word about where requests come from is taken; none: nobody's.
     pub trust_proxy: Option<TrustProxy>,
+    /// Who may open a session; none: everybody. Shared as the sessions are.
+    pub gate: Option<Arc<Gate>>,
     /// Milliseconds that a client has to join a namespace.
     pub connect_timeout: u64,
     /// Whether JavaScript decodes the packets: the server has a parser of its own.
@@ -205,6 +209,15 @@ impl Server {
     #[inline]
     pub fn counts(&self, worker: usize) -> &ServerLane {
         self.metrics.lane(worker)
+    }
+
+    /// Handshakes have been refused: tells JavaScript, if it does not know that already; on the lane of `worker`.
+    pub fn tell_refusals(&self, worker: usize) {
+        if self.gate.as_ref().is_some_and(|gate| gate.is_to_tell(clock::now())) {
+            self.environment.inbox.push(worker, |record| {
+                record.kind(RecordKind::Limited).number(self.id);
+            });
+        }
     }
 
     /// How often JavaScript has asked for its connections back: one that came before the last time is given

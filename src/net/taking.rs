@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::admission::{Admitted, Verdict};
 use super::command::{
     Command, HttpHandover, IncomingHttp, IncomingRelay, IncomingStream, IncomingWebSocket, News,
+    Opening,
 };
 use super::descriptor::Addresses;
 use super::listener::Listener;
@@ -12,6 +13,7 @@ use super::peer::Peer;
 use super::server::Server;
 use super::stream::Stream;
 use crate::engineio::{Dialect, Protocol};
+use crate::limits::gate::Ticket;
 
 /// A connection that is about to be taken, and what a worker is to be told.
 #[derive(Debug)]
@@ -26,18 +28,21 @@ pub struct Taking {
     admitted: Admitted,
     peer: Peer,
     news: Option<News>,
+    ticket: Option<Ticket>,
 }
 
 impl Taking {
-    /// Gives the connection a name. `tls`: what was agreed on, if that is spoken by it. `told`: its addresses, where those of its
-    /// socket are a proxy's. None: by now, no connection that came to `listener` may be taken by these rules.
+    /// Gives the connection a name. `ticket`: the place of a new session among the clients. `tls`: what was agreed on, if that is
+    /// spoken by it. `told`: its addresses, where those of its socket are a proxy's. None: by now, no connection that came to `listener`
+    /// may be taken by these rules.
     pub fn new(
         verdict: Verdict,
+        ticket: Option<Ticket>,
         listener: &Arc<Listener>,
         tls: Option<String>,
         told: Option<Addresses>,
     ) -> Option<Self> {
-        let Verdict { admission, admitted, worker, description, client } = verdict;
+        let Verdict { admission, admitted, worker, description, client, .. } = verdict;
         let peer = Peer { told, client };
         let server = Arc::clone(&admission.server);
         let recalls = server.recalls();
@@ -47,7 +52,7 @@ impl Taking {
             let token = listener.environment.next_token();
             let news = Some(News { listener: listener.number, tls, told, description });
             let listener = Arc::clone(listener);
-            Self { worker, token, server, recalls, listener, admitted, peer, news }
+            Self { worker, token, server, recalls, listener, admitted, peer, news, ticket }
         })
     }
 
@@ -58,7 +63,7 @@ impl Taking {
 
     /// What gives a worker the connection, of which the request has been read, and what stands `behind` it.
     pub fn into_command(self, stream: Stream, behind: Vec<u8>) -> Command {
-        let Self { token, server, recalls, listener, admitted, peer, news, .. } = self;
+        let Self { token, server, recalls, listener, admitted, peer, news, ticket, .. } = self;
         match admitted {
             Admitted::WebSocket { purpose, response, deflate, .. } => {
                 Command::IncomingWebSocket(Box::new(IncomingWebSocket {
@@ -72,6 +77,7 @@ impl Taking {
                     deflate,
                     peer,
                     news,
+                    ticket,
                 }))
             }
             Admitted::Polling { profile, opening } => {
@@ -79,7 +85,7 @@ impl Taking {
                 let front = Some(listener);
                 let handover =
                     HttpHandover { server, token, listener: number, front, profile, recalls };
-                let opening = opening.map(|(opening, _)| opening);
+                let opening = opening.map(|(opening, _)| Opening { ticket, ..opening });
                 Command::IncomingHttp(Box::new(IncomingHttp {
                     handover,
                     stream,

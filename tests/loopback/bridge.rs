@@ -42,6 +42,7 @@ fn open_with(host: &Host, deflate: Option<Agreement>) -> (u32, Handle) {
             deflate,
             peer: Peer::default(),
             news: None,
+            ticket: None,
         })),
     );
     let handle = handle_of(&host.next(RecordKind::Opened));

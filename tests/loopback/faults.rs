@@ -235,6 +235,7 @@ fn in_what_comes_by_a_bridge() {
             deflate: None,
             peer: Peer::default(),
             news: None,
+            ticket: None,
         };
         host.command_to(host.worker, Command::IncomingWebSocket(Box::new(incoming)));
         (token, handle_of(&host.next(RecordKind::Opened)))
@@ -297,7 +298,12 @@ fn in_who_has_just_come() {
         let incoming = IncomingHttp {
             handover,
             stream: accepted.into(),
-            opening: Some(Opening { sid, encoding: None, persistence: Persistence::Keep }),
+            opening: Some(Opening {
+                sid,
+                encoding: None,
+                persistence: Persistence::Keep,
+                ticket: None,
+            }),
             peer: Peer::default(),
             news: None,
         };
@@ -444,7 +450,15 @@ fn a_session_that_is_refused_is_told() {
     let dialect = Protocol::V4.into();
     host.command_to(
         host.worker,
-        Command::OpenPolling { server, token, sid, dialect, jsonp: None, peer: Peer::default() },
+        Command::OpenPolling {
+            server,
+            token,
+            sid,
+            dialect,
+            jsonp: None,
+            peer: Peer::default(),
+            ticket: None,
+        },
     );
     host.next_of(RecordKind::RequestRefused, token);
     assert!(happened());
@@ -498,6 +512,7 @@ fn in_the_main_loop_the_worker_begins_anew_and_at_last_ends() {
             dialect,
             jsonp: None,
             peer: Peer::default(),
+            ticket: None,
         };
         host.command_to(worker, command);
         host.next_of(RecordKind::RequestRefused, token);

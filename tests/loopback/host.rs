@@ -209,6 +209,7 @@ fn server(environment: &Arc<Environment>, config: Config, connect_timeout: u64) 
         compression: None,
         trust_proxy: None,
         buffers: BufferLimits::default(),
+        gate: None,
         connect_timeout,
         raw_messages: false,
         plain: false,
@@ -405,6 +406,7 @@ impl Host {
             deflate: None,
             peer: Peer::default(),
             news: None,
+            ticket: None,
         }))
     }
 

@@ -154,7 +154,8 @@ fn a_first_request_opens_a_session() {
     let host = Host::new();
     let sid = host.sid();
     let request = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n";
-    let opening = Opening { sid: sid.clone(), encoding: None, persistence: Persistence::Keep };
+    let opening =
+        Opening { sid: sid.clone(), encoding: None, persistence: Persistence::Keep, ticket: None };
     let mut wire = HttpWire::take_over(&host, host.worker, profile(), Some(opening));
     let opened = host.next(RecordKind::Opened);
     assert_eq!(opened.text(3), sid.as_str());

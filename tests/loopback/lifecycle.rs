@@ -170,6 +170,7 @@ fn the_end_of_an_environment_closes_its_connections_only() {
             deflate: None,
             peer: ferrosocket::net::peer::Peer::default(),
             news: None,
+            ticket: None,
         })),
     );
     host.next(RecordKind::Opened);

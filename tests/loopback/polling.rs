@@ -28,6 +28,7 @@ pub(crate) fn open(host: &Host) -> (Handle, Sid) {
         dialect: Protocol::V4.into(),
         jsonp: None,
         peer: Peer::default(),
+        ticket: None,
     };
     host.command_to(host.worker, open);
     let opened = host.next(RecordKind::Opened);

@@ -52,6 +52,7 @@ type OurOptions =
   | "origins"
   | "maxBufferedBytes"
   | "bufferPolicy"
+  | "limits"
   | "tls"
   | "metrics"
   | "shutdown"

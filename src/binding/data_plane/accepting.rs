@@ -94,7 +94,8 @@ impl DataPlane {
         else {
             return Ok(false);
         };
-        let opening = Some(Opening { sid: Sid::new(&arrival.sid), encoding, persistence });
+        let ticket = self.ticket.take();
+        let opening = Some(Opening { sid: Sid::new(&arrival.sid), encoding, persistence, ticket });
         let peer = Self::peeked_peer(&server, &stream, &peeked);
         self.accept_http(runtime.pick(), arrival, stream, opening, peer)?;
         Ok(true)

@@ -4,6 +4,7 @@ use napi_derive::napi;
 use serde_json::{Value, json};
 
 use super::DataPlane;
+use super::limiting::refused;
 use crate::net::metrics::{KINDS, Values, WorkerMetrics};
 use crate::net::runtime::Runtime;
 use crate::net::server::Server;
@@ -56,6 +57,7 @@ fn server_counts(server: &Server) -> Value {
         "volatileDropped": metrics.sum(|lane| &lane.volatile_dropped),
         "spared": metrics.sum(|lane| &lane.spared),
         "roundTrips": histogram(&metrics.round_trips()),
+        "limited": server.gate.as_deref().map_or_else(|| json!({}), refused),
     })
 }
 

@@ -60,8 +60,9 @@ impl DataPlane {
         let sid = Sid::new(&sid);
         let mailbox = runtime.mailbox(runtime.pick());
         let dialect = read_dialect(dialect);
-        let peer = read_peer(client.as_deref());
-        mailbox.post_command(Command::OpenPolling { server, token, sid, dialect, jsonp, peer });
+        let (peer, ticket) = (read_peer(client.as_deref()), self.ticket.take());
+        let open = Command::OpenPolling { server, token, sid, dialect, jsonp, peer, ticket };
+        mailbox.post_command(open);
         Ok(())
     }
 

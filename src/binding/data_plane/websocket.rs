@@ -218,11 +218,11 @@ impl DataPlane {
     ) -> Result<bool> {
         let Incoming { server, token, sid, kind, answer } = incoming;
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
-        let (worker, purpose) = if kind & wire_kind::NEW_SESSION != 0 {
-            (runtime.pick(), Purpose::Session(Sid::new(&sid)))
+        let (worker, purpose, ticket) = if kind & wire_kind::NEW_SESSION != 0 {
+            (runtime.pick(), Purpose::Session(Sid::new(&sid)), self.ticket.take())
         } else {
             match self.session(server, &sid) {
-                Some(handle) => (handle.worker(), Purpose::Upgrade(handle.slot())),
+                Some(handle) => (handle.worker(), Purpose::Upgrade(handle.slot()), None),
                 None => return Ok(false),
             }
         };
@@ -240,6 +240,7 @@ impl DataPlane {
             deflate: Agreement::from_bits(kind >> wire_kind::AGREEMENT_SHIFT),
             peer,
             news: None,
+            ticket,
         };
         runtime.mailbox(worker).leave_command(Command::IncomingWebSocket(Box::new(websocket)));
         self.wake_later(worker);

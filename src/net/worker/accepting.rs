@@ -21,6 +21,7 @@ use mio::Token;
 use super::{Connection, Worker};
 use crate::border::RecordKind;
 use crate::http::request::Reading;
+use crate::limits::gate::Refused;
 use crate::net::admission::Verdict;
 use crate::net::clock;
 use crate::net::descriptor::{Addresses, is_half_closed};
@@ -31,6 +32,7 @@ use crate::net::panic_guard::Nobody;
 use crate::net::peer::Source;
 use crate::net::reader_policy::ACCEPTED;
 use crate::net::readiness::Readiness;
+use crate::net::refusal::Refusal;
 use crate::net::server::Environment;
 use crate::net::stream::Stream;
 use crate::net::taking::Taking;
@@ -384,9 +386,13 @@ impl Worker {
 
     /// Gives a connection to the worker of its session.
     fn take(&self, listener: &Arc<Listener>, mut stream: Stream, source: Source, verdict: Verdict) {
+        let ticket = match verdict.let_in(clock::now()) {
+            Ok(ticket) => ticket,
+            Err(refused) => return self.turn_away(stream, &verdict, refused),
+        };
         let head = verdict.admitted.head();
         let tls = stream.details().map(|details| details.to_string());
-        let Some(taking) = Taking::new(verdict, listener, tls, source.told) else {
+        let Some(taking) = Taking::new(verdict, ticket, listener, tls, source.told) else {
             return self.hand_over(listener, stream, source.told);
         };
         if !self.take_off(&mut stream, head) {
@@ -399,6 +405,15 @@ impl Worker {
         } else {
             self.context.post(worker, command);
         }
+    }
+
+    /// Refuses a connection whose first request asks for a session that must not be opened. JavaScript does not hear of it but by
+    /// what was counted.
+    fn turn_away(&self, mut stream: Stream, verdict: &Verdict, refused: Refused) {
+        let mut buffer = self.context.read_buffer();
+        let _gone = stream.take_off(&mut buffer);
+        stream.say_last(&Refusal::from(refused).answer(verdict.form()));
+        verdict.admission.server.tell_refusals(self.context.index);
     }
 
     /// Takes the request off a connection by which it has come.

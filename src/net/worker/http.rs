@@ -37,11 +37,11 @@ impl Worker {
             });
             return;
         };
-        if let Some(Opening { sid, encoding, persistence }) = opening {
+        if let Some(Opening { sid, encoding, persistence, ticket }) = opening {
             let engine = Arc::clone(&server.engine);
             let dialect = Dialect::from(Protocol::V4);
             let session = Session::open(engine, sid, dialect, Transport::Polling, clock::now());
-            let client = self.open(server, session, None, token, (peer, addresses));
+            let client = self.open(server, session, None, token, (peer, addresses), ticket);
             let opened = self.context.guard(&*client, || {
                 fault!("opening", client.server.environment.id, token);
                 let (context, clients) = (&self.context, &self.clients);

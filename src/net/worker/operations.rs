@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Worker;
 use crate::engineio::{Link, Session, Transport};
 use crate::id::Slot;
+use crate::limits::gate::Ticket;
 use crate::net::client::{Client, Origin};
 use crate::net::clock;
 use crate::net::command::{Blame, Command, Outgoing, RequestEvent};
@@ -133,14 +134,14 @@ impl Worker {
             }
             Command::Unlisten(listener) => self.unlisten(&listener),
             Command::IncomingWebSocket(incoming) => self.accept_websocket(*incoming),
-            Command::OpenPolling { server, token, sid, dialect, jsonp, peer } => {
+            Command::OpenPolling { server, token, sid, dialect, jsonp, peer, ticket } => {
                 let engine = Arc::clone(&server.engine);
                 let mut session =
                     Session::open(engine, sid, dialect, Transport::Polling, clock::now());
                 if let Some(parameter) = jsonp {
                     session.set_jsonp(&parameter);
                 }
-                let client = self.open(server, session, None, token, (peer, None));
+                let client = self.open(server, session, None, token, (peer, None), ticket);
                 let (context, request) = (&self.context, RequestName::Forwarded(token).into());
                 self.clients.handle_request(context, client.handle, request, RequestEvent::Get);
             }
@@ -184,8 +185,9 @@ impl Worker {
         main: Option<&Rc<WebSocketWire>>,
         token: u32,
         ends: (Peer, Option<Addresses>),
+        ticket: Option<Ticket>,
     ) -> Rc<Client> {
-        self.open_as(server, session, main, Origin::own(token, ends))
+        self.open_as(server, session, main, Origin::own(token, ends, ticket))
     }
 
     /// The same for a session that may have come from another process.

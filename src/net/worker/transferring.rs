@@ -93,7 +93,11 @@ impl Worker {
         let session = Session::adopt(Arc::clone(&server.engine), session, clock::now());
         let peer = Peer { client: address, ..Peer::default() };
         let adopted = Some(Adopted { join_left, blob });
-        let origin = Origin { token, ends: (peer, addresses), adopted };
+        // It has its place already: limits are for those who come.
+        let ends = (peer, addresses);
+        let gate = server.gate.as_ref();
+        let place = gate.map(|gate| gate.take_in(peer.client(addresses), clock::now()));
+        let origin = Origin { token, ends, adopted, ticket: place };
         let client = self.open_as(server, session, main.as_ref(), origin);
         ticket.note_opened();
         self.context.guard(&*client, || {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{Connection, Worker};
 use crate::border::RecordKind;
 use crate::engineio::{Link, Session, Transport};
+use crate::limits::gate::Ticket;
 use crate::net::client::Client;
 use crate::net::clock;
 use crate::net::command::{BridgeEvent, BridgeKey, IncomingStream, IncomingWebSocket, Purpose};
@@ -31,6 +32,7 @@ impl Worker {
             deflate,
             peer,
             news,
+            ticket,
         } = incoming;
         let environment = Arc::clone(&server.environment);
         self.context.wakeups.add(&environment);
@@ -63,7 +65,7 @@ impl Worker {
         }
         self.context.guard(&websocket, || {
             wire.write_raw(&self.context, &response.into_bytes());
-            self.begin(&wire, server, purpose, (peer, addresses));
+            self.begin(&wire, server, purpose, (peer, addresses), ticket);
         });
         if head.is_empty() {
             return;
@@ -92,6 +94,7 @@ impl Worker {
         server: Arc<Server>,
         purpose: Purpose,
         ends: (Peer, Option<Addresses>),
+        ticket: Option<Ticket>,
     ) {
         fault!("begin", server.environment.id, wire.token);
         match purpose {
@@ -100,7 +103,7 @@ impl Worker {
                 let now = clock::now();
                 let dialect = wire.dialect();
                 let session = Session::open(engine, sid, dialect, Transport::WebSocket, now);
-                let client = self.open(server, session, Some(wire), wire.token, ends);
+                let client = self.open(server, session, Some(wire), wire.token, ends, ticket);
                 client.settle(&self.context);
                 fault!("opened", client.server.environment.id, wire.token);
             }

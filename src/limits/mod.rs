@@ -1,0 +1,14 @@
+//! How much may come: of connections, clients, events and bytes, in all, from an address, from a client.
+//!
+//! | file | tells |
+//! |---|---|
+//! | [`bucket`] | a token bucket in one number |
+//! | [`addresses`] | what is known of each address, bounded |
+//! | [`gate`] | who may open a session: [`gate::Gate`] |
+//!
+//! Times are milliseconds of a monotonic clock, which the caller reads. All of it may be asked by many threads at once:
+//! clients of one address are spread over the workers.
+
+pub mod addresses;
+pub mod bucket;
+pub mod gate;
