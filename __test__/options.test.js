@@ -57,6 +57,7 @@ const REFUSED = {
     { signals: "SIGTERM" },
   ],
   proxyProtocol: [1, "10.0.0.0/8", {}, { from: [] }, { from: ["x"] }, { from: [""] }, { from: 1 }],
+  admission: [1, "x", { age: 1 }, { inboxAge: 0 }, { inboxBytes: "5" }, { memory: NaN }],
   trustProxy: [
     -1,
     0.5,

@@ -183,6 +183,8 @@ export declare class DataPlane {
   admitDescriptor(server: number, fd: number): boolean
   /** The session for which a place was reserved has been opened, or is not going to be. */
   dropPlace(): void
+  /** What there is too much of to let anybody in, by the name that refusals are counted under; absent: nothing. */
+  overloadedBy(server: number): string | null
   /** How many handshakes have been refused, by the limit, as JSON. `RecordKind.LIMITED` tells when there are more. */
   hearLimits(server: number): string
   /**
@@ -485,6 +487,16 @@ export declare class DataPlane {
   takeStrings(): Array<string>
 }
 
+/** What is too much to let others in. What is absent is not looked at. */
+export interface AdmissionConfig {
+  /** Milliseconds for which what clients have sent may wait for JavaScript. */
+  inboxAge?: number
+  /** Bytes of it that may wait. */
+  inboxBytes?: number
+  /** Bytes of memory that the process may have. */
+  memory?: number
+}
+
 /** What may be taken of the connections that a worker accepts for an HTTP server. */
 export interface AdmissionRules {
   /** The number of the server that they are for. */
@@ -744,6 +756,8 @@ export interface ServerConfig {
   initialPacket?: string | Buffer
   /** How much may come; absent: there are no limits. */
   limits?: LimitsConfig
+  /** When nobody else is let in; absent: that is not looked at. */
+  admission?: AdmissionConfig
   /** A message that every client of protocol 3 gets there: its CONNECT of the namespace "/". */
   greeting?: string | Buffer
 }

@@ -122,7 +122,7 @@ proptest! {
 
     #[test]
     fn a_gate_lets_in_whom_the_model_lets_in(settings in settings(), events in vec(event(), 1..200)) {
-        let gate = Arc::new(Gate::new(settings.read()));
+        let gate = Arc::new(Gate::new(settings.read(), None));
         let mut model = Model::new(settings);
         let mut tickets: Vec<(u8, Ticket)> = Vec::new();
         let mut now = 0;

@@ -208,6 +208,14 @@ export interface EngineOptions {
    */
   tls?: "native";
   /**
+   * When the server has so much to do that nobody else is let in (not in npm `socket.io`): handshakes are refused with status 503,
+   * Engine.IO error 7 and `Retry-After`, also while the event loop is blocked; clients that are there go on. It ends when all has
+   * been below half of what is too much for two seconds. `true`: `{ inboxAge: 10_000 }`.
+   *
+   * @default false
+   */
+  admission?: boolean | AdmissionOptions;
+  /**
    * Which proxies are believed when they say where a request comes from (not in npm `socket.io`). The address that they tell
    * is `handshake.address` and `conn.remoteAddress`; `request.socket` goes on showing the peer of the connection.
    *
@@ -237,6 +245,16 @@ export interface EngineOptions {
 export interface ProxyProtocolOptions {
   /** The addresses and networks of the proxies: connections from elsewhere have no header, and one that they bring is not read. */
   from: string | readonly string[];
+}
+
+/** What is too much to let others in. See `admission`. */
+export interface AdmissionOptions {
+  /** Milliseconds for which what clients have sent may wait for the event loop. */
+  inboxAge?: number;
+  /** Bytes of it that may wait. From 64 MiB on nobody is read. */
+  inboxBytes?: number;
+  /** Bytes of memory that the process may have (resident). Linux only. */
+  memory?: number;
 }
 
 /** See `trustProxy`. */

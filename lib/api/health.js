@@ -60,6 +60,11 @@ function overloadOf(engine) {
     const bytes = addon.thread.queuedBytes + addon.thread.heldBytes;
     reasons.push(`${bytes} bytes of what clients have sent wait for the event loop`);
   }
+  const measure = engine.gate?.overloadedBy();
+  if (measure)
+    reasons.push(
+      `nobody is let in: ${measure} is past what the option admission allows, or was a moment ago`,
+    );
   if (lastDelay === undefined) return reasons;
   const ago = performance.now() - lastDelay.at;
   if (ago > LASTING) return reasons;

@@ -2,6 +2,7 @@
 
 const { constants } = require("node:buffer");
 const { invalidOption } = require("./errors");
+const { readAdmission } = require("./admission");
 const { readLimits } = require("./limits");
 const { readProxyProtocol, readTrustProxy } = require("./trust-proxy");
 
@@ -526,6 +527,17 @@ const OPTIONS = [
     bounds: "one of the two",
     reason: "a client that does not read is gone, mostly",
     ours: true,
+  },
+  {
+    name: "admission",
+    of: "engine",
+    type: "boolean | AdmissionOptions",
+    value: false,
+    bounds:
+      "`true`, or an object: `inboxAge` (ms; 10000), `inboxBytes`, `memory` (bytes, Linux only): what is too much",
+    reason: "nobody is kept out unless it is said",
+    ours: true,
+    check: readAdmission,
   },
   {
     name: "limits",

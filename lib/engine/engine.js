@@ -121,7 +121,7 @@ class Engine extends EventEmitter {
     this.clients = {};
     this._counts = new SessionCounts();
     /** @type {Gate | undefined} undefined: there are no limits */
-    this.gate = this._opts.limits ? new Gate(this) : undefined;
+    this.gate = this._opts.limits || this._opts.admission ? new Gate(this) : undefined;
     /** whether somebody listens to what leaves on any connection */
     this.showsFlushes = false;
     /** @type {HttpServer | undefined} */

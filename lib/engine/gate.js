@@ -59,6 +59,12 @@ class Gate {
     return undefined;
   }
 
+  /** @returns {string | null} what there is too much of to let anybody in; null: nothing */
+  overloadedBy() {
+    const { _engine: engine } = this;
+    return engine.border().native.overloadedBy(engine.nativeId());
+  }
+
   /** Tells how many handshakes have been refused. */
   tell() {
     const { _engine: engine, _told: told } = this;

@@ -10,6 +10,7 @@ const { workerCount } = require("../border");
 const { checkHttpCompression, deflateOptions, nativeDeflate, serializeCookie } = require("../http");
 const { copyOf } = require("../base/bytes");
 const { invalidOption } = require("../base/errors");
+const { readAdmission } = require("../base/admission");
 const { readLimits } = require("../base/limits");
 const {
   ENGINE_DEFAULTS,
@@ -191,6 +192,7 @@ function workerOptions(opts) {
     trustProxy: readTrustProxy(opts.trustProxy),
     initialPacket: messageOf(opts.initialPacket),
     limits: readLimits(opts.limits),
+    admission: readAdmission(opts.admission),
     ...bufferLimits(opts),
   };
 }

@@ -352,7 +352,7 @@ impl DataPlane {
             trust_proxy: config.trust_proxy(),
             gate: match before {
                 Some(before) => before.gate.clone(),
-                None => config.gate(),
+                None => config.gate(&self.environment),
             },
             connect_timeout: config.connect_timeout(),
             raw_messages: config.raw_messages.unwrap_or(false),
@@ -521,6 +521,12 @@ impl Plane {
         let Taken { batch, waiting, lanes, delay } = self.environment.inbox.take(recycled);
         if delay >= BLOCKED || waiting != 0 {
             self.tell_delay(delay, waiting != 0);
+        }
+        if delay > 0 {
+            let now = clock::now();
+            for gate in self.servers.borrow().values().filter_map(|server| server.gate.as_ref()) {
+                gate.note_delay(delay, now);
+            }
         }
         self.environment.lifecycle.drain(|event| self.operations().note(event));
         if waiting | lanes != 0

@@ -10,9 +10,11 @@ use crate::engineio::{Config, OutMessage};
 use crate::http::forwarded::{Network, Proxies, TrustProxy};
 use crate::limits::addresses::DEFAULT_PREFIX;
 use crate::limits::bucket::Rate;
-use crate::limits::gate::{self, Gate};
+use crate::limits::gate::{self, Gate, Gauge};
+use crate::limits::overload::{Bounds, Overload};
 use crate::net::backlog::BufferLimits;
 use crate::net::deflate::Compression;
+use crate::net::server::Environment;
 use crate::websocket::extension::{MAX_WINDOW_BITS, MIN_WINDOW_BITS, Settings, WindowBits};
 
 /// What the data plane has to know of a server. Times are milliseconds, sizes bytes; JavaScript
@@ -58,6 +60,8 @@ pub struct ServerConfig {
     pub initial_packet: Option<Either<String, Buffer>>,
     /// How much may come; absent: there are no limits.
     pub limits: Option<LimitsConfig>,
+    /// When nobody else is let in; absent: that is not looked at.
+    pub admission: Option<AdmissionConfig>,
     /// A message that every client of protocol 3 gets there: its CONNECT of the namespace "/".
     pub greeting: Option<Either<String, Buffer>>,
 }
@@ -74,6 +78,29 @@ pub struct ProxyTrust {
     pub networks: Vec<String>,
     /// Whether those that come by a Unix socket are trusted, too.
     pub unix: bool,
+}
+
+/// What is too much to let others in. What is absent is not looked at.
+#[napi(object)]
+#[derive(Clone, Copy, Debug)]
+pub struct AdmissionConfig {
+    /// Milliseconds for which what clients have sent may wait for JavaScript.
+    pub inbox_age: Option<f64>,
+    /// Bytes of it that may wait.
+    pub inbox_bytes: Option<f64>,
+    /// Bytes of memory that the process may have.
+    pub memory: Option<f64>,
+}
+
+impl AdmissionConfig {
+    fn overload(self) -> Overload {
+        let Self { inbox_age, inbox_bytes, memory } = self;
+        Overload::new(Bounds {
+            inbox_age: inbox_age.map(millis),
+            inbox_bytes: inbox_bytes.map(millis),
+            memory: memory.map(millis),
+        })
+    }
 }
 
 /// How much may come. What is absent is not limited.
@@ -241,8 +268,14 @@ impl ServerConfig {
     }
 
     /// Who may open a session; none: everybody.
-    pub fn gate(&self) -> Option<Arc<Gate>> {
-        self.limits.as_ref().map(|limits| Arc::new(Gate::new(limits.settings())))
+    pub fn gate(&self, environment: &Arc<Environment>) -> Option<Arc<Gate>> {
+        let gauge = || Arc::clone(environment) as Arc<dyn Gauge>;
+        let overload = self.admission.map(|admission| (admission.overload(), gauge()));
+        let settings = self.limits.as_ref().map(LimitsConfig::settings);
+        (settings.is_some() || overload.is_some()).then(|| {
+            let none = || gate::Settings { prefix: DEFAULT_PREFIX, ..<_>::default() };
+            Arc::new(Gate::new(settings.unwrap_or_else(none), overload))
+        })
     }
 
     /// Milliseconds that a client has to join a namespace.

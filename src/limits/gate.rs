@@ -8,12 +8,14 @@
 //! Where JavaScript decides about a handshake, it may take its time. So it asks twice: [`Gate::pass`] before anything else is
 //! done for the request, [`Gate::reserve`] when its session is about to be opened.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::addresses::{Address, Addresses};
 use super::bucket::{Bucket, Rate};
+use super::overload::{CALM, Load, Measure, Overload};
 
 /// What may be set; nothing of it is, at first.
 #[derive(Clone, Debug, Default)]
@@ -41,11 +43,25 @@ pub enum Reason {
     AddressClients,
     /// The server has all that it may have.
     Clients,
+    /// What clients have sent waits for too long.
+    InboxAge,
+    /// Too much of it waits.
+    InboxBytes,
+    /// The process has too much memory.
+    Memory,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::AddressRate, Self::Rate, Self::AddressClients, Self::Clients];
+    pub const ALL: [Self; 7] = [
+        Self::AddressRate,
+        Self::Rate,
+        Self::AddressClients,
+        Self::Clients,
+        Self::InboxAge,
+        Self::InboxBytes,
+        Self::Memory,
+    ];
 
     /// Its name, for who looks at what was counted.
     pub fn name(self) -> &'static str {
@@ -54,6 +70,9 @@ impl Reason {
             Self::Rate => "connects",
             Self::AddressClients => "max_clients_per_address",
             Self::Clients => "max_clients",
+            Self::InboxAge => "inbox_age",
+            Self::InboxBytes => "inbox_bytes",
+            Self::Memory => "memory",
         }
     }
 
@@ -61,7 +80,7 @@ impl Reason {
     pub fn is_of_client(self) -> bool {
         match self {
             Self::AddressRate | Self::Rate | Self::AddressClients => true,
-            Self::Clients => false,
+            Self::Clients | Self::InboxAge | Self::InboxBytes | Self::Memory => false,
         }
     }
 }
@@ -78,11 +97,19 @@ pub struct Refused {
 /// Who goes away, nobody can tell: another try is worth it after a second.
 const RETRY_CLIENTS: u64 = 1000;
 
+/// Tells how much there is to do.
+pub trait Gauge: fmt::Debug + Send + Sync {
+    /// Measures it; memory only if it is asked for.
+    fn load(&self, with_memory: bool) -> Load;
+}
+
 /// Lets in who may open a session of one server.
 #[derive(Debug)]
 pub struct Gate {
     settings: Settings,
     addresses: Addresses,
+    /// Whether there is too much to do, and what tells it; none: that is not looked at.
+    overload: Option<(Overload, Arc<dyn Gauge>)>,
     connects: Bucket,
     clients: AtomicU32,
     refused: [AtomicU64; Reason::ALL.len()],
@@ -96,11 +123,12 @@ const TOLD: u64 = u64::MAX;
 
 impl Gate {
     /// A gate by which nobody has come.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings, overload: Option<(Overload, Arc<dyn Gauge>)>) -> Self {
         let addresses = Addresses::new(settings.prefix);
         Self {
             settings,
             addresses,
+            overload,
             connects: Bucket::default(),
             clients: AtomicU32::default(),
             refused: Default::default(),
@@ -125,6 +153,7 @@ impl Gate {
         address: Option<IpAddr>,
         now: u64,
     ) -> Result<Ticket, Refused> {
+        self.check_load(now)?;
         let address = self.address(address, now);
         // Looked at first: who is refused for its rate must not have the last place even for a moment.
         self.check_rates(address.as_deref(), now)?;
@@ -215,7 +244,31 @@ impl Gate {
     }
 
     fn check(&self, address: Option<&Address>, now: u64) -> Result<(), Refused> {
+        self.check_load(now)?;
         self.check_rates(address, now).and_then(|()| self.check_counts(address))
+    }
+
+    fn check_load(&self, now: u64) -> Result<(), Refused> {
+        let Some((overload, gauge)) = &self.overload else { return Ok(()) };
+        let reason = match overload.measure(gauge.load(overload.counts_memory()), now) {
+            None => return Ok(()),
+            Some(Measure::InboxAge) => Reason::InboxAge,
+            Some(Measure::InboxBytes) => Reason::InboxBytes,
+            Some(Measure::Memory) => Reason::Memory,
+        };
+        Err(Refused { reason, retry_after: CALM })
+    }
+
+    /// What clients have sent has waited for so many milliseconds, and has been taken now.
+    pub fn note_delay(&self, inbox_age: u64, now: u64) {
+        if let Some((overload, _)) = &self.overload {
+            overload.measure(Load { inbox_age, ..Load::default() }, now);
+        }
+    }
+
+    /// What there is too much of, if anything is.
+    pub fn overloaded(&self, now: u64) -> Option<Reason> {
+        self.check_load(now).err().map(|refused| refused.reason)
     }
 
     fn check_counts(&self, address: Option<&Address>) -> Result<(), Refused> {

@@ -5,6 +5,7 @@
 //! | [`bucket`] | a token bucket in one number |
 //! | [`addresses`] | what is known of each address, bounded |
 //! | [`gate`] | who may open a session: [`gate::Gate`] |
+//! | [`overload`] | whether there is so much to do that nobody else is let in |
 //!
 //! Times are milliseconds of a monotonic clock, which the caller reads. All of it may be asked by many threads at once:
 //! clients of one address are spread over the workers.
@@ -12,3 +13,4 @@
 pub mod addresses;
 pub mod bucket;
 pub mod gate;
+pub mod overload;

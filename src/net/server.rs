@@ -21,7 +21,8 @@ use crate::border::token::OF_WORKER;
 use crate::engineio::{Config, Protocol, Transport};
 use crate::http::forwarded::TrustProxy;
 use crate::id::{Handle, Sid};
-use crate::limits::gate::Gate;
+use crate::limits::gate::{Gate, Gauge};
+use crate::limits::overload::Load;
 use crate::socketio::AttachmentLimits;
 
 /// Connections that may wait for JavaScript to take them before workers accept no more: as many as the system
@@ -154,6 +155,25 @@ impl Environment {
         let next = self.last_token.fetch_add(count, Ordering::Relaxed).wrapping_add(1);
         next & (OF_WORKER - 1) | OF_WORKER
     }
+}
+
+impl Gauge for Environment {
+    fn load(&self, with_memory: bool) -> Load {
+        Load {
+            inbox_age: self.inbox.age() / 1000,
+            inbox_bytes: self.inbox.budget.queued() as u64,
+            memory: if with_memory { resident() } else { 0 },
+        }
+    }
+}
+
+/// Bytes of memory that the process has; 0: that is not known here.
+fn resident() -> u64 {
+    /// Bytes of a page.
+    const PAGE: u64 = 4096;
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or_default() * PAGE
 }
 
 /// A request that JavaScript has lent.

@@ -56,6 +56,7 @@ type OurOptions =
   | "tls"
   | "metrics"
   | "shutdown"
+  | "admission"
   | "trustProxy"
   | "proxyProtocol";
 expectTrue<Same<Missing<Ours.ServerOptions, Upstream.ServerOptions>, OurOptions>>();

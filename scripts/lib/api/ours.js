@@ -30,6 +30,10 @@ const OURS = Object.freeze([
     "option proxyProtocol",
     "Connections begin with the header of the PROXY protocol. Off by default; [proxies.md](proxies.md#proxyprotocol).",
   ],
+  [
+    "option admission",
+    "When there is so much to do that nobody else is let in. Off by default; [limits.md](limits.md#admission).",
+  ],
   ["io.metrics()", "What has been counted, as an object or as OpenMetrics text."],
   [
     "io.drain()",

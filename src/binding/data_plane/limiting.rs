@@ -54,6 +54,13 @@ impl DataPlane {
         self.ticket.take();
     }
 
+    /// What there is too much of to let anybody in, by the name that refusals are counted under; absent: nothing.
+    #[napi(catch_unwind)]
+    pub fn overloaded_by(&self, server: u32) -> Option<&'static str> {
+        let reason = self.gate(server)?.overloaded(clock::now())?;
+        Some(reason.name())
+    }
+
     /// How many handshakes have been refused, by the limit, as JSON. `RecordKind.LIMITED` tells when there are more.
     #[napi(catch_unwind)]
     pub fn hear_limits(&self, server: u32) -> String {

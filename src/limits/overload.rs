@@ -1,0 +1,106 @@
+//! Whether a server has so much to do that nobody else is to be let in.
+//!
+//! ```text
+//!            a measure has reached its bound
+//!   Calm ────────────────────────────────────► Overloaded(by which)
+//!    ▲                                               │
+//!    └── none was above half of its bound for [`CALM`] ──┘
+//! ```
+//!
+//! So it does not swing: it is not left for a moment in which a measure is low, nor entered again by one that is only half as
+//! high as what it takes. Nothing runs by a clock: it is looked at when somebody comes, and when JavaScript takes what has waited.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Milliseconds for which all measures must have been low.
+pub const CALM: u64 = 2_000;
+
+/// What is too much; a measure without a bound is not looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Milliseconds for which the oldest of what clients have sent may wait for JavaScript.
+    pub inbox_age: Option<u64>,
+    /// Bytes of what they have sent that may wait for it.
+    pub inbox_bytes: Option<u64>,
+    /// Bytes of memory that the process may have.
+    pub memory: Option<u64>,
+}
+
+/// A measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// See [`Bounds::inbox_age`].
+    InboxAge,
+    /// See [`Bounds::inbox_bytes`].
+    InboxBytes,
+    /// See [`Bounds::memory`].
+    Memory,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// See [`Bounds::inbox_age`].
+    pub inbox_age: u64,
+    /// See [`Bounds::inbox_bytes`].
+    pub inbox_bytes: u64,
+    /// See [`Bounds::memory`].
+    pub memory: u64,
+}
+
+/// Whether there is too much to do.
+#[derive(Debug)]
+pub struct Overload {
+    bounds: Bounds,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct State {
+    /// What has reached its bound last.
+    by: Option<Measure>,
+    /// When a measure was last above half of its bound.
+    high_at: u64,
+}
+
+impl Overload {
+    /// Nothing has been measured.
+    pub fn new(bounds: Bounds) -> Self {
+        Self { bounds, state: Mutex::default() }
+    }
+
+    /// Whether memory is to be measured, which takes a look at the system.
+    pub fn counts_memory(&self) -> bool {
+        self.bounds.memory.is_some()
+    }
+
+    /// Takes a measurement. Gives what there is too much of, if anything is.
+    pub fn measure(&self, load: Load, now: u64) -> Option<Measure> {
+        let mut state = self.lock();
+        let measures = self.measures(load);
+        if measures.iter().any(|&(_, value, bound)| bound.is_some_and(|it| value > it / 2)) {
+            state.high_at = now;
+        }
+        let full = measures.iter().find(|(_, value, bound)| bound.is_some_and(|it| *value >= it));
+        if let Some(&(measure, ..)) = full {
+            state.by = Some(measure);
+            state.high_at = now;
+        } else if now.saturating_sub(state.high_at) >= CALM {
+            state.by = None;
+        }
+        state.by
+    }
+
+    fn measures(&self, load: Load) -> [(Measure, u64, Option<u64>); 3] {
+        let Bounds { inbox_age, inbox_bytes, memory } = self.bounds;
+        [
+            (Measure::InboxAge, load.inbox_age, inbox_age),
+            (Measure::InboxBytes, load.inbox_bytes, inbox_bytes),
+            (Measure::Memory, load.memory, memory),
+        ]
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
