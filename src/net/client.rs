@@ -12,7 +12,6 @@ mod responding;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -21,10 +20,10 @@ use super::clock;
 use super::context::{Victim, Wire as _, WorkerContext};
 use super::descriptor::Addresses;
 use super::lifecycle::LifecycleEvent;
-use super::meter::Meter;
 use super::metrics::{Parcel, ServerLane};
 use super::panic_guard::Nobody;
 use super::peer::Peer;
+use super::places::Place;
 use super::record::{Record, flags_of};
 use super::server::{Requests, Server, SessionEntry};
 use super::turns::BLOCKED;
@@ -45,8 +44,6 @@ pub struct Client {
     pub handle: Handle,
     /// The server that it is a client of.
     pub server: Arc<Server>,
-    /// Where it comes from, as far as that is known: its address, as whom we trust has told.
-    pub address: Option<IpAddr>,
     /// What both planes want to know of its requests.
     requests: Arc<Requests>,
     state: RefCell<State>,
@@ -76,8 +73,6 @@ pub struct Client {
     delayed_until: Cell<u64>,
     /// What the decoder keeps.
     held: Held,
-    /// Present when the server counts its clients.
-    meter: Option<Box<Meter>>,
 }
 
 /// What waits for JavaScript of a client that wants to join a namespace.
@@ -203,6 +198,7 @@ impl fmt::Debug for Client {
 impl Client {
     /// Opens a session. The caller feeds it its first request or wire, then calls `settle`.
     pub fn open(
+        context: &WorkerContext,
         handle: Handle,
         server: Arc<Server>,
         requests: Arc<Requests>,
@@ -219,10 +215,13 @@ impl Client {
         };
         let join_deadline = join_in.filter(|_| !server.plain).map_or(0, |left| clock::now() + left);
         let held = Held::new(&server.environment.inbox.budget, handle.worker());
+        // A WebSocket's own address is asked for when it is wanted.
+        let is_of_socket = main.is_some() && peer.is_of_socket();
+        let address = if is_of_socket { None } else { peer.client(own) };
+        context.places.put(handle.slot().index, Place { address, ticket });
         let client = Self {
             handle,
             server,
-            address: peer.client(own),
             requests,
             state: RefCell::new(State {
                 session,
@@ -247,7 +246,6 @@ impl Client {
             overlong: Cell::new(false),
             delayed_until: Cell::new(0),
             held,
-            meter: ticket.map(|ticket| Box::new(Meter::new(ticket))),
         };
         let state = client.state.borrow();
         for message in state.session.first_messages().filter(|_| !is_adopted) {
@@ -343,7 +341,7 @@ impl Client {
         let told = self.over.get();
         drop(state);
         if !told {
-            self.tell_closed(CloseReason::TransportError("internal error".into()));
+            self.tell_closed(context, CloseReason::TransportError("internal error".into()));
             self.state.borrow_mut().closed = true;
         }
         for wire in wires.into_iter().flatten() {
@@ -493,7 +491,7 @@ impl Client {
         }
         let wires = [state.main.take(), state.probe.take()];
         drop(state);
-        self.tell_closed(reason);
+        self.tell_closed(context, reason);
         for wire in wires.into_iter().flatten() {
             if reason == CloseReason::BufferOverflow {
                 // A close frame would wait behind all that is to be dropped.
@@ -505,11 +503,9 @@ impl Client {
         }
     }
 
-    fn tell_closed(&self, reason: CloseReason) {
+    fn tell_closed(&self, context: &WorkerContext, reason: CloseReason) {
         self.note_backlog(0);
-        if let Some(meter) = &self.meter {
-            meter.close();
-        }
+        context.places.close(self.handle.slot().index);
         if let Ok(state) = self.state.try_borrow() {
             // A program that makes ids of its own may have given this one to another session, too.
             let is_own = |_: &_, entry: &SessionEntry| entry.handle == self.handle;

@@ -18,6 +18,7 @@ use super::http_table::HttpTable;
 use super::idle_trim::IdleTrim;
 use super::mailbox::Mailbox;
 use super::metrics::WorkerMetrics;
+use super::places::Places;
 use super::readiness::RunQueue;
 use super::request_name::RequestName;
 use super::session_ids::SessionIds;
@@ -158,6 +159,8 @@ pub struct WorkerContext {
     read_buffer: RefCell<Box<[u8]>>,
     /// What has come of clients that are not read for now.
     pub unread: UnreadTable,
+    /// Where clients come from, as far as their sockets do not tell, and what counts them.
+    pub places: Places,
     /// Made when the first connection with TLS is read.
     sealed_buffer: RefCell<Vec<u8>>,
     /// Bytes that have been read by sockets and that nobody has asked for yet: [`Self::take_read`].
@@ -208,6 +211,7 @@ impl WorkerContext {
             closing: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
             unread: UnreadTable::default(),
+            places: Places::default(),
             sealed_buffer: RefCell::default(),
             read: Cell::new(0),
             spare_buffers: RefCell::default(),

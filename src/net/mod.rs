@@ -15,7 +15,7 @@
 //! | [`websocket_wire`] | one WebSocket byte stream; reading and writing in files below |
 //! | [`listener`], [`admission`], [`newcomers`], [`session_ids`] | sockets from which workers accept, and what they take without JavaScript |
 //! | [`arrival`] | what connections come in for; [`refusal`]: what is answered to those that are refused |
-//! | [`meter`] | what a client may still do, where its server has limits |
+//! | [`places`] | where some clients come from, and what counts them |
 //! | [`selector`], [`parker`] | where a worker's thread waits, and how it is woken |
 //! | [`connections`], [`readiness`] | which sockets are ready, and whose turn it is |
 //! | [`tcp`], [`stream`], [`tls`] | one TCP connection: its socket, its TLS, and the turn in which it is read and written |
@@ -75,13 +75,13 @@ pub mod lifecycle;
 pub mod listener;
 pub mod lone_packet;
 pub mod mailbox;
-pub mod meter;
 pub mod metrics;
 pub mod newcomers;
 pub mod operation_batch;
 pub mod panic_guard;
 pub mod parker;
 pub mod peer;
+pub mod places;
 pub mod reader;
 pub mod reader_policy;
 pub mod readiness;

@@ -30,6 +30,11 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// Whether nobody has told more than the socket.
+    pub fn is_of_socket(&self) -> bool {
+        self.told.is_none() && self.client.is_none()
+    }
+
     /// The addresses of the connection. `own`: those of its socket.
     pub fn addresses(&self, own: Option<Addresses>) -> Option<Addresses> {
         self.told.or(own)

@@ -112,6 +112,9 @@ impl Client {
             frames.extend_from_slice(&wire.unread);
             CarriedWire { unread: std::mem::take(&mut frames), ..wire }
         });
+        let of_socket = || wire.as_ref()?.socket.peer_addr().ok();
+        let told = context.places.address(client);
+        let address = told.or_else(|| of_socket().map(|address| address.ip()));
         let join_left = match state.join_deadline {
             0 => None,
             deadline => Some(deadline.saturating_sub(now)),
@@ -119,7 +122,7 @@ impl Client {
         let handed = HandedSession {
             session,
             join_left,
-            address: self.address,
+            address,
             unread: Vec::new(),
             unwritten: Vec::new(),
             packet: state.decoder.replay(),

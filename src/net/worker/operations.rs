@@ -210,7 +210,7 @@ impl Worker {
                 wire.bind(handle.slot(), Link::Main);
             }
             let main_wire = main.map(Rc::clone);
-            Client::open(handle, server, for_client, session, main_wire, origin)
+            Client::open(&self.context, handle, server, for_client, session, main_wire, origin)
         })
     }
 
