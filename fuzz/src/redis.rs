@@ -2,6 +2,7 @@
 
 use ferrosocket::redis::broadcasts::{Incoming, Mode, Node};
 use ferrosocket::redis::frames::{Frames, Message, Piece};
+use ferrosocket::redis::entries::{Entry, beginning_of_session, push_offset, rooms_of_session};
 use serde_json::Value;
 
 /// A broadcast that is accepted is one packet with JSON that JavaScript takes, and it arrives again when it is sent on.
@@ -28,6 +29,21 @@ pub fn message(bytes: &[u8]) {
         assert!(same, "{text}");
     }
     let _read = Node::read_request(bytes);
+    entry(bytes);
+}
+
+/// The same of the data of an entry, whose event ends with an offset behind its arguments; and of what may be a session.
+fn entry(bytes: &[u8]) {
+    let node = Node { mode: Mode::Classic, namespace: "/".into(), uid: "a".into() };
+    let _session = (rooms_of_session(bytes), beginning_of_session(bytes));
+    let fields = [&b"uid"[..], b"b", b"nsp", b"/", b"type", b"3", b"data", bytes];
+    let Ok(read) = Entry::new(b"1-2", fields.map(<[u8]>::to_vec)) else { return };
+    let Ok(Incoming::Broadcast(broadcast)) = node.read_entry(read.kind, &read.data) else { return };
+    let mut text = broadcast.text.clone();
+    push_offset(&mut text, read.id);
+    let before = &broadcast.text[..broadcast.text.len() - 1];
+    let end = text.strip_prefix(before).expect("its arguments are as they were");
+    assert_eq!(end, br#","1-2"]"#);
 }
 
 /// In whatever pieces bytes come: the same messages are taken out, the rest is passed on as it is, and what is kept back is

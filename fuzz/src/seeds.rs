@@ -273,6 +273,7 @@ fn redis_messages() -> Vec<Vec<u8>> {
                 b"\xa4opts\x81\xa5rooms\x91\xa1r\xa3uid\xa1b\xa3nsp\xa1/".to_vec(),
             ]),
             br#"{"type":3,"data":{"packet":{"type":2,"data":["x",{"a":"\u00e9"}]},"opts":{"rooms":["r"],"except":[5],"flags":{"compress":false}}},"uid":"b","nsp":"/"}"#.to_vec(),
+            br#"{"packet":{"type":2,"data":["x",1]},"opts":{"rooms":[],"except":["r"]}}"#.to_vec(),
             br#"{"uid":"b","type":2,"opts":{"rooms":["a"],"except":[]},"rooms":["b"]}"#.to_vec(),
         ]
 }

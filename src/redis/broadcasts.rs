@@ -19,7 +19,7 @@ use crate::socketio::json_string::write_utf8;
 type Result<T = ()> = std::result::Result<T, Malformed>;
 
 /// The type of a packet that is an event, on the wire and between nodes.
-const EVENT: f64 = 2.0;
+pub(super) const EVENT: f64 = 2.0;
 /// Most rooms, or excepted rooms, of a broadcast from another node.
 const MAX_ROOMS: usize = 1 << 16;
 
@@ -228,14 +228,21 @@ impl Node {
         if kind != message_type::BROADCAST {
             return Ok(other(kind));
         }
-        let mut reader = data.ok_or(Malformed)?;
+        self.read_broadcast_msgpack(&mut data.ok_or(Malformed)?)
+    }
+
+    /// Reads the data of a message that tells of a broadcast.
+    pub(super) fn read_broadcast_msgpack<'a>(
+        &self,
+        reader: &mut Reader<'a>,
+    ) -> Result<Incoming<'a>> {
         let Item::Map(count) = reader.item()? else { return Err(Malformed) };
         let mut broadcast = Broadcast::default();
         let (mut packet, mut plain) = (None, false);
         for _ in 0..count {
             match reader.key()? {
-                Key::Text(b"packet") => packet = Some(self.packet(&mut reader, &mut broadcast)?),
-                Key::Text(b"opts") => plain = options(&mut reader, &mut broadcast)?,
+                Key::Text(b"packet") => packet = Some(self.packet(reader, &mut broadcast)?),
+                Key::Text(b"opts") => plain = options(reader, &mut broadcast)?,
                 Key::Text(b"requestId") => {
                     if reader.next_scalar()? != Item::Undefined {
                         return Ok(Incoming::Ordered);
@@ -267,7 +274,11 @@ impl Node {
         if kind != message_type::BROADCAST {
             return Ok(other(kind));
         }
-        let data = data.ok_or(Malformed)?;
+        self.read_broadcast_json(data.ok_or(Malformed)?)
+    }
+
+    /// The same in JSON.
+    pub(super) fn read_broadcast_json<'a>(&self, data: Value<'a>) -> Result<Incoming<'a>> {
         if data.get("requestId").is_some() {
             return Ok(Incoming::Ordered);
         }
@@ -279,18 +290,31 @@ impl Node {
             return Ok(Incoming::Ordered);
         };
         let mut broadcast = Broadcast::default();
+        if !Self::read_options_json(opts, &mut broadcast)? {
+            return Ok(Incoming::Ordered);
+        }
+        broadcast.text = self.head(0, arguments.0.len());
+        broadcast.text.extend_from_slice(arguments.0.as_bytes());
+        Ok(Incoming::Broadcast(Box::new(broadcast)))
+    }
+
+    /// Reads the options of a broadcast; false: JavaScript has to look at them.
+    pub(super) fn read_options_json<'a>(
+        opts: Value<'a>,
+        broadcast: &mut Broadcast<'a>,
+    ) -> Result<bool> {
         let lists = [("rooms", &mut broadcast.rooms), ("except", &mut broadcast.except)];
         for (name, list) in lists {
             let Some(value) = opts.get(name).filter(|value| !value.is_null()) else { continue };
             if !value.is_array() {
-                return Ok(Incoming::Ordered);
+                return Ok(false);
             }
             for element in value.elements() {
                 match (element.string(), element.number()) {
                     (Some(name), _) => list.push(Name::Text(name)),
                     (None, Some(number)) => list.push(Name::Number(number)),
                     // Not left out: a list without it may be empty, and that means all.
-                    (None, None) => return Ok(Incoming::Ordered),
+                    (None, None) => return Ok(false),
                 }
                 if list.len() > MAX_ROOMS {
                     return Err(Malformed);
@@ -301,9 +325,7 @@ impl Node {
             broadcast.volatile = flags.get("volatile").is_some_and(Value::is_truthy);
             broadcast.no_compress = flags.get("compress") == Some(Value("false"));
         }
-        broadcast.text = self.head(0, arguments.0.len());
-        broadcast.text.extend_from_slice(arguments.0.as_bytes());
-        Ok(Incoming::Broadcast(Box::new(broadcast)))
+        Ok(true)
     }
 
     /// Appends the message that tells the other nodes of a broadcast. `packet`: as it is sent to clients, with what is sent
@@ -363,7 +385,12 @@ impl Node {
 
     /// The type and the data of a packet.
     #[expect(clippy::unused_self, reason = "it is a part of `write`")]
-    fn write_packet(&self, out: &mut Vec<u8>, data: &[u8], attachments: &[&[u8]]) -> Result {
+    pub(super) fn write_packet(
+        &self,
+        out: &mut Vec<u8>,
+        data: &[u8],
+        attachments: &[&[u8]],
+    ) -> Result {
         write_str(out, b"type");
         write_f64(out, EVENT);
         write_str(out, b"data");
@@ -371,7 +398,7 @@ impl Node {
     }
 
     /// The data of an event, as it stands in its packet.
-    fn data_of<'a>(&self, packet: &'a [u8]) -> Result<&'a [u8]> {
+    pub(super) fn data_of<'a>(&self, packet: &'a [u8]) -> Result<&'a [u8]> {
         let rest = match packet.split_first() {
             Some((b'2', rest)) => rest,
             Some((b'5', rest)) => {
@@ -391,15 +418,15 @@ impl Node {
 }
 
 /// The types of messages of `ClusterAdapter`, of which sharded nodes have theirs.
-mod message_type {
-    pub(super) const BROADCAST: f64 = 3.0;
-    pub(super) const SOCKETS_JOIN: f64 = 4.0;
-    pub(super) const SOCKETS_LEAVE: f64 = 5.0;
-    pub(super) const DISCONNECT_SOCKETS: f64 = 6.0;
+pub(super) mod message_type {
+    pub(in crate::redis) const BROADCAST: f64 = 3.0;
+    pub(in crate::redis) const SOCKETS_JOIN: f64 = 4.0;
+    pub(in crate::redis) const SOCKETS_LEAVE: f64 = 5.0;
+    pub(in crate::redis) const DISCONNECT_SOCKETS: f64 = 6.0;
 }
 
 /// What a message of a sharded node is, which is no broadcast.
-fn other(kind: f64) -> Incoming<'static> {
+pub(super) fn other(kind: f64) -> Incoming<'static> {
     use message_type::{DISCONNECT_SOCKETS, SOCKETS_JOIN, SOCKETS_LEAVE};
     if [SOCKETS_JOIN, SOCKETS_LEAVE, DISCONNECT_SOCKETS].contains(&kind) {
         Incoming::Ordered

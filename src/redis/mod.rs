@@ -6,6 +6,7 @@
 //! | [`frames`] | where the messages of Pub/Sub stand among all that Redis sends |
 //! | [`channels`] | what the name of a channel says |
 //! | [`broadcasts`] | a broadcast on its way between nodes: to the wire's JSON and attachments, and back |
+//! | [`entries`] | the same in a stream, as `@socket.io/redis-streams-adapter` 0.3 has it |
 //! | [`msgpack`] | messages in `MessagePack`, as `notepack.io` writes them |
 //! | [`json`] | JSON, as far as messages are read and turned into `MessagePack` |
 //!
@@ -15,6 +16,7 @@
 pub mod broadcasts;
 pub mod channels;
 pub mod frames;
+pub mod entries;
 pub mod json;
 pub mod msgpack;
 
