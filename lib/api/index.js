@@ -33,6 +33,8 @@ const { addMethods } = require("./chain");
 const { Client } = require("./client");
 const { Namespace } = require("./namespace");
 const { createChild } = require("./parent-namespace");
+const { RECOVERY_DEFAULTS, supersede } = require("./recovery-adapter");
+const { decode, RestoredSession } = require("./restored-session");
 const { Server, serverAndOptions } = require("./server");
 const { Socket } = require("./socket");
 
@@ -40,10 +42,14 @@ module.exports = {
   addMethods,
   Client,
   createChild,
+  decode,
   flagsOf,
   Namespace,
   NativeAdapter,
+  RECOVERY_DEFAULTS,
+  RestoredSession,
   Server,
   serverAndOptions,
   Socket,
+  supersede,
 };

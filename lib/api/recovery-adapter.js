@@ -344,8 +344,8 @@ class RecoveryAdapter extends NativeAdapter {
     const rooms = found.rooms.map((number) => this._roomNumbers.name(number));
     const state = { sid, pid, rooms, data: kept.data };
     const parser = this.nsp.server._parser;
-    const place = { border, parser, log: this._log, key: found.key, last: last + 1 };
-    const session = new RestoredSession(state, place);
+    const missed = missedOf(border, this._log, found.key, last + 1);
+    const session = new RestoredSession(state, missed, parser);
     this._returning.set(pid, { session, last });
     return Promise.resolve(session);
   }
@@ -434,6 +434,24 @@ class RecoveryAdapter extends NativeAdapter {
 }
 
 /**
+ * @param {import("../border/border").Border} border
+ * @param {number} log
+ * @param {number} key of the session
+ * @param {number} last the number of the last packet that the client has got, in the log
+ * @returns {import("./restored-session").Missed}
+ */
+function missedOf(border, log, key, last) {
+  return {
+    isShown: () => border.observers > 0,
+    replay: (conn) => border.operations.replay(conn, log, key, last),
+    take() {
+      border.operations.flush();
+      return border.native.missedPackets(log, key, last);
+    },
+  };
+}
+
+/**
  * Ends the old connection of a client that has come back on another one.
  *
  * @param {Client} client
@@ -479,4 +497,4 @@ function sizeOf(rooms) {
   return size;
 }
 
-module.exports = { RECOVERY_DEFAULTS, RecoveryAdapter };
+module.exports = { RECOVERY_DEFAULTS, RecoveryAdapter, supersede };

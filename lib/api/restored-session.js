@@ -17,30 +17,31 @@ const debug = require("debug")("socket.io:recovery");
  */
 
 /**
- * @typedef {object} Place where to find what the session has missed
- * @property {import("../border/border").Border} border
- * @property {Parser} parser of the server
- * @property {number} log
- * @property {number} key of the session
- * @property {number} last the number of the last packet that the client has got, in the log
+ * @typedef {object} Missed what the session has missed
+ * @property {(conn: import("../engine/conn").Conn) => void} replay sends it, past this thread
+ * @property {() => unknown[][] | null} take the messages of each packet; null when some are gone meanwhile
+ * @property {() => boolean} isShown whether somebody wants to see what is sent
  */
 
 /** The state of a socket that comes back. */
 class RestoredSession {
-  #place;
+  #missed;
+  #parser;
 
   /**
    * @param {State} state
-   * @param {Place} place
+   * @param {Missed} missed
+   * @param {Parser} parser of the server
    */
-  constructor({ sid, pid, rooms, data }, place) {
+  constructor({ sid, pid, rooms, data }, missed, parser) {
     this.sid = sid;
     this.pid = pid;
     this.rooms = rooms;
     this.data = data;
     /** @type {{ client: object } | undefined} the socket that it has become */
     this.socket = undefined;
-    this.#place = place;
+    this.#missed = missed;
+    this.#parser = parser;
   }
 
   /**
@@ -50,13 +51,12 @@ class RestoredSession {
    * @param {Receiver} client
    */
   sendMissed(client) {
-    const { border, log, key, last } = this.#place;
     const { conn } = client;
-    if (client._native && border.observers === 0) {
-      if (conn.readyState === "open") border.operations.replay(conn, log, key, last);
+    if (client._native && !this.#missed.isShown()) {
+      if (conn.readyState === "open") this.#missed.replay(conn);
       return;
     }
-    const missed = this.#missed();
+    const missed = this.#missed.take();
     if (missed === null) {
       debug("packets of %s are gone meanwhile, close the connection", this.sid);
       conn.close();
@@ -67,14 +67,7 @@ class RestoredSession {
 
   /** What was missed, decoded, as other adapters give it. */
   get missedPackets() {
-    return (this.#missed() ?? []).map((encoded) => decode(this.#place.parser, encoded));
-  }
-
-  /** @returns {unknown[][] | null} the messages of each packet; null when some have been dropped meanwhile */
-  #missed() {
-    const { border, log, key, last } = this.#place;
-    border.operations.flush();
-    return border.native.missedPackets(log, key, last);
+    return (this.#missed.take() ?? []).map((encoded) => decode(this.#parser, encoded));
   }
 }
 
@@ -92,4 +85,4 @@ function decode(parser, encoded) {
   return /** @type {unknown[]} */ (data);
 }
 
-module.exports = { RestoredSession };
+module.exports = { decode, RestoredSession };
