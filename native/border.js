@@ -247,8 +247,23 @@ const OperationKind = Object.freeze({
   UNSUBSCRIBE: 23,
   /** cluster, channel, message: is sent by it. */
   PUBLISH: 24,
-  /** cluster, channel, options (text), and what a broadcast has: it is sent here, and the other nodes are told. */
+  /**
+   * cluster, channel, options (text), and what a broadcast has: it is sent here, and the other nodes are told. In a cluster
+   * by a stream it is sent here when it comes back.
+   */
   BROADCAST_CLUSTER: 25,
+  /**
+   * cluster, token `u32`, type `u8`, data: an entry that is written to the stream of the cluster, and told of when it comes
+   * back.
+   */
+  ADD_ENTRY: 26,
+  /** cluster, key (text), time in ms `u64`, value: is kept in Redis for that time. */
+  KEEP_SESSION: 27,
+  /**
+   * handle, cluster, number `u32`, count `u32`: a client that comes back is let in. So many messages that count have been
+   * handled, as for `Self.DIRECT`.
+   */
+  LET_IN: 28,
   /** handle, channel `u32`, bytes: the session goes to another process, with what JavaScript says of it. */
   HAND_OVER: 40,
   /** handle: what the client of a session that was taken over sends is read from here on. */
@@ -364,7 +379,7 @@ const Returned = Object.freeze({
 });
 
 /** The version, and a hash of all above: an addon whose `DataPlane.contract()` is another was built from other sources. */
-const CONTRACT = "4.8.4 c0a6b14124cee626";
+const CONTRACT = "4.8.4 ccecdf34486a355b";
 
 module.exports = {
   RecordKind,

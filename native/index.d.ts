@@ -214,6 +214,17 @@ export declare class DataPlane {
   openCluster(link: number, config: ClusterConfig): number
   /** Nothing of a namespace is heard or told any more. */
   closeCluster(cluster: number): void
+  /** Asks who it is that wants to come back, and what it has missed since that entry: a record answers it. */
+  restoreFromStream(cluster: number, request: number, pid: string, offset?: string | undefined | null): void
+  /**
+   * What a client has missed that comes back, each packet as its messages; it is let in. Nothing: it can't be.
+   * `handled`: as of the operation that lets it in without showing this.
+   */
+  takeReturning(cluster: number, number: number, handled: number): Array<Array<string | Buffer>> | null
+  /** A client that was to come back does not. */
+  forgetReturning(cluster: number, number: number): void
+  /** How far the stream of a namespace has been read, as the id of an entry. */
+  streamPlace(cluster: number): string | null
   /** Asks how many nodes have subscribed to a channel: a record answers it. */
   countSubscribers(link: number, request: number, channel: string, sharded: boolean): void
   /** Whether [`DataPlane::watch_turns`] and [`DataPlane::leave_loop`] can be had. */
@@ -538,6 +549,8 @@ export interface ClusterConfig {
   patterns: Array<string>
   /** Channels that are. */
   channels: Array<string>
+  /** The stream by which it is told of, if it is. */
+  stream?: StreamConfig
 }
 
 /** The answer to the offers of a client. */
@@ -668,7 +681,8 @@ export interface LinkNews {
   /**
    * A JSON array of records: `["state", state, message?]`, `["subscribed", cluster]`, `["message", cluster, channel, kind]`
    * and a buffer (kind 0: it counts for the operation that hands broadcasts to the link; 1: it does not), `["count", request,
-   * count]` (−1: it can't be asked).
+   * count]` (−1: it can't be asked), `["entry", cluster, id, type, uid, token, kind]` and a buffer, `["restored", request, number, left,
+   * after]` and a buffer (number 0: it is empty, and the client begins anew).
    */
   text: string
   /** The buffers, in the order of their records. */
@@ -760,6 +774,22 @@ export interface ServerConfig {
   admission?: AdmissionConfig
   /** A message that every client of protocol 3 gets there: its CONNECT of the namespace "/". */
   greeting?: string | Buffer
+}
+
+/** A stream of Redis, by which a namespace is told of. */
+export interface StreamConfig {
+  /** Its key. */
+  name: string
+  /** How many entries are kept, about. */
+  maxLen: number
+  /** For how long, in ms, if that is bounded. */
+  maxAge?: number
+  /** How many are read at once. */
+  readCount: number
+  /** What the keys of sessions begin with. */
+  sessionPrefix: string
+  /** How many bytes those who come back may have missed together; none: nobody comes back. */
+  kept?: number
 }
 
 /** What is shown to clients that ask for certain names. */

@@ -159,7 +159,7 @@ runMain(async () => {
       cargoTest("--features", "net,redis,faults"),
     ),
     stage("Rust tests: operations of the addon", USUAL_STAGES.operations, () =>
-      cargoTest("--features", "standalone", "--test", "operations"),
+      cargoTest("--features", "standalone", "--test", "operations", "--test", "returning"),
     ),
     ...nodes.map((one) => behaviour(one, files, () => env, known)),
     stage("Type tests", USUAL_STAGES.types, () => run("npm", ["run", "--silent", "test:types"])),

@@ -765,7 +765,8 @@ impl Cluster {
         let messages = std::sync::Arc::new([Outgoing::Text(packet.into_bytes().into())]);
         let messages: std::sync::Arc<[Outgoing]> = messages;
         let (to, except) = (names(&to), names(&except));
-        let remote = Remote { rooms: &to, except: &except, flags: 0, messages: &messages };
+        let remote =
+            Remote { rooms: &to, except: &except, flags: 0, messages: &messages, kept: None };
         let mut batches: Vec<OperationBatch> = Vec::new();
         population.fan_out(CLUSTER, &remote, &mut batches);
         for (worker, batch) in batches.iter_mut().enumerate() {

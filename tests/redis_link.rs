@@ -127,6 +127,7 @@ fn open(redis: &FakeRedis) -> (Link, Receiver<()>) {
         requests: REQUESTS.into(),
         patterns: vec![b"socket.io#/#*".to_vec()],
         channels: vec![REQUESTS.into()],
+        stream: None,
     })));
     (link, woken)
 }

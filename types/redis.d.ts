@@ -32,7 +32,12 @@ export interface RedisAdapterOptions {
   /** Whether to speak as the official sharded adapter does, by sharded Pub/Sub (Redis 7). @default false */
   sharded?: boolean;
   /**
-   * Which channels are subscribed.
+   * Whether to speak as `@socket.io/redis-streams-adapter` 0.3 does, by streams (Redis 6.2): nothing is missed while the connection
+   * is lost, and `connectionStateRecovery` works on any server. @default false
+   */
+  streams?: boolean | RedisStreamsOptions;
+  /**
+   * Which channels are subscribed; by streams, it can only be `"static"`.
    *
    * - `"static"`: those of the namespace. What concerns nobody here is dropped as soon as it has come.
    * - `"dynamic"`: one for each room that somebody here is in, so that Redis sends less. With `sharded`, rooms of single sockets
@@ -57,6 +62,22 @@ export interface RedisAdapterOptions {
   maxBackoff?: number;
   /** How long an attempt may take, in ms. @default 5000 */
   connectTimeout?: number;
+}
+
+/** How streams are used. */
+export interface RedisStreamsOptions {
+  /** The key of the stream. @default "socket.io" */
+  streamName?: string;
+  /** How many streams there are, among which namespaces are shared out: `streamName-0` and so on. @default 1 */
+  streamCount?: number;
+  /** How many entries are kept, about. @default 10000 */
+  maxLen?: number;
+  /** For how long entries are kept, about, in ms; without it, as long as there are no more than `maxLen`. */
+  maxAge?: number;
+  /** How many entries are read at once. @default 100 */
+  readCount?: number;
+  /** What the keys of sessions begin with. @default "sio:session:" */
+  sessionKeyPrefix?: string;
 }
 
 /** Whether Redis can be reached. `"closed"`: the server has been closed. */
@@ -85,6 +106,8 @@ export interface RedisStats {
   malformed: number;
   /** How often the connection was made again. */
   reconnects: number;
+  /** How often entries of a stream may have been gone before they had been read: see `maxLen`. */
+  gaps: number;
   /** Bytes that wait to be published. */
   buffered: number;
 }
@@ -109,13 +132,13 @@ export declare class RedisAdapter extends Adapter {
   requestsTimeout: number;
   /** Why JavaScript is shown what other servers broadcast; `undefined`: it is not, and does nothing for it. */
   readonly indirectReason: string | undefined;
-  /** The rooms of all servers; not with `sharded`, where they can't be asked for. */
+  /** The rooms of all servers; not with `sharded` or `streams`, where they can't be asked for. */
   allRooms(): Promise<Set<Room>>;
 }
 
 /**
  * Makes an adapter for servers that are one by Redis. They may be mixed with those on `@socket.io/redis-adapter` 8, and
- * `@socket.io/redis-emitter` reaches them.
+ * `@socket.io/redis-emitter` reaches them; with `streams`, with those on `@socket.io/redis-streams-adapter` 0.3.
  *
  * ```js
  * const io = new Server(httpServer, { adapter: createAdapter("redis://localhost:6379") });

@@ -123,6 +123,12 @@ const ADAPTERS = {
     recovers: true,
     connect: streams(ioRedis),
   },
+  "ferrosocket/redis, streams": {
+    needs: "redis",
+    recovers: true,
+    connect: streams(nodeRedis),
+    ours: redis({ streams: true }),
+  },
   "postgres-adapter": { needs: "postgres", connect: postgres },
   "cluster-adapter": { inCluster: true, connect: nodeCluster },
 };

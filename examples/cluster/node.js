@@ -9,13 +9,16 @@ const { Server } = require("ferrosocket");
 const { createAdapter } = require("ferrosocket/redis");
 
 const NAME = process.env.NODE_NAME ?? "node";
+const STREAMS = Boolean(process.env.STREAMS);
 const LIMITS = { name: 24, text: 500 };
 const ROOMS = ["lobby", "music"];
 const FLOOD = 100; // broadcasts in a tenth of a second
 
 const httpServer = createServer();
 const io = new Server(httpServer, {
-  adapter: createAdapter(process.env.REDIS_URL),
+  adapter: createAdapter(process.env.REDIS_URL, { streams: STREAMS }),
+  // who is lost gets what it has missed, on whichever node it comes back to
+  ...(STREAMS && { connectionStateRecovery: {} }),
   cors: { origin: true }, // the page comes from another port
 });
 
@@ -29,7 +32,7 @@ io.on("connection", (socket) => {
     socket.data.room = room;
   };
   socket.data.name = textOf(socket.handshake.auth.name, LIMITS.name) || "somebody";
-  enter(ROOMS[0]);
+  if (!socket.recovered) enter(ROOMS[0]);
 
   socket.on("enter", (room, done) => {
     if (!ROOMS.includes(room) || typeof done !== "function") return;

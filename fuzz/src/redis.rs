@@ -1,8 +1,8 @@
 //! What nodes of a cluster say to each other: anybody who can publish may have written it.
 
 use ferrosocket::redis::broadcasts::{Incoming, Mode, Node};
-use ferrosocket::redis::frames::{Frames, Message, Piece};
 use ferrosocket::redis::entries::{Entry, beginning_of_session, push_offset, rooms_of_session};
+use ferrosocket::redis::frames::{Frames, Message, Piece};
 use serde_json::Value;
 
 /// A broadcast that is accepted is one packet with JSON that JavaScript takes, and it arrives again when it is sent on.

@@ -502,6 +502,68 @@ class Operations extends Batch {
     this.finish(start, this.messages(at, messages));
   }
 
+  // --- by a stream ---
+
+  /**
+   * Writes an entry to the stream of a cluster; the cluster is told when it comes back.
+   *
+   * @param {number} cluster
+   * @param {number} token by which it is known then, not 0
+   * @param {number} type
+   * @param {string} data
+   */
+  addEntry(cluster, token, type, data) {
+    const number = token >>> 0;
+    const kind = type | 0;
+    const start = this.reserve(HEAD + 1 + 3 * WORD + messagesRoom([data], ATTACH_FROM));
+    const at = this.u32(this.ofCluster(start, OperationKind.ADD_ENTRY, cluster), number);
+    this.buffer[at] = kind;
+    this.finish(start, this.attachOrWrite(at + 1, data));
+  }
+
+  /**
+   * Keeps a session in Redis.
+   *
+   * @param {number} cluster
+   * @param {string} key
+   * @param {number} time ms
+   * @param {string} value
+   */
+  keepSession(cluster, key, time, value) {
+    const left = wholeNumber(time);
+    const room = textRoom(key) + messagesRoom([value], ATTACH_FROM);
+    const start = this.reserve(HEAD + 5 * WORD + room);
+    const at = this.text(this.ofCluster(start, OperationKind.KEEP_SESSION, cluster), key);
+    this.finish(start, this.attachOrWrite(this.u64(at, left), value));
+  }
+
+  /**
+   * Sends a client that comes back what it has missed. The rooms that it joins by the same batch are those that bring it all
+   * that follows.
+   *
+   * @param {Named} conn
+   * @param {number} cluster
+   * @param {number} number by which it is known there
+   * @param {number} handled as of `direct()`
+   */
+  letIn({ _handle, _generation }, cluster, number, handled) {
+    const handle = _handle >>> 0;
+    const generation = _generation >>> 0;
+    const start = this.reserve(NAMED + 3 * WORD);
+    const at = this.u32(this.named(start, OperationKind.LET_IN, handle, generation), cluster);
+    this.finish(start, this.u32(this.u32(at, number), handled));
+  }
+
+  /**
+   * Sees to it that what is appended next stands in one batch.
+   *
+   * @param {number} size its bytes, at most
+   */
+  beginTogether(size) {
+    this.flush();
+    this.reserve(size);
+  }
+
   // --- operations of a client ---
 
   /**

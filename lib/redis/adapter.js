@@ -32,13 +32,19 @@ const { Requests } = require("./requests");
  * @typedef {import("../api/adapter").Home & {
  *   _onServerSideEmit(args: unknown[]): void,
  *   listenerCount(name: string): number,
- *   server: { _foreignParser: boolean },
+ *   server: {
+ *     _foreignParser: boolean,
+ *     _parser: import("../api/restored-session").Parser,
+ *     opts: { connectionStateRecovery?: import("../api/recovery-adapter").RecoveryOptions },
+ *   },
+ *   _preConnectSockets: Map<string, import("../api/adapter").Member>,
  * }} Home
  */
 
 /** What a cluster of a server is made with. @typedef {{ key: string, requestsTimeout: number }} Settings */
 
-const NO_ROOMS = "allRooms() is not there in sharded mode: servers can't be asked for their rooms";
+const NO_ROOMS =
+  "allRooms() is not there in sharded mode, or by streams: servers can't be asked for their rooms";
 
 const NOT_DIRECT = -1;
 const COUNTS = 2 ** 32;
@@ -71,17 +77,17 @@ class RedisAdapter extends NativeAdapter {
     this.uid = dialect.uid;
     /** @type {number} ms that answers of other servers are awaited */
     this.requestsTimeout = requestsTimeout;
-    /** @private */
+    /** @protected */
     this._dialect = dialect;
     /** @private */
     this._requests = new Requests();
     /** @private @type {Map<string, Asking>} by the ids of their requests */
     this._asking = new Map();
-    /** @private how many messages have been handled before which broadcasts must not go */
+    /** @protected how many messages have been handled before which broadcasts must not go */
     this._handled = 0;
     /** @private how many there were when Rust was last told to send by itself, unless it has ended that */
     this._directAt = NOT_DIRECT;
-    /** @private */
+    /** @protected */
     this._closed = false;
     /** @private whether the namespace has another adapter now: then this one closes when its last socket has gone */
     this._replaced = false;
@@ -95,6 +101,7 @@ class RedisAdapter extends NativeAdapter {
       requestChannel,
       patterns,
       channels,
+      stream: dialect.stream,
     });
     link.attach(this._cluster, this);
     border.watchers.add(this);
@@ -303,7 +310,7 @@ class RedisAdapter extends NativeAdapter {
   async fetchSockets(opts) {
     const local = await super.fetchSockets(opts);
     if (opts.flags?.local) return local;
-    const timeout = (this._dialect.mode === "sharded" && opts.flags?.timeout) || undefined;
+    const timeout = (this._dialect.perRequest && opts.flags?.timeout) || undefined;
     const others = await this.ask("sockets", (id) => this._dialect.fetch(id, opts), timeout);
     return [...local, ...others];
   }
@@ -389,29 +396,37 @@ class RedisAdapter extends NativeAdapter {
    * @param {boolean} isOrdered
    */
   onmessage(channel, bytes, isOrdered) {
-    if (isOrdered) {
-      this._handled = (this._handled + 1) % COUNTS;
-      this._directAt = NOT_DIRECT;
-    }
+    if (isOrdered) this.countHandled();
     if (this._closed) return;
-    const message = this.read(channel, bytes);
+    const message = this.readOr(() => this._dialect.read(bytes, channel), channel);
     if (message !== undefined) this.handle(message);
   }
 
   /**
-   * @param {string} channel
-   * @param {Buffer} bytes
-   * @returns {Message | undefined}
-   * @private
+   * A message is handled before which broadcasts must not go.
+   *
+   * @protected
    */
-  read(channel, bytes) {
+  countHandled() {
+    this._handled = (this._handled + 1) % COUNTS;
+    this._directAt = NOT_DIRECT;
+  }
+
+  /**
+   * @template T
+   * @param {() => T} read
+   * @param {string} from where it has come from
+   * @returns {T | undefined} nothing if it was none, which is counted
+   * @protected
+   */
+  readOr(read, from) {
     try {
-      return this._dialect.read(bytes, channel);
+      return read();
     } catch (error) {
       const isTheirs =
         error instanceof Malformed || error instanceof MsgpackError || error instanceof SyntaxError;
       if (!isTheirs) throw error;
-      debug("malformed message on %s", channel);
+      debug("malformed message on %s", from);
       this.redis.countMalformed();
       return undefined;
     }
@@ -419,7 +434,7 @@ class RedisAdapter extends NativeAdapter {
 
   /**
    * @param {Message} message
-   * @private
+   * @protected
    */
   handle(message) {
     switch (message.kind) {

@@ -17,12 +17,7 @@ const {
 const { pack, unpack } = require("./msgpack");
 const { generateId } = require("../base/ids");
 
-/** @typedef {import("./messages").Bytes} Bytes */
-/** @typedef {import("./messages").Details} Details */
-/** @typedef {import("./messages").Dialect} Dialect */
-/** @typedef {import("./messages").Message} Message */
-/** @typedef {import("./messages").Missing} Missing */
-/** @typedef {import("./messages").Target} Target */
+/** @import { Bytes, Details, Dialect, Message, Missing, Target } from "./messages" */
 /** @typedef {import("../codec/packet").Packet} Packet */
 /** @typedef {import("socket.io-adapter").Room} Room */
 
@@ -63,6 +58,7 @@ class Classic {
     /** @private whether each server has a channel of its own for answers, which it asks for */
     this._specific = specific;
     this.perRoom = perRoom;
+    this.perRequest = false;
     this.patterns = perRoom ? [] : [`${escapePattern(this._channel)}*`];
     const own = `${this._responses}${this.uid}#`;
     this.channels = [this.requestChannel, this._responses, own];

@@ -19,13 +19,21 @@ const LONGEST_TIMER = 2 ** 30; // ms
 /** The kinds of messages. */
 const ORDERED = 0;
 
+/** Records that have a buffer beside them. */
+const WITH_BYTES = new Set(["message", "entry", "restored"]);
+
 /**
  * Who is told of the messages of a cluster.
  *
  * @typedef {object} Member
  * @property {(channel: string, bytes: Buffer, isOrdered: boolean) => void} onmessage `isOrdered`: broadcasts must not overtake it
+ * @property {(entry: EntryRecord, bytes: Buffer) => void} [onentry]
  * @property {() => void} settle all messages of a batch have been told
  */
+
+/** An entry of a stream. @typedef {{ id: string, type: number, uid: string, token: number, isOrdered: boolean }} EntryRecord */
+
+/** What is known of a client that comes back. @typedef {{ number: number, left: number, after: string, bytes: Buffer }} Found */
 
 /**
  * A question of how many servers there are.
@@ -59,7 +67,9 @@ class Link extends EventEmitter {
     this._members = new Map();
     /** @private @type {Map<number, Count>} */
     this._counts = new Map();
-    /** @private */
+    /** @private @type {Map<number, { cluster: number, done: ((found?: Found) => void) | undefined }>} who wants to come back */
+    this._restorations = new Map();
+    /** @private of both kinds of questions */
     this._lastCount = 0;
     /** @private how many connections there have been */
     this._connections = 0;
@@ -163,6 +173,34 @@ class Link extends EventEmitter {
   }
 
   /**
+   * Asks who it is that wants to come back, and what it has missed.
+   *
+   * @param {number} cluster
+   * @param {string} pid
+   * @param {string | undefined} offset
+   * @param {number} timeout ms
+   * @returns {Promise<Found | undefined>} nothing when it is not known
+   */
+  restore(cluster, pid, offset, timeout) {
+    if (this.state === "closed") return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const request = ++this._lastCount;
+      const done = (/** @type {Found | undefined} */ found) => {
+        clearTimeout(timer);
+        this._restorations.delete(request);
+        resolve(found);
+      };
+      const timer = setTimeout(() => {
+        // what comes all the same is to be let go of
+        this._restorations.set(request, { cluster, done: undefined });
+        resolve(undefined);
+      }, timeout);
+      this._restorations.set(request, { cluster, done });
+      this._border.native.restoreFromStream(cluster, request, pid, offset);
+    });
+  }
+
+  /**
    * Takes what waits.
    *
    * @private
@@ -173,7 +211,7 @@ class Link extends EventEmitter {
     const told = new Set();
     let taken = 0;
     for (const record of JSON.parse(text)) {
-      const bytes = record[0] === "message" ? buffers[taken++] : undefined;
+      const bytes = WITH_BYTES.has(record[0]) ? buffers[taken++] : undefined;
       try {
         const member = this.dispatch(record, bytes);
         if (member !== undefined) told.add(member);
@@ -190,13 +228,35 @@ class Link extends EventEmitter {
    * @returns {Member | undefined} whom a message was for
    * @private
    */
-  dispatch([kind, first, second, third], bytes) {
+  dispatch([kind, first, second, third, ...more], bytes) {
     switch (kind) {
       case "message": {
         const member = this._members.get(Number(first));
         if (bytes !== undefined) member?.onmessage(String(second), bytes, third === ORDERED);
         return member;
       }
+      case "entry": {
+        const member = this._members.get(Number(first));
+        const [uid, token, count] = more;
+        const entry = {
+          id: String(second),
+          type: Number(third),
+          uid: String(uid),
+          token: Number(token),
+          isOrdered: count === ORDERED,
+        };
+        if (bytes !== undefined) member?.onentry?.(entry, bytes);
+        return member;
+      }
+      case "restored":
+        if (bytes !== undefined)
+          this.onrestored(Number(first), {
+            number: Number(second),
+            left: Number(third),
+            after: String(more[0]),
+            bytes,
+          });
+        break;
       case "state":
         this.onstate(/** @type {State} */ (first), /** @type {string | undefined} */ (second));
         break;
@@ -225,7 +285,22 @@ class Link extends EventEmitter {
   onclosed() {
     clearInterval(this._timer);
     for (const { channel, done } of this._counts.values()) done(this.lastCount(channel));
+    for (const { done } of this._restorations.values()) done?.();
     for (const resolve of this._closing) resolve();
+  }
+
+  /**
+   * @param {number} request
+   * @param {Found} found its number is 0 when nothing is known
+   * @private
+   */
+  onrestored(request, found) {
+    const restoration = this._restorations.get(request);
+    this._restorations.delete(request);
+    const isFound = found.number !== 0;
+    if (restoration?.done !== undefined) restoration.done(isFound ? found : undefined);
+    else if (isFound && restoration !== undefined)
+      this._border.native.forgetReturning(restoration.cluster, found.number);
   }
 
   /**

@@ -60,6 +60,8 @@ const { DEPTH, unpack } = require("./msgpack");
  * @property {string[]} channels to be subscribed
  * @property {string} counted the channel that each server has subscribed once
  * @property {string} requestChannel
+ * @property {boolean} perRequest whether a request has a timeout of its own, if the program says so
+ * @property {import("../../native").StreamConfig} [stream] by which it is told
  * @property {boolean} perRoom whether each room that somebody is in has a channel, which is to be subscribed
  * @property {(name: Room) => string | undefined} channelOfRoom the channel that a public room has
  * @property {(id: string) => string | undefined} channelOfSocket the channel that the own room of a socket has

@@ -18,6 +18,7 @@ const { invalidOption } = require("../base/errors");
  * @property {Tls} [tls]
  * @property {string} [key]
  * @property {boolean} [sharded]
+ * @property {boolean | StreamsOptions} [streams]
  * @property {Subscriptions} [subscriptionMode]
  * @property {number} [requestsTimeout]
  * @property {boolean} [publishOnSpecificResponseChannel]
@@ -25,6 +26,14 @@ const { invalidOption } = require("../base/errors");
  * @property {number} [minBackoff]
  * @property {number} [maxBackoff]
  * @property {number} [connectTimeout]
+ *
+ * @typedef {object} StreamsOptions
+ * @property {string} [streamName]
+ * @property {number} [streamCount]
+ * @property {number} [maxLen]
+ * @property {number} [maxAge]
+ * @property {number} [readCount]
+ * @property {string} [sessionKeyPrefix]
  *
  * @typedef {{ ca?: Pem, cert?: Pem, key?: Pem, rejectUnauthorized?: boolean }} Tls
  * @typedef {string | Buffer | (string | Buffer)[]} Pem
@@ -38,6 +47,7 @@ const { invalidOption } = require("../base/errors");
  * @property {LinkConfig} link
  * @property {string} key
  * @property {boolean} sharded
+ * @property {StreamSettings | undefined} streams
  * @property {Subscriptions} subscriptions
  * @property {number} requestsTimeout ms
  * @property {boolean} specific
@@ -47,6 +57,21 @@ const DEFAULTS = Object.freeze({
   url: "redis://localhost:6379",
   key: "socket.io",
   requestsTimeout: 5_000, // ms; these two are upstream's
+});
+
+/**
+ * How streams are used.
+ *
+ * @typedef {{ name: string, count: number, maxLen: number, maxAge: number | undefined, readCount: number, sessionPrefix: string }} StreamSettings
+ */
+
+/** The defaults of upstream. */
+const STREAM_DEFAULTS = Object.freeze({
+  streamName: "socket.io",
+  streamCount: 1,
+  maxLen: 10_000,
+  readCount: 100,
+  sessionKeyPrefix: "sio:session:",
 });
 
 const SCHEMES = ["redis:", "rediss:", "unix:", "redis+unix:"];
@@ -64,6 +89,7 @@ const CHECKS = {
   tls: checkTls,
   key: checkText,
   sharded: checkBoolean,
+  streams: checkStreams,
   subscriptionMode: checkSubscriptions,
   requestsTimeout: checkWhole(1, LONGEST_TIMER, " of milliseconds"),
   publishOnSpecificResponseChannel: checkBoolean,
@@ -71,6 +97,16 @@ const CHECKS = {
   minBackoff: checkWhole(1, LONGEST_TIMER, " of milliseconds"),
   maxBackoff: checkWhole(1, LONGEST_TIMER, " of milliseconds"),
   connectTimeout: checkWhole(1, LONGEST_TIMER, " of milliseconds"),
+};
+
+/** @type {Record<string, (name: string, value: any) => void>} the same of streams */
+const STREAM_CHECKS = {
+  streamName: checkText,
+  streamCount: checkWhole(1, 1_000, ""),
+  maxLen: checkWhole(1, 2 ** 40, " of entries"),
+  maxAge: checkWhole(1, 2 ** 40, " of milliseconds"),
+  readCount: checkWhole(1, 10_000, " of entries"),
+  sessionKeyPrefix: checkText,
 };
 
 /**
@@ -85,13 +121,18 @@ function readOptions(given, more) {
   const options = { ...more, ...(isText ? { url: String(given) } : given) };
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
-    const check = Object.hasOwn(CHECKS, name) ? CHECKS[name] : unknown;
-    check(name, value);
+    if (Object.hasOwn(CHECKS, name)) CHECKS[name](name, value);
+    else unknown(name, Object.keys(CHECKS));
   }
   const { url = DEFAULTS.url, key = DEFAULTS.key, sharded = false } = options;
   const { cluster, sentinel, username, password, database } = options;
   if (cluster && sentinel !== undefined)
     throw invalidOption("option sentinel", sentinel, "give it or `cluster`, not both");
+  const { streams, subscriptionMode } = options;
+  if (streams && subscriptionMode !== undefined && subscriptionMode !== "static") {
+    const fix = "leave it out: by a stream comes all of a namespace";
+    throw invalidOption("option subscriptionMode", subscriptionMode, fix);
+  }
   const { maxBufferedBytes, minBackoff, maxBackoff, connectTimeout } = options;
   const urls = typeof url === "string" ? [url] : url;
   return {
@@ -110,10 +151,24 @@ function readOptions(given, more) {
     },
     key,
     sharded,
+    streams: streams ? streamSettings(streams === true ? {} : streams) : undefined,
     subscriptions: options.subscriptionMode ?? (sharded ? "dynamic" : "static"),
     requestsTimeout: options.requestsTimeout ?? DEFAULTS.requestsTimeout,
     specific: options.publishOnSpecificResponseChannel ?? false,
   };
+}
+
+/**
+ * @param {StreamsOptions} given
+ * @returns {StreamSettings}
+ */
+function streamSettings(given) {
+  const options = { ...STREAM_DEFAULTS };
+  for (const [name, value] of Object.entries(given))
+    if (value !== undefined) Object.assign(options, { [name]: value });
+  const { streamName: name, streamCount: count, maxLen, readCount } = options;
+  const { sessionKeyPrefix: sessionPrefix } = options;
+  return { name, count, maxLen, maxAge: given.maxAge, readCount, sessionPrefix };
 }
 
 /**
@@ -207,6 +262,25 @@ function checkTls(name, value) {
  * @param {string} name
  * @param {unknown} value
  */
+function checkStreams(name, value) {
+  if (typeof value === "boolean") return;
+  if (typeof value !== "object" || value === null)
+    throw invalidOption(
+      `option ${name}`,
+      value,
+      "give true, an object of options, or leave it out",
+    );
+  for (const [inner, given] of Object.entries(value)) {
+    if (given === undefined) continue;
+    if (Object.hasOwn(STREAM_CHECKS, inner)) STREAM_CHECKS[inner](`${name}.${inner}`, given);
+    else unknown(`${name}.${inner}`, Object.keys(STREAM_CHECKS));
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ */
 function checkSubscriptions(name, value) {
   if (typeof value !== "string" || !SUBSCRIPTIONS.includes(value))
     throw invalidOption(`option ${name}`, value, `give one of ${SUBSCRIPTIONS.join(", ")}`);
@@ -228,10 +302,11 @@ function checkWhole(least, most, unit) {
 
 /**
  * @param {string} name
+ * @param {string[]} names those that there are
  * @returns {never}
  */
-function unknown(name) {
-  const fix = `the options are ${Object.keys(CHECKS).join(", ")}`;
+function unknown(name, names) {
+  const fix = `the options are ${names.join(", ")}`;
   throw invalidOption("an option's name", name, fix);
 }
 

@@ -17,12 +17,7 @@ const {
 } = require("./messages");
 const { pack } = require("./msgpack");
 
-/** @typedef {import("./messages").Bytes} Bytes */
-/** @typedef {import("./messages").Details} Details */
-/** @typedef {import("./messages").Dialect} Dialect */
-/** @typedef {import("./messages").Message} Message */
-/** @typedef {import("./messages").Missing} Missing */
-/** @typedef {import("./messages").Target} Target */
+/** @import { Bytes, Details, Dialect, Message, Missing, Target } from "./messages" */
 /** @typedef {import("../codec/packet").Packet} Packet */
 /** @typedef {import("socket.io-adapter").Room} Room */
 
@@ -60,14 +55,16 @@ const SOCKET_ID = 20;
 class Sharded {
   /** @param {Settings} settings */
   constructor({ key, nsp, subscriptions }) {
-    this.mode = /** @type {const} */ ("sharded");
+    /** @type {Dialect["mode"]} */
+    this.mode = "sharded";
     this.uid = generateId();
-    /** @private */
+    /** @protected */
     this._nsp = nsp;
     /** @private */
     this._subscriptions = subscriptions;
     this.requestChannel = `${key}#${nsp}#`;
     this.perRoom = subscriptions !== "static";
+    this.perRequest = true;
     /** @type {string[]} */
     this.patterns = [];
     this.channels = [this.requestChannel, this.responseChannel(this.uid)];
@@ -110,7 +107,7 @@ class Sharded {
    * @param {number} type
    * @param {object} data
    * @returns {Bytes}
-   * @private
+   * @protected
    */
   message(type, data) {
     const message = { type, data, uid: this.uid, nsp: this._nsp };
@@ -210,49 +207,17 @@ class Sharded {
    * @returns {Message | undefined}
    */
   read(bytes, _channel) {
-    const message = object(parse(bytes));
-    if (message.uid === this.uid || message.nsp !== this._nsp) return undefined;
-    const from = text(message.uid);
-    const data = object(message.data);
-    const { requestId, opts } = data;
-    switch (message.type) {
-      case Type.BROADCAST: {
-        const event = packet(data.packet);
-        if (requestId === undefined)
-          return { kind: "broadcast", packet: event, target: target(opts) };
-        return { kind: "ask", id: text(requestId), from, packet: event, target: target(opts) };
-      }
-      case Type.JOIN:
-        return { kind: "join", target: target(opts), rooms: rooms(data.rooms) };
-      case Type.LEAVE:
-        return { kind: "leave", target: target(opts), rooms: rooms(data.rooms) };
-      case Type.DISCONNECT:
-        return { kind: "disconnect", target: target(opts), close: data.close === true };
-      case Type.FETCH:
-        return { kind: "fetch", id: text(requestId), from, target: target(opts) };
-      case Type.EMIT: {
-        const id = requestId === undefined ? undefined : text(requestId);
-        return { kind: "emit", id, from, data: list(data.packet) };
-      }
-      case Type.SOCKETS:
-        return {
-          kind: "answer",
-          id: text(requestId),
-          to: "sockets",
-          values: sockets(data.sockets),
-        };
-      case Type.ANSWER:
-        return { kind: "answer", id: text(requestId), to: "emit", values: [data.packet] };
-      case Type.CLIENTS: {
-        const { clientCount: count } = data;
-        must(Number.isInteger(count) && Number(count) >= 0);
-        return { kind: "clients", id: text(requestId), count: Number(count) };
-      }
-      case Type.ACK:
-        return { kind: "ack", id: text(requestId), value: data.packet };
-      default:
-        throw new Malformed();
-    }
+    return this.readMessage(object(parse(bytes)));
+  }
+
+  /**
+   * @param {Record<string, unknown>} message
+   * @returns {Message | undefined}
+   * @protected
+   */
+  readMessage({ type, uid, nsp, data }) {
+    if (uid === this.uid || nsp !== this._nsp) return undefined;
+    return readData(type, text(uid), object(data));
   }
 
   /** @param {Missing} missing */
@@ -261,4 +226,47 @@ class Sharded {
   }
 }
 
-module.exports = { Sharded };
+/**
+ * @param {unknown} type
+ * @param {string} from the server that says it
+ * @param {Record<string, unknown>} data
+ * @returns {Message}
+ */
+function readData(type, from, data) {
+  const { requestId, opts } = data;
+  switch (type) {
+    case Type.BROADCAST: {
+      const event = packet(data.packet);
+      if (requestId === undefined)
+        return { kind: "broadcast", packet: event, target: target(opts) };
+      return { kind: "ask", id: text(requestId), from, packet: event, target: target(opts) };
+    }
+    case Type.JOIN:
+      return { kind: "join", target: target(opts), rooms: rooms(data.rooms) };
+    case Type.LEAVE:
+      return { kind: "leave", target: target(opts), rooms: rooms(data.rooms) };
+    case Type.DISCONNECT:
+      return { kind: "disconnect", target: target(opts), close: data.close === true };
+    case Type.FETCH:
+      return { kind: "fetch", id: text(requestId), from, target: target(opts) };
+    case Type.EMIT: {
+      const id = requestId === undefined ? undefined : text(requestId);
+      return { kind: "emit", id, from, data: list(data.packet) };
+    }
+    case Type.SOCKETS:
+      return { kind: "answer", id: text(requestId), to: "sockets", values: sockets(data.sockets) };
+    case Type.ANSWER:
+      return { kind: "answer", id: text(requestId), to: "emit", values: [data.packet] };
+    case Type.CLIENTS: {
+      const { clientCount: count } = data;
+      must(Number.isInteger(count) && Number(count) >= 0);
+      return { kind: "clients", id: text(requestId), count: Number(count) };
+    }
+    case Type.ACK:
+      return { kind: "ack", id: text(requestId), value: data.packet };
+    default:
+      throw new Malformed();
+  }
+}
+
+module.exports = { readData, Sharded, Type };

@@ -374,9 +374,38 @@ impl Operations {
             OperationKind::BroadcastCluster => {
                 let (cluster, channel) = (reader.u32()?, reader.str()?);
                 let options = reader.bytes()?.into();
-                let messages = self.broadcast(population, reader)?;
-                self.publishers.broadcast(cluster, channel, messages, options);
+                let (flags, messages) = self.read_broadcast(population, reader)?;
+                let told = Arc::clone(&messages);
+                if !self.publishers.broadcast(cluster, channel, told, options) {
+                    self.fan_out(population, flags, &messages)?;
+                }
                 Ok(())
+            }
+            OperationKind::AddEntry => {
+                let (cluster, token, kind) = (reader.u32()?, reader.u32()?, reader.u8()?);
+                self.publishers.add(cluster, token, kind, reader.payload()?);
+                Ok(())
+            }
+            OperationKind::KeepSession => {
+                let (cluster, key, time) = (reader.u32()?, reader.str()?, reader.u64()?);
+                self.publishers.keep(cluster, key, time, reader.payload()?);
+                Ok(())
+            }
+            OperationKind::LetIn => {
+                let handle = known(population, reader)?;
+                let slot = handle.slot();
+                let (cluster, number, handled) = (reader.u32()?, reader.u32()?, reader.u32()?);
+                let missed =
+                    population.returning(cluster).and_then(|it| it.let_in(number, handled));
+                let command = match missed {
+                    Some(missed) => {
+                        let messages = missed.iter().flat_map(|messages| messages.iter().cloned());
+                        Command::Send { slot, flags: 0, messages: messages.collect() }
+                    }
+                    // More than is kept. The client comes back, and begins anew.
+                    None => Command::Close { slot, discard: false },
+                };
+                self.command(handle, command)
             }
         }
     }
@@ -434,19 +463,35 @@ impl Operations {
         population: &mut Population,
         reader: &mut Reader<'_>,
     ) -> Result<Messages> {
+        let (flags, messages) = self.read_broadcast(population, reader)?;
+        self.fan_out(population, flags, &messages)?;
+        Ok(messages)
+    }
+
+    /// Reads a packet and its targets; gives its flags and messages.
+    fn read_broadcast(
+        &mut self,
+        population: &Population,
+        reader: &mut Reader<'_>,
+    ) -> Result<(u8, Messages)> {
         let flags = reader.u8()?;
         reader.targets(&mut self.targets)?;
         reader.targets(&mut self.excepted)?;
         let messages = reader.shared_messages()?;
         self.forget_stale_targets(population);
+        Ok((flags, messages))
+    }
+
+    /// Sends it to the targets that have been read.
+    fn fan_out(&mut self, population: &Population, flags: u8, messages: &Messages) -> Result {
         let targets = population.rooms.targets(&self.targets, &self.excepted);
         self.audiences.observe(targets.len() as u64);
         for (worker, group) in targets.groups {
-            let messages = Arc::clone(&messages);
+            let messages = Arc::clone(messages);
             let command = Command::Broadcast { group, flags, messages };
             self.batches.get_mut(worker).ok_or(Unreadable)?.command(command);
         }
-        Ok(messages)
+        Ok(())
     }
 
     /// A broadcast whose targets JavaScript has named one by one. A target that is named twice gets two

@@ -236,8 +236,17 @@ kinds! {
         Unsubscribe = 23,
         /// cluster, channel, message: is sent by it.
         Publish = 24,
-        /// cluster, channel, options (text), and what a broadcast has: it is sent here, and the other nodes are told.
+        /// cluster, channel, options (text), and what a broadcast has: it is sent here, and the other nodes are told. In a cluster
+        /// by a stream it is sent here when it comes back.
         BroadcastCluster = 25,
+        /// cluster, token `u32`, type `u8`, data: an entry that is written to the stream of the cluster, and told of when it comes
+        /// back.
+        AddEntry = 26,
+        /// cluster, key (text), time in ms `u64`, value: is kept in Redis for that time.
+        KeepSession = 27,
+        /// handle, cluster, number `u32`, count `u32`: a client that comes back is let in. So many messages that count have been
+        /// handled, as for [`Self::Direct`].
+        LetIn = 28,
         /// handle, channel `u32`, bytes: the session goes to another process, with what JavaScript says of it.
         HandOver = 40,
         /// handle: what the client of a session that was taken over sends is read from here on.

@@ -179,7 +179,13 @@ impl Inbound {
                 if population.is_direct(cluster) =>
             {
                 let (rooms, except) = (names(&rooms), names(&except));
-                let remote = Remote { rooms: &rooms, except: &except, flags, messages: &messages };
+                let remote = Remote {
+                    rooms: &rooms,
+                    except: &except,
+                    flags,
+                    messages: &messages,
+                    kept: None,
+                };
                 let any = population.fan_out(cluster, &remote, batches);
                 Counters::add(if any { &counters.delivered } else { &counters.ignored }, 1);
                 return None;
@@ -281,6 +287,7 @@ impl Drop for Reading<'_> {
 /// The room that a channel of broadcasts names. None: it is no such channel, or what it brings says for whom it is.
 fn room_in<'a>(cluster: &Cluster, message: &Message<'a>) -> Option<&'a str> {
     match cluster.node.mode {
+        _ if cluster.stream.is_some() => None,
         Mode::Classic => {
             // Requests and answers come by channels that begin in another way.
             let channel = std::str::from_utf8(message.channel).ok();
@@ -297,6 +304,9 @@ fn read_for(
     is_broadcast: bool,
     payload: &Bytes,
 ) -> Result<Option<ReadKind>, Malformed> {
+    if cluster.stream.is_some() {
+        return Ok(Some(ReadKind::Other)); // what is broadcast comes by the stream
+    }
     let incoming = match cluster.node.mode {
         Mode::Sharded => cluster.node.read(payload)?,
         Mode::Classic if is_broadcast => cluster.node.read(payload)?,
@@ -335,7 +345,7 @@ impl ReadKind {
     }
 }
 
-fn names<'a>(names: &'a [Name<'_>]) -> SmallVec<[RoomName<'a>; 4]> {
+pub(super) fn names<'a>(names: &'a [Name<'_>]) -> SmallVec<[RoomName<'a>; 4]> {
     let name = |name: &'a Name<'_>| match name {
         Name::Text(text) => RoomName::Text(text),
         Name::Number(number) => RoomName::Number(*number),

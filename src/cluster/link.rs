@@ -16,16 +16,19 @@ use std::time::Duration;
 use redis::{PushInfo, PushKind, Value, cmd};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::backoff::{Backoff, random};
 use super::deliveries::Inbound;
 use super::news::{Counters, News, NewsQueue, State};
 use super::options::{ANSWER, Connector, LinkFault, LinkOptions};
 use super::orders::{Order, Shared};
-use super::outbox::{Outbox, SharedOutbox};
+use super::outbox::SharedOutbox;
 use super::session::{Session, is_lost};
-use super::sieve::Pulse;
+use super::sieve::silence;
+use super::streams::restoration::Restoration;
+use super::streams::serve::serve as serve_streams;
+use super::streams::stream::{Hooks, Streams};
 use crate::net::clock;
 use crate::net::directory::Directory;
 use crate::redis::broadcasts::Mode;
@@ -86,7 +89,8 @@ impl Link {
 
     /// Asks for something.
     pub fn ask(&self, order: Order) {
-        self.shared.push(order);
+        // What is asked so is never too much.
+        let _pushed = self.shared.push(order);
         self.shared.notify();
     }
 
@@ -132,7 +136,7 @@ async fn run(desk: Desk, mut connector: Connector, mut backoff: Backoff) {
         let message = match connected {
             Ok(session) => {
                 backoff.reset();
-                match serve(&desk, session, &lost).await {
+                match serve(&desk, session, &connector, &lost).await {
                     Ended::Closed => break,
                     Ended::Lost(message) => message,
                 }
@@ -141,6 +145,7 @@ async fn run(desk: Desk, mut connector: Connector, mut backoff: Backoff) {
         };
         desk.set_session(None);
         desk.inbound.namespaces().subscriptions.lost();
+        desk.streams.lost();
         desk.note_lost(message);
         let wait = Duration::from_millis(backoff.next(random()));
         tokio::select! {
@@ -159,7 +164,7 @@ enum Ended {
 }
 
 /// Does all that goes by a session, until it is lost or the link is closed.
-async fn serve(desk: &Arc<Desk>, session: Session, lost: &Notify) -> Ended {
+async fn serve(desk: &Arc<Desk>, session: Session, connector: &Connector, lost: &Notify) -> Ended {
     desk.inbound.namespaces().subscriptions.connected();
     desk.asks.notify_one();
     desk.set_session(Some(session.clone()));
@@ -173,6 +178,17 @@ async fn serve(desk: &Arc<Desk>, session: Session, lost: &Notify) -> Ended {
         }
     });
     tasks.spawn(subscribe(Arc::clone(desk), session.clone()));
+    let (settled, told) = (Arc::clone(desk), Arc::clone(desk));
+    let hooks = Hooks {
+        settled: Arc::new(move || settled.note_subscribed()),
+        told: Arc::new(move |message| told.tell(message)),
+    };
+    tasks.spawn(serve_streams(
+        Arc::clone(&desk.streams),
+        connector.clone(),
+        session.clone(),
+        hooks,
+    ));
     tasks.spawn(ping(session));
     tasks.spawn({
         let inbound = Arc::clone(&desk.inbound);
@@ -193,7 +209,11 @@ async fn serve(desk: &Arc<Desk>, session: Session, lost: &Notify) -> Ended {
     };
     if matches!(ended, Ended::Closed) && !desk.shared.is_aborted() {
         // When that takes too long, what is left is lost.
-        let _late = timeout(CLOSING, desk.outbox.drained()).await;
+        let left = async {
+            desk.outbox.drained().await;
+            desk.streams.drained().await;
+        };
+        let _late = timeout(CLOSING, left).await;
     }
     ended
 }
@@ -207,25 +227,11 @@ async fn ping(mut session: Session) -> String {
         let error = tokio::select! {
             biased;
             mut answers = asked => answers.pop().and_then(Result::err).map(|error| error.to_string()),
-            () = silence(pulse) => Some("it says nothing".to_owned()),
+            () = silence(pulse, ANSWER) => Some("it says nothing".to_owned()),
         };
         if let Some(error) = error {
             return format!("Redis does not answer: {error}");
         }
-    }
-}
-
-/// Waits until nothing has been heard for as long as an answer may take.
-async fn silence(pulse: Option<Arc<Pulse>>) {
-    let Some(pulse) = pulse else { return std::future::pending().await };
-    let mut since = Instant::now();
-    loop {
-        sleep_until(since + ANSWER).await;
-        let heard = pulse.silent_since();
-        if heard <= since {
-            return;
-        }
-        since = heard;
     }
 }
 
@@ -279,6 +285,7 @@ struct Desk {
     shared: Arc<Shared>,
     inbound: Arc<Inbound>,
     outbox: SharedOutbox,
+    streams: Arc<Streams>,
     /// Channels are to be subscribed, or the opposite.
     asks: Notify,
     session: Mutex<Option<Session>>,
@@ -289,10 +296,15 @@ struct Desk {
 
 impl Desk {
     fn new(directory: Arc<Directory>, shared: Arc<Shared>) -> Self {
+        let outbox = SharedOutbox::default();
+        let inbound = Arc::new(Inbound::new(Arc::clone(&directory), Arc::clone(&shared)));
+        let streams =
+            Streams::new(directory, Arc::clone(&inbound), Arc::clone(&shared), Arc::clone(&outbox));
         Self {
-            inbound: Arc::new(Inbound::new(directory, Arc::clone(&shared))),
+            inbound,
             shared,
-            outbox: Arc::new(Outbox::default()),
+            outbox,
+            streams: Arc::new(streams),
             asks: Notify::new(),
             session: Mutex::new(None),
             state: Mutex::new(State::Connecting),
@@ -328,6 +340,7 @@ impl Desk {
                 let patterns = cluster.patterns.iter().map(|it| (Kind::Pattern, &**it));
                 let channels = cluster.channels.iter().map(|it| (kind, &**it));
                 let all = patterns.chain(channels).map(|(kind, name)| (kind, name.into()));
+                self.streams.open(&cluster);
                 let mut namespaces = self.inbound.namespaces();
                 namespaces.subscriptions.open(cluster.number, all);
                 namespaces.clusters.insert(cluster.number, cluster);
@@ -337,6 +350,8 @@ impl Desk {
                 let mut namespaces = self.inbound.namespaces();
                 namespaces.subscriptions.shut(number);
                 namespaces.clusters.remove(&number);
+                drop(namespaces);
+                self.streams.shut(number);
                 self.asks.notify_one();
             }
             Order::Subscribe { cluster, channel, wanted } => {
@@ -355,6 +370,26 @@ impl Desk {
                 self.asks.notify_one();
             }
             Order::Publish(publication) => self.outbox.push(publication),
+            Order::Add(addition) => self.streams.add(addition),
+            Order::Restore { cluster, request, pid, offset } => {
+                let found = self.inbound.namespaces().clusters.get(&cluster).cloned();
+                let found =
+                    found.and_then(|it| Some((it.stream.as_ref()?.session_prefix.clone(), it)));
+                let Some((prefix, cluster)) = found else {
+                    self.shared.news.push(News::Restored { request, found: None });
+                    return false;
+                };
+                let (key, behind) = (format!("{prefix}{pid}"), self.outbox.pushed());
+                let restoration = Restoration {
+                    request,
+                    cluster: Arc::clone(&cluster),
+                    key,
+                    offset,
+                    behind,
+                    session: None,
+                };
+                self.streams.restore(&cluster, restoration);
+            }
             Order::Count { request, channel, sharded } => self.count(request, channel, sharded),
             Order::Close => return true,
         }
@@ -402,7 +437,7 @@ impl Desk {
 
     /// All that was wanted has been asked for.
     fn note_subscribed(&self) {
-        if self.inbound.namespaces().subscriptions.is_complete() {
+        if self.inbound.namespaces().subscriptions.is_complete() && self.streams.are_settled() {
             self.set_state(State::Ready, None);
         }
     }
@@ -446,20 +481,23 @@ fn sum(value: &Value) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
+    use crate::cluster::sieve::Pulse;
 
     #[tokio::test(start_paused = true)]
     async fn redis_is_lost_when_it_says_nothing_although_it_is_listened_to() {
         let pulse = Arc::new(Pulse::new());
         let begin = Instant::now();
-        silence(Some(Arc::clone(&pulse))).await;
+        silence(Some(Arc::clone(&pulse)), ANSWER).await;
         assert_eq!(begin.elapsed().as_secs(), ANSWER.as_secs());
 
         // JavaScript takes nothing for a long time: what has not been read may have been the answer.
         let begin = Instant::now();
         pulse.hold(true);
         let long = ANSWER * 20;
-        tokio::join!(silence(Some(Arc::clone(&pulse))), async {
+        tokio::join!(silence(Some(Arc::clone(&pulse)), ANSWER), async {
             sleep(long).await;
             pulse.hold(false);
         });
@@ -467,7 +505,7 @@ mod tests {
 
         // Something comes now and then.
         let begin = Instant::now();
-        tokio::join!(silence(Some(Arc::clone(&pulse))), async {
+        tokio::join!(silence(Some(Arc::clone(&pulse)), ANSWER), async {
             for _ in 0..20 {
                 sleep(ANSWER / 2).await;
                 pulse.beat();

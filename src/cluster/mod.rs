@@ -17,6 +17,7 @@
 //! | [`subscriptions`] | which channels are wanted, and which there are |
 //! | [`dial`] | a connection to a Redis, as bytes |
 //! | [`sieve`] | what is read of it: messages of other nodes, and the rest |
+//! | [`streams`] | entries that Redis keeps, for what is not to be missed |
 //! | [`session`] | one connection, or those to a Redis Cluster |
 //! | [`backoff`] | when it is tried again |
 //!
@@ -33,4 +34,5 @@ pub mod orders;
 pub mod outbox;
 pub mod session;
 pub mod sieve;
+pub mod streams;
 pub mod subscriptions;

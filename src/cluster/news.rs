@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
+use tokio::sync::Notify;
 
 /// So many bytes of messages wait for JavaScript, at most: then the link reads on when these have been taken.
 const MOST_WAITING: usize = 16 << 20;
@@ -30,6 +31,30 @@ pub enum News {
         /// What came.
         payload: Bytes,
     },
+    /// An entry of a stream that JavaScript has to look at.
+    Entry {
+        /// The namespace.
+        cluster: u32,
+        /// Where it stands; empty: it is one of this node, and stands nowhere.
+        id: String,
+        /// What it is.
+        kind: u8,
+        /// Who has written it.
+        uid: Vec<u8>,
+        /// By what JavaScript knows it, if it has written it; else 0.
+        token: u32,
+        /// Whether it counts.
+        ordered: bool,
+        /// Its data; none: JavaScript has them.
+        payload: Bytes,
+    },
+    /// What has come of a client that wants to come back; none: it begins anew.
+    Restored {
+        /// Which question is answered.
+        request: u32,
+        /// What has been found.
+        found: Option<Found>,
+    },
     /// How many nodes have subscribed to a channel; none: it can't be asked now.
     Count {
         /// Which question is answered.
@@ -39,10 +64,30 @@ pub enum News {
     },
 }
 
+/// A session that was stored, and whose client may be let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What it has missed, by its number among those who come back.
+    pub returning: u32,
+    /// The session, in `MessagePack`.
+    pub session: Bytes,
+    /// How long it would have stayed, in ms.
+    pub left: u64,
+    /// The last entry that it has got.
+    pub after: String,
+}
+
 impl News {
     fn size(&self) -> usize {
-        let Self::Message { channel, payload, .. } = self else { return 64 };
-        64 + channel.len() + payload.len()
+        64 + match self {
+            Self::Message { channel, payload, .. } => channel.len() + payload.len(),
+            Self::Entry { uid, payload, .. } => uid.len() + payload.len(),
+            Self::Restored { found: Some(found), .. } => found.session.len(),
+            Self::Restored { found: None, .. }
+            | Self::State(..)
+            | Self::Subscribed(_)
+            | Self::Count { .. } => 0,
+        }
     }
 }
 
@@ -97,6 +142,8 @@ pub struct Counters {
     pub malformed: AtomicU64,
     /// How often the connection was lost.
     pub reconnects: AtomicU64,
+    /// How often entries of a stream were gone before they had been read.
+    pub gaps: AtomicU64,
     /// Bytes that wait to leave.
     pub buffered: AtomicUsize,
     state: AtomicU8,
@@ -109,7 +156,7 @@ impl Counters {
     }
 
     /// The counters by their names, and the state.
-    pub fn list(&self) -> (State, [(&'static str, u64); 12]) {
+    pub fn list(&self) -> (State, [(&'static str, u64); 13]) {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let state = match self.state.load(Ordering::Relaxed) {
             0 => State::Connecting,
@@ -129,6 +176,7 @@ impl Counters {
             ("toJavaScript", of(&self.to_javascript)),
             ("malformed", of(&self.malformed)),
             ("reconnects", of(&self.reconnects)),
+            ("gaps", of(&self.gaps)),
             ("buffered", self.buffered.load(Ordering::Relaxed) as u64),
         ];
         (state, counters)
@@ -147,6 +195,8 @@ pub struct NewsQueue {
     room: Condvar,
     /// …and for a task.
     waker: AtomicWaker,
+    /// The same, for tasks.
+    taken: Notify,
     released: AtomicBool,
     /// Whether JavaScript has been woken, and has not come yet.
     told: AtomicBool,
@@ -167,6 +217,7 @@ impl NewsQueue {
             bytes: AtomicUsize::new(0),
             room: Condvar::new(),
             waker: AtomicWaker::new(),
+            taken: Notify::new(),
             released: AtomicBool::new(false),
             told: AtomicBool::new(false),
             wake,
@@ -174,7 +225,7 @@ impl NewsQueue {
     }
 
     /// Appends something.
-    pub(super) fn push(&self, news: News) {
+    pub fn push(&self, news: News) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         self.bytes.fetch_add(news.size(), Ordering::Relaxed);
         queue.push_back(news);
@@ -209,6 +260,17 @@ impl NewsQueue {
         self.bytes.load(Ordering::Acquire) < MOST_WAITING || self.released.load(Ordering::Acquire)
     }
 
+    /// The same for a task: the others go on.
+    pub(super) async fn room(&self) {
+        loop {
+            let taken = self.taken.notified();
+            if self.has_room() {
+                return;
+            }
+            taken.await;
+        }
+    }
+
     /// Nobody waits for room any more: the link ends.
     pub(super) fn release(&self) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -229,6 +291,7 @@ impl NewsQueue {
         if bytes >= MOST_WAITING {
             self.room.notify_all();
             self.waker.wake();
+            self.taken.notify_waiters();
         }
         taken
     }

@@ -9,7 +9,9 @@ use tokio::sync::Notify;
 
 use super::news::{Counters, NewsQueue};
 use crate::net::command::Outgoing;
+use crate::net::returning::Kept;
 use crate::redis::broadcasts::{Mode, Node};
+use crate::redis::entries::EntryId;
 
 /// What a message takes beside its bytes, about.
 const OVERHEAD: usize = 128;
@@ -29,6 +31,40 @@ pub struct Cluster {
     pub patterns: Vec<Vec<u8>>,
     /// Channels that are.
     pub channels: Vec<Vec<u8>>,
+    /// Which stream it is told of by, if it is one.
+    pub stream: Option<Member>,
+}
+
+/// A namespace that a stream tells of.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Which.
+    pub options: StreamOptions,
+    /// What the keys of sessions begin with.
+    pub session_prefix: String,
+    /// How many bytes all who come back may have missed together; none: nobody comes back.
+    pub kept: Option<usize>,
+}
+
+/// A stream.
+#[derive(Clone, Debug)]
+pub struct StreamOptions {
+    /// Its key.
+    pub key: Box<str>,
+    /// How many entries are kept, about.
+    pub max_len: u64,
+    /// For how long, in ms.
+    pub max_age: Option<u64>,
+    /// How many are read at once.
+    pub read_count: u32,
+}
+
+impl Cluster {
+    /// What those who come back are to have of a broadcast.
+    pub(super) fn kept(&self, id: EntryId, is_volatile: bool) -> Option<Kept> {
+        let most = self.stream.as_ref()?.kept.filter(|_| !is_volatile)?;
+        Some(Kept { place: id.pair(), most })
+    }
 }
 
 /// One thing that is asked.
@@ -49,6 +85,19 @@ pub enum Order {
     },
     /// Something is to be published.
     Publish(Publication),
+    /// Something is to be written to a stream.
+    Add(Addition),
+    /// A client wants to come back.
+    Restore {
+        /// The namespace.
+        cluster: u32,
+        /// What names the question.
+        request: u32,
+        /// Its secret.
+        pid: String,
+        /// The last entry that it has got.
+        offset: Option<EntryId>,
+    },
     /// How many nodes have subscribed to a channel?
     Count {
         /// What names the question.
@@ -78,6 +127,13 @@ pub struct Publication {
 pub enum Payload {
     /// It is made already.
     Made(Bytes),
+    /// A session, which is to be kept for so many ms under the name of the channel.
+    Session {
+        /// What is kept.
+        value: Bytes,
+        /// For how long.
+        time: u64,
+    },
     /// A broadcast, which is still to be put into the words of nodes.
     Broadcast {
         /// Whose.
@@ -89,16 +145,52 @@ pub enum Payload {
     },
 }
 
+/// Something that is to be written to a stream.
+#[derive(Debug)]
+pub struct Addition {
+    /// The key of the stream.
+    pub stream: Box<str>,
+    /// The namespace.
+    pub cluster: u32,
+    /// Whose it is.
+    pub node: Arc<Node>,
+    /// What it is: a type of `ClusterAdapter`.
+    pub kind: u8,
+    /// By what JavaScript knows it; 0: by nothing.
+    pub token: u32,
+    /// What.
+    pub payload: Payload,
+}
+
+impl Payload {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Made(bytes) | Self::Session { value: bytes, .. } => bytes.len(),
+            Self::Broadcast { messages, options, .. } => {
+                options.len() + messages.iter().map(Outgoing::len).sum::<usize>()
+            }
+        }
+    }
+}
+
 impl Publication {
     /// What it takes in memory, about.
     pub(super) fn weight(&self) -> usize {
-        let payload = match &self.payload {
-            Payload::Made(bytes) => bytes.len(),
-            Payload::Broadcast { messages, options, .. } => {
-                options.len() + messages.iter().map(Outgoing::len).sum::<usize>()
-            }
-        };
-        OVERHEAD + self.channel.len() + payload
+        OVERHEAD + self.channel.len() + self.payload.weight()
+    }
+}
+
+impl Addition {
+    /// The same.
+    pub(super) fn weight(&self) -> usize {
+        OVERHEAD + self.stream.len() + self.payload.weight()
+    }
+}
+
+/// The bytes of a message.
+pub(super) fn bytes_of(message: &Outgoing) -> &[u8] {
+    match message {
+        Outgoing::Text(bytes) | Outgoing::Binary(bytes) => bytes,
     }
 }
 
@@ -111,7 +203,7 @@ pub struct Shared {
     told: AtomicBool,
     aborted: AtomicBool,
     /// What waits for JavaScript.
-    pub(super) news: NewsQueue,
+    pub news: NewsQueue,
     /// What has happened.
     pub counters: Counters,
     /// How many bytes may wait to leave.
@@ -137,19 +229,34 @@ impl Shared {
         }
     }
 
-    /// Asks for something; [`notify`](Self::notify) has to follow. A message for which there is no room is dropped, and counted.
-    pub fn push(&self, order: Order) {
-        if let Order::Publish(publication) = &order {
-            let weight = publication.weight();
+    /// Asks for something; [`notify`](Self::notify) has to follow. A message for which there is no room is dropped, and counted; and
+    /// given back.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub fn push(&self, order: Order) -> Result<(), Order> {
+        let weight = match &order {
+            Order::Publish(publication) => Some(publication.weight()),
+            Order::Add(addition) => Some(addition.weight()),
+            Order::Open(_)
+            | Order::Shut(_)
+            | Order::Subscribe { .. }
+            | Order::Restore { .. }
+            | Order::Count { .. }
+            | Order::Close => None,
+        };
+        if let Some(weight) = weight {
             let buffered = &self.counters.buffered;
             let before = buffered.fetch_add(weight, Ordering::Relaxed);
             // Where nothing waits, there is room for one, however large it is.
             if before > 0 && before + weight > self.most_buffered {
                 buffered.fetch_sub(weight, Ordering::Relaxed);
-                return Counters::add(&self.counters.dropped, 1);
+                Counters::add(&self.counters.dropped, 1);
+                return Err(order);
             }
         }
         self.orders.lock().unwrap_or_else(PoisonError::into_inner).push(order);
+        Ok(())
     }
 
     /// Has the thread look.

@@ -1,6 +1,7 @@
 //! What waits to be published. It is sent in batches: one is on its way, and the next gathers meanwhile.
 //!
-//! What has been handed to a connection that is lost is not sent again: a message comes once or not at all.
+//! What has been handed to a connection that is lost is not sent again: a message comes once or not at all. Sessions are: they are
+//! kept, and not told of.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -10,9 +11,8 @@ use redis::Cmd;
 use tokio::sync::Notify;
 
 use super::news::Counters;
-use super::orders::{Payload, Publication};
+use super::orders::{Payload, Publication, bytes_of};
 use super::session::{Session, is_lost};
-use crate::net::command::Outgoing;
 use crate::redis::broadcasts::Mode;
 
 /// Messages in a batch.
@@ -28,6 +28,8 @@ pub(super) struct Outbox {
     news: Notify,
     /// Nothing waits, and nothing is on its way.
     empty: Notify,
+    /// Something has left.
+    left: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +37,12 @@ struct Queue {
     waiting: VecDeque<Publication>,
     /// Whether a batch is on its way.
     busy: bool,
+    /// How many have come ever.
+    pushed: u64,
+    /// How many have been taken.
+    taken: u64,
+    /// How many have left.
+    left: u64,
 }
 
 impl Outbox {
@@ -44,8 +52,27 @@ impl Outbox {
 
     /// Appends something.
     pub(super) fn push(&self, publication: Publication) {
-        self.with(|queue| queue.waiting.push_back(publication));
+        self.with(|queue| {
+            queue.pushed += 1;
+            queue.waiting.push_back(publication);
+        });
         self.news.notify_one();
+    }
+
+    /// How many have been appended ever.
+    pub(super) fn pushed(&self) -> u64 {
+        self.with(|queue| queue.pushed)
+    }
+
+    /// Waits until so many have left.
+    pub(super) async fn passed(&self, count: u64) {
+        loop {
+            let left = self.left.notified();
+            if self.with(|queue| queue.left >= count) {
+                return;
+            }
+            left.await;
+        }
     }
 
     /// Waits until all has left.
@@ -55,18 +82,21 @@ impl Outbox {
         }
     }
 
-    fn take(&self, counters: &Counters) -> Vec<(Cmd, usize)> {
+    fn take(&self, counters: &Counters) -> Vec<(Cmd, usize, Option<Publication>)> {
         let mut batch = Vec::new();
         let mut bytes = 0;
         self.with(|queue| {
             while batch.len() < MESSAGES && bytes < BYTES {
                 let Some(publication) = queue.waiting.pop_front() else { break };
+                queue.taken += 1;
                 let weight = publication.weight();
                 counters.buffered.fetch_sub(weight, Ordering::Relaxed);
                 match command(&publication) {
                     Some(command) => {
                         bytes += weight;
-                        batch.push((command, weight));
+                        // To keep a session twice does no harm.
+                        let again = matches!(publication.payload, Payload::Session { .. });
+                        batch.push((command, weight, again.then_some(publication)));
                     }
                     None => Counters::add(&counters.dropped, 1),
                 }
@@ -76,9 +106,24 @@ impl Outbox {
         batch
     }
 
+    /// These have not left.
+    fn put_back(&self, publications: Vec<Publication>, counters: &Counters) {
+        self.with(|queue| {
+            for publication in publications.into_iter().rev() {
+                queue.taken -= 1;
+                counters.buffered.fetch_add(publication.weight(), Ordering::Relaxed);
+                queue.waiting.push_front(publication);
+            }
+        });
+    }
+
     fn done(&self) {
-        self.with(|queue| queue.busy = false);
+        self.with(|queue| {
+            queue.busy = false;
+            queue.left = queue.taken;
+        });
         self.empty.notify_one();
+        self.left.notify_waiters();
     }
 
     /// Sends what waits, and what comes, as long as the session lasts.
@@ -96,17 +141,26 @@ impl Outbox {
                 self.news.notified().await;
                 continue;
             }
-            let (commands, sizes): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+            let mut commands = Vec::with_capacity(batch.len());
+            let mut sent = Vec::with_capacity(batch.len());
+            for (command, size, again) in batch {
+                commands.push(command);
+                sent.push((size, again));
+            }
+            let mut again = Vec::new();
             let results = session.run(commands).await;
             let mut lost = false;
-            for (result, size) in results.iter().zip(sizes) {
+            for (result, (size, publication)) in results.iter().zip(sent) {
                 match result {
                     Ok(_) => {
                         Counters::add(&counters.published, 1);
                         Counters::add(&counters.published_bytes, size);
                     }
                     Err(error) if is_lost(error) => {
-                        Counters::add(&counters.dropped, 1);
+                        match publication {
+                            Some(publication) => again.push(publication),
+                            None => Counters::add(&counters.dropped, 1),
+                        }
                         lost = true;
                     }
                     Err(error) => {
@@ -115,6 +169,7 @@ impl Outbox {
                     }
                 }
             }
+            self.put_back(again, counters);
             self.done();
             if lost && matches!(session, Session::One(..)) {
                 return;
@@ -126,13 +181,18 @@ impl Outbox {
 /// None: it is no packet that can be told of.
 fn command(publication: &Publication) -> Option<Cmd> {
     let Publication { mode, channel, payload } = publication;
+    if let Payload::Session { value, time } = payload {
+        let mut command = redis::cmd("SET");
+        command.arg(&**channel).arg(&**value).arg("PX").arg(*time);
+        return Some(command);
+    }
     let mut command = redis::cmd(match mode {
         Mode::Classic => "PUBLISH",
         Mode::Sharded => "SPUBLISH",
     });
     command.arg(&**channel);
     match payload {
-        Payload::Made(bytes) => {
+        Payload::Made(bytes) | Payload::Session { value: bytes, .. } => {
             command.arg(&**bytes);
         }
         Payload::Broadcast { node, messages, options } => {
@@ -144,12 +204,6 @@ fn command(publication: &Publication) -> Option<Cmd> {
         }
     }
     Some(command)
-}
-
-fn bytes_of(message: &Outgoing) -> &[u8] {
-    match message {
-        Outgoing::Text(bytes) | Outgoing::Binary(bytes) => bytes,
-    }
 }
 
 /// So that the type can be shared between the tasks of a thread.

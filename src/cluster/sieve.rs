@@ -17,7 +17,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::deliveries::Inbound;
 use crate::redis::frames::{Frames, Piece};
@@ -184,6 +184,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Sieve<S> {
     }
 }
 
+/// Waits until nothing has been heard for so long.
+pub(super) async fn silence(pulse: Option<Arc<Pulse>>, most: Duration) {
+    let Some(pulse) = pulse else { return std::future::pending().await };
+    let mut since = Instant::now();
+    loop {
+        sleep_until(since + most).await;
+        let heard = pulse.silent_since();
+        if heard <= since {
+            return;
+        }
+        since = heard;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
@@ -203,8 +217,15 @@ mod tests {
         let (prefix, requests) = ("socket.io#/#".to_owned(), b"requests".to_vec());
         let channels = vec![requests.clone()];
         let (number, patterns) = (1, vec![]);
-        let cluster =
-            Cluster { number, node: Arc::new(node), prefix, requests, patterns, channels };
+        let cluster = Cluster {
+            number,
+            node: Arc::new(node),
+            prefix,
+            requests,
+            patterns,
+            channels,
+            stream: None,
+        };
         let mut namespaces = inbound.namespaces();
         namespaces.subscriptions.add((Kind::Plain, b"requests"[..].into()), 1);
         namespaces.clusters.insert(1, Arc::new(cluster));

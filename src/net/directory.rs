@@ -19,6 +19,9 @@ use rustc_hash::FxHashMap;
 
 use super::command::{Command, Outgoing};
 use super::operation_batch::OperationBatch;
+use super::returning::{Kept, Place, Returnings};
+pub use super::room_name::RoomName;
+use super::room_name::bits;
 use super::runtime::Runtime;
 use crate::id::Handle;
 use crate::socketio::{Handles, RoomId, Rooms, Target};
@@ -53,15 +56,6 @@ impl fmt::Debug for Population {
     }
 }
 
-/// A room as other nodes name it. The number 5 and the text "5" are two rooms.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum RoomName<'a> {
-    /// A text.
-    Text(&'a str),
-    /// A number.
-    Number(f64),
-}
-
 /// A namespace that other nodes have, too.
 #[derive(Debug, Default)]
 struct Namespace {
@@ -70,6 +64,9 @@ struct Namespace {
     numbers: FxHashMap<u64, Target>,
     everyone: Option<RoomId>,
     order: Order,
+    returning: Returnings,
+    /// How far its stream has been handed over.
+    reached: Option<Place>,
 }
 
 /// Who hands broadcasts of other nodes to the workers. It is JavaScript first.
@@ -103,6 +100,8 @@ pub struct Remote<'a> {
     pub flags: u8,
     /// What is sent.
     pub messages: &'a Arc<[Outgoing]>,
+    /// Whether those who come back are to have it, too.
+    pub kept: Option<Kept>,
 }
 
 impl Population {
@@ -190,9 +189,36 @@ impl Population {
     /// [`direct`](Self::direct).
     pub fn give(&mut self, namespace: u32) {
         if let Some(Namespace { order, .. }) = self.namespaces.get_mut(&namespace) {
-            order.given = order.given.wrapping_add(1);
-            order.direct = false;
+            order.give();
         }
+    }
+
+    /// JavaScript is given a broadcast, in the same way.
+    pub fn give_broadcast(&mut self, namespace: u32, remote: &Remote<'_>) {
+        let Some(Namespace { order, returning, .. }) = self.namespaces.get_mut(&namespace) else {
+            return;
+        };
+        order.give();
+        if let Some(kept) = remote.kept {
+            returning.note(remote.rooms, remote.except, remote.messages, kept, Some(order.given));
+        }
+    }
+
+    /// The clients that come back to a namespace.
+    pub fn returning(&mut self, namespace: u32) -> Option<&mut Returnings> {
+        self.namespaces.get_mut(&namespace).map(|namespace| &mut namespace.returning)
+    }
+
+    /// The stream of a namespace has been handed over up to there.
+    pub fn reach(&mut self, namespace: u32, place: Place) {
+        if let Some(namespace) = self.namespaces.get_mut(&namespace) {
+            namespace.reached = Some(place);
+        }
+    }
+
+    /// How far it has.
+    pub fn reached(&self, namespace: u32) -> Option<Place> {
+        self.namespaces.get(&namespace)?.reached
     }
 
     /// Whether the link is to fan out the broadcasts of a namespace.
@@ -202,11 +228,16 @@ impl Population {
 
     /// Sorts a broadcast into `batches`, one for each worker; whether it goes to anybody.
     pub fn fan_out(
-        &self,
+        &mut self,
         namespace: u32,
         remote: &Remote<'_>,
         batches: &mut Vec<OperationBatch>,
     ) -> bool {
+        if let Some(kept) = remote.kept
+            && let Some(returning) = self.returning(namespace)
+        {
+            returning.note(remote.rooms, remote.except, remote.messages, kept, None);
+        }
         let Some(namespace) = self.namespaces.get(&namespace) else { return false };
         let to = if remote.rooms.is_empty() {
             namespace.everyone.map(Target::Room).into_iter().collect()
@@ -239,6 +270,13 @@ impl Population {
     }
 }
 
+impl Order {
+    fn give(&mut self) {
+        self.given = self.given.wrapping_add(1);
+        self.direct = false;
+    }
+}
+
 impl Namespace {
     fn find(&self, name: RoomName<'_>) -> Option<Target> {
         match name {
@@ -246,9 +284,4 @@ impl Namespace {
             RoomName::Number(number) => self.numbers.get(&bits(number)).copied(),
         }
     }
-}
-
-/// A number as the key of a `Map`: of zeros there is one.
-fn bits(number: f64) -> u64 {
-    (number + 0.0).to_bits()
 }

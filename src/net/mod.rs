@@ -26,7 +26,8 @@
 //! | [`deflate`] | who compresses what, with which window |
 //! | [`panic_guard`] | what a panic costs; `faults`: panics that tests ask for |
 //! | [`lifecycle`] | which clients have come and gone |
-//! | [`directory`] | who is where |
+//! | [`directory`], [`room_name`] | who is where |
+//! | [`returning`] | who comes back, and what it has missed |
 //! | [`budget`] | how much may wait for JavaScript, whichever way it has come in |
 //! | [`reader`], [`reader_policy`] | who reads the sockets of a worker, and when that changes |
 //! | [`wakeups`] | when JavaScript is woken |
@@ -89,6 +90,8 @@ pub mod record;
 pub mod refusal;
 pub mod relay;
 pub mod request_name;
+pub mod returning;
+pub mod room_name;
 pub mod runtime;
 pub mod selector;
 pub mod server;

@@ -19,7 +19,7 @@ use crate::socketio::json_string::write_utf8;
 type Result<T = ()> = std::result::Result<T, Malformed>;
 
 /// The type of a packet that is an event, on the wire and between nodes.
-pub(super) const EVENT: f64 = 2.0;
+const EVENT: f64 = 2.0;
 /// Most rooms, or excepted rooms, of a broadcast from another node.
 const MAX_ROOMS: usize = 1 << 16;
 

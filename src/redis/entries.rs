@@ -14,7 +14,7 @@ use std::str::FromStr;
 use base64_simd::STANDARD;
 
 use super::Malformed;
-use super::broadcasts::{Broadcast, EVENT, Incoming, Node, message_type};
+use super::broadcasts::{Broadcast, Incoming, Name, Node, message_type, other};
 use super::json;
 use super::msgpack::{Item, Key, Reader, write_map, write_str};
 
@@ -128,7 +128,7 @@ impl Node {
             return Ok(Incoming::Ignored);
         }
         if f64::from(kind) != message_type::BROADCAST {
-            return Ok(super::broadcasts::other(f64::from(kind)));
+            return Ok(other(f64::from(kind)));
         }
         if data.first() == Some(&b'{') {
             self.read_broadcast_json(json::Value(json::check(data)?))
@@ -191,8 +191,7 @@ impl Node {
 ///
 /// # Errors
 /// It is no session.
-pub fn rooms_of_session(session: &[u8]) -> Result<Vec<super::broadcasts::Name<'static>>> {
-    use super::broadcasts::Name;
+pub fn rooms_of_session(session: &[u8]) -> Result<Vec<Name<'static>>> {
     let mut reader = Reader::new(session);
     let Item::Map(count) = reader.item()? else { return Err(Malformed) };
     let mut rooms = None;
@@ -202,16 +201,12 @@ pub fn rooms_of_session(session: &[u8]) -> Result<Vec<super::broadcasts::Name<'s
             let Item::Array(count) = list.item()? else { return Err(Malformed) };
             let mut names = Vec::new();
             for _ in 0..count {
-                if let Item::Text(_) | Item::Number(_) = list.clone().item()? {
-                    names.push(match list.item()? {
-                        Item::Text(name) => {
-                            Name::Text(String::from_utf8_lossy(name).into_owned().into())
-                        }
-                        Item::Number(number) => Name::Number(number),
-                        _ => return Err(Malformed),
-                    });
-                } else {
-                    list.skip()?;
+                let item = list.clone().item()?;
+                list.skip()?;
+                if let Item::Text(name) = item {
+                    names.push(Name::Text(String::from_utf8_lossy(name).into_owned().into()));
+                } else if let Item::Number(number) = item {
+                    names.push(Name::Number(number));
                 }
             }
             rooms = Some(names);
@@ -237,12 +232,10 @@ pub fn beginning_of_session(session: &[u8]) -> Option<EntryId> {
     from
 }
 
-const _: () = assert!(EVENT == 2.0);
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redis::broadcasts::{Mode, Name};
+    use crate::redis::broadcasts::Mode;
 
     fn fields(list: &[(&str, &[u8])]) -> Vec<Vec<u8>> {
         list.iter().flat_map(|(name, value)| [name.as_bytes().to_vec(), value.to_vec()]).collect()

@@ -15,8 +15,8 @@
 
 pub mod broadcasts;
 pub mod channels;
-pub mod frames;
 pub mod entries;
+pub mod frames;
 pub mod json;
 pub mod msgpack;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use napi::bindgen_prelude::{BufferSlice, Function};
+use napi::bindgen_prelude::{Buffer, BufferSlice, Either, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Result, Status};
 use napi_derive::napi;
@@ -16,7 +16,8 @@ use crate::binding::error::BorderError;
 use crate::cluster::link::Link;
 use crate::cluster::news::{News, State};
 use crate::cluster::options::LinkOptions;
-use crate::cluster::orders::{Cluster, Order};
+use crate::cluster::orders::{Cluster, Member, Order, StreamOptions};
+use crate::net::command::Outgoing;
 use crate::redis::broadcasts::{Mode, Node};
 
 /// What a program says of a link to Redis. Times are milliseconds, sizes bytes.
@@ -77,6 +78,26 @@ pub struct ClusterConfig {
     pub patterns: Vec<String>,
     /// Channels that are.
     pub channels: Vec<String>,
+    /// The stream by which it is told of, if it is.
+    pub stream: Option<StreamConfig>,
+}
+
+/// A stream of Redis, by which a namespace is told of.
+#[napi(object)]
+#[derive(Debug)]
+pub struct StreamConfig {
+    /// Its key.
+    pub name: String,
+    /// How many entries are kept, about.
+    pub max_len: f64,
+    /// For how long, in ms, if that is bounded.
+    pub max_age: Option<f64>,
+    /// How many are read at once.
+    pub read_count: u32,
+    /// What the keys of sessions begin with.
+    pub session_prefix: String,
+    /// How many bytes those who come back may have missed together; none: nobody comes back.
+    pub kept: Option<f64>,
 }
 
 /// What a link has for JavaScript.
@@ -85,7 +106,8 @@ pub struct ClusterConfig {
 pub struct LinkNews<'env> {
     /// A JSON array of records: `["state", state, message?]`, `["subscribed", cluster]`, `["message", cluster, channel, kind]`
     /// and a buffer (kind 0: it counts for the operation that hands broadcasts to the link; 1: it does not), `["count", request,
-    /// count]` (−1: it can't be asked).
+    /// count]` (−1: it can't be asked), `["entry", cluster, id, type, uid, token, kind]` and a buffer, `["restored", request, number, left,
+    /// after]` and a buffer (number 0: it is empty, and the client begins anew).
     pub text: String,
     /// The buffers, in the order of their records.
     pub buffers: Vec<BufferSlice<'env>>,
@@ -161,6 +183,22 @@ impl DataPlane {
                         let channel = String::from_utf8_lossy(&channel);
                         json!(["message", cluster, channel, u8::from(!ordered)])
                     }
+                    News::Entry { cluster, id, kind, uid, token, ordered, payload } => {
+                        buffers.push(BufferSlice::copy_from(env, &payload)?);
+                        let uid = String::from_utf8_lossy(&uid);
+                        json!(["entry", cluster, id, kind, uid, token, u8::from(!ordered)])
+                    }
+                    News::Restored { request, found } => {
+                        let session = found.as_ref().map(|it| it.session.clone());
+                        let session = session.unwrap_or_default();
+                        buffers.push(BufferSlice::copy_from(env, &session)?);
+                        match found {
+                            Some(it) => {
+                                json!(["restored", request, it.returning, it.left, it.after])
+                            }
+                            None => json!(["restored", request, 0, 0, ""]),
+                        }
+                    }
                     News::Count { request, count } => {
                         json!(["count", request, count.unwrap_or(-1)])
                     }
@@ -209,7 +247,8 @@ impl DataPlane {
         let number = self.links.last_cluster.get() + 1;
         self.links.last_cluster.set(number);
         self.links.clusters.borrow_mut().insert(number, link);
-        let ClusterConfig { nsp, uid, key, mode, request_channel, patterns, channels } = config;
+        let ClusterConfig { nsp, uid, key, mode, request_channel, patterns, channels, stream } =
+            config;
         let prefix = format!("{key}#{nsp}#");
         let mode = if mode == "sharded" { Mode::Sharded } else { Mode::Classic };
         let node = Arc::new(Node { mode, namespace: nsp, uid });
@@ -221,10 +260,12 @@ impl DataPlane {
             requests: request_channel.unwrap_or_default().into_bytes(),
             patterns: bytes(patterns),
             channels: bytes(channels),
+            stream: stream.map(StreamConfig::member),
         };
+        let stream = cluster.stream.as_ref().map(|member| member.options.key.clone());
         let mut operations = self.operations();
         operations.directory().lock().open_namespace(number);
-        operations.publishers.open(number, Arc::clone(open.link.shared()), node);
+        operations.publishers.open(number, Arc::clone(open.link.shared()), node, stream);
         open.link.ask(Order::Open(Arc::new(cluster)));
         Ok(number)
     }
@@ -241,12 +282,85 @@ impl DataPlane {
         }
     }
 
+    /// Asks who it is that wants to come back, and what it has missed since that entry: a record answers it.
+    #[napi(catch_unwind)]
+    pub fn restore_from_stream(
+        &self,
+        cluster: u32,
+        request: u32,
+        pid: String,
+        offset: Option<String>,
+    ) {
+        let Some(&link) = self.links.clusters.borrow().get(&cluster) else { return };
+        if let Some(open) = self.links.open.borrow().get(&link) {
+            let offset = offset.and_then(|text| text.parse().ok());
+            open.link.ask(Order::Restore { cluster, request, pid, offset });
+        }
+    }
+
+    /// What a client has missed that comes back, each packet as its messages; it is let in. Nothing: it can't be.
+    /// `handled`: as of the operation that lets it in without showing this.
+    #[napi(catch_unwind)]
+    pub fn take_returning(
+        &self,
+        cluster: u32,
+        number: u32,
+        handled: u32,
+    ) -> Option<Vec<Vec<Either<String, Buffer>>>> {
+        let operations = self.operations();
+        let mut population = operations.directory().lock();
+        let missed = population.returning(cluster)?.let_in(number, handled)?;
+        drop(population);
+        Some(missed.iter().map(|messages| messages.iter().map(part).collect()).collect())
+    }
+
+    /// A client that was to come back does not.
+    #[napi(catch_unwind)]
+    pub fn forget_returning(&self, cluster: u32, number: u32) {
+        let operations = self.operations();
+        if let Some(returning) = operations.directory().lock().returning(cluster) {
+            returning.forget(number);
+        }
+    }
+
+    /// How far the stream of a namespace has been read, as the id of an entry.
+    #[napi(catch_unwind)]
+    pub fn stream_place(&self, cluster: u32) -> Option<String> {
+        let (time, number) = self.operations().directory().lock().reached(cluster)?;
+        Some(format!("{time}-{number}"))
+    }
+
     /// Asks how many nodes have subscribed to a channel: a record answers it.
     #[napi(catch_unwind)]
     pub fn count_subscribers(&self, link: u32, request: u32, channel: String, sharded: bool) {
         if let Some(open) = self.links.open.borrow().get(&link) {
             open.link.ask(Order::Count { request, channel, sharded });
         }
+    }
+}
+
+fn part(message: &Outgoing) -> Either<String, Buffer> {
+    match message {
+        Outgoing::Text(text) => Either::A(String::from_utf8_lossy(text).into_owned()),
+        Outgoing::Binary(bytes) => Either::B(bytes.to_vec().into()),
+    }
+}
+
+impl StreamConfig {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "what JavaScript says is bounded there"
+    )]
+    fn member(self) -> Member {
+        let Self { name, max_len, max_age, read_count, session_prefix, kept } = self;
+        let options = StreamOptions {
+            key: name.into(),
+            max_len: max_len as u64,
+            max_age: max_age.map(|age| age as u64),
+            read_count: read_count.max(1),
+        };
+        Member { options, session_prefix, kept: kept.map(|most| most as usize) }
     }
 }
 
