@@ -98,7 +98,9 @@ const TIMED = new Set([
   "acks.js",
   "client.js",
   "engine.js",
+  "hand-over.js",
   "operator.js",
+  "take-over.js",
   "webtransport.js",
   ...["adapter.js", "link.js", "requests.js"].map((name) => path.join("redis", name)),
 ]);

@@ -73,6 +73,7 @@ const REFUSED = {
     { proxies: 1, header: "a b" },
     { proxies: 1, header: 5 },
   ],
+  takeOver: [true, 1, "", null, "x".repeat(108), "a\0b"],
   metrics: [
     1,
     "/metrics",

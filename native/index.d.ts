@@ -481,6 +481,12 @@ export declare class DataPlane {
    * gone. For those who want to see them: to send them there is an operation.
    */
   missedPackets(log: number, session: number, last: number): Array<Array<string | Buffer>> | null
+  /** The number of the oldest packet that is kept, or of the next one; 0 when there is no such log. */
+  firstPacket(log: number): number
+  /** The packets from the one numbered `from` on, up to about so many bytes, and one at least. */
+  keptPackets(log: number, from: number, bytes: number): Array<KeptPacket>
+  /** Those who were lost, in that order. */
+  lostSessions(log: number): Array<KeptSession>
   /** The number of the last packet that was sent before `time`; 0 when none is known. */
   lastPacketBefore(log: number, time: number): number
   /** Forgets the session `pid`; gives its key. */
@@ -628,6 +634,30 @@ export interface HttpProfile {
   maxHead: number
   /** Answers of so many bytes are compressed; absent when none is. */
   compressFrom?: number
+}
+
+/** A packet that is kept, for another process. */
+export interface KeptPacket {
+  /** When it was sent. */
+  time: number
+  /** The numbers of the rooms that it was sent to. */
+  rooms: Array<number>
+  /** The numbers of the rooms that were left out. */
+  except: Array<number>
+  /** What it is made of. */
+  messages: (string | Buffer)[]
+}
+
+/** A session that was lost, for another process. */
+export interface KeptSession {
+  /** Names it. */
+  key: number
+  /** The secret of its client. */
+  pid: string
+  /** The id of its socket. */
+  sid: string
+  /** When it was lost. */
+  lostAt: number
 }
 
 /** How much may come. What is absent is not limited. */

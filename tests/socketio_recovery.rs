@@ -160,3 +160,17 @@ fn the_last_packet_before_a_time_is_known() {
     recovery.expire(35, 20);
     assert!(recovery.restore("p", 1, 35).is_some());
 }
+
+#[test]
+fn what_is_kept_can_be_told_to_another_process() {
+    let mut recovery = RecoveryLog::new(2 * (PACKET_OVERHEAD + 1), 5);
+    assert_eq!(recovery.packets().first(), 5);
+    for name in ["a", "b", "c"] {
+        recovery.store(packet(name, &[], &[], 1));
+    }
+    assert_eq!((recovery.packets().first(), recovery.packets().next()), (6, 8));
+    let (first, _) = recovery.persist(session("p", &[], 1));
+    let (second, _) = recovery.persist(session("q", &[], 2));
+    let lost: Vec<_> = recovery.sessions().iter().map(|(key, lost)| (key, &*lost.pid)).collect();
+    assert_eq!(lost, [(first, "p"), (second, "q")]);
+}

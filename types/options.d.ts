@@ -347,6 +347,13 @@ export interface ServerOptions extends EngineOptions, AttachOptions {
    * @default none
    */
   shutdown?: NodeJS.Signals[] | ShutdownOptions;
+  /**
+   * Takes the clients of another process over (not in npm `socket.io`), which calls `io.handOver()` with this path. The HTTP server
+   * listens when they are there, with the socket of that process. If nobody hands over, it listens at once, as without this.
+   *
+   * @default none
+   */
+  takeOver?: string;
 }
 
 /** The settings of an Engine.IO server without Socket.IO. */

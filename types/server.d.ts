@@ -4,6 +4,7 @@ import type { Server as HTTPSServer } from "https";
 import type { AdapterConstructor } from "./adapter";
 import type { DrainOptions, DrainProgress } from "./drain";
 import type { EngineServer } from "./engine";
+import type { HandedOver, HandOverOptions, TakenOver } from "./handover";
 import type { Health, Metric } from "./metrics";
 import type { Namespace, ServerReservedEventsMap } from "./namespace";
 import type { NamespaceFace, OldChain } from "./operators";
@@ -158,6 +159,20 @@ export declare class Server<
    * leaves before it goes, and it comes back by itself, to another server.
    */
   drain(options?: DrainOptions): Promise<DrainProgress>;
+
+  /**
+   * Hands all clients over to another process while they stay connected, then closes the server (not in npm `socket.io`): to one
+   * whose server has the option `takeOver` with the same path.
+   *
+   * Here, no "disconnect" tells of them; there, "connection" does, with `socket.recovered`. Rejected when no process comes in time,
+   * or when it ends before it has them: then all is as before.
+   *
+   * @param path of a Unix socket, which is made, for this user only
+   */
+  handOver(path: string, options?: HandOverOptions): Promise<HandedOver>;
+
+  /** Resolved when the clients of the other process have been let in, or none come (see the option `takeOver`; not in npm `socket.io`). */
+  readonly takenOver: Promise<TakenOver>;
 
   /** Whether the server is to be sent clients, for a probe (not in npm `socket.io`). */
   health(): Health;

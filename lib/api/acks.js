@@ -3,8 +3,9 @@
 // Acknowledgements of a socket: those that its client owes, and those that it owes its client.
 
 const debug = require("debug")("socket.io:socket");
-const { timedOut } = require("../base/errors");
+const { handedOver, timedOut } = require("../base/errors");
 const { PacketType } = require("../codec");
+const { nextTick } = require("../base/loop");
 const { trace } = require("../base/trace");
 
 /**
@@ -14,7 +15,13 @@ const { trace } = require("../base/trace");
  * @property {Map<number, Function>} acks
  * @property {Map<number, Function>} [_acks] undefined: there has been none yet
  * @property {(packet: import("../codec/packet").Packet) => void} packet
+ * @property {{ _owed: { count: number } }} server counts those that clients wait for
  */
+
+/** In place of an answer of the client, which is another process's. */
+const HANDED_OVER = Symbol("handed over");
+
+/** A callback that is called with an error if no answer comes. @typedef {Function & { takesError?: true }} Answered */
 
 /**
  * @param {Socket} socket
@@ -32,10 +39,27 @@ function awaitAnswer(socket, id, ack, timeout) {
     socket.acks.delete(id);
     ack.call(socket, timedOut());
   }, timeout);
-  socket.acks.set(id, (/** @type {unknown[]} */ ...answer) => {
+  const answered = (/** @type {unknown[]} */ ...answer) => {
     clearTimeout(timer);
-    ack.call(socket, null, ...answer);
-  });
+    if (answer[0] === HANDED_OVER) ack.call(socket, handedOver());
+    else ack.call(socket, null, ...answer);
+  };
+  answered.takesError = true;
+  socket.acks.set(id, answered);
+}
+
+/**
+ * The client is another process's: it answers there. Who waits with a timeout need not.
+ *
+ * @param {Socket} socket
+ */
+function failAnswers(socket) {
+  const acks = socket._acks;
+  if (acks === undefined) return;
+  for (const [id, ack] of acks) {
+    acks.delete(id);
+    if (/** @type {Answered} */ (ack).takesError) nextTick(ack, HANDED_OVER);
+  }
 }
 
 /**
@@ -68,12 +92,15 @@ function takeAnswer(socket, id, answer) {
  */
 function answerOnce(socket, id) {
   let sent = false;
+  const owed = socket.server._owed;
+  owed.count++;
   return (...args) => {
     if (sent) return;
     if (trace.socket) debug("sending ack %j", args);
     socket.packet({ id, type: PacketType.ACK, data: args });
     sent = true;
+    owed.count--;
   };
 }
 
-module.exports = { answerOnce, awaitAnswer, takeAnswer };
+module.exports = { answerOnce, awaitAnswer, failAnswers, takeAnswer };

@@ -14,6 +14,7 @@ const { NO_COMPRESS, pushConnection, pushRoom, VOLATILE } = require("../border")
 /** @typedef {import("../engine/conn").Conn} Conn */
 /** @typedef {import("./operator").Flags} Flags */
 /** @typedef {import("./operator").Target} Target */
+/** @import * as States from "./handover-states" */
 
 /** A packet that has been encoded: a text, or the messages that it is made of. @typedef {string | LongText | unknown[]} Encoded */
 
@@ -39,6 +40,10 @@ const { NO_COMPRESS, pushConnection, pushRoom, VOLATILE } = require("../border")
  *   onwatched?(): void,
  *   onreplaced?(): void,
  *   recoversWithoutOffset?: boolean,
+ *   carry?(): States.CarriedLog,
+ *   carryLost?(): States.CarriedSession[],
+ *   carryPackets?(first: number): States.CarriedPacket[],
+ *   goOn?(state: States.CarriedLog, packets: States.CarriedPacket[], lost: States.CarriedSession[]): void,
  * }} Hooks
  *
  * @typedef {import("socket.io-adapter").Adapter & Hooks} SomeAdapter

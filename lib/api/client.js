@@ -33,6 +33,7 @@ const { nextTick } = require("../base/loop");
  * @property {{ unknown: number }} _counts
  */
 
+/** @typedef {import("./handover-states").SessionState} SessionState */
 /** What is asked of a namespace. @typedef {{ _add(client: Client, auth: unknown, joined: (socket: Socket) => void): void }} Namespace */
 
 /**
@@ -65,6 +66,8 @@ class Client {
     /** @type {{ reason: string, description: unknown } | undefined} why it is closed */
     this._end = undefined;
     this._joined = false;
+    /** @private whether it has asked for a namespace */
+    this._asked = false;
     if (this._foreignEncoder !== undefined) void this.decoder; // made now, so that its constructor throws here
     /** whether the client has come back on another connection */
     this._superseded = false;
@@ -233,6 +236,7 @@ class Client {
    */
   onconnectPacket(nsp, auth) {
     if (this._closed) return;
+    this._asked = true;
     if (this.conn.protocol === 3) {
       const url = this.parseNamespace(nsp);
       if (url === undefined) return;
@@ -569,6 +573,16 @@ class Client {
         thrown ??= { error };
       }
     }
+    this.leave();
+    if (thrown !== undefined) throw thrown.error;
+  }
+
+  /**
+   * Nothing of it is left.
+   *
+   * @private
+   */
+  leave() {
     if (this._pending !== undefined) for (const socket of this._pending) socket._cleanup();
     this.root = undefined;
     this._others = undefined;
@@ -578,7 +592,38 @@ class Client {
       this._decoder.removeListener("decoded", this.ondecoded);
       this._decoder.destroy();
     }
-    if (thrown !== undefined) throw thrown.error;
+  }
+
+  // --- from one process to another ---
+
+  /** @returns {SessionState | undefined} what another process needs to know of it; undefined: it is in a state of which that can't know */
+  carry() {
+    if (this._closed) return undefined;
+    const sockets = Array.from(this._byNamespace().values(), (socket) => socket._carry());
+    /** @type {SessionState["connecting"]} */
+    const connecting = Array.from(this._pending ?? [], ({ nsp, _auth }) => [nsp.name, _auth]);
+    // it has asked for a namespace, and the program, or an adapter, has not said yet whether there is one
+    if (this._asked && sockets.length + connecting.length === 0) return undefined;
+    return { opening: this.conn.carryOpening(), sockets, connecting };
+  }
+
+  /** It is another process's now: here, nobody is told, but who waits for an answer. */
+  onhandedover() {
+    if (this._closed) return;
+    this._closed = true;
+    this._end = { reason: "handed over", description: undefined };
+    for (const socket of this._connected()) socket._onhandedover();
+    this.leave();
+  }
+
+  /**
+   * It gets a socket that has come from another process, and the program has not heard of.
+   *
+   * @param {Socket} socket
+   */
+  _admit(socket) {
+    this._decided(socket);
+    add(socket);
   }
 }
 

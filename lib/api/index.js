@@ -11,12 +11,18 @@
 //         metrics-table.js   which there are
 //       health.js            `io.health()`
 //       drain.js             `io.drain()`; at a signal: shutdown.js
+//       hand-over.js         `io.handOver()`
+//       take-over.js         the option `takeOver`
+//         handover-channel.js  the same as the addon tells of it, on either side
+//         handover-states.js   what is said of clients
 //     namespace.js           Namespace
 //       parent-namespace.js  those that are made on demand
 //       middlewares.js       how middlewares are run, of namespaces and of sockets
 //       namespace-counts.js  what is counted of it
 //     client.js              Client: a session, with a socket for each namespace
 //     socket.js              Socket
+//       socket-state.js      what is kept of it while its client is away
+//       acks.js              answers that it waits for, and those that it owes
 //       handshake.js         `socket.handshake`
 //     operator.js            BroadcastOperator: whom an event goes to
 //       chain.js             `to()`, `volatile` and so on, where they begin

@@ -26,6 +26,7 @@ const { trace } = require("../base/trace");
  * @property {Options} _opts the same
  * @property {boolean} _foreignParser
  * @property {{ encode(packet: import("../codec/packet").Packet): unknown[] }} encoder
+ * @property {{ count: number }} _owed
  * @property {{ Socket: new (nsp: Namespace, client: Client, auth: unknown, session?: Session) => Socket }} _parts
  *
  * @typedef {object} Options
@@ -38,6 +39,7 @@ const { trace } = require("../base/trace");
  * @typedef {import("./socket").Client & {
  *   _closed?: boolean,
  *   _await?(socket: Socket): void,
+ *   _admit?(socket: Socket): void,
  *   _decided?(socket: Socket): void,
  * }} Client
  */
@@ -247,15 +249,93 @@ class Namespace extends EventEmitter {
    * Connects a socket. If the adapter or an encoder of the program throws, it is taken back: nobody has heard of it yet.
    *
    * @param {Socket} socket
+   * @param {boolean} [isKnown] whether its client knows already
    * @private
    */
-  begin(socket) {
+  begin(socket, isKnown) {
     try {
-      socket._onconnect();
+      socket._onconnect(isKnown);
     } catch (error) {
       socket._cleanup();
       socket.connected = false;
       throw error;
+    }
+  }
+
+  // --- sockets that come from another process ---
+
+  /**
+   * Asks the middlewares whether a socket may stay that comes from another process, where it was connected.
+   *
+   * @param {Client} client
+   * @param {import("./handover-states").SocketState} state
+   * @param {(socket: Socket | undefined) => void} done called once, with the socket; with nothing if it may not
+   */
+  _adopt(client, state, done) {
+    const { id, pid, rooms, data } = state;
+    if (this.sockets.has(id) || this._preConnectSockets.has(id)) {
+      done(undefined);
+      return;
+    }
+    const session = /** @type {Session} */ ({ sid: id, pid, rooms, data, missedPackets: [] });
+    const socket = new this.server._parts.Socket(this, client, state.auth, session);
+    socket._goOn(state);
+    this._preConnectSockets.set(id, socket);
+    client._await?.(socket);
+    let isAnswered = false;
+    const answer = (/** @type {unknown} */ error) => {
+      if (isAnswered) return;
+      isAnswered = true;
+      if (error) {
+        this._counts.refused++;
+        client._decided?.(socket);
+        socket._cleanup();
+      }
+      done(error ? undefined : socket);
+    };
+    if (this.server.opts.connectionStateRecovery?.skipMiddlewares) {
+      answer(undefined);
+      return;
+    }
+    try {
+      this.run(socket, (error) => nextTick(answer, error));
+    } catch (error) {
+      this._onthrow(error);
+    }
+  }
+
+  /**
+   * Such a socket stays: it is in its rooms, and its client knows that it is connected. The program has not heard of it yet.
+   *
+   * @param {Socket} socket
+   * @param {Client} client
+   * @returns {boolean} false: it has ended meanwhile
+   */
+  _enter(socket, client) {
+    const { id } = socket;
+    if (this._preConnectSockets.get(id) !== socket) return false;
+    this._preConnectSockets.delete(id);
+    this.sockets.set(id, socket);
+    try {
+      this.begin(socket, true);
+    } catch (error) {
+      rejectUnhandled(error); // an adapter of the program
+      return false;
+    }
+    this._counts.connected++;
+    this._counts.recovered++;
+    client._admit?.(socket);
+    return true;
+  }
+
+  /** @param {Socket} socket such a one: the program hears of it */
+  _announce(socket) {
+    if (!socket.connected) return;
+    try {
+      this.emitReserved("connect", socket);
+      this.emitReserved("connection", socket);
+    } finally {
+      socket._endWithClient();
     }
   }
 

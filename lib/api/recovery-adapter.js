@@ -26,22 +26,18 @@ const MAX_GIVEN = 64;
 /** How long a packet or a ping may wait here before it is on its way. */
 const DELAY = 5_000; // ms
 
+/** Bytes of packets that are carried to another process at once. */
+const CARRIED_BYTES = 1 << 20;
+
 const NOT_OPEN = -1;
 
 /** As upstream has it where its types say that there is a session. */
 const NOT_RECOVERED = /** @type {Promise<never>} */ (/** @type {unknown} */ (null));
 
-/**
- * @typedef {object} LostSession what is kept here of a session that was lost
- * @property {unknown} data of its socket
- * @property {Room[]} rooms of its socket
- * @property {number} from the number of the packet stored last before it began; -1 for none
- * @property {number} to the number of the packet stored last before it was lost
- * @property {boolean} noticed whether its end was seen at once; if not, it may have been lost long before
- * @property {number} unproven from this time on, in ms, it is not known which packets have arrived
- * @property {string | undefined} given the offset that it came with: it sends the same again if it has got nothing since
- */
-
+/** @typedef {import("./handover-states").LostSession} LostSession */
+/** @typedef {import("./handover-states").CarriedLog} CarriedLog */
+/** @typedef {import("./handover-states").CarriedPacket} CarriedPacket */
+/** @typedef {import("./handover-states").CarriedSession} CarriedSession */
 /** @typedef {import("socket.io-adapter").Room} Room */
 /** @typedef {import("../codec/packet").Packet} Packet */
 /** @typedef {import("./adapter").Encoded} Encoded */
@@ -296,7 +292,7 @@ class RecoveryAdapter extends NativeAdapter {
     const live = this._live.get(pid);
     const to = this._next - 1;
     /** @type {LostSession} */
-    const kept = { data, rooms, from: -1, to, noticed: true, unproven: lostAt, given: undefined };
+    const kept = { data, rooms, from: -1, to, noticed: false, unproven: 0, given: undefined };
     if (live !== undefined) {
       live.persisted = true;
       kept.from = live.from;
@@ -305,9 +301,86 @@ class RecoveryAdapter extends NativeAdapter {
       if (typeof offset === "string" && offset.length <= MAX_GIVEN) kept.given = offset;
       kept.noticed = client._end?.reason === "transport close" && !client._superseded;
       kept.unproven = whole(lostAt - unprovenTime(client.conn.server?.opts));
-    }
+    } else kept.unproven = whole(lostAt - unprovenTime(this.nsp.server.engine?.opts));
     this._kept.set(persisted.key, kept);
     for (const key of persisted.forgotten) this._kept.delete(key);
+    this._sweeper ??= this.startSweeper();
+  }
+
+  /** @returns {CarriedLog} what another process needs to know, which goes on with the same clients */
+  carry() {
+    const { _prefix: prefix, _next: next, _log: log } = this;
+    if (log === NOT_OPEN) return { prefix, first: next, next };
+    const { native, operations } = this.open();
+    operations.flush();
+    return { prefix, first: native.firstPacket(log) - 1, next };
+  }
+
+  /** @returns {CarriedSession[]} those who were lost, for another process, to which they may come back */
+  carryLost() {
+    /** @type {CarriedSession[]} */
+    const lost = [];
+    if (this._log === NOT_OPEN) return lost;
+    for (const { key, pid, sid, lostAt } of this.open().native.lostSessions(this._log)) {
+      const kept = this._kept.get(key);
+      if (kept !== undefined) lost.push({ pid, sid, lostAt, ...kept });
+    }
+    return lost;
+  }
+
+  /**
+   * @param {number} first the number of the first one
+   * @returns {CarriedPacket[]} packets that another process is to keep; none: there are no more
+   */
+  carryPackets(first) {
+    if (this._log === NOT_OPEN) return [];
+    const names = (/** @type {number[]} */ numbers) =>
+      numbers.map((number) => this._roomNumbers.name(number));
+    const packets = this.open().native.keptPackets(this._log, first + 1, CARRIED_BYTES);
+    return packets.map(({ time, rooms, except, messages }) => ({
+      time,
+      rooms: names(rooms),
+      except: names(except),
+      messages,
+    }));
+  }
+
+  /**
+   * Goes on with the clients of another process: their offsets mean here what they have meant there, and who was lost there is
+   * known here.
+   *
+   * @param {CarriedLog} state what `carry()` gave there
+   * @param {CarriedPacket[]} packets from the first on
+   * @param {CarriedSession[]} lost
+   */
+  goOn({ prefix, first, next }, packets, lost) {
+    // what this program has emitted before anybody was there, nobody has missed
+    if (this._log !== NOT_OPEN || prefix.length > MAX_GIVEN || first + packets.length !== next)
+      return;
+    this._prefix = prefix;
+    this._next = first;
+    const { operations, native } = this.open();
+    for (const { time, rooms, except, messages } of packets) {
+      const numbers = { rooms: this._roomNumbers.of(rooms), except: this._roomNumbers.of(except) };
+      operations.keep({ log: this._log, time, ...numbers }, 0, NOBODY, NOBODY, messages);
+      this._next++;
+    }
+    operations.flush();
+    for (const { pid, sid, lostAt, ...kept } of lost) {
+      const { rooms } = kept;
+      const numbers = this._roomNumbers.of(rooms);
+      const persisted = native.persistSession(
+        this._log,
+        pid,
+        sid,
+        [...numbers],
+        sizeOf(rooms),
+        lostAt,
+      );
+      if (persisted === null) continue;
+      this._kept.set(persisted.key, kept);
+      for (const key of persisted.forgotten) this._kept.delete(key);
+    }
     this._sweeper ??= this.startSweeper();
   }
 

@@ -13,8 +13,9 @@ const { Client } = require("./client");
 const { serveClientFiles } = require("./client-files");
 const { Decoder, Encoder, PacketType, PROTOCOL } = require("../codec");
 const { Engine } = require("../engine");
-const { invalidOption, MESSAGES } = require("../base/errors");
+const { handoverFailed, handoverUnsupported, invalidOption, MESSAGES } = require("../base/errors");
 const { drain } = require("./drain");
+const { checkPath, HandOver } = require("./hand-over");
 const { getHealth } = require("./health");
 const { readMetrics } = require("./metrics");
 const { checkMetrics, serveMetrics } = require("./metrics-route");
@@ -29,6 +30,7 @@ const { ParentNamespace } = require("./parent-namespace");
 const { plainView } = require("../base/plain-view");
 const { RECOVERY_DEFAULTS, RecoveryAdapter } = require("./recovery-adapter");
 const { Socket } = require("./socket");
+const { TakeOver } = require("./take-over");
 const { trace } = require("../base/trace");
 
 const { connectTimeout: CONNECT_TIMEOUT, path: PATH } = defaultsOf("server");
@@ -81,6 +83,7 @@ const PARSER = Object.freeze({ Decoder, Encoder, PacketType, protocol: PROTOCOL 
  * @property {boolean} [cleanupEmptyChildNamespaces]
  * @property {boolean | import("./metrics-route").RouteOptions} [metrics]
  * @property {import("./shutdown").Signals | import("./shutdown").ShutdownOptions} [shutdown]
+ * @property {string} [takeOver]
  */
 
 /**
@@ -119,6 +122,12 @@ class Server extends EventEmitter {
     this._counts = new NamespacesCounts();
     /** @type {Promise<import("./drain").Progress> | undefined} what is under way while it is drained */
     this._drain = undefined;
+    /** @type {HandOver | undefined} @private what is under way while its clients are handed over */
+    this._handOver = undefined;
+    /** @type {TakeOver | undefined} @private those of another process, which come, or have come */
+    this._takeOver = undefined;
+    /** answers that clients wait for; see hand-over.js */
+    this._owed = { count: 0 };
     /** @type {(() => void) | undefined} @protected no signal is listened for any more; see `shutdown` */
     this._ignoreSignals = undefined;
     /** @type {Map<NameRule, Parent>} parent namespaces by the function that says whether a name is theirs */
@@ -132,6 +141,10 @@ class Server extends EventEmitter {
     checkOptions(opts);
     checkMetrics(opts.metrics);
     checkShutdown(opts.shutdown);
+    if (opts.takeOver !== undefined) {
+      checkPath("option takeOver", opts.takeOver);
+      if (!this._carries) throw handoverUnsupported("the server is that of the entry for 2.x");
+    }
     this.opts = opts;
     /** @private */
     this._path = "";
@@ -174,6 +187,11 @@ class Server extends EventEmitter {
   /** What it makes things of; the entry for 2.x has parts of its own. */
   get _parts() {
     return PARTS;
+  }
+
+  /** Whether its sockets have what is carried to another process. */
+  get _carries() {
+    return this._parts === PARTS;
   }
 
   get _opts() {
@@ -283,13 +301,26 @@ class Server extends EventEmitter {
         res.writeHead(404);
         res.end();
       });
+      this.holdListening(made);
       made.listen(port);
       srv = made;
-    }
+    } else this.holdListening(/** @type {http.Server} */ (srv));
     Object.assign(opts, this.opts);
     opts.path = opts.path || this._path;
     this.initEngine(/** @type {http.Server} */ (srv), opts);
+    if (this._takeOver?.isFor(srv)) this._takeOver.begin(/** @type {Engine} */ (this.engine));
     return this;
+  }
+
+  /**
+   * The first HTTP server gets the clients of another process, if the option says so.
+   *
+   * @param {http.Server} srv
+   * @private
+   */
+  holdListening(srv) {
+    const { takeOver } = this.opts;
+    if (takeOver !== undefined) this._takeOver ??= new TakeOver(this, takeOver, srv);
   }
 
   /**
@@ -362,7 +393,7 @@ class Server extends EventEmitter {
   onconnection(conn) {
     if (trace.any && debug.enabled) debug("incoming connection with id %s", conn.id);
     const client = new this._parts.Client(this, conn);
-    if (conn.protocol === 3) client.connect("/");
+    if (conn.protocol === 3 && !conn.isAdopted) client.connect("/");
     return this;
   }
 
@@ -463,6 +494,7 @@ class Server extends EventEmitter {
   async close(done) {
     this._ignoreSignals?.();
     this._ignoreSignals = undefined;
+    this._handOver?.cancel(handoverFailed("the server has been closed"));
     await Promise.allSettled(
       [...this._nsps.values()].map(async (nsp) => {
         for (const socket of nsp.sockets.values()) socket._onclose("server shutting down");
@@ -518,6 +550,35 @@ class Server extends EventEmitter {
       this._drain = undefined;
     });
     return this._drain;
+  }
+
+  /**
+   * Hands all clients over to another process, while they stay connected: to one whose server has `takeOver` of the same path.
+   * Then closes the server.
+   *
+   * @param {string} path of a Unix socket, which is made
+   * @param {import("./hand-over").HandOverOptions} [options]
+   * @returns {Promise<import("./hand-over").HandedOver>} how many there were, and how many have gone over; rejected when no process
+   *   comes, or that has gone before it had them: then all is as before
+   */
+  async handOver(path, options = {}) {
+    if (this._handOver !== undefined)
+      throw handoverFailed("another one is under way: await it, or end it by its signal");
+    this._handOver = new HandOver(this, path, options);
+    try {
+      return await this._handOver.run();
+    } finally {
+      this._handOver = undefined;
+    }
+  }
+
+  /**
+   * What has come of the option `takeOver`.
+   *
+   * @returns {Promise<import("./take-over").TakenOver>} resolved when the clients of the other process are in, or none come
+   */
+  get takenOver() {
+    return this._takeOver?.result ?? Promise.resolve({ clients: 0, sockets: 0, refused: 0 });
   }
 
   /** @returns {import("./health").Health} whether it is to be sent clients */
@@ -643,7 +704,7 @@ class Server extends EventEmitter {
 }
 
 addMethods(Server.prototype, TARGETS, OPERATIONS);
-assignable(Server.prototype, "nsps", "flags");
+assignable(Server.prototype, "nsps", "flags", "takenOver");
 
 /** @typedef {Record<string, (...args: unknown[]) => unknown>} Methods */
 

@@ -3,7 +3,7 @@
 const { EventEmitter } = require("node:events");
 const debug = require("debug")("socket.io:socket");
 const { flagsOf } = require("./adapter");
-const { answerOnce, awaitAnswer, takeAnswer } = require("./acks");
+const { answerOnce, awaitAnswer, failAnswers, takeAnswer } = require("./acks");
 const { addMethods, MESSAGES, TARGETS } = require("./chain");
 const { reservedEvent } = require("../base/errors");
 const { buildHandshake } = require("./handshake");
@@ -14,6 +14,7 @@ const { listenFirst } = require("../base/node-internals");
 const { BroadcastOperator } = require("./operator");
 const { PacketType, RESERVED_EVENTS } = require("../codec");
 const { RestoredSession } = require("./restored-session");
+const { carriedState, isRecoverable, persist } = require("./socket-state");
 const { trace } = require("../base/trace");
 
 /** @typedef {import("../codec/packet").Packet} Packet */
@@ -44,7 +45,7 @@ const { trace } = require("../base/trace");
  * @typedef {object} NamespaceParts
  * @property {import("./adapter").SomeAdapter} adapter
  * @property {import("./namespace-counts").NamespaceCounts} _counts
- * @property {{ _opts: { connectionStateRecovery?: unknown } }} server
+ * @property {{ _opts: { connectionStateRecovery?: unknown }, _owed: { count: number } }} server
  * @property {(change: 1 | -1) => void} _countOutgoing
  * @property {(change: 1 | -1) => void} _countForeign
  */
@@ -54,16 +55,6 @@ const { trace } = require("../base/trace");
 /** A state to recover, as adapters give it. @typedef {import("./restored-session").State & { missedPackets: unknown[] }} Session */
 
 const emitLocally = EventEmitter.prototype.emit;
-
-const RECOVERABLE_REASONS = new Set([
-  "transport error",
-  "transport close",
-  "forced close",
-  "ping timeout",
-  "buffer overflow",
-  "server shutting down",
-  "forced server close",
-]);
 
 /**
  * One client in one namespace.
@@ -96,7 +87,7 @@ class Socket extends EventEmitter {
     this.connected = false;
     this.recovered = false;
     // made at first use, see the accessors below
-    /** @type {unknown} @protected */
+    /** @type {unknown} */
     this._data = undefined;
     /** @type {Map<number, Function> | undefined} */
     this._acks = undefined;
@@ -104,10 +95,9 @@ class Socket extends EventEmitter {
     this._fns = undefined;
     /** @type {Flags | undefined} @protected */
     this._flags = undefined;
-    /** @type {import("./handshake").Handshake | undefined} @protected */
+    /** @type {import("./handshake").Handshake | undefined} */
     this._handshake = undefined;
     this._auth = auth;
-    /** @private */
     this._issued = Date.now();
     /** @type {Function[] | undefined} @private */
     this._anyListeners = undefined;
@@ -322,8 +312,12 @@ class Socket extends EventEmitter {
 
   // --- the life of the socket ---
 
-  /** Called once the namespace has let the socket in. */
-  _onconnect() {
+  /**
+   * Called once the namespace has let the socket in.
+   *
+   * @param {boolean} [isKnown] whether the client knows already
+   */
+  _onconnect(isKnown = false) {
     if (trace.any && debug.enabled) debug("socket connected - writing packet");
     if (!this.connected && !this.client._native) this.nsp._countForeign(1); // a middleware may answer twice
     this.connected = true;
@@ -335,6 +329,7 @@ class Socket extends EventEmitter {
       this._restored.sendMissed(client);
       this._restored = undefined;
     }
+    if (isKnown) return;
     if (client.conn.greeted && nsp.name === "/")
       client.conn.greeted = false; // the handshake has said so
     else client.send(PacketType.CONNECT, nsp.name, undefined, this.connectData(), 0);
@@ -431,15 +426,7 @@ class Socket extends EventEmitter {
     if (trace.any && debug.enabled) debug("closing socket - reason %s", reason);
     try {
       this.emitReserved("disconnecting", reason, description);
-      if (this.server._opts.connectionStateRecovery && RECOVERABLE_REASONS.has(reason)) {
-        if (debug.enabled) debug("connection state recovery is enabled for sid %s", this.id);
-        this.adapter.persistSession({
-          sid: this.id,
-          pid: /** @type {string} */ (this.pid),
-          rooms: [...this.rooms],
-          data: this.data,
-        });
-      }
+      if (isRecoverable(reason)) persist(this);
     } finally {
       // even if a handler throws
       this._cleanup();
@@ -448,6 +435,32 @@ class Socket extends EventEmitter {
       this.connected = false;
     }
     this.emitReserved("disconnect", reason, description);
+  }
+
+  // --- from one process to another ---
+
+  /** @returns {import("./handover-states").SocketState} what another process needs to know of it */
+  _carry() {
+    return carriedState(this);
+  }
+
+  /** @param {import("./handover-states").SocketState} state it had in the other process */
+  _goOn({ issued, handshake }) {
+    this._issued = issued;
+    this._handshake = /** @type {import("./handshake").Handshake | undefined} */ (handshake);
+  }
+
+  /** It is another process's now. */
+  _onhandedover() {
+    try {
+      persist(this); // that may end before it has it
+    } finally {
+      this._cleanup();
+      this.client._remove(this);
+      if (this.connected) this.nsp._counts.countLeft("handed over");
+      this.connected = false;
+    }
+    failAnswers(this);
   }
 
   /** Ends the socket if its client has gone meanwhile: when the client told its sockets, this one was not among them yet. */

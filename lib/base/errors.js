@@ -49,6 +49,10 @@ const CODES = Object.freeze({
   INVALID_OPTION: "SIO_ERR_INVALID_OPTION",
   UNREADABLE_ARGUMENT: "SIO_ERR_UNREADABLE_ARGUMENT",
   ADDON: "SIO_ERR_ADDON",
+  HANDOVER_UNSUPPORTED: "SIO_ERR_HANDOVER_UNSUPPORTED",
+  HANDOVER_FAILED: "SIO_ERR_HANDOVER_FAILED",
+  NOBODY_TAKES_OVER: "SIO_ERR_NOBODY_TAKES_OVER",
+  HANDED_OVER: "SIO_ERR_HANDED_OVER",
 });
 
 /**
@@ -115,6 +119,44 @@ function timedOut() {
 }
 
 /**
+ * A server whose clients can't be handed over to another process.
+ *
+ * @param {string} why
+ * @returns {Error & { code: string }}
+ */
+function handoverUnsupported(why) {
+  const message = `clients can't be handed over: ${why}; use io.drain()`;
+  return Object.assign(new Error(message), { code: CODES.HANDOVER_UNSUPPORTED });
+}
+
+/**
+ * A hand-over that has ended before its end.
+ *
+ * @param {string} why
+ * @returns {Error & { code: string }}
+ */
+function handoverFailed(why) {
+  const message = `the hand-over has failed: ${why}`;
+  return Object.assign(new Error(message), { code: CODES.HANDOVER_FAILED });
+}
+
+/**
+ * @param {string} path
+ * @param {number} within ms
+ * @returns {Error & { code: string }}
+ */
+function nobodyTakesOver(path, within) {
+  const message = `no process has taken over within ${within} ms: start one with { takeOver: ${JSON.stringify(path)} }, or give it longer by the option within`;
+  return Object.assign(new Error(message), { code: CODES.NOBODY_TAKES_OVER });
+}
+
+/** @returns {Error & { code: string }} in place of an answer that another process gets */
+function handedOver() {
+  const message = "the client has been handed over to another process";
+  return Object.assign(new Error(message), { code: CODES.HANDED_OVER });
+}
+
+/**
  * Tells the program of an error as of a rejection that nobody handles. What it throws lands there where upstream calls it
  * from an async function: in middlewares, and while a session opens.
  *
@@ -133,6 +175,19 @@ async function rejectUnhandled(error) {
  */
 function transportError(message) {
   return Object.assign(new Error(message), { type: "TransportError", description: undefined });
+}
+
+/** What a worker says of a client that has sent a ping or a pong which is the server's to send. */
+const WRONG_HEARTBEAT = "invalid heartbeat direction";
+
+/**
+ * @param {unknown} message what a worker says of the error by which a session has ended, if there was one
+ * @returns {Error | undefined} what "close" listeners get
+ */
+function endError(message) {
+  if (typeof message !== "string") return undefined;
+  // this one is upstream's session's, all others are its transports'
+  return message === WRONG_HEARTBEAT ? new Error(message) : transportError(message);
 }
 
 const MESSAGES = Object.freeze({
@@ -154,9 +209,14 @@ module.exports = {
   ENGINE_ERROR_MESSAGES,
   LIMIT_ANSWERS,
   MESSAGES,
+  endError,
   engineMessage,
+  handedOver,
+  handoverFailed,
+  handoverUnsupported,
   invalidOption,
   missingPackage,
+  nobodyTakesOver,
   rejectUnhandled,
   reservedEvent,
   timedOut,

@@ -6,7 +6,7 @@ const { assignable, own } = require("../base/assignable");
 const { RecordKind, unknownRecord, Observed } = require("../border");
 const { joined, PACKET_TYPES } = require("../codec");
 const trace = require("./conn-trace");
-const { transportError } = require("../base/errors");
+const { endError } = require("../base/errors");
 const { nextTick, setImmediate } = require("../base/loop");
 const { FAILS_BROKEN_WRITES, LazyEmitter } = require("../base/node-internals");
 const {
@@ -21,7 +21,7 @@ const {
 } = require("./packet-events");
 const { doorOf } = require("../ingress");
 const { GONE, Probe } = require("./probe");
-const { RequestInfo } = require("./request-info");
+const { carryRequest, RequestInfo } = require("./request-info");
 const { transportOf } = require("./transports");
 const { writeEnginePacket } = require("./packet-writing");
 
@@ -57,6 +57,7 @@ const { writeEnginePacket } = require("./packet-writing");
  * @property {() => void} onconnectTimeout
  * @property {(error: Error) => void} onerrors
  * @property {(reason: string, description?: Error) => void} onclose
+ * @property {() => void} onhandedover the session is another process's now
  */
 
 // What somebody listens to, apart from the events that come anyway. The bits of Observed the worker is told, in one byte; ours
@@ -69,14 +70,14 @@ const HEADERS = 1 << 10;
 /** Who wants any of these has this thread see each request. */
 const REQUESTS = OUTGOING | HEADERS;
 
+/** What a worker says of a session that is another process's now. */
+const HANDED_OVER = "handed over";
+
 /** What a worker says of a connection that broke while packets were being written; see src/net/websocket_wire.rs. */
 const WRITE_ERROR = "write error";
 
 /** The reason for which it ends a client that has sent what is no packet. */
 const PARSE_ERROR = "parse error";
-
-/** What it says of a client that has sent a ping or a pong which is the server's to send. */
-const WRONG_HEARTBEAT = "invalid heartbeat direction";
 
 /**
  * A session as programs see it (`socket.conn`).
@@ -120,6 +121,8 @@ class Conn extends LazyEmitter {
     this._opening = opening;
     /** @type {Receiver | undefined} */
     this._client = undefined;
+    /** whether it has come from another process, where it was connected */
+    this.isAdopted = false;
     this._border = border;
     this._handle = name._handle;
     this._generation = name._generation;
@@ -135,6 +138,8 @@ class Conn extends LazyEmitter {
     this._writeBuffer = undefined;
     /** @type {import("./session-counts").Group | undefined} among which it is counted */
     this._group = undefined;
+    /** @type {((isGone: boolean) => void) | undefined} @private told how it has ended, while it is handed over */
+    this._onhanded = undefined;
     /** @private */
     this._observed = 0;
     if (trace.showsIncoming() || server.showsFlushes) this.observe();
@@ -253,7 +258,31 @@ class Conn extends LazyEmitter {
   exposeRequest(req = this.request) {
     own(this, "request", req);
     // deleted, it must not come back
-    this._opening = { remoteAddress: this.remoteAddress, rebuild: nothing };
+    this._opening = { remoteAddress: this.remoteAddress, rebuild: nothing, carry: nothing };
+  }
+
+  /** @returns {import("./request-info").CarriedOpening | undefined} what another process needs to know of the request */
+  carryOpening() {
+    if (!Object.hasOwn(this, "request")) return this._opening.carry();
+    const { request } = this;
+    return request ? carryRequest(request, this.remoteAddress) : undefined;
+  }
+
+  /**
+   * Hands the session over to another process.
+   *
+   * @param {number} channel
+   * @param {Buffer} blob what is said of it there
+   * @returns {Promise<boolean>} when it has ended here: whether it has gone over
+   */
+  handOver(channel, blob) {
+    this._border.operations.handOver(this, channel, blob);
+    return new Promise((resolve) => (this._onhanded = resolve));
+  }
+
+  /** Another process has handed it over: from now on it is read. */
+  readOn() {
+    this._border.operations.readOn(this);
   }
 
   /**
@@ -538,11 +567,12 @@ class Conn extends LazyEmitter {
       this._probe?.announce();
       if (error === WRITE_ERROR && !FAILS_BROKEN_WRITES) this.forgiveWrites();
       else if (reason === PARSE_ERROR) this.endInvalid();
-      else this.onclose(reason, errorOf(error));
+      else this.onclose(reason, endError(error));
     } finally {
       // whatever a handler throws
       this._border.forget(this);
       this.server.unref();
+      this._onhanded?.(reason === HANDED_OVER);
     }
   }
 
@@ -587,7 +617,8 @@ class Conn extends LazyEmitter {
     this._writeBuffer?.clear();
     const client = this._client;
     this._client = undefined;
-    if (client !== undefined) client.onclose(reason, description);
+    if (reason === HANDED_OVER) client?.onhandedover();
+    else if (client !== undefined) client.onclose(reason, description);
     this.emit("close", reason, description);
     const transport = this._transport;
     if (description !== undefined && transport?.listenerCount("error"))
@@ -739,16 +770,6 @@ assignable(Conn.prototype, "remoteAddress", "bufferedAmount", "packetsFn", "sent
 
 function nothing() {
   return undefined;
-}
-
-/**
- * @param {unknown} message what a worker says of the error by which a session has ended, if there was one
- * @returns {Error | undefined} what "close" listeners get
- */
-function errorOf(message) {
-  if (typeof message !== "string") return undefined;
-  // this one is upstream's session's, all others are its transports'
-  return message === WRONG_HEARTBEAT ? new Error(message) : transportError(message);
 }
 
 /**

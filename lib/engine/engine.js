@@ -34,6 +34,7 @@ const {
   reasonAgainst,
   receiveSession,
   stopAwaitingHead,
+  TakenWebSocket,
   trackConnectionListeners,
   useNativeTls,
   WebTransportBridge,
@@ -49,7 +50,7 @@ const {
 const { defaultsOf, milliseconds } = require("../base/options");
 const { Gate } = require("./gate");
 const { Registration } = require("./registration");
-const { openingOf } = require("./request-info");
+const { openingFrom, openingOf, requestOf } = require("./request-info");
 const { handleRequest, handleUpgrade } = require("./requests");
 const { SessionCounts } = require("./session-counts");
 const { transports } = require("./transports");
@@ -81,6 +82,15 @@ const TRAITS = Array.from(
     greeted: (flags & SessionFlag.GREETED) !== 0,
   }),
 );
+
+/**
+ * Who takes sessions over from another process.
+ *
+ * @typedef {object} Adopter
+ * @property {(blob: Buffer | undefined) => import("./request-info").CarriedOpening | undefined} openingOf the request that opened
+ *   the session which brings that
+ * @property {(conn: Conn, blob: Buffer | undefined) => void} onadopted it has come
+ */
 
 /** In place of a door that has gone before its session was told of. */
 const NO_DOOR = { kind: /** @type {"polling"} */ ("polling"), reason: undefined };
@@ -144,6 +154,14 @@ class Engine extends EventEmitter {
     this.takeover = new PollingTakeover(this);
     /** its methods that programs may replace, of this engine or of all, as they are if nobody does */
     this.original = ORIGINAL;
+    /** whether the sessions are another process's now: it answers the requests that still come here */
+    this.hasGone = false;
+    /** requests that Node.js reads and that bring packets, as long as they are not answered */
+    this.receiving = 0;
+    /** whether another process is about to take its place: no connection is to be kept */
+    this.isLeaving = false;
+    /** @type {Adopter | undefined} who takes sessions over from another process */
+    this.adopter = undefined;
     /** @private */
     this._registration = new Registration(this);
     /** @private @type {WeakSet<object>} the doors that had not brought their session yet when the engine was closed */
@@ -540,9 +558,12 @@ class Engine extends EventEmitter {
    * @param {number} flags bits of SessionFlag
    * @param {number} token that of the door by which it came
    * @param {Addresses} [addresses] known when a worker has the connection
+   * @param {Buffer} [blob] what another process says of it, which has handed it over
    * @returns {Conn | undefined} undefined: it is not to be
    */
-  onopen(name, sid, flags, token, addresses) {
+  onopen(name, sid, flags, token, addresses, blob) {
+    if (flags & SessionFlag.ADOPTED)
+      return this.adopt(name, sid, flags & ~SessionFlag.ADOPTED, token, blob);
     const border = this.border();
     const door = doorOf(border, token);
     if (door === undefined && token >= Token.OF_WORKER) return undefined; // it came when we were closed
@@ -570,6 +591,47 @@ class Engine extends EventEmitter {
       rejectUnhandled(error);
     }
     if (isUnwanted) conn.close(true);
+    return conn;
+  }
+
+  /**
+   * Another process has handed a session over.
+   *
+   * @param {Named} name
+   * @param {string} sid
+   * @param {number} flags bits of SessionFlag
+   * @param {number} token that of its WebSocket; 0: it has none
+   * @param {Buffer | undefined} blob
+   * @returns {Conn | undefined} undefined: it is not to be
+   * @private
+   */
+  adopt(name, sid, flags, token, blob) {
+    const { adopter, httpServer } = this;
+    if (adopter === undefined || httpServer === undefined) return undefined;
+    const border = this.border();
+    const carried = adopter.openingOf(blob);
+    /** @type {TakenWebSocket | undefined} */
+    let door;
+    if (token !== 0) {
+      door = new TakenWebSocket(this, carried && requestOf(carried), undefined, token);
+      door.countFor(httpServer);
+      door.request = undefined;
+    }
+    const opening = openingFrom(carried, door);
+    const conn = new Conn(this, border, name, sid, TRAITS[flags], opening, door ?? NO_DOOR);
+    conn.greeted = false;
+    conn.isAdopted = true;
+    border.addSession(name._handle, conn);
+    this.ref();
+    this.clients[sid] = conn;
+    this.clientsCount++;
+    this._counts.open(conn);
+    try {
+      this.emit("connection", conn);
+    } catch (error) {
+      rejectUnhandled(error);
+    }
+    adopter.onadopted(conn, blob);
     return conn;
   }
 

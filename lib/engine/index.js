@@ -12,6 +12,8 @@
 //       request-info.js    the request that opened it
 //       transport.js       its transport
 //       transports.js      the kinds of them, for programs that ask of which it is
+//       packet-writing.js  its packets on their way to the worker
+//       probe.js           the WebSocket that asks to become its transport
 //       packet-events.js   its packets, shown to those who look
 //       conn-trace.js      what it tells to `DEBUG`
 //

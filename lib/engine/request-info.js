@@ -57,6 +57,24 @@ const ENDED = {
  * @typedef {object} Opening
  * @property {string | undefined} remoteAddress
  * @property {() => Request | null | undefined} rebuild gives the request, to a program
+ * @property {() => CarriedOpening | undefined} carry what another process needs to know of it
+ */
+
+/**
+ * What is told of such a request to another process, which takes its session over.
+ *
+ * @typedef {object} CarriedOpening
+ * @property {string} method
+ * @property {string} url
+ * @property {string} httpVersion
+ * @property {string} raw names and values of the headers, a line each
+ * @property {boolean} encrypted
+ * @property {boolean} upgrade
+ * @property {string | undefined} client its address
+ * @property {string | undefined} address at the other end of its connection
+ * @property {number} port
+ * @property {string} localAddress
+ * @property {number} localPort
  */
 
 /**
@@ -150,6 +168,27 @@ class RequestInfo {
     return /** @type {Stream} */ (socket); // a worker has its connection, or has had it
   }
 
+  /** @returns {CarriedOpening} */
+  carry() {
+    const { method, url, httpVersion, raw, encrypted, upgrade } = this;
+    let carrier = this._carrier;
+    if (carrier instanceof WeakRef) carrier = carrier.deref() ?? ENDED;
+    const socket = "socketFor" in carrier ? undefined : carrier;
+    return {
+      method,
+      url,
+      httpVersion,
+      raw,
+      encrypted,
+      upgrade,
+      client: this.remoteAddress,
+      address: this._peerAddress,
+      port: this.remotePort ?? 0,
+      localAddress: this._localAddress || (socket?.localAddress ?? ""),
+      localPort: this._localPort || (socket?.localPort ?? 0),
+    };
+  }
+
   /**
    * Builds the request again, for a program.
    *
@@ -198,10 +237,23 @@ class KeptRequest {
   rebuild() {
     return this.req;
   }
+
+  /** @returns {CarriedOpening} */
+  carry() {
+    return carryRequest(this.req, this.remoteAddress);
+  }
 }
 
 /** @type {Opening} when the connection had gone before its session was told of */
-const NO_OPENING = { remoteAddress: undefined, rebuild: () => null };
+const NO_OPENING = { remoteAddress: undefined, rebuild: () => null, carry: () => undefined };
+
+/** In place of the door of a polling session that another process has handed over: its connections come by themselves. */
+const NO_CONNECTION = {
+  ...ENDED,
+  kind: /** @type {"polling"} */ ("polling"),
+  isTaken: true,
+  clientAt: (/** @type {string | undefined} */ peer) => peer,
+};
 
 /**
  * @param {Door | undefined} door by which a session has come; undefined: it has gone
@@ -219,4 +271,51 @@ function openingOf(door, isSeen, addresses) {
     : new RequestInfo(req, door, ends);
 }
 
-module.exports = { openingOf, RequestInfo };
+/**
+ * @param {Request} req one that a program may have changed
+ * @param {string | undefined} client its address
+ * @returns {CarriedOpening}
+ */
+function carryRequest(req, client) {
+  const { socket } = req;
+  return {
+    method: String(req.method),
+    url: String(req.url),
+    httpVersion: String(req.httpVersion),
+    raw: Array.from(req.rawHeaders, String).join("\n"),
+    encrypted: !!(/** @type {Stream | undefined} */ (socket)?.encrypted),
+    upgrade: !!(/** @type {{ upgrade?: unknown }} */ (req).upgrade),
+    client,
+    address: socket?.remoteAddress,
+    port: socket?.remotePort ?? 0,
+    localAddress: socket?.localAddress ?? "",
+    localPort: socket?.localPort ?? 0,
+  };
+}
+
+/**
+ * @param {CarriedOpening} carried
+ * @returns {FirstRequest}
+ */
+function requestOf({ method, url, httpVersion, raw, encrypted }) {
+  const socket = { encrypted, remoteAddress: undefined, remotePort: undefined };
+  return { method, url, httpVersion, raw, _query: parseQuery(url), socket };
+}
+
+/**
+ * @param {CarriedOpening | undefined} carried of a session that another process has handed over
+ * @param {Door | undefined} door that it has now
+ * @returns {Opening}
+ */
+function openingFrom(carried, door) {
+  if (carried === undefined) return NO_OPENING;
+  const { address = "", port, localAddress, localPort } = carried;
+  const addresses = { address, port, localAddress, localPort };
+  const carrier = /** @type {Door} */ (door ?? NO_CONNECTION);
+  const opening = new RequestInfo(requestOf(carried), carrier, addresses);
+  opening.upgrade = carried.upgrade;
+  opening.remoteAddress = carried.client;
+  return opening;
+}
+
+module.exports = { carryRequest, openingFrom, openingOf, requestOf, RequestInfo };

@@ -11,6 +11,7 @@ const {
   applyMiddlewares,
   dialectOf,
   endUnread,
+  passOnRequest,
   protocolOf,
   UpgradeResponse,
   wholeAnswer,
@@ -28,6 +29,7 @@ const { CLOSE_TIMEOUT, openWebSocket, PollingDoor } = require("../ingress");
  * @typedef {object} Admission
  * @property {any} opts
  * @property {Function[]} middlewares
+ * @property {boolean} hasGone whether another process has the sessions
  * @property {{ expectNext(req: any): void }} takeover
  * @property {(req: any) => void} prepare reads the query string of a request
  * @property {(req: any, upgrade: boolean, done: Verdict) => void} verify says whether a request may pass
@@ -59,6 +61,10 @@ function handleRequest(engine, req, res) {
   if (debug.enabled) debug('handling "%s" http request "%s"', req.method, req.url);
   engine.takeover.expectNext(req);
   engine.prepare(req);
+  if (engine.hasGone) {
+    passOnRequest(req, res);
+    return;
+  }
   req.res = res;
   admit(engine, req, res, false, (code, context) => {
     if (code !== undefined) {
@@ -97,6 +103,10 @@ function handleRequest(engine, req, res) {
 function handleUpgrade(engine, req, socket, upgradeHead) {
   engine.prepare(req);
   socket.on("error", noop); // the peer may go before we have decided
+  if (engine.hasGone) {
+    socket.destroy(); // it comes back, to the other process
+    return;
+  }
   // a copy: the original keeps a whole buffer of Node.js
   const head = upgradeHead.length > 0 ? Buffer.from(upgradeHead) : undefined;
   const res = engine.middlewares.length > 0 ? new UpgradeResponse(req, socket) : undefined;

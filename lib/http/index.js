@@ -11,6 +11,7 @@
 //     compression.js        how answers and messages are compressed
 //     cookie.js             the header Set-Cookie
 //     cross-origin.js       the headers of `cors`
+//     pass-on-request.js    a request that another process answers
 //     end-unread.js         the end of a connection that nobody reads
 
 const {
@@ -25,6 +26,7 @@ const { serializeCookie } = require("./cookie");
 const { crossOriginLines, isConstant, variesByOrigin } = require("./cross-origin");
 const { endUnread } = require("./end-unread");
 const { UpgradeResponse, applyMiddlewares } = require("./middleware");
+const { passOnRequest } = require("./pass-on-request");
 const { parseQuery } = require("./query");
 const { abortRequest, abortUpgrade } = require("./refusal");
 const { addOurs, interceptRequests, isOurs, passOn, soleListener } = require("./server-listeners");
@@ -51,6 +53,7 @@ module.exports = {
   nativeDeflate,
   parseQuery,
   passOn,
+  passOnRequest,
   protocolOf,
   serializeCookie,
   soleListener,

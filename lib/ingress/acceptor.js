@@ -1,16 +1,21 @@
 "use strict";
 
+const net = require("node:net");
 const debug = require("debug")("engine:door");
 const { crossOriginLines } = require("../http");
 const { Dialect, Returned } = require("../border");
 const { invalidOption } = require("../base/errors");
 const {
+  countConnection,
   listeningDescriptor,
+  listeningHandle,
   listensOnTcp,
   longestHead,
   showAccepted,
+  socketOf,
   speaksTls,
 } = require("../base/node-internals");
+const { clearInterval, setInterval } = require("../base/loop");
 const { onNewListener } = require("../base/new-listeners");
 const {
   ACCEPT,
@@ -40,6 +45,20 @@ const { WorkerListener } = require("./worker-listener");
  */
 
 /** @typedef {import("./door").Engine & Accepting} Engine */
+
+/**
+ * An HTTP connection that another process has had.
+ *
+ * @typedef {object} Given
+ * @property {number} token by which its descriptor is taken
+ * @property {Buffer} unanswered what has come by it, and nobody has answered
+ * @property {Buffer} unwritten what is still to be written to it
+ */
+
+/** ms that a kept connection may be idle, where Node.js ends none. */
+const LONGEST_IDLE = 5000;
+/** ms that a last request by such a one may take. */
+const LAST_REQUEST = 1000;
 
 /** How long the kernel may keep a connection by which nothing comes: the least that it knows, in seconds. */
 const LONGEST_SILENCE = 1;
@@ -80,6 +99,8 @@ class Acceptor {
     };
     /** @private has a worker accept the connections, as long as nothing stands against it */
     this._listener = new WorkerListener(engine, server, () => this.taken++);
+    /** @private the descriptor that the event loop does not look at while another process takes our place; -1: there is none */
+    this._paused = -1;
     onNewListener(server, (name) => {
       if (name === "connection") this.defer(0); // somebody wants to hear of connections, of silent ones too
     });
@@ -119,6 +140,80 @@ class Acceptor {
     if (isShown && this.reasonAgainst(ACCEPT) === undefined) this.defer(LONGEST_SILENCE);
     this._listener.prepare();
     if (isIntroduced && server.listening) this.checkIntroduced(true);
+  }
+
+  /** @returns {number[]} what the server listens with */
+  descriptors() {
+    const handle = listeningHandle(this.server);
+    return handle !== null && handle.fd >= 0 ? [handle.fd] : [];
+  }
+
+  /**
+   * Accepts nobody any more, until `resume()`: who connects waits in the queue of the kernel.
+   *
+   * @returns {Promise<void>} resolved when all that a worker has accepted has been handed over
+   */
+  async pause() {
+    await this._listener.pause();
+    const [descriptor = -1] = this.descriptors();
+    if (descriptor < 0 || this._paused >= 0) return;
+    // where that can't be, the two processes accept beside each other for a moment
+    if (this.engine.border().native.leaveLoop(descriptor)) this._paused = descriptor;
+  }
+
+  /** Accepts again. */
+  resume() {
+    const paused = this._paused;
+    this._paused = -1;
+    if (!this.server.listening) return;
+    if (paused >= 0) this.engine.border().native.joinLoop(paused);
+    this._listener.prepare();
+  }
+
+  /**
+   * Listens no more, and leaves kept connections to themselves: http.Server#close() would end them, also one by which a request
+   * is on its way.
+   *
+   * @returns {Promise<boolean>} whether none is left, when they had the time to be idle for too long
+   */
+  end() {
+    const { server } = this;
+    if (!server.listening) return Promise.resolve(true);
+    const { keepAliveTimeout } = server;
+    return new Promise((resolve) => {
+      const done = (isOver = true) => {
+        clearInterval(timer);
+        resolve(isOver);
+      };
+      const timer = setInterval(
+        () => done(false),
+        (keepAliveTimeout || LONGEST_IDLE) + LAST_REQUEST,
+      );
+      net.Server.prototype.close.call(server, () => done());
+    });
+  }
+
+  /**
+   * A connection that another process has had is this server's now, as if it had just been accepted.
+   *
+   * @param {Given} connection
+   */
+  adopt({ token, unanswered, unwritten }) {
+    const { server } = this;
+    const { native } = this.engine.border();
+    if (!server.listening) {
+      native.dropStream(token);
+      return;
+    }
+    try {
+      const socket = socketOf(server, native.takeDescriptor(token));
+      countConnection(server); // its end takes it off
+      server.emit("connection", socket);
+      if (unwritten.length > 0) socket.write(unwritten);
+      if (unanswered.length > 0 && !socket.destroyed) socket.emit("data", unanswered);
+    } catch (error) {
+      debug("a connection is lost: %s", error); // nothing can be read from it
+    }
   }
 
   /** The server is closed, and has no connections any more. */

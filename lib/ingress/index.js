@@ -10,6 +10,7 @@
 //       websocket.js       those of WebSockets; and WebSockets that are pumped
 //     bridge.js            bytes that are pumped through this thread
 //       webtransport.js    those of WebTransport
+//     held-listen.js       HTTP servers that are not to listen before they are told with what
 //     native-tls.js        HTTPS servers for which workers speak TLS
 //     origins.js           from where browsers may read the answers of workers
 //     idle.js              kept connections that Node.js is about to close
@@ -19,13 +20,14 @@
 const { Acceptor } = require("./acceptor");
 const { CLOSE_TIMEOUT } = require("./bridge");
 const { doorOf } = require("./door");
+const { HeldListen } = require("./held-listen");
 const { readBeforeClosing } = require("./idle");
 const { PollingDoor } = require("./polling");
 const { DROP_REQUEST, noteShown, reasonAgainst, trackConnectionListeners } = require("./reasons");
 const { noteRequest } = require("./relayed");
 const { PollingTakeover, stopAwaitingHead } = require("./takeover");
 const { useNativeTls } = require("./native-tls");
-const { openWebSocket } = require("./websocket");
+const { openWebSocket, TakenWebSocket } = require("./websocket");
 const { WebTransportBridge, receiveSession } = require("./webtransport");
 
 module.exports = {
@@ -33,6 +35,7 @@ module.exports = {
   CLOSE_TIMEOUT,
   doorOf,
   DROP_REQUEST,
+  HeldListen,
   noteRequest,
   noteShown,
   openWebSocket,
@@ -42,6 +45,7 @@ module.exports = {
   reasonAgainst,
   receiveSession,
   stopAwaitingHead,
+  TakenWebSocket,
   trackConnectionListeners,
   useNativeTls,
   WebTransportBridge,

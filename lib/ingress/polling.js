@@ -17,6 +17,8 @@ const { LONGEST_MESSAGE, maxChunks, milliseconds } = require("../base/options");
  * What is asked of an engine here.
  *
  * @typedef {object} Answering
+ * @property {number} receiving requests that bring packets, and have not been answered
+ * @property {boolean} isLeaving whether another process is about to take its place
  * @property {Map<string, PollingDoor>} polls requests that wait for something to be sent, by session id
  * @property {import("./takeover").PollingTakeover} takeover
  * @property {(headers: Headers, req: Request, sid: string) => void} showHeaders lets programs change those of an answer
@@ -102,6 +104,8 @@ class PollingDoor extends Door {
     this.relayed = relayedRequest(req);
     /** @private @type {NodeJS.Timeout | undefined} while the body of a POST comes */
     this.timer = undefined;
+    /** @private whether it is counted among those that bring packets */
+    this.receives = false;
     /** bytes of that body which have come, and which the worker has not */
     this.gathered = 0;
     this.onclose = this.onclose.bind(this);
@@ -171,6 +175,8 @@ class PollingDoor extends Door {
     }
     const { maxHttpBufferSize, maxBufferedChunks, httpRequestBodyTimeout } = this.engine.opts;
     const chunks = maxChunks(maxBufferedChunks);
+    this.receives = true;
+    this.engine.receiving++;
     const body = new Body();
     const stop = (/** @type {AnyBodyFault} */ fault) => {
       if (fault === BodyFault.TIMED_OUT && this.border.heldBack.has(this)) {
@@ -281,12 +287,15 @@ class PollingDoor extends Door {
     if (agent && (agent.includes(";MSIE") || agent.includes("Trident/")))
       headers["X-XSS-Protection"] = "0";
     headers["cache-control"] = "no-store";
+    // the next request goes to another process
+    if (this.engine.isLeaving && this.req.httpVersionMajor === 1) headers.Connection = "close";
     if (debug.enabled && payload !== undefined) debug('writing "%s"', payload);
     if (!this.showHeaders(headers)) return;
     this.relayed?.noteHeaders(this.sid);
     // as upstream: Node.js writes the headers in one string with a text, and so in UTF-8
     const isText = type !== BYTES;
-    if (status === 200) this.engine.takeover.offer(this.req, this.res, this.sid);
+    if (status === 200 && !this.engine.isLeaving)
+      this.engine.takeover.offer(this.req, this.res, this.sid);
     this.res.writeHead(status, headers);
     if (encoding) this.compress(encoding, /** @type {Buffer} */ (payload));
     else this.res.end(payload === undefined ? "ok" : isText ? payload.toString() : payload);
@@ -345,6 +354,7 @@ class PollingDoor extends Door {
   /** Ends the life of the token. */
   finish() {
     this.answered = true;
+    if (this.receives) this.engine.receiving--;
     this.relayed?.leave(this.token);
     clearTimeout(this.timer);
     this.uncountBody();

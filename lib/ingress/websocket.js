@@ -38,7 +38,7 @@ function openWebSocket(engine, req, socket, head, arrival) {
 class TakenWebSocket extends TakenConnection {
   /**
    * @param {Engine} engine
-   * @param {FirstRequest} request
+   * @param {FirstRequest | undefined} request
    * @param {string} [reason]
    * @param {number} [token] its name, when a worker has accepted it
    */

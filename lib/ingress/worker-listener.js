@@ -84,6 +84,8 @@ class WorkerListener {
     this._isOut = false;
     /** @private how often it was lent, and its end not told yet */
     this._lent = 0;
+    /** @type {(() => void) | undefined} @private called when no end is to be told any more */
+    this._onended = undefined;
     /** @private whether nothing is to be heard of it when that is told */
     this._isForgotten = false;
     /** @private how many connections the server counts whose first request a worker waits for */
@@ -256,6 +258,17 @@ class WorkerListener {
     border.removeListener(this.number);
   }
 
+  /**
+   * Ends it, until `prepare()`.
+   *
+   * @returns {Promise<void>} resolved when all that the worker has accepted has been handed over
+   */
+  pause() {
+    this.stop();
+    if (this._lent === 0) return Promise.resolve();
+    return new Promise((resolve) => (this._onended = resolve));
+  }
+
   /** The server is closed, and has no connections any more. */
   forget() {
     if (this._lent > 0)
@@ -404,6 +417,8 @@ class WorkerListener {
         this.stop();
       }
       if (this._isForgotten) engine.border().forgetListener(this.number);
+      this._onended?.();
+      this._onended = undefined;
     }
     engine.unref();
   }

@@ -12,9 +12,11 @@ use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
 use super::data_plane::DataPlane;
+use super::logs::Messages;
 use crate::net::command::Outgoing;
 use crate::socketio::RecoveryLog;
 use crate::socketio::recovery_log::lost_sessions::LostSession;
+use crate::socketio::recovery_log::packets::{PACKET_OVERHEAD, StoredPacket};
 
 /// What came of keeping a session.
 #[napi(object)]
@@ -46,6 +48,35 @@ pub struct ExpiredSessions {
     pub forgotten: Vec<i64>,
     /// Whether nothing is kept any more.
     pub empty: bool,
+}
+
+/// A packet that is kept, for another process.
+#[napi(object)]
+#[expect(missing_debug_implementations, reason = "Node's buffers have none")]
+pub struct KeptPacket {
+    /// When it was sent.
+    pub time: i64,
+    /// The numbers of the rooms that it was sent to.
+    pub rooms: Vec<u32>,
+    /// The numbers of the rooms that were left out.
+    pub except: Vec<u32>,
+    /// What it is made of.
+    #[napi(ts_type = "(string | Buffer)[]")]
+    pub messages: Vec<Either<String, Buffer>>,
+}
+
+/// A session that was lost, for another process.
+#[napi(object)]
+#[derive(Debug)]
+pub struct KeptSession {
+    /// Names it.
+    pub key: i64,
+    /// The secret of its client.
+    pub pid: String,
+    /// The id of its socket.
+    pub sid: String,
+    /// When it was lost.
+    pub lost_at: i64,
 }
 
 /// All numbers and times are whole and from 0 to 2^53, in milliseconds; those of rooms are dense.
@@ -130,6 +161,44 @@ impl DataPlane {
         Some(missed.map(|messages| messages.iter().map(part).collect()).collect())
     }
 
+    /// The number of the oldest packet that is kept, or of the next one; 0 when there is no such log.
+    #[napi(catch_unwind)]
+    pub fn first_packet(&self, log: u32) -> i64 {
+        let operations = self.operations();
+        operations.logs.get(log).map_or(0, |log| log.packets().first().cast_signed())
+    }
+
+    /// The packets from the one numbered `from` on, up to about so many bytes, and one at least.
+    #[napi(catch_unwind)]
+    pub fn kept_packets(&self, log: u32, from: i64, bytes: i64) -> Vec<KeptPacket> {
+        let operations = self.operations();
+        let Some(log) = operations.logs.get(log) else { return Vec::new() };
+        let Some(packets) = log.packets().after(whole(from).saturating_sub(1)) else {
+            return Vec::new();
+        };
+        let mut room = usize::try_from(bytes).unwrap_or(0);
+        let fits = |packet: &&StoredPacket<Messages>| {
+            let has_room = room > 0;
+            room = room.saturating_sub(packet.size + PACKET_OVERHEAD);
+            has_room
+        };
+        packets.take_while(fits).map(kept).collect()
+    }
+
+    /// Those who were lost, in that order.
+    #[napi(catch_unwind)]
+    pub fn lost_sessions(&self, log: u32) -> Vec<KeptSession> {
+        let operations = self.operations();
+        let Some(log) = operations.logs.get(log) else { return Vec::new() };
+        let kept = |(key, session): (u64, &LostSession)| KeptSession {
+            key: key.cast_signed(),
+            pid: session.pid.to_string(),
+            sid: session.socket_id.to_string(),
+            lost_at: session.lost_at.cast_signed(),
+        };
+        log.sessions().iter().map(kept).collect()
+    }
+
     /// The number of the last packet that was sent before `time`; 0 when none is known.
     #[napi(catch_unwind)]
     pub fn last_packet_before(&self, log: u32, time: i64) -> i64 {
@@ -168,6 +237,15 @@ fn whole(number: i64) -> u64 {
 
 fn keys(keys: Vec<u64>) -> Vec<i64> {
     keys.into_iter().map(u64::cast_signed).collect()
+}
+
+fn kept(packet: &StoredPacket<Messages>) -> KeptPacket {
+    KeptPacket {
+        time: packet.time.cast_signed(),
+        rooms: packet.rooms.to_vec(),
+        except: packet.except.to_vec(),
+        messages: packet.messages.iter().map(part).collect(),
+    }
 }
 
 fn part(message: &Outgoing) -> Either<String, Buffer> {

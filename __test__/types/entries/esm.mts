@@ -29,6 +29,12 @@ server.metrics({ format: "xml" });
 expectType<Promise<{ clients: number; left: number }>>()(
   server.drain({ over: 1, signal: new AbortController().signal, progress: ({ left }) => left }),
 );
+expectType<Promise<{ clients: number; moved: number; reason?: string }>>()(
+  server.handOver("/run/app.sock", { within: Infinity, settle: 1, finish: async () => {} }),
+);
+expectType<number>()((await new Server({ takeOver: "/run/app.sock" }).takenOver).refused);
+// @ts-expect-error: a path is a text
+new Server({ takeOver: true });
 new Server({ shutdown: ["SIGTERM"] });
 new Server({ shutdown: { signals: ["SIGINT"], over: 1, acks: 1 } });
 // @ts-expect-error: no signal

@@ -40,7 +40,7 @@ expectTrue<Same<Missing<UpSocket["conn"], OurSocket["conn"]>, "_maybeUpgrade">>(
 // And nothing of our own besides what is meant to be there.
 type OldChain = "json" | "binary";
 type OldServer = "checkRequest" | "nsps" | "origins" | "set";
-type Operating = "drain" | "health" | "metrics";
+type Operating = "drain" | "handOver" | "health" | "metrics" | "takenOver";
 expectTrue<Same<Missing<OurServer, UpServer>, OldServer | Operating | OldChain | "clients">>();
 expectTrue<Same<Missing<OurNamespace, UpNamespace>, OldChain | "clients" | "connected">>();
 expectTrue<Same<Missing<OurSocket, UpSocket>, OldChain>>();
@@ -58,7 +58,8 @@ type OurOptions =
   | "shutdown"
   | "admission"
   | "trustProxy"
-  | "proxyProtocol";
+  | "proxyProtocol"
+  | "takeOver";
 expectTrue<Same<Missing<Ours.ServerOptions, Upstream.ServerOptions>, OurOptions>>();
 type OurConn = "bufferedAmount" | "door" | "doorReason" | "sendPacket" | "writeBuffer";
 expectTrue<Same<Missing<OurSocket["conn"], UpSocket["conn"]>, OurConn>>();

@@ -40,6 +40,12 @@ const OURS = Object.freeze([
     "Lets clients go spread over a time, then closes; [operating.md](operating.md#draining).",
   ],
   ["option shutdown", "At which signals that is done. Off by default."],
+  [
+    "io.handOver()",
+    "Hands the clients over to another process while they are connected; [operating.md](operating.md#restarting-without-a-reconnect).",
+  ],
+  ["option takeOver", "The path by which another process hands its clients over. Off by default."],
+  ["io.takenOver", "A promise: what has come of that."],
   ["io.health()", "Whether the server is to be sent clients, and why not."],
   ["socket.conn.door", '"takeover", "bridge" or "polling": how a connection reached its worker.'],
   [

@@ -68,6 +68,11 @@ impl LostSessions {
         self.bytes
     }
 
+    /// All of them, in the order in which they were lost.
+    pub fn iter(&self) -> impl Iterator<Item = (SessionKey, &LostSession)> {
+        self.by_key.iter().map(|(key, session)| (*key, session))
+    }
+
     /// The session of that key.
     pub fn get(&self, key: SessionKey) -> Option<&LostSession> {
         self.by_key.get(&key)

@@ -74,6 +74,11 @@ impl<M> PacketLog<M> {
         self.bytes
     }
 
+    /// The number of the oldest packet that is kept, or of the next one when none is.
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
     /// The number of the packet that comes next.
     pub fn next(&self) -> u64 {
         self.first + self.packets.len() as u64

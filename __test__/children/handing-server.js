@@ -1,0 +1,97 @@
+"use strict";
+
+/**
+ * A server that takes the clients of another process over and hands them to the next one, as it is told: argv: the library, the
+ * path, its name, the port that the first one listens on, and options in JSON.
+ */
+
+const http = require("node:http");
+
+const [, , library, path, name, port, options = "{}"] = process.argv;
+const { Server } = require(library);
+const { veto, slow, middleware, ...given } = JSON.parse(options);
+
+const httpServer = http.createServer((_request, response) => response.end(name));
+const io = new Server(httpServer, {
+  takeOver: path,
+  allowEIO3: true,
+  pingInterval: 500, // so that heartbeats go on while all is handed over
+  pingTimeout: 60_000,
+  ...given,
+});
+
+// Node.js reads polling requests
+if (middleware) io.engine.use((_request, _response, next) => next());
+
+/** Clients to which nothing has been told yet by this process. */
+let met = 0;
+
+function serve(socket) {
+  met++;
+  socket.data.met = [...(socket.data.met ?? []), name];
+  const { room } = socket.handshake.query;
+  if (!socket.recovered) socket.join(room);
+  socket.emit("served", name, socket.recovered, socket.data.met, [...socket.rooms]);
+  socket.on("echo", (value, reply) => reply(value, name));
+  socket.on("slow", (value, reply) => setTimeout(reply, 30, value));
+  socket.on("never", () => {});
+  socket.on("say", (n, bytes) => io.of(socket.nsp.name).to(room).emit("said", n, bytes, name));
+  socket.on("out", () => socket.disconnect(true));
+  socket.on("where", (reply) =>
+    reply({
+      id: socket.id,
+      rooms: [...socket.rooms].sort(),
+      data: socket.data,
+      address: socket.handshake.address,
+      auth: socket.handshake.auth,
+      issued: socket.handshake.issued,
+      url: socket.handshake.url,
+      agent: socket.request.headers["user-agent"],
+      recovered: socket.recovered,
+      name,
+    }),
+  );
+  socket.on("keep", (data, reply) => {
+    Object.assign(socket.data, data, { at: new Date(5), map: new Map([["a", 1n]]) });
+    reply();
+  });
+  socket.on("ask", (reply) => {
+    socket.timeout(60_000).emit("question", (error) => process.send({ asked: error?.code }));
+    reply();
+  });
+  socket.on("disconnect", (reason) => process.send({ left: reason, id: socket.id }));
+}
+
+for (const nsp of [io, io.of("/other"), io.of(/^\/d-\d+$/)]) {
+  nsp.use((socket, next) => {
+    if (veto !== undefined && socket.handshake.auth.name === veto) next(new Error("vetoed"));
+    else if (slow) setTimeout(next, 20);
+    else next();
+  });
+  nsp.on("connection", serve);
+}
+
+io.takenOver.then((taken) => process.send({ taken }));
+httpServer.listen(Number(port), "127.0.0.1", () =>
+  process.send({ listening: httpServer.address().port }),
+);
+
+process.on("message", async ({ does, with: options = {} }) => {
+  if (does === "handOver") {
+    const done = io.handOver(path, options);
+    process.send({ offered: true });
+    try {
+      process.send({ handed: await done });
+      process.disconnect(); // nothing else may keep the process
+    } catch (error) {
+      process.send({ failed: error.code ?? error.name, message: error.message });
+    }
+  } else if (does === "count")
+    httpServer.getConnections((_error, connections) =>
+      process.send({ count: io.engine.clientsCount, connections, met }),
+    );
+  else if (does === "close") {
+    await io.close();
+    process.disconnect();
+  }
+});

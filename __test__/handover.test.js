@@ -1,0 +1,338 @@
+"use strict";
+
+/** `io.handOver()` and the option `takeOver`: clients go from one process to the next, and notice nothing. */
+
+const assert = require("node:assert/strict");
+const { spawnSync } = require("node:child_process");
+const fs = require("node:fs");
+const http = require("node:http");
+const net = require("node:net");
+const path = require("node:path");
+const { test } = require("node:test");
+const { Server } = require("..");
+const { chain, dial, restart, talk } = require("./support/handing");
+const { eventually, until, within } = require("./support/waiting");
+
+const isLinux = process.platform === "linux";
+const only = { skip: !isLinux && "Linux hands descriptors over" };
+
+/** What a server knows of a client, which may be about to be disconnected: what it asks then is asked again. */
+async function whereIs(client) {
+  for (;;) {
+    try {
+      return await client.emitWithAck("where");
+    } catch (error) {
+      assert.match(error.message, /disconnected/);
+    }
+  }
+}
+
+/** Code that a process runs before the server is loaded. */
+const preload = (name) => ["-r", path.join(__dirname, "children", `handing-${name}.js`)];
+
+for (const [how, options, restarts] of [
+  ["", {}, 4],
+  // these take seconds, as kept connections are given the time to come to their end
+  [", whose polling requests Node.js reads", { middleware: true }, 2],
+])
+  test(`all talk on while servers are restarted${how}, and nothing is lost`, only, async (t) => {
+    const all = chain(t, options);
+    let server = all.start();
+    await server.listens();
+    const clients = [];
+    for (let n = 0; n < 60; n++) {
+      const library = n % 10 === 9 ? require("socket.io-client-2") : undefined;
+      const nsp = n % 20 < 10 ? "" : "/other";
+      clients.push(await dial(t, all, n, { ...(library && { library }), nsp }));
+    }
+    const talks = clients.map((client, n) => talk(client, n));
+    for (let i = 0; i < restarts; i++) {
+      const before = talks.map((each) => each.rounds());
+      await eventually(() => talks.every((each, n) => each.rounds() > before[n] + 1), "talk");
+      const { next, taken, handed } = await restart(all, server);
+      assert.deepEqual(handed, { clients: 60, moved: 60 });
+      assert.deepEqual(taken, { clients: 60, sockets: 63, refused: 0 }); // old clients are in "/", too
+      server = next;
+    }
+    const before = talks.map((each) => each.rounds());
+    await eventually(() => talks.every((each, n) => each.rounds() > before[n] + 1), "talk");
+    await Promise.all(talks.map((each) => each.end()));
+    for (const [n, each] of talks.entries()) {
+      assert.deepEqual(each.faults, []);
+      assert.deepEqual(clients[n].ends, []);
+    }
+    // whoever is in a room has heard all that was said there
+    for (const [n, { heard }] of talks.entries())
+      for (const [from, next] of heard) {
+        await eventually(() => heard.get(from) === talks[from].rounds(), `${from} to ${n}`);
+        assert.ok(next <= talks[from].rounds());
+      }
+    assert.equal((await server.counts()).clients, 60);
+    // connections that were handed over are counted, and their ends
+    for (const client of clients) client.disconnect();
+    const ended = async () => {
+      for (;;) if ((await server.counts()).connections === 0) return;
+    };
+    await within(ended(), "all connections to end");
+  });
+
+test("a socket is what it was: id, rooms, data, handshake", only, async (t) => {
+  const all = chain(t);
+  const first = all.start();
+  await first.listens();
+  for (let n = 0; n < 3; n++) {
+    const client = await dial(t, all, n, { extraHeaders: { "User-Agent": "a client" } });
+    t.client = [...(t.client ?? []), client];
+    await client.emitWithAck("keep", { secret: { n }, when: "then" });
+  }
+  const before = await Promise.all(t.client.map((client) => client.emitWithAck("where")));
+  const again = t.client.map((client) => until(client, "served"));
+  const { next } = await restart(all, first);
+  for (const [n, client] of t.client.entries()) {
+    const [name, recovered, met, rooms] = await again[n];
+    assert.deepEqual([name, recovered, met], ["2", true, ["1", "2"]]);
+    const after = await client.emitWithAck("where");
+    assert.deepEqual(rooms.sort(), after.rooms);
+    assert.deepEqual(after, {
+      ...before[n],
+      name: "2",
+      recovered: true,
+      data: { ...before[n].data, met: ["1", "2"] },
+    });
+    assert.equal(after.data.secret.n, n);
+    assert.equal(after.agent, "a client");
+    client.disconnect();
+    assert.equal((await next.tells("left")).left, "client namespace disconnect");
+  }
+});
+
+test("who was away gets what it has missed from both processes", only, async (t) => {
+  const all = chain(t, { connectionStateRecovery: {} });
+  const first = all.start();
+  await first.listens();
+  const away = await dial(t, all, 0, { reconnection: false });
+  const here = await dial(t, all, 1);
+  const { id } = away;
+  const heard = [];
+  away.on("said", (n) => heard.push(n));
+  const say = async (n) => {
+    const said = until(here, "said");
+    here.emit("say", n, Buffer.from("x"));
+    await said;
+  };
+  await say(0);
+  await eventually(() => heard.length === 1, "the first");
+  away.io.engine.close();
+  assert.equal((await first.tells("left")).left, "transport close");
+  await say(1);
+  await say(2);
+  const { next, handed } = await restart(all, first);
+  assert.deepEqual(handed, { clients: 1, moved: 1 });
+  await say(3);
+  const served = until(away, "served");
+  away.connect();
+  assert.deepEqual((await served).slice(0, 2), ["2", true]);
+  assert.equal(away.id, id);
+  await say(4);
+  await eventually(() => heard.length === 5, "the last");
+  assert.deepEqual(heard, [0, 1, 2, 3, 4]);
+  // and once more, by the next one
+  const { taken } = await restart(all, next);
+  assert.deepEqual(taken, { clients: 2, sockets: 2, refused: 0 });
+  await say(5);
+  await eventually(() => heard.length === 6, "the very last");
+  assert.deepEqual(heard, [0, 1, 2, 3, 4, 5]);
+});
+
+test("a program's veto ends a client, and no other", only, async (t) => {
+  const all = chain(t);
+  const first = all.start();
+  await first.listens();
+  const clients = await Promise.all([0, 1, 2, 3].map((n) => dial(t, all, n)));
+  const gone = until(clients[2], "disconnect");
+  const { next, taken, handed } = await restart(all, first, { veto: "c2", slow: true });
+  assert.deepEqual(handed, { clients: 4, moved: 4 });
+  assert.deepEqual(taken, { clients: 4, sockets: 3, refused: 1 });
+  assert.equal((await gone)[0], "io server disconnect");
+  for (const client of [clients[0], clients[1], clients[3]])
+    assert.deepEqual(await client.emitWithAck("echo", 1), 1);
+  assert.equal(clients[2].connected, false);
+  await eventually(() => clients[2].io.engine.readyState === "closed", "its connection's end");
+  assert.deepEqual(clients[0].ends, []);
+  next.kill();
+});
+
+test("what clients have asked is answered; who waits for a client is told", only, async (t) => {
+  const all = chain(t);
+  const first = all.start();
+  await first.listens();
+  const clients = await Promise.all([0, 1, 2].map((n) => dial(t, all, n)));
+  for (const client of clients) {
+    client.on("question", () => {}); // never answered
+    await client.emitWithAck("ask");
+    client.emit("never", () => assert.fail("answered"));
+  }
+  await first.offers({});
+  const answers = clients.map((client, n) => client.emitWithAck("slow", n));
+  const next = all.start();
+  await first.tells("handed");
+  for (let i = 0; i < 3; i++)
+    assert.equal((await first.tells("asked")).asked, "SIO_ERR_HANDED_OVER");
+  assert.deepEqual(await Promise.all(answers), [0, 1, 2]);
+  await next.tells("taken");
+  for (const client of clients) assert.equal(await client.emitWithAck("echo", 5), 5);
+});
+
+test("nobody comes: that is told, and all goes on", only, async (t) => {
+  const all = chain(t);
+  const first = all.start();
+  assert.equal((await first.tells("taken")).taken.reason, "nobody hands clients over");
+  await first.listens();
+  const client = await dial(t, all, 0);
+  await first.offers({ within: 1 });
+  assert.equal((await first.tells("failed")).failed, "SIO_ERR_NOBODY_TAKES_OVER");
+  await eventually(() => !fs.existsSync(all.path), "the file to be gone");
+  assert.equal(await client.emitWithAck("echo", 1), 1);
+});
+
+test("the socket is the user's alone, and strangers get nothing by it", only, async (t) => {
+  const all = chain(t);
+  const first = all.start();
+  await first.listens();
+  const client = await dial(t, all, 0);
+  for (const bytes of [
+    Buffer.from("GET / HTTP/1.1\r\n\r\n"),
+    Buffer.alloc(65536, 255),
+    Buffer.alloc(0),
+  ]) {
+    await first.offers({});
+    assert.equal(fs.statSync(all.path).mode & 0o777, 0o600);
+    const stranger = net.connect(all.path);
+    stranger.on("error", () => {});
+    const closed = until(stranger, "close");
+    stranger.end(bytes);
+    assert.equal((await first.tells("failed")).failed, "SIO_ERR_HANDOVER_FAILED");
+    await closed;
+    assert.equal(await client.emitWithAck("echo", 1), 1);
+  }
+  const { handed } = await restart(all, first);
+  assert.deepEqual(handed, { clients: 1, moved: 1 });
+  assert.equal(await client.emitWithAck("echo", 2), 2);
+});
+
+const asRoot = {
+  skip: (!isLinux || process.getuid() !== 0) && "only root can be another user, too",
+};
+
+test("another user's process gets nothing", asRoot, async (t) => {
+  const all = chain(t);
+  const first = all.start();
+  await first.listens();
+  const client = await dial(t, all, 0);
+  await first.offers({});
+  const stranger = () => {
+    const program = `
+      const socket = require("node:net").connect(${JSON.stringify(all.path)});
+      socket.on("error", (error) => console.log(error.code));
+      socket.on("data", () => console.log("data"));
+      socket.on("close", () => console.log("closed"));
+      socket.write("x");`;
+    const options = { uid: 65534, gid: 65534, encoding: "utf8" };
+    return spawnSync(process.execPath, ["-e", program], options).stdout;
+  };
+  fs.chmodSync(path.dirname(all.path), 0o755);
+  assert.match(stranger(), /^EACCES/);
+  fs.chmodSync(all.path, 0o666); // as a program may do by mistake
+  assert.doesNotMatch(stranger(), /data/);
+  const next = all.start();
+  assert.deepEqual((await first.tells("handed")).handed, { clients: 1, moved: 1 });
+  await next.tells("taken");
+  assert.equal(await client.emitWithAck("echo", 1), 1);
+});
+
+test("the other process is killed before it is ready: all goes on", only, async (t) => {
+  const all = chain(t);
+  const first = all.start();
+  await first.listens();
+  const clients = await Promise.all([0, 1, 2].map((n) => dial(t, all, n)));
+  await first.offers({});
+  const next = all.start({}, preload("dies-greeted"));
+  assert.equal((await next.exit()).signal, "SIGKILL");
+  assert.equal((await first.tells("failed")).failed, "SIO_ERR_HANDOVER_FAILED");
+  for (const client of clients) assert.equal(await client.emitWithAck("echo", 1), 1);
+  const newcomer = await dial(t, all, 4);
+  assert.equal(await newcomer.emitWithAck("echo", 1), 1);
+  const { handed } = await restart(all, first);
+  assert.deepEqual(handed, { clients: 4, moved: 4 });
+  for (const client of clients) assert.deepEqual(client.ends, []);
+});
+
+for (const who of ["new", "old"])
+  test(
+    `the ${who} process is killed in the middle: all are recovered by the one that is left`,
+    only,
+    async (t) => {
+      const all = chain(t, { connectionStateRecovery: {} });
+      const first = all.start({}, preload("never-ends"));
+      await first.listens();
+      const clients = [];
+      for (let n = 0; n < 9; n++)
+        clients.push(await dial(t, all, n, { reconnectionDelay: 1, reconnectionDelayMax: 50 }));
+      const ids = clients.map(({ id }) => id);
+      await Promise.all(clients.map((client, n) => client.emitWithAck("keep", { secret: n })));
+      await first.offers({});
+      const next = all.start({}, preload("tells-states"));
+      await next.tells("stated");
+      const [dead, left] = who === "new" ? [next, first] : [first, next];
+      dead.kill();
+      if (who === "new")
+        assert.equal((await first.tells("failed")).failed, "SIO_ERR_HANDOVER_FAILED");
+      else await next.tells("taken");
+      for (const [n, client] of clients.entries()) {
+        const { data, id, rooms } = await within(whereIs(client), "an answer");
+        assert.deepEqual([id, data.secret, rooms.length], [ids[n], n, 2]);
+      }
+      const newcomer = await dial(t, all, 10);
+      assert.equal(await newcomer.emitWithAck("echo", 1), 1);
+      assert.equal((await left.counts()).clients, 10);
+    },
+  );
+
+test(
+  "one that speaks another version gets nobody: the clients are let go to it",
+  only,
+  async (t) => {
+    const all = chain(t);
+    const first = all.start();
+    await first.listens();
+    const client = await dial(t, all, 0, { reconnectionDelay: 1, reconnectionDelayMax: 50 });
+    await first.offers({ drain: { over: 0 } });
+    const again = until(client, "served");
+    const next = all.start({}, preload("other-version"));
+    const { handed } = await first.tells("handed");
+    assert.equal(handed.moved, 0);
+    assert.match(handed.reason, /version/);
+    await next.listens();
+    assert.deepEqual((await again).slice(0, 2), ["2", false]);
+  },
+);
+
+test("what can't be", async (t) => {
+  const io = new Server();
+  await assert.rejects(io.handOver("/tmp/x"), { code: "SIO_ERR_HANDOVER_UNSUPPORTED" });
+  const httpServer = http.createServer();
+  const attached = new Server(httpServer);
+  t.after(() => attached.close());
+  await assert.rejects(attached.handOver(""), { code: "SIO_ERR_INVALID_OPTION" });
+  await assert.rejects(attached.handOver("/tmp/x", { within: -1 }), {
+    code: "SIO_ERR_INVALID_OPTION",
+  });
+  await assert.rejects(attached.handOver("/tmp/x", { finish: 1 }), {
+    code: "SIO_ERR_INVALID_OPTION",
+  });
+  assert.deepEqual(await within(attached.takenOver, "nothing"), {
+    clients: 0,
+    sockets: 0,
+    refused: 0,
+  });
+});

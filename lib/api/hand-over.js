@@ -1,0 +1,401 @@
+"use strict";
+
+// `io.handOver()`: the clients go to another process, which has `takeOver` of the same path (take-over.js), and notice nothing.
+//
+//     offered ──the other one is there──► greeted ──it is ready──► frozen: nobody is accepted or read, and the program finishes
+//     what it was given ──► sent: all sessions go at once ──the other one has them──► closed
+//
+//     nobody comes, or the other one goes before the sessions do: all is as before
+//     the other one speaks another version: the clients are let go as by `io.drain()`
+//
+// A client that has gone over is not disconnected: its sockets here tell nothing, but to who waits for an answer of it. What can't
+// be carried (TLS of Node.js, compression, an upgrade under way) is closed as any connection may be, and comes back by itself, to
+// the other process.
+
+const debug = require("debug")("socket.io:handover");
+const { HandoverEvent } = require("../border");
+const { Engine } = require("../engine");
+const { HandoverChannel } = require("./handover-channel");
+const { reasonAgainstPeer, StateWriter, writeHello, writeNumber } = require("./handover-states");
+const { handoverUnsupported, invalidOption, nobodyTakesOver } = require("../base/errors");
+const { clearInterval, setImmediate, setInterval } = require("../base/loop");
+
+/** @typedef {import("../engine/conn").Conn} Conn */
+/** @typedef {import("./client").Client} Client */
+/** @typedef {import("./drain").DrainOptions} DrainOptions */
+
+/** Answers that clients wait for, to events that came in one stretch of time. @typedef {{ count: number }} Owed */
+
+/** @typedef {{ name: string, _ids: number, adapter: import("./adapter").SomeAdapter }} Namespace */
+
+/**
+ * What is asked of a server.
+ *
+ * @typedef {object} Server
+ * @property {unknown} engine
+ * @property {unknown[]} _engines
+ * @property {boolean} _foreignParser
+ * @property {boolean} _carries whether its sockets have what is carried here
+ * @property {Owed} _owed counts those of events that come now
+ * @property {Map<string, Namespace>} _nsps
+ * @property {() => Promise<void>} close
+ * @property {(options: DrainOptions) => Promise<{ clients: number }>} drain
+ */
+
+/**
+ * How it is done.
+ *
+ * @typedef {object} HandOverOptions
+ * @property {number} [within] ms in which the other process has to come; Infinity: whenever it does
+ * @property {number} [settle] ms that the program has, for what it was given last, to answer it, and for `finish`
+ * @property {() => unknown} [finish] called when nothing more comes from clients, and awaited
+ * @property {AbortSignal} [signal] nobody is to come any more
+ * @property {DrainOptions} [drain] how the clients are let go when the other process speaks another version
+ */
+
+/**
+ * What came of it.
+ *
+ * @typedef {object} HandedOver
+ * @property {number} clients those that there were
+ * @property {number} moved those that have gone over; the others come back by themselves
+ * @property {string} [reason] why none has, and all were let go
+ */
+
+const WITHIN = 30_000;
+const SETTLE = 1000;
+/** The longest time of Node's timers, in ms. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+/** ms between two looks at what is still to be done. */
+const STEP = 5;
+
+/** A hand-over, from its offer on. */
+class HandOver {
+  /**
+   * @param {Server} server
+   * @param {unknown} path
+   * @param {HandOverOptions} options
+   */
+  constructor(server, path, options) {
+    /** @private */
+    this._options = checked(options);
+    /** @private */
+    this._path = checkPath("path of io.handOver()", path);
+    /** @private */
+    this._server = server;
+    /** @private */
+    this._engine = engineOf(server);
+    /** @private */
+    this._acceptor = /** @type {NonNullable<Engine["acceptor"]>} */ (this._engine.acceptor);
+    this._engine.nativeId(); // the workers are there
+    /** @private */
+    this._border = this._engine.border();
+    /** @private */
+    this._stretches = new Stretches(server, this._options.settle);
+    /** @private */
+    this._channel = new HandoverChannel(
+      this._border,
+      this._border.native.offerHandover(this._path),
+    );
+  }
+
+  /**
+   * Ends it while the other process is not ready: all stays here.
+   *
+   * @param {Error} error
+   */
+  cancel(error) {
+    this._channel.fail(error);
+  }
+
+  /** @returns {Promise<HandedOver>} */
+  async run() {
+    const { _channel: channel } = this;
+    try {
+      const reason = await this.awaitPeer();
+      if (reason !== undefined) return await this.letGo(reason);
+      this._stretches.next();
+      const descriptors = this._acceptor.descriptors();
+      this._border.native.greetHandover(channel.number, writeHello(), descriptors);
+      await channel.until(HandoverEvent.READY);
+      this._stretches.next();
+      return await this.send();
+    } finally {
+      channel.end();
+    }
+  }
+
+  /**
+   * @returns {Promise<string | undefined>} why it can't have the clients, if so
+   * @private
+   */
+  async awaitPeer() {
+    const { _channel: channel, _path: path } = this;
+    const { signal, within } = this._options;
+    const onabort = () => channel.fail(/** @type {AbortSignal} */ (signal).reason);
+    const timer =
+      within > LONGEST_TIMER
+        ? undefined
+        : setTimeout(() => channel.fail(nobodyTakesOver(path, within)), within);
+    if (signal?.aborted) onabort();
+    else signal?.addEventListener("abort", onabort);
+    try {
+      debug("offered on %s", path);
+      const { buffers } = await channel.until(HandoverEvent.PEER);
+      return reasonAgainstPeer(buffers[0], true);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onabort);
+    }
+  }
+
+  /**
+   * @param {string} reason
+   * @returns {Promise<HandedOver>}
+   * @private
+   */
+  async letGo(reason) {
+    debug("the clients are let go, since nothing can be handed over: %s", reason);
+    this._channel.end();
+    void this._acceptor.pause(); // who comes now comes to the other process, as soon as that listens
+    const { clients } = await this._server.drain(this._options.drain ?? {});
+    return { clients, moved: 0, reason };
+  }
+
+  /**
+   * Nobody is accepted or read any more, what was given to the program is finished, and all goes.
+   *
+   * @returns {Promise<HandedOver>}
+   * @private
+   */
+  async send() {
+    const { _acceptor: acceptor, _border: border, _channel: channel } = this;
+    const { _engine: engine, _server: server } = this;
+    const { native } = border;
+    const id = engine.nativeId();
+    let moved;
+    debug("the other process is ready");
+    engine.isLeaving = true;
+    await acceptor.pause();
+    debug("nobody is accepted");
+    try {
+      native.freezeHandover(channel.number, id);
+      for (let left = native.workers; left > 0; left--) await channel.until(HandoverEvent.FROZEN);
+      debug("nothing more is read");
+      this._stretches.next();
+      await this.settle();
+      debug("the program has finished");
+      if (channel.failure !== undefined) throw channel.failure;
+      moved = this.handAll();
+      const clients = moved.length;
+      debug("%d clients go", clients);
+      const gone = await channel.unlessFailed(Promise.all(moved));
+      debug("they have gone");
+      native.finishHandover(channel.number, id, Buffer.alloc(0));
+      await channel.until(HandoverEvent.SENT);
+      debug("the other process has them");
+      channel.end();
+      const isOver = await acceptor.end();
+      debug("%s", isOver ? "no connection is left" : "some connections are left");
+      const closed = server.close();
+      if (isOver) await closed; // else it ends with the requests that the program is at
+      debug("closed");
+      return { clients, moved: gone.filter(Boolean).length };
+    } catch (error) {
+      debug("it has failed: %s", error);
+      native.thawHandover(channel.number, id);
+      engine.isLeaving = false;
+      engine.hasGone = false;
+      acceptor.resume();
+      throw error;
+    }
+  }
+
+  /**
+   * The program finishes what it has been given.
+   *
+   * @private
+   */
+  async settle() {
+    const { finish } = this._options;
+    await turn(); // what has come is handled in ticks
+    await turn();
+    const longest = performance.now() + this._options.settle;
+    let isFinished = finish === undefined;
+    if (finish !== undefined) {
+      const done = () => (isFinished = true);
+      Promise.resolve(finish()).then(done, (error) => {
+        done();
+        this._channel.fail(error);
+      });
+    }
+    const isSettled = () =>
+      isFinished && this._engine.receiving === 0 && this._stretches.areSettled();
+    while (!isSettled() && performance.now() < longest) {
+      if (this._channel.failure !== undefined) return;
+      await pause(STEP);
+    }
+    await turn(); // what was sent in between is on its way
+  }
+
+  /**
+   * Hands all sessions over, in one go: nothing that this program sends comes between two of them.
+   *
+   * @returns {Promise<boolean>[]} for each whether it has gone
+   * @private
+   */
+  handAll() {
+    const { _border: border, _channel: channel, _engine: engine, _server: server } = this;
+    const writer = new StateWriter((bytes) => border.native.stateHandover(channel.number, bytes));
+    writer.writeCommon({ namespaces: Array.from(server._nsps.values(), namespaceState) });
+    for (const nsp of server._nsps.values()) writeLog(writer, nsp);
+    /** @type {Conn[]} */
+    const conns = [];
+    for (const conn of Object.values(engine.clients)) {
+      if (conn.readyState !== "open") continue;
+      const state = /** @type {Client | undefined} */ (conn._client)?.carry();
+      const written = state && writer.writeSession(state);
+      if (written === undefined) {
+        conn.close(true); // it begins anew
+        continue;
+      }
+      if (!written.isWhole) debug("not all of the data of %s can be carried", conn.id);
+      conns.push(conn);
+    }
+    writer.end();
+    engine.hasGone = true;
+    const gone = conns.map((conn, number) => conn.handOver(channel.number, writeNumber(number)));
+    border.operations.flush();
+    return gone;
+  }
+}
+
+/** When what clients wait for was asked, in stretches: who has not been answered for long is not going to be. */
+class Stretches {
+  /**
+   * @param {Server} server
+   * @param {number} settle ms that the program has to answer what was asked in a stretch, from its end on
+   */
+  constructor(server, settle) {
+    /** @private */
+    this._server = server;
+    /** @private */
+    this._settle = settle;
+    /** @type {{ owed: Owed, until: number }[]} @private */
+    this._past = [];
+    this.next();
+  }
+
+  /** Another one begins. */
+  next() {
+    const { _server: server } = this;
+    this._past.push({ owed: server._owed, until: performance.now() + this._settle });
+    server._owed = { count: 0 };
+  }
+
+  /** @returns {boolean} whether all is answered that still may be */
+  areSettled() {
+    const now = performance.now();
+    return this._past.every(({ owed, until }) => owed.count <= 0 || now >= until);
+  }
+}
+
+/**
+ * @param {Namespace} nsp
+ * @returns {import("./handover-states").NamespaceState}
+ */
+function namespaceState({ name, _ids: ids, adapter }) {
+  return { name, ids, recovery: adapter.carry?.() };
+}
+
+/**
+ * Writes what is kept for those who were lost.
+ *
+ * @param {StateWriter} writer
+ * @param {Namespace} nsp
+ */
+function writeLog(writer, { name, adapter }) {
+  const log = adapter.carry?.();
+  if (log === undefined || adapter.carryPackets === undefined) return;
+  for (let at = log.first; at < log.next;) {
+    const packets = adapter.carryPackets(at);
+    if (packets.length === 0) break;
+    writer.writePackets(name, packets);
+    at += packets.length;
+  }
+  for (const lost of adapter.carryLost?.() ?? []) writer.writeLost(name, lost);
+}
+
+/**
+ * @param {Server} server
+ * @returns {Engine}
+ * @throws {Error} when its clients can't be handed over
+ */
+function engineOf(server) {
+  const { engine } = server;
+  if (!(engine instanceof Engine) || engine.acceptor === undefined)
+    throw handoverUnsupported("the server is not attached to an HTTP server");
+  if (server._engines.length !== 1)
+    throw handoverUnsupported("the server is attached to more than one HTTP server");
+  if (!server._carries) throw handoverUnsupported("the server is that of the entry for 2.x");
+  if (server._foreignParser)
+    throw handoverUnsupported("a `parser` of the program's own may have half a packet");
+  return engine;
+}
+
+/**
+ * @param {HandOverOptions} options
+ * @returns {HandOverOptions & { within: number, settle: number }}
+ */
+function checked(options) {
+  const { within = WITHIN, settle = SETTLE, finish, signal, drain } = options;
+  for (const [name, value] of Object.entries({ within, settle }))
+    if (typeof value !== "number" || !(value >= 0))
+      throw invalidOption(`option ${name}`, value, "give a number of milliseconds from 0 on");
+  if (finish !== undefined && typeof finish !== "function")
+    throw invalidOption("option finish", finish, "give a function");
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw invalidOption("option signal", signal, "give the signal of an AbortController");
+  return { within, settle, finish, signal, drain };
+}
+
+/** Bytes that the path of a Unix socket may have. */
+const LONGEST_PATH = 107;
+
+/**
+ * @param {string} what
+ * @param {unknown} path
+ * @returns {string}
+ * @throws {TypeError} when it can't be that of a Unix socket
+ */
+function checkPath(what, path) {
+  if (
+    typeof path === "string" &&
+    path !== "" &&
+    Buffer.byteLength(path) <= LONGEST_PATH &&
+    !path.includes("\0")
+  )
+    return path;
+  const fix = `give the path of a file, of ${LONGEST_PATH} bytes at most: it is that of a Unix socket`;
+  throw invalidOption(what, path, fix);
+}
+
+/** @returns {Promise<void>} resolved when the event loop has gone round, with all its ticks */
+function turn() {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * @param {number} milliseconds
+ * @returns {Promise<void>}
+ */
+function pause(milliseconds) {
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      clearInterval(timer);
+      resolve();
+    }, milliseconds);
+  });
+}
+
+module.exports = { checkPath, HandOver };

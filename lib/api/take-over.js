@@ -1,0 +1,490 @@
+"use strict";
+
+// The option `takeOver`: a server gets the clients of another process, which hands them over (hand-over.js), while they are
+// connected.
+//
+//     asking ──nobody is there──► over: all is as without the option
+//        └──greeted──► the program listens ──► ready ──► sessions come, and are kept still ──all are there──► let in ──► over
+//
+// `listen()` of the HTTP server is held back: a program that listens is ready for clients, so by then its namespaces are there. It
+// listens with the socket of the other process in the end, so nobody has been refused in between.
+//
+// All come in together. First middlewares are asked about each socket; then those that may stay are in their rooms; then the
+// program hears of them, and only then is anything read of what they have sent: who is told something, or talks to a room, finds
+// everybody there.
+
+const debug = require("debug")("socket.io:handover");
+const { HandoverEvent } = require("../border");
+const { PacketType } = require("../codec");
+const { HandoverChannel } = require("./handover-channel");
+const { reasonAgainstPeer, StateReader, writeHello } = require("./handover-states");
+const { clearInterval, nextTick, setImmediate, setInterval } = require("../base/loop");
+const { HeldListen } = require("../ingress");
+
+/** @typedef {import("../engine/conn").Conn} Conn */
+/** @typedef {import("../engine/engine").Engine} Engine */
+/** @typedef {import("./client").Client} Client */
+/** @typedef {import("./handover-channel").News} News */
+/** @typedef {import("./handover-states").SessionState} SessionState */
+/** @typedef {import("./handover-states").SocketState} SocketState */
+/** @typedef {import("./namespace").Namespace} Namespace */
+/** @typedef {import("./socket").Socket} Socket */
+/** @typedef {import("node:http").Server} HttpServer */
+
+/**
+ * What is asked of a server.
+ *
+ * @typedef {object} Server
+ * @property {number} _connectTimeout ms
+ * @property {{ connectionStateRecovery?: unknown }} opts
+ * @property {Map<string, Namespace>} _nsps
+ * @property {(name: string) => Namespace} of
+ * @property {(name: string, auth: unknown, done: (allowed: unknown) => void) => void} _checkNamespace
+ */
+
+/**
+ * What came of it.
+ *
+ * @typedef {object} TakenOver
+ * @property {number} clients those that came
+ * @property {number} sockets those of their sockets that were let in
+ * @property {number} refused those that were not
+ * @property {string} [reason] why not all came: nobody was there, it has refused, or ended
+ */
+
+/** A socket that may stay, or one that may not. @typedef {{ arrival: Arrival, nsp: string, socket: Socket | undefined }} Verdict */
+
+/** A client that has come, and how many of its sockets it is not known of whether they may stay. @typedef {{ conn: Conn, client: Client, state: SessionState, waiting: number }} Arrival */
+
+/** ms for which all wait for middlewares that have not answered; who needs those comes in later. */
+const PATIENCE = 5000;
+/** ms between two tries to listen, while the other process still does. */
+const AGAIN = 50;
+/** ms after which it is the program's to hear that the port is taken. */
+const LONGEST_TRYING = 60_000;
+
+const NOBODY = "nobody hands clients over";
+
+class TakeOver {
+  /**
+   * @param {Server} server
+   * @param {string} path
+   * @param {HttpServer} httpServer which is not to listen before it is told
+   */
+  constructor(server, path, httpServer) {
+    /** @private */
+    this._server = server;
+    /** @private */
+    this._path = path;
+    /** @private */
+    this._httpServer = httpServer;
+    /** @private */
+    this._listen = new HeldListen(httpServer, () => setImmediate(() => this.onlisten()));
+    if (httpServer.listening) setImmediate(() => this.onlisten()); // on a port of its own
+    /** @type {Engine | undefined} @private */
+    this._engine = undefined;
+    /** @type {HandoverChannel | undefined} @private */
+    this._channel = undefined;
+    /** @private tokens of the listening sockets */
+    this._sockets = { first: 0, count: 0 };
+    /** @private */
+    this._isGreeted = false;
+    /** @private */
+    this._isReady = false;
+    /** @private */
+    this._states = new StateReader();
+    /** @type {Arrival[]} @private */
+    this._arrivals = [];
+    /** @private how many have come, or will: known in the end */
+    this._expected = Infinity;
+    /** @private how many have come, those that could not stay among them */
+    this._come = 0;
+    /** @type {{ token: number, unanswered: Buffer, unwritten: Buffer }[]} @private */
+    this._connections = [];
+    /** @type {Set<Namespace>} @private those that go on where the other process has stopped */
+    this._continued = new Set();
+    /** @type {string | undefined} @private */
+    this._reason = undefined;
+    /** @private */
+    this._isOver = false;
+    /** @type {(result: TakenOver) => void} @private */
+    this._resolve = () => {};
+    /** @type {Promise<TakenOver>} */
+    this.result = new Promise((resolve) => (this._resolve = resolve));
+  }
+
+  /** @param {unknown} httpServer @returns {boolean} whether it is the one that gets them, and has not asked yet */
+  isFor(httpServer) {
+    return httpServer === this._httpServer && this._engine === undefined;
+  }
+
+  /**
+   * Asks for the clients.
+   *
+   * @param {Engine} engine the one that the HTTP server has been given
+   * @throws {Error} when the path can't be connected to
+   */
+  begin(engine) {
+    this._engine = engine;
+    const border = engine.border();
+    let number = -1;
+    try {
+      number = border.native.askHandover(this._path, writeHello());
+    } finally {
+      if (number === -1) this.goAlone(NOBODY);
+    }
+    if (number === -1) return;
+    debug("asked at %s", this._path);
+    engine.nativeId(); // the workers are there
+    border.ref(); // nothing else may keep the process
+    engine.adopter = this;
+    this._channel = new HandoverChannel(border, number, (event, news) => this.onnews(event, news));
+  }
+
+  /**
+   * @param {number} event
+   * @param {News} news
+   * @returns {true}
+   * @private
+   */
+  onnews(event, { a, b, buffers }) {
+    switch (event) {
+      case HandoverEvent.PEER:
+        this.ongreeted(buffers[0], Number(a), Number(b));
+        break;
+      case HandoverEvent.STATE:
+        this._states.add(buffers[0]);
+        break;
+      case HandoverEvent.CONNECTION:
+        this._connections.push({
+          token: Number(a),
+          unanswered: buffers[0],
+          unwritten: buffers[1],
+        });
+        break;
+      case HandoverEvent.END:
+        this.expect(Number(a));
+        break;
+      case HandoverEvent.FAILED:
+        this._reason = String(a);
+        this.expect(Number(b) || 0);
+        break;
+    }
+    return true;
+  }
+
+  /**
+   * @param {Buffer} hello
+   * @param {number} first
+   * @param {number} count
+   * @private
+   */
+  ongreeted(hello, first, count) {
+    this._sockets = { first, count };
+    const reason = reasonAgainstPeer(hello, false);
+    if (reason !== undefined) {
+      this.goAlone(reason);
+      return;
+    }
+    this._isGreeted = true;
+    this.getReady();
+  }
+
+  /** The program listens, and has done what it does in the same turn. @private */
+  onlisten() {
+    this._isReady = true;
+    this.getReady();
+  }
+
+  /** @private */
+  getReady() {
+    if (!this._isGreeted || !this._isReady || this._isOver) return;
+    const channel = /** @type {HandoverChannel} */ (this._channel);
+    const engine = /** @type {Engine} */ (this._engine);
+    debug("ready");
+    engine.border().native.readyHandover(channel.number, engine.nativeId());
+  }
+
+  // --- what the engine asks: sessions come ---
+
+  /**
+   * @param {Buffer | undefined} blob
+   * @returns {import("../engine/request-info").CarriedOpening | undefined} the request that opened the session
+   */
+  openingOf(blob) {
+    return this._states.sessionOf(blob)?.opening;
+  }
+
+  /**
+   * A session has come.
+   *
+   * @param {Conn} conn
+   * @param {Buffer | undefined} blob
+   */
+  onadopted(conn, blob) {
+    const state = this._states.sessionOf(blob);
+    if (state === undefined)
+      conn.close(true); // nothing is known of it: it begins anew
+    else
+      this._arrivals.push({
+        conn,
+        client: /** @type {Client} */ (conn._client),
+        state,
+        waiting: 0,
+      });
+    this._come++;
+    this.expect(this._expected);
+  }
+
+  /**
+   * @param {number} count how many come in all
+   * @private
+   */
+  expect(count) {
+    this._expected = count;
+    if (this._come < count || this._isOver) return;
+    if (this._isReady && this._isGreeted) this.letIn();
+    else this.goAlone(this._reason ?? NOBODY);
+  }
+
+  // --- they are let in ---
+
+  /** All have come. @private */
+  letIn() {
+    this._isOver = true;
+    const { _arrivals: arrivals } = this;
+    debug("%d clients have come", arrivals.length);
+    let entered = false;
+    /** @type {Verdict[]} */
+    const verdicts = [];
+    let left = 1;
+    const enter = () => {
+      if (entered) return;
+      entered = true;
+      clearInterval(timer);
+      this.enter(verdicts);
+    };
+    const timer = setInterval(enter, PATIENCE);
+    for (const arrival of arrivals) {
+      for (const { nsp, ...state } of arrival.state.sockets) {
+        left++;
+        arrival.waiting++;
+        this.ask(arrival.client, { nsp, ...state }, (socket) => {
+          arrival.waiting--;
+          const verdict = { arrival, nsp, socket };
+          if (entered) this.enterLate(verdict);
+          else verdicts.push(verdict);
+          if (--left === 0) enter();
+        });
+      }
+    }
+    if (--left === 0) enter();
+  }
+
+  /**
+   * Asks whether a socket may stay.
+   *
+   * @param {Client} client
+   * @param {SocketState} state
+   * @param {(socket: Socket | undefined) => void} done called once
+   * @private
+   */
+  ask(client, state, done) {
+    const { _server: server } = this;
+    const found = (/** @type {unknown} */ allowed) => {
+      if (!allowed) {
+        done(undefined);
+        return;
+      }
+      const nsp = server.of(state.nsp);
+      this.goOn(nsp);
+      nsp._adopt(client, state, done);
+    };
+    try {
+      if (server._nsps.has(state.nsp)) found(true);
+      else server._checkNamespace(state.nsp, state.auth, found);
+    } catch (error) {
+      client.onerror(error); // thrown by the program, as for one that connects
+      done(undefined);
+    }
+  }
+
+  /**
+   * A namespace goes on where that of the other process has stopped: with its numbers, so that no answer, and no offset, of
+   * before means something else here.
+   *
+   * @param {Namespace} nsp
+   * @private
+   */
+  goOn(nsp) {
+    if (this._continued.has(nsp)) return;
+    this._continued.add(nsp);
+    const state = this._states.common?.namespaces.find(({ name }) => name === nsp.name);
+    if (state === undefined) return;
+    nsp._ids = Math.max(nsp._ids, state.ids);
+    const { packets, lost } = this._states.logOf(nsp.name);
+    if (state.recovery !== undefined) nsp.adapter.goOn?.(state.recovery, packets, lost);
+  }
+
+  /**
+   * @param {Verdict[]} verdicts
+   * @private
+   */
+  enter(verdicts) {
+    for (const nsp of this._server._nsps.values()) this.goOn(nsp);
+    const sockets = verdicts.map(place);
+    this.persistAbsent();
+    for (const socket of sockets) announce(socket);
+    nextTick(() => this.end(sockets));
+  }
+
+  /**
+   * Those of whom is known, and who have not come: they come back by themselves, and may be recovered then.
+   *
+   * @private
+   */
+  persistAbsent() {
+    if (!this._server.opts.connectionStateRecovery) return;
+    const come = new Set(this._arrivals.map(({ state }) => state));
+    for (const state of this._states.sessions) {
+      if (state === undefined || come.has(state)) continue;
+      for (const { nsp, id: sid, pid, rooms, data = {} } of state.sockets)
+        if (pid !== undefined)
+          this._server._nsps.get(nsp)?.adapter.persistSession({ sid, pid, rooms, data });
+    }
+  }
+
+  /**
+   * A middleware has answered when all others were in.
+   *
+   * @param {Verdict} verdict
+   * @private
+   */
+  enterLate(verdict) {
+    const { arrival } = verdict;
+    announce(place(verdict));
+    if (arrival.waiting === 0) nextTick(readOn, arrival);
+  }
+
+  /**
+   * The program has heard of all of them: they are read on.
+   *
+   * @param {(Socket | undefined)[]} sockets
+   * @private
+   */
+  end(sockets) {
+    const engine = /** @type {Engine} */ (this._engine);
+    const border = engine.border();
+    debug("%d sockets are in", sockets.length);
+    for (const arrival of this._arrivals) {
+      if (arrival.waiting === 0) readOn(arrival);
+      else {
+        // as for who connects and is not let in
+        setTimeout(
+          () => arrival.waiting > 0 && arrival.client.close(),
+          this._server._connectTimeout,
+        ).unref();
+      }
+    }
+    border.operations.flush();
+    this.listen();
+    const accepted = sockets.filter((socket) => socket !== undefined).length;
+    this.finish({
+      clients: this._arrivals.length,
+      sockets: accepted,
+      refused: sockets.length - accepted,
+    });
+  }
+
+  /**
+   * Listens with the socket of the other process, and takes the connections that were its.
+   *
+   * @private
+   */
+  listen() {
+    const { _httpServer: httpServer, _sockets: sockets } = this;
+    const engine = /** @type {Engine} */ (this._engine);
+    const { native } = engine.border();
+    const isTaken = sockets.count > 0 && this._listen.isCalled;
+    for (let i = isTaken ? 1 : 0; i < sockets.count; i++) native.dropStream(sockets.first + i);
+    if (isTaken) this._listen.release(native.takeDescriptor(sockets.first));
+    else this._listen.release();
+    const connections = this._connections;
+    this._connections = [];
+    if (connections.length === 0) return;
+    const adopt = () => {
+      for (const connection of connections) engine.acceptor?.adopt(connection);
+    };
+    if (httpServer.listening) adopt();
+    else httpServer.once("listening", adopt);
+  }
+
+  /**
+   * Nobody comes: the server listens as the program has said.
+   *
+   * @param {string} reason
+   * @private
+   */
+  goAlone(reason) {
+    debug("nobody comes: %s", reason);
+    this._isOver = true;
+    this._reason = reason;
+    const { _engine: engine, _sockets: sockets } = this;
+    for (let i = 0; i < sockets.count; i++) engine?.border().native.dropStream(sockets.first + i);
+    if (reason === NOBODY) this._listen.release();
+    else this._listen.retry(AGAIN, LONGEST_TRYING);
+    this.finish({ clients: 0, sockets: 0, refused: 0 });
+  }
+
+  /**
+   * @param {TakenOver} result
+   * @private
+   */
+  finish(result) {
+    if (this._reason !== undefined) result.reason = this._reason;
+    if (this._channel !== undefined) {
+      const engine = /** @type {Engine} */ (this._engine);
+      this._channel.end();
+      engine.border().unref();
+      engine.adopter = undefined;
+    }
+    this._arrivals = [];
+    this._states = new StateReader();
+    this._resolve(result);
+  }
+}
+
+/**
+ * Places a socket in its namespace and its rooms, or ends it.
+ *
+ * @param {Verdict} verdict
+ * @returns {Socket | undefined} undefined: it is not there
+ */
+function place({ arrival, nsp, socket }) {
+  const { client } = arrival;
+  if (socket !== undefined) {
+    if (client.conn.readyState === "open" && nspOf(socket)._enter(socket, client)) return socket;
+    socket._cleanup();
+  }
+  if (client.conn.readyState === "open") client._packet({ type: PacketType.DISCONNECT, nsp });
+  return undefined;
+}
+
+/** @param {Socket} socket @returns {Namespace} */
+function nspOf({ nsp }) {
+  return /** @type {Namespace} */ (nsp);
+}
+
+/** @param {Socket | undefined} socket the program hears of it, in a tick of its own, as it may throw */
+function announce(socket) {
+  if (socket !== undefined) nextTick(() => nspOf(socket)._announce(socket));
+}
+
+/** @param {Arrival} arrival what its client has sent, and sends, is read from now on */
+function readOn({ conn, client, state }) {
+  if (conn.readyState !== "open") return;
+  conn.readOn();
+  for (const [nsp, auth] of state.connecting) client.connect(nsp, auth);
+}
+
+module.exports = { TakeOver };
