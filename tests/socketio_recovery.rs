@@ -169,6 +169,7 @@ fn what_is_kept_can_be_told_to_another_process() {
         recovery.store(packet(name, &[], &[], 1));
     }
     assert_eq!((recovery.packets().first(), recovery.packets().next()), (6, 8));
+    let mut recovery = RecoveryLog::<String>::new(PLENTY, 0);
     let (first, _) = recovery.persist(session("p", &[], 1));
     let (second, _) = recovery.persist(session("q", &[], 2));
     let lost: Vec<_> = recovery.sessions().iter().map(|(key, lost)| (key, &*lost.pid)).collect();
