@@ -71,9 +71,9 @@ async function serve(t, limits, { prepare = () => {}, secure = false, options } 
     return within(answer, `an answer to ${target} from ${from}`);
   };
   /** A client that comes from an address. */
-  const dial = (from, options = {}) => {
+  const dial = (from, { lib = connect, ...options } = {}) => {
     const agent = new http.Agent({ localAddress: from });
-    const client = connect(`http://127.0.0.1:${port}`, { forceNew: true, agent, ...options });
+    const client = lib(`http://127.0.0.1:${port}`, { forceNew: true, agent, ...options });
     open.push({ destroy: () => client.disconnect() });
     return client;
   };
@@ -211,17 +211,28 @@ test("an upgrade needs no place, and nothing of the rates", async (t) => {
   assert.equal(io.engine.clientsCount, 1);
 });
 
-for (const transport of ["polling", "websocket"])
-  test(`a client that is refused hears of it, and comes again by itself: ${transport}`, async (t) => {
-    const { dial } = await serve(t, { maxClients: 1 });
-    const first = dial("127.0.0.1", { transports: [transport] });
-    await until(first, "connect");
-    const second = dial("127.0.0.2", { transports: [transport], reconnectionDelay: 10 });
-    const [error] = await until(second, "connect_error");
-    if (transport === "polling") assert.equal(error.description, 503);
-    first.disconnect();
-    await until(second, "connect");
-  });
+/** Clients of each version that upstream has had, by the names that they have here. */
+const CLIENTS = {
+  1: require("socket.io-client-1"),
+  2: require("socket.io-client-2"),
+  3: require("socket.io-client-3").io,
+  "4.0": require("socket.io-client-4.0").io,
+  4: connect,
+};
+for (const [version, lib] of Object.entries(CLIENTS))
+  for (const transport of ["polling", "websocket"])
+    test(`a client that is refused hears of it, and comes again by itself: ${version}, ${transport}`, async (t) => {
+      const { dial } = await serve(t, { maxClients: 1 }, { options: { allowEIO3: true } });
+      const first = dial("127.0.0.1", { transports: [transport] });
+      await until(first, "connect");
+      const options = { lib, transports: [transport], reconnectionDelay: 10 };
+      const second = dial("127.0.0.2", options);
+      const [error] = await until(second, "connect_error");
+      if (transport === "polling") assert.equal(error.description, 503);
+      else assert.match(error.description.message, /503/);
+      first.disconnect();
+      await until(second, "connect");
+    });
 
 test("a program that takes its time for a handshake lets in no more than there are places", async (t) => {
   const waiting = [];
