@@ -11,6 +11,8 @@
 //! A session is in one message with its socket, and has ended here when that is queued: nobody reads a socket twice. What is
 //! queued when the channel ends is closed with it, and its client comes back by itself.
 
+#![cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux gives sockets away"))]
+
 #[cfg(target_os = "linux")]
 mod peer;
 #[cfg(target_os = "linux")]
