@@ -229,7 +229,8 @@ for (const [version, lib] of Object.entries(CLIENTS))
       const second = dial("127.0.0.2", options);
       const [error] = await until(second, "connect_error");
       if (transport === "polling") assert.equal(error.description, 503);
-      else assert.match(error.description.message, /503/);
+      // the older ones have the WebSocket of Node.js, where there is one, which does not tell
+      else if (version >= "3") assert.match(error.description.message, /503/);
       first.disconnect();
       await until(second, "connect");
     });

@@ -631,6 +631,13 @@ const WORKS = {
     assert.equal(internals.listeningDescriptor(server), -1);
   },
 
+  async anyListeningDescriptor(t) {
+    const server = await listen(t, http.createServer());
+    if (POSIX) assert.ok(internals.anyListeningDescriptor(server) > 2);
+    server.close();
+    assert.equal(internals.anyListeningDescriptor(server), -1);
+  },
+
   async expectNext(t) {
     const { client, asked } = await ask(t, {}, (req, res) => {
       internals.expectNext(req.socket);

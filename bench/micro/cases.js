@@ -108,6 +108,7 @@ const lives = {
       world.native.give(connecting);
       await settled();
       world.native.give(closing);
+      await settled(); // the leaving is told in the next turn of the event loop
       await settled();
       if (lost !== BATCH) throw new Error(`${lost} of ${BATCH} clients`);
     };

@@ -875,6 +875,11 @@ function listeningDescriptor(server) {
   return listener !== null && showing.has(listener) && listener.fd >= 0 ? listener.fd : -1;
 }
 
+/** @param {HttpServer} server @returns {number} the descriptor that it listens on; -1: there is none */
+function anyListeningDescriptor(server) {
+  return listeningHandle(server)?.fd ?? -1;
+}
+
 // --- connections that are relayed to this thread ---
 
 const ECONNRESET = -constants.errno.ECONNRESET;
@@ -1395,6 +1400,7 @@ const FAILS_BROKEN_WRITES = isAtLeast(22, 9);
 module.exports = {
   answersHalfOpen,
   acceptDescriptor,
+  anyListeningDescriptor,
   awaitAnswer,
   beforeClose,
   beforeSending,

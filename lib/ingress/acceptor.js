@@ -6,9 +6,9 @@ const { crossOriginLines } = require("../http");
 const { Dialect, Returned } = require("../border");
 const { invalidOption } = require("../base/errors");
 const {
+  anyListeningDescriptor,
   countConnection,
   listeningDescriptor,
-  listeningHandle,
   listensOnTcp,
   longestHead,
   showAccepted,
@@ -144,8 +144,8 @@ class Acceptor {
 
   /** @returns {number[]} what the server listens with */
   descriptors() {
-    const handle = listeningHandle(this.server);
-    return handle !== null && handle.fd >= 0 ? [handle.fd] : [];
+    const descriptor = anyListeningDescriptor(this.server);
+    return descriptor >= 0 ? [descriptor] : [];
   }
 
   /**
