@@ -245,10 +245,13 @@ const WORKS = {
         told.push("end");
         setImmediate(() => res.end("ok"));
       });
-      internals.awaitAnswer(req.socket, { onhalfEnd: () => told.push("half") });
+      internals.awaitAnswer(req.socket, { res, onhalfEnd: () => told.push("half") });
     };
-    const { client, server } = await ask(t, {}, answer);
+    const { client, server } = await ask(t, {}, (req, res) => {
+      if (req.url === "/") answer(req, res); // nobody answers the other one
+    });
     client.send("/");
+    client.send("/other");
     client.socket.end();
     assert.equal((await client.answer()).body, "ok");
     assert.equal((await client.answer()).head, "", "the connection ends behind it");
@@ -257,8 +260,8 @@ const WORKS = {
   },
 
   async leaveUnanswered(t) {
-    const answer = (req) => {
-      const request = { onhalfEnd: () => assert.fail("nobody waits") };
+    const answer = (req, res) => {
+      const request = { res, onhalfEnd: () => assert.fail("nobody waits") };
       internals.awaitAnswer(req.socket, request);
       internals.leaveUnanswered(req.socket, request);
       req.on("error", () => {});

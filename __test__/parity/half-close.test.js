@@ -156,6 +156,19 @@ for (const [way, setup] of Object.entries(WAYS)) {
       ]);
     });
 
+    test(`${name}: a request that nobody answers, before or behind, keeps no connection`, async (t) => {
+      const { say, get, post, join } = await serve(t, implementation, setup);
+      const { sid } = await join();
+      const bodies = (answers) =>
+        answers
+          .split("\r\n\r\n")
+          .slice(1)
+          .map((body) => body.slice(0, 2));
+      assert.deepEqual(bodies(await say(post(sid, "3") + NOBODYS)), ["ok"]);
+      assert.deepEqual(bodies(await say(NOBODYS + get(""))), []);
+      assert.deepEqual(bodies(await say(get("") + NOBODYS + get(""))), ["0{"]);
+    });
+
     test(`${name}: half a head, no session, another path`, async (t) => {
       const { say, get } = await serve(t, implementation, setup);
       const refused = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";

@@ -1149,12 +1149,15 @@ const allowing = new WeakSet();
 /**
  * A request that waits for an answer.
  *
- * @typedef {{ onhalfEnd(): void }} Unanswered called when the peer has ended its half of the connection
+ * @typedef {object} Unanswered
+ * @property {import("node:http").ServerResponse} res
+ * @property {() => void} onhalfEnd called when the peer has ended its half of the connection
  */
 
 /**
  * Has Node.js wait for the answer to a request that came by a connection of HTTP/1, even when its peer has ended its half: the
- * connection ends behind that answer. Without this, Node.js ends the connection.
+ * connection ends behind that answer, and those to other such requests right behind it. Without this, Node.js ends the connection,
+ * as it does when the answer to a request of somebody else's is to come before.
  *
  * @param {Stream} socket
  * @param {Unanswered} request
@@ -1193,12 +1196,20 @@ function allowHalfOpen() {
   const requests = unanswered.get(this);
   const { server } = insideOf(this);
   if (!requests?.size || !server || Reflect.get(server, "httpAllowHalfOpen") !== false) return;
+  const waiting = [...requests];
+  const isOurs = () => waiting.some(({ res }) => res.socket === this); // whose answer is the next that leaves
+  if (!isOurs()) return;
+  // Node.js waits for the last answer, but somebody else's may never come.
+  const look = () => {
+    if (!isOurs()) this.destroySoon();
+  };
+  for (const { res } of waiting) res.once("finish", look);
   keepHalfOpen(this);
   Reflect.set(server, "httpAllowHalfOpen", true);
   allowing.add(server);
   // should a listener throw, that of ours is not called which undoes this
   nextTick(undoAllowing, server);
-  for (const request of requests) request.onhalfEnd();
+  for (const request of waiting) request.onhalfEnd();
 }
 
 /** @this {Stream} */
