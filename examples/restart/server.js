@@ -33,7 +33,14 @@ httpServer.listen(Number(PORT), "127.0.0.1", async () => {
     `version ${VERSION} (pid ${process.pid}): port ${port}, ${clients} clients taken over`,
   );
   process.send?.({ port });
-  const { moved } = await io.handOver(HANDOVER, { within: Infinity });
-  console.log(`version ${VERSION} (pid ${process.pid}): ${moved} clients handed over`);
-  process.exit();
+  for (;;) {
+    try {
+      const { moved } = await io.handOver(HANDOVER, { within: Infinity });
+      console.log(`version ${VERSION} (pid ${process.pid}): ${moved} clients handed over`);
+      process.exit();
+    } catch (error) {
+      if (error.code !== "SIO_ERR_HANDOVER_FAILED") throw error;
+      console.log(`version ${VERSION} (pid ${process.pid}): the next one has not started`);
+    }
+  }
 });
