@@ -257,6 +257,49 @@ test("offsets that are none, and sessions of others, recover nobody", LIMIT, asy
   }
 });
 
+test("a session of one namespace is of no use in another one", LIMIT, async (t) => {
+  const stage = await RedisStage.open(t);
+  const server = await stage.server({ streams: true }, recovery);
+  server.io.of("/admin").use((_socket, next) => next(new Error("not you")));
+  const client = await traveller(stage, server);
+  server.io.emit("number", 0);
+  await eventually(() => client.numbers.length === 1, "the event");
+  await lose(client, server);
+  const auth = { pid: client._pid, offset: client._lastOffset };
+  const other = connect(`http://127.0.0.1:${server.port}/admin`, {
+    auth,
+    forceNew: true,
+    reconnection: false,
+    transports: ["websocket"],
+  });
+  stage.defer(() => other.disconnect());
+  const [error] = await Promise.race([
+    new Promise((resolve) => other.on("connect_error", (refusal) => resolve([refusal]))),
+    until(other, "connect").then(() => []),
+  ]);
+  assert.equal(error?.message, "not you");
+  assert.deepEqual([...server.io.of("/admin").sockets], []);
+});
+
+test("Redis has lost what a client has missed: it begins anew", LIMIT, async (t) => {
+  const stage = await RedisStage.open(t);
+  const server = await stage.server({ streams: true }, recovery);
+  const client = await traveller(stage, server);
+  const watcher = await traveller(stage, server);
+  server.io.emit("number", 0);
+  await eventually(() => client.numbers.length === 1, "the first");
+  const offset = client._lastOffset;
+  server.io.emit("number", 1);
+  await eventually(() => watcher.numbers.length === 2, "the second");
+  await (await stage.publisher()).del("socket.io");
+  server.io.emit("number", 2);
+  await eventually(() => watcher.numbers.length === 3, "the third");
+  await lose(client, server);
+  client._lastOffset = offset; // as if the second had not come
+  await moveTo(client, server);
+  assert.equal(client.recovered, false);
+});
+
 test("what is no entry is dropped and counted", LIMIT, async (t) => {
   const stage = await RedisStage.open(t);
   const server = await stage.server({ streams: true }, recovery);

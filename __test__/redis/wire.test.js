@@ -5,9 +5,10 @@
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
 const notepack = require("notepack.io");
+const msgpack = require("@msgpack/msgpack");
 const { Classic } = require("../../lib/redis/classic");
 const { Malformed } = require("../../lib/redis/messages");
-const { MsgpackError, pack, unpack } = require("../../lib/redis/msgpack");
+const { MsgpackError, pack, packPlain, unpack } = require("../../lib/redis/msgpack");
 const { Sharded } = require("../../lib/redis/sharded");
 
 /** The same numbers at each run. */
@@ -204,3 +205,36 @@ function spoiled(random, bytes) {
   spoil(message, 3);
   return isJson ? Buffer.from(JSON.stringify(message)) : notepack.encode(message);
 }
+
+test("streams: values are packed as the official adapter packs them", () => {
+  const dates = [0, 5, 1e12, 1e12 + 1, 2 ** 33 * 1_000, 2 ** 35 * 1_000, -1].map(
+    (it) => new Date(it),
+  );
+  const numbers = [
+    0,
+    -1,
+    1.5,
+    2 ** 32,
+    2 ** 53,
+    2 ** 63,
+    2 ** 64,
+    1e300,
+    -(2 ** 53),
+    -(2 ** 64),
+    NaN,
+  ];
+  const bytes = [Buffer.from("a"), new Uint8Array([1, 2]), new Float64Array([1.5])];
+  for (const value of [
+    ...dates,
+    ...numbers,
+    ...bytes,
+    undefined,
+    { a: undefined, b: [undefined] },
+  ]) {
+    const packed = packPlain(value);
+    assert.deepEqual(packed, Buffer.from(msgpack.encode(value)));
+    assert.deepEqual(msgpack.decode(packed), msgpack.decode(Buffer.from(msgpack.encode(value))));
+    assert.deepEqual(unpack(packed), unpack(Buffer.from(msgpack.encode(value))));
+  }
+  assert.deepEqual(msgpack.decode(packPlain(new Uint8Array([7]).buffer)), Buffer.from([7]));
+});

@@ -2,9 +2,9 @@
 
 const { bare } = require("../base/bare");
 
-// Values as the official adapter packs them: MessagePack, with its own ways for `undefined`, Dates and ArrayBuffers (those of the
-// package notepack.io). Only what is between servers comes here, and broadcasts that JavaScript has to see: all others are packed
-// and unpacked in Rust.
+// Values as the official adapters pack them: MessagePack. Those for Pub/Sub have their own ways for `undefined`, Dates and ArrayBuffers
+// (those of the package notepack.io); the one for streams has not (@msgpack/msgpack), and does not read them. Only what is between
+// servers comes here, and broadcasts that JavaScript has to see: all others are packed and unpacked in Rust.
 
 // the types of extensions: all of notepack.io's own are the same, told apart by their lengths
 const UNDEFINED = 0;
@@ -19,11 +19,11 @@ class MsgpackError extends Error {}
 /** Appends values to a list of pieces. */
 class Packer {
   constructor() {
-    /** @private @type {Buffer[]} */
+    /** @protected @type {Buffer[]} */
     this._done = [];
-    /** @private */
+    /** @protected */
     this._buffer = Buffer.allocUnsafe(1024);
-    /** @private */
+    /** @protected */
     this._at = 0;
   }
 
@@ -36,7 +36,7 @@ class Packer {
   /**
    * @param {number} size
    * @returns {number} where so many bytes are to be written
-   * @private
+   * @protected
    */
   reserve(size) {
     if (this._at + size > this._buffer.length) {
@@ -51,7 +51,7 @@ class Packer {
 
   /**
    * @param {number} byte
-   * @private
+   * @protected
    */
   byte(byte) {
     const at = this.reserve(1);
@@ -62,7 +62,7 @@ class Packer {
    * @param {number} prefix
    * @param {number} value
    * @param {number} size 1, 2 or 4 bytes
-   * @private
+   * @protected
    */
   sized(prefix, value, size) {
     const at = this.reserve(1 + size);
@@ -74,7 +74,7 @@ class Packer {
 
   /**
    * @param {number} value a whole one
-   * @private
+   * @protected
    */
   wide(value) {
     const at = this.reserve(8);
@@ -85,7 +85,7 @@ class Packer {
   /**
    * @param {number} length
    * @param {readonly [number, number, number]} prefixes of a length of 1, 2 and 4 bytes
-   * @private
+   * @protected
    */
   length(length, [one, two, four]) {
     if (length < 0x100 && one !== 0) this.sized(one, length, 1);
@@ -110,8 +110,7 @@ class Packer {
         this.byte(value ? 0xc3 : 0xc2);
         return;
       case "undefined":
-        this.sized(0xd4, UNDEFINED, 1);
-        this.byte(0);
+        this.nothing();
         return;
       case "object":
         if (value === null) this.byte(0xc0);
@@ -124,7 +123,7 @@ class Packer {
 
   /**
    * @param {string} text
-   * @private
+   * @protected
    */
   string(text) {
     const length = Buffer.byteLength(text);
@@ -136,10 +135,10 @@ class Packer {
 
   /**
    * @param {number} value
-   * @private
+   * @protected
    */
   number(value) {
-    if (Math.floor(value) !== value || !Number.isFinite(value)) {
+    if (!this.isWhole(value)) {
       const at = this.reserve(9);
       this._buffer[at] = 0xcb;
       this._buffer.writeDoubleBE(value, at + 1);
@@ -163,7 +162,7 @@ class Packer {
   /**
    * @param {object} value
    * @param {number} depth
-   * @private
+   * @protected
    */
   object(value, depth) {
     if (Array.isArray(value)) {
@@ -172,8 +171,7 @@ class Packer {
       else this.length(length, [0, 0xdc, 0xdd]);
       for (let i = 0; i < length; i++) this.value(value[i], depth);
     } else if (value instanceof Date) {
-      this.sized(0xd7, 0, 1);
-      this.wide(value.getTime());
+      this.date(value);
     } else if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) {
       this.binary(value);
     } else if ("toJSON" in value && typeof value.toJSON === "function") {
@@ -189,16 +187,49 @@ class Packer {
     }
   }
 
+  /** @protected */
+  nothing() {
+    this.sized(0xd4, UNDEFINED, 1);
+    this.byte(0);
+  }
+
+  /**
+   * @param {Date} value
+   * @protected
+   */
+  date(value) {
+    this.sized(0xd7, 0, 1);
+    this.wide(value.getTime());
+  }
+
+  /**
+   * @param {number} value
+   * @returns {boolean} whether it is packed as a whole number
+   * @protected
+   */
+  isWhole(value) {
+    return Math.floor(value) === value && Number.isFinite(value);
+  }
+
   /**
    * @param {ArrayBuffer | ArrayBufferView} value
-   * @private
+   * @returns {boolean} whether it is packed as MessagePack says
+   * @protected
+   */
+  isBin(value) {
+    return Buffer.isBuffer(value);
+  }
+
+  /**
+   * @param {ArrayBuffer | ArrayBufferView} value
+   * @protected
    */
   binary(value) {
     // of a view, what it shows: notepack.io packs all that is in its ArrayBuffer
     const bytes = ArrayBuffer.isView(value)
       ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
       : new Uint8Array(value);
-    if (Buffer.isBuffer(value)) {
+    if (this.isBin(value)) {
       this.length(bytes.length, [0xc4, 0xc5, 0xc6]);
     } else {
       this.length(bytes.length, [0xc7, 0xc8, 0xc9]);
@@ -206,6 +237,55 @@ class Packer {
     }
     const at = this.reserve(bytes.length);
     this._buffer.set(bytes, at);
+  }
+}
+
+/** Packs by MessagePack's own ways alone, as the package @msgpack/msgpack does. */
+class PlainPacker extends Packer {
+  /** @protected */
+  nothing() {
+    this.byte(0xc0);
+  }
+
+  /**
+   * @param {Date} value
+   * @protected
+   */
+  date(value) {
+    const time = value.getTime() || 0; // of no valid one
+    const seconds = Math.floor(time / 1000);
+    const nanoseconds = (time - seconds * 1000) * 1e6;
+    const isShort = seconds >= 0 && seconds < 2 ** 34;
+    if (isShort && nanoseconds === 0 && seconds < POW_32) {
+      this.sized(0xd6, TIME, 1);
+      const at = this.reserve(4);
+      this._buffer.writeUInt32BE(seconds, at);
+    } else if (isShort) {
+      this.sized(0xd7, TIME, 1);
+      const at = this.reserve(8);
+      this._buffer.writeUInt32BE(nanoseconds * 4 + Math.floor(seconds / POW_32), at);
+      this._buffer.writeUInt32BE(seconds >>> 0, at + 4);
+    } else {
+      this.sized(0xc7, 12, 1);
+      this.byte(TIME);
+      const at = this.reserve(4);
+      this._buffer.writeUInt32BE(nanoseconds, at);
+      this.wide(seconds);
+    }
+  }
+
+  /**
+   * @param {number} value
+   * @returns {boolean}
+   * @protected
+   */
+  isWhole(value) {
+    return Number.isSafeInteger(value);
+  }
+
+  /** @protected */
+  isBin() {
+    return true;
   }
 }
 
@@ -440,7 +520,24 @@ class Unpacker {
  * @throws {MsgpackError} for what can't be packed
  */
 function pack(value) {
-  const packer = new Packer();
+  return packBy(new Packer(), value);
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Buffer} as the adapter for streams packs it
+ * @throws {MsgpackError} for what can't be packed
+ */
+function packPlain(value) {
+  return packBy(new PlainPacker(), value);
+}
+
+/**
+ * @param {Packer} packer
+ * @param {unknown} value
+ * @returns {Buffer}
+ */
+function packBy(packer, value) {
   packer.value(value);
   return packer.finish();
 }
@@ -457,4 +554,4 @@ function unpack(bytes) {
   return value;
 }
 
-module.exports = { DEPTH, MsgpackError, pack, unpack };
+module.exports = { DEPTH, MsgpackError, pack, packPlain, unpack };

@@ -6,7 +6,7 @@ const { decode, flagsOf, RestoredSession, supersede } = require("../api");
 const { PacketType } = require("../codec");
 const { RedisAdapter } = require("./adapter");
 const { Malformed, object, plain, rooms: readRooms, text } = require("./messages");
-const { MsgpackError, pack, unpack } = require("./msgpack");
+const { MsgpackError, packPlain, unpack } = require("./msgpack");
 const { reasonAgainst } = require("./reasons");
 
 /** @typedef {import("socket.io-adapter").Room} Room */
@@ -289,7 +289,7 @@ class StreamsAdapter extends RedisAdapter {
       this.nsp.server.opts.connectionStateRecovery ?? NO_RECOVERY;
     const from = this._live.get(pid)?.from;
     try {
-      this.keep(pid, pack({ sid, pid, rooms, data, from }), time);
+      this.keep(pid, packPlain({ sid, pid, nsp: this.nsp.name, rooms, data, from }), time);
     } catch (error) {
       if (!(error instanceof MsgpackError)) throw error;
       debug("the session %s can't be kept: %s", sid, error.message);
@@ -329,7 +329,7 @@ class StreamsAdapter extends RedisAdapter {
     const { number, left, after, bytes } = found;
     const border = /** @type {Border} */ (this._border);
     const forget = () => border.native.forgetReturning(this._cluster, number);
-    const state = this.readOr(() => readSession(unpack(bytes), pid), "a session");
+    const state = this.readOr(() => readSession(unpack(bytes), pid, this.nsp.name), "a session");
     // a socket with that id is connected: a second one would replace it
     if (state === undefined || this.nsp.sockets.has(state.sid) || this._closed) {
       forget();
@@ -389,11 +389,12 @@ class StreamsAdapter extends RedisAdapter {
 /**
  * @param {unknown} value
  * @param {string} ofPid
+ * @param {string} ofNsp its name; a session of another one would pass the middlewares of this one. The official adapter stores none
  * @returns {import("../api/restored-session").State}
  */
-function readSession(value, ofPid) {
-  const { sid, pid, rooms, data } = object(value);
-  if (text(pid) !== ofPid) throw new Malformed();
+function readSession(value, ofPid, ofNsp) {
+  const { sid, pid, nsp, rooms, data } = object(value);
+  if (text(pid) !== ofPid || (nsp !== undefined && nsp !== ofNsp)) throw new Malformed();
   return { sid: text(sid), pid: ofPid, rooms: readRooms(rooms), data };
 }
 

@@ -2,7 +2,7 @@
 
 const { hasBinary } = require("../codec");
 const { must, parse, object, plain } = require("./messages");
-const { pack, unpack } = require("./msgpack");
+const { packPlain, unpack } = require("./msgpack");
 const { readData, Sharded, Type } = require("./sharded");
 
 /** @import { Bytes, Dialect, Message, Target } from "./messages" */
@@ -37,7 +37,7 @@ class Streams extends Sharded {
    * @protected
    */
   message(type, data) {
-    return pack({ type, data, uid: this.uid, nsp: this._nsp });
+    return packPlain({ type, data, uid: this.uid, nsp: this._nsp });
   }
 
   /**
@@ -107,7 +107,10 @@ function optionsOf(target) {
  * @returns {Entry}
  */
 function entry(type, data) {
-  return { type, data: hasBinary(data) ? pack(data).toString("base64") : JSON.stringify(data) };
+  return {
+    type,
+    data: hasBinary(data) ? packPlain(data).toString("base64") : JSON.stringify(data),
+  };
 }
 
 /**

@@ -134,13 +134,16 @@ async fn run(desk: Desk, mut connector: Connector, mut backoff: Backoff) {
             connected = connector.connect(&desk.inbound, push) => connected,
         };
         let message = match connected {
-            Ok(session) => {
-                backoff.reset();
-                match serve(&desk, session, &connector, &lost).await {
-                    Ended::Closed => break,
-                    Ended::Lost(message) => message,
+            Ok(session) => match serve(&desk, session, &connector, &lost).await {
+                Ended::Closed => break,
+                Ended::Lost(message) => {
+                    // A connection by which Redis refuses what is needed is as good as none.
+                    if desk.is_ready() {
+                        backoff.reset();
+                    }
+                    message
                 }
-            }
+            },
             Err(error) => format!("can't connect: {error}"),
         };
         desk.set_session(None);
@@ -440,6 +443,10 @@ impl Desk {
         if self.inbound.namespaces().subscriptions.is_complete() && self.streams.are_settled() {
             self.set_state(State::Ready, None);
         }
+    }
+
+    fn is_ready(&self) -> bool {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) == State::Ready
     }
 
     fn note_lost(&self, message: String) {

@@ -125,11 +125,12 @@ impl Extent {
         extent
     }
 
-    /// Whether all that was written after that entry is there.
+    /// Whether all that was written after that entry is there. A stream that has lost nothing, and not that entry, is another one, which
+    /// was begun anew since: Redis has lost the old one.
     pub(super) fn has_all_after(&self, place: EntryId) -> bool {
         self.last <= place
             || self.first.is_some_and(|first| first <= place)
-            || self.added == Some(self.length)
+            || (place == EntryId::default() && self.added == Some(self.length))
     }
 }
 
@@ -186,6 +187,7 @@ mod tests {
             assert_eq!(extent.has_all_after(id(place)), has_all, "{place}");
         }
         assert!(Extent::new(Value::Map(pairs(3))).has_all_after(id(0)));
+        assert!(!Extent::new(Value::Map(pairs(3))).has_all_after(id(4)), "it is another one");
         assert!(Extent::default().has_all_after(id(0)), "there is no stream");
         let flat = Value::Array(pairs(7).into_iter().flat_map(|(a, b)| [a, b]).collect());
         assert_eq!(Extent::new(flat), extent);
