@@ -261,6 +261,43 @@ test("programs are told how many were refused", async (t) => {
   if (LINUX) assert.deepEqual(told, [{ engine: io.engine, refused: { connects: 1 } }]);
 });
 
+for (const { name, forLinux, prepare } of WAYS.slice(0, 2))
+  test(`what is refused within a second is told behind it: ${name}`, async (t) => {
+    if (forLinux && !LINUX) return t.skip("no worker accepts here");
+    const connects = { total: { rate: NEVER, burst: 1 } };
+    const { ask } = await serve(t, { connects }, { prepare });
+    let told = 0;
+    const listen = ({ refused }) => (told += refused.connects);
+    diagnostics.subscribe("ferrosocket:limited", listen);
+    t.after(() => diagnostics.unsubscribe("ferrosocket:limited", listen));
+    assert.equal((await ask()).status, 200);
+    await ask();
+    await eventually(() => told === 1);
+    for (let i = 0; i < 5; i++) assert.equal((await ask()).status, 429);
+    await eventually(() => told === 6);
+  });
+
+test("what a browser asks before a handshake takes nothing, and is answered when there is no place", async (t) => {
+  const limits = { connects: { perAddress: { rate: NEVER, burst: 1 } }, maxClients: 1 };
+  const options = { cors: { origin: "http://web.example" } };
+  const { ask, port } = await serve(t, limits, { options });
+  const askBefore = () =>
+    new Promise((resolve, reject) => {
+      const headers = {
+        Origin: "http://web.example",
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "authorization",
+      };
+      const request = http.request({ port, path: POLLING, method: "OPTIONS", headers });
+      request.on("response", (response) => resolve(response.resume().statusCode));
+      request.on("error", reject).end();
+    });
+  assert.equal(await askBefore(), 204);
+  assert.equal((await ask()).status, 200);
+  assert.equal(await askBefore(), 204);
+  assert.equal((await ask()).status, 429);
+});
+
 const make = (limits) => () => new Server(http.createServer(), { limits });
 
 test("a limit that is misspelt is an error, and so is one that can't be", () => {

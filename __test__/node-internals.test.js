@@ -634,6 +634,24 @@ const WORKS = {
     assert.equal(internals.listeningDescriptor(server), -1);
   },
 
+  async lacksHeaders(t) {
+    const seen = [];
+    const { client, server } = await ask(t, {}, (req, res) => {
+      seen.push([req.rawHeaders.length, internals.lacksHeaders(req)]);
+      res.end();
+    });
+    for (const most of [null, 10, 0]) {
+      server.maxHeadersCount = most;
+      await client.ask("/");
+    }
+    server.maxHeadersCount = 1;
+    await client.ask("/");
+    assert.deepEqual(
+      seen.map(([, lacks]) => lacks),
+      [false, false, false, true],
+    );
+  },
+
   async anyListeningDescriptor(t) {
     const server = await listen(t, http.createServer());
     if (POSIX) assert.ok(internals.anyListeningDescriptor(server) > 2);

@@ -6,6 +6,7 @@ const assert = require("node:assert/strict");
 const fs = require("node:fs");
 const http = require("node:http");
 const https = require("node:https");
+const net = require("node:net");
 const os = require("node:os");
 const path = require("node:path");
 const { test } = require("node:test");
@@ -197,3 +198,38 @@ for (const name of PROXIES)
       assert.equal(seen.address, LINUX && tells ? "127.0.0.5" : "127.0.0.1");
     }
   });
+
+test(
+  "of a request with more headers than Node.js keeps, nothing is believed: a proxy's are the last ones",
+  { timeout: 60_000 },
+  async (t) => {
+    for (const [maxHeadersCount, count] of [
+      [50, 90],
+      [null, 1100],
+    ]) {
+      const httpServer = Object.assign(http.createServer(), { maxHeadersCount });
+      const { io, port } = await start(t, { trustProxy: 1 }, { httpServer });
+      const seen = new Promise((resolve) =>
+        io.engine.once("connection", (conn) => resolve(conn.remoteAddress)),
+      );
+      const socket = net.connect(port, "127.0.0.1");
+      t.after(() => socket.destroy());
+      socket.write(
+        `GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n${"a:\r\n".repeat(count)}X-Forwarded-For: 203.0.113.7\r\n\r\n`,
+      );
+      assert.equal(await seen, "127.0.0.1");
+    }
+  },
+);
+
+test("a part that is misspelt is an error", () => {
+  for (const [options, message] of [
+    [{ trustProxy: { proxys: 1 } }, /option trustProxy can't be an object with proxys/],
+    [{ trustProxy: { header: "forwarded" } }, /option trustProxy.proxies can't be undefined/],
+    [
+      { proxyProtocol: { from: ["10.0.0.0/8"], form: 1 } },
+      /option proxyProtocol can't be an object with form/,
+    ],
+  ])
+    assert.throws(() => new Server(options), message);
+});

@@ -113,6 +113,13 @@ function bodyOf(answer, connection) {
   return body;
 }
 
+/** The beginnings of the bodies of answers. */
+const bodies = (answers) =>
+  answers
+    .split("\r\n\r\n")
+    .slice(1)
+    .map((body) => body.slice(0, 2));
+
 for (const [way, setup] of Object.entries(WAYS)) {
   for (const implementation of selected()) {
     if (setup.only && setup.only !== implementation) continue;
@@ -159,11 +166,6 @@ for (const [way, setup] of Object.entries(WAYS)) {
     test(`${name}: a request that nobody answers, before or behind, keeps no connection`, async (t) => {
       const { say, get, post, join } = await serve(t, implementation, setup);
       const { sid } = await join();
-      const bodies = (answers) =>
-        answers
-          .split("\r\n\r\n")
-          .slice(1)
-          .map((body) => body.slice(0, 2));
       assert.deepEqual(bodies(await say(post(sid, "3") + NOBODYS)), ["ok"]);
       assert.deepEqual(bodies(await say(NOBODYS + get(""))), []);
       assert.deepEqual(bodies(await say(get("") + NOBODYS + get(""))), ["0{"]);

@@ -204,6 +204,19 @@ function countingServer(socket) {
   return COUNTS_CONNECTIONS && typeof server?._connections === "number" ? server : undefined;
 }
 
+/** Names and values that Node.js keeps of a request, unless its server says otherwise (`maxHeadersCount`). */
+const MAX_HEADER_PAIRS = 2000;
+
+/**
+ * @param {any} request
+ * @returns {boolean} whether it may have had more headers than Node.js has kept
+ */
+function lacksHeaders(request) {
+  const count = httpServerOf(request.socket)?.maxHeadersCount;
+  const longest = typeof count === "number" ? count << 1 : MAX_HEADER_PAIRS;
+  return longest > 0 && request.rawHeaders.length >= longest;
+}
+
 /** @param {Stream | null | undefined} socket @returns {HttpServer | undefined} the HTTP server that reads its requests, if there is one */
 function httpServerOf(socket) {
   return /** @type {SocketInside | null | undefined} */ (socket)?.server ?? undefined;
@@ -1201,7 +1214,7 @@ function allowHalfOpen() {
   if (!isOurs()) return;
   // Node.js waits for the last answer, but somebody else's may never come.
   const look = () => {
-    if (!isOurs()) this.destroySoon();
+    if (!isOurs()) Reflect.get(this, "destroySoon").call(this);
   };
   for (const { res } of waiting) res.once("finish", look);
   keepHalfOpen(this);
@@ -1429,6 +1442,7 @@ module.exports = {
   hasOwnResponses,
   hasSetting,
   httpServerOf,
+  lacksHeaders,
   isBetweenRequests,
   isOver,
   isQuiet,

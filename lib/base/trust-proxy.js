@@ -38,9 +38,11 @@ const FIX =
 function readTrustProxy(value) {
   const isPlain = typeof value !== "object" || value === null || Array.isArray(value);
   if (isPlain) return readProxies("option trustProxy", value, HEADER);
+  checkParts("option trustProxy", /** @type {object} */ (value), ["proxies", "header"]);
   const { proxies, header = HEADER } = /** @type {{ proxies?: unknown, header?: unknown }} */ (
     value
   );
+  if (proxies === undefined) throw invalidOption("option trustProxy.proxies", proxies, FIX);
   if (typeof header !== "string" || !/^[!#$%&'*+.^_`|~\w-]+$/.test(header))
     throw invalidOption(
       "option trustProxy.header",
@@ -98,6 +100,21 @@ function networksOf(name, value) {
 }
 
 /**
+ * Refuses an option with a part that nobody reads: one that is misspelt would leave it off.
+ *
+ * @param {string} name
+ * @param {object} value
+ * @param {string[]} parts those that it may have
+ * @throws {TypeError} when it has another one
+ */
+function checkParts(name, value, parts) {
+  if (Array.isArray(value)) return;
+  for (const part of Object.keys(value))
+    if (!parts.includes(part))
+      throw invalidOption(name, `an object with ${part}`, `its parts are ${parts.join(", ")}`);
+}
+
+/**
  * @param {unknown} value the option `proxyProtocol`
  * @returns {string[] | undefined} the networks from which connections begin with its header; none: all do; undefined: none does
  * @throws {TypeError} when it can't have that value
@@ -107,6 +124,7 @@ function readProxyProtocol(value) {
   if (value === true) return [];
   const fix = 'give true, or from where such connections come, as in { from: ["10.0.0.0/8"] }';
   if (typeof value !== "object") throw invalidOption("option proxyProtocol", value, fix);
+  checkParts("option proxyProtocol", value, ["from"]);
   const { from } = /** @type {{ from?: unknown }} */ (value);
   const names = typeof from === "string" ? from.split(",") : from;
   if (!Array.isArray(names) || names.length === 0)

@@ -22,7 +22,7 @@ const {
   verify,
 } = require("../http");
 const { generateId } = require("../base/ids");
-const { useTable } = require("../base/node-internals");
+const { lacksHeaders, useTable } = require("../base/node-internals");
 const {
   Acceptor,
   doorOf,
@@ -544,6 +544,8 @@ class Engine extends EventEmitter {
    */
   clientAddress(request, peer) {
     if (!this.opts.trustProxy) return peer;
+    // Of a request with too many headers Node.js drops the last ones. Those are the proxy's; what is left may be the client's word.
+    if (request.raw === undefined && lacksHeaders(request)) return peer;
     const fields = request.raw ?? /** @type {string[]} */ (request.rawHeaders).join("\n");
     return this.border().native.clientAddress(this.nativeId(), peer ?? "", fields) ?? peer;
   }

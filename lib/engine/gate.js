@@ -3,6 +3,10 @@
 const { Returned } = require("../border");
 const { channels } = require("../base/channels");
 const { engineMessage } = require("../base/errors");
+const { setTimeout } = require("../base/loop");
+
+/** Milliseconds between two tellings, as in the addon. */
+const TELLING_INTERVAL = 1000;
 
 /** Why a handshake is refused. @typedef {{ name: string, code: number, message: string, retryAfter: number }} Refusal */
 
@@ -26,6 +30,8 @@ class Gate {
     this._engine = engine;
     /** @private @type {Record<string, number>} what was told last */
     this._told = {};
+    /** @private @type {NodeJS.Timeout | undefined} until it may be told again */
+    this._pause = undefined;
   }
 
   /**
@@ -36,7 +42,9 @@ class Gate {
    */
   pass(req) {
     const { _engine: engine } = this;
-    return refusalOf(engine.border().native.passGate(engine.nativeId(), this.addressOf(req)));
+    return this.note(
+      refusalOf(engine.border().native.passGate(engine.nativeId(), this.addressOf(req))),
+    );
   }
 
   /**
@@ -50,7 +58,7 @@ class Gate {
     const { _engine: engine } = this;
     const { native } = engine.border();
     const refusal = refusalOf(native.reservePlace(engine.nativeId(), this.addressOf(req)));
-    if (refusal !== undefined) return refusal;
+    if (refusal !== undefined) return this.note(refusal);
     try {
       open();
     } finally {
@@ -65,8 +73,19 @@ class Gate {
     return engine.border().native.overloadedBy(engine.nativeId());
   }
 
-  /** Tells how many handshakes have been refused. */
+  /**
+   * @param {Refusal | undefined} refusal by this thread, of which no worker tells
+   * @returns {Refusal | undefined} the same
+   * @private
+   */
+  note(refusal) {
+    if (refusal !== undefined && channels.limited.hasSubscribers) this.tell();
+    return refusal;
+  }
+
+  /** Tells how many handshakes have been refused, once a second at most; those that come meanwhile, when that is over. */
   tell() {
+    if (this._pause !== undefined) return;
     const { _engine: engine, _told: told } = this;
     /** @type {Record<string, number>} */
     const now = JSON.parse(engine.border().native.hearLimits(engine.nativeId()));
@@ -77,6 +96,11 @@ class Gate {
         .map(([limit, count]) => /** @type {const} */ ([limit, count - (told[limit] ?? 0)]))
         .filter(([, count]) => count > 0),
     );
+    if (Object.keys(refused).length === 0) return;
+    this._pause = setTimeout(() => {
+      this._pause = undefined;
+      this.tell();
+    }, TELLING_INTERVAL).unref();
     channels.limited.publish({ engine, refused });
   }
 

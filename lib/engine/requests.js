@@ -158,8 +158,8 @@ function handleUpgrade(engine, req, socket, upgradeHead) {
  */
 function admit(engine, req, res, upgrade, done) {
   const { gate, middlewares } = engine;
-  // before all that takes time
-  const refused = req._query.sid ? undefined : gate?.pass(req);
+  // before all that takes time; what is no GET opens no session: a browser asks by OPTIONS first whether it may
+  const refused = req._query.sid || req.method !== "GET" ? undefined : gate?.pass(req);
   if (refused !== undefined) {
     done(refused.code, refused);
     return;

@@ -171,6 +171,9 @@ impl<'a> Iterator for Elements<'a> {
 fn node_of(element: &[u8]) -> Option<&[u8]> {
     let mut node = None;
     for pair in element.split(|&byte| byte == b';') {
+        if pair.trim_ascii().is_empty() {
+            continue; // RFC 7239 §4: a pair may be left out
+        }
         let at = memchr::memchr(b'=', pair)?;
         let (name, value) = (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii());
         if name.eq_ignore_ascii_case(b"for") && node.replace(unquoted(value)?).is_some() {

@@ -262,7 +262,7 @@ impl Gate {
     /// What clients have sent has waited for so many milliseconds, and has been taken now.
     pub fn note_delay(&self, inbox_age: u64, now: u64) {
         if let Some((overload, _)) = &self.overload {
-            overload.measure(Load { inbox_age, ..Load::default() }, now);
+            overload.note_age(inbox_age, now);
         }
     }
 

@@ -91,6 +91,18 @@ impl Overload {
         state.by
     }
 
+    /// Takes one measure alone. It may begin or go on by that, but not end: nothing is known of the others.
+    pub fn note_age(&self, inbox_age: u64, now: u64) {
+        let Some(bound) = self.bounds.inbox_age else { return };
+        let mut state = self.lock();
+        if inbox_age > bound / 2 {
+            state.high_at = now;
+        }
+        if inbox_age >= bound {
+            state.by = Some(Measure::InboxAge);
+        }
+    }
+
     fn measures(&self, load: Load) -> [(Measure, u64, Option<u64>); 3] {
         let Bounds { inbox_age, inbox_bytes, memory } = self.bounds;
         [
