@@ -209,15 +209,18 @@ test(
     ]) {
       const httpServer = Object.assign(http.createServer(), { maxHeadersCount });
       const { io, port } = await start(t, { trustProxy: 1 }, { httpServer });
-      const seen = new Promise((resolve) =>
-        io.engine.once("connection", (conn) => resolve(conn.remoteAddress)),
-      );
       const socket = net.connect(port, "127.0.0.1");
       t.after(() => socket.destroy());
+      const seen = new Promise((resolve) => {
+        io.engine.once("connection", (conn) => resolve(conn.remoteAddress));
+        socket.once("data", (data) => {
+          if (String(data).startsWith("HTTP/1.1 431 ")) resolve("refused"); // by newer versions
+        });
+      });
       socket.write(
         `GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n${"a:\r\n".repeat(count)}X-Forwarded-For: 203.0.113.7\r\n\r\n`,
       );
-      assert.equal(await seen, "127.0.0.1");
+      assert.ok(["127.0.0.1", "refused"].includes(await seen));
     }
   },
 );
