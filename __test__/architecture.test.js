@@ -12,10 +12,10 @@ const ts = require("typescript");
 const LIB = path.join(__dirname, "..", "lib");
 
 /** The floors, from the lowest. */
-const FLOORS = ["base", "codec", "border", "http", "ingress", "engine", "api", "redis"];
+const FLOORS = ["base", "node", "codec", "border", "http", "ingress", "engine", "api", "redis"];
 
 /** The floors that know what they are given: no type there is `any`. */
-const TYPED = new Set(["ingress", "api"]);
+const TYPED = new Set(["node", "ingress", "api"]);
 
 /** The floor whose files are leaves, required one by one; the others have a face. */
 const LEAVES = "base";

@@ -35,7 +35,7 @@ async function open(Server) {
 async function main() {
   if (part !== undefined) await MISSING[part][way].change();
   const { Server } = require(path);
-  const { PARTS } = require("../../lib/base/node-internals");
+  const { PARTS } = require("../../lib/node");
   const alone = await open(Server);
   const shown = await open(Server);
   shown.httpServer.on("connection", () => {});

@@ -57,7 +57,7 @@ function buildHandshake(conn, auth, issued) {
 function partsOf(request) {
   if (!request) return undefined;
   const { headers, url, _query: query } = request;
-  /** @type {import("../base/node-internals").Stream | undefined} */
+  /** @type {import("../node/inside").Stream | undefined} */
   const socket = request.socket ?? request.connection;
   return { headers, url, query, encrypted: !!socket?.encrypted };
 }

@@ -3,7 +3,7 @@
 const { Layout, StringEncoding } = require("../../native/border");
 const { copyInto, copyOf, isShared, lengthOf } = require("../base/bytes");
 const { LongText } = require("../codec");
-const { writeLatin1, writeUtf16, writeUtf8 } = require("../base/node-internals");
+const { writeLatin1, writeUtf16, writeUtf8 } = require("../node");
 const { nextTick } = require("../base/loop");
 
 const { ATTACHED, BINARY, HANDLE, KIND, LENGTH, PARTED } = Layout;

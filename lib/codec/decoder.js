@@ -1,7 +1,7 @@
 "use strict";
 
 const debug = require("debug")("socket.io-parser");
-const { LazyEmitter } = require("../base/node-internals");
+const { LazyEmitter } = require("../node");
 const { MESSAGES } = require("../base/errors");
 const { PacketType, RESERVED_EVENTS } = require("./packet");
 const { isBinary } = require("./encoder");

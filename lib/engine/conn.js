@@ -8,7 +8,7 @@ const { joined, PACKET_TYPES } = require("../codec");
 const trace = require("./conn-trace");
 const { endError } = require("../base/errors");
 const { nextTick, setImmediate } = require("../base/loop");
-const { FAILS_BROKEN_WRITES, LazyEmitter } = require("../base/node-internals");
+const { FAILS_BROKEN_WRITES, LazyEmitter } = require("../node");
 const {
   showControlIn,
   showControlOut,

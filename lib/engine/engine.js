@@ -22,7 +22,7 @@ const {
   verify,
 } = require("../http");
 const { generateId } = require("../base/ids");
-const { lacksHeaders, useTable } = require("../base/node-internals");
+const { lacksHeaders, useTable } = require("../node");
 const {
   Acceptor,
   doorOf,

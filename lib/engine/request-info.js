@@ -1,11 +1,11 @@
 "use strict";
 
-const { buildRequest, lendSocket, setSocket, standInSocket } = require("../base/node-internals");
+const { buildRequest, lendSocket, setSocket, standInSocket } = require("../node");
 const { parseQuery } = require("../http");
 const { noteShown } = require("../ingress");
 
 /** @typedef {import("../border/border").Addresses} Addresses */
-/** @typedef {import("../base/node-internals").Stream} Stream */
+/** @typedef {import("../node/inside").Stream} Stream */
 /** @typedef {import("../http/query").Request} Request */
 /** @typedef {import("../ingress/door").Door} Door */
 /** @typedef {import("../ingress/door").FirstRequest} FirstRequest */

@@ -1,7 +1,7 @@
 "use strict";
 
 const { assignable } = require("../base/assignable");
-const { LazyEmitter } = require("../base/node-internals");
+const { LazyEmitter } = require("../node");
 
 /**
  * What a transport asks of its connection.

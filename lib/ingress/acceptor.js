@@ -14,7 +14,7 @@ const {
   showAccepted,
   socketOf,
   speaksTls,
-} = require("../base/node-internals");
+} = require("../node");
 const { clearInterval, setInterval } = require("../base/loop");
 const { onNewListener } = require("../base/new-listeners");
 const {
@@ -78,7 +78,7 @@ const LONGEST_SILENCE = 1;
 class Acceptor {
   /**
    * @param {Engine} engine
-   * @param {import("../base/node-internals").HttpServer} server one that the engine is attached to
+   * @param {import("../node/inside").HttpServer} server one that the engine is attached to
    * @param {string} path the beginning of the paths that are ours
    */
   constructor(engine, server, path) {

@@ -5,7 +5,7 @@
 /** @typedef {import("../border/border").Border} Border */
 /** @typedef {import("../border/border").Addresses} Addresses */
 /** @typedef {import("../border/border").DoorRecord} DoorRecord */
-/** @typedef {import("../base/node-internals").Stream} Stream */
+/** @typedef {import("../node/inside").Stream} Stream */
 /** @typedef {import("node:net").Socket} Socket */
 
 /** What `socket.conn.door` tells. @typedef {"takeover" | "bridge" | "polling"} DoorKind */

@@ -3,7 +3,7 @@
 const net = require("node:net");
 const { clearInterval, setInterval } = require("../base/loop");
 
-/** @typedef {import("../base/node-internals").HttpServer} HttpServer */
+/** @typedef {import("../node/inside").HttpServer} HttpServer */
 /** @typedef {Parameters<HttpServer["listen"]>} Given what a program has said */
 
 /**

@@ -1,6 +1,6 @@
 "use strict";
 
-const { httpServerOf, isBetweenRequests } = require("../base/node-internals");
+const { httpServerOf, isBetweenRequests } = require("../node");
 const { setImmediate } = require("../base/loop");
 
 /** Turns of the event loop that a request needs which has come already: it is read, and begins. */

@@ -9,7 +9,7 @@ const {
   settingsOf,
   soleOf,
   tlsSetting,
-} = require("../base/node-internals");
+} = require("../node");
 const { scopes } = require("../base/trace");
 const { countTlsListeners, nativeTls } = require("./native-tls");
 const {
@@ -34,7 +34,7 @@ const {
 class Inputs {
   /**
    * @param {import("./reasons").Engine & { nativeId(): number }} engine
-   * @param {import("../base/node-internals").HttpServer} server
+   * @param {import("../node/inside").HttpServer} server
    */
   constructor(engine, server) {
     this.engine = engine;

@@ -4,20 +4,14 @@
 // is named when the engine is attached, and when it comes later, Node.js speaks TLS from then on.
 
 const https = require("node:https");
-const {
-  countContexts,
-  secureContextOf,
-  SHOWS_TLS,
-  speaksTls,
-  tlsSetting,
-} = require("../base/node-internals");
+const { countContexts, secureContextOf, SHOWS_TLS, speaksTls, tlsSetting } = require("../node");
 const { parseTlsDetails } = require("../base/decrypted-socket");
 const { soleListener } = require("../http");
 const { checkRules, readRules } = require("./tls-rules");
 
 /** @typedef {import("../../native").TlsRules} TlsRules */
-/** @typedef {import("../base/node-internals").HttpServer} HttpServer */
-/** @typedef {import("../base/node-internals").TlsServer} TlsServer */
+/** @typedef {import("../node/inside").HttpServer} HttpServer */
+/** @typedef {import("../node/inside").TlsServer} TlsServer */
 /** @typedef {import("../border/border").Border} Border */
 /** @typedef {import("node:crypto").X509Certificate} Certificate */
 /** @typedef {import("./tls-rules").Named} Named */

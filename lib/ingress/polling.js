@@ -9,7 +9,7 @@ const { reasonOf, TAKES_POLLING } = require("./reasons");
 const { relayedRequest } = require("./relayed");
 const { Door } = require("./door");
 const { ENGINE_ERRORS, rejectUnhandled } = require("../base/errors");
-const { awaitAnswer, httpServerOf, leaveUnanswered } = require("../base/node-internals");
+const { awaitAnswer, httpServerOf, leaveUnanswered } = require("../node");
 const { clearTimeout, setTimeout } = require("../base/loop");
 const { LONGEST_MESSAGE, maxChunks, milliseconds } = require("../base/options");
 

@@ -31,7 +31,7 @@ const {
   speaksTls,
   SWAPS_HANDLES,
   upgradesByDefault,
-} = require("../base/node-internals");
+} = require("../node");
 const { onNewListener } = require("../base/new-listeners");
 const { decryptedDetails } = require("../base/decrypted-socket");
 const { hearsUntold, nativeTls } = require("./native-tls");
@@ -76,8 +76,8 @@ const TAKES_POLLING = LISTEN | ACCEPT | ACCEPT_POLLING | OPEN_POLLING;
 /** The reason when there is no other. */
 const NOT_PLAIN = "no plain request when it was accepted";
 
-/** @typedef {import("../base/node-internals").HttpServer} HttpServer */
-/** @typedef {import("../base/node-internals").Stream} Stream */
+/** @typedef {import("../node/inside").HttpServer} HttpServer */
+/** @typedef {import("../node/inside").Stream} Stream */
 
 /**
  * What the rows ask of an engine.
@@ -158,7 +158,7 @@ const ROWS = [
   {
     word: "this version of Node.js",
     against: LISTEN | MOVE_POLLING | INTRODUCE,
-    text: "a part of Node.js that the way stands on is not there, or is another (`lib/base/node-internals.js`)",
+    text: "a part of Node.js that the way stands on is not there, or is another (`lib/node/`)",
     holds: () => !MOVES_CONNECTIONS,
   },
   {

@@ -1,22 +1,16 @@
 "use strict";
 
 const debug = require("debug")("engine:polling");
-const {
-  beforeSending,
-  breakSocket,
-  countConnection,
-  mute,
-  relayedSocket,
-} = require("../base/node-internals");
+const { beforeSending, breakSocket, countConnection, mute, relayedSocket } = require("../node");
 const { showDecrypted } = require("../base/decrypted-socket");
 const { RecordKind, Returned } = require("../border");
 const { nativeTls } = require("./native-tls");
 
 /** @typedef {import("./door").Engine} Engine */
-/** @typedef {import("../base/node-internals").HttpServer} HttpServer */
-/** @typedef {import("../base/node-internals").Request} Request */
-/** @typedef {import("../base/node-internals").Response} Response */
-/** @typedef {import("../base/node-internals").Socket} Socket */
+/** @typedef {import("../node/inside").HttpServer} HttpServer */
+/** @typedef {import("../node/inside").Request} Request */
+/** @typedef {import("../node/inside").Response} Response */
+/** @typedef {import("../node/inside").Socket} Socket */
 
 /** @type {WeakMap<object, RelayedConnection>} by the sockets that Node.js has of them */
 const relayed = new WeakMap();

@@ -8,15 +8,15 @@ const {
   replaceHandle,
   standInSocket,
   uncountConnection,
-} = require("../base/node-internals");
+} = require("../node");
 const { showDecrypted } = require("../base/decrypted-socket");
 const { Door } = require("./door");
 const { DROP_SOCKET, reasonAgainst } = require("./reasons");
 
 /** @typedef {import("./door").Engine} Engine */
 /** @typedef {import("../base/decrypted-socket").TlsDetails} TlsDetails */
-/** @typedef {import("../base/node-internals").HttpServer} HttpServer */
-/** @typedef {import("../base/node-internals").Stream} Stream */
+/** @typedef {import("../node/inside").HttpServer} HttpServer */
+/** @typedef {import("../node/inside").Stream} Stream */
 /** @typedef {import("node:net").Socket} Socket */
 
 /** Bytes of an answer to an upgrade request, at least: to Node.js and to others, nothing has been written to a socket without. */

@@ -12,7 +12,7 @@ const {
   responseOn,
   socketOf,
   expectNext,
-} = require("../base/node-internals");
+} = require("../node");
 const { onNewListener } = require("../base/new-listeners");
 const { decryptedDetails, showDecrypted } = require("../base/decrypted-socket");
 const { RecordKind } = require("../border");
@@ -22,8 +22,8 @@ const { TakenConnection } = require("./taken-connection");
 const { nextTick } = require("../base/loop");
 
 /** @typedef {import("../border/border").Border} Border */
-/** @typedef {import("../base/node-internals").HttpServer} HttpServer */
-/** @typedef {import("../base/node-internals").Stream} Stream */
+/** @typedef {import("../node/inside").HttpServer} HttpServer */
+/** @typedef {import("../node/inside").Stream} Stream */
 /** @typedef {import("./accepted-request").AcceptedRequest} AcceptedRequest */
 /** @typedef {import("node:http").IncomingMessage} IncomingMessage */
 /** @typedef {import("./door").Engine & { isClosed(): boolean }} Engine */

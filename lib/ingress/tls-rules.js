@@ -6,11 +6,11 @@ const { constants, createPrivateKey, getFips, X509Certificate } = require("node:
 const https = require("node:https");
 const tls = require("node:tls");
 const { invalidOption } = require("../base/errors");
-const { countContexts, SHOWS_TLS, tlsOptions } = require("../base/node-internals");
+const { countContexts, SHOWS_TLS, tlsOptions } = require("../node");
 
 /** @typedef {import("../../native").TlsRules} TlsRules */
 /** @typedef {import("../../native").TlsIdentity} TlsIdentity */
-/** @typedef {import("../base/node-internals").TlsServer} TlsServer */
+/** @typedef {import("../node/inside").TlsServer} TlsServer */
 /** @typedef {import("node:tls").SecureContextOptions} ContextOptions */
 
 /**

@@ -4,13 +4,13 @@ const debug = require("debug")("engine:ws");
 const { ByteBridge, CLOSE_TIMEOUT, kindOf } = require("./bridge");
 const { endUnread } = require("../http");
 const { decryptedDetails } = require("../base/decrypted-socket");
-const { descriptorOf, httpServerOf, keepHalfOpen } = require("../base/node-internals");
+const { descriptorOf, httpServerOf, keepHalfOpen } = require("../node");
 const { reasonAgainst, reasonOf, TAKE_OVER, TAKES_WEBSOCKET } = require("./reasons");
 const { TakenConnection } = require("./taken-connection");
 
 /** @typedef {import("./door").Engine} Engine */
 /** @typedef {import("./door").FirstRequest} FirstRequest */
-/** @typedef {import("../base/node-internals").Stream} Stream */
+/** @typedef {import("../node/inside").Stream} Stream */
 /** @typedef {import("../http/query").Request} Request */
 /** @typedef {import("./bridge").Arrival & { answer: import("../http/upgrade-answer").UpgradeAnswer }} Arrival */
 
@@ -86,7 +86,7 @@ class TakenWebSocket extends TakenConnection {
    * Takes a connection of which Node.js has made no socket: the one that the addon has looked at last.
    *
    * @param {number} fd its descriptor
-   * @param {import("../base/node-internals").HttpServer} server the one that has accepted it
+   * @param {import("../node/inside").HttpServer} server the one that has accepted it
    * @param {Arrival} arrival
    * @throws {Error} when no descriptor is free; the connection is as it was then
    */

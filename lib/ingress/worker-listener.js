@@ -10,7 +10,7 @@ const {
   listeningHandle,
   uncountConnection,
   standInSocket,
-} = require("../base/node-internals");
+} = require("../node");
 const { onNewListener } = require("../base/new-listeners");
 const { setImmediate } = require("../base/loop");
 const { readProxyProtocol } = require("../base/trust-proxy");
@@ -47,8 +47,8 @@ const COUNT_AT_ONCE = new Set(["connection", "request", "upgrade", ...TLS_EVENTS
  */
 
 /** @typedef {import("./door").Engine & Lender} Engine */
-/** @typedef {import("../base/node-internals").HttpServer} HttpServer */
-/** @typedef {import("../base/node-internals").Handle} Handle */
+/** @typedef {import("../node/inside").HttpServer} HttpServer */
+/** @typedef {import("../node/inside").Handle} Handle */
 
 /**
  * Has a worker accept the connections of an HTTP server, as long as nothing stands against it. So whoever comes with a plain
