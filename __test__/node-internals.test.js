@@ -432,7 +432,15 @@ const WORKS = {
     const { req } = await asked;
     const { method, url, httpVersion, rawHeaders } = req;
     for (const upgrade of [false, true]) {
-      const built = internals.buildRequest({ method, url, httpVersion, rawHeaders, upgrade });
+      const sockets = [];
+      const lender = {
+        findSocket() {
+          sockets.push(new net.Socket());
+          return sockets[0];
+        },
+      };
+      const parts = { method, url, httpVersion, rawHeaders, upgrade };
+      const built = internals.buildRequest(parts, lender);
       assert.ok(built instanceof http.IncomingMessage);
       const names = ["method", "url", "httpVersion", "httpVersionMajor", "httpVersionMinor"];
       for (const name of [...names, "headers", "rawHeaders", "headersDistinct", "complete"])
@@ -440,7 +448,41 @@ const WORKS = {
       assert.equal(built.upgrade, upgrade);
       assert.equal(built.aborted, false);
       assert.equal(built.destroyed, !upgrade);
+      for (const name of ["socket", "client"]) assert.ok(Object.keys(built).includes(name));
+      assert.equal(Object.getPrototypeOf(built), http.IncomingMessage.prototype);
+      assert.equal(sockets.length, 0, "it is made at the first look");
+      assert.equal(built.socket, sockets[0]);
+      assert.equal(built.client, sockets[0]);
+      assert.equal(built.connection, sockets[0]);
+      assert.equal(sockets.length, 1);
+      assert.equal(sockets[0].destroyed, false);
+      built.socket = null;
+      built.socket = new net.Socket();
+      assert.notEqual(built.socket, sockets[0]);
+      const given = { "x-given": "1" };
+      assert.equal(internals.buildRequest({ ...parts, headers: given }, lender).headers, given);
     }
+  },
+
+  async readHeaders(t) {
+    const { client, asked } = await ask(t);
+    const headers = {
+      "X-A": "1",
+      Cookie: "a=b",
+      "x-a": "2",
+      COOKIE: "c=d",
+      Referer: "one",
+      REFERER: "two",
+      "Set-Cookie": "e=f",
+      "SET-COOKIE": "g=h",
+      Age: "1",
+      AGE: "2",
+      ETag: "",
+    };
+    await client.ask("/", { headers });
+    const { req } = await asked;
+    assert.deepEqual(internals.readHeaders(req.rawHeaders), req.headers);
+    assert.deepEqual(internals.readHeaders([]), {});
   },
 
   setSocket() {
@@ -449,22 +491,6 @@ const WORKS = {
     internals.setSocket(req, socket);
     assert.equal(req.socket, socket);
     assert.equal(req.connection, socket);
-  },
-
-  lendSocket() {
-    const req = new http.IncomingMessage(undefined);
-    const sockets = [];
-    internals.lendSocket(req, () => {
-      sockets.push(new net.Socket());
-      return sockets[0];
-    });
-    assert.equal(sockets.length, 0);
-    assert.equal(req.socket, sockets[0]);
-    assert.equal(req.connection, sockets[0]);
-    assert.equal(sockets.length, 1);
-    req.socket = null;
-    req.socket = new net.Socket();
-    assert.notEqual(req.socket, sockets[0]);
   },
 
   hasOwnRequests() {

@@ -1,5 +1,9 @@
 "use strict";
 
+const { inspect } = require("node:util");
+const { own } = require("../base/assignable");
+const { bare } = require("../base/bare");
+
 /**
  * What a program can read of the request that opened a connection.
  *
@@ -16,13 +20,13 @@
  */
 
 /** @typedef {import("../http/query").Request} Request */
-/** @typedef {import("../engine/request-info").RequestParts} RequestParts */
+/** @typedef {import("../engine/request-info").RequestInfo} RequestInfo */
 
 /**
- * What is asked of a connection. One of a foreign engine has no `requestParts()`.
+ * What is asked of a connection. One of a foreign engine has no `requestInfo()`.
  *
  * @typedef {object} Opened
- * @property {() => RequestParts | undefined} [requestParts]
+ * @property {() => RequestInfo | undefined} [requestInfo]
  * @property {Request | null | undefined} request
  * @property {string | undefined} remoteAddress
  */
@@ -34,32 +38,115 @@
  * @returns {Handshake} a plain object that programs may change
  */
 function buildHandshake(conn, auth, issued) {
-  // if there is no request object yet, none is made just for this
-  const request = conn.requestParts?.() ?? partsOf(conn.request);
+  const info = conn.requestInfo?.();
+  if (info !== undefined) {
+    /** @type {unknown} */
+    const lazy = new LazyHandshake(info, conn.remoteAddress, auth, issued);
+    return /** @type {Handshake} */ (lazy);
+  }
+  const { request } = conn;
+  const headers = request?.headers;
+  /** @type {import("../node/inside").Stream | undefined} */
+  const socket = request?.socket ?? request?.connection;
   return {
-    headers: request?.headers || {},
-    time: new Date(issued) + "",
+    headers: headers || {},
+    time: timeOf(issued),
     address: conn.remoteAddress,
-    xdomain: !!request?.headers.origin,
+    xdomain: !!headers?.origin,
     // a connection without a request is a WebTransport session
-    secure: !request || request.encrypted,
+    secure: !request || !!socket?.encrypted,
     issued,
     url: request?.url,
-    query: request?.query || {},
+    query: request?._query || {},
     auth,
   };
 }
 
+// Most programs look at `auth`, or at one header. What takes time and memory is made when it is looked at: headers, query, and all
+// their strings.
+//
+// What this must not change: to who reads it, assigns to it, copies or prints it, it is the plain object of above.
+// __test__/handshake.test.js compares it with that.
+
+/** Where a handshake has its request. It is no private field: those are not found through a Proxy. */
+const INFO = Symbol("request");
+const HIDDEN = bare({ value: undefined, writable: true });
+
+/** @typedef {Handshake & { [INFO]: RequestInfo }} Lazy */
+
 /**
- * @param {Request | null | undefined} request
- * @returns {RequestParts | undefined}
+ * @param {string} name
+ * @param {(parts: import("../engine/request-info").RequestParts) => unknown} pick
+ * @returns {PropertyDescriptor}
  */
-function partsOf(request) {
-  if (!request) return undefined;
-  const { headers, url, _query: query } = request;
-  /** @type {import("../node/inside").Stream | undefined} */
-  const socket = request.socket ?? request.connection;
-  return { headers, url, query, encrypted: !!socket?.encrypted };
+function lazily(name, pick) {
+  return bare({
+    /** @this {Lazy} */
+    get() {
+      return pick(this[INFO].parts());
+    },
+    /** @this {object} @param {unknown} value */
+    set(value) {
+      own(this, name, value);
+    },
+    enumerable: true,
+    configurable: true,
+  });
+}
+
+const HEADERS = lazily("headers", ({ headers }) => headers);
+const XDOMAIN = lazily("xdomain", ({ hasOrigin }) => hasOrigin);
+const QUERY = lazily("query", ({ query }) => query);
+const INSPECT = bare({
+  /** @this {object} */
+  value() {
+    return { ...this };
+  },
+  writable: true,
+  configurable: true,
+});
+
+const { defineProperty } = Reflect;
+
+/**
+ * A handshake with accessors, in upstream's order. They take no place in the object, as all of them share its shape.
+ *
+ * @this {Lazy}
+ * @param {RequestInfo} info
+ * @param {string | undefined} address
+ * @param {unknown} auth
+ * @param {number} issued
+ */
+function LazyHandshake(info, address, auth, issued) {
+  defineProperty(this, INFO, HIDDEN);
+  this[INFO] = info;
+  defineProperty(this, inspect.custom, INSPECT);
+  defineProperty(this, "headers", HEADERS);
+  this.time = timeOf(issued);
+  this.address = address;
+  defineProperty(this, "xdomain", XDOMAIN);
+  this.secure = info.encrypted;
+  this.issued = issued;
+  this.url = info.url;
+  defineProperty(this, "query", QUERY);
+  this.auth = auth;
+}
+LazyHandshake.prototype = Object.prototype;
+
+/** The text of the last second that was asked for: of those who come together, each needs the same. */
+const last = { second: NaN, text: "" };
+
+/**
+ * @param {number} issued ms since the epoch
+ * @returns {string} as a Date is written
+ */
+function timeOf(issued) {
+  const second = Math.floor(issued / 1000);
+  if (second !== last.second) {
+    last.text = `${new Date(issued)}`;
+    last.second = second;
+  }
+  return last.text;
 }
 
 module.exports = { buildHandshake };

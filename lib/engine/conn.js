@@ -222,22 +222,21 @@ class Conn extends LazyEmitter {
    * @returns {any}
    */
   get request() {
-    const req = this._opening.rebuild();
-    if (req !== undefined) this.exposeRequest(req);
-    return req;
+    return this.showRequest();
   }
 
   set request(req) {
-    this.exposeRequest(req);
+    this.ownRequest(req, undefined);
   }
 
   /**
-   * What a handshake shows of the request, as long as no program can have changed it.
+   * What was known of the request when no program had seen it.
    *
-   * @returns {import("./request-info").RequestParts | undefined}
+   * @returns {RequestInfo | undefined} undefined: one might have, or has put another in its place
    */
-  requestParts() {
-    return this._opening instanceof RequestInfo ? this._opening.parts() : undefined;
+  requestInfo() {
+    const { info, built } = this._opening;
+    return built === undefined || built === this.request ? info : undefined;
   }
 
   /**
@@ -250,15 +249,26 @@ class Conn extends LazyEmitter {
     if (this._opening instanceof RequestInfo) this._opening.handleMove(socket, door);
   }
 
+  /** @returns {any} the request, which is a property of this object from now on */
+  showRequest() {
+    const { info } = this._opening;
+    const req = this._opening.rebuild();
+    if (req !== undefined) this.ownRequest(req, info);
+    return req;
+  }
+
   /**
    * Makes the request a property of this object: a program may delete it.
    *
-   * @param {any} [req]
+   * @param {any} req
+   * @param {RequestInfo | undefined} info what it was built of
+   * @private
    */
-  exposeRequest(req = this.request) {
+  ownRequest(req, info) {
+    const { remoteAddress } = this;
     own(this, "request", req);
     // deleted, it must not come back
-    this._opening = { remoteAddress: this.remoteAddress, rebuild: nothing, carry: nothing };
+    this._opening = { remoteAddress, info, built: req, rebuild: nothing, carry: nothing };
   }
 
   /** @returns {import("./request-info").CarriedOpening | undefined} what another process needs to know of the request */

@@ -578,7 +578,7 @@ class Engine extends EventEmitter {
     const opening = openingOf(door, seen, addresses);
     const conn = new Conn(this, border, name, sid, traits, opening, door ?? NO_DOOR);
     if (door !== undefined) door.request = undefined; // the session has what it needs of it
-    if (seen) conn.exposeRequest();
+    if (seen) conn.showRequest();
     border.addSession(name._handle, conn);
     this.ref();
     this.clients[sid] = conn;

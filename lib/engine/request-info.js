@@ -1,6 +1,6 @@
 "use strict";
 
-const { buildRequest, lendSocket, setSocket, standInSocket } = require("../node");
+const { buildRequest, readHeaders, setSocket, standInSocket } = require("../node");
 const { parseQuery } = require("../http");
 const { noteShown } = require("../ingress");
 
@@ -37,13 +37,12 @@ function sharedAddress(address) {
 }
 
 /**
- * What a handshake shows of a request.
+ * What is made of a request at the first look.
  *
  * @typedef {object} RequestParts
  * @property {Record<string, any>} headers
- * @property {string} url
  * @property {Record<string, any>} query
- * @property {boolean} encrypted whether it came over TLS
+ * @property {boolean} hasOrigin whether it came with an Origin header
  */
 
 /** In place of a connection that has ended and left nothing here. */
@@ -56,6 +55,8 @@ const ENDED = {
  *
  * @typedef {object} Opening
  * @property {string | undefined} remoteAddress
+ * @property {RequestInfo | undefined} info what was known of the request when no program had seen it; undefined: one might have
+ * @property {unknown} [built] the request that has been built of it, for a program
  * @property {() => Request | null | undefined} rebuild gives the request, to a program
  * @property {() => CarriedOpening | undefined} carry what another process needs to know of it
  */
@@ -117,25 +118,34 @@ class RequestInfo {
       const own = /** @type {Stream} */ (socket);
       this._carrier = !this.encrypted && door.kind === "polling" ? new WeakRef(own) : own;
     }
-    /** @type {Record<string, any> | undefined} made at the first look, as is the next one */
-    this.headers = undefined;
-    /** @type {Record<string, any> | undefined} */
-    this.query = undefined;
+    /** @private @type {RequestParts | undefined} */
+    this._parts = undefined;
+  }
+
+  /** @returns {RequestInfo} itself, as an Opening */
+  get info() {
+    return this;
   }
 
   /**
-   * The parts that programs mostly look at. A request that is built later has these very objects.
+   * The parts that programs mostly look at: objects that they may change. A request that is built has these very objects.
    *
    * @returns {RequestParts}
    */
   parts() {
-    const { url, encrypted } = this;
-    if (this.headers === undefined) {
-      const req = this.build();
-      this.headers = /** @type {Record<string, any>} */ (req.headers);
-      this.query = /** @type {Record<string, any>} */ (req._query);
+    if (this._parts === undefined) {
+      const headers = readHeaders(this.rawHeaders());
+      this._parts = { headers, query: parseQuery(this.url), hasOrigin: !!headers.origin };
     }
-    return { headers: this.headers, url, query: /** @type {any} */ (this.query), encrypted };
+    return this._parts;
+  }
+
+  /**
+   * @returns {string[]}
+   * @private
+   */
+  rawHeaders() {
+    return this.raw === "" ? [] : this.raw.split("\n");
   }
 
   /**
@@ -151,11 +161,8 @@ class RequestInfo {
     this._carrier = door;
   }
 
-  /**
-   * @returns {Stream} the socket of the connection, for a program
-   * @private
-   */
-  socket() {
+  /** @returns {Stream} the socket of the connection, for a program */
+  findSocket() {
     let carrier = this._carrier;
     if (carrier instanceof WeakRef) carrier = carrier.deref() ?? ENDED;
     if (!("socketFor" in carrier)) return carrier;
@@ -205,14 +212,13 @@ class RequestInfo {
    */
   build() {
     const { method, url, httpVersion, upgrade } = this;
-    const rawHeaders = this.raw === "" ? [] : this.raw.split("\n");
+    const { headers, query } = this.parts();
+    const rawHeaders = this.rawHeaders();
     const req = /** @type {Request} */ (
-      buildRequest({ method, url, httpVersion, rawHeaders, upgrade })
+      buildRequest({ method, url, httpVersion, rawHeaders, upgrade, headers }, this)
     );
     if (!upgrade) req.res = null;
-    lendSocket(req, () => this.socket());
-    if (this.headers !== undefined) req.headers = this.headers;
-    req._query = this.query ?? parseQuery(this.url);
+    req._query = query;
     return req;
   }
 }
@@ -233,6 +239,11 @@ class KeptRequest {
     this.remoteAddress = door.clientAt(req.socket.remoteAddress);
   }
 
+  /** A program may have changed it. */
+  get info() {
+    return undefined;
+  }
+
   /** @returns {Request} */
   rebuild() {
     return this.req;
@@ -245,7 +256,12 @@ class KeptRequest {
 }
 
 /** @type {Opening} when the connection had gone before its session was told of */
-const NO_OPENING = { remoteAddress: undefined, rebuild: () => null, carry: () => undefined };
+const NO_OPENING = {
+  remoteAddress: undefined,
+  info: undefined,
+  rebuild: () => null,
+  carry: () => undefined,
+};
 
 /** In place of the door of a polling session that another process has handed over: its connections come by themselves. */
 const NO_CONNECTION = {

@@ -35,7 +35,7 @@ const {
   responseOn,
 } = require("./next-request");
 const { PARTS } = require("./parts");
-const { buildRequest, lendSocket, REBUILDS_REQUESTS, setSocket } = require("./requests");
+const { buildRequest, readHeaders, REBUILDS_REQUESTS, setSocket } = require("./requests");
 const { beforeSending, mute, MUTES_RESPONSES } = require("./responses");
 const {
   countConnection,
@@ -105,7 +105,6 @@ module.exports = {
   keepsConnection,
   LazyEmitter,
   leaveUnanswered,
-  lendSocket,
   listenersOf,
   listenFirst,
   listeningDescriptor,
@@ -116,6 +115,7 @@ module.exports = {
   mute,
   MUTES_RESPONSES,
   PARTS,
+  readHeaders,
   REBUILDS_REQUESTS,
   relayedSocket,
   replaceHandle,

@@ -64,6 +64,7 @@ const http = require("node:http");
 /**
  * @typedef {object} RequestParts
  * @property {(lines: string[], length: number) => void} _addHeaderLines
+ * @property {(name: string, value: string, headers: import("node:http").IncomingHttpHeaders) => void} _addHeaderLine
  * @property {Socket} client the older name of `socket`
  * @property {boolean} upgrade
  *
