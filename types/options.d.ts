@@ -210,7 +210,7 @@ export interface EngineOptions {
   /**
    * When the server has so much to do that nobody else is let in (not in npm `socket.io`): handshakes are refused with status 503,
    * Engine.IO error 7 and `Retry-After`, also while the event loop is blocked; clients that are there go on. It ends when all has
-   * been below half of what is too much for two seconds. `true`: `{ inboxAge: 10_000 }`.
+   * been low for two seconds: at half of what is too much, memory at seven eighths. `true`: `{ inboxAge: 10_000 }`.
    *
    * @default false
    */

@@ -4,11 +4,12 @@
 //!            a measure has reached its bound
 //!   Calm ────────────────────────────────────► Overloaded(by which)
 //!    ▲                                               │
-//!    └── none was above half of its bound for [`CALM`] ──┘
+//!    └── each was low ([`low`]) for [`CALM`] ────────────┘
 //! ```
 //!
-//! So it does not swing: it is not left for a moment in which a measure is low, nor entered again by one that is only half as
-//! high as what it takes. Nothing runs by a clock: it is looked at when somebody comes, and when JavaScript takes what has waited.
+//! So it does not swing: it is not left for a moment in which a measure is low, nor entered again by one that is not as
+//! high as what it takes. What waits for JavaScript is low at half of its bound, as it empties by itself. Memory does not: allocators and
+//! V8 keep much of what they had, so a process may never come down to half, and seven eighths are low. Nothing runs by a clock: it is looked at when somebody comes, and when JavaScript takes what has waited.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -37,6 +38,14 @@ pub enum Measure {
     Memory,
 }
 
+/// The most of a measure that is low, where so much is too much.
+pub fn low(measure: Measure, bound: u64) -> u64 {
+    match measure {
+        Measure::InboxAge | Measure::InboxBytes => bound / 2,
+        Measure::Memory => bound - bound / 8,
+    }
+}
+
 /// What is measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
@@ -59,7 +68,7 @@ pub struct Overload {
 struct State {
     /// What has reached its bound last.
     by: Option<Measure>,
-    /// When a measure was last above half of its bound.
+    /// When a measure was last not low.
     high_at: u64,
 }
 
@@ -78,7 +87,10 @@ impl Overload {
     pub fn measure(&self, load: Load, now: u64) -> Option<Measure> {
         let mut state = self.lock();
         let measures = self.measures(load);
-        if measures.iter().any(|&(_, value, bound)| bound.is_some_and(|it| value > it / 2)) {
+        let is_high = |&(measure, value, bound): &(Measure, u64, Option<u64>)| {
+            bound.is_some_and(|it| value > low(measure, it))
+        };
+        if measures.iter().any(is_high) {
             state.high_at = now;
         }
         let full = measures.iter().find(|(_, value, bound)| bound.is_some_and(|it| *value >= it));
@@ -95,7 +107,7 @@ impl Overload {
     pub fn note_age(&self, inbox_age: u64, now: u64) {
         let Some(bound) = self.bounds.inbox_age else { return };
         let mut state = self.lock();
-        if inbox_age > bound / 2 {
+        if inbox_age > low(Measure::InboxAge, bound) {
             state.high_at = now;
         }
         if inbox_age >= bound {
