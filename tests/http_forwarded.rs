@@ -290,6 +290,9 @@ fn proxy_2_2_the_header_of_version_2() {
         (binary(0x20, 0x00, &[]), None),
         (binary(0x20, 0x11, &FOUR), None),
         (binary(0x20, 0x11, &[]), None),
+        // whose family and protocol are ignored, whatever they are
+        (binary(0x20, 0xff, &[]), None),
+        (binary(0x20, 0x43, &[9; 20]), None),
         (binary(0x21, 0x00, &[9; 5]), None),
         // a Unix socket, UDP
         (binary(0x21, 0x31, &[b'x'; 216]), None),

@@ -111,9 +111,10 @@ fn read_binary(bytes: &[u8]) -> Preface {
     let [.., command, family, high, low] = *fixed;
     let size = usize::from(u16::from_be_bytes([high, low]));
     let length = FIXED + size;
-    // §2.2: any other version, command, family or protocol must be rejected
-    let is_known = matches!(command, 0x20 | 0x21) && family >> 4 <= 3 && family & 0xf <= 2;
     let is_local = command == 0x20;
+    // §2.2: any other version, command, family or protocol must be rejected; of LOCAL, all behind the command is ignored, the family
+    // included
+    let is_known = is_local || command == 0x21 && family >> 4 <= 3 && family & 0xf <= 2;
     // A stream over IPv4 or IPv6; of all else the addresses mean nothing here.
     let needed = match family {
         0x11 if !is_local => 12,
