@@ -35,7 +35,7 @@ pub struct Listener {
     pub number: u32,
     /// Whose it is.
     pub environment: Arc<Environment>,
-    /// Whose connections begin by saying for whom they are (the PROXY protocol); none: nobody's.
+    /// Which connections begin by saying for whom they are (the PROXY protocol); none: none does.
     introduced: Option<Introduced>,
     state: Mutex<State>,
     /// Whether JavaScript has been told that nobody is accepted any more.
@@ -56,13 +56,18 @@ struct State {
     spare: Option<File>,
 }
 
-/// Whose connections begin with the header of the PROXY protocol.
+/// Connections that begin with the header of the PROXY protocol.
 #[derive(Debug)]
-pub enum Introduced {
-    /// All.
-    All,
-    /// Those from these networks.
-    From(Box<[Network]>),
+pub struct Introduced {
+    /// From where they come; none: from anywhere.
+    pub from: Option<Box<[Network]>>,
+    /// How long the header may take, in ms.
+    pub within: u64,
+}
+
+impl Introduced {
+    /// How long the header may take: a proxy sends it at once, and a segment that is lost comes again after some seconds.
+    pub const WITHIN: u64 = 5_000;
 }
 
 /// How the connections of an HTTPS server speak TLS.
@@ -125,13 +130,12 @@ impl Listener {
         Ok(())
     }
 
-    /// Whether a connection from there begins with the header of the PROXY protocol.
-    pub fn is_introduced(&self, address: IpAddr) -> bool {
-        match &self.introduced {
-            None => false,
-            Some(Introduced::All) => true,
-            Some(Introduced::From(networks)) => networks.iter().any(|it| it.contains(address)),
-        }
+    /// How long the header of the PROXY protocol may take by which a connection from there begins, in ms; none: it begins with none.
+    pub fn preface_time(&self, address: IpAddr) -> Option<u64> {
+        let Introduced { from, within } = self.introduced.as_ref()?;
+        let is_of_proxy =
+            from.as_ref().is_none_or(|networks| networks.iter().any(|it| it.contains(address)));
+        is_of_proxy.then_some(*within)
     }
 
     /// From now on connections that are accepted speak TLS like this; none: they do not.

@@ -21,6 +21,8 @@ const WEBSOCKET: &str = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nH
     Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const POLLING: &str = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n";
+/// Each connection begins with that.
+const ANYBODY: Introduced = Introduced { from: None, within: Introduced::WITHIN };
 const PREFACE: &str = "PROXY TCP4 203.0.113.7 198.51.100.1 4711 443\r\n";
 const FOREIGN: &str = "GET /app HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -373,7 +375,7 @@ fn javascript_hears_that_nobody_is_accepted_whatever_panics() {
 
 #[test]
 fn a_proxy_says_first_for_whom_it_comes() {
-    let front = Front::introduced(Host::new(), Some(Introduced::All));
+    let front = Front::introduced(Host::new(), Some(ANYBODY));
     let mut client = front.dial(&PREFACE[..20]);
     client.write_all(&PREFACE.as_bytes()[20..]).unwrap();
     client.write_all(WEBSOCKET.as_bytes()).unwrap();
@@ -394,12 +396,23 @@ fn a_proxy_says_first_for_whom_it_comes() {
     assert!(rest.is_empty(), "it is closed");
 }
 
+#[test]
+fn a_preface_has_its_time() {
+    let front = Front::introduced(Host::new(), Some(Introduced { within: 1, ..ANYBODY }));
+    for begun in ["", &PREFACE[..20]] {
+        let mut slow = front.dial(begun);
+        let mut rest = Vec::new();
+        let _reset = slow.read_to_end(&mut rest);
+        assert!(rest.is_empty(), "it is closed: {begun:?}");
+    }
+}
+
 #[cfg(feature = "faults")]
 #[test]
 fn a_panic_costs_the_connection_whose_preface_it_comes_by() {
     use ferrosocket::net::faults;
 
-    let front = Front::introduced(Host::new(), Some(Introduced::All));
+    let front = Front::introduced(Host::new(), Some(ANYBODY));
     let mut client = front.dial(&PREFACE[..20]);
     let _other = front.dial(&[PREFACE, FOREIGN].concat());
     front.foreign();

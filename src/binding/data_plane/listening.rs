@@ -95,9 +95,10 @@ impl DataPlane {
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
         let socket = duplicate_listener(fd).map_err(BorderError::TakeOver)?;
         let environment = Arc::clone(&self.environment);
-        let introduced = introduced.map(|networks| match &networks[..] {
-            [] => Introduced::All,
-            some => Introduced::From(some.iter().filter_map(|it| Network::parse(it)).collect()),
+        let introduced = introduced.map(|networks| {
+            let from = (!networks.is_empty())
+                .then(|| networks.iter().filter_map(|it| Network::parse(it)).collect());
+            Introduced { from, within: Introduced::WITHIN }
         });
         let listener = Arc::new(Listener::new(number, environment, socket, introduced));
         let worker = runtime.pick();

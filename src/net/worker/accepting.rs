@@ -190,8 +190,8 @@ impl Worker {
     pub(super) fn receive(&self, listener: &Arc<Listener>, stream: TcpStream, peer: SocketAddr) {
         fault!("receive", listener.environment.id, listener.number);
         let source = Source { socket: peer, told: None };
-        if listener.is_introduced(peer.ip()) {
-            self.await_preface(listener, stream, source);
+        if let Some(within) = listener.preface_time(peer.ip()) {
+            self.await_preface(listener, stream, source, within);
         } else {
             self.welcome(listener, stream, source);
         }

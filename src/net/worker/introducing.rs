@@ -24,9 +24,6 @@ use crate::net::peer::Source;
 use crate::net::stream::Stream;
 use crate::net::tcp::Tcp;
 
-/// How long the header may take: a proxy sends it at once, and a segment that is lost comes again after some seconds.
-const LONGEST_PREFACE: u64 = 5_000;
-
 impl Worker {
     /// Node.js has accepted a connection that this worker is to deal with.
     pub(super) fn receive_for_node(&self, listener: &Arc<Listener>, stream: TcpStream) {
@@ -39,25 +36,32 @@ impl Worker {
         }
     }
 
-    /// A connection has been accepted that is to begin with the header.
+    /// A connection has been accepted that is to begin with the header, which may take so many ms.
     pub(super) fn await_preface(
         &self,
         listener: &Arc<Listener>,
         stream: TcpStream,
         source: Source,
+        within: u64,
     ) {
         match self.read_preface(|buffer| stream.peek(buffer)) {
             Preface::Complete { length, told } => {
                 self.pass_preface(listener, stream.into(), source, length, told);
             }
             Preface::Invalid => {} // it is closed
-            Preface::Partial => self.keep_for_preface(listener, stream, source),
+            Preface::Partial => self.keep_for_preface(listener, stream, source, within),
         }
     }
 
-    fn keep_for_preface(&self, listener: &Arc<Listener>, stream: TcpStream, source: Source) {
+    fn keep_for_preface(
+        &self,
+        listener: &Arc<Listener>,
+        stream: TcpStream,
+        source: Source,
+        within: u64,
+    ) {
         let context = &self.context;
-        let key = self.next_handshake(LONGEST_PREFACE);
+        let key = self.next_handshake(within);
         // It is closed when it can't be kept.
         let kept = self.connections.add(&context.run_queue, |place| {
             let newcomer = Rc::new(Newcomer {
