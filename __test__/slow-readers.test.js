@@ -252,9 +252,12 @@ test("dropVolatile: volatile packets wait for a poll up to the limit", async (t)
 test("options that can't be are refused with what to do instead", () => {
   const wrong = [
     [{ maxBufferedBytes: -1 }, /^option maxBufferedBytes can't be -1: give a number of bytes/],
-    [{ maxBufferedBytes: "1mb" }, /^option maxBufferedBytes can't be 1mb: give a number of bytes/],
+    [
+      { maxBufferedBytes: "1mb" },
+      /^option maxBufferedBytes can't be "1mb": give a number of bytes/,
+    ],
     [{ maxBufferedBytes: NaN }, /^option maxBufferedBytes can't be NaN: give a number of bytes/],
-    [{ bufferPolicy: "drop" }, /^option bufferPolicy can't be drop: give one of disconnect, dropV/],
+    [{ bufferPolicy: "drop" }, /^option bufferPolicy can't be "drop": give one of disconnect, dr/],
   ];
   for (const [options, message] of wrong) {
     const check = { name: "TypeError", code: "SIO_ERR_INVALID_OPTION", message };

@@ -575,7 +575,7 @@ for (const [what, [told, message, by]] of Object.entries(UNSERVED))
     assert.throws(make, (error) => {
       if (by === undefined) assert.equal(error.code, "SIO_ERR_INVALID_OPTION");
       assert.match(error.message, message);
-      if (by === undefined) assert.match(error.message, /^option tls can't be native: .*: \S/);
+      if (by === undefined) assert.match(error.message, /^option tls can't be "native": .*: \S/);
       return true;
     });
   });

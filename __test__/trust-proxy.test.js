@@ -233,6 +233,10 @@ test("a part that is misspelt is an error", () => {
       { proxyProtocol: { from: ["10.0.0.0/8"], form: 1 } },
       /option proxyProtocol can't be an object with form/,
     ],
+    [
+      { proxyProtocol: { from: ["unix"] } },
+      /proxyProtocol.from can't be "unix": give true, or from/,
+    ],
   ])
     assert.throws(() => new Server(options), message);
 });

@@ -307,9 +307,12 @@ test("options that can't be meant are refused", () => {
   for (const [args, message] of [
     [["http://localhost"], /option url .*redis:/],
     [[{ url: [] }], /option url/],
-    [[{ requestsTimeout: "5" }], /option requestsTimeout can't be 5/],
-    [[{ subscriptionMode: "all" }], /option subscriptionMode can't be all: give one of/],
-    [["redis://localhost", { shared: true }], /an option's name can't be shared: the options are/],
+    [[{ requestsTimeout: "5" }], /option requestsTimeout can't be "5"/],
+    [[{ subscriptionMode: "all" }], /option subscriptionMode can't be "all": give one of/],
+    [
+      ["redis://localhost", { shared: true }],
+      /an option's name can't be "shared": the options are/,
+    ],
     [[{ cluster: true, sentinel: "main" }], /option sentinel/],
     [[{ tls: true }], /option tls/],
   ])

@@ -50,7 +50,7 @@ function checkShutdown(value) {
   const given = /** @type {{ signals?: unknown, over?: unknown, acks?: unknown }} */ (value);
   const { signals = SIGNALS } = Array.isArray(value) ? { signals: value } : given;
   if (!Array.isArray(signals) || signals.length === 0 || !signals.every(isSignal))
-    throw invalidOption("option shutdown", JSON.stringify(signals), fix);
+    throw invalidOption("option shutdown", signals, fix);
   for (const name of /** @type {const} */ (["over", "acks"])) {
     const time = given[name];
     if (time !== undefined && !(typeof time === "number" && time >= 0))

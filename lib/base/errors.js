@@ -85,7 +85,19 @@ function missingPackage(name, what, cause) {
  * @returns {Error & { code: string }}
  */
 function invalidOption(what, value, fix) {
-  return Object.assign(new TypeError(`${what} can't be ${shown(value)}: ${fix}`), {
+  return unusable(what, shown(value), fix);
+}
+
+/**
+ * The same, of what is better said than shown.
+ *
+ * @param {string} what
+ * @param {string} words what it is
+ * @param {string} fix
+ * @returns {Error & { code: string }}
+ */
+function unusable(what, words, fix) {
+  return Object.assign(new TypeError(`${what} can't be ${words}: ${fix}`), {
     code: CODES.INVALID_OPTION,
   });
 }
@@ -103,11 +115,13 @@ function unreadableArgument(path) {
 
 /**
  * @param {any} value
- * @returns {string} its text, if it has one
+ * @returns {string} its text, if it has one: a string as it would be written, as "5" is not 5
  */
 function shown(value) {
   try {
-    return value === "" ? '""' : String(value);
+    return typeof value === "string" || Array.isArray(value)
+      ? JSON.stringify(value)
+      : String(value);
   } catch {
     return typeof value;
   }
@@ -222,4 +236,5 @@ module.exports = {
   timedOut,
   transportError,
   unreadableArgument,
+  unusable,
 };

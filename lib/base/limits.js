@@ -3,6 +3,7 @@
 // The option `limits`: how much may come. It is read once, when the engine is made; docs/limits.md says what each part does.
 
 const { invalidOption } = require("./errors");
+const { readParts } = require("./option-parts");
 
 /** So many a second, and so many at once. @typedef {{ rate: number, burst: number }} Rate */
 /** @typedef {import("../../native").LimitsConfig} LimitsConfig */
@@ -11,33 +12,6 @@ const { invalidOption } = require("./errors");
 const IPV6_PREFIX = 64;
 /** More clients than a process can have: no limit is meant. */
 const MOST_CLIENTS = 2 ** 32 - 1;
-
-/**
- * Reads an option of ours that has parts.
- *
- * @param {string} path where it is, as in "limits.connects"
- * @param {any} value
- * @param {Record<string, (path: string, value: any) => unknown>} parts what reads each of them
- * @returns {Record<string, any>} those that are there
- * @throws {TypeError} when it is no object, or has a part of another name: a limit that is misspelt would be none
- */
-function readParts(path, value, parts) {
-  const names = Object.keys(parts);
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw invalidOption(`option ${path}`, value, `give an object with some of ${names.join(", ")}`);
-  for (const name of Object.keys(value))
-    if (!names.includes(name))
-      throw invalidOption(
-        `option ${path}`,
-        `an object with ${name}`,
-        `its parts are ${names.join(", ")}`,
-      );
-  return Object.fromEntries(
-    names
-      .filter((name) => value[name] !== undefined)
-      .map((name) => [name, parts[name](`${path}.${name}`, value[name])]),
-  );
-}
 
 /**
  * @param {string} path

@@ -5,6 +5,7 @@
 
 const { isIP } = require("node:net");
 const { invalidOption } = require("./errors");
+const { checkParts } = require("./option-parts");
 
 /**
  * What the workers need to know.
@@ -38,7 +39,7 @@ const FIX =
 function readTrustProxy(value) {
   const isPlain = typeof value !== "object" || value === null || Array.isArray(value);
   if (isPlain) return readProxies("option trustProxy", value, HEADER);
-  checkParts("option trustProxy", /** @type {object} */ (value), ["proxies", "header"]);
+  checkParts("trustProxy", /** @type {object} */ (value), ["proxies", "header"]);
   const { proxies, header = HEADER } = /** @type {{ proxies?: unknown, header?: unknown }} */ (
     value
   );
@@ -74,7 +75,7 @@ function readProxies(name, value, header) {
   const known = names.map((each) => (typeof each === "string" ? each.trim() : each));
   return {
     header,
-    networks: known.filter((each) => each !== UNIX).flatMap((each) => networksOf(name, each)),
+    networks: known.filter((each) => each !== UNIX).flatMap((each) => networksOf(name, each, FIX)),
     unix: known.includes(UNIX),
   };
 }
@@ -84,34 +85,20 @@ function readProxies(name, value, header) {
  *
  * @param {string} name of the option
  * @param {unknown} value one of the list
+ * @param {string} fix
  * @returns {readonly string[]} networks, as the workers read them
  * @throws {TypeError} when it is none
  */
-function networksOf(name, value) {
-  if (typeof value !== "string") throw invalidOption(name, value, FIX);
+function networksOf(name, value, fix) {
+  if (typeof value !== "string") throw invalidOption(name, value, fix);
   if (Object.hasOwn(NAMED, value)) return NAMED[/** @type {keyof typeof NAMED} */ (value)];
   const [address, bits, ...rest] = value.split("/");
   const family = isIP(address);
   const longest = family === 4 ? 32 : 128;
   const isNetwork = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= longest);
   if (family === 0 || address.includes("%") || !isNetwork || rest.length > 0)
-    throw invalidOption(name, value, FIX);
+    throw invalidOption(name, value, fix);
   return [value];
-}
-
-/**
- * Refuses an option with a part that nobody reads: one that is misspelt would leave it off.
- *
- * @param {string} name
- * @param {object} value
- * @param {string[]} parts those that it may have
- * @throws {TypeError} when it has another one
- */
-function checkParts(name, value, parts) {
-  if (Array.isArray(value)) return;
-  for (const part of Object.keys(value))
-    if (!parts.includes(part))
-      throw invalidOption(name, `an object with ${part}`, `its parts are ${parts.join(", ")}`);
 }
 
 /**
@@ -124,13 +111,13 @@ function readProxyProtocol(value) {
   if (value === true) return [];
   const fix = 'give true, or from where such connections come, as in { from: ["10.0.0.0/8"] }';
   if (typeof value !== "object") throw invalidOption("option proxyProtocol", value, fix);
-  checkParts("option proxyProtocol", value, ["from"]);
+  checkParts("proxyProtocol", value, ["from"]);
   const { from } = /** @type {{ from?: unknown }} */ (value);
   const names = typeof from === "string" ? from.split(",") : from;
   if (!Array.isArray(names) || names.length === 0)
     throw invalidOption("option proxyProtocol.from", from, fix);
   return names.flatMap((each) =>
-    networksOf("option proxyProtocol.from", typeof each === "string" ? each.trim() : each),
+    networksOf("option proxyProtocol.from", typeof each === "string" ? each.trim() : each, fix),
   );
 }
 

@@ -9,7 +9,7 @@ const debug = require("debug")("engine");
 const { workerCount } = require("../border");
 const { checkHttpCompression, deflateOptions, nativeDeflate, serializeCookie } = require("../http");
 const { copyOf } = require("../base/bytes");
-const { invalidOption } = require("../base/errors");
+const { unusable } = require("../base/errors");
 const { readAdmission } = require("../base/admission");
 const { readLimits } = require("../base/limits");
 const {
@@ -208,7 +208,7 @@ function cookieOptions(given) {
     serializeCookie(cookie.name, "id", { ...cookie, encode: String });
   } catch (error) {
     const { message } = /** @type {Error} */ (error);
-    throw invalidOption("option cookie", JSON.stringify(given), message);
+    throw unusable("option cookie", JSON.stringify(given), message);
   }
   return cookie;
 }

@@ -18,7 +18,7 @@ const { RedisAdapter } = require("./adapter");
 const { Namespace, RECOVERY_DEFAULTS } = require("../api");
 const { getBorder } = require("../border");
 const { Classic } = require("./classic");
-const { invalidOption } = require("../base/errors");
+const { unusable } = require("../base/errors");
 const { Link } = require("./link");
 const { readOptions } = require("./options");
 const { REASONS } = require("./reasons");
@@ -48,7 +48,7 @@ function createAdapter(urlOrOptions, options) {
   // it is called with `new`
   return function adapterFor(nsp) {
     if (!(nsp instanceof Namespace))
-      throw invalidOption("the adapter of ferrosocket/redis", "used by another server", OTHERS);
+      throw unusable("the adapter of ferrosocket/redis", "used by another server", OTHERS);
     const { server, name } = nsp;
     const border = getBorder(/** @type {{ workers?: unknown }} */ (server._opts).workers);
     let link = links.get(server);

@@ -1,7 +1,7 @@
 "use strict";
 
 const tls = require("node:tls");
-const { invalidOption } = require("../base/errors");
+const { invalidOption, unusable } = require("../base/errors");
 
 /** @typedef {import("../../native").LinkConfig} LinkConfig */
 
@@ -210,11 +210,7 @@ function checkUrls(name, value) {
       typeof url === "string" && SCHEMES.some((scheme) => url.startsWith(`${scheme}/`));
     // what is wrong with it is not shown: there may be a password in it
     if (!isKnown)
-      throw invalidOption(
-        `option ${name}`,
-        typeof url === "string" ? "this text" : typeof url,
-        fix,
-      );
+      throw unusable(`option ${name}`, typeof url === "string" ? "this text" : typeof url, fix);
   }
 }
 
@@ -242,7 +238,7 @@ function checkText(name, value) {
  */
 function checkSecret(name, value) {
   if (typeof value !== "string")
-    throw invalidOption(`option ${name}`, typeof value, "give a text, or leave it out");
+    throw unusable(`option ${name}`, typeof value, "give a text, or leave it out");
 }
 
 /**
