@@ -8,12 +8,14 @@ const fs = require("node:fs");
 const http = require("node:http");
 const https = require("node:https");
 const net = require("node:net");
+const os = require("node:os");
 const path = require("node:path");
 const tls = require("node:tls");
 const { test } = require("node:test");
 
 const { io: connect } = require("socket.io-client");
 const { Server } = require("..");
+const CLIENTS = require("./support/client-versions");
 const { eventually, turns, until, within } = require("./support/waiting");
 
 const LINUX = process.platform === "linux";
@@ -41,14 +43,14 @@ async function serve(t, limits, { prepare = () => {}, secure = false, options } 
   await turns(2);
 
   /** Asks for a session from an address; gives status, headers and body, and a way to end it. */
-  const ask = (target = POLLING, from = "127.0.0.1") => {
+  const ask = (target = POLLING, from = "127.0.0.1", lines = "") => {
     const plain = net.connect({ port, host: "127.0.0.1", localAddress: from });
     const socket = secure ? tls.connect({ socket: plain, rejectUnauthorized: false }) : plain;
     open.push(socket);
     const upgrade = target.includes("websocket")
       ? "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
       : "";
-    socket.write(`GET ${target} HTTP/1.1\r\nHost: a\r\n${upgrade}\r\n`);
+    socket.write(`GET ${target} HTTP/1.1\r\nHost: a\r\n${lines}${upgrade}\r\n`);
     const answer = new Promise((resolve, reject) => {
       let text = "";
       socket.on("error", reject);
@@ -85,6 +87,8 @@ async function serve(t, limits, { prepare = () => {}, secure = false, options } 
   };
   return { io, port, heard, ask, dial, limited };
 }
+
+const PAGE = "Origin: http://web.example\r\n";
 
 /** The ways by which a handshake may come in. */
 const WAYS = [
@@ -211,14 +215,6 @@ test("an upgrade needs no place, and nothing of the rates", async (t) => {
   assert.equal(io.engine.clientsCount, 1);
 });
 
-/** Clients of each version that upstream has had, by the names that they have here. */
-const CLIENTS = {
-  1: require("socket.io-client-1"),
-  2: require("socket.io-client-2"),
-  3: require("socket.io-client-3").io,
-  "4.0": require("socket.io-client-4.0").io,
-  4: connect,
-};
 for (const [version, lib] of Object.entries(CLIENTS))
   for (const transport of ["polling", "websocket"])
     test(`a client that is refused hears of it, and comes again by itself: ${version}, ${transport}`, async (t) => {
@@ -298,6 +294,73 @@ test("what a browser asks before a handshake takes nothing, and is answered when
   assert.equal((await ask()).status, 429);
 });
 
+for (const { name, options: more, ...way } of WAYS)
+  test(`a page of another origin may read that it is refused: ${name}`, async (t) => {
+    const cors = { origin: ["http://web.example"], credentials: true };
+    const options = { cors, ...more };
+    const { ask } = await serve(t, { maxClients: 1 }, { ...way, options });
+    for (const status of [200, 503]) {
+      const answer = await ask(POLLING, "127.0.0.1", PAGE);
+      assert.equal(answer.status, status);
+      assert.match(answer.head, /^Access-Control-Allow-Origin: http:\/\/web.example$/im);
+      assert.match(answer.head, /^Access-Control-Allow-Credentials: true$/im);
+      assert.match(answer.head, /^Vary: Origin$/im);
+    }
+  });
+
+test("a program that decides who may read answers is not asked for who is refused", async (t) => {
+  let asked = 0;
+  const origin = (_origin, done) => {
+    asked++;
+    done(null, true);
+  };
+  const { ask } = await serve(t, { maxClients: 1 }, { options: { cors: { origin } } });
+  assert.equal((await ask(POLLING, "127.0.0.1", PAGE)).status, 200);
+  const refused = await ask(POLLING, "127.0.0.1", PAGE);
+  assert.equal(refused.status, 503);
+  assert.doesNotMatch(refused.head, /Access-Control/i);
+  assert.equal(asked, 1);
+});
+
+/** A program that lets nobody in. */
+const refuseAll = (io) => (io.engine.opts.allowRequest = (_req, done) => done("no", false));
+
+test("a handshake takes its token before a program looks at it, and who has no token takes none", async (t) => {
+  const connects = { perAddress: { rate: NEVER, burst: 3 } };
+  const { ask } = await serve(t, { connects }, { prepare: refuseAll });
+  for (const [target, status] of [
+    ["/socket.io/?EIO=4&transport=none", 400],
+    [POLLING, 403],
+    ["/socket.io/?EIO=4&transport=polling&sid=nobody", 400],
+    [POLLING, 403],
+    [POLLING, 429],
+    [POLLING, 429],
+  ])
+    assert.equal((await ask(target)).status, status, target);
+});
+
+test("who has no address counts for all only", { skip: !LINUX }, async (t) => {
+  const httpServer = http.createServer();
+  const limits = { connects: { perAddress: { rate: NEVER, burst: 1 } }, maxClients: 2 };
+  const io = new Server(httpServer, { limits });
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "limits-"));
+  t.after(async () => {
+    await io.close();
+    fs.rmSync(folder, { recursive: true });
+  });
+  const socketPath = path.join(folder, "socket");
+  await new Promise((resolve) => httpServer.listen(socketPath, resolve));
+  const ask = () =>
+    new Promise((resolve, reject) => {
+      const request = http.get({ socketPath, path: POLLING, headers: { Host: "a" } });
+      request.on("response", (response) => resolve(response.resume().statusCode));
+      request.on("error", reject);
+    });
+  const statuses = [];
+  for (let i = 0; i < 3; i++) statuses.push(await within(ask(), "an answer"));
+  assert.deepEqual(statuses, [200, 200, 503]);
+});
+
 const make = (limits) => () => new Server(http.createServer(), { limits });
 
 test("a limit that is misspelt is an error, and so is one that can't be", () => {
@@ -315,7 +378,10 @@ test("a limit that is misspelt is an error, and so is one that can't be", () => 
       /^option limits.connects.perAddress.burst can't be 0.5: give a number from 1 on/,
     ],
     [{ maxClients: 1.5 }, /^option limits.maxClients can't be 1.5: give a whole number/],
-    [{ maxClientsPerAddress: "5" }, /^option limits.maxClientsPerAddress can't be 5: give a whole/],
+    [
+      { maxClientsPerAddress: "5" },
+      /^option limits.maxClientsPerAddress can't be "5": give a whole/,
+    ],
     [{ ipv6Prefix: 129 }, /^option limits.ipv6Prefix can't be 129: give a whole number of bits/],
   ])
     assert.throws(make(limits), (error) => {

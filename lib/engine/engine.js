@@ -17,6 +17,7 @@ const {
   addOurs,
   endUnread,
   interceptRequests,
+  isConstant,
   parseQuery,
   serializeCookie,
   verify,
@@ -177,7 +178,13 @@ class Engine extends EventEmitter {
     this.refusesWebSockets = false;
     /** how many of the middlewares are ours */
     this.ownMiddlewares = 0;
-    if (this.opts.cors) this.useOwn(cors(this.opts.cors));
+    /** @type {Function | undefined} what tells browsers who may read an answer, as far as no program decides about that */
+    this.crossOrigin = undefined;
+    if (this.opts.cors) {
+      const crossOrigin = cors(this.opts.cors);
+      if (isConstant(this.opts.cors)) this.crossOrigin = crossOrigin;
+      this.useOwn(crossOrigin);
+    }
   }
 
   /** @returns {any} the options. One may be changed, or all be replaced: that counts for the sessions to come */

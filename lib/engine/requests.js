@@ -36,6 +36,7 @@ const { CLOSE_TIMEOUT, openWebSocket, PollingDoor } = require("../ingress");
  * @property {(req: any) => any} generateId gives the id of a new session, or a promise of it
  * @property {(req: any, code: number, context: any) => void} refuse tells of a request that may not
  * @property {import("./gate").Gate | undefined} gate undefined: there are no limits
+ * @property {Function | undefined} crossOrigin the middleware for `cors`, as far as no program decides about that
  *
  * @typedef {Admission & import("../http/upgrade-answer").Upgrader & import("../ingress/polling").Engine} Handler
  */
@@ -161,6 +162,8 @@ function admit(engine, req, res, upgrade, done) {
   // before all that takes time; what is no GET opens no session: a browser asks by OPTIONS first whether it may
   const refused = req._query.sid || req.method !== "GET" ? undefined : gate?.pass(req);
   if (refused !== undefined) {
+    // a page of another origin may read it, as where a worker refuses
+    if (!upgrade) engine.crossOrigin?.(req, res, noop);
     done(refused.code, refused);
     return;
   }

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::arrival::{Opening, Purpose, UpgradeResponse};
+use super::cross_origin::Lines;
 use super::http_profile::Profile;
 use super::refusal::Form;
 use super::server::Server;
@@ -107,6 +108,8 @@ pub struct Verdict {
     pub description: Vec<u8>,
     /// The address of the client, as far as it is known.
     pub client: Option<IpAddr>,
+    /// The headers of an answer that refuses what is to be relayed, where they depend on the origin.
+    lines: Option<Arc<Lines>>,
 }
 
 impl Verdict {
@@ -130,8 +133,9 @@ impl Verdict {
     pub fn form(&self) -> Form<'_> {
         match &self.admitted {
             Admitted::WebSocket { .. } => Form::WebSocket,
-            Admitted::Polling { profile, .. } | Admitted::Relay(profile) => {
-                Form::Polling(&profile.lines)
+            Admitted::Polling { profile, .. } => Form::Polling(&profile.lines),
+            Admitted::Relay(profile) => {
+                Form::Polling(self.lines.as_ref().map_or(&profile.lines, |lines| &lines.0))
             }
         }
     }
@@ -159,8 +163,13 @@ impl Admission {
         match self.admit(&arrival, ids) {
             Some((admitted, worker)) => {
                 let (is_new, client) = (arrival.sid.is_empty(), self.client(peer, &description));
+                let asks = is_new && self.profile.by_origin && self.server.gate.is_some();
+                let lines = matches!(admitted, Admitted::Relay(_) if asks)
+                    .then(|| self.server.cross_origin.lines(arrival.origin))
+                    .flatten();
                 let admission = self;
-                let verdict = Verdict { admission, admitted, worker, is_new, description, client };
+                let verdict =
+                    Verdict { admission, admitted, worker, is_new, description, client, lines };
                 Reading::Request(verdict)
             }
             None => Reading::Foreign,
