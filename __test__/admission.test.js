@@ -12,6 +12,7 @@ const { ours } = require("./support/implementations");
 const { startBlocking, WELL } = require("./support/blocking");
 const { until, within } = require("./support/waiting");
 
+const CLIENTS = require("./support/client-versions");
 const { Server } = require(ours.path);
 const options = { timeout: 60_000, skip: process.platform !== "linux" };
 
@@ -92,10 +93,13 @@ test(
 );
 
 test(
-  "clients of the library come again by themselves",
+  "clients of each version come again by themselves",
   { ...options, timeout: 120_000 },
   async (t) => {
-    const server = await startBlocking(t, ours, { admission: { inboxAge: 200 } });
+    const server = await startBlocking(t, ours, {
+      admission: { inboxAge: 200 },
+      allowEIO3: true,
+    });
     const url = `http://127.0.0.1:${server.port}`;
     const first = connect(url, { transports: ["websocket"], forceNew: true });
     t.after(() => first.disconnect());
@@ -103,15 +107,17 @@ test(
     first.emit("block");
     first.emit("what waits");
     while (!/^HTTP\/1.1 503 /.test(await ask(server.port, POLLING)));
-    const newcomers = [["polling"], ["websocket"], ["polling", "websocket"]].map((transports) => {
-      const client = connect(url, { transports, forceNew: true, reconnectionDelay: 100 });
-      t.after(() => client.disconnect());
-      return {
-        refused: until(client, "connect_error"),
-        connected: until(client, "connect"),
-        client,
-      };
-    });
+    const newcomers = Object.entries(CLIENTS).flatMap(([version, dial]) =>
+      [["polling"], ["websocket"], ["polling", "websocket"]].map((transports) => {
+        const client = dial(url, { transports, forceNew: true, reconnectionDelay: 100 });
+        t.after(() => client.disconnect());
+        const hears = (event) => {
+          const message = `"${event}" of ${version} by ${transports}`;
+          return within(new Promise((resolve) => client.once(event, resolve)), message);
+        };
+        return { refused: hears("connect_error"), connected: hears("connect"), client };
+      }),
+    );
     for (const { refused } of newcomers) await refused;
     server.release();
     for (const { connected } of newcomers) await connected;

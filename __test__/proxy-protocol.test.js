@@ -14,7 +14,7 @@ const { Worker } = require("node:worker_threads");
 const { io: connect } = require("socket.io-client");
 
 const { ours } = require("./support/implementations");
-const { startProxy } = require("./support/proxies");
+const { INTRODUCING, startProxy } = require("./support/proxies");
 const { until, within } = require("./support/waiting");
 
 const fixture = (name) => fs.readFileSync(path.join(__dirname, "fixtures", name));
@@ -266,10 +266,10 @@ test("where no worker can read it, an error says so", { timeout: 60_000 }, async
 });
 
 test(
-  "behind HAProxy that passes on bytes, and by TLS",
+  "behind nginx and HAProxy that pass on bytes, and by TLS",
   { ...options, timeout: 120_000 },
   async (t) => {
-    for (const name of ["HAProxy, PROXY protocol", "HAProxy, PROXY protocol 2"]) {
+    for (const name of INTRODUCING) {
       for (const make of [() => http.createServer(answer), secure]) {
         const httpServer = make();
         const { io, port } = await start(t, {}, { httpServer });

@@ -44,11 +44,18 @@ const HAPROXY = {
   "HAProxy, no kept connections": "option httpclose",
 };
 
-/** HAProxy that passes on bytes, and says first for whom: what stands behind the server. */
+/** Those that pass on bytes, and say first for whom: what stands behind the server of HAProxy, and in the one of nginx. */
 const INTRODUCING = {
   "HAProxy, PROXY protocol": "send-proxy",
   "HAProxy, PROXY protocol 2": "send-proxy-v2",
+  "nginx, stream": "proxy_protocol on;",
 };
+
+/** Where Debian and Red Hat have the module; elsewhere it is a part of nginx. */
+const STREAM_MODULES = [
+  "/usr/lib/nginx/modules/ngx_stream_module.so",
+  "/usr/lib64/nginx/modules/ngx_stream_module.so",
+];
 
 /** What belongs into nginx's `http`. */
 function nginxSite(port, upstreamPort, { upstream = "", location }) {
@@ -61,23 +68,44 @@ function nginxSite(port, upstreamPort, { upstream = "", location }) {
   }`;
 }
 
-/** All that nginx is told, around what a test is about. */
-function nginxConfig(folder, site) {
+/** What nginx is told that passes on bytes. */
+function nginxStream(port, upstreamPort, lines) {
+  return `
+stream {
+  server {
+    listen 127.0.0.1:${port};
+    proxy_pass 127.0.0.1:${upstreamPort};
+    ${lines}
+  }
+}
+`;
+}
+
+/** The same with HTTP: what belongs to that, around what a test is about. */
+function nginxHttp(folder, site) {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     .map((name) => `${name}_temp_path ${folder}/${name};`)
     .join("\n  ");
-  return `daemon off;
-${process.getuid?.() === 0 ? "user root;" : ""}
-worker_processes 1;
-pid ${folder}/pid;
-error_log stderr error;
-events { worker_connections 1024; }
+  return `
 http {
   access_log off;
   ${temporary}
   ${site}
 }
 `;
+}
+
+/** All that nginx is told. */
+function nginxConfig(folder, rest) {
+  const module = STREAM_MODULES.find((file) => fs.existsSync(file));
+  return `daemon off;
+${module === undefined ? "" : `load_module ${module};`}
+${process.getuid?.() === 0 ? "user root;" : ""}
+worker_processes 1;
+pid ${folder}/pid;
+error_log stderr error;
+events { worker_connections 1024; }
+${rest}`;
 }
 
 function haproxyConfig(fd, upstreamPort, { mode = "http", option = "", send = "" }) {
@@ -121,15 +149,20 @@ function configure(name, folder, port, fd, upstreamPorts) {
   const listening = isNginx(name) ? `127.0.0.1:${port}` : `fd@${fd}`;
   if (name in SHOWN) {
     const config = shownConfig(SHOWN[name], listening, upstreamPorts);
-    return isNginx(name) ? nginxConfig(folder, config) : config;
+    return isNginx(name) ? nginxConfig(folder, nginxHttp(folder, config)) : config;
   }
-  return isNginx(name)
-    ? nginxConfig(folder, nginxSite(port, upstreamPorts[0], NGINX[name]))
-    : haproxyConfig(
-        fd,
-        upstreamPorts[0],
-        name in INTRODUCING ? { mode: "tcp", send: INTRODUCING[name] } : { option: HAPROXY[name] },
-      );
+  const [upstreamPort] = upstreamPorts;
+  const introducing = INTRODUCING[name];
+  if (!isNginx(name)) {
+    const given = introducing ? { mode: "tcp", send: introducing } : { option: HAPROXY[name] };
+    return haproxyConfig(fd, upstreamPort, given);
+  }
+  return nginxConfig(
+    folder,
+    introducing
+      ? nginxStream(port, upstreamPort, introducing)
+      : nginxHttp(folder, nginxSite(port, upstreamPort, NGINX[name])),
+  );
 }
 
 const isNginx = (name) => name.startsWith("nginx");
@@ -184,4 +217,4 @@ const UPGRADING = PROXIES.filter((name) => !/one line$|^nginx, kept connections$
 /** Those with two servers, and sticky sessions. */
 const STICKY = Object.keys(SHOWN).filter((name) => name.endsWith("two servers"));
 
-module.exports = { PROXIES, startProxy, STICKY, UPGRADING };
+module.exports = { INTRODUCING: Object.keys(INTRODUCING), PROXIES, startProxy, STICKY, UPGRADING };

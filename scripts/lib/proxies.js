@@ -1,16 +1,21 @@
 "use strict";
 
-// nginx and HAProxy for the tests behind proxies: those that are named, else those on the PATH, else Debian's.
+// nginx and HAProxy for the tests behind proxies: those that are named, else those on the PATH, else Debian's. (nginx that passes on bytes is a
+// module of its own there.)
 // They are only installed here; the tests start and stop their own (__test__/support/proxies.js).
 
 const { aptInstall, hasApt } = require("./apt");
 const { capture } = require("./run");
 const { SetupError, heading } = require("./ui");
 
-/** What each is called: in the environment, as a program, and as a package of Debian's. */
+/** What each is called: in the environment, as a program, and as packages of Debian's. */
 const PROXIES = {
-  nginx: { variable: "NGINX_PROGRAM", program: "nginx", package: "nginx-light" },
-  haproxy: { variable: "HAPROXY_PROGRAM", program: "haproxy", package: "haproxy" },
+  nginx: {
+    variable: "NGINX_PROGRAM",
+    program: "nginx",
+    packages: ["nginx-light", "libnginx-mod-stream"],
+  },
+  haproxy: { variable: "HAPROXY_PROGRAM", program: "haproxy", packages: ["haproxy"] },
 };
 
 /**
@@ -32,11 +37,11 @@ function findProxy(name) {
 async function ensureProxy(name) {
   const found = findProxy(name);
   if (found) return found;
-  const { variable, package: wanted } = PROXIES[name];
-  const byHand = `Install it (Debian: apt-get install ${wanted}), or set ${variable} to its program.`;
+  const { variable, packages } = PROXIES[name];
+  const byHand = `Install it (Debian: apt-get install ${packages.join(" ")}), or set ${variable} to its program.`;
   if (!hasApt()) throw new SetupError(`The tests behind proxies need ${name}.`, byHand);
   heading(`Installing ${name} for the tests behind proxies (apt-get)`);
-  const installed = (await aptInstall(wanted)) ? findProxy(name) : null;
+  const installed = (await aptInstall(...packages)) ? findProxy(name) : null;
   if (!installed) throw new SetupError(`apt-get could not install ${name}.`, byHand);
   return installed;
 }
