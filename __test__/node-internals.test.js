@@ -281,6 +281,20 @@ const WORKS = {
     await ended;
     socket.end("late");
     assert.equal(String((await until(client, "data"))[0]), "late");
+    // over TLS, one whose peer is gone ends all the same
+    const key = fs.readFileSync(path.join(__dirname, "fixtures", "key.pem"));
+    const cert = fs.readFileSync(path.join(__dirname, "fixtures", "cert.pem"));
+    const secure = await listen(t, tls.createServer({ key, cert }));
+    const accepted = until(secure, "secureConnection");
+    const tcp = net.connect(secure.address().port, "127.0.0.1");
+    const peer = tls.connect({ socket: tcp, rejectUnauthorized: false });
+    for (const one of [tcp, peer]) one.on("error", nothing);
+    const [secured] = await accepted;
+    secured.on("error", nothing);
+    internals.keepHalfOpen(secured.resume());
+    const closed = until(secured, "close");
+    tcp.resetAndDestroy();
+    await closed;
   },
 
   MUTES_RESPONSES() {

@@ -11,7 +11,7 @@ const { declare } = require("./parts");
 
 const ASKS_HALF_OPEN = declare(
   "half-open connections",
-  "`httpAllowHalfOpen` of a server, which is asked when the peer of a connection has ended its half",
+  "`httpAllowHalfOpen` of a server, which is asked when the peer of a connection has ended its half; `getpeername()` of its handle",
   "who ends its half right behind a request that a worker answers gets no answer",
   () => Reflect.get(blank, "httpAllowHalfOpen") === false,
 );
@@ -70,6 +70,22 @@ function leaveUnanswered(socket, request) {
  */
 function keepHalfOpen(socket) {
   socket.allowHalfOpen = true;
+  socket.once("end", endIfGone);
+}
+
+/**
+ * Over TLS, a reset looks like an end, and what is written behind it is never said to have left: nothing would end our half.
+ *
+ * @this {Stream}
+ */
+function endIfGone() {
+  if (hasGone(this)) this.destroy();
+}
+
+/** @param {Stream} socket @returns {boolean} whether its connection is known to be broken */
+function hasGone(socket) {
+  const status = insideOf(socket)._handle?.getpeername?.({});
+  return status !== undefined && status < 0;
 }
 
 /** @this {Stream} */
@@ -77,6 +93,7 @@ function allowHalfOpen() {
   const requests = unanswered.get(this);
   const { server } = insideOf(this);
   if (!requests?.size || !server || Reflect.get(server, "httpAllowHalfOpen") !== false) return;
+  if (hasGone(this)) return;
   const waiting = [...requests];
   const isOurs = () => waiting.some(({ res }) => res.socket === this); // whose answer is the next that leaves
   if (!isOurs()) return;
@@ -85,7 +102,7 @@ function allowHalfOpen() {
     if (!isOurs()) Reflect.get(this, "destroySoon").call(this);
   };
   for (const { res } of waiting) res.once("finish", look);
-  keepHalfOpen(this);
+  this.allowHalfOpen = true;
   Reflect.set(server, "httpAllowHalfOpen", true);
   allowing.add(server);
   // should a listener throw, that of ours is not called which undoes this

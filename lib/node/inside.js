@@ -26,6 +26,7 @@ const http = require("node:http");
  * @property {number} fd
  * @property {number} writeQueueSize bytes
  * @property {Accept} [onconnection] a server's only
+ * @property {(out: object) => number} [getpeername] 0, or an error: there is no peer
  * @property {(done?: () => void) => void} close
  */
 
