@@ -55,11 +55,11 @@ async function turns(count = 1) {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Turns the event loop until `condition()` holds. */
+/** Turns the event loop until `condition()` holds; it may be async. */
 function eventually(condition, what = "a condition") {
   let given = true;
   const poll = async () => {
-    while (given && !condition()) await turns();
+    while (given && !(await condition())) await turns();
   };
   return within(poll(), what).finally(() => {
     given = false;
