@@ -583,6 +583,23 @@ const WORKS = {
     assert.equal(await countOf(server), 0);
   },
 
+  async hasConnection(t) {
+    const server = await listen(t, http.createServer());
+    for (const lose of [
+      (socket) => internals.replaceHandle(socket, nothing, 0),
+      (socket) => {
+        internals.closeSilently(socket);
+        internals.uncountConnection(server);
+      },
+      (socket) => socket.destroy(),
+    ]) {
+      const { socket } = await open(t, server);
+      assert.equal(internals.hasConnection(socket), true);
+      lose(socket);
+      assert.equal(internals.hasConnection(socket), false);
+    }
+  },
+
   async standInSocket(t) {
     const server = await listen(t, http.createServer());
     const names = { address: "1.2.3.4", port: 5, localAddress: "::1", localPort: 6 };

@@ -15,6 +15,7 @@ const path = require("node:path");
 const tls = require("node:tls");
 const { test } = require("node:test");
 const { io: connect } = require("socket.io-client");
+const { doorsOf } = require("./support/doors");
 const { oracle, ours, selected } = require("./support/implementations");
 const { KeptConnection } = require("./support/kept-connection");
 const { RawWebSocket } = require("./support/raw-websocket");
@@ -222,6 +223,33 @@ for (const setup of SETUPS) {
     socket.destroy();
     assert.equal((await gone)[0], "transport close");
   });
+
+  for (const transport of ["websocket", "polling"])
+    test(`${name}: who resets a connection that has gone on from Node.js by ${transport} is gone`, async (t) => {
+      // nobody sees its requests, so no socket is kept for the program
+      const { io, httpServer, port, dial } = await serve(t, setup, { app: null });
+      const tcp = net.connect(port, "127.0.0.1");
+      tcp.on("error", () => {}); // that it is reset
+      const socket = await dial({ socket: tcp });
+      const kept = new KeptConnection(socket);
+      assert.match((await kept.ask(POLLING, { body: "40" })).body, /Bad handshake method/);
+      if (transport === "websocket") {
+        socket.removeAllListeners("data");
+        const raw = new RawWebSocket(socket);
+        raw.request(WEBSOCKET);
+        await within(raw.answered, "the answer");
+        await raw.next();
+      } else {
+        await kept.ask(POLLING);
+        if (setup.name === "native")
+          await eventually(() => io.engine.takeover.size === 1, "the connection with a worker");
+      }
+      tcp.resetAndDestroy();
+      await eventually(async () => (await connections(httpServer)) === 0, "no connection");
+      if (transport === "websocket")
+        await eventually(() => io.engine.clientsCount === 0, "the end of the session");
+      await eventually(() => doorsOf(io.engine) === "", "that nothing is left");
+    });
 
   test(`${name}: an answer that is not read waits, and one that is cut is noticed`, async (t) => {
     const body = Buffer.alloc(32_000_000, "a");

@@ -1,7 +1,14 @@
 "use strict";
 
 const debug = require("debug")("engine:polling");
-const { beforeSending, breakSocket, countConnection, mute, relayedSocket } = require("../node");
+const {
+  beforeSending,
+  breakSocket,
+  countConnection,
+  hasConnection,
+  mute,
+  relayedSocket,
+} = require("../node");
 const { showDecrypted } = require("../base/decrypted-socket");
 const { RecordKind, Returned } = require("../border");
 const { nativeTls } = require("./native-tls");
@@ -97,7 +104,11 @@ class RelayedConnection {
   /** @param {import("../border/border").DoorRecord} kind */
   onrecord(kind) {
     if (kind === RecordKind.RELAY_BROKEN) {
-      if (this._socket !== undefined) breakSocket(this._socket);
+      const { _socket: socket } = this;
+      const isOurs = socket !== undefined && hasConnection(socket);
+      if (socket !== undefined) breakSocket(socket);
+      // A worker, or a socket that came after this one, has our end of the pair by now. It sees the end when the other one is closed.
+      if (!isOurs) this.border.native.resetRelay(this.token);
       return;
     }
     open.get(this.server)?.delete(this);

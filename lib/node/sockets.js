@@ -190,6 +190,15 @@ function standInSocket({ address, port, localAddress, localPort }, server, bytes
 }
 
 /**
+ * @param {Stream} socket
+ * @returns {boolean} whether it still has the connection that it was made for
+ */
+function hasConnection(socket) {
+  const handle = insideOf(socket)._handle;
+  return !!handle && !(handle instanceof StandIn);
+}
+
+/**
  * Ends such a socket, because its connection has ended.
  *
  * @param {Stream} socket
@@ -294,6 +303,7 @@ module.exports = {
   descriptorOf,
   endStandIn,
   FAILS_BROKEN_WRITES,
+  hasConnection,
   isTcp,
   MOVES_CONNECTIONS,
   relayedSocket,
