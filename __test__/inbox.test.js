@@ -184,7 +184,7 @@ test("a WebTransport session is read again when nothing speaks against it any mo
   const { WebTransportBridge } = require("../lib/ingress/webtransport");
   let room = true;
   const door = Object.assign(Object.create(WebTransportBridge.prototype), {
-    border: { gather: () => room },
+    border: { bodies: { gather: () => room } },
     gathered: 0,
   });
   const reads = () => door.paused === undefined;

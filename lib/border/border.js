@@ -10,6 +10,7 @@ const {
   Token,
 } = require("../../native/border");
 const { channels } = require("../base/channels");
+const { Bodies } = require("./bodies");
 const { Operations } = require("./operations");
 const { Orphan } = require("./orphan");
 const { carriesBuffer, SideData } = require("./side-data");
@@ -113,13 +114,6 @@ const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (
  */
 
 /**
- * Who gathers the body of a request.
- *
- * @typedef {object} Gatherer
- * @property {() => void} readOn there is room again
- */
-
-/**
  * Who has to know whether there are observers.
  *
  * @typedef {object} Watcher
@@ -193,12 +187,7 @@ class Border {
     this.endTurn = this.endTurn.bind(this);
     this.onexit = this.onexit.bind(this);
     this.onstay = this.onstay.bind(this);
-    /** bytes of the bodies of requests that are being gathered here */
-    this.gathered = 0;
-    /** whether there is no room for more of these bytes */
-    this.full = false;
-    /** @type {Set<Gatherer>} those who have stopped reading because there is no room */
-    this.heldBack = new Set();
+    this.bodies = new Bodies(this.native);
     /** @type {Map<string, number>} sessions and upgrades that came no faster way, by the reason */
     this.reasons = new Map();
     /**
@@ -496,7 +485,7 @@ class Border {
   drain(text = this.take()) {
     if (text === "") return;
     if (text.charCodeAt(text.length - 1) === RecordSentinel.MORE_WAIT) setImmediate(this.drain);
-    if (this.full || this.heldBack.size > 0) this.readOn();
+    if (this.bodies.wait) this.bodies.readOn();
     const beside = new SideData(this.native);
     for (const record of JSON.parse(text)) {
       try {
@@ -519,7 +508,7 @@ class Border {
    * @param {string | true} [second] true: the first is JSON
    */
   receive(kind, handle, id, first, second) {
-    if (this.full || this.heldBack.size > 0) this.readOn();
+    if (this.bodies.wait) this.bodies.readOn();
     const text = typeof first === "number" ? this.names[first] : first;
     try {
       const data =
@@ -527,36 +516,6 @@ class Border {
       this.session(handle)?.onpacket(/** @type {PacketRecord} */ (kind), "/", id, data, null);
     } catch (error) {
       nextTick(rethrow, error);
-    }
-  }
-
-  /**
-   * Counts bytes of a body that is being gathered: they are part of what waits for this thread.
-   *
-   * @param {Gatherer} gatherer when there is no room, it is told as soon as there is
-   * @param {number} bytes that have come; negative: that have been handed over
-   * @returns {boolean} whether it may read on
-   */
-  gather(gatherer, bytes) {
-    this.gathered += bytes;
-    this.full = !this.native.countBodies(this.gathered);
-    if (this.full && bytes > 0) this.heldBack.add(gatherer);
-    else this.heldBack.delete(gatherer);
-    return !this.full;
-  }
-
-  /**
-   * Lets those read on who had to stop, if there is room again. While there is no room, records wait for this thread, so this
-   * is looked at again when they are taken.
-   *
-   * @private
-   */
-  readOn() {
-    this.full = !this.native.countBodies(this.gathered);
-    if (this.full) return;
-    for (const gatherer of this.heldBack) {
-      this.heldBack.delete(gatherer);
-      gatherer.readOn();
     }
   }
 

@@ -6,6 +6,7 @@
 //     border.js        Border: takes records, and brings each to whom it is for
 //       side-data.js     what travels beside them
 //       orphan.js        stands for a session that nobody wants
+//       bodies.js        how much of bodies of requests is gathered here
 //     operations.js    Operations: what can be asked of the workers
 //       batch.js         how that is written, and when it leaves
 //       messages.js    how much room messages take there

@@ -179,7 +179,7 @@ class PollingDoor extends Door {
     this.engine.receiving++;
     const body = new Body();
     const stop = (/** @type {AnyBodyFault} */ fault) => {
-      if (fault === BodyFault.TIMED_OUT && this.border.heldBack.has(this)) {
+      if (fault === BodyFault.TIMED_OUT && this.border.bodies.isHeldBack(this)) {
         this.timer?.refresh(); // it is this side that does not read
         return;
       }
@@ -197,7 +197,7 @@ class PollingDoor extends Door {
       else {
         body.append(chunk);
         this.gathered += chunk.length;
-        if (!this.border.gather(this, chunk.length)) req.pause();
+        if (!this.border.bodies.gather(this, chunk.length)) req.pause();
       }
     };
     const onend = () => {
@@ -228,7 +228,7 @@ class PollingDoor extends Door {
    * @private
    */
   uncountBody() {
-    if (this.gathered > 0) this.border.gather(this, -this.gathered);
+    if (this.gathered > 0) this.border.bodies.gather(this, -this.gathered);
     this.gathered = 0;
   }
 

@@ -186,7 +186,7 @@ class WebTransportBridge extends ByteBridge {
   count(length) {
     const more = length - this.gathered;
     this.gathered = length;
-    if (more !== 0 && !this.border.gather(this, more) && more > 0) {
+    if (more !== 0 && !this.border.bodies.gather(this, more) && more > 0) {
       this.full = true;
       this.settle();
     }
