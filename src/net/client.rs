@@ -432,12 +432,14 @@ impl Client {
                     if link == Link::Probe {
                         self.state.borrow_mut().probe = None;
                         wire.unbind();
+                        wire.release(context);
                     }
                     wire.begin_close(context, None);
                 }
             }
             Action::DetachProbe => {
                 if let Some(wire) = self.state.borrow_mut().probe.take() {
+                    wire.release(context);
                     wire.detach(context);
                 }
             }
@@ -486,9 +488,8 @@ impl Client {
         if std::mem::replace(&mut state.closed, true) {
             return;
         }
-        if std::mem::take(&mut state.unread) {
-            context.unread.take(self.handle.slot().index);
-        }
+        let is_unread = std::mem::take(&mut state.unread);
+        let unread = is_unread.then(|| context.unread.take(self.handle.slot().index));
         let wires = [state.main.take(), state.probe.take()];
         drop(state);
         self.tell_closed(context, reason);
@@ -499,7 +500,13 @@ impl Client {
                 continue;
             }
             wire.unbind();
-            wire.begin_close(context, None);
+            wire.release(context); // the peer's close frame is read, which comes as an answer
+            if unread.as_ref().is_some_and(|unread| !unread.frames.is_empty()) {
+                // What comes by it may begin in the middle of a frame, of which another process has read the beginning.
+                wire.end(context, None);
+            } else {
+                wire.begin_close(context, None);
+            }
         }
     }
 

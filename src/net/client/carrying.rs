@@ -30,7 +30,7 @@ impl Client {
         let mut state = self.state.borrow_mut();
         state.unread = true;
         for wire in state.main.iter().chain(&state.probe) {
-            wire.hold(true);
+            wire.hold();
         }
     }
 
@@ -42,10 +42,7 @@ impl Client {
             return Vec::new();
         }
         for wire in state.main.iter().chain(&state.probe) {
-            wire.hold(false);
-            if let Some(tcp) = wire.tcp() {
-                tcp.wake(context);
-            }
+            wire.release(context);
         }
         state.defer(now);
         let Unread { frames, answered, post } = context.unread.take(self.handle.slot().index);
@@ -148,7 +145,7 @@ impl Client {
             context.unread.put(self.handle.slot().index, unread);
         }
         if let Some(wire) = &state.main {
-            wire.hold(true);
+            wire.hold();
         }
         let Some((text, attachments)) = packet else { return true };
         let begun = state.decoder.handle_text(now, &self.server.limits, &text);

@@ -187,6 +187,9 @@ impl Client {
             return false;
         }
         wire.bind(self.handle.slot(), Link::Probe);
+        if state.unread {
+            wire.hold();
+        }
         state.probe = Some(Rc::clone(wire));
         true
     }

@@ -25,10 +25,19 @@ impl WebSocketWire {
         self.is_held.get()
     }
 
-    /// Has it read no more, or again. What JavaScript pumps is read all the same: nobody else could go on with it.
-    pub fn hold(&self, is_held: bool) {
+    /// Has it read no more. What JavaScript pumps is read all the same: nobody else could go on with it.
+    pub fn hold(&self) {
         if matches!(self.stream, Stream::Tcp(_)) {
-            self.is_held.set(is_held);
+            self.is_held.set(true);
+        }
+    }
+
+    /// Has it read again, should it not be: nobody else goes on with it.
+    pub fn release(&self, context: &WorkerContext) {
+        if let Stream::Tcp(tcp) = &self.stream
+            && self.is_held.replace(false)
+        {
+            tcp.wake(context);
         }
     }
 

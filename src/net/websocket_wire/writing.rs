@@ -186,11 +186,7 @@ impl WebSocketWire {
 
     /// Ends the WebSocket: the peer has closed it, or has broken a rule and is not listened to any more. A
     /// close frame is the last thing that is written. Gives whom the wire carried.
-    pub(super) fn end(
-        self: &Rc<Self>,
-        context: &WorkerContext,
-        code: Option<u16>,
-    ) -> Option<Carried> {
+    pub fn end(self: &Rc<Self>, context: &WorkerContext, code: Option<u16>) -> Option<Carried> {
         if self.is_writable() {
             self.queue(context, |out| frame::write_close(out, code));
             context.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));

@@ -84,7 +84,7 @@ impl Worker {
                 let tcp = Some(Tcp::open(context, socket, place)?);
                 let wire = WebSocketWire::new(&server, context.index, token, tcp, dialect, None);
                 let wire = Rc::new(wire);
-                wire.hold(true);
+                wire.hold();
                 Ok((Connection::WebSocket(Rc::clone(&wire)), wire))
             });
             let Ok(wire) = opened else { return };
