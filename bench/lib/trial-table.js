@@ -24,7 +24,8 @@ async function tryAll(trials, peers, problems, signal) {
       const running = await server.start(peer, trial);
       const say = (text) => console.error(`${trial.name} · ${peer.title} · ${text}`);
       try {
-        rows.push([peer.title, ...(await trial.run(running, say))]);
+        const start = () => server.start(peer, trial);
+        rows.push([peer.title, ...(await trial.run(running, say, start))]);
       } catch (error) {
         problems.push(`${trial.name} · ${peer.title}: ${error.message}`);
         rows.push([peer.title, "failed", ...trial.columns.slice(1).map(() => "–")]);

@@ -22,7 +22,12 @@ async function main() {
     ...options,
   });
   handle(io);
-  httpServer.listen(0, "127.0.0.1", () => announce(httpServer.address().port));
+  httpServer.listen(0, "127.0.0.1", () => {
+    announce(httpServer.address().port);
+    // its clients are those of the next process as soon as there is one
+    if (options.takeOver !== undefined)
+      io.handOver(options.takeOver, { within: Infinity }).then(() => process.exit());
+  });
 }
 
 main();
