@@ -281,22 +281,125 @@ for (const who of ["new", "old"])
       const ids = clients.map(({ id }) => id);
       await Promise.all(clients.map((client, n) => client.emitWithAck("keep", { secret: n })));
       await first.offers({});
-      const next = all.start({}, preload("tells-states"));
-      await next.tells("stated");
+      const next = all.start({}, preload("tells-arrivals"));
+      await next.tells("arrived");
       const [dead, left] = who === "new" ? [next, first] : [first, next];
       dead.kill();
       if (who === "new")
         assert.equal((await first.tells("failed")).failed, "SIO_ERR_HANDOVER_FAILED");
       else await next.tells("taken");
       for (const [n, client] of clients.entries()) {
-        const { data, id, rooms } = await within(whereIs(client), "an answer");
+        const { data, id, name, recovered, rooms } = await within(whereIs(client), "an answer");
         assert.deepEqual([id, data.secret, rooms.length], [ids[n], n, 2]);
+        assert.deepEqual([name, recovered], [left.name, who === "old" || client.ends.length > 0]);
       }
+      // five had gone over: with the old process dead, they have not noticed anything
+      const unmoved = clients.filter(({ ends }) => ends.length === 0).length;
+      assert.equal(unmoved, who === "old" ? 5 : 4);
       const newcomer = await dial(t, all, 10);
       assert.equal(await newcomer.emitWithAck("echo", 1), 1);
       assert.equal((await left.counts()).clients, 10);
     },
   );
+
+test(
+  "the program changes its mind when all is frozen: one serves, and it is the old one",
+  only,
+  async (t) => {
+    const all = chain(t);
+    const first = all.start();
+    await first.listens();
+    const clients = await Promise.all([0, 1, 2].map((n) => dial(t, all, n)));
+    await first.offers({ fails: "not now" });
+    const next = all.start();
+    assert.equal((await first.tells("failed")).message, "not now");
+    const { taken } = await next.tells("taken");
+    assert.deepEqual(taken, {
+      clients: 0,
+      sockets: 0,
+      refused: 0,
+      reason: "the other process refuses: not now",
+    });
+    for (const client of clients) assert.equal(await client.emitWithAck("echo", 1), 1);
+    for (let n = 3; n < 23; n++) assert.equal((await (await dial(t, all, n)).served)[0], "1");
+    for (const client of clients) assert.deepEqual(client.ends, []);
+    // the other one listens as soon as it can
+    first.kill();
+    await next.listens();
+    assert.equal((await (await dial(t, all, 0)).served)[0], "2");
+  },
+);
+
+test(
+  "the new process is killed when it has all: the old one goes on, with recovery",
+  only,
+  async (t) => {
+    const all = chain(t, { connectionStateRecovery: {} });
+    const first = all.start();
+    await first.listens();
+    const clients = [];
+    for (let n = 0; n < 6; n++)
+      clients.push(await dial(t, all, n, { reconnectionDelay: 1, reconnectionDelayMax: 50 }));
+    const ids = clients.map(({ id }) => id);
+    await first.offers({});
+    const next = all.start({}, preload("dies-entering"));
+    assert.equal((await next.exit()).signal, "SIGKILL");
+    assert.equal((await first.tells("failed")).failed, "SIO_ERR_HANDOVER_FAILED");
+    for (const [n, client] of clients.entries()) {
+      const { id, name, recovered } = await within(whereIs(client), "an answer");
+      assert.deepEqual([id, name, recovered], [ids[n], "1", true]);
+    }
+    const { handed } = await restart(all, first);
+    assert.deepEqual(handed, { clients: 6, moved: 6 });
+  },
+);
+
+test("middlewares of the engine look at the requests of those who come, too", only, async (t) => {
+  const all = chain(t, { middleware: true });
+  const first = all.start();
+  await first.listens();
+  const clients = [];
+  for (let n = 0; n < 4; n++)
+    clients.push(await dial(t, all, n, { extraHeaders: { "User-Agent": `agent ${n}` } }));
+  assert.equal((await clients[0].emitWithAck("where")).seen, "1");
+  const gone = until(clients[1], "disconnect");
+  const { next, taken } = await restart(all, first, { refused: "agent 1" });
+  assert.deepEqual(taken, { clients: 4, sockets: 3, refused: 1 });
+  for (const n of [0, 2, 3]) {
+    assert.equal((await clients[n].emitWithAck("where")).seen, "2");
+    assert.deepEqual(clients[n].ends, []);
+  }
+  assert.match((await gone)[0], /^transport /);
+  next.kill();
+});
+
+test("who waits for a middleware that never answers keeps nobody else out", only, async (t) => {
+  const all = chain(t);
+  const first = all.start();
+  await first.listens();
+  const clients = await Promise.all([0, 1, 2, 3].map((n) => dial(t, all, n)));
+  const { next, taken } = await restart(all, first, { mute: "c2", connectTimeout: 600_000 });
+  assert.deepEqual(taken, { clients: 4, sockets: 3, refused: 0 });
+  for (const n of [0, 1, 3]) assert.equal(await clients[n].emitWithAck("echo", n), n);
+  assert.deepEqual(clients[2].ends, []);
+  next.kill();
+});
+
+test("who waits for the answers of many is told", only, async (t) => {
+  const all = chain(t);
+  const first = all.start();
+  await first.listens();
+  const clients = await Promise.all([0, 1, 2].map((n) => dial(t, all, n)));
+  clients[0].on("question", (reply) => reply("yes"));
+  for (const client of clients.slice(1)) client.on("question", () => {}); // never answered
+  const { asking } = await clients[0].emitWithAck("askAll");
+  assert.equal(asking, true);
+  await restart(all, first);
+  assert.deepEqual(await first.tells("asked"), {
+    asked: "SIO_ERR_HANDED_OVER",
+    responses: ["yes"],
+  });
+});
 
 test(
   "one that speaks another version gets nobody: the clients are let go to it",

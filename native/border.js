@@ -139,16 +139,19 @@ const HandoverEvent = Object.freeze({
   READY: 1,
   /** To the old process, `worker`: nothing more comes of what is to be handed over that this worker has. */
   FROZEN: 2,
-  /** To the old process, `sessions`: the new one has them all, so many. */
+  /** To the old process, `sessions`: the new one serves, and has so many; 0 when it did not say. */
   SENT: 3,
   /**
    * To the new process, `token` and two buffers: an HTTP connection, whose stream waits for `takeDescriptor`; what has come by
    * it and is not answered, and what is still to be written.
    */
   CONNECTION: 4,
-  /** To the new process, `sessions` and a buffer: there were so many, and what the old one's JavaScript says. */
+  /**
+   * To the new process, `sessions, reason` and a buffer: it serves, so many have come, why not all have (empty: they have), and what
+   * the old one's JavaScript says.
+   */
   END: 5,
-  /** Both sides, `reason, sessions`: it is over before its end; so many sessions had come by then. */
+  /** Both sides, `reason`: it is over, and the old process is the one that serves. */
   FAILED: 6,
   /** To the new process, a buffer: what the old one's JavaScript says of all sessions. */
   STATE: 7,
@@ -379,7 +382,7 @@ const Returned = Object.freeze({
 });
 
 /** The version, and a hash of all above: an addon whose `DataPlane.contract()` is another was built from other sources. */
-const CONTRACT = "4.8.4 ccecdf34486a355b";
+const CONTRACT = "4.8.4 9a978489647690f3";
 
 module.exports = {
   RecordKind,

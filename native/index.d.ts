@@ -72,7 +72,7 @@ export declare class DataPlane {
    * Answers the process that has connected: with `blob`, and duplicates of `descriptors`, sockets that listen.
    *
    * # Errors
-   * When the hand-over has ended, or a descriptor can't be duplicated.
+   * When the hand-over has ended, a descriptor can't be duplicated, or there can be no lock of who serves.
    */
   greetHandover(handover: number, blob: Uint8Array, descriptors: Array<number>): void
   /**
@@ -105,8 +105,18 @@ export declare class DataPlane {
    * When the hand-over has ended.
    */
   finishHandover(handover: number, server: number, blob: Uint8Array): void
-  /** Nothing more is to come of a hand-over. */
-  endHandover(handover: number): void
+  /**
+   * Says that this process serves, with all that has come.
+   *
+   * # Errors
+   * When the hand-over has ended.
+   */
+  takeHandover(handover: number): void
+  /**
+   * Nothing more is to come of a hand-over. As long as it is not decided who serves, that is the old process, and the other one is
+   * told `why`. Who has taken over calls it when it serves no more.
+   */
+  endHandover(handover: number, why: string): void
   /**
    * Hands the connection `fd`, of which nothing is to be answered that has been read, to the
    * worker of its session, which answers the requests that come by it. The descriptor is

@@ -101,7 +101,8 @@ fn descriptors_of(message: &Message) -> u8 {
     if let Message::Session(session) = message {
         u8::from(session.has_socket())
     } else {
-        u8::from(matches!(message, Message::Connection { .. }))
+        // the lock goes with a welcome
+        u8::from(matches!(message, Message::Connection { .. } | Message::Welcome { .. }))
     }
 }
 

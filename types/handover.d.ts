@@ -2,7 +2,7 @@ import type { DrainOptions } from "./drain";
 
 /** How a server hands its clients over to another process (see `io.handOver()`). */
 export interface HandOverOptions {
-  /** How many milliseconds the other process has to come; `Infinity`: whenever it does. @default 30000 */
+  /** How many milliseconds the other process has to come and to be ready, that is to listen; `Infinity`: whenever it is. @default 30000 */
   within?: number;
   /**
    * How many milliseconds the program has to finish what it was given last: to answer events of clients, and for `finish`.
@@ -12,7 +12,7 @@ export interface HandOverOptions {
   settle?: number;
   /** Called when nothing more comes from clients, and awaited: what it sends still reaches them. */
   finish?: () => unknown;
-  /** When it is aborted, no process may come any more. */
+  /** When it is aborted, no process may come any more, and one that has come and is not ready is sent away. */
   signal?: AbortSignal;
   /** How the clients are let go when the other process speaks another version. */
   drain?: DrainOptions;
@@ -36,6 +36,6 @@ export interface TakenOver {
   sockets: number;
   /** How many of their sockets were not, by a middleware or since there is no such namespace. */
   refused: number;
-  /** Why not all have come: nobody was there, the other process speaks another version, or it has ended. */
+  /** Why not all have come: nobody was there, the other process goes on, speaks another version or has ended, or this server was closed. */
   reason?: string;
 }

@@ -9,7 +9,7 @@ const http = require("node:http");
 
 const [, , library, path, name, port, options = "{}"] = process.argv;
 const { Server } = require(library);
-const { veto, slow, middleware, ...given } = JSON.parse(options);
+const { veto, mute, refused, slow, middleware, ...given } = JSON.parse(options);
 
 const httpServer = http.createServer((_request, response) => response.end(name));
 const io = new Server(httpServer, {
@@ -21,7 +21,17 @@ const io = new Server(httpServer, {
 });
 
 // Node.js reads polling requests
-if (middleware) io.engine.use((_request, _response, next) => next());
+if (middleware)
+  io.engine.use((request, _response, next) => {
+    request.seen = name;
+    next();
+  });
+// It is refused by a middleware of the engine, in the way that those of Express do.
+if (refused !== undefined)
+  io.engine.use((request, response, next) => {
+    if (request.headers["user-agent"] === refused) response.end("no");
+    else next();
+  });
 
 /** Clients to which nothing has been told yet by this process. */
 let met = 0;
@@ -48,6 +58,7 @@ function serve(socket) {
       url: socket.handshake.url,
       agent: socket.request.headers["user-agent"],
       recovered: socket.recovered,
+      seen: socket.request.seen,
       name,
     }),
   );
@@ -59,12 +70,22 @@ function serve(socket) {
     socket.timeout(60_000).emit("question", (error) => process.send({ asked: error?.code }));
     reply();
   });
+  socket.on("askAll", (reply) => {
+    const question = io.timeout(60_000);
+    question.emit("question", (error, responses) =>
+      process.send({ asked: error?.code, responses }),
+    );
+    reply({ asking: true });
+  });
   socket.on("disconnect", (reason) => process.send({ left: reason, id: socket.id }));
 }
 
 for (const nsp of [io, io.of("/other"), io.of(/^\/d-\d+$/)]) {
   nsp.use((socket, next) => {
-    if (veto !== undefined && socket.handshake.auth.name === veto) next(new Error("vetoed"));
+    const { name: who } = socket.handshake.auth;
+    if (veto !== undefined && who === veto) next(new Error("vetoed"));
+    else if (mute !== undefined && who === mute)
+      process.send({ asked: who }); // and never answered
     else if (slow) setTimeout(next, 20);
     else next();
   });
@@ -78,6 +99,8 @@ httpServer.listen(Number(port), "127.0.0.1", () =>
 
 process.on("message", async ({ does, with: options = {} }) => {
   if (does === "handOver") {
+    const { fails } = options;
+    if (fails !== undefined) options.finish = () => Promise.reject(new Error(fails));
     const done = io.handOver(path, options);
     process.send({ offered: true });
     try {

@@ -1,12 +1,12 @@
 "use strict";
 
-/** Before a server: this process says when it has been told of the clients that it takes over. */
+/** Before a server: this process says when five of the clients that it takes over have come. */
 
-const { HandoverEvent } = require("../../lib/border");
-const { HandoverChannel } = require("../../lib/api/handover-channel");
+const { TakeOver } = require("../../lib/api/take-over");
 
-const { onhandover } = HandoverChannel.prototype;
-HandoverChannel.prototype.onhandover = function (event, ...args) {
-  onhandover.call(this, event, ...args);
-  if (event === HandoverEvent.STATE) process.send({ stated: true });
+const { onadopted } = TakeOver.prototype;
+let count = 0;
+TakeOver.prototype.onadopted = function (...args) {
+  onadopted.apply(this, args);
+  if (++count === 5) process.send({ arrived: true });
 };

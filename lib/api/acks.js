@@ -21,7 +21,7 @@ const { trace } = require("../base/trace");
 /** In place of an answer of the client, which is another process's. */
 const HANDED_OVER = Symbol("handed over");
 
-/** A callback that is called with an error if no answer comes. @typedef {Function & { takesError?: true }} Answered */
+/** A callback that is called with `HANDED_OVER` in place of an answer. @typedef {Function & { takesError?: true }} Answered */
 
 /**
  * @param {Socket} socket
@@ -103,4 +103,4 @@ function answerOnce(socket, id) {
   };
 }
 
-module.exports = { answerOnce, awaitAnswer, failAnswers, takeAnswer };
+module.exports = { answerOnce, awaitAnswer, failAnswers, HANDED_OVER, takeAnswer };

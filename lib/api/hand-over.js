@@ -3,10 +3,12 @@
 // `io.handOver()`: the clients go to another process, which has `takeOver` of the same path (take-over.js), and notice nothing.
 //
 //     offered ──the other one is there──► greeted ──it is ready──► frozen: nobody is accepted or read, and the program finishes
-//     what it was given ──► sent: all sessions go at once ──the other one has them──► closed
+//     what it was given ──► sent: all sessions go at once ──the other one serves──► closed
 //
-//     nobody comes, or the other one goes before the sessions do: all is as before
+//     nobody comes, the other one goes or refuses, or this program wants to stay: this process serves on
 //     the other one speaks another version: the clients are let go as by `io.drain()`
+//
+// Once all has been sent there is no way back: only the addon knows then who serves, by what src/handover/serving.rs says.
 //
 // A client that has gone over is not disconnected: its sockets here tell nothing, but to who waits for an answer of it. What can't
 // be carried (TLS of Node.js, compression, an upgrade under way) is closed as any connection may be, and comes back by itself, to
@@ -19,6 +21,7 @@ const { HandoverChannel } = require("./handover-channel");
 const { reasonAgainstPeer, StateWriter, writeHello, writeNumber } = require("./handover-states");
 const { handoverUnsupported, invalidOption, nobodyTakesOver } = require("../base/errors");
 const { clearInterval, setImmediate, setInterval } = require("../base/loop");
+const { listensOnTcp } = require("../node");
 
 /** @typedef {import("../engine/conn").Conn} Conn */
 /** @typedef {import("./client").Client} Client */
@@ -46,10 +49,10 @@ const { clearInterval, setImmediate, setInterval } = require("../base/loop");
  * How it is done.
  *
  * @typedef {object} HandOverOptions
- * @property {number} [within] ms in which the other process has to come; Infinity: whenever it does
+ * @property {number} [within] ms in which the other process has to come and to be ready; Infinity: whenever it is
  * @property {number} [settle] ms that the program has, for what it was given last, to answer it, and for `finish`
  * @property {() => unknown} [finish] called when nothing more comes from clients, and awaited
- * @property {AbortSignal} [signal] nobody is to come any more
+ * @property {AbortSignal} [signal] nobody is to come any more; who has come and is not ready is sent away
  * @property {DrainOptions} [drain] how the clients are let go when the other process speaks another version
  */
 
@@ -68,6 +71,8 @@ const SETTLE = 1000;
 const LONGEST_TIMER = 2 ** 31 - 1;
 /** ms between two looks at what is still to be done. */
 const STEP = 5;
+/** So many sessions go together: a worker, and the other process, have something to do soon, and are not woken for each. */
+const TOGETHER = 64;
 
 /** A hand-over, from its offer on. */
 class HandOver {
@@ -100,7 +105,7 @@ class HandOver {
   }
 
   /**
-   * Ends it while the other process is not ready: all stays here.
+   * Ends it, as long as there is a way back: all stays here.
    *
    * @param {Error} error
    */
@@ -111,25 +116,30 @@ class HandOver {
   /** @returns {Promise<HandedOver>} */
   async run() {
     const { _channel: channel } = this;
+    let why = "the clients have gone";
     try {
-      const reason = await this.awaitPeer();
-      if (reason !== undefined) return await this.letGo(reason);
-      this._stretches.next();
-      const descriptors = this._acceptor.descriptors();
-      this._border.native.greetHandover(channel.number, writeHello(), descriptors);
-      await channel.until(HandoverEvent.READY);
+      const reason = await this.meet();
+      if (reason !== undefined) {
+        why = reason;
+        return await this.letGo(reason);
+      }
       this._stretches.next();
       return await this.send();
+    } catch (error) {
+      why = error instanceof Error ? error.message : String(error);
+      throw error;
     } finally {
-      channel.end();
+      channel.end(why);
     }
   }
 
   /**
+   * Waits until the other process is there, and ready.
+   *
    * @returns {Promise<string | undefined>} why it can't have the clients, if so
    * @private
    */
-  async awaitPeer() {
+  async meet() {
     const { _channel: channel, _path: path } = this;
     const { signal, within } = this._options;
     const onabort = () => channel.fail(/** @type {AbortSignal} */ (signal).reason);
@@ -142,7 +152,13 @@ class HandOver {
     try {
       debug("offered on %s", path);
       const { buffers } = await channel.until(HandoverEvent.PEER);
-      return reasonAgainstPeer(buffers[0], true);
+      const reason = reasonAgainstPeer(buffers[0], true);
+      if (reason !== undefined) return reason;
+      this._stretches.next();
+      const descriptors = this._acceptor.descriptors();
+      this._border.native.greetHandover(channel.number, writeHello(), descriptors);
+      await channel.until(HandoverEvent.READY);
+      return undefined;
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", onabort);
@@ -156,7 +172,7 @@ class HandOver {
    */
   async letGo(reason) {
     debug("the clients are let go, since nothing can be handed over: %s", reason);
-    this._channel.end();
+    this._channel.end(reason);
     void this._acceptor.pause(); // who comes now comes to the other process, as soon as that listens
     const { clients } = await this._server.drain(this._options.drain ?? {});
     return { clients, moved: 0, reason };
@@ -173,12 +189,13 @@ class HandOver {
     const { _engine: engine, _server: server } = this;
     const { native } = border;
     const id = engine.nativeId();
-    let moved;
     debug("the other process is ready");
     engine.isLeaving = true;
-    await acceptor.pause();
-    debug("nobody is accepted");
+    /** @type {boolean[]} */
+    let gone;
     try {
+      await acceptor.pause();
+      debug("nobody is accepted");
       native.freezeHandover(channel.number, id);
       for (let left = native.workers; left > 0; left--) await channel.until(HandoverEvent.FROZEN);
       debug("nothing more is read");
@@ -186,21 +203,13 @@ class HandOver {
       await this.settle();
       debug("the program has finished");
       if (channel.failure !== undefined) throw channel.failure;
-      moved = this.handAll();
-      const clients = moved.length;
-      debug("%d clients go", clients);
-      const gone = await channel.unlessFailed(Promise.all(moved));
-      debug("they have gone");
+      const going = this.handAll();
+      debug("%d clients go", going.length);
+      channel.decide();
       native.finishHandover(channel.number, id, Buffer.alloc(0));
+      gone = await channel.unlessFailed(Promise.all(going));
+      debug("they have gone");
       await channel.until(HandoverEvent.SENT);
-      debug("the other process has them");
-      channel.end();
-      const isOver = await acceptor.end();
-      debug("%s", isOver ? "no connection is left" : "some connections are left");
-      const closed = server.close();
-      if (isOver) await closed; // else it ends with the requests that the program is at
-      debug("closed");
-      return { clients, moved: gone.filter(Boolean).length };
     } catch (error) {
       debug("it has failed: %s", error);
       native.thawHandover(channel.number, id);
@@ -209,6 +218,13 @@ class HandOver {
       acceptor.resume();
       throw error;
     }
+    debug("the other process serves");
+    const isOver = await acceptor.end();
+    debug("%s", isOver ? "no connection is left" : "some connections are left");
+    const closed = server.close();
+    if (isOver) await closed; // else it ends with the requests that the program is at
+    debug("closed");
+    return { clients: gone.length, moved: gone.filter(Boolean).length };
   }
 
   /**
@@ -239,7 +255,8 @@ class HandOver {
   }
 
   /**
-   * Hands all sessions over, in one go: nothing that this program sends comes between two of them.
+   * Hands all sessions over, in one go: nothing that this program sends comes between two of them. The other process begins with the
+   * first ones meanwhile.
    *
    * @returns {Promise<boolean>[]} for each whether it has gone
    * @private
@@ -249,8 +266,17 @@ class HandOver {
     const writer = new StateWriter((bytes) => border.native.stateHandover(channel.number, bytes));
     writer.writeCommon({ namespaces: Array.from(server._nsps.values(), namespaceState) });
     for (const nsp of server._nsps.values()) writeLog(writer, nsp);
-    /** @type {Conn[]} */
-    const conns = [];
+    engine.hasGone = true;
+    /** @type {Promise<boolean>[]} */
+    const gone = [];
+    /** @type {Conn[]} those whose states are written, and have not been sent yet */
+    let some = [];
+    const send = () => {
+      writer.end();
+      for (const conn of some) gone.push(conn.handOver(channel.number, writeNumber(gone.length)));
+      border.operations.flush();
+      some = [];
+    };
     for (const conn of Object.values(engine.clients)) {
       if (conn.readyState !== "open") continue;
       const state = /** @type {Client | undefined} */ (conn._client)?.carry();
@@ -260,12 +286,9 @@ class HandOver {
         continue;
       }
       if (!written.isWhole) debug("not all of the data of %s can be carried", conn.id);
-      conns.push(conn);
+      if (some.push(conn) === TOGETHER) send();
     }
-    writer.end();
-    engine.hasGone = true;
-    const gone = conns.map((conn, number) => conn.handOver(channel.number, writeNumber(number)));
-    border.operations.flush();
+    send();
     return gone;
   }
 }
@@ -335,6 +358,11 @@ function engineOf(server) {
   const { engine } = server;
   if (!(engine instanceof Engine) || engine.acceptor === undefined)
     throw handoverUnsupported("the server is not attached to an HTTP server");
+  if (engine.isClosed()) throw handoverUnsupported("the server has been closed");
+  if (engine.httpServer?.listening && !listensOnTcp(engine.httpServer))
+    throw handoverUnsupported(
+      "the HTTP server listens on no TCP port of its own: the file of a Unix socket goes when it is closed, and a cluster's port is its primary's",
+    );
   if (server._engines.length !== 1)
     throw handoverUnsupported("the server is attached to more than one HTTP server");
   if (!server._carries) throw handoverUnsupported("the server is that of the entry for 2.x");

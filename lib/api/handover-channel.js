@@ -31,6 +31,8 @@ class HandoverChannel {
     this._failing = undefined;
     /** @type {Error | undefined} why nothing more comes */
     this.failure = undefined;
+    /** @private */
+    this._isDecided = false;
     border.handovers.set(number, this);
   }
 
@@ -66,7 +68,7 @@ class HandoverChannel {
    */
   onhandover(event, a, b, buffers) {
     if (event === HandoverEvent.FAILED) {
-      this.fail(handoverFailed(String(a)));
+      this.reject(handoverFailed(String(a)));
       this._onnews(event, { a, b, buffers });
       return;
     }
@@ -80,11 +82,24 @@ class HandoverChannel {
   }
 
   /**
-   * Nothing more comes: whoever waits need not.
+   * This side wants no more of it: whoever waits need not. Once there is no way back, this is not heard.
    *
    * @param {Error} error why
    */
   fail(error) {
+    if (!this._isDecided) this.reject(error);
+  }
+
+  /** From now on only the addon knows what has become of it. */
+  decide() {
+    this._isDecided = true;
+  }
+
+  /**
+   * @param {Error} error
+   * @private
+   */
+  reject(error) {
     this.failure ??= error;
     const waiting = this._waiting;
     this._waiting = undefined;
@@ -92,10 +107,14 @@ class HandoverChannel {
     this._failing?.(error);
   }
 
-  /** Ends it, whatever it has come to. */
-  end() {
+  /**
+   * Ends it, whatever it has come to. Where it is not decided yet who serves, that is the old process.
+   *
+   * @param {string} why what the other process is told then
+   */
+  end(why) {
     if (!this._border.handovers.delete(this.number)) return;
-    this._border.native.endHandover(this.number);
+    this._border.native.endHandover(this.number, why);
   }
 }
 

@@ -1,8 +1,9 @@
 "use strict";
 
 const debug = require("debug")("socket.io:broadcast-operator");
+const { HANDED_OVER } = require("./acks");
 const { assignable } = require("../base/assignable");
-const { MESSAGES, reservedEvent, timedOut } = require("../base/errors");
+const { handedOver, MESSAGES, reservedEvent, timedOut } = require("../base/errors");
 const { PacketType, RESERVED_EVENTS } = require("../codec");
 const { nextTick } = require("../base/loop");
 
@@ -226,13 +227,16 @@ class BroadcastOperator {
     let servers = -1;
     let answeredServers = 0;
     let clients = 0;
-    const expire = () => {
+    const fail = (/** @type {Error} */ error) => {
       expired = true;
-      debug("operation has timed out");
       if (packet.id !== undefined) {
         for (const socket of adapter.nsp.sockets.values()) socket.acks.delete(packet.id);
       }
-      ack.call(this, timedOut(), single ? null : responses);
+      ack.call(this, error, single ? null : responses);
+    };
+    const expire = () => {
+      debug("operation has timed out");
+      fail(timedOut());
     };
     const { timeout } = this.flags;
     const timer = timeout === LONGEST_TIMEOUT ? undefined : setTimeout(expire, timeout);
@@ -245,6 +249,17 @@ class BroadcastOperator {
       clearTimeout(timer);
       ack.call(this, null, single ? responses[0] : responses);
     };
+    const answered = (/** @type {unknown} */ response) => {
+      if (response === HANDED_OVER) {
+        if (expired) return; // one is enough
+        clearTimeout(timer);
+        fail(handedOver());
+        return;
+      }
+      responses.push(response);
+      check();
+    };
+    answered.takesError = true;
     adapter.broadcastWithAck(
       packet,
       this._target,
@@ -253,10 +268,7 @@ class BroadcastOperator {
         answeredServers++;
         check();
       },
-      (/** @type {unknown} */ response) => {
-        responses.push(response);
-        check();
-      },
+      answered,
     );
     adapter.serverCount().then((/** @type {number} */ count) => {
       servers = count;

@@ -53,6 +53,7 @@ const PARSER = Object.freeze({ Decoder, Encoder, PacketType, protocol: PROTOCOL 
 /** @typedef {import("./namespace").Middleware} Middleware */
 /** @typedef {import("./operator").BroadcastOperator} BroadcastOperator */
 /** @typedef {import("./origins").Origins} Origins */
+/** @typedef {import("./take-over").TakenOver} TakenOver */
 /** @typedef {import("node:http").IncomingMessage} Request */
 /** @typedef {new (nsp: Namespace) => SomeAdapter} AdapterClass */
 /** @typedef {(socket: Socket) => void} SocketListener */
@@ -126,6 +127,8 @@ class Server extends EventEmitter {
     this._handOver = undefined;
     /** @type {TakeOver | undefined} @private those of another process, which come, or have come */
     this._takeOver = undefined;
+    /** @type {((result: TakenOver | Promise<TakenOver>) => void)[]} @private who waits for them, while no HTTP server is there */
+    this._awaiting = [];
     /** answers that clients wait for; see hand-over.js */
     this._owed = { count: 0 };
     /** @type {(() => void) | undefined} @protected no signal is listened for any more; see `shutdown` */
@@ -320,7 +323,9 @@ class Server extends EventEmitter {
    */
   holdListening(srv) {
     const { takeOver } = this.opts;
-    if (takeOver !== undefined) this._takeOver ??= new TakeOver(this, takeOver, srv);
+    if (takeOver === undefined) return;
+    this._takeOver ??= new TakeOver(this, takeOver, srv);
+    for (const resolve of this._awaiting.splice(0)) resolve(this._takeOver.result);
   }
 
   /**
@@ -495,6 +500,8 @@ class Server extends EventEmitter {
     this._ignoreSignals?.();
     this._ignoreSignals = undefined;
     this._handOver?.cancel(handoverFailed("the server has been closed"));
+    this._takeOver?.close();
+    for (const resolve of this._awaiting.splice(0)) resolve(nobodyTaken());
     await Promise.allSettled(
       [...this._nsps.values()].map(async (nsp) => {
         for (const socket of nsp.sockets.values()) socket._onclose("server shutting down");
@@ -575,10 +582,12 @@ class Server extends EventEmitter {
   /**
    * What has come of the option `takeOver`.
    *
-   * @returns {Promise<import("./take-over").TakenOver>} resolved when the clients of the other process are in, or none come
+   * @returns {Promise<TakenOver>} resolved when the clients of the other process are in, or none come
    */
   get takenOver() {
-    return this._takeOver?.result ?? Promise.resolve({ clients: 0, sockets: 0, refused: 0 });
+    if (this._takeOver !== undefined) return this._takeOver.result;
+    if (this.opts.takeOver === undefined) return Promise.resolve(nobodyTaken());
+    return new Promise((resolve) => this._awaiting.push(resolve));
   }
 
   /** @returns {import("./health").Health} whether it is to be sent clients */
@@ -715,6 +724,11 @@ for (const name of Object.keys(emitter)) {
   own[name] = /** @this {Server} */ function (...args) {
     return /** @type {Methods} */ (/** @type {unknown} */ (this.sockets))[name](...args);
   };
+}
+
+/** @returns {TakenOver} */
+function nobodyTaken() {
+  return { clients: 0, sockets: 0, refused: 0 };
 }
 
 /**

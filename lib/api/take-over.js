@@ -4,12 +4,16 @@
 // connected.
 //
 //     asking ──nobody is there──► over: all is as without the option
-//        └──greeted──► the program listens ──► ready ──► sessions come, and are kept still ──all are there──► let in ──► over
+//        └──greeted──► the program listens ──► ready ──► sessions come, and are kept still ──all are there──► let in ──► serves
+//                 └──the other process goes on, or the program closes the server──► over
+//
+// Which of the two processes serves is for the addon to say (src/handover/serving.rs): also one that has gone in the middle leaves
+// what has come.
 //
 // `listen()` of the HTTP server is held back: a program that listens is ready for clients, so by then its namespaces are there. It
 // listens with the socket of the other process in the end, so nobody has been refused in between.
 //
-// All come in together. First middlewares are asked about each socket; then those that may stay are in their rooms; then the
+// All come in together. First middlewares are asked, those of the engine about each request and those of namespaces about each socket; then those that may stay are in their rooms; then the
 // program hears of them, and only then is anything read of what they have sent: who is told something, or talks to a room, finds
 // everybody there.
 
@@ -18,6 +22,7 @@ const { HandoverEvent } = require("../border");
 const { PacketType } = require("../codec");
 const { HandoverChannel } = require("./handover-channel");
 const { reasonAgainstPeer, StateReader, writeHello } = require("./handover-states");
+const { readmit } = require("../engine");
 const { clearInterval, nextTick, setImmediate, setInterval } = require("../base/loop");
 const { HeldListen } = require("../ingress");
 
@@ -56,14 +61,21 @@ const { HeldListen } = require("../ingress");
 
 /** A client that has come, and how many of its sockets it is not known of whether they may stay. @typedef {{ conn: Conn, client: Client, state: SessionState, waiting: number }} Arrival */
 
-/** ms for which all wait for middlewares that have not answered; who needs those comes in later. */
-const PATIENCE = 5000;
-/** ms between two tries to listen, while the other process still does. */
+/** ms for which all wait for the first answer of a middleware… */
+const PATIENCE = 1000;
+/** …and for the next one. Who needs those that have not answered comes in later, when they do. */
+const NEXT_PATIENCE = 250;
+/** ms between two looks whether that has passed. */
+const LOOK = 50;
+/** ms between two tries to listen, while another process still does. */
 const AGAIN = 50;
-/** ms after which it is the program's to hear that the port is taken. */
+/** ms after which it is the program's to hear that the port is taken: by the process that has handed nothing over… */
 const LONGEST_TRYING = 60_000;
+/** …or by one that may be about to end. */
+const LONGEST_ENDING = 2000;
 
 const NOBODY = "nobody hands clients over";
+const CLOSED = "the server has been closed";
 
 class TakeOver {
   /**
@@ -91,6 +103,8 @@ class TakeOver {
     this._isGreeted = false;
     /** @private */
     this._isReady = false;
+    /** @private whether this process is the one that serves, with what comes or has come */
+    this._isOurs = false;
     /** @private */
     this._states = new StateReader();
     /** @type {Arrival[]} @private */
@@ -99,14 +113,24 @@ class TakeOver {
     this._expected = Infinity;
     /** @private how many have come, those that could not stay among them */
     this._come = 0;
+    /** @private how many answers of middlewares are missing */
+    this._missing = 0;
+    /** @type {Verdict[] | undefined} @private what they have answered; undefined: all others are in */
+    this._verdicts = [];
+    /** @private until then all wait for the next answer, in ms */
+    this._longest = 0;
+    /** @type {ReturnType<typeof setInterval> | undefined} @private */
+    this._waiting = undefined;
     /** @type {{ token: number, unanswered: Buffer, unwritten: Buffer }[]} @private */
     this._connections = [];
     /** @type {Set<Namespace>} @private those that go on where the other process has stopped */
     this._continued = new Set();
     /** @type {string | undefined} @private */
     this._reason = undefined;
-    /** @private */
+    /** @private whether they are being let in, or nobody comes any more */
     this._isOver = false;
+    /** @private */
+    this._isClosed = false;
     /** @type {(result: TakenOver) => void} @private */
     this._resolve = () => {};
     /** @type {Promise<TakenOver>} */
@@ -163,14 +187,34 @@ class TakeOver {
         });
         break;
       case HandoverEvent.END:
+        this._isOurs = true;
+        this._reason = String(b) || undefined;
         this.expect(Number(a));
         break;
       case HandoverEvent.FAILED:
-        this._reason = String(a);
-        this.expect(Number(b) || 0);
+        this.yield(String(a));
         break;
     }
     return true;
+  }
+
+  /**
+   * The server is closed: nobody is let in any more. The other process goes on, if it still can.
+   */
+  close() {
+    this._isClosed = true;
+    clearInterval(this._waiting);
+    this._listen.cancel();
+    if (this._isOver) {
+      this.endChannel();
+      return;
+    }
+    this._isOver = true;
+    this._verdicts = undefined;
+    this._reason = CLOSED;
+    this.dropSockets();
+    this.finish({ clients: 0, sockets: 0, refused: 0 });
+    this.endChannel();
   }
 
   /**
@@ -194,11 +238,12 @@ class TakeOver {
   onlisten() {
     this._isReady = true;
     this.getReady();
+    this.proceed();
   }
 
   /** @private */
   getReady() {
-    if (!this._isGreeted || !this._isReady || this._isOver) return;
+    if (!this._isGreeted || !this._isReady || this._isOver || this._isOurs) return;
     const channel = /** @type {HandoverChannel} */ (this._channel);
     const engine = /** @type {Engine} */ (this._engine);
     debug("ready");
@@ -225,15 +270,14 @@ class TakeOver {
     const state = this._states.sessionOf(blob);
     if (state === undefined)
       conn.close(true); // nothing is known of it: it begins anew
-    else
-      this._arrivals.push({
-        conn,
-        client: /** @type {Client} */ (conn._client),
-        state,
-        waiting: 0,
-      });
+    else {
+      const client = /** @type {Client} */ (conn._client);
+      const arrival = { conn, client, state, waiting: 0 };
+      this._arrivals.push(arrival);
+      this.askAbout(arrival);
+    }
     this._come++;
-    this.expect(this._expected);
+    this.proceed();
   }
 
   /**
@@ -242,43 +286,83 @@ class TakeOver {
    */
   expect(count) {
     this._expected = count;
-    if (this._come < count || this._isOver) return;
-    if (this._isReady && this._isGreeted) this.letIn();
-    else this.goAlone(this._reason ?? NOBODY);
+    this.proceed();
+  }
+
+  /** @private */
+  proceed() {
+    if (!this._isOurs || !this._isReady || this._come < this._expected || this._isOver) return;
+    debug("%d clients have come", this._arrivals.length);
+    this._isOver = true;
+    this._longest = performance.now() + PATIENCE;
+    this._waiting = setInterval(() => performance.now() >= this._longest && this.enter(), LOOK);
+    if (this._missing === 0) this.enter();
+  }
+
+  /**
+   * The other process goes on: those that have come by now come back to it by themselves.
+   *
+   * @param {string} reason
+   * @private
+   */
+  yield(reason) {
+    if (this._isOver) return;
+    for (const { conn } of this._arrivals) conn.close(true);
+    this.goAlone(reason);
   }
 
   // --- they are let in ---
 
-  /** All have come. @private */
-  letIn() {
-    this._isOver = true;
-    const { _arrivals: arrivals } = this;
-    debug("%d clients have come", arrivals.length);
-    let entered = false;
-    /** @type {Verdict[]} */
-    const verdicts = [];
-    let left = 1;
-    const enter = () => {
-      if (entered) return;
-      entered = true;
-      clearInterval(timer);
-      this.enter(verdicts);
-    };
-    const timer = setInterval(enter, PATIENCE);
-    for (const arrival of arrivals) {
-      for (const { nsp, ...state } of arrival.state.sockets) {
-        left++;
-        arrival.waiting++;
-        this.ask(arrival.client, { nsp, ...state }, (socket) => {
-          arrival.waiting--;
-          const verdict = { arrival, nsp, socket };
-          if (entered) this.enterLate(verdict);
-          else verdicts.push(verdict);
-          if (--left === 0) enter();
-        });
+  /**
+   * Asks whether a client and its sockets may stay: as soon as it has come, while others are still on their way.
+   *
+   * @param {Arrival} arrival
+   * @private
+   */
+  askAbout(arrival) {
+    const { client, conn, state } = arrival;
+    this.wait(arrival);
+    readmit(/** @type {Engine} */ (this._engine), conn, (isAdmitted) => {
+      for (const socket of state.sockets) {
+        this.wait(arrival);
+        const decide = (/** @type {Socket | undefined} */ found) =>
+          this.decide(arrival, { arrival, nsp: socket.nsp, socket: found });
+        if (isAdmitted) this.ask(client, socket, decide);
+        else decide(undefined);
       }
+      if (!isAdmitted) conn.close(true);
+      this.decide(arrival);
+    });
+  }
+
+  /**
+   * @param {Arrival} arrival
+   * @private
+   */
+  wait(arrival) {
+    arrival.waiting++;
+    this._missing++;
+  }
+
+  /**
+   * A middleware has answered.
+   *
+   * @param {Arrival} arrival
+   * @param {Verdict} [verdict] none: it is one of the engine
+   * @private
+   */
+  decide(arrival, verdict) {
+    arrival.waiting--;
+    this._missing--;
+    if (this._verdicts === undefined) {
+      // all others are in, or nobody is let in any more, and its connection is closed
+      if (verdict !== undefined) announce(place(verdict));
+      if (arrival.waiting === 0) nextTick(readOn, arrival);
+      return;
     }
-    if (--left === 0) enter();
+    if (verdict !== undefined) this._verdicts.push(verdict);
+    this._longest = performance.now() + NEXT_PATIENCE;
+    if (this._isOver && this._missing === 0) this.enter();
   }
 
   /**
@@ -326,11 +410,12 @@ class TakeOver {
     if (state.recovery !== undefined) nsp.adapter.goOn?.(state.recovery, packets, lost);
   }
 
-  /**
-   * @param {Verdict[]} verdicts
-   * @private
-   */
-  enter(verdicts) {
+  /** All that may stay are in their rooms; then the program hears of them. @private */
+  enter() {
+    clearInterval(this._waiting);
+    const verdicts = this._verdicts;
+    if (verdicts === undefined || this._isClosed) return;
+    this._verdicts = undefined;
     for (const nsp of this._server._nsps.values()) this.goOn(nsp);
     const sockets = verdicts.map(place);
     this.persistAbsent();
@@ -355,24 +440,13 @@ class TakeOver {
   }
 
   /**
-   * A middleware has answered when all others were in.
-   *
-   * @param {Verdict} verdict
-   * @private
-   */
-  enterLate(verdict) {
-    const { arrival } = verdict;
-    announce(place(verdict));
-    if (arrival.waiting === 0) nextTick(readOn, arrival);
-  }
-
-  /**
    * The program has heard of all of them: they are read on.
    *
    * @param {(Socket | undefined)[]} sockets
    * @private
    */
   end(sockets) {
+    if (this._isClosed) return;
     const engine = /** @type {Engine} */ (this._engine);
     const border = engine.border();
     debug("%d sockets are in", sockets.length);
@@ -406,17 +480,29 @@ class TakeOver {
     const engine = /** @type {Engine} */ (this._engine);
     const { native } = engine.border();
     const isTaken = sockets.count > 0 && this._listen.isCalled;
-    for (let i = isTaken ? 1 : 0; i < sockets.count; i++) native.dropStream(sockets.first + i);
-    if (isTaken) this._listen.release(native.takeDescriptor(sockets.first));
-    else this._listen.release();
+    const descriptor = isTaken ? native.takeDescriptor(sockets.first) : undefined;
+    this.dropSockets(isTaken ? 1 : 0);
+    this._listen.release(descriptor);
     const connections = this._connections;
     this._connections = [];
-    if (connections.length === 0) return;
-    const adopt = () => {
+    const serve = () => {
+      if (this._isClosed) return;
       for (const connection of connections) engine.acceptor?.adopt(connection);
+      if (this._channel !== undefined) native.takeHandover(this._channel.number);
     };
-    if (httpServer.listening) adopt();
-    else httpServer.once("listening", adopt);
+    if (httpServer.listening) serve();
+    else httpServer.once("listening", serve);
+  }
+
+  /**
+   * @param {number} [from] the first of the listening sockets that nobody needs
+   * @private
+   */
+  dropSockets(from = 0) {
+    const { _engine: engine, _sockets: sockets } = this;
+    for (let i = from; i < sockets.count; i++)
+      engine?.border().native.dropStream(sockets.first + i);
+    this._sockets = { first: 0, count: 0 };
   }
 
   /**
@@ -428,15 +514,17 @@ class TakeOver {
   goAlone(reason) {
     debug("nobody comes: %s", reason);
     this._isOver = true;
+    this._verdicts = undefined;
     this._reason = reason;
-    const { _engine: engine, _sockets: sockets } = this;
-    for (let i = 0; i < sockets.count; i++) engine?.border().native.dropStream(sockets.first + i);
-    if (reason === NOBODY) this._listen.release();
-    else this._listen.retry(AGAIN, LONGEST_TRYING);
+    this.dropSockets();
+    this._listen.retry(AGAIN, reason === NOBODY ? LONGEST_ENDING : LONGEST_TRYING);
     this.finish({ clients: 0, sockets: 0, refused: 0 });
+    this.endChannel();
   }
 
   /**
+   * Nothing more is to come. The channel stays, as long as the server is there: with it, the other process would be let serve.
+   *
    * @param {TakenOver} result
    * @private
    */
@@ -444,13 +532,18 @@ class TakeOver {
     if (this._reason !== undefined) result.reason = this._reason;
     if (this._channel !== undefined) {
       const engine = /** @type {Engine} */ (this._engine);
-      this._channel.end();
       engine.border().unref();
       engine.adopter = undefined;
     }
     this._arrivals = [];
     this._states = new StateReader();
     this._resolve(result);
+  }
+
+  /** @private */
+  endChannel() {
+    this._channel?.end(this._reason ?? CLOSED);
+    this._channel = undefined;
   }
 }
 

@@ -22,6 +22,7 @@
 const { Conn } = require("./conn");
 const { Engine } = require("./engine");
 const { attach, listen } = require("./listen");
+const { readmit } = require("./requests");
 const { SessionCounts } = require("./session-counts");
 const { Transport } = require("./transport");
 const { transports } = require("./transports");
@@ -31,6 +32,7 @@ module.exports = {
   Conn,
   Engine,
   listen,
+  readmit,
   SessionCounts,
   Transport,
   transports,

@@ -3,6 +3,7 @@
 // What an engine does with a request for its path: it runs the middlewares, checks the request, and refuses it or hands it to a
 // worker.
 
+const { EventEmitter } = require("node:events");
 const debug = require("debug")("engine");
 const {
   abortRequest,
@@ -221,6 +222,36 @@ function chooseId(engine, req, opening, refused) {
   else id.then(String).then(done, failed);
 }
 
+/**
+ * Has the middlewares look at the request of a session that another process has handed over, as at one by which a session is opened:
+ * what they put on it, a program finds there. Nothing that they answer reaches the client, whose handshake was long ago.
+ *
+ * @param {{ middlewares: Function[] }} engine
+ * @param {{ request: any }} conn
+ * @param {(isAdmitted: boolean) => void} done called once
+ */
+function readmit({ middlewares }, conn, done) {
+  const req = middlewares.length > 0 ? conn.request : undefined;
+  if (!req) {
+    done(true);
+    return;
+  }
+  let isDone = false;
+  const decide = (/** @type {boolean} */ isAdmitted) => {
+    if (!isDone) done(isAdmitted);
+    isDone = true;
+  };
+  const socket = /** @type {Duplex} */ (
+    /** @type {unknown} */ (Object.assign(new EventEmitter(), { destroy: noop }))
+  );
+  const res = new UpgradeResponse(req, socket);
+  res.once("finish", () => decide(false));
+  applyMiddlewares(middlewares, req, res, (error) => {
+    if (!error && !isDone) res.writeHead();
+    decide(!error);
+  });
+}
+
 function noop() {}
 
-module.exports = { handleRequest, handleUpgrade };
+module.exports = { handleRequest, handleUpgrade, readmit };

@@ -10,6 +10,7 @@ const { clearInterval, setInterval } = require("../base/loop");
  * An HTTP server that is not to listen before it is told with what: `listen()` only notes what the program wants.
  *
  *     held ──release(), or retry()──► as any server
+ *        └──cancel()──► as any server that has not been asked to listen
  */
 class HeldListen {
   /**
@@ -23,6 +24,8 @@ class HeldListen {
     this._given = undefined;
     /** @private */
     this._called = called;
+    /** @private whether it is over */
+    this._isFree = false;
     /** @private as it was: a program may have replaced it */
     this._own = Object.hasOwn(server, "listen") ? server.listen : undefined;
     server.listen = /** @type {HttpServer["listen"]} */ (
@@ -45,9 +48,9 @@ class HeldListen {
    * @param {number} [descriptor] with that; undefined: as the program has said
    */
   release(descriptor) {
+    if (this._isFree) return;
     const { _server: server, _given: given } = this;
-    if (this._own === undefined) Reflect.deleteProperty(server, "listen");
-    else server.listen = this._own;
+    this.free();
     if (given === undefined) return;
     if (descriptor === undefined) {
       Reflect.apply(server.listen, server, given);
@@ -56,6 +59,19 @@ class HeldListen {
     const callback = given.findLast((each) => typeof each === "function");
     const options = { fd: descriptor, exclusive: true };
     server.listen(options, /** @type {(() => void) | undefined} */ (callback));
+  }
+
+  /** What the program has said counts no more: it has closed the server. */
+  cancel() {
+    if (!this._isFree) this.free();
+  }
+
+  /** @private */
+  free() {
+    const { _server: server } = this;
+    this._isFree = true;
+    if (this._own === undefined) Reflect.deleteProperty(server, "listen");
+    else server.listen = this._own;
   }
 
   /**
@@ -70,8 +86,13 @@ class HeldListen {
       this._called = () => this.retry(interval, longest);
       return;
     }
+    if (given.some(isOpen)) {
+      this.release(); // it is there already
+      return;
+    }
     const end = performance.now() + longest;
     const probe = () => {
+      if (this._isFree) return;
       const server = net.createServer();
       server.once("error", (/** @type {NodeJS.ErrnoException} */ error) => {
         if (error.code === "EADDRINUSE" && performance.now() < end) later(probe, interval);
@@ -82,6 +103,12 @@ class HeldListen {
     };
     probe();
   }
+}
+
+/** @param {unknown} given to `listen()` @returns {boolean} whether it is a socket that is open: a probe would close it */
+function isOpen(given) {
+  if (typeof given !== "object" || given === null) return false;
+  return ["fd", "handle", "_handle"].some((name) => name in given);
 }
 
 /**

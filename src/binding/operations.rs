@@ -60,6 +60,14 @@ pub struct Operations {
     audiences: Histogram,
 }
 
+impl Drop for Operations {
+    fn drop(&mut self) {
+        for channel in self.channels.values() {
+            channel.end("its JavaScript thread has ended");
+        }
+    }
+}
+
 impl Default for Operations {
     fn default() -> Self {
         Self {

@@ -113,14 +113,15 @@ kinds! {
         Ready = 1,
         /// To the old process, `worker`: nothing more comes of what is to be handed over that this worker has.
         Frozen = 2,
-        /// To the old process, `sessions`: the new one has them all, so many.
+        /// To the old process, `sessions`: the new one serves, and has so many; 0 when it did not say.
         Sent = 3,
         /// To the new process, `token` and two buffers: an HTTP connection, whose stream waits for `takeDescriptor`; what has come by
         /// it and is not answered, and what is still to be written.
         Connection = 4,
-        /// To the new process, `sessions` and a buffer: there were so many, and what the old one's JavaScript says.
+        /// To the new process, `sessions, reason` and a buffer: it serves, so many have come, why not all have (empty: they have), and what
+        /// the old one's JavaScript says.
         End = 5,
-        /// Both sides, `reason, sessions`: it is over before its end; so many sessions had come by then.
+        /// Both sides, `reason`: it is over, and the old process is the one that serves.
         Failed = 6,
         /// To the new process, a buffer: what the old one's JavaScript says of all sessions.
         State = 7,

@@ -6,7 +6,7 @@ use super::frame::{Frame, write_frame};
 use super::session::HandedSession;
 
 /// The version of all that is said here. Any change of it is another one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// What the first message begins with.
 const MAGIC: &[u8] = b"ferrosocket hand-over\n";
 
@@ -41,7 +41,7 @@ pub enum Message {
         /// What JavaScript says.
         blob: Vec<u8>,
     },
-    /// The old one's answer. With it come the sockets that listen.
+    /// The old one's answer. With it come the lock of who serves, and the sockets that listen.
     Welcome {
         /// What JavaScript says.
         blob: Vec<u8>,
@@ -69,7 +69,7 @@ pub enum Message {
         /// What JavaScript says.
         blob: Vec<u8>,
     },
-    /// The new one has them.
+    /// The new one has them, and serves.
     Taken {
         /// How many sessions.
         sessions: u32,
@@ -158,7 +158,7 @@ impl Message {
     /// Whether so many descriptors may come with it.
     fn takes(&self, descriptors: usize) -> bool {
         match self {
-            Self::Welcome { .. } => true,
+            Self::Welcome { .. } => descriptors > 0,
             Self::Session(session) => descriptors == usize::from(session.has_socket()),
             Self::Connection { .. } => descriptors == 1,
             Self::Hello { .. }

@@ -3,7 +3,7 @@
 //! ```text
 //!      new                          old
 //!       │ ── Hello ───────────────► │
-//!       │ ◄── Welcome, and sockets ─│   or Refused, and the end
+//!       │ ◄── Welcome, and sockets ─│   the first of them is the lock of who serves; or Refused
 //!       │ ── Ready ───────────────► │
 //!       │ ◄── State ─────────────── │
 //!       │ ◄── Session, a socket ─── │   for each
@@ -18,6 +18,7 @@
 //! | [`frame`] | where a message begins and ends, and how many descriptors come with it |
 //! | `fields` | how the body of a message is made of fields |
 //! | [`message`] | the messages |
+//! | [`serving`] | which of the two serves, whatever happens |
 //! | [`session`] | what is said of a session |
 //!
 //! Who reads it takes it for what a stranger has written. What is not known is refused: both sides are of one version, or each goes
@@ -27,6 +28,7 @@ pub mod error;
 mod fields;
 pub mod frame;
 pub mod message;
+pub mod serving;
 pub mod session;
 
 pub use error::Invalid;

@@ -10,9 +10,14 @@
 //!
 //! A session is in one message with its socket, and has ended here when that is queued: nobody reads a socket twice. What is
 //! queued when the channel ends is closed with it, and its client comes back by itself.
+//!
+//! Which of the two processes serves is decided by its thread, with `src/handover/serving.rs` and a lock that both have. JavaScript
+//! is told, and asks for it by messages: what it says too late is not said.
 
 #![cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux gives sockets away"))]
 
+#[cfg(target_os = "linux")]
+mod lock;
 #[cfg(target_os = "linux")]
 mod peer;
 #[cfg(target_os = "linux")]
@@ -26,6 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::server::{Environment, Server};
 use crate::border::{HandoverEvent, RecordKind};
+use crate::handover::serving::Word;
 use crate::handover::{HandedSession, Message};
 
 /// The lane of the inbox in which news of hand-overs stand.
@@ -35,8 +41,10 @@ const LANE: usize = 0;
 #[derive(Debug)]
 pub struct Outgoing {
     bytes: Vec<u8>,
-    /// The sockets that go with its first byte. One that listens looks like any other here.
+    /// The sockets that go with its first byte. One that listens looks like any other here, and so does the lock.
     sockets: Vec<TcpStream>,
+    /// What it decides, if it does.
+    word: Option<Word>,
 }
 
 /// How far a channel is.
@@ -44,10 +52,10 @@ pub struct Outgoing {
 enum Phase {
     #[default]
     Open,
+    /// The other process has gone, or has said what it must not. Words still count, though nobody hears them.
+    Lost,
     /// JavaScript wants no more of it.
     Ended,
-    /// The other process has gone, or has said what it must not.
-    Failed,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +71,9 @@ pub struct Channel {
     /// That of the JavaScript thread.
     pub environment: Arc<Environment>,
     outbox: Mutex<Outbox>,
+    /// That of who serves, as soon as both have it. It goes with the channel, so whoever serves keeps that.
+    #[cfg(target_os = "linux")]
+    lock: std::sync::OnceLock<lock::ServingLock>,
     /// Wakes the thread.
     wake: Box<dyn Fn() + Send + Sync>,
     /// Sessions that have been handed over here.
@@ -96,6 +107,8 @@ impl Channel {
             number,
             environment,
             outbox: Mutex::default(),
+            #[cfg(target_os = "linux")]
+            lock: std::sync::OnceLock::new(),
             wake: Box::new(wake),
             sent: AtomicU32::new(0),
             busy: AtomicUsize::new(0),
@@ -122,14 +135,58 @@ impl Channel {
         if count.and_then(|count| message.write(&mut bytes, count)).is_none() {
             return false;
         }
+        let word = match message {
+            Message::End { .. } => Some(Word::End),
+            Message::Taken { .. } => Some(Word::Taken),
+            Message::Refused { .. } => Some(Word::Refused),
+            Message::Hello { .. }
+            | Message::Welcome { .. }
+            | Message::Ready
+            | Message::State { .. }
+            | Message::Session(_)
+            | Message::Connection { .. } => None,
+        };
         let mut outbox = self.outbox();
-        if outbox.phase != Phase::Open {
+        if outbox.phase == Phase::Ended || (outbox.phase == Phase::Lost && word.is_none()) {
             return false;
         }
-        outbox.waiting.push_back(Outgoing { bytes, sockets });
+        // The thread takes all that waits.
+        let sleeps = outbox.waiting.is_empty();
+        outbox.waiting.push_back(Outgoing { bytes, sockets, word });
         drop(outbox);
-        (self.wake)();
+        if sleeps {
+            (self.wake)();
+        }
         true
+    }
+
+    /// Greets the process that has connected: with what JavaScript says, the lock, which this process holds, and the sockets that
+    /// listen.
+    ///
+    /// # Errors
+    /// When there can be no lock.
+    #[cfg(target_os = "linux")]
+    pub fn greet(&self, blob: Vec<u8>, mut listeners: Vec<TcpStream>) -> std::io::Result<()> {
+        let (lock, theirs) = lock::ServingLock::hold()?;
+        let _set_before = self.lock.set(lock);
+        listeners.insert(0, theirs.into());
+        self.send(&Message::Welcome { blob }, listeners);
+        Ok(())
+    }
+
+    /// Nobody is there to be greeted.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(target_os = "linux"))]
+    pub fn greet(&self, _blob: Vec<u8>, _listeners: Vec<TcpStream>) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    /// Says that this process serves, with all the sessions that have come.
+    pub fn take(&self) {
+        let sessions = self.opened.load(Ordering::SeqCst);
+        self.send(&Message::Taken { sessions }, Vec::new());
     }
 
     /// Queues a session. False: it goes nowhere, and its socket is closed.
@@ -156,13 +213,11 @@ impl Channel {
         }
     }
 
-    /// JavaScript wants no more of it: the thread ends.
-    pub fn end(&self) {
-        let mut outbox = self.outbox();
-        if outbox.phase == Phase::Open {
-            outbox.phase = Phase::Ended;
-        }
-        drop(outbox);
+    /// JavaScript wants no more of it: the thread ends. As long as it is not decided who serves, that is the old process, and `why` is
+    /// told to the other one.
+    pub fn end(&self, why: &str) {
+        self.send(&Message::Refused { why: why.to_owned() }, Vec::new());
+        self.outbox().phase = Phase::Ended;
         (self.wake)();
     }
 

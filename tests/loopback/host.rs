@@ -628,10 +628,14 @@ impl Host {
 
     /// Whether a record of `kind` about `handle` has been taken already and waits here.
     pub(crate) fn has(&self, kind: RecordKind, handle: Handle) -> bool {
-        self.records
-            .borrow()
-            .iter()
-            .any(|record| record.kind() == kind && record.number(1) == u64::from(handle.raw()))
+        self.has_record(|record| {
+            record.kind() == kind && record.number(1) == u64::from(handle.raw())
+        })
+    }
+
+    /// Whether such a record has been taken and not been asked for.
+    pub(crate) fn has_record(&self, wanted: impl FnMut(&Record) -> bool) -> bool {
+        self.records.borrow().iter().any(wanted)
     }
 }
 

@@ -35,6 +35,13 @@ fn news(host: &Host, event: HandoverEvent) -> Record {
     })
 }
 
+/// Whether such news have come.
+fn has_news(host: &Host, event: HandoverEvent) -> bool {
+    host.has_record(|record| {
+        record.kind() == RecordKind::Handover && record.number(2) == event as u64
+    })
+}
+
 /// Two JavaScript threads that have met.
 struct Meeting {
     old: Host,
@@ -55,7 +62,7 @@ impl Meeting {
         let peer = news(&old, HandoverEvent::Peer);
         assert_eq!((peer.number(1), &peer.buffers[..]), (1, &[b"hello".to_vec()][..]));
         assert!(!path.exists(), "the next process offers under this name");
-        assert!(giver.send(&Message::Welcome { blob: b"welcome".to_vec() }, Vec::new()));
+        giver.greet(b"welcome".to_vec(), Vec::new()).unwrap();
         let peer = news(&new, HandoverEvent::Peer);
         assert_eq!((peer.number(4), &peer.buffers[..]), (0, &[b"welcome".to_vec()][..]));
         taker.set_adopter(Arc::clone(&new.server));
@@ -102,7 +109,8 @@ impl Meeting {
             self.old.command_to(worker, Command::FinishHandOver { server, channel });
         }
         let end = news(&self.new, HandoverEvent::End);
-        assert_eq!(end.buffers, [b"end".to_vec()]);
+        assert_eq!((end.text(4), &end.buffers[..]), ("", &[b"end".to_vec()][..]));
+        self.taker.take();
         let sent = news(&self.old, HandoverEvent::Sent);
         (end.number(3), sent.number(3))
     }
@@ -114,8 +122,8 @@ impl Meeting {
 
 impl Drop for Meeting {
     fn drop(&mut self) {
-        self.giver.end();
-        self.taker.end();
+        self.giver.end("over");
+        self.taker.end("over");
     }
 }
 
@@ -248,7 +256,46 @@ fn what_can_not_be_carried_is_closed_in_the_ordinary_way() {
     let meeting = Meeting::of(old, new);
     assert_eq!(meeting.hand_over(handle), "forced close");
     assert_eq!(client.frame().opcode, CLOSE);
+    client.send(FIN | CLOSE, "");
+    client.expect_end(); // what answers is read
     assert_eq!(meeting.finish(), (0, 0));
+}
+
+/// It is closed as fast as any, though nothing of it is read.
+#[test]
+fn one_that_is_closed_while_it_is_not_read_comes_to_its_end() {
+    let (old, new) = meet();
+    let (mut client, handle) = Raw::open(&old);
+    let meeting = Meeting::of(old, new);
+    client.send(FIN | TEXT, "42[\"unheard\"]");
+    meeting.old.command(handle, Command::Close { slot: handle.slot(), discard: true });
+    assert_eq!(meeting.old.closed(handle).0, "forced close");
+    assert_eq!(client.frame().opcode, CLOSE);
+    client.send(FIN | CLOSE, "");
+    client.expect_end();
+    assert!(!meeting.old.has(RecordKind::Event, handle));
+}
+
+/// Here it begins in the middle of a frame, of which the other process has read the beginning.
+#[test]
+fn one_that_is_closed_in_the_other_process_before_it_is_read_comes_to_its_end() {
+    for half in [&[][..], &frame(FIN | TEXT, b"42[\"half\"]")[..5]] {
+        let (old, new) = meet();
+        let (mut client, handle) = Raw::open(&old);
+        client.write(half);
+        Host::until(|| old.environment.inbox.budget.held() >= usize::from(!half.is_empty()));
+        let meeting = Meeting::of(old, new);
+        assert_eq!(meeting.hand_over(handle), "handed over");
+        let (adopted, _) = meeting.adopted();
+        let slot = adopted.slot();
+        meeting.new.command(adopted, Command::Close { slot, discard: true });
+        assert_eq!(meeting.new.closed(adopted).0, "forced close");
+        assert_eq!(client.frame().opcode, CLOSE);
+        if half.is_empty() {
+            client.send(FIN | CLOSE, "");
+        }
+        client.expect_end();
+    }
 }
 
 #[test]
@@ -327,6 +374,7 @@ fn what_is_no_hand_over_ends_it() {
         let mut rest = Vec::new();
         let _reset = peer.read_to_end(&mut rest);
         assert_eq!(rest, b"");
+        channel.end("it has failed");
     }
 }
 
@@ -342,11 +390,104 @@ fn a_file_that_is_not_ours_stays() {
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let channel = offer(&path, 1, Arc::clone(&host.environment)).unwrap();
     assert!(offer(&path, 2, Arc::clone(&host.environment)).is_err());
-    channel.end();
+    channel.end("over");
     Host::until(|| !path.exists());
     let runtime = Arc::downgrade(&host.runtime);
     let environment = Arc::clone(&host.environment);
     assert!(take(&path, 3, environment, runtime, Vec::new()).unwrap().is_none());
+}
+
+/// What a new process says and hears, by hand.
+struct Stranger(UnixStream);
+
+impl Stranger {
+    fn connect(host: &Host) -> (Self, Arc<Channel>) {
+        let path = path();
+        let channel = offer(&path, 1, Arc::clone(&host.environment)).unwrap();
+        let mut stranger = Self(UnixStream::connect(&path).unwrap());
+        stranger.say(&Message::hello(Vec::new()));
+        news(host, HandoverEvent::Peer);
+        channel.greet(Vec::new(), Vec::new()).unwrap();
+        stranger.say(&Message::Ready);
+        news(host, HandoverEvent::Ready);
+        (stranger, channel)
+    }
+
+    fn say(&mut self, message: &Message) {
+        let mut bytes = Vec::new();
+        message.write(&mut bytes, 0).unwrap();
+        self.0.write_all(&bytes).unwrap();
+    }
+
+    /// Waits until all has been said.
+    fn hear_end(&mut self) {
+        let mut reader = FrameReader::default();
+        let mut bytes = [0; 512];
+        loop {
+            let count = self.0.read(&mut bytes).unwrap();
+            assert!(count > 0, "the end of the socket, and not of what is said");
+            reader.push(&bytes[..count]);
+            while let Some(frame) = reader.next_frame().unwrap() {
+                if frame.kind == b'E' {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The lock is nobody's then, so the old process has it again.
+#[test]
+fn who_goes_before_he_serves_leaves_all_to_the_old_process() {
+    for refuses in [false, true] {
+        for ends in [false, true] {
+            let host = Host::new();
+            let (mut stranger, channel) = Stranger::connect(&host);
+            if ends {
+                channel.begin_end(1, Vec::new());
+                channel.end_worker();
+                stranger.hear_end();
+            }
+            if refuses {
+                stranger.say(&Message::Refused { why: "no".into() });
+            }
+            drop(stranger);
+            let failed = news(&host, HandoverEvent::Failed);
+            let why = if refuses { "refuses: no" } else { "has gone" };
+            assert!(failed.text(3).contains(why), "{failed:?}");
+            assert!(!has_news(&host, HandoverEvent::Sent));
+        }
+    }
+}
+
+/// The new process serves, and nobody hears it say so: the old one finds that it does not have the lock.
+#[test]
+fn who_does_not_get_the_lock_back_does_not_serve() {
+    let (old, new) = meet();
+    let meeting = Meeting::of(old, new);
+    let Meeting { old, new, giver, taker } = &meeting;
+    giver.begin_end(1, Vec::new());
+    giver.end_worker();
+    news(new, HandoverEvent::End);
+    // Its socket breaks: what it says is none of a hand-over.
+    assert!(taker.send(&Message::hello(Vec::new()), Vec::new()));
+    assert_eq!(news(old, HandoverEvent::Sent).number(3), 0);
+    assert!(!has_news(old, HandoverEvent::Failed));
+}
+
+/// The old process goes on, and the new one is told so; or it goes, and the new one serves with what has come.
+#[test]
+fn who_is_left_serves_with_what_has_come() {
+    let (old, new) = meet();
+    let (mut client, handle) = Raw::open(&old);
+    let meeting = Meeting::of(old, new);
+    assert_eq!(meeting.hand_over(handle), "handed over");
+    let (adopted, _) = meeting.adopted();
+    meeting.giver.end("it stays");
+    let failed = news(&meeting.new, HandoverEvent::Failed);
+    assert_eq!(failed.text(3), "the other process refuses: it stays");
+    meeting.new.command(adopted, Command::Close { slot: adopted.slot(), discard: true });
+    assert_eq!(client.frame().opcode, CLOSE);
 }
 
 /// The new process ends in the middle: what it has not read ends with it, and what was not handed over stays.
@@ -355,9 +496,9 @@ fn the_other_process_goes() {
     let (old, new) = meet();
     let (mut client, handle) = Raw::open(&old);
     let meeting = Meeting::of(old, new);
-    meeting.taker.end();
+    meeting.taker.end("it is closed");
     let failed = news(&meeting.old, HandoverEvent::Failed);
-    assert_eq!(failed.text(3), "the other process has gone");
+    assert_eq!(failed.text(3), "the other process refuses: it is closed");
     assert_eq!(meeting.hand_over(handle), "transport close");
     client.expect_end();
 }

@@ -52,7 +52,7 @@ impl DataPlane {
     /// Answers the process that has connected: with `blob`, and duplicates of `descriptors`, sockets that listen.
     ///
     /// # Errors
-    /// When the hand-over has ended, or a descriptor can't be duplicated.
+    /// When the hand-over has ended, a descriptor can't be duplicated, or there can be no lock of who serves.
     #[napi(catch_unwind)]
     pub fn greet_handover(
         &self,
@@ -66,7 +66,7 @@ impl DataPlane {
             let listener = duplicate_listener(descriptor).map_err(BorderError::TakeOver)?;
             sockets.push(as_stream(listener));
         }
-        channel.send(&Message::Welcome { blob: blob.to_vec() }, sockets);
+        channel.greet(blob.to_vec(), sockets).map_err(BorderError::ServingLock)?;
         Ok(())
     }
 
@@ -131,12 +131,23 @@ impl DataPlane {
         Ok(())
     }
 
-    /// Nothing more is to come of a hand-over.
+    /// Says that this process serves, with all that has come.
+    ///
+    /// # Errors
+    /// When the hand-over has ended.
     #[napi(catch_unwind)]
-    pub fn end_handover(&self, handover: u32) {
+    pub fn take_handover(&self, handover: u32) -> Result<()> {
+        self.channel(handover)?.take();
+        Ok(())
+    }
+
+    /// Nothing more is to come of a hand-over. As long as it is not decided who serves, that is the old process, and the other one is
+    /// told `why`. Who has taken over calls it when it serves no more.
+    #[napi(catch_unwind)]
+    pub fn end_handover(&self, handover: u32, why: String) {
         let channel = self.operations().channels.remove(&handover);
         if let Some(channel) = channel {
-            channel.end();
+            channel.end(&why);
         }
     }
 }

@@ -76,8 +76,8 @@ impl Peer {
         self.socket.as_fd()
     }
 
-    pub(super) fn queue(&mut self, messages: &mut VecDeque<Outgoing>) {
-        self.out.append(messages);
+    pub(super) fn queue(&mut self, message: Outgoing) {
+        self.out.push_back(message);
     }
 
     /// Whether something is to be written.

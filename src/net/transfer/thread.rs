@@ -15,10 +15,13 @@ use std::thread;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::socket_peercred;
 
+use super::lock::ServingLock;
 use super::peer::{Lost, MAX_SOCKETS, Peer};
-use super::{Adoption, Channel, LANE, Phase, Ticket};
+use super::{Adoption, Channel, LANE, Outgoing, Phase, Ticket};
 use crate::border::{HandoverEvent, RecordKind};
-use crate::handover::{Frame, HandedSession, Invalid, Message, VERSION};
+use crate::handover::serving::{self, Step, Word};
+use crate::handover::{HandedSession, Invalid, Message, VERSION};
+use crate::net::clock;
 use crate::net::command::Command;
 use crate::net::runtime::Runtime;
 use crate::net::server::Environment;
@@ -29,8 +32,6 @@ const MOST_WAITING: usize = 16 << 20;
 const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 /// When JavaScript wants no more of it, what is queued still leaves, if the other process takes something within this time.
 const LAST_WORDS: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
-/// So often it is waited, when a hand-over fails, for workers to look at the sessions that have come.
-const LOOKS: u32 = 400;
 /// The file is its owner's alone.
 const MODE: u32 = 0o600;
 
@@ -164,7 +165,8 @@ fn accept(listener: &UnixListener, channel: &Channel, bell: &UnixStream) -> Opti
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => {
-                channel.fail(&format!("can't accept: {error}"), Phase::Failed);
+                channel.lose();
+                channel.fail(&format!("can't accept: {error}"));
                 return None;
             }
         }
@@ -190,33 +192,40 @@ trait Side {
     ) -> Result<(), Lost>;
     /// Something may have changed.
     fn poll(&mut self, channel: &Arc<Channel>);
-    /// Whether all has been said.
-    fn is_done(&self) -> bool;
+    /// A word is about to be said; whether it may be.
+    fn say(&mut self, channel: &Arc<Channel>, word: Word) -> bool;
+    /// Nothing more comes from the other process.
+    fn handle_end(&mut self, channel: &Arc<Channel>, why: String);
+    /// Whether something is done again and again: the lock is tried.
+    fn is_busy(&self) -> bool;
+    /// Whether there is nothing to be done without the other process.
+    fn is_settled(&self) -> bool;
     /// Whether nothing more may be read for now.
     fn must_wait(&self, channel: &Channel) -> bool;
 }
 
-/// Talks to the other process until JavaScript wants no more of it, or it goes.
+/// Talks to the other process until JavaScript wants no more of it, or it goes; then it is decided who serves.
 fn run(channel: &Arc<Channel>, bell: &UnixStream, socket: UnixStream, side: &mut impl Side) {
     let lost = Peer::new(socket)
         .map_err(Lost::from)
         .and_then(|mut peer| talk(channel, bell, &mut peer, side));
     let why = match lost {
         Ok(()) => return,
-        Err(Lost::Gone) if side.is_done() => return,
         Err(Lost::Gone) => "the other process has gone".into(),
         Err(Lost::Io(error)) => error.to_string(),
         Err(Lost::Invalid(invalid)) => invalid.to_string(),
     };
-    // How many sessions have come is told, so workers look at them first.
-    for _ in 0..LOOKS {
-        if channel.pending.load(Ordering::SeqCst) == 0 {
-            break;
+    channel.lose();
+    side.handle_end(channel, why);
+    loop {
+        silence(bell);
+        let is_open = channel.take_messages(side, |_| {});
+        side.poll(channel);
+        if !is_open || side.is_settled() {
+            return;
         }
         let _interrupted = poll(&mut [PollFd::new(bell, PollFlags::IN)], Some(&LOOK_AGAIN));
-        silence(bell);
     }
-    channel.fail(&why, Phase::Failed);
 }
 
 fn talk(
@@ -228,7 +237,7 @@ fn talk(
     loop {
         silence(bell);
         side.poll(channel);
-        let is_open = channel.take_messages(peer);
+        let is_open = channel.take_messages(side, |message| peer.queue(message));
         peer.write()?;
         if !is_open && !peer.has_output() {
             return Ok(());
@@ -240,7 +249,7 @@ fn talk(
         let socket = peer.fd();
         let mut polled =
             [PollFd::from_borrowed_fd(socket, interest), PollFd::new(bell, PollFlags::IN)];
-        let timeout = match (is_open, waits) {
+        let timeout = match (is_open, waits || side.is_busy()) {
             (false, _) => Some(&LAST_WORDS),
             (true, true) => Some(&LOOK_AGAIN),
             (true, false) => None,
@@ -255,60 +264,112 @@ fn talk(
         }
         peer.read()?;
         while let Some((frame, sockets)) = peer.next_message()? {
-            handle(channel, side, &frame, sockets)?;
+            side.handle(channel, Message::read(&frame)?, sockets)?;
         }
     }
-}
-
-fn handle(
-    channel: &Arc<Channel>,
-    side: &mut impl Side,
-    frame: &Frame,
-    sockets: Vec<OwnedFd>,
-) -> Result<(), Lost> {
-    let message = Message::read(frame)?;
-    if let Message::Refused { why } = message {
-        return Err(Lost::Io(io::Error::other(format!("the other process refuses: {why}"))));
-    }
-    side.handle(channel, message, sockets)
 }
 
 impl Channel {
-    /// Moves what is to be sent to `peer`; false: nothing more will come.
-    fn take_messages(&self, peer: &mut Peer) -> bool {
+    /// Gives what is to be sent to `queue`; false: nothing more will come.
+    fn take_messages(
+        self: &Arc<Self>,
+        side: &mut impl Side,
+        mut queue: impl FnMut(Outgoing),
+    ) -> bool {
         let mut outbox = self.outbox();
-        peer.queue(&mut outbox.waiting);
-        outbox.phase == Phase::Open
+        let waiting = std::mem::take(&mut outbox.waiting);
+        let is_open = outbox.phase != Phase::Ended;
+        drop(outbox);
+        for message in waiting {
+            if message.word.is_none_or(|word| side.say(self, word)) {
+                queue(message);
+            }
+        }
+        is_open
     }
 
-    /// It is over before its end. `after`: whether what is queued still leaves.
-    fn fail(&self, why: &str, after: Phase) {
+    /// What is sent goes nowhere from now on.
+    fn lose(&self) {
         let mut outbox = self.outbox();
-        let before = std::mem::replace(&mut outbox.phase, after);
-        let waiting = match after {
-            Phase::Failed => std::mem::take(&mut outbox.waiting), // with the sockets
-            Phase::Open | Phase::Ended => VecDeque::new(),
-        };
-        drop(outbox);
-        drop(waiting);
-        if before != Phase::Open {
-            return;
+        if outbox.phase == Phase::Open {
+            outbox.phase = Phase::Lost;
         }
-        let opened = self.opened.load(Ordering::SeqCst);
+        let (kept, lost) =
+            std::mem::take(&mut outbox.waiting).into_iter().partition(|each| each.word.is_some());
+        outbox.waiting = kept;
+        drop(outbox);
+        drop::<VecDeque<Outgoing>>(lost); // with the sockets
+    }
+
+    /// JavaScript hears that the hand-over is over, and the other process is not the one that serves (old), or this one not (new).
+    fn fail(&self, why: &str) {
         let inbox = &self.environment.inbox;
         inbox.push(LANE, |record| {
             record.kind(RecordKind::Handover).number(self.number);
-            record.number(HandoverEvent::Failed as u32).string(why).number(opened);
+            record.number(HandoverEvent::Failed as u32).string(why);
         });
         inbox.announce(LANE);
+    }
+}
+
+/// The lock is tried again and again, as it may be that of a process that is about to end, but no longer than this, in milliseconds.
+const ENDING: u64 = 1000;
+
+/// Who wants the lock.
+#[derive(Debug, Default)]
+struct Attempt {
+    /// Since when it has wanted it.
+    since: Option<u64>,
+}
+
+impl Attempt {
+    /// Whether it has it; none: not yet.
+    fn poll(&mut self, channel: &Channel) -> Option<bool> {
+        let Some(lock) = channel.lock.get() else { return Some(false) };
+        if lock.try_lock() {
+            return Some(true);
+        }
+        let now = clock::now();
+        let since = *self.since.get_or_insert(now);
+        (now >= since + ENDING).then_some(false)
     }
 }
 
 /// The process that gives.
 #[derive(Debug, Default)]
 struct Giver {
+    serving: serving::Giver,
+    attempt: Attempt,
     greeted: bool,
-    taken: bool,
+    /// Why it has failed, if it has.
+    why: String,
+    /// How many sessions the other one has.
+    sessions: u32,
+}
+
+impl Giver {
+    /// Does what has been decided. Gives whether something is said.
+    fn carry_out(&mut self, channel: &Channel, steps: &[Step]) -> bool {
+        for step in steps {
+            match step {
+                Step::Unlock => {
+                    if let Some(lock) = channel.lock.get() {
+                        lock.unlock();
+                    }
+                }
+                Step::Serve => {
+                    if let Some(lock) = channel.lock.get() {
+                        lock.keep();
+                    }
+                    channel.lose(); // nobody takes any more what is still to be sent
+                    channel.fail(&self.why);
+                }
+                Step::Yield => channel.tell(HandoverEvent::Sent, &[self.sessions], Vec::new()),
+                Step::Say(_) => {}
+            }
+        }
+        steps.iter().any(|step| matches!(step, Step::Say(_)))
+    }
 }
 
 impl Side for Giver {
@@ -320,9 +381,9 @@ impl Side for Giver {
     ) -> Result<(), Lost> {
         match message {
             Message::Hello { version, .. } if !self.greeted && version != VERSION => {
-                let why = format!("it speaks version {VERSION} of hand-overs, and not {version}");
-                channel.send(&Message::Refused { why: why.clone() }, Vec::new());
-                channel.fail(&why, Phase::Ended);
+                self.greeted = true;
+                self.why = format!("it speaks version {VERSION} of hand-overs, and not {version}");
+                channel.end(&self.why);
                 Ok(())
             }
             Message::Hello { blob, .. } if !self.greeted => {
@@ -334,9 +395,16 @@ impl Side for Giver {
                 channel.tell(HandoverEvent::Ready, &[], Vec::new());
                 Ok(())
             }
-            Message::Taken { sessions } if self.greeted => {
-                self.taken = true;
-                channel.tell(HandoverEvent::Sent, &[sessions], Vec::new());
+            Message::Taken { sessions } if self.serving == serving::Giver::Released => {
+                self.sessions = sessions;
+                let steps = self.serving.handle_word(Word::Taken);
+                self.carry_out(channel, steps);
+                Ok(())
+            }
+            Message::Refused { why } => {
+                self.why = refusal(&why);
+                let steps = self.serving.handle_word(Word::Refused);
+                self.carry_out(channel, steps);
                 Ok(())
             }
             Message::Hello { .. }
@@ -346,15 +414,38 @@ impl Side for Giver {
             | Message::Session(_)
             | Message::Connection { .. }
             | Message::End { .. }
-            | Message::Taken { .. }
-            | Message::Refused { .. } => Err(Lost::Invalid(Invalid::Damaged)),
+            | Message::Taken { .. } => Err(Lost::Invalid(Invalid::Damaged)),
         }
     }
 
-    fn poll(&mut self, _channel: &Arc<Channel>) {}
+    fn poll(&mut self, channel: &Arc<Channel>) {
+        if self.serving.is_locking()
+            && let Some(is_locked) = self.attempt.poll(channel)
+        {
+            let steps = self.serving.handle_lock(is_locked);
+            self.carry_out(channel, steps);
+        }
+    }
 
-    fn is_done(&self) -> bool {
-        self.taken
+    fn say(&mut self, channel: &Arc<Channel>, word: Word) -> bool {
+        let steps = self.serving.say(word);
+        self.carry_out(channel, steps)
+    }
+
+    fn handle_end(&mut self, channel: &Arc<Channel>, why: String) {
+        if self.why.is_empty() {
+            self.why = why;
+        }
+        let steps = self.serving.handle_end();
+        self.carry_out(channel, steps);
+    }
+
+    fn is_busy(&self) -> bool {
+        self.serving.is_locking()
+    }
+
+    fn is_settled(&self) -> bool {
+        self.serving.is_settled()
     }
 
     fn must_wait(&self, _channel: &Channel) -> bool {
@@ -362,29 +453,62 @@ impl Side for Giver {
     }
 }
 
+/// What is said of a refusal by the other process.
+fn refusal(why: &str) -> String {
+    format!("the other process refuses: {why}")
+}
+
 /// The process that takes.
 #[derive(Debug)]
 struct Taker {
     runtime: Weak<Runtime>,
+    serving: serving::Taker,
+    attempt: Attempt,
     welcomed: bool,
     sessions: u32,
     /// HTTP connections wait until all sessions are there that their requests may be for.
     connections: VecDeque<(TcpStream, Vec<u8>, Vec<u8>)>,
-    /// What JavaScript says at the end, once that has come.
-    last: Option<Vec<u8>>,
-    done: bool,
+    /// What JavaScript says at the end, if that has come.
+    last: Vec<u8>,
+    /// Why not all has come.
+    why: String,
+    /// Whether JavaScript is to hear that it serves, as soon as workers have looked at all sessions.
+    untold: bool,
 }
 
 impl Taker {
     fn new(runtime: Weak<Runtime>) -> Self {
         Self {
             runtime,
+            serving: serving::Taker::default(),
+            attempt: Attempt::default(),
             welcomed: false,
             sessions: 0,
             connections: VecDeque::new(),
-            last: None,
-            done: false,
+            last: Vec::new(),
+            why: String::new(),
+            untold: false,
         }
+    }
+
+    /// Does what has been decided. Gives whether something is said.
+    fn carry_out(&mut self, channel: &Channel, steps: &[Step]) -> bool {
+        for step in steps {
+            match step {
+                Step::Unlock => {
+                    if let Some(lock) = channel.lock.get() {
+                        lock.unlock();
+                    }
+                }
+                Step::Serve => self.untold = true,
+                Step::Yield => {
+                    self.untold = false;
+                    channel.fail(&self.why);
+                }
+                Step::Say(_) => {}
+            }
+        }
+        steps.iter().any(|step| matches!(step, Step::Say(_)))
     }
 
     /// A worker gets a session.
@@ -403,6 +527,24 @@ impl Taker {
         runtime.mailbox(runtime.pick()).post_command(Command::Adopt(Box::new(adoption)));
         Ok(())
     }
+
+    /// All that has come is JavaScript's.
+    fn tell(&mut self, channel: &Channel) {
+        self.untold = false;
+        for (socket, unread, unwritten) in self.connections.drain(..) {
+            let token = channel.environment.next_tokens(1);
+            channel.environment.keep_stream(token, socket);
+            channel.tell(HandoverEvent::Connection, &[token], vec![unread, unwritten]);
+        }
+        let sessions = channel.opened.load(Ordering::SeqCst);
+        let inbox = &channel.environment.inbox;
+        inbox.push(LANE, |record| {
+            record.kind(RecordKind::Handover).number(channel.number);
+            record.number(HandoverEvent::End as u32).number(sessions).string(&self.why);
+            record.buffer(std::mem::take(&mut self.last));
+        });
+        inbox.announce(LANE);
+    }
 }
 
 impl Side for Taker {
@@ -412,13 +554,18 @@ impl Side for Taker {
         message: Message,
         sockets: Vec<OwnedFd>,
     ) -> Result<(), Lost> {
-        if self.last.is_some() {
+        if self.serving == serving::Taker::Out {
+            return Ok(()); // that is on its way there
+        }
+        if self.serving != serving::Taker::Waiting {
             return Err(Lost::Invalid(Invalid::Damaged)); // behind the end
         }
         let mut sockets = sockets.into_iter();
         match message {
             Message::Welcome { blob } if !self.welcomed && sockets.len() <= MAX_SOCKETS => {
                 self.welcomed = true;
+                let lock = sockets.next().ok_or(Lost::Invalid(Invalid::Descriptors))?;
+                let _set_before = channel.lock.set(ServingLock::of(lock));
                 let count = u32::try_from(sockets.len()).unwrap_or_default();
                 let environment = &channel.environment;
                 let first = environment.next_tokens(count);
@@ -439,8 +586,16 @@ impl Side for Taker {
                 Ok(())
             }
             Message::End { sessions, blob } if self.welcomed && sessions == self.sessions => {
-                self.last = Some(blob);
+                self.last = blob;
+                let steps = self.serving.handle_word(Word::End);
+                self.carry_out(channel, steps);
                 self.poll(channel);
+                Ok(())
+            }
+            Message::Refused { why } => {
+                self.why = refusal(&why);
+                let steps = self.serving.handle_word(Word::Refused);
+                self.carry_out(channel, steps);
                 Ok(())
             }
             Message::Hello { .. }
@@ -449,31 +604,44 @@ impl Side for Taker {
             | Message::State { .. }
             | Message::Connection { .. }
             | Message::End { .. }
-            | Message::Taken { .. }
-            | Message::Refused { .. } => Err(Lost::Invalid(Invalid::Damaged)),
+            | Message::Taken { .. } => Err(Lost::Invalid(Invalid::Damaged)),
         }
     }
 
     fn poll(&mut self, channel: &Arc<Channel>) {
-        if channel.pending.load(Ordering::SeqCst) > 0 {
-            return;
+        if self.serving.is_locking()
+            && let Some(is_locked) = self.attempt.poll(channel)
+        {
+            if !is_locked && self.why.is_empty() {
+                self.why = "the other process goes on".into();
+            }
+            let steps = self.serving.handle_lock(is_locked);
+            self.carry_out(channel, steps);
         }
-        let Some(blob) = self.last.as_mut().filter(|_| !self.done).map(std::mem::take) else {
-            return;
-        };
-        self.done = true;
-        for (socket, unread, unwritten) in self.connections.drain(..) {
-            let token = channel.environment.next_tokens(1);
-            channel.environment.keep_stream(token, socket);
-            channel.tell(HandoverEvent::Connection, &[token], vec![unread, unwritten]);
+        if self.untold && channel.pending.load(Ordering::SeqCst) == 0 {
+            self.tell(channel);
         }
-        let sessions = channel.opened.load(Ordering::SeqCst);
-        channel.tell(HandoverEvent::End, &[sessions], vec![blob]);
-        channel.send(&Message::Taken { sessions }, Vec::new());
     }
 
-    fn is_done(&self) -> bool {
-        self.done
+    fn say(&mut self, channel: &Arc<Channel>, word: Word) -> bool {
+        let steps = self.serving.say(word);
+        self.carry_out(channel, steps)
+    }
+
+    fn handle_end(&mut self, channel: &Arc<Channel>, why: String) {
+        if self.serving == serving::Taker::Waiting {
+            self.why = why;
+        }
+        let steps = self.serving.handle_end();
+        self.carry_out(channel, steps);
+    }
+
+    fn is_busy(&self) -> bool {
+        self.serving.is_locking()
+    }
+
+    fn is_settled(&self) -> bool {
+        self.serving.is_settled() && !self.untold
     }
 
     fn must_wait(&self, channel: &Channel) -> bool {

@@ -1,0 +1,191 @@
+"use strict";
+
+/** Hand-overs between two servers of one process, which are closed, late or twice. */
+
+const assert = require("node:assert/strict");
+const { once } = require("node:events");
+const fs = require("node:fs");
+const http = require("node:http");
+const os = require("node:os");
+const path = require("node:path");
+const { test } = require("node:test");
+const { io: connect } = require("socket.io-client");
+const { Server } = require("..");
+const { until, within } = require("./support/waiting");
+
+const only = { skip: process.platform !== "linux" && "Linux hands descriptors over" };
+const NOBODY = { clients: 0, sockets: 0, refused: 0 };
+
+/** A folder for the socket of hand-overs. */
+function place(t) {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "handover-"));
+  t.after(() => fs.rmSync(directory, { recursive: true }));
+  return path.join(directory, "s");
+}
+
+/** A server that listens, and answers. */
+async function serve(t, name, options = {}, listens = true) {
+  const httpServer = http.createServer();
+  const io = new Server(httpServer, options);
+  io.on("connection", (socket) => socket.on("who", (reply) => reply(name)));
+  t.after(() => io.close());
+  if (!listens) return { io, httpServer };
+  await new Promise((resolve) => httpServer.listen(0, "127.0.0.1", resolve));
+  return { io, httpServer, port: httpServer.address().port };
+}
+
+async function dial(t, port) {
+  const client = connect(`http://127.0.0.1:${port}`, { forceNew: true, transports: ["websocket"] });
+  client.ends = 0;
+  client.on("disconnect", () => client.ends++);
+  t.after(() => client.disconnect());
+  await within(until(client, "connect"), "a client to connect");
+  return client;
+}
+
+test("clients go from one server of a process to another", only, async (t) => {
+  const socket = place(t);
+  const one = await serve(t, "one");
+  const client = await dial(t, one.port);
+  const handed = one.io.handOver(socket);
+  const two = await serve(t, "two", { takeOver: socket }, false);
+  const listening = once(two.httpServer, "listening");
+  two.httpServer.listen(one.port, "127.0.0.1");
+  assert.deepEqual(await within(two.io.takenOver, "the clients"), {
+    clients: 1,
+    sockets: 1,
+    refused: 0,
+  });
+  assert.deepEqual(await within(handed, "the end"), { clients: 1, moved: 1 });
+  await listening;
+  assert.equal(await client.emitWithAck("who"), "two");
+  assert.equal(client.ends, 0);
+  await assert.rejects(one.io.handOver(socket), { code: "SIO_ERR_HANDOVER_UNSUPPORTED" });
+  // and on to a third one, which is that of the lock before it, too
+  const again = two.io.handOver(socket);
+  const three = await serve(t, "three", { takeOver: socket }, false);
+  three.httpServer.listen(one.port, "127.0.0.1");
+  assert.deepEqual(await within(again, "the end"), { clients: 1, moved: 1 });
+  assert.equal(await client.emitWithAck("who"), "three");
+});
+
+test("one that is closed while it waits for the other one takes nobody", only, async (t) => {
+  for (const when of ["at once", "greeted", "listening"]) {
+    const socket = place(t);
+    const one = await serve(t, "one");
+    const client = await dial(t, one.port);
+    const handed = one.io.handOver(socket, { finish: () => new Promise(() => {}), settle: 60_000 });
+    const failed = assert.rejects(handed, /the server has been closed/);
+    const two = await serve(t, "two", { takeOver: socket }, false);
+    if (when === "greeted") await eventuallyGreeted(two.io);
+    if (when === "listening") {
+      two.httpServer.listen(one.port, "127.0.0.1");
+      await eventuallyGreeted(two.io);
+    }
+    two.httpServer.once("listening", () => assert.fail("it listens"));
+    await within(two.io.close(), "its end");
+    assert.deepEqual(await two.io.takenOver, { ...NOBODY, reason: "the server has been closed" });
+    await within(failed, "the failure");
+    assert.equal(await client.emitWithAck("who"), "one");
+    assert.equal(client.ends, 0);
+    assert.equal(await (await dial(t, one.port)).emitWithAck("who"), "one");
+    // whoever opens it again may
+    two.httpServer.removeAllListeners("listening");
+    await new Promise((resolve) => two.httpServer.listen(0, resolve));
+    await new Promise((resolve) => two.httpServer.close(resolve));
+  }
+});
+
+/** Waits until the other process has answered. */
+async function eventuallyGreeted(io) {
+  const { _takeOver: taking } = io;
+  const { ongreeted } = Object.getPrototypeOf(taking);
+  await new Promise((resolve) => {
+    taking.ongreeted = function (...args) {
+      Reflect.apply(ongreeted, this, args);
+      resolve();
+    };
+  });
+}
+
+test("one that is closed listens no more, though it was about to", only, async (t) => {
+  const two = await serve(t, "two", { takeOver: place(t) }, false);
+  two.httpServer.listen(0);
+  await two.io.close();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(two.httpServer.listening, false);
+});
+
+test(
+  "one that does not get ready is not waited for longer than for one that comes",
+  only,
+  async (t) => {
+    for (const how of ["within", "signal"]) {
+      const socket = place(t);
+      const one = await serve(t, "one");
+      const client = await dial(t, one.port);
+      const controller = new AbortController();
+      const options = how === "within" ? { within: 300 } : { signal: controller.signal };
+      const handed = one.io.handOver(socket, options);
+      const two = await serve(t, "two", { takeOver: socket }, false); // and never listens
+      if (how === "signal") void eventuallyGreeted(two.io).then(() => controller.abort());
+      const expected =
+        how === "within" ? { code: "SIO_ERR_NOBODY_TAKES_OVER" } : { name: "AbortError" };
+      await assert.rejects(within(handed, "the end"), expected);
+      assert.match((await two.io.takenOver).reason, /^the other process refuses: /);
+      assert.equal(await client.emitWithAck("who"), "one");
+      const next = one.io.handOver(socket);
+      const three = await serve(t, "three", { takeOver: socket }, false);
+      three.httpServer.listen(one.port, "127.0.0.1");
+      assert.deepEqual(await within(next, "the end"), { clients: 1, moved: 1 });
+      assert.equal(await client.emitWithAck("who"), "three");
+    }
+  },
+);
+
+test(
+  "takenOver waits for an HTTP server, and for the end of one that has none",
+  only,
+  async (t) => {
+    const socket = place(t);
+    const late = new Server({ takeOver: socket });
+    const taken = late.takenOver;
+    const httpServer = http.createServer();
+    late.attach(httpServer);
+    assert.equal((await within(taken, "the result")).reason, "nobody hands clients over");
+    await late.close();
+    const none = new Server({ takeOver: socket });
+    const nothing = none.takenOver;
+    await assert.rejects(none.close()); // as npm's: there is no engine
+    assert.deepEqual(await within(nothing, "the result"), NOBODY);
+  },
+);
+
+test("a port that is about to be free is waited for", only, async (t) => {
+  const before = http.createServer();
+  await new Promise((resolve) => before.listen(0, "127.0.0.1", resolve));
+  const { port } = before.address();
+  const two = await serve(t, "two", { takeOver: place(t) }, false);
+  const listening = once(two.httpServer, "listening");
+  two.httpServer.listen(port, "127.0.0.1");
+  setImmediate(() => setImmediate(() => before.close()));
+  await within(listening, "it to listen");
+  assert.equal(await (await dial(t, port)).emitWithAck("who"), "two");
+});
+
+test(
+  "a server on the path of a Unix socket is told so before anything is stopped",
+  only,
+  async (t) => {
+    const socket = place(t);
+    const httpServer = http.createServer((_request, response) => response.end("here"));
+    const io = new Server(httpServer);
+    t.after(() => io.close());
+    const file = `${socket}.http`;
+    await new Promise((resolve) => httpServer.listen(file, resolve));
+    await assert.rejects(io.handOver(socket), { code: "SIO_ERR_HANDOVER_UNSUPPORTED" });
+    const request = http.get({ socketPath: file });
+    const [response] = await once(request, "response");
+    assert.equal((await response.setEncoding("utf8").toArray()).join(""), "here");
+  },
+);
