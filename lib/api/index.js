@@ -40,7 +40,7 @@ const { Client } = require("./client");
 const { Namespace } = require("./namespace");
 const { createChild } = require("./parent-namespace");
 const { RECOVERY_DEFAULTS, supersede } = require("./recovery-adapter");
-const { decode, RestoredSession } = require("./restored-session");
+const { decode, RestoredSession, takeReturning } = require("./restored-session");
 const { Server, serverAndOptions } = require("./server");
 const { Socket } = require("./socket");
 
@@ -58,4 +58,5 @@ module.exports = {
   serverAndOptions,
   Socket,
   supersede,
+  takeReturning,
 };

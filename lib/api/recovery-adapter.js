@@ -8,7 +8,7 @@ const { OffsetMarks } = require("./offset-marks");
 const { defaultsOf } = require("../base/options");
 const { clearInterval, setInterval } = require("../base/loop");
 const { PacketType, withEnd } = require("../codec");
-const { RestoredSession } = require("./restored-session");
+const { RestoredSession, takeReturning } = require("./restored-session");
 const { RoomNumbers } = require("./room-numbers");
 
 const RECOVERY_DEFAULTS = Object.freeze(defaultsOf("connectionStateRecovery"));
@@ -150,7 +150,7 @@ class RecoveryAdapter extends NativeAdapter {
     super.onconnected(socket);
     const { pid } = socket;
     if (pid === undefined || this._live.get(pid)?.socket === socket) return; // a middleware may answer twice
-    const from = this.arrival(socket)?.last ?? this._next - 1;
+    const from = takeReturning(this._returning, socket)?.last ?? this._next - 1;
     this._live.set(pid, { socket, from, persisted: false });
   }
 
@@ -162,26 +162,11 @@ class RecoveryAdapter extends NativeAdapter {
     if (owner === undefined || owner === socket) super.ondisconnecting(socket);
     const live = pid === undefined ? undefined : this._live.get(pid);
     if (pid === undefined || live === undefined) {
-      this.arrival(socket);
+      takeReturning(this._returning, socket);
     } else if (live.socket === socket) {
       this._live.delete(pid);
       if (socket.recovered && !live.persisted) this.forget(pid);
     }
-  }
-
-  /**
-   * Notes that a socket is not coming back any more: it is connected, or never will be.
-   *
-   * @param {Member} socket
-   * @returns {Returning | undefined} nothing when this socket was not coming back
-   * @private
-   */
-  arrival(socket) {
-    const { pid } = socket;
-    const returning = pid === undefined ? undefined : this._returning.get(pid);
-    if (pid === undefined || returning?.session.socket !== socket) return undefined;
-    this._returning.delete(pid);
-    return returning;
   }
 
   /**

@@ -85,4 +85,20 @@ function decode(parser, encoded) {
   return /** @type {unknown[]} */ (data);
 }
 
-module.exports = { decode, RestoredSession };
+/**
+ * Notes that a socket is not coming back any more: it is connected, or never will be.
+ *
+ * @template {{ session: RestoredSession }} T
+ * @param {Map<string, T>} returning those who are coming back, by pid
+ * @param {{ pid?: string }} socket
+ * @returns {T | undefined} nothing when this socket was not coming back
+ */
+function takeReturning(returning, socket) {
+  const { pid } = socket;
+  const found = pid === undefined ? undefined : returning.get(pid);
+  if (pid === undefined || found?.session.socket !== socket) return undefined;
+  returning.delete(pid);
+  return found;
+}
+
+module.exports = { decode, RestoredSession, takeReturning };
