@@ -224,8 +224,13 @@ export declare class DataPlane {
   openCluster(link: number, config: ClusterConfig): number
   /** Nothing of a namespace is heard or told any more. */
   closeCluster(cluster: number): void
-  /** Asks who it is that wants to come back, and what it has missed since that entry: a record answers it. */
+  /**
+   * Asks who it is that wants to come back, and what it has missed since that entry: a record answers it. An offset that names no
+   * entry can't be gone on from: then the client begins anew.
+   */
   restoreFromStream(cluster: number, request: number, pid: string, offset?: string | undefined | null): void
+  /** Nobody waits for the answer to such a question any more. It may come all the same. */
+  forgoRestoration(cluster: number, request: number): void
   /**
    * What a client has missed that comes back, each packet as its messages; it is let in. Nothing: it can't be.
    * `handled`: as of the operation that lets it in without showing this.
@@ -722,7 +727,7 @@ export interface LinkNews {
    * A JSON array of records: `["state", state, message?]`, `["subscribed", cluster]`, `["message", cluster, channel, kind]`
    * and a buffer (kind 0: it counts for the operation that hands broadcasts to the link; 1: it does not), `["count", request,
    * count]` (−1: it can't be asked), `["entry", cluster, id, type, uid, token, kind]` and a buffer, `["restored", request, number, left,
-   * after]` and a buffer (number 0: it is empty, and the client begins anew).
+   * after, cluster]` and a buffer (number 0: it is empty, and the client begins anew).
    */
   text: string
   /** The buffers, in the order of their records. */

@@ -14,9 +14,10 @@ use bytes::Bytes;
 use ferrosocket::cluster::link::Link;
 use ferrosocket::cluster::news::{News, State};
 use ferrosocket::cluster::options::LinkOptions;
-use ferrosocket::cluster::orders::{Cluster, Order, Payload, Publication};
+use ferrosocket::cluster::orders::{Cluster, Member, Order, Payload, Publication, StreamOptions};
 use ferrosocket::net::directory::Directory;
 use ferrosocket::redis::broadcasts::{Mode, Node};
+use ferrosocket::redis::json::write_msgpack;
 
 /// After which a test that waits for something has failed.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -42,6 +43,10 @@ impl FakeRedis {
         let mut connection = Connection(BufReader::new(stream));
         assert_eq!(connection.command()[..2], ["HELLO", "3"]);
         connection.write(b"%1\r\n+proto\r\n:3\r\n");
+        for _ in 0..2 {
+            assert_eq!(connection.command()[..2], ["CLIENT", "SETINFO"]);
+            connection.write(b"+OK\r\n");
+        }
         connection
     }
 }
@@ -55,23 +60,17 @@ impl Connection {
         line.trim_end().to_owned()
     }
 
-    /// The next command. Those by which a client says who it is are answered.
+    /// The next command.
     fn command(&mut self) -> Vec<String> {
-        loop {
-            let count: usize = self.line()[1..].parse().unwrap();
-            let part = |_| {
-                let length: usize = self.line()[1..].parse().unwrap();
-                let mut bytes = vec![0; length + 2];
-                self.0.read_exact(&mut bytes).unwrap();
-                bytes.truncate(length);
-                String::from_utf8(bytes).unwrap()
-            };
-            let parts: Vec<_> = (0..count).map(part).collect();
-            if parts[0] != "CLIENT" {
-                return parts;
-            }
-            self.write(b"+OK\r\n");
-        }
+        let count: usize = self.line()[1..].parse().unwrap();
+        let part = |_| {
+            let length: usize = self.line()[1..].parse().unwrap();
+            let mut bytes = vec![0; length + 2];
+            self.0.read_exact(&mut bytes).unwrap();
+            bytes.truncate(length);
+            String::from_utf8(bytes).unwrap()
+        };
+        (0..count).map(part).collect()
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -109,17 +108,7 @@ fn publication(payload: &'static str) -> Order {
 
 /// A link with one namespace, and what tells that there is news.
 fn open(redis: &FakeRedis) -> (Link, Receiver<()>) {
-    let options = LinkOptions {
-        urls: vec![redis.url()],
-        max_buffered: 1 << 20,
-        min_backoff: 1,
-        max_backoff: 1,
-        connect_timeout: 60_000,
-        ..LinkOptions::default()
-    };
-    let (sender, woken) = channel();
-    let wake = Box::new(move || sender.send(()).unwrap_or(()));
-    let link = Link::open(&options, Arc::new(Directory::default()), wake).unwrap();
+    let (link, woken) = open_link(redis, Arc::default());
     link.ask(Order::Open(Arc::new(Cluster {
         number: 1,
         node: Arc::new(Node { mode: Mode::Classic, namespace: "/".into(), uid: "me".into() }),
@@ -130,6 +119,20 @@ fn open(redis: &FakeRedis) -> (Link, Receiver<()>) {
         stream: None,
     })));
     (link, woken)
+}
+
+fn open_link(redis: &FakeRedis, directory: Arc<Directory>) -> (Link, Receiver<()>) {
+    let options = LinkOptions {
+        urls: vec![redis.url()],
+        max_buffered: 1 << 20,
+        min_backoff: 1,
+        max_backoff: 1,
+        connect_timeout: 60_000,
+        ..LinkOptions::default()
+    };
+    let (sender, woken) = channel();
+    let wake = Box::new(move || sender.send(()).unwrap_or(()));
+    (Link::open(&options, directory, wake).unwrap(), woken)
 }
 
 /// Takes news until there is this.
@@ -233,4 +236,164 @@ fn what_is_published_leaves_while_javascript_takes_nothing() {
     connection.write(b":0\r\n");
     link.ask(publication("again"));
     assert_eq!(connection.answer(1), ["PUBLISH channel again"]);
+}
+
+/// A link whose only namespace is told of by a stream that is empty, and its connections: that for commands, and that of the reader.
+struct StreamStage {
+    redis: FakeRedis,
+    link: Link,
+    woken: Receiver<()>,
+    asked: u32,
+}
+
+/// What the session of a client is stored as.
+fn session(pid: &str) -> String {
+    let mut bytes = Vec::new();
+    let json = format!(r#"{{"sid":"s","pid":"{pid}","rooms":["s"],"from":"0-0"}}"#);
+    write_msgpack(&mut bytes, json.as_bytes(), &[]).unwrap();
+    base64_simd::STANDARD.encode_to_string(&bytes)
+}
+
+fn bulk(text: &str) -> String {
+    format!("${}\r\n{text}\r\n", text.len())
+}
+
+impl StreamStage {
+    fn new() -> Self {
+        let redis = FakeRedis::new();
+        let directory = Arc::new(Directory::default());
+        directory.lock().open_namespace(1);
+        let (link, woken) = open_link(&redis, directory);
+        let options = StreamOptions { key: "s".into(), max_len: 9, max_age: None, read_count: 9 };
+        let node = Node { mode: Mode::Classic, namespace: "/".into(), uid: "me".into() };
+        link.ask(Order::Open(Arc::new(Cluster {
+            number: 1,
+            node: Arc::new(node),
+            prefix: String::new(),
+            requests: Vec::new(),
+            patterns: Vec::new(),
+            channels: Vec::new(),
+            stream: Some(Member { options, session_prefix: "of:".into(), kept: Some(99) }),
+        })));
+        Self { redis, link, woken, asked: 0 }
+    }
+
+    /// Lets it connect; gives both connections.
+    fn accept(&self) -> (Connection, Connection) {
+        let (connection, mut reader) = (self.redis.accept(), self.redis.accept());
+        reader.expect(&["XINFO STREAM s"], "-ERR no such key\r\n");
+        reader.expect(&["XREAD COUNT 9 STREAMS s 0-0"], "_\r\n");
+        until(&self.link, &self.woken, is_in(State::Ready));
+        (connection, reader)
+    }
+
+    fn restore(&mut self, pid: &str) -> u32 {
+        self.asked += 1;
+        let (request, offset) = (self.asked, None);
+        self.link.ask(Order::Restore { cluster: 1, request, pid: pid.into(), offset });
+        request
+    }
+
+    /// What has come of a client: its session, if it comes back.
+    fn restored(&self, of: u32) -> Option<Bytes> {
+        let mut session = None;
+        until(&self.link, &self.woken, |news| {
+            let News::Restored { request, found } = news else { return false };
+            assert_eq!(request, of);
+            session = found.map(|found| found.session);
+            true
+        });
+        session
+    }
+}
+
+impl Connection {
+    /// The next commands, all of which get the one answer.
+    fn expect(&mut self, commands: &[&str], answer: &str) {
+        for command in commands {
+            assert_eq!(self.command().join(" "), *command);
+        }
+        self.write(answer.as_bytes());
+    }
+
+    /// The session of a client is asked for.
+    fn find(&mut self, pid: &str, stored: &str) {
+        let commands = [&*format!("PTTL of:{pid}"), &*format!("GET of:{pid}")];
+        self.expect(&commands, &format!(":60000\r\n{stored}"));
+    }
+
+    /// What it has missed is looked for.
+    fn look(&mut self) {
+        for _ in 0..2 {
+            self.expect(&["XINFO STREAM s"], "-ERR no such key\r\n");
+        }
+    }
+
+    /// The session is asked for, for good.
+    fn claim(&mut self, pid: &str, request: u32, answer: &str) {
+        let set = format!("SET of:{pid} claimed:me:{request} XX KEEPTTL GET");
+        self.expect(&[&*format!("PTTL of:{pid}"), &set], answer);
+    }
+}
+
+#[test]
+fn a_session_outlives_a_connection_that_is_lost_while_its_client_comes_back() {
+    let mut stage = StreamStage::new();
+    let (mut connection, reader) = stage.accept();
+    let request = stage.restore("p");
+    connection.find("p", &bulk(&session("p")));
+    connection.look();
+    // Redis has done it, and its answer does not come.
+    connection.claim("p", request, "");
+    drop((connection, reader));
+    let (mut connection, _reader) = stage.accept();
+    connection.look();
+    connection.claim("p", request, &format!(":60000\r\n{}", bulk("claimed:me:1")));
+    assert!(stage.restored(request).is_some());
+}
+
+#[test]
+fn of_several_nodes_one_gets_a_session() {
+    let mut stage = StreamStage::new();
+    let (mut connection, _reader) = stage.accept();
+    let stored = bulk(&session("p"));
+    let others = bulk("claimed:you:7");
+    for (found, claimed) in [(&*stored, &*others), (&stored, "_\r\n"), (&others, ""), ("_\r\n", "")]
+    {
+        let request = stage.restore("p");
+        connection.find("p", found);
+        if !claimed.is_empty() {
+            connection.look();
+            connection.claim("p", request, &format!(":60000\r\n{claimed}"));
+        }
+        assert_eq!(stage.restored(request), None);
+    }
+    // It has been back elsewhere, was lost there, and is here: what it has missed since is another thing.
+    let request = stage.restore("p");
+    connection.find("p", &stored);
+    connection.look();
+    let newer = bulk(&session("newer"));
+    connection.claim("p", request, &format!(":60000\r\n{newer}"));
+    connection.look();
+    connection.claim("p", request, &format!(":60000\r\n{}", bulk("claimed:me:5")));
+    let bytes = stage.restored(request).unwrap();
+    assert_eq!(bulk(&base64_simd::STANDARD.encode_to_string(&bytes)), newer);
+    let (_, counters) = stage.link.shared().counters.list();
+    assert!(counters.contains(&("malformed", 0)));
+}
+
+#[test]
+fn who_is_not_waited_for_any_more_is_not_asked_for() {
+    let mut stage = StreamStage::new();
+    let (mut connection, reader) = stage.accept();
+    drop((connection, reader));
+    until(&stage.link, &stage.woken, is_in(State::Reconnecting));
+    for _ in 0..1_000 {
+        let request = stage.restore("gone");
+        stage.link.ask(Order::Forgo(request));
+    }
+    let request = stage.restore("p");
+    (connection, _) = stage.accept();
+    connection.find("p", "_\r\n");
+    assert_eq!(stage.restored(request), None);
 }

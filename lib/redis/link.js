@@ -28,6 +28,7 @@ const WITH_BYTES = new Set(["message", "entry", "restored"]);
  * @typedef {object} Member
  * @property {(channel: string, bytes: Buffer, isOrdered: boolean) => void} onmessage `isOrdered`: broadcasts must not overtake it
  * @property {(entry: EntryRecord, bytes: Buffer) => void} [onentry]
+ * @property {(found: Found) => void} [onlate] somebody could come back for whom nobody waits any more
  * @property {() => void} settle all messages of a batch have been told
  */
 
@@ -67,7 +68,7 @@ class Link extends EventEmitter {
     this._members = new Map();
     /** @private @type {Map<number, Count>} */
     this._counts = new Map();
-    /** @private @type {Map<number, { cluster: number, done: ((found?: Found) => void) | undefined }>} who wants to come back */
+    /** @private @type {Map<number, (found: Found | undefined) => void>} who wants to come back */
     this._restorations = new Map();
     /** @private of both kinds of questions */
     this._lastCount = 0;
@@ -179,10 +180,11 @@ class Link extends EventEmitter {
    * @param {string} pid
    * @param {string | undefined} offset
    * @param {number} timeout ms
-   * @returns {Promise<Found | undefined>} nothing when it is not known
+   * @returns {Promise<Found | undefined>} nothing when it is not known in time
    */
   restore(cluster, pid, offset, timeout) {
     if (this.state === "closed") return Promise.resolve(undefined);
+    const { native } = this._border;
     return new Promise((resolve) => {
       const request = ++this._lastCount;
       const done = (/** @type {Found | undefined} */ found) => {
@@ -191,12 +193,11 @@ class Link extends EventEmitter {
         resolve(found);
       };
       const timer = setTimeout(() => {
-        // what comes all the same is to be let go of
-        this._restorations.set(request, { cluster, done: undefined });
-        resolve(undefined);
+        native.forgoRestoration(cluster, request);
+        done(undefined);
       }, timeout);
-      this._restorations.set(request, { cluster, done });
-      this._border.native.restoreFromStream(cluster, request, pid, offset);
+      this._restorations.set(request, done);
+      native.restoreFromStream(cluster, request, pid, offset);
     });
   }
 
@@ -250,7 +251,7 @@ class Link extends EventEmitter {
       }
       case "restored":
         if (bytes !== undefined)
-          this.onrestored(Number(first), {
+          this.onrestored(Number(first), Number(more[1]), {
             number: Number(second),
             left: Number(third),
             after: String(more[0]),
@@ -285,22 +286,21 @@ class Link extends EventEmitter {
   onclosed() {
     clearInterval(this._timer);
     for (const { channel, done } of this._counts.values()) done(this.lastCount(channel));
-    for (const { done } of this._restorations.values()) done?.();
+    for (const done of this._restorations.values()) done(undefined);
     for (const resolve of this._closing) resolve();
   }
 
   /**
    * @param {number} request
+   * @param {number} cluster
    * @param {Found} found its number is 0 when nothing is known
    * @private
    */
-  onrestored(request, found) {
-    const restoration = this._restorations.get(request);
-    this._restorations.delete(request);
+  onrestored(request, cluster, found) {
     const isFound = found.number !== 0;
-    if (restoration?.done !== undefined) restoration.done(isFound ? found : undefined);
-    else if (isFound && restoration !== undefined)
-      this._border.native.forgetReturning(restoration.cluster, found.number);
+    const done = this._restorations.get(request);
+    if (done !== undefined) done(isFound ? found : undefined);
+    else if (isFound) this._members.get(cluster)?.onlate?.(found);
   }
 
   /**

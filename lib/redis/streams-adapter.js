@@ -2,7 +2,7 @@
 
 const debug = require("debug")("socket.io-redis");
 const parser = require("socket.io-parser");
-const { decode, flagsOf, RestoredSession, supersede } = require("../api");
+const { decode, flagsOf, RestoredSession, supersede, takeReturning } = require("../api");
 const { PacketType } = require("../codec");
 const { RedisAdapter } = require("./adapter");
 const { Malformed, object, plain, rooms: readRooms, text } = require("./messages");
@@ -35,16 +35,33 @@ const { reasonAgainst } = require("./reasons");
  * @property {() => void} forget it does not get what it has missed
  */
 
+/**
+ * A client of which Redis is being asked who it is.
+ *
+ * @typedef {object} Asked
+ * @property {string | undefined} offset
+ * @property {Promise<import("./link").Found | undefined>} found
+ * @property {{ client: Client | undefined } | undefined} for the last one that has come with its secret
+ */
+
 /** What is done with something of this server when it comes by the stream. @typedef {(offset: string | undefined) => void} Come */
 
-const OFFSET = /^\d+-\d+$/;
 const TOKENS = 2 ** 32 - 1;
 const LONGEST = 2 ** 48; // ms
 const LONGEST_PID = 128; // characters: what is longer, no server has given out
+/** Namespaces to which a client can come back at once: Redis is asked for each, and may be away. To more it comes anew. */
+const MOST_ASKED = 100;
 const NO_RECOVERY = { maxDisconnectionDuration: 0 };
 
 /** What an operation takes at most that has a socket join a room, beside the name of that, in bytes. */
 const JOIN_ROOM = 128;
+
+/**
+ * The adapters by which Redis is being asked who a client is, by client.
+ *
+ * @type {WeakMap<Client, Set<StreamsAdapter>>}
+ */
+const asking = new WeakMap();
 
 /**
  * The adapter of servers that are one by streams of Redis. All that is broadcast passes the stream first, what this server
@@ -76,6 +93,8 @@ class StreamsAdapter extends RedisAdapter {
     this._live = new Map();
     /** @private @type {Map<string, Returning>} those that are coming back, by pid */
     this._returning = new Map();
+    /** @private @type {Map<string, Asked>} those of whom it is not known yet whether they can, by pid */
+    this._asked = new Map();
   }
 
   // --- what is broadcast ---
@@ -235,7 +254,7 @@ class StreamsAdapter extends RedisAdapter {
   /** @param {Member} socket */
   onconnected(socket) {
     const { pid } = socket;
-    const returning = this.arrival(socket);
+    const returning = takeReturning(this._returning, socket);
     // what it joins and what it has missed are one batch
     if (returning !== undefined) this.operations.beginTogether(sizeOf(returning.session.rooms));
     super.onconnected(socket);
@@ -252,23 +271,8 @@ class StreamsAdapter extends RedisAdapter {
     // a middleware may answer so late that the client is back already, with this id
     if (owner === undefined || owner === socket) super.ondisconnecting(socket);
     if (pid !== undefined && this._live.get(pid)?.socket === socket) this._live.delete(pid);
-    const returning = this.arrival(socket);
+    const returning = takeReturning(this._returning, socket);
     if (returning !== undefined) this.putBack(returning);
-  }
-
-  /**
-   * Notes that a socket is not coming back any more: it is connected, or never will be.
-   *
-   * @param {Member} socket
-   * @returns {Returning | undefined} nothing when this socket was not coming back
-   * @private
-   */
-  arrival(socket) {
-    const { pid } = socket;
-    const returning = pid === undefined ? undefined : this._returning.get(pid);
-    if (pid === undefined || returning?.session.socket !== socket) return undefined;
-    this._returning.delete(pid);
-    return returning;
   }
 
   /**
@@ -317,18 +321,15 @@ class StreamsAdapter extends RedisAdapter {
    */
   async restoreSession(pid, offset, client) {
     if (this._closed || pid.length > LONGEST_PID) return null;
-    if (offset !== undefined && !OFFSET.test(offset)) return null;
     this.sweep();
     const known = this._live.get(pid)?.socket ?? this._returning.get(pid)?.session.socket;
     const before = /** @type {Member | undefined} */ (known)?.client;
     if (before !== undefined && before !== client) supersede(before);
     if (this._live.has(pid) || this._returning.has(pid)) return null;
-    this.operations.flush(); // its session may be in it
-    const found = await this.redis.restore(this._cluster, pid, offset, this.requestsTimeout);
+    const found = await this.seek(pid, offset, client);
     if (found === undefined) return null;
     const { number, left, after, bytes } = found;
-    const border = /** @type {Border} */ (this._border);
-    const forget = () => border.native.forgetReturning(this._cluster, number);
+    const forget = () => this.native.forgetReturning(this._cluster, number);
     const state = this.readOr(() => readSession(unpack(bytes), pid, this.nsp.name), "a session");
     // a socket with that id is connected: a second one would replace it
     if (state === undefined || this.nsp.sockets.has(state.sid) || this._closed) {
@@ -345,6 +346,62 @@ class StreamsAdapter extends RedisAdapter {
     }
     this._returning.set(pid, returning);
     return session;
+  }
+
+  /**
+   * Asks Redis who it is that wants to come back. That takes a while when it is away, so what a client can have asked is bounded.
+   *
+   * @param {string} pid
+   * @param {string | undefined} offset
+   * @param {Client | undefined} client
+   * @returns {Promise<import("./link").Found | undefined>}
+   * @private
+   */
+  async seek(pid, offset, client) {
+    /** @type {Set<StreamsAdapter>} */
+    const adapters = (client && asking.get(client)) ?? new Set();
+    if (adapters.has(this) || adapters.size >= MOST_ASKED) return undefined;
+    let asked = this._asked.get(pid);
+    if (asked === undefined) asked = this.askWho(pid, offset);
+    else if (asked.offset !== offset) return undefined;
+    // it has come on another connection meanwhile
+    else if (asked.for?.client !== undefined) supersede(asked.for.client);
+    const waiting = { client };
+    asked.for = waiting;
+    if (client !== undefined) asking.set(client, adapters.add(this));
+    try {
+      const found = await asked.found;
+      return asked.for === waiting ? found : undefined;
+    } finally {
+      adapters.delete(this);
+    }
+  }
+
+  /**
+   * @param {string} pid
+   * @param {string | undefined} offset
+   * @returns {Asked}
+   * @private
+   */
+  askWho(pid, offset) {
+    this.operations.flush(); // its session may be in it
+    const found = this.redis.restore(this._cluster, pid, offset, this.requestsTimeout);
+    /** @type {Asked} */
+    const asked = { offset, found, for: undefined };
+    this._asked.set(pid, asked);
+    void found.then(() => this._asked.delete(pid));
+    return asked;
+  }
+
+  /**
+   * A session has been found for which nobody waits any more: its client may try again.
+   *
+   * @param {import("./link").Found} found
+   */
+  onlate({ number, left, bytes }) {
+    this.native.forgetReturning(this._cluster, number);
+    const pid = this.readOr(() => text(object(unpack(bytes)).pid), "a session");
+    if (pid !== undefined && left > 0) this.keep(pid, bytes, left);
   }
 
   /** A session whose socket could not be made is not reported by anybody. @private */
@@ -378,6 +435,11 @@ class StreamsAdapter extends RedisAdapter {
         });
       },
     };
+  }
+
+  /** @private */
+  get native() {
+    return /** @type {Border} */ (this._border).native;
   }
 
   /** @private */

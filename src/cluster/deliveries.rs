@@ -3,8 +3,7 @@
 //! A message that concerns nobody here is dropped by the name of its channel, before it is read. The rest is
 //! read without a lock, put by, and handed over together, in order, under that of the directory.
 //!
-//! Messages come as the [`sieve`](super::sieve) finds them, one after the other; from a Redis Cluster, as the crate has read them.
-#![expect(clippy::wildcard_enum_match_arm, reason = "Redis may say anything")]
+//! Messages come as the [`sieve`](super::sieve) finds them, one after the other.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,10 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use redis::{PushInfo, PushKind, Value};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
-use tokio::sync::Notify;
 
 use super::news::{Counters, News};
 use super::orders::{Cluster, Shared};
@@ -39,8 +36,6 @@ pub(super) struct Inbound {
     directory: Arc<Directory>,
     shared: Arc<Shared>,
     state: Mutex<Namespaces>,
-    /// Something has been put by.
-    news: Notify,
 }
 
 /// What is known of namespaces, and what has been put by.
@@ -83,7 +78,7 @@ enum ReadKind {
 
 impl Inbound {
     pub(super) fn new(directory: Arc<Directory>, shared: Arc<Shared>) -> Self {
-        Self { directory, shared, state: Mutex::default(), news: Notify::new() }
+        Self { directory, shared, state: Mutex::default() }
     }
 
     /// The namespaces.
@@ -96,44 +91,15 @@ impl Inbound {
         self.shared.news.poll_room(context)
     }
 
-    /// Messages have come. `are_all`: these are all for now, so they are handed over then.
-    pub(super) fn reading(&self, are_all: bool) -> Reading<'_> {
+    /// Messages have come. They are handed over together when these are all for now.
+    pub(super) fn reading(&self) -> Reading<'_> {
         Reading {
             inbound: self,
-            are_all,
             state: self.namespaces(),
             population: None,
             received: 0,
             received_bytes: 0,
             ignored: 0,
-        }
-    }
-
-    /// Redis has said something by itself, and the crate has read it. Nothing more is read before this returns.
-    pub(super) fn handle(&self, info: PushInfo) {
-        let PushInfo { kind, data } = info;
-        let kind = match kind {
-            PushKind::Message => Kind::Plain,
-            PushKind::PMessage => Kind::Pattern,
-            PushKind::SMessage => Kind::Sharded,
-            _ => return,
-        };
-        let mut strings = data.iter().map_while(|value| match value {
-            Value::BulkString(bytes) => Some(&bytes[..]),
-            _ => None,
-        });
-        let Some(name) = strings.next() else { return };
-        let channel = if kind == Kind::Pattern { strings.next() } else { Some(name) };
-        let (Some(channel), Some(payload)) = (channel, strings.next()) else { return };
-        self.reading(false).message(&Message { kind, name, channel, payload });
-        self.shared.news.wait_for_room();
-    }
-
-    /// Hands over what is put by, again and again.
-    pub(super) async fn serve(&self) {
-        loop {
-            self.news.notified().await;
-            self.hand_over(&mut self.namespaces());
         }
     }
 
@@ -204,7 +170,6 @@ impl Inbound {
 /// Messages that have come together, from the first one to the hand-over of what is put by.
 pub(super) struct Reading<'a> {
     inbound: &'a Inbound,
-    are_all: bool,
     state: MutexGuard<'a, Namespaces>,
     /// The directory, as long as one message after the other concerns nobody.
     population: Option<MutexGuard<'a, Population>>,
@@ -276,11 +241,7 @@ impl Drop for Reading<'_> {
         Counters::add(&counters.received, self.received);
         Counters::add(&counters.received_bytes, self.received_bytes);
         Counters::add(&counters.ignored, self.ignored);
-        if self.are_all {
-            self.hand_over();
-        } else {
-            self.inbound.news.notify_one();
-        }
+        self.hand_over();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::select_ok;
 use redis::{ConnectionAddr, RedisError, RedisResult};
@@ -14,6 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 /// Bytes that come and go.
@@ -28,6 +30,17 @@ pub(super) struct TlsOptions {
     pub(super) ca: Option<String>,
     /// Our certificate and its key, as PEM.
     pub(super) identity: Option<(String, String)>,
+}
+
+/// What comes of something in time.
+pub(super) async fn within<T>(
+    most: Duration,
+    result: impl Future<Output = RedisResult<T>>,
+) -> RedisResult<T> {
+    match timeout(most, result).await {
+        Ok(result) => result,
+        Err(_late) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+    }
 }
 
 /// Connects.

@@ -13,19 +13,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use redis::{PushInfo, PushKind, Value, cmd};
-use tokio::sync::Notify;
+use redis::{Value, cmd};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::backoff::{Backoff, random};
 use super::deliveries::Inbound;
+use super::faults::{is_away, is_lost};
 use super::news::{Counters, News, NewsQueue, State};
-use super::options::{ANSWER, Connector, LinkFault, LinkOptions};
+use super::nodes::Told;
+use super::options::{Connector, LinkFault, LinkOptions};
 use super::orders::{Order, Shared};
 use super::outbox::SharedOutbox;
-use super::session::{Session, is_lost};
-use super::sieve::silence;
+use super::session::Session;
 use super::streams::restoration::Restoration;
 use super::streams::serve::serve as serve_streams;
 use super::streams::stream::{Hooks, Streams};
@@ -36,8 +37,8 @@ use crate::redis::frames::Kind;
 
 /// How long a link that is closed may take to send what waits.
 const CLOSING: Duration = Duration::from_secs(1);
-/// How often it is asked whether Redis is still there.
-const PING: Duration = Duration::from_secs(10);
+/// How long channels wait that nobody in the cluster has taken.
+const AGAIN: Duration = Duration::from_millis(100);
 /// Channels that are subscribed by one message to Redis.
 const ASKS_AT_ONCE: usize = 256;
 
@@ -116,25 +117,20 @@ async fn run(desk: Desk, mut connector: Connector, mut backoff: Backoff) {
     let desk = Arc::new(desk);
     desk.inbound.namespaces().subscriptions.lost(); // there is no connection yet
     loop {
-        let lost = Arc::new(Notify::new());
-        let push = {
-            let (inbound, lost) = (Arc::clone(&desk.inbound), Arc::clone(&lost));
-            move |info: PushInfo| {
-                if info.kind == PushKind::Disconnection {
-                    lost.notify_one();
-                } else {
-                    inbound.handle(info);
-                }
-                Ok::<_, ()>(())
-            }
+        // The first reason counts.
+        let (sender, mut lost) = mpsc::channel(1);
+        let moving = Arc::clone(&desk);
+        let told = Told {
+            lost: Arc::new(move |reason| drop(sender.try_send(reason))),
+            moved: Arc::new(move |channels| moving.note_moved(channels)),
         };
         let connected = tokio::select! {
             biased;
             () = desk.work() => break,
-            connected = connector.connect(&desk.inbound, push) => connected,
+            connected = connector.connect(&desk.inbound, told) => connected,
         };
         let message = match connected {
-            Ok(session) => match serve(&desk, session, &connector, &lost).await {
+            Ok(session) => match serve(&desk, session, &connector, &mut lost).await {
                 Ended::Closed => break,
                 Ended::Lost(message) => {
                     // A connection by which Redis refuses what is needed is as good as none.
@@ -167,7 +163,12 @@ enum Ended {
 }
 
 /// Does all that goes by a session, until it is lost or the link is closed.
-async fn serve(desk: &Arc<Desk>, session: Session, connector: &Connector, lost: &Notify) -> Ended {
+async fn serve(
+    desk: &Arc<Desk>,
+    session: Session,
+    connector: &Connector,
+    lost: &mut mpsc::Receiver<String>,
+) -> Ended {
     desk.inbound.namespaces().subscriptions.connected();
     desk.asks.notify_one();
     desk.set_session(Some(session.clone()));
@@ -186,20 +187,7 @@ async fn serve(desk: &Arc<Desk>, session: Session, connector: &Connector, lost: 
         settled: Arc::new(move || settled.note_subscribed()),
         told: Arc::new(move |message| told.tell(message)),
     };
-    tasks.spawn(serve_streams(
-        Arc::clone(&desk.streams),
-        connector.clone(),
-        session.clone(),
-        hooks,
-    ));
-    tasks.spawn(ping(session));
-    tasks.spawn({
-        let inbound = Arc::clone(&desk.inbound);
-        async move {
-            inbound.serve().await;
-            String::new()
-        }
-    });
+    tasks.spawn(serve_streams(Arc::clone(&desk.streams), connector.clone(), session, hooks));
     let ended = tokio::select! {
         biased;
         () = desk.work() => Ended::Closed,
@@ -208,7 +196,7 @@ async fn serve(desk: &Arc<Desk>, session: Session, connector: &Connector, lost: 
             Some(Err(error)) => error.to_string(),
             None => String::new(),
         }),
-        () = lost.notified() => Ended::Lost("the connection is lost".into()),
+        reason = lost.recv() => Ended::Lost(reason.unwrap_or_default()),
     };
     if matches!(ended, Ended::Closed) && !desk.shared.is_aborted() {
         // When that takes too long, what is left is lost.
@@ -219,23 +207,6 @@ async fn serve(desk: &Arc<Desk>, session: Session, connector: &Connector, lost: 
         let _late = timeout(CLOSING, left).await;
     }
     ended
-}
-
-/// Asks whether Redis is there, again and again; ends when it is not.
-async fn ping(mut session: Session) -> String {
-    loop {
-        sleep(PING).await;
-        let pulse = session.pulse();
-        let asked = session.run(vec![cmd("PING")]);
-        let error = tokio::select! {
-            biased;
-            mut answers = asked => answers.pop().and_then(Result::err).map(|error| error.to_string()),
-            () = silence(pulse, ANSWER) => Some("it says nothing".to_owned()),
-        };
-        if let Some(error) = error {
-            return format!("Redis does not answer: {error}");
-        }
-    }
 }
 
 /// Subscribes what is wanted, and unsubscribes what is not any more.
@@ -262,22 +233,26 @@ async fn subscribe(desk: Arc<Desk>, mut session: Session) -> String {
             }
             continue;
         }
+        let mut again = Vec::new();
         for asks in asks.chunks(ASKS_AT_ONCE) {
-            let command = |ask: &super::subscriptions::Ask| {
-                let mut command = cmd(ask.channel.0.command(ask.wanted));
-                command.arg(&*ask.channel.1);
-                command
-            };
-            let results = session.run(asks.iter().map(command).collect()).await;
+            let results = session.subscribe(asks).await;
             for (ask, result) in asks.iter().zip(results) {
                 match result {
                     Ok(_) if ask.wanted => desk.note_there(&ask.channel),
                     Ok(_) => {}
+                    Err(error) if is_away(&error) && ask.wanted => again.push(&ask.channel),
                     Err(error) if is_lost(&error) => {
                         return format!("the connection is lost: {error}");
                     }
                     Err(error) => desk.tell(error.to_string()),
                 }
+            }
+        }
+        if !again.is_empty() {
+            sleep(AGAIN).await;
+            let mut namespaces = desk.inbound.namespaces();
+            for channel in again {
+                namespaces.subscriptions.ended(channel);
             }
         }
     }
@@ -390,9 +365,11 @@ impl Desk {
                     offset,
                     behind,
                     session: None,
+                    number: None,
                 };
                 self.streams.restore(&cluster, restoration);
             }
+            Order::Forgo(request) => self.streams.forgo(request),
             Order::Count { request, channel, sharded } => self.count(request, channel, sharded),
             Order::Close => return true,
         }
@@ -436,6 +413,20 @@ impl Desk {
         for cluster in ready {
             self.shared.news.push(News::Subscribed(cluster));
         }
+    }
+
+    /// Redis has ended subscriptions, since their slots have moved, or their node is gone.
+    fn note_moved(&self, channels: Vec<Box<[u8]>>) {
+        let mut namespaces = self.inbound.namespaces();
+        for channel in channels {
+            namespaces.subscriptions.ended(&(Kind::Sharded, channel));
+        }
+        let is_complete = namespaces.subscriptions.is_complete();
+        drop(namespaces);
+        if !is_complete && self.is_ready() {
+            self.note_lost("channels have moved to other nodes of the Redis Cluster".to_owned());
+        }
+        self.asks.notify_one();
     }
 
     /// All that was wanted has been asked for.
@@ -483,41 +474,5 @@ fn sum(value: &Value) -> Option<i64> {
             (!counts.is_empty()).then(|| counts.iter().sum())
         }
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::time::Instant;
-
-    use super::*;
-    use crate::cluster::sieve::Pulse;
-
-    #[tokio::test(start_paused = true)]
-    async fn redis_is_lost_when_it_says_nothing_although_it_is_listened_to() {
-        let pulse = Arc::new(Pulse::new());
-        let begin = Instant::now();
-        silence(Some(Arc::clone(&pulse)), ANSWER).await;
-        assert_eq!(begin.elapsed().as_secs(), ANSWER.as_secs());
-
-        // JavaScript takes nothing for a long time: what has not been read may have been the answer.
-        let begin = Instant::now();
-        pulse.hold(true);
-        let long = ANSWER * 20;
-        tokio::join!(silence(Some(Arc::clone(&pulse)), ANSWER), async {
-            sleep(long).await;
-            pulse.hold(false);
-        });
-        assert_eq!(begin.elapsed().as_secs(), (long + ANSWER).as_secs());
-
-        // Something comes now and then.
-        let begin = Instant::now();
-        tokio::join!(silence(Some(Arc::clone(&pulse)), ANSWER), async {
-            for _ in 0..20 {
-                sleep(ANSWER / 2).await;
-                pulse.beat();
-            }
-        });
-        assert_eq!(begin.elapsed().as_secs(), (ANSWER * 11).as_secs());
     }
 }

@@ -16,19 +16,29 @@
 //! | [`deliveries`] | what is done with a message of another node |
 //! | [`subscriptions`] | which channels are wanted, and which there are |
 //! | [`dial`] | a connection to a Redis, as bytes |
+//! | [`dialer`] | how the nodes of a Redis Cluster are connected to |
+//! | [`node`] | a connection to one |
+//! | [`nodes`] | those to the nodes of a Redis Cluster: who is asked for what |
+//! | [`topology`] | which node has which slots |
 //! | [`sieve`] | what is read of it: messages of other nodes, and the rest |
 //! | [`streams`] | entries that Redis keeps, for what is not to be missed |
-//! | [`session`] | one connection, or those to a Redis Cluster |
+//! | [`faults`] | what an error means |
+//! | [`session`] | what commands go by: one connection, or those to a Redis Cluster |
 //! | [`backoff`] | when it is tried again |
 //!
-//! The protocol of Redis, TLS, Sentinel and Redis Cluster are those of the crate `redis`, on a thread of the link's own.
+//! The protocol of Redis and that of Sentinel are those of the crate `redis`, on a thread of the link's own. Its client for Redis
+//! Cluster is not used: that publishes again what may have been published, and its queue of messages has no bound.
 //! Everything that waits is bounded: what goes out by an option, what comes in by not being read.
 
 pub mod backoff;
 pub mod deliveries;
 pub mod dial;
+pub mod dialer;
+pub mod faults;
 pub mod link;
 pub mod news;
+pub mod node;
+pub mod nodes;
 pub mod options;
 pub mod orders;
 pub mod outbox;
@@ -36,3 +46,4 @@ pub mod session;
 pub mod sieve;
 pub mod streams;
 pub mod subscriptions;
+pub mod topology;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -67,6 +67,8 @@ pub enum News {
 /// A session that was stored, and whose client may be let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
+    /// The namespace.
+    pub cluster: u32,
     /// What it has missed, by its number among those who come back.
     pub returning: u32,
     /// The session, in `MessagePack`.
@@ -191,11 +193,9 @@ impl Counters {
 pub struct NewsQueue {
     queue: Mutex<VecDeque<News>>,
     bytes: AtomicUsize,
-    /// JavaScript has taken what there was, or nobody is to wait for that any more: for a thread that waits…
-    room: Condvar,
-    /// …and for a task.
+    /// JavaScript has taken what there was, or nobody is to wait for that any more: for who reads Pub/Sub…
     waker: AtomicWaker,
-    /// The same, for tasks.
+    /// …and for who reads streams.
     taken: Notify,
     released: AtomicBool,
     /// Whether JavaScript has been woken, and has not come yet.
@@ -215,7 +215,6 @@ impl NewsQueue {
         Self {
             queue: Mutex::default(),
             bytes: AtomicUsize::new(0),
-            room: Condvar::new(),
             waker: AtomicWaker::new(),
             taken: Notify::new(),
             released: AtomicBool::new(false),
@@ -232,17 +231,6 @@ impl NewsQueue {
         drop(queue);
         if !self.told.swap(true, Ordering::AcqRel) {
             (self.wake)();
-        }
-    }
-
-    /// Waits while so much waits that nothing more is to be read. Meanwhile the thread does nothing else.
-    pub(super) fn wait_for_room(&self) {
-        if self.has_room() {
-            return;
-        }
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        while !self.has_room() {
-            queue = self.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -273,11 +261,9 @@ impl NewsQueue {
 
     /// Nobody waits for room any more: the link ends.
     pub(super) fn release(&self) {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         self.released.store(true, Ordering::Release);
-        drop(queue);
-        self.room.notify_all();
         self.waker.wake();
+        self.taken.notify_waiters();
     }
 
     /// Takes all.
@@ -289,7 +275,6 @@ impl NewsQueue {
         let bytes = self.bytes.swap(0, Ordering::AcqRel);
         drop(queue);
         if bytes >= MOST_WAITING {
-            self.room.notify_all();
             self.waker.wake();
             self.taken.notify_waiters();
         }

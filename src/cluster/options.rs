@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::AsyncPushSender;
-use redis::cluster::ClusterClientBuilder;
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{
     ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion,
@@ -13,8 +11,12 @@ use redis::{
 use thiserror::Error;
 
 use super::deliveries::Inbound;
-use super::dial::{TlsOptions, dial, tls_config};
+use super::dial::{TlsOptions, dial, tls_config, within};
+use super::dialer::Dialer;
+use super::node::{Event, Node};
+use super::nodes::{Nodes, Told};
 use super::session::Session;
+use super::topology::Address;
 
 /// What a program says of a link.
 #[derive(Clone, Default)]
@@ -73,9 +75,6 @@ pub enum LinkFault {
     Start(#[from] std::io::Error),
 }
 
-/// How long an answer may take. What is asked takes Redis no time.
-pub(super) const ANSWER: Duration = Duration::from_secs(10);
-
 /// How a link connects.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
@@ -112,6 +111,12 @@ impl Connector {
         if options.cluster && options.sentinel.is_some() {
             return Err(LinkFault::Options("both cluster and sentinel are given; give one".into()));
         }
+        if options.cluster && servers.iter().any(|server| seed(server.addr()).is_none()) {
+            return Err(LinkFault::Options(
+                "the nodes of a Redis Cluster have no Unix sockets; give their hosts and ports"
+                    .into(),
+            ));
+        }
         let tls = TlsOptions { ca: options.ca.clone(), identity: options.identity.clone() };
         if let ConnectionAddr::TcpTls { insecure, .. } = servers[0].addr() {
             let config = tls_config(&tls, *insecure);
@@ -120,20 +125,24 @@ impl Connector {
         Ok(Self { options: options.clone(), servers, tls, next: 0 })
     }
 
-    /// Connects; another server is tried each time. Messages are taken out for `inbound`; what else Redis says by itself, and
-    /// messages where they can't be taken out, are pushed.
+    /// Connects; another server is tried each time. Messages are taken out for `inbound`.
+    ///
+    /// # Errors
+    /// Nobody is there, or it is not the right one.
     pub(super) async fn connect(
         &mut self,
         inbound: &Arc<Inbound>,
-        push: impl AsyncPushSender,
+        told: Told,
     ) -> RedisResult<Session> {
         let at = self.next % self.servers.len();
         self.next = self.next.wrapping_add(1);
-        let timeout = Duration::from_millis(self.options.connect_timeout);
+        let most = Duration::from_millis(self.options.connect_timeout);
         if self.options.cluster {
-            return self.connect_cluster(push, timeout).await;
+            let dialer = self.dialer(most);
+            let seeds: Vec<_> = self.servers.iter().filter_map(|it| seed(it.addr())).collect();
+            return Nodes::connect(dialer, &seeds, inbound, told).await.map(Session::Cluster);
         }
-        let connected = tokio::time::timeout(timeout, async {
+        within(most, async {
             let info = match &self.options.sentinel {
                 None => self.servers[at].clone(),
                 Some(name) => {
@@ -143,29 +152,24 @@ impl Connector {
                 }
             };
             let stream = dial(info.addr(), &self.tls).await?;
-            Session::open(info.redis_settings(), stream, inbound, push).await
-        });
-        match connected.await {
-            Ok(result) => result,
-            Err(_late) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
-        }
+            let told = move |event| {
+                if let Event::Lost(reason) = event {
+                    (told.lost)(reason);
+                }
+            };
+            Node::open(info.redis_settings(), stream, inbound, told).await.map(Session::One)
+        })
+        .await
     }
 
-    async fn connect_cluster(
-        &self,
-        push: impl AsyncPushSender,
-        timeout: Duration,
-    ) -> RedisResult<Session> {
-        let secure = is_secure(self.servers[0].addr());
-        let mut builder = ClusterClientBuilder::new(self.servers.clone())
-            .use_protocol(ProtocolVersion::RESP3)
-            .connection_timeout(timeout)
-            .response_timeout(ANSWER)
-            .push_sender(push);
-        if secure {
-            builder = builder.tls(self.tls_mode()).certs(self.certificates());
+    fn dialer(&self, most: Duration) -> Dialer {
+        let server = &self.servers[0];
+        let settings = server.redis_settings().clone();
+        let mut insecure = None;
+        if let ConnectionAddr::TcpTls { insecure: anybody, .. } = server.addr() {
+            insecure = Some(*anybody);
         }
-        builder.build()?.get_async_connection().await.map(Session::Cluster)
+        Dialer { settings, tls: self.tls.clone(), insecure, most }
     }
 
     fn sentinels(&self, name: &str) -> RedisResult<redis::sentinel::SentinelClient> {
@@ -229,6 +233,15 @@ fn settings(mut redis: RedisConnectionInfo, options: &LinkOptions) -> RedisConne
         redis = redis.set_db(i64::from(database));
     }
     redis
+}
+
+/// Where a node of a Redis Cluster is that is asked for the others.
+fn seed(address: &ConnectionAddr) -> Option<Address> {
+    let (ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. }) = address
+    else {
+        return None;
+    };
+    Some((host.as_str().into(), *port))
 }
 
 fn is_secure(address: &ConnectionAddr) -> bool {

@@ -98,6 +98,8 @@ pub enum Order {
         /// The last entry that it has got.
         offset: Option<EntryId>,
     },
+    /// Nobody waits any more for what has come of such a client.
+    Forgo(u32),
     /// How many nodes have subscribed to a channel?
     Count {
         /// What names the question.
@@ -242,6 +244,7 @@ impl Shared {
             | Order::Shut(_)
             | Order::Subscribe { .. }
             | Order::Restore { .. }
+            | Order::Forgo(_)
             | Order::Count { .. }
             | Order::Close => None,
         };

@@ -1,24 +1,29 @@
 //! What waits to be published. It is sent in batches: one is on its way, and the next gathers meanwhile.
 //!
 //! What has been handed to a connection that is lost is not sent again: a message comes once or not at all. Sessions are: they are
-//! kept, and not told of.
+//! kept, and not told of. What Redis has not taken since who should is not there waits in its place, and is sent again.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use redis::Cmd;
 use tokio::sync::Notify;
+use tokio::time::sleep;
 
+use super::faults::{is_away, is_lost};
 use super::news::Counters;
 use super::orders::{Payload, Publication, bytes_of};
-use super::session::{Session, is_lost};
+use super::session::Session;
 use crate::redis::broadcasts::Mode;
 
 /// Messages in a batch.
 const MESSAGES: usize = 256;
 /// Bytes in a batch, about.
 const BYTES: usize = 256 << 10;
+/// How long what Redis has not taken waits.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// The queue.
 #[derive(Debug, Default)]
@@ -82,7 +87,7 @@ impl Outbox {
         }
     }
 
-    fn take(&self, counters: &Counters) -> Vec<(Cmd, usize, Option<Publication>)> {
+    fn take(&self, counters: &Counters) -> Vec<(Cmd, Publication)> {
         let mut batch = Vec::new();
         let mut bytes = 0;
         self.with(|queue| {
@@ -94,9 +99,7 @@ impl Outbox {
                 match command(&publication) {
                     Some(command) => {
                         bytes += weight;
-                        // To keep a session twice does no harm.
-                        let again = matches!(publication.payload, Payload::Session { .. });
-                        batch.push((command, weight, again.then_some(publication)));
+                        batch.push((command, publication));
                     }
                     None => Counters::add(&counters.dropped, 1),
                 }
@@ -141,27 +144,28 @@ impl Outbox {
                 self.news.notified().await;
                 continue;
             }
-            let mut commands = Vec::with_capacity(batch.len());
-            let mut sent = Vec::with_capacity(batch.len());
-            for (command, size, again) in batch {
-                commands.push(command);
-                sent.push((size, again));
-            }
+            let (commands, sent): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
             let mut again = Vec::new();
             let results = session.run(commands).await;
-            let mut lost = false;
-            for (result, (size, publication)) in results.iter().zip(sent) {
+            let (mut lost, mut is_waiting) = (false, false);
+            for (result, publication) in results.iter().zip(sent) {
                 match result {
                     Ok(_) => {
                         Counters::add(&counters.published, 1);
-                        Counters::add(&counters.published_bytes, size);
+                        Counters::add(&counters.published_bytes, publication.weight());
+                    }
+                    Err(error) if is_away(error) => {
+                        is_waiting = true;
+                        again.push(publication);
                     }
                     Err(error) if is_lost(error) => {
-                        match publication {
-                            Some(publication) => again.push(publication),
-                            None => Counters::add(&counters.dropped, 1),
-                        }
                         lost = true;
+                        // To keep a session twice does no harm.
+                        if matches!(publication.payload, Payload::Session { .. }) {
+                            again.push(publication);
+                        } else {
+                            Counters::add(&counters.dropped, 1);
+                        }
                     }
                     Err(error) => {
                         Counters::add(&counters.refused, 1);
@@ -171,8 +175,11 @@ impl Outbox {
             }
             self.put_back(again, counters);
             self.done();
-            if lost && matches!(session, Session::One(..)) {
+            if lost && matches!(session, Session::One(_)) {
                 return;
+            }
+            if is_waiting {
+                sleep(AGAIN).await;
             }
         }
     }

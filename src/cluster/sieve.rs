@@ -107,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sieve<S> {
             }
             match self.frames.next(&self.buffer[self.start..self.end]) {
                 Piece::Message(message, length) => {
-                    reading.get_or_insert_with(|| self.inbound.reading(true)).message(&message);
+                    reading.get_or_insert_with(|| self.inbound.reading()).message(&message);
                     self.start += length;
                 }
                 Piece::Other(count) => self.other = count,
@@ -185,8 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Sieve<S> {
 }
 
 /// Waits until nothing has been heard for so long.
-pub(super) async fn silence(pulse: Option<Arc<Pulse>>, most: Duration) {
-    let Some(pulse) = pulse else { return std::future::pending().await };
+pub(super) async fn silence(pulse: &Pulse, most: Duration) {
     let mut since = Instant::now();
     loop {
         sleep_until(since + most).await;

@@ -3,7 +3,8 @@
 //! ```text
 //!            add               sent              confirmed
 //!   (none) ──────► wanted ────────────► asked ─────────────► there
-//!                    ▲      ◄── the connection is lost ──┘    │ remove, and some seconds later still not wanted
+//!                    ▲      ◄── the connection is lost, ──┘    │ remove, and some seconds later still not wanted
+//!                    │          or Redis has ended it           │
 //!                    └──────────────── add ─────────────── left
 //! ```
 //!
@@ -13,6 +14,7 @@
 
 use std::collections::VecDeque;
 
+use redis::{Cmd, cmd};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -47,6 +49,16 @@ pub struct Ask {
     pub channel: Channel,
     /// Whether it is to be there.
     pub wanted: bool,
+}
+
+impl Ask {
+    /// As Redis is asked.
+    pub(super) fn command(&self) -> Cmd {
+        let (kind, name) = &self.channel;
+        let mut command = cmd(kind.command(self.wanted));
+        command.arg(&**name);
+        command
+    }
 }
 
 #[derive(Debug, Default)]
@@ -184,6 +196,17 @@ impl Subscriptions {
         }
     }
 
+    /// Redis has ended what it had confirmed, or never will confirm it: it is to be asked again.
+    pub fn ended(&mut self, channel: &Channel) {
+        let Some(entry) = self.channels[channel.0 as usize].get_mut(&channel.1) else { return };
+        if std::mem::take(&mut entry.confirmed) {
+            self.missing += 1;
+        }
+        if !self.away {
+            self.asks.push(Ask { channel: channel.clone(), wanted: true });
+        }
+    }
+
     /// What is to be asked now.
     pub fn take_asks(&mut self) -> Vec<Ask> {
         std::mem::take(&mut self.asks)
@@ -299,6 +322,26 @@ mod tests {
         assert!(asks(&mut all).is_empty() && all.is_complete());
         all.expire(KEEP);
         assert!(asks(&mut all).is_empty());
+    }
+
+    #[test]
+    fn what_redis_has_ended_is_asked_again() {
+        let mut all = Subscriptions::default();
+        all.open(1, [channel("a")].into_iter());
+        all.confirm(&channel("a"));
+        asks(&mut all);
+        for _ in 0..2 {
+            all.ended(&channel("a"));
+            assert!(!all.is_complete());
+            assert_eq!(asks(&mut all), ["+a"]);
+        }
+        assert!(all.confirm(&channel("a")).is_empty() && all.is_complete());
+        all.ended(&channel("b"));
+        assert!(asks(&mut all).is_empty() && all.is_complete());
+        all.shut(1);
+        all.ended(&channel("a"));
+        assert_eq!(asks(&mut all), ["-a"]);
+        assert!(all.is_complete());
     }
 
     #[test]

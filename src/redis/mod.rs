@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`frames`] | where the messages of Pub/Sub stand among all that Redis sends |
 //! | [`channels`] | what the name of a channel says |
+//! | [`slots`] | which slot of a Redis Cluster it has |
 //! | [`broadcasts`] | a broadcast on its way between nodes: to the wire's JSON and attachments, and back |
 //! | [`entries`] | the same in a stream, as `@socket.io/redis-streams-adapter` 0.3 has it |
 //! | [`msgpack`] | messages in `MessagePack`, as `notepack.io` writes them |
@@ -19,6 +20,7 @@ pub mod entries;
 pub mod frames;
 pub mod json;
 pub mod msgpack;
+pub mod slots;
 
 use thiserror::Error;
 

@@ -14,10 +14,11 @@ use super::DataPlane;
 use super::links::OpenLink;
 use crate::binding::error::BorderError;
 use crate::cluster::link::Link;
-use crate::cluster::news::{News, State};
+use crate::cluster::news::{Found, News, State};
 use crate::cluster::options::LinkOptions;
 use crate::cluster::orders::{Cluster, Member, Order, StreamOptions};
 use crate::net::command::Outgoing;
+use crate::redis::Malformed;
 use crate::redis::broadcasts::{Mode, Node};
 
 /// What a program says of a link to Redis. Times are milliseconds, sizes bytes.
@@ -107,7 +108,7 @@ pub struct LinkNews<'env> {
     /// A JSON array of records: `["state", state, message?]`, `["subscribed", cluster]`, `["message", cluster, channel, kind]`
     /// and a buffer (kind 0: it counts for the operation that hands broadcasts to the link; 1: it does not), `["count", request,
     /// count]` (−1: it can't be asked), `["entry", cluster, id, type, uid, token, kind]` and a buffer, `["restored", request, number, left,
-    /// after]` and a buffer (number 0: it is empty, and the client begins anew).
+    /// after, cluster]` and a buffer (number 0: it is empty, and the client begins anew).
     pub text: String,
     /// The buffers, in the order of their records.
     pub buffers: Vec<BufferSlice<'env>>,
@@ -193,10 +194,10 @@ impl DataPlane {
                         let session = session.unwrap_or_default();
                         buffers.push(BufferSlice::copy_from(env, &session)?);
                         match found {
-                            Some(it) => {
-                                json!(["restored", request, it.returning, it.left, it.after])
+                            Some(Found { cluster, returning, left, after, .. }) => {
+                                json!(["restored", request, returning, left, after, cluster])
                             }
-                            None => json!(["restored", request, 0, 0, ""]),
+                            None => json!(["restored", request, 0, 0, "", 0]),
                         }
                     }
                     News::Count { request, count } => {
@@ -282,7 +283,8 @@ impl DataPlane {
         }
     }
 
-    /// Asks who it is that wants to come back, and what it has missed since that entry: a record answers it.
+    /// Asks who it is that wants to come back, and what it has missed since that entry: a record answers it. An offset that names no
+    /// entry can't be gone on from: then the client begins anew.
     #[napi(catch_unwind)]
     pub fn restore_from_stream(
         &self,
@@ -293,8 +295,21 @@ impl DataPlane {
     ) {
         let Some(&link) = self.links.clusters.borrow().get(&cluster) else { return };
         if let Some(open) = self.links.open.borrow().get(&link) {
-            let offset = offset.and_then(|text| text.parse().ok());
-            open.link.ask(Order::Restore { cluster, request, pid, offset });
+            match offset.map(|text| text.parse()).transpose() {
+                Ok(offset) => open.link.ask(Order::Restore { cluster, request, pid, offset }),
+                Err(Malformed) => {
+                    open.link.shared().news.push(News::Restored { request, found: None });
+                }
+            }
+        }
+    }
+
+    /// Nobody waits for the answer to such a question any more. It may come all the same.
+    #[napi(catch_unwind)]
+    pub fn forgo_restoration(&self, cluster: u32, request: u32) {
+        let Some(&link) = self.links.clusters.borrow().get(&cluster) else { return };
+        if let Some(open) = self.links.open.borrow().get(&link) {
+            open.link.ask(Order::Forgo(request));
         }
     }
 

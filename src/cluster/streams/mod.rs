@@ -4,7 +4,7 @@
 //! ```text
 //!   JavaScript ── additions ──► own ──► writer ── XADD ──► Redis
 //!   workers    ◄── all entries, those of this node, too ──── reader ◄── XREAD ──── │
-//!   JavaScript ── who comes back? ──► restorer ◄── GETDEL, XRANGE ──────────────── │
+//!   JavaScript ── who comes back? ──► restorer ◄── GET, XRANGE, SET ────────────── │
 //! ```
 //!
 //! Everything passes the stream before anybody gets it, what this node has written as well: so all nodes and all clients have one

@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use redis::{PushInfo, RedisResult, Value, cmd};
+use redis::{RedisResult, Value, cmd};
 
 use super::replies::{self, Extent, Read};
 use super::stream::{Hooks, Lost, Stream, StreamState, Streams};
 use crate::border::send_flag::{NO_COMPRESS, VOLATILE};
 use crate::cluster::deliveries::names;
 use crate::cluster::news::{Counters, News};
-use crate::cluster::options::{ANSWER, Connector};
+use crate::cluster::nodes::Told;
+use crate::cluster::options::Connector;
 use crate::cluster::orders::{Addition, Cluster, Payload};
 use crate::cluster::session::Session;
-use crate::cluster::sieve::silence;
 use crate::net::command::Outgoing;
 use crate::net::directory::{Population, Remote};
 use crate::net::operation_batch::OperationBatch;
@@ -33,8 +33,9 @@ pub(super) async fn read(
     hooks: Hooks,
 ) -> Lost {
     // Its own connection: Redis lets the one wait that waits for entries.
-    let mut session = match connector.connect(&streams.inbound, |_: PushInfo| Ok::<_, ()>(())).await
-    {
+    // That it is lost, who waits for an answer learns.
+    let told = Told { lost: Arc::new(drop), moved: Arc::new(drop) };
+    let mut session = match connector.connect(&streams.inbound, told).await {
         Ok(session) => session,
         Err(error) => return format!("can't connect: {error}"),
     };
@@ -71,14 +72,7 @@ async fn follow(
         let place = stream.place();
         let settled = stream.state().settled;
         let count = stream.options.read_count;
-        let pulse = session.pulse();
-        let answer = tokio::select! {
-            biased;
-            answer = ask(session, replies::read(key, place, count, settled)) => answer?,
-            () = silence(pulse, ANSWER) => {
-                return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
-            }
-        };
+        let answer = ask(session, replies::read(key, place, count, settled)).await?;
         let entries = replies::entries_read(answer);
         let is_empty = entries.is_empty();
         streams.hand_over(stream, entries);

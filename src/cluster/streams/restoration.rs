@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64_simd::STANDARD;
 use bytes::Bytes;
+use redis::{Cmd, cmd};
 
 use crate::cluster::news::News;
 use crate::cluster::orders::Cluster;
@@ -25,11 +26,15 @@ pub struct Restoration {
     pub behind: u64,
     /// What has been found.
     pub session: Option<Stored>,
+    /// Its number among those who come back, as long as what passes is noted for it.
+    pub number: Option<u32>,
 }
 
 /// A session as it was stored.
 #[derive(Debug)]
 pub struct Stored {
+    /// As Redis has it.
+    text: Vec<u8>,
     pub(super) bytes: Bytes,
     /// How long it would have stayed, in ms.
     pub(super) left: u64,
@@ -37,6 +42,22 @@ pub struct Stored {
     /// The last entry that its client has got.
     pub(super) after: EntryId,
 }
+
+/// What has come of a claim.
+#[derive(Debug)]
+pub(super) enum Claim {
+    /// The session that was found is this client's.
+    Ours,
+    /// Another one has been stored under its key meanwhile, and that is: what it has missed is to be read anew.
+    Newer(Stored),
+    /// It has gone to somebody else, or is no more.
+    Lost,
+    /// What is there is no session.
+    Malformed,
+}
+
+/// What stands in the place of a session that somebody has come back with begins with this, which no session does: it is no base64.
+const CLAIMED: &str = "claimed:";
 
 impl Restoration {
     /// It begins anew.
@@ -49,9 +70,40 @@ impl Restoration {
         self.session.as_ref().map(|stored| stored.after).unwrap_or_default()
     }
 
+    /// Asks for the session.
+    pub(super) fn find(&self) -> Cmd {
+        let mut command = cmd("GET");
+        command.arg(&*self.key);
+        command
+    }
+
+    /// Puts the mark of this client in the place of the session, and asks what was there. Whoever does so first has it; and who has
+    /// asked on a connection that was lost learns by asking again. The mark goes when the session would have.
+    pub(super) fn claim(&self) -> Cmd {
+        let mut command = cmd("SET");
+        command.arg(&*self.key).arg(self.mark()).arg("XX").arg("KEEPTTL").arg("GET");
+        command
+    }
+
+    fn mark(&self) -> String {
+        format!("{CLAIMED}{}:{}", self.cluster.node.uid, self.request)
+    }
+
+    /// What has come of a claim: `text` was there.
+    pub(super) fn claimed(&self, left: u64, text: Vec<u8>) -> Claim {
+        let found = self.session.as_ref();
+        if text == self.mark().as_bytes() || found.is_some_and(|stored| stored.text == text) {
+            Claim::Ours
+        } else if is_claimed(&text) {
+            Claim::Lost
+        } else {
+            self.stored(left, text).map_or(Claim::Malformed, Claim::Newer)
+        }
+    }
+
     /// What was stored; none: it is no session, or it is not known from where on.
-    pub(super) fn stored(&self, left: u64, text: &[u8]) -> Option<Stored> {
-        let bytes = Bytes::from(STANDARD.decode_to_vec(text).ok()?);
+    pub(super) fn stored(&self, left: u64, text: Vec<u8>) -> Option<Stored> {
+        let bytes = Bytes::from(STANDARD.decode_to_vec(&text).ok()?);
         let rooms = rooms_of_session(&bytes).ok()?;
         let beginning = beginning_of_session(&bytes);
         // What was sent before its session began is not for it.
@@ -59,6 +111,11 @@ impl Restoration {
             (Some(offset), beginning) => offset.max(beginning.unwrap_or_default()),
             (None, beginning) => beginning?,
         };
-        Some(Stored { bytes, left, rooms, after })
+        Some(Stored { text, bytes, left, rooms, after })
     }
+}
+
+/// Whether somebody has come back with the session that was there.
+pub(super) fn is_claimed(text: &[u8]) -> bool {
+    text.starts_with(CLAIMED.as_bytes())
 }

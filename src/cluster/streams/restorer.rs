@@ -1,23 +1,25 @@
 //! Finds what clients have missed that come back.
 //!
 //! ```text
-//!   asked ── GETDEL: who was it? ── noted from here on ── XRANGE: what was before ── is all there? ──► JavaScript lets it in
+//!   asked ── GET: who was it? ── noted from here on ── XRANGE: what was before ── is all there? ── SET: is it ours? ──► JavaScript
 //! ```
 //!
 //! Whoever asks while this is under way waits for the next time, so that a stream is not read once for each of many that come
-//! together. A client that has got more than this node has read waits until the node has come as far.
+//! together. A client that has got more than this node has read waits until the node has come as far. The session stays where it is up
+//! to the last step, and that may be done twice: so a connection that is lost in the middle loses no session.
 
 use bytes::Bytes;
-use redis::{RedisResult, Value, cmd};
+use redis::{Cmd, RedisResult, Value, cmd};
 
 use super::own::Seen;
 use super::reader::{ask, extent, messages_of};
-use super::replies::{self, Extent};
-use super::restoration::Restoration;
+use super::replies;
+use super::restoration::{Claim, Restoration, is_claimed};
 use super::stream::{Lost, Stream, Streams};
 use crate::cluster::deliveries::names;
+use crate::cluster::faults::{is_away, is_lost};
 use crate::cluster::news::{Counters, Found, News};
-use crate::cluster::session::{Session, is_lost};
+use crate::cluster::session::Session;
 use crate::redis::broadcasts::Incoming;
 use crate::redis::entries::EntryId;
 
@@ -29,20 +31,20 @@ struct Pass<'a> {
     streams: &'a Streams,
     stream: &'a Stream,
     all: Vec<Restoration>,
-    /// Their numbers, from the beginning on.
-    numbers: Vec<Option<u32>>,
 }
+
+/// A session that Redis has under a key, and how long it stays there, in ms. None: nothing is there.
+type Answer = Option<(u64, Vec<u8>)>;
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        let mut population = self.streams.directory.lock();
-        for (restoration, number) in self.all.iter().zip(&self.numbers) {
-            let returning = population.returning(restoration.cluster.number);
-            if let (Some(returning), Some(number)) = (returning, *number) {
-                returning.forget(number);
+        let all = self.take_out(|_| true);
+        let mut state = self.stream.state();
+        for restoration in all {
+            if state.awaited.contains(&restoration.request) {
+                state.returning.push(restoration);
             }
         }
-        self.stream.state().returning.append(&mut self.all);
     }
 }
 
@@ -57,7 +59,7 @@ pub(super) async fn restore(streams: &Streams, stream: &Stream, mut session: Ses
             stream.asked.notified().await;
             continue;
         }
-        let pass = Pass { streams, stream, all, numbers: Vec::new() };
+        let pass = Pass { streams, stream, all };
         if let Err(error) = pass.run(&mut session).await {
             return format!("can't find what clients have missed: {error}");
         }
@@ -80,75 +82,78 @@ impl Pass<'_> {
             self.stream.moved.notified().await;
         }
         let to = self.begin();
+        self.keep(|it| it.number.is_some());
         self.read(session, to).await?;
         // Behind the reading: what is there now was there then.
         let extent = extent(session, key).await?;
-        self.answer(extent);
+        self.keep(|it| extent.has_all_after(it.after()));
+        self.claim(session).await?;
+        self.answer();
         Ok(())
     }
 
     /// Has JavaScript let them in. It hears of it behind all that it was given to fan out before what passes was noted for them: so
     /// that has been fanned out, and is missed.
-    fn answer(mut self, extent: Extent) {
-        let all = std::mem::take(&mut self.all).into_iter().zip(std::mem::take(&mut self.numbers));
-        let mut population = self.streams.directory.lock();
-        for (restoration, number) in all {
-            let found = restoration.session.as_ref().zip(number).and_then(|(stored, number)| {
-                if extent.has_all_after(stored.after) {
-                    let (session, after) = (stored.bytes.clone(), stored.after.to_string());
-                    return Some(Found { returning: number, session, left: stored.left, after });
-                }
-                if let Some(returning) = population.returning(restoration.cluster.number) {
-                    returning.forget(number);
-                }
-                None
+    fn answer(mut self) {
+        for restoration in std::mem::take(&mut self.all) {
+            let Restoration { request, cluster, session, number, .. } = restoration;
+            let found = session.zip(number).map(|(stored, returning)| Found {
+                cluster: cluster.number,
+                returning,
+                session: stored.bytes,
+                left: stored.left,
+                after: stored.after.to_string(),
             });
-            self.streams.shared.news.push(News::Restored { request: restoration.request, found });
+            self.stream.state().awaited.remove(&request);
+            self.streams.shared.news.push(News::Restored { request, found });
         }
-        drop(population); // `self` locks it when it goes
     }
 
-    /// Those of whom that can't be said begin anew.
+    /// Those of whom that can't be said begin anew, and those go for whom nobody waits any more.
     fn keep(&mut self, can: impl Fn(&Restoration) -> bool) {
-        let streams = self.streams;
-        self.all.retain(|restoration| {
-            let can = can(restoration);
-            if !can {
-                streams.shared.news.push(restoration.fail());
-            }
-            can
-        });
+        let stream = self.stream;
+        let is_awaited = |it: &Restoration| stream.state().awaited.contains(&it.request);
+        self.refuse(|it| !can(it) || !is_awaited(it));
     }
 
-    /// Asks for the sessions.
+    /// These begin anew.
+    fn refuse(&mut self, which: impl Fn(&Restoration) -> bool) {
+        for restoration in self.take_out(which) {
+            self.stream.state().awaited.remove(&restoration.request);
+            self.streams.shared.news.push(restoration.fail());
+        }
+    }
+
+    /// Gives those of whom that can be said; what passes is not noted for them any more.
+    fn take_out(&mut self, which: impl Fn(&Restoration) -> bool) -> Vec<Restoration> {
+        let all = std::mem::take(&mut self.all).into_iter();
+        let (mut out, left): (Vec<_>, Vec<_>) = all.partition(which);
+        self.all = left;
+        let mut population = self.streams.directory.lock();
+        for restoration in &mut out {
+            let returning = population.returning(restoration.cluster.number);
+            if let (Some(returning), Some(number)) = (returning, restoration.number.take()) {
+                returning.forget(number);
+            }
+        }
+        out
+    }
+
+    /// Asks for what is not known yet of the sessions.
     async fn find(&mut self, session: &mut Session) -> RedisResult<()> {
         let counters = &self.streams.shared.counters;
         for restorations in self.all.chunks_mut(TOGETHER) {
             let missing = || restorations.iter().filter(|it| it.session.is_none());
-            let commands = missing().flat_map(|it| {
-                let (mut time, mut take) = (cmd("PTTL"), cmd("GETDEL"));
-                time.arg(&*it.key);
-                take.arg(&*it.key);
-                [time, take]
-            });
-            let commands: Vec<_> = commands.collect();
-            let mut answers = session.run(commands).await.into_iter();
+            let commands = missing().map(|it| (it, it.find())).collect();
+            let answers = self.streams.sessions(session, commands).await?;
             let missing = restorations.iter_mut().filter(|it| it.session.is_none());
-            for restoration in missing {
-                let (Some(left), Some(bytes)) = (answers.next(), answers.next()) else { break };
-                match (left, bytes) {
-                    (Ok(Value::Int(left)), Ok(Value::BulkString(bytes))) => {
-                        restoration.session =
-                            restoration.stored(left.max(0).unsigned_abs(), &bytes);
-                        if restoration.session.is_none() {
-                            Counters::add(&counters.malformed, 1);
-                        }
-                    }
-                    (Err(error), _) | (_, Err(error)) if is_lost(&error) => return Err(error),
-                    (Err(_refused), _) | (_, Err(_refused)) => {
-                        Counters::add(&counters.refused, 1);
-                    }
-                    _ => {}
+            for (restoration, answer) in missing.zip(answers) {
+                let Some((left, text)) = answer.filter(|(_, text)| !is_claimed(text)) else {
+                    continue;
+                };
+                restoration.session = restoration.stored(left, text);
+                if restoration.session.is_none() {
+                    Counters::add(&counters.malformed, 1);
                 }
             }
         }
@@ -156,15 +161,47 @@ impl Pass<'_> {
         Ok(())
     }
 
+    /// Of all nodes that a client comes to with one session, one gets it.
+    async fn claim(&mut self, session: &mut Session) -> RedisResult<()> {
+        let mut newer = Vec::new();
+        let counters = &self.streams.shared.counters;
+        for restorations in self.all.chunks_mut(TOGETHER) {
+            let commands = restorations.iter().map(|it| (it, it.claim())).collect();
+            let answers = self.streams.sessions(session, commands).await?;
+            for (restoration, answer) in restorations.iter_mut().zip(answers) {
+                let claim = answer.map_or(Claim::Lost, |(left, it)| restoration.claimed(left, it));
+                if matches!(claim, Claim::Malformed) {
+                    Counters::add(&counters.malformed, 1);
+                }
+                match claim {
+                    Claim::Ours => {}
+                    Claim::Newer(stored) => {
+                        restoration.session = Some(stored);
+                        newer.push(restoration.request);
+                    }
+                    Claim::Lost | Claim::Malformed => restoration.session = None,
+                }
+            }
+        }
+        // Who has a session is told, also if nobody waits for that: it is to be put back then.
+        self.refuse(|it| it.session.is_none());
+        if !newer.is_empty() {
+            let again = self.take_out(|it| newer.contains(&it.request));
+            self.stream.state().returning.extend(again);
+            self.stream.asked.notify_one();
+        }
+        Ok(())
+    }
+
     /// From now on what passes is noted for them. Gives up to where it has passed before.
     fn begin(&mut self) -> EntryId {
         let mut population = self.streams.directory.lock();
-        let numbers = self.all.iter().map(|restoration| {
-            let stored = restoration.session.as_ref()?;
-            let returning = population.returning(restoration.cluster.number)?;
-            returning.begin(names(&stored.rooms), stored.after.pair())
-        });
-        self.numbers = numbers.collect();
+        for restoration in &mut self.all {
+            let returning = population.returning(restoration.cluster.number);
+            if let (Some(returning), Some(stored)) = (returning, &restoration.session) {
+                restoration.number = returning.begin(names(&stored.rooms), stored.after.pair());
+            }
+        }
         self.stream.state().place.unwrap_or_default()
     }
 
@@ -207,8 +244,8 @@ impl Pass<'_> {
                 let (rooms, except) = (names(&broadcast.rooms), names(&broadcast.except));
                 let mut messages = None;
                 let Some(returning) = population.returning(cluster.number) else { continue };
-                for (restoration, number) in self.all.iter().zip(&self.numbers) {
-                    let Some(number) = *number else { continue };
+                for restoration in &self.all {
+                    let Some(number) = restoration.number else { continue };
                     if of(restoration) && returning.concerns(number, &rooms, &except, kept.place) {
                         let messages = messages
                             .get_or_insert_with(|| messages_of(&broadcast, &data, Some(entry.id)));
@@ -218,5 +255,38 @@ impl Pass<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Streams {
+    /// Does something with sessions, and asks how long they stay. What Redis refuses is nothing, and is counted.
+    async fn sessions(
+        &self,
+        session: &mut Session,
+        commands: Vec<(&Restoration, Cmd)>,
+    ) -> RedisResult<Vec<Answer>> {
+        let commands = commands.into_iter().flat_map(|(restoration, command)| {
+            let mut time = cmd("PTTL");
+            time.arg(&*restoration.key);
+            [time, command]
+        });
+        let mut answers = session.run(commands.collect()).await.into_iter();
+        let mut found = Vec::new();
+        while let (Some(left), Some(text)) = (answers.next(), answers.next()) {
+            found.push(match (left, text) {
+                (Ok(Value::Int(left)), Ok(Value::BulkString(text))) => {
+                    Some((left.max(0).unsigned_abs(), text))
+                }
+                (Err(error), _) | (_, Err(error)) if is_lost(&error) || is_away(&error) => {
+                    return Err(error);
+                }
+                (Err(_refused), _) | (_, Err(_refused)) => {
+                    Counters::add(&self.shared.counters.refused, 1);
+                    None
+                }
+                _ => None,
+            });
+        }
+        Ok(found)
     }
 }

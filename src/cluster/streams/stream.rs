@@ -6,16 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use redis::{Cmd, cmd};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::Notify;
 
 use super::own::{Own, Seen};
 use super::restoration::Restoration;
 use crate::cluster::deliveries::Inbound;
+use crate::cluster::faults::{is_away, is_lost};
 use crate::cluster::news::Counters;
 use crate::cluster::orders::{Addition, Cluster, Payload, Shared, StreamOptions, bytes_of};
 use crate::cluster::outbox::SharedOutbox;
-use crate::cluster::session::{Session, is_lost};
+use crate::cluster::session::Session;
 use crate::net::directory::Directory;
 use crate::redis::entries::EntryId;
 
@@ -86,6 +87,8 @@ pub(super) struct StreamState {
     /// By the names of their namespaces.
     pub(super) clusters: FxHashMap<Box<[u8]>, Arc<Cluster>>,
     pub(super) returning: Vec<Restoration>,
+    /// The requests of theirs, and of those who are being looked after, that JavaScript waits for.
+    pub(super) awaited: FxHashSet<u32>,
 }
 
 impl fmt::Debug for Streams {
@@ -128,7 +131,16 @@ impl Streams {
     /// It is no more.
     pub(in crate::cluster) fn shut(&self, number: u32) {
         for stream in self.list() {
-            stream.state().clusters.retain(|_, cluster| cluster.number != number);
+            let mut state = stream.state();
+            state.clusters.retain(|_, cluster| cluster.number != number);
+            let StreamState { returning, awaited, .. } = &mut *state;
+            returning.retain(|it| {
+                let stays = it.cluster.number != number;
+                stays || {
+                    awaited.remove(&it.request);
+                    false
+                }
+            });
         }
     }
 
@@ -151,8 +163,20 @@ impl Streams {
         let Some(stream) = key.and_then(|key| all.get(key)) else {
             return self.shared.news.push(restoration.fail());
         };
-        stream.state().returning.push(restoration);
+        let mut state = stream.state();
+        state.awaited.insert(restoration.request);
+        state.returning.push(restoration);
         stream.asked.notify_one();
+    }
+
+    /// Nobody waits for the answer to such a question any more.
+    pub(in crate::cluster) fn forgo(&self, request: u32) {
+        for stream in self.list() {
+            let mut state = stream.state();
+            if state.awaited.remove(&request) {
+                state.returning.retain(|it| it.request != request);
+            }
+        }
     }
 
     /// Whether all of them have been read as far as they were written.
@@ -199,7 +223,9 @@ impl Streams {
                         Counters::add(&counters.published, 1);
                         Counters::add(&counters.published_bytes, size);
                     }
-                    Err(error) if is_lost(&error) => lost = Some(error.to_string()),
+                    Err(error) if is_lost(&error) || is_away(&error) => {
+                        lost = Some(error.to_string());
+                    }
                     Err(error) => {
                         Counters::add(&counters.refused, 1);
                         (hooks.told)(error.to_string());

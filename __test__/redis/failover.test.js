@@ -1,0 +1,271 @@
+"use strict";
+
+/** A Redis that dies while messages flow, and another one that takes its place: what comes, comes once, and it goes on. */
+
+const assert = require("node:assert/strict");
+const { test } = require("node:test");
+const { createServer } = require("node:http");
+const { io: connect } = require("socket.io-client");
+const { Server } = require("../..");
+const { createAdapter } = require("../../redis");
+const {
+  command,
+  freePort,
+  RedisCluster,
+  start,
+  untilAnswer,
+} = require("../support/redis-processes");
+const { eventually, turns, until, within } = require("../support/waiting");
+const { ready } = require("./stage");
+
+const LIMIT = { timeout: 180_000 };
+
+/** Rooms whose channels are in all parts of a Redis Cluster. */
+const ROOMS = Array.from({ length: 24 }, (_, index) => `room ${index}`);
+
+/** A server whose clients are in all rooms. */
+async function open(t, options, serverOptions = {}) {
+  const httpServer = createServer();
+  const adapter = createAdapter({ requestsTimeout: 2_000, maxBackoff: 200, ...options });
+  const io = new Server(httpServer, { adapter, ...serverOptions });
+  t.after(() => within(io.close(), "a server to close"));
+  io.on("connection", (socket) => socket.join(ROOMS));
+  httpServer.listen(0, "127.0.0.1");
+  await until(httpServer, "listening");
+  const link = io.of("/").adapter.redis;
+  const server = { io, link, port: httpServer.address().port };
+  await within(ready(link), "the link");
+  return server;
+}
+
+/** A client, with what has come of each room. */
+async function listen(t, { port }) {
+  const client = connect(`http://127.0.0.1:${port}`, {
+    forceNew: true,
+    reconnection: false,
+    transports: ["websocket"],
+  });
+  t.after(() => client.disconnect());
+  client.got = new Map(ROOMS.map((room) => [room, []]));
+  client.on("number", (room, number) => client.got.get(room).push(number));
+  client.reached = new Set();
+  client.on("reach", (room) => client.reached.add(room));
+  await until(client, "connect");
+  return client;
+}
+
+/** Waits until what one server says in each room comes to a client of another. */
+async function reach({ io }, client) {
+  client.reached.clear();
+  const asking = async () => {
+    while (client.reached.size < ROOMS.length) {
+      for (const room of ROOMS) if (!client.reached.has(room)) io.to(room).emit("reach", room);
+      await turns(50);
+    }
+  };
+  await within(asking(), "what is said to come in all rooms");
+}
+
+/** Says numbers in all rooms, again and again, until it is stopped; gives how many were said in each. */
+function flow({ io }) {
+  let number = 0;
+  let going = true;
+  const talking = (async () => {
+    while (going) {
+      for (const room of ROOMS) io.to(room).emit("number", room, number);
+      number++;
+      await turns(20);
+    }
+  })();
+  return {
+    async stop() {
+      going = false;
+      await talking;
+      return number;
+    },
+    /** Waits until so many more have been said. */
+    async more(count) {
+      const goal = number + count;
+      await eventually(() => number >= goal, "more numbers");
+    },
+  };
+}
+
+const upTo = (count) => Array.from({ length: count }, (_, index) => index);
+
+/** Nothing twice, and in order. */
+function assertOnce(client) {
+  for (const [room, numbers] of client.got)
+    for (let i = 1; i < numbers.length; i++)
+      assert.ok(numbers[i] > numbers[i - 1], `${numbers[i - 1]}, ${numbers[i]} in ${room}`);
+}
+
+/** Requests end, with an answer of all. */
+async function assertTogether(a, b, count = 1) {
+  const meeting = async () => {
+    while ((await a.io.of("/").adapter.serverCount()) !== 2) await turns(50);
+  };
+  await within(meeting(), "both to meet again");
+  const asking = async () => {
+    for (;;) {
+      const sockets = await a.io.fetchSockets().catch(() => []);
+      if (sockets.length === count) return;
+    }
+  };
+  await within(asking(), "an answer");
+  assert.equal(b.link.state, "ready");
+}
+
+/** Where a link of a classic cluster has subscribed. */
+async function homes(cluster) {
+  const counts = new Map();
+  for (const port of cluster.ports) {
+    const list = String(await command(port, "CLIENT", "LIST", "TYPE", "pubsub"));
+    counts.set(port, list.split("\n").filter(Boolean).length);
+  }
+  return counts;
+}
+
+for (const subscriptionMode of ["static", "dynamic"])
+  test(`a primary of a Redis Cluster dies, classic, ${subscriptionMode}`, LIMIT, async (t) => {
+    const cluster = await RedisCluster.open(t, { replicas: 1 });
+    const options = { url: cluster.url, cluster: true, subscriptionMode };
+    const [a, b] = [await open(t, options), await open(t, options)];
+    const client = await listen(t, b);
+    await reach(a, client);
+    const numbers = flow(a);
+    await numbers.more(20);
+    // one that somebody has subscribed at
+    const [home] = [...(await homes(cluster))].find(([, count]) => count > 0);
+    await cluster.kill(home);
+    await numbers.more(20);
+    await cluster.failedOver(home);
+    await reach(a, client);
+    await numbers.more(20);
+    await numbers.stop();
+    await reach(a, client);
+    assertOnce(client);
+    await assertTogether(a, b);
+  });
+
+test("a primary of a Redis Cluster dies, sharded", LIMIT, async (t) => {
+  const cluster = await RedisCluster.open(t, { replicas: 1 });
+  const options = { url: cluster.url, cluster: true, sharded: true };
+  const [a, b] = [await open(t, options), await open(t, options)];
+  const client = await listen(t, b);
+  await reach(a, client);
+  const dead = await cluster.primaryOf(`socket.io#/#${ROOMS[0]}#`);
+  const untouched = [];
+  for (const room of ROOMS)
+    if ((await cluster.primaryOf(`socket.io#/#${room}#`)) !== dead) untouched.push(room);
+  assert.ok(untouched.length > 0 && untouched.length < ROOMS.length);
+  const numbers = flow(a);
+  await numbers.more(20);
+  await cluster.kill(dead);
+  await numbers.more(20);
+  await cluster.failedOver(dead);
+  await reach(a, client);
+  await numbers.more(20);
+  const count = await numbers.stop();
+  await reach(a, client);
+  assertOnce(client);
+  // who is at other nodes has missed nothing
+  for (const room of untouched) assert.deepEqual(client.got.get(room), upTo(count), room);
+  await assertTogether(a, b);
+});
+
+test("a slot of a Redis Cluster moves, and so do its channels", LIMIT, async (t) => {
+  const cluster = await RedisCluster.open(t);
+  const options = { url: cluster.url, cluster: true, sharded: true };
+  const [a, b] = [await open(t, options), await open(t, options)];
+  const client = await listen(t, b);
+  await reach(a, client);
+  const numbers = flow(a);
+  for (const room of ROOMS.slice(0, 8)) {
+    const channel = `socket.io#/#${room}#`;
+    const from = await cluster.primaryOf(channel);
+    const to = cluster.ports.find((port) => port !== from);
+    const slot = String(await command(from, "CLUSTER", "KEYSLOT", channel));
+    const [source, target] = [
+      await command(from, "CLUSTER", "MYID"),
+      await command(to, "CLUSTER", "MYID"),
+    ];
+    await command(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", source);
+    await command(from, "CLUSTER", "SETSLOT", slot, "MIGRATING", target);
+    for (const port of [to, from]) await command(port, "CLUSTER", "SETSLOT", slot, "NODE", target);
+    await numbers.more(2);
+  }
+  await reach(a, client);
+  await numbers.stop();
+  await reach(a, client);
+  assertOnce(client);
+  await assertTogether(a, b);
+});
+
+test("the primary of a stream dies: nothing is missed", LIMIT, async (t) => {
+  const cluster = await RedisCluster.open(t, { replicas: 1 });
+  const options = { url: cluster.url, cluster: true, streams: true };
+  const recovery = { connectionStateRecovery: {} };
+  const [a, b] = [await open(t, options, recovery), await open(t, options, recovery)];
+  const clients = [await listen(t, a), await listen(t, b)];
+  const tell = (from, to) => {
+    for (let number = from; number < to; number++)
+      for (const room of ROOMS) a.io.to(room).emit("number", room, number);
+  };
+  const have = (count) =>
+    eventually(
+      () =>
+        clients.every(({ got }) => [...got.values()].every((numbers) => numbers.length >= count)),
+      `${count} numbers in each room`,
+    );
+  tell(0, 20);
+  await have(20);
+  const dead = await cluster.primaryOf("socket.io");
+  // Redis acknowledges what its replica may not have yet
+  const [, offset] = /master_repl_offset:(\d+)/.exec(await command(dead, "INFO", "replication"));
+  const isThere = (info) => Number(/slave0:.*offset=(\d+)/.exec(info)?.[1]) >= Number(offset);
+  await untilAnswer("its replica to have all", dead, ["INFO", "replication"], isThere);
+  await cluster.kill(dead);
+  tell(20, 40);
+  await cluster.failedOver(dead);
+  tell(40, 60);
+  await have(60);
+  for (const { got } of clients)
+    for (const [room, numbers] of got) assert.deepEqual(numbers, upTo(60), room);
+  await assertTogether(a, b, 2);
+});
+
+for (const streams of [false, true])
+  test(`a Redis dies that Sentinels watch${streams ? ", streams" : ""}`, LIMIT, async (t) => {
+    const [port, other, sentinel] = [await freePort(), await freePort(), await freePort()];
+    const kill = await start(t, port, [], `port ${port}\nrepl-diskless-sync-delay 0`);
+    await start(t, other, [], `port ${other}\nreplicaof 127.0.0.1 ${port}`);
+    await untilAnswer("the replica", other, ["INFO", "replication"], (info) =>
+      info.includes("master_link_status:up"),
+    );
+    const config = [
+      `port ${sentinel}`,
+      `sentinel monitor main 127.0.0.1 ${port} 1`,
+      "sentinel down-after-milliseconds main 500",
+      "sentinel failover-timeout main 2000",
+    ];
+    await start(t, sentinel, ["--sentinel"], config.join("\n"));
+    const args = ["SENTINEL", "REPLICAS", "main"];
+    await untilAnswer("the Sentinel to know both", sentinel, args, (list) => list.length === 1);
+    const options = { url: `redis://127.0.0.1:${sentinel}`, sentinel: "main", streams };
+    const [a, b] = [await open(t, options), await open(t, options)];
+    const client = await listen(t, b);
+    await reach(a, client);
+    const numbers = flow(a);
+    await numbers.more(20);
+    await kill();
+    await untilAnswer("the other to be it", other, ["INFO", "replication"], (info) =>
+      info.includes("role:master"),
+    );
+    await reach(a, client);
+    await numbers.more(20);
+    await numbers.stop();
+    await reach(a, client);
+    assertOnce(client);
+    await assertTogether(a, b);
+  });

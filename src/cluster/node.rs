@@ -1,0 +1,156 @@
+//! A connection to one Redis.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::{ConnectionLike as _, MultiplexedConnection};
+use redis::{
+    AsyncConnectionConfig, Cmd, Pipeline, PushInfo, PushKind, RedisConnectionInfo, RedisResult,
+    Value, cmd,
+};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::deliveries::Inbound;
+use super::dial::ByteStream;
+use super::sieve::{Pulse, Sieve, silence};
+
+/// How often it is asked whether Redis is still there.
+const PING: Duration = Duration::from_secs(10);
+/// How long an answer may take. What is asked takes Redis no time.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// A connection, as long as it is held.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    connection: MultiplexedConnection,
+    _task: Arc<Task>,
+}
+
+/// What has happened to a connection.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// It is of no use any more, and why.
+    Lost(String),
+    /// Redis has ended the subscription of a sharded channel, be it asked or not.
+    Unsubscribed(Box<[u8]>),
+}
+
+/// What reads and writes a connection; it ends with this.
+#[derive(Debug)]
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Node {
+    /// Speaks with the Redis at the other end of `stream`. Messages are taken out for `inbound`. `told`: what happens to it.
+    ///
+    /// # Errors
+    /// It is no Redis, or refuses us.
+    pub(super) async fn open(
+        settings: &RedisConnectionInfo,
+        stream: Box<dyn ByteStream>,
+        inbound: &Arc<Inbound>,
+        told: impl Fn(Event) + Send + Sync + 'static,
+    ) -> RedisResult<Self> {
+        let pulse = Arc::new(Pulse::new());
+        let sieve = Sieve::new(stream, Arc::clone(inbound), Arc::clone(&pulse));
+        let told = Arc::new(told);
+        let of_push = Arc::clone(&told);
+        let push = move |info: PushInfo| {
+            if info.kind == PushKind::SUnsubscribe
+                && let Some(Value::BulkString(channel)) = info.data.into_iter().next()
+            {
+                of_push(Event::Unsubscribed(channel.into()));
+            }
+            Ok::<_, ()>(())
+        };
+        // Whether an answer is late is told by the pulse: it may stand behind what JavaScript does not take.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None).set_push_sender(push);
+        let (connection, driver) =
+            MultiplexedConnection::new_with_config(settings, sieve, config).await?;
+        let pinged = connection.clone();
+        let task = tokio::spawn(async move {
+            let reason = tokio::select! {
+                biased;
+                () = driver => "the connection is lost".to_owned(),
+                reason = ping(pinged, pulse) => reason,
+            };
+            told(Event::Lost(reason));
+        });
+        Ok(Self { connection, _task: Arc::new(Task(task)) })
+    }
+
+    /// Sends commands, in order; gives what has come of each.
+    pub(super) async fn run(
+        &mut self,
+        commands: impl IntoIterator<Item = Cmd>,
+    ) -> Vec<RedisResult<Value>> {
+        let mut pipeline = Pipeline::new();
+        for command in commands {
+            pipeline.add_command(command);
+        }
+        let count = pipeline.cmd_iter().count();
+        match self.connection.req_packed_commands(&pipeline, 0, count).await {
+            Ok(values) => values.into_iter().map(Value::extract_error).collect(),
+            Err(error) => vec![Err(error); count],
+        }
+    }
+}
+
+/// Asks whether Redis is there, again and again; ends when it is not.
+async fn ping(mut connection: MultiplexedConnection, pulse: Arc<Pulse>) -> String {
+    loop {
+        sleep(PING).await;
+        let command = cmd("PING");
+        let error = tokio::select! {
+            biased;
+            answer = connection.req_packed_command(&command) => {
+                answer.and_then(Value::extract_error).err().map(|error| error.to_string())
+            }
+            () = silence(&pulse, ANSWER) => Some("it says nothing".to_owned()),
+        };
+        if let Some(error) = error {
+            return format!("Redis does not answer: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn redis_is_lost_when_it_says_nothing_although_it_is_listened_to() {
+        let pulse = Pulse::new();
+        let begin = Instant::now();
+        silence(&pulse, ANSWER).await;
+        assert_eq!(begin.elapsed().as_secs(), ANSWER.as_secs());
+
+        // JavaScript takes nothing for a long time: what has not been read may have been the answer.
+        let begin = Instant::now();
+        pulse.hold(true);
+        let long = ANSWER * 20;
+        tokio::join!(silence(&pulse, ANSWER), async {
+            sleep(long).await;
+            pulse.hold(false);
+        });
+        assert_eq!(begin.elapsed().as_secs(), (long + ANSWER).as_secs());
+
+        // Something comes now and then.
+        let begin = Instant::now();
+        tokio::join!(silence(&pulse, ANSWER), async {
+            for _ in 0..20 {
+                sleep(ANSWER / 2).await;
+                pulse.beat();
+            }
+        });
+        assert_eq!(begin.elapsed().as_secs(), (ANSWER * 11).as_secs());
+    }
+}

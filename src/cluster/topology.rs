@@ -1,0 +1,164 @@
+//! Which node of a Redis Cluster has which slots, as one of them tells it.
+#![expect(clippy::wildcard_enum_match_arm, reason = "Redis may say anything")]
+
+use redis::Value;
+use smallvec::SmallVec;
+
+/// Where a node is: a host and a port.
+pub(super) type Address = (Box<str>, u16);
+
+/// All nodes that have slots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Topology {
+    ranges: Vec<Range>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Range {
+    first: u16,
+    last: u16,
+    /// The primary, then its replicas.
+    nodes: SmallVec<[Address; 2]>,
+}
+
+impl Topology {
+    /// Of an answer to `CLUSTER SLOTS`. `host`: who has answered, for those of whom only the port is told. None: it has no slots.
+    pub(super) fn new(answer: Value, host: &str) -> Option<Self> {
+        let Value::Array(ranges) = answer else { return None };
+        let ranges: Vec<_> = ranges.into_iter().filter_map(|range| read(range, host)).collect();
+        (!ranges.is_empty()).then_some(Self { ranges })
+    }
+
+    /// The nodes that have a slot, the primary first.
+    pub(super) fn nodes(&self, slot: u16) -> &[Address] {
+        let range = self.ranges.iter().find(|range| (range.first..=range.last).contains(&slot));
+        range.map_or(&[], |range| &range.nodes)
+    }
+
+    /// The primaries, each once.
+    pub(super) fn primaries(&self) -> Vec<&Address> {
+        once(self.ranges.iter().filter_map(|range| range.nodes.first()))
+    }
+
+    /// All nodes, each once.
+    pub(super) fn all(&self) -> Vec<&Address> {
+        once(self.ranges.iter().flat_map(|range| &range.nodes))
+    }
+}
+
+fn once<'a>(addresses: impl Iterator<Item = &'a Address>) -> Vec<&'a Address> {
+    let mut all: Vec<_> = addresses.collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn read(range: Value, host: &str) -> Option<Range> {
+    let Value::Array(parts) = range else { return None };
+    let mut parts = parts.into_iter();
+    let mut slot = || match parts.next() {
+        Some(Value::Int(slot)) => u16::try_from(slot).ok(),
+        _ => None,
+    };
+    let (first, last) = (slot()?, slot()?);
+    let nodes: SmallVec<_> = parts.filter_map(|node| address(node, host)).collect();
+    (!nodes.is_empty()).then_some(Range { first, last, nodes })
+}
+
+/// None: where it is, who has answered does not know.
+fn address(node: Value, asked: &str) -> Option<Address> {
+    let Value::Array(parts) = node else { return None };
+    let mut parts = parts.into_iter();
+    let host = match parts.next()? {
+        Value::BulkString(host) => String::from_utf8(host).ok()?,
+        Value::SimpleString(host) => host,
+        Value::Nil => String::new(),
+        _ => return None,
+    };
+    let Some(Value::Int(port)) = parts.next() else { return None };
+    let host = match &*host {
+        "?" => return None,
+        "" => asked,
+        host => host,
+    };
+    Some((host.into(), u16::try_from(port).ok().filter(|&port| port > 0)?))
+}
+
+/// What the error of a command says that another node has to be asked: `3999 127.0.0.1:6381`. `asked`: who has said it, which may
+/// stand for the host.
+pub(super) fn redirected((text, _slot): (&str, u16), asked: &str) -> Option<Address> {
+    let (host, port) = text.rsplit_once(':')?;
+    let host = if host.is_empty() { asked } else { host };
+    Some((host.into(), port.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    fn node(host: Value, port: i64) -> Value {
+        Value::Array(vec![host, Value::Int(port), text("id"), Value::Array(vec![])])
+    }
+
+    fn range(first: i64, last: i64, nodes: Vec<Value>) -> Value {
+        let slots = [Value::Int(first), Value::Int(last)];
+        Value::Array(slots.into_iter().chain(nodes).collect())
+    }
+
+    fn at(host: &str, port: u16) -> Address {
+        (host.into(), port)
+    }
+
+    #[test]
+    fn the_nodes_of_a_slot_are_found() {
+        let answer = Value::Array(vec![
+            range(0, 99, vec![node(text("a"), 1), node(text("b"), 2)]),
+            range(100, 16_383, vec![node(Value::Nil, 3), node(text(""), 4)]),
+            range(5_000, 5_001, vec![node(text("a"), 1)]),
+        ]);
+        let topology = Topology::new(answer, "me").unwrap();
+        assert_eq!(topology.nodes(0), [at("a", 1), at("b", 2)]);
+        assert_eq!(topology.nodes(99), topology.nodes(0));
+        assert_eq!(topology.nodes(16_383), [at("me", 3), at("me", 4)]);
+        assert_eq!(topology.primaries(), [&at("a", 1), &at("me", 3)]);
+        assert_eq!(topology.all().len(), 4);
+        assert_eq!(Topology::default().nodes(0), []);
+    }
+
+    #[test]
+    fn what_is_no_node_is_left_out() {
+        let bad = [
+            node(text("?"), 1),
+            node(text("a"), 0),
+            node(text("a"), 1 << 16),
+            node(Value::Int(1), 1),
+            Value::Array(vec![text("a")]),
+            Value::Array(vec![]),
+            Value::Nil,
+        ];
+        for answer in [
+            Value::Nil,
+            Value::Array(vec![]),
+            Value::Array(vec![Value::Nil, range(0, 9, bad.to_vec())]),
+            Value::Array(vec![range(-1, 9, vec![node(text("a"), 1)])]),
+            Value::Array(vec![Value::Array(vec![Value::Int(1)])]),
+        ] {
+            assert_eq!(Topology::new(answer, "me"), None);
+        }
+        let answer = Value::Array(vec![range(0, 9, vec![bad[0].clone(), node(text("b"), 2)])]);
+        assert_eq!(Topology::new(answer, "me").unwrap().nodes(5), [at("b", 2)]);
+    }
+
+    #[test]
+    fn who_is_to_be_asked_instead_is_told() {
+        assert_eq!(redirected(("a:1", 3), "me"), Some(at("a", 1)));
+        assert_eq!(redirected((":1", 3), "me"), Some(at("me", 1)));
+        assert_eq!(redirected(("::1:1", 3), "me"), Some(at("::1", 1)));
+        assert_eq!(redirected(("a", 3), "me"), None);
+        assert_eq!(redirected(("a:b", 3), "me"), None);
+    }
+}
