@@ -3,19 +3,23 @@
 // What is told by a script rather than measured under load. Each runs once per server, only when it is named.
 //
 // A trial: `name` (for --case), `title`, `app` and `options` as in cases.js, `columns`, and `run(server, say, start)`, which
-// gives the cells of a row; `start()` starts another server like that. What the columns mean is in `legend`.
+// gives the cells of a row; `start()` starts another server like that. What the columns mean is in `legend`. If it is `cluster`,
+// the servers are nodes of one, with the Redis that `redis()` starts.
 
 const blocked = require("./blocked.js");
 const restart = require("./restart.js");
+const sieve = require("./sieve.js");
 const soak = require("./soak.js");
 
 /**
- * @typedef {{ port: number, pid: number, stop: () => Promise<void> }} Running
+ * @typedef {import("../lib/fake-redis.js").FakeRedis} FakeRedis
+ * @typedef {{ port: number, pid: number, stop: () => Promise<void>, redis?: FakeRedis }} Running
  * @typedef {{ name: string, title: string, app?: string, options?: object, columns: string[], legend: string[],
- *   lacking?: string[], run: (server: Running, say: (text: string) => void, start: () => Promise<Running>) => Promise<string[]> }} Trial
+ *   lacking?: string[], cluster?: boolean, redis?: () => Promise<FakeRedis>,
+ *   run: (server: Running, say: (text: string) => void, start: () => Promise<Running>) => Promise<string[]> }} Trial
  */
 
 /** @type {Trial[]} */
-const trials = [blocked, restart, soak];
+const trials = [blocked, restart, sieve, soak];
 
 module.exports = { trials };
