@@ -196,6 +196,30 @@ scenario("an id of a connection leaves nothing behind", { modes: DIRECT }, async
   trace("clients", Object.keys(io.engine.clients));
 });
 
+scenario("the sessions of an engine, by their ids", { modes: DIRECT }, async (stage) => {
+  const { io, pair, trace } = stage;
+  const { client, socket } = await pair();
+  const { conn } = socket;
+  const { clients } = io.engine;
+  const names = [];
+  for (const name in clients) names.push(name);
+  trace("found", clients[conn.id] === conn, conn.id in clients, Object.hasOwn(clients, conn.id));
+  trace("listed", names.length, names[0] === conn.id, Object.values(clients)[0] === conn);
+  trace("copied", { ...clients }[conn.id] === conn, clients.nobody, clients === io.engine.clients);
+  clients.other = conn;
+  trace("assigned", Object.keys(clients).length, clients.other === conn);
+  delete clients.other;
+  trace("deleted", Object.keys(clients).length, "other" in clients);
+  const gone = until(socket, "disconnect");
+  client.disconnect();
+  await gone;
+  await eventually(() => io.engine.clientsCount === 0, "the connection to end");
+  trace("gone", Object.keys(clients), conn.id in clients);
+  io.engine.clients = { of: "the program" };
+  trace("replaced", io.engine.clients);
+  io.engine.clients = {};
+});
+
 scenario("options that are replaced, or set later", { modes: DIRECT }, async (stage) => {
   const { io, pair, trace, http } = stage;
   io.engine.opts = { ...io.engine.opts, pingInterval: 12_345, maxHttpBufferSize: 4321 };

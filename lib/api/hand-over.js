@@ -277,7 +277,7 @@ class HandOver {
       border.operations.flush();
       some = [];
     };
-    for (const conn of Object.values(engine.clients)) {
+    for (const conn of engine.sessions.values()) {
       if (conn.readyState !== "open") continue;
       const state = /** @type {Client | undefined} */ (conn._client)?.carry();
       const written = state && writer.writeSession(state);

@@ -296,7 +296,7 @@ class Acceptor {
     const isNew = request.sid === "";
     const ways = isNew ? ACCEPT_POLLING | OPEN_POLLING : ACCEPT_POLLING;
     if (this.reasonAgainst(ways) !== undefined) return false;
-    if (!isNew && engine.clients[request.sid]?.transportName !== "polling") return false;
+    if (!isNew && engine.sessions.get(request.sid)?.transportName !== "polling") return false;
     if (isNew && !this.admits(fd)) return false;
     return engine.takeover.accept(server, fd, request, isNew ? this.id() : request.sid);
   }

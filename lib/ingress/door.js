@@ -49,7 +49,7 @@
  * @property {() => number} nativeId its number at the border
  * @property {() => void} ref
  * @property {() => void} unref
- * @property {Record<string, Session>} clients
+ * @property {Map<string, Session>} sessions
  * @property {(request: FirstRequest, peer: string | undefined) => string | undefined} clientAddress where the client is
  */
 

@@ -138,7 +138,7 @@ class PollingDoor extends Door {
     if (!this.engine.polls.has(this.sid)) this.engine.polls.set(this.sid, this);
     const known = this.border.native.pollGet(this.engine.nativeId(), this.token, this.sid);
     if (!known) this.refuse();
-    else this.engine.clients[this.sid]?.flush();
+    else this.engine.sessions.get(this.sid)?.flush();
   }
 
   /**
@@ -319,7 +319,7 @@ class PollingDoor extends Door {
       engine.showHeaders(headers, req, sid);
       return true;
     } catch (error) {
-      engine.clients[sid]?.close(true);
+      engine.sessions.get(sid)?.close(true);
       if (req.socket?.readableEnded) req.socket.destroy(); // it was to end behind the answer
       rejectUnhandled(error);
       return false;

@@ -123,7 +123,8 @@ class PollingTakeover {
   take(server, req, sid) {
     const { socket } = req;
     const { engine } = this;
-    if (!isQuiet(req) || engine.clients[sid]?.transportName !== "polling") return;
+    const session = engine.sessions.get(sid);
+    if (!isQuiet(req) || session?.transportName !== "polling") return;
     const descriptor = descriptorOf(socket);
     if (descriptor < 0 || engine.isClosed() || !server.listening) return;
     // since it was answered, somebody may have begun to look at requests
@@ -137,7 +138,7 @@ class PollingTakeover {
     } catch (error) {
       debug("the connection can't be taken over: %s", error); // no descriptor is left
     }
-    if (done) taken.replaceSocket(socket, engine.clients[sid]);
+    if (done) taken.replaceSocket(socket, session);
     else taken.end();
   }
 
