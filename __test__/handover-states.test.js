@@ -37,6 +37,7 @@ const socket = (more) => ({
   data: { date: new Date(1), map: new Map([["a", new Set([1n])]]), bytes: Buffer.from("x") },
   auth: { token: "t" },
   issued: 7,
+  from: -1,
   handshake: undefined,
   ...more,
 });

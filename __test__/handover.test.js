@@ -144,6 +144,41 @@ test("who was away gets what it has missed from both processes", only, async (t)
   assert.deepEqual(heard, [0, 1, 2, 3, 4, 5]);
 });
 
+test(
+  "what was on its way to a client when it went over is not missed, if it is lost",
+  only,
+  async (t) => {
+    const all = chain(t, { connectionStateRecovery: {} });
+    let server = all.start();
+    await server.listens();
+    const lost = await dial(t, all, 0, { reconnection: false });
+    const here = await dial(t, all, 1);
+    const heard = [];
+    lost.on("said", (n) => heard.push(n));
+    const say = async (n) => {
+      const said = until(here, "said");
+      here.emit("say", n, Buffer.from("x"));
+      await said;
+    };
+    await say(0);
+    await eventually(() => heard.length === 1, "the first");
+    lost.io.engine.transport.ws._socket.pause(); // it gets nothing any more
+    await say(1);
+    for (let i = 0; i < 2; i++) {
+      ({ next: server } = await restart(all, server));
+      await say(2 + i);
+    }
+    lost.io.engine.close();
+    await server.tells("left");
+    const connected = until(lost, "connect");
+    lost.connect();
+    await connected;
+    assert.equal(lost.recovered, true);
+    await eventually(() => heard.length >= 4, "what it has missed");
+    assert.deepEqual(heard, [0, 1, 2, 3]);
+  },
+);
+
 test("a program's veto ends a client, and no other", only, async (t) => {
   const all = chain(t);
   const first = all.start();

@@ -41,9 +41,11 @@ const { NO_COMPRESS, pushConnection, pushRoom, VOLATILE } = require("../border")
  *   onreplaced?(): void,
  *   recoversWithoutOffset?: boolean,
  *   carry?(): States.CarriedLog,
+ *   carryFrom?(pid: string): number | undefined,
  *   carryLost?(): States.CarriedSession[],
  *   carryPackets?(first: number): States.CarriedPacket[],
  *   goOn?(state: States.CarriedLog, packets: States.CarriedPacket[], lost: States.CarriedSession[]): void,
+ *   goOnFrom?(socket: Member, from: number): void,
  * }} Hooks
  *
  * @typedef {import("socket.io-adapter").Adapter & Hooks} SomeAdapter

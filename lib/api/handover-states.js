@@ -26,6 +26,7 @@ const v8 = require("node:v8");
  * @property {unknown} [data]
  * @property {unknown} [auth]
  * @property {number} issued ms since the epoch: when it was made
+ * @property {number} [from] the number of the packet stored last before it began, where packets are kept for recovery; -1 for none
  * @property {Record<string, unknown>} [handshake] if a program has looked at it, which may have changed it
  */
 
@@ -463,7 +464,7 @@ function sessionOf({ opening, sockets, connecting }) {
  * @param {Record<string, unknown>} fields
  * @returns {SocketState | undefined}
  */
-function socketOf({ nsp, id, pid, rooms, data, auth, issued, handshake }) {
+function socketOf({ nsp, id, pid, rooms, data, auth, issued, from, handshake }) {
   if (typeof nsp !== "string" || typeof id !== "string" || id === "" || !Array.isArray(rooms))
     return undefined;
   return {
@@ -474,6 +475,7 @@ function socketOf({ nsp, id, pid, rooms, data, auth, issued, handshake }) {
     data,
     auth: auth ?? {},
     issued: Number(issued) || 0,
+    from: Number.isSafeInteger(from) ? Number(from) : undefined,
     handshake: handshake === undefined ? undefined : { .../** @type {object} */ (handshake) },
   };
 }

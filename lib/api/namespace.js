@@ -280,6 +280,7 @@ class Namespace extends EventEmitter {
     const session = /** @type {Session} */ ({ sid: id, pid, rooms, data, missedPackets: [] });
     const socket = new this.server._parts.Socket(this, client, state.auth, session);
     socket._goOn(state);
+    if (state.from !== undefined) this.adapter.goOnFrom?.(socket, state.from);
     this._preConnectSockets.set(id, socket);
     client._await?.(socket);
     let isAnswered = false;

@@ -121,6 +121,10 @@ class RecoveryAdapter extends NativeAdapter {
     this._log = NOT_OPEN;
     /** @private the number of the next packet; in the log, numbers are one higher, and 0 means none */
     this._next = 0;
+    /** @private whether the packets are numbered as in another process, which had the clients before */
+    this._isNext = false;
+    /** @private @type {WeakMap<object, number>} those that have come from there: what was stored last before they began */
+    this._goesOn = new WeakMap();
     /** @private the batch of operations in which a packet was stored last */
     this._storedIn = -1;
     /** @private @type {Map<number, LostSession>} what is kept here of the sessions that were lost, by their keys */
@@ -150,7 +154,8 @@ class RecoveryAdapter extends NativeAdapter {
     super.onconnected(socket);
     const { pid } = socket;
     if (pid === undefined || this._live.get(pid)?.socket === socket) return; // a middleware may answer twice
-    const from = takeReturning(this._returning, socket)?.last ?? this._next - 1;
+    const from =
+      takeReturning(this._returning, socket)?.last ?? this._goesOn.get(socket) ?? this._next - 1;
     this._live.set(pid, { socket, from, persisted: false });
   }
 
@@ -301,6 +306,14 @@ class RecoveryAdapter extends NativeAdapter {
     return { prefix, first: native.firstPacket(log) - 1, next };
   }
 
+  /**
+   * @param {string} pid of one that is connected
+   * @returns {number | undefined} the number of the packet stored last before it began, for another process
+   */
+  carryFrom(pid) {
+    return this._live.get(pid)?.from;
+  }
+
   /** @returns {CarriedSession[]} those who were lost, for another process, to which they may come back */
   carryLost() {
     /** @type {CarriedSession[]} */
@@ -344,6 +357,7 @@ class RecoveryAdapter extends NativeAdapter {
       return;
     this._prefix = prefix;
     this._next = first;
+    this._isNext = true;
     const { operations, native } = this.open();
     for (const { time, rooms, except, messages } of packets) {
       const numbers = { rooms: this._roomNumbers.of(rooms), except: this._roomNumbers.of(except) };
@@ -367,6 +381,16 @@ class RecoveryAdapter extends NativeAdapter {
       for (const key of persisted.forgotten) this._kept.delete(key);
     }
     this._sweeper ??= this.startSweeper();
+  }
+
+  /**
+   * A socket has come from there. Its client may not have got yet what was sent to it.
+   *
+   * @param {object} socket
+   * @param {number} from the number of the packet stored last before it began, there
+   */
+  goOnFrom(socket, from) {
+    if (this._isNext && from < this._next) this._goesOn.set(socket, from);
   }
 
   /** Tells the namespace that a client can be recovered before it has got an event. */

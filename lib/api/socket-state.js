@@ -55,7 +55,7 @@ function persist(socket) {
  * @param {Socket} socket
  * @returns {import("./handover-states").SocketState} what another process needs to know of it
  */
-function carriedState({ id, nsp, pid, rooms, _auth, _data, _handshake, _issued }) {
+function carriedState({ adapter, id, nsp, pid, rooms, _auth, _data, _handshake, _issued }) {
   return {
     nsp: nsp.name,
     id,
@@ -64,6 +64,7 @@ function carriedState({ id, nsp, pid, rooms, _auth, _data, _handshake, _issued }
     data: _data,
     auth: _auth,
     issued: _issued,
+    from: pid === undefined ? undefined : adapter.carryFrom?.(pid),
     handshake: /** @type {Record<string, unknown> | undefined} */ (_handshake),
   };
 }
