@@ -114,6 +114,8 @@ test("what can't be copied is left out, and the rest is not", () => {
   const rooms = ["r", Symbol("room"), () => {}];
   assert.deepEqual(writer.writeSession(session({ data, rooms })), { isWhole: false });
   assert.deepEqual(writer.writeSession(session({ data: () => {} })), { isWhole: false });
+  const closed = new Proxy({}, { ownKeys: () => assert.fail("no") });
+  assert.deepEqual(writer.writeSession(session({ data: closed })), { isWhole: false });
   writer.writePackets("/", [{ ...PACKET, rooms }]);
   writer.writeLost("/", { ...LOST, rooms, data });
   assert.equal(writer.writeSession(session({ data: "x".repeat(16 << 20) })), undefined);
@@ -123,7 +125,8 @@ test("what can't be copied is left out, and the rest is not", () => {
   assert.deepEqual(reader.sessions[0].sockets[0].data, { a: 1, b: new Date(2) });
   assert.deepEqual(reader.sessions[0].sockets[0].rooms, ["r"]);
   assert.equal(reader.sessions[1].sockets[0].data, undefined);
-  assert.equal(reader.sessions.length, 2);
+  assert.deepEqual({ ...reader.sessions[2].sockets[0].data }, {});
+  assert.equal(reader.sessions.length, 3);
   assert.deepEqual(reader.logOf("/").packets[0].rooms, ["r"]);
   assert.deepEqual(reader.logOf("/").lost[0].data, { a: 1, b: new Date(2) });
 });

@@ -151,11 +151,23 @@ function carriable(value) {
   if (typeof value !== "object" || value === null) return { value: undefined, isWhole: false };
   /** @type {Record<string, unknown>} */
   const left = Object.create(null);
-  for (const key of Object.keys(value)) {
+  for (const key of keysOf(value)) {
     const { found } = read(value, key);
     if (found !== undefined && clone(found) !== undefined) left[key] = found;
   }
   return { value: left, isWhole: false };
+}
+
+/**
+ * @param {object} object
+ * @returns {string[]} its own keys; none where a proxy of the program throws
+ */
+function keysOf(object) {
+  try {
+    return Object.keys(object);
+  } catch {
+    return [];
+  }
 }
 
 /**
