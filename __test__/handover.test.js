@@ -179,6 +179,24 @@ test(
   },
 );
 
+test("who was told something fleeting last is recovered by the next process", only, async (t) => {
+  const all = chain(t, { connectionStateRecovery: {} });
+  const first = all.start();
+  await first.listens();
+  const client = await dial(t, all, 0, { reconnection: false });
+  const whispered = until(client, "whispered");
+  client.emit("whisper", "a text");
+  await whispered;
+  client.io.engine.transport.ws._socket.pause(); // it takes that text for its offset, and gets no other one
+  const { next } = await restart(all, first);
+  client.io.engine.close();
+  await next.tells("left");
+  const connected = until(client, "connect");
+  client.connect();
+  await connected;
+  assert.equal(client.recovered, true);
+});
+
 test("a program's veto ends a client, and no other", only, async (t) => {
   const all = chain(t);
   const first = all.start();

@@ -46,6 +46,7 @@ function serve(socket) {
   socket.on("slow", (value, reply) => setTimeout(reply, 30, value));
   socket.on("never", () => {});
   socket.on("say", (n, bytes) => io.of(socket.nsp.name).to(room).emit("said", n, bytes, name));
+  socket.on("whisper", (text) => socket.volatile.emit("whispered", text));
   socket.on("out", () => socket.disconnect(true));
   socket.on("where", (reply) =>
     reply({

@@ -28,6 +28,8 @@ class OffsetMarks {
   _numbers = new Float64Array(0);
   /** @private @type {(ReadonlySet<Room> | undefined)[]} the rooms of each; undefined: sent to everybody */
   _rooms = [];
+  /** @private the number of the first packet that was stored here, if another process has stored others before */
+  _first = -Infinity;
   /** @private how many have been noted */
   _count = 0;
 
@@ -84,10 +86,20 @@ class OffsetMarks {
   }
 
   /**
+   * Another process has stored the packets before that number, and knows of events between them that are not known here.
+   *
+   * @param {number} first
+   */
+  goOn(first) {
+    this._first = first;
+  }
+
+  /**
    * @param {number} from
    * @returns {boolean} whether events that came after the packet `from` may have been forgotten
    */
   hasForgotten(from) {
+    if (from < this._first) return true;
     return this._count > MAX_MARKS && this._numbers[this._count % MAX_MARKS] >= from;
   }
 }

@@ -365,6 +365,7 @@ class RecoveryAdapter extends NativeAdapter {
       this._next++;
     }
     operations.flush();
+    this._marks.goOn(next);
     for (const { pid, sid, lostAt, ...kept } of lost) {
       const { rooms } = kept;
       const numbers = this._roomNumbers.of(rooms);
