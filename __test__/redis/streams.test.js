@@ -14,6 +14,10 @@ const recovery = { connectionStateRecovery: {} };
 /** The same; middlewares are asked about those who come back, too. */
 const asking = { connectionStateRecovery: { skipMiddlewares: false } };
 
+/** Waits until an event is the last one that clients have got: what two servers write has no order else. */
+const come = (name, ...clients) =>
+  eventually(() => clients.every(({ got }) => got.at(-1)?.[0] === name), `"${name}"`);
+
 const upTo = (count) => Array.from({ length: count }, (_, index) => index);
 
 test("a broadcast goes from the stream to the clients without JavaScript", LIMIT, async (t) => {
@@ -25,10 +29,13 @@ test("a broadcast goes from the stream to the clients without JavaScript", LIMIT
   await stage.meet(a, b);
   const before = [a, b].map(({ link }) => link.stats().toJavaScript);
   a.io.emit("event", "all", Buffer.from([1, 2]));
+  await come("all", ...clients, red);
   b.io.to("red").emit("event", "red", { deep: [1, null, "é"] });
+  await come("red", red);
   a.io.except("red").emit("event", "not red");
+  await come("not red", ...clients);
   b.io.emit("event", "last");
-  await eventually(() => [...clients, red].every(({ got }) => got.at(-1)?.[0] === "last"), "all");
+  await come("last", ...clients, red);
   const others = [["all", Buffer.from([1, 2])], ["not red"], ["last"]];
   for (const { got } of clients) assert.deepEqual(got, others);
   assert.deepEqual(red.got, [
@@ -135,11 +142,17 @@ test("clients come back after all servers have been restarted", LIMIT, async (t)
 
 test("hundreds that go from server to server miss nothing", LIMIT, async (t) => {
   const stage = await RedisStage.open(t);
-  const settings = [{ streams: { maxLen: 100_000 } }, recovery];
+  const settings = [{ streams: { maxLen: 100_000 }, requestsTimeout: 60_000 }, recovery];
   const servers = [await stage.server(...settings), await stage.server(...settings)];
   const COUNT = 150;
   let number = 0;
   const tell = () => servers[number % 2].io.emit("number", number++);
+  const publisher = await stage.publisher();
+  /** The session of a client is there for other servers, and not the mark of one that has had it before. */
+  const isStored = async ({ _pid: pid }) => {
+    const stored = await publisher.get(`sio:session:${pid}`);
+    return stored !== null && !stored.startsWith("claimed:");
+  };
   const clients = await Promise.all(
     upTo(COUNT).map((index) => traveller(stage, servers[index % 2])),
   );
@@ -156,6 +169,7 @@ test("hundreds that go from server to server miss nothing", LIMIT, async (t) => 
       tell();
       await lose(client, from);
       tell();
+      while (!(await isStored(client)));
       await moveTo(client, servers[(index + round + 1) % 2]);
       assert.equal(client.recovered, true);
       tell();
