@@ -108,7 +108,7 @@ pub struct Verdict {
     pub description: Vec<u8>,
     /// The address of the client, as far as it is known.
     pub client: Option<IpAddr>,
-    /// The headers of an answer that refuses what is to be relayed, where they depend on the origin.
+    /// The headers of an answer that refuses what is to be relayed, where they depend on the origin; none: JavaScript makes them.
     lines: Option<Arc<Lines>>,
 }
 
@@ -122,6 +122,10 @@ impl Verdict {
         let gate = self.admission.server.gate.as_ref().filter(|_| self.is_new);
         let Some(gate) = gate else { return Ok(None) };
         match self.admitted {
+            // Refused without these headers, a page could not read why; JavaScript refuses it with them.
+            Admitted::Relay(_) if self.admission.profile.by_origin && self.lines.is_none() => {
+                Ok(None)
+            }
             Admitted::Relay(_) => gate.look(self.client, now).map(|()| None),
             Admitted::WebSocket { .. } | Admitted::Polling { .. } => {
                 gate.admit(self.client, now).map(Some)
