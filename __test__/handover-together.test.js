@@ -60,7 +60,7 @@ test("clients go from one server of a process to another", only, async (t) => {
   await listening;
   assert.equal(await client.emitWithAck("who"), "two");
   assert.equal(client.ends, 0);
-  await assert.rejects(one.io.handOver(socket), { code: "SIO_ERR_HANDOVER_UNSUPPORTED" });
+  await assert.rejects(one.io.handOver(socket), { code: "SIO_ERR_SERVER_CLOSED" });
   // and on to a third one, which is that of the lock before it, too
   const again = two.io.handOver(socket);
   const three = await serve(t, "three", { takeOver: socket }, false);
@@ -68,6 +68,20 @@ test("clients go from one server of a process to another", only, async (t) => {
   assert.deepEqual(await within(again, "the end"), { clients: 1, moved: 1 });
   assert.equal(await client.emitWithAck("who"), "three");
 });
+
+test(
+  "one that is closed hands nobody over, and says that apart from what has failed",
+  only,
+  async (t) => {
+    const socket = place(t);
+    const one = await serve(t, "one");
+    const handed = one.io.handOver(socket, { within: Infinity });
+    const failed = assert.rejects(handed, { code: "SIO_ERR_SERVER_CLOSED" });
+    await one.io.close();
+    await within(failed, "the failure");
+    await assert.rejects(one.io.handOver(socket), { code: "SIO_ERR_SERVER_CLOSED" });
+  },
+);
 
 test("one that is closed while it waits for the other one takes nobody", only, async (t) => {
   for (const when of ["at once", "greeted", "listening"]) {

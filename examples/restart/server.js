@@ -39,6 +39,7 @@ httpServer.listen(Number(PORT), "127.0.0.1", async () => {
       console.log(`version ${VERSION} (pid ${process.pid}): ${moved} clients handed over`);
       process.exit();
     } catch (error) {
+      if (error.code === "SIO_ERR_SERVER_CLOSED") return;
       if (error.code !== "SIO_ERR_HANDOVER_FAILED") throw error;
       console.log(`version ${VERSION} (pid ${process.pid}): the next one has not started`);
     }

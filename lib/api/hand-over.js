@@ -19,7 +19,12 @@ const { HandoverEvent } = require("../border");
 const { Engine } = require("../engine");
 const { HandoverChannel } = require("./handover-channel");
 const { reasonAgainstPeer, StateWriter, writeHello, writeNumber } = require("./handover-states");
-const { handoverUnsupported, invalidOption, nobodyTakesOver } = require("../base/errors");
+const {
+  handoverUnsupported,
+  invalidOption,
+  nobodyTakesOver,
+  serverClosed,
+} = require("../base/errors");
 const { clearInterval, setImmediate, setInterval } = require("../base/loop");
 const { listensOnTcp } = require("../node");
 
@@ -358,7 +363,7 @@ function engineOf(server) {
   const { engine } = server;
   if (!(engine instanceof Engine) || engine.acceptor === undefined)
     throw handoverUnsupported("the server is not attached to an HTTP server");
-  if (engine.isClosed()) throw handoverUnsupported("the server has been closed");
+  if (engine.isClosed()) throw serverClosed();
   if (engine.httpServer?.listening && !listensOnTcp(engine.httpServer))
     throw handoverUnsupported(
       "the HTTP server listens on no TCP port of its own: the file of a Unix socket goes when it is closed, and a cluster's port is its primary's",

@@ -13,7 +13,13 @@ const { Client } = require("./client");
 const { serveClientFiles } = require("./client-files");
 const { Decoder, Encoder, PacketType, PROTOCOL } = require("../codec");
 const { Engine } = require("../engine");
-const { handoverFailed, handoverUnsupported, invalidOption, MESSAGES } = require("../base/errors");
+const {
+  handoverFailed,
+  handoverUnsupported,
+  invalidOption,
+  MESSAGES,
+  serverClosed,
+} = require("../base/errors");
 const { drain } = require("./drain");
 const { checkPath, HandOver } = require("./hand-over");
 const { getHealth } = require("./health");
@@ -499,7 +505,7 @@ class Server extends EventEmitter {
   async close(done) {
     this._ignoreSignals?.();
     this._ignoreSignals = undefined;
-    this._handOver?.cancel(handoverFailed("the server has been closed"));
+    this._handOver?.cancel(serverClosed());
     this._takeOver?.close();
     for (const resolve of this._awaiting.splice(0)) resolve(nobodyTaken());
     await Promise.allSettled(

@@ -53,6 +53,7 @@ const CODES = Object.freeze({
   HANDOVER_FAILED: "SIO_ERR_HANDOVER_FAILED",
   NOBODY_TAKES_OVER: "SIO_ERR_NOBODY_TAKES_OVER",
   HANDED_OVER: "SIO_ERR_HANDED_OVER",
+  SERVER_CLOSED: "SIO_ERR_SERVER_CLOSED",
 });
 
 /**
@@ -154,6 +155,12 @@ function handoverFailed(why) {
   return Object.assign(new Error(message), { code: CODES.HANDOVER_FAILED });
 }
 
+/** @returns {Error & { code: string }} the program has closed the server, and does not hand it over */
+function serverClosed() {
+  const message = "the clients are handed over to nobody: the server has been closed";
+  return Object.assign(new Error(message), { code: CODES.SERVER_CLOSED });
+}
+
 /**
  * @param {string} path
  * @param {number} within ms
@@ -233,6 +240,7 @@ module.exports = {
   nobodyTakesOver,
   rejectUnhandled,
   reservedEvent,
+  serverClosed,
   timedOut,
   transportError,
   unreadableArgument,
