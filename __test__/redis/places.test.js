@@ -9,7 +9,7 @@ const { test } = require("node:test");
 const { Server } = require("../..");
 const { createAdapter } = require("../../redis");
 const { freePort, RedisCluster, start } = require("../support/redis-processes");
-const { eventually, within } = require("../support/waiting");
+const { eventually, until, within } = require("../support/waiting");
 const { ready } = require("./stage");
 
 const fixture = (name) => path.join(__dirname, "..", "fixtures", name);
@@ -74,6 +74,47 @@ test("passwords, in the URL and as options", async (t) => {
   await talk(...pair(t, { url: `redis://app:secret@127.0.0.1:${port}/3`, sharded: true }));
   for (const io of pair(t, { url: `redis://app:topsecret@127.0.0.1:${port}` }))
     await isRefused(io, "topsecret");
+});
+
+/** What docs/cluster.md says that a user of Redis needs. */
+const RULES = {
+  all: "+hello +ping +select",
+  classic: "+publish +subscribe +unsubscribe +psubscribe +punsubscribe +pubsub|numsub",
+  sharded: "+spublish +ssubscribe +sunsubscribe +pubsub|shardnumsub",
+  streams: "+xadd +xread +xrange +xinfo|stream +xtrim +time +get +set +pttl",
+};
+
+test("a user who may do no more than what is needed", async (t) => {
+  const { all, classic, sharded, streams } = RULES;
+  const keys = "~socket.io* ~sio:session:*";
+  const users = [
+    `user classic on >secret resetchannels &classic* &classic#/#* -@all ${all} ${classic}`,
+    `user patternless on >secret resetchannels &patternless* -@all ${all} ${classic}`,
+    `user dynamic on >secret resetchannels &dynamic* -@all ${all} ${classic}`,
+    `user sharded on >secret resetchannels &sharded* -@all ${all} ${sharded}`,
+    `user streams on >secret resetchannels &streams* ${keys} -@all ${all} ${classic} ${streams}`,
+  ];
+  const port = await freePort();
+  await start(t, port, [], [`port ${port}`, ...users].join("\n"));
+  const as = (username) => ({
+    url: `redis://127.0.0.1:${port}`,
+    username,
+    password: "secret",
+    key: username,
+  });
+  await talk(...pair(t, as("classic")));
+  const [refused] = pair(t, as("patternless"));
+  const [state, message] = await until(linkOf(refused), "state");
+  assert.notEqual(state, "ready");
+  assert.match(message, /permission/);
+  await talk(...pair(t, { ...as("dynamic"), subscriptionMode: "dynamic" }));
+  await talk(...pair(t, { ...as("sharded"), sharded: true }));
+  const [a, b] = pair(t, { ...as("streams"), streams: { maxAge: 60_000 } });
+  await talk(a, b);
+  for (const io of [a, b]) assert.equal(linkOf(io).stats().refused, 0);
+  const docs = fs.readFileSync(path.join(__dirname, "../../docs/cluster.md"), "utf8");
+  for (const rules of Object.values(RULES))
+    assert.ok(docs.includes(rules.replaceAll("|", "\\|")), rules);
 });
 
 test("TLS", async (t) => {
