@@ -14,12 +14,14 @@ const { Worker } = require("node:worker_threads");
 const { io: connect } = require("socket.io-client");
 
 const { ours } = require("./support/implementations");
+const { KeptConnection } = require("./support/kept-connection");
 const { INTRODUCING, startProxy } = require("./support/proxies");
-const { until, within } = require("./support/waiting");
+const { eventually, until, within } = require("./support/waiting");
 
 const fixture = (name) => fs.readFileSync(path.join(__dirname, "fixtures", name));
 const { Server } = require(ours.path);
 const LINUX = process.platform === "linux";
+const POLLING = "/socket.io/?EIO=4&transport=polling";
 const options = { timeout: 60_000, skip: !LINUX };
 const secure = () => https.createServer({ key: fixture("key.pem"), cert: fixture("cert.pem") });
 
@@ -138,6 +140,25 @@ test("the application's own pages see the addresses, too", options, async (t) =>
     const [response] = await once(request, "response");
     const chunks = await response.setEncoding("utf8").toArray();
     assert.equal(chunks.join(""), "203.0.113.7,4711,198.51.100.1,443");
+  }
+});
+
+test("clients that come one after another by a connection of Node.js", options, async (t) => {
+  const { io, port } = await start(t);
+  const kept = await KeptConnection.open(await startRelay(t, port, HEADERS.line));
+  t.after(() => kept.destroy());
+  const told = "203.0.113.7,4711,198.51.100.1,443";
+  for (let clients = 0; clients < 3; clients++) {
+    assert.equal((await kept.ask("/")).body, told);
+    for (let times = 0; times < 2; times++) {
+      const { sid } = JSON.parse((await kept.ask(POLLING)).body.slice(1));
+      const connected = until(io, "connection");
+      assert.equal((await kept.ask(`${POLLING}&sid=${sid}`, { body: "40" })).body, "ok");
+      const [{ handshake }] = await connected;
+      assert.equal(handshake.address, "203.0.113.7");
+      assert.match((await kept.ask(`${POLLING}&sid=${sid}`)).body, /^40\{/);
+      await eventually(() => io.engine.takeover.size === 1, "the connection with a worker");
+    }
   }
 });
 

@@ -204,6 +204,27 @@ for (const setup of SETUPS) {
     await eventually(async () => (await connections(httpServer)) === 0, "no connection");
   });
 
+  test(`${name}: a proxy's connection, by which one client comes after another`, async (t) => {
+    const { io, dial } = await serve(t, setup);
+    const kept = new KeptConnection(await dial());
+    for (let clients = 0; clients < 3; clients++) {
+      assert.equal((await kept.ask("/")).body, "app");
+      for (let times = 0; times < 2; times++) {
+        const { sid } = JSON.parse((await kept.ask(POLLING)).body.slice(1));
+        const came = until(io, "connection");
+        assert.equal((await kept.ask(`${POLLING}&sid=${sid}`, { body: "40" })).body, "ok");
+        const [{ handshake, request }] = await came;
+        const { address, secure } = handshake;
+        const { encrypted, remoteAddress } = request.socket;
+        assert.deepEqual([address, secure], ["127.0.0.1", true]);
+        assert.deepEqual([remoteAddress, encrypted], ["127.0.0.1", true]);
+        assert.match((await kept.ask(`${POLLING}&sid=${sid}`)).body, /^40\{/);
+        if (name === "native")
+          await eventually(() => io.engine.takeover.size === 1, "the connection with a worker");
+      }
+    }
+  });
+
   test(`${name}: a WebSocket behind another request`, async (t) => {
     const { io, dial } = await serve(t, setup);
     const socket = await dial();

@@ -625,6 +625,11 @@ export interface HttpArrival {
   sid: string
   /** JavaScript's name for the HTTP server that it came to. */
   listener: number
+  /**
+   * Whether it may begin anew at a worker, with a request that opens a session: all that is known of it can be asked of its
+   * socket. Else only JavaScript knows its addresses, or that TLS is spoken.
+   */
+  beginsAnew: boolean
   /** What is fixed for it. */
   profile: HttpProfile
 }

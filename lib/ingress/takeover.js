@@ -295,7 +295,8 @@ class TakenPolling extends TakenConnection {
   handOver(sid, descriptor, profile) {
     const { border, engine, request, server, token } = this;
     const listener = trackListener(server, border);
-    const arrival = { server: engine.nativeId(), token, sid, listener, profile };
+    const beginsAnew = this.tls === undefined && this.addresses === undefined;
+    const arrival = { server: engine.nativeId(), token, sid, listener, beginsAnew, profile };
     const done =
       request === undefined
         ? border.native.takeOverHttp(descriptor, arrival)

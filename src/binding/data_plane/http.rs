@@ -32,6 +32,9 @@ pub struct HttpArrival {
     pub sid: String,
     /// JavaScript's name for the HTTP server that it came to.
     pub listener: u32,
+    /// Whether it may begin anew at a worker, with a request that opens a session: all that is known of it can be asked of its
+    /// socket. Else only JavaScript knows its addresses, or that TLS is spoken.
+    pub begins_anew: bool,
     /// What is fixed for it.
     pub profile: HttpProfile,
 }
@@ -247,12 +250,14 @@ impl DataPlane {
         peer: Peer,
     ) -> std::result::Result<(), BorderError> {
         let runtime = self.shared.runtime().ok_or(BorderError::Ended)?;
-        let HttpArrival { server, token, listener, profile, .. } = arrival;
+        let HttpArrival { server, token, listener, begins_anew, profile, .. } = arrival;
         let server = self.server(server)?;
         let profile = profile.read(server.engine.max_payload.min(LONGEST_MESSAGE));
         let profile = self.shared_profile(profile);
         let recalls = server.recalls();
-        let front = self.listeners.borrow().get(&listener).map(|(_, front)| Arc::clone(front));
+        let listeners = self.listeners.borrow();
+        let front = listeners.get(&listener).filter(|_| begins_anew);
+        let front = front.map(|(_, front)| Arc::clone(front));
         let handover = HttpHandover { server, token, listener, front, profile, recalls };
         let http = IncomingHttp { handover, stream: stream.into(), opening, peer, news: None };
         runtime.mailbox(worker).leave_command(Command::IncomingHttp(Box::new(http)));
