@@ -112,15 +112,15 @@ impl Peer {
         Ok(())
     }
 
-    /// Reads once.
-    pub(super) fn read(&mut self) -> Result<(), Lost> {
+    /// Reads once; whether there was something.
+    pub(super) fn read(&mut self) -> Result<bool, Lost> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut bytes = [IoSliceMut::new(&mut self.buffer)];
         let flags = RecvFlags::CMSG_CLOEXEC;
         let count = match recvmsg(&self.socket, &mut bytes, &mut ancillary, flags) {
             Ok(received) => received.bytes,
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(()),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(false),
             Err(error) => return Err(io::Error::from(error).into()),
         };
         for message in ancillary.drain() {
@@ -135,7 +135,7 @@ impl Peer {
             return Err(Lost::Invalid(Invalid::Descriptors));
         }
         self.reader.push(&self.buffer[..count]);
-        Ok(())
+        Ok(true)
     }
 
     /// The next message that is all there, with its sockets.

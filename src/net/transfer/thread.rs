@@ -238,7 +238,11 @@ fn talk(
         silence(bell);
         side.poll(channel);
         let is_open = channel.take_messages(side, |message| peer.queue(message));
-        peer.write()?;
+        if let Err(lost) = peer.write() {
+            // Who hears no more may have said why.
+            while hear(channel, peer, side)? {}
+            return Err(lost);
+        }
         if !is_open && !peer.has_output() {
             return Ok(());
         }
@@ -262,11 +266,17 @@ fn talk(
         if waits || !is_open || !ready.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
             continue;
         }
-        peer.read()?;
-        while let Some((frame, sockets)) = peer.next_message()? {
-            side.handle(channel, Message::read(&frame)?, sockets)?;
-        }
+        hear(channel, peer, side)?;
     }
+}
+
+/// Reads once, and handles what has come; whether that was something.
+fn hear(channel: &Arc<Channel>, peer: &mut Peer, side: &mut impl Side) -> Result<bool, Lost> {
+    let has_come = peer.read()?;
+    while let Some((frame, sockets)) = peer.next_message()? {
+        side.handle(channel, Message::read(&frame)?, sockets)?;
+    }
+    Ok(has_come)
 }
 
 impl Channel {
