@@ -90,6 +90,7 @@ async function run(first, say, start) {
   }
   for (const timer of timers) clearInterval(timer);
   await sleep(BETWEEN / 2);
+  const { disconnects } = seen;
   for (const { client } of talkers) client.disconnect();
   await server.stop();
   fs.rmSync(MEETING, { force: true }); // the last one still offered
@@ -97,7 +98,7 @@ async function run(first, say, start) {
   const time = (part) => percentile(longest, part).toFixed(0);
   return [
     `${RESTARTS}`,
-    `${seen.disconnects}`,
+    `${disconnects}`,
     `${seen.missed}, ${seen.again}`,
     [0.5, 0.9, 0.99, 1].map(time).join(", "),
   ];
