@@ -178,6 +178,39 @@ test("a primary of a Redis Cluster dies, sharded", LIMIT, async (t) => {
   await assertTogether(a, b);
 });
 
+/** Ends all connections to a Redis but its own. */
+async function cut(port) {
+  await command(port, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+  await command(port, "CLIENT", "KILL", "TYPE", "pubsub");
+}
+
+test("all connections to a Redis Cluster are cut, again and again", LIMIT, async (t) => {
+  const cluster = await RedisCluster.open(t);
+  for (const mode of [{}, { sharded: true }, { streams: true }]) {
+    const options = { url: cluster.url, cluster: true, ...mode };
+    const [a, b] = [await open(t, options), await open(t, options)];
+    const client = await listen(t, b);
+    await reach(a, client);
+    const numbers = flow(a);
+    for (let round = 0; round < 5; round++) {
+      await numbers.more(5);
+      // the command's own connection may be among those that another round cuts
+      await Promise.allSettled(cluster.ports.map(cut));
+    }
+    await reach(a, client);
+    const count = await numbers.stop();
+    await reach(a, client);
+    assertOnce(client);
+    if (mode.streams) {
+      const all = () => [...client.got.values()].every((numbers) => numbers.length >= count);
+      await eventually(all, "all numbers");
+      for (const [room, numbers] of client.got) assert.deepEqual(numbers, upTo(count), room);
+    }
+    await assertTogether(a, b);
+    await Promise.all([a.io.close(), b.io.close()]);
+  }
+});
+
 test("a slot of a Redis Cluster moves, and so do its channels", LIMIT, async (t) => {
   const cluster = await RedisCluster.open(t);
   const options = { url: cluster.url, cluster: true, sharded: true };
