@@ -221,13 +221,18 @@ test("volatile packets that nobody takes are counted", async (t) => {
 });
 
 test("what is compressed is counted", async (t) => {
-  const { io, dial } = await start(t, { perMessageDeflate: true });
+  const { io, dial } = await start(t, { perMessageDeflate: true }, echo);
   const client = await dial({ transports: ["websocket"] });
   io.emit("text", "a".repeat(100_000));
   await until(client, "text");
   const [before] = io.metrics().socketio_deflate_input_bytes.values;
   const [after] = io.metrics().socketio_deflate_output_bytes.values;
   assert.ok(before.value > 100_000 && after.value > 0 && after.value < 1000);
+  const text = "b".repeat(100_000);
+  await client.emitWithAck("echo", text);
+  const came = valueOf(io, "socketio_inflate_input_bytes");
+  const was = valueOf(io, "socketio_inflate_output_bytes");
+  assert.ok(was > 100_000 && came > 0 && came < 1000, `${came} of ${was}`);
 });
 
 test("who comes back for a state, and gets it or not", async (t) => {

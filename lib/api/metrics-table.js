@@ -380,6 +380,24 @@ const METRICS = [
     help: "Bytes that they were compressed to.",
     read: ({ addon }) => sumOfWorkers(addon, (worker) => worker.deflatedToBytes),
   },
+  {
+    name: "socketio_inflate_input_bytes",
+    type: "counter",
+    of: "process",
+    unit: "bytes",
+    labels: [],
+    help: "Bytes of compressed messages that have come by WebSockets.",
+    read: ({ addon }) => sumOfWorkers(addon, (worker) => worker.inflatedBytes),
+  },
+  {
+    name: "socketio_inflate_output_bytes",
+    type: "counter",
+    of: "process",
+    unit: "bytes",
+    labels: [],
+    help: "Bytes that they were before they were compressed.",
+    read: ({ addon }) => sumOfWorkers(addon, (worker) => worker.inflatedToBytes),
+  },
 ];
 
 /** What `io.health()` may tell. */

@@ -60,6 +60,8 @@
  * @property {number} writtenBytes
  * @property {number} deflatedBytes
  * @property {number} deflatedToBytes
+ * @property {number} inflatedBytes
+ * @property {number} inflatedToBytes
  * @property {number | null} cpuTime ns; null: this system does not tell
  * @property {boolean} javascriptReads
  */

@@ -281,6 +281,10 @@ pub struct WorkerMetrics {
     pub deflated: Counter,
     /// What that made.
     pub deflated_to: Counter,
+    /// Bytes of compressed messages that have come.
+    pub inflated: Counter,
+    /// What they were.
+    pub inflated_to: Counter,
     /// Where the system tells of its thread.
     thread: OnceLock<PathBuf>,
 }

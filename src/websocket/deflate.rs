@@ -6,6 +6,7 @@
 //! first message that needs it, and a decompressor without takeover does not outlive its message.
 
 use std::fmt;
+use std::mem;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -94,6 +95,8 @@ pub struct Inflate {
     window_bits: u8,
     context_takeover: bool,
     stream: Option<Decompress>,
+    /// Bytes that have come, and bytes that they were, since somebody asked.
+    counted: (u64, u64),
 }
 
 impl fmt::Debug for Inflate {
@@ -112,7 +115,13 @@ impl Inflate {
             window_bits: agreement.client_window_bits.clamp(MIN_WINDOW_BITS, 15),
             context_takeover: !agreement.client_no_context_takeover,
             stream: None,
+            counted: (0, 0),
         }
+    }
+
+    /// Bytes of compressed messages, and what they were, since this was asked last.
+    pub fn take_counts(&mut self) -> (u64, u64) {
+        mem::take(&mut self.counted)
     }
 
     /// The content of a compressed message, of at most `limit` bytes if there is a limit.
@@ -134,6 +143,8 @@ impl Inflate {
         if self.context_takeover && !ended {
             self.stream = Some(stream);
         }
+        self.counted.0 += message.len() as u64;
+        self.counted.1 += out.len() as u64;
         Ok(out)
     }
 }

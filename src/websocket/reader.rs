@@ -142,6 +142,11 @@ impl Reader {
         result.map(|_| ())
     }
 
+    /// Bytes of compressed messages, and what they were, since this was asked last.
+    pub fn take_inflated(&mut self) -> (u64, u64) {
+        self.inflate.as_mut().map_or((0, 0), |inflate| inflate.take_counts())
+    }
+
     /// Bytes that wait here for the rest of their header, frame or message.
     pub fn buffered(&self) -> usize {
         let header = match self.state {

@@ -62,13 +62,16 @@ fn server_counts(server: &Server) -> Value {
 }
 
 fn worker_counts(runtime: &Runtime, worker: usize) -> Value {
-    let WorkerMetrics { read, written, deflated, deflated_to, .. } = runtime.metrics(worker);
+    let WorkerMetrics { read, written, deflated, deflated_to, inflated, inflated_to, .. } =
+        runtime.metrics(worker);
     let reader = runtime.reader(worker);
     json!({
         "readBytes": read.get(),
         "writtenBytes": written.get(),
         "deflatedBytes": deflated.get(),
         "deflatedToBytes": deflated_to.get(),
+        "inflatedBytes": inflated.get(),
+        "inflatedToBytes": inflated_to.get(),
         "cpuTime": runtime.metrics(worker).cpu_time(),
         "javascriptReads": reader.is_javascript(),
     })

@@ -54,6 +54,11 @@ impl WebSocketWire {
             if stop.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         self.held.set(reader.buffered());
+        if self.is_compressed() {
+            let (bytes, to) = reader.take_inflated();
+            context.metrics.inflated.add(bytes);
+            context.metrics.inflated_to.add(to);
+        }
         drop(reader);
         let violation = match stop {
             Some(Stop::Closed(carried)) => {
