@@ -361,7 +361,7 @@ fn another_version_is_refused() {
 
 #[test]
 fn what_is_no_hand_over_ends_it() {
-    let said: [&[u8]; 4] = [b"GET / HTTP/1.1\r\n\r\n", &[0, 0, 0, 0, b'R', 0], &[255; 64], b""];
+    let said: [&[u8]; 3] = [b"GET / HTTP/1.1\r\n\r\n", &[0, 0, 0, 0, b'R', 0], &[255; 64]];
     for bytes in said {
         let host = Host::new();
         let path = path();
@@ -376,6 +376,25 @@ fn what_is_no_hand_over_ends_it() {
         assert_eq!(rest, b"");
         channel.end("it has failed");
     }
+}
+
+/// As another one does that wants to offer there, to see whether somebody does.
+#[test]
+fn who_goes_without_a_word_takes_the_offer_from_nobody() {
+    let host = Host::new();
+    let path = path();
+    let channel = offer(&path, 1, Arc::clone(&host.environment)).unwrap();
+    for _ in 0..3 {
+        assert!(offer(&path, 2, Arc::clone(&host.environment)).is_err());
+        let mut peer = UnixStream::connect(&path).unwrap();
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(peer.read(&mut [0; 8]).unwrap_or_default(), 0, "it is sent away");
+    }
+    assert!(path.exists());
+    let (environment, runtime) = (Arc::clone(&host.environment), Arc::downgrade(&host.runtime));
+    let taker = take(&path, 3, environment, runtime, b"hello".to_vec()).unwrap().unwrap();
+    assert_eq!(news(&host, HandoverEvent::Peer).buffers, [b"hello".to_vec()]);
+    assert!(channel.is_open() && taker.is_open());
 }
 
 #[test]

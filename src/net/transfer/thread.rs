@@ -152,7 +152,7 @@ fn is_same_user(socket: &UnixStream) -> io::Result<bool> {
     Ok(socket_peercred(socket)?.uid == rustix::process::geteuid())
 }
 
-/// Waits for a process of the same user; others are sent away. None: nobody is wanted any more.
+/// Waits for a process of the same user that speaks; others are sent away. None: nobody is wanted any more.
 fn accept(listener: &UnixListener, channel: &Channel, bell: &UnixStream) -> Option<UnixStream> {
     loop {
         silence(bell);
@@ -160,7 +160,11 @@ fn accept(listener: &UnixListener, channel: &Channel, bell: &UnixStream) -> Opti
             return None;
         }
         match listener.accept() {
-            Ok((socket, _)) if is_same_user(&socket).unwrap_or_default() => return Some(socket),
+            Ok((socket, _))
+                if is_same_user(&socket).unwrap_or_default() && speaks(&socket, channel, bell) =>
+            {
+                return Some(socket);
+            }
             Ok(_) => continue,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -171,6 +175,27 @@ fn accept(listener: &UnixListener, channel: &Channel, bell: &UnixStream) -> Opti
             }
         }
         let mut waits = [PollFd::new(listener, PollFlags::IN), PollFd::new(bell, PollFlags::IN)];
+        let _interrupted = poll(&mut waits, None);
+    }
+}
+
+/// Waits until a process says something; whether it does. Who only looks whether somebody offers here goes without a word, and takes
+/// the offer from nobody.
+fn speaks(socket: &UnixStream, channel: &Channel, bell: &UnixStream) -> bool {
+    use rustix::io::Errno;
+    use rustix::net::{RecvFlags, recv};
+
+    loop {
+        silence(bell);
+        if !channel.is_open() {
+            return false;
+        }
+        match recv(socket, &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok((count, _)) => return count > 0,
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(_) => return false,
+        }
+        let mut waits = [PollFd::new(socket, PollFlags::IN), PollFd::new(bell, PollFlags::IN)];
         let _interrupted = poll(&mut waits, None);
     }
 }
