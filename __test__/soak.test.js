@@ -6,6 +6,7 @@
  */
 
 const assert = require("node:assert/strict");
+const os = require("node:os");
 const { test } = require("node:test");
 const { io: connect } = require("socket.io-client");
 const { ours } = require("./support/implementations");
@@ -102,16 +103,21 @@ test(
         counted = await count();
       }
       assert.deepEqual(counted.held, zero);
-      return counted.fds;
+      return counted;
     };
     const base = await settled();
     for (let n = 0; n < ROUNDS; n++) {
       await round(port);
       await rudeRound(port);
     }
-    let fds = await settled();
-    for (let n = 0; n < 2_000 && fds > base; n++) fds = await settled();
-    assert.ok(fds <= base, `descriptors ${base} → ${fds}`);
+    let after = await settled();
+    for (let n = 0; n < 2_000 && after.fds > base.fds; n++) after = await settled();
+    assert.ok(after.fds <= base.fds, `descriptors ${base.fds} → ${after.fds}`);
+    const watched = os.availableParallelism(); // a queue of each worker, at most
+    assert.ok(
+      after.queues <= base.queues + watched,
+      `event queues ${base.queues} → ${after.queues}`,
+    );
     server.send("close");
     const { code, stderr } = await server.exit();
     assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });

@@ -35,10 +35,28 @@ function count() {
   };
 }
 
+/**
+ * Descriptors: `queues` are the system's event queues, of which a worker's is opened once more when the event loop begins to watch
+ * it, which it does when it has time first; `fds` are all others.
+ */
+function descriptors() {
+  const links = fs.readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return fs.readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return "of the list itself"; // it is closed by now
+    }
+  });
+  const queues = links.filter((link) => link === "anon_inode:[eventpoll]").length;
+  return { fds: links.length - queues, queues };
+}
+
 process.on("message", async (order) => {
   if (order === "count") {
-    io.httpServer.closeIdleConnections();
-    process.send({ held: count(), fds: fs.readdirSync("/proc/self/fd").length });
+    const held = count();
+    // not before: a client's last request may be on its way by a connection that is idle here, and would be lost with it
+    if (Object.values(held).every((number) => number === 0)) io.httpServer.closeIdleConnections();
+    process.send({ held, ...descriptors() });
   } else if (order === "close") {
     await io.close();
     process.disconnect();
