@@ -46,6 +46,28 @@ scenario("differs: a clone of the rooms", async (stage) => {
   assert.deepEqual([...copy.get(socket.id)], [socket.id]);
 });
 
+scenario("differs: descriptors of a handshake", async (stage) => {
+  const { handshake } = (await webSocketPair(stage)).socket;
+  const accessors = ["headers", "query", "xdomain"];
+  for (const name of Object.keys(handshake)) {
+    const { get, enumerable, configurable } = Object.getOwnPropertyDescriptor(handshake, name);
+    const isAccessor = get !== undefined;
+    assert.equal(isAccessor, stage.either(false, accessors.includes(name)), name);
+    assert.deepEqual([enumerable, configurable], [true, true], name);
+  }
+  handshake.query = { mine: "yes" };
+  const copies = [
+    { ...handshake },
+    structuredClone(handshake),
+    JSON.parse(JSON.stringify(handshake)),
+  ];
+  for (const copy of copies) {
+    assert.deepEqual(Object.keys(copy), Object.keys(handshake));
+    assert.equal(copy.headers.upgrade, "websocket");
+    assert.deepEqual(copy.query, { mine: "yes" });
+  }
+});
+
 scenario("differs: a transport that is assigned to be not writable", async (stage) => {
   const { raw, socket } = await webSocketPair(stage);
   const { conn } = socket;
