@@ -3,6 +3,7 @@
 /** Events in both directions: argument kinds, binary, order, names. */
 
 const assert = require("node:assert/strict");
+const { EventEmitter } = require("node:events");
 const { deferred, gather, until } = require("../support/waiting");
 const { binaryValues, deepArray, deepObject, textValues } = require("../support/values");
 const { ALL, DIRECT, scenario } = require("./harness");
@@ -336,5 +337,39 @@ scenario(
     await session.join("40/other,");
     await session.post('42["kick"]\x1e42["late"]\x1e42/other,1["still"]');
     trace("wire", await session.next(), await session.next());
+  },
+);
+
+scenario(
+  "events: who replaces EventEmitter.prototype.emit sees those of sockets and namespaces",
+  { modes: ["websocket"] },
+  async ({ io, pair, trace }) => {
+    const { prototype } = EventEmitter;
+    const { emit } = prototype; // as node:domain does, and tracers
+    const seen = [];
+    prototype.emit = function (name, ...args) {
+      if (this.constructor.name === "Socket" && this.nsp !== undefined) seen.push(["socket", name]);
+      if (this === io.of("/")) seen.push(["namespace", name]);
+      return emit.call(this, name, ...args);
+    };
+    try {
+      const { client, socket } = await pair();
+      socket.on("up", (reply) => reply());
+      socket.use((_event, next) => next());
+      await client.emitWithAck("up");
+      io.of("/")._onServerSideEmit?.(["side"]);
+      const gone = until(socket, "disconnect");
+      client.disconnect();
+      await gone;
+    } finally {
+      prototype.emit = emit;
+    }
+    const names = seen.map((entry) => entry.join(" "));
+    for (const name of ["namespace connection", "socket up", "socket disconnecting"])
+      assert.ok(names.includes(name), name);
+    trace(
+      "seen",
+      names.filter((name) => !name.endsWith("Listener")),
+    );
   },
 );

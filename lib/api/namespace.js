@@ -53,8 +53,6 @@ const { trace } = require("../base/trace");
 
 /** What our adapter is given besides to find a session. @typedef {(pid: string, offset: unknown, client: Client) => Promise<Session> | null} Restore */
 
-const emitLocally = EventEmitter.prototype.emit;
-
 /** Names that Socket.IO 2.x listed in `Namespace.events`. */
 const LISTED_EVENTS = ["connect", "connection", "newListener"];
 
@@ -359,7 +357,7 @@ class Namespace extends EventEmitter {
   emit(...data) {
     const { events } = Namespace;
     if (events.length > LISTED_EVENTS.length && events.indexOf(data[0], LISTED_EVENTS.length) > 0)
-      return emitLocally.apply(this, /** @type {[string]} */ (data));
+      return super.emit.apply(this, /** @type {[string]} */ (data));
     return this._operator().emit(...data);
   }
 
@@ -404,7 +402,7 @@ class Namespace extends EventEmitter {
    * @param {unknown[]} args
    */
   _onServerSideEmit(args) {
-    emitLocally.apply(this, /** @type {[string]} */ (args));
+    super.emit.apply(this, /** @type {[string]} */ (args));
   }
 
   /** @returns {BroadcastOperator} for all, with the flags so far */
@@ -493,7 +491,7 @@ class Namespace extends EventEmitter {
    * @returns {boolean}
    */
   emitReserved(name, ...args) {
-    return emitLocally.call(this, name, ...args);
+    return super.emit(name, ...args);
   }
 
   /**
@@ -504,7 +502,7 @@ class Namespace extends EventEmitter {
    * @returns {boolean}
    */
   emitUntyped(name, ...args) {
-    return emitLocally.call(this, name, ...args);
+    return super.emit(name, ...args);
   }
 }
 

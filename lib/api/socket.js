@@ -54,8 +54,6 @@ const { trace } = require("../base/trace");
 
 /** A state to recover, as adapters give it. @typedef {import("./restored-session").State & { missedPackets: unknown[] }} Session */
 
-const emitLocally = EventEmitter.prototype.emit;
-
 /**
  * One client in one namespace.
  *
@@ -561,14 +559,14 @@ class Socket extends EventEmitter {
     const fns = this._fns;
     if (trace.socket) debug("dispatching an event %j", event);
     if (fns === undefined || fns.length === 0) {
-      if (this.connected) emitLocally.apply(this, /** @type {[string]} */ (event));
+      if (this.connected) super.emit.apply(this, /** @type {[string]} */ (event));
       else debug("ignore packet received after disconnection");
       return;
     }
     this.run(event, (error) => {
       nextTick(() => {
         if (error) this._onerror(/** @type {Error} */ (error));
-        else if (this.connected) emitLocally.apply(this, /** @type {[string]} */ (event));
+        else if (this.connected) super.emit.apply(this, /** @type {[string]} */ (event));
         else debug("ignore packet received after disconnection");
       });
     });
@@ -724,7 +722,7 @@ class Socket extends EventEmitter {
    * @returns {boolean}
    */
   emitReserved(name, ...args) {
-    return emitLocally.call(this, name, ...args);
+    return super.emit(name, ...args);
   }
 
   /**
@@ -735,7 +733,7 @@ class Socket extends EventEmitter {
    * @returns {boolean}
    */
   emitUntyped(name, ...args) {
-    return emitLocally.call(this, name, ...args);
+    return super.emit(name, ...args);
   }
 }
 
