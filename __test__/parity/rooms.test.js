@@ -3,7 +3,7 @@
 /** Rooms, broadcasts, operators, and the calls that act on many sockets. */
 
 const assert = require("node:assert/strict");
-const { gather, turns, until } = require("../support/waiting");
+const { eventually, gather, turns, until } = require("../support/waiting");
 const { ALL, DIRECT, scenario } = require("./harness");
 
 /** `count` pairs whose clients note every "x" they get until "end". */
@@ -574,3 +574,41 @@ scenario(
     await turns(); // whatever takes an index for a callback calls it in a later tick
   },
 );
+
+// A listener of the adapter may act on the very socket that is joining. Whoever has left is sent nothing more.
+for (const [event, leaves] of Object.entries({
+  "create-room": ["leaveAll", "leave", "disconnect", "close"],
+  "join-room": ["leaveAll", "disconnect", "close"],
+})) {
+  for (const way of leaves) {
+    scenario(
+      `rooms: a socket that a listener of "${event}" has go (${way}) joins no more`,
+      { modes: ["websocket"] },
+      async (stage) => {
+        const { io, trace } = stage;
+        const { members, sockets, received } = await crowd(stage, 2);
+        const [socket, other] = sockets;
+        const { adapter } = io.of("/");
+        const go = {
+          leaveAll: () => socket.leaveAll(),
+          leave: () => socket.leave("b"),
+          disconnect: () => socket.disconnect(),
+          close: () => socket.disconnect(true),
+        };
+        adapter.on(event, (room) => {
+          if (room === "b") go[way]();
+        });
+        assert.throws(() => socket.join(["a", "b", "c"]), TypeError);
+        adapter.removeAllListeners(event);
+        for (const room of ["a", "b", "c"]) io.to(room).emit("x", room);
+        other.join(["b", "c"]);
+        for (const room of ["a", "b", "c"]) io.to(room).emit("x", `${room} again`);
+        if (!socket.connected)
+          await eventually(() => !members[0].client.connected, "the end of the client");
+        const got = await received();
+        trace("received", got, [...adapter.rooms.keys()]);
+        if (way !== "leave") assert.deepEqual(got[0], []);
+      },
+    );
+  }
+}

@@ -307,23 +307,24 @@ class NativeAdapter extends Adapter {
       }
       return;
     }
-    let joined = this._sids.get(id);
-    if (joined === undefined) {
-      joined = new Set();
-      this._sids.set(id, joined);
+    if (!this._sids.has(id)) {
+      this._sids.set(id, new Set());
       if (conn !== undefined) this.joinEveryone(conn);
     }
     for (const name of rooms) {
+      // Looked up each time, as upstream does: a listener may have had the socket leave all, which is a TypeError, or that room, or
+      // end. Who has left must not be in a room that broadcasts reach.
+      const joined = /** @type {Set<string>} */ (this._sids.get(id));
       joined.add(name);
-      let room = this._rooms.get(name);
-      if (room === undefined) {
-        room = new Set();
-        this._rooms.set(name, room);
+      if (!this._rooms.has(name)) {
+        this._rooms.set(name, new Set());
         this.emit("create-room", name);
       }
+      const room = /** @type {Set<string>} */ (this._rooms.get(name));
       if (room.has(id)) continue;
       room.add(id);
-      if (conn !== undefined) this.mirrorJoin(name, id, conn);
+      const present = this.connOf(id);
+      if (present !== undefined) this.mirrorJoin(name, id, present);
       this.emit("join-room", name, id);
     }
   }
