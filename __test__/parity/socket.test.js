@@ -114,6 +114,70 @@ scenario(
   },
 );
 
+// Upstream shows a broadcast to a socket and sends it, then comes the next one. What listeners do in between counts from there on.
+for (const [kind, options] of [
+  ["", {}],
+  [" that recovers", { connectionStateRecovery: {} }],
+]) {
+  for (const [what, act] of Object.entries({
+    "emits to all": ({ io }) => io.emit("x", "in between"),
+    "emits to each": ({ sockets }) => sockets.forEach((socket) => socket.emit("x", "in between")),
+    "leaves the room": ({ socket }) => socket.leave("r"),
+    "has all leave the room": ({ io }) => io.socketsLeave("r"),
+    "disconnects all": ({ io }) => io.disconnectSockets(),
+    throws() {
+      throw new Error("of the program");
+    },
+  })) {
+    for (const by of ["onAnyOutgoing", "packetCreate"]) {
+      scenario(
+        `broadcast of a server${kind}: a listener of ${by} ${what}`,
+        { modes: ["websocket"], options: () => ({ ...options }) },
+        async (stage) => {
+          const { io, pair, trace } = stage;
+          const members = [await pair(), await pair(), await pair()];
+          const sockets = members.map(({ socket }) => socket);
+          for (const [i, { client, socket }] of members.entries()) {
+            client.on("x", (value) => trace(`client ${i}`, value));
+            client.on("disconnect", (reason) => trace(`client ${i}`, reason));
+            socket.join("r");
+          }
+          const [, socket] = sockets;
+          let isOver = false;
+          const listener = () => {
+            if (isOver) return;
+            isOver = true;
+            act({ io, socket, sockets });
+          };
+          if (by === "onAnyOutgoing") socket.onAnyOutgoing(listener);
+          else socket.conn.on("packetCreate", listener);
+          const emit = (...args) => {
+            isOver = false;
+            try {
+              io.to("r").emit("x", ...args);
+            } catch (error) {
+              trace("thrown", error.message);
+            }
+          };
+          emit("text");
+          for (const member of sockets) if (member.connected) member.join("r");
+          emit("long".repeat(100));
+          for (const member of sockets) if (member.connected) member.join("r");
+          emit(Buffer.from("bytes"));
+          isOver = true;
+          const ends = members.flatMap(({ client }, i) =>
+            sockets[i].connected
+              ? [until(client, "end")]
+              : [eventually(() => !client.connected, "its end")],
+          );
+          for (const member of sockets) if (member.connected) member.emit("end");
+          await Promise.all(ends);
+        },
+      );
+    }
+  }
+}
+
 scenario(
   "volatile: once the first has gone, the next one goes",
   { modes: DIRECT },

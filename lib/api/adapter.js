@@ -438,23 +438,8 @@ class NativeAdapter extends Adapter {
    * @param {Target} opts
    */
   deliver(packet, encoded, opts) {
-    const flags = flagsOf(opts.flags);
-    /** @type {Generator<void, void>[]} */
-    const shown = [];
-    if (this.isShown) {
-      /** @type {object | undefined} */
-      let options;
-      if (this.isObserved()) {
-        encoded = joined(encoded);
-        options = packetOptions(encoded, opts.flags);
-      }
-      this.forEach(opts, (socket) => {
-        socket.notifyOutgoingListeners(packet);
-        if (options !== undefined) show(socket, encoded, flags, options, shown);
-      });
-    }
-    this.fanOut(encoded, flags, opts);
-    tellWritten(shown);
+    if (this.isShown) this.deliverInTurn(packet, encoded, opts);
+    else this.fanOut(encoded, flagsOf(opts.flags), opts);
   }
 
   /**
@@ -470,7 +455,31 @@ class NativeAdapter extends Adapter {
     }
     const id = /** @type {Home} */ (this.nsp)._ids++;
     packet.id = id;
-    let encoded = this.encode(packet);
+    const encoded = this.encode(packet);
+    let count = 0;
+    const expect = (/** @type {Member} */ socket) => {
+      count++;
+      socket.acks.set(id, ack);
+    };
+    if (this.isShown) this.deliverInTurn(packet, encoded, opts, expect);
+    else {
+      this.forEach(opts, expect);
+      this.fanOut(encoded, flagsOf(opts.flags), opts);
+    }
+    clientCountCallback(count);
+  }
+
+  /**
+   * Shows a packet to each target and sends it there, before it is the turn of the next one: who looks at it may send something,
+   * have others leave, or throw, and that counts from there on.
+   *
+   * @param {Packet} packet
+   * @param {Encoded} encoded
+   * @param {Target} opts
+   * @param {(socket: Member) => void} [begin] called with each target
+   * @private
+   */
+  deliverInTurn(packet, encoded, opts, begin) {
     const flags = flagsOf(opts.flags);
     /** @type {object | undefined} */
     let options;
@@ -478,18 +487,24 @@ class NativeAdapter extends Adapter {
       encoded = joined(encoded);
       options = packetOptions(encoded, opts.flags);
     }
-    let count = 0;
-    /** @type {Generator<void, void>[]} */
-    const shown = [];
+    const messages = Array.isArray(encoded) ? encoded.slice() : [encoded];
+    /** @type {{ error: unknown } | undefined} */
+    let thrown;
     this.forEach(opts, (socket) => {
-      count++;
-      socket.acks.set(id, ack);
+      begin?.(socket);
       socket.notifyOutgoingListeners(packet);
-      if (options !== undefined) show(socket, encoded, flags, options, shown);
+      const { conn } = socket.client;
+      const steps = options && conn.showOutgoing(encoded, flags, options);
+      steps?.next();
+      if (conn.readyState === "open")
+        conn._border.operations.multicast(conn, flags, messages, true);
+      try {
+        steps?.next();
+      } catch (error) {
+        thrown ??= { error }; // all others get it
+      }
     });
-    this.fanOut(encoded, flags, opts);
-    tellWritten(shown);
-    clientCountCallback(count);
+    if (thrown !== undefined) throw thrown.error;
   }
 
   /** Whether somebody looks at what is broadcast: its sockets, or their connections */
@@ -595,36 +610,6 @@ Reflect.defineProperty(
 const NONE = [];
 /** @type {string[]} */
 const NONE_BY_NAME = [];
-
-/**
- * Shows a target of a broadcast what it will be sent.
- *
- * @param {Member} socket
- * @param {Encoded} encoded
- * @param {number} flags
- * @param {object} options
- * @param {Generator<void, void>[]} shown gets what is to go on when the packet has been written
- */
-function show(socket, encoded, flags, options, shown) {
-  const steps = socket.client.conn.showOutgoing(encoded, flags, options);
-  if (steps !== undefined && !steps.next().done) shown.push(steps);
-}
-
-/**
- * @param {Generator<void, void>[]} shown what is to go on; all of it does, even if listeners throw
- */
-function tellWritten(shown) {
-  /** @type {{ error: unknown } | undefined} */
-  let thrown;
-  for (const steps of shown) {
-    try {
-      steps.next();
-    } catch (error) {
-      thrown ??= { error };
-    }
-  }
-  if (thrown !== undefined) throw thrown.error;
-}
 
 /**
  * @param {Flags} [flags]

@@ -303,8 +303,9 @@ class Operations extends Batch {
    * @param {Named} conn
    * @param {number} flags
    * @param {any[]} parts the messages of a packet: the very same array for all its targets
+   * @param {boolean} [isOurs] whether nobody else has that array, so that what is in it stays the same
    */
-  multicast({ _handle, _generation }, flags, parts) {
+  multicast({ _handle, _generation }, flags, parts, isOurs = false) {
     const handle = _handle >>> 0;
     const generation = _generation >>> 0;
     const bits = flags | 0;
@@ -312,7 +313,7 @@ class Operations extends Batch {
     if (
       last !== null &&
       last.parts === parts &&
-      this.isUnchanged(last) &&
+      (isOurs || this.isUnchanged(last)) &&
       last.flags === bits &&
       last.handle !== handle && // the same client again: it may be meant to get two copies
       last.end === this.length &&
