@@ -58,9 +58,9 @@ class Client extends Base {
    * @private
    */
   place(name, socket) {
+    this._others?.delete(name);
     if (name === "/") this.root = socket;
-    else if (socket === undefined) this._others?.delete(name);
-    else (this._others ??= new Map()).set(name, socket);
+    else if (socket !== undefined) (this._others ??= new Map()).set(name, socket);
   }
 
   /**

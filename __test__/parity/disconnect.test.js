@@ -354,3 +354,42 @@ scenario("conn: upgrade", { modes: ["upgrade"] }, async ({ io, client, trace }) 
   assert.equal(conn.transport, transport);
   trace("conn", conn.transport.name, conn.upgraded, conn.readyState);
 });
+
+for (const order of [
+  ["/", "/a", "/b"],
+  ["/a", "/", "/b"],
+  ["/a", "/b", "/"],
+]) {
+  scenario(
+    `disconnect: the sockets of a client end in the order in which they came (${order})`,
+    { modes: ["websocket"] },
+    async ({ io, pair, connected, trace }) => {
+      for (const name of order)
+        io.of(name).on("connection", (socket) =>
+          socket.on("disconnect", (reason) => trace("server", name, reason)),
+        );
+      const join = async () => {
+        const first = await pair(order[0]);
+        for (const name of order.slice(1)) await connected(first.client.io.socket(name));
+        trace("server", [...first.socket.client.nsps.keys()]);
+        return first;
+      };
+      const gone = (client, nsps) =>
+        Promise.all(nsps.map((name) => until([...io.of(name).sockets.values()][0], "disconnect")));
+      const { client } = await join();
+      let ended = gone(client, order);
+      client.io.engine.close();
+      await ended;
+      const { client: other, socket } = await join();
+      ended = gone(other, order);
+      socket.disconnect(true);
+      await ended;
+      const { socket: third } = await join();
+      const [, left] = order;
+      const again = third.client.nsps.get(left);
+      again.disconnect();
+      trace("server", [...third.client.nsps.keys()], third.client.sockets.size);
+      third.disconnect(true);
+    },
+  );
+}

@@ -52,7 +52,7 @@ class Client {
     this.conn = conn;
     /** @type {Socket | undefined} that of "/", where most clients are */
     this.root = undefined;
-    /** @type {Map<string, Socket> | undefined} those of other namespaces, by name */
+    /** @type {Map<string, Socket> | undefined} those of other namespaces, by name; and that of "/", if it has come behind one of them */
     this._others = undefined;
     /** @type {Set<Socket> | undefined} connected ones that get no packets any more: a newer socket has their namespace */
     this._overtaken = undefined;
@@ -121,10 +121,18 @@ class Client {
   _byNamespace() {
     /** @type {Map<string, Socket>} */
     const nsps = new Map();
-    if (this.root !== undefined) nsps.set("/", this.root);
+    if (this._beginsWithRoot()) nsps.set("/", /** @type {Socket} */ (this.root));
     if (this._others !== undefined)
       for (const [name, socket] of this._others) nsps.set(name, socket);
     return nsps;
+  }
+
+  /**
+   * @returns {boolean} whether there is a socket of "/", which does not stand among the others
+   * @private
+   */
+  _beginsWithRoot() {
+    return this.root !== undefined && this._others?.has("/") !== true;
   }
 
   /** The sockets by id, in a fresh Map. */
@@ -141,7 +149,7 @@ class Client {
    */
   _connected() {
     const sockets = this._overtaken === undefined ? [] : [...this._overtaken];
-    if (this.root !== undefined) sockets.push(this.root);
+    if (this._beginsWithRoot()) sockets.push(/** @type {Socket} */ (this.root));
     if (this._others !== undefined) sockets.push(...this._others.values());
     return sockets;
   }
@@ -479,7 +487,7 @@ class Client {
     if (before !== undefined && before !== socket) (this._overtaken ??= new Set()).add(before);
     this._overtaken?.delete(socket);
     if (name === "/") this.root = socket;
-    else (this._others ??= new Map()).set(name, socket);
+    if (name !== "/" || this._others?.size) (this._others ??= new Map()).set(name, socket);
   }
 
   /**
@@ -499,7 +507,7 @@ class Client {
       if (current !== undefined) this._overtaken.add(current);
     }
     if (name === "/") this.root = undefined;
-    else this._others?.delete(name);
+    this._others?.delete(name);
   }
 
   /**
