@@ -33,6 +33,17 @@ class Namespace extends Base {
   }
 
   /**
+   * Adds a client; middlewares are asked at once.
+   *
+   * @param {any} client
+   * @param {unknown} auth
+   * @param {(socket: any) => void} [joined]
+   */
+  _add(client, auth, joined) {
+    this._addNow(client, auth, joined);
+  }
+
+  /**
    * A middleware has thrown: that ends the client; while a connection opens, nobody catches it.
    *
    * @param {unknown} error

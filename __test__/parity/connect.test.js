@@ -430,3 +430,24 @@ scenario("clientsCount and engine clients", { modes: ALL }, async ({ io, pair, t
   await Promise.all(closed);
   assert.equal(io.engine.clientsCount, 0);
 });
+
+scenario(
+  'middlewares: what they put off to a promise comes before "connection"',
+  { modes: ["websocket"] },
+  async ({ io, pair, trace }) => {
+    for (const name of ["/", "/other"]) {
+      const nsp = io.of(name);
+      nsp.use(async (socket, next) => {
+        trace(name, "middleware");
+        process.nextTick(() => trace(name, "tick"));
+        next();
+        await undefined;
+        socket.data.user = "known";
+        trace(name, "promise");
+      });
+      nsp.on("connection", (socket) => trace(name, "connection", { ...socket.data }));
+      const { socket } = await pair(name);
+      assert.deepEqual(socket.data, { user: "known" });
+    }
+  },
+);

@@ -133,13 +133,35 @@ class Namespace extends EventEmitter {
   _add(client, auth, joined) {
     if (trace.any && debug.enabled) debug("adding socket to nsp %s", this.name);
     if (this.server.opts.connectionStateRecovery) this.addRecovering(client, auth, joined);
-    else {
-      try {
-        const { Socket } = this.server._parts;
-        this.admit(new Socket(this, client, auth), client, joined);
-      } catch (error) {
-        this._onthrow(error);
-      }
+    else if (this._fns.length === 0) this._addNow(client, auth, joined);
+    else this.addLater(client, auth, joined);
+  }
+
+  /**
+   * Has middlewares run in a microtask, as upstream does: what they put off to a promise comes before "connection" then.
+   *
+   * @param {Client} client
+   * @param {unknown} auth
+   * @param {(socket: Socket) => void} [joined]
+   * @private
+   */
+  async addLater(client, auth, joined) {
+    await undefined;
+    this._addNow(client, auth, joined);
+  }
+
+  /**
+   * @param {Client} client
+   * @param {unknown} auth
+   * @param {(socket: Socket) => void} [joined]
+   * @protected
+   */
+  _addNow(client, auth, joined) {
+    try {
+      const { Socket } = this.server._parts;
+      this.admit(new Socket(this, client, auth), client, joined);
+    } catch (error) {
+      this._onthrow(error);
     }
   }
 
