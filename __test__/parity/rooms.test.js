@@ -612,3 +612,26 @@ for (const [event, leaves] of Object.entries({
     );
   }
 }
+
+scenario(
+  "rooms: who has joined one in a middleware gets what is broadcast when it joins its own",
+  { modes: ["websocket"] },
+  async ({ io, client, connected, trace }) => {
+    io.use((socket, next) => {
+      socket.join("early");
+      next();
+    });
+    io.of("/").adapter.on("join-room", (room, id) => {
+      if (room !== id) return;
+      io.emit("x", "to all");
+      io.to("early").emit("x", "to the room");
+      io.to(id).emit("x", "to its own");
+    });
+    for (const name of ["first", "second"]) {
+      const member = client();
+      const calls = gather(member, "x", 3);
+      await connected(member);
+      trace(name, await calls);
+    }
+  },
+);

@@ -319,6 +319,8 @@ class Socket extends EventEmitter {
     if (trace.any && debug.enabled) debug("socket connected - writing packet");
     if (!this.connected && !this.client._native) this.nsp._countForeign(1); // a middleware may answer twice
     this.connected = true;
+    // what a listener of the adapter broadcasts at the next join is for the rooms, too, that a middleware has had it join
+    if (this._restored === undefined) this.adapter.mirror?.(this);
     this.join(this.id);
     this.adapter.onconnected?.(this);
     const { client, nsp } = this;
