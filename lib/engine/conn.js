@@ -3,12 +3,21 @@
 const { bare } = require("../base/bare");
 const debug = require("debug")("engine:socket");
 const { assignable, own } = require("../base/assignable");
-const { RecordKind, unknownRecord, Observed } = require("../border");
+const { RecordKind, unknownRecord } = require("../border");
 const { joined, PACKET_TYPES } = require("../codec");
 const trace = require("./conn-trace");
 const { endError } = require("../base/errors");
 const { nextTick, setImmediate } = require("../base/loop");
 const { FAILS_BROKEN_WRITES, LazyEmitter } = require("../node");
+const {
+  CONTROL,
+  HEADERS,
+  INCOMING,
+  observedOf,
+  OUTGOING,
+  REQUESTS,
+  wantsFlushes,
+} = require("./observed");
 const {
   showControlIn,
   showControlOut,
@@ -59,16 +68,6 @@ const { writeEnginePacket } = require("./packet-writing");
  * @property {(reason: string, description?: Error) => void} onclose
  * @property {() => void} onhandedover the session is another process's now
  */
-
-// What somebody listens to, apart from the events that come anyway. The bits of Observed the worker is told, in one byte; ours
-// are above that.
-const { CONTROL } = Observed;
-const OUTGOING = 1 << 8;
-const INCOMING = 1 << 9;
-const HEADERS = 1 << 10;
-
-/** Who wants any of these has this thread see each request. */
-const REQUESTS = OUTGOING | HEADERS;
 
 /** What a worker says of a session that is another process's now. */
 const HANDED_OVER = "handed over";
@@ -733,16 +732,9 @@ class Conn extends LazyEmitter {
   /** Tells the worker what is listened to; called when that may have changed. */
   observe() {
     if (this.readyState === "closed") return;
-    if (this._writeBuffer === undefined && (debug.enabled || this.wantsFlushes()))
+    if (this._writeBuffer === undefined && (debug.enabled || wantsFlushes(this)))
       this._writeBuffer = new WriteBuffer(this);
-    let observed = debug.enabled ? OUTGOING : 0;
-    if (trace.showsControl() || this.listenerCount("heartbeat") > 0) observed |= CONTROL;
-    if (trace.showsIncoming()) observed |= INCOMING;
-    if (this._writeBuffer !== undefined) observed |= OUTGOING | CONTROL;
-    if (this._transport !== undefined && this._transport.listenerCount("headers") > 0)
-      observed |= HEADERS;
-    if (this.listenerCount("packet") > 0) observed |= INCOMING | CONTROL;
-    if (this.listenerCount("data") + this.listenerCount("message") > 0) observed |= INCOMING;
+    const observed = observedOf(this, this._transport, debug.enabled);
     const before = this._observed;
     if (before === observed) return;
     this._observed = observed;
@@ -760,19 +752,6 @@ class Conn extends LazyEmitter {
    */
   showHeaders(headers, req) {
     if (this._observed & HEADERS) this._transport?.emit("headers", headers, req);
-  }
-
-  /**
-   * @returns {boolean} whether somebody listens to what leaves
-   * @private
-   */
-  wantsFlushes() {
-    return (
-      this.server.showsFlushes ||
-      this.listenerCount("flush") > 0 ||
-      this.listenerCount("drain") > 0 ||
-      this.listenerCount("packetCreate") > 0
-    );
   }
 }
 
