@@ -11,7 +11,7 @@
 
 const debug = require("debug")("socket.io:server");
 const { invalidOption, rejectUnhandled } = require("../base/errors");
-const { clearInterval, setInterval } = require("../base/loop");
+const { clearTimeout, setTimeout } = require("../base/loop");
 const { UpgradeResponse } = require("../http");
 
 /** @typedef {import("node:http").IncomingMessage} IncomingMessage */
@@ -232,11 +232,11 @@ function owes(client) {
 function pause(milliseconds, pauses) {
   return new Promise((resolve) => {
     const end = () => {
-      clearInterval(timer);
+      clearTimeout(timer);
       pauses.delete(end);
       resolve();
     };
-    const timer = setInterval(end, milliseconds);
+    const timer = setTimeout(end, milliseconds);
     pauses.add(end);
   });
 }

@@ -15,7 +15,7 @@ const {
   socketOf,
   speaksTls,
 } = require("../node");
-const { clearInterval, setInterval } = require("../base/loop");
+const { clearTimeout, setTimeout } = require("../base/loop");
 const { onNewListener } = require("../base/new-listeners");
 const {
   ACCEPT,
@@ -182,10 +182,10 @@ class Acceptor {
     const { keepAliveTimeout } = server;
     return new Promise((resolve) => {
       const done = (isOver = true) => {
-        clearInterval(timer);
+        clearTimeout(timer);
         resolve(isOver);
       };
-      const timer = setInterval(
+      const timer = setTimeout(
         () => done(false),
         (keepAliveTimeout || LONGEST_IDLE) + LAST_REQUEST,
       );
