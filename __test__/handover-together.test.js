@@ -203,3 +203,195 @@ test(
     assert.equal((await response.setEncoding("utf8").toArray()).join(""), "here");
   },
 );
+
+test("one that comes in the middle takes them over from whoever has them then", only, async (t) => {
+  const socket = place(t);
+  const one = await serve(t, "one");
+  const client = await dial(t, one.port);
+  let finish;
+  const finishes = new Promise((resolve) => (finish = resolve));
+  let isAtIt;
+  const begins = new Promise((resolve) => (isAtIt = resolve));
+  const handed = one.io.handOver(socket, {
+    settle: Infinity,
+    finish() {
+      isAtIt();
+      return finishes;
+    },
+  });
+  const two = await serve(t, "two", { takeOver: socket }, false);
+  two.httpServer.listen(one.port, "127.0.0.1");
+  await begins;
+  const three = await serve(t, "three", { takeOver: socket }, false);
+  three.httpServer.listen(one.port, "127.0.0.1");
+  finish();
+  assert.deepEqual(await within(handed, "the end"), { clients: 1, moved: 1 });
+  assert.deepEqual(await two.io.takenOver, { clients: 1, sockets: 1, refused: 0 });
+  const again = two.io.handOver(socket);
+  assert.deepEqual(await within(again, "the end"), { clients: 1, moved: 1 });
+  assert.deepEqual(await three.io.takenOver, { clients: 1, sockets: 1, refused: 0 });
+  assert.equal(await client.emitWithAck("who"), "three");
+  assert.equal(client.ends, 0);
+});
+
+test("of two that come at once, one takes them over from the other", only, async (t) => {
+  const socket = place(t);
+  const one = await serve(t, "one");
+  const client = await dial(t, one.port);
+  const handed = one.io.handOver(socket);
+  const others = [];
+  for (const name of ["two", "three"]) {
+    const { io, httpServer } = await serve(t, name, { takeOver: socket }, false);
+    httpServer.listen(one.port, "127.0.0.1");
+    others.push(io);
+  }
+  await within(handed, "the end");
+  const taking = others.map(async (io) => ({ io, ...(await io.takenOver) }));
+  const first = await Promise.race(taking);
+  assert.equal(first.clients, 1);
+  await within(first.io.handOver(socket), "the end");
+  const last = await taking.find((_each, n) => others[n] !== first.io);
+  assert.equal(last.clients, 1);
+  assert.equal(await client.emitWithAck("who"), last.io === others[0] ? "two" : "three");
+  assert.equal(client.ends, 0);
+});
+
+test("one that comes when nobody has them any more listens by itself", only, async (t) => {
+  const socket = place(t);
+  const one = await serve(t, "one");
+  const handed = one.io.handOver(socket, { finish: () => new Promise(() => {}), settle: Infinity });
+  const failed = assert.rejects(handed, { code: "SIO_ERR_SERVER_CLOSED" });
+  const two = await serve(t, "two", { takeOver: socket }, false);
+  two.httpServer.listen(one.port, "127.0.0.1");
+  await eventuallyGreeted(two.io);
+  const three = await serve(t, "three", { takeOver: socket }, false);
+  const listening = once(three.httpServer, "listening");
+  three.httpServer.listen(one.port, "127.0.0.1");
+  await two.io.close();
+  await one.io.close();
+  await within(failed, "the failure");
+  await within(listening, "it to listen");
+  assert.match((await three.io.takenOver).reason, /nobody hands clients over/);
+  assert.equal(await (await dial(t, one.port)).emitWithAck("who"), "three");
+});
+
+test("an HTTP server that is closed before it may listen does not", only, async (t) => {
+  for (const isOffered of [true, false]) {
+    const socket = place(t);
+    const one = await serve(t, "one");
+    const client = await dial(t, one.port);
+    const settled = isOffered
+      ? one.io.handOver(socket, { finish: () => new Promise(() => {}) })
+      : 0;
+    const failed = settled && assert.rejects(settled, /the HTTP server has been closed/);
+    const two = await serve(t, "two", { takeOver: socket }, false);
+    two.httpServer.once("listening", () => assert.fail("it listens"));
+    two.httpServer.listen(one.port, "127.0.0.1");
+    if (isOffered) await eventuallyGreeted(two.io);
+    const closed = once(two.httpServer, "close");
+    // as of one that listens
+    assert.equal(await new Promise((resolve) => two.httpServer.close(resolve)), undefined);
+    await within(closed, "its end");
+    if (isOffered) {
+      assert.equal((await two.io.takenOver).reason, "the HTTP server has been closed");
+      await within(failed, "the failure");
+    }
+    assert.equal(await client.emitWithAck("who"), "one");
+    assert.equal(client.ends, 0);
+    // it may listen again
+    two.httpServer.removeAllListeners("listening");
+    await new Promise((resolve) => two.httpServer.listen(0, resolve));
+    await new Promise((resolve) => two.httpServer.close(resolve));
+    const [error] = await new Promise((resolve) =>
+      two.httpServer.close((...given) => resolve(given)),
+    );
+    assert.equal(error.code, "ERR_SERVER_NOT_RUNNING");
+  }
+});
+
+test("who has put methods of its own on an HTTP server finds them there", only, async (t) => {
+  const httpServer = http.createServer();
+  const calls = [];
+  for (const name of ["listen", "close"]) {
+    const before = httpServer[name];
+    httpServer[name] = function (...args) {
+      calls.push(name);
+      return Reflect.apply(before, this, args);
+    };
+  }
+  const { close } = httpServer;
+  const io = new Server(httpServer, { takeOver: place(t) });
+  t.after(() => io.close());
+  // and one that comes later
+  const held = httpServer.listen;
+  httpServer.listen = function (...args) {
+    calls.push("late");
+    return Reflect.apply(held, this, args);
+  };
+  await new Promise((resolve) => httpServer.listen(0, resolve));
+  assert.deepEqual(calls, ["late", "listen"]);
+  assert.equal(httpServer.close, close);
+  await io.close();
+  assert.deepEqual(calls, ["late", "listen", "close"]);
+});
+
+test("one with more than can be carried begins anew, and is counted", only, async (t) => {
+  const socket = place(t);
+  const one = await serve(t, "one");
+  one.io.on("connection", (each) => {
+    if (each.handshake.auth.large) each.data.large = Buffer.alloc(16 << 20);
+  });
+  const client = await dial(t, one.port);
+  const large = connect(`http://127.0.0.1:${one.port}`, {
+    forceNew: true,
+    auth: { large: true },
+    transports: ["websocket"],
+    reconnectionDelay: 1,
+  });
+  t.after(() => large.disconnect());
+  await within(until(large, "connect"), "a client to connect");
+  const again = until(large, "connect");
+  const handed = one.io.handOver(socket);
+  const two = await serve(t, "two", { takeOver: socket }, false);
+  two.httpServer.listen(one.port, "127.0.0.1");
+  assert.deepEqual(await within(handed, "the end"), { clients: 2, moved: 1 });
+  await within(again, "it to come back");
+  assert.equal(await large.emitWithAck("who"), "two");
+  assert.equal(client.ends, 0);
+});
+
+test("what stands against a path is told, and what mends it", only, async (t) => {
+  const socket = place(t);
+  const one = await serve(t, "one");
+  const other = await serve(t, "other");
+  const cases = [
+    [
+      one.io,
+      `${socket}/not/there`,
+      "SIO_ERR_HANDOVER_PATH",
+      /can't be ".*": .*give that of a file/,
+    ],
+    [one.io, socket, "SIO_ERR_HANDOVER_PATH", /no(ne of a)? socket: remove it/],
+    [one.io, path.join(path.dirname(socket), "x".repeat(120)), "SIO_ERR_INVALID_OPTION", /bytes/],
+  ];
+  fs.writeFileSync(socket, "mine");
+  for (const [io, where, code, message] of cases)
+    await assert.rejects(io.handOver(where), { code, message });
+  assert.equal(fs.readFileSync(socket, "utf8"), "mine");
+  fs.rmSync(socket);
+  const controller = new AbortController();
+  const handed = one.io.handOver(socket, { signal: controller.signal });
+  await assert.rejects(other.io.handOver(socket), {
+    code: "SIO_ERR_HANDOVER_PATH",
+    message: /clients are offered there already: .*another path/,
+  });
+  controller.abort();
+  await assert.rejects(handed, { name: "AbortError" });
+  const file = `${socket}.file`;
+  fs.writeFileSync(file, "mine");
+  const taking = () => new Server(http.createServer(), { takeOver: path.join(file, "x") });
+  assert.throws(taking, {
+    code: "SIO_ERR_HANDOVER_PATH",
+    message: /^option takeOver can't be ".*": /,
+  });
+});

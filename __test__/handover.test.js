@@ -454,24 +454,79 @@ test("who waits for the answers of many is told", only, async (t) => {
   });
 });
 
-test(
-  "one that speaks another version gets nobody: the clients are let go to it",
-  only,
-  async (t) => {
-    const all = chain(t);
-    const first = all.start();
-    await first.listens();
-    const client = await dial(t, all, 0, { reconnectionDelay: 1, reconnectionDelayMax: 50 });
-    await first.offers({ drain: { over: 0 } });
-    const again = until(client, "served");
-    const next = all.start({}, preload("other-version"));
-    const { handed } = await first.tells("handed");
-    assert.equal(handed.moved, 0);
-    assert.match(handed.reason, /version/);
-    await next.listens();
-    assert.deepEqual((await again).slice(0, 2), ["2", false]);
-  },
-);
+for (const [who, name] of [
+  ["the old process sees it", "other-version"],
+  ["the new process sees it", "sees-other-version"],
+])
+  test(
+    `one that speaks another version gets nobody: the clients are let go to it, where ${who}`,
+    only,
+    async (t) => {
+      const all = chain(t);
+      const first = all.start();
+      await first.listens();
+      const clients = [];
+      for (let n = 0; n < 3; n++)
+        clients.push(await dial(t, all, n, { reconnectionDelay: 1, reconnectionDelayMax: 50 }));
+      await first.offers({ drain: { over: 100 } });
+      const again = clients.map((client) => until(client, "served"));
+      const next = all.start({}, preload(name));
+      const { taken } = await next.tells("taken");
+      const { handed } = await first.tells("handed");
+      assert.deepEqual([handed.clients, handed.moved], [3, 0]);
+      assert.match(handed.reason, /version/);
+      assert.match(taken.reason, /version/);
+      await next.listens();
+      for (const served of again) assert.deepEqual((await served).slice(0, 2), ["2", false]);
+      for (const client of clients) assert.equal(client.ends.length, 1);
+    },
+  );
+
+for (const [when, name] of [
+  ["is ready", "dies-greeted"],
+  ["listens", "dies-entering"],
+])
+  test(
+    `one that speaks another version and dies before it ${when} leaves all as it was`,
+    only,
+    async (t) => {
+      const all = chain(t);
+      const first = all.start();
+      await first.listens();
+      const clients = await Promise.all([0, 1, 2].map((n) => dial(t, all, n)));
+      await first.offers({ drain: { over: 0 } });
+      const next = all.start({}, [...preload("other-version"), ...preload(name)]);
+      assert.equal((await next.exit()).signal, "SIGKILL");
+      assert.equal((await first.tells("failed")).failed, "SIO_ERR_HANDOVER_FAILED");
+      for (const client of clients) assert.equal(await client.emitWithAck("echo", 1), 1);
+      const newcomer = await dial(t, all, 4);
+      assert.equal(await newcomer.emitWithAck("echo", 1), 1);
+      const { handed } = await restart(all, first);
+      assert.deepEqual(handed, { clients: 4, moved: 4 });
+      for (const client of clients) assert.deepEqual(client.ends, []);
+    },
+  );
+
+test("one that starts in the middle gets them from whoever has them then", only, async (t) => {
+  const all = chain(t);
+  const first = all.start();
+  await first.listens();
+  const clients = await Promise.all([0, 1, 2].map((n) => dial(t, all, n)));
+  await first.offers({ waits: true });
+  const second = all.start();
+  await first.tells("finishing");
+  const third = all.start();
+  await third.tells("created");
+  first.send({ does: "finish" });
+  await second.tells("taken");
+  await second.offers({});
+  assert.deepEqual((await third.tells("taken")).taken, { clients: 3, sockets: 3, refused: 0 });
+  assert.deepEqual((await second.tells("handed")).handed, { clients: 3, moved: 3 });
+  for (const client of clients) {
+    assert.equal((await client.emitWithAck("where")).name, "3");
+    assert.deepEqual(client.ends, []);
+  }
+});
 
 test("what can't be", async (t) => {
   const io = new Server();

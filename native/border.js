@@ -131,11 +131,15 @@ const BodyKind = Object.freeze({
 /** What has become of a hand-over to another process, or from one. */
 const HandoverEvent = Object.freeze({
   /**
-   * Both sides, `token, count` and a buffer: the other one is there, and what its JavaScript says. To the new process,
-   * `count` sockets that listen wait for `takeDescriptor`, the first by the name `token`.
+   * Both sides, `token, count, against` and a buffer: the other one is there, and what its JavaScript says. To the new process,
+   * `count` sockets that listen wait for `takeDescriptor`, the first by the name `token`. `against`: why no session can go from
+   * one to the other, as they speak different versions; empty: they can.
    */
   PEER: 0,
-  /** To the old process: the new one waits for the sessions. */
+  /**
+   * To the old process, `against`: the new one is about to serve, and waits for the sessions. `against`: why it can have none; empty: it
+   * can.
+   */
   READY: 1,
   /** To the old process, `worker`: nothing more comes of what is to be handed over that this worker has. */
   FROZEN: 2,
@@ -370,6 +374,16 @@ const Returned = Object.freeze({
   NO_DESCRIPTOR: -1,
   /** `askHandover`: there is no process that offers anything. */
   NO_HANDOVER: -1,
+  /** `askHandover`: such a process hands its clients over just now, or is asked by too many at once; ask again. */
+  HANDOVER_UNDER_WAY: -2,
+  /** `offerHandover`: a process offers there already. */
+  HANDOVER_OFFERED: -3,
+  /** `offerHandover`: there is a file that is none of a socket. */
+  OTHER_FILE: -4,
+  /** `askHandover`: the process there is another user's. */
+  OTHER_USER: -5,
+  /** `offerHandover`, `askHandover`: the system has not what is needed: it is not Linux, or has no `/proc`. */
+  NO_HANDING: -6,
   /**
    * `negotiateDeflate`: there is none to be had, so the request is to be refused. In a
    * `WireKind`: none is needed.
@@ -382,7 +396,7 @@ const Returned = Object.freeze({
 });
 
 /** The version, and a hash of all above: an addon whose `DataPlane.contract()` is another was built from other sources. */
-const CONTRACT = "4.8.4 9a978489647690f3";
+const CONTRACT = "4.8.4 43d2c8460beb470a";
 
 module.exports = {
   RecordKind,

@@ -54,34 +54,34 @@ export declare class DataPlane {
   clientAddress(server: number, peer: string, fields: string): string | null
   /**
    * Offers clients to who connects to the Unix socket `path`, one process of this user; gives the number of the hand-over, of
-   * which `RecordKind.HANDOVER` tells.
+   * which `RecordKind.HANDOVER` tells, or why there is none: a number of `Returned`.
    *
    * # Errors
-   * When another process offers there, or the system says so.
+   * When the system says so.
    */
   offerHandover(path: string): number
   /**
-   * Connects to the process that offers at `path`, and says `blob` to its JavaScript; gives the number of the hand-over, or
-   * `Returned.NO_HANDOVER`: there is no such process.
+   * Connects to the process that offers at `path`, and says `blob` to its JavaScript; gives the number of the hand-over, or why
+   * there is none: a number of `Returned`.
    *
    * # Errors
-   * When it is another user's, or the system says so.
+   * When the system says so.
    */
   askHandover(path: string, blob: Uint8Array): number
   /**
    * Answers the process that has connected: with `blob`, and duplicates of `descriptors`, sockets that listen.
    *
    * # Errors
-   * When the hand-over has ended, a descriptor can't be duplicated, or there can be no lock of who serves.
+   * When the hand-over has ended, or a descriptor can't be duplicated.
    */
   greetHandover(handover: number, blob: Uint8Array, descriptors: Array<number>): void
   /**
-   * Says that sessions may come, for this server.
+   * Says that this process is about to serve, and that sessions may come, for this server; or `against`, why none can.
    *
    * # Errors
    * When the hand-over has ended, or the server is not open.
    */
-  readyHandover(handover: number, server: number): void
+  readyHandover(handover: number, server: number, against: string): void
   /**
    * Has the workers read nothing more of the clients of a server; each tells when it does not (`HandoverEvent.FROZEN`).
    *
@@ -105,6 +105,13 @@ export declare class DataPlane {
    * When the hand-over has ended.
    */
   finishHandover(handover: number, server: number, blob: Uint8Array): void
+  /**
+   * No session is handed over, and the other process, which is told `why`, is to serve whoever comes: those that are here stay.
+   *
+   * # Errors
+   * When the hand-over has ended.
+   */
+  partHandover(handover: number, why: string): void
   /**
    * Says that this process serves, with all that has come.
    *

@@ -93,6 +93,11 @@ for (const nsp of [io, io.of("/other"), io.of(/^\/d-\d+$/)]) {
   nsp.on("connection", serve);
 }
 
+/** Resolved when the program is told to finish what it does, where it waits for that. */
+let finish;
+const finishes = new Promise((resolve) => (finish = resolve));
+
+process.send({ created: true });
 io.takenOver.then((taken) => process.send({ taken }));
 httpServer.listen(Number(port), "127.0.0.1", () =>
   process.send({ listening: httpServer.address().port }),
@@ -100,8 +105,15 @@ httpServer.listen(Number(port), "127.0.0.1", () =>
 
 process.on("message", async ({ does, with: options = {} }) => {
   if (does === "handOver") {
-    const { fails } = options;
+    const { fails, waits } = options;
     if (fails !== undefined) options.finish = () => Promise.reject(new Error(fails));
+    if (waits) {
+      options.settle = Infinity;
+      options.finish = () => {
+        process.send({ finishing: true });
+        return finishes;
+      };
+    }
     const done = io.handOver(path, options);
     process.send({ offered: true });
     try {
@@ -110,7 +122,8 @@ process.on("message", async ({ does, with: options = {} }) => {
     } catch (error) {
       process.send({ failed: error.code ?? error.name, message: error.message });
     }
-  } else if (does === "count")
+  } else if (does === "finish") finish();
+  else if (does === "count")
     httpServer.getConnections((_error, connections) =>
       process.send({ count: io.engine.clientsCount, connections, met }),
     );

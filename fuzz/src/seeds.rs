@@ -245,16 +245,16 @@ fn handovers() -> Vec<Vec<u8>> {
     vec![
         of(&[
             (Message::hello(vec![1]), 0),
-            (Message::Ready, 0),
+            (Message::Ready { against: "no".into() }, 0),
             (Message::Taken { sessions: 2 }, 0),
         ]),
         of(&[
-            (Message::Welcome { blob: vec![2] }, 1),
+            (Message::welcome(vec![2]), 1),
             (Message::State { blob: vec![3] }, 0),
             (Message::Session(Box::new(websocket)), 1),
             (Message::Session(Box::new(polling)), 0),
             (Message::Connection { unread: b"GET".to_vec(), unwritten: vec![] }, 1),
-            (Message::End { sessions: 2, blob: vec![] }, 0),
+            (Message::End { sessions: 2, against: String::new(), blob: vec![] }, 0),
         ]),
         of(&[(Message::Refused { why: "no".into() }, 0)]),
     ]

@@ -6,7 +6,7 @@
 //     what it was given ──► sent: all sessions go at once ──the other one serves──► closed
 //
 //     nobody comes, the other one goes or refuses, or this program wants to stay: this process serves on
-//     the other one speaks another version: the clients are let go as by `io.drain()`
+//     the other one speaks another version: it serves whoever comes, and when it does, the clients are let go as by `io.drain()`
 //
 // Once all has been sent there is no way back: only the addon knows then who serves, by what src/handover/serving.rs says.
 //
@@ -15,17 +15,18 @@
 // the other process.
 
 const debug = require("debug")("socket.io:handover");
-const { HandoverEvent } = require("../border");
+const { HandoverEvent, Returned } = require("../border");
 const { Engine } = require("../engine");
 const { HandoverChannel } = require("./handover-channel");
 const { reasonAgainstPeer, StateWriter, writeHello, writeNumber } = require("./handover-states");
 const {
+  handoverPath,
   handoverUnsupported,
   invalidOption,
   nobodyTakesOver,
   serverClosed,
 } = require("../base/errors");
-const { clearInterval, setImmediate, setInterval } = require("../base/loop");
+const loop = require("../base/loop");
 const { listensOnTcp } = require("../node");
 
 /** @typedef {import("../engine/conn").Conn} Conn */
@@ -103,10 +104,7 @@ class HandOver {
     /** @private */
     this._stretches = new Stretches(server, this._options.settle);
     /** @private */
-    this._channel = new HandoverChannel(
-      this._border,
-      this._border.native.offerHandover(this._path),
-    );
+    this._channel = new HandoverChannel(this._border, offer(this._border, this._path));
   }
 
   /**
@@ -124,10 +122,7 @@ class HandOver {
     let why = "the clients have gone";
     try {
       const reason = await this.meet();
-      if (reason !== undefined) {
-        why = reason;
-        return await this.letGo(reason);
-      }
+      if (reason !== undefined) return await this.letGo(reason);
       this._stretches.next();
       return await this.send();
     } catch (error) {
@@ -156,14 +151,13 @@ class HandOver {
     else signal?.addEventListener("abort", onabort);
     try {
       debug("offered on %s", path);
-      const { buffers } = await channel.until(HandoverEvent.PEER);
-      const reason = reasonAgainstPeer(buffers[0], true);
-      if (reason !== undefined) return reason;
+      const peer = await channel.until(HandoverEvent.PEER);
+      const reason = String(peer.values[2]) || reasonAgainstPeer(peer.buffers[0], true);
       this._stretches.next();
       const descriptors = this._acceptor.descriptors();
       this._border.native.greetHandover(channel.number, writeHello(), descriptors);
-      await channel.until(HandoverEvent.READY);
-      return undefined;
+      const ready = await channel.until(HandoverEvent.READY);
+      return reason || String(ready.values[0]) || undefined;
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", onabort);
@@ -171,14 +165,27 @@ class HandOver {
   }
 
   /**
+   * Nothing can be handed over but the port: the other process has that, and when it serves, the clients are let go.
+   *
    * @param {string} reason
    * @returns {Promise<HandedOver>}
    * @private
    */
   async letGo(reason) {
-    debug("the clients are let go, since nothing can be handed over: %s", reason);
-    this._channel.end(reason);
-    void this._acceptor.pause(); // who comes now comes to the other process, as soon as that listens
+    const { _acceptor: acceptor, _channel: channel } = this;
+    debug("nothing can be handed over: %s", reason);
+    try {
+      await acceptor.pause();
+      if (channel.failure !== undefined) throw channel.failure;
+      channel.decide();
+      this._border.native.partHandover(channel.number, reason);
+      await channel.until(HandoverEvent.SENT);
+    } catch (error) {
+      debug("it has failed: %s", error);
+      acceptor.resume();
+      throw error;
+    }
+    debug("the other process serves, and the clients are let go");
     const { clients } = await this._server.drain(this._options.drain ?? {});
     return { clients, moved: 0, reason };
   }
@@ -276,9 +283,10 @@ class HandOver {
     const gone = [];
     /** @type {Conn[]} those whose states are written, and have not been sent yet */
     let some = [];
+    let count = 0;
     const send = () => {
       writer.end();
-      for (const conn of some) gone.push(conn.handOver(channel.number, writeNumber(gone.length)));
+      for (const conn of some) gone.push(conn.handOver(channel.number, writeNumber(count++)));
       border.operations.flush();
       some = [];
     };
@@ -288,6 +296,7 @@ class HandOver {
       const written = state && writer.writeSession(state);
       if (written === undefined) {
         conn.close(true); // it begins anew
+        gone.push(Promise.resolve(false));
         continue;
       }
       if (!written.isWhole) debug("not all of the data of %s can be carried", conn.id);
@@ -392,8 +401,45 @@ function checked(options) {
   return { within, settle, finish, signal, drain };
 }
 
-/** Bytes that the path of a Unix socket may have. */
-const LONGEST_PATH = 107;
+/**
+ * Offers the clients.
+ *
+ * @param {import("../border/border").Border} border
+ * @param {string} path
+ * @returns {number} that of the hand-over
+ * @throws {Error} when it can't be done there
+ */
+function offer({ native }, path) {
+  const what = "path of io.handOver()";
+  /** @type {number} */
+  let number;
+  try {
+    number = native.offerHandover(path);
+  } catch (error) {
+    throw handoverPath(what, path, error);
+  }
+  switch (number) {
+    case Returned.HANDOVER_OFFERED:
+      throw handoverPath(
+        what,
+        path,
+        "clients are offered there already: await that hand-over, end the other process, or give another path",
+      );
+    case Returned.OTHER_FILE:
+      throw handoverPath(
+        what,
+        path,
+        "there is a file that is none of a socket: remove it, or give another path",
+      );
+    case Returned.NO_HANDING:
+      throw handoverUnsupported("that takes Linux, with /proc");
+    default:
+      return number;
+  }
+}
+
+/** Bytes that the path of a Unix socket may have, without the ending that the addon gives it while a hand-over is under way. */
+const LONGEST_PATH = 107 - ".busy".length;
 
 /**
  * @param {string} what
@@ -415,7 +461,7 @@ function checkPath(what, path) {
 
 /** @returns {Promise<void>} resolved when the event loop has gone round, with all its ticks */
 function turn() {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => loop.setImmediate(resolve));
 }
 
 /**
@@ -423,12 +469,7 @@ function turn() {
  * @returns {Promise<void>}
  */
 function pause(milliseconds) {
-  return new Promise((resolve) => {
-    const timer = setInterval(() => {
-      clearInterval(timer);
-      resolve();
-    }, milliseconds);
-  });
+  return new Promise((resolve) => loop.setTimeout(resolve, milliseconds));
 }
 
 module.exports = { checkPath, HandOver };

@@ -4,7 +4,7 @@ const { HandoverEvent } = require("../border");
 const { handoverFailed } = require("../base/errors");
 
 /** @typedef {import("../border/border").Border} Border */
-/** @typedef {{ a: unknown, b: unknown, buffers: Buffer[] }} News what comes with an event */
+/** @typedef {{ values: unknown[], buffers: Buffer[] }} News what comes with an event, as `HandoverEvent` of the border says */
 
 /**
  * One hand-over as the addon tells of it, on either side of it.
@@ -62,17 +62,16 @@ class HandoverChannel {
 
   /**
    * @param {number} event
-   * @param {unknown} a
-   * @param {unknown} b
+   * @param {unknown[]} values
    * @param {Buffer[]} buffers
    */
-  onhandover(event, a, b, buffers) {
+  onhandover(event, values, buffers) {
+    const news = { values, buffers };
     if (event === HandoverEvent.FAILED) {
-      this.reject(handoverFailed(String(a)));
-      this._onnews(event, { a, b, buffers });
+      this.reject(handoverFailed(String(values[0])));
+      this._onnews(event, news);
       return;
     }
-    const news = { a, b, buffers };
     if (this._onnews(event, news)) return;
     const waiting = this._waiting;
     if (waiting?.event === event) {

@@ -3,7 +3,7 @@
 // What two processes say to each other while one hands its clients over to the other: see hand-over.js and take-over.js. The addon
 // carries it and looks at none of it.
 //
-//     HELLO      one text of JSON from each side
+//     HELLO      one text of JSON from each side. In all versions, what is in it now means what it means now; there may be more
 //     STATE      values, one behind the other, each behind its length: first what is common to all, then packets that are kept for
 //                recovery and who was lost, then a session each
 //     a session  comes with its number among those
@@ -81,7 +81,7 @@ const VERSION = 1;
 
 /** Bytes of a STATE, at most; a longer value stands alone. */
 const FRAME = 1 << 20;
-/** Bytes that the state of a session may have. */
+/** Bytes that the state of a session may have. It is copied four times on its way, while all clients wait; one that has more begins anew. */
 const LONGEST_STATE = 15 << 20;
 
 /** Characters that a hello may have. */

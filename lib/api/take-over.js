@@ -4,8 +4,10 @@
 // connected.
 //
 //     asking ──nobody is there──► over: all is as without the option
-//        └──greeted──► the program listens ──► ready ──► sessions come, and are kept still ──all are there──► let in ──► serves
-//                 └──the other process goes on, or the program closes the server──► over
+//      ▲  └──greeted──► the program listens ──► ready ──► sessions come, and are kept still ──all are there──► let in ──► serves
+//      │           │                              └──it speaks another version: none come──────────────────────────────────▲
+//      │           └──the other process goes on, or the program closes the server──► over
+//      └── it is handing its clients over to a third one: whoever has them then is asked
 //
 // Which of the two processes serves is for the addon to say (src/handover/serving.rs): also one that has gone in the middle leaves
 // what has come.
@@ -18,12 +20,13 @@
 // everybody there.
 
 const debug = require("debug")("socket.io:handover");
-const { HandoverEvent } = require("../border");
+const { HandoverEvent, Returned } = require("../border");
 const { PacketType } = require("../codec");
 const { HandoverChannel } = require("./handover-channel");
 const { reasonAgainstPeer, StateReader, writeHello } = require("./handover-states");
 const { readmit } = require("../engine");
-const { clearInterval, nextTick, setImmediate, setInterval } = require("../base/loop");
+const { handoverPath, handoverUnsupported } = require("../base/errors");
+const loop = require("../base/loop");
 const { HeldListen } = require("../ingress");
 
 /** @typedef {import("../engine/conn").Conn} Conn */
@@ -67,7 +70,7 @@ const PATIENCE = 1000;
 const NEXT_PATIENCE = 250;
 /** ms between two looks whether that has passed. */
 const LOOK = 50;
-/** ms between two tries to listen, while another process still does. */
+/** ms between two tries to listen, while another process still does, and between two looks who may have the clients. */
 const AGAIN = 50;
 /** ms after which it is the program's to hear that the port is taken: by the process that has handed nothing over… */
 const LONGEST_TRYING = 60_000;
@@ -76,6 +79,7 @@ const LONGEST_ENDING = 2000;
 
 const NOBODY = "nobody hands clients over";
 const CLOSED = "the server has been closed";
+const HTTP_CLOSED = "the HTTP server has been closed";
 
 class TakeOver {
   /**
@@ -91,12 +95,23 @@ class TakeOver {
     /** @private */
     this._httpServer = httpServer;
     /** @private */
-    this._listen = new HeldListen(httpServer, () => setImmediate(() => this.onlisten()));
-    if (httpServer.listening) setImmediate(() => this.onlisten()); // on a port of its own
+    this._listen = new HeldListen(httpServer, {
+      called: () => loop.setImmediate(() => this.onlisten()),
+      closed: () => this.close(HTTP_CLOSED),
+    });
+    if (httpServer.listening) loop.setImmediate(() => this.onlisten()); // on a port of its own
     /** @type {Engine | undefined} @private */
     this._engine = undefined;
     /** @type {HandoverChannel | undefined} @private */
     this._channel = undefined;
+    /** @type {NodeJS.Timeout | undefined} @private until it asks again */
+    this._seeking = undefined;
+    /** @private until then it asks again if nobody is there, in ms… */
+    this._seekUntil = 0;
+    /** @private …and until then in any case */
+    this._seekLongest = 0;
+    /** @private why no session can come, though the other process is there; empty: they can */
+    this._against = "";
     /** @private tokens of the listening sockets */
     this._sockets = { first: 0, count: 0 };
     /** @private */
@@ -150,14 +165,24 @@ class TakeOver {
    */
   begin(engine) {
     this._engine = engine;
-    const border = engine.border();
-    let number = -1;
+    this._seekLongest = performance.now() + LONGEST_TRYING;
     try {
-      number = border.native.askHandover(this._path, writeHello());
-    } finally {
-      if (number === -1) this.goAlone(NOBODY);
+      this.seek();
+    } catch (error) {
+      this.goAlone(NOBODY);
+      throw error;
     }
-    if (number === -1) return;
+  }
+
+  /** @private */
+  seek() {
+    const engine = /** @type {Engine} */ (this._engine);
+    const border = engine.border();
+    const number = askAt(border, this._path);
+    if (number < 0) {
+      this.seekAgain(number === Returned.HANDOVER_UNDER_WAY);
+      return;
+    }
     debug("asked at %s", this._path);
     engine.nativeId(); // the workers are there
     border.ref(); // nothing else may keep the process
@@ -166,33 +191,57 @@ class TakeOver {
   }
 
   /**
+   * Nobody is there who could give the clients. Whoever has got them meanwhile is about to offer them.
+   *
+   * @param {boolean} isUnderWay whether they are being handed over to another process just now
+   * @private
+   */
+  seekAgain(isUnderWay) {
+    const now = performance.now();
+    if (isUnderWay) this._seekUntil = Math.min(now + LONGEST_ENDING, this._seekLongest);
+    if (now >= this._seekUntil) {
+      this.goAlone(this._reason ?? NOBODY);
+      return;
+    }
+    debug("the clients are on their way to another process");
+    this._seeking = loop.setTimeout(() => {
+      try {
+        this.seek();
+      } catch (error) {
+        this.goAlone(String(error));
+      }
+    }, AGAIN);
+  }
+
+  /**
    * @param {number} event
    * @param {News} news
    * @returns {true}
    * @private
    */
-  onnews(event, { a, b, buffers }) {
+  onnews(event, { values: [first, second, third], buffers }) {
     switch (event) {
       case HandoverEvent.PEER:
-        this.ongreeted(buffers[0], Number(a), Number(b));
+        this._sockets = { first: Number(first), count: Number(second) };
+        this.ongreeted(String(third) || reasonAgainstPeer(buffers[0], false));
         break;
       case HandoverEvent.STATE:
         this._states.add(buffers[0]);
         break;
       case HandoverEvent.CONNECTION:
         this._connections.push({
-          token: Number(a),
+          token: Number(first),
           unanswered: buffers[0],
           unwritten: buffers[1],
         });
         break;
       case HandoverEvent.END:
         this._isOurs = true;
-        this._reason = String(b) || undefined;
-        this.expect(Number(a));
+        this._reason = this._against || String(second) || undefined;
+        this.expect(Number(first));
         break;
       case HandoverEvent.FAILED:
-        this.yield(String(a));
+        this.yield(String(first));
         break;
     }
     return true;
@@ -200,10 +249,13 @@ class TakeOver {
 
   /**
    * The server is closed: nobody is let in any more. The other process goes on, if it still can.
+   *
+   * @param {string} [why]
    */
-  close() {
+  close(why = CLOSED) {
     this._isClosed = true;
-    clearInterval(this._waiting);
+    loop.clearInterval(this._waiting);
+    loop.clearTimeout(this._seeking);
     this._listen.cancel();
     if (this._isOver) {
       this.endChannel();
@@ -211,25 +263,19 @@ class TakeOver {
     }
     this._isOver = true;
     this._verdicts = undefined;
-    this._reason = CLOSED;
+    this._reason = why;
     this.dropSockets();
     this.finish({ clients: 0, sockets: 0, refused: 0 });
     this.endChannel();
   }
 
   /**
-   * @param {Buffer} hello
-   * @param {number} first
-   * @param {number} count
+   * @param {string | undefined} against why no session can come from the other process; its port does
    * @private
    */
-  ongreeted(hello, first, count) {
-    this._sockets = { first, count };
-    const reason = reasonAgainstPeer(hello, false);
-    if (reason !== undefined) {
-      this.goAlone(reason);
-      return;
-    }
+  ongreeted(against) {
+    if (against) debug("nobody can come: %s", against);
+    this._against = against ?? "";
     this._isGreeted = true;
     this.getReady();
   }
@@ -247,7 +293,7 @@ class TakeOver {
     const channel = /** @type {HandoverChannel} */ (this._channel);
     const engine = /** @type {Engine} */ (this._engine);
     debug("ready");
-    engine.border().native.readyHandover(channel.number, engine.nativeId());
+    engine.border().native.readyHandover(channel.number, engine.nativeId(), this._against);
   }
 
   // --- what the engine asks: sessions come ---
@@ -295,7 +341,10 @@ class TakeOver {
     debug("%d clients have come", this._arrivals.length);
     this._isOver = true;
     this._longest = performance.now() + PATIENCE;
-    this._waiting = setInterval(() => performance.now() >= this._longest && this.enter(), LOOK);
+    this._waiting = loop.setInterval(
+      () => performance.now() >= this._longest && this.enter(),
+      LOOK,
+    );
     if (this._missing === 0) this.enter();
   }
 
@@ -308,7 +357,15 @@ class TakeOver {
   yield(reason) {
     if (this._isOver) return;
     for (const { conn } of this._arrivals) conn.close(true);
-    this.goAlone(reason);
+    if (this._isGreeted) {
+      this.goAlone(reason);
+      return;
+    }
+    // it has had another one when we came
+    this._reason = reason;
+    this.leaveChannel();
+    this.endChannel();
+    this.seekAgain(true);
   }
 
   // --- they are let in ---
@@ -357,7 +414,7 @@ class TakeOver {
     if (this._verdicts === undefined) {
       // all others are in, or nobody is let in any more, and its connection is closed
       if (verdict !== undefined) announce(place(verdict));
-      if (arrival.waiting === 0) nextTick(readOn, arrival);
+      if (arrival.waiting === 0) loop.nextTick(readOn, arrival);
       return;
     }
     if (verdict !== undefined) this._verdicts.push(verdict);
@@ -412,7 +469,7 @@ class TakeOver {
 
   /** All that may stay are in their rooms; then the program hears of them. @private */
   enter() {
-    clearInterval(this._waiting);
+    loop.clearInterval(this._waiting);
     const verdicts = this._verdicts;
     if (verdicts === undefined || this._isClosed) return;
     this._verdicts = undefined;
@@ -420,7 +477,7 @@ class TakeOver {
     const sockets = verdicts.map(place);
     this.persistAbsent();
     for (const socket of sockets) announce(socket);
-    nextTick(() => this.end(sockets));
+    loop.nextTick(() => this.end(sockets));
   }
 
   /**
@@ -530,14 +587,18 @@ class TakeOver {
    */
   finish(result) {
     if (this._reason !== undefined) result.reason = this._reason;
-    if (this._channel !== undefined) {
-      const engine = /** @type {Engine} */ (this._engine);
-      engine.border().unref();
-      engine.adopter = undefined;
-    }
+    this.leaveChannel();
     this._arrivals = [];
     this._states = new StateReader();
     this._resolve(result);
+  }
+
+  /** Nobody comes by it any more. @private */
+  leaveChannel() {
+    if (this._channel === undefined) return;
+    const engine = /** @type {Engine} */ (this._engine);
+    engine.border().unref();
+    engine.adopter = undefined;
   }
 
   /** @private */
@@ -545,6 +606,31 @@ class TakeOver {
     this._channel?.end(this._reason ?? CLOSED);
     this._channel = undefined;
   }
+}
+
+/**
+ * @param {import("../border/border").Border} border
+ * @param {string} path
+ * @returns {number} that of the hand-over; below 0: nobody offers one
+ * @throws {Error} when it can't be asked there
+ */
+function askAt({ native }, path) {
+  const what = "option takeOver";
+  /** @type {number} */
+  let number;
+  try {
+    number = native.askHandover(path, writeHello());
+  } catch (error) {
+    throw handoverPath(what, path, error);
+  }
+  if (number === Returned.OTHER_USER)
+    throw handoverPath(
+      what,
+      path,
+      "the process there is another user's: run both as one, or give another path",
+    );
+  if (number === Returned.NO_HANDING) throw handoverUnsupported("that takes Linux");
+  return number;
 }
 
 /**
@@ -570,7 +656,7 @@ function nspOf({ nsp }) {
 
 /** @param {Socket | undefined} socket the program hears of it, in a tick of its own, as it may throw */
 function announce(socket) {
-  if (socket !== undefined) nextTick(() => nspOf(socket)._announce(socket));
+  if (socket !== undefined) loop.nextTick(() => nspOf(socket)._announce(socket));
 }
 
 /** @param {Arrival} arrival what its client has sent, and sends, is read from now on */

@@ -51,6 +51,7 @@ const CODES = Object.freeze({
   ADDON: "SIO_ERR_ADDON",
   HANDOVER_UNSUPPORTED: "SIO_ERR_HANDOVER_UNSUPPORTED",
   HANDOVER_FAILED: "SIO_ERR_HANDOVER_FAILED",
+  HANDOVER_PATH: "SIO_ERR_HANDOVER_PATH",
   NOBODY_TAKES_OVER: "SIO_ERR_NOBODY_TAKES_OVER",
   HANDED_OVER: "SIO_ERR_HANDED_OVER",
   SERVER_CLOSED: "SIO_ERR_SERVER_CLOSED",
@@ -155,6 +156,23 @@ function handoverFailed(why) {
   return Object.assign(new Error(message), { code: CODES.HANDOVER_FAILED });
 }
 
+/**
+ * A path by which clients can't be handed over: what is there stands against it, or the system.
+ *
+ * @param {string} what has it
+ * @param {string} path
+ * @param {unknown} why and what mends it; or what the system says
+ * @returns {Error & { code: string }}
+ */
+function handoverPath(what, path, why) {
+  const isError = why instanceof Error;
+  const words = isError ? `${why.message}: give that of a file this process may make` : why;
+  const message = `${what} can't be ${shown(path)}: ${words}`;
+  return Object.assign(new Error(message, isError ? { cause: why } : undefined), {
+    code: CODES.HANDOVER_PATH,
+  });
+}
+
 /** @returns {Error & { code: string }} the program has closed the server, and does not hand it over */
 function serverClosed() {
   const message = "the clients are handed over to nobody: the server has been closed";
@@ -234,6 +252,7 @@ module.exports = {
   engineMessage,
   handedOver,
   handoverFailed,
+  handoverPath,
   handoverUnsupported,
   invalidOption,
   missingPackage,

@@ -354,7 +354,7 @@ const OPTIONS = [
     type: "string",
     otherwise: "no clients of another process",
     bounds:
-      "the path that the other process gives to `io.handOver()`, of 107 bytes at most; the HTTP server must not listen yet",
+      "the path that the other process gives to `io.handOver()`, of 102 bytes at most; the HTTP server must not listen yet",
     reason: "a restart that no client notices; where nobody hands over, all is as without it",
     ours: true,
   },

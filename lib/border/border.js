@@ -18,8 +18,13 @@ const { clearInterval, nextTick, setImmediate, setInterval } = require("../base/
 
 const { WORKER_BITS } = Handle;
 const { ADOPTED } = SessionFlag;
-/** How many buffers travel beside a HANDOVER, by its event. */
-const HANDOVER_BUFFERS = [1, 0, 0, 0, 2, 1, 0, 1];
+/** How many buffers travel beside a HANDOVER, by its event; none beside others. @type {Readonly<Record<number, number>>} */
+const HANDOVER_BUFFERS = Object.freeze({
+  [HandoverEvent.PEER]: 1,
+  [HandoverEvent.CONNECTION]: 2,
+  [HandoverEvent.END]: 1,
+  [HandoverEvent.STATE]: 1,
+});
 const MAX_WORKERS = 1 << WORKER_BITS;
 const WORKER_MASK = MAX_WORKERS - 1;
 const MAX_UNANNOUNCED = 32; // new connections that wait until the workers are woken, at most
@@ -109,7 +114,7 @@ const MOST_TURNS = 1024; // twice the connections that may wait to be accepted (
  * Who is told of a hand-over of clients to another process, or from one.
  *
  * @typedef {object} HandoverListener
- * @property {(event: import("../../native/border").AnyHandoverEvent, first: any, second: any, buffers: Buffer[]) => void} onhandover
+ * @property {(event: import("../../native/border").AnyHandoverEvent, values: any[], buffers: Buffer[]) => void} onhandover
  *   called at once, and not in a tick of its own
  */
 
@@ -644,14 +649,15 @@ class Border {
    * @param {any[]} record a HANDOVER
    * @param {SideData} beside
    */
-  onhandover([, number, event, first, second], beside) {
-    const buffers = beside.buffers(HANDOVER_BUFFERS[event]);
+  onhandover([, number, event, ...values], beside) {
+    const buffers = beside.buffers(HANDOVER_BUFFERS[event] ?? 0);
     const listener = this.handovers.get(number);
     if (listener !== undefined) {
-      listener.onhandover(event, first, second, buffers);
+      listener.onhandover(event, values, buffers);
       return;
     }
     // nobody wants what waits to be fetched
+    const [first, second] = values;
     const count =
       event === HandoverEvent.PEER ? second : event === HandoverEvent.CONNECTION ? 1 : 0;
     for (let i = 0; i < count; i++) this.native.dropStream(first + i);

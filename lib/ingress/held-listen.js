@@ -1,10 +1,18 @@
 "use strict";
 
 const net = require("node:net");
-const { clearInterval, setInterval } = require("../base/loop");
+const { bare } = require("../base/bare");
+const { setTimeout } = require("../base/loop");
 
 /** @typedef {import("../node/inside").HttpServer} HttpServer */
-/** @typedef {Parameters<HttpServer["listen"]>} Given what a program has said */
+
+/**
+ * Who is told what the program does meanwhile.
+ *
+ * @typedef {object} Watcher
+ * @property {() => void} called it has called `listen()`
+ * @property {() => void} closed it has called `close()` then: it wants to listen no more
+ */
 
 /**
  * An HTTP server that is not to listen before it is told with what: `listen()` only notes what the program wants.
@@ -15,26 +23,23 @@ const { clearInterval, setInterval } = require("../base/loop");
 class HeldListen {
   /**
    * @param {HttpServer} server
-   * @param {() => void} called when the program has called `listen()`
+   * @param {Watcher} watcher
    */
-  constructor(server, called) {
+  constructor(server, { called, closed }) {
     /** @private */
     this._server = server;
     /** @type {unknown[] | undefined} @private what it was called with last */
     this._given = undefined;
     /** @private */
     this._called = called;
+    /** @private */
+    this._closed = closed;
     /** @private whether it is over */
     this._isFree = false;
-    /** @private as it was: a program may have replaced it */
-    this._own = Object.hasOwn(server, "listen") ? server.listen : undefined;
-    server.listen = /** @type {HttpServer["listen"]} */ (
-      (/** @type {unknown[]} */ ...given) => {
-        this._given = given;
-        this._called();
-        return server;
-      }
-    );
+    /** @private */
+    this._ownListen = new Replaced(server, "listen", (given) => this.listen(given));
+    /** @private */
+    this._ownClose = new Replaced(server, "close", (given) => this.close(given));
   }
 
   /** Whether the program has called `listen()`. */
@@ -49,29 +54,62 @@ class HeldListen {
    */
   release(descriptor) {
     if (this._isFree) return;
-    const { _server: server, _given: given } = this;
+    const { _given: given } = this;
     this.free();
     if (given === undefined) return;
     if (descriptor === undefined) {
-      Reflect.apply(server.listen, server, given);
+      this._ownListen.call(given);
       return;
     }
     const callback = given.findLast((each) => typeof each === "function");
     const options = { fd: descriptor, exclusive: true };
-    server.listen(options, /** @type {(() => void) | undefined} */ (callback));
+    this._ownListen.call([options, callback]);
   }
 
   /** What the program has said counts no more: it has closed the server. */
   cancel() {
-    if (!this._isFree) this.free();
+    if (this._isFree) return;
+    this._isFree = true;
+    this._ownListen.putBack();
+    if (this._given === undefined) this._ownClose.putBack(); // else it is for the program one that listens, until it is closed
   }
 
   /** @private */
   free() {
-    const { _server: server } = this;
     this._isFree = true;
-    if (this._own === undefined) Reflect.deleteProperty(server, "listen");
-    else server.listen = this._own;
+    this._given = undefined;
+    this._ownListen.putBack();
+    this._ownClose.putBack();
+  }
+
+  /**
+   * @param {unknown[]} given
+   * @returns {unknown}
+   * @private
+   */
+  listen(given) {
+    if (this._isFree) return this._ownListen.call(given);
+    this._given = given;
+    this._called();
+    return this._server;
+  }
+
+  /**
+   * The program closes the server. One that it has told to listen does so as far as it knows: that its end comes is no error.
+   *
+   * @param {unknown[]} given
+   * @returns {unknown}
+   * @private
+   */
+  close(given) {
+    const { _server: server } = this;
+    if (this._given === undefined || server.listening) return this._ownClose.call(given);
+    this._given = undefined;
+    this._ownClose.putBack();
+    if (!this._isFree) this._closed();
+    const [callback] = given;
+    if (typeof callback === "function") server.once("close", () => callback());
+    return this._ownClose.call([]);
   }
 
   /**
@@ -95,7 +133,7 @@ class HeldListen {
       if (this._isFree) return;
       const server = net.createServer();
       server.once("error", (/** @type {NodeJS.ErrnoException} */ error) => {
-        if (error.code === "EADDRINUSE" && performance.now() < end) later(probe, interval);
+        if (error.code === "EADDRINUSE" && performance.now() < end) setTimeout(probe, interval);
         else this.release();
       });
       server.once("listening", () => server.close(() => this.release()));
@@ -111,15 +149,43 @@ function isOpen(given) {
   return ["fd", "handle", "_handle"].some((name) => name in given);
 }
 
-/**
- * @param {() => void} probe
- * @param {number} milliseconds
- */
-function later(probe, milliseconds) {
-  const timer = setInterval(() => {
-    clearInterval(timer);
-    probe();
-  }, milliseconds);
+/** A method of a server in whose place another one stands. */
+class Replaced {
+  /**
+   * @param {HttpServer} server
+   * @param {"listen" | "close"} name
+   * @param {(given: unknown[]) => unknown} method
+   */
+  constructor(server, name, method) {
+    /** @private */
+    this._server = server;
+    /** @private */
+    this._name = name;
+    /** @private what a program has put there */
+    this._own = Object.getOwnPropertyDescriptor(server, name);
+    /** @type {Function} @private */
+    this._before = server[name];
+    /** @private */
+    this._method = (/** @type {unknown[]} */ ...given) => method(given);
+    const value = this._method;
+    Reflect.defineProperty(server, name, bare({ value, writable: true, configurable: true }));
+  }
+
+  /**
+   * @param {unknown[]} given
+   * @returns {unknown} what the method gives that was there before
+   */
+  call(given) {
+    return Reflect.apply(this._before, this._server, given);
+  }
+
+  /** It is there again. Where a program has wrapped ours meanwhile, that stays, and ours goes on to the one before. */
+  putBack() {
+    const { _server: server, _name: name, _own: own } = this;
+    if (/** @type {unknown} */ (server[name]) !== this._method) return;
+    if (own === undefined) Reflect.deleteProperty(server, name);
+    else Reflect.defineProperty(server, name, bare(own));
+  }
 }
 
 module.exports = { HeldListen };

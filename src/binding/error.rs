@@ -41,9 +41,6 @@ pub enum BorderError {
         #[source]
         cause: std::io::Error,
     },
-    /// The lock of who serves is not to be had.
-    #[error("there can be no lock of who serves: {0}")]
-    ServingLock(#[source] std::io::Error),
     /// No such hand-over is under way in this thread.
     #[error("the hand-over {0} is not under way in this thread")]
     UnknownHandOver(u32),

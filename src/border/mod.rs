@@ -106,10 +106,12 @@ kinds! {
 kinds! {
     /// What has become of a hand-over to another process, or from one.
     pub enum HandoverEvent {
-        /// Both sides, `token, count` and a buffer: the other one is there, and what its JavaScript says. To the new process,
-        /// `count` sockets that listen wait for `takeDescriptor`, the first by the name `token`.
+        /// Both sides, `token, count, against` and a buffer: the other one is there, and what its JavaScript says. To the new process,
+        /// `count` sockets that listen wait for `takeDescriptor`, the first by the name `token`. `against`: why no session can go from
+        /// one to the other, as they speak different versions; empty: they can.
         Peer = 0,
-        /// To the old process: the new one waits for the sessions.
+        /// To the old process, `against`: the new one is about to serve, and waits for the sessions. `against`: why it can have none; empty: it
+        /// can.
         Ready = 1,
         /// To the old process, `worker`: nothing more comes of what is to be handed over that this worker has.
         Frozen = 2,
@@ -370,6 +372,16 @@ numbers! {
         pub const NO_DESCRIPTOR: i32 = -1;
         /// `askHandover`: there is no process that offers anything.
         pub const NO_HANDOVER: i32 = -1;
+        /// `askHandover`: such a process hands its clients over just now, or is asked by too many at once; ask again.
+        pub const HANDOVER_UNDER_WAY: i32 = -2;
+        /// `offerHandover`: a process offers there already.
+        pub const HANDOVER_OFFERED: i32 = -3;
+        /// `offerHandover`: there is a file that is none of a socket.
+        pub const OTHER_FILE: i32 = -4;
+        /// `askHandover`: the process there is another user's.
+        pub const OTHER_USER: i32 = -5;
+        /// `offerHandover`, `askHandover`: the system has not what is needed: it is not Linux, or has no `/proc`.
+        pub const NO_HANDING: i32 = -6;
         /// `negotiateDeflate`: there is none to be had, so the request is to be refused. In a
         /// [`super::wire_kind`]: none is needed.
         pub const NO_AGREEMENT: u32 = 0;

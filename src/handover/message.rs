@@ -1,13 +1,21 @@
 //! The messages of a hand-over.
+//!
+//! Two processes of different versions must still come to terms: the old one lets its clients go when the new one is ready, and not
+//! before. So what they say for that is the same in all versions, for ever: the header of a frame (`frame`), how fields are
+//! written (`fields`), and `Hello`, `Welcome`, `Ready`, `End`, `Taken` and `Refused`, with their kinds, the names of their
+//! fields, and the descriptors that come with them. `tests/handover_for_ever.rs` has their bytes. A later version may add fields to these, which
+//! earlier ones skip; it must not ask for any.
+//!
+//! All else (`State`, `Session`, `Connection`, and what is in a session) is said between two of one [`VERSION`] only.
 
 use super::error::Invalid;
 use super::fields::{self, Fields, once};
 use super::frame::{Frame, write_frame};
 use super::session::HandedSession;
 
-/// The version of all that is said here. Any change of it is another one.
-pub const VERSION: u32 = 2;
-/// What the first message begins with.
+/// The version of what is said of sessions and connections. Any change of that is another one.
+pub const VERSION: u32 = 3;
+/// What the first message of each side begins with.
 const MAGIC: &[u8] = b"ferrosocket hand-over\n";
 
 /// Names of fields.
@@ -34,20 +42,25 @@ mod kind {
 /// A message of a hand-over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// The new process is there: what its JavaScript says. It begins with a text and the [`VERSION`], in all versions.
+    /// The new process is there. It begins with a text and the [`VERSION`].
     Hello {
         /// What it speaks.
         version: u32,
-        /// What JavaScript says.
+        /// What JavaScript says; of another version, nothing.
         blob: Vec<u8>,
     },
     /// The old one's answer. With it come the lock of who serves, and the sockets that listen.
     Welcome {
-        /// What JavaScript says.
+        /// What it speaks.
+        version: u32,
+        /// What JavaScript says; of another version, nothing.
         blob: Vec<u8>,
     },
-    /// The new one waits for the sessions.
-    Ready,
+    /// The new one is about to serve, and waits for the sessions.
+    Ready {
+        /// Why it can have none, and they are to be let go; empty: it can.
+        against: String,
+    },
     /// What the old one's JavaScript says of the sessions.
     State {
         /// What it says.
@@ -66,6 +79,8 @@ pub enum Message {
     End {
         /// How many sessions there were.
         sessions: u32,
+        /// Why there were none, though the old one has some; empty: it has none.
+        against: String,
         /// What JavaScript says.
         blob: Vec<u8>,
     },
@@ -87,25 +102,32 @@ impl Message {
         Self::Hello { version: VERSION, blob }
     }
 
+    /// The answer of the old one.
+    pub fn welcome(blob: Vec<u8>) -> Self {
+        Self::Welcome { version: VERSION, blob }
+    }
+
     /// Appends the message as it is sent, with so many descriptors. None, and nothing is appended: it is too long.
     pub fn write(&self, out: &mut Vec<u8>, descriptors: u8) -> Option<()> {
         write_frame(out, self.kind(), descriptors, |out| match self {
-            Self::Hello { version, blob } => {
+            Self::Hello { version, blob } | Self::Welcome { version, blob } => {
                 out.extend_from_slice(MAGIC);
                 out.extend_from_slice(&version.to_le_bytes());
                 fields::write(out, field::BLOB, blob);
             }
-            Self::Welcome { blob } | Self::State { blob } => {
-                fields::write(out, field::BLOB, blob);
-            }
-            Self::Ready => {}
+            Self::State { blob } => fields::write(out, field::BLOB, blob),
+            Self::Ready { against } if against.is_empty() => {}
+            Self::Ready { against } => fields::write(out, field::WHY, against.as_bytes()),
             Self::Session(session) => session.write(out),
             Self::Connection { unread, unwritten } => {
                 fields::write(out, field::UNREAD, unread);
                 fields::write(out, field::UNWRITTEN, unwritten);
             }
-            Self::End { sessions, blob } => {
+            Self::End { sessions, against, blob } => {
                 fields::write(out, field::SESSIONS, &sessions.to_le_bytes());
+                if !against.is_empty() {
+                    fields::write(out, field::WHY, against.as_bytes());
+                }
                 fields::write(out, field::BLOB, blob);
             }
             Self::Taken { sessions } => {
@@ -123,33 +145,38 @@ impl Message {
         let body = frame.body.as_slice();
         let message = match frame.kind {
             kind::HELLO => {
-                let rest = body.strip_prefix(MAGIC).ok_or(Invalid::Foreign)?;
-                let (version, rest) = rest.split_first_chunk().ok_or(Invalid::Foreign)?;
-                let version = u32::from_le_bytes(*version);
-                // What another version says behind that is not known.
-                let blob = if version == VERSION { Body::read(rest)?.blob()? } else { Vec::new() };
+                let (version, blob) = read_greeting(body)?;
                 Self::Hello { version, blob }
             }
-            kind::WELCOME => Self::Welcome { blob: Body::read(body)?.blob()? },
-            kind::STATE => Self::State { blob: Body::read(body)?.blob()? },
-            kind::READY if body.is_empty() => Self::Ready,
-            kind::READY => return Err(Invalid::Damaged),
+            kind::WELCOME => {
+                let (version, blob) = read_greeting(body)?;
+                Self::Welcome { version, blob }
+            }
+            kind::STATE => Self::State { blob: Body::read(body, Unknown::Refused)?.blob()? },
+            kind::READY => {
+                Self::Ready { against: Body::read(body, Unknown::Skipped)?.why.unwrap_or_default() }
+            }
             kind::SESSION => Self::Session(Box::new(HandedSession::read(body)?)),
             kind::CONNECTION => {
-                let body = Body::read(body)?;
+                let body = Body::read(body, Unknown::Refused)?;
                 let (Some(unread), Some(unwritten)) = (body.unread, body.unwritten) else {
                     return Err(Invalid::Damaged);
                 };
                 Self::Connection { unread, unwritten }
             }
             kind::END => {
-                let body = Body::read(body)?;
-                Self::End { sessions: body.sessions.ok_or(Invalid::Damaged)?, blob: body.blob()? }
+                let body = Body::read(body, Unknown::Skipped)?;
+                let sessions = body.sessions.ok_or(Invalid::Damaged)?;
+                let against = body.why.unwrap_or_default();
+                Self::End { sessions, against, blob: body.blob.unwrap_or_default() }
             }
             kind::TAKEN => {
-                Self::Taken { sessions: Body::read(body)?.sessions.ok_or(Invalid::Damaged)? }
+                let body = Body::read(body, Unknown::Skipped)?;
+                Self::Taken { sessions: body.sessions.ok_or(Invalid::Damaged)? }
             }
-            kind::REFUSED => Self::Refused { why: Body::read(body)?.why.ok_or(Invalid::Damaged)? },
+            kind::REFUSED => Self::Refused {
+                why: Body::read(body, Unknown::Skipped)?.why.ok_or(Invalid::Damaged)?,
+            },
             _ => return Err(Invalid::UnknownKind),
         };
         if message.takes(frame.descriptors) { Ok(message) } else { Err(Invalid::Descriptors) }
@@ -162,7 +189,7 @@ impl Message {
             Self::Session(session) => descriptors == usize::from(session.has_socket()),
             Self::Connection { .. } => descriptors == 1,
             Self::Hello { .. }
-            | Self::Ready
+            | Self::Ready { .. }
             | Self::State { .. }
             | Self::End { .. }
             | Self::Taken { .. }
@@ -174,7 +201,7 @@ impl Message {
         match self {
             Self::Hello { .. } => kind::HELLO,
             Self::Welcome { .. } => kind::WELCOME,
-            Self::Ready => kind::READY,
+            Self::Ready { .. } => kind::READY,
             Self::State { .. } => kind::STATE,
             Self::Session(_) => kind::SESSION,
             Self::Connection { .. } => kind::CONNECTION,
@@ -183,6 +210,32 @@ impl Message {
             Self::Refused { .. } => kind::REFUSED,
         }
     }
+}
+
+/// Why a process that speaks that version can be given no sessions, and can give none; none: it is ours.
+pub fn against(version: u32) -> Option<String> {
+    (version != VERSION)
+        .then(|| format!("it speaks version {version} of hand-overs, and this process {VERSION}"))
+}
+
+/// Reads the first message of a side: its version, and what JavaScript says.
+fn read_greeting(body: &[u8]) -> Result<(u32, Vec<u8>), Invalid> {
+    let rest = body.strip_prefix(MAGIC).ok_or(Invalid::Foreign)?;
+    let (version, rest) = rest.split_first_chunk().ok_or(Invalid::Foreign)?;
+    let version = u32::from_le_bytes(*version);
+    // What another version says behind that is not known.
+    let blob =
+        if version == VERSION { Body::read(rest, Unknown::Skipped)?.blob()? } else { Vec::new() };
+    Ok((version, blob))
+}
+
+/// What becomes of a field that is not known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    /// A later version has added it to what all understand.
+    Skipped,
+    /// Both sides are of one version, so there is none.
+    Refused,
 }
 
 /// The fields of the messages that are no session.
@@ -196,7 +249,7 @@ struct Body {
 }
 
 impl Body {
-    fn read(bytes: &[u8]) -> Result<Self, Invalid> {
+    fn read(bytes: &[u8], unknown: Unknown) -> Result<Self, Invalid> {
         let mut body = Self::default();
         let mut fields = Fields::new(bytes);
         while let Some((name, bytes)) = fields.next_field()? {
@@ -206,6 +259,7 @@ impl Body {
                 field::UNREAD => once(&mut body.unread, bytes.to_vec())?,
                 field::UNWRITTEN => once(&mut body.unwritten, bytes.to_vec())?,
                 field::WHY => once(&mut body.why, fields::text(bytes)?)?,
+                _ if unknown == Unknown::Skipped => {}
                 _ => return Err(Invalid::Damaged),
             }
         }

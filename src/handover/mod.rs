@@ -21,8 +21,10 @@
 //! | [`serving`] | which of the two serves, whatever happens |
 //! | [`session`] | what is said of a session |
 //!
-//! Who reads it takes it for what a stranger has written. What is not known is refused: both sides are of one version, or each goes
-//! its own way.
+//! Who reads it takes it for what a stranger has written, and what is not known is refused.
+//!
+//! Two of different versions say the same, but that nothing is between `Ready` and `End` ([`message`] tells what of it is so for ever):
+//! the new one serves whoever comes then, and the old one lets its clients go.
 
 pub mod error;
 mod fields;
@@ -33,5 +35,5 @@ pub mod session;
 
 pub use error::Invalid;
 pub use frame::{Frame, FrameReader};
-pub use message::{Message, VERSION};
+pub use message::{Message, VERSION, against};
 pub use session::HandedSession;

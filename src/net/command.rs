@@ -15,7 +15,7 @@ use super::metrics::Parcel;
 use super::peer::Peer;
 use super::server::{Environment, Server};
 use super::stream::Stream;
-use super::transfer::{Adoption, Channel, Freeze};
+use super::transfer::{Adoption, Channel, FinishTicket, Freeze};
 use crate::border::RecordKind;
 use crate::border::returned::UNKNOWN_SID;
 use crate::engineio::{Body, Dialect, PostFault, RequestId};
@@ -177,8 +177,8 @@ pub enum Command {
     FinishHandOver {
         /// The server.
         server: u32,
-        /// The way there.
-        channel: Arc<Channel>,
+        /// The way there, and what is owed to it.
+        ticket: FinishTicket,
     },
     /// A session comes from another process.
     Adopt(Box<Adoption>),

@@ -29,6 +29,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::record::Record;
 use super::server::{Environment, Server};
 use crate::border::{HandoverEvent, RecordKind};
 use crate::handover::serving::Word;
@@ -74,6 +75,9 @@ pub struct Channel {
     /// That of who serves, as soon as both have it. It goes with the channel, so whoever serves keeps that.
     #[cfg(target_os = "linux")]
     lock: std::sync::OnceLock<lock::ServingLock>,
+    /// The end of the lock that the other process gets.
+    #[cfg(target_os = "linux")]
+    theirs: Mutex<Option<std::os::fd::OwnedFd>>,
     /// Wakes the thread.
     wake: Box<dyn Fn() + Send + Sync>,
     /// Sessions that have been handed over here.
@@ -109,6 +113,8 @@ impl Channel {
             outbox: Mutex::default(),
             #[cfg(target_os = "linux")]
             lock: std::sync::OnceLock::new(),
+            #[cfg(target_os = "linux")]
+            theirs: Mutex::default(),
             wake: Box::new(wake),
             sent: AtomicU32::new(0),
             busy: AtomicUsize::new(0),
@@ -141,7 +147,7 @@ impl Channel {
             Message::Refused { .. } => Some(Word::Refused),
             Message::Hello { .. }
             | Message::Welcome { .. }
-            | Message::Ready
+            | Message::Ready { .. }
             | Message::State { .. }
             | Message::Session(_)
             | Message::Connection { .. } => None,
@@ -162,25 +168,19 @@ impl Channel {
 
     /// Greets the process that has connected: with what JavaScript says, the lock, which this process holds, and the sockets that
     /// listen.
-    ///
-    /// # Errors
-    /// When there can be no lock.
-    #[cfg(target_os = "linux")]
-    pub fn greet(&self, blob: Vec<u8>, mut listeners: Vec<TcpStream>) -> std::io::Result<()> {
-        let (lock, theirs) = lock::ServingLock::hold()?;
-        let _set_before = self.lock.set(lock);
-        listeners.insert(0, theirs.into());
-        self.send(&Message::Welcome { blob }, listeners);
-        Ok(())
+    pub fn greet(&self, blob: Vec<u8>, mut listeners: Vec<TcpStream>) {
+        #[cfg(target_os = "linux")]
+        if let Some(theirs) = self.theirs.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            listeners.insert(0, theirs.into());
+        }
+        self.send(&Message::welcome(blob), listeners);
     }
 
-    /// Nobody is there to be greeted.
-    ///
-    /// # Errors
-    /// Always.
-    #[cfg(not(target_os = "linux"))]
-    pub fn greet(&self, _blob: Vec<u8>, _listeners: Vec<TcpStream>) -> std::io::Result<()> {
-        Err(std::io::ErrorKind::Unsupported.into())
+    /// Both have the lock: `ours` is the end of this process, `theirs` goes with the greeting.
+    #[cfg(target_os = "linux")]
+    fn set_lock(&self, ours: lock::ServingLock, theirs: Option<std::os::fd::OwnedFd>) {
+        let _set_before = self.lock.set(ours);
+        *self.theirs.lock().unwrap_or_else(PoisonError::into_inner) = theirs;
     }
 
     /// Says that this process serves, with all the sessions that have come.
@@ -197,20 +197,17 @@ impl Channel {
         sent
     }
 
-    /// So many workers are about to hand over their connections, and JavaScript's last word is `blob`.
-    pub fn begin_end(&self, workers: usize, blob: Vec<u8>) {
+    /// All sessions are queued, and `workers` workers are about to hand over their connections: gives a ticket for each. When the last
+    /// ticket has gone, this was all, and JavaScript's last word is `blob`.
+    pub fn finish(self: &Arc<Self>, workers: usize, blob: Vec<u8>) -> Vec<FinishTicket> {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = blob;
         self.busy.store(workers, Ordering::SeqCst);
+        (0..workers).map(|_| FinishTicket(Arc::clone(self))).collect()
     }
 
-    /// One of these has done so. The last one says that this was all.
-    pub fn end_worker(&self) {
-        if self.busy.fetch_sub(1, Ordering::SeqCst) == 1 {
-            let blob =
-                std::mem::take(&mut *self.last.lock().unwrap_or_else(PoisonError::into_inner));
-            let sessions = self.sent.load(Ordering::SeqCst);
-            self.send(&Message::End { sessions, blob }, Vec::new());
-        }
+    /// Says that this was all, and why nobody comes: the other process is to serve, and the sessions stay here.
+    pub fn part(&self, against: String) {
+        self.send(&Message::End { sessions: 0, against, blob: Vec::new() }, Vec::new());
     }
 
     /// JavaScript wants no more of it: the thread ends. As long as it is not decided who serves, that is the old process, and `why` is
@@ -226,31 +223,47 @@ impl Channel {
         *self.adopter.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
     }
 
-    /// Tells JavaScript of an event.
-    fn tell(&self, event: HandoverEvent, numbers: &[u32], buffers: Vec<Vec<u8>>) {
-        self.tell_on(LANE, event, numbers, buffers);
-    }
-
-    /// The same, on the lane of a worker, behind all that it has told.
-    pub fn tell_on(
+    /// Tells JavaScript of an event, in the order of `HandoverEvent`: numbers, a text, buffers.
+    fn tell(
         &self,
-        lane: usize,
         event: HandoverEvent,
         numbers: &[u32],
+        text: Option<&str>,
         buffers: Vec<Vec<u8>>,
     ) {
-        let inbox = &self.environment.inbox;
-        inbox.push(lane, |record| {
-            record.kind(RecordKind::Handover).number(self.number).number(event as u32);
+        self.tell_on(LANE, event, |record| {
             for number in numbers {
                 record.number(*number);
+            }
+            if let Some(text) = text {
+                record.string(text);
             }
             for buffer in buffers {
                 record.buffer(buffer);
             }
         });
+    }
+
+    /// The same, on the lane of a worker, behind all that it has told.
+    fn tell_on(&self, lane: usize, event: HandoverEvent, write: impl FnOnce(&mut Record<'_>)) {
+        let inbox = &self.environment.inbox;
+        inbox.push(lane, |record| {
+            record.kind(RecordKind::Handover).number(self.number).number(event as u32);
+            write(record);
+        });
         inbox.announce(lane);
     }
+}
+
+/// What came of asking for the clients of another process.
+#[derive(Debug)]
+pub enum Asked {
+    /// It is there.
+    Offered(Arc<Channel>),
+    /// It hands them over to another one, or is asked by too many at once: ask again.
+    UnderWay,
+    /// There is no such process.
+    Nobody,
 }
 
 /// A session that has come from another process, on its way to the worker that is to have it.
@@ -297,12 +310,71 @@ impl Drop for Ticket {
 }
 
 /// Whether the sessions of a server are read.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Freeze {
     /// The environment…
     pub environment: u32,
     /// …and there the server.
     pub server: u32,
-    /// Who hears that they are not any more; none: they are again.
-    pub channel: Option<Arc<Channel>>,
+    /// Has JavaScript hear when they are not any more; none: they are again.
+    pub ticket: Option<FreezeTicket>,
+}
+
+/// What a worker owes that is to read nothing more of a server. JavaScript hears of it when it goes, whatever has become of the worker:
+/// one that panics, or has ended, reads nothing either.
+pub struct FreezeTicket {
+    channel: Arc<Channel>,
+    worker: usize,
+}
+
+impl fmt::Debug for FreezeTicket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FreezeTicket")
+    }
+}
+
+impl FreezeTicket {
+    /// That of the worker with this number.
+    pub fn new(channel: &Arc<Channel>, worker: usize) -> Self {
+        Self { channel: Arc::clone(channel), worker }
+    }
+}
+
+impl Drop for FreezeTicket {
+    fn drop(&mut self) {
+        let worker = u32::try_from(self.worker).unwrap_or_default();
+        self.channel.tell_on(self.worker, HandoverEvent::Frozen, |record| {
+            record.number(worker);
+        });
+    }
+}
+
+/// What a worker owes that is to hand over its connections. The last one to go says that this was all, whatever has become of the
+/// workers.
+pub struct FinishTicket(Arc<Channel>);
+
+impl fmt::Debug for FinishTicket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FinishTicket")
+    }
+}
+
+impl FinishTicket {
+    /// The way there.
+    pub fn channel(&self) -> &Arc<Channel> {
+        &self.0
+    }
+}
+
+impl Drop for FinishTicket {
+    fn drop(&mut self) {
+        let channel = &self.0;
+        if channel.busy.fetch_sub(1, Ordering::SeqCst) == 1 {
+            let blob =
+                std::mem::take(&mut *channel.last.lock().unwrap_or_else(PoisonError::into_inner));
+            let sessions = channel.sent.load(Ordering::SeqCst);
+            let against = String::new();
+            channel.send(&Message::End { sessions, against, blob }, Vec::new());
+        }
+    }
 }

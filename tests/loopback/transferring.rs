@@ -1,9 +1,10 @@
 //! Clients go from one JavaScript thread to another as they go from one process to another: by a Unix socket.
 #![cfg(target_os = "linux")]
 
-use std::io::{Read as _, Write as _};
+use std::io::{IoSlice, Read as _, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +15,7 @@ use ferrosocket::handover::{FrameReader, Message};
 use ferrosocket::id::Handle;
 use ferrosocket::net::command::{Command, Outgoing, RequestEvent};
 use ferrosocket::net::transfer::thread::{offer, take};
-use ferrosocket::net::transfer::{Channel, Freeze};
+use ferrosocket::net::transfer::{Asked, Channel, Freeze, FreezeTicket};
 
 use crate::client::{BINARY, CLOSE, Client, FIN, Raw, TEXT, frame};
 use crate::host::{Host, Record, handle_of};
@@ -58,16 +59,19 @@ impl Meeting {
         assert_eq!(mode & 0o777, 0o600);
         let environment = Arc::clone(&new.environment);
         let runtime = Arc::downgrade(&new.runtime);
-        let taker = take(&path, 2, environment, runtime, b"hello".to_vec()).unwrap().unwrap();
+        let asked = take(&path, 2, environment, runtime, b"hello".to_vec()).unwrap();
+        let Asked::Offered(taker) = asked else { panic!("{asked:?}") };
         let peer = news(&old, HandoverEvent::Peer);
-        assert_eq!((peer.number(1), &peer.buffers[..]), (1, &[b"hello".to_vec()][..]));
+        assert_eq!((peer.number(1), peer.text(5)), (1, ""));
+        assert_eq!(peer.buffers, [b"hello".to_vec()]);
         assert!(!path.exists(), "the next process offers under this name");
-        giver.greet(b"welcome".to_vec(), Vec::new()).unwrap();
+        giver.greet(b"welcome".to_vec(), Vec::new());
         let peer = news(&new, HandoverEvent::Peer);
-        assert_eq!((peer.number(4), &peer.buffers[..]), (0, &[b"welcome".to_vec()][..]));
+        assert_eq!((peer.number(4), peer.text(5)), (0, ""));
+        assert_eq!(peer.buffers, [b"welcome".to_vec()]);
         taker.set_adopter(Arc::clone(&new.server));
-        taker.send(&Message::Ready, Vec::new());
-        news(&old, HandoverEvent::Ready);
+        taker.send(&Message::Ready { against: String::new() }, Vec::new());
+        assert_eq!(news(&old, HandoverEvent::Ready).text(3), "");
         let meeting = Self { old, new, giver, taker };
         meeting.freeze();
         meeting
@@ -76,9 +80,9 @@ impl Meeting {
     fn freeze(&self) {
         let old = &self.old;
         for worker in 0..old.runtime.workers() {
-            let channel = Some(Arc::clone(&self.giver));
+            let ticket = Some(FreezeTicket::new(&self.giver, worker));
             let (environment, server) = (old.environment.id, old.server.id);
-            old.command_to(worker, Command::Freeze(Freeze { environment, server, channel }));
+            old.command_to(worker, Command::Freeze(Freeze { environment, server, ticket }));
         }
         for _ in 0..old.runtime.workers() {
             news(old, HandoverEvent::Frozen);
@@ -102,11 +106,10 @@ impl Meeting {
 
     /// Says that this was all; gives how many sessions both know of.
     fn finish(&self) -> (u64, u64) {
-        let workers = self.old.runtime.workers();
-        self.giver.begin_end(workers, b"end".to_vec());
-        for worker in 0..workers {
-            let (server, channel) = (self.old.server.id, Arc::clone(&self.giver));
-            self.old.command_to(worker, Command::FinishHandOver { server, channel });
+        let tickets = self.giver.finish(self.old.runtime.workers(), b"end".to_vec());
+        for (worker, ticket) in tickets.into_iter().enumerate() {
+            let server = self.old.server.id;
+            self.old.command_to(worker, Command::FinishHandOver { server, ticket });
         }
         let end = news(&self.new, HandoverEvent::End);
         assert_eq!((end.text(4), &end.buffers[..]), ("", &[b"end".to_vec()][..]));
@@ -316,7 +319,7 @@ fn who_is_not_handed_over_is_read_on() {
     let old = &meeting.old;
     for worker in 0..old.runtime.workers() {
         let (environment, server) = (old.environment.id, old.server.id);
-        old.command_to(worker, Command::Freeze(Freeze { environment, server, channel: None }));
+        old.command_to(worker, Command::Freeze(Freeze { environment, server, ticket: None }));
     }
     assert_eq!(old.next_of(RecordKind::Event, handle.raw()).fields[3][0], "a");
 }
@@ -339,24 +342,110 @@ fn a_session_keeps_the_times_of_its_heartbeat() {
     assert_eq!(meeting.new.server.engine.ping_interval, Config::default().ping_interval);
 }
 
+/// It gets the lock and what listens, and nobody: the old process serves until it has said that it does.
 #[test]
-fn another_version_is_refused() {
+fn another_version_gets_the_port_alone() {
+    for version in [1, 99] {
+        let host = Host::new();
+        let hello = Message::Hello { version, blob: b"unknown".to_vec() };
+        let (mut stranger, channel) = Stranger::say_first(&host, &hello);
+        let peer = news(&host, HandoverEvent::Peer);
+        assert!(peer.text(5).contains(&format!("version {version} ")), "{peer:?}");
+        assert_eq!(peer.buffers, [b""]);
+        channel.greet(b"hello".to_vec(), Vec::new());
+        stranger.say(&Message::Ready { against: "it is old".into() });
+        let ready = news(&host, HandoverEvent::Ready);
+        assert_eq!(ready.text(3), "the other process refuses: it is old");
+        channel.part("it is old".into());
+        let against = "it is old".into();
+        assert_eq!(stranger.hear_end(), Message::End { sessions: 0, against, blob: Vec::new() });
+        if version == 1 {
+            drop(stranger);
+            news(&host, HandoverEvent::Failed);
+        } else {
+            stranger.say(&Message::Taken { sessions: 0 });
+            assert_eq!(news(&host, HandoverEvent::Sent).number(3), 0);
+        }
+    }
+}
+
+/// What it says of sessions may mean something else.
+#[test]
+fn no_session_of_another_version_is_taken() {
     let host = Host::new();
     let path = path();
-    let channel = offer(&path, 1, Arc::clone(&host.environment)).unwrap();
-    let mut peer = UnixStream::connect(&path).unwrap();
+    let listener = UnixListener::bind(&path).unwrap();
+    let (environment, runtime) = (Arc::clone(&host.environment), Arc::downgrade(&host.runtime));
+    let asked = take(&path, 1, environment, runtime, b"hello".to_vec()).unwrap();
+    assert!(matches!(asked, Asked::Offered(_)));
+    let (socket, _) = listener.accept().unwrap();
     let mut bytes = Vec::new();
-    Message::Hello { version: 99, blob: Vec::new() }.write(&mut bytes, 0).unwrap();
-    peer.write_all(&bytes).unwrap();
-    let mut answer = Vec::new();
-    peer.read_to_end(&mut answer).unwrap();
-    let mut reader = FrameReader::default();
-    reader.push(&answer);
-    let frame = reader.next_frame().unwrap().unwrap();
-    assert!(matches!(Message::read(&frame), Ok(Message::Refused { why }) if why.contains("99")));
-    let failed = news(&host, HandoverEvent::Failed);
-    assert!(failed.text(3).contains("99"), "{failed:?}");
-    assert!(!channel.is_open());
+    Message::Welcome { version: 99, blob: b"unknown".to_vec() }.write(&mut bytes, 1).unwrap();
+    send_with(&socket, &bytes, &std::fs::File::open("/dev/null").unwrap().into());
+    let peer = news(&host, HandoverEvent::Peer);
+    assert!(peer.text(5).contains("version 99 "), "{peer:?}");
+    assert_eq!(peer.buffers, [b""]);
+    let mut bytes = Vec::new();
+    Message::State { blob: b"unknown".to_vec() }.write(&mut bytes, 0).unwrap();
+    (&socket).write_all(&bytes).unwrap();
+    // The other one has let the lock go, so this one serves, with nothing.
+    let end = news(&host, HandoverEvent::End);
+    assert_eq!((end.number(3), end.text(4)), (0, "a message of a hand-over is damaged"));
+    assert!(!has_news(&host, HandoverEvent::State));
+    std::fs::remove_file(path).unwrap();
+}
+
+fn send_with(socket: &UnixStream, bytes: &[u8], descriptor: &OwnedFd) {
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [descriptor.as_fd()];
+    assert!(ancillary.push(SendAncillaryMessage::ScmRights(&descriptors)));
+    let bytes = [IoSlice::new(bytes)];
+    sendmsg(socket, &bytes, &mut ancillary, SendFlags::empty()).unwrap();
+}
+
+/// One that comes meanwhile is told to come again, and finds whoever offers then.
+#[test]
+fn who_comes_while_clients_are_handed_over_hears_so() {
+    let (old, new) = meet();
+    let path = path();
+    let giver = offer(&path, 1, Arc::clone(&old.environment)).unwrap();
+    let ask = |number| {
+        let runtime = Arc::downgrade(&new.runtime);
+        take(&path, number, Arc::clone(&new.environment), runtime, Vec::new()).unwrap()
+    };
+    let taker = ask(2);
+    assert!(matches!(taker, Asked::Offered(_)));
+    news(&old, HandoverEvent::Peer);
+    Host::until(|| !path.exists());
+    for number in 3..8 {
+        // also more than its queue takes
+        assert!(matches!(ask(number), Asked::UnderWay), "{number}");
+    }
+    let again = offer(&path, 9, Arc::clone(&new.environment)).unwrap();
+    giver.end("over");
+    let (mut aside, mut name) = (path.clone(), path.clone().into_os_string());
+    name.push(".busy");
+    aside.set_file_name(name);
+    Host::until(|| !aside.exists());
+    assert!(path.exists());
+    again.end("over");
+    Host::until(|| !path.exists());
+    assert!(matches!(ask(10), Asked::Nobody));
+    // what a process has left that was killed is nobody either, and goes with the next offer
+    drop(UnixListener::bind(&aside).unwrap());
+    assert!(matches!(ask(11), Asked::Nobody));
+    let last = offer(&path, 12, Arc::clone(&new.environment)).unwrap();
+    assert!(!aside.exists());
+    // a file that is not ours stays
+    std::fs::write(&aside, b"mine").unwrap();
+    assert!(matches!(ask(13), Asked::Offered(_)));
+    Host::until(|| !path.exists());
+    last.end("over");
+    assert_eq!(std::fs::read(&aside).unwrap(), b"mine");
+    std::fs::remove_file(aside).unwrap();
 }
 
 #[test]
@@ -392,7 +481,8 @@ fn who_goes_without_a_word_takes_the_offer_from_nobody() {
     }
     assert!(path.exists());
     let (environment, runtime) = (Arc::clone(&host.environment), Arc::downgrade(&host.runtime));
-    let taker = take(&path, 3, environment, runtime, b"hello".to_vec()).unwrap().unwrap();
+    let asked = take(&path, 3, environment, runtime, b"hello".to_vec()).unwrap();
+    let Asked::Offered(taker) = asked else { panic!("{asked:?}") };
     assert_eq!(news(&host, HandoverEvent::Peer).buffers, [b"hello".to_vec()]);
     assert!(channel.is_open() && taker.is_open());
 }
@@ -406,14 +496,15 @@ fn a_file_that_is_not_ours_stays() {
     assert_eq!(std::fs::read(&path).unwrap(), b"mine");
     std::fs::remove_file(&path).unwrap();
     // What a process has left that has ended is replaced; a living one keeps its name.
-    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    drop(UnixListener::bind(&path).unwrap());
     let channel = offer(&path, 1, Arc::clone(&host.environment)).unwrap();
     assert!(offer(&path, 2, Arc::clone(&host.environment)).is_err());
     channel.end("over");
     Host::until(|| !path.exists());
     let runtime = Arc::downgrade(&host.runtime);
     let environment = Arc::clone(&host.environment);
-    assert!(take(&path, 3, environment, runtime, Vec::new()).unwrap().is_none());
+    let asked = take(&path, 3, environment, runtime, Vec::new()).unwrap();
+    assert!(matches!(asked, Asked::Nobody), "{asked:?}");
 }
 
 /// What a new process says and hears, by hand.
@@ -421,14 +512,19 @@ struct Stranger(UnixStream);
 
 impl Stranger {
     fn connect(host: &Host) -> (Self, Arc<Channel>) {
+        let (mut stranger, channel) = Self::say_first(host, &Message::hello(Vec::new()));
+        news(host, HandoverEvent::Peer);
+        channel.greet(Vec::new(), Vec::new());
+        stranger.say(&Message::Ready { against: String::new() });
+        news(host, HandoverEvent::Ready);
+        (stranger, channel)
+    }
+
+    fn say_first(host: &Host, message: &Message) -> (Self, Arc<Channel>) {
         let path = path();
         let channel = offer(&path, 1, Arc::clone(&host.environment)).unwrap();
         let mut stranger = Self(UnixStream::connect(&path).unwrap());
-        stranger.say(&Message::hello(Vec::new()));
-        news(host, HandoverEvent::Peer);
-        channel.greet(Vec::new(), Vec::new()).unwrap();
-        stranger.say(&Message::Ready);
-        news(host, HandoverEvent::Ready);
+        stranger.say(message);
         (stranger, channel)
     }
 
@@ -438,8 +534,8 @@ impl Stranger {
         self.0.write_all(&bytes).unwrap();
     }
 
-    /// Waits until all has been said.
-    fn hear_end(&mut self) {
+    /// Waits until all has been said, and gives how that was.
+    fn hear_end(&mut self) -> Message {
         let mut reader = FrameReader::default();
         let mut bytes = [0; 512];
         loop {
@@ -448,7 +544,7 @@ impl Stranger {
             reader.push(&bytes[..count]);
             while let Some(frame) = reader.next_frame().unwrap() {
                 if frame.kind == b'E' {
-                    return;
+                    return Message::read(&frame).unwrap();
                 }
             }
         }
@@ -463,8 +559,7 @@ fn who_goes_before_he_serves_leaves_all_to_the_old_process() {
             let host = Host::new();
             let (mut stranger, channel) = Stranger::connect(&host);
             if ends {
-                channel.begin_end(1, Vec::new());
-                channel.end_worker();
+                drop(channel.finish(1, Vec::new()));
                 stranger.hear_end();
             }
             if refuses {
@@ -485,8 +580,7 @@ fn who_does_not_get_the_lock_back_does_not_serve() {
     let (old, new) = meet();
     let meeting = Meeting::of(old, new);
     let Meeting { old, new, giver, taker } = &meeting;
-    giver.begin_end(1, Vec::new());
-    giver.end_worker();
+    drop(giver.finish(1, Vec::new()));
     news(new, HandoverEvent::End);
     // Its socket breaks: what it says is none of a hand-over.
     assert!(taker.send(&Message::hello(Vec::new()), Vec::new()));
@@ -520,4 +614,70 @@ fn the_other_process_goes() {
     assert_eq!(failed.text(3), "the other process refuses: it is closed");
     assert_eq!(meeting.hand_over(handle), "transport close");
     client.expect_end();
+}
+
+/// What a worker owes is told, whatever becomes of it: nobody waits for one that has panicked.
+#[cfg(feature = "faults")]
+#[test]
+fn a_worker_that_panics_keeps_nobody_waiting() {
+    use ferrosocket::net::faults;
+
+    for place in ["freeze", "finish hand-over"] {
+        let (old, new) = meet();
+        for worker in 0..old.runtime.workers() {
+            faults::arm((place, old.environment.id, worker as u64));
+        }
+        let (mut client, handle) = Client::open(&old);
+        let meeting = Meeting::of(old, new);
+        let expected = if place == "freeze" { ("forced close", 0) } else { ("handed over", 1) };
+        let reason = meeting.hand_over(handle);
+        if expected.1 > 0 {
+            let (adopted, _) = meeting.adopted();
+            assert_eq!(meeting.finish(), (1, 1));
+            meeting.read_on(adopted);
+            client.send("42[\"a\"]");
+            assert_eq!(meeting.new.next_of(RecordKind::Event, adopted.raw()).fields[3][0], "a");
+        } else {
+            assert_eq!(meeting.finish(), (0, 0));
+        }
+        assert_eq!(reason, expected.0);
+        for worker in 0..meeting.old.runtime.workers() {
+            assert!(!faults::is_armed((place, meeting.old.environment.id, worker as u64)));
+        }
+    }
+}
+
+/// The thread of a hand-over panics: who has the lock serves.
+#[cfg(feature = "faults")]
+#[test]
+fn one_serves_though_a_thread_has_panicked() {
+    use ferrosocket::net::faults;
+
+    // Before anything is decided, the old process serves.
+    let (old, new) = meet();
+    let meeting = Meeting::of(old, new);
+    let Meeting { old, new, taker, .. } = &meeting;
+    faults::arm(("hear", old.environment.id, 1));
+    taker.send(&Message::Ready { against: String::new() }, Vec::new());
+    assert!(news(old, HandoverEvent::Failed).text(3).contains("panicked"));
+    news(new, HandoverEvent::Failed);
+    // The new one serves, and the old one does not hear it say so.
+    let (old, new) = meet();
+    let meeting = Meeting::of(old, new);
+    let Meeting { old, new, giver, taker } = &meeting;
+    drop(giver.finish(1, Vec::new()));
+    news(new, HandoverEvent::End);
+    faults::arm(("hear", old.environment.id, 1));
+    taker.take();
+    news(old, HandoverEvent::Sent);
+    assert!(!has_news(old, HandoverEvent::Failed));
+    // The new one does not get that far.
+    let (old, new) = meet();
+    let meeting = Meeting::of(old, new);
+    let Meeting { old, new, giver, .. } = &meeting;
+    faults::arm(("hear", new.environment.id, 2));
+    drop(giver.finish(1, Vec::new()));
+    assert!(news(new, HandoverEvent::Failed).text(3).contains("panicked"));
+    news(old, HandoverEvent::Failed);
+    assert!(!has_news(old, HandoverEvent::Sent));
 }

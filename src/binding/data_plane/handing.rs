@@ -15,44 +15,45 @@ use crate::border::returned;
 use crate::handover::Message;
 use crate::net::command::Command;
 use crate::net::descriptor::duplicate_listener;
-use crate::net::transfer::{Channel, Freeze};
+use crate::net::transfer::{Asked, Channel, Freeze, FreezeTicket};
 
 #[napi]
 impl DataPlane {
     /// Offers clients to who connects to the Unix socket `path`, one process of this user; gives the number of the hand-over, of
-    /// which `RecordKind.HANDOVER` tells.
+    /// which `RecordKind.HANDOVER` tells, or why there is none: a number of `Returned`.
     ///
     /// # Errors
-    /// When another process offers there, or the system says so.
+    /// When the system says so.
     #[napi(catch_unwind)]
-    pub fn offer_handover(&self, path: String) -> Result<u32> {
+    pub fn offer_handover(&self, path: String) -> Result<i32> {
         let number = self.next_handover();
-        let opened = self.open_offer(&path, number);
-        let failed = |cause| BorderError::HandOver { verb: "hand over", path, cause };
-        self.add_channel(opened.map_err(failed)?);
-        Ok(number)
+        match self.open_offer(&path, number) {
+            Ok(channel) => Ok(self.add_channel(channel)),
+            Err(cause) => refused("hand over", path, cause),
+        }
     }
 
-    /// Connects to the process that offers at `path`, and says `blob` to its JavaScript; gives the number of the hand-over, or
-    /// `Returned.NO_HANDOVER`: there is no such process.
+    /// Connects to the process that offers at `path`, and says `blob` to its JavaScript; gives the number of the hand-over, or why
+    /// there is none: a number of `Returned`.
     ///
     /// # Errors
-    /// When it is another user's, or the system says so.
+    /// When the system says so.
     #[napi(catch_unwind)]
     pub fn ask_handover(&self, path: String, blob: Uint8ArraySlice<'_>) -> Result<i32> {
         self.start()?;
         let number = self.next_handover();
-        let opened = self.open_taking(&path, number, blob.to_vec());
-        let failed = |cause| BorderError::HandOver { verb: "take over", path, cause };
-        let Some(channel) = opened.map_err(failed)? else { return Ok(returned::NO_HANDOVER) };
-        self.add_channel(channel);
-        Ok(i32::try_from(number).unwrap_or(i32::MAX))
+        match self.open_taking(&path, number, blob.to_vec()) {
+            Ok(Asked::Offered(channel)) => Ok(self.add_channel(channel)),
+            Ok(Asked::UnderWay) => Ok(returned::HANDOVER_UNDER_WAY),
+            Ok(Asked::Nobody) => Ok(returned::NO_HANDOVER),
+            Err(cause) => refused("take over", path, cause),
+        }
     }
 
     /// Answers the process that has connected: with `blob`, and duplicates of `descriptors`, sockets that listen.
     ///
     /// # Errors
-    /// When the hand-over has ended, a descriptor can't be duplicated, or there can be no lock of who serves.
+    /// When the hand-over has ended, or a descriptor can't be duplicated.
     #[napi(catch_unwind)]
     pub fn greet_handover(
         &self,
@@ -66,19 +67,21 @@ impl DataPlane {
             let listener = duplicate_listener(descriptor).map_err(BorderError::TakeOver)?;
             sockets.push(as_stream(listener));
         }
-        channel.greet(blob.to_vec(), sockets).map_err(BorderError::ServingLock)?;
+        channel.greet(blob.to_vec(), sockets);
         Ok(())
     }
 
-    /// Says that sessions may come, for this server.
+    /// Says that this process is about to serve, and that sessions may come, for this server; or `against`, why none can.
     ///
     /// # Errors
     /// When the hand-over has ended, or the server is not open.
     #[napi(catch_unwind)]
-    pub fn ready_handover(&self, handover: u32, server: u32) -> Result<()> {
+    pub fn ready_handover(&self, handover: u32, server: u32, against: String) -> Result<()> {
         let channel = self.channel(handover)?;
-        channel.set_adopter(self.server(server)?);
-        channel.send(&Message::Ready, Vec::new());
+        if against.is_empty() {
+            channel.set_adopter(self.server(server)?);
+        }
+        channel.send(&Message::Ready { against }, Vec::new());
         Ok(())
     }
 
@@ -88,11 +91,11 @@ impl DataPlane {
     /// When the hand-over has ended.
     #[napi(catch_unwind)]
     pub fn freeze_handover(&self, handover: u32, server: u32) -> Result<()> {
-        let channel = Some(self.channel(handover)?);
+        let channel = self.channel(handover)?;
         let environment = self.environment.id;
-        self.ask_workers(|| {
-            let channel = channel.clone();
-            Command::Freeze(Freeze { environment, server, channel })
+        self.ask_workers(|worker| {
+            let ticket = Some(FreezeTicket::new(&channel, worker));
+            Command::Freeze(Freeze { environment, server, ticket })
         });
         Ok(())
     }
@@ -101,7 +104,7 @@ impl DataPlane {
     #[napi(catch_unwind)]
     pub fn thaw_handover(&self, _handover: u32, server: u32) {
         let environment = self.environment.id;
-        self.ask_workers(|| Command::Freeze(Freeze { environment, server, channel: None }));
+        self.ask_workers(|_| Command::Freeze(Freeze { environment, server, ticket: None }));
     }
 
     /// Says `blob` to the JavaScript of the other process, before the sessions.
@@ -125,9 +128,21 @@ impl DataPlane {
         server: u32,
         blob: Uint8ArraySlice<'_>,
     ) -> Result<()> {
-        let channel = self.channel(handover)?;
-        channel.begin_end(self.workers() as usize, blob.to_vec());
-        self.ask_workers(|| Command::FinishHandOver { server, channel: Arc::clone(&channel) });
+        let Some(runtime) = self.shared.runtime() else { return Ok(()) };
+        let tickets = self.channel(handover)?.finish(runtime.workers(), blob.to_vec());
+        for (worker, ticket) in tickets.into_iter().enumerate() {
+            runtime.mailbox(worker).post_command(Command::FinishHandOver { server, ticket });
+        }
+        Ok(())
+    }
+
+    /// No session is handed over, and the other process, which is told `why`, is to serve whoever comes: those that are here stay.
+    ///
+    /// # Errors
+    /// When the hand-over has ended.
+    #[napi(catch_unwind)]
+    pub fn part_handover(&self, handover: u32, why: String) -> Result<()> {
+        self.channel(handover)?.part(why);
         Ok(())
     }
 
@@ -159,8 +174,11 @@ impl DataPlane {
         number
     }
 
-    fn add_channel(&self, channel: Arc<Channel>) {
+    /// Gives its number.
+    fn add_channel(&self, channel: Arc<Channel>) -> i32 {
+        let number = i32::try_from(channel.number).unwrap_or(i32::MAX);
         self.operations().channels.insert(channel.number, channel);
+        number
     }
 
     fn channel(&self, number: u32) -> std::result::Result<Arc<Channel>, BorderError> {
@@ -168,10 +186,10 @@ impl DataPlane {
         operations.channels.get(&number).map(Arc::clone).ok_or(BorderError::UnknownHandOver(number))
     }
 
-    fn ask_workers(&self, command: impl Fn() -> Command) {
+    fn ask_workers(&self, command: impl Fn(usize) -> Command) {
         let Some(runtime) = self.shared.runtime() else { return };
         for worker in 0..runtime.workers() {
-            runtime.mailbox(worker).post_command(command());
+            runtime.mailbox(worker).post_command(command(worker));
         }
     }
 
@@ -188,12 +206,7 @@ impl DataPlane {
     }
 
     #[cfg(target_os = "linux")]
-    fn open_taking(
-        &self,
-        path: &str,
-        number: u32,
-        blob: Vec<u8>,
-    ) -> io::Result<Option<Arc<Channel>>> {
+    fn open_taking(&self, path: &str, number: u32, blob: Vec<u8>) -> io::Result<Asked> {
         use crate::net::transfer::thread::take;
 
         let runtime = self.shared.runtime().map(|runtime| Arc::downgrade(&runtime));
@@ -202,14 +215,27 @@ impl DataPlane {
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn open_taking(
-        &self,
-        _path: &str,
-        _number: u32,
-        _blob: Vec<u8>,
-    ) -> io::Result<Option<Arc<Channel>>> {
+    fn open_taking(&self, _path: &str, _number: u32, _blob: Vec<u8>) -> io::Result<Asked> {
         Err(io::ErrorKind::Unsupported.into())
     }
+}
+
+/// Why there is no hand-over: JavaScript says what mends it, where that is known.
+fn refused(verb: &'static str, path: String, cause: io::Error) -> Result<i32> {
+    let known = [
+        (io::ErrorKind::AddrInUse, returned::HANDOVER_OFFERED),
+        (io::ErrorKind::AlreadyExists, returned::OTHER_FILE),
+        (io::ErrorKind::Unsupported, returned::NO_HANDING),
+        (io::ErrorKind::PermissionDenied, returned::OTHER_USER),
+    ];
+    let found = known.into_iter().find(|(kind, _)| *kind == cause.kind());
+    match found {
+        // The system says that, too, of what this process may not reach.
+        Some((_, returned::OTHER_USER)) if cause.raw_os_error().is_some() => {}
+        Some((_, number)) => return Ok(number),
+        None => {}
+    }
+    Err(BorderError::HandOver { verb, path, cause }.into())
 }
 
 /// A socket that listens, as descriptors are kept and handed on: nobody reads it.

@@ -16,12 +16,18 @@ impl ServingLock {
     /// A new lock, which this process holds, and the end of the other process.
     ///
     /// # Errors
-    /// When the system says so: there is no `/proc`, or no descriptor is left.
+    /// When there is no `/proc` (`Unsupported`), or no descriptor is left.
     pub(super) fn hold() -> io::Result<(Self, OwnedFd)> {
         let theirs = memfd_create("ferrosocket-handover", MemfdFlags::CLOEXEC)?;
         // The lock is one of an open file. What is passed to another process stays the same open file, so ours is another one.
         let path = format!("/proc/self/fd/{}", theirs.as_raw_fd());
-        let ours = Self(OpenOptions::new().read(true).write(true).open(path)?);
+        let opened = OpenOptions::new().read(true).write(true).open(path).map_err(|error| {
+            if error.kind() == io::ErrorKind::NotFound {
+                return io::ErrorKind::Unsupported.into();
+            }
+            error
+        });
+        let ours = Self(opened?);
         flock(&ours.0, FlockOperation::NonBlockingLockExclusive)?;
         Ok((ours, theirs))
     }

@@ -32,6 +32,8 @@ pub(super) struct Peer {
     out: VecDeque<Outgoing>,
     /// Bytes of the first of these that have left; its sockets have, with the first one.
     written: usize,
+    /// Whether so many descriptors of this user are on their way that the system takes no more (`ETOOMANYREFS`).
+    is_crowded: bool,
 }
 
 /// Why there is nobody to talk to any more.
@@ -69,6 +71,7 @@ impl Peer {
             sockets: VecDeque::new(),
             out: VecDeque::new(),
             written: 0,
+            is_crowded: false,
         })
     }
 
@@ -85,8 +88,14 @@ impl Peer {
         !self.out.is_empty()
     }
 
+    /// Whether what is to be written waits for others to take descriptors: the system does not tell when they have.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.is_crowded
+    }
+
     /// Writes what the other process takes.
     pub(super) fn write(&mut self) -> Result<(), Lost> {
+        self.is_crowded = false;
         while let Some(first) = self.out.front_mut() {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_SOCKETS))];
             let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -106,6 +115,10 @@ impl Peer {
                 }
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => return Ok(()),
+                Err(rustix::io::Errno::TOOMANYREFS) => {
+                    self.is_crowded = true;
+                    return Ok(());
+                }
                 Err(error) => return Err(io::Error::from(error).into()),
             }
         }
@@ -146,5 +159,67 @@ impl Peer {
         }
         let sockets = self.sockets.drain(..frame.descriptors).collect();
         Ok(Some((frame, sockets)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::fs::File;
+    use std::io::Read as _;
+    use std::os::unix::process::CommandExt as _;
+    use std::process::Command;
+
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    use super::*;
+
+    /// Says that this is the process in which a test has been started anew.
+    const ALONE: &str = "FERROSOCKET_TEST_ALONE";
+    const NAME: &str =
+        "net::transfer::peer::tests::it_waits_while_too_many_descriptors_are_on_their_way";
+    /// So many descriptors a user may have on their way, beside how many each of its processes may have open.
+    const LIMIT: u64 = 20;
+
+    /// In a process of its own, since that can't open anything; and of a user who is not above the limits.
+    #[test]
+    fn it_waits_while_too_many_descriptors_are_on_their_way() {
+        if env::var_os(ALONE).is_some() {
+            return crowd();
+        }
+        let mut child = Command::new(env::current_exe().unwrap());
+        child.args(["--exact", NAME]).env(ALONE, "1");
+        if rustix::process::geteuid().is_root() {
+            child.uid(65534);
+        }
+        match child.status() {
+            Ok(status) => assert!(status.success()),
+            // That user can't reach the program.
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::PermissionDenied),
+        }
+    }
+
+    fn crowd() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut peer = Peer::new(ours).unwrap();
+        for byte in 0..100 {
+            let socket = OwnedFd::from(File::open("/dev/null").unwrap()).into();
+            peer.queue(Outgoing { bytes: vec![byte], sockets: vec![socket], word: None });
+        }
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(LIMIT), maximum }).unwrap();
+        let mut come = Vec::new();
+        let mut waits = 0;
+        while peer.has_output() {
+            peer.write().unwrap();
+            waits += usize::from(peer.is_crowded());
+            let mut bytes = [0; 8];
+            let count = theirs.read(&mut bytes).unwrap(); // the descriptors are closed
+            come.extend_from_slice(&bytes[..count]);
+        }
+        drop(peer);
+        theirs.read_to_end(&mut come).unwrap();
+        assert!(waits > 0, "nothing had to wait");
+        assert!(come.into_iter().eq(0..100));
     }
 }

@@ -7,20 +7,22 @@ use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 use std::thread;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::socket_peercred;
 
 use super::lock::ServingLock;
 use super::peer::{Lost, MAX_SOCKETS, Peer};
-use super::{Adoption, Channel, LANE, Outgoing, Phase, Ticket};
-use crate::border::{HandoverEvent, RecordKind};
+use super::{Adoption, Asked, Channel, Outgoing, Phase, Ticket};
+use crate::border::HandoverEvent;
 use crate::handover::serving::{self, Step, Word};
-use crate::handover::{HandedSession, Invalid, Message, VERSION};
+use crate::handover::{HandedSession, Invalid, Message, against};
 use crate::net::clock;
 use crate::net::command::Command;
 use crate::net::runtime::Runtime;
@@ -30,61 +32,104 @@ use crate::net::server::Environment;
 const MOST_WAITING: usize = 16 << 20;
 /// How long it waits then until it looks again.
 const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
-/// When JavaScript wants no more of it, what is queued still leaves, if the other process takes something within this time.
-const LAST_WORDS: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+/// When JavaScript wants no more of it, what is queued still leaves, if the other process takes it within this time, in milliseconds.
+const LAST_WORDS: u64 = 1000;
 /// The file is its owner's alone.
 const MODE: u32 = 0o600;
+
+/// What the file is called from when somebody has come on: it says that a hand-over is under way, and that whoever serves then is about to
+/// offer here.
+const UNDER_WAY: &str = ".busy";
 
 /// Offers the clients of this process to who connects to `path`: one process of the same user.
 ///
 /// # Errors
-/// When another process offers there, or the file is none of a socket, or the system says so.
+/// When another process offers there (`AddrInUse`), the file is none of a socket (`AlreadyExists`), there can be no lock of who serves
+/// (`Unsupported`), or the system says so.
 pub fn offer(path: &Path, number: u32, environment: Arc<Environment>) -> io::Result<Arc<Channel>> {
+    let (lock, theirs) = ServingLock::hold()?;
     let listener = listen(path)?;
-    let file = File { path: path.to_owned(), inode: fs::symlink_metadata(path)?.ino() };
-    start(number, environment, move |channel, bell| {
+    let mut file = File { path: path.to_owned(), inode: fs::symlink_metadata(path)?.ino() };
+    start(number, environment, Channel::abandon_giving, move |channel, bell| {
+        channel.set_lock(lock, Some(theirs));
         let Some(socket) = accept(&listener, &channel, &bell) else { return };
-        // The next process offers under this name.
-        drop(listener);
-        drop(file);
+        // The next process offers under this name. Who comes too early waits in the queue of this one.
+        file.set_aside();
         run(&channel, &bell, socket, &mut Giver::default());
+        drop((file, listener));
     })
 }
 
-/// Takes over what a process offers at `path`. None: there is no such process.
+/// Takes over what a process offers at `path`.
 ///
 /// # Errors
-/// When it is another user's, or the system says so.
+/// When it is another user's (`PermissionDenied`), or the system says so.
 pub fn take(
     path: &Path,
     number: u32,
     environment: Arc<Environment>,
     runtime: Weak<Runtime>,
     blob: Vec<u8>,
-) -> io::Result<Option<Arc<Channel>>> {
-    let socket = match UnixStream::connect(path) {
-        Ok(socket) => socket,
-        Err(error)
-            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
-        {
-            return Ok(None);
+) -> io::Result<Asked> {
+    let socket = match connect(path)? {
+        Connected::To(socket) => socket,
+        Connected::Crowd => return Ok(Asked::UnderWay),
+        Connected::Nobody => {
+            return Ok(match connect(&under_way(path)) {
+                Ok(Connected::To(_) | Connected::Crowd) => Asked::UnderWay,
+                Ok(Connected::Nobody) | Err(_) => Asked::Nobody,
+            });
         }
-        Err(error) => return Err(error),
     };
     if !is_same_user(&socket)? {
         return Err(io::Error::new(ErrorKind::PermissionDenied, "it is another user's"));
     }
-    let channel = start(number, environment, move |channel, bell| {
+    let channel = start(number, environment, Channel::abandon_taking, move |channel, bell| {
         run(&channel, &bell, socket, &mut Taker::new(runtime));
     })?;
     channel.send(&Message::hello(blob), Vec::new());
-    Ok(Some(channel))
+    Ok(Asked::Offered(channel))
 }
 
-/// Starts the thread of a channel; it is woken by the bell.
+/// What came of connecting.
+enum Connected {
+    /// Somebody listens.
+    To(UnixStream),
+    /// More wait already than may.
+    Crowd,
+    /// Nobody listens.
+    Nobody,
+}
+
+/// Connects to a Unix socket, and waits for nobody: JavaScript's thread asks.
+fn connect(path: &Path) -> io::Result<Connected> {
+    use rustix::io::Errno;
+    use rustix::net::SocketAddrUnix;
+
+    let socket = open_socket()?;
+    match rustix::net::connect(&socket, &SocketAddrUnix::new(path)?) {
+        Ok(()) => Ok(Connected::To(UnixStream::from(socket))),
+        Err(Errno::AGAIN) => Ok(Connected::Crowd),
+        Err(Errno::NOENT | Errno::CONNREFUSED) => Ok(Connected::Nobody),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the file of an offer is called when somebody has come.
+fn under_way(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(UNDER_WAY);
+    name.into()
+}
+
+/// What is said of a thread that has panicked.
+const PANICKED: &str = "its thread has panicked";
+
+/// Starts the thread of a channel; it is woken by the bell. `abandon` is called when it panics.
 fn start(
     number: u32,
     environment: Arc<Environment>,
+    abandon: fn(&Channel),
     body: impl FnOnce(Arc<Channel>, UnixStream) + Send + 'static,
 ) -> io::Result<Arc<Channel>> {
     let (bell, ringer) = UnixStream::pair()?;
@@ -95,9 +140,12 @@ fn start(
         let _unheard = (&ringer).write(&[1]);
     });
     let for_thread = Arc::clone(&channel);
-    thread::Builder::new()
-        .name(format!("handover-{number}"))
-        .spawn(move || body(for_thread, bell))?;
+    thread::Builder::new().name(format!("handover-{number}")).spawn(move || {
+        let of_body = Arc::clone(&for_thread);
+        if catch_unwind(AssertUnwindSafe(|| body(of_body, bell))).is_err() {
+            abandon(&for_thread);
+        }
+    })?;
     Ok(channel)
 }
 
@@ -107,9 +155,32 @@ struct File {
     inode: u64,
 }
 
+impl File {
+    /// Gives its name up, and takes the one that says that a hand-over is under way, if no file that is none of ours has it.
+    fn set_aside(&mut self) {
+        let aside = under_way(&self.path);
+        let is_ours = match fs::symlink_metadata(&aside) {
+            Ok(found) => found.file_type().is_socket(),
+            Err(error) => error.kind() == ErrorKind::NotFound,
+        };
+        if !self.is_there() {
+            return;
+        }
+        if is_ours && fs::rename(&self.path, &aside).is_ok() {
+            self.path = aside;
+        } else {
+            let _gone = fs::remove_file(&self.path);
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode)
+    }
+}
+
 impl Drop for File {
     fn drop(&mut self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+        if self.is_there() {
             let _gone = fs::remove_file(&self.path);
         }
     }
@@ -117,30 +188,44 @@ impl Drop for File {
 
 /// Listens at `path`, which only this user can reach. What a process has left there that has ended is replaced.
 fn listen(path: &Path) -> io::Result<UnixListener> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-        Ok(found) if !found.file_type().is_socket() => {
-            return Err(io::Error::new(
-                ErrorKind::AlreadyExists,
-                "there is a file that is no socket",
-            ));
-        }
-        Ok(_) => match UnixStream::connect(path) {
-            Ok(_) => return Err(ErrorKind::AddrInUse.into()),
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path)?,
-            Err(error) => return Err(error),
-        },
+    if is_left(path)? {
+        fs::remove_file(path)?;
+    }
+    let aside = under_way(path);
+    if is_left(&aside).unwrap_or_default() {
+        fs::remove_file(aside)?;
     }
     bind(path)
 }
 
-/// A socket whose file has its mode before anybody can connect to it.
-fn bind(path: &Path) -> io::Result<UnixListener> {
-    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+/// Whether there is the file of a socket of a process that has ended.
+///
+/// # Errors
+/// When there is another file, or somebody listens.
+fn is_left(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+        Ok(found) if !found.file_type().is_socket() => Err(ErrorKind::AlreadyExists.into()),
+        Ok(_) => match connect(path)? {
+            Connected::To(_) | Connected::Crowd => Err(ErrorKind::AddrInUse.into()),
+            Connected::Nobody => Ok(true),
+        },
+    }
+}
+
+fn open_socket() -> io::Result<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    Ok(socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
+}
+
+/// A socket whose file has its mode before anybody can connect to it.
+fn bind(path: &Path) -> io::Result<UnixListener> {
+    use rustix::net::SocketAddrUnix;
+
+    let socket = open_socket()?;
     rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
     fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
     rustix::net::listen(&socket, 1)?;
@@ -259,6 +344,7 @@ fn talk(
     peer: &mut Peer,
     side: &mut impl Side,
 ) -> Result<(), Lost> {
+    let mut last = None;
     loop {
         silence(bell);
         side.poll(channel);
@@ -268,25 +354,25 @@ fn talk(
             while hear(channel, peer, side)? {}
             return Err(lost);
         }
-        if !is_open && !peer.has_output() {
+        let now = clock::now();
+        let until = if is_open { u64::MAX } else { *last.get_or_insert(now + LAST_WORDS) };
+        if !is_open && (!peer.has_output() || now >= until) {
             return Ok(());
         }
         let waits = side.must_wait(channel);
         let mut interest = PollFlags::empty();
         interest.set(PollFlags::IN, !waits && is_open);
-        interest.set(PollFlags::OUT, peer.has_output());
+        interest.set(PollFlags::OUT, peer.has_output() && !peer.is_crowded());
         let socket = peer.fd();
         let mut polled =
             [PollFd::from_borrowed_fd(socket, interest), PollFd::new(bell, PollFlags::IN)];
-        let timeout = match (is_open, waits || side.is_busy()) {
-            (false, _) => Some(&LAST_WORDS),
-            (true, true) => Some(&LOOK_AGAIN),
-            (true, false) => None,
+        let looks = peer.is_crowded() || (is_open && (waits || side.is_busy()));
+        let timeout = match (looks, is_open) {
+            (true, _) => Some(LOOK_AGAIN),
+            (false, true) => None,
+            (false, false) => Some(milliseconds(until - now)),
         };
-        let count = poll(&mut polled, timeout);
-        if !is_open && count == Ok(0) {
-            return Ok(());
-        }
+        let _interrupted = poll(&mut polled, timeout.as_ref());
         let ready = polled[0].revents();
         if waits || !is_open || !ready.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
             continue;
@@ -295,8 +381,13 @@ fn talk(
     }
 }
 
+fn milliseconds(count: u64) -> Timespec {
+    Timespec::try_from(Duration::from_millis(count)).unwrap_or(LOOK_AGAIN)
+}
+
 /// Reads once, and handles what has come; whether that was something.
 fn hear(channel: &Arc<Channel>, peer: &mut Peer, side: &mut impl Side) -> Result<bool, Lost> {
+    fault!("hear", channel.environment.id, channel.number);
     let has_come = peer.read()?;
     while let Some((frame, sockets)) = peer.next_message()? {
         side.handle(channel, Message::read(&frame)?, sockets)?;
@@ -336,14 +427,30 @@ impl Channel {
         drop::<VecDeque<Outgoing>>(lost); // with the sockets
     }
 
+    /// The thread of the old process has panicked: that serves on, unless the new one has the lock.
+    fn abandon_giving(&self) {
+        self.lose();
+        if self.lock.get().is_some_and(|lock| !lock.try_lock()) {
+            return self.tell(HandoverEvent::Sent, &[0], None, Vec::new());
+        }
+        if let Some(lock) = self.lock.get() {
+            lock.keep();
+        }
+        self.fail(PANICKED);
+    }
+
+    /// That of the new one has: it does not serve.
+    fn abandon_taking(&self) {
+        self.lose();
+        if let Some(lock) = self.lock.get() {
+            lock.unlock();
+        }
+        self.fail(PANICKED);
+    }
+
     /// JavaScript hears that the hand-over is over, and the other process is not the one that serves (old), or this one not (new).
     fn fail(&self, why: &str) {
-        let inbox = &self.environment.inbox;
-        inbox.push(LANE, |record| {
-            record.kind(RecordKind::Handover).number(self.number);
-            record.number(HandoverEvent::Failed as u32).string(why);
-        });
-        inbox.announce(LANE);
+        self.tell(HandoverEvent::Failed, &[], Some(why), Vec::new());
     }
 }
 
@@ -399,7 +506,9 @@ impl Giver {
                     channel.lose(); // nobody takes any more what is still to be sent
                     channel.fail(&self.why);
                 }
-                Step::Yield => channel.tell(HandoverEvent::Sent, &[self.sessions], Vec::new()),
+                Step::Yield => {
+                    channel.tell(HandoverEvent::Sent, &[self.sessions], None, Vec::new());
+                }
                 Step::Say(_) => {}
             }
         }
@@ -415,19 +524,15 @@ impl Side for Giver {
         _sockets: Vec<OwnedFd>,
     ) -> Result<(), Lost> {
         match message {
-            Message::Hello { version, .. } if !self.greeted && version != VERSION => {
+            Message::Hello { version, blob } if !self.greeted => {
                 self.greeted = true;
-                self.why = format!("it speaks version {VERSION} of hand-overs, and not {version}");
-                channel.end(&self.why);
+                let against = against(version).unwrap_or_default();
+                channel.tell(HandoverEvent::Peer, &[0, 0], Some(&against), vec![blob]);
                 Ok(())
             }
-            Message::Hello { blob, .. } if !self.greeted => {
-                self.greeted = true;
-                channel.tell(HandoverEvent::Peer, &[0, 0], vec![blob]);
-                Ok(())
-            }
-            Message::Ready if self.greeted => {
-                channel.tell(HandoverEvent::Ready, &[], Vec::new());
+            Message::Ready { against } if self.greeted => {
+                let against = refusal_of_sessions(&against);
+                channel.tell(HandoverEvent::Ready, &[], Some(&against), Vec::new());
                 Ok(())
             }
             Message::Taken { sessions } if self.serving == serving::Giver::Released => {
@@ -444,7 +549,7 @@ impl Side for Giver {
             }
             Message::Hello { .. }
             | Message::Welcome { .. }
-            | Message::Ready
+            | Message::Ready { .. }
             | Message::State { .. }
             | Message::Session(_)
             | Message::Connection { .. }
@@ -493,6 +598,11 @@ fn refusal(why: &str) -> String {
     format!("the other process refuses: {why}")
 }
 
+/// The same of what it has against sessions; empty: nothing.
+fn refusal_of_sessions(against: &str) -> String {
+    if against.is_empty() { String::new() } else { refusal(against) }
+}
+
 /// The process that takes.
 #[derive(Debug)]
 struct Taker {
@@ -500,6 +610,8 @@ struct Taker {
     serving: serving::Taker,
     attempt: Attempt,
     welcomed: bool,
+    /// Whether the old one speaks another version, and so has no sessions for it.
+    is_foreign: bool,
     sessions: u32,
     /// HTTP connections wait until all sessions are there that their requests may be for.
     connections: VecDeque<(TcpStream, Vec<u8>, Vec<u8>)>,
@@ -518,6 +630,7 @@ impl Taker {
             serving: serving::Taker::default(),
             attempt: Attempt::default(),
             welcomed: false,
+            is_foreign: false,
             sessions: 0,
             connections: VecDeque::new(),
             last: Vec::new(),
@@ -569,16 +682,11 @@ impl Taker {
         for (socket, unread, unwritten) in self.connections.drain(..) {
             let token = channel.environment.next_tokens(1);
             channel.environment.keep_stream(token, socket);
-            channel.tell(HandoverEvent::Connection, &[token], vec![unread, unwritten]);
+            channel.tell(HandoverEvent::Connection, &[token], None, vec![unread, unwritten]);
         }
         let sessions = channel.opened.load(Ordering::SeqCst);
-        let inbox = &channel.environment.inbox;
-        inbox.push(LANE, |record| {
-            record.kind(RecordKind::Handover).number(channel.number);
-            record.number(HandoverEvent::End as u32).number(sessions).string(&self.why);
-            record.buffer(std::mem::take(&mut self.last));
-        });
-        inbox.announce(LANE);
+        let last = vec![std::mem::take(&mut self.last)];
+        channel.tell(HandoverEvent::End, &[sessions], Some(&self.why), last);
     }
 }
 
@@ -597,21 +705,31 @@ impl Side for Taker {
         }
         let mut sockets = sockets.into_iter();
         match message {
-            Message::Welcome { blob } if !self.welcomed && sockets.len() <= MAX_SOCKETS => {
+            Message::Welcome { version, blob }
+                if !self.welcomed && sockets.len() <= MAX_SOCKETS =>
+            {
                 self.welcomed = true;
+                let against = against(version);
+                self.is_foreign = against.is_some();
                 let lock = sockets.next().ok_or(Lost::Invalid(Invalid::Descriptors))?;
-                let _set_before = channel.lock.set(ServingLock::of(lock));
+                channel.set_lock(ServingLock::of(lock), None);
                 let count = u32::try_from(sockets.len()).unwrap_or_default();
                 let environment = &channel.environment;
                 let first = environment.next_tokens(count);
                 for (token, socket) in (first..).zip(sockets) {
                     environment.keep_stream(token, socket.into());
                 }
-                channel.tell(HandoverEvent::Peer, &[first, count], vec![blob]);
+                let against = against.unwrap_or_default();
+                channel.tell(HandoverEvent::Peer, &[first, count], Some(&against), vec![blob]);
                 Ok(())
             }
+            Message::State { .. } | Message::Session(_) | Message::Connection { .. }
+                if self.is_foreign =>
+            {
+                Err(Lost::Invalid(Invalid::Damaged)) // it means something else there
+            }
             Message::State { blob } if self.welcomed => {
-                channel.tell(HandoverEvent::State, &[], vec![blob]);
+                channel.tell(HandoverEvent::State, &[], None, vec![blob]);
                 Ok(())
             }
             Message::Session(session) => self.adopt(channel, *session, sockets.next()),
@@ -620,8 +738,11 @@ impl Side for Taker {
                 self.connections.push_back((socket.into(), unread, unwritten));
                 Ok(())
             }
-            Message::End { sessions, blob } if self.welcomed && sessions == self.sessions => {
+            Message::End { sessions, against, blob }
+                if self.welcomed && sessions == self.sessions =>
+            {
                 self.last = blob;
+                self.why = refusal_of_sessions(&against);
                 let steps = self.serving.handle_word(Word::End);
                 self.carry_out(channel, steps);
                 self.poll(channel);
@@ -635,7 +756,7 @@ impl Side for Taker {
             }
             Message::Hello { .. }
             | Message::Welcome { .. }
-            | Message::Ready
+            | Message::Ready { .. }
             | Message::State { .. }
             | Message::Connection { .. }
             | Message::End { .. }

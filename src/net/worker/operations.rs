@@ -171,7 +171,7 @@ impl Worker {
                     client.hand_over(&self.context, &channel, blob);
                 }
             }
-            Command::FinishHandOver { server, channel } => self.finish_hand_over(server, &channel),
+            Command::FinishHandOver { server, ticket } => self.finish_hand_over(server, &ticket),
             Command::Adopt(adoption) => self.adopt(*adoption),
             Command::ReadOn { slot } => self.read_on(slot),
             Command::Stop => {}

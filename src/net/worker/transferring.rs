@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::websocket::WebSocket;
 use super::{Connection, Worker};
-use crate::border::HandoverEvent;
 use crate::engineio::Session;
 use crate::handover::HandedSession;
 use crate::id::Slot;
@@ -14,18 +13,19 @@ use crate::net::clock;
 use crate::net::descriptor::{Addresses, prepare};
 use crate::net::peer::Peer;
 use crate::net::tcp::Tcp;
-use crate::net::transfer::{Adoption, Channel, Freeze};
+use crate::net::transfer::{Adoption, FinishTicket, Freeze};
 use crate::net::websocket_wire::WebSocketWire;
 
 impl Worker {
-    /// Reads the sessions and the connections of a server no more, or again.
+    /// Reads the sessions and the connections of a server no more, or again. Who waits for it hears so when `freeze` goes.
     pub(super) fn freeze(&self, freeze: &Freeze) {
-        let Freeze { environment, server, channel } = freeze;
+        let Freeze { environment, server, ticket } = freeze;
+        fault!("freeze", *environment, self.context.index as u64);
         for client in self.clients.all() {
             if client.server.id != *server || client.server.environment.id != *environment {
                 continue;
             }
-            if channel.is_some() {
+            if ticket.is_some() {
                 self.context.guard(&*client, || client.hold());
             } else if self.clients.find(client.handle.slot()).is_some() {
                 self.read_on(client.handle.slot());
@@ -33,12 +33,8 @@ impl Worker {
         }
         for wire in self.context.http_table.all() {
             self.context.guard(&*wire, || {
-                wire.hold(&self.context, *environment, *server, channel.is_some());
+                wire.hold(&self.context, *environment, *server, ticket.is_some());
             });
-        }
-        if let Some(channel) = channel {
-            let worker = u32::try_from(self.context.index).unwrap_or_default();
-            channel.tell_on(self.context.index, HandoverEvent::Frozen, &[worker], Vec::new());
         }
     }
 
@@ -55,13 +51,14 @@ impl Worker {
     }
 
     /// The connections of a server go the way of its sessions.
-    pub(super) fn finish_hand_over(&self, server: u32, channel: &Arc<Channel>) {
+    pub(super) fn finish_hand_over(&self, server: u32, ticket: &FinishTicket) {
+        let channel = ticket.channel();
+        fault!("finish hand-over", channel.environment.id, self.context.index as u64);
         for wire in self.context.http_table.all() {
             self.context.guard(&*wire, || {
                 Rc::clone(&wire).hand_over(&self.context, server, channel);
             });
         }
-        channel.end_worker();
     }
 
     /// A session comes from another process.
