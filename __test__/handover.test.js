@@ -34,6 +34,12 @@ for (const [how, options, restarts] of [
   ["", {}, 4],
   // these take seconds, as kept connections are given the time to come to their end
   [", whose polling requests Node.js reads", { middleware: true }, 2],
+  // so that most of them are not read at any time
+  [
+    ", while most may send no more",
+    { limits: { events: { perClient: { rate: 20, burst: 5 } } } },
+    2,
+  ],
 ])
   test(`all talk on while servers are restarted${how}, and nothing is lost`, only, async (t) => {
     const all = chain(t, options);

@@ -25,6 +25,7 @@ const EMPTY = new Set([
   "socketio_sessions_closed",
   "socketio_requests_refused",
   "socketio_handshakes_limited",
+  "socketio_traffic_limited",
   "socketio_sockets_disconnected",
   "socketio_slow_ways",
 ]);

@@ -699,6 +699,12 @@ export interface LimitsConfig {
   maxClientsPerAddress?: number
   /** Bits of an IPv6 address that count. */
   ipv6Prefix: number
+  /** Events that clients may send. */
+  events?: TrafficConfig
+  /** Bytes that they may send. */
+  bytes?: TrafficConfig
+  /** What counts for some namespaces besides. */
+  namespaces: Array<NamespaceLimitsConfig>
 }
 
 /** What a program says of a link to Redis. Times are milliseconds, sizes bytes. */
@@ -744,6 +750,16 @@ export interface LinkNews {
   text: string
   /** The buffers, in the order of their records. */
   buffers: Array<Buffer>
+}
+
+/** What may come for a namespace. */
+export interface NamespaceLimitsConfig {
+  /** Its name. */
+  name: string
+  /** Events. */
+  events?: TrafficConfig
+  /** Bytes of them. */
+  bytes?: TrafficConfig
 }
 
 /** What came of keeping a session. */
@@ -887,4 +903,14 @@ export interface TlsRules {
   handshakeTimeout: number
   /** Whether JavaScript wants to hear of those that fail. */
   tellsFailures: boolean
+}
+
+/** How much may come of those that are there. */
+export interface TrafficConfig {
+  /** From a client. */
+  perClient?: RateConfig
+  /** From all clients of an address. */
+  perAddress?: RateConfig
+  /** What is done about more: the name of an [`Action`]. */
+  action: string
 }

@@ -167,6 +167,7 @@ impl Limits {
             max_clients: self.clients,
             max_clients_per_address: self.clients_per_address,
             prefix: 64,
+            ..Settings::default()
         }
     }
 }

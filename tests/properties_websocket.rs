@@ -3,9 +3,10 @@
 mod websocket_support;
 
 use std::io::{Cursor, Read, Write};
+use std::ops::ControlFlow;
 
 use ferrosocket::websocket::frame::{header, write_header};
-use ferrosocket::websocket::{MessageLimits, OpCode, Reader, Violation};
+use ferrosocket::websocket::{Halt, MessageLimits, OpCode, Reader, Violation};
 use proptest::prelude::*;
 use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::FrameHeader;
@@ -111,6 +112,11 @@ fn client(incoming: Vec<u8>) -> WebSocket<Wire> {
     WebSocket::from_raw_socket(wire, Role::Client, None)
 }
 
+/// Nothing comes behind a pause.
+fn check_not_paused(paused: bool) {
+    assert!(!paused, "it has paused");
+}
+
 proptest! {
     #[test]
     fn any_split_of_frames_gives_the_same(bytes in frames(), cuts in cuts()) {
@@ -128,6 +134,36 @@ proptest! {
     #[test]
     fn a_valid_conversation_is_understood((bytes, said) in conversation(), cuts in cuts()) {
         prop_assert_eq!(feed_split(&bytes, &cuts), (said, Ok(())));
+    }
+
+    /// What stands behind a message may be read later, and nothing is lost, doubled or in another order then.
+    #[test]
+    fn pauses_behind_messages_change_nothing(
+        bytes in frames(),
+        pauses in prop::collection::vec(any::<bool>(), 1..8),
+    ) {
+        let mut reader = Reader::new(LIMITS);
+        let mut pauses = pauses.into_iter().cycle();
+        let (mut messages, mut at) = (Vec::new(), 0);
+        let result = loop {
+            let mut rest = bytes[at..].to_vec();
+            let mut paused = false;
+            let read = reader.handle_some(&mut rest, |incoming| {
+                check_not_paused(paused);
+                messages.push(incoming.into());
+                paused = pauses.next() == Some(true);
+                if paused { ControlFlow::Break(Halt::Pause) } else { ControlFlow::Continue(()) }
+            });
+            match read {
+                Ok(read) if paused && at + read < bytes.len() => at += read,
+                Ok(read) => {
+                    prop_assert_eq!(at + read, bytes.len());
+                    break Ok(());
+                }
+                Err(violation) => break Err(violation),
+            }
+        };
+        prop_assert_eq!((messages, result), feed_split(&bytes, &[]));
     }
 
     /// Another process goes on where a reader has been left.

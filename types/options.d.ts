@@ -292,6 +292,32 @@ export interface LimitsOptions {
   maxClientsPerAddress?: number;
   /** Bits that IPv6 addresses have in common which count as one. @default 64 */
   ipv6Prefix?: number;
+  /** Events that clients may send: packets that JavaScript would have to look at. */
+  events?: TrafficOptions & {
+    /** Of all clients of an address. */
+    perAddress?: RateOptions;
+  };
+  /** Bytes of the messages that clients may send. */
+  bytes?: TrafficOptions & {
+    /** Of all clients of an address. */
+    perAddress?: RateOptions;
+  };
+  /** What counts for namespaces besides, by their names. */
+  namespaces?: Record<string, { events?: TrafficOptions; bytes?: TrafficOptions }>;
+}
+
+/** How much clients may send. */
+export interface TrafficOptions {
+  /** Of a client. */
+  perClient?: RateOptions;
+  /**
+   * What is done about more: `"pause"` reads the client no more until it may send again, so that it has to wait and nothing is lost;
+   * `"drop"` drops its events, and those that are to be answered are answered by `{ error, retryAfter }`; `"disconnect"` ends its
+   * session, by the code 1008 of WebSocket or the status 429.
+   *
+   * @default "pause"
+   */
+  action?: "pause" | "drop" | "disconnect";
 }
 
 export interface ConnectionStateRecoveryOptions {

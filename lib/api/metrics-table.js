@@ -104,6 +104,17 @@ const METRICS = [
     read: ({ addon }) => counts("limit", new Map(Object.entries(addon.server?.limited ?? {}))),
   },
   {
+    name: "socketio_traffic_limited",
+    type: "counter",
+    of: "server",
+    labels: ["limit", "action"],
+    help: "How often clients were paused, their events dropped, or they disconnected, as they sent more than `limits` allow.",
+    read: ({ addon }) =>
+      (addon.server?.traffic ?? []).map(([limit, action, count]) =>
+        sample({ limit, action }, count),
+      ),
+  },
+  {
     name: "socketio_slow_ways",
     type: "counter",
     of: "thread",

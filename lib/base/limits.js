@@ -62,6 +62,54 @@ function readPrefix(path, value) {
   return value;
 }
 
+/** What may be done about who sends too much; the first is what is done if nothing is said. */
+const ACTIONS = Object.freeze(["pause", "drop", "disconnect"]);
+
+/** @param {string} path @param {any} value @returns {string} */
+function readAction(path, value) {
+  if (!ACTIONS.includes(value))
+    throw invalidOption(`option ${path}`, value, `give one of ${ACTIONS.join(", ")}`);
+  return value;
+}
+
+/**
+ * @param {Record<string, (path: string, value: any) => Rate>} rates those that there may be
+ * @returns {(path: string, value: any) => import("../../native").TrafficConfig}
+ */
+function readTraffic(rates) {
+  return (path, value) => {
+    const { action = ACTIONS[0], ...read } = readParts(path, value, {
+      ...rates,
+      action: readAction,
+    });
+    return { action, ...read };
+  };
+}
+
+const readOfAll = readTraffic({ perClient: readRate, perAddress: readRate });
+const readOfNamespace = readTraffic({ perClient: readRate });
+
+/**
+ * @param {string} path
+ * @param {any} value by the names of the namespaces
+ * @returns {import("../../native").NamespaceLimitsConfig[]}
+ */
+function readNamespaces(path, value) {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw invalidOption(
+      `option ${path}`,
+      value,
+      'give an object with the limits by the names of the namespaces, as in { "/chat": { events: { perClient: 10 } } }',
+    );
+  return Object.entries(value).map(([name, limits]) => ({
+    name: name.startsWith("/") ? name : `/${name}`,
+    ...readParts(`${path}[${JSON.stringify(name)}]`, limits, {
+      events: readOfNamespace,
+      bytes: readOfNamespace,
+    }),
+  }));
+}
+
 /** @param {string} path @param {any} value @returns {Record<string, any>} */
 function readConnects(path, value) {
   return readParts(path, value, { perAddress: readRate, total: readRate });
@@ -74,18 +122,21 @@ function readConnects(path, value) {
  */
 function readLimits(value) {
   if (value === undefined || value === null || value === false) return undefined;
-  const { connects, maxClients, maxClientsPerAddress, ipv6Prefix } = readParts("limits", value, {
+  const { connects, ipv6Prefix, namespaces, ...others } = readParts("limits", value, {
     connects: readConnects,
     maxClients: readCount,
     maxClientsPerAddress: readCount,
     ipv6Prefix: readPrefix,
+    events: readOfAll,
+    bytes: readOfAll,
+    namespaces: readNamespaces,
   });
   return {
     connectsPerAddress: connects?.perAddress,
     connects: connects?.total,
-    maxClients,
-    maxClientsPerAddress,
     ipv6Prefix: ipv6Prefix ?? IPV6_PREFIX,
+    namespaces: namespaces ?? [],
+    ...others,
   };
 }
 

@@ -31,6 +31,7 @@
  * @property {number} spared
  * @property {Values} roundTrips ms
  * @property {Record<string, number>} limited handshakes that were refused, by the limit
+ * @property {[string, string, number][]} traffic how often something was done about clients that send too much: limit, action, count
  */
 
 /**

@@ -12,6 +12,7 @@ use crate::limits::addresses::DEFAULT_PREFIX;
 use crate::limits::bucket::Rate;
 use crate::limits::gate::{self, Gate, Gauge};
 use crate::limits::overload::{Bounds, Overload};
+use crate::limits::traffic::{Action, NamespaceRules, Rule, Traffic};
 use crate::net::backlog::BufferLimits;
 use crate::net::deflate::Compression;
 use crate::net::server::Environment;
@@ -117,6 +118,57 @@ pub struct LimitsConfig {
     pub max_clients_per_address: Option<f64>,
     /// Bits of an IPv6 address that count.
     pub ipv6_prefix: u32,
+    /// Events that clients may send.
+    pub events: Option<TrafficConfig>,
+    /// Bytes that they may send.
+    pub bytes: Option<TrafficConfig>,
+    /// What counts for some namespaces besides.
+    pub namespaces: Vec<NamespaceLimitsConfig>,
+}
+
+/// How much may come of those that are there.
+#[napi(object)]
+#[derive(Debug)]
+pub struct TrafficConfig {
+    /// From a client.
+    pub per_client: Option<RateConfig>,
+    /// From all clients of an address.
+    pub per_address: Option<RateConfig>,
+    /// What is done about more: the name of an [`Action`].
+    pub action: String,
+}
+
+/// What may come for a namespace.
+#[napi(object)]
+#[derive(Debug)]
+pub struct NamespaceLimitsConfig {
+    /// Its name.
+    pub name: String,
+    /// Events.
+    pub events: Option<TrafficConfig>,
+    /// Bytes of them.
+    pub bytes: Option<TrafficConfig>,
+}
+
+impl TrafficConfig {
+    fn rule(config: Option<&Self>) -> Rule {
+        let Some(Self { per_client, per_address, action }) = config else { return Rule::default() };
+        Rule {
+            per_client: per_client.map(RateConfig::rate),
+            per_address: per_address.map(RateConfig::rate),
+            action: Action::ALL.into_iter().find(|it| it.name() == action).unwrap_or_default(),
+        }
+    }
+}
+
+impl NamespaceLimitsConfig {
+    fn rules(&self) -> NamespaceRules {
+        NamespaceRules {
+            name: self.name.as_str().into(),
+            events: TrafficConfig::rule(self.events.as_ref()),
+            bytes: TrafficConfig::rule(self.bytes.as_ref()),
+        }
+    }
 }
 
 /// So many each second.
@@ -146,6 +198,11 @@ impl LimitsConfig {
             max_clients: count(self.max_clients),
             max_clients_per_address: count(self.max_clients_per_address),
             prefix: u8::try_from(self.ipv6_prefix).unwrap_or(DEFAULT_PREFIX),
+            traffic: Traffic {
+                events: TrafficConfig::rule(self.events.as_ref()),
+                bytes: TrafficConfig::rule(self.bytes.as_ref()),
+                namespaces: self.namespaces.iter().map(NamespaceLimitsConfig::rules).collect(),
+            },
         }
     }
 }

@@ -98,6 +98,19 @@ pub enum PostFault {
     TooManyChunks,
     /// It has not been all there within `Config::body_timeout`.
     TimedOut,
+    /// The client sends more than it may, which says this.
+    Limited(&'static str),
+}
+
+/// Why nothing more of the body of a POST is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PostHalt {
+    /// It is dropped, and answered by `ok`.
+    Done,
+    /// It can't be taken.
+    Fault(PostFault),
+    /// It is to wait: what is left is fed later.
+    Pause,
 }
 
 impl PostFault {
@@ -108,6 +121,7 @@ impl PostFault {
             Self::TooLarge => (413, "payload too large"),
             Self::TooManyChunks => (413, "too many chunks"),
             Self::TimedOut => (408, "http request timeout"),
+            Self::Limited(message) => (429, message),
         }
     }
 }

@@ -53,6 +53,24 @@ pub(super) fn unwrap(form: &str) -> Option<String> {
     Some(restore_line_feeds(&unescape(value)))
 }
 
+/// The form that brings a payload, as a client writes it: what [`Session::handle_post_body`](super::Session::handle_post_body) reads.
+pub fn form(payload: &[u8]) -> Vec<u8> {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut out = b"d=".to_vec();
+    let mut escape = |byte: u8| {
+        out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+    };
+    let mut before = b' ';
+    for &byte in payload {
+        if byte == b'n' && before == b'\\' {
+            escape(b'\\'); // or the two would be a line feed
+        }
+        escape(byte);
+        before = byte;
+    }
+    out
+}
+
 /// Undoes the escapes of a form. A `%` without two hexadecimal digits stands for itself.
 fn unescape(value: &str) -> Cow<'_, str> {
     if !value.contains(['%', '+']) {
@@ -115,6 +133,14 @@ mod tests {
         let expected = "___eio[7](\"2:4\\\"\\\\\\n\\u0001\\u2028\\u2029é\u{20ac}\");";
         assert_eq!(String::from_utf8(script).unwrap(), expected);
         assert_eq!(wrap("", b"\x08\x0c\t\r\x1f\xe2"), b"___eio[](\"\\b\\f\\t\\r\\u001f\xe2\");");
+    }
+
+    #[test]
+    fn a_form_brings_what_it_is_made_of() {
+        for payload in ["", "2:4a", "\n", "\\n", "\\\\n", "n\\", "é%+&=\u{1}", "a\\\\\\nb"] {
+            let form = String::from_utf8(form(payload.as_bytes())).unwrap();
+            assert_eq!(unwrap(&form).as_deref(), Some(payload), "{form}");
+        }
     }
 
     #[test]

@@ -38,13 +38,14 @@ mod polling;
 pub mod session;
 mod upgrade;
 
-pub use action::{Action, Body, Link, PostFault, PostStart, RequestId};
+pub use action::{Action, Body, Link, PostFault, PostHalt, PostStart, RequestId};
 pub use close::{CloseReason, Fault};
 pub use config::Config;
 pub use dialect::{Dialect, Protocol};
 pub use error::InvalidPacket;
 pub use handshake::Transport;
 pub use heartbeat::CarriedBeat;
+pub use jsonp::form;
 pub use packet::{Data, OutMessage, Packet, PacketType, decode_text};
 pub use session::carried::{CarriedPacket, CarriedPolling, CarriedSession};
 pub use session::{Route, Session};

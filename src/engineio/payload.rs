@@ -13,18 +13,41 @@ const IN_TEXT: Dialect = Dialect { protocol: Protocol::V4, base64: true };
 ///
 /// The driver of the iterator stops at the first [`InvalidPacket`]: what stands behind it is of no
 /// use. An empty payload is one invalid packet, and so is what stands behind a trailing separator.
-pub fn decode(payload: &str) -> impl Iterator<Item = Result<Packet<'_>, InvalidPacket>> {
-    let mut rest = Some(payload);
-    std::iter::from_fn(move || {
-        let text = rest.take()?;
+pub fn decode(payload: &str) -> Packets<'_> {
+    Packets { rest: Some(payload) }
+}
+
+/// What is left of a payload that is decoded; see [`decode`].
+#[derive(Clone, Debug)]
+pub struct Packets<'a> {
+    rest: Option<&'a str>,
+}
+
+/// The packets of a payload, whose decoding may end before it does.
+pub trait Payload<'a>: Iterator<Item = Result<Packet<'a>, InvalidPacket>> {
+    /// Bytes at the end of the payload that are a payload by themselves: what has not been decoded. None: all of it has.
+    fn left(&self) -> Option<usize>;
+}
+
+impl<'a> Iterator for Packets<'a> {
+    type Item = Result<Packet<'a>, InvalidPacket>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let text = self.rest.take()?;
         // Most of a large payload is base64, which this passes over many bytes at once.
         let end = memchr::memchr(SEPARATOR, text.as_bytes());
         let packet = end.map_or(text, |end| {
-            rest = Some(&text[end + 1..]);
+            self.rest = Some(&text[end + 1..]);
             &text[..end]
         });
         Some(decode_text(packet))
-    })
+    }
+}
+
+impl<'a> Payload<'a> for Packets<'a> {
+    fn left(&self) -> Option<usize> {
+        self.rest.map(str::len)
+    }
 }
 
 /// Appends one packet that has text or no data at all.

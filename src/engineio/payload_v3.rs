@@ -10,6 +10,7 @@
 use super::dialect::{Dialect, Protocol, decode_binary_v3, decode_text_v3};
 use super::error::InvalidPacket;
 use super::packet::{OutMessage, Packet, PacketType};
+use super::payload::Payload;
 
 /// Most digits of a length in a binary payload: what upstream allows, the digits of the largest number.
 const MAX_DIGITS: usize = 310;
@@ -23,42 +24,70 @@ type Item<'a> = Result<Packet<'a>, InvalidPacket>;
 ///
 /// An empty payload is an error, an empty packet is nothing. Stricter than upstream: a length is made
 /// of decimal digits alone, and does not end inside of a surrogate pair.
-pub fn decode(payload: &str) -> impl Iterator<Item = Item<'_>> {
-    let mut rest = (!payload.is_empty()).then_some(payload).ok_or(InvalidPacket);
-    std::iter::from_fn(move || {
+pub fn decode(payload: &str) -> Texts<'_> {
+    Texts { rest: (!payload.is_empty()).then_some(payload).ok_or(InvalidPacket) }
+}
+
+/// What is left of a payload that is text; see [`decode`].
+#[derive(Clone, Debug)]
+pub struct Texts<'a> {
+    rest: Result<&'a str, InvalidPacket>,
+}
+
+impl<'a> Iterator for Texts<'a> {
+    type Item = Item<'a>;
+
+    fn next(&mut self) -> Option<Item<'a>> {
         loop {
-            let text = match rest {
+            let text = match self.rest {
                 Ok("") => return None,
                 Ok(text) => text,
                 Err(error) => {
-                    rest = Ok("");
+                    self.rest = Ok("");
                     return Some(Err(error));
                 }
             };
             match split_text(text) {
                 Some((packet, behind)) => {
-                    rest = Ok(behind);
+                    self.rest = Ok(behind);
                     if !packet.is_empty() {
-                        return Some(fuse(decode_text_v3(packet), || rest = Ok("")));
+                        return Some(fuse(decode_text_v3(packet), || self.rest = Ok("")));
                     }
                 }
-                None => rest = Err(InvalidPacket),
+                None => self.rest = Err(InvalidPacket),
             }
         }
-    })
+    }
+}
+
+impl<'a> Payload<'a> for Texts<'a> {
+    fn left(&self) -> Option<usize> {
+        self.rest.ok().map(str::len).filter(|&left| left > 0)
+    }
 }
 
 /// The packets of a binary payload, in order; the first error is the last item.
 ///
 /// Stricter than upstream, which takes what is there of a packet that is cut off.
-pub fn decode_binary(payload: &[u8]) -> impl Iterator<Item = Item<'_>> {
-    let mut rest = payload;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
+pub fn decode_binary(payload: &[u8]) -> Binaries<'_> {
+    Binaries { rest: payload }
+}
+
+/// What is left of a binary payload; see [`decode_binary`].
+#[derive(Clone, Debug)]
+pub struct Binaries<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Binaries<'a> {
+    type Item = Item<'a>;
+
+    fn next(&mut self) -> Option<Item<'a>> {
+        if self.rest.is_empty() {
             return None;
         }
-        let item = split_bytes(rest).and_then(|(is_text, packet, behind)| {
-            rest = behind;
+        let item = split_bytes(self.rest).and_then(|(is_text, packet, behind)| {
+            self.rest = behind;
             if is_text {
                 let text = simdutf8::basic::from_utf8(packet).map_err(|_| InvalidPacket)?;
                 decode_text_v3(text)
@@ -66,8 +95,14 @@ pub fn decode_binary(payload: &[u8]) -> impl Iterator<Item = Item<'_>> {
                 decode_binary_v3(packet)
             }
         });
-        Some(fuse(item, || rest = &[]))
-    })
+        Some(fuse(item, || self.rest = &[]))
+    }
+}
+
+impl<'a> Payload<'a> for Binaries<'a> {
+    fn left(&self) -> Option<usize> {
+        Some(self.rest.len()).filter(|&left| left > 0)
+    }
 }
 
 fn fuse(item: Item<'_>, stop: impl FnOnce()) -> Item<'_> {

@@ -133,6 +133,7 @@ fn reason(status: u16) -> &'static str {
         200 => "OK",
         408 => "Request Timeout",
         413 => "Payload Too Large",
+        429 => "Too Many Requests",
         _ => "Bad Request",
     }
 }

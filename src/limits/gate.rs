@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::addresses::{Address, Addresses};
 use super::bucket::{Bucket, Rate};
 use super::overload::{CALM, Load, Measure, Overload};
+use super::traffic::{Action, Limit, Traffic};
 
 /// What may be set; nothing of it is, at first.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +31,8 @@ pub struct Settings {
     pub max_clients_per_address: Option<u32>,
     /// Bits of an IPv6 address that count.
     pub prefix: u8,
+    /// What clients may send.
+    pub traffic: Traffic,
 }
 
 /// Why a session is not opened.
@@ -113,6 +116,8 @@ pub struct Gate {
     connects: Bucket,
     clients: AtomicU32,
     refused: [AtomicU64; Reason::ALL.len()],
+    /// How often something was done about who sends too much.
+    acted: [[AtomicU64; Action::ALL.len()]; Limit::ALL.len()],
     /// When it is told next that some have been refused; [`TOLD`]: it has been.
     tell_at: AtomicU64,
 }
@@ -132,6 +137,7 @@ impl Gate {
             connects: Bucket::default(),
             clients: AtomicU32::default(),
             refused: Default::default(),
+            acted: Default::default(),
             tell_at: AtomicU64::default(),
         }
     }
@@ -230,6 +236,21 @@ impl Gate {
     /// Addresses of which something is known.
     pub fn known_addresses(&self) -> usize {
         self.addresses.len()
+    }
+
+    /// What clients may send; none: whatever they like.
+    pub fn traffic(&self) -> Option<&Traffic> {
+        Some(&self.settings.traffic).filter(|traffic| traffic.is_set())
+    }
+
+    /// Something is done about a client that sends too much.
+    pub fn note_action(&self, limit: Limit, action: Action) {
+        self.acted[limit as usize][action as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that has been.
+    pub fn acted(&self, limit: Limit, action: Action) -> u64 {
+        self.acted[limit as usize][action as usize].load(Ordering::Relaxed)
     }
 
     fn note<T>(&self, result: Result<T, Refused>) -> Result<T, Refused> {
@@ -356,6 +377,11 @@ impl Ticket {
     /// What is known of its address.
     pub fn address(&self) -> Option<&Address> {
         self.address.as_deref()
+    }
+
+    /// The same, to be kept.
+    pub fn shared_address(&self) -> Option<Arc<Address>> {
+        self.address.clone()
     }
 }
 

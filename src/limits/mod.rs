@@ -5,6 +5,7 @@
 //! | [`bucket`] | a token bucket in one number |
 //! | [`addresses`] | what is known of each address, bounded |
 //! | [`gate`] | who may open a session: [`gate::Gate`] |
+//! | [`traffic`] | how much those may send that are there |
 //! | [`overload`] | whether there is so much to do that nobody else is let in |
 //!
 //! Times are milliseconds of a monotonic clock, which the caller reads. All of it may be asked by many threads at once:
@@ -14,3 +15,4 @@ pub mod addresses;
 pub mod bucket;
 pub mod gate;
 pub mod overload;
+pub mod traffic;

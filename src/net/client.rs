@@ -6,6 +6,7 @@
 mod backlog;
 mod carrying;
 mod incoming;
+mod limiting;
 mod outgoing;
 mod records;
 mod responding;
@@ -318,6 +319,7 @@ impl Client {
 
     /// Carries out what the session asks for, and keeps its deadline with the worker.
     pub fn settle(&self, context: &WorkerContext) {
+        self.send_answers(context);
         loop {
             // Bound here, so that no borrow is held while the action is carried out.
             let action = self.state.borrow_mut().session.poll_action();
@@ -445,7 +447,7 @@ impl Client {
             }
             Action::DropRequest(request) => self.drop_request(context, request),
             Action::Upgrading => self.tell_upgrade(RecordKind::Upgrading, Link::Probe),
-            Action::Upgraded => self.upgrade(),
+            Action::Upgraded => self.upgrade(context),
             Action::Heartbeat(took) => {
                 if let Some(milliseconds) = took {
                     self.counts().round_trips.observe(milliseconds.into());
@@ -465,11 +467,15 @@ impl Client {
     }
 
     /// The probe has become the transport.
-    fn upgrade(&self) {
+    fn upgrade(&self, context: &WorkerContext) {
         let mut state = self.state.borrow_mut();
+        self.take_rest(context, &mut state);
         state.main = state.probe.take();
         if let Some(wire) = &state.main {
             wire.promote();
+            if self.is_paused(context) {
+                wire.limit();
+            }
         }
         if let Some(mut entry) = self.server.sessions.get_mut(state.session.sid())
             && entry.handle == self.handle
@@ -501,9 +507,10 @@ impl Client {
             }
             wire.unbind();
             wire.release(context); // the peer's close frame is read, which comes as an answer
+            wire.read_on(context); // also of one that might send no more
             if unread.as_ref().is_some_and(|unread| !unread.frames.is_empty()) {
                 // What comes by it may begin in the middle of a frame, of which another process has read the beginning.
-                wire.end(context, None);
+                wire.end(context, None, "");
             } else {
                 wire.begin_close(context, None);
             }
@@ -513,6 +520,7 @@ impl Client {
     fn tell_closed(&self, context: &WorkerContext, reason: CloseReason) {
         self.note_backlog(0);
         context.places.close(self.handle.slot().index);
+        let _untaken = context.unread.take_post(self.handle.slot().index);
         if let Ok(state) = self.state.try_borrow() {
             // A program that makes ids of its own may have given this one to another session, too.
             let is_own = |_: &_, entry: &SessionEntry| entry.handle == self.handle;
@@ -542,6 +550,7 @@ impl Client {
             state.session.poll_timeout().filter(|_| !state.session.is_overdue(now)),
             state.decoder.poll_timeout().filter(|&deadline| deadline > now),
             Some(state.join_deadline).filter(|&deadline| deadline > now),
+            Some(self.paused_until(context)).filter(|&until| until > 0),
             // While JavaScript is blocked it is pinged on.
             since.filter(|_| state.main.is_none()).map(|since| {
                 let (first, interval) =

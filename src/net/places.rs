@@ -1,12 +1,16 @@
 //! What is known of some clients only: where they come from, if their socket does not tell, and their places among those that count.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::limits::gate::Ticket;
+use crate::limits::addresses::Address;
+use crate::limits::gate::{Gate, Ticket};
+use crate::limits::traffic::Meter;
 
 /// That of one client.
 #[derive(Debug)]
@@ -17,10 +21,53 @@ pub struct Place {
     pub ticket: Option<Ticket>,
 }
 
+/// What a client has sent, where that is limited, and whether it may send on.
+#[derive(Debug)]
+pub struct Allowance {
+    /// What it has been let in by, which has the limits.
+    pub gate: Arc<Gate>,
+    /// What all clients of its address share.
+    pub address: Option<Arc<Address>>,
+    /// What is its own.
+    pub meter: Meter,
+    /// Until when nothing is read of it; 0: it is read.
+    pub paused_until: Cell<u64>,
+    /// What counts besides for the packet whose attachments are awaited: that of its namespace.
+    pub namespace: Cell<Option<usize>>,
+    /// Milliseconds after which that packet might have been taken, which is dropped; 0: it is not.
+    pub dropped: Cell<u64>,
+    /// What is to be answered to events that were dropped.
+    pub answers: RefCell<Vec<String>>,
+}
+
+impl Allowance {
+    /// That of a client with this place; none: nothing is limited that it sends.
+    fn of(ticket: &Ticket) -> Option<Rc<Self>> {
+        let gate = Arc::clone(ticket.gate());
+        let meter = Meter::new(gate.traffic()?);
+        Some(Rc::new(Self {
+            address: ticket.shared_address(),
+            gate,
+            meter,
+            paused_until: Cell::new(0),
+            namespace: Cell::new(None),
+            dropped: Cell::new(0),
+            answers: RefCell::default(),
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    address: Option<IpAddr>,
+    allowance: Option<Rc<Allowance>>,
+    _ticket: Option<Ticket>,
+}
+
 /// All of that, by the slots of the clients. A WebSocket's client has nothing here by default: a field for it would have each client
 /// take more memory.
 #[derive(Default)]
-pub struct Places(RefCell<FxHashMap<u32, Place>>);
+pub struct Places(RefCell<FxHashMap<u32, Entry>>);
 
 impl fmt::Debug for Places {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,14 +78,21 @@ impl fmt::Debug for Places {
 impl Places {
     /// Keeps what is known of a client that has come, if there is anything.
     pub fn put(&self, client: u32, place: Place) {
-        if place.address.is_some() || place.ticket.is_some() {
-            self.0.borrow_mut().insert(client, place);
+        let Place { address, ticket } = place;
+        if address.is_some() || ticket.is_some() {
+            let allowance = ticket.as_ref().and_then(Allowance::of);
+            self.0.borrow_mut().insert(client, Entry { address, allowance, _ticket: ticket });
         }
     }
 
     /// The address of a client, if its socket does not tell it.
     pub fn address(&self, client: u32) -> Option<IpAddr> {
         self.0.borrow().get(&client)?.address
+    }
+
+    /// What a client may send, where that is limited.
+    pub fn allowance(&self, client: u32) -> Option<Rc<Allowance>> {
+        self.0.borrow().get(&client)?.allowance.clone()
     }
 
     /// The session of a client has ended.

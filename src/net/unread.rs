@@ -1,4 +1,4 @@
-//! What has come of clients that are not read for now: they go to another process, or come from one.
+//! What has come of clients that are not read for now: they go to another process, or come from one, or may send no more for a while.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -16,7 +16,31 @@ pub struct Unread {
     /// The body of a POST that another process has answered, and whether it is binary.
     pub answered: Option<(Vec<u8>, bool)>,
     /// The POST that is under way: a client has one at a time.
-    pub post: Option<(RequestId, HeldBytes, bool)>,
+    pub post: Option<Post>,
+}
+
+/// A POST whose body waits.
+#[derive(Debug)]
+pub struct Post {
+    /// Which.
+    pub request: RequestId,
+    /// What has not been taken of its body.
+    pub body: HeldBytes,
+    /// Whether that is a binary payload.
+    pub binary: bool,
+    /// Whether something has been taken of it. What is left is a payload then, whatever the body was.
+    pub is_begun: bool,
+}
+
+/// What has come of a POST, and whether it is binary.
+#[derive(Clone, Copy, Debug)]
+pub enum PostPart<'a> {
+    /// Its body.
+    Body(RequestId, &'a [u8], bool),
+    /// What is left of that; the request is none when nobody is to be answered, and then nothing waits.
+    Rest(Option<RequestId>, &'a [u8], bool),
+    /// The body of one that another process has answered: nothing of it waits.
+    Carried(&'a [u8], bool),
 }
 
 /// All of that, by the places of the clients. Most clients have nothing here, ever.
@@ -35,9 +59,20 @@ impl UnreadTable {
         self.0.borrow_mut().insert(client, unread);
     }
 
-    /// Keeps the body of a POST.
-    pub fn put_post(&self, client: u32, request: RequestId, body: HeldBytes, binary: bool) {
-        self.0.borrow_mut().entry(client).or_default().post = Some((request, body, binary));
+    /// Keeps a POST.
+    pub fn put_post(&self, client: u32, post: Post) {
+        self.0.borrow_mut().entry(client).or_default().post = Some(post);
+    }
+
+    /// Takes the POST, if there is one.
+    pub fn take_post(&self, client: u32) -> Option<Post> {
+        let mut table = self.0.borrow_mut();
+        let unread = table.get_mut(&client)?;
+        let post = unread.post.take();
+        if unread.frames.is_empty() && unread.answered.is_none() {
+            table.remove(&client);
+        }
+        post
     }
 
     /// Whether the body of a POST is there.

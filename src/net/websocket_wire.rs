@@ -36,11 +36,11 @@ mod undecoded;
 mod writing;
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
-use self::undecoded::Compressed;
+use self::undecoded::Extras;
 pub use self::undecoded::PIECE;
 use super::budget::Held;
 use super::context::{Victim, Wire, WorkerContext};
@@ -84,6 +84,17 @@ pub enum Message<'a> {
     Text(&'a str),
     /// A binary message.
     Binary(Cow<'a, [u8]>),
+}
+
+/// What becomes of what stands behind a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// The message is longer than JavaScript can take: the WebSocket ends.
+    IsDropped,
+    /// It is read later: the client has sent as much as it may for now.
+    Waits,
+    /// The client has sent more than it may, which says this: the WebSocket ends.
+    IsRefused(&'static str),
 }
 
 /// The end of a wire, as its client has to hear of it.
@@ -144,14 +155,16 @@ pub struct WebSocketWire {
     stream: Stream,
     reader: RefCell<Reader>,
     out: RefCell<WriteQueue>,
-    /// Present when compressed messages were agreed on.
-    compressed: Option<Box<Compressed>>,
+    /// What most wires never have.
+    extras: OnceCell<Box<Extras>>,
     state: Cell<State>,
     writing: Cell<Writing>,
     /// Set while we don't read, because the inbox is full.
     stalled: Cell<bool>,
     /// Set while we don't read, because the client goes to another process or comes from one.
     is_held: Cell<bool>,
+    /// Set while we don't read, because the client may send no more for now.
+    is_limited: Cell<bool>,
     /// What the reader keeps.
     held: Held,
 }
@@ -189,10 +202,11 @@ impl WebSocketWire {
         };
         let mut reader = Reader::new(MessageLimits { max_message, max_fragments: MAX_FRAGMENTS })
             .with_max_chunks(server.engine.max_chunks);
-        let mut compressed = None;
+        let extras = OnceCell::new();
         if let (Some(compression), Some(agreement)) = (&server.compression, agreement) {
             reader = reader.with_inflate(Inflate::new(agreement));
-            compressed = Some(Box::new(Compressed::new(Deflate::new(compression, agreement))));
+            let deflate = Some(Deflate::new(compression, agreement));
+            let _first = extras.set(Box::new(Extras { deflate, ..Extras::default() }));
         }
         Self {
             environment: Arc::clone(&server.environment),
@@ -202,11 +216,12 @@ impl WebSocketWire {
             stream,
             reader: RefCell::new(reader),
             out: RefCell::default(),
-            compressed,
+            extras,
             state: Cell::new(State::Open(None)),
             writing: Cell::new(Writing::Idle),
             stalled: Cell::new(false),
             is_held: Cell::new(false),
+            is_limited: Cell::new(false),
             held: Held::new(&server.environment.inbox.budget, worker),
         }
     }
@@ -237,7 +252,13 @@ impl WebSocketWire {
 
     /// Whether messages may be compressed.
     pub fn is_compressed(&self) -> bool {
-        self.compressed.is_some()
+        self.deflate().is_some()
+    }
+
+    /// The compressor, if messages may be compressed.
+    #[inline]
+    fn deflate(&self) -> Option<&Deflate> {
+        self.extras.get().and_then(|extras| extras.deflate.as_ref())
     }
 
     /// Whether neither side has begun to close the WebSocket, and its client has not let go of it.

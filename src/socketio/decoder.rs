@@ -82,6 +82,11 @@ impl Decoder {
         self.pending.is_some()
     }
 
+    /// The packet whose attachments are due, as far as it is there.
+    pub fn pending(&self) -> Option<&Completed> {
+        self.pending.as_ref().map(|pending| &pending.packet)
+    }
+
     /// Bytes that wait here for the rest of their packet.
     pub fn buffered(&self) -> usize {
         self.pending.as_ref().map_or(0, |pending| pending.bytes)

@@ -66,6 +66,11 @@ impl Violation {
     pub(super) const TOO_MANY_CHUNKS: Self =
         Self::new(code::POLICY, "RangeError: Too many buffered chunks", None);
 
+    /// The client sends more than it may, which says `message`.
+    pub const fn limited(message: &'static str) -> Self {
+        Self::new(code::POLICY, message, None)
+    }
+
     /// A compressed message is not what a compressor writes, in the words of zlib.
     pub(super) fn invalid_deflate(why: Option<&str>) -> Self {
         let message = INVALID_DEFLATE.iter().find(|text| text.strip_prefix("Error: ") == why);

@@ -103,10 +103,16 @@ pub fn write_header(out: &mut Vec<u8>, opcode: OpCode, rsv1: bool, len: usize) {
 /// No reason goes with the code: peers need none, and one that quoted them could grow past the
 /// 125 bytes that a control frame may have.
 pub fn write_close(out: &mut Vec<u8>, code: Option<u16>) {
+    write_close_for(out, code, "");
+}
+
+/// The same with a reason, of 123 bytes at most, if it has a code.
+pub fn write_close_for(out: &mut Vec<u8>, code: Option<u16>, reason: &str) {
     match code {
         Some(code) => {
-            write_header(out, OpCode::Close, false, 2);
+            write_header(out, OpCode::Close, false, 2 + reason.len());
             out.extend_from_slice(&code.to_be_bytes());
+            out.extend_from_slice(reason.as_bytes());
         }
         None => write_header(out, OpCode::Close, false, 0),
     }

@@ -24,4 +24,4 @@ pub mod reader;
 
 pub use error::Violation;
 pub use frame::OpCode;
-pub use reader::{Incoming, MessageLimits, Reader};
+pub use reader::{Halt, Incoming, MessageLimits, Reader};

@@ -6,7 +6,7 @@
 //!   │          │                                    │      │ last byte of the frame:
 //!   │          │ broken rule                        │      │ deliver, or keep the fragment
 //!   │          ▼                                    ▼      │
-//!   │        Closed ◄── close frame, broken rule, Break    │
+//!   │        Closed ◄── close frame, broken rule, Stop     │
 //!   └──────────────────────────────────────────────────────┘
 //! ```
 //! A frame that lies whole in the caller's buffer is handed on from there. Only what has to wait
@@ -53,6 +53,15 @@ pub enum Incoming<'a> {
     Pong(&'a [u8]),
     /// The closing handshake, with the client's code if it gave one. Nothing comes after it.
     Close(Option<u16>),
+}
+
+/// What becomes of what stands behind a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// It is not read for now: the caller has it, and feeds it later.
+    Pause,
+    /// It is dropped, and so is all that comes later.
+    Stop,
 }
 
 /// The receiving half of one server-side WebSocket.
@@ -135,11 +144,35 @@ impl Reader {
         buf: &mut [u8],
         mut sink: impl FnMut(Incoming<'_>) -> ControlFlow<()>,
     ) -> Result<(), Violation> {
-        let result = self.read(buf, &mut sink);
-        if result != Ok(ControlFlow::Continue(())) {
-            self.shut();
+        let stop = |()| Halt::Stop;
+        self.handle_some(buf, |incoming| sink(incoming).map_break(stop)).map(|_| ())
+    }
+
+    /// The same for a `sink` that may also [pause](Halt::Pause). Gives how many of the bytes have been read: fewer only if it has.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn handle_some(
+        &mut self,
+        buf: &mut [u8],
+        mut sink: impl FnMut(Incoming<'_>) -> ControlFlow<Halt>,
+    ) -> Result<usize, Violation> {
+        let all = buf.len();
+        match self.read(buf, &mut sink) {
+            Ok(ControlFlow::Continue(())) => Ok(all),
+            Ok(ControlFlow::Break((Halt::Pause, left))) => {
+                self.chunks = 0; // what is left comes as another one
+                Ok(all - left)
+            }
+            Ok(ControlFlow::Break((Halt::Stop, _))) => {
+                self.shut();
+                Ok(all)
+            }
+            Err(violation) => {
+                self.shut();
+                Err(violation)
+            }
         }
-        result.map(|_| ())
     }
 
     /// Bytes of compressed messages, and what they were, since this was asked last.
@@ -197,18 +230,19 @@ impl Reader {
         Some(out)
     }
 
+    /// Breaks with what has been said, and how many bytes stand behind that.
     fn read(
         &mut self,
         mut buf: &mut [u8],
-        sink: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, Violation> {
+        sink: &mut impl FnMut(Incoming<'_>) -> ControlFlow<Halt>,
+    ) -> Result<ControlFlow<(Halt, usize)>, Violation> {
         if self.max_chunks > 0 && self.chunks >= self.max_chunks {
             return Err(Violation::TOO_MANY_CHUNKS);
         }
         self.chunks = self.chunks.saturating_add(1);
         loop {
             let frame = match self.state {
-                State::Closed => return Ok(ControlFlow::Break(())),
+                State::Closed => return Ok(ControlFlow::Break((Halt::Stop, 0))),
                 State::Payload(frame) => frame,
                 State::Header { .. } => match self.read_header(buf)? {
                     Some((frame, used)) => {
@@ -234,8 +268,8 @@ impl Reader {
             self.state = State::START;
             // What stands behind the frame is one chunk of the next.
             self.chunks = u32::from(!buf.is_empty());
-            if self.finish(&frame, chunk, sink)?.is_break() {
-                return Ok(ControlFlow::Break(()));
+            if let ControlFlow::Break(halt) = self.finish(&frame, chunk, sink)? {
+                return Ok(ControlFlow::Break((halt, buf.len())));
             }
         }
     }
@@ -293,8 +327,8 @@ impl Reader {
         &mut self,
         frame: &Frame,
         chunk: &[u8],
-        sink: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, Violation> {
+        sink: &mut impl FnMut(Incoming<'_>) -> ControlFlow<Halt>,
+    ) -> Result<ControlFlow<Halt>, Violation> {
         if frame.opcode.is_control() {
             if self.control.is_empty() {
                 return deliver(frame.opcode, chunk.into(), sink);
@@ -321,8 +355,8 @@ impl Reader {
         &mut self,
         opcode: OpCode,
         payload: Cow<'_, [u8]>,
-        sink: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, Violation> {
+        sink: &mut impl FnMut(Incoming<'_>) -> ControlFlow<Halt>,
+    ) -> Result<ControlFlow<Halt>, Violation> {
         match &mut self.inflate {
             Some(inflate) if self.compressed => {
                 // The limit holds for what came and for what it becomes.
@@ -360,8 +394,8 @@ fn write_begun(
 fn deliver(
     opcode: OpCode,
     payload: Cow<'_, [u8]>,
-    sink: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
-) -> Result<ControlFlow<()>, Violation> {
+    sink: &mut impl FnMut(Incoming<'_>) -> ControlFlow<Halt>,
+) -> Result<ControlFlow<Halt>, Violation> {
     Ok(match opcode {
         OpCode::Text => sink(Incoming::Text(utf8(&payload)?)),
         OpCode::Binary | OpCode::Continuation => {
@@ -377,7 +411,7 @@ fn deliver(
             // "The application MUST NOT send any more data frames after sending a Close frame"
             // (section 5.5.1), so nothing can follow, whatever `sink` says.
             let _ = sink(Incoming::Close(close_code(&payload)?));
-            ControlFlow::Break(())
+            ControlFlow::Break(Halt::Stop)
         }
     })
 }

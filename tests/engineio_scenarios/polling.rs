@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 use ferrosocket::engineio::{
-    Action, Body, Config, OutMessage, PostFault, PostStart, Protocol, RequestId, Route, Transport,
+    Action, Body, Config, Data, OutMessage, PostFault, PostHalt, PostStart, Protocol, RequestId,
+    Route, Transport,
 };
 
 use crate::harness::{Bench, message};
@@ -192,6 +193,16 @@ fn polling_a_body_that_cannot_be_taken_closes_the_session() {
 }
 
 #[test]
+fn polling_who_sends_too_much_hears_of_it_by_both_requests() {
+    let mut bench = Bench::polling();
+    bench.get(1);
+    bench.post_start(2);
+    bench.session.handle_post_fault(bench.now, RequestId(2), PostFault::Limited("too many"));
+    let closed = "closed: transport error (too many)";
+    assert_eq!(bench.actions(), ["#2: 429", "#1: 429", closed]);
+}
+
+#[test]
 fn polling_the_application_may_stop_in_the_middle_of_a_payload() {
     let mut bench = Bench::polling();
     bench.post_start(1);
@@ -204,11 +215,61 @@ fn polling_the_application_may_stop_in_the_middle_of_a_payload() {
         |_| {},
         |_| {
             seen += 1;
-            if seen == 2 { ControlFlow::Break(None) } else { ControlFlow::Continue(()) }
+            if seen == 2 { ControlFlow::Break(PostHalt::Done) } else { ControlFlow::Continue(()) }
         },
     );
     assert_eq!(seen, 2);
     assert_eq!(bench.actions(), ["#1: 200 ok"]);
+}
+
+#[test]
+fn what_stands_behind_a_message_may_wait_and_the_post_is_answered_behind_it() {
+    let v3 = || Bench::open_as(Config::default(), Protocol::V3, Transport::Polling);
+    for (mut bench, body, binary) in [
+        (Bench::polling(), &b"4a\x1e4b\x1e3\x1e4c"[..], false),
+        (v3(), b"2:4a2:4b1:22:4c", false),
+        (v3(), b"\x00\x02\xff4a\x00\x02\xff4b\x00\x01\xff2\x00\x02\xff4c", true),
+    ] {
+        bench.post_start(1);
+        let seen = RefCell::new(Vec::new());
+        let pause = |data: Data<'_>| {
+            seen.borrow_mut().push(format!("{data:?}"));
+            ControlFlow::Break(PostHalt::Pause)
+        };
+        let (now, request) = (bench.now, RequestId(1));
+        let rest = bench.session.handle_post_body(now, request, body, binary, |_| {}, pause);
+        let mut rest = rest.expect("something is left");
+        assert!(bench.actions().is_empty(), "it is not answered");
+        let mut lefts = 0;
+        loop {
+            let waits =
+                bench.session.handle_post_rest(now, Some(request), &rest, binary, |_| {}, pause);
+            if waits == 0 {
+                break;
+            }
+            lefts += 1;
+            rest.drain(..rest.len() - waits);
+        }
+        let expected = [r#"Text("a")"#, r#"Text("b")"#, r#"Text("c")"#];
+        assert_eq!((&seen.borrow()[..], lefts), (&expected.map(str::to_owned)[..], 1));
+        let answers: Vec<_> = bench.actions();
+        assert!(answers.contains(&"#1: 200 ok".to_owned()), "{answers:?}");
+        // Another one may come then, and not earlier.
+        assert_eq!(bench.post_start(2).0, PostStart::Accepted);
+    }
+}
+
+#[test]
+fn who_posts_while_the_rest_of_a_post_waits_breaks_the_rules() {
+    let mut bench = Bench::polling();
+    bench.post_start(1);
+    let pause = |_: Data<'_>| ControlFlow::Break(PostHalt::Pause);
+    let (now, request) = (bench.now, RequestId(1));
+    let rest = bench.session.handle_post_body(now, request, b"4a\x1e4b", false, |_| {}, pause);
+    assert_eq!(rest.as_deref(), Some(&b"4b"[..]));
+    assert_eq!(bench.post_start(2).0, PostStart::Refused);
+    assert!(bench.session.is_closed());
+    assert_eq!(bench.session.handle_post_rest(now, Some(request), b"4b", false, |_| {}, pause), 0);
 }
 
 #[test]

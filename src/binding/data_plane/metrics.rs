@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::DataPlane;
 use super::limiting::refused;
+use crate::limits::gate::Gate;
+use crate::limits::traffic::{Action, Limit};
 use crate::net::metrics::{KINDS, Values, WorkerMetrics};
 use crate::net::runtime::Runtime;
 use crate::net::server::Server;
@@ -58,7 +60,19 @@ fn server_counts(server: &Server) -> Value {
         "spared": metrics.sum(|lane| &lane.spared),
         "roundTrips": histogram(&metrics.round_trips()),
         "limited": server.gate.as_deref().map_or_else(|| json!({}), refused),
+        "traffic": server.gate.as_deref().map_or_else(|| json!([]), acted),
     })
+}
+
+/// How often something was done about clients that send too much: the limit, what was done, how often.
+fn acted(gate: &Gate) -> Value {
+    let all = Limit::ALL.into_iter().flat_map(|limit| Action::ALL.map(|action| (limit, action)));
+    all.filter_map(|(limit, action)| {
+        let count = gate.acted(limit, action);
+        let is_set = gate.traffic().and_then(|traffic| traffic.action(limit)) == Some(action);
+        (count > 0 || is_set).then(|| json!([limit.name(), action.name(), count]))
+    })
+    .collect()
 }
 
 fn worker_counts(runtime: &Runtime, worker: usize) -> Value {

@@ -4,15 +4,35 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use super::{Session, State, TransportState};
-use crate::engineio::action::{Action, Body, Link, PostFault, PostStart, RequestId};
+use crate::engineio::action::{Action, Body, Link, PostFault, PostHalt, PostStart, RequestId};
 use crate::engineio::close::CloseReason;
 use crate::engineio::dialect::Protocol;
-use crate::engineio::error::InvalidPacket;
 use crate::engineio::packet::{Data, Packet, PacketType};
+use crate::engineio::payload::Payload;
 use crate::engineio::{jsonp, payload, payload_v3};
 
 /// The message of a session whose POST ended before its body did.
 const POST_ABORTED: &str = "data request connection closed prematurely";
+
+/// How the body of a POST, or a part of it, has been taken.
+enum PostEnd<R> {
+    /// All of it that counts.
+    Taken,
+    /// It can't be.
+    Failed(PostFault),
+    /// But for this, which is to wait.
+    Paused(R),
+}
+
+impl<R> PostEnd<R> {
+    fn map<T>(self, make: impl FnOnce(R) -> T) -> PostEnd<T> {
+        match self {
+            Self::Taken => PostEnd::Taken,
+            Self::Failed(fault) => PostEnd::Failed(fault),
+            Self::Paused(rest) => PostEnd::Paused(make(rest)),
+        }
+    }
+}
 
 impl Session {
     /// A GET came.
@@ -112,14 +132,22 @@ impl Session {
     fn fail_post(&mut self, request: RequestId, fault: PostFault) {
         let (status, message) = fault.answer();
         self.actions.respond(request, status, Body::None);
+        // A client hears of the first answer that comes, and is to hear why it has to go.
+        if let (PostFault::Limited(_), TransportState::Polling(polling)) =
+            (fault, &mut self.transport)
+            && let Some(parked) = polling.parked.take()
+        {
+            self.actions.respond(parked, status, Body::None);
+        }
         self.end(CloseReason::error(message));
     }
 
     /// The whole body of a POST came: `sink` gets each of its messages, and `show` each other packet before it counts, in order.
     ///
-    /// When `sink` breaks, the rest of the payload is dropped. The answer is `ok` even when a
-    /// packet was bad and closed the session, unless `sink` says what to answer. Bytes that are no UTF-8 count as U+FFFD, except in a
-    /// `binary` payload (`application/octet-stream`), which protocol 3 has and JSONP has not.
+    /// When `sink` breaks, the rest of the payload is dropped, or given back, if it is to wait: then the request is answered when that has
+    /// been taken ([`Session::handle_post_rest`]). The answer is `ok` even when a packet was bad and closed the session, unless `sink`
+    /// says what to answer. Bytes that are no UTF-8 count as U+FFFD, except in a `binary` payload (`application/octet-stream`), which
+    /// protocol 3 has and JSONP has not.
     pub fn handle_post_body<F>(
         &mut self,
         now: u64,
@@ -128,24 +156,46 @@ impl Session {
         binary: bool,
         show: impl FnMut(&Packet<'_>),
         sink: F,
-    ) where
-        F: FnMut(Data<'_>) -> ControlFlow<Option<PostFault>>,
+    ) -> Option<Vec<u8>>
+    where
+        F: FnMut(Data<'_>) -> ControlFlow<PostHalt>,
     {
         if body.len() > self.config.max_payload {
             self.handle_post_fault(now, request, PostFault::TooLarge);
-            return;
+            return None;
         }
         if !self.take_post(request) {
-            return;
+            return None;
         }
-        if let Some(fault) = self.receive_body(now, body, binary, show, sink) {
-            self.fail_post(request, fault);
-        } else {
-            self.actions.respond(request, 200, Body::Ok);
-        }
+        let end = self.receive_body(now, body, binary, show, sink);
+        self.end_post(Some(request), end)
     }
 
-    /// The body of a POST that another process has answered ([`Session::carry`](super::Session::carry)).
+    /// More of a body of which the rest was to wait: what has been given back, or the end of that. `request`: none when nobody is to be
+    /// answered, as the session has another transport by now. Gives how many bytes are to wait again.
+    pub fn handle_post_rest<F>(
+        &mut self,
+        now: u64,
+        request: Option<RequestId>,
+        rest: &[u8],
+        binary: bool,
+        show: impl FnMut(&Packet<'_>),
+        sink: F,
+    ) -> usize
+    where
+        F: FnMut(Data<'_>) -> ControlFlow<PostHalt>,
+    {
+        if request.is_some_and(|request| !self.take_post(request)) {
+            return 0;
+        }
+        let end = match std::str::from_utf8(rest) {
+            Ok(text) if !binary => self.receive_text(now, text, show, sink),
+            Ok(_) | Err(_) => self.receive_binary(now, rest, show, sink),
+        };
+        self.end_post(request, end).unwrap_or(0)
+    }
+
+    /// The body of a POST that another process has answered ([`Session::carry`](super::Session::carry)). Nothing of it can wait.
     pub fn handle_carried_post<F>(
         &mut self,
         now: u64,
@@ -154,14 +204,30 @@ impl Session {
         show: impl FnMut(&Packet<'_>),
         sink: F,
     ) where
-        F: FnMut(Data<'_>) -> ControlFlow<Option<PostFault>>,
+        F: FnMut(Data<'_>) -> ControlFlow<PostHalt>,
     {
-        if let Some(fault) = self.receive_body(now, body, binary, show, sink) {
-            self.end(CloseReason::error(fault.answer().1));
-        }
+        let end = self.receive_body(now, body, binary, show, sink);
+        self.end_post(None, end);
     }
 
-    /// Gives why the body can't be taken, if so.
+    /// Does what follows from the end of a body. Gives what is to wait of it.
+    fn end_post<R>(&mut self, request: Option<RequestId>, end: PostEnd<R>) -> Option<R> {
+        match (end, request) {
+            (PostEnd::Taken, Some(request)) => self.actions.respond(request, 200, Body::Ok),
+            (PostEnd::Taken | PostEnd::Paused(_), None) => {}
+            (PostEnd::Failed(fault), Some(request)) => self.fail_post(request, fault),
+            (PostEnd::Failed(fault), None) => self.end(CloseReason::error(fault.answer().1)),
+            (PostEnd::Paused(rest), Some(request)) => {
+                if let TransportState::Polling(polling) = &mut self.transport {
+                    polling.posting = Some(request);
+                    return Some(rest);
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes a body as it has come.
     fn receive_body<F>(
         &mut self,
         now: u64,
@@ -169,38 +235,79 @@ impl Session {
         binary: bool,
         show: impl FnMut(&Packet<'_>),
         sink: F,
-    ) -> Option<PostFault>
+    ) -> PostEnd<Vec<u8>>
     where
-        F: FnMut(Data<'_>) -> ControlFlow<Option<PostFault>>,
+        F: FnMut(Data<'_>) -> ControlFlow<PostHalt>,
     {
-        let jsonp =
-            matches!(&self.transport, TransportState::Polling(polling) if polling.jsonp.is_some());
-        if binary && self.protocol == Protocol::V3 && !jsonp {
-            return self.receive_payload(now, payload_v3::decode_binary(body), show, sink);
+        let behind = |body: &[u8], left: usize| body[body.len() - left..].to_vec();
+        if self.is_binary_post(binary) {
+            return self.receive_binary(now, body, show, sink).map(|left| behind(body, left));
         }
         let text = match simdutf8::basic::from_utf8(body) {
             Ok(text) => Cow::Borrowed(text),
             Err(_) => String::from_utf8_lossy(body),
         };
-        // A form without a payload says nothing.
-        let text = if jsonp { Cow::Owned(jsonp::unwrap(&text)?) } else { text };
+        let text = if self.is_jsonp() {
+            // A form without a payload says nothing.
+            let Some(payload) = jsonp::unwrap(&text) else { return PostEnd::Taken };
+            Cow::Owned(payload)
+        } else {
+            text
+        };
+        self.receive_text(now, &text, show, sink).map(|left| behind(text.as_bytes(), left))
+    }
+
+    /// Whether a body that says so is a binary payload.
+    pub fn is_binary_post(&self, binary: bool) -> bool {
+        binary && self.protocol == Protocol::V3 && !self.is_jsonp()
+    }
+
+    /// Whether the client polls by JSONP.
+    pub fn is_jsonp(&self) -> bool {
+        matches!(&self.transport, TransportState::Polling(polling) if polling.jsonp.is_some())
+    }
+
+    fn receive_text<F>(
+        &mut self,
+        now: u64,
+        text: &str,
+        show: impl FnMut(&Packet<'_>),
+        sink: F,
+    ) -> PostEnd<usize>
+    where
+        F: FnMut(Data<'_>) -> ControlFlow<PostHalt>,
+    {
         match self.protocol {
-            Protocol::V3 => self.receive_payload(now, payload_v3::decode(&text), show, sink),
-            Protocol::V4 => self.receive_payload(now, payload::decode(&text), show, sink),
+            Protocol::V3 => self.receive_payload(now, payload_v3::decode(text), show, sink),
+            Protocol::V4 => self.receive_payload(now, payload::decode(text), show, sink),
         }
     }
 
+    fn receive_binary<F>(
+        &mut self,
+        now: u64,
+        body: &[u8],
+        show: impl FnMut(&Packet<'_>),
+        sink: F,
+    ) -> PostEnd<usize>
+    where
+        F: FnMut(Data<'_>) -> ControlFlow<PostHalt>,
+    {
+        self.receive_payload(now, payload_v3::decode_binary(body), show, sink)
+    }
+
+    /// Gives how many bytes of a payload that is to wait have not been taken.
     fn receive_payload<'a, F>(
         &mut self,
         now: u64,
-        packets: impl Iterator<Item = Result<Packet<'a>, InvalidPacket>>,
+        mut packets: impl Payload<'a>,
         mut show: impl FnMut(&Packet<'a>),
         mut sink: F,
-    ) -> Option<PostFault>
+    ) -> PostEnd<usize>
     where
-        F: FnMut(Data<'_>) -> ControlFlow<Option<PostFault>>,
+        F: FnMut(Data<'_>) -> ControlFlow<PostHalt>,
     {
-        for packet in packets {
+        while let Some(packet) = packets.next() {
             let Ok(packet) = packet else {
                 self.handle_invalid_packet(now, Link::Main);
                 break;
@@ -209,15 +316,19 @@ impl Session {
                 show(&packet);
             }
             if let Some(data) = self.receive(now, packet)
-                && let ControlFlow::Break(fault) = sink(data)
+                && let ControlFlow::Break(halt) = sink(data)
             {
-                return fault;
+                match (halt, packets.left()) {
+                    (PostHalt::Fault(fault), _) => return PostEnd::Failed(fault),
+                    (PostHalt::Pause, Some(left)) => return PostEnd::Paused(left),
+                    (PostHalt::Done, _) | (PostHalt::Pause, None) => break,
+                }
             }
             if self.is_closed() {
                 break;
             }
         }
-        None
+        PostEnd::Taken
     }
 
     /// The peer of this request went away before the answer: the session ends, and a GET that waited is

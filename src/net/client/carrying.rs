@@ -14,13 +14,13 @@
 use std::sync::Arc;
 
 use super::Client;
-use crate::engineio::CloseReason;
+use crate::engineio::{CloseReason, form};
 use crate::handover::HandedSession;
 use crate::handover::session::MAX_SID;
 use crate::net::clock;
 use crate::net::context::WorkerContext;
 use crate::net::transfer::Channel;
-use crate::net::unread::Unread;
+use crate::net::unread::{Post, PostPart, Unread};
 use crate::net::websocket_wire::carrying::CarriedWire;
 use crate::socketio::Decoded;
 
@@ -47,10 +47,12 @@ impl Client {
         state.defer(now);
         let Unread { frames, answered, post } = context.unread.take(self.handle.slot().index);
         if let Some((body, binary)) = answered {
-            self.take_post_body(&mut state, now, None, &body, binary);
+            self.take_post_part(context, &mut state, now, PostPart::Carried(&body, binary));
         }
-        if let Some((request, body, binary)) = post {
-            self.take_post_body(&mut state, now, Some(request), &body, binary);
+        match post {
+            Some(post) if self.is_paused(context) => self.keep_post(context, post),
+            Some(post) => self.take_post(context, &mut state, now, post),
+            None => {}
         }
         drop(state);
         self.settle(context);
@@ -98,12 +100,15 @@ impl Client {
         }
         let dialect = main.map_or(state.session.protocol().into(), |wire| wire.dialect());
         let client = self.handle.slot().index;
+        let jsonp = state.session.is_jsonp();
         let session = state.session.carry(now, dialect, context.unread.has_post(client))?;
         let unread = context.unread.take(client);
         // Where it has come from another process itself, and has not been read.
         let (mut frames, mut post) = (unread.frames, unread.answered);
-        if let Some((_, body, binary)) = unread.post {
-            post = Some((body.to_vec(), binary));
+        if let Some(Post { body, binary, is_begun, .. }) = unread.post {
+            // What is left of one is a payload; that of JSONP comes in a form.
+            let body = if is_begun && jsonp { form(&body) } else { body.to_vec() };
+            post = Some((body, binary));
         }
         let wire = state.main.take().and_then(|wire| wire.carry_off(context)).map(|wire| {
             frames.extend_from_slice(&wire.unread);

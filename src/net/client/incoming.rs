@@ -6,16 +6,20 @@ use std::rc::Rc;
 
 use thiserror::Error;
 
+use super::limiting::{Exceeded, Limiter};
 use super::{Client, State};
 use crate::border::{RecordKind, observed};
-use crate::engineio::{self, Data, InvalidPacket, Link, PostFault, PostStart, RequestId, Session};
+use crate::engineio::{
+    self, Data, InvalidPacket, Link, PostFault, PostHalt, PostStart, RequestId, Session,
+};
 use crate::net::budget::HeldBytes;
 use crate::net::clock;
 use crate::net::command::RequestEvent;
 use crate::net::context::{Doubt, WorkerContext};
 use crate::net::turns::BLOCKED;
-use crate::net::websocket_wire::{Ended, Message, WebSocketWire};
-use crate::socketio::{Decoded, Decoder, ParseError};
+use crate::net::unread::{Post, PostPart};
+use crate::net::websocket_wire::{Behind, Ended, Message, WebSocketWire};
+use crate::socketio::{Decoded, Decoder, PacketType, ParseError};
 
 /// Why a message is not taken.
 #[derive(Debug, Error)]
@@ -26,6 +30,15 @@ enum Refusal {
     /// JavaScript has no string that long.
     #[error("the message is longer than a string may be")]
     TooLong,
+    /// The client has sent more than it may, which says this.
+    #[error("{0}")]
+    Limited(&'static str),
+}
+
+impl From<Exceeded> for Refusal {
+    fn from(Exceeded(message): Exceeded) -> Self {
+        Self::Limited(message)
+    }
 }
 
 impl Client {
@@ -46,46 +59,58 @@ impl Client {
     }
 
     /// A message came by a WebSocket: one Engine.IO packet. A session that has ended ignores it. Breaks
-    /// when it is longer than JavaScript can take.
+    /// when nothing is to be read behind it.
     pub fn handle_websocket(
         &self,
         context: &WorkerContext,
         now: u64,
         link: Link,
         message: Message<'_>,
-    ) -> ControlFlow<()> {
+    ) -> ControlFlow<Behind> {
         match message {
             Message::Text(text) => {
-                self.handle_text(now, link, text)?;
+                self.handle_text(context, now, link, text)?;
                 if link == Link::Probe {
                     // JavaScript hears of the upgrade before it gets what comes right behind.
                     self.settle(context);
                 }
                 ControlFlow::Continue(())
             }
-            Message::Binary(data) => self.handle_binary(now, link, data),
+            Message::Binary(data) => self.handle_binary(context, now, link, data),
         }
     }
 
-    fn handle_text(&self, now: u64, link: Link, text: &str) -> ControlFlow<()> {
+    fn handle_text(
+        &self,
+        context: &WorkerContext,
+        now: u64,
+        link: Link,
+        text: &str,
+    ) -> ControlFlow<Behind> {
         let state = &mut *self.state.borrow_mut();
         let packet = state.session.protocol().decode_text(text);
         let control = matches!(&packet, Ok(packet) if packet.kind != engineio::PacketType::Message);
-        let taken = self.handle_packet(state, now, link, packet);
+        let taken = self.handle_packet(context, state, now, link, packet);
         if control && link == Link::Main {
             self.show_control(false, text);
         }
         taken
     }
 
-    fn handle_binary(&self, now: u64, link: Link, data: Cow<'_, [u8]>) -> ControlFlow<()> {
+    fn handle_binary(
+        &self,
+        context: &WorkerContext,
+        now: u64,
+        link: Link,
+        data: Cow<'_, [u8]>,
+    ) -> ControlFlow<Behind> {
         let state = &mut *self.state.borrow_mut();
         let packet = state.session.protocol().decode_binary(data);
         let control = match &packet {
             Ok(packet) if packet.kind != engineio::PacketType::Message => Some(packet.to_string()),
             Ok(_) | Err(_) => None,
         };
-        let taken = self.handle_packet(state, now, link, packet);
+        let taken = self.handle_packet(context, state, now, link, packet);
         if let Some(text) = control.filter(|_| link == Link::Main) {
             self.show_control(false, &text);
         }
@@ -103,36 +128,33 @@ impl Client {
         }
     }
 
-    /// Breaks when the packet is a message that JavaScript can't take.
+    /// Breaks when nothing is to be read behind the packet.
     fn handle_packet(
         &self,
+        context: &WorkerContext,
         state: &mut State,
         now: u64,
         link: Link,
         packet: Result<engineio::Packet<'_>, InvalidPacket>,
-    ) -> ControlFlow<()> {
-        let State { session, decoder, .. } = state;
+    ) -> ControlFlow<Behind> {
+        let State { session, decoder, main, .. } = state;
         let Ok(packet) = packet else {
             session.handle_invalid_packet(now, link);
             return ControlFlow::Continue(());
         };
-        match session.handle_packet(now, link, packet) {
-            Some(data) => self.handle_message(session, decoder, now, data),
-            None => ControlFlow::Continue(()),
-        }
-    }
-
-    /// One Engine.IO message: a Socket.IO packet, or an attachment of one.
-    fn handle_message(
-        &self,
-        session: &mut Session,
-        decoder: &mut Decoder,
-        now: u64,
-        data: Data<'_>,
-    ) -> ControlFlow<()> {
-        match self.decode(decoder, now, data) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(Refusal::TooLong) => ControlFlow::Break(()),
+        let Some(data) = session.handle_packet(now, link, packet) else {
+            return ControlFlow::Continue(());
+        };
+        match self.decode(context, decoder, now, data) {
+            Ok(false) => ControlFlow::Continue(()),
+            Ok(true) => {
+                if let Some(wire) = main {
+                    wire.limit();
+                }
+                ControlFlow::Break(Behind::Waits)
+            }
+            Err(Refusal::TooLong) => ControlFlow::Break(Behind::IsDropped),
+            Err(Refusal::Limited(message)) => ControlFlow::Break(Behind::IsRefused(message)),
             Err(Refusal::Packet(error)) => {
                 self.refuse_packet(session, now, &error);
                 ControlFlow::Continue(())
@@ -140,32 +162,81 @@ impl Client {
         }
     }
 
-    fn decode(&self, decoder: &mut Decoder, now: u64, data: Data<'_>) -> Result<(), Refusal> {
-        let result = self.bring_up(decoder, now, data);
+    /// One Engine.IO message: a Socket.IO packet, or an attachment of one. Gives whether the client may send no more for now.
+    fn decode(
+        &self,
+        context: &WorkerContext,
+        decoder: &mut Decoder,
+        now: u64,
+        data: Data<'_>,
+    ) -> Result<bool, Refusal> {
+        let mut limiter = self.limiter(context, now);
+        let result = self.bring_up(limiter.as_mut(), decoder, now, data);
         self.held.set(decoder.buffered());
         result?;
-        if self.overlong.take() { Err(Refusal::TooLong) } else { Ok(()) }
+        if self.overlong.take() {
+            return Err(Refusal::TooLong);
+        }
+        Ok(limiter.is_some_and(|limiter| limiter.pauses()))
     }
 
-    /// Brings a message up: as the packet that it is or completes, or as it came.
-    fn bring_up(&self, decoder: &mut Decoder, now: u64, data: Data<'_>) -> Result<(), ParseError> {
-        self.counts().received.count_bytes(match &data {
+    /// Brings a message up: as the packet that it is or completes, or as it came; if it is not too much.
+    fn bring_up(
+        &self,
+        mut limiter: Option<&mut Limiter>,
+        decoder: &mut Decoder,
+        now: u64,
+        data: Data<'_>,
+    ) -> Result<(), Refusal> {
+        let bytes = match &data {
             Data::Text(text) => text.len(),
             Data::Binary(bytes) => bytes.len(),
-        });
+        };
+        self.counts().received.count_bytes(bytes);
         match data {
-            _ if self.server.raw_messages || self.server.plain => self.push_raw(data),
-            Data::Text(text) => {
-                if let Decoded::Packet(packet) =
-                    decoder.handle_text(now, &self.server.limits, text)?
+            _ if self.server.raw_messages || self.server.plain => {
+                if let Some(limiter) = limiter
+                    && limiter.admit_raw(bytes)?.is_some()
                 {
+                    return Ok(());
+                }
+                self.push_raw(data);
+            }
+            Data::Text(text) => match decoder.handle_text(now, &self.server.limits, text)? {
+                Decoded::Packet(packet) => {
+                    if let Some(limiter) = limiter
+                        && let Some(over) = limiter.admit(packet.kind, packet.namespace, bytes)?
+                    {
+                        if let Some(id) = packet.id {
+                            limiter.answer(packet.namespace, id, over.wait);
+                        }
+                        return Ok(());
+                    }
                     self.push_packet(&packet);
                 }
-            }
-            Data::Binary(data) => {
-                if let Some(completed) = decoder.handle_binary(now, data)? {
-                    self.push_completed(completed);
+                Decoded::Pending => {
+                    if let (Some(limiter), Some(packet)) = (limiter, decoder.pending()) {
+                        let is_event = packet.kind == PacketType::Event;
+                        let kind =
+                            if is_event { PacketType::BinaryEvent } else { PacketType::BinaryAck };
+                        limiter.admit(kind, &packet.namespace, bytes)?;
+                    }
                 }
+            },
+            Data::Binary(data) => {
+                if let Some(limiter) = &mut limiter {
+                    limiter.admit_attachment(bytes)?;
+                }
+                let Some(completed) = decoder.handle_binary(now, data)? else { return Ok(()) };
+                if let Some(limiter) = limiter
+                    && let Some(wait) = limiter.complete()
+                {
+                    if let Some(id) = &completed.id {
+                        limiter.answer(&completed.namespace, id, wait);
+                    }
+                    return Ok(());
+                }
+                self.push_completed(completed);
             }
         }
         Ok(())
@@ -269,54 +340,97 @@ impl Client {
         body: &[u8],
         binary: bool,
     ) {
-        if state.unread {
-            let budget = &self.server.environment.inbox.budget;
-            let body = HeldBytes::new(budget, self.handle.worker(), body.to_vec());
-            let client = self.handle.slot().index;
-            return context.unread.put_post(client, request, body, binary);
+        if state.unread || self.is_paused(context) {
+            let body = self.hold_body(body.to_vec());
+            return self.keep_post(context, Post { request, body, binary, is_begun: false });
         }
-        self.take_post_body(state, now, Some(request), body, binary);
+        self.take_post_part(context, state, now, PostPart::Body(request, body, binary));
     }
 
-    /// `request`: none when another process has answered it.
-    pub(super) fn take_post_body(
+    fn hold_body(&self, body: Vec<u8>) -> HeldBytes {
+        HeldBytes::new(&self.server.environment.inbox.budget, self.handle.worker(), body)
+    }
+
+    /// Takes a POST that has waited.
+    pub(super) fn take_post(
         &self,
+        context: &WorkerContext,
         state: &mut State,
         now: u64,
-        request: Option<RequestId>,
-        body: &[u8],
-        binary: bool,
+        mut post: Post,
     ) {
+        let Post { request, body, binary, is_begun } = &post;
+        let part = if *is_begun {
+            PostPart::Rest(Some(*request), body, *binary)
+        } else {
+            PostPart::Body(*request, body, *binary)
+        };
+        if let Some(left) = self.take_post_part(context, state, now, part) {
+            post.body.keep_last(left);
+            self.keep_post(context, post);
+        }
+    }
+
+    /// Takes what has come of a POST, as far as the client may send it. Gives how many bytes of a rest are to wait again; what is to
+    /// wait of a body, is kept.
+    pub(super) fn take_post_part(
+        &self,
+        context: &WorkerContext,
+        state: &mut State,
+        now: u64,
+        part: PostPart<'_>,
+    ) -> Option<usize> {
         let State { session, decoder, .. } = state;
         let mut failure = None;
+        let may_wait = !matches!(part, PostPart::Carried(..) | PostPart::Rest(None, ..));
         self.set_apart();
         let show = |packet: &engineio::Packet<'_>| {
             if self.observed.get() & observed::CONTROL != 0 {
                 self.show_control(false, &packet.to_string());
             }
         };
-        let sink = |data: Data<'_>| match self.decode(decoder, now, data) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(Refusal::TooLong) => ControlFlow::Break(Some(PostFault::TooLarge)),
+        let sink = |data: Data<'_>| match self.decode(context, decoder, now, data) {
+            Ok(pauses) if pauses && may_wait => ControlFlow::Break(PostHalt::Pause),
+            Ok(_) => ControlFlow::Continue(()),
+            Err(Refusal::TooLong) => ControlFlow::Break(PostHalt::Fault(PostFault::TooLarge)),
+            Err(Refusal::Limited(message)) => {
+                ControlFlow::Break(PostHalt::Fault(PostFault::Limited(message)))
+            }
             Err(Refusal::Packet(error)) => {
                 failure = Some(error);
-                ControlFlow::Break(None)
+                ControlFlow::Break(PostHalt::Done)
             }
         };
-        match request {
-            Some(request) => session.handle_post_body(now, request, body, binary, show, sink),
-            None => session.handle_carried_post(now, body, binary, show, sink),
+        let mut left = None;
+        match part {
+            PostPart::Body(request, body, binary) => {
+                let rest = session.handle_post_body(now, request, body, binary, show, sink);
+                if let Some(rest) = rest {
+                    let binary = session.is_binary_post(binary);
+                    let body = self.hold_body(rest);
+                    self.keep_post(context, Post { request, body, binary, is_begun: true });
+                }
+            }
+            PostPart::Rest(request, rest, binary) => {
+                let waits = session.handle_post_rest(now, request, rest, binary, show, sink);
+                left = (waits > 0).then_some(waits);
+            }
+            PostPart::Carried(body, binary) => {
+                session.handle_carried_post(now, body, binary, show, sink);
+            }
         }
         self.end_apart();
         if let Some(error) = failure {
             self.refuse_packet(session, now, &error);
         }
+        left
     }
 
     /// One of the deadlines has come.
     pub fn handle_timeout(&self, context: &WorkerContext, now: u64) {
         fault!("timeout", self.server.environment.id, self.handle.raw());
-        self.spare_delayed(now);
+        self.end_pause(context, now);
+        self.spare_delayed(context, now);
         let state = self.state.borrow();
         let late = state.is_overdue(now) && !state.closed;
         let doubt = late && state.is_read_by_javascript();
@@ -358,11 +472,11 @@ impl Client {
         self.handle_due(context, now);
     }
 
-    /// While the answer to a POST waits for JavaScript, the client can send nothing: nothing of it is late, and it is
-    /// pinged all the same.
-    fn spare_delayed(&self, now: u64) {
+    /// While the answer to a POST waits for JavaScript, the client can send nothing, nor while it may send no more: nothing of it is
+    /// late, and it is pinged all the same.
+    fn spare_delayed(&self, context: &WorkerContext, now: u64) {
         let mut state = self.state.borrow_mut();
-        if state.closed || !self.was_delayed() {
+        if state.closed || !self.was_delayed() && !self.is_paused(context) {
             return;
         }
         if state.session.ping_again(now) {
@@ -373,7 +487,7 @@ impl Client {
 
     /// Does what is due. What would be held against the client has to wait for JavaScript, if that is asked: pings go on.
     fn handle_due(&self, context: &WorkerContext, now: u64) {
-        self.spare_delayed(now);
+        self.spare_delayed(context, now);
         let mut state = self.state.borrow_mut();
         if state.closed {
             return;
@@ -391,10 +505,11 @@ impl Client {
             Some(wire) => wire.is_stalled(),
             None => self.may_lie_unread(now),
         };
-        if unread || state.unread {
+        let waits = state.unread || self.is_paused(context);
+        if unread || waits {
             state.defer(now);
         }
-        let is_joining = self.is_joining() || state.unread;
+        let is_joining = self.is_joining() || waits;
         if state.join_deadline != 0 && state.join_deadline <= now && is_joining {
             // Its CONNECT waits for JavaScript, which may need some time for it when it has it.
             state.join_deadline = now.saturating_add(self.server.connect_timeout.max(1));

@@ -20,7 +20,7 @@ const VOLATILE_AHEAD: usize = 64 << 10;
 
 impl Client {
     /// Sends one text message.
-    pub fn send_text(self: &Rc<Self>, context: &WorkerContext, flags: u8, text: &[u8]) {
+    pub fn send_text(&self, context: &WorkerContext, flags: u8, text: &[u8]) {
         fault!("send text", self.server.environment.id, self.handle.raw());
         let state = self.state.borrow();
         match state.session.route() {
@@ -144,7 +144,7 @@ impl Client {
         }
     }
 
-    fn buffer(self: &Rc<Self>, context: &WorkerContext, flags: u8, messages: &[Outgoing]) {
+    fn buffer(&self, context: &WorkerContext, flags: u8, messages: &[Outgoing]) {
         let mut state = self.state.borrow_mut();
         let session = &mut state.session;
         if flags & VOLATILE != 0 && self.buffers_no_volatile(session) {
@@ -165,7 +165,7 @@ impl Client {
     }
 
     /// Lets what is buffered go out when all operations of the batch are done.
-    pub(super) fn flush_later(self: &Rc<Self>, context: &WorkerContext) {
+    pub(super) fn flush_later(&self, context: &WorkerContext) {
         if !self.unflushed.replace(true) {
             context.add_unflushed(self.handle.slot());
         }

@@ -62,7 +62,8 @@ impl WebSocketWire {
         if !self.is_portable() {
             return None;
         }
-        let unread = self.reader.borrow().replay()?;
+        let mut unread = self.reader.borrow().replay()?;
+        unread.extend_from_slice(&self.undecoded());
         let Stream::Tcp(tcp) = &self.stream else { return None };
         let unwritten = self.out.borrow_mut().take(usize::MAX);
         let stream::Stream::Plain(socket) = tcp.give_away(context)? else { return None };

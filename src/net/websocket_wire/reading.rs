@@ -4,15 +4,15 @@
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use super::undecoded::{PIECE, Undecoded};
-use super::{Carried, Ended, Message, PONG_LIMIT, State, WebSocketWire, Writing};
+use super::undecoded::{Extras, PIECE, Undecoded};
+use super::{Behind, Carried, Ended, Message, PONG_LIMIT, State, WebSocketWire, Writing};
 use crate::engineio::{Fault, Link};
 use crate::net::budget::HeldBytes;
 use crate::net::command::{BridgeEvent, Command};
 use crate::net::context::WorkerContext;
 use crate::net::inbox::CLIENT_LIMIT;
 use crate::websocket::frame::{self, OpCode};
-use crate::websocket::{Incoming, Violation};
+use crate::websocket::{Halt, Incoming, Violation};
 
 impl WebSocketWire {
     /// Whether the inbox has room for what this peer sends; `own` gives how many of its bytes wait there
@@ -36,22 +36,30 @@ impl WebSocketWire {
         self.held.bytes() > 0 && !self.environment.inbox.budget.has_plenty(context.index)
     }
 
-    /// Bytes as they came from the peer. `handle` takes each message for the client, and breaks when one is
-    /// longer than JavaScript can take. Gives what the client has to hear if this was the end.
+    /// Bytes as they came from the peer. `handle` takes each message for the client, and breaks when what stands behind it is not to be
+    /// read. Gives how many of the bytes have been read, fewer than all only if that is [`Behind::Waits`], and what the client has to
+    /// hear if this was the end.
     pub fn handle_bytes(
         self: &Rc<Self>,
         context: &WorkerContext,
         bytes: &mut [u8],
-        mut handle: impl FnMut(Link, Message<'_>) -> ControlFlow<()>,
-    ) -> Option<Ended> {
+        mut handle: impl FnMut(Link, Message<'_>) -> ControlFlow<Behind>,
+    ) -> (usize, Option<Ended>) {
+        let all = bytes.len();
         if self.is_over() {
-            return None;
+            return (all, None);
         }
         let mut stop = None;
         let mut reader = self.reader.borrow_mut();
-        let result = reader.handle_bytes(bytes, |incoming| {
+        let result = reader.handle_some(bytes, |incoming| {
             stop = self.handle_incoming(context, incoming, &mut handle);
-            if stop.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            match stop {
+                None => ControlFlow::Continue(()),
+                Some(Stop::Pause) => ControlFlow::Break(Halt::Pause),
+                Some(Stop::Closed(_) | Stop::Overlong | Stop::Limited(_)) => {
+                    ControlFlow::Break(Halt::Stop)
+                }
+            }
         });
         self.held.set(reader.buffered());
         if self.is_compressed() {
@@ -60,16 +68,21 @@ impl WebSocketWire {
             context.metrics.inflated_to.add(to);
         }
         drop(reader);
-        let violation = match stop {
-            Some(Stop::Closed(carried)) => {
-                return carried.map(|Carried { link, .. }| Ended { link, fault: None });
+        let (violation, reason) = match (stop, result) {
+            (Some(Stop::Closed(carried)), _) => {
+                return (all, carried.map(|Carried { link, .. }| Ended { link, fault: None }));
             }
-            Some(Stop::Overlong) => Violation::TOO_BIG,
-            None => result.err()?,
+            (Some(Stop::Overlong), _) => (Violation::TOO_BIG, ""),
+            (Some(Stop::Limited(message)), _) => (Violation::limited(message), message),
+            (Some(Stop::Pause) | None, Ok(read)) => return (read, None),
+            (Some(Stop::Pause) | None, Err(violation)) => (violation, ""),
         };
         let Violation { code, message, detail } = violation;
-        let Carried { link, .. } = self.end(context, Some(code))?;
-        Some(Ended { link, fault: Some(Fault { text: message, number: detail }) })
+        let ended = self.end(context, Some(code), reason).map(|Carried { link, .. }| Ended {
+            link,
+            fault: Some(Fault { text: message, number: detail }),
+        });
+        (all, ended)
     }
 
     /// Gives why nothing after this is read, if so.
@@ -77,20 +90,24 @@ impl WebSocketWire {
         self: &Rc<Self>,
         context: &WorkerContext,
         incoming: Incoming<'_>,
-        handle: &mut impl FnMut(Link, Message<'_>) -> ControlFlow<()>,
+        handle: &mut impl FnMut(Link, Message<'_>) -> ControlFlow<Behind>,
     ) -> Option<Stop> {
         let message = match incoming {
             Incoming::Text(text) => Message::Text(text),
             Incoming::Binary(data) => Message::Binary(data),
             Incoming::Pong(_) => return None,
             Incoming::Ping(data) => return self.handle_ping(context, data),
-            Incoming::Close(code) => return Some(Stop::Closed(self.end(context, code))),
+            Incoming::Close(code) => return Some(Stop::Closed(self.end(context, code, ""))),
         };
         match self.state.get() {
             // Behind an invalid packet the rest is still read, as the peer's close frame may stand
             // there.
             State::Open(Some(Carried { link, .. })) => {
-                handle(link, message).is_break().then_some(Stop::Overlong)
+                handle(link, message).break_value().map(|behind| match behind {
+                    Behind::IsDropped => Stop::Overlong,
+                    Behind::Waits => Stop::Pause,
+                    Behind::IsRefused(message) => Stop::Limited(message),
+                })
             }
             State::Detached => {
                 self.begin_close(context, None);
@@ -124,13 +141,40 @@ enum Stop {
     Closed(Option<Carried>),
     /// A message is longer than JavaScript can take.
     Overlong,
+    /// The client has sent more than it may, which says this.
+    Limited(&'static str),
+    /// For now, as it has sent as much as it may.
+    Pause,
 }
 
-/// Of a stream that may be compressed, no more is decoded than there is room for: the rest waits.
+/// Of a stream that may be compressed, no more is decoded than there is room for: the rest waits. So does what a client has sent that
+/// may send no more for now.
 impl WebSocketWire {
+    /// Whether it is not read for now, as its client may send no more.
+    pub fn is_limited(&self) -> bool {
+        self.is_limited.get()
+    }
+
+    /// Its client may send no more for now.
+    pub fn limit(&self) {
+        self.is_limited.set(true);
+    }
+
+    /// It may again.
+    pub fn read_on(&self, context: &WorkerContext) {
+        if !self.is_limited.replace(false) {
+            return;
+        }
+        match self.tcp() {
+            Some(tcp) => tcp.wake(context),
+            // It is read on when what waits has been decoded.
+            None => self.decode_soon(context),
+        }
+    }
+
     /// Bytes that may be decoded at once.
     pub fn piece(&self) -> usize {
-        if self.compressed.is_some() { PIECE } else { usize::MAX }
+        if self.is_compressed() { PIECE } else { usize::MAX }
     }
 
     /// Keeps bytes that are not to be decoded yet.
@@ -147,29 +191,50 @@ impl WebSocketWire {
 
     /// Whether bytes wait to be decoded.
     pub fn has_undecoded(&self) -> bool {
-        self.compressed.as_ref().is_some_and(|compressed| compressed.undecoded.borrow().is_some())
+        self.extras.get().is_some_and(|extras| extras.undecoded.borrow().is_some())
     }
 
     fn take_undecoded(&self) -> Option<Undecoded> {
-        self.compressed.as_ref().and_then(|compressed| compressed.undecoded.take())
+        self.extras.get().and_then(|extras| extras.undecoded.take())
     }
 
     pub(super) fn set_undecoded(&self, undecoded: Option<Undecoded>) {
-        if let Some(compressed) = &self.compressed {
-            *compressed.undecoded.borrow_mut() = undecoded;
+        if undecoded.is_some() {
+            *self.extras.get_or_init(Box::default).undecoded.borrow_mut() = undecoded;
+        } else if let Some(extras) = self.extras.get() {
+            extras.undecoded.take();
         }
     }
 
-    /// Takes the next bytes that wait; gives how many, and, if the stream has ended right after them,
-    /// whether by an error.
-    pub fn pop_undecoded(&self, piece: &mut [u8; PIECE]) -> Option<(usize, Option<bool>)> {
+    /// Copies the next bytes that wait; gives how many.
+    pub fn copy_undecoded(&self, piece: &mut [u8; PIECE]) -> usize {
+        let Some(Extras { undecoded, .. }) = self.extras.get().map(|extras| &**extras) else {
+            return 0;
+        };
+        let undecoded = undecoded.borrow();
+        let rest = undecoded.as_ref().map_or(&[][..], Undecoded::rest);
+        let count = rest.len().min(PIECE);
+        piece[..count].copy_from_slice(&rest[..count]);
+        count
+    }
+
+    /// So many of them have been decoded. Gives, if the stream has ended right after them, whether by an error.
+    pub fn drop_undecoded(&self, count: usize) -> Option<bool> {
         let mut undecoded = self.take_undecoded()?;
-        let count = undecoded.pop(piece);
+        undecoded.advance(count);
         if undecoded.is_empty() {
-            return Some((count, undecoded.end));
+            return undecoded.end;
         }
         self.set_undecoded(Some(undecoded));
-        Some((count, None))
+        None
+    }
+
+    /// What waits to be decoded.
+    pub(super) fn undecoded(&self) -> Vec<u8> {
+        let undecoded = self.take_undecoded();
+        let bytes = undecoded.as_ref().map_or_else(Vec::new, |undecoded| undecoded.rest().to_vec());
+        self.set_undecoded(undecoded);
+        bytes
     }
 
     /// The stream has ended: if bytes still wait to be decoded, the end waits behind them. False: none do.

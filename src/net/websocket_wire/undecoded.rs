@@ -1,5 +1,5 @@
-//! What only a wire has whose messages may be compressed: a compressor, and bytes that came while there
-//! was no room for what they may expand to.
+//! What only some wires have: a compressor, where messages may be compressed, and bytes that came while there was no room for what they
+//! may expand to, or while their client may send no more.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -11,18 +11,13 @@ use crate::net::deflate::Deflate;
 /// at most, and the wire asks for room before the next piece.
 pub const PIECE: usize = 4 << 10;
 
-/// What a wire has when its messages may be compressed.
-#[derive(Debug)]
-pub(super) struct Compressed {
-    pub(super) deflate: Deflate,
-    /// What has not been decoded yet, for want of room.
+/// What a wire has when its messages may be compressed, or when it has not been read on once.
+#[derive(Debug, Default)]
+pub(super) struct Extras {
+    /// Present when compressed messages were agreed on.
+    pub(super) deflate: Option<Deflate>,
+    /// What has not been decoded yet.
     pub(super) undecoded: RefCell<Option<Undecoded>>,
-}
-
-impl Compressed {
-    pub(super) fn new(deflate: Deflate) -> Self {
-        Self { deflate, undecoded: RefCell::default() }
-    }
 }
 
 /// Bytes that wait to be decoded, and the end of the stream, if it came after them.
@@ -55,12 +50,13 @@ impl Undecoded {
         self.held.set(self.bytes.len());
     }
 
-    /// Takes the next ones, to be decoded; gives how many they are.
-    pub(super) fn pop(&mut self, piece: &mut [u8; PIECE]) -> usize {
-        let rest = &self.bytes[self.at..];
-        let count = rest.len().min(PIECE);
-        piece[..count].copy_from_slice(&rest[..count]);
+    /// Those that are to be decoded.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.bytes[self.at..]
+    }
+
+    /// So many of them have been decoded.
+    pub(super) fn advance(&mut self, count: usize) {
         self.at += count;
-        count
     }
 }

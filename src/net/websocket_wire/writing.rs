@@ -90,9 +90,9 @@ impl WebSocketWire {
         frames: &SharedFrames<'_>,
         compress: bool,
     ) {
-        match &self.compressed {
-            Some(compressed) if compress => {
-                let (deflate, shared) = (&compressed.deflate, &context.compressors);
+        match self.deflate() {
+            Some(deflate) if compress => {
+                let shared = &context.compressors;
                 for index in 0..frames.messages.len() {
                     let frame = frames.compressed(index, self.dialect, deflate, shared);
                     self.write_shared(context, &frame);
@@ -108,8 +108,7 @@ impl WebSocketWire {
 
     /// The compressor for a message of `len` bytes, if it is to be compressed.
     fn deflates(&self, compress: bool, len: usize) -> Option<&Deflate> {
-        let deflate = self.compressed.as_ref().map(|compressed| &compressed.deflate);
-        deflate.filter(|deflate| compress && deflate.takes(len))
+        self.deflate().filter(|deflate| compress && deflate.takes(len))
     }
 
     fn write_deflated(
@@ -185,10 +184,15 @@ impl WebSocketWire {
     }
 
     /// Ends the WebSocket: the peer has closed it, or has broken a rule and is not listened to any more. A
-    /// close frame is the last thing that is written. Gives whom the wire carried.
-    pub fn end(self: &Rc<Self>, context: &WorkerContext, code: Option<u16>) -> Option<Carried> {
+    /// close frame is the last thing that is written, with this reason if it has a code. Gives whom the wire carried.
+    pub fn end(
+        self: &Rc<Self>,
+        context: &WorkerContext,
+        code: Option<u16>,
+        reason: &str,
+    ) -> Option<Carried> {
         if self.is_writable() {
-            self.queue(context, |out| frame::write_close(out, code));
+            self.queue(context, |out| frame::write_close_for(out, code, reason));
             context.watch_closing(clock::now() + CLOSE_TIMEOUT, Rc::<Self>::clone(self));
         }
         let carried = self.carried();

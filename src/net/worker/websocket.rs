@@ -174,7 +174,7 @@ impl Handler for WebSocket<'_> {
     fn next(&self) -> Next {
         if self.wire.is_gone() {
             Next::Gone
-        } else if self.wire.is_held() || !self.may_read() {
+        } else if self.wire.is_held() || self.wire.is_limited() || !self.may_read() {
             Next::Wait
         } else if self.wire.has_undecoded() {
             self.decode_on();
@@ -190,7 +190,8 @@ impl Handler for WebSocket<'_> {
 
     fn handle_bytes(&self, bytes: &mut [u8]) {
         fault!("read", self.wire.environment_id(), self.wire.token);
-        self.decode(bytes);
+        let read = self.decode(bytes);
+        self.wire.keep(&self.worker.context, &bytes[read..]);
     }
 
     fn handle_end(&self, broken: bool) {
@@ -214,21 +215,23 @@ impl WebSocket<'_> {
         })
     }
 
-    /// Bytes as they came from the peer.
-    fn decode(&self, bytes: &mut [u8]) {
+    /// Bytes as they came from the peer. Gives how many have been read: fewer than all if its client may send no more for now.
+    fn decode(&self, bytes: &mut [u8]) -> usize {
         let context = &self.worker.context;
         let Some(client) = self.client() else {
             self.wire.handle_bytes(context, bytes, |_, _| ControlFlow::Continue(()));
-            return context.flush_dirty();
+            context.flush_dirty();
+            return bytes.len();
         };
         let now = clock::now();
         if self.wire.carried().is_some_and(|carried| carried.link == Link::Main) {
             client.handle_progress(now);
         }
-        let ended = self.wire.handle_bytes(context, bytes, |link, message| {
+        let (read, ended) = self.wire.handle_bytes(context, bytes, |link, message| {
             client.handle_websocket(context, now, link, message)
         });
         self.tell_end(&client, ended);
+        read
     }
 
     /// Tells the client that this WebSocket has ended, if it has, and carries out what follows.
@@ -251,45 +254,45 @@ impl WebSocket<'_> {
     /// as there is room.
     pub(super) fn take_in(&self, mut bytes: &mut [u8]) {
         let context = &self.worker.context;
-        if self.wire.has_undecoded() || self.wire.is_stalled() && self.wire.is_compressed() {
+        let waits = self.wire.is_limited() || self.wire.is_stalled() && self.wire.is_compressed();
+        if waits || self.wire.has_undecoded() {
             return self.wire.keep(context, bytes);
         }
         while !bytes.is_empty() {
             let count = bytes.len().min(self.wire.piece());
-            let (piece, rest) = bytes.split_at_mut(count);
-            self.decode(piece);
-            if !rest.is_empty() && !self.may_read() {
-                return self.wire.keep(context, rest);
+            let read = self.decode(&mut bytes[..count]);
+            bytes = &mut bytes[read..];
+            if read < count || !bytes.is_empty() && !self.may_read() {
+                return self.wire.keep(context, bytes);
             }
-            bytes = rest;
         }
     }
 
     /// Decodes what waits, as far as there is room, and then takes the end of the stream if that waits too.
     fn decode_on(&self) {
         let mut piece = [0; PIECE];
-        while self.wire.has_undecoded() && self.may_read() {
-            let Some((count, end)) = self.wire.pop_undecoded(&mut piece) else { return };
-            self.decode(&mut piece[..count]);
-            if let Some(broken) = end {
+        while self.wire.has_undecoded() && !self.wire.is_limited() && self.may_read() {
+            let count = self.wire.copy_undecoded(&mut piece);
+            let read = self.decode(&mut piece[..count]);
+            if let Some(broken) = self.wire.drop_undecoded(read) {
                 self.handle_end(broken);
             }
         }
     }
 
     /// Bytes of a stream that JavaScript pumps. They are taken in any case; if the inbox is full, JavaScript
-    /// is asked to pause the stream. `paused`: it has done so already.
+    /// is asked to pause the stream, and so it is if the client may send no more for now. `paused`: it has done so already.
     fn handle_bridged(&self, bytes: &mut [u8], paused: bool) {
-        let was_stalled = self.wire.is_stalled();
+        let had_stopped = self.wire.is_stalled() || self.wire.is_limited();
         self.take_in(bytes);
-        if was_stalled {
+        if had_stopped {
             return;
         }
         self.decode_on();
         if self.wire.is_gone() {
             return;
         }
-        if !self.may_read() {
+        if self.wire.is_limited() || !self.may_read() {
             self.wire.push_urgent(RecordKind::BridgePause);
         } else if paused {
             self.wire.push_urgent(RecordKind::BridgeResume);
