@@ -1,6 +1,6 @@
 "use strict";
 
-// The memory of another process, from /proc.
+// The memory and the CPU time of another process, from /proc.
 
 const fs = require("node:fs");
 
@@ -16,4 +16,17 @@ const resident = (pid) => status(pid, "VmRSS");
 /** MiB that were resident at most. */
 const peak = (pid) => status(pid, "VmHWM");
 
-module.exports = { peak, resident };
+/** Ticks of a second, in which the kernel tells times: 100 wherever Node.js runs. */
+const TICKS = 100;
+
+/** Seconds of CPU time that it has had. */
+function cpuSeconds(pid) {
+  const text = fs.readFileSync(`/proc/${pid}/stat`, "latin1");
+  const [user, system] = text
+    .slice(text.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 13);
+  return (Number(user) + Number(system)) / TICKS;
+}
+
+module.exports = { cpuSeconds, peak, resident };

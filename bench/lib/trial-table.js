@@ -27,19 +27,19 @@ async function tryAll(trials, peers, problems, signal) {
   const parts = [];
   for (const trial of trials) {
     const rows = [["server", ...trial.columns]];
-    for (const peer of peers) {
+    for (const [peer, variant] of pairs(trial, peers)) {
       if (signal.aborted) throw new Error("interrupted");
-      if (trial.lacking?.includes(peer.name) || !isMeant(peer, trial)) continue;
+      const title = variant.title === undefined ? peer.title : `${peer.title}, ${variant.title}`;
       const redis = await trial.redis?.();
-      const say = (text) => console.error(`${trial.name} · ${peer.title} · ${text}`);
+      const say = (text) => console.error(`${trial.name} · ${title} · ${text}`);
       let running;
       try {
-        running = await server.start(peer, trial, redis?.port);
-        const start = () => server.start(peer, trial);
-        rows.push([peer.title, ...(await trial.run({ ...running, redis }, say, start))]);
+        const start = (port) => server.start(peer, { ...trial, ...variant }, port);
+        running = await start(redis?.port);
+        rows.push([title, ...(await trial.run({ ...running, redis }, say, () => start()))]);
       } catch (error) {
-        problems.push(`${trial.name} · ${peer.title}: ${error.message}`);
-        rows.push([peer.title, "failed", ...trial.columns.slice(1).map(() => "–")]);
+        problems.push(`${trial.name} · ${title}: ${error.message}`);
+        rows.push([title, "failed", ...trial.columns.slice(1).map(() => "–")]);
       } finally {
         await running?.stop();
         await redis?.stop();
@@ -49,6 +49,18 @@ async function tryAll(trials, peers, problems, signal) {
     parts.push(`${trial.title}:`, align(rows), legend);
   }
   return parts.join("\n\n");
+}
+
+/** Each peer of a trial, with each variant of its server that is for that peer. */
+function pairs(trial, peers) {
+  const { lacking = [], variants = [{}] } = trial;
+  return peers
+    .filter((peer) => !lacking.includes(peer.name) && isMeant(peer, trial))
+    .flatMap((peer) =>
+      variants
+        .filter(({ only }) => only === undefined || only === peer.name)
+        .map((variant) => [peer, variant]),
+    );
 }
 
 module.exports = { tryAll };

@@ -4,7 +4,7 @@
 //
 // `BENCH_APP` names what the application does besides: `request` looks at the request of each client,
 // `recovery` sends each new client an event first, by which its session can be recovered, `blocked` stands still when told
-// to and counts events, which come in order or not.
+// to and counts events, which come in order or not, `work` has something to do for each event of that name.
 
 const app = process.env.BENCH_APP;
 
@@ -32,10 +32,20 @@ function canBlock(socket) {
   socket.on("count", (callback) => callback(counted));
 }
 
+/** What an event costs a program that does something. */
+const WORK = 0.02; // ms
+
+function works(socket) {
+  socket.on("work", () => {
+    for (const end = performance.now() + WORK; performance.now() < end;);
+  });
+}
+
 /** Answers one client. */
 function onConnection(io, socket) {
   if (app === "request") socket.data.agent = socket.request.headers["user-agent"];
   if (app === "blocked") canBlock(socket);
+  if (app === "work") works(socket);
   const { room } = socket.handshake.auth;
   if (room) socket.join(room);
   if (room || (app === "recovery" && !socket.recovered)) socket.emit("welcome");
