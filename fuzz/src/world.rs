@@ -136,10 +136,7 @@ impl World {
                 open.sort_by_key(|request| request.0);
                 let request = open.get(index % open.len().max(1)).copied();
                 if let Some(request) = request {
-                    // A GET that waits is dropped; what is left of a POST has no answer.
-                    if self.posting.take_if(|it| *it == request).is_some() {
-                        self.open.remove(&request);
-                    }
+                    self.posting.take_if(|it| *it == request);
                     self.session.handle_request_closed(now, request);
                     assert!(self.session.is_closed(), "a request went away unanswered");
                 }
@@ -174,7 +171,7 @@ impl World {
             }
             Event::Flush => self.session.flush(),
             Event::Close(discard) => self.session.close(now, discard),
-            Event::Defer => self.session.defer_ping_timeout(now),
+            Event::Defer => self.session.put_off(now),
             Event::Pass(millis) => {
                 self.now += millis;
                 self.session.handle_timeout(self.now);

@@ -106,6 +106,8 @@ class PollingDoor extends Door {
     this.timer = undefined;
     /** @private whether it is counted among those that bring packets */
     this.receives = false;
+    /** @private whether the worker has all of a POST */
+    this.isPosted = false;
     /** bytes of that body which have come, and which the worker has not */
     this.gathered = 0;
     this.onclose = this.onclose.bind(this);
@@ -208,6 +210,7 @@ class PollingDoor extends Door {
       const bytes = body.take();
       if (debug.enabled) debug('received "%s"', bytes);
       native.pollBody(server, token, sid, bytes, binary);
+      this.isPosted = true;
       this.uncountBody();
     };
     this.timer = setTimeout(stop, milliseconds(httpRequestBodyTimeout), BodyFault.TIMED_OUT);
@@ -366,10 +369,13 @@ class PollingDoor extends Door {
     this.leave();
   }
 
-  /** The peer has ended its half of the connection. A poll that waits is dropped then, if it is not answered before. */
+  /**
+   * The peer has ended its half of the connection. A poll that waits is dropped then, if it is not answered before, and so is a POST
+   * that is there as a whole and waits, as its client has sent too much (`limits`).
+   */
   onhalfEnd() {
-    const { border, engine, req, sid, token } = this;
-    if (req._query.sid && req.method === "GET")
+    const { border, engine, isPosted, req, sid, token } = this;
+    if (req._query.sid && (req.method === "GET" || isPosted))
       border.native.requestClosed(engine.nativeId(), token, sid);
   }
 

@@ -109,8 +109,8 @@ pub enum PostHalt {
     Done,
     /// It can't be taken.
     Fault(PostFault),
-    /// It is to wait: what is left is fed later.
-    Pause,
+    /// It waits: the client may send no more until then.
+    Pause(u64),
 }
 
 impl PostFault {

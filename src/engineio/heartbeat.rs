@@ -137,6 +137,19 @@ impl Heartbeat {
         }
     }
 
+    /// The client can't be heard for now, and is to be pinged as if it had answered: clients that are not give up. Gives whether that is due.
+    pub(super) fn ping_again(&mut self, now: u64, config: &Config) -> bool {
+        let Self::Waiting { deadline, sent_at, .. } = self else { return false };
+        // The wait may have begun again since the last one was sent.
+        let passed = u64::from(lower_bits(now).wrapping_sub(*sent_at));
+        let is_due = now >= *deadline || passed >= config.ping_timeout.max(1);
+        if is_due {
+            *deadline = after(now, config.ping_timeout);
+            *sent_at = lower_bits(now);
+        }
+        is_due
+    }
+
     /// The wait begins again, once for each beat: a client that has gone must not be kept for as long as JavaScript is
     /// slow.
     pub(super) fn prolong_wait(&mut self, now: u64, config: &Config) {

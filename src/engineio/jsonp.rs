@@ -53,8 +53,8 @@ pub(super) fn unwrap(form: &str) -> Option<String> {
     Some(restore_line_feeds(&unescape(value)))
 }
 
-/// The form that brings a payload, as a client writes it: what [`Session::handle_post_body`](super::Session::handle_post_body) reads.
-pub fn form(payload: &[u8]) -> Vec<u8> {
+/// The form that brings a payload, as a client writes it: what `Session::handle_post_body` reads.
+pub(super) fn form(payload: &[u8]) -> Vec<u8> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut out = b"d=".to_vec();
     let mut escape = |byte: u8| {

@@ -16,6 +16,7 @@
 pub mod carried;
 mod probe;
 mod requests;
+mod waiting;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use super::config::Config;
 use super::dialect::{Dialect, Protocol};
 use super::handshake::{Transport, open_packet};
 use super::heartbeat::{Beat, Heartbeat};
+use super::intake::Intake;
 use super::packet::{Data, OutMessage, Packet, PacketType};
 use super::polling::Polling;
 use super::upgrade::{Due, Upgrade};
@@ -51,7 +53,8 @@ enum TransportState {
 
 #[derive(Debug)]
 enum State {
-    Open,
+    /// With why nothing is taken for now, if so.
+    Open(Option<Box<Intake>>),
     Closing,
     /// `untold` until the driver has fetched everything before [`Action::Closed`].
     Closed {
@@ -97,7 +100,7 @@ impl Session {
             config,
             sid,
             transport: state,
-            state: State::Open,
+            state: State::Open(None),
             heartbeat,
             actions: Actions::default(),
             protocol: dialect.protocol,
@@ -152,7 +155,7 @@ impl Session {
     /// Whether messages go both ways: neither closing nor closed.
     #[inline]
     pub fn is_open(&self) -> bool {
-        matches!(self.state, State::Open)
+        matches!(self.state, State::Open(_))
     }
 
     /// Whether the session has ended.
@@ -195,8 +198,8 @@ impl Session {
     #[inline]
     pub fn route(&self) -> Route {
         match (&self.state, &self.transport) {
-            (State::Open, TransportState::WebSocket) => Route::WebSocket,
-            (State::Open, TransportState::Polling(_)) => Route::Buffer,
+            (State::Open(_), TransportState::WebSocket) => Route::WebSocket,
+            (State::Open(_), TransportState::Polling(_)) => Route::Buffer,
             (State::Closing | State::Closed { .. }, _) => Route::Closed,
         }
     }
@@ -283,33 +286,29 @@ impl Session {
         }
         match (&self.state, &mut self.transport) {
             (State::Closed { .. }, _) => {}
-            (State::Open, TransportState::Polling(polling))
+            (State::Open(_), TransportState::Polling(polling))
                 if polling.parked.is_none() && !discard =>
             {
                 let drained = polling.is_empty();
+                self.answer_kept();
                 self.state = State::Closing;
                 if drained {
                     self.await_close(now);
                 }
             }
             (State::Closing, _) if !discard => {}
-            (State::Open | State::Closing, _) => self.end(CloseReason::ForcedClose),
+            (State::Open(_) | State::Closing, _) => self.end(CloseReason::ForcedClose),
         }
     }
 
     /// Ends the session because more waits for the client than may. What waits is dropped, and a
     /// WebSocket is the driver's to drop: its peer does not read, so it could not be told.
     pub fn overflow(&mut self) {
+        self.answer_kept();
         if let TransportState::Polling(polling) = &mut self.transport {
             polling.shut(&mut self.actions, false);
         }
         self.conclude(CloseReason::BufferOverflow);
-    }
-
-    /// The driver has stopped reading this client on purpose, so a pong may lie unread: the wait
-    /// for it begins again.
-    pub fn defer_ping_timeout(&mut self, now: u64) {
-        self.heartbeat.restart_wait(now, &self.config);
     }
 
     /// Nobody has read what the client has sent for a while: it may have answered, and a request of it be
@@ -327,11 +326,9 @@ impl Session {
     /// pong is late, it is pinged again, as it waits for that in its turn, and the wait begins again. Gives whether
     /// that has been done.
     pub fn ping_again(&mut self, now: u64) -> bool {
-        let is_late = self.awaits_pong() && now >= self.heartbeat.poll_timeout();
-        if !is_late || !self.is_open() {
+        if !self.is_open() || !self.heartbeat.ping_again(now, &self.config) {
             return false;
         }
-        self.defer_ping_timeout(now);
         if matches!(&self.transport, TransportState::Polling(polling) if polling.unsent_ping) {
             return false; // the last one has not been fetched
         }
@@ -390,7 +387,7 @@ impl Session {
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop().or_else(|| match &mut self.state {
             State::Closed { untold } => untold.take().map(Action::Closed),
-            State::Open | State::Closing => None,
+            State::Open(_) | State::Closing => None,
         })
     }
 
@@ -481,6 +478,7 @@ impl Session {
         if self.is_closed() {
             return;
         }
+        self.answer_kept();
         match &mut self.transport {
             TransportState::WebSocket => self.actions.push(Action::CloseLink(Link::Main)),
             TransportState::Polling(polling) => {

@@ -55,6 +55,11 @@ impl Upgrade {
         Self { deadline: after(now, upgrade_timeout), noop_at: None }
     }
 
+    /// The client could not go on: it has all of its time again.
+    pub(super) fn put_off(&mut self, now: u64, upgrade_timeout: u64) {
+        self.deadline = after(now, upgrade_timeout);
+    }
+
     /// Whether the client has been told that the probe is good.
     pub(super) fn is_probed(&self) -> bool {
         self.noop_at.is_some()

@@ -12,8 +12,8 @@ use super::bucket::Bucket;
 
 /// Parts of the table, each with a lock of its own.
 const SHARDS: usize = 16;
-/// Addresses without clients that a part keeps, at most.
-const MAX_IDLE: usize = 4096;
+/// Addresses that a part knows before it forgets those without clients for others that come.
+const MAX_KNOWN: usize = 4096;
 /// When one is added, so many are looked at whether they can be forgotten…
 const SWEEP: usize = 2;
 /// …and so many when there is no room.
@@ -114,7 +114,7 @@ impl Shard {
         }
         // One more than comes, so that what a search has not found is caught up with.
         for _ in 0..2 {
-            if self.known.len() >= MAX_IDLE {
+            if self.known.len() >= MAX_KNOWN {
                 self.forget_one(now);
             }
         }
@@ -215,7 +215,7 @@ mod tests {
         for n in 1000..300_000_u32 {
             addresses.get(v4(n), 0).connects.charge(RATE(), 0, 5);
         }
-        assert!(addresses.len() <= SHARDS * MAX_IDLE + kept.len(), "{}", addresses.len());
+        assert!(addresses.len() <= SHARDS * MAX_KNOWN + kept.len(), "{}", addresses.len());
         for (n, address) in (0..).zip(&kept) {
             assert!(Arc::ptr_eq(address, &addresses.get(v4(n), 0)), "{n}");
         }

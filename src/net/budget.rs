@@ -283,11 +283,6 @@ impl HeldBytes {
         let held = Held::of(budget, lane, bytes.len());
         Self { skipped: skipped.min(bytes.len()), bytes, _held: held }
     }
-
-    /// Leaves only so many, the last ones.
-    pub fn keep_last(&mut self, count: usize) {
-        self.skipped = self.bytes.len().saturating_sub(count).max(self.skipped);
-    }
 }
 
 impl Deref for HeldBytes {

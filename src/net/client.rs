@@ -139,17 +139,28 @@ struct State {
     join_deadline: u64,
     /// Whether that has been put off.
     join_prolonged: bool,
-    /// Set while nothing that comes may be taken, as it goes to another process or comes from one ([`super::unread`]).
-    unread: bool,
     /// Set when the end begins to be carried out: nothing is asked of the session any more.
     closed: bool,
 }
 
 impl State {
-    /// We have not read: the answer to our ping and the missing attachments may lie there.
+    /// We have not read: the answer to our ping and the missing attachments may lie there, and an upgrade wait for it.
     fn defer(&mut self, now: u64) {
-        self.session.defer_ping_timeout(now);
+        self.session.put_off(now);
         self.decoder.handle_progress(now);
+    }
+
+    /// Whether something of the client may lie unread because nothing of it is taken for now. Who has ended its half sends nothing more: what
+    /// is late will not come.
+    fn lies_unread(&self) -> bool {
+        self.session.is_held()
+            || self.session.is_paused()
+                && match &self.main {
+                    Some(wire) => {
+                        !wire.has_hung_up() && (self.session.has_kept() || wire.has_unread())
+                    }
+                    None => self.session.has_kept(),
+                }
     }
 
     /// Whether JavaScript brings what the client sends: by requests that Node.js reads, or by a stream that is
@@ -231,7 +242,6 @@ impl Client {
                 probe: None,
                 join_deadline,
                 join_prolonged: false,
-                unread: is_adopted,
                 closed: false,
             }),
             scheduled: Cell::new(u64::MAX),
@@ -336,9 +346,7 @@ impl Client {
         // If it is borrowed, the holder goes on with a session that is over.
         let Ok(mut state) = self.state.try_borrow_mut() else { return };
         let requests = state.session.abandon();
-        if std::mem::take(&mut state.unread) {
-            context.unread.take(self.handle.slot().index);
-        }
+        context.unread.take(self.handle.slot().index);
         let wires = [state.main.take(), state.probe.take()];
         let told = self.over.get();
         drop(state);
@@ -447,7 +455,7 @@ impl Client {
             }
             Action::DropRequest(request) => self.drop_request(context, request),
             Action::Upgrading => self.tell_upgrade(RecordKind::Upgrading, Link::Probe),
-            Action::Upgraded => self.upgrade(context),
+            Action::Upgraded => self.upgrade(),
             Action::Heartbeat(took) => {
                 if let Some(milliseconds) = took {
                     self.counts().round_trips.observe(milliseconds.into());
@@ -467,13 +475,12 @@ impl Client {
     }
 
     /// The probe has become the transport.
-    fn upgrade(&self, context: &WorkerContext) {
+    fn upgrade(&self) {
         let mut state = self.state.borrow_mut();
-        self.take_rest(context, &mut state);
         state.main = state.probe.take();
         if let Some(wire) = &state.main {
             wire.promote();
-            if self.is_paused(context) {
+            if state.session.is_paused() {
                 wire.limit();
             }
         }
@@ -494,8 +501,7 @@ impl Client {
         if std::mem::replace(&mut state.closed, true) {
             return;
         }
-        let is_unread = std::mem::take(&mut state.unread);
-        let unread = is_unread.then(|| context.unread.take(self.handle.slot().index));
+        let frames = context.unread.take(self.handle.slot().index);
         let wires = [state.main.take(), state.probe.take()];
         drop(state);
         self.tell_closed(context, reason);
@@ -508,11 +514,11 @@ impl Client {
             wire.unbind();
             wire.release(context); // the peer's close frame is read, which comes as an answer
             wire.read_on(context); // also of one that might send no more
-            if unread.as_ref().is_some_and(|unread| !unread.frames.is_empty()) {
+            if frames.is_empty() {
+                wire.begin_close(context, None);
+            } else {
                 // What comes by it may begin in the middle of a frame, of which another process has read the beginning.
                 wire.end(context, None, "");
-            } else {
-                wire.begin_close(context, None);
             }
         }
     }
@@ -520,7 +526,6 @@ impl Client {
     fn tell_closed(&self, context: &WorkerContext, reason: CloseReason) {
         self.note_backlog(0);
         context.places.close(self.handle.slot().index);
-        let _untaken = context.unread.take_post(self.handle.slot().index);
         if let Ok(state) = self.state.try_borrow() {
             // A program that makes ids of its own may have given this one to another session, too.
             let is_own = |_: &_, entry: &SessionEntry| entry.handle == self.handle;
@@ -550,7 +555,7 @@ impl Client {
             state.session.poll_timeout().filter(|_| !state.session.is_overdue(now)),
             state.decoder.poll_timeout().filter(|&deadline| deadline > now),
             Some(state.join_deadline).filter(|&deadline| deadline > now),
-            Some(self.paused_until(context)).filter(|&until| until > 0),
+            Some(state.session.paused_until()).filter(|&until| until > 0),
             // While JavaScript is blocked it is pinged on.
             since.filter(|_| state.main.is_none()).map(|since| {
                 let (first, interval) =

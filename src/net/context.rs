@@ -24,7 +24,7 @@ use super::request_name::RequestName;
 use super::session_ids::SessionIds;
 use super::timers::Timers;
 use super::transfer::Channel;
-use super::unread::UnreadTable;
+use super::unread::UnreadFrames;
 use super::wakeups::Wakeups;
 use crate::engineio::RequestId;
 use crate::http::date;
@@ -158,7 +158,7 @@ pub struct WorkerContext {
     closing: RefCell<VecDeque<(u64, Rc<dyn Wire>)>>,
     read_buffer: RefCell<Box<[u8]>>,
     /// What has come of clients that are not read for now.
-    pub unread: UnreadTable,
+    pub unread: UnreadFrames,
     /// Where clients come from, as far as their sockets do not tell, and what counts them.
     pub places: Places,
     /// Made when the first connection with TLS is read.
@@ -210,7 +210,7 @@ impl WorkerContext {
             accepting_until: Cell::new(None),
             closing: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
-            unread: UnreadTable::default(),
+            unread: UnreadFrames::default(),
             places: Places::default(),
             sealed_buffer: RefCell::default(),
             read: Cell::new(0),

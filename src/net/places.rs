@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use crate::limits::addresses::Address;
 use crate::limits::gate::{Gate, Ticket};
-use crate::limits::traffic::Meter;
+use crate::limits::traffic::{Meter, Over};
 
 /// That of one client.
 #[derive(Debug)]
@@ -30,12 +30,10 @@ pub struct Allowance {
     pub address: Option<Arc<Address>>,
     /// What is its own.
     pub meter: Meter,
-    /// Until when nothing is read of it; 0: it is read.
-    pub paused_until: Cell<u64>,
     /// What counts besides for the packet whose attachments are awaited: that of its namespace.
     pub namespace: Cell<Option<usize>>,
-    /// Milliseconds after which that packet might have been taken, which is dropped; 0: it is not.
-    pub dropped: Cell<u64>,
+    /// What that packet is too much of, if it is dropped.
+    pub dropped: Cell<Option<Over>>,
     /// What is to be answered to events that were dropped.
     pub answers: RefCell<Vec<String>>,
 }
@@ -49,9 +47,8 @@ impl Allowance {
             address: ticket.shared_address(),
             gate,
             meter,
-            paused_until: Cell::new(0),
             namespace: Cell::new(None),
-            dropped: Cell::new(0),
+            dropped: Cell::new(None),
             answers: RefCell::default(),
         }))
     }

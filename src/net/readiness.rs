@@ -22,6 +22,8 @@ const HUNG_UP: u8 = 4;
 const QUEUED: u8 = 8;
 /// It is closed, and its place may be given to another as soon as it is not in the run queue any more.
 const CLOSED: u8 = 16;
+/// The stream broke: who does not read on need not wait for its end, as nobody is there any more.
+const BROKEN: u8 = 32;
 
 /// What one socket is known to be ready for.
 #[derive(Debug)]
@@ -65,6 +67,11 @@ impl Readiness {
         self.has(HUNG_UP)
     }
 
+    /// Whether the stream is known to be broken.
+    pub fn is_broken(&self) -> bool {
+        self.has(BROKEN)
+    }
+
     /// The system has told something.
     pub fn handle_event(&self, event: &Event) {
         let ended = event.is_read_closed() || event.is_error();
@@ -76,6 +83,9 @@ impl Readiness {
         }
         if ended {
             self.set(HUNG_UP);
+        }
+        if event.is_error() {
+            self.set(BROKEN);
         }
     }
 
@@ -99,7 +109,7 @@ impl Readiness {
 
     /// A write has failed: the next read sees the end.
     pub fn handle_broken(&self) {
-        self.set(READABLE | HUNG_UP);
+        self.set(READABLE | HUNG_UP | BROKEN);
     }
 }
 

@@ -368,6 +368,12 @@ impl Tcp {
         self.wake(context);
     }
 
+    /// Whether something may have come that has not been read.
+    pub fn has_unread(&self) -> bool {
+        self.readiness.is_readable()
+            || self.lend().tls.as_ref().is_some_and(|session| session.has_seen())
+    }
+
     /// Whether the peer may take something.
     fn is_writable(&self) -> bool {
         self.readiness.is_writable() && !self.is_closed()

@@ -96,12 +96,12 @@ fn heartbeat_our_own_back_pressure_is_no_fault_of_the_client() {
     let mut bench = Bench::websocket();
     bench.wait(25_000);
     bench.wait(15_000);
-    bench.session.defer_ping_timeout(bench.now);
+    bench.session.put_off(bench.now);
     bench.wait(15_000);
-    bench.session.defer_ping_timeout(bench.now);
+    bench.session.put_off(bench.now);
     assert_eq!(bench.wait(19_999), [""; 0]);
     assert_eq!(bench.text("3"), ["heartbeat"]);
-    bench.session.defer_ping_timeout(bench.now); // nothing is due: nothing changes
+    bench.session.put_off(bench.now); // nothing is due: nothing changes
     assert_eq!(bench.wait(25_000), ["main: 2"]);
 }
 
@@ -191,4 +191,20 @@ fn heartbeat_a_ping_that_found_no_poll_leaves_by_the_new_transport() {
     assert_eq!(bench.wait(20_000), [""; 0]);
     assert!(bench.session.handle_probe_opened(bench.now));
     assert_eq!(bench.probe("5"), ["upgraded", "main: 2"]);
+}
+
+#[test]
+fn heartbeat_a_client_that_cannot_be_heard_is_pinged_on_however_often_its_wait_begins_again() {
+    let mut bench = Bench::websocket();
+    assert_eq!(bench.wait(25_000), ["main: 2"]);
+    let mut pings = 0;
+    for _ in 0..600 {
+        bench.now += 100;
+        pings += u32::from(bench.session.ping_again(bench.now));
+        bench.session.put_off(bench.now);
+        bench.session.handle_timeout(bench.now);
+    }
+    // In a minute, as often as a client must hear of one in 45 seconds.
+    assert_eq!(pings, 3);
+    assert_eq!(bench.actions(), ["main: 2"; 3]);
 }

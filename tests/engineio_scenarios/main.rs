@@ -8,4 +8,5 @@ mod heartbeat;
 mod polling;
 mod protocol3;
 mod upgrade;
+mod waiting;
 mod websocket;

@@ -133,7 +133,11 @@ fn polling_a_post_that_the_client_gives_up_closes_the_session() {
     bench.post_start(2);
     assert_eq!(
         bench.abort(2),
-        ["#1: 200 1", "closed: transport error (data request connection closed prematurely)"]
+        [
+            "#2 dropped",
+            "#1: 200 1",
+            "closed: transport error (data request connection closed prematurely)"
+        ]
     );
 }
 
@@ -232,44 +236,26 @@ fn what_stands_behind_a_message_may_wait_and_the_post_is_answered_behind_it() {
     ] {
         bench.post_start(1);
         let seen = RefCell::new(Vec::new());
+        let (now, request) = (bench.now, RequestId(1));
         let pause = |data: Data<'_>| {
             seen.borrow_mut().push(format!("{data:?}"));
-            ControlFlow::Break(PostHalt::Pause)
+            ControlFlow::Break(PostHalt::Pause(now + 1))
         };
-        let (now, request) = (bench.now, RequestId(1));
-        let rest = bench.session.handle_post_body(now, request, body, binary, |_| {}, pause);
-        let mut rest = rest.expect("something is left");
+        bench.session.handle_post_body(now, request, body, binary, |_| {}, pause);
         assert!(bench.actions().is_empty(), "it is not answered");
-        let mut lefts = 0;
-        loop {
-            let waits =
-                bench.session.handle_post_rest(now, Some(request), &rest, binary, |_| {}, pause);
-            if waits == 0 {
-                break;
-            }
-            lefts += 1;
-            rest.drain(..rest.len() - waits);
+        let mut rounds = 0;
+        while bench.session.has_kept() {
+            rounds += 1;
+            assert!(bench.session.end_pause(now + 1));
+            bench.session.take_kept(now, |_| {}, pause);
         }
         let expected = [r#"Text("a")"#, r#"Text("b")"#, r#"Text("c")"#];
-        assert_eq!((&seen.borrow()[..], lefts), (&expected.map(str::to_owned)[..], 1));
+        assert_eq!((&seen.borrow()[..], rounds), (&expected.map(str::to_owned)[..], 2));
         let answers: Vec<_> = bench.actions();
         assert!(answers.contains(&"#1: 200 ok".to_owned()), "{answers:?}");
         // Another one may come then, and not earlier.
         assert_eq!(bench.post_start(2).0, PostStart::Accepted);
     }
-}
-
-#[test]
-fn who_posts_while_the_rest_of_a_post_waits_breaks_the_rules() {
-    let mut bench = Bench::polling();
-    bench.post_start(1);
-    let pause = |_: Data<'_>| ControlFlow::Break(PostHalt::Pause);
-    let (now, request) = (bench.now, RequestId(1));
-    let rest = bench.session.handle_post_body(now, request, b"4a\x1e4b", false, |_| {}, pause);
-    assert_eq!(rest.as_deref(), Some(&b"4b"[..]));
-    assert_eq!(bench.post_start(2).0, PostStart::Refused);
-    assert!(bench.session.is_closed());
-    assert_eq!(bench.session.handle_post_rest(now, Some(request), b"4b", false, |_| {}, pause), 0);
 }
 
 #[test]

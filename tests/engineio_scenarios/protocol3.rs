@@ -84,7 +84,7 @@ fn heartbeat_a_client_that_does_not_ping_is_gone_whatever_else_it_sends() {
 fn heartbeat_our_own_back_pressure_is_no_fault_of_the_client() {
     let mut bench = websocket();
     bench.wait(44_000);
-    bench.session.defer_ping_timeout(bench.now);
+    bench.session.put_off(bench.now);
     assert_eq!(bench.wait(44_999), [""; 0]);
     assert_eq!(bench.wait(1), ["main closes", "closed: ping timeout"]);
 }

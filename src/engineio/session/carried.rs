@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Session, State, TransportState};
-use crate::engineio::action::{Actions, Body};
+use crate::engineio::action::Actions;
 use crate::engineio::config::Config;
 use crate::engineio::dialect::Dialect;
 use crate::engineio::heartbeat::{CarriedBeat, Heartbeat};
@@ -49,30 +49,35 @@ pub enum CarriedPacket {
     Message(OutMessage),
 }
 
+/// The body of a POST, and whether it is binary.
+pub type CarriedPost = (Vec<u8>, bool);
+
 impl Session {
     /// Ends the session here, as another process goes on with it: nothing is told to the client, and nobody hears of an end. `dialect`
-    /// is that of its WebSocket, if it has one. A GET that waits is answered. A POST whose body is `taken` is, too; another one
+    /// is that of its WebSocket, if it has one. A GET that waits is answered. A POST that is kept is, too; another one
     /// is forgotten: it goes along with its connection. None, and nothing happens, while it can't be carried: in an upgrade, or when it
-    /// is about to end.
+    /// is about to end, or more than one POST is kept. Gives beside what is kept, as the body of a POST, and whether that is binary: [`Session::keep_answered`].
     ///
     /// [`Session::poll_action`] gives what is to be done then.
-    pub fn carry(&mut self, now: u64, dialect: Dialect, taken: bool) -> Option<CarriedSession> {
+    pub fn carry(
+        &mut self,
+        now: u64,
+        dialect: Dialect,
+    ) -> Option<(CarriedSession, Option<CarriedPost>)> {
         let is_quiet = match &self.transport {
             TransportState::WebSocket => true,
             TransportState::Polling(polling) => polling.upgrade.is_none(),
         };
-        if !self.is_open() || !is_quiet {
+        if !self.is_open() || !is_quiet || !self.is_portable() {
             return None;
         }
         self.flush();
+        let kept = self.carry_kept();
         let mut dialect = dialect;
         let polling = match &mut self.transport {
             TransportState::WebSocket => None,
             TransportState::Polling(polling) => {
                 polling.answer(&["6"], &mut self.actions);
-                if let Some(request) = polling.posting.take_if(|_| taken) {
-                    self.actions.respond(request, 200, Body::Ok);
-                }
                 dialect = polling.dialect;
                 Some(CarriedPolling {
                     jsonp: polling.jsonp.take().map(Into::into),
@@ -81,7 +86,7 @@ impl Session {
             }
         };
         self.state = State::Closed { untold: None };
-        Some(CarriedSession {
+        let session = CarriedSession {
             sid: self.sid.clone(),
             dialect,
             beat: self.heartbeat.carry(now),
@@ -89,7 +94,8 @@ impl Session {
             ping_timeout: self.config.ping_timeout,
             upgraded: self.upgraded,
             polling,
-        })
+        };
+        Some((session, kept))
     }
 
     /// The session that another process has ended by [`Session::carry`]. The client has had no chance to be heard meanwhile, so the
@@ -130,7 +136,7 @@ impl Session {
             config,
             sid,
             transport,
-            state: State::Open,
+            state: State::Open(None),
             heartbeat,
             actions: Actions::default(),
             protocol: dialect.protocol,

@@ -29,6 +29,7 @@ impl Session {
             Step::Probed => {
                 self.actions.push(Action::SendText(Link::Probe, "3probe".into()));
                 self.actions.push(Action::Upgrading);
+                self.answer_early();
             }
             Step::Complete => self.complete_upgrade(now),
             Step::Failed => self.end_probe(),
@@ -36,8 +37,9 @@ impl Session {
     }
 
     /// The probe becomes the transport. A POST whose body is not complete is lost, as is a poll: a
-    /// client ends both before it sends the upgrade packet.
+    /// client ends both before it sends the upgrade packet. What is kept of one that was there stays.
     fn complete_upgrade(&mut self, now: u64) {
+        self.answer_kept();
         let TransportState::Polling(mut polling) =
             std::mem::replace(&mut self.transport, TransportState::WebSocket)
         else {

@@ -7,6 +7,7 @@ use super::{Session, State, TransportState};
 use crate::engineio::action::{Action, Body, Link, PostFault, PostHalt, PostStart, RequestId};
 use crate::engineio::close::CloseReason;
 use crate::engineio::dialect::Protocol;
+use crate::engineio::intake::Kept;
 use crate::engineio::packet::{Data, Packet, PacketType};
 use crate::engineio::payload::Payload;
 use crate::engineio::{jsonp, payload, payload_v3};
@@ -14,24 +15,14 @@ use crate::engineio::{jsonp, payload, payload_v3};
 /// The message of a session whose POST ended before its body did.
 const POST_ABORTED: &str = "data request connection closed prematurely";
 
-/// How the body of a POST, or a part of it, has been taken.
-enum PostEnd<R> {
+/// How the payload of a POST, or a part of it, has been taken.
+pub(super) enum PostEnd {
     /// All of it that counts.
     Taken,
     /// It can't be.
     Failed(PostFault),
-    /// But for this, which is to wait.
-    Paused(R),
-}
-
-impl<R> PostEnd<R> {
-    fn map<T>(self, make: impl FnOnce(R) -> T) -> PostEnd<T> {
-        match self {
-            Self::Taken => PostEnd::Taken,
-            Self::Failed(fault) => PostEnd::Failed(fault),
-            Self::Paused(rest) => PostEnd::Paused(make(rest)),
-        }
-    }
+    /// But for so many bytes at its end, which are to wait.
+    Paused(usize),
 }
 
 impl Session {
@@ -72,7 +63,7 @@ impl Session {
     /// A GET has come that JavaScript has to look at, and has not begun with: only a ping may answer it, at once if one waits.
     pub fn handle_unread_get(&mut self, now: u64, request: RequestId) {
         let TransportState::Polling(polling) = &mut self.transport else { return };
-        if polling.parked.is_some() || !matches!(self.state, State::Open) {
+        if polling.parked.is_some() || !matches!(self.state, State::Open(_)) {
             return;
         }
         polling.unread = Some(request);
@@ -144,10 +135,10 @@ impl Session {
 
     /// The whole body of a POST came: `sink` gets each of its messages, and `show` each other packet before it counts, in order.
     ///
-    /// When `sink` breaks, the rest of the payload is dropped, or given back, if it is to wait: then the request is answered when that has
-    /// been taken ([`Session::handle_post_rest`]). The answer is `ok` even when a packet was bad and closed the session, unless `sink`
-    /// says what to answer. Bytes that are no UTF-8 count as U+FFFD, except in a `binary` payload (`application/octet-stream`), which
-    /// protocol 3 has and JSONP has not.
+    /// When `sink` breaks, the rest of the payload is dropped, or it waits, and the request is answered when that has been taken
+    /// ([`Session::take_kept`]). So does all of it while nothing may be taken. The answer is `ok` even when a packet was bad and closed the
+    /// session, unless `sink` says what to answer. Bytes that are no UTF-8 count as U+FFFD, except in a `binary` payload
+    /// (`application/octet-stream`), which protocol 3 has and JSONP has not.
     pub fn handle_post_body<F>(
         &mut self,
         now: u64,
@@ -156,105 +147,69 @@ impl Session {
         binary: bool,
         show: impl FnMut(&Packet<'_>),
         sink: F,
-    ) -> Option<Vec<u8>>
-    where
-        F: FnMut(Data<'_>) -> ControlFlow<PostHalt>,
-    {
-        if body.len() > self.config.max_payload {
-            self.handle_post_fault(now, request, PostFault::TooLarge);
-            return None;
-        }
-        if !self.take_post(request) {
-            return None;
-        }
-        let end = self.receive_body(now, body, binary, show, sink);
-        self.end_post(Some(request), end)
-    }
-
-    /// More of a body of which the rest was to wait: what has been given back, or the end of that. `request`: none when nobody is to be
-    /// answered, as the session has another transport by now. Gives how many bytes are to wait again.
-    pub fn handle_post_rest<F>(
-        &mut self,
-        now: u64,
-        request: Option<RequestId>,
-        rest: &[u8],
-        binary: bool,
-        show: impl FnMut(&Packet<'_>),
-        sink: F,
-    ) -> usize
-    where
-        F: FnMut(Data<'_>) -> ControlFlow<PostHalt>,
-    {
-        if request.is_some_and(|request| !self.take_post(request)) {
-            return 0;
-        }
-        let end = match std::str::from_utf8(rest) {
-            Ok(text) if !binary => self.receive_text(now, text, show, sink),
-            Ok(_) | Err(_) => self.receive_binary(now, rest, show, sink),
-        };
-        self.end_post(request, end).unwrap_or(0)
-    }
-
-    /// The body of a POST that another process has answered ([`Session::carry`](super::Session::carry)). Nothing of it can wait.
-    pub fn handle_carried_post<F>(
-        &mut self,
-        now: u64,
-        body: &[u8],
-        binary: bool,
-        show: impl FnMut(&Packet<'_>),
-        sink: F,
     ) where
         F: FnMut(Data<'_>) -> ControlFlow<PostHalt>,
     {
-        let end = self.receive_body(now, body, binary, show, sink);
-        self.end_post(None, end);
-    }
-
-    /// Does what follows from the end of a body. Gives what is to wait of it.
-    fn end_post<R>(&mut self, request: Option<RequestId>, end: PostEnd<R>) -> Option<R> {
-        match (end, request) {
-            (PostEnd::Taken, Some(request)) => self.actions.respond(request, 200, Body::Ok),
-            (PostEnd::Taken | PostEnd::Paused(_), None) => {}
-            (PostEnd::Failed(fault), Some(request)) => self.fail_post(request, fault),
-            (PostEnd::Failed(fault), None) => self.end(CloseReason::error(fault.answer().1)),
-            (PostEnd::Paused(rest), Some(request)) => {
-                if let TransportState::Polling(polling) = &mut self.transport {
-                    polling.posting = Some(request);
-                    return Some(rest);
-                }
-            }
+        if body.len() > self.config.max_payload {
+            return self.handle_post_fault(now, request, PostFault::TooLarge);
         }
-        None
+        if !self.take_post(request) {
+            return;
+        }
+        let binary = self.is_binary_post(binary);
+        let Some(payload) = self.payload_of(body, binary) else {
+            return self.actions.respond(request, 200, Body::Ok);
+        };
+        let end = if self.waits() {
+            PostEnd::Paused(payload.len())
+        } else {
+            self.receive_payload(now, &payload, binary, show, sink)
+        };
+        self.end_post(Some(request), end, |left| {
+            let mut payload = payload.into_owned();
+            payload.drain(..payload.len() - left);
+            Kept { request: Some(request), payload, at: 0, binary }
+        });
     }
 
-    /// Takes a body as it has come.
-    fn receive_body<F>(
-        &mut self,
-        now: u64,
-        body: &[u8],
-        binary: bool,
-        show: impl FnMut(&Packet<'_>),
-        sink: F,
-    ) -> PostEnd<Vec<u8>>
-    where
-        F: FnMut(Data<'_>) -> ControlFlow<PostHalt>,
-    {
-        let behind = |body: &[u8], left: usize| body[body.len() - left..].to_vec();
-        if self.is_binary_post(binary) {
-            return self.receive_binary(now, body, show, sink).map(|left| behind(body, left));
+    /// The payload that a body brings; a form may have none, and says nothing then.
+    pub(super) fn payload_of<'a>(&self, body: &'a [u8], binary: bool) -> Option<Cow<'a, [u8]>> {
+        if binary {
+            return Some(Cow::Borrowed(body));
         }
         let text = match simdutf8::basic::from_utf8(body) {
             Ok(text) => Cow::Borrowed(text),
             Err(_) => String::from_utf8_lossy(body),
         };
-        let text = if self.is_jsonp() {
-            // A form without a payload says nothing.
-            let Some(payload) = jsonp::unwrap(&text) else { return PostEnd::Taken };
-            Cow::Owned(payload)
-        } else {
-            text
-        };
-        self.receive_text(now, &text, show, sink).map(|left| behind(text.as_bytes(), left))
+        if self.is_jsonp() {
+            return jsonp::unwrap(&text).map(|payload| Cow::Owned(payload.into_bytes()));
+        }
+        Some(match text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        })
+    }
+
+    /// Does what follows from the end of a payload; what is to wait of it is what `keep` makes of its length.
+    pub(super) fn end_post(
+        &mut self,
+        request: Option<RequestId>,
+        end: PostEnd,
+        keep: impl FnOnce(usize) -> Kept,
+    ) {
+        match (end, request) {
+            (PostEnd::Taken, Some(request)) => self.actions.respond(request, 200, Body::Ok),
+            (PostEnd::Taken, None) => {}
+            (PostEnd::Failed(fault), Some(request)) => self.fail_post(request, fault),
+            (PostEnd::Failed(fault), None) => self.end(CloseReason::error(fault.answer().1)),
+            (PostEnd::Paused(left), _) => {
+                if let (Some(_), TransportState::Polling(polling)) = (request, &mut self.transport)
+                {
+                    polling.posting = request;
+                }
+                self.keep(keep(left));
+            }
+        }
     }
 
     /// Whether a body that says so is a binary payload.
@@ -267,43 +222,37 @@ impl Session {
         matches!(&self.transport, TransportState::Polling(polling) if polling.jsonp.is_some())
     }
 
-    fn receive_text<F>(
+    /// Takes a payload, as far as `sink` says.
+    pub(super) fn receive_payload<F>(
         &mut self,
         now: u64,
-        text: &str,
+        payload: &[u8],
+        binary: bool,
         show: impl FnMut(&Packet<'_>),
         sink: F,
-    ) -> PostEnd<usize>
+    ) -> PostEnd
     where
         F: FnMut(Data<'_>) -> ControlFlow<PostHalt>,
     {
+        let text = match simdutf8::basic::from_utf8(payload) {
+            Ok(text) if !binary => text,
+            Ok(_) | Err(_) => {
+                return self.receive_packets(now, payload_v3::decode_binary(payload), show, sink);
+            }
+        };
         match self.protocol {
-            Protocol::V3 => self.receive_payload(now, payload_v3::decode(text), show, sink),
-            Protocol::V4 => self.receive_payload(now, payload::decode(text), show, sink),
+            Protocol::V3 => self.receive_packets(now, payload_v3::decode(text), show, sink),
+            Protocol::V4 => self.receive_packets(now, payload::decode(text), show, sink),
         }
     }
 
-    fn receive_binary<F>(
-        &mut self,
-        now: u64,
-        body: &[u8],
-        show: impl FnMut(&Packet<'_>),
-        sink: F,
-    ) -> PostEnd<usize>
-    where
-        F: FnMut(Data<'_>) -> ControlFlow<PostHalt>,
-    {
-        self.receive_payload(now, payload_v3::decode_binary(body), show, sink)
-    }
-
-    /// Gives how many bytes of a payload that is to wait have not been taken.
-    fn receive_payload<'a, F>(
+    fn receive_packets<'a, F>(
         &mut self,
         now: u64,
         mut packets: impl Payload<'a>,
         mut show: impl FnMut(&Packet<'a>),
         mut sink: F,
-    ) -> PostEnd<usize>
+    ) -> PostEnd
     where
         F: FnMut(Data<'_>) -> ControlFlow<PostHalt>,
     {
@@ -318,10 +267,13 @@ impl Session {
             if let Some(data) = self.receive(now, packet)
                 && let ControlFlow::Break(halt) = sink(data)
             {
-                match (halt, packets.left()) {
-                    (PostHalt::Fault(fault), _) => return PostEnd::Failed(fault),
-                    (PostHalt::Pause, Some(left)) => return PostEnd::Paused(left),
-                    (PostHalt::Done, _) | (PostHalt::Pause, None) => break,
+                match halt {
+                    PostHalt::Done => break,
+                    PostHalt::Fault(fault) => return PostEnd::Failed(fault),
+                    PostHalt::Pause(until) => {
+                        self.pause(until);
+                        return packets.left().map_or(PostEnd::Taken, PostEnd::Paused);
+                    }
                 }
             }
             if self.is_closed() {
@@ -331,10 +283,11 @@ impl Session {
         PostEnd::Taken
     }
 
-    /// The peer of this request went away before the answer: the session ends, and a GET that waited is
+    /// The peer of this request went away before the answer: the session ends, and a request that waited is
     /// dropped. Nothing happens when the request had been answered.
     pub fn handle_request_closed(&mut self, _now: u64, request: RequestId) {
         if self.take_post(request) {
+            self.actions.push(Action::DropRequest(request));
             self.end(CloseReason::error(POST_ABORTED));
         } else if let TransportState::Polling(polling) = &mut self.transport
             && polling.parked == Some(request)
@@ -351,7 +304,7 @@ impl Session {
     }
 
     /// Forgets the POST `request`; false when it is not the one on its way.
-    fn take_post(&mut self, request: RequestId) -> bool {
+    pub(super) fn take_post(&mut self, request: RequestId) -> bool {
         match &mut self.transport {
             TransportState::Polling(polling) => {
                 polling.posting.take_if(|it| *it == request).is_some()
@@ -362,7 +315,7 @@ impl Session {
 
     /// Nothing is buffered any more: waits for a GET that can carry the close packet.
     ///
-    /// A POST in flight is cut off. Its client sees its transport fail and never polls again, so
+    /// A POST in flight is cut off, unless all of it was there. Its client sees its transport fail and never polls again, so
     /// then there is nothing to wait for: as upstream, the session ends as if the client had cut it.
     pub(super) fn await_close(&mut self, now: u64) {
         let TransportState::Polling(polling) = &mut self.transport else { return };

@@ -14,13 +14,12 @@
 use std::sync::Arc;
 
 use super::Client;
-use crate::engineio::{CloseReason, form};
+use crate::engineio::CloseReason;
 use crate::handover::HandedSession;
 use crate::handover::session::MAX_SID;
 use crate::net::clock;
 use crate::net::context::WorkerContext;
 use crate::net::transfer::Channel;
-use crate::net::unread::{Post, PostPart, Unread};
 use crate::net::websocket_wire::carrying::CarriedWire;
 use crate::socketio::Decoded;
 
@@ -28,7 +27,7 @@ impl Client {
     /// From now on nothing is read.
     pub fn hold(&self) {
         let mut state = self.state.borrow_mut();
-        state.unread = true;
+        state.session.hold();
         for wire in state.main.iter().chain(&state.probe) {
             wire.hold();
         }
@@ -38,25 +37,16 @@ impl Client {
     pub fn read_on(&self, context: &WorkerContext) -> Vec<u8> {
         let now = clock::now();
         let mut state = self.state.borrow_mut();
-        if !std::mem::take(&mut state.unread) {
+        if !state.session.release() {
             return Vec::new();
         }
+        self.go_on(context, &mut state, now);
         for wire in state.main.iter().chain(&state.probe) {
             wire.release(context);
         }
-        state.defer(now);
-        let Unread { frames, answered, post } = context.unread.take(self.handle.slot().index);
-        if let Some((body, binary)) = answered {
-            self.take_post_part(context, &mut state, now, PostPart::Carried(&body, binary));
-        }
-        match post {
-            Some(post) if self.is_paused(context) => self.keep_post(context, post),
-            Some(post) => self.take_post(context, &mut state, now, post),
-            None => {}
-        }
         drop(state);
         self.settle(context);
-        frames
+        context.unread.take(self.handle.slot().index)
     }
 
     /// Another process goes on with it, if it is unread and can be carried; else it is closed, and its client comes back by itself.
@@ -91,7 +81,7 @@ impl Client {
         let state = &mut *self.state.borrow_mut();
         let main = state.main.as_ref();
         if state.closed
-            || !state.unread
+            || !state.session.is_held()
             || state.probe.is_some()
             || state.session.sid().as_str().len() > MAX_SID
             || main.is_some_and(|wire| !wire.is_portable())
@@ -100,16 +90,9 @@ impl Client {
         }
         let dialect = main.map_or(state.session.protocol().into(), |wire| wire.dialect());
         let client = self.handle.slot().index;
-        let jsonp = state.session.is_jsonp();
-        let session = state.session.carry(now, dialect, context.unread.has_post(client))?;
-        let unread = context.unread.take(client);
+        let (session, post) = state.session.carry(now, dialect)?;
         // Where it has come from another process itself, and has not been read.
-        let (mut frames, mut post) = (unread.frames, unread.answered);
-        if let Some(Post { body, binary, is_begun, .. }) = unread.post {
-            // What is left of one is a payload; that of JSONP comes in a form.
-            let body = if is_begun && jsonp { form(&body) } else { body.to_vec() };
-            post = Some((body, binary));
-        }
+        let mut frames = context.unread.take(client);
         let wire = state.main.take().and_then(|wire| wire.carry_off(context)).map(|wire| {
             frames.extend_from_slice(&wire.unread);
             CarriedWire { unread: std::mem::take(&mut frames), ..wire }
@@ -144,21 +127,22 @@ impl Client {
     ) -> bool {
         let now = clock::now();
         let state = &mut *self.state.borrow_mut();
-        state.unread = true;
-        if !frames.is_empty() || answered.is_some() {
-            let unread = Unread { frames, answered, post: None };
-            context.unread.put(self.handle.slot().index, unread);
+        state.session.hold();
+        context.unread.put(self.handle.slot().index, frames);
+        if let Some((body, binary)) = answered {
+            state.session.keep_answered(&body, binary);
         }
         if let Some(wire) = &state.main {
             wire.hold();
         }
+        self.count_held(state);
         let Some((text, attachments)) = packet else { return true };
         let begun = state.decoder.handle_text(now, &self.server.limits, &text);
         let pending = begun == Ok(Decoded::Pending)
             && attachments
                 .into_iter()
                 .all(|bytes| state.decoder.handle_binary(now, bytes) == Ok(None));
-        self.held.set(state.decoder.buffered());
+        self.count_held(state);
         pending
     }
 }

@@ -12,12 +12,10 @@ use crate::border::{RecordKind, observed};
 use crate::engineio::{
     self, Data, InvalidPacket, Link, PostFault, PostHalt, PostStart, RequestId, Session,
 };
-use crate::net::budget::HeldBytes;
 use crate::net::clock;
 use crate::net::command::RequestEvent;
 use crate::net::context::{Doubt, WorkerContext};
 use crate::net::turns::BLOCKED;
-use crate::net::unread::{Post, PostPart};
 use crate::net::websocket_wire::{Behind, Ended, Message, WebSocketWire};
 use crate::socketio::{Decoded, Decoder, PacketType, ParseError};
 
@@ -73,6 +71,10 @@ impl Client {
                 if link == Link::Probe {
                     // JavaScript hears of the upgrade before it gets what comes right behind.
                     self.settle(context);
+                    // What is left of a POST comes before that.
+                    if self.wire(Link::Main).is_some_and(|wire| wire.is_limited()) {
+                        return ControlFlow::Break(Behind::Waits);
+                    }
                 }
                 ControlFlow::Continue(())
             }
@@ -146,8 +148,9 @@ impl Client {
             return ControlFlow::Continue(());
         };
         match self.decode(context, decoder, now, data) {
-            Ok(false) => ControlFlow::Continue(()),
-            Ok(true) => {
+            Ok(None) => ControlFlow::Continue(()),
+            Ok(Some(until)) => {
+                session.pause(until);
                 if let Some(wire) = main {
                     wire.limit();
                 }
@@ -162,14 +165,14 @@ impl Client {
         }
     }
 
-    /// One Engine.IO message: a Socket.IO packet, or an attachment of one. Gives whether the client may send no more for now.
+    /// One Engine.IO message: a Socket.IO packet, or an attachment of one. Gives until when the client may send no more, if so.
     fn decode(
         &self,
         context: &WorkerContext,
         decoder: &mut Decoder,
         now: u64,
         data: Data<'_>,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<Option<u64>, Refusal> {
         let mut limiter = self.limiter(context, now);
         let result = self.bring_up(limiter.as_mut(), decoder, now, data);
         self.held.set(decoder.buffered());
@@ -177,7 +180,7 @@ impl Client {
         if self.overlong.take() {
             return Err(Refusal::TooLong);
         }
-        Ok(limiter.is_some_and(|limiter| limiter.pauses()))
+        Ok(limiter.and_then(|limiter| limiter.pauses_until()))
     }
 
     /// Brings a message up: as the packet that it is or completes, or as it came; if it is not too much.
@@ -208,7 +211,7 @@ impl Client {
                         && let Some(over) = limiter.admit(packet.kind, packet.namespace, bytes)?
                     {
                         if let Some(id) = packet.id {
-                            limiter.answer(packet.namespace, id, over.wait);
+                            limiter.answer(packet.namespace, id, over);
                         }
                         return Ok(());
                     }
@@ -229,10 +232,10 @@ impl Client {
                 }
                 let Some(completed) = decoder.handle_binary(now, data)? else { return Ok(()) };
                 if let Some(limiter) = limiter
-                    && let Some(wait) = limiter.complete()
+                    && let Some(over) = limiter.complete()
                 {
                     if let Some(id) = &completed.id {
-                        limiter.answer(&completed.namespace, id, wait);
+                        limiter.answer(&completed.namespace, id, over);
                     }
                     return Ok(());
                 }
@@ -258,7 +261,7 @@ impl Client {
             return false;
         }
         wire.bind(self.handle.slot(), Link::Probe);
-        if state.unread {
+        if state.session.is_held() {
             wire.hold();
         }
         state.probe = Some(Rc::clone(wire));
@@ -340,58 +343,53 @@ impl Client {
         body: &[u8],
         binary: bool,
     ) {
-        if state.unread || self.is_paused(context) {
-            let body = self.hold_body(body.to_vec());
-            return self.keep_post(context, Post { request, body, binary, is_begun: false });
+        self.take_posted(context, state, |session, show, sink| {
+            session.handle_post_body(now, request, body, binary, show, sink);
+        });
+    }
+
+    /// Takes what is kept of a POST, if there is anything and it need not wait, and has the WebSocket read on, unless the client is to wait again.
+    pub(super) fn go_on(&self, context: &WorkerContext, state: &mut State, now: u64) {
+        if state.main.as_ref().is_none_or(|wire| !wire.has_hung_up()) {
+            state.defer(now);
         }
-        self.take_post_part(context, state, now, PostPart::Body(request, body, binary));
+        if state.session.has_kept() && !state.session.waits() {
+            self.take_posted(context, state, |session, show, sink| {
+                session.take_kept(now, show, sink);
+            });
+        }
+        if let Some(wire) = &state.main {
+            if state.session.is_paused() {
+                wire.limit();
+            } else {
+                wire.read_on(context);
+            }
+        }
     }
 
-    fn hold_body(&self, body: Vec<u8>) -> HeldBytes {
-        HeldBytes::new(&self.server.environment.inbox.budget, self.handle.worker(), body)
-    }
-
-    /// Takes a POST that has waited.
-    pub(super) fn take_post(
+    /// Has the session take what has come by a POST, by `take`.
+    fn take_posted(
         &self,
         context: &WorkerContext,
         state: &mut State,
-        now: u64,
-        mut post: Post,
+        take: impl FnOnce(
+            &mut Session,
+            &dyn Fn(&engineio::Packet<'_>),
+            &mut dyn FnMut(Data<'_>) -> ControlFlow<PostHalt>,
+        ),
     ) {
-        let Post { request, body, binary, is_begun } = &post;
-        let part = if *is_begun {
-            PostPart::Rest(Some(*request), body, *binary)
-        } else {
-            PostPart::Body(*request, body, *binary)
-        };
-        if let Some(left) = self.take_post_part(context, state, now, part) {
-            post.body.keep_last(left);
-            self.keep_post(context, post);
-        }
-    }
-
-    /// Takes what has come of a POST, as far as the client may send it. Gives how many bytes of a rest are to wait again; what is to
-    /// wait of a body, is kept.
-    pub(super) fn take_post_part(
-        &self,
-        context: &WorkerContext,
-        state: &mut State,
-        now: u64,
-        part: PostPart<'_>,
-    ) -> Option<usize> {
         let State { session, decoder, .. } = state;
+        let now = clock::now();
         let mut failure = None;
-        let may_wait = !matches!(part, PostPart::Carried(..) | PostPart::Rest(None, ..));
         self.set_apart();
         let show = |packet: &engineio::Packet<'_>| {
             if self.observed.get() & observed::CONTROL != 0 {
                 self.show_control(false, &packet.to_string());
             }
         };
-        let sink = |data: Data<'_>| match self.decode(context, decoder, now, data) {
-            Ok(pauses) if pauses && may_wait => ControlFlow::Break(PostHalt::Pause),
-            Ok(_) => ControlFlow::Continue(()),
+        let mut sink = |data: Data<'_>| match self.decode(context, decoder, now, data) {
+            Ok(None) => ControlFlow::Continue(()),
+            Ok(Some(until)) => ControlFlow::Break(PostHalt::Pause(until)),
             Err(Refusal::TooLong) => ControlFlow::Break(PostHalt::Fault(PostFault::TooLarge)),
             Err(Refusal::Limited(message)) => {
                 ControlFlow::Break(PostHalt::Fault(PostFault::Limited(message)))
@@ -401,36 +399,24 @@ impl Client {
                 ControlFlow::Break(PostHalt::Done)
             }
         };
-        let mut left = None;
-        match part {
-            PostPart::Body(request, body, binary) => {
-                let rest = session.handle_post_body(now, request, body, binary, show, sink);
-                if let Some(rest) = rest {
-                    let binary = session.is_binary_post(binary);
-                    let body = self.hold_body(rest);
-                    self.keep_post(context, Post { request, body, binary, is_begun: true });
-                }
-            }
-            PostPart::Rest(request, rest, binary) => {
-                let waits = session.handle_post_rest(now, request, rest, binary, show, sink);
-                left = (waits > 0).then_some(waits);
-            }
-            PostPart::Carried(body, binary) => {
-                session.handle_carried_post(now, body, binary, show, sink);
-            }
-        }
+        take(session, &show, &mut sink);
         self.end_apart();
         if let Some(error) = failure {
             self.refuse_packet(session, now, &error);
         }
-        left
+        self.count_held(state);
+    }
+
+    /// Counts what is kept here of what has come.
+    pub(super) fn count_held(&self, state: &State) {
+        self.held.set(state.decoder.buffered() + state.session.kept());
     }
 
     /// One of the deadlines has come.
     pub fn handle_timeout(&self, context: &WorkerContext, now: u64) {
         fault!("timeout", self.server.environment.id, self.handle.raw());
+        self.spare_delayed(now);
         self.end_pause(context, now);
-        self.spare_delayed(context, now);
         let state = self.state.borrow();
         let late = state.is_overdue(now) && !state.closed;
         let doubt = late && state.is_read_by_javascript();
@@ -472,11 +458,11 @@ impl Client {
         self.handle_due(context, now);
     }
 
-    /// While the answer to a POST waits for JavaScript, the client can send nothing, nor while it may send no more: nothing of it is
-    /// late, and it is pinged all the same.
-    fn spare_delayed(&self, context: &WorkerContext, now: u64) {
+    /// While the answer to a POST waits for JavaScript, the client can send nothing, and what it has sent while it may send no more lies
+    /// unread: nothing of it is late, and it is pinged all the same.
+    fn spare_delayed(&self, now: u64) {
         let mut state = self.state.borrow_mut();
-        if state.closed || !self.was_delayed() && !self.is_paused(context) {
+        if state.closed || !self.was_delayed() && !state.lies_unread() {
             return;
         }
         if state.session.ping_again(now) {
@@ -487,7 +473,7 @@ impl Client {
 
     /// Does what is due. What would be held against the client has to wait for JavaScript, if that is asked: pings go on.
     fn handle_due(&self, context: &WorkerContext, now: u64) {
-        self.spare_delayed(context, now);
+        self.spare_delayed(now);
         let mut state = self.state.borrow_mut();
         if state.closed {
             return;
@@ -505,7 +491,7 @@ impl Client {
             Some(wire) => wire.is_stalled(),
             None => self.may_lie_unread(now),
         };
-        let waits = state.unread || self.is_paused(context);
+        let waits = state.lies_unread();
         if unread || waits {
             state.defer(now);
         }

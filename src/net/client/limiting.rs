@@ -4,26 +4,23 @@
 //!          no token is left behind a message            its time has come (a deadline of the client)
 //!   read ────────────────────────────────────► paused ─────────────────────────────────────────────► read
 //!                                                │
-//!                                                └─ what it has sent waits: bytes of its WebSocket undecoded (`Undecoded`),
-//!                                                   what is left of a POST in `context.unread`
+//!                                                └─ what it has sent waits: in its socket, or undecoded (`Undecoded`), or what is left
+//!                                                   of a POST (`Session::take_kept`)
 //! ```
 //!
-//! A paused client is pinged as always, and not held to answer: its pong stands behind what waits.
+//! Whatever else happens to it meanwhile is what its session makes of that (`engineio/session/waiting.rs`). A paused client is pinged as
+//! always. While something of it lies unread, it is not held to answer: its pong may stand behind that. A connection that breaks is
+//! noticed at once; who has only ended its half is heard to its end, for as long as a silent client stays.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::{Client, State};
+use super::Client;
 use crate::border::send_flag::VOLATILE;
 use crate::limits::traffic::{Action, Judgement, Over, Traffic};
-use crate::net::clock;
 use crate::net::context::WorkerContext;
 use crate::net::places::Allowance;
-use crate::net::unread::{Post, PostPart};
 use crate::socketio::PacketType;
-
-/// What is answered to an event that is dropped.
-const DROPPED: &str = "too many events";
 
 /// The limits for one message of a client.
 pub(super) struct Limiter {
@@ -58,8 +55,7 @@ impl Limiter {
         self.allowance.namespace.set(namespace);
         self.is_needed = !matches!(kind, PacketType::Event | PacketType::BinaryEvent);
         let dropped = self.judge((1, bytes))?;
-        let wait = dropped.map_or(0, |over| over.wait);
-        self.allowance.dropped.set(if kind == PacketType::BinaryEvent { wait } else { 0 });
+        self.allowance.dropped.set(dropped.filter(|_| kind == PacketType::BinaryEvent));
         Ok(dropped)
     }
 
@@ -70,16 +66,15 @@ impl Limiter {
 
     /// An attachment has come; its packet has been admitted, or not.
     pub(super) fn admit_attachment(&self, bytes: usize) -> Result<(), Exceeded> {
-        if self.allowance.dropped.get() == 0 {
+        if self.allowance.dropped.get().is_none() {
             self.charge_or_end((0, bytes))?;
         }
         Ok(())
     }
 
-    /// All attachments of a packet are there. Gives after how many milliseconds it might have been taken, if it is dropped.
-    pub(super) fn complete(&self) -> Option<u64> {
-        let wait = self.allowance.dropped.take();
-        (wait > 0).then_some(wait)
+    /// All attachments of a packet are there. Gives what it was too much of, if it is dropped.
+    pub(super) fn complete(&self) -> Option<Over> {
+        self.allowance.dropped.take()
     }
 
     /// Gives what it is too much of, if it is to be dropped.
@@ -114,30 +109,28 @@ impl Limiter {
         Ok(over)
     }
 
-    /// The message has been dealt with. Whether nothing is to be read behind it for now.
-    pub(super) fn pauses(&self) -> bool {
-        let Allowance { gate, address, meter, namespace, paused_until, .. } = &*self.allowance;
-        let Some(traffic) = self.traffic() else { return false };
-        let over = traffic.pause(
+    /// The message has been dealt with. Until when nothing is to be taken behind it, if so.
+    pub(super) fn pauses_until(&self) -> Option<u64> {
+        let Allowance { gate, address, meter, namespace, .. } = &*self.allowance;
+        let Over { limit, wait } = self.traffic()?.pause(
             meter,
             address.as_deref(),
             namespace.get(),
             self.now,
             self.is_forced.get(),
-        );
-        let Some(Over { limit, wait }) = over else { return false };
+        )?;
         gate.note_action(limit, Action::Pause);
-        paused_until.set(self.now.saturating_add(wait));
-        true
+        Some(self.now.saturating_add(wait))
     }
 
     /// Notes the answer to an event that is dropped.
-    pub(super) fn answer(&self, namespace: &str, id: &str, wait: u64) {
+    pub(super) fn answer(&self, namespace: &str, id: &str, Over { limit, wait }: Over) {
         let comma = if namespace == "/" { "" } else { "," };
         let namespace = if namespace == "/" { "" } else { namespace };
         let kind = PacketType::Ack as u8;
+        let error = limit.message();
         let text =
-            format!(r#"{kind}{namespace}{comma}{id}[{{"error":"{DROPPED}","retryAfter":{wait}}}]"#);
+            format!(r#"{kind}{namespace}{comma}{id}[{{"error":"{error}","retryAfter":{wait}}}]"#);
         self.allowance.answers.borrow_mut().push(text);
     }
 }
@@ -158,59 +151,12 @@ impl Client {
         })
     }
 
-    /// Until when nothing is read of it; 0: it is read.
-    pub(super) fn paused_until(&self, context: &WorkerContext) -> u64 {
-        self.allowance(context).map_or(0, |allowance| allowance.paused_until.get())
-    }
-
-    /// Whether nothing is read of it for now, as it has sent as much as it may.
-    pub(super) fn is_paused(&self, context: &WorkerContext) -> bool {
-        self.paused_until(context) > 0
-    }
-
-    /// Reads on, if its time has come.
+    /// Takes on, if its time has come.
     pub(super) fn end_pause(&self, context: &WorkerContext, now: u64) {
-        let Some(allowance) = self.allowance(context) else { return };
-        let until = allowance.paused_until.get();
-        if until == 0 || until > now {
-            return;
-        }
-        allowance.paused_until.set(0);
         let mut state = self.state.borrow_mut();
-        if state.closed {
-            return;
+        if !state.closed && state.session.end_pause(now) {
+            self.go_on(context, &mut state, now);
         }
-        state.defer(now);
-        if let Some(wire) = &state.main {
-            wire.read_on(context);
-        }
-        if !state.unread {
-            self.take_waiting_post(context, &mut state, now);
-        }
-    }
-
-    /// Takes the POST that waits, if there is one.
-    pub(super) fn take_waiting_post(&self, context: &WorkerContext, state: &mut State, now: u64) {
-        if let Some(post) = context.unread.take_post(self.handle.slot().index) {
-            self.take_post(context, state, now, post);
-        }
-    }
-
-    /// Another transport takes the place of polling: what is left of a POST comes before what comes by that.
-    pub(super) fn take_rest(&self, context: &WorkerContext, state: &mut State) {
-        let Some(Post { body, binary, is_begun, .. }) =
-            context.unread.take_post(self.handle.slot().index)
-        else {
-            return;
-        };
-        if is_begun {
-            self.take_post_part(context, state, clock::now(), PostPart::Rest(None, &body, binary));
-        }
-    }
-
-    /// Keeps a POST until the client may send on.
-    pub(super) fn keep_post(&self, context: &WorkerContext, post: Post) {
-        context.unread.put_post(self.handle.slot().index, post);
     }
 
     /// Tells the client of events that have been dropped and that it wants to be answered. Who leaves unread what it is sent is not told.

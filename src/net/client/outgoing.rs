@@ -175,7 +175,10 @@ impl Client {
     pub fn close(&self, context: &WorkerContext, discard: bool) {
         fault!("close", self.server.environment.id, self.handle.raw());
         let now = clock::now();
-        self.state.borrow_mut().session.close(now, discard);
+        let mut state = self.state.borrow_mut();
+        state.session.close(now, discard);
+        self.count_held(&state); // what waited is forgotten
+        drop(state);
         self.settle(context);
     }
 

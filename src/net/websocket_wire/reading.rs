@@ -11,6 +11,7 @@ use crate::net::budget::HeldBytes;
 use crate::net::command::{BridgeEvent, Command};
 use crate::net::context::WorkerContext;
 use crate::net::inbox::CLIENT_LIMIT;
+use crate::net::tcp::Tcp;
 use crate::websocket::frame::{self, OpCode};
 use crate::websocket::{Halt, Incoming, Violation};
 
@@ -155,6 +156,26 @@ impl WebSocketWire {
         self.is_limited.get()
     }
 
+    /// Whether its connection is known to be broken: nobody would get what is written.
+    pub fn is_broken(&self) -> bool {
+        self.tcp().is_some_and(|tcp| tcp.readiness().is_broken())
+    }
+
+    /// Whether the peer is known to have ended its half.
+    pub fn has_hung_up(&self) -> bool {
+        match self.tcp() {
+            Some(tcp) => tcp.readiness().is_hung_up(),
+            None => self.extras.get().is_some_and(|extras| {
+                extras.undecoded.borrow().as_ref().is_some_and(|it| it.end.is_some())
+            }),
+        }
+    }
+
+    /// Whether something that has come may not have been read.
+    pub fn has_unread(&self) -> bool {
+        self.has_undecoded() || self.tcp().is_none_or(Tcp::has_unread)
+    }
+
     /// Its client may send no more for now.
     pub fn limit(&self) {
         self.is_limited.set(true);
@@ -237,16 +258,19 @@ impl WebSocketWire {
         bytes
     }
 
-    /// The stream has ended: if bytes still wait to be decoded, the end waits behind them. False: none do.
-    pub fn keep_end(&self, broken: bool) -> bool {
-        match self.take_undecoded() {
-            Some(mut undecoded) if !self.is_over() => {
-                undecoded.end = Some(broken);
-                self.set_undecoded(Some(undecoded));
-                true
-            }
-            Some(_) | None => false,
+    /// The stream has ended: if something waits that has come, the end waits behind it. False: nothing does, or nobody is there any more
+    /// for whom it could wait on.
+    pub fn keep_end(&self, context: &WorkerContext, broken: bool) -> bool {
+        let undecoded = self.take_undecoded();
+        let is_limited = self.is_limited();
+        if self.is_over() || is_limited && broken || !is_limited && undecoded.is_none() {
+            return false;
         }
+        let mut undecoded = undecoded
+            .unwrap_or_else(|| Undecoded::new(&self.environment.inbox.budget, context.index));
+        undecoded.end = Some(broken);
+        self.set_undecoded(Some(undecoded));
+        true
     }
 
     /// There is room again: what waits of a bridged stream is decoded before more of it is read, in a turn

@@ -136,7 +136,7 @@ impl Worker {
                 }
             }
             BridgeEvent::End { broken } => {
-                if !wire.keep_end(broken) {
+                if !wire.keep_end(&self.context, broken) {
                     websocket.handle_end(broken);
                 }
             }
@@ -173,6 +173,9 @@ impl Handler for WebSocket<'_> {
 
     fn next(&self) -> Next {
         if self.wire.is_gone() {
+            Next::Gone
+        } else if self.wire.is_limited() && self.wire.is_broken() {
+            self.handle_end(true);
             Next::Gone
         } else if self.wire.is_held() || self.wire.is_limited() || !self.may_read() {
             Next::Wait
