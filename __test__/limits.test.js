@@ -15,7 +15,9 @@ const { test } = require("node:test");
 
 const { io: connect } = require("socket.io-client");
 const { Server } = require("..");
+const { attach } = require("../engine.io.js");
 const CLIENTS = require("./support/client-versions");
+const { RawWebSocket } = require("./support/raw-websocket");
 const { eventually, turns, until, within } = require("./support/waiting");
 
 const LINUX = process.platform === "linux";
@@ -244,6 +246,132 @@ test("a program that takes its time for a handshake lets in no more than there a
   const statuses = (await Promise.all(answers)).map(({ status }) => status);
   assert.deepEqual(statuses.toSorted(), [200, 503, 503]);
 });
+
+for (const { name, forLinux, ...way } of WAYS)
+  test(`clients that have joined no namespace are bounded, until they join or go: ${name}`, async (t) => {
+    if (forLinux && !LINUX) return t.skip("no worker accepts here");
+    const limits = { maxUnauthenticated: 3, maxUnauthenticatedPerAddress: 2 };
+    const { ask, io, limited, port } = await serve(t, limits, way);
+    const scheme = way.secure ? "https" : "http";
+    const own = { forceNew: true, rejectUnauthorized: false, reconnectionDelay: 5 };
+    const joined = connect(`${scheme}://127.0.0.1:${port}`, { ...own, transports: ["websocket"] });
+    t.after(() => joined.disconnect());
+    await until(joined, "connect"); // it does not count any more
+    const first = await ask(WEBSOCKET);
+    assert.equal((await ask()).status, 200);
+    assert.equal((await ask()).status, 429);
+    assert.equal((await ask(POLLING, "127.0.0.2")).status, 200);
+    assert.equal((await ask(WEBSOCKET, "127.0.0.3")).status, 503);
+    assert.deepEqual(limited(), { max_unauthenticated: 1, max_unauthenticated_per_address: 1 });
+    assert.equal(io.engine.clientsCount, 4);
+    first.end(); // it makes room for one
+    await eventually(() => io.engine.clientsCount === 3, "the end of the first");
+    assert.equal((await ask(WEBSOCKET)).status, 101);
+  });
+
+test("a client counts until a middleware has let it in, and one that is refused for as long as it stays", async (t) => {
+  const waiting = [];
+  const prepare = (io) => {
+    io.of("/closed").use((_socket, next) => next(new Error("no")));
+    io.of("/slow").use((_socket, next) => waiting.push(next));
+  };
+  const { ask, port } = await serve(t, { maxUnauthenticated: 2 }, { prepare });
+  const refused = await RawWebSocket.open(port, WEBSOCKET);
+  t.after(() => refused.destroy());
+  await refused.next(); // its session
+  refused.text("40/closed,");
+  assert.equal(await refused.next(), '44/closed,{"message":"no"}');
+  const slow = connect(`http://127.0.0.1:${port}/slow`, { forceNew: true });
+  t.after(() => slow.disconnect());
+  await eventually(() => waiting.length === 1, "the middleware");
+  assert.equal((await ask()).status, 503);
+  waiting[0]();
+  await until(slow, "connect");
+  assert.equal((await ask()).status, 200);
+  assert.equal((await ask()).status, 503);
+});
+
+test("an engine by itself has no clients that are to join something", async (t) => {
+  const engine = attach(http.createServer(), { limits: { maxUnauthenticated: 1 } });
+  const { httpServer } = engine;
+  t.after(() => {
+    engine.close();
+    httpServer.close();
+  });
+  await new Promise((resolve) => httpServer.listen(0, "127.0.0.1", resolve));
+  const target = `http://127.0.0.1:${httpServer.address().port}/engine.io/?EIO=4&transport=polling`;
+  for (let n = 0; n < 3; n++) assert.equal((await fetch(target)).status, 200);
+});
+
+/** How a program lets handshakes wait, and what ends one of them without a session. */
+const WAITINGS = {
+  allowRequest: (io, waiting) =>
+    (io.engine.opts.allowRequest = (_req, done) => waiting.push((ok) => done(null, ok))),
+  "a middleware": (io, waiting) =>
+    io.engine.use((_req, _res, next) =>
+      waiting.push((ok) => next(ok ? undefined : new Error("no"))),
+    ),
+  generateId: (io, waiting) => {
+    let n = 0;
+    io.engine.generateId = () =>
+      new Promise((resolve, reject) =>
+        waiting.push((ok) => (ok ? resolve(`id ${n++}`) : reject(new Error("no")))),
+      );
+  },
+};
+
+for (const [name, prepare] of Object.entries(WAITINGS))
+  for (const target of [POLLING, WEBSOCKET])
+    test(`handshakes that wait for a program are bounded: ${name}, ${target}`, async (t) => {
+      const waiting = [];
+      const { ask, io, limited, port } = await serve(
+        t,
+        { maxPendingHandshakes: 3, maxPendingHandshakesPerAddress: 2 },
+        { prepare: (io) => prepare(io, waiting) },
+      );
+      const opens = target === POLLING ? 200 : 101;
+      const first = ask(target);
+      await eventually(() => waiting.length === 1, "the first");
+      const gone = net.connect({ port, host: "127.0.0.1", localAddress: "127.0.0.1" });
+      gone.on("error", () => {}).write(`GET ${POLLING} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      await eventually(() => waiting.length === 2, "the second");
+      assert.equal((await ask(target)).status, 429);
+      const third = ask(target, "127.0.0.2");
+      await eventually(() => waiting.length === 3, "the third");
+      assert.equal((await ask(target, "127.0.0.3")).status, 503);
+      const limit = "max_pending_handshakes";
+      assert.deepEqual(limited(), { [limit]: 1, [`${limit}_per_address`]: 1 });
+      assert.equal(waiting.length, 3, "the program has not heard of these");
+      // each end makes room: that of the connection, a refusal, and a session, which no more is pending
+      gone.resetAndDestroy();
+      const [another] = await askUntilHeard(() => ask(target), waiting, 4);
+      waiting[0](false);
+      assert.ok((await first).status >= 400);
+      waiting[2](true);
+      assert.equal((await third).status, opens);
+      waiting[3](true);
+      assert.equal((await another).status, opens);
+      const last = [ask(target, "127.0.0.4"), ask(target, "127.0.0.4"), ask(target, "127.0.0.5")];
+      await eventually(() => waiting.length === 7, "three more");
+      for (const decide of waiting.slice(4)) decide(true);
+      for (const answer of last) assert.equal((await answer).status, opens);
+      assert.equal(io.engine.clientsCount, 5);
+    });
+
+/**
+ * Asks until the program has heard so many handshakes: the end of a connection takes a moment to be noticed. Gives the promise of the
+ * last answer, in an array.
+ */
+async function askUntilHeard(ask, waiting, count) {
+  for (;;) {
+    let answer;
+    const asked = ask();
+    asked.then((it) => (answer = it)).catch(() => {});
+    await eventually(() => waiting.length === count || answer !== undefined, "an answer, or none");
+    if (waiting.length === count) return [asked];
+    assert.equal(answer.status, 429);
+  }
+}
 
 test("programs are told how many were refused", async (t) => {
   const { ask, io } = await serve(t, { connects: { total: { rate: NEVER, burst: 1 } } });

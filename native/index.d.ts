@@ -188,9 +188,12 @@ export declare class DataPlane {
   isPolled(server: number, sid: string): boolean
   /**
    * A handshake has come that may open a session, from this address if it is known. 0: it may go on. Else the Engine.IO error by
-   * which it is refused, and above its `Returned.CODE_BITS` the seconds after which another try may be let in.
+   * which it is refused, and above its `Returned.CODE_BITS` the seconds after which another try may be let in. `key`: what
+   * [`Self::end_handshake`] is to be given, and must be.
    */
-  passGate(server: number, address?: string | undefined | null): number
+  passGate(server: number, address: string | undefined | null, key: number): number
+  /** A handshake that has passed is decided about, or its connection has gone. */
+  endHandshake(key: number): void
   /**
    * The session of a handshake that has passed is about to be opened: the next one that this thread opens. 0: it may be; else as
    * above.
@@ -697,6 +700,14 @@ export interface LimitsConfig {
   maxClients?: number
   /** Clients of an address. */
   maxClientsPerAddress?: number
+  /** Clients that have joined no namespace yet. */
+  maxUnauthenticated?: number
+  /** Those of an address. */
+  maxUnauthenticatedPerAddress?: number
+  /** Handshakes about which JavaScript has not decided yet. */
+  maxPendingHandshakes?: number
+  /** Those of an address. */
+  maxPendingHandshakesPerAddress?: number
   /** Bits of an IPv6 address that count. */
   ipv6Prefix: number
   /** Events that clients may send. */

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use ferrosocket::limits::bucket::{Bucket, Rate};
-use ferrosocket::limits::gate::{Gate, Reason, Settings, Ticket};
+use ferrosocket::limits::counts::Most;
+use ferrosocket::limits::gate::{Gate, Pending, Reason, Settings, Ticket};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -125,6 +126,7 @@ proptest! {
         let gate = Arc::new(Gate::new(settings.read(), None));
         let mut model = Model::new(settings);
         let mut tickets: Vec<(u8, Ticket)> = Vec::new();
+        let mut handshakes: Vec<(u8, Option<Pending>)> = Vec::new();
         let mut now = 0;
         for event in events {
             match event {
@@ -137,15 +139,54 @@ proptest! {
                         tickets.push((from, ticket));
                     }
                 }
-                Event::Leave(which) if !tickets.is_empty() => {
-                    let (from, ticket) = tickets.swap_remove(which % tickets.len());
-                    drop(ticket);
-                    model.leave(from);
+                Event::TakeIn(from) => {
+                    tickets.push((from, gate.take_in(Some(address(from)), now)));
+                    model.take_in(from);
                 }
-                Event::Leave(_) => {}
+                Event::Join(which) if !tickets.is_empty() => {
+                    let place = which % tickets.len();
+                    tickets[place].1.authenticate();
+                    model.join(place);
+                }
+                Event::Leave(which) if !tickets.is_empty() => {
+                    let place = which % tickets.len();
+                    drop(tickets.swap_remove(place));
+                    model.leave(place);
+                }
+                Event::Ask(from) => {
+                    let passed = gate.pass(Some(address(from)), now);
+                    let expected = model.pass(from, now);
+                    prop_assert_eq!(passed.as_ref().err().map(|refused| refused.reason), expected);
+                    if let Ok(pending) = passed {
+                        handshakes.push((from, pending));
+                    }
+                }
+                Event::Decide(which, is_for) if !handshakes.is_empty() => {
+                    let place = which % handshakes.len();
+                    let (from, pending) = handshakes.swap_remove(place);
+                    drop(pending);
+                    model.handshakes.swap_remove(place);
+                    if is_for {
+                        let reserved = gate.reserve(Some(address(from)), now);
+                        let expected = model.reserve(from);
+                        prop_assert_eq!(reserved.as_ref().err().map(|refused| refused.reason), expected);
+                        tickets.extend(reserved.ok().map(|ticket| (from, ticket)));
+                    }
+                }
+                Event::Join(_) | Event::Leave(_) | Event::Decide(..) => {}
             }
             prop_assert_eq!(gate.clients() as usize, tickets.len());
+            if settings.unauthenticated.is_set() {
+                let unauthenticated = model.clients.iter().filter(|(_, joined)| !joined);
+                prop_assert_eq!(gate.unauthenticated() as usize, unauthenticated.count());
+            }
+            if settings.handshakes.is_set() {
+                prop_assert_eq!(gate.handshakes() as usize, handshakes.len());
+            }
         }
+        drop(tickets);
+        drop(handshakes);
+        prop_assert_eq!((gate.clients(), gate.unauthenticated(), gate.handshakes()), (0, 0, 0));
         prop_assert_eq!(gate.refused_in_all(), model.refused);
     }
 }
@@ -154,33 +195,41 @@ proptest! {
 struct Limits {
     per_address: Option<(f64, f64)>,
     total: Option<(f64, f64)>,
-    clients: Option<u32>,
-    clients_per_address: Option<u32>,
+    clients: Most,
+    unauthenticated: Most,
+    handshakes: Most,
 }
 
 impl Limits {
     fn read(self) -> Settings {
+        let Self { per_address, total, clients, unauthenticated, handshakes } = self;
         let rate = |(rate, burst)| Rate::new(rate, burst);
         Settings {
-            connects_per_address: self.per_address.map(rate),
-            connects: self.total.map(rate),
-            max_clients: self.clients,
-            max_clients_per_address: self.clients_per_address,
+            connects_per_address: per_address.map(rate),
+            connects: total.map(rate),
+            clients,
+            unauthenticated,
+            handshakes,
             prefix: 64,
             ..Settings::default()
         }
     }
 }
 
-fn settings() -> impl Strategy<Value = Limits> {
+fn most() -> impl Strategy<Value = Most> {
     let count = || proptest::option::of(1_u32..8);
+    (count(), count()).prop_map(|(in_all, per_address)| Most { in_all, per_address })
+}
+
+fn settings() -> impl Strategy<Value = Limits> {
     let rate = || proptest::option::of(rates());
-    (rate(), rate(), count(), count()).prop_map(
-        |(per_address, total, clients, clients_per_address)| Limits {
+    (rate(), rate(), most(), most(), most()).prop_map(
+        |(per_address, total, clients, unauthenticated, handshakes)| Limits {
             per_address,
             total,
             clients,
-            clients_per_address,
+            unauthenticated,
+            handshakes,
         },
     )
 }
@@ -188,15 +237,28 @@ fn settings() -> impl Strategy<Value = Limits> {
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Wait(u64),
+    /// A handshake comes that a worker decides about.
     Come(u8),
+    /// A client is handed over by another process.
+    TakeIn(u8),
+    Join(usize),
     Leave(usize),
+    /// A handshake comes that JavaScript decides about…
+    Ask(u8),
+    /// …and that one is decided about: for its session or against it.
+    Decide(usize, bool),
 }
 
 fn event() -> impl Strategy<Value = Event> {
+    let which = || 0_usize..100;
     prop_oneof![
         2 => (0_u64..1000).prop_map(Event::Wait),
         5 => (0_u8..4).prop_map(Event::Come),
-        2 => (0_usize..100).prop_map(Event::Leave),
+        1 => (0_u8..4).prop_map(Event::TakeIn),
+        2 => which().prop_map(Event::Join),
+        2 => which().prop_map(Event::Leave),
+        4 => (0_u8..4).prop_map(Event::Ask),
+        3 => (which(), any::<bool>()).prop_map(|(which, is_for)| Event::Decide(which, is_for)),
     ]
 }
 
@@ -204,58 +266,128 @@ fn address(from: u8) -> IpAddr {
     Ipv4Addr::new(10, 0, 0, from).into()
 }
 
+/// A gate as one thinks of it: who is there, in lists.
 #[derive(Debug)]
 struct Model {
     limits: Limits,
     total: Option<Tokens>,
-    addresses: HashMap<u8, (Option<Tokens>, u32)>,
+    addresses: HashMap<u8, Option<Tokens>>,
+    /// Where each comes from, and whether it has joined a namespace.
+    clients: Vec<(u8, bool)>,
+    handshakes: Vec<u8>,
     refused: u64,
 }
 
 impl Model {
     fn new(limits: Limits) -> Self {
         let total = limits.total.map(|(rate, burst)| Tokens::new(rate, burst));
-        Self { limits, total, addresses: HashMap::new(), refused: 0 }
+        let addresses = HashMap::new();
+        Self { limits, total, addresses, clients: Vec::new(), handshakes: Vec::new(), refused: 0 }
     }
 
-    fn admit(&mut self, from: u8, now: u64) -> Option<Reason> {
-        let Limits { per_address, clients, clients_per_address, .. } = self.limits;
-        let all: u32 = self.addresses.values().map(|(_, count)| count).sum();
-        let (tokens, count) = self
+    /// Whether tokens are missing, and whose.
+    fn lacks(&mut self, from: u8, now: u64) -> Option<Reason> {
+        let rate = self.limits.per_address;
+        let tokens = self
             .addresses
             .entry(from)
-            .or_insert_with(|| (per_address.map(|(rate, burst)| Tokens::new(rate, burst)), 0));
+            .or_insert_with(|| rate.map(|(rate, burst)| Tokens::new(rate, burst)));
         let lacks = |tokens: &mut Option<Tokens>| {
             tokens.as_mut().is_some_and(|tokens| {
                 tokens.pass_time(now);
                 tokens.left < 1.0 - CLOSE
             })
         };
-        let reason = if lacks(tokens) {
+        if lacks(tokens) {
             Some(Reason::AddressRate)
         } else if lacks(&mut self.total) {
             Some(Reason::Rate)
-        } else if clients_per_address.is_some_and(|most| *count >= most) {
-            Some(Reason::AddressClients)
-        } else if clients.is_some_and(|most| all >= most) {
-            Some(Reason::Clients)
         } else {
             None
-        };
-        if reason.is_none() {
-            *count += 1;
-            for tokens in [tokens, &mut self.total].into_iter().flatten() {
-                tokens.left -= 1.0;
-            }
-        } else {
-            self.refused += 1;
         }
+    }
+
+    fn take(&mut self, from: u8) {
+        let tokens = self.addresses.get_mut(&from).unwrap();
+        for tokens in [tokens, &mut self.total].into_iter().flatten() {
+            tokens.left -= 1.0;
+        }
+    }
+
+    /// Whether there is no room for one more client…
+    fn is_full(&self, from: u8) -> Option<Reason> {
+        let clients: Vec<u8> = self.clients.iter().map(|(from, _)| *from).collect();
+        let unauthenticated: Vec<u8> =
+            self.clients.iter().filter(|(_, joined)| !joined).map(|(from, _)| *from).collect();
+        let limits = self.limits;
+        full(limits.clients, &clients, from, Reason::AddressClients, Reason::Clients).or_else(|| {
+            let (of_address, all) = (Reason::AddressUnauthenticated, Reason::Unauthenticated);
+            full(limits.unauthenticated, &unauthenticated, from, of_address, all)
+        })
+    }
+
+    /// …and for one more handshake.
+    fn is_busy(&self, from: u8) -> Option<Reason> {
+        let (of_address, all) = (Reason::AddressHandshakes, Reason::Handshakes);
+        full(self.limits.handshakes, &self.handshakes, from, of_address, all)
+    }
+
+    fn note(&mut self, reason: Option<Reason>) -> Option<Reason> {
+        self.refused += u64::from(reason.is_some());
         reason
     }
 
-    fn leave(&mut self, from: u8) {
-        if let Some((_, count)) = self.addresses.get_mut(&from) {
-            *count -= 1;
+    fn admit(&mut self, from: u8, now: u64) -> Option<Reason> {
+        let reason = self.lacks(from, now).or_else(|| self.is_full(from));
+        if reason.is_none() {
+            self.clients.push((from, false));
+            self.take(from);
         }
+        self.note(reason)
+    }
+
+    fn pass(&mut self, from: u8, now: u64) -> Option<Reason> {
+        let reason = self
+            .lacks(from, now)
+            .or_else(|| self.is_full(from))
+            .or_else(|| self.is_busy(from));
+        if reason.is_none() {
+            self.handshakes.push(from);
+            self.take(from);
+        }
+        self.note(reason)
+    }
+
+    fn reserve(&mut self, from: u8) -> Option<Reason> {
+        let reason = self.is_full(from);
+        if reason.is_none() {
+            self.clients.push((from, false));
+        }
+        self.note(reason)
+    }
+
+    fn take_in(&mut self, from: u8) {
+        self.clients.push((from, false));
+    }
+
+    fn join(&mut self, place: usize) {
+        self.clients[place].1 = true;
+    }
+
+    fn leave(&mut self, place: usize) {
+        self.clients.swap_remove(place);
+    }
+}
+
+/// Which limit those that are there have reached, for one more from this address.
+fn full(most: Most, there: &[u8], from: u8, of_address: Reason, all: Reason) -> Option<Reason> {
+    let count = |of: &dyn Fn(u8) -> bool| there.iter().filter(|&&from| of(from)).count();
+    let is_at = |most: Option<u32>, count: usize| most.is_some_and(|most| count >= most as usize);
+    if is_at(most.per_address, count(&|other| other == from)) {
+        Some(of_address)
+    } else if is_at(most.in_all, there.len()) {
+        Some(all)
+    } else {
+        None
     }
 }

@@ -290,6 +290,14 @@ export interface LimitsOptions {
   maxClients?: number;
   /** Clients of one address. Who is refused gets the status 429. */
   maxClientsPerAddress?: number;
+  /** Clients that have joined no namespace yet. Who is refused gets the status 503. */
+  maxUnauthenticated?: number;
+  /** Such clients of one address. Who is refused gets the status 429. */
+  maxUnauthenticatedPerAddress?: number;
+  /** Handshakes that middlewares of the engine, `allowRequest` or `generateId()` are at. Who is refused gets the status 503. */
+  maxPendingHandshakes?: number;
+  /** Such handshakes of one address. Who is refused gets the status 429. */
+  maxPendingHandshakesPerAddress?: number;
   /** Bits that IPv6 addresses have in common which count as one. @default 64 */
   ipv6Prefix?: number;
   /** Events that clients may send: packets that JavaScript would have to look at. */

@@ -126,6 +126,10 @@ function readLimits(value) {
     connects: readConnects,
     maxClients: readCount,
     maxClientsPerAddress: readCount,
+    maxUnauthenticated: readCount,
+    maxUnauthenticatedPerAddress: readCount,
+    maxPendingHandshakes: readCount,
+    maxPendingHandshakesPerAddress: readCount,
     ipv6Prefix: readPrefix,
     events: readOfAll,
     bytes: readOfAll,
@@ -140,4 +144,15 @@ function readLimits(value) {
   };
 }
 
-module.exports = { readLimits };
+/**
+ * @param {any} limits the option, which has been read
+ * @returns {boolean} whether handshakes that nothing is decided about are limited
+ */
+function countsPending(limits) {
+  return (
+    limits?.maxPendingHandshakes !== undefined ||
+    limits?.maxPendingHandshakesPerAddress !== undefined
+  );
+}
+
+module.exports = { countsPending, readLimits };

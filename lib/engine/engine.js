@@ -24,6 +24,7 @@ const {
   verify,
 } = require("../http");
 const { generateId } = require("../base/ids");
+const { countsPending } = require("../base/limits");
 const { lacksHeaders, useTable } = require("../node");
 const {
   Acceptor,
@@ -136,7 +137,10 @@ class Engine extends EventEmitter {
     this._clients = undefined;
     this._counts = new SessionCounts();
     /** @type {Gate | undefined} undefined: there are no limits */
-    this.gate = this._opts.limits || this._opts.admission ? new Gate(this) : undefined;
+    this.gate =
+      this._opts.limits || this._opts.admission
+        ? new Gate(this, countsPending(this._opts.limits))
+        : undefined;
     /** whether somebody listens to what leaves on any connection */
     this.showsFlushes = false;
     /** @type {HttpServer | undefined} */
@@ -512,6 +516,7 @@ class Engine extends EventEmitter {
    */
   refuse(req, code, context) {
     if (debug.enabled) debug("request refused with code %d", code);
+    this.gate?.end(req);
     this._counts.refused.add(code);
     const message = engineMessage(code);
     if (channels.refused.hasSubscribers) channels.refused.publish({ req, code, message, context });

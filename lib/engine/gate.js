@@ -5,6 +5,11 @@ const { channels } = require("../base/channels");
 const { engineMessage } = require("../base/errors");
 const { setTimeout } = require("../base/loop");
 
+/** @typedef {import("events").EventEmitter} EventEmitter */
+
+/** What the addon knows the last handshake by: engines of one thread share these numbers. */
+let lastKey = 0;
+
 /** Milliseconds between two tellings, as in the addon. */
 const TELLING_INTERVAL = 1000;
 
@@ -24,27 +29,54 @@ const TELLING_INTERVAL = 1000;
  * accepted, and those never come here. What counts is in the addon (`src/limits/`).
  */
 class Gate {
-  /** @param {Engine} engine */
-  constructor(engine) {
+  /**
+   * @param {Engine} engine
+   * @param {boolean} countsPending whether handshakes that nothing is decided about are limited
+   */
+  constructor(engine, countsPending) {
+    /** @private */
+    this._countsPending = countsPending;
     /** @private */
     this._engine = engine;
     /** @private @type {Record<string, number>} what was told last */
     this._told = {};
     /** @private @type {NodeJS.Timeout | undefined} until it may be told again */
     this._pause = undefined;
+    /** @private @type {Map<any, () => void>} by their requests, handshakes that nothing is decided about, and what ends that */
+    this._pending = new Map();
   }
 
   /**
-   * A handshake has come. It counts for the rates.
+   * A handshake has come. It counts for the rates, and for the pending ones until {@link end}.
    *
    * @param {any} req undefined: there is none, and its address is not known
+   * @param {EventEmitter} [door] its answer or connection, with which it ends at last; none: it is decided about at once
    * @returns {Refusal | undefined} undefined: it may go on
    */
-  pass(req) {
+  pass(req, door) {
     const { _engine: engine } = this;
-    return this.note(
-      refusalOf(engine.border().native.passGate(engine.nativeId(), this.addressOf(req))),
-    );
+    const { native } = engine.border();
+    const key = (lastKey = (lastKey + 1) >>> 0);
+    const refusal = refusalOf(native.passGate(engine.nativeId(), this.addressOf(req), key));
+    if (refusal !== undefined) return this.note(refusal);
+    if (!this._countsPending) return undefined;
+    if (door === undefined) {
+      native.endHandshake(key);
+      return undefined;
+    }
+    const end = () => {
+      door.off("close", end);
+      this._pending.delete(req);
+      native.endHandshake(key);
+    };
+    this._pending.set(req, end);
+    door.once("close", end);
+    return undefined;
+  }
+
+  /** @param {any} req the request of a handshake that is decided about */
+  end(req) {
+    this._pending.get(req)?.();
   }
 
   /**
@@ -56,6 +88,7 @@ class Gate {
    */
   open(req, open) {
     const { _engine: engine } = this;
+    this.end(req);
     const { native } = engine.border();
     const refusal = refusalOf(native.reservePlace(engine.nativeId(), this.addressOf(req)));
     if (refusal !== undefined) return this.note(refusal);

@@ -161,7 +161,10 @@ function handleUpgrade(engine, req, socket, upgradeHead) {
 function admit(engine, req, res, upgrade, done) {
   const { gate, middlewares } = engine;
   // before all that takes time; what is no GET opens no session: a browser asks by OPTIONS first whether it may
-  const refused = req._query.sid || req.method !== "GET" ? undefined : gate?.pass(req);
+  const refused =
+    req._query.sid || req.method !== "GET"
+      ? undefined
+      : gate?.pass(req, upgrade ? req.socket : res);
   if (refused !== undefined) {
     // a page of another origin may read it, as where a worker refuses
     if (!upgrade) engine.crossOrigin?.(req, res, noop);

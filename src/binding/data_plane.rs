@@ -73,7 +73,7 @@ use super::options::ServerConfig;
 use crate::border::{RecordKind, contract, dialect};
 use crate::engineio::{Dialect, Protocol};
 use crate::id::Handle;
-use crate::limits::gate::Ticket;
+use crate::limits::gate::{Pending, Ticket};
 use crate::net::budget::{Held, OWN_LANE, Stop};
 use crate::net::clients::stale_commands;
 use crate::net::clock;
@@ -155,6 +155,8 @@ pub struct Plane {
     last_handover: Cell<u32>,
     /// The place of the session that is opened next among the clients, if they are counted.
     ticket: Cell<Option<Ticket>>,
+    /// Handshakes that JavaScript has not decided about, by its names for them, if they are counted.
+    handshakes: RefCell<FxHashMap<u32, Pending>>,
 }
 
 impl Deref for DataPlane {
@@ -221,6 +223,7 @@ impl DataPlane {
             links: Rc::default(),
             last_handover: Cell::new(0),
             ticket: Cell::default(),
+            handshakes: RefCell::default(),
         }))
     }
 

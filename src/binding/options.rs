@@ -10,6 +10,7 @@ use crate::engineio::{Config, OutMessage};
 use crate::http::forwarded::{Network, Proxies, TrustProxy};
 use crate::limits::addresses::DEFAULT_PREFIX;
 use crate::limits::bucket::Rate;
+use crate::limits::counts::Most;
 use crate::limits::gate::{self, Gate, Gauge};
 use crate::limits::overload::{Bounds, Overload};
 use crate::limits::traffic::{Action, NamespaceRules, Rule, Traffic};
@@ -116,6 +117,14 @@ pub struct LimitsConfig {
     pub max_clients: Option<f64>,
     /// Clients of an address.
     pub max_clients_per_address: Option<f64>,
+    /// Clients that have joined no namespace yet.
+    pub max_unauthenticated: Option<f64>,
+    /// Those of an address.
+    pub max_unauthenticated_per_address: Option<f64>,
+    /// Handshakes about which JavaScript has not decided yet.
+    pub max_pending_handshakes: Option<f64>,
+    /// Those of an address.
+    pub max_pending_handshakes_per_address: Option<f64>,
     /// Bits of an IPv6 address that count.
     pub ipv6_prefix: u32,
     /// Events that clients may send.
@@ -192,11 +201,22 @@ impl LimitsConfig {
         let count = |limit: Option<f64>| {
             limit.map(|limit| u32::try_from(millis(limit)).unwrap_or(u32::MAX))
         };
+        let most = |in_all, per_address| Most {
+            in_all: count(in_all),
+            per_address: count(per_address),
+        };
         gate::Settings {
             connects_per_address: self.connects_per_address.map(RateConfig::rate),
             connects: self.connects.map(RateConfig::rate),
-            max_clients: count(self.max_clients),
-            max_clients_per_address: count(self.max_clients_per_address),
+            clients: most(self.max_clients, self.max_clients_per_address),
+            unauthenticated: most(
+                self.max_unauthenticated,
+                self.max_unauthenticated_per_address,
+            ),
+            handshakes: most(
+                self.max_pending_handshakes,
+                self.max_pending_handshakes_per_address,
+            ),
             prefix: u8::try_from(self.ipv6_prefix).unwrap_or(DEFAULT_PREFIX),
             traffic: Traffic {
                 events: TrafficConfig::rule(self.events.as_ref()),

@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bucket::Bucket;
+use super::counts::Counts;
 
 /// Parts of the table, each with a lock of its own.
 const SHARDS: usize = 16;
@@ -24,8 +24,8 @@ pub const DEFAULT_PREFIX: u8 = 64;
 /// What is known of an address.
 #[derive(Debug, Default)]
 pub struct Address {
-    /// Its clients.
-    pub clients: AtomicU32,
+    /// Its clients, and what else is counted.
+    pub counts: Counts,
     /// Sessions that it may open.
     pub connects: Bucket,
     /// Events that its clients may send.
@@ -177,10 +177,10 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::sync::atomic::Ordering;
 
     use super::*;
     use crate::limits::bucket::Rate;
+    use crate::limits::counts::Kind;
 
     const RATE: fn() -> Rate = || Rate::new(1.0, 10.0);
 
@@ -210,7 +210,7 @@ mod tests {
         let addresses = Addresses::new(64);
         let kept: Vec<_> = (0..1000).map(|n| addresses.get(v4(n), 0)).collect();
         for address in &kept {
-            address.clients.fetch_add(1, Ordering::Relaxed);
+            address.counts.add(Kind::Clients, None);
         }
         for n in 1000..300_000_u32 {
             addresses.get(v4(n), 0).connects.charge(RATE(), 0, 5);

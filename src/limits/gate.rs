@@ -6,15 +6,20 @@
 //! ```
 //!
 //! Where JavaScript decides about a handshake, it may take its time. So it asks twice: [`Gate::pass`] before anything else is
-//! done for the request, [`Gate::reserve`] when its session is about to be opened.
+//! done for the request, [`Gate::reserve`] when its session is about to be opened. Between the two it has a [`Pending`].
+//!
+//! ```text
+//!   pass() ──► Pending ──► reserve() ──► Ticket, unauthenticated ──► authenticate() ──► Ticket ──► dropped
+//! ```
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::addresses::{Address, Addresses};
 use super::bucket::{Bucket, Rate};
+use super::counts::{Counts, Kind, Most};
 use super::overload::{CALM, Load, Measure, Overload};
 use super::traffic::{Action, Limit, Traffic};
 
@@ -25,10 +30,12 @@ pub struct Settings {
     pub connects_per_address: Option<Rate>,
     /// Sessions that all may open.
     pub connects: Option<Rate>,
-    /// Clients, at most.
-    pub max_clients: Option<u32>,
-    /// Clients of one address, at most.
-    pub max_clients_per_address: Option<u32>,
+    /// Clients.
+    pub clients: Most,
+    /// Those of them that have joined no namespace yet.
+    pub unauthenticated: Most,
+    /// Handshakes about which JavaScript has not decided yet.
+    pub handshakes: Most,
     /// Bits of an IPv6 address that count.
     pub prefix: u8,
     /// What clients may send.
@@ -46,6 +53,14 @@ pub enum Reason {
     AddressClients,
     /// The server has all that it may have.
     Clients,
+    /// Too many of its address have joined no namespace yet.
+    AddressUnauthenticated,
+    /// Too many have not.
+    Unauthenticated,
+    /// Too many handshakes of its address are not decided about.
+    AddressHandshakes,
+    /// Too many are not.
+    Handshakes,
     /// What clients have sent waits for too long.
     InboxAge,
     /// Too much of it waits.
@@ -56,11 +71,15 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::AddressRate,
         Self::Rate,
         Self::AddressClients,
         Self::Clients,
+        Self::AddressUnauthenticated,
+        Self::Unauthenticated,
+        Self::AddressHandshakes,
+        Self::Handshakes,
         Self::InboxAge,
         Self::InboxBytes,
         Self::Memory,
@@ -73,6 +92,10 @@ impl Reason {
             Self::Rate => "connects",
             Self::AddressClients => "max_clients_per_address",
             Self::Clients => "max_clients",
+            Self::AddressUnauthenticated => "max_unauthenticated_per_address",
+            Self::Unauthenticated => "max_unauthenticated",
+            Self::AddressHandshakes => "max_pending_handshakes_per_address",
+            Self::Handshakes => "max_pending_handshakes",
             Self::InboxAge => "inbox_age",
             Self::InboxBytes => "inbox_bytes",
             Self::Memory => "memory",
@@ -82,8 +105,17 @@ impl Reason {
     /// Whether it is the doing of who has come; else the server has no room, for whomever.
     pub fn is_of_client(self) -> bool {
         match self {
-            Self::AddressRate | Self::Rate | Self::AddressClients => true,
-            Self::Clients | Self::InboxAge | Self::InboxBytes | Self::Memory => false,
+            Self::AddressRate
+            | Self::Rate
+            | Self::AddressClients
+            | Self::AddressUnauthenticated
+            | Self::AddressHandshakes => true,
+            Self::Clients
+            | Self::Unauthenticated
+            | Self::Handshakes
+            | Self::InboxAge
+            | Self::InboxBytes
+            | Self::Memory => false,
         }
     }
 }
@@ -114,7 +146,7 @@ pub struct Gate {
     /// Whether there is too much to do, and what tells it; none: that is not looked at.
     overload: Option<(Overload, Arc<dyn Gauge>)>,
     connects: Bucket,
-    clients: AtomicU32,
+    counts: Counts,
     refused: [AtomicU64; Reason::ALL.len()],
     /// How often something was done about who sends too much.
     acted: [[AtomicU64; Action::ALL.len()]; Limit::ALL.len()],
@@ -135,7 +167,7 @@ impl Gate {
             addresses,
             overload,
             connects: Bucket::default(),
-            clients: AtomicU32::default(),
+            counts: Counts::default(),
             refused: Default::default(),
             acted: Default::default(),
             tell_at: AtomicU64::default(),
@@ -168,15 +200,32 @@ impl Gate {
         Ok(ticket)
     }
 
-    /// A handshake has come by which a session may be opened later. It counts for the rates.
+    /// A handshake has come by which a session may be opened later. It counts for the rates, and as long as what is given is kept, for
+    /// those that are not decided about; none, if these are not limited.
     ///
     /// # Errors
     /// When it must not be let in.
-    pub fn pass(&self, address: Option<IpAddr>, now: u64) -> Result<(), Refused> {
+    pub fn pass(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        now: u64,
+    ) -> Result<Option<Pending>, Refused> {
+        self.note(self.try_pass(address, now))
+    }
+
+    fn try_pass(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        now: u64,
+    ) -> Result<Option<Pending>, Refused> {
         let address = self.address(address, now);
-        let address = address.as_deref();
-        let checked = self.check(address, now).and_then(|()| self.take_rates(address, now));
-        self.note(checked)
+        self.check(address.as_deref(), now)?;
+        let is_limited = self.settings.handshakes.is_set();
+        let pending = is_limited
+            .then(|| self.count_in(Kind::Handshakes, address.clone()).map(Pending))
+            .transpose()?;
+        self.take_rates(address.as_deref(), now)?;
+        Ok(pending)
     }
 
     /// The session of a handshake that has [passed](Self::pass) is about to be opened.
@@ -191,11 +240,10 @@ impl Gate {
     /// A client comes from another process, which has let it in: it counts, whatever the limits are.
     pub fn take_in(self: &Arc<Self>, address: Option<IpAddr>, now: u64) -> Ticket {
         let address = self.address(address, now);
-        if let Some(address) = &address {
-            address.clients.fetch_add(1, Ordering::Relaxed);
-        }
-        self.clients.fetch_add(1, Ordering::Relaxed);
-        Ticket { gate: Arc::clone(self), address }
+        let unauthenticated = self.settings.unauthenticated.is_set().then(|| {
+            self.count_anyway(Kind::Unauthenticated, address.clone())
+        });
+        Ticket { place: self.count_anyway(Kind::Clients, address), unauthenticated }
     }
 
     /// Whether a handshake that came now would be refused; nothing is counted but that.
@@ -230,7 +278,17 @@ impl Gate {
 
     /// Clients that are there, or about to be.
     pub fn clients(&self) -> u32 {
-        self.clients.load(Ordering::Relaxed)
+        self.counts.get(Kind::Clients)
+    }
+
+    /// Those of them that have joined no namespace yet, if they are counted.
+    pub fn unauthenticated(&self) -> u32 {
+        self.counts.get(Kind::Unauthenticated)
+    }
+
+    /// Handshakes that are not decided about, if they are counted.
+    pub fn handshakes(&self) -> u32 {
+        self.counts.get(Kind::Handshakes)
     }
 
     /// Addresses of which something is known.
@@ -293,15 +351,15 @@ impl Gate {
     }
 
     fn check_counts(&self, address: Option<&Address>) -> Result<(), Refused> {
-        let is_at = |limit: Option<u32>, count: &AtomicU32| {
-            limit.is_some_and(|limit| count.load(Ordering::Relaxed) >= limit)
-        };
-        let Settings { max_clients, max_clients_per_address, .. } = self.settings;
-        if address.is_some_and(|address| is_at(max_clients_per_address, &address.clients)) {
-            return Err(Refused { reason: Reason::AddressClients, retry_after: RETRY_CLIENTS });
-        }
-        if is_at(max_clients, &self.clients) {
-            return Err(Refused { reason: Reason::Clients, retry_after: RETRY_CLIENTS });
+        for kind in [Kind::Clients, Kind::Unauthenticated, Kind::Handshakes] {
+            let Most { in_all, per_address } = self.most(kind);
+            let (all, of_address) = reasons(kind);
+            if address.is_some_and(|address| address.counts.are_at(kind, per_address)) {
+                return Err(Refused { reason: of_address, retry_after: RETRY_CLIENTS });
+            }
+            if self.counts.are_at(kind, in_all) {
+                return Err(Refused { reason: all, retry_after: RETRY_CLIENTS });
+            }
         }
         Ok(())
     }
@@ -338,58 +396,111 @@ impl Gate {
     }
 
     fn try_reserve(self: &Arc<Self>, address: Option<Arc<Address>>) -> Result<Ticket, Refused> {
-        let Settings { max_clients, max_clients_per_address, .. } = self.settings;
+        let unauthenticated = address.clone();
+        let place = self.count_in(Kind::Clients, address)?;
+        let is_limited = self.settings.unauthenticated.is_set();
+        let unauthenticated = is_limited
+            .then(|| self.count_in(Kind::Unauthenticated, unauthenticated))
+            .transpose()?;
+        Ok(Ticket { place, unauthenticated })
+    }
+
+    fn most(&self, kind: Kind) -> Most {
+        match kind {
+            Kind::Clients => self.settings.clients,
+            Kind::Unauthenticated => self.settings.unauthenticated,
+            Kind::Handshakes => self.settings.handshakes,
+        }
+    }
+
+    /// Counts one more, of its address first: who is too much for that takes nothing from the others.
+    fn count_in(
+        self: &Arc<Self>,
+        kind: Kind,
+        address: Option<Arc<Address>>,
+    ) -> Result<Counted, Refused> {
+        let Most { in_all, per_address } = self.most(kind);
+        let (all, of_address) = reasons(kind);
         if let Some(address) = &address
-            && !count_in(&address.clients, max_clients_per_address)
+            && !address.counts.add(kind, per_address)
         {
-            return Err(Refused { reason: Reason::AddressClients, retry_after: RETRY_CLIENTS });
+            return Err(Refused { reason: of_address, retry_after: RETRY_CLIENTS });
         }
-        if !count_in(&self.clients, max_clients) {
+        if !self.counts.add(kind, in_all) {
             if let Some(address) = &address {
-                address.clients.fetch_sub(1, Ordering::Relaxed);
+                address.counts.subtract(kind);
             }
-            return Err(Refused { reason: Reason::Clients, retry_after: RETRY_CLIENTS });
+            return Err(Refused { reason: all, retry_after: RETRY_CLIENTS });
         }
-        Ok(Ticket { gate: Arc::clone(self), address })
+        Ok(Counted { kind, gate: Arc::clone(self), address })
+    }
+
+    /// Counts one more, whatever the limits are.
+    fn count_anyway(self: &Arc<Self>, kind: Kind, address: Option<Arc<Address>>) -> Counted {
+        if let Some(address) = &address {
+            address.counts.add(kind, None);
+        }
+        self.counts.add(kind, None);
+        Counted { kind, gate: Arc::clone(self), address }
     }
 }
 
-/// Counts one more, unless there are so many already.
-fn count_in(count: &AtomicU32, limit: Option<u32>) -> bool {
-    let limit = limit.unwrap_or(u32::MAX);
-    let more = |count: u32| (count < limit).then(|| count + 1);
-    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+/// Why nobody is let in when there are so many in all, and of an address.
+fn reasons(kind: Kind) -> (Reason, Reason) {
+    match kind {
+        Kind::Clients => (Reason::Clients, Reason::AddressClients),
+        Kind::Unauthenticated => (Reason::Unauthenticated, Reason::AddressUnauthenticated),
+        Kind::Handshakes => (Reason::Handshakes, Reason::AddressHandshakes),
+    }
 }
+
+/// One that counts, in all and of its address, for as long as this is kept.
+#[derive(Debug)]
+struct Counted {
+    kind: Kind,
+    gate: Arc<Gate>,
+    address: Option<Arc<Address>>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.gate.counts.subtract(self.kind);
+        if let Some(address) = &self.address {
+            address.counts.subtract(self.kind);
+        }
+    }
+}
+
+/// A handshake that is not decided about, for as long as this is kept.
+#[derive(Debug)]
+pub struct Pending(#[expect(dead_code, reason = "it counts by being kept")] Counted);
 
 /// A place for a client, for as long as this is kept.
 #[derive(Debug)]
 pub struct Ticket {
-    gate: Arc<Gate>,
-    address: Option<Arc<Address>>,
+    place: Counted,
+    /// None: it has joined a namespace, or that is not counted.
+    unauthenticated: Option<Counted>,
 }
 
 impl Ticket {
     /// The gate that it came by.
     pub fn gate(&self) -> &Arc<Gate> {
-        &self.gate
+        &self.place.gate
     }
 
     /// What is known of its address.
     pub fn address(&self) -> Option<&Address> {
-        self.address.as_deref()
+        self.place.address.as_deref()
     }
 
     /// The same, to be kept.
     pub fn shared_address(&self) -> Option<Arc<Address>> {
-        self.address.clone()
+        self.place.address.clone()
     }
-}
 
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.gate.clients.fetch_sub(1, Ordering::Relaxed);
-        if let Some(address) = &self.address {
-            address.clients.fetch_sub(1, Ordering::Relaxed);
-        }
+    /// The client has joined a namespace, or there is none to be joined.
+    pub fn authenticate(&mut self) {
+        self.unauthenticated = None;
     }
 }

@@ -6,6 +6,7 @@
 //! | [`addresses`] | what is known of each address, bounded |
 //! | [`gate`] | who may open a session: [`gate::Gate`] |
 //! | [`traffic`] | how much those may send that are there |
+//! | [`counts`] | how many there are, and may be |
 //! | [`overload`] | whether there is so much to do that nobody else is let in |
 //!
 //! Times are milliseconds of a monotonic clock, which the caller reads. All of it may be asked by many threads at once:
@@ -13,6 +14,7 @@
 
 pub mod addresses;
 pub mod bucket;
+pub mod counts;
 pub mod gate;
 pub mod overload;
 pub mod traffic;

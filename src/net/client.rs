@@ -230,6 +230,12 @@ impl Client {
         // A WebSocket's own address is asked for when it is wanted.
         let is_of_socket = main.is_some() && peer.is_of_socket();
         let address = if is_of_socket { None } else { peer.client(own) };
+        let ticket = ticket.map(|mut ticket| {
+            if join_deadline == 0 {
+                ticket.authenticate();
+            }
+            ticket
+        });
         context.places.put(handle.slot().index, Place { address, ticket });
         let client = Self {
             handle,

@@ -58,7 +58,7 @@ impl Allowance {
 struct Entry {
     address: Option<IpAddr>,
     allowance: Option<Rc<Allowance>>,
-    _ticket: Option<Ticket>,
+    ticket: Option<Ticket>,
 }
 
 /// All of that, by the slots of the clients. A WebSocket's client has nothing here by default: a field for it would have each client
@@ -78,7 +78,7 @@ impl Places {
         let Place { address, ticket } = place;
         if address.is_some() || ticket.is_some() {
             let allowance = ticket.as_ref().and_then(Allowance::of);
-            self.0.borrow_mut().insert(client, Entry { address, allowance, _ticket: ticket });
+            self.0.borrow_mut().insert(client, Entry { address, allowance, ticket });
         }
     }
 
@@ -90,6 +90,13 @@ impl Places {
     /// What a client may send, where that is limited.
     pub fn allowance(&self, client: u32) -> Option<Rc<Allowance>> {
         self.0.borrow().get(&client)?.allowance.clone()
+    }
+
+    /// A client has joined a namespace.
+    pub fn authenticate(&self, client: u32) {
+        if let Some(Entry { ticket: Some(ticket), .. }) = self.0.borrow_mut().get_mut(&client) {
+            ticket.authenticate();
+        }
     }
 
     /// The session of a client has ended.

@@ -16,11 +16,23 @@ use crate::net::refusal::Refusal;
 #[napi]
 impl DataPlane {
     /// A handshake has come that may open a session, from this address if it is known. 0: it may go on. Else the Engine.IO error by
-    /// which it is refused, and above its `Returned.CODE_BITS` the seconds after which another try may be let in.
+    /// which it is refused, and above its `Returned.CODE_BITS` the seconds after which another try may be let in. `key`: what
+    /// [`Self::end_handshake`] is to be given, and must be.
     #[napi(catch_unwind)]
-    pub fn pass_gate(&self, server: u32, address: Option<String>) -> u32 {
+    pub fn pass_gate(&self, server: u32, address: Option<String>, key: u32) -> u32 {
         let Some(gate) = self.gate(server) else { return 0 };
-        answer(gate.pass(address.as_deref().and_then(read_address), clock::now()))
+        let passed = gate.pass(address.as_deref().and_then(read_address), clock::now());
+        answer(passed.map(|pending| {
+            if let Some(pending) = pending {
+                self.handshakes.borrow_mut().insert(key, pending);
+            }
+        }))
+    }
+
+    /// A handshake that has passed is decided about, or its connection has gone.
+    #[napi(catch_unwind)]
+    pub fn end_handshake(&self, key: u32) {
+        self.handshakes.borrow_mut().remove(&key);
     }
 
     /// The session of a handshake that has passed is about to be opened: the next one that this thread opens. 0: it may be; else as

@@ -183,9 +183,10 @@ impl Client {
     }
 
     /// The client has joined a namespace: it may stay.
-    pub fn set_joined(&self) {
+    pub fn set_joined(&self, context: &WorkerContext) {
         fault!("joined", self.server.environment.id, self.handle.raw());
         self.state.borrow_mut().join_deadline = 0;
+        context.places.authenticate(self.handle.slot().index);
     }
 
     /// Which extra records JavaScript wants.

@@ -114,7 +114,7 @@ impl Worker {
             }
             Command::Joined { slot } => {
                 if let Some(client) = self.clients.look_up(slot) {
-                    client.set_joined();
+                    client.set_joined(&self.context);
                 }
             }
             Command::Observe { slot, mask } => {
