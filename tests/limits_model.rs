@@ -308,7 +308,7 @@ impl Model {
     }
 
     fn take(&mut self, from: u8) {
-        let tokens = self.addresses.get_mut(&from).unwrap();
+        let tokens = self.addresses.entry(from).or_default();
         for tokens in [tokens, &mut self.total].into_iter().flatten() {
             tokens.left -= 1.0;
         }
@@ -320,10 +320,12 @@ impl Model {
         let unauthenticated: Vec<u8> =
             self.clients.iter().filter(|(_, joined)| !joined).map(|(from, _)| *from).collect();
         let limits = self.limits;
-        full(limits.clients, &clients, from, Reason::AddressClients, Reason::Clients).or_else(|| {
-            let (of_address, all) = (Reason::AddressUnauthenticated, Reason::Unauthenticated);
-            full(limits.unauthenticated, &unauthenticated, from, of_address, all)
-        })
+        full(limits.clients, &clients, from, Reason::AddressClients, Reason::Clients).or_else(
+            || {
+                let (of_address, all) = (Reason::AddressUnauthenticated, Reason::Unauthenticated);
+                full(limits.unauthenticated, &unauthenticated, from, of_address, all)
+            },
+        )
     }
 
     /// …and for one more handshake.
@@ -347,10 +349,8 @@ impl Model {
     }
 
     fn pass(&mut self, from: u8, now: u64) -> Option<Reason> {
-        let reason = self
-            .lacks(from, now)
-            .or_else(|| self.is_full(from))
-            .or_else(|| self.is_busy(from));
+        let reason =
+            self.lacks(from, now).or_else(|| self.is_full(from)).or_else(|| self.is_busy(from));
         if reason.is_none() {
             self.handshakes.push(from);
             self.take(from);

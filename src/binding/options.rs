@@ -201,22 +201,14 @@ impl LimitsConfig {
         let count = |limit: Option<f64>| {
             limit.map(|limit| u32::try_from(millis(limit)).unwrap_or(u32::MAX))
         };
-        let most = |in_all, per_address| Most {
-            in_all: count(in_all),
-            per_address: count(per_address),
-        };
+        let most =
+            |in_all, per_address| Most { in_all: count(in_all), per_address: count(per_address) };
         gate::Settings {
             connects_per_address: self.connects_per_address.map(RateConfig::rate),
             connects: self.connects.map(RateConfig::rate),
             clients: most(self.max_clients, self.max_clients_per_address),
-            unauthenticated: most(
-                self.max_unauthenticated,
-                self.max_unauthenticated_per_address,
-            ),
-            handshakes: most(
-                self.max_pending_handshakes,
-                self.max_pending_handshakes_per_address,
-            ),
+            unauthenticated: most(self.max_unauthenticated, self.max_unauthenticated_per_address),
+            handshakes: most(self.max_pending_handshakes, self.max_pending_handshakes_per_address),
             prefix: u8::try_from(self.ipv6_prefix).unwrap_or(DEFAULT_PREFIX),
             traffic: Traffic {
                 events: TrafficConfig::rule(self.events.as_ref()),

@@ -240,9 +240,11 @@ impl Gate {
     /// A client comes from another process, which has let it in: it counts, whatever the limits are.
     pub fn take_in(self: &Arc<Self>, address: Option<IpAddr>, now: u64) -> Ticket {
         let address = self.address(address, now);
-        let unauthenticated = self.settings.unauthenticated.is_set().then(|| {
-            self.count_anyway(Kind::Unauthenticated, address.clone())
-        });
+        let unauthenticated = self
+            .settings
+            .unauthenticated
+            .is_set()
+            .then(|| self.count_anyway(Kind::Unauthenticated, address.clone()));
         Ticket { place: self.count_anyway(Kind::Clients, address), unauthenticated }
     }
 
