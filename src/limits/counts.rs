@@ -29,7 +29,7 @@ impl Most {
     }
 }
 
-/// How many there are of each [`Kind`].
+/// How many there are of each kind.
 #[derive(Debug, Default)]
 pub struct Counts([AtomicU32; 3]);
 
