@@ -19,6 +19,8 @@
 #[cfg(target_os = "linux")]
 mod lock;
 #[cfg(target_os = "linux")]
+mod offer;
+#[cfg(target_os = "linux")]
 mod peer;
 #[cfg(target_os = "linux")]
 pub mod thread;

@@ -1,23 +1,21 @@
 //! The thread of a hand-over: it has the Unix socket, and does all that takes time.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::sockopt::socket_peercred;
 
 use super::lock::ServingLock;
+use super::offer::{Connected, File, connect, is_same_user, listen, under_way};
 use super::peer::{Lost, MAX_SOCKETS, Peer};
 use super::{Adoption, Asked, Channel, Outgoing, Phase, Ticket};
 use crate::border::HandoverEvent;
@@ -34,13 +32,6 @@ const MOST_WAITING: usize = 16 << 20;
 const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 /// When JavaScript wants no more of it, what is queued still leaves, if the other process takes it within this time, in milliseconds.
 const LAST_WORDS: u64 = 1000;
-/// The file is its owner's alone.
-const MODE: u32 = 0o600;
-
-/// What the file is called from when somebody has come on: it says that a hand-over is under way, and that whoever serves then is about to
-/// offer here.
-const UNDER_WAY: &str = ".busy";
-
 /// Offers the clients of this process to who connects to `path`: one process of the same user.
 ///
 /// # Errors
@@ -49,7 +40,7 @@ const UNDER_WAY: &str = ".busy";
 pub fn offer(path: &Path, number: u32, environment: Arc<Environment>) -> io::Result<Arc<Channel>> {
     let (lock, theirs) = ServingLock::hold()?;
     let listener = listen(path)?;
-    let mut file = File { path: path.to_owned(), inode: fs::symlink_metadata(path)?.ino() };
+    let mut file = File::of(path)?;
     start(number, environment, Channel::abandon_giving, move |channel, bell| {
         channel.set_lock(lock, Some(theirs));
         let Some(socket) = accept(&listener, &channel, &bell) else { return };
@@ -91,37 +82,6 @@ pub fn take(
     Ok(Asked::Offered(channel))
 }
 
-/// What came of connecting.
-enum Connected {
-    /// Somebody listens.
-    To(UnixStream),
-    /// More wait already than may.
-    Crowd,
-    /// Nobody listens.
-    Nobody,
-}
-
-/// Connects to a Unix socket, and waits for nobody: JavaScript's thread asks.
-fn connect(path: &Path) -> io::Result<Connected> {
-    use rustix::io::Errno;
-    use rustix::net::SocketAddrUnix;
-
-    let socket = open_socket()?;
-    match rustix::net::connect(&socket, &SocketAddrUnix::new(path)?) {
-        Ok(()) => Ok(Connected::To(UnixStream::from(socket))),
-        Err(Errno::AGAIN) => Ok(Connected::Crowd),
-        Err(Errno::NOENT | Errno::CONNREFUSED) => Ok(Connected::Nobody),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// What the file of an offer is called when somebody has come.
-fn under_way(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(UNDER_WAY);
-    name.into()
-}
-
 /// What is said of a thread that has panicked.
 const PANICKED: &str = "its thread has panicked";
 
@@ -147,94 +107,6 @@ fn start(
         }
     })?;
     Ok(channel)
-}
-
-/// The file of the socket. It goes when this does, if it is still the same.
-struct File {
-    path: PathBuf,
-    inode: u64,
-}
-
-impl File {
-    /// Gives its name up, and takes the one that says that a hand-over is under way, if no file that is none of ours has it.
-    fn set_aside(&mut self) {
-        let aside = under_way(&self.path);
-        let is_ours = match fs::symlink_metadata(&aside) {
-            Ok(found) => found.file_type().is_socket(),
-            Err(error) => error.kind() == ErrorKind::NotFound,
-        };
-        if !self.is_there() {
-            return;
-        }
-        if is_ours && fs::rename(&self.path, &aside).is_ok() {
-            self.path = aside;
-        } else {
-            let _gone = fs::remove_file(&self.path);
-        }
-    }
-
-    fn is_there(&self) -> bool {
-        fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode)
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        if self.is_there() {
-            let _gone = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// Listens at `path`, which only this user can reach. What a process has left there that has ended is replaced.
-fn listen(path: &Path) -> io::Result<UnixListener> {
-    if is_left(path)? {
-        fs::remove_file(path)?;
-    }
-    let aside = under_way(path);
-    if is_left(&aside).unwrap_or_default() {
-        fs::remove_file(aside)?;
-    }
-    bind(path)
-}
-
-/// Whether there is the file of a socket of a process that has ended.
-///
-/// # Errors
-/// When there is another file, or somebody listens.
-fn is_left(path: &Path) -> io::Result<bool> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-        Ok(found) if !found.file_type().is_socket() => Err(ErrorKind::AlreadyExists.into()),
-        Ok(_) => match connect(path)? {
-            Connected::To(_) | Connected::Crowd => Err(ErrorKind::AddrInUse.into()),
-            Connected::Nobody => Ok(true),
-        },
-    }
-}
-
-fn open_socket() -> io::Result<OwnedFd> {
-    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    Ok(socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
-}
-
-/// A socket whose file has its mode before anybody can connect to it.
-fn bind(path: &Path) -> io::Result<UnixListener> {
-    use rustix::net::SocketAddrUnix;
-
-    let socket = open_socket()?;
-    rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
-    rustix::net::listen(&socket, 1)?;
-    Ok(UnixListener::from(socket))
-}
-
-/// Whether the process at the other end is one of the same user.
-fn is_same_user(socket: &UnixStream) -> io::Result<bool> {
-    Ok(socket_peercred(socket)?.uid == rustix::process::geteuid())
 }
 
 /// Waits for a process of the same user that speaks; others are sent away. None: nobody is wanted any more.
