@@ -63,13 +63,19 @@ impl Drop for File {
 /// Listens at `path`, which only this user can reach. What a process has left there that has ended is replaced.
 pub(super) fn listen(path: &Path) -> io::Result<UnixListener> {
     if is_left(path)? {
-        fs::remove_file(path)?;
+        remove(path)?;
     }
     let aside = under_way(path);
     if is_left(&aside).unwrap_or_default() {
-        fs::remove_file(aside)?;
+        let _stays = remove(&aside); // nothing rests on it
     }
     bind(path)
+}
+
+/// Removes a file that may have gone meanwhile: by the process that has made it.
+fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+        .or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// Whether there is the file of a socket of a process that has ended.
@@ -133,4 +139,23 @@ pub(super) fn under_way(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(UNDER_WAY);
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use super::*;
+
+    /// Between the look whether somebody listens and the removal, the process that has made it may have removed it itself.
+    #[test]
+    fn a_file_that_goes_meanwhile_is_as_good_as_removed() {
+        let path = env::temp_dir().join(format!("ferrosocket-left-{}", std::process::id()));
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(is_left(&path).unwrap());
+        fs::remove_file(&path).unwrap();
+        remove(&path).unwrap();
+        drop(listen(&path).unwrap());
+        fs::remove_file(path).unwrap();
+    }
 }
