@@ -202,6 +202,33 @@ fn a_server_that_refuses_is_asked_again() {
     until(&link, &woken, is_in(State::Ready));
 }
 
+/// Whatever was on its way: messages come once or not at all, and a session is kept, if need be twice.
+#[test]
+fn a_session_on_its_way_is_sent_again_and_a_message_is_not() {
+    let redis = FakeRedis::new();
+    let (link, woken) = open(&redis);
+    let mut connection = redis.accept();
+    connection.answer(2);
+    until(&link, &woken, is_in(State::Ready));
+    let payload = Payload::Session { value: Bytes::from_static(b"session"), time: 9 };
+    let channel = "key".into();
+    link.ask(Order::Publish(Publication { mode: Mode::Classic, channel, payload }));
+    link.ask(publication("lost"));
+    let sent = [connection.command()[0].clone(), connection.command()[0].clone()];
+    assert_eq!(sent, ["SET", "PUBLISH"]);
+    drop(connection);
+    until(&link, &woken, is_in(State::Reconnecting));
+    let mut connection = redis.accept();
+    let all = connection.answer(3);
+    assert!(all.contains(&"SET key session PX 9".to_owned()), "{all:?}");
+    until(&link, &woken, is_in(State::Ready));
+    let (_, counters) = link.shared().counters.list();
+    assert!(
+        counters.contains(&("dropped", 1)) && counters.contains(&("buffered", 0)),
+        "{counters:?}"
+    );
+}
+
 /// Nothing is read while JavaScript takes nothing, and all else goes on.
 #[test]
 fn what_is_published_leaves_while_javascript_takes_nothing() {

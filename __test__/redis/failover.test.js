@@ -3,6 +3,7 @@
 /** A Redis that dies while messages flow, and another one that takes its place: what comes, comes once, and it goes on. */
 
 const assert = require("node:assert/strict");
+const fs = require("node:fs");
 const { test } = require("node:test");
 const { createServer } = require("node:http");
 const { io: connect } = require("socket.io-client");
@@ -211,6 +212,24 @@ test("all connections to a Redis Cluster are cut, again and again", LIMIT, async
   }
 });
 
+const descriptors = () => fs.readdirSync("/proc/self/fd").length;
+const hasProc = fs.existsSync("/proc/self/fd") ? LIMIT : { ...LIMIT, skip: "without /proc" };
+
+test("servers of a Redis Cluster that are closed leave no descriptors", hasProc, async (t) => {
+  const cluster = await RedisCluster.open(t);
+  const comeAndGo = async (mode) => {
+    const { io } = await open(t, { url: cluster.url, cluster: true, ...mode });
+    io.emit("said");
+    await io.close();
+  };
+  for (const mode of [{}, { sharded: true }, { streams: true }]) {
+    await comeAndGo(mode); // what the first one makes stays for the next
+    const before = descriptors();
+    for (let round = 0; round < 5; round++) await comeAndGo(mode);
+    await eventually(() => descriptors() <= before, `descriptors of ${JSON.stringify(mode)}`);
+  }
+});
+
 test("a slot of a Redis Cluster moves, and so do its channels", LIMIT, async (t) => {
   const cluster = await RedisCluster.open(t);
   const options = { url: cluster.url, cluster: true, sharded: true };
@@ -271,6 +290,41 @@ test("the primary of a stream dies: nothing is missed", LIMIT, async (t) => {
     for (const [room, numbers] of got) assert.deepEqual(numbers, upTo(60), room);
   await assertTogether(a, b, 2);
 });
+
+test(
+  "a shard dies that is not the stream's: whose session is elsewhere comes back",
+  LIMIT,
+  async (t) => {
+    const cluster = await RedisCluster.open(t);
+    for (const port of cluster.ports)
+      await command(port, "CONFIG", "SET", "cluster-require-full-coverage", "no");
+    const options = { url: cluster.url, cluster: true, streams: true };
+    const server = await open(t, options, { connectionStateRecovery: {} });
+    const stream = await cluster.primaryOf("socket.io");
+    const dead = cluster.ports.find((port) => port !== stream);
+    const clients = [];
+    let [spared, hit] = [0, 0];
+    while (spared < 4 || hit < 4) {
+      const client = await listen(t, server);
+      const [reached] = [until(client, "pid")];
+      server.io.emit("pid"); // a client can come back when it has got something
+      await reached;
+      client.isSpared = (await cluster.primaryOf(`sio:session:${client._pid}`)) !== dead;
+      if (client.isSpared) spared++;
+      else hit++;
+      clients.push(client);
+    }
+    await cluster.kill(dead);
+    const back = clients.map(async (client) => {
+      client.io.reconnection(true);
+      const connected = until(client, "connect");
+      client.io.engine.close();
+      await connected;
+      return client.recovered || !client.isSpared;
+    });
+    assert.deepEqual(new Set(await Promise.all(back)), new Set([true]));
+  },
+);
 
 for (const streams of [false, true])
   test(`a Redis dies that Sentinels watch${streams ? ", streams" : ""}`, LIMIT, async (t) => {

@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use redis::{Value, cmd};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -21,15 +23,18 @@ use tokio::time::{sleep, timeout};
 use super::backoff::{Backoff, random};
 use super::deliveries::Inbound;
 use super::faults::{is_away, is_lost};
+use super::lanes::{Batch, Lanes};
 use super::news::{Counters, News, NewsQueue, State};
 use super::nodes::Told;
 use super::options::{Connector, LinkFault, LinkOptions};
 use super::orders::{Order, Shared};
-use super::outbox::SharedOutbox;
+use super::outbox::{Outbox, SharedOutbox, until};
 use super::session::Session;
 use super::streams::restoration::Restoration;
 use super::streams::serve::serve as serve_streams;
 use super::streams::stream::{Hooks, Streams};
+use super::subscriptions::Ask;
+use super::topology::Address;
 use crate::net::clock;
 use crate::net::directory::Directory;
 use crate::redis::broadcasts::Mode;
@@ -37,10 +42,8 @@ use crate::redis::frames::Kind;
 
 /// How long a link that is closed may take to send what waits.
 const CLOSING: Duration = Duration::from_secs(1);
-/// How long channels wait that nobody in the cluster has taken.
-const AGAIN: Duration = Duration::from_millis(100);
 /// Channels that are subscribed by one message to Redis.
-const ASKS_AT_ONCE: usize = 256;
+const ASKS: Batch = Batch { items: 256, bytes: usize::MAX };
 
 /// A link, as long as it is held.
 #[derive(Debug)]
@@ -64,10 +67,10 @@ impl Link {
         let backoff = Backoff::new(options.min_backoff, options.max_backoff);
         let shared = Arc::new(Shared::new(NewsQueue::new(wake), options.max_buffered));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let for_thread = Arc::clone(&shared);
+        let (for_thread, is_cluster) = (Arc::clone(&shared), options.cluster);
         let thread = thread::Builder::new().name("ferrosocket-redis".into());
         let thread = thread.spawn(move || {
-            let desk = Desk::new(directory, Arc::clone(&for_thread));
+            let desk = Desk::new(directory, Arc::clone(&for_thread), is_cluster);
             let done = catch_unwind(AssertUnwindSafe(|| {
                 runtime.block_on(run(desk, connector, backoff));
             }));
@@ -119,10 +122,15 @@ async fn run(desk: Desk, mut connector: Connector, mut backoff: Backoff) {
     loop {
         // The first reason counts.
         let (sender, mut lost) = mpsc::channel(1);
-        let moving = Arc::clone(&desk);
+        // Of a session, the desk is told; and it has the session.
+        let moving = Arc::downgrade(&desk);
         let told = Told {
             lost: Arc::new(move |reason| drop(sender.try_send(reason))),
-            moved: Arc::new(move |channels| moving.note_moved(channels)),
+            moved: Arc::new(move |channels| {
+                if let Some(desk) = moving.upgrade() {
+                    desk.note_moved(channels);
+                }
+            }),
         };
         let connected = tokio::select! {
             biased;
@@ -144,6 +152,7 @@ async fn run(desk: Desk, mut connector: Connector, mut backoff: Backoff) {
         };
         desk.set_session(None);
         desk.inbound.namespaces().subscriptions.lost();
+        desk.outbox.lost();
         desk.streams.lost();
         desk.note_lost(message);
         let wait = Duration::from_millis(backoff.next(random()));
@@ -176,8 +185,8 @@ async fn serve(
     tasks.spawn({
         let (desk, session) = (Arc::clone(desk), session.clone());
         async move {
-            let told = |error| desk.tell(error);
-            desk.outbox.serve(session, &desk.shared.counters, told).await;
+            let (told, landed) = (|error| desk.tell(error), |error| desk.note_landed(error));
+            desk.outbox.serve(session, told, landed).await;
             "the connection is lost".to_owned()
         }
     });
@@ -210,50 +219,60 @@ async fn serve(
 }
 
 /// Subscribes what is wanted, and unsubscribes what is not any more.
-async fn subscribe(desk: Arc<Desk>, mut session: Session) -> String {
+async fn subscribe(desk: Arc<Desk>, session: Session) -> String {
+    let mut lanes: Lanes<Ask, Address> = Lanes::new(ASKS);
+    let (mut flights, mut version) = (FuturesUnordered::new(), session.version());
     loop {
-        let (asks, expiry) = {
+        let now = session.version();
+        if now != version {
+            version = now;
+            lanes.moved();
+        }
+        let expiry = {
             let mut namespaces = desk.inbound.namespaces();
             namespaces.subscriptions.expire(clock::now());
-            (namespaces.subscriptions.take_asks(), namespaces.subscriptions.next_expiry())
+            namespaces.subscriptions.take_asks().into_iter().for_each(|ask| lanes.push(ask));
+            namespaces.subscriptions.next_expiry()
         };
-        if asks.is_empty() {
+        for place in lanes.take(clock::now(), |ask| session.place_of(ask)) {
+            let (asks, mut session) = (lanes.sent(&place).to_vec(), session.clone());
+            flights.push(async move {
+                let results = session.subscribe_at(&place, &asks).await;
+                (place, results)
+            });
+        }
+        if lanes.is_empty() {
             desk.note_subscribed();
-            let expired = async {
-                match expiry {
-                    Some(time) => {
-                        sleep(Duration::from_millis(time.saturating_sub(clock::now()))).await;
-                    }
-                    None => std::future::pending().await,
+        }
+        let (place, results) = tokio::select! {
+            Some(landed) = flights.next() => landed,
+            () = desk.asks.notified() => continue,
+            () = until(expiry) => continue,
+            () = until(lanes.next_time()) => continue,
+        };
+        let (mut lost, mut waits) = (None, None);
+        lanes.land(&place, clock::now(), |index, ask| {
+            let Some(Err(error)) = results.get(index) else {
+                if ask.wanted {
+                    desk.note_there(&ask.channel);
                 }
+                return true;
             };
-            tokio::select! {
-                () = desk.asks.notified() => {}
-                () = expired => {}
+            if is_away(error) {
+                waits = Some(error.to_string());
+            } else if is_lost(error) {
+                lost = Some(format!("the connection is lost: {error}"));
+            } else {
+                // It may be allowed later.
+                desk.tell(error.to_string());
             }
-            continue;
+            !ask.wanted // what can't be asked is not there
+        });
+        if let Some(message) = lost {
+            return message;
         }
-        let mut again = Vec::new();
-        for asks in asks.chunks(ASKS_AT_ONCE) {
-            let results = session.subscribe(asks).await;
-            for (ask, result) in asks.iter().zip(results) {
-                match result {
-                    Ok(_) if ask.wanted => desk.note_there(&ask.channel),
-                    Ok(_) => {}
-                    Err(error) if is_away(&error) && ask.wanted => again.push(&ask.channel),
-                    Err(error) if is_lost(&error) => {
-                        return format!("the connection is lost: {error}");
-                    }
-                    Err(error) => desk.tell(error.to_string()),
-                }
-            }
-        }
-        if !again.is_empty() {
-            sleep(AGAIN).await;
-            let mut namespaces = desk.inbound.namespaces();
-            for channel in again {
-                namespaces.subscriptions.ended(channel);
-            }
+        if let Some(error) = waits.filter(|_| lanes.is_stalled()) {
+            desk.tell(format!("channels can't be subscribed: {error}"));
         }
     }
 }
@@ -273,8 +292,8 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(directory: Arc<Directory>, shared: Arc<Shared>) -> Self {
-        let outbox = SharedOutbox::default();
+    fn new(directory: Arc<Directory>, shared: Arc<Shared>, is_cluster: bool) -> Self {
+        let outbox = SharedOutbox::new(Outbox::new(Arc::clone(&shared), is_cluster));
         let inbound = Arc::new(Inbound::new(Arc::clone(&directory), Arc::clone(&shared)));
         let streams =
             Streams::new(directory, Arc::clone(&inbound), Arc::clone(&shared), Arc::clone(&outbox));
@@ -347,7 +366,10 @@ impl Desk {
                 }
                 self.asks.notify_one();
             }
-            Order::Publish(publication) => self.outbox.push(publication),
+            Order::Publish(publication) => {
+                let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+                self.outbox.push(publication, session.as_ref());
+            }
             Order::Add(addition) => self.streams.add(addition),
             Order::Restore { cluster, request, pid, offset } => {
                 let found = self.inbound.namespaces().clusters.get(&cluster).cloned();
@@ -431,8 +453,22 @@ impl Desk {
 
     /// All that was wanted has been asked for.
     fn note_subscribed(&self) {
-        if self.inbound.namespaces().subscriptions.is_complete() && self.streams.are_settled() {
+        if self.inbound.namespaces().subscriptions.is_complete()
+            && self.streams.are_settled()
+            && !self.outbox.is_stalled()
+        {
             self.set_state(State::Ready, None);
+        }
+    }
+
+    /// A batch has been taken, or has not. `error`: why something waits.
+    fn note_landed(&self, error: Option<String>) {
+        let (is_ready, is_stalled) = (self.is_ready(), self.outbox.is_stalled());
+        if is_ready && is_stalled {
+            let error = error.unwrap_or_default();
+            self.note_lost(format!("what is published waits: {error}"));
+        } else if !is_ready && !is_stalled {
+            self.note_subscribed();
         }
     }
 
@@ -461,17 +497,22 @@ impl Desk {
     }
 }
 
+/// Redis may say anything.
+fn total(counts: &[i64]) -> i64 {
+    counts.iter().fold(0, |sum, &count| sum.saturating_add(count))
+}
+
 /// The sum of the counts that nodes have given: each is a list of channels and numbers.
 fn sum(value: &Value) -> Option<i64> {
     match value {
         Value::Int(count) => Some(*count),
         Value::Array(values) => {
             let counts: Vec<_> = values.iter().filter_map(sum).collect();
-            (!counts.is_empty()).then(|| counts.iter().sum())
+            (!counts.is_empty()).then(|| total(&counts))
         }
         Value::Map(pairs) => {
             let counts: Vec<_> = pairs.iter().filter_map(|(_, value)| sum(value)).collect();
-            (!counts.is_empty()).then(|| counts.iter().sum())
+            (!counts.is_empty()).then(|| total(&counts))
         }
         _ => None,
     }

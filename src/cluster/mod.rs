@@ -12,6 +12,7 @@
 //! | [`options`] | what a program says of it, and how a connection is made of that |
 //! | [`orders`] | what JavaScript asks of it |
 //! | [`outbox`] | what waits to be published |
+//! | `lanes` | in which order, to which node |
 //! | [`news`] | what it has for JavaScript, and its counters |
 //! | [`deliveries`] | what is done with a message of another node |
 //! | [`subscriptions`] | which channels are wanted, and which there are |
@@ -19,6 +20,7 @@
 //! | [`dialer`] | how the nodes of a Redis Cluster are connected to |
 //! | [`node`] | a connection to one |
 //! | [`nodes`] | those to the nodes of a Redis Cluster: who is asked for what |
+//! | `route` | which of them can do something |
 //! | [`topology`] | which node has which slots |
 //! | [`sieve`] | what is read of it: messages of other nodes, and the rest |
 //! | [`streams`] | entries that Redis keeps, for what is not to be missed |
@@ -35,6 +37,7 @@ pub mod deliveries;
 pub mod dial;
 pub mod dialer;
 pub mod faults;
+mod lanes;
 pub mod link;
 pub mod news;
 pub mod node;
@@ -42,6 +45,7 @@ pub mod nodes;
 pub mod options;
 pub mod orders;
 pub mod outbox;
+mod route;
 pub mod session;
 pub mod sieve;
 pub mod streams;

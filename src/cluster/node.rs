@@ -15,9 +15,10 @@ use super::deliveries::Inbound;
 use super::dial::ByteStream;
 use super::sieve::{Pulse, Sieve, silence};
 
-/// How often it is asked whether Redis is still there.
-const PING: Duration = Duration::from_secs(10);
-/// How long an answer may take. What is asked takes Redis no time.
+/// How often it is asked whether Redis is still there. One that hangs is found out after [`ANSWER`] and this, at most.
+const PING: Duration = Duration::from_secs(3);
+/// How long an answer may take. What is asked takes Redis no time, but its one thread may be at something else for some seconds; and
+/// no cluster or Sentinel has named another one before.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// A connection, as long as it is held.

@@ -19,25 +19,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::future::{join_all, select_ok};
-use redis::{Arg, Cmd, ErrorKind, PushKind, RedisError, RedisResult, ServerErrorKind, Value, cmd};
-use rustc_hash::FxHashMap;
+use redis::{Cmd, ErrorKind, PushKind, RedisError, RedisResult, ServerErrorKind, Value, cmd};
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
 use tokio::sync::OnceCell;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::backoff::random;
 use super::deliveries::Inbound;
 use super::dialer::Dialer;
 use super::faults::{is_away, is_lost};
+use super::lanes::Item as _;
 use super::node::{Event, Node};
+use super::route::{Route, route};
 use super::subscriptions::Ask;
 use super::topology::{Address, Topology, redirected};
 use crate::redis::frames::Kind;
-use crate::redis::slots::slot_of;
 
 /// How often something is asked that another node has to be asked, before it is given back.
 const TRIES: usize = 3;
 /// How long a node is passed over that can't be reached.
 const DOWN: Duration = Duration::from_secs(1);
+/// How long what is known of the nodes is not asked for again.
+const FRESH: Duration = Duration::from_millis(50);
+/// How long a node may take that is asked as one of several. Who takes longer hangs: whoever has subscribed there hears nothing now.
+const TOGETHER: Duration = Duration::from_secs(1);
 
 /// The names of channels.
 pub(super) type Channels = Vec<Box<[u8]>>;
@@ -57,15 +63,21 @@ pub(super) struct Nodes {
     inbound: Arc<Inbound>,
     told: Told,
     state: Mutex<State>,
+    /// When it was asked last what nodes there are; held while it is.
+    refreshed: tokio::sync::Mutex<Option<Instant>>,
     /// For what the connections tell.
     this: Weak<Self>,
 }
 
 struct State {
     topology: Topology,
+    /// How often that has changed.
+    version: u64,
     home: Address,
     /// Whether something is subscribed there: then it can't be another.
     is_heard: bool,
+    /// Whether that is no part of the cluster any more.
+    is_homeless: bool,
     commands: Connections,
     listeners: Connections,
     /// The channels that are subscribed, or are being, and where.
@@ -81,26 +93,6 @@ type Connections = FxHashMap<Address, Arc<OnceCell<Node>>>;
 enum Purpose {
     Commands,
     Listener,
-}
-
-/// Who can do something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
-    Home,
-    Primary(u16),
-    Shard(u16),
-    All,
-}
-
-/// Where something is to be asked now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
-    At(Address),
-    Everywhere,
-    /// Nobody who could do it can be reached.
-    Away,
-    /// It is done already.
-    Needless,
 }
 
 impl fmt::Debug for Nodes {
@@ -133,6 +125,7 @@ impl Nodes {
             inbound: Arc::clone(inbound),
             told,
             state: Mutex::new(State::new(topology, seed.clone())),
+            refreshed: tokio::sync::Mutex::default(),
             this: Weak::clone(this),
         });
         let home = nodes.state().home.clone();
@@ -144,100 +137,133 @@ impl Nodes {
         Ok(nodes)
     }
 
-    /// Sends commands; gives what has come of each. Those for one node are sent in order.
-    pub(super) async fn run(&self, commands: Vec<Cmd>) -> Vec<RedisResult<Value>> {
-        let place = |index: usize| self.place(route(&commands[index]));
-        self.ask(&commands, Purpose::Commands, place, |_, _, answer| answer).await
+    /// Where something is to be asked now; a place where nobody is, if nobody who could do it can be reached.
+    pub(super) fn place(&self, route: Route) -> Address {
+        let mut state = self.state();
+        let candidates = match route {
+            Route::Home | Route::All => return state.home.clone(),
+            Route::Primary(slot) => state.topology.nodes(slot).get(..1),
+            Route::Shard(slot) => Some(state.topology.nodes(slot)),
+        };
+        let candidates = SmallVec::<[Address; 4]>::from(candidates.unwrap_or_default());
+        candidates.into_iter().find(|address| !state.is_down(address)).unwrap_or_default()
     }
 
-    /// Subscribes channels, or the opposite; gives what has come of each.
-    pub(super) async fn subscribe(&self, asks: &[Ask]) -> Vec<RedisResult<Value>> {
-        let commands: Vec<_> = asks.iter().map(Ask::command).collect();
-        let is_sharded = |ask: &Ask| ask.channel.0 == Kind::Sharded;
-        if !asks.iter().any(is_sharded) {
-            self.state().is_heard = true;
-            return self.run(commands).await;
+    /// How often it has changed who has what.
+    pub(super) fn version(&self) -> u64 {
+        self.state().version
+    }
+
+    /// Where a channel of sharded Pub/Sub is to be subscribed, or the opposite.
+    pub(super) fn place_of(&self, ask: &Ask) -> Address {
+        if !ask.wanted
+            && let Some(place) = self.state().places.get(&ask.channel.1)
+        {
+            return place.clone();
         }
-        let place = |index: usize| match &asks[index] {
-            ask if is_sharded(ask) => self.begin(ask),
-            _ => Place::Away, // a link speaks one dialect
-        };
-        let check = |index: usize, address: &Address, answer| match &asks[index] {
-            ask if is_sharded(ask) => self.confirmed(ask, address, answer),
-            _ => answer,
-        };
-        let mut results = self.ask(&commands, Purpose::Listener, place, check).await;
-        // One that was confirmed may have been lost while others were not yet.
-        let state = self.state();
-        for (ask, result) in asks.iter().zip(&mut results) {
-            let is_gone = is_sharded(ask) && !state.places.contains_key(&ask.channel.1);
-            if ask.wanted && result.is_ok() && is_gone {
-                *result = Err(away());
-            }
-        }
+        self.place(ask.key())
+    }
+
+    /// Sends commands to one node, in order; gives what has come of each. If others have to be asked, it is known who, then.
+    pub(super) async fn run_at(
+        &self,
+        place: &Address,
+        commands: Vec<Cmd>,
+    ) -> Vec<RedisResult<Value>> {
+        let mut results = self.run_on(place, Purpose::Commands, commands.clone()).await;
+        self.look_again(&mut results, &commands).await;
         results
     }
 
-    /// Asks whoever has the place of a command; again, if that has moved.
-    async fn ask(
-        &self,
-        commands: &[Cmd],
-        purpose: Purpose,
-        place: impl Fn(usize) -> Place,
-        check: impl Fn(usize, &Address, RedisResult<Value>) -> RedisResult<Value>,
-    ) -> Vec<RedisResult<Value>> {
+    /// Sends commands; gives what has come of each. Those for one node are sent in order. Where something has moved, it is asked
+    /// again.
+    pub(super) async fn run(&self, commands: Vec<Cmd>) -> Vec<RedisResult<Value>> {
         let mut results: Vec<RedisResult<Value>> = commands.iter().map(|_| Err(away())).collect();
         for attempt in 0..TRIES {
             let mut groups: FxHashMap<Address, Vec<usize>> = FxHashMap::default();
             let mut everywhere = Vec::new();
-            for (index, result) in results.iter_mut().enumerate() {
+            for (index, result) in results.iter().enumerate() {
                 if !matches!(result, Err(error) if is_away(error)) {
                     continue;
                 }
-                match place(index) {
-                    Place::At(address) => groups.entry(address).or_default().push(index),
-                    Place::Everywhere => everywhere.push(index),
-                    Place::Needless => *result = Ok(Value::Nil),
-                    Place::Away => *result = Err(away()),
+                match route(&commands[index]) {
+                    Route::All => everywhere.push(index),
+                    route @ (Route::Home | Route::Primary(_) | Route::Shard(_)) => {
+                        groups.entry(self.place(route)).or_default().push(index);
+                    }
                 }
             }
             let asked = groups.into_iter().map(|(address, group)| {
                 let commands = group.iter().map(|&index| commands[index].clone()).collect();
                 async move {
-                    let answers = self.run_on(&address, purpose, commands).await;
-                    (address, group, answers)
+                    let answers = self.run_on(&address, Purpose::Commands, commands).await;
+                    (group, answers)
                 }
             });
-            for (address, group, answers) in join_all(asked).await {
+            for (group, answers) in join_all(asked).await {
                 for (index, answer) in group.into_iter().zip(answers) {
-                    results[index] = check(index, &address, answer);
+                    results[index] = answer;
                 }
             }
             for index in everywhere {
                 results[index] = self.run_on_all(&commands[index]).await;
             }
-            if attempt + 1 < TRIES && !self.look_again(&mut results, commands).await {
+            if attempt + 1 < TRIES && !self.look_again(&mut results, &commands).await {
                 break;
             }
         }
         results
     }
 
-    /// Where a sharded channel is to be asked; it is there from now on, or not any more.
-    fn begin(&self, ask: &Ask) -> Place {
-        let name = &ask.channel.1;
-        if ask.wanted {
-            let place = self.place(Route::Shard(slot_of(name)));
-            if let Place::At(address) = &place {
-                self.state().places.insert(name.clone(), address.clone());
+    /// Subscribes channels at one node, or the opposite; gives what has come of each.
+    pub(super) async fn subscribe_at(
+        &self,
+        place: &Address,
+        asks: &[Ask],
+    ) -> Vec<RedisResult<Value>> {
+        let is_sharded = |ask: &Ask| ask.channel.0 == Kind::Sharded;
+        if !asks.iter().all(is_sharded) {
+            self.state().is_heard = true; // a link speaks one dialect
+            return self.run(asks.iter().map(Ask::command).collect()).await;
+        }
+        let begun: Vec<bool> = asks.iter().map(|ask| self.begin(place, ask)).collect();
+        let commands: Vec<_> = asks.iter().map(Ask::command).collect();
+        let asked = commands.iter().zip(&begun).filter(|&(_, begun)| *begun);
+        let asked = asked.map(|(command, _)| command.clone()).collect();
+        let mut answers = self.run_on(place, Purpose::Listener, asked).await.into_iter();
+        let mut results: Vec<_> = begun
+            .into_iter()
+            .zip(asks)
+            .map(|(begun, ask)| match begun.then(|| answers.next()).flatten() {
+                Some(answer) => self.confirmed(ask, place, answer),
+                None => Ok(Value::Nil), // it is done already
+            })
+            .collect();
+        self.check_places(asks, &mut results);
+        self.look_again(&mut results, &commands).await;
+        results
+    }
+
+    /// A channel that was confirmed may have been lost while others were not yet.
+    fn check_places(&self, asks: &[Ask], results: &mut [RedisResult<Value>]) {
+        let state = self.state();
+        for (ask, result) in asks.iter().zip(results) {
+            let is_gone = !state.places.contains_key(&ask.channel.1);
+            if ask.wanted && result.is_ok() && is_gone {
+                *result = Err(away());
             }
-            return place;
         }
+    }
+
+    /// A sharded channel is there from now on, or not any more. Whether that has to be asked.
+    fn begin(&self, place: &Address, ask: &Ask) -> bool {
+        let name = &ask.channel.1;
         let mut state = self.state();
-        match state.places.remove(name) {
-            Some(address) if state.listeners.contains_key(&address) => Place::At(address),
-            _ => Place::Needless,
+        if ask.wanted {
+            state.places.insert(name.clone(), place.clone());
+            return true;
         }
+        state.places.remove(name).is_some() && state.listeners.contains_key(place)
     }
 
     /// What an answer says of a channel.
@@ -277,8 +303,10 @@ impl Nodes {
         for (result, command) in results.iter_mut().zip(commands) {
             let Err(error) = &*result else { continue };
             let instead = error.redirect_node().and_then(|it| redirected(it, &home.0));
+            // Channels have no ASK.
             if let Some(address) = &instead
                 && error.kind() == ErrorKind::Server(ServerErrorKind::Ask)
+                && route(command) != Route::Home
             {
                 let commands = vec![cmd("ASKING"), command.clone()];
                 let mut answers = self.run_on(address, Purpose::Commands, commands).await;
@@ -294,21 +322,47 @@ impl Nodes {
         again
     }
 
-    /// Asks what nodes there are: first who is said to know, then home, then all others.
+    /// Asks what nodes there are: first who is said to know, then home, then all others. Who has waited for somebody else's asking
+    /// knows what that has learnt.
     async fn refresh(&self, who: Option<Address>) {
+        let asked = Instant::now();
+        let mut last = self.refreshed.lock().await;
+        if last.is_some_and(|last| asked < last + FRESH) {
+            return;
+        }
         let others = {
             let state = self.state();
             let all = state.topology.all().into_iter().cloned();
             [state.home.clone()].into_iter().chain(all).collect::<Vec<_>>()
         };
-        for address in who.iter().chain(&others) {
-            let Ok(mut node) = self.node(address, Purpose::Commands).await else { continue };
-            if let Ok(topology) = topology_of(&mut node, address).await {
-                self.state().topology = topology;
-                return;
+        let looking = async {
+            for address in who.iter().chain(&others) {
+                // One that hangs must not hide those who know.
+                let asked = async {
+                    let mut node = self.node(address, Purpose::Commands).await?;
+                    topology_of(&mut node, address).await
+                };
+                if let Ok(Ok(topology)) = timeout(TOGETHER, asked).await {
+                    return Some(topology);
+                }
+            }
+            None
+        };
+        match looking.await {
+            None => (self.told.lost)("no node of the Redis Cluster can be reached".to_owned()),
+            Some(topology) => {
+                let mut state = self.state();
+                let unused = state.learn(topology);
+                let is_over = state.is_heard && state.is_homeless;
+                drop(state);
+                drop(unused);
+                if is_over {
+                    let reason = "the node that was subscribed at has left the Redis Cluster";
+                    (self.told.lost)(reason.to_owned());
+                }
             }
         }
-        (self.told.lost)("no node of the Redis Cluster can be reached".to_owned());
+        *last = Some(Instant::now());
     }
 
     async fn run_on(
@@ -327,7 +381,10 @@ impl Nodes {
     /// What all nodes say that can be reached.
     async fn run_on_all(&self, command: &Cmd) -> RedisResult<Value> {
         let all: Vec<_> = self.state().topology.all().into_iter().cloned().collect();
-        let asked = all.iter().map(|it| self.run_on(it, Purpose::Commands, vec![command.clone()]));
+        let asked = all.iter().map(|address| async move {
+            let asked = self.run_on(address, Purpose::Commands, vec![command.clone()]);
+            timeout(TOGETHER, asked).await.unwrap_or_else(|_late| vec![Err(away())])
+        });
         let answers = join_all(asked).await.into_iter().flatten();
         let (answers, errors): (Vec<_>, Vec<_>) = answers.partition(Result::is_ok);
         if let (true, Some(Err(error))) = (answers.is_empty(), errors.into_iter().next()) {
@@ -347,9 +404,11 @@ impl Nodes {
         };
         let connected = cell.get_or_try_init(|| async {
             let (this, to) = (Weak::clone(&self.this), address.clone());
+            let of = Arc::downgrade(&cell);
             let told = move |event| {
                 let Some(this) = this.upgrade() else { return };
                 match event {
+                    Event::Lost(_) if !this.state().has(&to, purpose, &of) => {}
                     Event::Lost(reason) => this.lost(&to, purpose, reason),
                     Event::Unsubscribed(channel) => this.unsubscribed(&to, channel),
                 }
@@ -360,26 +419,14 @@ impl Nodes {
             Ok(node) => Ok(node.clone()),
             Err(error) => {
                 let mut state = self.state();
-                state.connections(purpose).remove(address);
+                // Somebody else may have connected to it meanwhile.
+                if state.has(address, purpose, &Arc::downgrade(&cell)) {
+                    state.connections(purpose).remove(address);
+                }
                 state.down.insert(address.clone(), Instant::now() + DOWN);
                 Err(error)
             }
         }
-    }
-
-    /// Who is to be asked now.
-    fn place(&self, route: Route) -> Place {
-        let mut state = self.state();
-        let candidates = match route {
-            Route::Home => return Place::At(state.home.clone()),
-            Route::All => return Place::Everywhere,
-            Route::Primary(slot) => {
-                state.topology.nodes(slot).first().cloned().into_iter().collect()
-            }
-            Route::Shard(slot) => state.topology.nodes(slot).to_vec(),
-        };
-        let found = candidates.into_iter().find(|address| !state.is_down(address));
-        found.map_or(Place::Away, Place::At)
     }
 
     /// A connection is of no use any more.
@@ -434,8 +481,10 @@ impl State {
     fn new(topology: Topology, seed: Address) -> Self {
         let mut state = Self {
             topology,
+            version: 0,
             home: seed.clone(), // until it is known who else there is
             is_heard: false,
+            is_homeless: false,
             commands: Connections::default(),
             listeners: Connections::default(),
             places: FxHashMap::default(),
@@ -451,6 +500,40 @@ impl State {
         primaries.retain(|&primary| Some(primary) != but);
         let at = random() as usize % primaries.len().max(1);
         primaries.get(at).map(|&primary| primary.clone())
+    }
+
+    /// It is known who there is. Gives the connections to those who are no more: some go on listening.
+    #[must_use]
+    fn learn(&mut self, topology: Topology) -> Vec<Arc<OnceCell<Node>>> {
+        let has = |topology: &Topology, home: &Address| topology.all().contains(&home);
+        // Who has been asked first may go by a name that others do not know.
+        if has(&self.topology, &self.home) && !has(&topology, &self.home) {
+            self.is_homeless = true;
+        }
+        self.version += u64::from(self.topology != topology);
+        self.topology = topology;
+        if self.is_homeless
+            && !self.is_heard
+            && let Some(home) = self.any_primary(None)
+        {
+            (self.home, self.is_homeless) = (home, false);
+        }
+        let now = Instant::now();
+        self.down.retain(|_, until| now < *until);
+        let all: FxHashSet<_> = self.topology.all().into_iter().collect();
+        let is_used = |address: &Address| all.contains(address) || *address == self.home;
+        let unused = self.commands.extract_if(|address, _| !is_used(address));
+        let mut unused: Vec<_> = unused.map(|(_, cell)| cell).collect();
+        let heard: FxHashSet<_> = self.places.values().collect();
+        let is_used = |address: &Address| all.contains(address) || heard.contains(address);
+        unused.extend(self.listeners.extract_if(|it, _| !is_used(it)).map(|(_, cell)| cell));
+        unused
+    }
+
+    /// Whether a connection is the one to a node.
+    fn has(&mut self, address: &Address, purpose: Purpose, cell: &Weak<OnceCell<Node>>) -> bool {
+        let now = self.connections(purpose).get(address);
+        now.is_some_and(|now| std::ptr::eq(Arc::as_ptr(now), cell.as_ptr()))
     }
 
     fn connections(&mut self, purpose: Purpose) -> &mut Connections {
@@ -481,52 +564,4 @@ async fn topology_of(node: &mut Node, address: &Address) -> RedisResult<Topology
 /// Nothing has been sent.
 fn away() -> RedisError {
     (ErrorKind::ClusterConnectionNotFound, "no node of the Redis Cluster can do that now").into()
-}
-
-fn route(command: &Cmd) -> Route {
-    let argument = |index: usize| match command.args_iter().nth(index) {
-        Some(Arg::Simple(argument)) => argument,
-        _ => &[],
-    };
-    match argument(0) {
-        b"SPUBLISH" => Route::Shard(slot_of(argument(1))),
-        b"XADD" | b"XRANGE" | b"XTRIM" | b"GET" | b"SET" | b"PTTL" => {
-            Route::Primary(slot_of(argument(1)))
-        }
-        b"XINFO" => Route::Primary(slot_of(argument(2))),
-        b"XREAD" => {
-            let names = command.args_iter().position(|it| matches!(it, Arg::Simple(b"STREAMS")));
-            Route::Primary(slot_of(argument(names.map_or(0, |at| at + 1))))
-        }
-        b"PUBSUB" => Route::All,
-        _ => Route::Home,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_goes_where_its_key_is() {
-        let slot = slot_of(b"key");
-        for (text, expected) in [
-            ("PUBLISH key x", Route::Home),
-            ("SUBSCRIBE key", Route::Home),
-            ("PING", Route::Home),
-            ("SPUBLISH key x", Route::Shard(slot)),
-            ("XADD key MAXLEN ~ 9 * a b", Route::Primary(slot)),
-            ("XREAD COUNT 9 BLOCK 5 STREAMS key 0-0", Route::Primary(slot)),
-            ("XINFO STREAM key", Route::Primary(slot)),
-            ("SET key x XX", Route::Primary(slot)),
-            ("PUBSUB NUMSUB key", Route::All),
-        ] {
-            let mut words = text.split(' ');
-            let mut command = cmd(words.next().unwrap());
-            words.for_each(|word| {
-                command.arg(word);
-            });
-            assert_eq!(route(&command), expected, "{text}");
-        }
-    }
 }

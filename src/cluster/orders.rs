@@ -209,7 +209,7 @@ pub struct Shared {
     /// What has happened.
     pub counters: Counters,
     /// How many bytes may wait to leave.
-    most_buffered: usize,
+    pub(super) most_buffered: usize,
 }
 
 impl fmt::Debug for Shared {

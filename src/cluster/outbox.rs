@@ -1,67 +1,132 @@
-//! What waits to be published. It is sent in batches: one is on its way, and the next gathers meanwhile.
+//! What waits to be published. It is sent in batches: to each node one is on its way, and the next gathers meanwhile.
 //!
 //! What has been handed to a connection that is lost is not sent again: a message comes once or not at all. Sessions are: they are
 //! kept, and not told of. What Redis has not taken since who should is not there waits in its place, and is sent again.
+//!
+//! While a node of a Redis Cluster is away, half of what may wait is for the others: what is for it and does not fit into the other
+//! half is dropped.
 
-use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::Cmd;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use redis::{Cmd, RedisResult, Value};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::faults::{is_away, is_lost};
+use super::lanes::{Batch, Item, Lanes};
 use super::news::Counters;
-use super::orders::{Payload, Publication, bytes_of};
+use super::orders::{Payload, Publication, Shared, bytes_of};
+use super::route::Route;
 use super::session::Session;
+use super::topology::Address;
+use crate::net::clock;
 use crate::redis::broadcasts::Mode;
+use crate::redis::slots::slot_of;
 
-/// Messages in a batch.
-const MESSAGES: usize = 256;
-/// Bytes in a batch, about.
-const BYTES: usize = 256 << 10;
-/// How long what Redis has not taken waits.
-const AGAIN: Duration = Duration::from_millis(100);
+/// What is sent at once.
+const BATCH: Batch = Batch { items: 256, bytes: 256 << 10 };
+/// A node that has not answered for so long, in ms, holds up what is for it.
+const SLOW: u64 = 1_000;
 
 /// The queue.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outbox {
+    shared: Arc<Shared>,
+    /// Whether there are several nodes, which have parts of the keys and channels.
+    is_cluster: bool,
     queue: Mutex<Queue>,
     /// Something waits.
     news: Notify,
     /// Nothing waits, and nothing is on its way.
     empty: Notify,
     /// Something has left.
-    left: Notify,
+    pub(super) left: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
-    waiting: VecDeque<Publication>,
-    /// Whether a batch is on its way.
-    busy: bool,
+    lanes: Lanes<Numbered, Address>,
     /// How many have come ever.
     pushed: u64,
-    /// How many have been taken.
-    taken: u64,
-    /// How many have left.
-    left: u64,
 }
 
+/// A publication, and how many came before.
+#[derive(Debug)]
+struct Numbered {
+    number: u64,
+    route: Route,
+    publication: Publication,
+}
+
+impl Item for Numbered {
+    type Key = Route;
+
+    fn key(&self) -> Route {
+        self.route
+    }
+
+    fn weight(&self) -> usize {
+        self.publication.weight()
+    }
+}
+
+/// What has become of a batch: of each whether it could be sent, and what Redis has said.
+type Landed = (Address, Vec<Option<RedisResult<Value>>>);
+
 impl Outbox {
+    pub(super) fn new(shared: Arc<Shared>, is_cluster: bool) -> Self {
+        let queue = Mutex::new(Queue { lanes: Lanes::new(BATCH), pushed: 0 });
+        let (news, empty, left) = (Notify::new(), Notify::new(), Notify::new());
+        Self { shared, is_cluster, queue, news, empty, left }
+    }
+
     fn with<T>(&self, look: impl FnOnce(&mut Queue) -> T) -> T {
         look(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Appends something.
-    pub(super) fn push(&self, publication: Publication) {
-        self.with(|queue| {
+    fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// Appends something. `session`: by which it will leave, if there is one.
+    pub(super) fn push(&self, publication: Publication, session: Option<&Session>) {
+        let route = self.route(&publication);
+        let weight = publication.weight();
+        let is_pushed = self.with(|queue| {
+            let buffered = self.counters().buffered.load(Ordering::Relaxed);
+            if let (Some(session), Route::Shard(_) | Route::Primary(_)) = (session, route)
+                && buffered > self.shared.most_buffered / 2
+            {
+                let since = clock::now().saturating_sub(SLOW);
+                let place = |it: &Numbered| session.place(it.route);
+                if queue.lanes.is_held_up(route, since, place) {
+                    return false;
+                }
+            }
+            queue.lanes.push(Numbered { number: queue.pushed, route, publication });
             queue.pushed += 1;
-            queue.waiting.push_back(publication);
+            true
         });
-        self.news.notify_one();
+        if is_pushed {
+            self.news.notify_one();
+        } else {
+            self.counters().buffered.fetch_sub(weight, Ordering::Relaxed);
+            Counters::add(&self.counters().dropped, 1);
+        }
+    }
+
+    /// Who takes it.
+    fn route(&self, publication: &Publication) -> Route {
+        match (&publication.payload, publication.mode) {
+            _ if !self.is_cluster => Route::Home,
+            (Payload::Session { .. }, _) => Route::Primary(slot_of(publication.channel.as_bytes())),
+            (_, Mode::Sharded) => Route::Shard(slot_of(publication.channel.as_bytes())),
+            (_, Mode::Classic) => Route::Home,
+        }
     }
 
     /// How many have been appended ever.
@@ -69,119 +134,155 @@ impl Outbox {
         self.with(|queue| queue.pushed)
     }
 
-    /// Waits until so many have left.
-    pub(super) async fn passed(&self, count: u64) {
-        loop {
-            let left = self.left.notified();
-            if self.with(|queue| queue.left >= count) {
-                return;
-            }
-            left.await;
-        }
+    /// Whether the first so many have left, as far as the session with that key may be among them.
+    pub(super) fn has_passed(&self, count: u64, key: &str) -> bool {
+        let route =
+            if self.is_cluster { Route::Primary(slot_of(key.as_bytes())) } else { Route::Home };
+        self.with(|queue| queue.lanes.first(route).is_none_or(|first| first.number >= count))
+    }
+
+    /// Whether something waits since nobody takes it.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.with(|queue| queue.lanes.is_stalled())
     }
 
     /// Waits until all has left.
     pub(super) async fn drained(&self) {
-        while self.with(|queue| queue.busy || !queue.waiting.is_empty()) {
+        while self.with(|queue| !queue.lanes.is_empty()) {
             self.empty.notified().await;
         }
     }
 
-    fn take(&self, counters: &Counters) -> Vec<(Cmd, Publication)> {
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        self.with(|queue| {
-            while batch.len() < MESSAGES && bytes < BYTES {
-                let Some(publication) = queue.waiting.pop_front() else { break };
-                queue.taken += 1;
-                let weight = publication.weight();
-                counters.buffered.fetch_sub(weight, Ordering::Relaxed);
-                match command(&publication) {
-                    Some(command) => {
-                        bytes += weight;
-                        batch.push((command, publication));
-                    }
-                    None => Counters::add(&counters.dropped, 1),
+    /// The session is lost. So is what was on its way, but for what may be kept twice.
+    pub(super) fn lost(&self) {
+        let counters = self.counters();
+        let gone = self.with(|queue| {
+            queue.lanes.lost(|it| {
+                let is_kept = matches!(it.publication.payload, Payload::Session { .. });
+                if is_kept {
+                    counters.buffered.fetch_add(it.weight(), Ordering::Relaxed);
                 }
-            }
-            queue.busy = !batch.is_empty();
+                is_kept
+            })
         });
-        batch
+        Counters::add(&counters.dropped, gone.len());
     }
 
-    /// These have not left.
-    fn put_back(&self, publications: Vec<Publication>, counters: &Counters) {
+    /// Sends what can be now; gives where to, and what: nothing in the place of what is no packet that can be told of.
+    fn take(&self, session: &Session) -> Vec<(Address, Vec<Option<Cmd>>)> {
+        let buffered = &self.counters().buffered;
         self.with(|queue| {
-            for publication in publications.into_iter().rev() {
-                queue.taken -= 1;
-                counters.buffered.fetch_add(publication.weight(), Ordering::Relaxed);
-                queue.waiting.push_front(publication);
-            }
-        });
+            let places = queue.lanes.take(clock::now(), |it| session.place(it.route));
+            let commands = |place: &Address| {
+                let sent = queue.lanes.sent(place).iter();
+                sent.map(|it| {
+                    buffered.fetch_sub(it.weight(), Ordering::Relaxed);
+                    command(&it.publication)
+                })
+                .collect()
+            };
+            places
+                .into_iter()
+                .map(|place| {
+                    let commands = commands(&place);
+                    (place, commands)
+                })
+                .collect()
+        })
     }
 
-    fn done(&self) {
+    /// Notes what has come of a batch. Gives whether a connection is lost, and why something waits.
+    fn land(&self, (place, results): Landed, told: impl Fn(String)) -> (bool, Option<String>) {
+        let counters = self.counters();
+        let (mut is_over, mut waits) = (false, None);
+        let mut refusals = Vec::new();
         self.with(|queue| {
-            queue.busy = false;
-            queue.left = queue.taken;
+            queue.lanes.land(&place, clock::now(), |index, it| {
+                let is_again = match results.get(index) {
+                    Some(Some(Ok(_))) => {
+                        Counters::add(&counters.published, 1);
+                        Counters::add(&counters.published_bytes, it.weight());
+                        false
+                    }
+                    Some(Some(Err(error))) if is_away(error) => {
+                        waits = Some(error.to_string());
+                        true
+                    }
+                    Some(Some(Err(error))) if is_lost(error) => {
+                        is_over = true;
+                        // To keep a session twice does no harm.
+                        let is_session = matches!(it.publication.payload, Payload::Session { .. });
+                        Counters::add(&counters.dropped, usize::from(!is_session));
+                        is_session
+                    }
+                    Some(Some(Err(error))) => {
+                        Counters::add(&counters.refused, 1);
+                        refusals.push(error.to_string());
+                        false
+                    }
+                    Some(None) | None => {
+                        Counters::add(&counters.dropped, 1);
+                        false
+                    }
+                };
+                if is_again {
+                    counters.buffered.fetch_add(it.weight(), Ordering::Relaxed);
+                }
+                !is_again
+            });
         });
         self.empty.notify_one();
         self.left.notify_waiters();
+        refusals.into_iter().for_each(told);
+        (is_over, waits)
     }
 
-    /// Sends what waits, and what comes, as long as the session lasts.
+    /// Sends what waits, and what comes, as long as the session lasts. `told`: what Redis refuses. `landed` is called when something
+    /// has been taken, or has not; then with the reason.
     pub(super) async fn serve(
         &self,
-        mut session: Session,
-        counters: &Counters,
+        session: Session,
         told: impl Fn(String),
+        landed: impl Fn(Option<String>),
     ) {
-        // What was on its way when the session before was lost.
-        self.done();
+        let (mut flights, mut version) = (FuturesUnordered::new(), session.version());
         loop {
-            let batch = self.take(counters);
-            if batch.is_empty() {
-                self.news.notified().await;
-                continue;
+            let now = session.version();
+            if now != version {
+                version = now;
+                self.with(|queue| queue.lanes.moved());
             }
-            let (commands, sent): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-            let mut again = Vec::new();
-            let results = session.run(commands).await;
-            let (mut lost, mut is_waiting) = (false, false);
-            for (result, publication) in results.iter().zip(sent) {
-                match result {
-                    Ok(_) => {
-                        Counters::add(&counters.published, 1);
-                        Counters::add(&counters.published_bytes, publication.weight());
+            for (place, commands) in self.take(&session) {
+                let mut session = session.clone();
+                flights.push(async move {
+                    let sent = commands.iter().flatten().cloned().collect();
+                    let mut results = session.run_at(&place, sent).await.into_iter();
+                    let result = |command: Option<Cmd>| command.and_then(|_| results.next());
+                    let results = commands.into_iter().map(result).collect();
+                    (place, results)
+                });
+            }
+            let next = self.with(|queue| queue.lanes.next_time());
+            tokio::select! {
+                Some(batch) = flights.next() => {
+                    let (is_over, waits) = self.land(batch, &told);
+                    if is_over && matches!(session, Session::One(_)) {
+                        return;
                     }
-                    Err(error) if is_away(error) => {
-                        is_waiting = true;
-                        again.push(publication);
-                    }
-                    Err(error) if is_lost(error) => {
-                        lost = true;
-                        // To keep a session twice does no harm.
-                        if matches!(publication.payload, Payload::Session { .. }) {
-                            again.push(publication);
-                        } else {
-                            Counters::add(&counters.dropped, 1);
-                        }
-                    }
-                    Err(error) => {
-                        Counters::add(&counters.refused, 1);
-                        told(error.to_string());
-                    }
+                    landed(waits);
                 }
-            }
-            self.put_back(again, counters);
-            self.done();
-            if lost && matches!(session, Session::One(_)) {
-                return;
-            }
-            if is_waiting {
-                sleep(AGAIN).await;
+                () = self.news.notified() => {}
+                () = until(next) => {}
             }
         }
+    }
+}
+
+/// Waits for a time, in ms; for ever, if there is none.
+pub(super) async fn until(time: Option<u64>) {
+    match time {
+        Some(time) => sleep(Duration::from_millis(time.saturating_sub(clock::now()))).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -6,7 +6,9 @@ use redis::{Cmd, RedisResult, Value};
 
 use super::node::Node;
 use super::nodes::Nodes;
+use super::route::Route;
 use super::subscriptions::Ask;
+use super::topology::Address;
 
 /// What commands go by, as long as it lasts.
 #[derive(Clone, Debug)]
@@ -26,11 +28,51 @@ impl Session {
         }
     }
 
-    /// Subscribes channels, or the opposite; gives what has come of each.
-    pub(super) async fn subscribe(&mut self, asks: &[Ask]) -> Vec<RedisResult<Value>> {
+    /// Where something is to be asked now.
+    pub(super) fn place(&self, route: Route) -> Address {
+        match self {
+            Self::One(_) => Address::default(), // there is no other
+            Self::Cluster(nodes) => nodes.place(route),
+        }
+    }
+
+    /// How often places have changed.
+    pub(super) fn version(&self) -> u64 {
+        match self {
+            Self::One(_) => 0,
+            Self::Cluster(nodes) => nodes.version(),
+        }
+    }
+
+    /// Where a channel is to be subscribed, or the opposite.
+    pub(super) fn place_of(&self, ask: &Ask) -> Address {
+        match self {
+            Self::One(_) => Address::default(),
+            Self::Cluster(nodes) => nodes.place_of(ask),
+        }
+    }
+
+    /// Sends commands to one node, in order; gives what has come of each.
+    pub(super) async fn run_at(
+        &mut self,
+        place: &Address,
+        commands: Vec<Cmd>,
+    ) -> Vec<RedisResult<Value>> {
+        match self {
+            Self::One(node) => node.run(commands).await,
+            Self::Cluster(nodes) => nodes.run_at(place, commands).await,
+        }
+    }
+
+    /// Subscribes channels at one node, or the opposite; gives what has come of each.
+    pub(super) async fn subscribe_at(
+        &mut self,
+        place: &Address,
+        asks: &[Ask],
+    ) -> Vec<RedisResult<Value>> {
         match self {
             Self::One(node) => node.run(asks.iter().map(Ask::command)).await,
-            Self::Cluster(nodes) => nodes.subscribe(asks).await,
+            Self::Cluster(nodes) => nodes.subscribe_at(place, asks).await,
         }
     }
 }

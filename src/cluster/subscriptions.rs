@@ -13,12 +13,16 @@
 //! It opens no socket and reads no clock: what is to be sent is given out, and the time is an argument.
 
 use std::collections::VecDeque;
+use std::hash::Hash;
 
 use redis::{Cmd, cmd};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::lanes::Item;
+use super::route::Route;
 use crate::redis::frames::Kind;
+use crate::redis::slots::slot_of;
 
 /// How long a channel is kept that nobody wants, in ms: rooms come and go.
 const KEEP: u64 = 5_000;
@@ -49,6 +53,26 @@ pub struct Ask {
     pub channel: Channel,
     /// Whether it is to be there.
     pub wanted: bool,
+}
+
+impl Item for Ask {
+    type Key = Route;
+
+    /// Who can do it.
+    fn key(&self) -> Route {
+        match self.channel.0 {
+            Kind::Plain | Kind::Pattern => Route::Home,
+            Kind::Sharded => Route::Shard(slot_of(&self.channel.1)),
+        }
+    }
+
+    fn weight(&self) -> usize {
+        self.channel.1.len()
+    }
+
+    fn subject(&self) -> Option<impl Eq + Hash> {
+        Some(&self.channel)
+    }
 }
 
 impl Ask {

@@ -8,8 +8,11 @@
 //! together. A client that has got more than this node has read waits until the node has come as far. The session stays where it is up
 //! to the last step, and that may be done twice: so a connection that is lost in the middle loses no session.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use redis::{Cmd, RedisResult, Value, cmd};
+use tokio::time::sleep;
 
 use super::own::Seen;
 use super::reader::{ask, extent, messages_of};
@@ -25,16 +28,26 @@ use crate::redis::entries::EntryId;
 
 /// Sessions that are asked for at once.
 const TOGETHER: usize = 128;
+/// How long those wait whose session can't be asked for.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Those who are looked after together. They are asked for again if the connection is lost meanwhile.
 struct Pass<'a> {
     streams: &'a Streams,
     stream: &'a Stream,
     all: Vec<Restoration>,
+    /// Whether some of them have to wait.
+    is_waiting: bool,
 }
 
-/// A session that Redis has under a key, and how long it stays there, in ms. None: nothing is there.
-type Answer = Option<(u64, Vec<u8>)>;
+/// What is known of a session.
+enum Answer {
+    /// How long it stays where it is, in ms, and what it is.
+    There(u64, Vec<u8>),
+    Nothing,
+    /// Who has it can't be asked now.
+    Away,
+}
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
@@ -51,28 +64,38 @@ impl Drop for Pass<'_> {
 /// Looks after those who come back, until the connection is lost.
 pub(super) async fn restore(streams: &Streams, stream: &Stream, mut session: Session) -> Lost {
     loop {
+        // One of what is to be published may be the session: it is asked for behind that.
+        let passed = |it: &Restoration| streams.outbox.has_passed(it.behind, &it.key);
         let all = {
             let mut state = stream.state();
-            if state.settled { std::mem::take(&mut state.returning) } else { Vec::new() }
+            let returning = std::mem::take(&mut state.returning).into_iter();
+            let (now, later) = returning.partition(|it| state.settled && passed(it));
+            state.returning = later;
+            now
         };
+        let all: Vec<Restoration> = all;
         if all.is_empty() {
-            stream.asked.notified().await;
+            tokio::select! {
+                () = stream.asked.notified() => {}
+                () = streams.outbox.left.notified() => {}
+            }
             continue;
         }
-        let pass = Pass { streams, stream, all };
-        if let Err(error) = pass.run(&mut session).await {
-            return format!("can't find what clients have missed: {error}");
+        let pass = Pass { streams, stream, all, is_waiting: false };
+        match pass.run(&mut session).await {
+            Ok(false) => {}
+            Ok(true) => sleep(AGAIN).await,
+            Err(error) => return format!("can't find what clients have missed: {error}"),
         }
     }
 }
 
 impl Pass<'_> {
-    async fn run(mut self, session: &mut Session) -> RedisResult<()> {
-        let behind = self.all.iter().map(|it| it.behind).max().unwrap_or(0);
-        self.streams.outbox.passed(behind).await;
+    /// Gives whether some have to wait.
+    async fn run(mut self, session: &mut Session) -> RedisResult<bool> {
         self.find(session).await?;
         if self.all.is_empty() {
-            return Ok(());
+            return Ok(self.is_waiting);
         }
         let key = &self.stream.options.key;
         let last = extent(session, key).await?.last;
@@ -88,8 +111,16 @@ impl Pass<'_> {
         let extent = extent(session, key).await?;
         self.keep(|it| extent.has_all_after(it.after()));
         self.claim(session).await?;
+        let is_waiting = self.is_waiting;
         self.answer();
-        Ok(())
+        Ok(is_waiting)
+    }
+
+    /// Who has the sessions of these is away: they are looked after again.
+    fn wait(&mut self, requests: &[u32]) {
+        let away = self.take_out(|it| requests.contains(&it.request));
+        self.is_waiting |= !away.is_empty();
+        self.stream.state().returning.extend(away);
     }
 
     /// Has JavaScript let them in. It hears of it behind all that it was given to fan out before what passes was noted for them: so
@@ -142,14 +173,20 @@ impl Pass<'_> {
     /// Asks for what is not known yet of the sessions.
     async fn find(&mut self, session: &mut Session) -> RedisResult<()> {
         let counters = &self.streams.shared.counters;
+        let mut waiting = Vec::new();
         for restorations in self.all.chunks_mut(TOGETHER) {
             let missing = || restorations.iter().filter(|it| it.session.is_none());
             let commands = missing().map(|it| (it, it.find())).collect();
             let answers = self.streams.sessions(session, commands).await?;
             let missing = restorations.iter_mut().filter(|it| it.session.is_none());
             for (restoration, answer) in missing.zip(answers) {
-                let Some((left, text)) = answer.filter(|(_, text)| !is_claimed(text)) else {
-                    continue;
+                let (left, text) = match answer {
+                    Answer::There(left, text) if !is_claimed(&text) => (left, text),
+                    Answer::There(..) | Answer::Nothing => continue,
+                    Answer::Away => {
+                        waiting.push(restoration.request);
+                        continue;
+                    }
                 };
                 restoration.session = restoration.stored(left, text);
                 if restoration.session.is_none() {
@@ -157,19 +194,27 @@ impl Pass<'_> {
                 }
             }
         }
+        self.wait(&waiting);
         self.keep(|it| it.session.is_some());
         Ok(())
     }
 
     /// Of all nodes that a client comes to with one session, one gets it.
     async fn claim(&mut self, session: &mut Session) -> RedisResult<()> {
-        let mut newer = Vec::new();
+        let (mut newer, mut waiting) = (Vec::new(), Vec::new());
         let counters = &self.streams.shared.counters;
         for restorations in self.all.chunks_mut(TOGETHER) {
             let commands = restorations.iter().map(|it| (it, it.claim())).collect();
             let answers = self.streams.sessions(session, commands).await?;
             for (restoration, answer) in restorations.iter_mut().zip(answers) {
-                let claim = answer.map_or(Claim::Lost, |(left, it)| restoration.claimed(left, it));
+                let claim = match answer {
+                    Answer::There(left, text) => restoration.claimed(left, text),
+                    Answer::Nothing => Claim::Lost,
+                    Answer::Away => {
+                        waiting.push(restoration.request);
+                        continue;
+                    }
+                };
                 if matches!(claim, Claim::Malformed) {
                     Counters::add(&counters.malformed, 1);
                 }
@@ -183,6 +228,7 @@ impl Pass<'_> {
                 }
             }
         }
+        self.wait(&waiting);
         // Who has a session is told, also if nobody waits for that: it is to be put back then.
         self.refuse(|it| it.session.is_none());
         if !newer.is_empty() {
@@ -270,21 +316,26 @@ impl Streams {
             time.arg(&*restoration.key);
             [time, command]
         });
+        let is_cluster = matches!(session, Session::Cluster(_));
         let mut answers = session.run(commands.collect()).await.into_iter();
         let mut found = Vec::new();
         while let (Some(left), Some(text)) = (answers.next(), answers.next()) {
             found.push(match (left, text) {
                 (Ok(Value::Int(left)), Ok(Value::BulkString(text))) => {
-                    Some((left.max(0).unsigned_abs(), text))
+                    Answer::There(left.max(0).unsigned_abs(), text)
                 }
-                (Err(error), _) | (_, Err(error)) if is_lost(&error) || is_away(&error) => {
-                    return Err(error);
+                // Another node is not the stream's.
+                (Err(error), _) | (_, Err(error))
+                    if is_away(&error) || is_lost(&error) && is_cluster =>
+                {
+                    Answer::Away
                 }
+                (Err(error), _) | (_, Err(error)) if is_lost(&error) => return Err(error),
                 (Err(_refused), _) | (_, Err(_refused)) => {
                     Counters::add(&self.shared.counters.refused, 1);
-                    None
+                    Answer::Nothing
                 }
-                _ => None,
+                _ => Answer::Nothing,
             });
         }
         Ok(found)
