@@ -7,8 +7,8 @@ const { once } = require("node:events");
 const fs = require("node:fs");
 const http = require("node:http");
 const { Server: WebSocketServer } = require("ws");
-const { scenario } = require("./harness");
-const { gather, until } = require("../support/waiting");
+const { catchUncaught, scenario } = require("./harness");
+const { eventually, gather, until } = require("../support/waiting");
 const { pollingPair, refusals, webSocketPair } = require("./raw-pairs");
 
 scenario("differs: conn.writeBuffer counts from the first look on", async (stage) => {
@@ -24,6 +24,36 @@ scenario("differs: when the kernel gets what emit() sends", async (stage) => {
   const look = () => fs.readSync(fd, Buffer.alloc(99));
   if (stage.either(false, true)) assert.throws(look, { code: "EAGAIN" });
   else assert.ok(look() > 0);
+});
+
+scenario(
+  "differs: what a packetCreate listener makes of a packet",
+  { modes: ["websocket"] },
+  async (stage) => {
+    const { raw, socket } = await webSocketPair(stage);
+    socket.conn.once("packetCreate", (packet) => {
+      packet.data = '2["changed"]';
+    });
+    socket.emit("as it was");
+    assert.equal(await raw.next(), stage.either('42["changed"]', '42["as it was"]'));
+  },
+);
+
+scenario("differs: an answer to an ack that has thrown", { trace: false }, async (stage) => {
+  const { raw, socket } = await webSocketPair(stage);
+  let calls = 0;
+  const thrown = catchUncaught(stage);
+  socket.emit("ask", () => {
+    calls++;
+    if (calls === 1) throw new Error("from the ack");
+  });
+  const [, id] = /^42(\d+)/.exec(await raw.next());
+  raw.text(`43${id}[]`);
+  await eventually(() => thrown.length === 1, "the error");
+  raw.text(`43${id}[]`);
+  raw.text('42["behind"]');
+  await until(socket, "behind");
+  assert.equal(calls, stage.either(2, 1));
 });
 
 scenario("differs: files of dist/", { server: false }, async (stage) => {

@@ -6,7 +6,7 @@ const assert = require("node:assert/strict");
 const { OPCODE, frame } = require("../support/raw-websocket");
 const { PollingSession } = require("../support/raw-http");
 const { deferred, eventually, turns, until } = require("../support/waiting");
-const { scenario } = require("./harness");
+const { catchUncaught, scenario } = require("./harness");
 const { WEBSOCKET } = require("./raw-pairs");
 
 const TIMES = 5;
@@ -231,14 +231,7 @@ scenario("differs: a client that is closed while its socket is being connected",
 
 scenario("differs: a disconnect listener that throws", async (stage) => {
   const { io } = stage;
-  const thrown = [];
-  const listeners = process.listeners("uncaughtException");
-  process.removeAllListeners("uncaughtException");
-  process.on("uncaughtException", (error) => thrown.push(error.message));
-  stage.defer(() => {
-    process.removeAllListeners("uncaughtException");
-    for (const listener of listeners) process.on("uncaughtException", listener);
-  });
+  const thrown = catchUncaught(stage);
   const connected = [];
   for (const name of ["/", "/a"])
     io.of(name).on("connection", (socket) => {

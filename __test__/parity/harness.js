@@ -160,4 +160,21 @@ function scenario(name, settings, run) {
   }
 }
 
-module.exports = { ALL, DIRECT, TRANSPORTS, lastOf, scenario, shortenCloseTimeout };
+/**
+ * Has errors that nobody catches end nothing until the end of a scenario.
+ *
+ * @returns {string[]} their messages, as they come
+ */
+function catchUncaught(stage) {
+  const thrown = [];
+  const listeners = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", (error) => thrown.push(error.message));
+  stage.defer(() => {
+    process.removeAllListeners("uncaughtException");
+    for (const listener of listeners) process.on("uncaughtException", listener);
+  });
+  return thrown;
+}
+
+module.exports = { ALL, catchUncaught, DIRECT, lastOf, scenario, shortenCloseTimeout, TRANSPORTS };

@@ -697,7 +697,6 @@ fn call_with(env: Env, batch: &RecordBatch, names: &EventNames) -> Result<Call> 
     Ok(Call { second: true, arguments })
 }
 
-/// A dialect as it crosses the border, in bits of [`dialect`].
 /// Who is at the other end of a connection, as JavaScript says; it may not know.
 fn read_peer(client: Option<&str>) -> Peer {
     Peer { told: None, client: client.and_then(read_address) }
@@ -708,6 +707,7 @@ fn read_address(text: &str) -> Option<IpAddr> {
     text.split('%').next().and_then(|address| address.parse().ok())
 }
 
+/// A dialect as it crosses the border, in bits of [`dialect`].
 fn read_dialect(bits: u32) -> Dialect {
     let protocol = if bits & dialect::PROTOCOL_3 == 0 { Protocol::V4 } else { Protocol::V3 };
     Dialect { protocol, base64: bits & dialect::BASE64 != 0 }

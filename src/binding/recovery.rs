@@ -248,7 +248,8 @@ fn kept(packet: &StoredPacket<Messages>) -> KeptPacket {
     }
 }
 
-fn part(message: &Outgoing) -> Either<String, Buffer> {
+/// A part of a packet, as JavaScript has it.
+pub(super) fn part(message: &Outgoing) -> Either<String, Buffer> {
     match message {
         // It came as a string.
         Outgoing::Text(text) => Either::A(String::from_utf8_lossy(text).into_owned()),

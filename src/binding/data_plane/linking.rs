@@ -13,11 +13,11 @@ use serde_json::json;
 use super::DataPlane;
 use super::links::OpenLink;
 use crate::binding::error::BorderError;
+use crate::binding::recovery::part;
 use crate::cluster::link::Link;
 use crate::cluster::news::{Found, News, State};
 use crate::cluster::options::LinkOptions;
 use crate::cluster::orders::{Cluster, Member, Order, StreamOptions};
-use crate::net::command::Outgoing;
 use crate::redis::Malformed;
 use crate::redis::broadcasts::{Mode, Node};
 
@@ -351,13 +351,6 @@ impl DataPlane {
         if let Some(open) = self.links.open.borrow().get(&link) {
             open.link.ask(Order::Count { request, channel, sharded });
         }
-    }
-}
-
-fn part(message: &Outgoing) -> Either<String, Buffer> {
-    match message {
-        Outgoing::Text(text) => Either::A(String::from_utf8_lossy(text).into_owned()),
-        Outgoing::Binary(bytes) => Either::B(bytes.to_vec().into()),
     }
 }
 
