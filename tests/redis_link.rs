@@ -412,15 +412,15 @@ fn of_several_nodes_one_gets_a_session() {
 #[test]
 fn who_is_not_waited_for_any_more_is_not_asked_for() {
     let mut stage = StreamStage::new();
-    let (mut connection, reader) = stage.accept();
-    drop((connection, reader));
+    drop(stage.accept());
     until(&stage.link, &stage.woken, is_in(State::Reconnecting));
     for _ in 0..1_000 {
         let request = stage.restore("gone");
         stage.link.ask(Order::Forgo(request));
     }
     let request = stage.restore("p");
-    (connection, _) = stage.accept();
+    // Both are kept: without the reader, it would connect again.
+    let (mut connection, _reader) = stage.accept();
     connection.find("p", "_\r\n");
     assert_eq!(stage.restored(request), None);
 }
