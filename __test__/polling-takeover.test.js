@@ -6,10 +6,10 @@
  */
 
 const assert = require("node:assert/strict");
-const fs = require("node:fs");
 const http = require("node:http");
 const { test } = require("node:test");
 
+const { descriptors } = require("./support/descriptors");
 const { ours, selected } = require("./support/implementations");
 const { KeptConnection } = require("./support/kept-connection");
 const { serveKept } = require("./support/kept-server");
@@ -554,14 +554,7 @@ test("httpServer.close() waits for an answer, and closes the connection behind i
 
 /** How many sockets this process has. */
 function sockets() {
-  const links = fs.readdirSync("/proc/self/fd").map((fd) => {
-    try {
-      return fs.readlinkSync(`/proc/self/fd/${fd}`);
-    } catch {
-      return ""; // that of the list itself
-    }
-  });
-  return links.filter((link) => link.startsWith("socket:")).length;
+  return descriptors().filter((link) => link.startsWith("socket:")).length;
 }
 
 test("no descriptor is left behind", { skip: process.platform !== "linux" }, async (t) => {

@@ -2,9 +2,9 @@
 
 /** A server that does what its clients ask, and counts all that it holds for them when asked. */
 
-const fs = require("node:fs");
 const { Server } = require(process.argv[2]);
 const { getBorder } = require("../../lib/border");
+const { descriptors } = require("../support/descriptors");
 
 const io = new Server(0);
 io.on("connection", (socket) => {
@@ -39,14 +39,8 @@ function count() {
  * Descriptors: `queues` are the system's event queues, of which a worker's is opened once more when the event loop begins to watch
  * it, which it does when it has time first; `fds` are all others.
  */
-function descriptors() {
-  const links = fs.readdirSync("/proc/self/fd").map((fd) => {
-    try {
-      return fs.readlinkSync(`/proc/self/fd/${fd}`);
-    } catch {
-      return "of the list itself"; // it is closed by now
-    }
-  });
+function countDescriptors() {
+  const links = descriptors();
   const queues = links.filter((link) => link === "anon_inode:[eventpoll]").length;
   return { fds: links.length - queues, queues };
 }
@@ -56,7 +50,7 @@ process.on("message", async (order) => {
     const held = count();
     // not before: a client's last request may be on its way by a connection that is idle here, and would be lost with it
     if (Object.values(held).every((number) => number === 0)) io.httpServer.closeIdleConnections();
-    process.send({ held, ...descriptors() });
+    process.send({ held, ...countDescriptors() });
   } else if (order === "close") {
     await io.close();
     process.disconnect();
