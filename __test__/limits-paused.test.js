@@ -159,6 +159,24 @@ for (const [reader, prepare] of Object.entries(READERS)) {
     assert.deepEqual(ends, []);
   });
 
+  test(`who has been answered, and then has no connection, is timed out: read by ${reader}`, async (t) => {
+    const { ends, got, keep, poll, port } = await serve(t, {
+      prepare,
+      pingInterval: 700,
+      pingTimeout: 700,
+    });
+    const { connection, post, sid } = await poll();
+    const raw = keep(await RawWebSocket.open(port, `${WEBSOCKET}&sid=${sid}`));
+    raw.text("2probe");
+    assert.equal(await raw.next(), "3probe");
+    const posting = await post(events(10));
+    assert.equal((await posting.answer()).body, "ok");
+    for (const one of [raw, connection, posting]) one.destroy();
+    await eventually(() => ends.length === 1, "the end of the socket");
+    assert.equal(ends[0][0], "ping timeout");
+    assert.deepEqual(numbers(got), first(3));
+  });
+
   test(`nobody sends more than he may by an upgrade: read by ${reader}`, async (t) => {
     const { got, keep, poll, port } = await serve(t, { prepare });
     const { post, sid } = await poll();
@@ -210,6 +228,16 @@ for (const [reader, prepare] of Object.entries(READERS)) {
     assert.equal(got[4][2], "\n\\n");
   });
 }
+
+test("who joins no namespace is not kept for what it sends besides", async (t) => {
+  const { got, io, keep, port } = await serve(t, { rate: 20, burst: 2, connectTimeout: 100 });
+  const raw = keep(await RawWebSocket.open(port, WEBSOCKET));
+  await raw.next(); // its session
+  for (let n = 0; n < 2000; n++) raw.text("40/nowhere,"); // for a hundred seconds
+  assert.equal(io.engine.clientsCount, 1);
+  await eventually(() => io.engine.clientsCount === 0, "the end of the session");
+  assert.deepEqual(got, []);
+});
 
 test("a real client upgrades while its events wait for longer than it may be silent", async (t) => {
   const { ends, got, io, port } = await serve(t, {

@@ -12,6 +12,7 @@ const { test } = require("node:test");
 const { Server } = require("..");
 const { Server: EngineServer } = require("../engine.io");
 const CLIENTS = require("./support/client-versions");
+const { RawWebSocket } = require("./support/raw-websocket");
 const { eventually, turns, until, within } = require("./support/waiting");
 
 const LINUX = process.platform === "linux";
@@ -248,6 +249,48 @@ test("a namespace has limits of its own", async (t) => {
     else assert.equal(answer.error, "too many events");
   }
   assert.deepEqual(limited(), { "namespace_events drop": 3 });
+});
+
+test("who polls is told of events that are dropped, also between two polls", async (t) => {
+  const events = { perClient: { rate: NEVER, burst: CONNECT + 4 }, action: "drop" };
+  for (const name of ["polling, read by a worker", "polling, read by Node.js"]) {
+    const { transports, ...way } = WAYS[name];
+    const { dial, limited } = await serve(t, { events }, way);
+    const { client, socket } = await dial(transports);
+    socket.on("n", (reply) => reply("taken"));
+    const answers = [];
+    for (let n = 0; n < 40; n++) {
+      client.emit("n", (answer) => answers.push(answer.error ?? answer));
+      if (n % 4 === 3) await turns(3);
+    }
+    await eventually(() => answers.length === 40, "all answers");
+    assert.equal(answers.filter((answer) => answer === "taken").length, 4);
+    assert.equal(answers.filter((answer) => answer === "too many events").length, 36);
+    assert.deepEqual(limited(), { "events_per_client drop": 36 });
+  }
+});
+
+test("names that protocol 3 reads as URLs go round no limit of a namespace", async (t) => {
+  const rules = { events: { perClient: { rate: NEVER, burst: CONNECT + 3 }, action: "drop" } };
+  const { io, httpServer } = await serve(t, { namespaces: { "/chat": rules } });
+  const got = [];
+  io.of("/chat").on("connection", (socket) => socket.onAny((...args) => got.push(args)));
+  const { port } = httpServer.address();
+  const odd = ["/chat#x", "//h/chat", "/./chat", "/a/../chat", "/ch\tat", "/%2e/chat"];
+  for (const name of odd) {
+    const raw = await RawWebSocket.open(port, "/socket.io/?EIO=3&transport=websocket");
+    t.after(() => raw.destroy());
+    raw.text(`40${name},`);
+    for (let n = 0; n < 20; n++) raw.text(`42${name},["n"]`);
+    const packets = await raw.rest();
+    assert.equal(packets.at(-1).close, 1008, name);
+  }
+  assert.deepEqual(got, []);
+  const raw = await RawWebSocket.open(port, "/socket.io/?EIO=3&transport=websocket");
+  t.after(() => raw.destroy());
+  raw.text("40/chat?x=1,");
+  for (let n = 0; n < 20; n++) raw.text('42/chat?x=1,["n"]');
+  await eventually(() => got.length === 3, "what may come");
 });
 
 test("who is paused is pinged, and not given up for what it can't be heard of", async (t) => {

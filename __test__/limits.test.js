@@ -358,6 +358,29 @@ for (const [name, prepare] of Object.entries(WAITINGS))
       assert.equal(io.engine.clientsCount, 5);
     });
 
+test("a handshake that a program passes on when its connection has gone is not pending", async (t) => {
+  const waiting = [];
+  const { ask, io } = await serve(
+    t,
+    { maxPendingHandshakes: 1 },
+    { prepare: (io) => (io.engine.opts.allowRequest = (_req, done) => waiting.push(done)) },
+  );
+  const late = http.createServer((req, res) =>
+    res.once("close", () => io.engine.handleRequest(req, res)),
+  );
+  t.after(() => late.close());
+  await new Promise((resolve) => late.listen(0, "127.0.0.1", resolve));
+  const socket = net.connect(late.address().port, "127.0.0.1");
+  socket.write(`GET ${POLLING} HTTP/1.1\r\nHost: a\r\n\r\n`);
+  await until(late, "request");
+  socket.destroy();
+  await eventually(() => waiting.length === 1, "the program to hear of it");
+  const answer = ask();
+  await eventually(() => waiting.length === 2, "the program to hear of another one");
+  waiting[1](null, true);
+  assert.equal((await answer).status, 200);
+});
+
 /**
  * Asks until the program has heard so many handshakes: the end of a connection takes a moment to be noticed. Gives the promise of the
  * last answer, in an array.

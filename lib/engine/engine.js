@@ -24,7 +24,6 @@ const {
   verify,
 } = require("../http");
 const { generateId } = require("../base/ids");
-const { countsPending } = require("../base/limits");
 const { lacksHeaders, useTable } = require("../node");
 const {
   Acceptor,
@@ -137,10 +136,7 @@ class Engine extends EventEmitter {
     this._clients = undefined;
     this._counts = new SessionCounts();
     /** @type {Gate | undefined} undefined: there are no limits */
-    this.gate =
-      this._opts.limits || this._opts.admission
-        ? new Gate(this, countsPending(this._opts.limits))
-        : undefined;
+    this.gate = Gate.of(this, this._opts);
     /** whether somebody listens to what leaves on any connection */
     this.showsFlushes = false;
     /** @type {HttpServer | undefined} */

@@ -3,6 +3,7 @@
 const { Returned } = require("../border");
 const { channels } = require("../base/channels");
 const { engineMessage } = require("../base/errors");
+const { countsPending } = require("../base/limits");
 const { setTimeout } = require("../base/loop");
 
 /** @typedef {import("events").EventEmitter} EventEmitter */
@@ -29,6 +30,15 @@ const TELLING_INTERVAL = 1000;
  * accepted, and those never come here. What counts is in the addon (`src/limits/`).
  */
 class Gate {
+  /**
+   * @param {Engine} engine
+   * @param {{ limits?: any, admission?: any }} options its options
+   * @returns {Gate | undefined} undefined: there are no limits
+   */
+  static of(engine, { limits, admission }) {
+    return limits || admission ? new Gate(engine, countsPending(limits)) : undefined;
+  }
+
   /**
    * @param {Engine} engine
    * @param {boolean} countsPending whether handshakes that nothing is decided about are limited
@@ -70,7 +80,9 @@ class Gate {
       native.endHandshake(key);
     };
     this._pending.set(req, end);
-    door.once("close", end);
+    // a program may have passed it on when its peer had gone
+    if (/** @type {any} */ (door).destroyed) end();
+    else door.once("close", end);
     return undefined;
   }
 

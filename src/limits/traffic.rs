@@ -211,6 +211,11 @@ impl Traffic {
         }
     }
 
+    /// Whether anything counts for some namespace besides.
+    pub fn limits_namespaces(&self) -> bool {
+        !self.namespaces.is_empty()
+    }
+
     /// What counts for a namespace besides, by its number.
     pub fn namespace(&self, name: &str) -> Option<usize> {
         self.namespaces.iter().position(|rules| *rules.name == *name)

@@ -137,7 +137,7 @@ struct State {
     probe: Option<Rc<WebSocketWire>>,
     /// When a client that has joined no namespace is reported; 0: not any more.
     join_deadline: u64,
-    /// Whether that has been put off.
+    /// Whether that has been put off, as it may be once.
     join_prolonged: bool,
     /// Set when the end begins to be carried out: nothing is asked of the session any more.
     closed: bool,
@@ -159,7 +159,12 @@ impl State {
                     Some(wire) => {
                         !wire.has_hung_up() && (self.session.has_kept() || wire.has_unread())
                     }
-                    None => self.session.has_kept(),
+                    // Who has been answered polls on, or upgrades by a connection that is there.
+                    None => {
+                        self.session.owes_answer()
+                            || self.session.has_kept()
+                                && self.probe.as_ref().is_some_and(|wire| !wire.has_hung_up())
+                    }
                 }
     }
 

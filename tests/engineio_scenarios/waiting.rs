@@ -357,6 +357,19 @@ fn a_probe_has_its_time_when_the_client_could_not_go_on() {
 }
 
 #[test]
+fn a_client_that_probes_is_answered_only_while_few_are_kept() {
+    let mut it = Owner::Probing.make();
+    assert!(!it.bench.session.owes_answer());
+    for request in 2..=4 {
+        assert_eq!(it.post(request, "4_"), [format!("#{request}: 200 ok")]);
+    }
+    assert!(it.post(5, "4d").is_empty());
+    assert!(it.bench.session.owes_answer());
+    assert_eq!(it.go_on(9), ["#5: 200 ok"]);
+    assert_eq!(it.taken, ["a", "b", "c", "_", "_", "_", "d"]);
+}
+
+#[test]
 fn a_client_that_probes_is_answered_as_long_as_no_more_is_kept_than_one_post_may_bring() {
     let config = Config { max_payload: 80, ..PATIENT() };
     let mut bench = Bench::open_with(config, Transport::Polling);

@@ -17,7 +17,8 @@
 //! lies unread it can't be heard, so its driver has its deadlines put off: [`Session::put_off`].
 //!
 //! A client that wants to upgrade ends its poll, and begins none before its POST is answered and it has upgraded: it would hear no ping for
-//! as long as it waits, and give up. So a POST is answered then although it is kept, as long as no more than one may have is.
+//! as long as it waits, and give up. So a POST is answered then although it is kept, as long as no more is than one may have, and few are. Who
+//! has been answered and has no connection can be heard, and is timed out as always: what is kept of it goes with it.
 
 use std::ops::ControlFlow;
 
@@ -28,6 +29,9 @@ use crate::engineio::intake::{Intake, Kept};
 use crate::engineio::jsonp;
 use crate::engineio::packet::{Data, Packet};
 use crate::engineio::upgrade::Upgrade;
+
+/// POSTs of a client that are kept although they have been answered, at most: who upgrades has one under way, and may answer a ping.
+const MAX_ANSWERED: usize = 4;
 
 impl Session {
     fn intake(&self) -> Option<&Intake> {
@@ -101,6 +105,12 @@ impl Session {
         self.intake().is_some_and(|intake| !intake.kept.is_empty())
     }
 
+    /// Whether a POST of it waits for its answer: it can say nothing else before.
+    pub fn owes_answer(&self) -> bool {
+        let last = self.intake().and_then(|intake| intake.kept.back());
+        last.is_some_and(|kept| kept.request.is_some())
+    }
+
     /// Bytes that are kept.
     pub fn kept(&self) -> usize {
         let kept = self.intake().into_iter().flat_map(|intake| &intake.kept);
@@ -123,7 +133,8 @@ impl Session {
             }
             TransportState::WebSocket => false,
         };
-        if is_probed && self.kept() <= self.config.max_payload {
+        let count = self.intake().map_or(0, |intake| intake.kept.len());
+        if is_probed && count <= MAX_ANSWERED && self.kept() <= self.config.max_payload {
             self.answer_kept();
         }
     }

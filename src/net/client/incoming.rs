@@ -10,7 +10,7 @@ use super::limiting::{Exceeded, Limiter};
 use super::{Client, State};
 use crate::border::{RecordKind, observed};
 use crate::engineio::{
-    self, Data, InvalidPacket, Link, PostFault, PostHalt, PostStart, RequestId, Session,
+    self, Data, InvalidPacket, Link, PostFault, PostHalt, PostStart, Protocol, RequestId, Session,
 };
 use crate::net::clock;
 use crate::net::command::RequestEvent;
@@ -147,7 +147,7 @@ impl Client {
         let Some(data) = session.handle_packet(now, link, packet) else {
             return ControlFlow::Continue(());
         };
-        match self.decode(context, decoder, now, data) {
+        match self.decode(context, decoder, session.protocol(), now, data) {
             Ok(None) => ControlFlow::Continue(()),
             Ok(Some(until)) => {
                 session.pause(until);
@@ -170,10 +170,11 @@ impl Client {
         &self,
         context: &WorkerContext,
         decoder: &mut Decoder,
+        protocol: Protocol,
         now: u64,
         data: Data<'_>,
     ) -> Result<Option<u64>, Refusal> {
-        let mut limiter = self.limiter(context, now);
+        let mut limiter = self.limiter(context, protocol, now);
         let result = self.bring_up(limiter.as_mut(), decoder, now, data);
         self.held.set(decoder.buffered());
         result?;
@@ -387,7 +388,8 @@ impl Client {
                 self.show_control(false, &packet.to_string());
             }
         };
-        let mut sink = |data: Data<'_>| match self.decode(context, decoder, now, data) {
+        let protocol = session.protocol();
+        let mut sink = |data: Data<'_>| match self.decode(context, decoder, protocol, now, data) {
             Ok(None) => ControlFlow::Continue(()),
             Ok(Some(until)) => ControlFlow::Break(PostHalt::Pause(until)),
             Err(Refusal::TooLong) => ControlFlow::Break(PostHalt::Fault(PostFault::TooLarge)),
@@ -495,9 +497,14 @@ impl Client {
         if unread || waits {
             state.defer(now);
         }
-        let is_joining = self.is_joining() || waits;
-        if state.join_deadline != 0 && state.join_deadline <= now && is_joining {
-            // Its CONNECT waits for JavaScript, which may need some time for it when it has it.
+        // Its CONNECT waits for JavaScript, which may need some time for it when it has it; or it may lie unread. Who has that put off for
+        // as long as it keeps sending could hold the place of an unauthenticated client for good.
+        let may_lie_unread = waits && !state.join_prolonged;
+        if state.join_deadline != 0
+            && state.join_deadline <= now
+            && (self.is_joining() || may_lie_unread)
+        {
+            state.join_prolonged |= may_lie_unread;
             state.join_deadline = now.saturating_add(self.server.connect_timeout.max(1));
         }
         if decided && state.join_deadline != 0 && state.join_deadline <= now {

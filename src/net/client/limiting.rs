@@ -16,7 +16,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::Client;
+use super::outgoing::VOLATILE_AHEAD;
 use crate::border::send_flag::VOLATILE;
+use crate::engineio::Protocol;
 use crate::limits::traffic::{Action, Judgement, Over, Traffic};
 use crate::net::context::WorkerContext;
 use crate::net::places::Allowance;
@@ -25,6 +27,7 @@ use crate::socketio::PacketType;
 /// The limits for one message of a client.
 pub(super) struct Limiter {
     allowance: Rc<Allowance>,
+    protocol: Protocol,
     now: u64,
     /// Whether the packet is one that can't be dropped.
     is_needed: bool,
@@ -49,8 +52,18 @@ impl Limiter {
         namespace: &str,
         bytes: usize,
     ) -> Result<Option<Over>, Exceeded> {
-        // Clients of protocol 3 name it together with a query.
-        let name = namespace.split('?').next().unwrap_or_default();
+        let name = match self.protocol {
+            Protocol::V4 => namespace,
+            // Together with a query.
+            Protocol::V3 => namespace.split('?').next().unwrap_or_default(),
+        };
+        let is_read_as_url = self.protocol == Protocol::V3;
+        if is_read_as_url
+            && self.traffic().is_some_and(Traffic::limits_namespaces)
+            && !is_plain(name)
+        {
+            return Err(Exceeded("invalid namespace"));
+        }
         let namespace = self.traffic().and_then(|traffic| traffic.namespace(name));
         self.allowance.namespace.set(namespace);
         self.is_needed = !matches!(kind, PacketType::Event | PacketType::BinaryEvent);
@@ -142,9 +155,15 @@ impl Client {
     }
 
     /// The limits for a message that comes now; none: there are none.
-    pub(super) fn limiter(&self, context: &WorkerContext, now: u64) -> Option<Limiter> {
+    pub(super) fn limiter(
+        &self,
+        context: &WorkerContext,
+        protocol: Protocol,
+        now: u64,
+    ) -> Option<Limiter> {
         self.allowance(context).map(|allowance| Limiter {
             allowance,
+            protocol,
             now,
             is_needed: false,
             is_forced: Cell::new(false),
@@ -164,7 +183,39 @@ impl Client {
         let Some(allowance) = self.allowance(context) else { return };
         let answers = allowance.answers.take();
         for answer in answers {
-            self.send_text(context, VOLATILE, answer.as_bytes());
+            let flags = if self.polls_on() { 0 } else { VOLATILE };
+            self.send_text(context, flags, answer.as_bytes());
+        }
+    }
+
+    /// Whether it is a polling client for which little waits: it may be between two polls.
+    fn polls_on(&self) -> bool {
+        let state = self.state.borrow();
+        state.main.is_none() && state.session.buffered() <= VOLATILE_AHEAD
+    }
+}
+
+/// Whether the name of a namespace stays as it is when JavaScript reads it as a URL, of which it takes the path: that of protocol 3. What
+/// would become another name could go round what is limited for that one; no client in good faith sends such.
+fn is_plain(name: &str) -> bool {
+    let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~.!$&'()*+;=:@%/".contains(&byte);
+    name.bytes().all(is_kept)
+        && !["//", "/.", "/%2e", "/%2E"].iter().any(|part| name.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain;
+
+    #[test]
+    fn names_that_a_url_has_otherwise_are_not_plain() {
+        for name in ["/", "/chat", "/chat-1/room_2", "/a.b", "/100%", "/user:1@x"] {
+            assert!(is_plain(name), "{name}");
+        }
+        let other =
+            ["/chat#x", "//h/chat", "/./chat", "/a/../chat", "/ch\tat", "\\chat", "/é", "/a b"];
+        for name in other.into_iter().chain(["/%2e/chat", "/a/%2E%2e/chat", "/\"", "/<", "/#"]) {
+            assert!(!is_plain(name), "{name}");
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::net::websocket_wire::WebSocketWire;
 
 /// Bytes that a batch may gather for a client before its volatile packets ask whether the client takes
 /// them: enough for what a tick sends, and no more than one write carries.
-const VOLATILE_AHEAD: usize = 64 << 10;
+pub(super) const VOLATILE_AHEAD: usize = 64 << 10;
 
 impl Client {
     /// Sends one text message.
