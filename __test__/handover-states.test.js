@@ -60,13 +60,15 @@ const LOST = {
   given: undefined,
 };
 
+const areWhole = (written) => written.map((one) => one?.isWhole);
+
 function written() {
   const frames = [];
   const writer = new StateWriter((bytes) => frames.push(bytes));
   writer.writeCommon(COMMON);
   writer.writePackets("/", [PACKET]);
   writer.writeLost("/", LOST);
-  for (let i = 0; i < 3; i++) assert.deepEqual(writer.writeSession(session()), { isWhole: true });
+  for (let i = 0; i < 3; i++) assert.deepEqual(areWhole(writer.writeSessions([session()])), [true]);
   writer.end();
   return frames;
 }
@@ -86,12 +88,12 @@ test("much is in more than one frame", () => {
   const frames = [];
   const writer = new StateWriter((bytes) => frames.push(bytes));
   writer.writeCommon(COMMON);
-  for (let i = 0; i < 40; i++) writer.writeSession(session({ data: "x".repeat(100_000) }));
+  for (let i = 0; i < 40; i++) writer.writeSessions([session({ data: "x".repeat(100_000) })]);
   writer.end();
   assert.ok(frames.length > 3);
   const reader = new StateReader();
   for (const frame of frames) reader.add(frame);
-  assert.equal(reader.sessions.length, 40);
+  assert.equal(reader.sessions.size, 40);
 });
 
 test("what can't be copied is left out, and the rest is not", () => {
@@ -112,29 +114,111 @@ test("what can't be copied is left out, and the rest is not", () => {
     },
   });
   const rooms = ["r", Symbol("room"), () => {}];
-  assert.deepEqual(writer.writeSession(session({ data, rooms })), { isWhole: false });
-  assert.deepEqual(writer.writeSession(session({ data: () => {} })), { isWhole: false });
   const closed = new Proxy({}, { ownKeys: () => assert.fail("no") });
-  assert.deepEqual(writer.writeSession(session({ data: closed })), { isWhole: false });
+  const some = [{ data, rooms }, { data: () => {} }, { data: closed }, { rooms: [Symbol("r")] }];
+  assert.deepEqual(areWhole(writer.writeSessions(some.map(session))), [false, false, false, false]);
   writer.writePackets("/", [{ ...PACKET, rooms }]);
   writer.writeLost("/", { ...LOST, rooms, data });
-  assert.equal(writer.writeSession(session({ data: "x".repeat(16 << 20) })), undefined);
   writer.end();
   const reader = new StateReader();
   for (const frame of frames) reader.add(frame);
-  assert.deepEqual(reader.sessions[0].sockets[0].data, { a: 1, b: new Date(2) });
-  assert.deepEqual(reader.sessions[0].sockets[0].rooms, ["r"]);
-  assert.equal(reader.sessions[1].sockets[0].data, undefined);
-  assert.deepEqual({ ...reader.sessions[2].sockets[0].data }, {});
-  assert.equal(reader.sessions.length, 3);
+  const [first, second, third, fourth] = Array.from(
+    reader.sessions.values(),
+    ({ sockets }) => sockets[0],
+  );
+  assert.deepEqual(first.data, { a: 1, b: new Date(2) });
+  assert.deepEqual(first.rooms, ["r"]);
+  assert.equal(second.data, undefined);
+  assert.deepEqual({ ...third.data }, {});
+  assert.deepEqual(fourth.rooms, []);
+  assert.equal(reader.sessions.size, 4);
   assert.deepEqual(reader.logOf("/").packets[0].rooms, ["r"]);
   assert.deepEqual(reader.logOf("/").lost[0].data, { a: 1, b: new Date(2) });
 });
 
+/** Of many, so that each half of them, and of those, has one. */
+const isLong = (n) => n % 7 === 2;
+
+test("of many, those that are too long begin anew, and the others have their numbers", () => {
+  const frames = [];
+  const writer = new StateWriter((bytes) => frames.push(bytes));
+  writer.writeCommon(COMMON);
+  const some = Array.from({ length: 20 }, (_, n) =>
+    session({ id: `${n}`, data: isLong(n) ? "x".repeat(16 << 20) : { n } }),
+  );
+  const expected = some.map((_, n) => (isLong(n) ? undefined : true));
+  assert.deepEqual(areWhole(writer.writeSessions(some)), expected);
+  assert.deepEqual(areWhole(writer.writeSessions([session({ id: "20" })])), [true]);
+  writer.end();
+  const reader = new StateReader();
+  for (const frame of frames) reader.add(frame);
+  const ids = Array.from({ length: 21 }, (_, n) => n).filter((n) => !isLong(n));
+  assert.equal(reader.sessions.size, ids.length);
+  for (const [number, id] of ids.entries())
+    assert.equal(reader.sessionOf(writeNumber(number)).sockets[0].id, `${id}`);
+});
+
+test("each value of the program's comes as structuredClone() copies it, and alone", () => {
+  const shared = { a: { b: 1 } };
+  const flat = { text: "t", n: -0, big: 5n, none: undefined, nothing: null };
+  const own = JSON.parse('{ "__proto__": 5 }');
+  const circle = {};
+  circle.self = circle;
+  const bare = Object.assign(Object.create(null), { x: 1 });
+  class Named {
+    field = 1;
+  }
+  const getter = {
+    get it() {
+      return 3;
+    },
+  };
+  const values = [
+    shared,
+    shared,
+    flat,
+    flat,
+    own,
+    circle,
+    bare,
+    new Named(),
+    getter,
+    [1, undefined, "x"],
+    Buffer.from("bytes"),
+    new Uint8Array(3),
+    new Date(4),
+    new Error("e"),
+    undefined,
+    null,
+    0,
+    "",
+    new String("boxed"),
+    { [Symbol("s")]: 1, y: 2 },
+  ];
+  const frames = [];
+  const writer = new StateWriter((bytes) => frames.push(bytes));
+  writer.writeCommon(COMMON);
+  const written = writer.writeSessions(values.map((data) => session({ data, auth: data ?? {} })));
+  assert.deepEqual(areWhole(written), Array(values.length).fill(true));
+  writer.end();
+  const reader = new StateReader();
+  for (const frame of frames) reader.add(frame);
+  const read = Array.from(reader.sessions.values(), ({ sockets }) => sockets[0]);
+  for (const [i, value] of values.entries()) {
+    const copy = Buffer.isBuffer(value) ? value : structuredClone(value); // V8's format knows Buffers
+    assert.deepEqual(read[i].data, copy);
+    assert.deepEqual(read[i].auth, copy ?? {});
+    if (typeof value === "object" && value !== null) assert.notEqual(read[i].data, read[i].auth);
+  }
+  assert.equal(read[5].data.self, read[5].data);
+  assert.notEqual(read[0].data, read[1].data);
+  assert.notEqual(read[0].data.a, read[1].data.a);
+  assert.notEqual(read[2].data, read[3].data);
+});
+
 /** What must hold of all that is read, whatever was sent. */
 function check(reader) {
-  for (const each of reader.sessions) {
-    if (each === undefined) continue;
+  for (const each of reader.sessions.values()) {
     for (const { nsp, id, rooms, issued } of each.sockets) {
       assert.equal(typeof nsp, "string");
       assert.ok(typeof id === "string" && id !== "");
@@ -161,26 +245,28 @@ test("damaged bytes are read as nothing worse than less", () => {
 });
 
 test("values of other shapes are none", () => {
-  const values = [
+  const tuples = [
     null,
     5,
     "x",
     [],
-    { sockets: 5 },
-    { sockets: [5] },
-    { sockets: [{ nsp: 5, id: "x", rooms: [] }] },
-    { sockets: [{ nsp: "/", id: "", rooms: [] }] },
-    { sockets: [{ nsp: "/", id: "x", rooms: "r" }] },
-    JSON.parse('{ "__proto__": { "sockets": [] } }'),
+    {},
+    [undefined, 5, []],
+    [undefined, [5], []],
+    [undefined, [[5, "x", "p", []]], []],
+    [undefined, [["/", "", "p", []]], []],
+    [undefined, [["/", "x", "p", "r"]], []],
   ];
+  const values = [null, 5, "x", [], ["0", []], [-1, []], [0], [0, 5], [0, tuples], {}, { nsp: 5 }];
   const reader = new StateReader();
-  for (const value of [COMMON, ...values]) {
+  for (const value of [COMMON, ...values, JSON.parse('{ "__proto__": { "nsp": "/" } }')]) {
     const bytes = v8.serialize(value);
     const length = Buffer.alloc(4);
     length.writeUInt32LE(bytes.length);
     reader.add(Buffer.concat([length, bytes]));
   }
-  assert.deepEqual(reader.sessions, Array(values.length).fill(undefined));
+  assert.equal(reader.sessions.size, 0);
+  assert.deepEqual(reader.common, COMMON);
 });
 
 test("who speaks another version is told apart", () => {
@@ -189,7 +275,7 @@ test("who speaks another version is told apart", () => {
   assert.equal(reasonAgainstPeer(hello, false), undefined);
   const said = JSON.parse(hello);
   const other = (more) => Buffer.from(JSON.stringify({ ...said, ...more }));
-  assert.match(reasonAgainstPeer(other({ version: 2 }), true), /version 2/);
+  assert.match(reasonAgainstPeer(other({ version: 99 }), true), /version 99/);
   // an older Node.js can't read what a newer one writes
   const newer = other({ clone: said.clone + 1, node: "v99.0.0" });
   assert.equal(reasonAgainstPeer(newer, true), undefined);

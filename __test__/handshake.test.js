@@ -7,7 +7,7 @@ const net = require("node:net");
 const { test } = require("node:test");
 const { inspect } = require("node:util");
 
-const { buildHandshake } = require("../lib/api/handshake");
+const { buildHandshake, isAsBuilt } = require("../lib/api/handshake");
 const { RequestInfo } = require("../lib/engine/request-info");
 
 const ISSUED = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
@@ -19,18 +19,25 @@ const DOOR = {
 };
 const LINES = ["Host", "here", "X-A", "1", "x-a", "2", "Cookie", "a=b", "Origin", "http://there"];
 
-/** One whose parts have not been made, and one that is made of a request at once, which is the first one's, too. */
-function both(lines = LINES) {
+/** One whose parts have not been made, with what it is made of. */
+function unseen(lines = LINES) {
   const socket = { encrypted: false, remoteAddress: undefined, remotePort: undefined };
   const first = { method: "GET", url: "/socket.io/?EIO=4&a=b", httpVersion: "1.1", socket };
   const addresses = { address: "192.0.2.1", port: 1, localAddress: "192.0.2.2", localPort: 2 };
   const info = new RequestInfo({ ...first, raw: lines.join("\n") }, DOOR, addresses);
   const { remoteAddress } = info;
   const auth = { token: "t" };
-  const lazy = buildHandshake({ requestInfo: () => info, remoteAddress }, auth, ISSUED);
+  return { info, lazy: buildHandshake({ requestInfo: () => info, remoteAddress }, auth, ISSUED) };
+}
+
+/** One whose parts have not been made, and one that is made of a request at once, which is the first one's, too. */
+function both(lines = LINES) {
+  const { info, lazy } = unseen(lines);
+  const { remoteAddress } = info;
   const request = info.build();
-  const stand = { headers: request.headers, url: request.url, _query: request._query, socket };
-  const eager = buildHandshake({ request: stand, remoteAddress }, auth, ISSUED);
+  const { headers, socket, url, _query } = request;
+  const stand = { headers, url, _query, socket: { encrypted: socket.encrypted } };
+  const eager = buildHandshake({ request: stand, remoteAddress }, lazy.auth, ISSUED);
   return { lazy, eager, request };
 }
 
@@ -147,4 +154,47 @@ test("the text of its time is that of its date, whichever was asked for before",
   const conn = { request: null, remoteAddress: undefined };
   for (const issued of [ISSUED, ISSUED + 321, ISSUED + 322, ISSUED, 0])
     assert.equal(buildHandshake(conn, {}, issued).time, new Date(issued).toString());
+});
+
+/** What a program may do with one, and whether it need not be carried to another process then. */
+const TOUCHES = {
+  nothing: [() => {}, true],
+  "reads what is a value": [
+    ({ auth, address, issued, secure, time, url }) => [auth, address, issued, secure, time, url],
+    true,
+  ],
+  "changes auth": [(it) => (it.auth.token = "u"), true], // it is carried as that of the socket
+  "assigns the same": [(it) => Object.assign(it, { auth: it.auth }), true],
+  "assigns auth": [(it) => (it.auth = { token: "t" }), false],
+  "reads headers": [(it) => it.headers, false],
+  "changes query": [(it) => (it.query.more = "1"), false],
+  "asks whether it has an Origin": [(it) => it.xdomain, false],
+  "assigns headers": [(it) => (it.headers = {}), false],
+  "assigns query": [(it) => (it.query = {}), false],
+  "assigns xdomain": [(it) => (it.xdomain = true), false],
+  "assigns address": [(it) => (it.address = "192.0.2.9"), false],
+  "assigns time": [(it) => (it.time = "now"), false],
+  "assigns issued": [(it) => (it.issued = 1), false],
+  "assigns secure": [(it) => (it.secure = true), false],
+  "assigns url": [(it) => (it.url = "/"), false],
+  "adds something": [(it) => (it.user = "u"), false],
+  "takes something away": [(it) => delete it.time, false],
+  "replaces a getter": [(it) => Object.defineProperty(it, "query", { get: () => 1 }), false],
+};
+
+for (const [name, [touch, expected]] of Object.entries(TOUCHES)) {
+  test(`whether it can be built again: a program ${name}`, () => {
+    const { info, lazy } = unseen();
+    const { address, auth } = lazy;
+    touch(lazy);
+    assert.equal(isAsBuilt(lazy, address, auth, ISSUED), expected);
+    if (!expected) return;
+    const again = buildHandshake({ requestInfo: () => info, remoteAddress: address }, auth, ISSUED);
+    assert.deepEqual(again, lazy);
+  });
+}
+
+test("one that was made of a request at once can't be built again", () => {
+  const { eager } = both();
+  assert.equal(isAsBuilt(eager, eager.address, eager.auth, ISSUED), false);
 });

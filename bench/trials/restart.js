@@ -119,6 +119,6 @@ module.exports = {
     "The wait: for each client and each restart, the longest that something it told its room took to come back to it, around the restart. " +
       "Clients are Node's, by WebSocket, all in one process on the same machine as both servers.",
   ],
-  lacking: ["socket.io", "uwebsockets", "bun", "socketioxide"], // they can't hand clients over
+  lacking: ["socket.io", "uwebsockets", "bun", "socketioxide", "epoll"], // they can't hand clients over
   run,
 };

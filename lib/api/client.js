@@ -33,7 +33,7 @@ const { nextTick } = require("../base/loop");
  * @property {{ unknown: number }} _counts
  */
 
-/** @typedef {import("./handover-states").SessionState} SessionState */
+/** @typedef {import("./handover-tuples").SessionState} SessionState */
 /** What is asked of a namespace. @typedef {{ _add(client: Client, auth: unknown, joined: (socket: Socket) => void): void }} Namespace */
 
 /**

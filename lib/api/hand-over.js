@@ -32,6 +32,7 @@ const { listensOnTcp } = require("../node");
 /** @typedef {import("../engine/conn").Conn} Conn */
 /** @typedef {import("./client").Client} Client */
 /** @typedef {import("./drain").DrainOptions} DrainOptions */
+/** @typedef {import("./handover-tuples").SessionState} SessionState */
 
 /** Answers that clients wait for, to events that came in one stretch of time. @typedef {{ count: number }} Owed */
 
@@ -281,26 +282,31 @@ class HandOver {
     engine.hasGone = true;
     /** @type {Promise<boolean>[]} */
     const gone = [];
-    /** @type {Conn[]} those whose states are written, and have not been sent yet */
+    /** @param {Conn} conn */
+    const beginAnew = (conn) => {
+      conn.close(true);
+      gone.push(Promise.resolve(false));
+    };
+    /** @type {{ conn: Conn, state: SessionState }[]} */
     let some = [];
     let count = 0;
     const send = () => {
+      const written = writer.writeSessions(some.map(({ state }) => state));
       writer.end();
-      for (const conn of some) gone.push(conn.handOver(channel.number, writeNumber(count++)));
+      for (const [i, { conn }] of some.entries()) {
+        if (written[i] === undefined) beginAnew(conn);
+        else gone.push(conn.handOver(channel.number, writeNumber(count++)));
+        if (written[i]?.isWhole === false)
+          debug("not all of the data of %s can be carried", conn.id);
+      }
       border.operations.flush();
       some = [];
     };
     for (const conn of engine.sessions.values()) {
       if (conn.readyState !== "open") continue;
       const state = /** @type {Client | undefined} */ (conn._client)?.carry();
-      const written = state && writer.writeSession(state);
-      if (written === undefined) {
-        conn.close(true); // it begins anew
-        gone.push(Promise.resolve(false));
-        continue;
-      }
-      if (!written.isWhole) debug("not all of the data of %s can be carried", conn.id);
-      if (some.push(conn) === TOGETHER) send();
+      if (state === undefined) beginAnew(conn);
+      else if (some.push({ conn, state }) === TOGETHER) send();
     }
     send();
     return gone;

@@ -5,39 +5,18 @@
 //
 //     HELLO      one text of JSON from each side. In all versions, what is in it now means what it means now; there may be more
 //     STATE      values, one behind the other, each behind its length: first what is common to all, then packets that are kept for
-//                recovery and who was lost, then a session each
+//                recovery and who was lost, then sessions, many in each, behind the number of the first one (handover-tuples.js)
 //     a session  comes with its number among those
 //
 // Values are written by the structured clone of V8, so that `socket.data` may hold what that can copy: dates, maps, bytes. A peer
 // is of the same user; what it says is looked at all the same before it is used.
 
 const v8 = require("node:v8");
+const { carriable, clone, packSession, unpackSession } = require("./handover-tuples");
 
 /** @typedef {import("socket.io-adapter").Room} Room */
 
-/**
- * What is said of a socket.
- *
- * @typedef {object} SocketState
- * @property {string} nsp
- * @property {string} id
- * @property {string} [pid]
- * @property {Room[]} rooms
- * @property {unknown} [data]
- * @property {unknown} [auth]
- * @property {number} issued ms since the epoch: when it was made
- * @property {number} [from] the number of the packet stored last before it began, where packets are kept for recovery; -1 for none
- * @property {Record<string, unknown>} [handshake] if a program has looked at it, which may have changed it
- */
-
-/**
- * What is said of a session.
- *
- * @typedef {object} SessionState
- * @property {import("../engine/request-info").CarriedOpening} [opening] the request that opened it
- * @property {SocketState[]} sockets
- * @property {[nsp: string, auth: unknown][]} connecting what it has asked for and has not been let into yet
- */
+/** @typedef {import("./handover-tuples").SessionState} SessionState */
 
 /**
  * What is said of a namespace.
@@ -77,7 +56,7 @@ const v8 = require("node:v8");
 /** @typedef {{ version: number, clone: number, node: string }} Hello */
 
 /** That of the texts and values here; the addon has one of its own, for its frames. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** Bytes of a STATE, at most; a longer value stands alone. */
 const FRAME = 1 << 20;
@@ -128,61 +107,6 @@ function reasonAgainstPeer(bytes, gives) {
   return undefined;
 }
 
-/**
- * @param {unknown} value
- * @returns {Buffer | undefined} undefined: it can't be cloned
- */
-function clone(value) {
-  try {
-    return v8.serialize(value);
-  } catch {
-    return undefined; // a function, a symbol, a getter of the program that throws
-  }
-}
-
-/**
- * What of a value can be carried: all of it, or of an object those properties that can.
- *
- * @param {unknown} value
- * @returns {{ value: unknown, isWhole: boolean }}
- */
-function carriable(value) {
-  if (clone(value) !== undefined) return { value, isWhole: true };
-  if (typeof value !== "object" || value === null) return { value: undefined, isWhole: false };
-  /** @type {Record<string, unknown>} */
-  const left = Object.create(null);
-  for (const key of keysOf(value)) {
-    const { found } = read(value, key);
-    if (found !== undefined && clone(found) !== undefined) left[key] = found;
-  }
-  return { value: left, isWhole: false };
-}
-
-/**
- * @param {object} object
- * @returns {string[]} its own keys; none where a proxy of the program throws
- */
-function keysOf(object) {
-  try {
-    return Object.keys(object);
-  } catch {
-    return [];
-  }
-}
-
-/**
- * @param {object} object
- * @param {string} key
- * @returns {{ found: unknown }} nothing where a getter throws
- */
-function read(object, key) {
-  try {
-    return { found: /** @type {Record<string, unknown>} */ (object)[key] };
-  } catch {
-    return { found: undefined };
-  }
-}
-
 /** Packs values into STATEs. */
 class StateWriter {
   /** @param {(bytes: Buffer) => void} send called with each that is full */
@@ -193,6 +117,8 @@ class StateWriter {
     this._parts = [];
     /** @private */
     this._size = 0;
+    /** @private how many have been written */
+    this._sessions = 0;
   }
 
   /** @param {CommonState} state what is common to all; it comes first */
@@ -240,16 +166,32 @@ class StateWriter {
   }
 
   /**
-   * @param {SessionState} state
-   * @returns {{ isWhole: boolean } | undefined} whether all of it could be carried; undefined: too little
+   * @param {SessionState[]} states
+   * @returns {({ isWhole: boolean } | undefined)[]} for each whether all of it could be carried; undefined: too little, and it has no
+   *     number
    */
-  writeSession(state) {
-    let bytes = clone(state);
-    const isWhole = bytes !== undefined;
-    bytes ??= clone({ ...state, sockets: state.sockets.map(carriableSocket) });
-    if (bytes === undefined || bytes.length > LONGEST_STATE) return undefined;
-    this.push(bytes);
-    return { isWhole };
+  writeSessions(states) {
+    return this.pushSessions(states.map(packSession));
+  }
+
+  /**
+   * @param {{ tuple: unknown[], isWhole: boolean }[]} sessions
+   * @returns {({ isWhole: boolean } | undefined)[]}
+   * @private
+   */
+  pushSessions(sessions) {
+    const bytes = clone([this._sessions, sessions.map(({ tuple }) => tuple)]);
+    if (bytes !== undefined && bytes.length <= LONGEST_STATE) {
+      this._sessions += sessions.length;
+      this.push(bytes);
+      return sessions;
+    }
+    if (sessions.length <= 1) return sessions.map(() => undefined);
+    const half = sessions.length >> 1; // one of them is too long
+    return [
+      ...this.pushSessions(sessions.slice(0, half)),
+      ...this.pushSessions(sessions.slice(half)),
+    ];
   }
 
   /**
@@ -273,29 +215,13 @@ class StateWriter {
   }
 }
 
-/**
- * @param {SocketState} socket
- * @returns {SocketState} the same without what can't be carried
- */
-function carriableSocket(socket) {
-  return {
-    ...socket,
-    rooms: socket.rooms.filter((room) => clone(room) !== undefined),
-    data: carriable(socket.data).value,
-    auth: carriable(socket.auth).value,
-    handshake: /** @type {Record<string, unknown> | undefined} */ (
-      carriable(socket.handshake).value
-    ),
-  };
-}
-
 /** What STATEs have told. */
 class StateReader {
   constructor() {
     /** @type {CommonState | undefined} */
     this.common = undefined;
-    /** @type {(SessionState | undefined)[]} undefined: unreadable */
-    this.sessions = [];
+    /** @type {Map<number, SessionState>} by their numbers */
+    this.sessions = new Map();
     /** @type {Map<string, { packets: CarriedPacket[], lost: CarriedSession[] }>} @private by the namespace */
     this._logs = new Map();
   }
@@ -317,12 +243,32 @@ class StateReader {
       const end = at + 4 + frame.readUInt32LE(at);
       if (end > frame.length) return; // the numbers of those that follow would be wrong: they are not known
       const value = parse(frame.subarray(at + 4, end));
-      const { nsp } = value;
-      if (this.common === undefined) this.common = commonOf(value);
-      else if (typeof nsp === "string") this.addTo(this.logOf(nsp), value);
-      else this.sessions.push(sessionOf(value));
+      if (Array.isArray(value)) this.addSessions(value);
+      else this.addFields(fieldsOf(value));
       at = end;
     }
+  }
+
+  /**
+   * @param {unknown[]} value
+   * @private
+   */
+  addSessions([first, tuples]) {
+    if (!isWhole(first) || !Array.isArray(tuples)) return;
+    for (const [i, tuple] of tuples.entries()) {
+      const session = unpackSession(tuple);
+      if (session !== undefined) this.sessions.set(first + i, session);
+    }
+  }
+
+  /**
+   * @param {Record<string, unknown>} fields
+   * @private
+   */
+  addFields(fields) {
+    const { nsp } = fields;
+    if (this.common === undefined) this.common = commonOf(fields);
+    else if (typeof nsp === "string") this.addTo(this.logOf(nsp), fields);
   }
 
   /**
@@ -344,7 +290,7 @@ class StateReader {
    * @returns {SessionState | undefined}
    */
   sessionOf(blob) {
-    return blob?.length === 4 ? this.sessions[blob.readUInt32LE(0)] : undefined;
+    return blob?.length === 4 ? this.sessions.get(blob.readUInt32LE(0)) : undefined;
   }
 }
 
@@ -360,13 +306,13 @@ function writeNumber(number) {
 
 /**
  * @param {Buffer} bytes
- * @returns {Record<string, unknown>} without a prototype; empty when it is no object
+ * @returns {unknown} undefined: it can't be read
  */
 function parse(bytes) {
   try {
-    return fieldsOf(v8.deserialize(bytes));
+    return v8.deserialize(bytes);
   } catch {
-    return fieldsOf(undefined);
+    return undefined;
   }
 }
 
@@ -447,72 +393,6 @@ function lostOf({ pid, sid, lostAt, data, rooms, from, to, noticed, unproven, gi
     to: Number(to),
     noticed: noticed === true,
     given: typeof given === "string" ? given : undefined,
-  };
-}
-
-/**
- * @param {Record<string, unknown>} fields
- * @returns {SessionState | undefined}
- */
-function sessionOf({ opening, sockets, connecting }) {
-  if (!Array.isArray(sockets)) return undefined;
-  /** @type {SocketState[]} */
-  const known = [];
-  for (const each of sockets) {
-    const socket = socketOf(fieldsOf(each));
-    if (socket === undefined) return undefined;
-    known.push(socket);
-  }
-  /** @type {[string, unknown][]} */
-  const asked = [];
-  for (const each of listOf(connecting)) {
-    const [nsp, auth] = listOf(each);
-    if (typeof nsp === "string") asked.push([nsp, auth]);
-  }
-  return { opening: openingOf(opening), sockets: known, connecting: asked };
-}
-
-/**
- * @param {Record<string, unknown>} fields
- * @returns {SocketState | undefined}
- */
-function socketOf({ nsp, id, pid, rooms, data, auth, issued, from, handshake }) {
-  if (typeof nsp !== "string" || typeof id !== "string" || id === "" || !Array.isArray(rooms))
-    return undefined;
-  return {
-    nsp,
-    id,
-    pid: typeof pid === "string" ? pid : undefined,
-    rooms,
-    data,
-    auth: auth ?? {},
-    issued: Number(issued) || 0,
-    from: Number.isSafeInteger(from) ? Number(from) : undefined,
-    handshake: handshake === undefined ? undefined : { .../** @type {object} */ (handshake) },
-  };
-}
-
-/**
- * @param {unknown} value
- * @returns {import("../engine/request-info").CarriedOpening | undefined}
- */
-function openingOf(value) {
-  const { method, url, httpVersion, raw, encrypted, upgrade, ...addresses } = fieldsOf(value);
-  if (typeof method !== "string" || typeof url !== "string" || typeof raw !== "string")
-    return undefined;
-  const { client, address, port, localAddress, localPort } = addresses;
-  return {
-    method,
-    url,
-    httpVersion: String(httpVersion),
-    raw,
-    encrypted: encrypted === true,
-    upgrade: upgrade === true,
-    client: typeof client === "string" ? client : undefined,
-    address: typeof address === "string" ? address : undefined,
-    port: Number(port) || 0,
-    localAddress: typeof localAddress === "string" ? localAddress : "",
-    localPort: Number(localPort) || 0,
   };
 }
 

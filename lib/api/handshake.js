@@ -133,6 +133,40 @@ function LazyHandshake(info, address, auth, issued) {
 }
 LazyHandshake.prototype = Object.prototype;
 
+const NAMES = "headers,time,address,xdomain,secure,issued,url,query,auth";
+
+/**
+ * @param {object} handshake
+ * @param {string | undefined} address
+ * @param {unknown} auth
+ * @param {number} issued ms since the epoch
+ * @returns {boolean} whether it is as `buildHandshake()` builds it from these, again: nobody has assigned to it, or looked at a part
+ *     that can be changed
+ */
+function isAsBuilt(handshake, address, auth, issued) {
+  if (!Object.hasOwn(handshake, INFO)) return false;
+  const lazy = /** @type {Lazy} */ (handshake);
+  const info = lazy[INFO];
+  return (
+    !info.isLookedAt() &&
+    Object.keys(lazy).join() === NAMES &&
+    getterOf(lazy, "headers") === HEADERS.get &&
+    getterOf(lazy, "xdomain") === XDOMAIN.get &&
+    getterOf(lazy, "query") === QUERY.get &&
+    lazy.time === timeOf(issued) &&
+    lazy.address === address &&
+    lazy.secure === info.encrypted &&
+    lazy.issued === issued &&
+    lazy.url === info.url &&
+    lazy.auth === auth
+  );
+}
+
+/** @param {object} object @param {string} name @returns {unknown} */
+function getterOf(object, name) {
+  return Reflect.getOwnPropertyDescriptor(object, name)?.get;
+}
+
 /** The text of the last second that was asked for: of those who come together, each needs the same. */
 const last = { second: NaN, text: "" };
 
@@ -149,4 +183,4 @@ function timeOf(issued) {
   return last.text;
 }
 
-module.exports = { buildHandshake };
+module.exports = { buildHandshake, isAsBuilt };

@@ -288,7 +288,7 @@ class Namespace extends EventEmitter {
    * Asks the middlewares whether a socket may stay that comes from another process, where it was connected.
    *
    * @param {Client} client
-   * @param {import("./handover-states").SocketState} state
+   * @param {import("./handover-tuples").SocketState} state
    * @param {(socket: Socket | undefined) => void} done called once, with the socket; with nothing if it may not
    */
   _adopt(client, state, done) {

@@ -3,6 +3,7 @@
 // What is kept of a socket while its client is away, and what is told of it to another process.
 
 const debug = require("debug")("socket.io:socket");
+const { isAsBuilt } = require("./handshake");
 
 /** @typedef {import("socket.io-adapter").Room} Room */
 
@@ -18,6 +19,7 @@ const debug = require("debug")("socket.io:socket");
  * @property {unknown} _auth
  * @property {number} _issued
  * @property {object} [_handshake]
+ * @property {{ conn: { remoteAddress: string | undefined } }} client
  * @property {{ name: string }} nsp
  * @property {{ _opts: { connectionStateRecovery?: unknown } }} server
  * @property {import("./adapter").SomeAdapter} adapter
@@ -53,19 +55,23 @@ function persist(socket) {
 
 /**
  * @param {Socket} socket
- * @returns {import("./handover-states").SocketState} what another process needs to know of it
+ * @returns {import("./handover-tuples").SocketState} what another process needs to know of it
  */
-function carriedState({ adapter, id, nsp, pid, rooms, _auth, _data, _handshake, _issued }) {
+function carriedState(socket) {
+  const { adapter, client, id, nsp, pid, rooms } = socket;
+  const { _auth: auth, _data: data, _handshake: handshake, _issued: issued } = socket;
+  const isKnown =
+    handshake === undefined || isAsBuilt(handshake, client.conn.remoteAddress, auth, issued);
   return {
     nsp: nsp.name,
     id,
     pid,
     rooms: [...rooms],
-    data: _data,
-    auth: _auth,
-    issued: _issued,
+    data,
+    auth,
+    issued,
     from: pid === undefined ? undefined : adapter.carryFrom?.(pid),
-    handshake: /** @type {Record<string, unknown> | undefined} */ (_handshake),
+    handshake: isKnown ? undefined : /** @type {Record<string, unknown>} */ (handshake),
   };
 }
 

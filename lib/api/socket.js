@@ -439,12 +439,12 @@ class Socket extends EventEmitter {
 
   // --- from one process to another ---
 
-  /** @returns {import("./handover-states").SocketState} what another process needs to know of it */
+  /** @returns {import("./handover-tuples").SocketState} what another process needs to know of it */
   _carry() {
     return carriedState(this);
   }
 
-  /** @param {import("./handover-states").SocketState} state it had in the other process */
+  /** @param {import("./handover-tuples").SocketState} state it had in the other process */
   _goOn({ issued, handshake }) {
     this._issued = issued;
     this._handshake = /** @type {import("./handshake").Handshake | undefined} */ (handshake);

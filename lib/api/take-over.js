@@ -33,8 +33,8 @@ const { HeldListen } = require("../ingress");
 /** @typedef {import("../engine/engine").Engine} Engine */
 /** @typedef {import("./client").Client} Client */
 /** @typedef {import("./handover-channel").News} News */
-/** @typedef {import("./handover-states").SessionState} SessionState */
-/** @typedef {import("./handover-states").SocketState} SocketState */
+/** @typedef {import("./handover-tuples").SessionState} SessionState */
+/** @typedef {import("./handover-tuples").SocketState} SocketState */
 /** @typedef {import("./namespace").Namespace} Namespace */
 /** @typedef {import("./socket").Socket} Socket */
 /** @typedef {import("node:http").Server} HttpServer */
@@ -488,8 +488,8 @@ class TakeOver {
   persistAbsent() {
     if (!this._server.opts.connectionStateRecovery) return;
     const come = new Set(this._arrivals.map(({ state }) => state));
-    for (const state of this._states.sessions) {
-      if (state === undefined || come.has(state)) continue;
+    for (const state of this._states.sessions.values()) {
+      if (come.has(state)) continue;
       for (const { nsp, id: sid, pid, rooms, data = {} } of state.sockets)
         if (pid !== undefined)
           this._server._nsps.get(nsp)?.adapter.persistSession({ sid, pid, rooms, data });

@@ -140,6 +140,11 @@ class RequestInfo {
     return this._parts;
   }
 
+  /** @returns {boolean} whether a program may have changed the parts */
+  isLookedAt() {
+    return this._parts !== undefined;
+  }
+
   /**
    * @returns {string[]}
    * @private
