@@ -4,6 +4,7 @@
 
 const assert = require("node:assert/strict");
 const fs = require("node:fs");
+const http = require("node:http");
 const os = require("node:os");
 const path = require("node:path");
 const { test } = require("node:test");
@@ -15,6 +16,7 @@ const { until, within } = require("./support/waiting");
 const { deepArray } = require("./support/values");
 const { DIRECT, scenario } = require("./parity/harness");
 
+const WEBSOCKET = "/socket.io/?EIO=4&transport=websocket";
 /** 192 MB offered to a server that does not read them: far more than the inbox bound of 64 MiB. */
 const FLOOD_MESSAGES = 6_000;
 const FLOOD_PADDING = 32_000;
@@ -32,7 +34,7 @@ for (const implementation of selected()) {
       const server = spawn("flood-server", implementation, { args: [release] });
       t.after(server.kill);
       const { port } = await server.message();
-      const raw = await RawWebSocket.open(port, "/socket.io/?EIO=4&transport=websocket");
+      const raw = await RawWebSocket.open(port, WEBSOCKET);
       t.after(() => raw.destroy());
       await raw.next();
       await raw.join();
@@ -90,7 +92,7 @@ test("a client is recovered whose end and return come to JavaScript at once", as
   t.after(server.kill);
   const { port } = await server.message();
   const open = async () => {
-    const raw = await RawWebSocket.open(port, "/socket.io/?EIO=4&transport=websocket");
+    const raw = await RawWebSocket.open(port, WEBSOCKET);
     t.after(() => raw.destroy());
     await raw.next();
     return raw;
@@ -370,3 +372,47 @@ for (const implementation of selected())
       await child.exit();
     }
   });
+
+test("ferrosocket: a JSON.parse of the program that throws takes no event of anybody", async (t) => {
+  const { parse } = JSON;
+  t.after(() => (JSON.parse = parse));
+  const { Server } = ours.load();
+  const httpServer = http.createServer();
+  const io = new Server(httpServer);
+  t.after(() => void io.close()); // its clients leave behind it
+  const heard = [];
+  let told;
+  io.on("connection", (socket) =>
+    socket.onAny((...args) => {
+      heard.push(args);
+      told?.();
+    }),
+  );
+  httpServer.listen(0, "127.0.0.1");
+  await until(httpServer, "listening");
+  const join = async () => {
+    const raw = await RawWebSocket.open(httpServer.address().port, WEBSOCKET);
+    t.after(() => raw.destroy());
+    await raw.next();
+    await raw.join();
+    return raw;
+  };
+  const [bad, good] = [await join(), await join()];
+  JSON.parse = () => {
+    throw new Error("the program's");
+  };
+  // alone, and several in one batch
+  for (const count of [1, 20]) {
+    const all = new Promise((resolve) => (told = () => heard.length === 2 * count && resolve()));
+    for (let n = 0; n < count; n++) {
+      bad.text(`42["bad",{"n":${n}}]`);
+      good.text(`42["good",{"n":${n}}]`);
+    }
+    await within(all, `${2 * count} events`);
+    for (const name of ["bad", "good"]) {
+      const numbers = heard.filter(([which]) => which === name).map(([, { n }]) => n);
+      assert.deepEqual(numbers, [...Array(count).keys()]);
+    }
+    heard.length = 0;
+  }
+});

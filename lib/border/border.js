@@ -16,6 +16,10 @@ const { Orphan } = require("./orphan");
 const { carriesBuffer, SideData } = require("./side-data");
 const { clearInterval, nextTick, setImmediate, setInterval } = require("../base/loop");
 
+// Taken when this is loaded: a program may put another one in its place, and that sees what clients send one by one, not what
+// many have sent, in the addon's own form; if it throws, it loses nobody else's events.
+const { parse } = JSON;
+
 const { WORKER_BITS } = Handle;
 const { ADOPTED } = SessionFlag;
 /** How many buffers travel beside a HANDOVER, by its event; none beside others. @type {Readonly<Record<number, number>>} */
@@ -492,7 +496,7 @@ class Border {
     if (text.charCodeAt(text.length - 1) === RecordSentinel.MORE_WAIT) setImmediate(this.drain);
     if (this.bodies.wait) this.bodies.readOn();
     const beside = new SideData(this.native);
-    for (const record of JSON.parse(text)) {
+    for (const record of parse(text)) {
       try {
         this.dispatch(record, beside);
       } catch (error) {
@@ -516,8 +520,7 @@ class Border {
     if (this.bodies.wait) this.bodies.readOn();
     const text = typeof first === "number" ? this.names[first] : first;
     try {
-      const data =
-        second === undefined ? [text] : second === true ? JSON.parse(text) : [text, second];
+      const data = second === undefined ? [text] : second === true ? parse(text) : [text, second];
       this.session(handle)?.onpacket(/** @type {PacketRecord} */ (kind), "/", id, data, null);
     } catch (error) {
       nextTick(rethrow, error);
