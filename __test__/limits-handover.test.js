@@ -5,7 +5,7 @@
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
 
-const { chain, restart } = require("./support/handing");
+const { chain, dial, restart } = require("./support/handing");
 const { KeptConnection } = require("./support/kept-connection");
 const { OPCODE, RawWebSocket } = require("./support/raw-websocket");
 
@@ -13,6 +13,9 @@ const { OPCODE, RawWebSocket } = require("./support/raw-websocket");
 const NEVER = 1e-6;
 const CONNECT = 1; // what a client sends before its events counts, too
 const only = { skip: process.platform !== "linux" };
+
+/** A payload of events that are to be answered. */
+const asked = (...numbers) => numbers.map((n) => `42${n}["echo",${n}]`).join("\x1e");
 
 const both = [0, 1].map((num) => ({ _placeholder: true, num }));
 
@@ -67,7 +70,7 @@ for (const isForm of [false, true])
       const { sid } = JSON.parse(/\{.*\}/.exec(opened.body.replaceAll("\\", ""))[0]);
       const own = `${target}&sid=${sid}`;
       await posting.ask(own, { body: body("40"), headers });
-      const payload = [1, 2, 3, 4].map((n) => `42${n}["echo",${n}]`).join("\x1e");
+      const payload = asked(1, 2, 3, 4);
       posting.send(own, { body: body(payload), headers });
       let heard = "";
       const hear = async (text) => {
@@ -95,3 +98,40 @@ for (const isForm of [false, true])
       assert.match(later, /434\[4,"2"\]/);
     },
   );
+
+test("what is left of POSTs behind an upgrade is taken by the other process", only, async (t) => {
+  const events = { perClient: { rate: NEVER, burst: CONNECT + 2 } };
+  const all = chain(t, { limits: { events } });
+  const server = all.start();
+  await server.listens();
+  const target = "/socket.io/?EIO=4&transport=polling";
+  const [polling, posting] = await Promise.all([0, 1].map(() => KeptConnection.open(all.port)));
+  t.after(() => {
+    polling.destroy();
+    posting.destroy();
+  });
+  const opened = await polling.ask(target);
+  const { sid } = JSON.parse(opened.body.slice(1));
+  const own = `${target}&sid=${sid}`;
+  await posting.ask(own, { body: "40" });
+  let heard = "";
+  while (!heard.includes('"served"')) heard += (await polling.ask(own)).body;
+  const raw = await RawWebSocket.open(all.port, `/socket.io/?EIO=4&transport=websocket&sid=${sid}`);
+  t.after(() => raw.destroy());
+  raw.text("2probe");
+  assert.equal(await raw.next(), "3probe");
+  for (const body of [asked(1, 2, 3, 4), asked(5, 6)])
+    assert.equal((await posting.ask(own, { body })).body, "ok");
+  raw.text("5");
+  raw.text(asked(7));
+  for (const n of [1, 2]) assert.equal(await raw.next(), `43${n}[${n},"1"]`);
+  // others are not held up by it
+  const other = await dial(t, all, 0);
+  const { taken, handed } = await restart(all, server);
+  assert.deepEqual(handed, { clients: 2, moved: 2 });
+  assert.deepEqual(taken, { clients: 2, sockets: 2, refused: 0 });
+  assert.match(await raw.next(), /"served","2",true/);
+  for (const n of [3, 4]) assert.equal(await raw.next(), `43${n}[${n},"2"]`);
+  assert.equal(await other.emitWithAck("echo", 1), 1);
+  assert.deepEqual(other.ends, []);
+});

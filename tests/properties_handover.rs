@@ -19,7 +19,7 @@ fn some_bytes() -> impl Strategy<Value = Vec<u8>> {
 
 fn packet() -> impl Strategy<Value = CarriedPacket> {
     prop_oneof![
-        ("[0-6]\\PC{0,10}", any::<bool>())
+        ("[0-6b]\\PC{0,10}", any::<bool>())
             .prop_map(|(text, compress)| CarriedPacket::Control(text, compress)),
         ("\\PC{0,20}", any::<bool>()).prop_map(|(text, compress)| {
             CarriedPacket::Message(OutMessage { data: text.into(), binary: false, compress })
@@ -62,11 +62,11 @@ fn carried() -> impl Strategy<Value = CarriedSession> {
 
 fn handed() -> impl Strategy<Value = HandedSession> {
     let packet = option::of(("\\PC{0,20}", vec(some_bytes(), 0..3)));
-    let post = option::of((some_bytes(), any::<bool>()));
+    let posts = vec((some_bytes(), any::<bool>()), 0..3);
     let bytes = (some_bytes(), some_bytes(), some_bytes());
     let start = (carried(), option::of(any::<u64>()), option::of(any::<IpAddr>()));
-    (start, bytes, packet, post).prop_map(
-        |((session, join_left, address), (unread, unwritten, blob), packet, post)| {
+    (start, bytes, packet, posts).prop_map(
+        |((session, join_left, address), (unread, unwritten, blob), packet, posts)| {
             let is_polling = session.polling.is_some();
             HandedSession {
                 session,
@@ -75,7 +75,7 @@ fn handed() -> impl Strategy<Value = HandedSession> {
                 unread: if is_polling { Vec::new() } else { unread },
                 unwritten: if is_polling { Vec::new() } else { unwritten },
                 packet,
-                post: post.filter(|_| is_polling),
+                posts,
                 blob,
             }
         },

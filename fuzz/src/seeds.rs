@@ -216,7 +216,7 @@ fn handovers() -> Vec<Vec<u8>> {
         unread: vec![0x81, 0x85, 0, 0, 0, 0, b'4'],
         unwritten: b"\x81\x012".to_vec(),
         packet: Some(("52-[\"a\"]".into(), vec![vec![1]])),
-        post: None,
+        posts: Vec::new(),
         blob: vec![7],
     };
     let queue = vec![
@@ -239,7 +239,7 @@ fn handovers() -> Vec<Vec<u8>> {
         unread: Vec::new(),
         unwritten: Vec::new(),
         packet: None,
-        post: Some((b"42[\"a\"]".to_vec(), false)),
+        posts: vec![(b"42[\"a\"]".to_vec(), false); 2],
         blob: vec![8],
     };
     vec![

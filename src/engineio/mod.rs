@@ -47,5 +47,5 @@ pub use error::InvalidPacket;
 pub use handshake::Transport;
 pub use heartbeat::CarriedBeat;
 pub use packet::{Data, OutMessage, Packet, PacketType, decode_text};
-pub use session::carried::{CarriedPacket, CarriedPolling, CarriedSession};
+pub use session::carried::{CarriedPacket, CarriedPolling, CarriedPost, CarriedSession};
 pub use session::{Route, Session};

@@ -14,7 +14,7 @@ use super::frame::{Frame, write_frame};
 use super::session::HandedSession;
 
 /// The version of what is said of sessions and connections. Any change of that is another one.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// What the first message of each side begins with.
 const MAGIC: &[u8] = b"ferrosocket hand-over\n";
 

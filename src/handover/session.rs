@@ -7,7 +7,8 @@ use bytes::Bytes;
 use super::error::Invalid;
 use super::fields::{self, Fields, once};
 use crate::engineio::{
-    CarriedBeat, CarriedPacket, CarriedPolling, CarriedSession, Dialect, OutMessage, Protocol,
+    CarriedBeat, CarriedPacket, CarriedPolling, CarriedPost, CarriedSession, Dialect, OutMessage,
+    Protocol,
 };
 use crate::id::Sid;
 
@@ -29,7 +30,7 @@ mod field {
     pub(super) const UNWRITTEN: u8 = 8;
     pub(super) const PACKET: u8 = 9;
     pub(super) const ATTACHMENT: u8 = 10;
-    /// Whether it is binary (a byte), and a body.
+    /// Whether it is binary (a byte), and a body; once for each.
     pub(super) const POST: u8 = 11;
     pub(super) const BLOB: u8 = 12;
     /// Two numbers of milliseconds.
@@ -71,8 +72,9 @@ pub struct HandedSession {
     pub unwritten: Vec<u8>,
     /// A packet of which attachments are missing, and those that have come.
     pub packet: Option<(String, Vec<Vec<u8>>)>,
-    /// The body of a POST that has been answered and not been read; whether it is binary.
-    pub post: Option<(Vec<u8>, bool)>,
+    /// The bodies of POSTs that have been answered and not been read, in that order; whether they are binary. Its transport may be a WebSocket
+    /// by now.
+    pub posts: Vec<CarriedPost>,
     /// What JavaScript says of it.
     pub blob: Vec<u8>,
 }
@@ -129,7 +131,7 @@ impl HandedSession {
                 fields::write(out, field::ATTACHMENT, attachment);
             }
         }
-        if let Some((body, binary)) = &self.post {
+        for (body, binary) in &self.posts {
             fields::write_parts(out, field::POST, &[&[u8::from(*binary)], body]);
         }
         fields::write(out, field::BLOB, &self.blob);
@@ -148,7 +150,7 @@ impl HandedSession {
         let mut unwritten = None;
         let mut packet = None;
         let mut attachments = Vec::new();
-        let mut post = None;
+        let mut posts = Vec::new();
         let mut blob = None;
         let mut fields = Fields::new(body);
         while let Some((name, bytes)) = fields.next_field()? {
@@ -165,7 +167,7 @@ impl HandedSession {
                 field::UNWRITTEN => once(&mut unwritten, bytes.to_vec())?,
                 field::PACKET => once(&mut packet, fields::text(bytes)?)?,
                 field::ATTACHMENT => attachments.push(bytes.to_vec()),
-                field::POST => once(&mut post, read_post(bytes)?)?,
+                field::POST => posts.push(read_post(bytes)?),
                 field::BLOB => once(&mut blob, bytes.to_vec())?,
                 _ => return Err(Invalid::Damaged),
             }
@@ -177,7 +179,7 @@ impl HandedSession {
         };
         let is_polling = bits & flag::POLLING != 0;
         let of_websocket = unread.is_some() || unwritten.is_some();
-        let of_polling = jsonp.is_some() || !queue.is_empty() || post.is_some();
+        let of_polling = jsonp.is_some() || !queue.is_empty();
         if (is_polling && of_websocket)
             || (!is_polling && of_polling)
             || (packet.is_none() && !attachments.is_empty())
@@ -200,7 +202,7 @@ impl HandedSession {
             unread: unread.unwrap_or_default(),
             unwritten: unwritten.unwrap_or_default(),
             packet: packet.map(|text| (text, attachments)),
-            post,
+            posts,
             blob,
         })
     }
@@ -270,9 +272,9 @@ fn read_queued(bytes: &[u8]) -> Result<CarriedPacket, Invalid> {
         return Err(Invalid::Damaged);
     }
     if bits & flag::MESSAGE == 0 {
-        // The packets that are no messages have a digit, and are text.
+        // The packets that are no messages have a digit, and are text; a program's own may have bytes, as base64.
         return match data.first() {
-            Some(b'0'..=b'6') if !binary => {
+            Some(b'0'..=b'6' | b'b') if !binary => {
                 Ok(CarriedPacket::Control(fields::text(data)?, compress))
             }
             _ => Err(Invalid::Damaged),
@@ -285,7 +287,7 @@ fn read_queued(bytes: &[u8]) -> Result<CarriedPacket, Invalid> {
     Ok(CarriedPacket::Message(OutMessage { data, binary, compress }))
 }
 
-fn read_post(bytes: &[u8]) -> Result<(Vec<u8>, bool), Invalid> {
+fn read_post(bytes: &[u8]) -> Result<CarriedPost, Invalid> {
     match bytes.split_first() {
         Some((binary @ (0 | 1), body)) => Ok((body.to_vec(), *binary == 1)),
         _ => Err(Invalid::Damaged),

@@ -56,19 +56,19 @@ impl Session {
     /// Ends the session here, as another process goes on with it: nothing is told to the client, and nobody hears of an end. `dialect`
     /// is that of its WebSocket, if it has one. A GET that waits is answered. A POST that is kept is, too; another one
     /// is forgotten: it goes along with its connection. None, and nothing happens, while it can't be carried: in an upgrade, or when it
-    /// is about to end, or more than one POST is kept. Gives beside what is kept, as the body of a POST, and whether that is binary: [`Session::keep_answered`].
+    /// is about to end. Gives beside what is kept, as the bodies of POSTs: [`Session::keep_answered`].
     ///
     /// [`Session::poll_action`] gives what is to be done then.
     pub fn carry(
         &mut self,
         now: u64,
         dialect: Dialect,
-    ) -> Option<(CarriedSession, Option<CarriedPost>)> {
+    ) -> Option<(CarriedSession, Vec<CarriedPost>)> {
         let is_quiet = match &self.transport {
             TransportState::WebSocket => true,
             TransportState::Polling(polling) => polling.upgrade.is_none(),
         };
-        if !self.is_open() || !is_quiet || !self.is_portable() {
+        if !self.is_open() || !is_quiet {
             return None;
         }
         self.flush();

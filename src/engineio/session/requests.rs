@@ -7,7 +7,7 @@ use super::{Session, State, TransportState};
 use crate::engineio::action::{Action, Body, Link, PostFault, PostHalt, PostStart, RequestId};
 use crate::engineio::close::CloseReason;
 use crate::engineio::dialect::Protocol;
-use crate::engineio::intake::Kept;
+use crate::engineio::intake::{Kept, Posted};
 use crate::engineio::packet::{Data, Packet, PacketType};
 use crate::engineio::payload::Payload;
 use crate::engineio::{jsonp, payload, payload_v3};
@@ -163,31 +163,27 @@ impl Session {
         let end = if self.waits() {
             PostEnd::Paused(payload.len())
         } else {
-            self.receive_payload(now, &payload, binary, show, sink)
+            self.receive_payload(now, &payload, 0, show, sink)
         };
         self.end_post(Some(request), end, |left| {
-            let mut payload = payload.into_owned();
-            payload.drain(..payload.len() - left);
-            Kept { request: Some(request), payload, at: 0, binary }
+            let from = payload.len() - left;
+            Kept { request: Some(request), payload: payload.split_off(from), at: 0 }
         });
     }
 
     /// The payload that a body brings; a form may have none, and says nothing then.
-    pub(super) fn payload_of<'a>(&self, body: &'a [u8], binary: bool) -> Option<Cow<'a, [u8]>> {
+    pub(super) fn payload_of<'a>(&self, body: &'a [u8], binary: bool) -> Option<Posted<'a>> {
         if binary {
-            return Some(Cow::Borrowed(body));
+            return Some(Posted::Binary(Cow::Borrowed(body)));
         }
         let text = match simdutf8::basic::from_utf8(body) {
             Ok(text) => Cow::Borrowed(text),
             Err(_) => String::from_utf8_lossy(body),
         };
         if self.is_jsonp() {
-            return jsonp::unwrap(&text).map(|payload| Cow::Owned(payload.into_bytes()));
+            return jsonp::unwrap(&text).map(|payload| Posted::Text(Cow::Owned(payload)));
         }
-        Some(match text {
-            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-        })
+        Some(Posted::Text(text))
     }
 
     /// Does what follows from the end of a payload; what is to wait of it is what `keep` makes of its length.
@@ -222,27 +218,28 @@ impl Session {
         matches!(&self.transport, TransportState::Polling(polling) if polling.jsonp.is_some())
     }
 
-    /// Takes a payload, as far as `sink` says.
+    /// Takes a payload from there on, where a packet begins, as far as `sink` says.
     pub(super) fn receive_payload<F>(
         &mut self,
         now: u64,
-        payload: &[u8],
-        binary: bool,
+        payload: &Posted<'_>,
+        at: usize,
         show: impl FnMut(&Packet<'_>),
         sink: F,
     ) -> PostEnd
     where
         F: FnMut(Data<'_>) -> ControlFlow<PostHalt>,
     {
-        let text = match simdutf8::basic::from_utf8(payload) {
-            Ok(text) if !binary => text,
-            Ok(_) | Err(_) => {
-                return self.receive_packets(now, payload_v3::decode_binary(payload), show, sink);
+        match (payload, self.protocol) {
+            (Posted::Binary(bytes), _) => {
+                self.receive_packets(now, payload_v3::decode_binary(&bytes[at..]), show, sink)
             }
-        };
-        match self.protocol {
-            Protocol::V3 => self.receive_packets(now, payload_v3::decode(text), show, sink),
-            Protocol::V4 => self.receive_packets(now, payload::decode(text), show, sink),
+            (Posted::Text(text), Protocol::V3) => {
+                self.receive_packets(now, payload_v3::decode(&text[at..]), show, sink)
+            }
+            (Posted::Text(text), Protocol::V4) => {
+                self.receive_packets(now, payload::decode(&text[at..]), show, sink)
+            }
         }
     }
 

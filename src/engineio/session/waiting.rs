@@ -7,7 +7,7 @@
 //!     ▲                                 │ │ │ │  │ a WebSocket probes, or becomes the transport: it is answered, and stays; it comes
 //!     │                                 │ │ │ └──┘ before what the new transport brings
 //!     │  end_pause() and release(), then│ │ │
-//!     │  take_kept(): it is answered    │ │ └─ carry(): it is answered, and goes along
+//!     │  take_kept(): it is answered    │ │ └─ carry(): it is answered, and goes along, all that is kept with it
 //!     └─────────────────────────────────┘ │
 //!       may pause again                   ├─ its peer has gone: the request is dropped, the session ends
 //!                                         └─ the session ends, or begins to close: it is answered, and says nothing any more
@@ -25,7 +25,7 @@ use std::ops::ControlFlow;
 use super::carried::CarriedPost;
 use super::{Session, State, TransportState};
 use crate::engineio::action::{Body, PostHalt};
-use crate::engineio::intake::{Intake, Kept};
+use crate::engineio::intake::{Intake, Kept, Posted};
 use crate::engineio::jsonp;
 use crate::engineio::packet::{Data, Packet};
 use crate::engineio::upgrade::Upgrade;
@@ -143,8 +143,7 @@ impl Session {
     pub fn keep_answered(&mut self, body: &[u8], binary: bool) {
         let binary = self.is_binary_post(binary);
         if let Some(payload) = self.payload_of(body, binary) {
-            let payload = payload.into_owned();
-            self.keep(Kept { request: None, payload, at: 0, binary });
+            self.keep(Kept { request: None, payload: payload.split_off(0), at: 0 });
         }
     }
 
@@ -158,15 +157,10 @@ impl Session {
         }
         let Some(intake) = self.intake_mut().and_then(Option::take) else { return };
         let mut all = intake.kept;
-        while let Some(Kept { request, payload, at, binary }) = all.pop_front() {
+        while let Some(Kept { request, payload, at }) = all.pop_front() {
             let request = request.filter(|&request| self.take_post(request));
-            let end = self.receive_payload(now, &payload[at..], binary, &mut show, &mut sink);
-            self.end_post(request, end, |left| Kept {
-                at: payload.len() - left,
-                request,
-                payload,
-                binary,
-            });
+            let end = self.receive_payload(now, &payload, at, &mut show, &mut sink);
+            self.end_post(request, end, |left| Kept { at: payload.len() - left, request, payload });
             if let Some(Some(intake)) = self.intake_mut() {
                 intake.kept.append(&mut all); // behind what is left
             }
@@ -186,18 +180,18 @@ impl Session {
         }
     }
 
-    /// Whether what is kept is what one POST could bring.
-    pub(super) fn is_portable(&self) -> bool {
-        self.intake().is_none_or(|intake| intake.kept.len() <= 1)
-    }
-
-    /// What is kept, as the body that would bring it, and whether that is binary: for another process.
-    pub(super) fn carry_kept(&mut self) -> Option<CarriedPost> {
+    /// What is kept, as the bodies that would bring it, for another process.
+    pub(super) fn carry_kept(&mut self) -> Vec<CarriedPost> {
         self.answer_kept();
-        let mut intake = self.intake_mut()?.take()?;
-        let Kept { mut payload, at, binary, .. } = intake.kept.pop_front()?;
-        payload.drain(..at);
-        Some((if self.is_jsonp() { jsonp::form(&payload) } else { payload }, binary))
+        let Some(intake) = self.intake_mut().and_then(Option::take) else { return Vec::new() };
+        let is_jsonp = self.is_jsonp();
+        let posts =
+            intake.kept.into_iter().map(|Kept { payload, at, .. }| match payload.split_off(at) {
+                Posted::Text(text) if is_jsonp => (jsonp::form(text.as_bytes()), false),
+                Posted::Text(text) => (text.into_owned().into_bytes(), false),
+                Posted::Binary(bytes) => (bytes.into_owned(), true),
+            });
+        posts.collect()
     }
 
     /// The driver has not read this client on purpose: it may have said long ago what is waited for. So the waits begin again: for its

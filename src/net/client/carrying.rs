@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use super::Client;
-use crate::engineio::CloseReason;
+use crate::engineio::{CarriedPost, CloseReason};
 use crate::handover::HandedSession;
 use crate::handover::session::MAX_SID;
 use crate::net::clock;
@@ -90,7 +90,7 @@ impl Client {
         }
         let dialect = main.map_or(state.session.protocol().into(), |wire| wire.dialect());
         let client = self.handle.slot().index;
-        let (session, post) = state.session.carry(now, dialect)?;
+        let (session, posts) = state.session.carry(now, dialect)?;
         // Where it has come from another process itself, and has not been read.
         let mut frames = context.unread.take(client);
         let wire = state.main.take().and_then(|wire| wire.carry_off(context)).map(|wire| {
@@ -111,7 +111,7 @@ impl Client {
             unread: Vec::new(),
             unwritten: Vec::new(),
             packet: state.decoder.replay(),
-            post,
+            posts,
             blob,
         };
         Some((handed, wire))
@@ -122,14 +122,14 @@ impl Client {
         &self,
         context: &WorkerContext,
         frames: Vec<u8>,
-        answered: Option<(Vec<u8>, bool)>,
+        answered: Vec<CarriedPost>,
         packet: Option<(String, Vec<Vec<u8>>)>,
     ) -> bool {
         let now = clock::now();
         let state = &mut *self.state.borrow_mut();
         state.session.hold();
         context.unread.put(self.handle.slot().index, frames);
-        if let Some((body, binary)) = answered {
+        for (body, binary) in answered {
             state.session.keep_answered(&body, binary);
         }
         if let Some(wire) = &state.main {

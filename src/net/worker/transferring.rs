@@ -64,7 +64,7 @@ impl Worker {
     /// A session comes from another process.
     pub(super) fn adopt(&self, adoption: Adoption) {
         let Adoption { server, session, socket, ticket } = adoption;
-        let HandedSession { session, join_left, address, unread, unwritten, packet, post, blob } =
+        let HandedSession { session, join_left, address, unread, unwritten, packet, posts, blob } =
             session;
         let environment = Arc::clone(&server.environment);
         if server.sessions.contains_key(&session.sid) {
@@ -101,7 +101,7 @@ impl Worker {
             if let Some(wire) = &main {
                 wire.write_raw(&self.context, &unwritten);
             }
-            if client.restore(&self.context, unread, post, packet) {
+            if client.restore(&self.context, unread, posts, packet) {
                 client.settle(&self.context);
             } else {
                 client.close(&self.context, true);
