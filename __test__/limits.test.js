@@ -358,6 +358,17 @@ for (const [name, prepare] of Object.entries(WAITINGS))
       assert.equal(io.engine.clientsCount, 5);
     });
 
+test("who keeps asking for a namespace that is not there does not stay for that", async (t) => {
+  const options = { connectTimeout: 100 };
+  const { io, port } = await serve(t, { maxUnauthenticated: 1 }, { options });
+  const raw = await RawWebSocket.open(port, WEBSOCKET);
+  t.after(() => raw.destroy());
+  await eventually(() => {
+    for (let n = 0; n < 200; n++) raw.text("40/nowhere,");
+    return io.engine.clientsCount === 0;
+  }, "the end of the session");
+});
+
 test("a handshake that a program passes on when its connection has gone is not pending", async (t) => {
   const waiting = [];
   const { ask, io } = await serve(

@@ -137,8 +137,10 @@ struct State {
     probe: Option<Rc<WebSocketWire>>,
     /// When a client that has joined no namespace is reported; 0: not any more.
     join_deadline: u64,
-    /// Whether that has been put off, as it may be once.
+    /// Whether that has been put off, as it may be once…
     join_prolonged: bool,
+    /// …but for what JavaScript had not taken then and has not since: the lower bits of the end of that in the inbox.
+    join_behind: u32,
     /// Set when the end begins to be carried out: nothing is asked of the session any more.
     closed: bool,
 }
@@ -177,20 +179,21 @@ impl State {
     /// Whether something that the client was to send is late.
     fn is_overdue(&self, now: u64) -> bool {
         self.session.is_overdue(now)
-            || self.join_deadline != 0 && self.join_deadline <= now
+            || self.is_join_overdue(now)
             || self.decoder.poll_timeout().is_some_and(|deadline| deadline <= now)
     }
 
     /// JavaScript was blocked, and what was late may be on its way now.
-    fn prolong(&mut self, now: u64, connect_timeout: u64) {
+    fn prolong(&mut self, now: u64) {
         if self.session.is_overdue(now) {
             self.session.prolong_ping_timeout(now);
         }
         self.decoder.prolong(now);
-        if self.join_deadline != 0 && self.join_deadline <= now && !self.join_prolonged {
-            self.join_prolonged = true;
-            self.join_deadline = now + connect_timeout;
-        }
+    }
+
+    /// Whether a client that has joined no namespace is to be reported.
+    fn is_join_overdue(&self, now: u64) -> bool {
+        self.join_deadline != 0 && self.join_deadline <= now
     }
 
     /// Lets go of a wire that carries nothing any more. Its client may end much later: by then
@@ -253,6 +256,7 @@ impl Client {
                 probe: None,
                 join_deadline,
                 join_prolonged: false,
+                join_behind: 0,
                 closed: false,
             }),
             scheduled: Cell::new(u64::MAX),

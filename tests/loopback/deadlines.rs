@@ -63,6 +63,30 @@ fn a_client_that_joins_nothing_is_reported_once() {
     assert!(!host.has(RecordKind::ConnectTimeout, joined));
 }
 
+/// Its CONNECT lies there for as long as JavaScript takes nothing. Others of its behind that keep it no longer.
+#[test]
+fn who_waits_for_javascript_is_reported_when_that_has_had_its_time() {
+    let host = Host::with_connect_timeout(
+        Config { ping_interval: 100, ping_timeout: 20_000, ..Config::default() },
+        150,
+    );
+    let (mut client, handle) = Client::open(&host);
+    client.send("40/nowhere,");
+    for _ in 0..6 {
+        assert_eq!(client.text(), "2");
+        client.send("3");
+    }
+    host.next(RecordKind::Connect);
+    assert!(!host.has(RecordKind::ConnectTimeout, handle));
+    client.send("40/nowhere,");
+    for _ in 0..6 {
+        assert_eq!(client.text(), "2");
+        client.send("3");
+    }
+    host.next(RecordKind::Connect);
+    assert!(host.has(RecordKind::ConnectTimeout, handle));
+}
+
 #[test]
 fn a_session_that_has_ended_is_not_reported_any_more() {
     let host = Host::with_connect_timeout(

@@ -454,7 +454,10 @@ impl Client {
             if state.is_overdue(now) {
                 self.counts().spared.add(1);
             }
-            state.prolong(now, self.server.connect_timeout);
+            state.prolong(now);
+            if !state.join_prolonged {
+                self.put_off_join(&mut state, now);
+            }
             drop(state);
         }
         self.handle_due(context, now);
@@ -471,6 +474,23 @@ impl Client {
             self.show_control(true, "2");
         }
         state.defer(now);
+    }
+
+    /// Its CONNECT waits for JavaScript, which may need some time for it when it has it; or it may lie unread. That is so once, and on for as
+    /// long as JavaScript takes nothing: who has it put off for as long as it keeps sending could hold the place of an unauthenticated client
+    /// for good.
+    fn put_off_join(&self, state: &mut State, now: u64) {
+        if state.is_join_overdue(now) {
+            state.join_prolonged = true;
+            state.join_behind = lower_bits(self.inbox_end.get());
+            state.join_deadline = now.saturating_add(self.server.connect_timeout.max(1));
+        }
+    }
+
+    /// Whether JavaScript has taken all up to there, of which these are the lower bits: far less waits than they count.
+    fn has_taken(&self, end: u32) -> bool {
+        let taken = self.server.environment.inbox.taken(self.handle.worker());
+        lower_bits(taken).wrapping_sub(end) < u32::MAX / 2
     }
 
     /// Does what is due. What would be held against the client has to wait for JavaScript, if that is asked: pings go on.
@@ -497,17 +517,15 @@ impl Client {
         if unread || waits {
             state.defer(now);
         }
-        // Its CONNECT waits for JavaScript, which may need some time for it when it has it; or it may lie unread. Who has that put off for
-        // as long as it keeps sending could hold the place of an unauthenticated client for good.
-        let may_lie_unread = waits && !state.join_prolonged;
-        if state.join_deadline != 0
-            && state.join_deadline <= now
-            && (self.is_joining() || may_lie_unread)
-        {
-            state.join_prolonged |= may_lie_unread;
-            state.join_deadline = now.saturating_add(self.server.connect_timeout.max(1));
+        let may_join = if state.join_prolonged {
+            self.is_joining() && !self.has_taken(state.join_behind)
+        } else {
+            self.is_joining() || waits
+        };
+        if may_join {
+            self.put_off_join(&mut state, now);
         }
-        if decided && state.join_deadline != 0 && state.join_deadline <= now {
+        if decided && state.is_join_overdue(now) {
             state.join_deadline = 0;
             self.push(|record| {
                 record.kind(RecordKind::ConnectTimeout).number(self.handle.raw());
@@ -531,4 +549,9 @@ impl Client {
         drop(state);
         self.settle(context);
     }
+}
+
+fn lower_bits(place: u64) -> u32 {
+    let [a, b, c, d, ..] = place.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
