@@ -234,6 +234,24 @@ test("one that comes in the middle takes them over from whoever has them then", 
   assert.equal(client.ends, 0);
 });
 
+test("one that is to hand over what it has not got yet does so when it has", only, async (t) => {
+  const socket = place(t);
+  const one = await serve(t, "one");
+  const client = await dial(t, one.port);
+  const handed = one.io.handOver(socket);
+  const two = await serve(t, "two", { takeOver: socket }, false);
+  const again = two.io.handOver(socket);
+  const more = two.io.handOver(socket);
+  two.httpServer.listen(one.port, "127.0.0.1");
+  const three = await serve(t, "three", { takeOver: socket }, false);
+  three.httpServer.listen(one.port, "127.0.0.1");
+  await assert.rejects(more, { code: "SIO_ERR_HANDOVER_FAILED" });
+  assert.deepEqual(await within(handed, "the end"), { clients: 1, moved: 1 });
+  assert.deepEqual(await within(again, "the end"), { clients: 1, moved: 1 });
+  assert.equal(await client.emitWithAck("who"), "three");
+  assert.equal(client.ends, 0);
+});
+
 test("of two that come at once, one takes them over from the other", only, async (t) => {
   const socket = place(t);
   const one = await serve(t, "one");

@@ -259,8 +259,8 @@ test("the socket is the user's alone, and strangers get nothing by it", only, as
   const first = all.start();
   await first.listens();
   const client = await dial(t, all, 0);
+  await first.offers({});
   for (const bytes of [Buffer.from("GET / HTTP/1.1\r\n\r\n"), Buffer.alloc(65536, 255)]) {
-    await first.offers({});
     assert.equal(fs.statSync(all.path).mode & 0o777, 0o600);
     const silent = net.connect(all.path);
     const sentAway = until(silent, "close");
@@ -270,11 +270,18 @@ test("the socket is the user's alone, and strangers get nothing by it", only, as
     stranger.on("error", () => {});
     const closed = until(stranger, "close");
     stranger.end(bytes);
-    assert.equal((await first.tells("failed")).failed, "SIO_ERR_HANDOVER_FAILED");
     await closed;
     assert.equal(await client.emitWithAck("echo", 1), 1);
   }
-  const { handed } = await restart(all, first);
+  // who says nothing, or only begins to, is in nobody's way
+  for (const bytes of [Buffer.alloc(0), Buffer.from([9]), Buffer.from([99, 0, 0, 0, 72, 0, 1])]) {
+    const silent = net.connect(all.path);
+    silent.on("error", () => {});
+    silent.write(bytes);
+    t.after(() => silent.destroy());
+  }
+  const next = all.start();
+  const [{ handed }] = await Promise.all([first.tells("handed"), next.tells("taken")]);
   assert.deepEqual(handed, { clients: 1, moved: 1 });
   assert.equal(await client.emitWithAck("echo", 2), 2);
 });
@@ -532,6 +539,22 @@ test("one that starts in the middle gets them from whoever has them then", only,
     assert.equal((await client.emitWithAck("where")).name, "3");
     assert.deepEqual(client.ends, []);
   }
+});
+
+test("one that starts before the last one offers them gets them from that", only, async (t) => {
+  const all = chain(t);
+  const first = all.start();
+  await first.listens();
+  const client = await dial(t, all, 0);
+  const { next } = await restart(all, first); // the first one has ended
+  const third = all.start();
+  await third.tells("created");
+  await next.offers({});
+  const [{ taken }] = await Promise.all([third.tells("taken"), next.tells("handed")]);
+  assert.deepEqual(taken, { clients: 1, sockets: 1, refused: 0 });
+  await third.listens();
+  assert.equal(await client.emitWithAck("echo", 1), 1);
+  assert.deepEqual(client.ends, []);
 });
 
 test("what can't be", async (t) => {

@@ -575,6 +575,8 @@ class Server extends EventEmitter {
    *   comes, or that has gone before it had them: then all is as before
    */
   async handOver(path, options = {}) {
+    // those that are on their way here go on with the others
+    if (this._takeOver?.isUnderWay) await this._takeOver.result;
     if (this._handOver !== undefined)
       throw handoverFailed("another one is under way: await it, or end it by its signal");
     this._handOver = new HandOver(this, path, options);

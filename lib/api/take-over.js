@@ -146,6 +146,8 @@ class TakeOver {
     this._isOver = false;
     /** @private */
     this._isClosed = false;
+    /** whether it is not known yet who comes */
+    this.isUnderWay = true;
     /** @type {(result: TakenOver) => void} @private */
     this._resolve = () => {};
     /** @type {Promise<TakenOver>} */
@@ -590,6 +592,7 @@ class TakeOver {
     this.leaveChannel();
     this._arrivals = [];
     this._states = new StateReader();
+    this.isUnderWay = false;
     this._resolve(result);
   }
 

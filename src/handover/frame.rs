@@ -19,11 +19,19 @@ pub struct Frame {
 }
 
 /// Cuts a stream into messages. It holds twice what has come, at most, whatever a header announces.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FrameReader {
     bytes: Vec<u8>,
     /// Where in them the next message begins.
     start: usize,
+    /// Bytes of a body, at most.
+    longest: usize,
+}
+
+impl Default for FrameReader {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), start: 0, longest: MAX_BODY }
+    }
 }
 
 impl FrameReader {
@@ -34,6 +42,11 @@ impl FrameReader {
             self.start = 0;
         }
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Takes no messages with longer bodies, until this is called again.
+    pub fn set_longest(&mut self, longest: usize) {
+        self.longest = longest.min(MAX_BODY);
     }
 
     /// Whether a message has begun that is not all there.
@@ -51,7 +64,7 @@ impl FrameReader {
         };
         let [a, b, c, d, kind, descriptors] = *header;
         let length = u32::from_le_bytes([a, b, c, d]) as usize;
-        if length > MAX_BODY {
+        if length > self.longest {
             return Err(Invalid::TooLong);
         }
         let Some(body) = rest.get(..length) else { return Ok(None) };

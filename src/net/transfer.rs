@@ -17,6 +17,8 @@
 #![cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux gives sockets away"))]
 
 #[cfg(target_os = "linux")]
+mod comers;
+#[cfg(target_os = "linux")]
 mod lock;
 #[cfg(target_os = "linux")]
 mod offer;

@@ -406,6 +406,36 @@ fn send_with(socket: &UnixStream, bytes: &[u8], descriptor: &OwnedFd) {
     sendmsg(socket, &bytes, &mut ancillary, SendFlags::empty()).unwrap();
 }
 
+/// Whoever asks in between is told to come again: there is no moment in which nobody has them.
+#[test]
+fn who_has_just_got_the_clients_is_about_to_offer_them() {
+    let (old, new) = meet();
+    let path = path();
+    let giver = offer(&path, 1, Arc::clone(&old.environment)).unwrap();
+    let ask = |number| {
+        let runtime = Arc::downgrade(&new.runtime);
+        take(&path, number, Arc::clone(&new.environment), runtime, Vec::new()).unwrap()
+    };
+    let Asked::Offered(taker) = ask(2) else { panic!("nobody offers") };
+    news(&old, HandoverEvent::Peer);
+    giver.greet(Vec::new(), Vec::new());
+    news(&new, HandoverEvent::Peer);
+    drop(giver.finish(1, Vec::new()));
+    news(&new, HandoverEvent::End);
+    taker.take();
+    news(&old, HandoverEvent::Sent);
+    giver.end("they have gone");
+    assert!(matches!(ask(3), Asked::UnderWay));
+    let again = offer(&path, 4, Arc::clone(&new.environment)).unwrap();
+    assert!(matches!(ask(5), Asked::Offered(_)));
+    news(&new, HandoverEvent::Peer);
+    again.end("over");
+    Host::until(|| matches!(ask(6), Asked::Nobody));
+    // nor is it when its server is closed
+    taker.end("closed");
+    assert!(matches!(ask(7), Asked::Nobody));
+}
+
 /// One that comes meanwhile is told to come again, and finds whoever offers then.
 #[test]
 fn who_comes_while_clients_are_handed_over_hears_so() {
@@ -449,22 +479,69 @@ fn who_comes_while_clients_are_handed_over_hears_so() {
 }
 
 #[test]
-fn what_is_no_hand_over_ends_it() {
-    let said: [&[u8]; 3] = [b"GET / HTTP/1.1\r\n\r\n", &[0, 0, 0, 0, b'R', 0], &[255; 64]];
+fn who_says_something_else_or_nothing_takes_the_offer_from_nobody() {
+    let host = Host::new();
+    let path = path();
+    let channel = offer(&path, 1, Arc::clone(&host.environment)).unwrap();
+    let said: [&[u8]; 4] =
+        [b"GET / HTTP/1.1\r\n\r\n", &[0, 0, 0, 0, b'R', 0], &[255; 64], &[9; 10_000]];
     for bytes in said {
-        let host = Host::new();
-        let path = path();
-        let channel = offer(&path, 1, Arc::clone(&host.environment)).unwrap();
         let mut peer = UnixStream::connect(&path).unwrap();
-        peer.write_all(bytes).unwrap();
-        peer.shutdown(std::net::Shutdown::Write).unwrap();
-        news(&host, HandoverEvent::Failed);
-        assert!(!channel.is_open());
+        let _cut_off = peer.write_all(bytes);
         let mut rest = Vec::new();
         let _reset = peer.read_to_end(&mut rest);
-        assert_eq!(rest, b"");
+        assert_eq!(rest, b"", "it is sent away");
+    }
+    // Half of a greeting, and more than are listened to.
+    let mut hello = Vec::new();
+    Message::hello(Vec::new()).write(&mut hello, 0).unwrap();
+    let comers = (0..20).map(|count| {
+        let mut peer = UnixStream::connect(&path).unwrap();
+        peer.write_all(&hello[..count]).unwrap();
+        peer
+    });
+    let silent: Vec<_> = comers.collect();
+    // They may still be in its queue.
+    let taker = loop {
+        let (environment, runtime) = (Arc::clone(&host.environment), Arc::downgrade(&host.runtime));
+        match take(&path, 2, environment, runtime, b"hello".to_vec()).unwrap() {
+            Asked::Offered(taker) => break taker,
+            Asked::UnderWay => std::thread::yield_now(),
+            Asked::Nobody => panic!("nobody offers"),
+        }
+    };
+    assert_eq!(news(&host, HandoverEvent::Peer).buffers, [b"hello".to_vec()]);
+    assert!(channel.is_open() && taker.is_open());
+    drop(silent);
+}
+
+#[test]
+fn who_says_something_else_behind_its_greeting_ends_the_hand_over() {
+    for kind in *b"RS" {
+        let host = Host::new();
+        let (mut stranger, channel) = Stranger::say_first(&host, &Message::hello(Vec::new()));
+        news(&host, HandoverEvent::Peer);
+        stranger.0.write_all(&[1, 0, 0, 0, kind, 0, 9]).unwrap();
+        news(&host, HandoverEvent::Failed);
+        assert!(!channel.is_open());
         channel.end("it has failed");
     }
+}
+
+/// It may say all that it has to say at once.
+#[test]
+fn what_comes_with_a_greeting_is_heard() {
+    let host = Host::new();
+    let path = path();
+    let channel = offer(&path, 1, Arc::clone(&host.environment)).unwrap();
+    let mut bytes = Vec::new();
+    Message::hello(Vec::new()).write(&mut bytes, 0).unwrap();
+    Message::Ready { against: String::new() }.write(&mut bytes, 0).unwrap();
+    let mut peer = UnixStream::connect(&path).unwrap();
+    peer.write_all(&bytes).unwrap();
+    news(&host, HandoverEvent::Peer);
+    news(&host, HandoverEvent::Ready);
+    channel.end("it is over");
 }
 
 /// As another one does that wants to offer there, to see whether somebody does.

@@ -17,8 +17,11 @@ const MODE: u32 = 0o600;
 /// What the file is called from when somebody has come on: it says that a hand-over is under way, and that whoever serves then is about to
 /// offer here.
 const UNDER_WAY: &str = ".busy";
+/// What a file is called before it takes that name.
+const NEXT: &str = ".next";
 
 /// The file of the socket. It goes when this does, if it is still the same.
+#[derive(Debug)]
 pub(super) struct File {
     path: PathBuf,
     inode: u64,
@@ -32,19 +35,23 @@ impl File {
 
     /// Gives its name up, and takes the one that says that a hand-over is under way, if no file that is none of ours has it.
     pub(super) fn set_aside(&mut self) {
-        let aside = under_way(&self.path);
-        let is_ours = match fs::symlink_metadata(&aside) {
-            Ok(found) => found.file_type().is_socket(),
-            Err(error) => error.kind() == ErrorKind::NotFound,
-        };
-        if !self.is_there() {
-            return;
-        }
-        if is_ours && fs::rename(&self.path, &aside).is_ok() {
-            self.path = aside;
-        } else {
+        if self.is_there() && self.rename(under_way(&self.path)).is_err() {
             let _gone = fs::remove_file(&self.path);
         }
+    }
+
+    /// Takes another name, if no file that is none of a socket has it.
+    fn rename(&mut self, to: PathBuf) -> io::Result<()> {
+        match fs::symlink_metadata(&to) {
+            Ok(found) if !found.file_type().is_socket() => {
+                return Err(ErrorKind::AlreadyExists.into());
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+        fs::rename(&self.path, &to)?;
+        self.path = to;
+        Ok(())
     }
 
     fn is_there(&self) -> bool {
@@ -70,6 +77,25 @@ pub(super) fn listen(path: &Path) -> io::Result<UnixListener> {
         let _stays = remove(&aside); // nothing rests on it
     }
     bind(path)
+}
+
+/// That this process has just got the clients, and is about to offer them: for as long as it is kept.
+#[derive(Debug)]
+pub(super) struct Announced {
+    _file: File,
+    _listener: UnixListener,
+}
+
+/// Says so in place of the process that had them, without a moment in which nobody does.
+pub(super) fn announce(path: &Path) -> io::Result<Announced> {
+    let next = with_ending(path, NEXT);
+    if is_left(&next)? {
+        remove(&next)?;
+    }
+    let listener = bind(&next)?;
+    let mut file = File::of(&next)?;
+    file.rename(under_way(path))?;
+    Ok(Announced { _file: file, _listener: listener })
 }
 
 /// Removes a file that may have gone meanwhile: by the process that has made it.
@@ -136,8 +162,12 @@ pub(super) fn connect(path: &Path) -> io::Result<Connected> {
 
 /// What the file of an offer is called when somebody has come.
 pub(super) fn under_way(path: &Path) -> PathBuf {
+    with_ending(path, UNDER_WAY)
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(UNDER_WAY);
+    name.push(ending);
     name.into()
 }
 

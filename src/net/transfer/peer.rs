@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
@@ -20,6 +20,9 @@ const READ: usize = 64 << 10;
 pub(super) const MAX_SOCKETS: usize = 16;
 /// Sockets that may wait for their message: what one read brings, and no more.
 const MAX_WAITING: usize = 256;
+/// What is said when the system has dropped sockets that have come.
+const NO_PLACE: &str =
+    "this process may open no more files, and each connection is one: raise its limit (ulimit -n)";
 
 /// The other process.
 #[derive(Debug)]
@@ -83,6 +86,11 @@ impl Peer {
         self.out.push_back(message);
     }
 
+    /// Takes no messages with longer bodies, until this is called again.
+    pub(super) fn set_longest(&mut self, longest: usize) {
+        self.reader.set_longest(longest);
+    }
+
     /// Whether something is to be written.
     pub(super) fn has_output(&self) -> bool {
         !self.out.is_empty()
@@ -131,8 +139,8 @@ impl Peer {
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut bytes = [IoSliceMut::new(&mut self.buffer)];
         let flags = RecvFlags::CMSG_CLOEXEC;
-        let count = match recvmsg(&self.socket, &mut bytes, &mut ancillary, flags) {
-            Ok(received) => received.bytes,
+        let received = match recvmsg(&self.socket, &mut bytes, &mut ancillary, flags) {
+            Ok(received) => received,
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(false),
             Err(error) => return Err(io::Error::from(error).into()),
         };
@@ -141,6 +149,11 @@ impl Peer {
                 self.sockets.extend(descriptors);
             }
         }
+        if received.flags.contains(ReturnFlags::CTRUNC) {
+            // Some are lost, and those that follow would be taken for them.
+            return Err(io::Error::other(NO_PLACE).into());
+        }
+        let count = received.bytes;
         if count == 0 {
             return Err(Lost::Gone);
         }
@@ -185,6 +198,7 @@ mod tests {
     #[test]
     fn it_waits_while_too_many_descriptors_are_on_their_way() {
         if env::var_os(ALONE).is_some() {
+            fill();
             return crowd();
         }
         let mut child = Command::new(env::current_exe().unwrap());
@@ -197,6 +211,20 @@ mod tests {
             // That user can't reach the program.
             Err(error) => assert_eq!(error.kind(), io::ErrorKind::PermissionDenied),
         }
+    }
+
+    /// A socket that is lost is not followed by others in its place.
+    fn fill() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (mut from, mut to) = (Peer::new(theirs).unwrap(), Peer::new(ours).unwrap());
+        let socket = OwnedFd::from(File::open("/dev/null").unwrap()).into();
+        from.queue(Outgoing { bytes: vec![0], sockets: vec![socket], word: None });
+        from.write().unwrap();
+        let limit = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(3), ..limit }).unwrap();
+        let read = to.read();
+        setrlimit(Resource::Nofile, limit).unwrap();
+        assert!(matches!(read, Err(Lost::Io(_))), "{read:?}");
     }
 
     fn crowd() {

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 use std::thread;
@@ -14,8 +14,11 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::comers::{Comers, Greeting};
 use super::lock::ServingLock;
-use super::offer::{Connected, File, connect, is_same_user, listen, under_way};
+use super::offer::{
+    Announced, Connected, File, announce, connect, is_same_user, listen, under_way,
+};
 use super::peer::{Lost, MAX_SOCKETS, Peer};
 use super::{Adoption, Asked, Channel, Outgoing, Phase, Ticket};
 use crate::border::HandoverEvent;
@@ -32,6 +35,10 @@ const MOST_WAITING: usize = 16 << 20;
 const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 /// When JavaScript wants no more of it, what is queued still leaves, if the other process takes it within this time, in milliseconds.
 const LAST_WORDS: u64 = 1000;
+/// Who has taken clients over has so long, in milliseconds, to offer them in its turn, once nothing more is to be said. Until then who asks
+/// for them is told to wait.
+const OFFERING: u64 = 2000;
+
 /// Offers the clients of this process to who connects to `path`: one process of the same user.
 ///
 /// # Errors
@@ -43,10 +50,12 @@ pub fn offer(path: &Path, number: u32, environment: Arc<Environment>) -> io::Res
     let mut file = File::of(path)?;
     start(number, environment, Channel::abandon_giving, move |channel, bell| {
         channel.set_lock(lock, Some(theirs));
-        let Some(socket) = accept(&listener, &channel, &bell) else { return };
+        let Some((peer, hello, sockets)) = accept(&listener, &channel, &bell) else { return };
         // The next process offers under this name. Who comes too early waits in the queue of this one.
         file.set_aside();
-        run(&channel, &bell, socket, &mut Giver::default());
+        let mut giver = Giver::default();
+        let begun = giver.handle(&channel, hello, sockets).map(|()| peer);
+        run(&channel, &bell, begun, &mut giver);
         drop((file, listener));
     })
 }
@@ -75,8 +84,14 @@ pub fn take(
     if !is_same_user(&socket)? {
         return Err(io::Error::new(ErrorKind::PermissionDenied, "it is another user's"));
     }
+    let own = path.to_owned();
     let channel = start(number, environment, Channel::abandon_taking, move |channel, bell| {
-        run(&channel, &bell, socket, &mut Taker::new(runtime));
+        let peer = Peer::new(socket).map_err(Lost::from);
+        let mut taker = Taker::new(runtime, own);
+        run(&channel, &bell, peer, &mut taker);
+        if taker.announced.is_some() {
+            wait_until_ended(&channel, &bell, clock::now() + OFFERING);
+        }
     })?;
     channel.send(&Message::hello(blob), Vec::new());
     Ok(Asked::Offered(channel))
@@ -109,20 +124,21 @@ fn start(
     Ok(channel)
 }
 
-/// Waits for a process of the same user that speaks; others are sent away. None: nobody is wanted any more.
-fn accept(listener: &UnixListener, channel: &Channel, bell: &UnixStream) -> Option<UnixStream> {
+/// Waits for a process of the same user that wants what is offered; others are sent away. None: nobody is wanted any more.
+fn accept(listener: &UnixListener, channel: &Channel, bell: &UnixStream) -> Option<Greeting> {
+    let mut comers = Comers::default();
     loop {
         silence(bell);
         if !channel.is_open() {
             return None;
         }
         match listener.accept() {
-            Ok((socket, _))
-                if is_same_user(&socket).unwrap_or_default() && speaks(&socket, channel, bell) =>
-            {
-                return Some(socket);
+            Ok((socket, _)) => {
+                if is_same_user(&socket).unwrap_or_default() {
+                    let _gone = comers.push(socket);
+                }
+                continue;
             }
-            Ok(_) => continue,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => {
@@ -131,29 +147,25 @@ fn accept(listener: &UnixListener, channel: &Channel, bell: &UnixStream) -> Opti
                 return None;
             }
         }
-        let mut waits = [PollFd::new(listener, PollFlags::IN), PollFd::new(bell, PollFlags::IN)];
+        if let Some(greeting) = comers.hear() {
+            return Some(greeting);
+        }
+        let mut waits =
+            vec![PollFd::new(listener, PollFlags::IN), PollFd::new(bell, PollFlags::IN)];
+        waits.extend(comers.fds().map(|socket| PollFd::from_borrowed_fd(socket, PollFlags::IN)));
         let _interrupted = poll(&mut waits, None);
     }
 }
 
-/// Waits until a process says something; whether it does. Who only looks whether somebody offers here goes without a word, and takes
-/// the offer from nobody.
-fn speaks(socket: &UnixStream, channel: &Channel, bell: &UnixStream) -> bool {
-    use rustix::io::Errno;
-    use rustix::net::{RecvFlags, recv};
-
+/// Waits until then, unless JavaScript wants no more of it before.
+fn wait_until_ended(channel: &Channel, bell: &UnixStream, until: u64) {
     loop {
         silence(bell);
-        if !channel.is_open() {
-            return false;
+        let left = until.saturating_sub(clock::now());
+        if left == 0 || channel.outbox().phase == Phase::Ended {
+            return;
         }
-        match recv(socket, &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-            Ok((count, _)) => return count > 0,
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(_) => return false,
-        }
-        let mut waits = [PollFd::new(socket, PollFlags::IN), PollFd::new(bell, PollFlags::IN)];
-        let _interrupted = poll(&mut waits, None);
+        let _interrupted = poll(&mut [PollFd::new(bell, PollFlags::IN)], Some(&milliseconds(left)));
     }
 }
 
@@ -187,10 +199,8 @@ trait Side {
 }
 
 /// Talks to the other process until JavaScript wants no more of it, or it goes; then it is decided who serves.
-fn run(channel: &Arc<Channel>, bell: &UnixStream, socket: UnixStream, side: &mut impl Side) {
-    let lost = Peer::new(socket)
-        .map_err(Lost::from)
-        .and_then(|mut peer| talk(channel, bell, &mut peer, side));
+fn run(channel: &Arc<Channel>, bell: &UnixStream, peer: Result<Peer, Lost>, side: &mut impl Side) {
+    let lost = peer.and_then(|mut peer| talk(channel, bell, &mut peer, side));
     let why = match lost {
         Ok(()) => return,
         Err(Lost::Gone) => "the other process has gone".into(),
@@ -217,6 +227,7 @@ fn talk(
     side: &mut impl Side,
 ) -> Result<(), Lost> {
     let mut last = None;
+    take_in(channel, peer, side)?; // what has come behind a greeting
     loop {
         silence(bell);
         side.poll(channel);
@@ -261,10 +272,16 @@ fn milliseconds(count: u64) -> Timespec {
 fn hear(channel: &Arc<Channel>, peer: &mut Peer, side: &mut impl Side) -> Result<bool, Lost> {
     fault!("hear", channel.environment.id, channel.number);
     let has_come = peer.read()?;
+    take_in(channel, peer, side)?;
+    Ok(has_come)
+}
+
+/// Handles all messages that have been read.
+fn take_in(channel: &Arc<Channel>, peer: &mut Peer, side: &mut impl Side) -> Result<(), Lost> {
     while let Some((frame, sockets)) = peer.next_message()? {
         side.handle(channel, Message::read(&frame)?, sockets)?;
     }
-    Ok(has_come)
+    Ok(())
 }
 
 impl Channel {
@@ -479,6 +496,10 @@ fn refusal_of_sessions(against: &str) -> String {
 #[derive(Debug)]
 struct Taker {
     runtime: Weak<Runtime>,
+    /// Where the clients are offered.
+    path: PathBuf,
+    /// Set as soon as this process has them.
+    announced: Option<Announced>,
     serving: serving::Taker,
     attempt: Attempt,
     welcomed: bool,
@@ -496,9 +517,11 @@ struct Taker {
 }
 
 impl Taker {
-    fn new(runtime: Weak<Runtime>) -> Self {
+    fn new(runtime: Weak<Runtime>, path: PathBuf) -> Self {
         Self {
             runtime,
+            path,
+            announced: None,
             serving: serving::Taker::default(),
             attempt: Attempt::default(),
             welcomed: false,
@@ -653,7 +676,11 @@ impl Side for Taker {
 
     fn say(&mut self, channel: &Arc<Channel>, word: Word) -> bool {
         let steps = self.serving.say(word);
-        self.carry_out(channel, steps)
+        let is_said = self.carry_out(channel, steps);
+        if is_said && word == Word::Taken {
+            self.announced = announce(&self.path).ok(); // nothing rests on it
+        }
+        is_said
     }
 
     fn handle_end(&mut self, channel: &Arc<Channel>, why: String) {
