@@ -9,7 +9,8 @@
 //! ```
 //!
 //! What has one key is sent in order, and where it goes is looked up when it is sent: it may have moved. Of a key, something is on
-//! its way to one place at a time.
+//! its way to one place at a time. What has not been taken, although something behind it has, is not sent again: it would come
+//! behind that.
 //!
 //! It opens no socket and reads no clock.
 
@@ -36,6 +37,19 @@ pub(super) trait Item {
     fn subject(&self) -> Option<impl Eq + Hash> {
         None::<()>
     }
+    /// Whether it must not come behind that one, which stands behind it.
+    fn must_precede(&self, later: &Self) -> bool;
+}
+
+/// What has come of something that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It has been taken, or may have been.
+    Out,
+    /// It has not, and never will be.
+    Refused,
+    /// It has not, and is to be sent again.
+    Again,
 }
 
 /// How much is sent at once.
@@ -125,13 +139,17 @@ impl<T: Item, P: Clone + Eq + Hash> Lanes<T, P> {
                 flight.behind.push(key);
                 continue;
             }
+            let before = flight.sent.len();
+            // The first one goes there, also if its place has become another one since: else nobody would look after it.
             while !flight.is_full(self.most)
-                && queue.waiting.front().is_some_and(|item| place(item) == at)
+                && (flight.sent.len() == before
+                    || queue.waiting.front().is_some_and(|item| place(item) == at))
                 && let Some(item) = queue.waiting.pop_front()
             {
                 flight.bytes += item.weight();
                 flight.sent.push(item);
             }
+            flight.forget_replaced(before);
         }
         begun
     }
@@ -141,10 +159,16 @@ impl<T: Item, P: Clone + Eq + Hash> Lanes<T, P> {
         self.flights.get(place).map_or(&[], |flight| &flight.sent)
     }
 
-    /// It is known what has come of what was on its way to a place. `is_out`: whether the one with that index is done with; if not, it
-    /// is sent again.
-    pub(super) fn land(&mut self, place: &P, now: u64, mut is_out: impl FnMut(usize, &T) -> bool) {
-        let Some(Flight { sent, behind, .. }) = self.flights.remove(place) else { return };
+    /// It is known what has come of what was on its way to a place: `outcome` tells of the one with that index. Gives what would have to be
+    /// sent again, and can't be, since something behind it has been taken.
+    pub(super) fn land(
+        &mut self,
+        place: &P,
+        now: u64,
+        mut outcome: impl FnMut(usize, &T) -> Outcome,
+    ) -> Vec<T> {
+        let mut passed = Vec::new();
+        let Some(Flight { sent, behind, .. }) = self.flights.remove(place) else { return passed };
         let mut keys: Vec<T::Key> = Vec::new();
         let mut back: FxHashMap<T::Key, Vec<T>> = FxHashMap::default();
         for (index, item) in sent.into_iter().enumerate() {
@@ -153,10 +177,14 @@ impl<T: Item, P: Clone + Eq + Hash> Lanes<T, P> {
                 keys.push(key);
                 Vec::new()
             });
-            if !is_out(index, &item) {
-                again.push(item);
+            match outcome(index, &item) {
+                Outcome::Out => passed.extend(again.extract_if(.., |it| it.must_precede(&item))),
+                Outcome::Refused => {}
+                Outcome::Again => again.push(item),
             }
         }
+        // Who has waited goes before who has just been there: else one that always has something would be the only one.
+        self.open.extend(behind);
         for key in keys {
             let again = back.remove(&key).unwrap_or_default();
             if again.is_empty() {
@@ -165,7 +193,7 @@ impl<T: Item, P: Clone + Eq + Hash> Lanes<T, P> {
                 self.put_back(key, again, now);
             }
         }
-        self.open.extend(behind);
+        passed
     }
 
     /// Places have changed: who waits behind one looks again where its own is.
@@ -212,11 +240,13 @@ impl<T: Item, P: Clone + Eq + Hash> Lanes<T, P> {
     /// before `since`.
     pub(super) fn is_held_up(&self, key: T::Key, since: u64, place: impl Fn(&T) -> P) -> bool {
         let Some(queue) = self.queues.get(&key) else { return false };
-        let flight = || match queue.waiting.front() {
-            Some(first) => self.flights.get(&place(first)),
-            None => self.flights.values().find(|it| it.sent.iter().any(|it| it.key() == key)),
-        };
-        queue.is_late || flight().is_some_and(|flight| flight.since < since)
+        let hangs = |flight: &Flight<T>| flight.since < since;
+        // What is on its way may be on that to where its place was.
+        let is_sent = |flight: &Flight<T>| flight.sent.iter().any(|item| item.key() == key);
+        let is_behind = |first| self.flights.get(&place(first)).is_some_and(hangs);
+        queue.is_late
+            || queue.waiting.front().is_some_and(is_behind)
+            || self.flights.values().any(|flight| hangs(flight) && is_sent(flight))
     }
 
     /// The first with a key that is not out.
@@ -272,21 +302,38 @@ impl<T: Item, P: Clone + Eq + Hash> Lanes<T, P> {
     }
 }
 
+/// Of each, whether it counts: of those that are about the same, only the last one does.
+fn which_count<'a, T: Item + 'a>(items: impl DoubleEndedIterator<Item = &'a T>) -> Vec<bool> {
+    let mut seen = FxHashSet::default();
+    let counts = items.rev().map(|it| it.subject().is_none_or(|subject| seen.insert(subject)));
+    let mut counts: Vec<_> = counts.collect();
+    counts.reverse();
+    counts
+}
+
 impl<T: Item> Queue<T> {
     /// While nobody takes them, what came and went must not gather.
     fn forget_replaced(&mut self) {
-        let mut counts = Vec::with_capacity(self.waiting.len());
-        let mut seen = FxHashSet::default();
-        for item in self.waiting.iter().rev() {
-            counts.push(item.subject().is_none_or(|subject| seen.insert(subject)));
-        }
-        drop(seen);
-        let mut counts = counts.into_iter().rev();
+        let mut counts = which_count(self.waiting.iter()).into_iter();
         self.waiting.retain(|_| counts.next() == Some(true));
     }
 }
 
 impl<T: Item> Flight<T> {
+    /// Of those from there on that are about the same, the last one is sent: if one of them were not taken, and sent again, it would come
+    /// behind those that replace it.
+    fn forget_replaced(&mut self, begin: usize) {
+        if self.sent.len() - begin < 2 {
+            return;
+        }
+        let mut counts = which_count(self.sent[begin..].iter()).into_iter();
+        let mut index = 0;
+        self.sent.retain(|_| {
+            index += 1;
+            index <= begin || counts.next() == Some(true)
+        });
+    }
+
     fn is_full(&self, most: Batch) -> bool {
         self.sent.len() >= most.items || self.bytes >= most.bytes
     }
@@ -314,6 +361,9 @@ mod tests {
         fn weight(&self) -> usize {
             1
         }
+        fn must_precede(&self, _later: &Self) -> bool {
+            true
+        }
     }
 
     /// What is said of a room; only the last counts.
@@ -329,6 +379,9 @@ mod tests {
         fn subject(&self) -> Option<impl Eq + Hash> {
             Some(self.0)
         }
+        fn must_precede(&self, later: &Self) -> bool {
+            self.0 == later.0
+        }
     }
 
     /// Places, where each key has its own, and what has come of all.
@@ -338,6 +391,8 @@ mod tests {
         home: [usize; KEYS],
         pushed: [u64; KEYS],
         out: [Vec<u64>; KEYS],
+        /// What has not been taken, and can't be any more.
+        gone: [Vec<u64>; KEYS],
     }
 
     #[derive(Clone, Debug)]
@@ -345,9 +400,13 @@ mod tests {
         Push(usize),
         Move(usize, usize),
         Wait(u64),
-        /// So many of those on their way are taken; of each key, none behind one that is not.
-        Land(usize, usize),
+        /// What has come of those on their way.
+        Land(usize, [Outcome; MOST.items]),
         Lose,
+    }
+
+    fn outcome() -> impl Strategy<Value = Outcome> {
+        prop_oneof![4 => Just(Outcome::Out), 1 => Just(Outcome::Refused), 3 => Just(Outcome::Again)]
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -355,7 +414,8 @@ mod tests {
             6 => (0..KEYS).prop_map(Step::Push),
             1 => (0..KEYS, 0..PLACES).prop_map(|(key, place)| Step::Move(key, place)),
             1 => (1..3_000_u64).prop_map(Step::Wait),
-            3 => (0..PLACES, 0..6_usize).prop_map(|(place, count)| Step::Land(place, count)),
+            3 => (0..PLACES, prop::array::uniform4(outcome()))
+                .prop_map(|(place, outcomes)| Step::Land(place, outcomes)),
             1 => Just(Step::Lose),
         ]
     }
@@ -368,6 +428,7 @@ mod tests {
                 home: std::array::from_fn(|key| key % PLACES),
                 pushed: [0; KEYS],
                 out: Default::default(),
+                gone: Default::default(),
             }
         }
 
@@ -376,18 +437,20 @@ mod tests {
             self.lanes.take(self.now, |item| home[item.0]);
         }
 
-        fn land(&mut self, place: usize, count: usize) {
-            let mut refused = FxHashSet::default();
-            let out = &mut self.out;
-            self.lanes.land(&place, self.now, |index, item| {
-                let is_out = index < count && !refused.contains(&item.0);
-                if is_out {
-                    out[item.0].push(item.1);
-                } else {
-                    refused.insert(item.0);
+        fn land(&mut self, place: usize, outcomes: [Outcome; MOST.items]) {
+            let (out, gone) = (&mut self.out, &mut self.gone);
+            let passed = self.lanes.land(&place, self.now, |index, item| {
+                match outcomes[index] {
+                    Outcome::Out => out[item.0].push(item.1),
+                    Outcome::Refused => gone[item.0].push(item.1),
+                    Outcome::Again => {}
                 }
-                is_out
+                outcomes[index]
             });
+            for item in passed {
+                assert!(self.out[item.0].last() > Some(&item.1), "{item:?} could be sent again");
+                self.gone[item.0].push(item.1);
+            }
         }
 
         fn step(&mut self, step: &Step) {
@@ -401,7 +464,7 @@ mod tests {
                     self.lanes.moved();
                 }
                 Step::Wait(time) => self.now += time,
-                Step::Land(place, count) => self.land(place, count),
+                Step::Land(place, outcomes) => self.land(place, outcomes),
                 Step::Lose => assert!(self.lanes.lost(|_| true).is_empty()),
             }
             self.take();
@@ -417,9 +480,17 @@ mod tests {
                     .chain(&queue.waiting)
                     .collect();
                 // Each is somewhere, once, and in order.
-                let from = self.out[*key].len() as u64;
-                assert!(on_way.iter().map(|it| it.1).eq(from..self.pushed[*key]), "{on_way:?}");
-                assert_eq!(self.lanes.first(*key).map(|it| it.1), Some(from));
+                let (out, gone) = (&self.out[*key], &self.gone[*key]);
+                assert!(
+                    out.is_sorted() && on_way.is_sorted_by_key(|it| it.1),
+                    "{out:?} {on_way:?}"
+                );
+                assert!(on_way.first().is_none_or(|it| out.last() < Some(&it.1)), "{on_way:?}");
+                let mut all: Vec<_> = out.iter().chain(gone).copied().collect();
+                all.extend(on_way.iter().map(|it| it.1));
+                all.sort_unstable();
+                assert!(all.into_iter().eq(0..self.pushed[*key]), "{on_way:?}");
+                assert_eq!(self.lanes.first(*key), on_way.first().copied());
                 waiting += on_way.len() as u64;
                 // Whose place is free, and who has not to wait, is on the way.
                 let place = self.home[*key];
@@ -427,8 +498,8 @@ mod tests {
                 let is_busy = !self.lanes.sent(&place).is_empty();
                 assert!(queue.is_late || is_busy || (0..PLACES).any(is_sent), "{key} is forgotten");
             }
-            let out: u64 = self.out.iter().map(|out| out.len() as u64).sum();
-            assert_eq!(out + waiting, self.pushed.iter().sum::<u64>());
+            let done = self.out.iter().chain(&self.gone).map(|it| it.len() as u64).sum::<u64>();
+            assert_eq!(done + waiting, self.pushed.iter().sum::<u64>());
             let stalled = self.lanes.queues.values().filter(|it| it.tries > 1).count();
             assert_eq!(self.lanes.stalled, stalled);
             for place in 0..PLACES {
@@ -438,7 +509,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is away, and whoever moves: each comes once, in order, and waits for nobody but who has its place.
+        /// Whatever is away, and whoever moves: each comes once, if it is not refused, in order, and waits for nobody but
+        /// who has its place. What is passed by does not come.
         #[test]
         fn each_comes_once_and_in_order(steps in prop::collection::vec(step(), 0..200)) {
             let mut world = World::new();
@@ -449,13 +521,10 @@ mod tests {
                 world.now = world.now.max(world.lanes.next_time().unwrap_or(0));
                 world.take();
                 for place in 0..PLACES {
-                    world.land(place, usize::MAX);
+                    world.land(place, [Outcome::Out; MOST.items]);
                 }
                 world.take();
                 world.check();
-            }
-            for (key, out) in world.out.iter().enumerate() {
-                prop_assert!(out.iter().copied().eq(0..world.pushed[key]));
             }
             prop_assert!(!world.lanes.is_stalled() && world.lanes.open.is_empty());
         }
@@ -469,7 +538,7 @@ mod tests {
         let mut waits = Vec::new();
         for _ in 0..9 {
             assert_eq!(lanes.take(now, |_| 1), [1]);
-            lanes.land(&1, now, |_, _| false);
+            lanes.land(&1, now, |_, _| Outcome::Again);
             let next = lanes.next_time().unwrap_or(now);
             waits.push(next - now);
             assert!(next == now || lanes.take(next - 1, |_| 1).is_empty());
@@ -479,7 +548,7 @@ mod tests {
         assert_eq!(waits, [0, 93, 100, 200, 400, 800, 400, 2_000, 2_000]);
         assert!(lanes.is_stalled());
         lanes.take(now, |_| 1);
-        lanes.land(&1, now, |_, _| true);
+        lanes.land(&1, now, |_, _| Outcome::Out);
         assert!(lanes.is_empty() && !lanes.is_stalled());
     }
 
@@ -498,13 +567,73 @@ mod tests {
     }
 
     #[test]
+    fn who_hangs_where_something_was_is_known() {
+        let mut lanes = Lanes::new(MOST);
+        lanes.push(Numbered(0, 0));
+        lanes.take(10, |_| 1);
+        lanes.push(Numbered(0, 1));
+        assert!(lanes.is_held_up(0, 11, |_| 2));
+        assert!(!lanes.is_held_up(0, 10, |_| 2));
+    }
+
+    #[test]
+    fn who_always_has_something_holds_up_nobody() {
+        let mut lanes = Lanes::new(MOST);
+        for number in 0..100 {
+            lanes.push(Numbered(0, number));
+            lanes.push(Numbered(1, number));
+        }
+        lanes.take(0, |_| 1);
+        lanes.push(Numbered(2, 0));
+        for _ in 0..3 {
+            lanes.take(0, |_| 1);
+            if lanes.sent(&1).contains(&Numbered(2, 0)) {
+                return;
+            }
+            lanes.land(&1, 0, |_, _| Outcome::Out);
+        }
+        panic!("it waits for all of the others");
+    }
+
+    #[test]
+    fn what_moves_while_it_is_looked_at_is_not_forgotten() {
+        let mut lanes = Lanes::new(MOST);
+        lanes.push(Numbered(0, 0));
+        let mut asked = 0;
+        let begun = lanes.take(0, |_| {
+            asked += 1;
+            asked
+        });
+        assert_eq!(begun, [1]);
+        assert_eq!(lanes.sent(&1), [Numbered(0, 0)]);
+    }
+
+    #[test]
+    fn what_is_replaced_is_not_sent() {
+        let mut lanes = Lanes::new(MOST);
+        lanes.push(Said("c", 0));
+        lanes.take(0, |_| 1);
+        for (name, number) in [("a", 1), ("b", 2), ("a", 3)] {
+            lanes.push(Said(name, number));
+        }
+        lanes.land(&1, 0, |_, _| Outcome::Out);
+        lanes.take(0, |_| 1);
+        assert_eq!(lanes.sent(&1), [Said("b", 2), Said("a", 3)]);
+        // That one is there says nothing of the others.
+        let outcomes = [Outcome::Again, Outcome::Out];
+        assert!(lanes.land(&1, 0, |index, _| outcomes[index]).is_empty());
+        lanes.take(0, |_| 1);
+        assert_eq!(lanes.sent(&1), [Said("b", 2)]);
+    }
+
+    #[test]
     fn what_came_and_went_while_nobody_took_it_does_not_gather() {
         let mut lanes = Lanes::new(MOST);
         for number in 0..100 {
             lanes.push(Said("a", 2 * number));
             lanes.push(Said("b", 2 * number + 1));
             lanes.take(number * LATE, |_| ());
-            lanes.land(&(), number * LATE, |_, _| false);
+            lanes.land(&(), number * LATE, |_, _| Outcome::Again);
         }
         lanes.take(u64::MAX, |_| ());
         assert_eq!(lanes.sent(&()), [Said("a", 198), Said("b", 199)]);

@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use super::backoff::{Backoff, random};
 use super::deliveries::Inbound;
 use super::faults::{is_away, is_lost};
-use super::lanes::{Batch, Lanes};
+use super::lanes::{Batch, Lanes, Outcome};
 use super::news::{Counters, News, NewsQueue, State};
 use super::nodes::Told;
 use super::options::{Connector, LinkFault, LinkOptions};
@@ -241,9 +241,7 @@ async fn subscribe(desk: Arc<Desk>, session: Session) -> String {
                 (place, results)
             });
         }
-        if lanes.is_empty() {
-            desk.note_subscribed();
-        }
+        desk.note_subscribed();
         let (place, results) = tokio::select! {
             Some(landed) = flights.next() => landed,
             () = desk.asks.notified() => continue,
@@ -251,12 +249,12 @@ async fn subscribe(desk: Arc<Desk>, session: Session) -> String {
             () = until(lanes.next_time()) => continue,
         };
         let (mut lost, mut waits) = (None, None);
-        lanes.land(&place, clock::now(), |index, ask| {
+        let _in_any_order = lanes.land(&place, clock::now(), |index, ask| {
             let Some(Err(error)) = results.get(index) else {
                 if ask.wanted {
                     desk.note_there(&ask.channel);
                 }
-                return true;
+                return Outcome::Out;
             };
             if is_away(error) {
                 waits = Some(error.to_string());
@@ -266,7 +264,8 @@ async fn subscribe(desk: Arc<Desk>, session: Session) -> String {
                 // It may be allowed later.
                 desk.tell(error.to_string());
             }
-            !ask.wanted // what can't be asked is not there
+            // What can't be asked is not there.
+            if ask.wanted { Outcome::Again } else { Outcome::Out }
         });
         if let Some(message) = lost {
             return message;
@@ -401,7 +400,9 @@ impl Desk {
     fn count(&self, request: u32, channel: String, is_sharded: bool) {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let shared = Arc::clone(&self.shared);
-        let Some(mut session) = session else {
+        // While this one's channels are not there, those of others may not be either: all may have lost their connections.
+        let is_complete = self.inbound.namespaces().subscriptions.is_complete();
+        let Some(mut session) = session.filter(|_| is_complete) else {
             return shared.news.push(News::Count { request, count: None });
         };
         tokio::spawn(async move {
@@ -451,7 +452,7 @@ impl Desk {
         self.asks.notify_one();
     }
 
-    /// All that was wanted has been asked for.
+    /// Something may be there.
     fn note_subscribed(&self) {
         if self.inbound.namespaces().subscriptions.is_complete()
             && self.streams.are_settled()

@@ -1,7 +1,8 @@
 //! What waits to be published. It is sent in batches: to each node one is on its way, and the next gathers meanwhile.
 //!
 //! What has been handed to a connection that is lost is not sent again: a message comes once or not at all. Sessions are: they are
-//! kept, and not told of. What Redis has not taken since who should is not there waits in its place, and is sent again.
+//! kept, and not told of. What Redis has not taken since who should is not there waits in its place, and is sent again; but not behind
+//! what was to come later.
 //!
 //! While a node of a Redis Cluster is away, half of what may wait is for the others: what is for it and does not fit into the other
 //! half is dropped.
@@ -17,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::faults::{is_away, is_lost};
-use super::lanes::{Batch, Item, Lanes};
+use super::lanes::{Batch, Item, Lanes, Outcome};
 use super::news::Counters;
 use super::orders::{Payload, Publication, Shared, bytes_of};
 use super::route::Route;
@@ -71,6 +72,15 @@ impl Item for Numbered {
 
     fn weight(&self) -> usize {
         self.publication.weight()
+    }
+
+    fn must_precede(&self, later: &Self) -> bool {
+        let session = |it: &Publication| matches!(it.payload, Payload::Session { .. });
+        match (session(&self.publication), session(&later.publication)) {
+            (false, false) => true,
+            (true, true) => self.publication.channel == later.publication.channel,
+            (true, false) | (false, true) => false,
+        }
     }
 }
 
@@ -197,39 +207,43 @@ impl Outbox {
         let (mut is_over, mut waits) = (false, None);
         let mut refusals = Vec::new();
         self.with(|queue| {
-            queue.lanes.land(&place, clock::now(), |index, it| {
-                let is_again = match results.get(index) {
+            let passed = queue.lanes.land(&place, clock::now(), |index, it| {
+                let outcome = match results.get(index) {
                     Some(Some(Ok(_))) => {
                         Counters::add(&counters.published, 1);
                         Counters::add(&counters.published_bytes, it.weight());
-                        false
+                        Outcome::Out
                     }
                     Some(Some(Err(error))) if is_away(error) => {
                         waits = Some(error.to_string());
-                        true
+                        Outcome::Again
                     }
                     Some(Some(Err(error))) if is_lost(error) => {
                         is_over = true;
                         // To keep a session twice does no harm.
                         let is_session = matches!(it.publication.payload, Payload::Session { .. });
                         Counters::add(&counters.dropped, usize::from(!is_session));
-                        is_session
+                        if is_session { Outcome::Again } else { Outcome::Out }
                     }
                     Some(Some(Err(error))) => {
                         Counters::add(&counters.refused, 1);
                         refusals.push(error.to_string());
-                        false
+                        Outcome::Refused
                     }
                     Some(None) | None => {
                         Counters::add(&counters.dropped, 1);
-                        false
+                        Outcome::Refused
                     }
                 };
-                if is_again {
+                if outcome == Outcome::Again {
                     counters.buffered.fetch_add(it.weight(), Ordering::Relaxed);
                 }
-                !is_again
+                outcome
             });
+            for it in &passed {
+                counters.buffered.fetch_sub(it.weight(), Ordering::Relaxed);
+            }
+            Counters::add(&counters.dropped, passed.len());
         });
         self.empty.notify_one();
         self.left.notify_waiters();

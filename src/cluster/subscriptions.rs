@@ -73,6 +73,10 @@ impl Item for Ask {
     fn subject(&self) -> Option<impl Eq + Hash> {
         Some(&self.channel)
     }
+
+    fn must_precede(&self, later: &Self) -> bool {
+        self.channel == later.channel
+    }
 }
 
 impl Ask {
@@ -89,9 +93,9 @@ impl Ask {
 struct Entry {
     /// The namespaces that want it.
     clusters: SmallVec<[u32; 1]>,
-    /// Whether this has been asked on the connection of now.
-    asked: bool,
     confirmed: bool,
+    /// Whether all is there only when this is.
+    missing: bool,
     /// Whether it has been there before.
     was_there: bool,
 }
@@ -105,7 +109,8 @@ pub struct Subscriptions {
     left: VecDeque<(u64, Channel)>,
     /// What is to be asked next.
     asks: Vec<Ask>,
-    /// How many that are wanted have not been confirmed.
+    /// How many have not been confirmed of those that were wanted when the connection was made, or that Redis has ended since. Rooms come
+    /// and go all the time: if those counted, there might never be a moment when all is there.
     missing: usize,
     /// How many of a namespace's first channels have not, ever.
     beginning: FxHashMap<u32, usize>,
@@ -118,7 +123,8 @@ impl Subscriptions {
     pub fn open(&mut self, cluster: u32, channels: impl Iterator<Item = Channel>) {
         let mut missing = 0;
         for channel in channels {
-            missing += usize::from(!self.add(channel, cluster));
+            missing += usize::from(!self.add(channel.clone(), cluster));
+            self.miss(&channel);
         }
         self.beginning.insert(cluster, missing);
     }
@@ -142,19 +148,19 @@ impl Subscriptions {
 
     /// A namespace wants a channel; whether it has been there before.
     pub fn add(&mut self, channel: Channel, cluster: u32) -> bool {
-        let entry = self.of(channel.0).entry(channel.1.clone()).or_default();
+        let mut is_new = false;
+        let entry = self.of(channel.0).entry(channel.1.clone()).or_insert_with(|| {
+            is_new = true;
+            Entry::default()
+        });
         if !entry.clusters.contains(&cluster) {
             entry.clusters.push(cluster);
         }
-        if !entry.asked {
-            entry.asked = true;
-            self.missing += 1;
-            if !self.away {
-                self.asks.push(Ask { channel, wanted: true });
-            }
-            return false;
+        let was_there = entry.was_there;
+        if is_new && !self.away {
+            self.asks.push(Ask { channel, wanted: true });
         }
-        entry.was_there
+        was_there
     }
 
     /// A namespace wants a channel no more.
@@ -188,7 +194,7 @@ impl Subscriptions {
 
     fn forget(&mut self, channel: &Channel) {
         let Some(entry) = self.of(channel.0).remove(&channel.1) else { return };
-        self.missing -= usize::from(!entry.confirmed);
+        self.missing -= usize::from(entry.missing);
         if !self.away {
             self.asks.push(Ask { channel: channel.clone(), wanted: false });
         }
@@ -202,7 +208,7 @@ impl Subscriptions {
         self.missing = 0;
         for channels in &mut self.channels {
             channels.retain(|_, entry| {
-                entry.confirmed = false;
+                (entry.confirmed, entry.missing) = (false, true);
                 !entry.clusters.is_empty()
             });
             self.missing += channels.len();
@@ -223,11 +229,18 @@ impl Subscriptions {
     /// Redis has ended what it had confirmed, or never will confirm it: it is to be asked again.
     pub fn ended(&mut self, channel: &Channel) {
         let Some(entry) = self.channels[channel.0 as usize].get_mut(&channel.1) else { return };
-        if std::mem::take(&mut entry.confirmed) {
-            self.missing += 1;
-        }
+        entry.confirmed = false;
+        self.miss(channel);
         if !self.away {
             self.asks.push(Ask { channel: channel.clone(), wanted: true });
+        }
+    }
+
+    /// All is not there before that is.
+    fn miss(&mut self, channel: &Channel) {
+        let Some(entry) = self.channels[channel.0 as usize].get_mut(&channel.1) else { return };
+        if !entry.confirmed && !std::mem::replace(&mut entry.missing, true) {
+            self.missing += 1;
         }
     }
 
@@ -245,7 +258,7 @@ impl Subscriptions {
         if std::mem::replace(&mut entry.confirmed, true) {
             return ready;
         }
-        self.missing -= 1;
+        self.missing -= usize::from(std::mem::take(&mut entry.missing));
         if std::mem::replace(&mut entry.was_there, true) {
             return ready;
         }
@@ -260,7 +273,7 @@ impl Subscriptions {
         ready
     }
 
-    /// Whether all that is wanted is there.
+    /// Whether all is there that was wanted when the connection was made.
     pub fn is_complete(&self) -> bool {
         self.missing == 0
     }
@@ -334,6 +347,29 @@ mod tests {
         all.expire(2000 + KEEP);
         assert_eq!(asks(&mut all), ["-r"]);
         assert_eq!(all.next_expiry(), None);
+    }
+
+    #[test]
+    fn all_is_there_although_rooms_come_and_go() {
+        let mut all = Subscriptions::default();
+        all.lost();
+        all.open(1, [channel("a")].into_iter());
+        all.add(channel("before"), 1);
+        all.connected();
+        all.confirm(&channel("a"));
+        assert!(!all.is_complete());
+        for n in 0..10 {
+            all.add(channel(&n.to_string()), 1);
+        }
+        all.confirm(&channel("before"));
+        assert!(all.is_complete());
+        // What has been there has not to be missed twice.
+        all.confirm(&channel("0"));
+        all.ended(&channel("0"));
+        all.remove(&channel("0"), 1, 0);
+        assert!(!all.is_complete());
+        all.expire(KEEP);
+        assert!(all.is_complete());
     }
 
     #[test]
