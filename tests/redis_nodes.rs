@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -69,6 +69,12 @@ impl FakeNode {
     /// What it says from now on.
     fn says(&self, answer: impl Fn(&[String]) -> Option<String> + Send + Sync + 'static) {
         *self.answer.lock().unwrap() = Arc::new(answer);
+    }
+
+    /// Whether there was a command that begins so, of those that have not been looked at.
+    fn has_seen(&self, beginning: &str) -> bool {
+        let seen = self.seen.lock().unwrap();
+        seen.try_iter().filter(|command| command.starts_with(beginning)).count() > 0
     }
 
     /// The next command that begins so.
@@ -144,6 +150,10 @@ fn serve(
 
 /// A link to a Redis Cluster, and what tells that there is news.
 fn open(seed: &FakeNode) -> (Link, Receiver<()>) {
+    open_as(seed, Mode::Sharded)
+}
+
+fn open_as(seed: &FakeNode, mode: Mode) -> (Link, Receiver<()>) {
     let options = LinkOptions {
         urls: vec![seed.url()],
         cluster: true,
@@ -158,7 +168,7 @@ fn open(seed: &FakeNode) -> (Link, Receiver<()>) {
     let link = Link::open(&options, Arc::new(Directory::default()), wake).unwrap();
     link.ask(Order::Open(Arc::new(Cluster {
         number: 1,
-        node: Arc::new(Node { mode: Mode::Sharded, namespace: "/".into(), uid: "me".into() }),
+        node: Arc::new(Node { mode, namespace: "/".into(), uid: "me".into() }),
         prefix: "socket.io#/#".into(),
         requests: b"socket.io#/#".to_vec(),
         patterns: vec![],
@@ -339,6 +349,122 @@ fn a_subscription_that_is_refused_is_asked_for_again() {
     until(&link, &woken, is_told);
     halves.first.says(halves.topology(|_| Some(":0\r\n".to_owned())));
     until(&link, &woken, is_in(State::Ready));
+}
+
+/// One whose machine is gone takes no connection, and refuses none.
+#[test]
+fn nobody_waits_for_a_node_that_does_not_answer() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let (sender, tried) = channel();
+    thread::spawn(move || {
+        // The first time, it is known at once that it is not there.
+        drop(silent.accept());
+        let held: Vec<_> = silent.incoming().inspect(|_| sender.send(()).unwrap_or(())).collect();
+        drop(held);
+    });
+    let replica = FakeNode::new();
+    let both = [port, replica.port];
+    replica.says(move |command| {
+        let is_asked = command[0] == "CLUSTER";
+        Some(if is_asked { slots(&[(0, 16_383, &both)]) } else { ":0\r\n".to_owned() })
+    });
+    let (link, woken) = open(&replica);
+    until(&link, &woken, is_in(State::Ready));
+    let mut is_tried = false;
+    while !is_tried {
+        is_tried = tried.try_recv().is_ok();
+        publish(&link, "channel", "comes");
+        replica.next("SPUBLISH");
+    }
+}
+
+fn info(is_whole: bool) -> String {
+    bulk(if is_whole { "cluster_state:ok\r\n" } else { "cluster_state:fail\r\n" })
+}
+
+#[test]
+fn who_is_subscribed_at_is_left_when_it_is_cut_off() {
+    let nodes: Vec<_> = (0..3).map(|_| FakeNode::new()).collect();
+    let cut_off = Arc::new(AtomicUsize::new(0));
+    let [a, b, c] = [0, 1, 2].map(|at: usize| nodes[at].port);
+    for node in &nodes {
+        let (port, cut_off) = (usize::from(node.port), Arc::clone(&cut_off));
+        node.says(move |command| {
+            Some(match &*command.join(" ") {
+                "CLUSTER SLOTS" => {
+                    slots(&[(0, 999, &[a]), (1000, 1999, &[b]), (2000, 16_383, &[c])])
+                }
+                "CLUSTER INFO" => info(port != cut_off.load(Ordering::SeqCst)),
+                _ => ":0\r\n".to_owned(),
+            })
+        });
+    }
+    let (link, woken) = open_as(&nodes[0], Mode::Classic);
+    until(&link, &woken, is_in(State::Ready));
+    let home = nodes.iter().position(|node| node.has_seen("SUBSCRIBE")).unwrap();
+    cut_off.store(nodes[home].port.into(), Ordering::SeqCst);
+    let is_left = |news| matches!(news, News::State(State::Reconnecting, Some(reason)) if reason.contains("cut off"));
+    until(&link, &woken, is_left);
+    until(&link, &woken, is_in(State::Ready));
+    assert!(!nodes[home].has_seen("SUBSCRIBE"));
+    let is_other = |&(at, node): &(usize, &FakeNode)| at != home && node.has_seen("SUBSCRIBE");
+    assert_eq!(nodes.iter().enumerate().filter(is_other).count(), 1);
+}
+
+/// One that is cut off goes on as the primary that it was, while another one has taken its place.
+#[test]
+fn channels_leave_a_primary_that_is_cut_off() {
+    let (before, behind) = (FakeNode::new(), Arc::new(FakeNode::new()));
+    let is_cut_off = Arc::new(AtomicBool::new(false));
+    let both: [u16; 2] = [before.port, behind.port];
+    for (index, node) in [&before, &*behind].into_iter().enumerate() {
+        let is_cut_off = Arc::clone(&is_cut_off);
+        node.says(move |command| {
+            let is_cut_off = is_cut_off.load(Ordering::SeqCst);
+            Some(match &*command.join(" ") {
+                "CLUSTER SLOTS" if is_cut_off && index == 1 => slots(&[(0, 16_383, &both[1..])]),
+                "CLUSTER SLOTS" => slots(&[(0, 16_383, &both)]),
+                "CLUSTER INFO" => info(!is_cut_off || index == 1),
+                _ => ":0\r\n".to_owned(),
+            })
+        });
+    }
+    let (link, woken) = open(&before);
+    until(&link, &woken, is_in(State::Ready));
+    before.next("SSUBSCRIBE");
+    publish(&link, "channel", "before");
+    before.next("SPUBLISH");
+    is_cut_off.store(true, Ordering::SeqCst);
+    behind.next("SSUBSCRIBE");
+    until(&link, &woken, is_in(State::Ready));
+    publish(&link, "channel", "behind");
+    behind.next("SPUBLISH");
+}
+
+#[test]
+fn while_all_are_cut_off_nobody_is_left() {
+    let node = FakeNode::new();
+    let port = node.port;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    node.says(move |command| {
+        Some(match &*command.join(" ") {
+            "CLUSTER SLOTS" => slots(&[(0, 16_383, &[port])]),
+            "CLUSTER INFO" => {
+                counted.fetch_add(1, Ordering::SeqCst);
+                info(false)
+            }
+            _ => ":0\r\n".to_owned(),
+        })
+    });
+    let (link, woken) = open_as(&node, Mode::Classic);
+    until(&link, &woken, is_in(State::Ready));
+    let before = asked.load(Ordering::SeqCst);
+    while asked.load(Ordering::SeqCst) < before + 3 {
+        node.next("CLUSTER INFO");
+    }
+    assert_eq!(link.shared().counters.list().0, State::Ready);
 }
 
 /// A cluster whose nodes are replaced, one after the other, as those that run it do: who is no part of it any more may go on listening.

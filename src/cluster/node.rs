@@ -32,14 +32,25 @@ pub(super) struct Node {
 #[derive(Debug)]
 pub(super) enum Event {
     /// It is of no use any more, and why.
-    Lost(String),
+    Lost {
+        /// Why.
+        reason: String,
+        /// Whether Redis has said nothing for long, as one does whose machine is gone.
+        is_silent: bool,
+    },
     /// Redis has ended the subscription of a sharded channel, be it asked or not.
     Unsubscribed(Box<[u8]>),
 }
 
-/// What reads and writes a connection; it ends with this.
+/// Something that is done, and ends with this.
 #[derive(Debug)]
-struct Task(JoinHandle<()>);
+pub(super) struct Task(JoinHandle<()>);
+
+impl Task {
+    pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(task))
+    }
+}
 
 impl Drop for Task {
     fn drop(&mut self) {
@@ -75,15 +86,15 @@ impl Node {
         let (connection, driver) =
             MultiplexedConnection::new_with_config(settings, sieve, config).await?;
         let pinged = connection.clone();
-        let task = tokio::spawn(async move {
-            let reason = tokio::select! {
+        let task = Task::spawn(async move {
+            let (reason, is_silent) = tokio::select! {
                 biased;
-                () = driver => "the connection is lost".to_owned(),
-                reason = ping(pinged, pulse) => reason,
+                () = driver => ("the connection is lost".to_owned(), false),
+                ended = ping(pinged, pulse) => ended,
             };
-            told(Event::Lost(reason));
+            told(Event::Lost { reason, is_silent });
         });
-        Ok(Self { connection, _task: Arc::new(Task(task)) })
+        Ok(Self { connection, _task: Arc::new(task) })
     }
 
     /// Sends commands, in order; gives what has come of each.
@@ -103,21 +114,22 @@ impl Node {
     }
 }
 
-/// Asks whether Redis is there, again and again; ends when it is not.
-async fn ping(mut connection: MultiplexedConnection, pulse: Arc<Pulse>) -> String {
+/// Asks whether Redis is there, again and again; ends when it is not. Gives why, and whether it has said nothing.
+async fn ping(mut connection: MultiplexedConnection, pulse: Arc<Pulse>) -> (String, bool) {
     loop {
         sleep(PING).await;
         let command = cmd("PING");
-        let error = tokio::select! {
+        let (error, is_silent) = tokio::select! {
             biased;
             answer = connection.req_packed_command(&command) => {
-                answer.and_then(Value::extract_error).err().map(|error| error.to_string())
+                match answer.and_then(Value::extract_error) {
+                    Ok(_) => continue,
+                    Err(error) => (error.to_string(), false),
+                }
             }
-            () = silence(&pulse, ANSWER) => Some("it says nothing".to_owned()),
+            () = silence(&pulse, ANSWER) => ("it says nothing".to_owned(), true),
         };
-        if let Some(error) = error {
-            return format!("Redis does not answer: {error}");
-        }
+        return (format!("Redis does not answer: {error}"), is_silent);
     }
 }
 

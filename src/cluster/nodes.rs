@@ -13,37 +13,47 @@
 //! does; so what is taken for an answer there is looked at, and a listener that answers something else is given up.
 //!
 //! Nothing is sent twice but what a node has refused, or what could not be sent.
+//!
+//! A node that is cut off from the others goes on with what it knew: it takes what is published, and nobody hears it. So who is spoken
+//! with is asked again and again whether it reaches the others, and is left when it does not and somebody else does.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use futures_util::future::{join_all, select_ok};
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use redis::{Cmd, ErrorKind, PushKind, RedisError, RedisResult, ServerErrorKind, Value, cmd};
 use rustc_hash::{FxHashMap, FxHashSet};
-use smallvec::SmallVec;
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::backoff::random;
 use super::deliveries::Inbound;
+use super::dial::within;
 use super::dialer::Dialer;
 use super::faults::{is_away, is_lost};
 use super::lanes::Item as _;
-use super::node::{Event, Node};
+use super::node::{Event, Node, Task};
 use super::route::{Route, route};
 use super::subscriptions::Ask;
-use super::topology::{Address, Topology, redirected};
+use super::topology::{Address, Topology, View, is_cut_off, redirected};
 use crate::redis::frames::Kind;
+use crate::redis::slots::slot_of;
 
 /// How often something is asked that another node has to be asked, before it is given back.
 const TRIES: usize = 3;
-/// How long a node is passed over that can't be reached.
+/// How long it takes before a node that can't be reached is tried again. That is done beside: until it is there, it is passed over.
 const DOWN: Duration = Duration::from_secs(1);
 /// How long what is known of the nodes is not asked for again.
 const FRESH: Duration = Duration::from_millis(50);
 /// How long a node may take that is asked as one of several. Who takes longer hangs: whoever has subscribed there hears nothing now.
 const TOGETHER: Duration = Duration::from_secs(1);
+
+/// How often nodes are asked whether they reach the others. Who says twice that it does not is left: while others take the place of one
+/// that has died, it is not known by all at the same moment.
+const WATCH: Duration = Duration::from_secs(3);
 
 /// The names of channels.
 pub(super) type Channels = Vec<Box<[u8]>>;
@@ -63,10 +73,18 @@ pub(super) struct Nodes {
     inbound: Arc<Inbound>,
     told: Told,
     state: Mutex<State>,
-    /// When it was asked last what nodes there are; held while it is.
-    refreshed: tokio::sync::Mutex<Option<Instant>>,
+    /// What was learnt last of the nodes; held while they are asked.
+    learnt: tokio::sync::Mutex<Option<Learnt>>,
     /// For what the connections tell.
     this: Weak<Self>,
+    _watch: Task,
+}
+
+/// When it was asked what nodes there are, and whether one has said it that reaches most of them.
+#[derive(Clone, Copy)]
+struct Learnt {
+    at: Instant,
+    is_whole: bool,
 }
 
 struct State {
@@ -82,8 +100,8 @@ struct State {
     listeners: Connections,
     /// The channels that are subscribed, or are being, and where.
     places: FxHashMap<Box<[u8]>, Address>,
-    /// Nodes that can't be reached, and until when they are passed over.
-    down: FxHashMap<Address, Instant>,
+    /// Nodes that can't be reached, and what tries whether they can.
+    down: FxHashMap<Address, Task>,
 }
 
 /// Each is made when it is needed first.
@@ -114,39 +132,65 @@ impl Nodes {
     ) -> RedisResult<Arc<Self>> {
         let asked = seeds.iter().map(|seed| {
             let dialer = &dialer;
-            Box::pin(async move {
+            within(dialer.most, async move {
                 let mut node = dialer.open(seed, inbound, |_| {}).await?;
-                topology_of(&mut node, seed).await.map(|topology| (seed, topology))
+                view_of(&mut node, seed).await.map(|view| (seed, view))
             })
         });
-        let ((seed, topology), _others) = select_ok(asked).await?;
+        let (seed, View { topology, is_whole }) = best(asked).await?;
         let nodes = Arc::new_cyclic(|this| Self {
             dialer: dialer.clone(),
             inbound: Arc::clone(inbound),
             told,
             state: Mutex::new(State::new(topology, seed.clone())),
-            refreshed: tokio::sync::Mutex::default(),
+            learnt: tokio::sync::Mutex::default(),
             this: Weak::clone(this),
+            _watch: Task::spawn(watch(Weak::clone(this))),
         });
-        let home = nodes.state().home.clone();
-        if nodes.node(&home, Purpose::Commands).await.is_err() {
-            // Who has answered has just been there.
-            nodes.state().home = seed.clone();
-            nodes.node(seed, Purpose::Commands).await?;
+        if !is_whole {
+            nodes.refresh(None).await;
         }
+        nodes.settle(seed).await?;
         Ok(nodes)
+    }
+
+    /// Finds a home: one that can be reached, and reaches the others.
+    async fn settle(&self, seed: &Address) -> RedisResult<()> {
+        let first = self.state().home.clone();
+        let second = self.state().any_primary(Some(&first));
+        for home in [Some(first), second].into_iter().flatten() {
+            if self.cuts_off(&home).await == Some(false) {
+                self.state().home = home;
+                return Ok(());
+            }
+        }
+        // Who has answered has just been there.
+        self.state().home = seed.clone();
+        self.node(seed, Purpose::Commands).await.map(drop)
+    }
+
+    /// Whether a node is cut off from the others; none: it does not say.
+    async fn cuts_off(&self, address: &Address) -> Option<bool> {
+        let asked = async {
+            let mut answers = self.run_on(address, Purpose::Commands, vec![info()]).await;
+            answers.pop().unwrap_or_else(|| Err(away()))
+        };
+        let answer = within(TOGETHER, asked).await;
+        // Who may not ask does not know.
+        let is_told = !matches!(&answer, Err(error) if is_away(error) || is_lost(error));
+        is_told.then(|| is_cut_off(&answer))
     }
 
     /// Where something is to be asked now; a place where nobody is, if nobody who could do it can be reached.
     pub(super) fn place(&self, route: Route) -> Address {
-        let mut state = self.state();
+        let state = self.state();
         let candidates = match route {
             Route::Home | Route::All => return state.home.clone(),
             Route::Primary(slot) => state.topology.nodes(slot).get(..1),
             Route::Shard(slot) => Some(state.topology.nodes(slot)),
         };
-        let candidates = SmallVec::<[Address; 4]>::from(candidates.unwrap_or_default());
-        candidates.into_iter().find(|address| !state.is_down(address)).unwrap_or_default()
+        let mut candidates = candidates.unwrap_or_default().iter();
+        candidates.find(|&address| !state.down.contains_key(address)).cloned().unwrap_or_default()
     }
 
     /// How often it has changed who has what.
@@ -154,11 +198,10 @@ impl Nodes {
         self.state().version
     }
 
-    /// Where a channel of sharded Pub/Sub is to be subscribed, or the opposite.
+    /// Where a channel of sharded Pub/Sub is to be subscribed, or the opposite: where it is, as long as that is so. At two nodes it would
+    /// be heard twice.
     pub(super) fn place_of(&self, ask: &Ask) -> Address {
-        if !ask.wanted
-            && let Some(place) = self.state().places.get(&ask.channel.1)
-        {
+        if let Some(place) = self.state().places.get(&ask.channel.1) {
             return place.clone();
         }
         self.place(ask.key())
@@ -288,10 +331,9 @@ impl Nodes {
             }
             // It ends all that there was.
             Err(error) if !ask.wanted && (is_lost(&error) || is_away(&error)) => Ok(Value::Nil),
-            Err(error) if is_lost(&error) => Err(away()),
             Err(error) => {
                 self.state().places.remove(name);
-                Err(error)
+                Err(if is_lost(&error) { away() } else { error })
             }
         }
     }
@@ -326,33 +368,19 @@ impl Nodes {
     /// knows what that has learnt.
     async fn refresh(&self, who: Option<Address>) {
         let asked = Instant::now();
-        let mut last = self.refreshed.lock().await;
-        if last.is_some_and(|last| asked < last + FRESH) {
+        let mut learnt = self.learnt.lock().await;
+        // While no node reaches most of the others, nobody will know better soon; unless it is said who does.
+        let calm = |learnt: &Learnt| if learnt.is_whole || who.is_some() { FRESH } else { DOWN };
+        if learnt.as_ref().is_some_and(|learnt| asked < learnt.at + calm(learnt)) {
             return;
         }
-        let others = {
-            let state = self.state();
-            let all = state.topology.all().into_iter().cloned();
-            [state.home.clone()].into_iter().chain(all).collect::<Vec<_>>()
-        };
-        let looking = async {
-            for address in who.iter().chain(&others) {
-                // One that hangs must not hide those who know.
-                let asked = async {
-                    let mut node = self.node(address, Purpose::Commands).await?;
-                    topology_of(&mut node, address).await
-                };
-                if let Ok(Ok(topology)) = timeout(TOGETHER, asked).await {
-                    return Some(topology);
-                }
-            }
-            None
-        };
-        match looking.await {
+        let view = self.look(who.as_ref()).await;
+        let is_whole = view.as_ref().is_some_and(|view| view.is_whole);
+        match view {
             None => (self.told.lost)("no node of the Redis Cluster can be reached".to_owned()),
-            Some(topology) => {
+            Some(view) => {
                 let mut state = self.state();
-                let unused = state.learn(topology);
+                let unused = state.learn(view.topology);
                 let is_over = state.is_heard && state.is_homeless;
                 drop(state);
                 drop(unused);
@@ -362,7 +390,77 @@ impl Nodes {
                 }
             }
         }
-        *last = Some(Instant::now());
+        *learnt = Some(Learnt { at: Instant::now(), is_whole });
+    }
+
+    /// What those say who are said to know; if they are cut off, or hang, what the others do.
+    async fn look(&self, who: Option<&Address>) -> Option<View> {
+        let home = self.state().home.clone();
+        let mut first = None;
+        for address in who.into_iter().chain([&home]) {
+            match self.view(address).await {
+                Some(view) if view.is_whole => return Some(view),
+                view => first = first.or(view),
+            }
+        }
+        let others = self.best_but(&[]).await;
+        others.filter(|view| view.is_whole || first.is_none()).or(first)
+    }
+
+    /// What the nodes say that are not among those.
+    async fn best_but(&self, not: &[Address]) -> Option<View> {
+        let mut all: Vec<_> = self.state().topology.all().into_iter().cloned().collect();
+        all.retain(|address| !not.contains(address));
+        let asked = all.iter().map(|address| async move {
+            let view = self.view(address).await;
+            view.map(|view| (address, view)).ok_or_else(away)
+        });
+        best(asked).await.ok().map(|(_, view)| view)
+    }
+
+    /// What a node says, if it does not hang.
+    async fn view(&self, address: &Address) -> Option<View> {
+        let asked = async {
+            let mut node = self.node(address, Purpose::Commands).await?;
+            view_of(&mut node, address).await
+        };
+        timeout(TOGETHER, asked).await.ok()?.ok()
+    }
+
+    /// Which of the nodes that are spoken with are cut off from the others.
+    async fn find_cut_off(&self) -> Vec<Address> {
+        let all = self.state().spoken_with();
+        let asked = all.into_iter().map(|address| async move {
+            let is_cut_off = self.cuts_off(&address).await == Some(true);
+            is_cut_off.then_some(address)
+        });
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    /// Leaves nodes that are cut off from the others, if these are to be found.
+    async fn leave(&self, cut_off: &[Address]) {
+        let Some(view) = self.best_but(cut_off).await.filter(|view| view.is_whole) else { return };
+        let mut state = self.state();
+        let unused = state.learn(view.topology);
+        let is_home = cut_off.contains(&state.home);
+        let is_over = is_home && state.is_heard;
+        if is_home
+            && !state.is_heard
+            && let Some(other) = state.any_primary(Some(&state.home))
+        {
+            state.home = other;
+        }
+        let mut left = cut_off.to_vec();
+        left.retain(|address| !state.has_all_of(address));
+        drop(state);
+        drop(unused);
+        let reason = "the node that was subscribed at is cut off from the Redis Cluster";
+        for address in left {
+            self.lost(&address, Purpose::Listener, String::new());
+        }
+        if is_over {
+            (self.told.lost)(reason.to_owned());
+        }
     }
 
     async fn run_on(
@@ -397,7 +495,7 @@ impl Nodes {
     async fn node(&self, address: &Address, purpose: Purpose) -> RedisResult<Node> {
         let cell = {
             let mut state = self.state();
-            if state.is_down(address) {
+            if state.down.contains_key(address) || *address == Address::default() {
                 return Err(away());
             }
             Arc::clone(state.connections(purpose).entry(address.clone()).or_default())
@@ -408,8 +506,13 @@ impl Nodes {
             let told = move |event| {
                 let Some(this) = this.upgrade() else { return };
                 match event {
-                    Event::Lost(_) if !this.state().has(&to, purpose, &of) => {}
-                    Event::Lost(reason) => this.lost(&to, purpose, reason),
+                    Event::Lost { .. } if !this.state().has(&to, purpose, &of) => {}
+                    Event::Lost { reason, is_silent } => {
+                        if is_silent {
+                            this.pass_over(&to);
+                        }
+                        this.lost(&to, purpose, reason);
+                    }
                     Event::Unsubscribed(channel) => this.unsubscribed(&to, channel),
                 }
             };
@@ -423,10 +526,26 @@ impl Nodes {
                 if state.has(address, purpose, &Arc::downgrade(&cell)) {
                     state.connections(purpose).remove(address);
                 }
-                state.down.insert(address.clone(), Instant::now() + DOWN);
+                drop(state);
+                self.pass_over(address);
                 Err(error)
             }
         }
+    }
+
+    /// A node can't be reached. Nobody waits for it before it can.
+    fn pass_over(&self, address: &Address) {
+        let mut state = self.state();
+        if state.down.contains_key(address) {
+            return;
+        }
+        let trying = try_out(
+            Weak::clone(&self.this),
+            self.dialer.clone(),
+            Arc::clone(&self.inbound),
+            address.clone(),
+        );
+        state.down.insert(address.clone(), Task::spawn(trying));
     }
 
     /// A connection is of no use any more.
@@ -518,16 +637,27 @@ impl State {
         {
             (self.home, self.is_homeless) = (home, false);
         }
-        let now = Instant::now();
-        self.down.retain(|_, until| now < *until);
         let all: FxHashSet<_> = self.topology.all().into_iter().collect();
         let is_used = |address: &Address| all.contains(address) || *address == self.home;
+        self.down.retain(|address, _| is_used(address));
         let unused = self.commands.extract_if(|address, _| !is_used(address));
         let mut unused: Vec<_> = unused.map(|(_, cell)| cell).collect();
         let heard: FxHashSet<_> = self.places.values().collect();
         let is_used = |address: &Address| all.contains(address) || heard.contains(address);
         unused.extend(self.listeners.extract_if(|it, _| !is_used(it)).map(|(_, cell)| cell));
         unused
+    }
+
+    /// The nodes that there are connections to.
+    fn spoken_with(&self) -> Vec<Address> {
+        let all: FxHashSet<_> = self.commands.keys().chain(self.listeners.keys()).collect();
+        all.into_iter().cloned().collect()
+    }
+
+    /// Whether a node is one of those that have the slots of all channels that are subscribed there.
+    fn has_all_of(&self, address: &Address) -> bool {
+        let mut there = self.places.iter().filter(|(_, place)| *place == address);
+        there.all(|(channel, _)| self.topology.nodes(slot_of(channel)).contains(address))
     }
 
     /// Whether a connection is the one to a node.
@@ -542,23 +672,70 @@ impl State {
             Purpose::Listener => &mut self.listeners,
         }
     }
-
-    fn is_down(&mut self, address: &Address) -> bool {
-        let Some(until) = self.down.get(address) else { return false };
-        let is_down = Instant::now() < *until;
-        if !is_down {
-            self.down.remove(address);
-        }
-        is_down
-    }
 }
 
 /// What a node says that there is.
-async fn topology_of(node: &mut Node, address: &Address) -> RedisResult<Topology> {
+async fn view_of(node: &mut Node, address: &Address) -> RedisResult<View> {
+    let mut slots = cmd("CLUSTER");
+    slots.arg("SLOTS");
+    let mut answers = node.run([slots, info()]).await.into_iter();
+    let slots = answers.next().unwrap_or(Ok(Value::Nil))?;
+    let info = answers.next().unwrap_or(Ok(Value::Nil));
+    View::new(slots, &info, &address.0).ok_or_else(away)
+}
+
+/// Asks a node how its cluster is.
+fn info() -> Cmd {
     let mut command = cmd("CLUSTER");
-    command.arg("SLOTS");
-    let answer = node.run([command]).await.pop().unwrap_or(Ok(Value::Nil))?;
-    Topology::new(answer, &address.0).ok_or_else(away)
+    command.arg("INFO");
+    command
+}
+
+/// What the first one says that reaches most of the others; if there is none such, what anybody says.
+async fn best<T>(
+    asked: impl Iterator<Item = impl Future<Output = RedisResult<(T, View)>>>,
+) -> RedisResult<(T, View)> {
+    let mut asked: FuturesUnordered<_> = asked.collect();
+    let mut other = Err(away());
+    while let Some(said) = asked.next().await {
+        match said {
+            Ok(said) if said.1.is_whole => return Ok(said),
+            said if other.is_err() => other = said,
+            _ => {}
+        }
+    }
+    other
+}
+
+/// Tries again and again whether a node can be reached, and tells it.
+async fn try_out(nodes: Weak<Nodes>, dialer: Dialer, inbound: Arc<Inbound>, address: Address) {
+    while nodes.strong_count() > 0 {
+        sleep(DOWN).await;
+        if dialer.open(&address, &inbound, |_| {}).await.is_ok() {
+            break;
+        }
+    }
+    let Some(nodes) = nodes.upgrade() else { return };
+    let mut state = nodes.state();
+    state.version += 1;
+    let this = state.down.remove(&address);
+    drop(state);
+    drop(this);
+}
+
+/// Leaves nodes that are cut off from the others, as long as there is somebody who speaks with them.
+async fn watch(nodes: Weak<Nodes>) {
+    let mut before = Vec::new();
+    loop {
+        sleep(WATCH).await;
+        let Some(nodes) = nodes.upgrade() else { return };
+        let now = nodes.find_cut_off().await;
+        let certain: Vec<_> = now.iter().filter(|it| before.contains(*it)).cloned().collect();
+        before = now;
+        if !certain.is_empty() {
+            nodes.leave(&certain).await;
+        }
+    }
 }
 
 /// Nothing has been sent.

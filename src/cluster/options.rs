@@ -153,7 +153,7 @@ impl Connector {
             };
             let stream = dial(info.addr(), &self.tls).await?;
             let told = move |event| {
-                if let Event::Lost(reason) = event {
+                if let Event::Lost { reason, .. } = event {
                     (told.lost)(reason);
                 }
             };

@@ -1,7 +1,7 @@
 //! Which node of a Redis Cluster has which slots, as one of them tells it.
 #![expect(clippy::wildcard_enum_match_arm, reason = "Redis may say anything")]
 
-use redis::Value;
+use redis::{RedisResult, Value};
 use smallvec::SmallVec;
 
 /// Where a node is: a host and a port.
@@ -44,6 +44,34 @@ impl Topology {
     pub(super) fn all(&self) -> Vec<&Address> {
         once(self.ranges.iter().flat_map(|range| &range.nodes))
     }
+}
+
+/// What a node says of its cluster.
+#[derive(Clone, Debug)]
+pub(super) struct View {
+    /// Who has what.
+    pub(super) topology: Topology,
+    /// Whether it is one with most of the others, as far as it tells. One that is cut off goes on with what it knew.
+    pub(super) is_whole: bool,
+}
+
+impl View {
+    /// Of its answers to `CLUSTER SLOTS` and [`is_cut_off`]'s. `host`: who has answered. None: it has no slots.
+    pub(super) fn new(slots: Value, info: &RedisResult<Value>, host: &str) -> Option<Self> {
+        let topology = Topology::new(slots, host)?;
+        Some(Self { topology, is_whole: !is_cut_off(info) })
+    }
+}
+
+/// Whether an answer to `CLUSTER INFO` says that its node does not reach most of the others; or that slots are nobody's, which all say
+/// then. Who may not ask does not know.
+pub(super) fn is_cut_off(info: &RedisResult<Value>) -> bool {
+    let text = match info {
+        Ok(Value::BulkString(bytes)) => std::str::from_utf8(bytes).unwrap_or_default(),
+        Ok(Value::VerbatimString { text, .. } | Value::SimpleString(text)) => text,
+        _ => return false,
+    };
+    text.lines().any(|line| line.trim_end() == "cluster_state:fail")
 }
 
 fn once<'a>(addresses: impl Iterator<Item = &'a Address>) -> Vec<&'a Address> {
@@ -151,6 +179,22 @@ mod tests {
         }
         let answer = Value::Array(vec![range(0, 9, vec![bad[0].clone(), node(text("b"), 2)])]);
         assert_eq!(Topology::new(answer, "me").unwrap().nodes(5), [at("b", 2)]);
+    }
+
+    #[test]
+    fn who_is_cut_off_says_so() {
+        let info =
+            |state: &str| format!("cluster_state:{state}\r\ncluster_slots_assigned:16384\r\n");
+        assert!(is_cut_off(&Ok(text(&info("fail")))));
+        let format = redis::VerbatimFormat::Text;
+        assert!(is_cut_off(&Ok(Value::VerbatimString { format, text: info("fail") })));
+        assert!(!is_cut_off(&Ok(text(&info("ok")))));
+        assert!(!is_cut_off(&Ok(Value::Nil)));
+        let slots = || Value::Array(vec![range(0, 9, vec![node(text("a"), 1)])]);
+        let refused = Err((redis::ErrorKind::Client, "not you").into());
+        assert!(View::new(slots(), &refused, "me").unwrap().is_whole);
+        assert!(!View::new(slots(), &Ok(text(&info("fail"))), "me").unwrap().is_whole);
+        assert!(View::new(Value::Nil, &Ok(text(&info("ok"))), "me").is_none());
     }
 
     #[test]
