@@ -293,6 +293,20 @@ test("a server may get another adapter", async (t) => {
   assert.deepEqual(client.got, []);
 });
 
+test("an adapter that is closed may be followed by one of the same kind", async (t) => {
+  const stage = await RedisStage.open(t);
+  const make = stage.adapter();
+  const { io } = await stage.server();
+  const other = await stage.server();
+  io.adapter(make);
+  await ready(io.of("/").adapter.redis);
+  const closed = io.of("/").adapter.close();
+  io.adapter(make);
+  await closed;
+  await within(ready(io.of("/").adapter.redis), "the next connection");
+  await stage.meet({ io }, other);
+});
+
 test("two servers of one process may have one adapter", async (t) => {
   const stage = await RedisStage.open(t);
   const adapter = stage.adapter();

@@ -21,6 +21,9 @@ const { ready } = require("./stage");
 
 const LIMIT = { timeout: 180_000 };
 
+/** ms; a node that hangs is given up later. */
+const PATIENCE = 8_000;
+
 /** Rooms whose channels are in all parts of a Redis Cluster. */
 const ROOMS = Array.from({ length: 24 }, (_, index) => `room ${index}`);
 
@@ -230,6 +233,25 @@ test("servers of a Redis Cluster that are closed leave no descriptors", hasProc,
   }
 });
 
+/** Has another node have the slot of a key. `meanwhile` is called while some of its keys are here and some there. */
+async function move(cluster, key, meanwhile = async () => {}) {
+  const from = await cluster.primaryOf(key);
+  const to = cluster.ports.find((port) => port !== from);
+  const slot = String(await command(from, "CLUSTER", "KEYSLOT", key));
+  const [source, target] = [
+    await command(from, "CLUSTER", "MYID"),
+    await command(to, "CLUSTER", "MYID"),
+  ];
+  await command(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", source);
+  await command(from, "CLUSTER", "SETSLOT", slot, "MIGRATING", target);
+  await meanwhile();
+  for (const name of await command(from, "CLUSTER", "GETKEYSINSLOT", slot, "100")) {
+    await command(from, "MIGRATE", "127.0.0.1", String(to), name, "0", "5000");
+    await meanwhile();
+  }
+  for (const port of [to, from]) await command(port, "CLUSTER", "SETSLOT", slot, "NODE", target);
+}
+
 test("a slot of a Redis Cluster moves, and so do its channels", LIMIT, async (t) => {
   const cluster = await RedisCluster.open(t);
   const options = { url: cluster.url, cluster: true, sharded: true };
@@ -238,17 +260,7 @@ test("a slot of a Redis Cluster moves, and so do its channels", LIMIT, async (t)
   await reach(a, client);
   const numbers = flow(a);
   for (const room of ROOMS.slice(0, 8)) {
-    const channel = `socket.io#/#${room}#`;
-    const from = await cluster.primaryOf(channel);
-    const to = cluster.ports.find((port) => port !== from);
-    const slot = String(await command(from, "CLUSTER", "KEYSLOT", channel));
-    const [source, target] = [
-      await command(from, "CLUSTER", "MYID"),
-      await command(to, "CLUSTER", "MYID"),
-    ];
-    await command(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", source);
-    await command(from, "CLUSTER", "SETSLOT", slot, "MIGRATING", target);
-    for (const port of [to, from]) await command(port, "CLUSTER", "SETSLOT", slot, "NODE", target);
+    await move(cluster, `socket.io#/#${room}#`);
     await numbers.more(2);
   }
   await reach(a, client);
@@ -256,6 +268,30 @@ test("a slot of a Redis Cluster moves, and so do its channels", LIMIT, async (t)
   await reach(a, client);
   assertOnce(client);
   await assertTogether(a, b);
+});
+
+test("the slot of a stream moves with what is in it: nothing is missed", LIMIT, async (t) => {
+  const cluster = await RedisCluster.open(t);
+  const options = { url: cluster.url, cluster: true, streams: true };
+  const recovery = { connectionStateRecovery: {} };
+  const [a, b] = [await open(t, options, recovery), await open(t, options, recovery)];
+  const clients = [await listen(t, a), await listen(t, b)];
+  let count = 0;
+  const tell = async () => {
+    for (let more = 0; more < 20; more++, count++)
+      for (const room of ROOMS) a.io.to(room).emit("number", room, count);
+    const has = (numbers) => numbers.length >= count;
+    const have = () => clients.every(({ got }) => [...got.values()].every(has));
+    await eventually(have, `${count} numbers in each room`);
+  };
+  await tell();
+  for (let round = 0; round < 3; round++) {
+    await move(cluster, "socket.io", tell);
+    await tell();
+  }
+  for (const { got } of clients)
+    for (const [room, numbers] of got) assert.deepEqual(numbers, upTo(count), room);
+  await assertTogether(a, b, 2);
 });
 
 test("the primary of a stream dies: nothing is missed", LIMIT, async (t) => {
@@ -291,40 +327,73 @@ test("the primary of a stream dies: nothing is missed", LIMIT, async (t) => {
   await assertTogether(a, b, 2);
 });
 
-test(
-  "a shard dies that is not the stream's: whose session is elsewhere comes back",
-  LIMIT,
-  async (t) => {
-    const cluster = await RedisCluster.open(t);
-    for (const port of cluster.ports)
-      await command(port, "CONFIG", "SET", "cluster-require-full-coverage", "no");
-    const options = { url: cluster.url, cluster: true, streams: true };
-    const server = await open(t, options, { connectionStateRecovery: {} });
-    const stream = await cluster.primaryOf("socket.io");
-    const dead = cluster.ports.find((port) => port !== stream);
-    const clients = [];
-    let [spared, hit] = [0, 0];
-    while (spared < 4 || hit < 4) {
-      const client = await listen(t, server);
-      const [reached] = [until(client, "pid")];
-      server.io.emit("pid"); // a client can come back when it has got something
-      await reached;
-      client.isSpared = (await cluster.primaryOf(`sio:session:${client._pid}`)) !== dead;
-      if (client.isSpared) spared++;
-      else hit++;
-      clients.push(client);
-    }
-    await cluster.kill(dead);
-    const back = clients.map(async (client) => {
-      client.io.reconnection(true);
-      const connected = until(client, "connect");
-      client.io.engine.close();
-      await connected;
-      return client.recovered || !client.isSpared;
-    });
-    assert.deepEqual(new Set(await Promise.all(back)), new Set([true]));
-  },
-);
+test("a node hangs: who is asked hears of all others", LIMIT, async (t) => {
+  const cluster = await RedisCluster.open(t);
+  const options = { url: cluster.url, cluster: true, requestsTimeout: PATIENCE };
+  const [a, b] = [await open(t, options), await open(t, options)];
+  await listen(t, b);
+  const [hanging] = [...(await homes(cluster))].find(([, count]) => count === 0);
+  await cluster.hang(hanging);
+  assert.equal((await within(a.io.fetchSockets(), "an answer")).length, 1);
+  assert.equal(await within(a.io.of("/").adapter.serverCount(), "a count"), 2);
+});
+
+test("what waits for a slot that nobody has holds up no question", LIMIT, async (t) => {
+  const cluster = await RedisCluster.open(t);
+  for (const port of cluster.ports)
+    await command(port, "CONFIG", "SET", "cluster-require-full-coverage", "no");
+  const mode = { sharded: true, requestsTimeout: PATIENCE };
+  const options = { url: cluster.url, cluster: true, ...mode };
+  const [a, b] = [await open(t, options), await open(t, options)];
+  const slotOf = (channel) => command(cluster.ports[0], "CLUSTER", "KEYSLOT", channel);
+  const used = new Set();
+  for (const name of ["", `${a.io.of("/").adapter.uid}#`, `${b.io.of("/").adapter.uid}#`])
+    used.add(await slotOf(`socket.io#/#${name}`));
+  let [room, slot] = [0];
+  do slot = await slotOf(`socket.io#/#${++room}#`);
+  while (used.has(slot));
+  for (const port of cluster.ports) await command(port, "CLUSTER", "DELSLOTS", String(slot));
+  const waiting = until(a.link, "state");
+  a.io.to(String(room)).emit("waits");
+  assert.equal((await waiting)[0], "reconnecting");
+  assert.equal(await within(a.io.of("/").adapter.serverCount(), "a count"), 2);
+});
+
+for (const how of ["kill", "hang"])
+  test(
+    `a shard that is not the stream's: ${how}; whose session is elsewhere comes back`,
+    LIMIT,
+    async (t) => {
+      const cluster = await RedisCluster.open(t);
+      for (const port of cluster.ports)
+        await command(port, "CONFIG", "SET", "cluster-require-full-coverage", "no");
+      const options = { url: cluster.url, cluster: true, streams: true, requestsTimeout: PATIENCE };
+      const server = await open(t, options, { connectionStateRecovery: {} });
+      const stream = await cluster.primaryOf("socket.io");
+      const dead = cluster.ports.find((port) => port !== stream);
+      const clients = [];
+      let [spared, hit] = [0, 0];
+      while (spared < 4 || hit < 4) {
+        const client = await listen(t, server);
+        const [reached] = [until(client, "pid")];
+        server.io.emit("pid"); // a client can come back when it has got something
+        await reached;
+        client.isSpared = (await cluster.primaryOf(`sio:session:${client._pid}`)) !== dead;
+        if (client.isSpared) spared++;
+        else hit++;
+        clients.push(client);
+      }
+      await cluster[how](dead);
+      const back = clients.map(async (client) => {
+        client.io.reconnection(true);
+        const connected = until(client, "connect");
+        client.io.engine.close();
+        await connected;
+        return client.recovered || !client.isSpared;
+      });
+      assert.deepEqual(new Set(await Promise.all(back)), new Set([true]));
+    },
+  );
 
 for (const streams of [false, true])
   test(`a Redis dies that Sentinels watch${streams ? ", streams" : ""}`, LIMIT, async (t) => {

@@ -82,6 +82,7 @@ const RULES = {
   classic: "+publish +subscribe +unsubscribe +psubscribe +punsubscribe +pubsub|numsub",
   sharded: "+spublish +ssubscribe +sunsubscribe +pubsub|shardnumsub",
   streams: "+xadd +xread +xrange +xinfo|stream +xtrim +time +get +set +pttl",
+  cluster: "+cluster|slots +cluster|info +asking",
 };
 
 test("a user who may do no more than what is needed", async (t) => {
@@ -140,6 +141,35 @@ test("a Redis Cluster", async (t) => {
   await talk(...pair(t, { url, cluster: true, sharded: true }));
   await talk(...pair(t, { url, cluster: true, streams: true }));
   await talk(...pair(t, { url, cluster: true, sharded: true, streams: true }));
+});
+
+test("a Redis Cluster, with TLS, and a user who may do no more than what is needed", async (t) => {
+  const { all, classic, sharded, streams, cluster } = RULES;
+  const keys = "~socket.io* ~sio:session:*";
+  const channels = (name) => `resetchannels &${name}* &${name}#/#* -@all ${all} ${cluster}`;
+  const users = [
+    `user classic on >secret ${channels("classic")} ${classic}`,
+    `user sharded on >secret ${channels("sharded")} ${sharded}`,
+    `user streams on >secret ${channels("streams")} ${keys} ${classic} ${streams}`,
+  ];
+  const tls = [
+    `tls-auth-clients no\ntls-key-file ${fixture("key.pem")}`,
+    `tls-cert-file ${fixture("signed-cert.pem")}\ntls-ca-cert-file ${fixture("other-cert.pem")}`,
+  ];
+  const config = users.join("\n");
+  const { tlsPorts } = await RedisCluster.open(t, { config, tls: tls.join("\n") });
+  const ca = fs.readFileSync(fixture("other-cert.pem"));
+  for (const mode of [{}, { sharded: true }, { streams: true }]) {
+    const [name = "classic"] = Object.keys(mode);
+    const url = tlsPorts.map((port) => `rediss://${name}:secret@localhost:${port}`);
+    const [a, b] = pair(t, { url, cluster: true, tls: { ca }, key: name, ...mode });
+    await talk(a, b);
+    for (const io of [a, b]) assert.equal(linkOf(io).stats().refused, 0);
+  }
+  await isRefused(
+    pair(t, { url: `rediss://localhost:${tlsPorts[0]}`, cluster: true })[0],
+    "no secret",
+  );
 });
 
 test("Sentinels tell where Redis is", async (t) => {

@@ -30,16 +30,19 @@ function listens(port) {
   });
 }
 
-/** Starts a Redis that listens on `port`, as its arguments say; resolves with a function that kills it. */
+/**
+ * Starts a Redis that listens on `port`, as its arguments say; resolves with a function that kills it. With the name of another
+ * signal, that sends it.
+ */
 async function start(t, port, args, config = "") {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "redis-"));
   const file = path.join(folder, "redis.conf");
   fs.writeFileSync(file, `${config}\nbind 127.0.0.1\nsave ""\ndir ${folder}\n`);
   const child = spawn(await ensureRedis(), [file, ...args], { stdio: "ignore" });
   const end = new Promise((resolve) => child.once("exit", resolve));
-  const kill = async () => {
-    child.kill("SIGKILL");
-    await within(end, "a Redis to end");
+  const kill = async (signal = "SIGKILL") => {
+    child.kill(signal);
+    if (signal === "SIGKILL") await within(end, "a Redis to end");
   };
   t.after(async () => {
     await kill();
@@ -76,20 +79,33 @@ async function untilAnswer(what, port, args, isRight) {
   return within(asking(), what);
 }
 
-/** A Redis Cluster of three primaries, each with so many replicas. */
+/**
+ * A Redis Cluster of three primaries, each with so many replicas. `config`: what else all of them are told; `tls`: what they are told
+ * of TLS, which they speak then on other ports, too.
+ */
 class RedisCluster {
-  /** The nodes by port: how to kill each. @type {Map<number, () => Promise<void>>} */
+  /** The nodes by port: how to kill each. @type {Map<number, (signal?: string) => Promise<void>>} */
   nodes = new Map();
 
-  static async open(t, { replicas = 0 } = {}) {
+  /** The ports with TLS. @type {number[]} */
+  tlsPorts = [];
+
+  static async open(t, { replicas = 0, config: more = "", tls } = {}) {
     const cluster = new RedisCluster();
     const ports = [];
     for (let n = 0; n < 3 * (1 + replicas); n++) {
       const [port, bus] = [await freePort(), await freePort()];
       ports.push(port);
       // who is silent for so long is taken for dead
-      const config = `port ${port}\ncluster-enabled yes\ncluster-port ${bus}\ncluster-node-timeout 1000`;
-      cluster.nodes.set(port, await start(t, port, [], `${config}\nrepl-diskless-sync-delay 0`));
+      const config = [
+        `port ${port}\ncluster-enabled yes\ncluster-port ${bus}\ncluster-node-timeout 1000`,
+        `repl-diskless-sync-delay 0\n${more}`,
+      ];
+      if (tls !== undefined) {
+        cluster.tlsPorts.push(await freePort());
+        config.push(`tls-port ${cluster.tlsPorts.at(-1)}\ntls-cluster yes\n${tls}`);
+      }
+      cluster.nodes.set(port, await start(t, port, [], config.join("\n")));
       if (n > 0) {
         const known = String(await command(ports[0], "CLUSTER", "NODES"));
         const [, busOfFirst] = /@(\d+)[^\n]*myself/.exec(known);
@@ -141,6 +157,11 @@ class RedisCluster {
   async kill(port) {
     await this.nodes.get(port)();
     this.nodes.delete(port);
+  }
+
+  /** Has a node hang: it listens, and says nothing. */
+  async hang(port) {
+    await this.nodes.get(port)("SIGSTOP");
   }
 
   /** Waits until those that are left have somebody for each slot. */

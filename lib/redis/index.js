@@ -52,7 +52,7 @@ function createAdapter(urlOrOptions, options) {
     const { server, name } = nsp;
     const border = getBorder(/** @type {{ workers?: unknown }} */ (server._opts).workers);
     let link = links.get(server);
-    if (link === undefined || link.state === "closed") {
+    if (link === undefined || link.isEnding || link.state === "closed") {
       link = new Link(border, settings.link);
       links.set(server, link);
     }

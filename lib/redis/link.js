@@ -76,6 +76,8 @@ class Link extends EventEmitter {
     this._connections = 0;
     /** @private @type {Map<string, number>} how many servers there were when it was asked last, by channel */
     this._known = new Map();
+    /** Whether its last member has left: it is for no other one. */
+    this.isEnding = false;
     /** @private */
     this._malformed = 0;
     /** @private @type {((value?: unknown) => void)[]} */
@@ -88,7 +90,7 @@ class Link extends EventEmitter {
 
   /** @returns {Record<string, unknown>} what it has counted */
   stats() {
-    const { malformed, ...counts } = JSON.parse(this._border.native.linkStats(this._number));
+    const { malformed = 0, ...counts } = JSON.parse(this._border.native.linkStats(this._number));
     return { ...counts, malformed: malformed + this._malformed };
   }
 
@@ -123,7 +125,9 @@ class Link extends EventEmitter {
     if (!this._members.delete(cluster)) return;
     this._border.operations.flush(); // what was published before
     this._border.native.closeCluster(cluster);
-    if (this._members.size > 0 || this.state === "closed") return;
+    if (this._members.size > 0) return;
+    this.isEnding = true;
+    if (this.state === "closed") return;
     await new Promise((resolve) => {
       this._closing.push(resolve);
       this._border.native.closeLink(this._number);
@@ -168,7 +172,7 @@ class Link extends EventEmitter {
    */
   askCount(request) {
     const count = this._counts.get(request);
-    if (count === undefined || this.state !== "ready") return; // it is asked when the connection is there
+    if (count === undefined) return;
     count.asked = this._connections;
     this._border.native.countSubscribers(this._number, request, count.channel, count.sharded);
   }
@@ -275,9 +279,12 @@ class Link extends EventEmitter {
    */
   onstate(state, message) {
     debug("%s: %s", state, message ?? "");
-    if (state === "ready" && this.state !== "ready") this._connections++;
+    const isNew = state === "ready" && this.state !== "ready";
     this.state = state;
-    if (state === "ready") for (const request of this._counts.keys()) this.askCount(request);
+    if (isNew) {
+      this._connections++;
+      for (const request of this._counts.keys()) this.askCount(request);
+    }
     if (state === "closed") this.onclosed();
     this.emit("state", state, message);
   }
@@ -305,7 +312,7 @@ class Link extends EventEmitter {
 
   /**
    * @param {number} request
-   * @param {number} count -1: Redis could not be asked
+   * @param {number} count -1: Redis could not be asked; then it is, when the link is ready
    * @private
    */
   oncount(request, count) {

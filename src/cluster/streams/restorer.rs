@@ -11,8 +11,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use redis::{Cmd, RedisResult, Value, cmd};
-use tokio::time::sleep;
+use rustc_hash::FxHashMap;
+use tokio::time::{sleep, timeout};
 
 use super::own::Seen;
 use super::reader::{ask, extent, messages_of};
@@ -22,12 +24,17 @@ use super::stream::{Lost, Stream, Streams};
 use crate::cluster::deliveries::names;
 use crate::cluster::faults::{is_away, is_lost};
 use crate::cluster::news::{Counters, Found, News};
+use crate::cluster::route::Route;
 use crate::cluster::session::Session;
+use crate::cluster::topology::Address;
 use crate::redis::broadcasts::Incoming;
 use crate::redis::entries::EntryId;
+use crate::redis::slots::slot_of;
 
 /// Sessions that are asked for at once.
 const TOGETHER: usize = 128;
+/// How long a node of a Redis Cluster may take that is asked for sessions: if it hangs, those wait whose sessions it has, and nobody else.
+const SLOW: Duration = Duration::from_secs(1);
 /// How long those wait whose session can't be asked for.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -311,33 +318,62 @@ impl Streams {
         session: &mut Session,
         commands: Vec<(&Restoration, Cmd)>,
     ) -> RedisResult<Vec<Answer>> {
-        let commands = commands.into_iter().flat_map(|(restoration, command)| {
+        let is_cluster = matches!(session, Session::Cluster(_));
+        let mut found: Vec<_> = commands.iter().map(|_| Answer::Away).collect();
+        let mut groups: FxHashMap<Address, (Vec<usize>, Vec<Cmd>)> = FxHashMap::default();
+        for (index, (restoration, command)) in commands.into_iter().enumerate() {
             let mut time = cmd("PTTL");
             time.arg(&*restoration.key);
-            [time, command]
+            let place = session.place(Route::Primary(slot_of(restoration.key.as_bytes())));
+            let (indices, commands) = groups.entry(place).or_default();
+            indices.push(index);
+            commands.extend([time, command]);
+        }
+        let asked = groups.into_values().map(|(indices, commands)| {
+            let mut session = session.clone();
+            async move {
+                let asked = session.run(commands);
+                // Whether it hangs, its connection tells, if that is the only one.
+                let answers = if is_cluster {
+                    timeout(SLOW, asked).await.unwrap_or_default()
+                } else {
+                    asked.await
+                };
+                (indices, answers)
+            }
         });
-        let is_cluster = matches!(session, Session::Cluster(_));
-        let mut answers = session.run(commands.collect()).await.into_iter();
-        let mut found = Vec::new();
-        while let (Some(left), Some(text)) = (answers.next(), answers.next()) {
-            found.push(match (left, text) {
-                (Ok(Value::Int(left)), Ok(Value::BulkString(text))) => {
-                    Answer::There(left.max(0).unsigned_abs(), text)
-                }
-                // Another node is not the stream's.
-                (Err(error), _) | (_, Err(error))
-                    if is_away(&error) || is_lost(&error) && is_cluster =>
-                {
-                    Answer::Away
-                }
-                (Err(error), _) | (_, Err(error)) if is_lost(&error) => return Err(error),
-                (Err(_refused), _) | (_, Err(_refused)) => {
-                    Counters::add(&self.shared.counters.refused, 1);
-                    Answer::Nothing
-                }
-                _ => Answer::Nothing,
-            });
+        for (indices, answers) in join_all(asked).await {
+            let mut answers = answers.into_iter();
+            for index in indices {
+                let (Some(left), Some(text)) = (answers.next(), answers.next()) else { break };
+                found[index] = self.answer_of(left, text, is_cluster)?;
+            }
         }
         Ok(found)
+    }
+
+    fn answer_of(
+        &self,
+        left: RedisResult<Value>,
+        text: RedisResult<Value>,
+        is_cluster: bool,
+    ) -> RedisResult<Answer> {
+        Ok(match (left, text) {
+            (Ok(Value::Int(left)), Ok(Value::BulkString(text))) => {
+                Answer::There(left.max(0).unsigned_abs(), text)
+            }
+            // Another node is not the stream's.
+            (Err(error), _) | (_, Err(error))
+                if is_away(&error) || is_lost(&error) && is_cluster =>
+            {
+                Answer::Away
+            }
+            (Err(error), _) | (_, Err(error)) if is_lost(&error) => return Err(error),
+            (Err(_refused), _) | (_, Err(_refused)) => {
+                Counters::add(&self.shared.counters.refused, 1);
+                Answer::Nothing
+            }
+            _ => Answer::Nothing,
+        })
     }
 }
