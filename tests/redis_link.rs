@@ -109,6 +109,11 @@ fn publication(payload: &'static str) -> Order {
 /// A link with one namespace, and what tells that there is news.
 fn open(redis: &FakeRedis) -> (Link, Receiver<()>) {
     let (link, woken) = open_link(redis, Arc::default());
+    open_namespace(&link);
+    (link, woken)
+}
+
+fn open_namespace(link: &Link) {
     link.ask(Order::Open(Arc::new(Cluster {
         number: 1,
         node: Arc::new(Node { mode: Mode::Classic, namespace: "/".into(), uid: "me".into() }),
@@ -118,7 +123,6 @@ fn open(redis: &FakeRedis) -> (Link, Receiver<()>) {
         channels: vec![REQUESTS.into()],
         stream: None,
     })));
-    (link, woken)
 }
 
 fn open_link(redis: &FakeRedis, directory: Arc<Directory>) -> (Link, Receiver<()>) {
@@ -187,6 +191,19 @@ fn a_link_that_is_lost_comes_back_with_all_that_was_wanted() {
     let (_, counters) = link.shared().counters.list();
     let of = |name| counters.iter().find(|(of, _)| *of == name).map(|&(_, count)| count);
     assert_eq!((of("reconnects"), of("received"), of("dropped")), (Some(3), Some(6), Some(0)));
+}
+
+#[test]
+fn a_link_is_not_ready_before_there_is_a_namespace() {
+    let redis = FakeRedis::new();
+    let (link, woken) = open_link(&redis, Arc::default());
+    link.ask(publication("comes"));
+    let mut connection = redis.accept();
+    assert_eq!(connection.answer(1), ["PUBLISH channel comes"]);
+    assert!(!link.take().into_iter().any(|news| is_in(State::Ready)(news)));
+    open_namespace(&link);
+    connection.answer(2);
+    until(&link, &woken, is_in(State::Ready));
 }
 
 #[test]

@@ -454,10 +454,11 @@ impl Desk {
 
     /// Something may be there.
     fn note_subscribed(&self) {
-        if self.inbound.namespaces().subscriptions.is_complete()
-            && self.streams.are_settled()
-            && !self.outbox.is_stalled()
-        {
+        let namespaces = self.inbound.namespaces();
+        // Before the first namespace, nothing is wanted, and nobody can be heard.
+        let is_complete = !namespaces.clusters.is_empty() && namespaces.subscriptions.is_complete();
+        drop(namespaces);
+        if is_complete && self.streams.are_settled() && !self.outbox.is_stalled() {
             self.set_state(State::Ready, None);
         }
     }
