@@ -11,7 +11,7 @@ const path = require("node:path");
 const { test } = require("node:test");
 const { io: connect } = require("socket.io-client");
 const { Server } = require("..");
-const { until, within } = require("./support/waiting");
+const { eventually, until, within } = require("./support/waiting");
 
 const only = { skip: process.platform !== "linux" && "Linux hands descriptors over" };
 const NOBODY = { clients: 0, sockets: 0, refused: 0 };
@@ -251,6 +251,44 @@ test("one that is to hand over what it has not got yet does so when it has", onl
   assert.equal(await client.emitWithAck("who"), "three");
   assert.equal(client.ends, 0);
 });
+
+for (const [when, transports] of [
+  ["while nobody is read", ["polling"]],
+  ["while nobody is read", ["websocket"]],
+  ["when all have gone", ["polling"]],
+])
+  test(`who is let in ${when} is not lost, by ${transports}`, only, async (t) => {
+    const socket = place(t);
+    const one = await serve(t, "one");
+    const asked = new Promise((resolve) =>
+      one.io.engine.use((_request, _response, next) => resolve(next)),
+    );
+    const client = connect(`http://127.0.0.1:${one.port}`, { forceNew: true, transports });
+    t.after(() => client.disconnect());
+    const errors = [];
+    client.on("connect_error", (error) => errors.push(error));
+    client.on("disconnect", (reason) => errors.push(reason));
+    const letIn = await within(asked, "the request");
+    const early = when === "while nobody is read";
+    const handed = one.io.handOver(socket, {
+      settle: Infinity,
+      async finish() {
+        if (!early) return;
+        letIn();
+        await eventually(() => one.io.engine.clientsCount === 1, "the client");
+      },
+    });
+    const two = await serve(t, "two", { takeOver: socket }, false);
+    two.httpServer.listen(one.port, "127.0.0.1");
+    assert.equal((await within(two.io.takenOver, "the clients")).clients, early ? 1 : 0);
+    if (!two.httpServer.listening) await until(two.httpServer, "listening");
+    if (!early) letIn();
+    if (!client.connected) await until(client, "connect");
+    assert.equal(await client.emitWithAck("who"), "two");
+    assert.deepEqual(errors, []);
+    client.disconnect();
+    await within(handed, "the end");
+  });
 
 test("of two that come at once, one takes them over from the other", only, async (t) => {
   const socket = place(t);

@@ -74,6 +74,10 @@ function handleRequest(engine, req, res) {
       abortRequest(res, code, context);
       return;
     }
+    if (engine.hasGone) {
+      passOnRequest(req, res); // it has been decided about for long
+      return;
+    }
     req.res = null; // or the request would keep its response alive
     const { sid } = req._query;
     if (!sid) {
@@ -119,7 +123,7 @@ function handleUpgrade(engine, req, socket, upgradeHead) {
       return;
     }
     res?.writeHead();
-    if (!socket.readable || !socket.writable) {
+    if (engine.hasGone || !socket.readable || !socket.writable) {
       socket.destroy();
       return;
     }

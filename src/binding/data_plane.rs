@@ -364,6 +364,7 @@ impl DataPlane {
             recall_count: before.map_or_else(Arc::default, |it| Arc::clone(&it.recall_count)),
             cross_origin: before.map_or_else(Arc::default, |it| Arc::clone(&it.cross_origin)),
             metrics: before.map_or_else(Arc::default, |it| Arc::clone(&it.metrics)),
+            is_frozen: before.map_or_else(Arc::default, |it| Arc::clone(&it.is_frozen)),
         };
         if server.compression.is_some() {
             self.operations().expect_compression();

@@ -222,6 +222,8 @@ pub struct Server {
     pub cross_origin: Arc<CrossOrigin>,
     /// What the workers count of it; shared as above.
     pub metrics: Arc<ServerMetrics>,
+    /// Whether its clients are about to go to another process: those that come now are not read either; shared as above.
+    pub is_frozen: Arc<AtomicBool>,
 }
 
 impl Server {

@@ -217,6 +217,7 @@ fn server(environment: &Arc<Environment>, config: Config, connect_timeout: u64) 
         recall_count: Arc::default(),
         cross_origin: Arc::default(),
         metrics: Arc::default(),
+        is_frozen: Arc::default(),
     }
 }
 

@@ -310,6 +310,22 @@ fn a_client_that_is_not_frozen_is_not_handed_over() {
     assert_eq!(meeting.finish(), (0, 0));
 }
 
+/// JavaScript may let somebody in whose request it has read before.
+#[test]
+fn who_comes_while_nobody_is_read_goes_along() {
+    let (old, new) = meet();
+    let meeting = Meeting::of(old, new);
+    meeting.old.server.is_frozen.store(true, Ordering::SeqCst);
+    let (mut client, handle) = Client::open(&meeting.old);
+    client.send("42[\"a\"]");
+    assert_eq!(meeting.hand_over(handle), "handed over");
+    let (adopted, _) = meeting.adopted();
+    assert_eq!(meeting.finish(), (1, 1));
+    assert!(!meeting.old.has(RecordKind::Event, handle));
+    meeting.read_on(adopted);
+    assert_eq!(meeting.new.next(RecordKind::Event).fields[3][0], "a");
+}
+
 #[test]
 fn who_is_not_handed_over_is_read_on() {
     let (old, new) = meet();

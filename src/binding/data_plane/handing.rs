@@ -4,6 +4,7 @@ use std::io;
 #[cfg(target_os = "linux")]
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use napi::Result;
 use napi::bindgen_prelude::Uint8ArraySlice;
@@ -93,6 +94,7 @@ impl DataPlane {
     pub fn freeze_handover(&self, handover: u32, server: u32) -> Result<()> {
         let channel = self.channel(handover)?;
         let environment = self.environment.id;
+        self.set_frozen(server, true);
         self.ask_workers(|worker| {
             let ticket = Some(FreezeTicket::new(&channel, worker));
             Command::Freeze(Freeze { environment, server, ticket })
@@ -104,6 +106,7 @@ impl DataPlane {
     #[napi(catch_unwind)]
     pub fn thaw_handover(&self, _handover: u32, server: u32) {
         let environment = self.environment.id;
+        self.set_frozen(server, false);
         self.ask_workers(|_| Command::Freeze(Freeze { environment, server, ticket: None }));
     }
 
@@ -184,6 +187,12 @@ impl DataPlane {
     fn channel(&self, number: u32) -> std::result::Result<Arc<Channel>, BorderError> {
         let operations = self.operations();
         operations.channels.get(&number).map(Arc::clone).ok_or(BorderError::UnknownHandOver(number))
+    }
+
+    fn set_frozen(&self, server: u32, is_frozen: bool) {
+        if let Ok(server) = self.server(server) {
+            server.is_frozen.store(is_frozen, Ordering::SeqCst);
+        }
     }
 
     fn ask_workers(&self, command: impl Fn(usize) -> Command) {

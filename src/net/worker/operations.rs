@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Worker;
 use crate::engineio::{Link, Session, Transport};
@@ -200,7 +201,8 @@ impl Worker {
     ) -> Rc<Client> {
         fault!("open", server.environment.id, origin.token);
         self.context.wakeups.add(&server.environment);
-        self.clients.add(self.context.index, |handle| {
+        let is_frozen = server.is_frozen.load(Ordering::SeqCst);
+        let client = self.clients.add(self.context.index, |handle| {
             let (transport, protocol) = (session.transport(), session.protocol());
             let requests = Arc::new(Requests::default());
             let for_client = Arc::clone(&requests);
@@ -211,7 +213,11 @@ impl Worker {
             }
             let main_wire = main.map(Rc::clone);
             Client::open(&self.context, handle, server, for_client, session, main_wire, origin)
-        })
+        });
+        if is_frozen {
+            client.hold();
+        }
+        client
     }
 
     /// JavaScript has taken something: what was not read for want of room is, as far as there is some.
