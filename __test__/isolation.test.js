@@ -12,6 +12,8 @@ const { Adapter } = require("socket.io-adapter");
 const { getBorder } = require("../lib/border");
 const { LongText } = require("../lib/codec/long-text");
 const { pushConnection, pushRoom } = require("../lib/border/operations");
+const { SideData } = require("../lib/border/side-data");
+const { RecordSentinel } = require("../native/border");
 const { ours, selected } = require("./support/implementations");
 const { OPCODE, RawWebSocket, frame } = require("./support/raw-websocket");
 const { eventually, turns, until } = require("./support/waiting");
@@ -339,3 +341,49 @@ for (const implementation of selected([ours])) {
     assert.equal(stats().roomsLeft, before.roomsLeft + 1);
   });
 }
+
+/** What the addon does for `SideData`: it gives what is beside the batch that was taken last. */
+class Batches {
+  take(strings, buffers, moreWait) {
+    Object.assign(this, { strings, buffers });
+    const { BUFFERS_BESIDE, MORE_WAIT, STRINGS_BESIDE } = RecordSentinel;
+    const ends = [strings.length > 0 && STRINGS_BESIDE, buffers.length > 0 && BUFFERS_BESIDE];
+    ends.push(moreWait && MORE_WAIT);
+    return `[]${String.fromCharCode(...ends.filter(Boolean))}`;
+  }
+
+  takeStrings() {
+    return this.strings.splice(0);
+  }
+
+  takeBuffers() {
+    return this.buffers.splice(0);
+  }
+}
+
+test("what travels beside a batch stays with it, though another one is taken in the middle of it", () => {
+  const some = { none: [], one: ["1"], three: ["1", "2", "3"] };
+  for (const strings of Object.values(some))
+    for (const buffers of Object.values(some))
+      for (const moreWait of [false, true]) {
+        const batches = new Batches();
+        const text = batches.take([...strings], [...buffers], moreWait);
+        assert.deepEqual(JSON.parse(text), []);
+        const first = new SideData(batches, text);
+        // a listener runs the event loop from within, which takes what has come for others
+        const second = new SideData(batches, batches.take(["x"], ["y", "z"], !moreWait));
+        assert.deepEqual([first.moreWait, second.moreWait], [moreWait, !moreWait]);
+        assert.deepEqual(
+          strings.map(() => first.string()),
+          strings,
+        );
+        assert.equal(second.buffer(), "y");
+        assert.deepEqual(
+          buffers.map(() => first.buffer()),
+          buffers,
+        );
+        assert.deepEqual([second.string(), ...second.buffers(1)], ["x", "z"]);
+        for (const each of [first, second])
+          assert.deepEqual([each.string(), each.buffer()], [undefined, undefined]);
+      }
+});

@@ -164,7 +164,11 @@ const HandoverEvent = Object.freeze({
 
 /** What stands in records for something else. */
 const RecordSentinel = Object.freeze({
-  /** The last character of a batch that is not all: more records wait, and nobody is woken for them. */
+  /** A batch ends in up to three characters, in this order, which mean nothing in JSON. Strings travel beside it… */
+  STRINGS_BESIDE: 9,
+  /** …and buffers… */
+  BUFFERS_BESIDE: 10,
+  /** …and it is not all: more records wait, and nobody is woken for them. */
   MORE_WAIT: 32,
   /** The text of a raw message travels beside its record. */
   STRING_BESIDE: 0,
@@ -396,7 +400,7 @@ const Returned = Object.freeze({
 });
 
 /** The version, and a hash of all above: an addon whose `DataPlane.contract()` is another was built from other sources. */
-const CONTRACT = "4.8.4 43d2c8460beb470a";
+const CONTRACT = "4.8.4 faecdc44b3396ca2";
 
 module.exports = {
   RecordKind,

@@ -447,8 +447,8 @@ export declare class DataPlane {
    * `take` and `flush`, which are called in each turn, as functions by themselves: with a method of the class,
    * its object is looked up, its type is checked and its use is noted, which takes longer than what they do.
    *
-   * `take()` takes the next of the records that wait: a JSON array, or "" when there are none. When it ends
-   * in `RecordSentinel.MORE_WAIT`, more wait, and nobody will be woken for them.
+   * `take()` takes the next of the records that wait: a JSON array, or "" when there are none. How it ends (`RecordSentinel`)
+   * tells what travels beside it, which is lost with the next `take()`, and whether more wait, for which nobody will be woken.
    *
    * `flush(operations, length)` carries out the first `length` bytes of a batch of operations; see `operations.rs`.
    * What can't be carried out is left out, and counted: see [`DataPlane::stats`].

@@ -167,6 +167,8 @@ impl Model {
         if batch.text.ends_with(' ') {
             self.awake.store(true, Ordering::SeqCst);
         }
+        let text = batch.text.strip_suffix(' ').unwrap_or(&batch.text);
+        prop_assert_eq!(text.ends_with('\n'), !batch.buffers.is_empty());
         if !batch.text.is_empty() {
             let records: Vec<[u32; 3]> = serde_json::from_str(&batch.text).expect("JSON");
             let bytes: usize = batch.buffers.iter().map(Vec::len).sum();

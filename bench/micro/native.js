@@ -3,7 +3,9 @@
 // Stands for the class of the addon: no threads, no sockets. What goes down is dropped, what comes up is what a
 // case gives it. So only the JavaScript of the border is measured.
 
-const { CONTRACT } = require("../../native/border");
+const { CONTRACT, RecordSentinel } = require("../../native/border");
+
+const BUFFERS_BESIDE = String.fromCharCode(RecordSentinel.BUFFERS_BESIDE);
 
 /** A stand-in for `DataPlane` in native/index.d.ts, with what a server calls that has no HTTP requests. */
 class StubNative {
@@ -32,7 +34,7 @@ class StubNative {
    * @param {Buffer[]} [buffers] that they refer to
    */
   give(text, buffers = []) {
-    this.text = text;
+    this.text = buffers.length > 0 ? text + BUFFERS_BESIDE : text;
     this.buffers = buffers;
     this.wake();
   }

@@ -493,9 +493,9 @@ class Border {
    */
   drain(text = this.take()) {
     if (text === "") return;
-    if (text.charCodeAt(text.length - 1) === RecordSentinel.MORE_WAIT) setImmediate(this.drain);
+    const beside = new SideData(this.native, text);
+    if (beside.moreWait) setImmediate(this.drain);
     if (this.bodies.wait) this.bodies.readOn();
-    const beside = new SideData(this.native);
     for (const record of parse(text)) {
       try {
         this.dispatch(record, beside);

@@ -151,7 +151,11 @@ kinds! {
 numbers! {
     /// What stands in records for something else.
     pub mod record_sentinel {
-        /// The last character of a batch that is not all: more records wait, and nobody is woken for them.
+        /// A batch ends in up to three characters, in this order, which mean nothing in JSON. Strings travel beside it…
+        pub const STRINGS_BESIDE: u8 = b'\t';
+        /// …and buffers…
+        pub const BUFFERS_BESIDE: u8 = b'\n';
+        /// …and it is not all: more records wait, and nobody is woken for them.
         pub const MORE_WAIT: u8 = b' ';
         /// The text of a raw message travels beside its record.
         pub const STRING_BESIDE: u32 = 0;

@@ -26,7 +26,7 @@ use super::clock;
 use super::metrics::{Counter, DELAY_BOUNDS, Histogram};
 use super::record::{LONGEST_RECORD, Record, RecordBatch};
 use super::turns::BLOCKED;
-use crate::border::record_sentinel::MORE_WAIT;
+use crate::border::record_sentinel::{BUFFERS_BESIDE, MORE_WAIT, STRINGS_BESIDE};
 use crate::id::Handle;
 
 /// Bytes that one client may have waiting before its worker stops reading it: one client
@@ -343,8 +343,10 @@ impl Inbox {
         let delay = self.note_delay(more);
         if !batch.text.is_empty() {
             batch.text.push(']');
-            if more {
-                batch.text.push(char::from(MORE_WAIT));
+            let (strings, buffers) = (!batch.strings.is_empty(), !batch.buffers.is_empty());
+            let ends = [(strings, STRINGS_BESIDE), (buffers, BUFFERS_BESIDE), (more, MORE_WAIT)];
+            for (_, end) in ends.into_iter().filter(|&(holds, _)| holds) {
+                batch.text.push(char::from(end));
             }
         }
         Taken { batch, waiting: self.budget.take_waiting(), lanes, delay }
@@ -462,7 +464,7 @@ mod tests {
     }
 
     fn take(inbox: &Inbox) -> String {
-        inbox.take(RecordBatch::default()).batch.text
+        inbox.take(RecordBatch::default()).batch.text.replace(char::from(BUFFERS_BESIDE), "")
     }
 
     #[test]
@@ -478,7 +480,7 @@ mod tests {
         assert!(!inbox.has_news(0));
         assert_eq!(wakes.load(Ordering::Relaxed), 1);
         let batch = inbox.take(RecordBatch::default()).batch;
-        assert_eq!(batch.text, "[[30,1],[30,2],[30,4]]");
+        assert_eq!(batch.text, "[[30,1],[30,2],[30,4]]\n");
         assert_eq!(batch.buffers.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2, 4]);
         assert_eq!(inbox.bytes(), 0);
         assert_eq!(inbox.take(batch).batch.text, "");
@@ -726,7 +728,7 @@ mod tests {
         push(&inbox, 0, 2);
         inbox.announce(0);
         let batch = inbox.take(RecordBatch::default()).batch;
-        assert_eq!(batch.text, "[[30,1],[30,2]]");
+        assert_eq!(batch.text, "[[30,1],[30,2]]\n");
         assert_eq!(batch.buffers.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2]);
     }
 }

@@ -50,6 +50,11 @@ impl SideStrings {
         self.items.append(&mut other.items);
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     /// Where the next string goes.
     pub fn end(&self) -> SideStringsEnd {
         SideStringsEnd { bytes: self.bytes.len(), items: self.items.len() }
