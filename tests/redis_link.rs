@@ -2,13 +2,14 @@
 #![cfg(feature = "redis")]
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod redis_support;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
 
 use bytes::Bytes;
 use ferrosocket::cluster::link::Link;
@@ -19,8 +20,8 @@ use ferrosocket::net::directory::Directory;
 use ferrosocket::redis::broadcasts::{Mode, Node};
 use ferrosocket::redis::json::write_msgpack;
 
-/// After which a test that waits for something has failed.
-const LIMIT: Duration = Duration::from_secs(60);
+use redis_support::{LIMIT, is_in, until};
+
 const REQUESTS: &str = "socket.io-request#/#";
 
 /// A Redis whose answers the test writes.
@@ -137,24 +138,6 @@ fn open_link(redis: &FakeRedis, directory: Arc<Directory>) -> (Link, Receiver<()
     let (sender, woken) = channel();
     let wake = Box::new(move || sender.send(()).unwrap_or(()));
     (Link::open(&options, directory, wake).unwrap(), woken)
-}
-
-/// Takes news until there is this.
-fn until(link: &Link, woken: &Receiver<()>, mut seen: impl FnMut(News) -> bool) {
-    loop {
-        let mut found = false;
-        for news in link.take() {
-            found |= seen(news);
-        }
-        if found {
-            return;
-        }
-        woken.recv_timeout(LIMIT).expect("there is news in time");
-    }
-}
-
-fn is_in(state: State) -> impl FnMut(News) -> bool {
-    move |news| matches!(news, News::State(now, _) if now == state)
 }
 
 #[test]

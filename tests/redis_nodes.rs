@@ -2,13 +2,14 @@
 #![cfg(feature = "redis")]
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod redis_support;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use bytes::Bytes;
 use ferrosocket::cluster::link::Link;
@@ -19,8 +20,7 @@ use ferrosocket::net::directory::Directory;
 use ferrosocket::redis::broadcasts::{Mode, Node};
 use ferrosocket::redis::slots::slot_of;
 
-/// After which a test that waits for something has failed.
-const LIMIT: Duration = Duration::from_secs(60);
+use redis_support::{LIMIT, is_in, until};
 
 /// Bytes that may wait to leave.
 const MOST_BUFFERED: usize = 1 << 20;
@@ -176,24 +176,6 @@ fn open_as(seed: &FakeNode, mode: Mode) -> (Link, Receiver<()>) {
         stream: None,
     })));
     (link, woken)
-}
-
-/// Takes news until there is this.
-fn until(link: &Link, woken: &Receiver<()>, mut seen: impl FnMut(News) -> bool) {
-    loop {
-        let mut found = false;
-        for news in link.take() {
-            found |= seen(news);
-        }
-        if found {
-            return;
-        }
-        woken.recv_timeout(LIMIT).expect("there is news in time");
-    }
-}
-
-fn is_in(state: State) -> impl FnMut(News) -> bool {
-    move |news| matches!(news, News::State(now, _) if now == state)
 }
 
 fn publish(link: &Link, channel: &str, payload: impl Into<String>) {

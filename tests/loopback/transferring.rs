@@ -5,7 +5,7 @@ use std::io::{IoSlice, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -422,16 +422,19 @@ fn send_with(socket: &UnixStream, bytes: &[u8], descriptor: &OwnedFd) {
     sendmsg(socket, &bytes, &mut ancillary, SendFlags::empty()).unwrap();
 }
 
+/// The process asks for the clients that are offered there.
+fn ask(process: &Host, path: &Path, number: u32) -> Asked {
+    let runtime = Arc::downgrade(&process.runtime);
+    take(path, number, Arc::clone(&process.environment), runtime, Vec::new()).unwrap()
+}
+
 /// Whoever asks in between is told to come again: there is no moment in which nobody has them.
 #[test]
 fn who_has_just_got_the_clients_is_about_to_offer_them() {
     let (old, new) = meet();
     let path = path();
     let giver = offer(&path, 1, Arc::clone(&old.environment)).unwrap();
-    let ask = |number| {
-        let runtime = Arc::downgrade(&new.runtime);
-        take(&path, number, Arc::clone(&new.environment), runtime, Vec::new()).unwrap()
-    };
+    let ask = |number| ask(&new, &path, number);
     let Asked::Offered(taker) = ask(2) else { panic!("nobody offers") };
     news(&old, HandoverEvent::Peer);
     giver.greet(Vec::new(), Vec::new());
@@ -458,10 +461,7 @@ fn who_comes_while_clients_are_handed_over_hears_so() {
     let (old, new) = meet();
     let path = path();
     let giver = offer(&path, 1, Arc::clone(&old.environment)).unwrap();
-    let ask = |number| {
-        let runtime = Arc::downgrade(&new.runtime);
-        take(&path, number, Arc::clone(&new.environment), runtime, Vec::new()).unwrap()
-    };
+    let ask = |number| ask(&new, &path, number);
     let taker = ask(2);
     assert!(matches!(taker, Asked::Offered(_)));
     news(&old, HandoverEvent::Peer);
