@@ -256,13 +256,18 @@ for (const [when, transports] of [
   ["while nobody is read", ["polling"]],
   ["while nobody is read", ["websocket"]],
   ["when all have gone", ["polling"]],
+  ["with an id that comes when all have gone", ["polling"]],
 ])
   test(`who is let in ${when} is not lost, by ${transports}`, only, async (t) => {
     const socket = place(t);
     const one = await serve(t, "one");
-    const asked = new Promise((resolve) =>
-      one.io.engine.use((_request, _response, next) => resolve(next)),
-    );
+    const asked = new Promise((resolve) => {
+      if (!when.startsWith("with an id"))
+        one.io.engine.use((_request, _response, next) => resolve(next));
+      else
+        one.io.engine.generateId = () =>
+          new Promise((chosen) => resolve(() => chosen("an id of its own")));
+    });
     const client = connect(`http://127.0.0.1:${one.port}`, { forceNew: true, transports });
     t.after(() => client.disconnect());
     const errors = [];
@@ -289,6 +294,164 @@ for (const [when, transports] of [
     client.disconnect();
     await within(handed, "the end");
   });
+
+function fail() {
+  throw new Error("of the program");
+}
+
+test("one whose handshake is gone, or throws, keeps nobody else from going", only, async (t) => {
+  const socket = place(t);
+  const one = await serve(t, "one");
+  const sockets = [];
+  one.io.on("connection", (each) => sockets.push(each));
+  const clients = [];
+  for (let i = 0; i < 3; i++) clients.push(await dial(t, one.port));
+  sockets[1].handshake = null;
+  Object.defineProperty(sockets[2].handshake, "time", { get: fail });
+  const handed = one.io.handOver(socket);
+  const two = await serve(t, "two", { takeOver: socket }, false);
+  two.httpServer.listen(one.port, "127.0.0.1");
+  assert.deepEqual(await within(handed, "the end"), { clients: 3, moved: 2 });
+  await eventually(() => clients[2].ends === 1, "the third one to begin anew");
+  assert.equal(clients[0].ends + clients[1].ends, 0);
+});
+
+for (const method of ["GET", "POST"])
+  test(
+    `a ${method} that the engine's middleware thinks about while all go is the other one's`,
+    only,
+    async (t) => {
+      const socket = place(t);
+      const one = await serve(t, "one");
+      let thinks = false;
+      let held;
+      one.io.engine.use((request, _response, next) => {
+        if (thinks && request.method === method) held = next;
+        else next();
+      });
+      const client = connect(`http://127.0.0.1:${one.port}`, {
+        forceNew: true,
+        transports: ["polling"],
+      });
+      t.after(() => client.disconnect());
+      const ends = [];
+      client.on("disconnect", (reason) => ends.push(reason));
+      await within(until(client, "connect"), "a client to connect");
+      thinks = true;
+      client.emit("who", () => {}); // its answer has the next GET come
+      await eventually(() => held !== undefined, "the request");
+      const handed = one.io.handOver(socket, { settle: 50 });
+      const two = await serve(t, "two", { takeOver: socket }, false);
+      two.httpServer.listen(one.port, "127.0.0.1");
+      assert.equal((await within(two.io.takenOver, "the clients")).clients, 1);
+      held();
+      assert.equal(await within(client.emitWithAck("who"), "an answer"), "two");
+      assert.deepEqual(ends, []);
+      client.disconnect();
+      await within(handed, "the end");
+    },
+  );
+
+test("a session that is opened as all go holds nothing up", only, async (t) => {
+  const socket = place(t);
+  const one = await serve(t, "one");
+  one.httpServer.keepAliveTimeout = 60_000;
+  let letIn;
+  const asked = new Promise((resolve) =>
+    one.io.engine.use((_request, _response, next) => {
+      letIn = next;
+      resolve();
+    }),
+  );
+  const client = connect(`http://127.0.0.1:${one.port}`, {
+    forceNew: true,
+    transports: ["websocket"],
+  });
+  t.after(() => client.disconnect());
+  await within(asked, "the request");
+  // the last that is looked at before all go, a turn later
+  const get = () => {
+    if (one.io.engine.isLeaving) setImmediate(letIn);
+    return 0;
+  };
+  Object.defineProperty(one.io.engine, "receiving", { get, set() {} });
+  const handed = one.io.handOver(socket);
+  const two = await serve(t, "two", { takeOver: socket }, false);
+  two.httpServer.listen(one.port, "127.0.0.1");
+  await within(handed, "the end");
+  if (!client.connected) await within(until(client, "connect"), "it to come back");
+  assert.equal(await client.emitWithAck("who"), "two");
+});
+
+test(
+  "who is late begins anew with the next process, as a client that nothing is known of",
+  only,
+  async (t) => {
+    const socket = place(t);
+    const one = await serve(t, "one");
+    one.io.on("connection", (each) => each.join("room"));
+    const [quick, late] = [await dial(t, one.port), await dial(t, one.port)];
+    const heard = [];
+    for (const event of ["connect", "disconnect"]) late.on(event, () => heard.push(event));
+    const first = one.io.handOver(socket);
+    const two = await serve(t, "two", { takeOver: socket }, false);
+    const thinking = new Promise((resolve) => {
+      two.io.use((each, next) => (each.id === late.id ? resolve(next) : next()));
+    });
+    two.httpServer.listen(one.port, "127.0.0.1");
+    assert.equal((await within(two.io.takenOver, "the clients")).sockets, 1);
+    await within(first, "the end");
+    const letIn = await thinking;
+    const second = two.io.handOver(socket, { settle: 50 });
+    const three = await serve(t, "three", { takeOver: socket }, false);
+    three.httpServer.listen(one.port, "127.0.0.1");
+    assert.equal((await within(three.io.takenOver, "the clients")).sockets, 1);
+    await within(second, "the end");
+    letIn();
+    if (!late.connected) await within(until(late, "connect"), "it to come back");
+    for (const client of [quick, late]) assert.equal(await client.emitWithAck("who"), "three");
+    assert.deepEqual(heard, ["disconnect", "connect"]);
+    assert.equal(quick.ends, 0);
+    assert.equal((await three.io.fetchSockets()).length, 2);
+  },
+);
+
+test("who is late stays where it is when the next hand-over finds nobody", only, async (t) => {
+  const socket = place(t);
+  const one = await serve(t, "one");
+  const client = await dial(t, one.port);
+  const handed = one.io.handOver(socket);
+  const two = await serve(t, "two", { takeOver: socket }, false);
+  const thinking = new Promise((resolve) => two.io.use((_socket, next) => resolve(next)));
+  two.httpServer.listen(one.port, "127.0.0.1");
+  assert.equal((await within(two.io.takenOver, "the clients")).sockets, 0);
+  await within(handed, "the end");
+  const letIn = await thinking;
+  await assert.rejects(two.io.handOver(socket, { within: 1 }), {
+    code: "SIO_ERR_NOBODY_TAKES_OVER",
+  });
+  letIn();
+  assert.equal(await within(client.emitWithAck("who"), "an answer"), "two");
+  assert.equal(client.ends, 0);
+});
+
+test("a hand-over that waits for another one to end hears its signal", only, async (t) => {
+  const socket = place(t);
+  const one = await serve(t, "one");
+  const handed = one.io.handOver(socket);
+  const two = await serve(t, "two", { takeOver: socket }, false); // it never listens
+  await eventuallyGreeted(two.io);
+  const reason = new Error("the program's");
+  const aborted = two.io.handOver(`${socket}2`, { signal: AbortSignal.abort(reason) });
+  await assert.rejects(aborted, reason);
+  const controller = new AbortController();
+  const later = two.io.handOver(`${socket}2`, { signal: controller.signal });
+  controller.abort(reason);
+  await assert.rejects(later, reason);
+  const failed = assert.rejects(handed, { code: "SIO_ERR_SERVER_CLOSED" });
+  await one.io.close();
+  await failed;
+});
 
 test("of two that come at once, one takes them over from the other", only, async (t) => {
   const socket = place(t);

@@ -48,6 +48,7 @@ const { listensOnTcp } = require("../node");
  * @property {boolean} _carries whether its sockets have what is carried here
  * @property {Owed} _owed counts those of events that come now
  * @property {Map<string, Namespace>} _nsps
+ * @property {{ dropLate: () => void } | undefined} _takeOver by which its clients have come
  * @property {() => Promise<void>} close
  * @property {(options: DrainOptions) => Promise<{ clients: number }>} drain
  */
@@ -209,6 +210,7 @@ class HandOver {
     try {
       await acceptor.pause();
       debug("nobody is accepted");
+      server._takeOver?.dropLate();
       native.freezeHandover(channel.number, id);
       for (let left = native.workers; left > 0; left--) await channel.until(HandoverEvent.FROZEN);
       debug("nothing more is read");
@@ -304,7 +306,7 @@ class HandOver {
     };
     for (const conn of engine.sessions.values()) {
       if (conn.readyState !== "open") continue;
-      const state = /** @type {Client | undefined} */ (conn._client)?.carry();
+      const state = carried(conn);
       if (state === undefined) beginAnew(conn);
       else if (some.push({ conn, state }) === TOGETHER) send();
     }
@@ -349,6 +351,19 @@ class Stretches {
  */
 function namespaceState({ name, _ids: ids, adapter }) {
   return { name, ids, recovery: adapter.carry?.() };
+}
+
+/**
+ * @param {Conn} conn
+ * @returns {SessionState | undefined} what another process needs to know of it; undefined: it begins anew
+ */
+function carried(conn) {
+  try {
+    return /** @type {Client | undefined} */ (conn._client)?.carry();
+  } catch (error) {
+    debug("the state of %s can't be read: %s", conn.id, error); // what a program has put there: it keeps nobody else here
+    return undefined;
+  }
 }
 
 /**
@@ -465,6 +480,28 @@ function checkPath(what, path) {
   throw invalidOption(what, path, fix);
 }
 
+/**
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {AbortSignal | undefined} signal
+ * @returns {Promise<T>} the same; rejected with the reason of the signal if that comes first
+ */
+async function unlessAborted(promise, signal) {
+  if (signal === undefined) return promise;
+  signal.throwIfAborted();
+  /** @type {(() => void) | undefined} */
+  let onabort;
+  const aborted = new Promise((_resolve, reject) => {
+    onabort = () => reject(signal.reason);
+    signal.addEventListener("abort", onabort);
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", /** @type {() => void} */ (onabort));
+  }
+}
+
 /** @returns {Promise<void>} resolved when the event loop has gone round, with all its ticks */
 function turn() {
   return new Promise((resolve) => loop.setImmediate(resolve));
@@ -478,4 +515,4 @@ function pause(milliseconds) {
   return new Promise((resolve) => loop.setTimeout(resolve, milliseconds));
 }
 
-module.exports = { checkPath, HandOver };
+module.exports = { checkPath, HandOver, unlessAborted };

@@ -136,7 +136,7 @@ LazyHandshake.prototype = Object.prototype;
 const NAMES = "headers,time,address,xdomain,secure,issued,url,query,auth";
 
 /**
- * @param {object} handshake
+ * @param {unknown} handshake
  * @param {string | undefined} address
  * @param {unknown} auth
  * @param {number} issued ms since the epoch
@@ -144,7 +144,9 @@ const NAMES = "headers,time,address,xdomain,secure,issued,url,query,auth";
  *     that can be changed
  */
 function isAsBuilt(handshake, address, auth, issued) {
-  if (!Object.hasOwn(handshake, INFO)) return false;
+  // a program may have put anything there
+  if (typeof handshake !== "object" || handshake === null || !Object.hasOwn(handshake, INFO))
+    return false;
   const lazy = /** @type {Lazy} */ (handshake);
   const info = lazy[INFO];
   return (

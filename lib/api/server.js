@@ -21,7 +21,7 @@ const {
   serverClosed,
 } = require("../base/errors");
 const { drain } = require("./drain");
-const { checkPath, HandOver } = require("./hand-over");
+const { checkPath, HandOver, unlessAborted } = require("./hand-over");
 const { getHealth } = require("./health");
 const { readMetrics } = require("./metrics");
 const { checkMetrics, serveMetrics } = require("./metrics-route");
@@ -131,7 +131,7 @@ class Server extends EventEmitter {
     this._drain = undefined;
     /** @type {HandOver | undefined} @private what is under way while its clients are handed over */
     this._handOver = undefined;
-    /** @type {TakeOver | undefined} @private those of another process, which come, or have come */
+    /** @type {TakeOver | undefined} those of another process, which come, or have come */
     this._takeOver = undefined;
     /** @type {((result: TakenOver | Promise<TakenOver>) => void)[]} @private who waits for them, while no HTTP server is there */
     this._awaiting = [];
@@ -576,7 +576,7 @@ class Server extends EventEmitter {
    */
   async handOver(path, options = {}) {
     // those that are on their way here go on with the others
-    if (this._takeOver?.isUnderWay) await this._takeOver.result;
+    if (this._takeOver?.isUnderWay) await unlessAborted(this._takeOver.result, options.signal);
     if (this._handOver !== undefined)
       throw handoverFailed("another one is under way: await it, or end it by its signal");
     this._handOver = new HandOver(this, path, options);

@@ -124,6 +124,8 @@ class TakeOver {
     this._states = new StateReader();
     /** @type {Arrival[]} @private */
     this._arrivals = [];
+    /** @type {Set<Arrival>} @private those of which middlewares have not said whether they may stay when all others were in */
+    this._late = new Set();
     /** @private how many have come, or will: known in the end */
     this._expected = Infinity;
     /** @private how many have come, those that could not stay among them */
@@ -394,6 +396,12 @@ class TakeOver {
     });
   }
 
+  /** The next hand-over begins. Who is late begins anew, there: it is not known yet what that process would have to be told of them. */
+  dropLate() {
+    for (const { conn } of this._late) conn.close(true);
+    this._late.clear();
+  }
+
   /**
    * @param {Arrival} arrival
    * @private
@@ -416,7 +424,9 @@ class TakeOver {
     if (this._verdicts === undefined) {
       // all others are in, or nobody is let in any more, and its connection is closed
       if (verdict !== undefined) announce(place(verdict));
-      if (arrival.waiting === 0) loop.nextTick(readOn, arrival);
+      if (arrival.waiting > 0) return;
+      this._late.delete(arrival);
+      loop.nextTick(readOn, arrival);
       return;
     }
     if (verdict !== undefined) this._verdicts.push(verdict);
@@ -512,6 +522,7 @@ class TakeOver {
     for (const arrival of this._arrivals) {
       if (arrival.waiting === 0) readOn(arrival);
       else {
+        this._late.add(arrival);
         // as for who connects and is not let in
         setTimeout(
           () => arrival.waiting > 0 && arrival.client.close(),

@@ -591,8 +591,7 @@ class Engine extends EventEmitter {
     const door = doorOf(border, token);
     if (door === undefined && token >= Token.OF_WORKER) return undefined; // it came when we were closed
     const seen = reasonAgainst(this, this.httpServer, DROP_REQUEST) !== undefined;
-    /** @type {SessionTraits} */
-    let traits = TRAITS[flags];
+    let traits = /** @type {SessionTraits} */ (TRAITS[flags]);
     if (door?.transport === "webtransport") traits = { ...traits, transport: door.transport };
     else if (door?.takesBytes === false) traits = { ...traits, takesBytes: false };
     if (trace.any && debug.enabled) debug('handshaking client "%s"', sid);
@@ -605,7 +604,8 @@ class Engine extends EventEmitter {
     this.sessions.set(sid, conn);
     this.clientsCount++;
     this._counts.open(conn);
-    const isUnwanted = door !== undefined && this._unopened.has(door);
+    // too late to go to another process with all others: its client comes back, to that
+    const isUnwanted = this.hasGone || (door !== undefined && this._unopened.has(door));
     if (!isUnwanted) this.reopen();
     try {
       if (this.showsFlushes) this.showOpenPacket(conn);

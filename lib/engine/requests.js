@@ -69,13 +69,13 @@ function handleRequest(engine, req, res) {
   }
   req.res = res;
   admit(engine, req, res, false, (code, context) => {
+    if (engine.hasGone) {
+      passOnRequest(req, res); // it has been decided about for long, and its session, if it has one, is there
+      return;
+    }
     if (code !== undefined) {
       engine.refuse(req, code, context);
       abortRequest(res, code, context);
-      return;
-    }
-    if (engine.hasGone) {
-      passOnRequest(req, res); // it has been decided about for long
       return;
     }
     req.res = null; // or the request would keep its response alive
@@ -84,7 +84,11 @@ function handleRequest(engine, req, res) {
       chooseId(
         engine,
         req,
-        (id) => new PollingDoor(engine, req, res, id).openSession(),
+        (id) => {
+          // its id may have taken long
+          if (engine.hasGone) passOnRequest(req, res);
+          else new PollingDoor(engine, req, res, id).openSession();
+        },
         (error, why) => abortRequest(res, error, why),
       );
     } else if (req.method === "GET") {
@@ -146,7 +150,10 @@ function handleUpgrade(engine, req, socket, upgradeHead) {
       chooseId(
         engine,
         req,
-        (id) => openWebSocket(engine, req, socket, head, { sid: id, isNew: true, dialect, answer }),
+        (id) => {
+          if (engine.hasGone) socket.destroy();
+          else openWebSocket(engine, req, socket, head, { sid: id, isNew: true, dialect, answer });
+        },
         (error, why) => abortUpgrade(socket, error, why),
       );
     }

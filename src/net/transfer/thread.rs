@@ -50,7 +50,10 @@ pub fn offer(path: &Path, number: u32, environment: Arc<Environment>) -> io::Res
     let mut file = File::of(path)?;
     start(number, environment, Channel::abandon_giving, move |channel, bell| {
         channel.set_lock(lock, Some(theirs));
-        let Some((peer, hello, sockets)) = accept(&listener, &channel, &bell) else { return };
+        let Some((peer, hello, sockets)) = accept(&listener, &channel, &bell) else {
+            // The file goes first: as long as somebody listens, nobody takes it for one that is left, and no other one has its inode.
+            return drop((file, listener));
+        };
         // The next process offers under this name. Who comes too early waits in the queue of this one.
         file.set_aside();
         let mut giver = Giver::default();
