@@ -274,6 +274,21 @@ test("when a server closes, its channels are left and its connection ends", asyn
   assert.equal(clients.trim().split("\n").length, 1, clients);
 });
 
+test("who makes a namespace can ask at once who else is there", async (t) => {
+  const stage = await RedisStage.open(t);
+  const [one, two] = [await stage.server({ requestsTimeout: 20_000 }), await stage.server()];
+  await stage.meet(one, two);
+  two.io.of("/new");
+  const slow = await stage.publisher();
+  await eventually(
+    async () => (await slow.sendCommand(["PUBSUB", "NUMSUB", `socket.io-request#/new#`]))[1] > 0,
+    "it to be there",
+  );
+  await slow.sendCommand(["CLIENT", "PAUSE", "300", "ALL"]); // its channels take that long to be there
+  const asking = one.io.of("/new").adapter.serverCount();
+  assert.equal(await within(asking, "the count"), 2);
+});
+
 test("a server may get another adapter", async (t) => {
   const stage = await RedisStage.open(t);
   const a = await stage.server();

@@ -43,6 +43,7 @@ const WITH_BYTES = new Set(["message", "entry", "restored"]);
  * @property {string} channel that each of them has subscribed
  * @property {boolean} sharded
  * @property {number} asked on which connection, by its number; 0: on none yet
+ * @property {boolean} waits whether Redis was not asked then, or has refused it
  * @property {(count: number) => void} done
  * @property {NodeJS.Timeout} timer
  */
@@ -153,7 +154,7 @@ class Link extends EventEmitter {
         resolve(Math.max(count, 1));
       };
       const timer = setTimeout(() => done(this.lastCount(channel)), timeout);
-      this._counts.set(request, { channel, sharded, asked: 0, done, timer });
+      this._counts.set(request, { channel, sharded, asked: 0, waits: false, done, timer });
       this.askCount(request);
     });
   }
@@ -174,6 +175,7 @@ class Link extends EventEmitter {
     const count = this._counts.get(request);
     if (count === undefined) return;
     count.asked = this._connections;
+    count.waits = false;
     this._border.native.countSubscribers(this._number, request, count.channel, count.sharded);
   }
 
@@ -262,6 +264,10 @@ class Link extends EventEmitter {
             bytes,
           });
         break;
+      case "subscribed":
+        // while the channels of a new namespace are not there, nobody is asked: "ready" does not come again
+        for (const [request, { waits }] of this._counts) if (waits) this.askCount(request);
+        break;
       case "state":
         this.onstate(/** @type {State} */ (first), /** @type {string | undefined} */ (second));
         break;
@@ -312,7 +318,7 @@ class Link extends EventEmitter {
 
   /**
    * @param {number} request
-   * @param {number} count -1: Redis could not be asked; then it is, when the link is ready
+   * @param {number} count -1: Redis could not be asked; then it is, when the link is ready, or a new namespace's channels are there
    * @private
    */
   oncount(request, count) {
@@ -320,6 +326,7 @@ class Link extends EventEmitter {
     if (count >= 0) asked?.done(count);
     // Redis may refuse it, each time: so it is asked once on each connection
     else if (asked !== undefined && asked.asked !== this._connections) this.askCount(request);
+    else if (asked !== undefined) asked.waits = true;
   }
 }
 
