@@ -232,6 +232,28 @@ function check(reader) {
     assert.ok(typeof name === "string" && Number.isSafeInteger(ids));
 }
 
+/** Views that stand in what has come beside others. */
+const views = () => ({
+  key: new Uint8Array([1, 2]),
+  of: { f: new Float64Array([3]), v: new DataView(new ArrayBuffer(4)) },
+});
+
+test("bytes of a client have no others behind them", () => {
+  const frames = [];
+  const writer = new StateWriter((bytes) => frames.push(bytes));
+  writer.writeCommon(COMMON);
+  writer.writeLost("/", { ...LOST, data: views() });
+  writer.writeSessions([session({ data: views() }), session({ auth: { token: "secret" } })]);
+  writer.end();
+  const reader = new StateReader();
+  for (const frame of frames) reader.add(frame);
+  for (const found of [reader.sessions.get(0).sockets[0].data, reader.logOf("/").lost[0].data]) {
+    assert.deepEqual(found, views());
+    const { key, of } = found;
+    for (const view of [key, of.f, of.v]) assert.equal(view.buffer.byteLength, view.byteLength);
+  }
+});
+
 test("damaged bytes are read as nothing worse than less", () => {
   const next = randomNumbers(1);
   const [frame] = written();

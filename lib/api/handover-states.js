@@ -12,7 +12,7 @@
 // is of the same user; what it says is looked at all the same before it is used.
 
 const v8 = require("node:v8");
-const { carriable, clone, packSession, unpackSession } = require("./handover-tuples");
+const { carriable, clone, packSession, parse, unpackSession } = require("./handover-tuples");
 
 /** @typedef {import("socket.io-adapter").Room} Room */
 
@@ -302,18 +302,6 @@ function writeNumber(number) {
   const blob = Buffer.alloc(4);
   blob.writeUInt32LE(number);
   return blob;
-}
-
-/**
- * @param {Buffer} bytes
- * @returns {unknown} undefined: it can't be read
- */
-function parse(bytes) {
-  try {
-    return v8.deserialize(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 /**
