@@ -33,7 +33,8 @@ use crate::redis::slots::slot_of;
 
 /// Sessions that are asked for at once.
 const TOGETHER: usize = 128;
-/// How long a node of a Redis Cluster may take that is asked for sessions: if it hangs, those wait whose sessions it has, and nobody else.
+/// How long a node of a Redis Cluster may take that is asked for sessions. If it hangs, all who are looked after together wait so long, and
+/// from then on only those whose sessions it has.
 const SLOW: Duration = Duration::from_secs(1);
 /// How long those wait whose session can't be asked for.
 const AGAIN: Duration = Duration::from_millis(100);
