@@ -110,6 +110,56 @@ test("one that is closed while it waits for the other one takes nobody", only, a
   }
 });
 
+test("one that is closed while middlewares think takes nobody, and says so", only, async (t) => {
+  const socket = place(t);
+  const one = await serve(t, "one");
+  const client = await dial(t, one.port);
+  const failed = assert.rejects(one.io.handOver(socket), { code: "SIO_ERR_HANDOVER_FAILED" });
+  const two = await serve(t, "two", { takeOver: socket }, false);
+  const thinking = new Promise((resolve) => two.io.use((_socket, next) => resolve(next)));
+  two.httpServer.listen(one.port, "127.0.0.1");
+  const letIn = await within(thinking, "the socket");
+  const next = assert.rejects(two.io.handOver(socket), { code: "SIO_ERR_SERVER_CLOSED" });
+  await within(two.io.close(), "its end");
+  assert.deepEqual(await within(two.io.takenOver, "what came of it"), {
+    ...NOBODY,
+    reason: "the server has been closed",
+  });
+  await within(next, "the end of what waits for it");
+  await within(failed, "the failure");
+  letIn();
+  if (!client.connected || client.ends === 0) await within(until(client, "connect"), "it");
+  assert.equal(await client.emitWithAck("who"), "one");
+});
+
+test("a namespace that throws as it is asked for keeps nobody else out", only, async (t) => {
+  const socket = place(t);
+  const one = await serve(t, "one");
+  const client = await dial(t, one.port);
+  const asking = new Promise((resolve) => one.io.of("/made").use(() => resolve()));
+  const made = connect(`http://127.0.0.1:${one.port}/made`, {
+    forceNew: true,
+    transports: ["websocket"],
+    reconnection: false,
+  });
+  t.after(() => made.disconnect());
+  await within(asking, "the middleware");
+  const handed = one.io.handOver(socket, { settle: 0 });
+  const two = await serve(t, "two", { takeOver: socket }, false);
+  two.io.of(fail);
+  const gone = new Promise((resolve) => made.io.on("close", resolve));
+  two.httpServer.listen(one.port, "127.0.0.1");
+  assert.deepEqual(await within(two.io.takenOver, "the clients"), {
+    clients: 2,
+    sockets: 1,
+    refused: 0,
+  });
+  await within(handed, "the end");
+  await within(gone, "the end of who has asked");
+  assert.equal(await client.emitWithAck("who"), "two");
+  assert.equal(client.ends, 0);
+});
+
 /** Waits until the other process has answered. */
 async function eventuallyGreeted(io) {
   const { _takeOver: taking } = io;
@@ -452,6 +502,46 @@ test("a hand-over that waits for another one to end hears its signal", only, asy
   await one.io.close();
   await failed;
 });
+
+test("a path where nobody has come is free as soon as the hand-over has ended", only, async (t) => {
+  const socket = place(t);
+  const one = await serve(t, "one");
+  const client = await dial(t, one.port);
+  for (let i = 0; i < 20; i++) {
+    const controller = new AbortController();
+    const handed = one.io.handOver(socket, { signal: controller.signal });
+    controller.abort();
+    await assert.rejects(handed, { name: "AbortError" });
+  }
+  const handed = one.io.handOver(socket);
+  const two = await serve(t, "two", { takeOver: socket }, false);
+  two.httpServer.listen(one.port, "127.0.0.1");
+  assert.deepEqual(await within(handed, "the end"), { clients: 1, moved: 1 });
+  assert.equal(await client.emitWithAck("who"), "two");
+});
+
+test(
+  "one that comes and does not listen is sent away, and the next one gets them",
+  only,
+  async (t) => {
+    const socket = place(t);
+    const one = await serve(t, "one");
+    const client = await dial(t, one.port);
+    const hung = one.io.handOver(socket, { within: Infinity, ready: 1 });
+    const two = await serve(t, "two", { takeOver: socket }, false); // it never listens
+    await assert.rejects(within(hung, "the failure"), {
+      code: "SIO_ERR_HANDOVER_FAILED",
+      message: /did not listen within 1 ms: .*option ready/,
+    });
+    assert.match((await two.io.takenOver).reason, /did not listen/);
+    const handed = one.io.handOver(socket, { within: Infinity, ready: Infinity });
+    const three = await serve(t, "three", { takeOver: socket }, false);
+    three.httpServer.listen(one.port, "127.0.0.1");
+    assert.deepEqual(await within(handed, "the end"), { clients: 1, moved: 1 });
+    assert.equal(await client.emitWithAck("who"), "three");
+    assert.equal(client.ends, 0);
+  },
+);
 
 test("of two that come at once, one takes them over from the other", only, async (t) => {
   const socket = place(t);

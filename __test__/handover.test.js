@@ -420,6 +420,34 @@ test(
   },
 );
 
+test(
+  "the new process may open too few files for all: the old one goes on, with recovery",
+  only,
+  async (t) => {
+    const all = chain(t, { connectionStateRecovery: {} });
+    const first = all.start();
+    await first.listens();
+    const files = fs.readdirSync(`/proc/${first.child.pid}/fd`).length + 8;
+    const clients = [];
+    for (let n = 0; n < 40; n++)
+      clients.push(await dial(t, all, n, { reconnectionDelay: 1, reconnectionDelayMax: 50 }));
+    const ids = clients.map(({ id }) => id);
+    await first.offers({});
+    const next = all.start({}, [], { files });
+    const { failed, message } = await first.tells("failed");
+    assert.equal(failed, "SIO_ERR_HANDOVER_FAILED");
+    assert.match(message, /may open no more files.*ulimit -n/);
+    assert.match((await next.tells("taken")).taken.reason, /may open no more files/);
+    for (const [n, client] of clients.entries()) {
+      const { id, auth, name } = await within(whereIs(client), "an answer");
+      assert.deepEqual([id, auth.name, name], [ids[n], `c${n}`, "1"]);
+    }
+    next.kill();
+    const { handed } = await restart(all, first);
+    assert.deepEqual(handed, { clients: 40, moved: 40 });
+  },
+);
+
 test("middlewares of the engine look at the requests of those who come, too", only, async (t) => {
   const all = chain(t, { middleware: true });
   const first = all.start();
@@ -564,9 +592,10 @@ test("what can't be", async (t) => {
   const attached = new Server(httpServer);
   t.after(() => attached.close());
   await assert.rejects(attached.handOver(""), { code: "SIO_ERR_INVALID_OPTION" });
-  await assert.rejects(attached.handOver("/tmp/x", { within: -1 }), {
-    code: "SIO_ERR_INVALID_OPTION",
-  });
+  for (const name of ["within", "ready", "settle"])
+    await assert.rejects(attached.handOver("/tmp/x", { [name]: -1 }), {
+      code: "SIO_ERR_INVALID_OPTION",
+    });
   await assert.rejects(attached.handOver("/tmp/x", { finish: 1 }), {
     code: "SIO_ERR_INVALID_OPTION",
   });

@@ -5,6 +5,13 @@ export interface HandOverOptions {
   /** How many milliseconds the other process has to come and to be ready, that is to listen; `Infinity`: whenever it is. @default 30000 */
   within?: number;
   /**
+   * How many milliseconds the other process has to be ready, that is to listen, from when it has come; then it is sent away
+   * (`SIO_ERR_HANDOVER_FAILED`). `Infinity`: whenever it is.
+   *
+   * @default 120000
+   */
+  ready?: number;
+  /**
    * How many milliseconds the program has to finish what it was given last: to answer events of clients, and for `finish`.
    *
    * @default 1000

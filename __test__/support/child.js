@@ -2,19 +2,21 @@
 
 /** Runs one of the scripts in `children/` in a process of its own. */
 
-const { fork } = require("node:child_process");
+const childProcess = require("node:child_process");
 const path = require("node:path");
 const { within } = require("./waiting");
 
 /**
  * @param {string} script name of the file in `children/`, without extension
  * @param {{ path: string }} implementation the server library it has to load (its `process.argv[2]`)
- * @param {{ args?: string[], execArgv?: string[], env?: object }} [options]
+ * @param {{ args?: string[], execArgv?: string[], env?: object, files?: number }} [options]
+ *     files: so many it may have open
  */
-function spawn(script, implementation, { args = [], execArgv = [], env = {} } = {}) {
+function spawn(script, implementation, { args = [], execArgv = [], env = {}, files } = {}) {
   const file = path.join(__dirname, "..", "children", `${script}.js`);
-  const child = fork(file, [implementation.path, ...args], {
-    execArgv,
+  const command = [process.execPath, ...execArgv, file, implementation.path, ...args];
+  if (files !== undefined) command.unshift("sh", "-c", `ulimit -n ${files}; exec "$0" "$@"`);
+  const child = childProcess.spawn(command[0], command.slice(1), {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });

@@ -35,11 +35,12 @@ function chain(t, options = {}) {
      *
      * @param {object} [more] options of its server
      * @param {string[]} [execArgv] of its Node.js
+     * @param {{ files?: number }} [limits] how many files it may have open
      */
-    start(more = {}, execArgv = []) {
+    start(more = {}, execArgv = [], { files } = {}) {
       const name = String(++count);
       const args = [socket, name, String(port), JSON.stringify({ ...options, ...more })];
-      const child = spawn("handing-server", ours, { args, execArgv });
+      const child = spawn("handing-server", ours, { args, execArgv, files });
       t.after(() => child.kill());
       const told = new Map();
       /** The next message that has this key; others are kept until they are asked for. */

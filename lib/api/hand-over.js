@@ -20,6 +20,7 @@ const { Engine } = require("../engine");
 const { HandoverChannel } = require("./handover-channel");
 const { reasonAgainstPeer, StateWriter, writeHello, writeNumber } = require("./handover-states");
 const {
+  handoverFailed,
   handoverPath,
   handoverUnsupported,
   invalidOption,
@@ -58,6 +59,7 @@ const { listensOnTcp } = require("../node");
  *
  * @typedef {object} HandOverOptions
  * @property {number} [within] ms in which the other process has to come and to be ready; Infinity: whenever it is
+ * @property {number} [ready] ms in which it has to be ready from when it has come; Infinity: whenever it is
  * @property {number} [settle] ms that the program has, for what it was given last, to answer it, and for `finish`
  * @property {() => unknown} [finish] called when nothing more comes from clients, and awaited
  * @property {AbortSignal} [signal] nobody is to come any more; who has come and is not ready is sent away
@@ -74,6 +76,8 @@ const { listensOnTcp } = require("../node");
  */
 
 const WITHIN = 30_000;
+/** More than a program needs to start: one that hangs keeps the next one from the clients. */
+const READY = 120_000;
 const SETTLE = 1000;
 /** The longest time of Node's timers, in ms. */
 const LONGEST_TIMER = 2 ** 31 - 1;
@@ -143,17 +147,17 @@ class HandOver {
    */
   async meet() {
     const { _channel: channel, _path: path } = this;
-    const { signal, within } = this._options;
+    const { ready: longest, signal, within } = this._options;
     const onabort = () => channel.fail(/** @type {AbortSignal} */ (signal).reason);
-    const timer =
-      within > LONGEST_TIMER
-        ? undefined
-        : setTimeout(() => channel.fail(nobodyTakesOver(path, within)), within);
+    const coming = later(within, () => channel.fail(nobodyTakesOver(path, within)));
+    /** @type {NodeJS.Timeout | undefined} */
+    let starting;
     if (signal?.aborted) onabort();
     else signal?.addEventListener("abort", onabort);
     try {
       debug("offered on %s", path);
       const peer = await channel.until(HandoverEvent.PEER);
+      starting = later(longest, () => channel.fail(handoverFailed(notReady(longest))));
       const reason = String(peer.values[2]) || reasonAgainstPeer(peer.buffers[0], true);
       this._stretches.next();
       const descriptors = this._acceptor.descriptors();
@@ -161,7 +165,8 @@ class HandOver {
       const ready = await channel.until(HandoverEvent.READY);
       return reason || String(ready.values[0]) || undefined;
     } finally {
-      clearTimeout(timer);
+      clearTimeout(coming);
+      clearTimeout(starting);
       signal?.removeEventListener("abort", onabort);
     }
   }
@@ -408,18 +413,18 @@ function engineOf(server) {
 
 /**
  * @param {HandOverOptions} options
- * @returns {HandOverOptions & { within: number, settle: number }}
+ * @returns {HandOverOptions & { within: number, ready: number, settle: number }}
  */
 function checked(options) {
-  const { within = WITHIN, settle = SETTLE, finish, signal, drain } = options;
-  for (const [name, value] of Object.entries({ within, settle }))
+  const { within = WITHIN, ready = READY, settle = SETTLE, finish, signal, drain } = options;
+  for (const [name, value] of Object.entries({ within, ready, settle }))
     if (typeof value !== "number" || !(value >= 0))
       throw invalidOption(`option ${name}`, value, "give a number of milliseconds from 0 on");
   if (finish !== undefined && typeof finish !== "function")
     throw invalidOption("option finish", finish, "give a function");
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw invalidOption("option signal", signal, "give the signal of an AbortController");
-  return { within, settle, finish, signal, drain };
+  return { within, ready, settle, finish, signal, drain };
 }
 
 /**
@@ -500,6 +505,20 @@ async function unlessAborted(promise, signal) {
   } finally {
     signal.removeEventListener("abort", /** @type {() => void} */ (onabort));
   }
+}
+
+/**
+ * @param {number} milliseconds
+ * @param {() => void} call
+ * @returns {NodeJS.Timeout | undefined} undefined: that is too far away, and it is never called
+ */
+function later(milliseconds, call) {
+  return milliseconds > LONGEST_TIMER ? undefined : setTimeout(call, milliseconds);
+}
+
+/** @param {number} longest ms @returns {string} */
+function notReady(longest) {
+  return `the other process has come, and did not listen within ${longest} ms: look what it waits for, or give it longer by the option ready`;
 }
 
 /** @returns {Promise<void>} resolved when the event loop has gone round, with all its ticks */

@@ -514,6 +514,7 @@ class Server extends EventEmitter {
         await nsp.adapter.close();
       }),
     );
+    this._handOver?.cancel(serverClosed()); // one that has begun meanwhile
     this.engine.close(); // rejects when there is none
     const { httpServer } = this;
     if (httpServer === undefined) {

@@ -261,15 +261,14 @@ class TakeOver {
     loop.clearInterval(this._waiting);
     loop.clearTimeout(this._seeking);
     this._listen.cancel();
-    if (this._isOver) {
-      this.endChannel();
-      return;
+    if (this.isUnderWay) {
+      this._isOver = true;
+      this._verdicts = undefined;
+      this._reason = why;
+      for (const { conn } of this._arrivals) conn.close(true);
+      this.dropSockets();
+      this.finish({ clients: 0, sockets: 0, refused: 0 });
     }
-    this._isOver = true;
-    this._verdicts = undefined;
-    this._reason = why;
-    this.dropSockets();
-    this.finish({ clients: 0, sockets: 0, refused: 0 });
     this.endChannel();
   }
 
@@ -677,7 +676,11 @@ function announce(socket) {
 function readOn({ conn, client, state }) {
   if (conn.readyState !== "open") return;
   conn.readOn();
-  for (const [nsp, auth] of state.connecting) client.connect(nsp, auth);
+  try {
+    for (const [nsp, auth] of state.connecting) client.connect(nsp, auth);
+  } catch (error) {
+    client.onerror(error); // thrown by the program, as for one that asks here
+  }
 }
 
 module.exports = { TakeOver };

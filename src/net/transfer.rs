@@ -82,6 +82,9 @@ pub struct Channel {
     /// The end of the lock that the other process gets.
     #[cfg(target_os = "linux")]
     theirs: Mutex<Option<std::os::fd::OwnedFd>>,
+    /// The file of an offer that nobody has taken: by the thread, when somebody has greeted, or by who ends it before.
+    #[cfg(target_os = "linux")]
+    offered: Mutex<Option<offer::File>>,
     /// Wakes the thread.
     wake: Box<dyn Fn() + Send + Sync>,
     /// Sessions that have been handed over here.
@@ -119,6 +122,8 @@ impl Channel {
             lock: std::sync::OnceLock::new(),
             #[cfg(target_os = "linux")]
             theirs: Mutex::default(),
+            #[cfg(target_os = "linux")]
+            offered: Mutex::default(),
             wake: Box::new(wake),
             sent: AtomicU32::new(0),
             busy: AtomicUsize::new(0),
@@ -187,6 +192,18 @@ impl Channel {
         *self.theirs.lock().unwrap_or_else(PoisonError::into_inner) = theirs;
     }
 
+    /// Others find this process by that file.
+    #[cfg(target_os = "linux")]
+    fn set_offered(&self, file: offer::File) {
+        *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+    }
+
+    /// They don't any more, or whoever takes it sees to that.
+    #[cfg(target_os = "linux")]
+    fn take_offered(&self) -> Option<offer::File> {
+        self.offered.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Says that this process serves, with all the sessions that have come.
     pub fn take(&self) {
         let sessions = self.opened.load(Ordering::SeqCst);
@@ -215,8 +232,10 @@ impl Channel {
     }
 
     /// JavaScript wants no more of it: the thread ends. As long as it is not decided who serves, that is the old process, and `why` is
-    /// told to the other one.
+    /// told to the other one. Where nobody has come, the path is free at once.
     pub fn end(&self, why: &str) {
+        #[cfg(target_os = "linux")]
+        drop(self.take_offered());
         self.send(&Message::Refused { why: why.to_owned() }, Vec::new());
         self.outbox().phase = Phase::Ended;
         (self.wake)();

@@ -404,10 +404,12 @@ fn no_session_of_another_version_is_taken() {
     let mut bytes = Vec::new();
     Message::State { blob: b"unknown".to_vec() }.write(&mut bytes, 0).unwrap();
     (&socket).write_all(&bytes).unwrap();
-    // The other one has let the lock go, so this one serves, with nothing.
-    let end = news(&host, HandoverEvent::End);
-    assert_eq!((end.number(3), end.text(4)), (0, "a message of a hand-over is damaged"));
-    assert!(!has_news(&host, HandoverEvent::State));
+    // The other one has all that this one can't take: it is to serve, and hears why.
+    assert_eq!(news(&host, HandoverEvent::Failed).text(3), "a message of a hand-over is damaged");
+    assert!(!has_news(&host, HandoverEvent::State) && !has_news(&host, HandoverEvent::End));
+    let mut said = Vec::new();
+    (&socket).read_to_end(&mut said).unwrap();
+    assert!(String::from_utf8_lossy(&said).ends_with("a message of a hand-over is damaged"));
     std::fs::remove_file(path).unwrap();
 }
 

@@ -1,6 +1,7 @@
 //! The Unix socket to another process: bytes both ways, and the sockets that go with them.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -12,7 +13,7 @@ use rustix::net::{
 };
 
 use super::Outgoing;
-use crate::handover::{Frame, FrameReader, Invalid};
+use crate::handover::{Frame, FrameReader, Invalid, Message};
 
 /// Bytes of one read.
 const READ: usize = 64 << 10;
@@ -21,8 +22,7 @@ pub(super) const MAX_SOCKETS: usize = 16;
 /// Sockets that may wait for their message: what one read brings, and no more.
 const MAX_WAITING: usize = 256;
 /// What is said when the system has dropped sockets that have come.
-const NO_PLACE: &str =
-    "this process may open no more files, and each connection is one: raise its limit (ulimit -n)";
+const NO_PLACE: &str = "the new process may open no more files, and each connection is one: raise its limit (ulimit -n)";
 
 /// The other process.
 #[derive(Debug)]
@@ -48,6 +48,16 @@ pub(super) enum Lost {
     Io(io::Error),
     /// It has said what it must not.
     Invalid(Invalid),
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => f.write_str("the other process has gone"),
+            Self::Io(error) => error.fmt(f),
+            Self::Invalid(invalid) => invalid.fmt(f),
+        }
+    }
 }
 
 impl From<io::Error> for Lost {
@@ -84,6 +94,15 @@ impl Peer {
 
     pub(super) fn queue(&mut self, message: Outgoing) {
         self.out.push_back(message);
+    }
+
+    /// Says a message that no others follow, if the other process takes it at once and nothing else waits.
+    pub(super) fn say_last(&mut self, message: &Message) {
+        let mut bytes = Vec::new();
+        if message.write(&mut bytes, 0).is_some() {
+            self.queue(Outgoing { bytes, sockets: Vec::new(), word: None });
+            let _unheard = self.write();
+        }
     }
 
     /// Takes no messages with longer bodies, until this is called again.

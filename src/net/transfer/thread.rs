@@ -47,10 +47,15 @@ const OFFERING: u64 = 2000;
 pub fn offer(path: &Path, number: u32, environment: Arc<Environment>) -> io::Result<Arc<Channel>> {
     let (lock, theirs) = ServingLock::hold()?;
     let listener = listen(path)?;
-    let mut file = File::of(path)?;
-    start(number, environment, Channel::abandon_giving, move |channel, bell| {
-        channel.set_lock(lock, Some(theirs));
-        let Some((peer, hello, sockets)) = accept(&listener, &channel, &bell) else {
+    let file = File::of(path)?;
+    let (channel, bell) = open(number, environment)?;
+    channel.set_lock(lock, Some(theirs));
+    channel.set_offered(file);
+    start(channel, bell, Channel::abandon_giving, move |channel, bell| {
+        let greeting = accept(&listener, &channel, &bell);
+        // None: JavaScript has ended it, and may offer there again.
+        let Some(mut file) = channel.take_offered() else { return };
+        let Some((peer, hello, sockets)) = greeting else {
             // The file goes first: as long as somebody listens, nobody takes it for one that is left, and no other one has its inode.
             return drop((file, listener));
         };
@@ -88,7 +93,8 @@ pub fn take(
         return Err(io::Error::new(ErrorKind::PermissionDenied, "it is another user's"));
     }
     let own = path.to_owned();
-    let channel = start(number, environment, Channel::abandon_taking, move |channel, bell| {
+    let (channel, bell) = open(number, environment)?;
+    let channel = start(channel, bell, Channel::abandon_taking, move |channel, bell| {
         let peer = Peer::new(socket).map_err(Lost::from);
         let mut taker = Taker::new(runtime, own);
         run(&channel, &bell, peer, &mut taker);
@@ -103,13 +109,8 @@ pub fn take(
 /// What is said of a thread that has panicked.
 const PANICKED: &str = "its thread has panicked";
 
-/// Starts the thread of a channel; it is woken by the bell. `abandon` is called when it panics.
-fn start(
-    number: u32,
-    environment: Arc<Environment>,
-    abandon: fn(&Channel),
-    body: impl FnOnce(Arc<Channel>, UnixStream) + Send + 'static,
-) -> io::Result<Arc<Channel>> {
+/// A channel, and the bell that wakes its thread.
+fn open(number: u32, environment: Arc<Environment>) -> io::Result<(Arc<Channel>, UnixStream)> {
     let (bell, ringer) = UnixStream::pair()?;
     bell.set_nonblocking(true)?;
     ringer.set_nonblocking(true)?;
@@ -117,8 +118,18 @@ fn start(
         // When it is full, it rings already; when nobody hears it, there is nothing to do.
         let _unheard = (&ringer).write(&[1]);
     });
+    Ok((channel, bell))
+}
+
+/// Starts the thread of a channel. `abandon` is called when it panics.
+fn start(
+    channel: Arc<Channel>,
+    bell: UnixStream,
+    abandon: fn(&Channel),
+    body: impl FnOnce(Arc<Channel>, UnixStream) + Send + 'static,
+) -> io::Result<Arc<Channel>> {
     let for_thread = Arc::clone(&channel);
-    thread::Builder::new().name(format!("handover-{number}")).spawn(move || {
+    thread::Builder::new().name(format!("handover-{}", channel.number)).spawn(move || {
         let of_body = Arc::clone(&for_thread);
         if catch_unwind(AssertUnwindSafe(|| body(of_body, bell))).is_err() {
             abandon(&for_thread);
@@ -191,6 +202,8 @@ trait Side {
     fn poll(&mut self, channel: &Arc<Channel>);
     /// A word is about to be said; whether it may be.
     fn say(&mut self, channel: &Arc<Channel>, word: Word) -> bool;
+    /// What comes can't be taken here, and the other process is still there. Gives whether it is to hear so.
+    fn handle_fault(&mut self, channel: &Arc<Channel>, why: &str) -> bool;
     /// Nothing more comes from the other process.
     fn handle_end(&mut self, channel: &Arc<Channel>, why: String);
     /// Whether something is done again and again: the lock is tried.
@@ -203,15 +216,17 @@ trait Side {
 
 /// Talks to the other process until JavaScript wants no more of it, or it goes; then it is decided who serves.
 fn run(channel: &Arc<Channel>, bell: &UnixStream, peer: Result<Peer, Lost>, side: &mut impl Side) {
-    let lost = peer.and_then(|mut peer| talk(channel, bell, &mut peer, side));
-    let why = match lost {
-        Ok(()) => return,
-        Err(Lost::Gone) => "the other process has gone".into(),
-        Err(Lost::Io(error)) => error.to_string(),
-        Err(Lost::Invalid(invalid)) => invalid.to_string(),
-    };
+    let lost = peer.and_then(|mut peer| {
+        talk(channel, bell, &mut peer, side).inspect_err(|lost| {
+            let why = lost.to_string();
+            if !matches!(lost, Lost::Gone) && side.handle_fault(channel, &why) {
+                peer.say_last(&Message::Refused { why });
+            }
+        })
+    });
+    let Err(lost) = lost else { return };
     channel.lose();
-    side.handle_end(channel, why);
+    side.handle_end(channel, lost.to_string());
     loop {
         silence(bell);
         let is_open = channel.take_messages(side, |_| {});
@@ -464,6 +479,10 @@ impl Side for Giver {
         self.carry_out(channel, steps)
     }
 
+    fn handle_fault(&mut self, _channel: &Arc<Channel>, _why: &str) -> bool {
+        false // who has the clients serves on, or the other one does: the end says so
+    }
+
     fn handle_end(&mut self, channel: &Arc<Channel>, why: String) {
         if self.why.is_empty() {
             self.why = why;
@@ -684,6 +703,15 @@ impl Side for Taker {
             self.announced = announce(&self.path).ok(); // nothing rests on it
         }
         is_said
+    }
+
+    /// The other process has all that this one can't take: it is to serve on, if it can.
+    fn handle_fault(&mut self, channel: &Arc<Channel>, why: &str) -> bool {
+        if self.serving != serving::Taker::Waiting {
+            return false;
+        }
+        why.clone_into(&mut self.why);
+        self.say(channel, Word::Refused)
     }
 
     fn handle_end(&mut self, channel: &Arc<Channel>, why: String) {
