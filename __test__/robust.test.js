@@ -8,6 +8,7 @@ const http = require("node:http");
 const os = require("node:os");
 const path = require("node:path");
 const { test } = require("node:test");
+const { Worker } = require("node:worker_threads");
 const { ours, selected } = require("./support/implementations");
 const { RawWebSocket } = require("./support/raw-websocket");
 const { OPCODE, frame } = require("./support/raw-websocket");
@@ -232,23 +233,76 @@ for (const kind of Object.keys(hostile())) {
   });
 }
 
-// Upstream throws these out of a later flush, where no application can catch it: there is nothing to be equal to.
-for (const make of [() => new ArrayBuffer(8), () => new Uint8Array(8)]) {
-  scenario(
-    `hostile arguments: a detached ${make().constructor.name}`,
-    { modes: ["websocket"] },
-    async (stage) => {
-      if (stage.implementation !== ours) return;
-      const { client, socket } = await stage.pair();
-      const bytes = make();
-      structuredClone(bytes.buffer ?? bytes, { transfer: [bytes.buffer ?? bytes] });
-      const { name } = outcome(() => socket.emit("x", bytes));
-      assert.equal(name, "TypeError");
-      client.on("alive", (reply) => reply("yes"));
-      assert.equal(await within(socket.emitWithAck("alive"), "an ack"), "yes");
-    },
-  );
+// Upstream throws these out of a later write, where no application can catch it.
+for (const kind of ["ArrayBuffer", "Uint8Array", "Uint16Array", "DataView"]) {
+  for (const transport of DIRECT) {
+    for (const implementation of selected()) {
+      test(`${implementation.name}: bytes that have been given away: ${kind}, ${transport}`, async (t) => {
+        const program = spawn("given-away", implementation, { args: [kind, transport] });
+        t.after(program.kill);
+        const { emitted, uncaught, goesOn } = await program.message();
+        const thrown = implementation === ours ? emitted : uncaught;
+        assert.equal(thrown, "TypeError");
+        assert.equal(goesOn, implementation === ours);
+      });
+    }
+  }
 }
+
+scenario(
+  "hostile arguments: views that are larger than their memory",
+  { modes: DIRECT },
+  async ({ pair, trace }) => {
+    const { client, socket } = await pair();
+    const got = [];
+    client.on("x", (...args) => got.push(...args));
+    client.on("alive", (reply) => reply("yes"));
+    for (const View of [Uint8Array, Uint16Array, Float64Array]) {
+      const memory = new ArrayBuffer(64, { maxByteLength: 128 });
+      const views = [new View(memory), new View(memory, 8), new View(memory, 8, 2)];
+      for (const size of [128, 16, 12, 8, 0]) {
+        memory.resize(size);
+        for (const view of views)
+          trace(
+            View.name,
+            size,
+            outcome(() => socket.emit("x", view)),
+          );
+        // Upstream reads them as late as it writes them.
+        await within(socket.emitWithAck("alive"), "an ack");
+      }
+    }
+    trace(got.map((bytes) => Buffer.from(bytes).length).join());
+  },
+);
+
+scenario(
+  "hostile arguments: shared memory that another thread makes larger",
+  { modes: DIRECT },
+  async ({ pair }) => {
+    const { client, socket } = await pair();
+    const lengths = [];
+    client.on("x", (...args) => lengths.push(...args.map((bytes) => bytes.length)));
+    client.on("alive", (reply) => reply("yes"));
+    const first = 16 << 10;
+    const most = first + 4_096;
+    const grown = `
+      const { workerData } = require("node:worker_threads");
+      while (workerData.byteLength < ${most}) workerData.grow(workerData.byteLength + 1);
+    `;
+    for (let n = 0; n < 4; n++) {
+      const memory = new SharedArrayBuffer(first, { maxByteLength: most });
+      const views = [new Uint8Array(memory), new Uint8Array(memory, 1), new DataView(memory)];
+      const thread = new Worker(grown, { eval: true, workerData: memory });
+      const ended = until(thread, "exit");
+      while (memory.byteLength === first) await new Promise(setImmediate);
+      for (let last = 0; last < most; last = memory.byteLength) socket.emit("x", ...views);
+      await within(ended, "the end of the thread");
+      await within(socket.emitWithAck("alive"), "an ack");
+    }
+    assert.ok(lengths.length >= 12 && lengths.every((it) => it >= first - 1 && it <= most));
+  },
+);
 
 scenario(
   "hostile arguments: emit, join and to with odd names",

@@ -8,6 +8,7 @@ const http = require("node:http");
 const { test } = require("node:test");
 const { Decoder, Encoder } = require("socket.io-parser");
 const { io: connect } = require("socket.io-client");
+const { lengthOf, toBytes } = require("../lib/base/bytes");
 const { getBorder } = require("../lib/border");
 const { Operations } = require("../lib/border/operations");
 const { ours, selected } = require("./support/implementations");
@@ -144,6 +145,14 @@ for (const implementation of selected([ours])) {
       assert.equal(unreadable(), 0);
     },
   );
+
+  test(`${implementation.name}: shared memory that grows while it is written`, () => {
+    const memory = new SharedArrayBuffer(4, { maxByteLength: 64 });
+    const views = [memory, new Uint8Array(memory), new Uint8Array(memory, 1), new DataView(memory)];
+    const bytes = views.map(toBytes);
+    memory.grow(64);
+    assert.deepEqual(bytes.map(lengthOf), [4, 4, 3, 4]);
+  });
 
   test(`${implementation.name}: what runs while it is serialised`, async (t) => {
     const { io, a, b } = await pairs(t);

@@ -31,6 +31,7 @@ const getter = (of, name) =>
 /** @type {(bytes: Uint8Array) => number} */
 const lengthOf = getter(typedArray, "byteLength");
 const bufferOf = getter(typedArray, "buffer");
+const sharedLengthOf = getter(SharedArrayBuffer.prototype, "byteLength");
 const offsetOf = getter(typedArray, "byteOffset");
 const viewLengthOf = getter(DataView.prototype, "byteLength");
 const viewBufferOf = getter(DataView.prototype, "buffer");
@@ -46,15 +47,20 @@ const copyInto = uncurry(typedArray.set);
 const isShared = (bytes) => isSharedArrayBuffer(bufferOf(bytes));
 
 /**
+ * Shared memory may grow at any time, as another thread wants; the bytes that are given are as many as there were. A view that is
+ * larger than its memory is now has none.
+ *
  * @param {any} value
  * @returns {Uint8Array} the bytes that go on the wire; `lengthOf()` tells how many
+ * @throws {TypeError} when its memory has been given away
  */
 function toBytes(value) {
-  if (isUint8Array(value)) return value;
+  if (isUint8Array(value) && lengthOf(value) > 0 && !isShared(value)) return value;
   if (isTypedArray(value))
     return new Uint8Array(bufferOf(value), offsetOf(value), lengthOf(/** @type {any} */ (value)));
   if (isDataView(value))
     return new Uint8Array(viewBufferOf(value), viewOffsetOf(value), viewLengthOf(value));
+  if (isSharedArrayBuffer(value)) return new Uint8Array(value, 0, sharedLengthOf(value));
   if (isAnyArrayBuffer(value)) return new Uint8Array(value);
   return Buffer.from(String(value)); // a Blob: its bytes can't be read synchronously
 }
