@@ -29,11 +29,25 @@ impl Backoff {
 }
 
 /// A number that nobody foresees.
+#[cfg(not(test))]
 pub(super) fn random() -> u32 {
     let mut bytes = [0; 4];
     // Without randomness, all wait for the same time.
     let _unknown = getrandom::fill(&mut bytes);
     u32::from_ne_bytes(bytes)
+}
+
+/// What has failed once is to fail again: each test has the same numbers each time.
+#[cfg(test)]
+pub(super) fn random() -> u32 {
+    LAST.set(LAST.get().wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    LAST.get()
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The number that was given last.
+    pub(super) static LAST: std::cell::Cell<u32> = const { std::cell::Cell::new(1) };
 }
 
 #[cfg(test)]

@@ -1,23 +1,58 @@
 //! How the nodes of a Redis Cluster are connected to, wherever they are.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use redis::{ConnectionAddr, RedisConnectionInfo, RedisResult};
 
 use super::deliveries::Inbound;
-use super::dial::{TlsOptions, dial, within};
+use super::dial::{ByteStream, TlsOptions, dial, within};
 use super::node::{Event, Node};
 use super::topology::Address;
+
+/// How the bytes of a node come and go.
+#[derive(Clone)]
+pub(super) struct Reach(Arc<Dial>);
+
+type Dial = dyn Fn(Address) -> BoxFuture<'static, RedisResult<Box<dyn ByteStream>>> + Send + Sync;
+
+impl fmt::Debug for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reach").finish_non_exhaustive()
+    }
+}
+
+impl Reach {
+    pub(super) fn new(
+        dial: impl Fn(Address) -> BoxFuture<'static, RedisResult<Box<dyn ByteStream>>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self(Arc::new(dial))
+    }
+
+    /// By TCP. `insecure`: without it, without TLS; else whether whoever answers is taken for Redis.
+    pub(super) fn by_tcp(tls: TlsOptions, insecure: Option<bool>) -> Self {
+        Self::new(move |(host, port)| {
+            let (host, tls) = (host.to_string(), tls.clone());
+            let address = match insecure {
+                None => ConnectionAddr::Tcp(host, port),
+                Some(insecure) => ConnectionAddr::TcpTls { host, port, insecure, tls_params: None },
+            };
+            Box::pin(async move { dial(&address, &tls).await })
+        })
+    }
+}
 
 /// What one needs to connect to any node of a Redis Cluster.
 #[derive(Clone, Debug)]
 pub(super) struct Dialer {
     /// Who asks.
     pub(super) settings: RedisConnectionInfo,
-    pub(super) tls: TlsOptions,
-    /// None: without TLS. Else: whether whoever answers is taken for Redis.
-    pub(super) insecure: Option<bool>,
+    pub(super) reach: Reach,
     /// How long it may take.
     pub(super) most: Duration,
 }
@@ -33,13 +68,8 @@ impl Dialer {
         inbound: &Arc<Inbound>,
         told: impl Fn(Event) + Send + Sync + 'static,
     ) -> RedisResult<Node> {
-        let (host, port) = (address.0.to_string(), address.1);
-        let address = match self.insecure {
-            None => ConnectionAddr::Tcp(host, port),
-            Some(insecure) => ConnectionAddr::TcpTls { host, port, insecure, tls_params: None },
-        };
         within(self.most, async {
-            let stream = dial(&address, &self.tls).await?;
+            let stream = (self.reach.0)(address.clone()).await?;
             Node::open(&self.settings, stream, inbound, told).await
         })
         .await

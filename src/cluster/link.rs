@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::backoff::{Backoff, random};
+use super::clock;
 use super::deliveries::Inbound;
 use super::faults::{is_away, is_lost};
 use super::lanes::{Batch, Lanes, Outcome};
@@ -35,7 +36,6 @@ use super::streams::serve::serve as serve_streams;
 use super::streams::stream::{Hooks, Streams};
 use super::subscriptions::Ask;
 use super::topology::Address;
-use crate::net::clock;
 use crate::net::directory::Directory;
 use crate::redis::broadcasts::Mode;
 use crate::redis::frames::Kind;
@@ -116,7 +116,7 @@ impl Drop for Link {
 }
 
 /// All that the thread does.
-async fn run(desk: Desk, mut connector: Connector, mut backoff: Backoff) {
+pub(super) async fn run(desk: Desk, mut connector: Connector, mut backoff: Backoff) {
     let desk = Arc::new(desk);
     desk.inbound.namespaces().subscriptions.lost(); // there is no connection yet
     loop {
@@ -196,7 +196,8 @@ async fn serve(
         settled: Arc::new(move || settled.note_subscribed()),
         told: Arc::new(move |message| told.tell(message)),
     };
-    tasks.spawn(serve_streams(Arc::clone(&desk.streams), connector.clone(), session, hooks));
+    let of_streams = session.clone();
+    tasks.spawn(serve_streams(Arc::clone(&desk.streams), connector.clone(), of_streams, hooks));
     let ended = tokio::select! {
         biased;
         () = desk.work() => Ended::Closed,
@@ -215,6 +216,8 @@ async fn serve(
         };
         let _late = timeout(CLOSING, left).await;
     }
+    // Who still waits for an answer must not keep it: what is subscribed would be heard twice, there and by the next one.
+    session.end();
     ended
 }
 
@@ -277,7 +280,7 @@ async fn subscribe(desk: Arc<Desk>, session: Session) -> String {
 }
 
 /// What all tasks of the thread share.
-struct Desk {
+pub(super) struct Desk {
     shared: Arc<Shared>,
     inbound: Arc<Inbound>,
     outbox: SharedOutbox,
@@ -291,7 +294,7 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(directory: Arc<Directory>, shared: Arc<Shared>, is_cluster: bool) -> Self {
+    pub(super) fn new(directory: Arc<Directory>, shared: Arc<Shared>, is_cluster: bool) -> Self {
         let outbox = SharedOutbox::new(Outbox::new(Arc::clone(&shared), is_cluster));
         let inbound = Arc::new(Inbound::new(Arc::clone(&directory), Arc::clone(&shared)));
         let streams =
@@ -337,9 +340,13 @@ impl Desk {
                 let channels = cluster.channels.iter().map(|it| (kind, &**it));
                 let all = patterns.chain(channels).map(|(kind, name)| (kind, name.into()));
                 self.streams.open(&cluster);
-                let mut namespaces = self.inbound.namespaces();
-                namespaces.subscriptions.open(cluster.number, all);
-                namespaces.clusters.insert(cluster.number, cluster);
+                let (number, mut namespaces) = (cluster.number, self.inbound.namespaces());
+                let has_begun = namespaces.subscriptions.open(number, all);
+                namespaces.clusters.insert(number, cluster);
+                drop(namespaces);
+                if has_begun {
+                    self.shared.news.push(News::Subscribed(number));
+                }
                 self.asks.notify_one();
             }
             Order::Shut(number) => {

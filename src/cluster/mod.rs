@@ -20,6 +20,7 @@
 //! | [`dialer`] | how the nodes of a Redis Cluster are connected to |
 //! | [`node`] | a connection to one |
 //! | [`nodes`] | those to the nodes of a Redis Cluster: who is asked for what |
+//! | `known` | what is known of them |
 //! | `route` | which of them can do something |
 //! | [`topology`] | which node has which slots |
 //! | [`sieve`] | what is read of it: messages of other nodes, and the rest |
@@ -27,18 +28,23 @@
 //! | [`faults`] | what an error means |
 //! | [`session`] | what commands go by: one connection, or those to a Redis Cluster |
 //! | [`backoff`] | when it is tried again |
+//! | `clock` | what time it is |
 //!
 //! The protocol of Redis and that of Sentinel are those of the crate `redis`, on a thread of the link's own. Its client for Redis
 //! Cluster is not used: that publishes again what may have been published, and its queue of messages has no bound.
 //! Everything that waits is bounded: what goes out by an option, what comes in by not being read.
 
 pub mod backoff;
+mod clock;
 pub mod deliveries;
 pub mod dial;
 pub mod dialer;
 pub mod faults;
+mod known;
 mod lanes;
 pub mod link;
+#[cfg(test)]
+mod model;
 pub mod news;
 pub mod node;
 pub mod nodes;

@@ -1,8 +1,10 @@
 //! A connection to one Redis.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{
     AsyncConnectionConfig, Cmd, Pipeline, PushInfo, PushKind, RedisConnectionInfo, RedisResult,
@@ -25,7 +27,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     connection: MultiplexedConnection,
-    _task: Arc<Task>,
+    task: Arc<Task>,
 }
 
 /// What has happened to a connection.
@@ -86,15 +88,22 @@ impl Node {
         let (connection, driver) =
             MultiplexedConnection::new_with_config(settings, sieve, config).await?;
         let pinged = connection.clone();
+        // Nobody would learn of one that has panicked.
+        let driver = AssertUnwindSafe(driver).catch_unwind();
         let task = Task::spawn(async move {
             let (reason, is_silent) = tokio::select! {
                 biased;
-                () = driver => ("the connection is lost".to_owned(), false),
+                _ = driver => ("the connection is lost".to_owned(), false),
                 ended = ping(pinged, pulse) => ended,
             };
             told(Event::Lost { reason, is_silent });
         });
-        Ok(Self { connection, _task: Arc::new(task) })
+        Ok(Self { connection, task: Arc::new(task) })
+    }
+
+    /// It is closed, whoever holds it. Of that, nobody is told.
+    pub(super) fn end(&self) {
+        self.task.0.abort();
     }
 
     /// Sends commands, in order; gives what has come of each.
@@ -135,9 +144,64 @@ async fn ping(mut connection: MultiplexedConnection, pulse: Arc<Pulse>) -> (Stri
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use redis::{IntoConnectionInfo as _, ProtocolVersion};
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+    use tokio::sync::mpsc;
     use tokio::time::Instant;
 
     use super::*;
+    use crate::cluster::news::NewsQueue;
+    use crate::cluster::orders::Shared;
+    use crate::net::directory::Directory;
+
+    /// Answers twice, and can't be read any more then.
+    struct Broken(u8);
+
+    impl AsyncRead for Broken {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            out: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            assert!(self.0 < 2, "this is meant to fail");
+            out.put_slice(if self.0 == 0 { b"%1\r\n+proto\r\n:3\r\n" } else { b"+OK\r\n+OK\r\n" });
+            self.0 += 1;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Broken {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_panics_is_lost() {
+        let shared = Arc::new(Shared::new(NewsQueue::new(Box::new(|| {})), 0));
+        let inbound = Arc::new(Inbound::new(Arc::new(Directory::default()), shared));
+        let settings = "redis://redis".into_connection_info().unwrap();
+        let settings = settings.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let (sender, mut told) = mpsc::unbounded_channel();
+        let tell = move |event| sender.send(event).unwrap();
+        let node = Node::open(&settings, Box::new(Broken(0)), &inbound, tell).await.unwrap();
+        assert!(matches!(told.recv().await, Some(Event::Lost { is_silent: false, .. })));
+        drop(node);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn redis_is_lost_when_it_says_nothing_although_it_is_listened_to() {

@@ -25,22 +25,21 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use redis::{Cmd, ErrorKind, PushKind, RedisError, RedisResult, ServerErrorKind, Value, cmd};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::backoff::random;
 use super::deliveries::Inbound;
 use super::dial::within;
 use super::dialer::Dialer;
 use super::faults::{is_away, is_lost};
+use super::known::{Purpose, State};
 use super::lanes::Item as _;
 use super::node::{Event, Node, Task};
 use super::route::{Route, route};
 use super::subscriptions::Ask;
-use super::topology::{Address, Topology, View, is_cut_off, redirected};
+use super::topology::{Address, View, is_cut_off, redirected};
 use crate::redis::frames::Kind;
-use crate::redis::slots::slot_of;
 
 /// How often something is asked that another node has to be asked, before it is given back.
 const TRIES: usize = 3;
@@ -85,32 +84,6 @@ pub(super) struct Nodes {
 struct Learnt {
     at: Instant,
     is_whole: bool,
-}
-
-struct State {
-    topology: Topology,
-    /// How often that has changed.
-    version: u64,
-    home: Address,
-    /// Whether something is subscribed there: then it can't be another.
-    is_heard: bool,
-    /// Whether that is no part of the cluster any more.
-    is_homeless: bool,
-    commands: Connections,
-    listeners: Connections,
-    /// The channels that are subscribed, or are being, and where.
-    places: FxHashMap<Box<[u8]>, Address>,
-    /// Nodes that can't be reached, and what tries whether they can.
-    down: FxHashMap<Address, Task>,
-}
-
-/// Each is made when it is needed first.
-type Connections = FxHashMap<Address, Arc<OnceCell<Node>>>;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
-    Commands,
-    Listener,
 }
 
 impl fmt::Debug for Nodes {
@@ -181,6 +154,19 @@ impl Nodes {
         is_told.then(|| is_cut_off(&answer))
     }
 
+    /// All connections are closed, whoever waits for their answers.
+    pub(super) fn end(&self) {
+        let mut state = self.state();
+        state.is_over = true;
+        state.places.clear();
+        let down = std::mem::take(&mut state.down);
+        let commands = std::mem::take(&mut state.commands);
+        let listeners = std::mem::take(&mut state.listeners);
+        drop(state);
+        drop(down);
+        commands.values().chain(listeners.values()).filter_map(|it| it.get()).for_each(Node::end);
+    }
+
     /// Where something is to be asked now; a place where nobody is, if nobody who could do it can be reached.
     pub(super) fn place(&self, route: Route) -> Address {
         let state = self.state();
@@ -214,7 +200,7 @@ impl Nodes {
         commands: Vec<Cmd>,
     ) -> Vec<RedisResult<Value>> {
         let mut results = self.run_on(place, Purpose::Commands, commands.clone()).await;
-        self.look_again(&mut results, &commands).await;
+        self.look_again(&mut results, &commands, |_| place).await;
         results
     }
 
@@ -222,6 +208,7 @@ impl Nodes {
     /// again.
     pub(super) async fn run(&self, commands: Vec<Cmd>) -> Vec<RedisResult<Value>> {
         let mut results: Vec<RedisResult<Value>> = commands.iter().map(|_| Err(away())).collect();
+        let mut places = vec![Address::default(); commands.len()];
         for attempt in 0..TRIES {
             let mut groups: FxHashMap<Address, Vec<usize>> = FxHashMap::default();
             let mut everywhere = Vec::new();
@@ -240,18 +227,20 @@ impl Nodes {
                 let commands = group.iter().map(|&index| commands[index].clone()).collect();
                 async move {
                     let answers = self.run_on(&address, Purpose::Commands, commands).await;
-                    (group, answers)
+                    (address, group, answers)
                 }
             });
-            for (group, answers) in join_all(asked).await {
+            for (address, group, answers) in join_all(asked).await {
                 for (index, answer) in group.into_iter().zip(answers) {
                     results[index] = answer;
+                    places[index].clone_from(&address);
                 }
             }
             for index in everywhere {
                 results[index] = self.run_on_all(&commands[index]).await;
             }
-            if attempt + 1 < TRIES && !self.look_again(&mut results, &commands).await {
+            let place = |index: usize| &places[index];
+            if attempt + 1 < TRIES && !self.look_again(&mut results, &commands, place).await {
                 break;
             }
         }
@@ -272,8 +261,13 @@ impl Nodes {
         let begun: Vec<bool> = asks.iter().map(|ask| self.begin(place, ask)).collect();
         let commands: Vec<_> = asks.iter().map(Ask::command).collect();
         let asked = commands.iter().zip(&begun).filter(|&(_, begun)| *begun);
-        let asked = asked.map(|(command, _)| command.clone()).collect();
-        let mut answers = self.run_on(place, Purpose::Listener, asked).await.into_iter();
+        let asked: Vec<_> = asked.map(|(command, _)| command.clone()).collect();
+        // To ask nothing, nobody is connected to.
+        let answers = match asked.len() {
+            0 => Vec::new(),
+            _ => self.run_on(place, Purpose::Listener, asked).await,
+        };
+        let mut answers = answers.into_iter();
         let mut results: Vec<_> = begun
             .into_iter()
             .zip(asks)
@@ -283,7 +277,7 @@ impl Nodes {
             })
             .collect();
         self.check_places(asks, &mut results);
-        self.look_again(&mut results, &commands).await;
+        self.look_again(&mut results, &commands, |_| place).await;
         results
     }
 
@@ -298,13 +292,13 @@ impl Nodes {
         }
     }
 
-    /// A sharded channel is there from now on, or not any more. Whether that has to be asked.
+    /// A sharded channel is there from now on, or not any more. Whether that has to be asked: one that was to go may be wanted again
+    /// before it was asked to go, and is there.
     fn begin(&self, place: &Address, ask: &Ask) -> bool {
         let name = &ask.channel.1;
         let mut state = self.state();
         if ask.wanted {
-            state.places.insert(name.clone(), place.clone());
-            return true;
+            return state.places.insert(name.clone(), place.clone()).as_ref() != Some(place);
         }
         state.places.remove(name).is_some() && state.listeners.contains_key(place)
     }
@@ -329,22 +323,39 @@ impl Nodes {
                 self.lost(address, Purpose::Listener, String::new());
                 Err(away())
             }
-            // It ends all that there was.
-            Err(error) if !ask.wanted && (is_lost(&error) || is_away(&error)) => Ok(Value::Nil),
-            Err(error) => {
+            Err(error) if ask.wanted => {
                 self.state().places.remove(name);
                 Err(if is_lost(&error) { away() } else { error })
+            }
+            Err(error) if is_lost(&error) || is_away(&error) => {
+                let is_gone = is_lost(&error) || error.redirect_node().is_some();
+                if !is_gone && error.kind() != ErrorKind::ClusterConnectionNotFound {
+                    // Whether it is subscribed still is not known: at another node, it might be heard twice.
+                    self.lost(address, Purpose::Listener, String::new());
+                }
+                Ok(Value::Nil)
+            }
+            Err(refused) => {
+                let mut state = self.state();
+                if state.listeners.contains_key(address) {
+                    state.places.insert(name.into(), address.clone()); // it stays
+                }
+                Err(refused)
             }
         }
     }
 
-    /// Whether something is to be asked again; where, it is known better then.
-    async fn look_again(&self, results: &mut [RedisResult<Value>], commands: &[Cmd]) -> bool {
+    /// Whether something is to be asked again; where, it is known better then. `place`: where each was asked.
+    async fn look_again<'a>(
+        &self,
+        results: &mut [RedisResult<Value>],
+        commands: &[Cmd],
+        place: impl Fn(usize) -> &'a Address,
+    ) -> bool {
         let (mut told, mut again) = (None, false);
-        let home = self.state().home.clone();
-        for (result, command) in results.iter_mut().zip(commands) {
+        for (index, (result, command)) in results.iter_mut().zip(commands).enumerate() {
             let Err(error) = &*result else { continue };
-            let instead = error.redirect_node().and_then(|it| redirected(it, &home.0));
+            let instead = error.redirect_node().and_then(|it| redirected(it, &place(index).0));
             // Channels have no ASK.
             if let Some(address) = &instead
                 && error.kind() == ErrorKind::Server(ServerErrorKind::Ask)
@@ -353,10 +364,10 @@ impl Nodes {
                 let commands = vec![cmd("ASKING"), command.clone()];
                 let mut answers = self.run_on(address, Purpose::Commands, commands).await;
                 *result = answers.pop().unwrap_or_else(|| Err(away()));
-                continue;
+            } else {
+                told = told.or(instead);
             }
-            again |= is_away(error);
-            told = told.or(instead);
+            again |= matches!(result, Err(error) if is_away(error));
         }
         if again {
             self.refresh(told).await;
@@ -378,19 +389,32 @@ impl Nodes {
         let is_whole = view.as_ref().is_some_and(|view| view.is_whole);
         match view {
             None => (self.told.lost)("no node of the Redis Cluster can be reached".to_owned()),
-            Some(view) => {
-                let mut state = self.state();
-                let unused = state.learn(view.topology);
-                let is_over = state.is_heard && state.is_homeless;
-                drop(state);
-                drop(unused);
-                if is_over {
-                    let reason = "the node that was subscribed at has left the Redis Cluster";
-                    (self.told.lost)(reason.to_owned());
-                }
-            }
+            Some(view) => self.learn(view),
         }
         *learnt = Some(Learnt { at: Instant::now(), is_whole });
+    }
+
+    /// It is known who there is.
+    fn learn(&self, view: View) {
+        let mut state = self.state();
+        let unused = state.learn(view.topology);
+        let is_over = state.is_heard && state.is_homeless;
+        drop(state);
+        drop(unused);
+        if is_over {
+            let reason = "the node that was subscribed at has left the Redis Cluster";
+            (self.told.lost)(reason.to_owned());
+        }
+    }
+
+    /// Who can't be reached may not come back, and may not be one of the nodes any more: then it is not tried again.
+    async fn look_for_who_is_down(&self) {
+        if self.state().down.is_empty() {
+            return;
+        }
+        if let Some(view) = self.look(None).await {
+            self.learn(view);
+        }
     }
 
     /// What those say who are said to know; if they are cut off, or hang, what the others do.
@@ -444,11 +468,9 @@ impl Nodes {
         let unused = state.learn(view.topology);
         let is_home = cut_off.contains(&state.home);
         let is_over = is_home && state.is_heard;
-        if is_home
-            && !state.is_heard
-            && let Some(other) = state.any_primary(Some(&state.home))
-        {
-            state.home = other;
+        if is_home && !is_over {
+            let home = state.home.clone();
+            state.leave_home(&home);
         }
         let mut left = cut_off.to_vec();
         left.retain(|address| !state.has_all_of(address));
@@ -495,18 +517,31 @@ impl Nodes {
     async fn node(&self, address: &Address, purpose: Purpose) -> RedisResult<Node> {
         let cell = {
             let mut state = self.state();
-            if state.down.contains_key(address) || *address == Address::default() {
+            let is_down = *address == Address::default() || state.down.contains_key(address);
+            let is_over = state.is_over;
+            let connections = state.connections(purpose);
+            // By a connection that is there, it can be asked all the same.
+            if let Some(node) = connections.get(address).and_then(|cell| cell.get()) {
+                return Ok(node.clone());
+            }
+            if is_over || is_down {
                 return Err(away());
             }
-            Arc::clone(state.connections(purpose).entry(address.clone()).or_default())
+            Arc::clone(connections.entry(address.clone()).or_default())
         };
         let connected = cell.get_or_try_init(|| async {
-            let (this, to) = (Weak::clone(&self.this), address.clone());
+            // Somebody else has tried meanwhile.
+            if self.state().down.contains_key(address) {
+                return Err(away());
+            }
             let of = Arc::downgrade(&cell);
+            let (this, to) = (Weak::clone(&self.this), address.clone());
             let told = move |event| {
                 let Some(this) = this.upgrade() else { return };
+                if !this.state().has(&to, purpose, &of) {
+                    return;
+                }
                 match event {
-                    Event::Lost { .. } if !this.state().has(&to, purpose, &of) => {}
                     Event::Lost { reason, is_silent } => {
                         if is_silent {
                             this.pass_over(&to);
@@ -516,27 +551,33 @@ impl Nodes {
                     Event::Unsubscribed(channel) => this.unsubscribed(&to, channel),
                 }
             };
-            self.dialer.open(address, &self.inbound, told).await
-        });
-        match connected.await {
-            Ok(node) => Ok(node.clone()),
-            Err(error) => {
-                let mut state = self.state();
-                // Somebody else may have connected to it meanwhile.
-                if state.has(address, purpose, &Arc::downgrade(&cell)) {
-                    state.connections(purpose).remove(address);
-                }
-                drop(state);
-                self.pass_over(address);
-                Err(error)
+            let opened = self.dialer.open(address, &self.inbound, told).await;
+            if opened.is_err() {
+                self.unreachable(address, purpose, &cell);
             }
+            opened
+        });
+        connected.await.cloned()
+    }
+
+    /// A node can't be connected to.
+    fn unreachable(&self, address: &Address, purpose: Purpose, cell: &Arc<OnceCell<Node>>) {
+        self.pass_over(address);
+        let mut state = self.state();
+        // Somebody else may have connected to it meanwhile.
+        if state.has(address, purpose, &Arc::downgrade(cell)) {
+            state.connections(purpose).remove(address);
+        }
+        // What is subscribed at home is so by that connection.
+        if purpose == Purpose::Commands {
+            state.leave_home(address);
         }
     }
 
     /// A node can't be reached. Nobody waits for it before it can.
     fn pass_over(&self, address: &Address) {
         let mut state = self.state();
-        if state.down.contains_key(address) {
+        if state.is_over || state.down.contains_key(address) {
             return;
         }
         let trying = try_out(
@@ -563,13 +604,10 @@ impl Nodes {
             });
         }
         let is_home = purpose == Purpose::Commands && *address == state.home;
-        if is_home
-            && !state.is_heard
-            && let Some(other) = state.any_primary(Some(address))
-        {
-            state.home = other;
-        }
         let is_over = is_home && state.is_heard;
+        if is_home && !is_over {
+            state.leave_home(address);
+        }
         drop(state);
         drop(was);
         if !gone.is_empty() {
@@ -593,84 +631,6 @@ impl Nodes {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn new(topology: Topology, seed: Address) -> Self {
-        let mut state = Self {
-            topology,
-            version: 0,
-            home: seed.clone(), // until it is known who else there is
-            is_heard: false,
-            is_homeless: false,
-            commands: Connections::default(),
-            listeners: Connections::default(),
-            places: FxHashMap::default(),
-            down: FxHashMap::default(),
-        };
-        state.home = state.any_primary(None).unwrap_or(seed);
-        state
-    }
-
-    /// Any but that one, if there is another: so that not all links have one home.
-    fn any_primary(&self, but: Option<&Address>) -> Option<Address> {
-        let mut primaries = self.topology.primaries();
-        primaries.retain(|&primary| Some(primary) != but);
-        let at = random() as usize % primaries.len().max(1);
-        primaries.get(at).map(|&primary| primary.clone())
-    }
-
-    /// It is known who there is. Gives the connections to those who are no more: some go on listening.
-    #[must_use]
-    fn learn(&mut self, topology: Topology) -> Vec<Arc<OnceCell<Node>>> {
-        let has = |topology: &Topology, home: &Address| topology.all().contains(&home);
-        // Who has been asked first may go by a name that others do not know.
-        if has(&self.topology, &self.home) && !has(&topology, &self.home) {
-            self.is_homeless = true;
-        }
-        self.version += u64::from(self.topology != topology);
-        self.topology = topology;
-        if self.is_homeless
-            && !self.is_heard
-            && let Some(home) = self.any_primary(None)
-        {
-            (self.home, self.is_homeless) = (home, false);
-        }
-        let all: FxHashSet<_> = self.topology.all().into_iter().collect();
-        let is_used = |address: &Address| all.contains(address) || *address == self.home;
-        self.down.retain(|address, _| is_used(address));
-        let unused = self.commands.extract_if(|address, _| !is_used(address));
-        let mut unused: Vec<_> = unused.map(|(_, cell)| cell).collect();
-        let heard: FxHashSet<_> = self.places.values().collect();
-        let is_used = |address: &Address| all.contains(address) || heard.contains(address);
-        unused.extend(self.listeners.extract_if(|it, _| !is_used(it)).map(|(_, cell)| cell));
-        unused
-    }
-
-    /// The nodes that there are connections to.
-    fn spoken_with(&self) -> Vec<Address> {
-        let all: FxHashSet<_> = self.commands.keys().chain(self.listeners.keys()).collect();
-        all.into_iter().cloned().collect()
-    }
-
-    /// Whether a node is one of those that have the slots of all channels that are subscribed there.
-    fn has_all_of(&self, address: &Address) -> bool {
-        let mut there = self.places.iter().filter(|(_, place)| *place == address);
-        there.all(|(channel, _)| self.topology.nodes(slot_of(channel)).contains(address))
-    }
-
-    /// Whether a connection is the one to a node.
-    fn has(&mut self, address: &Address, purpose: Purpose, cell: &Weak<OnceCell<Node>>) -> bool {
-        let now = self.connections(purpose).get(address);
-        now.is_some_and(|now| std::ptr::eq(Arc::as_ptr(now), cell.as_ptr()))
-    }
-
-    fn connections(&mut self, purpose: Purpose) -> &mut Connections {
-        match purpose {
-            Purpose::Commands => &mut self.commands,
-            Purpose::Listener => &mut self.listeners,
-        }
     }
 }
 
@@ -729,6 +689,7 @@ async fn watch(nodes: Weak<Nodes>) {
     loop {
         sleep(WATCH).await;
         let Some(nodes) = nodes.upgrade() else { return };
+        nodes.look_for_who_is_down().await;
         let now = nodes.find_cut_off().await;
         let certain: Vec<_> = now.iter().filter(|it| before.contains(*it)).cloned().collect();
         before = now;

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::deliveries::Inbound;
 use super::dial::{TlsOptions, dial, tls_config, within};
-use super::dialer::Dialer;
+use super::dialer::{Dialer, Reach};
 use super::node::{Event, Node};
 use super::nodes::{Nodes, Told};
 use super::session::Session;
@@ -81,6 +81,8 @@ pub(super) struct Connector {
     options: LinkOptions,
     servers: Vec<ConnectionInfo>,
     tls: TlsOptions,
+    /// How the nodes of a Redis Cluster are reached.
+    pub(super) reach: Reach,
     /// Which of them is next.
     next: usize,
 }
@@ -122,7 +124,12 @@ impl Connector {
             let config = tls_config(&tls, *insecure);
             config.map_err(|error| LinkFault::Options(error.to_string()))?;
         }
-        Ok(Self { options: options.clone(), servers, tls, next: 0 })
+        let mut insecure = None;
+        if let ConnectionAddr::TcpTls { insecure: anybody, .. } = servers[0].addr() {
+            insecure = Some(*anybody);
+        }
+        let reach = Reach::by_tcp(tls.clone(), insecure);
+        Ok(Self { options: options.clone(), servers, tls, reach, next: 0 })
     }
 
     /// Connects; another server is tried each time. Messages are taken out for `inbound`.
@@ -163,13 +170,8 @@ impl Connector {
     }
 
     fn dialer(&self, most: Duration) -> Dialer {
-        let server = &self.servers[0];
-        let settings = server.redis_settings().clone();
-        let mut insecure = None;
-        if let ConnectionAddr::TcpTls { insecure: anybody, .. } = server.addr() {
-            insecure = Some(*anybody);
-        }
-        Dialer { settings, tls: self.tls.clone(), insecure, most }
+        let settings = self.servers[0].redis_settings().clone();
+        Dialer { settings, reach: self.reach.clone(), most }
     }
 
     fn sentinels(&self, name: &str) -> RedisResult<redis::sentinel::SentinelClient> {

@@ -17,6 +17,7 @@ use redis::{Cmd, RedisResult, Value};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use super::clock;
 use super::faults::{is_away, is_lost};
 use super::lanes::{Batch, Item, Lanes, Outcome};
 use super::news::Counters;
@@ -24,7 +25,6 @@ use super::orders::{Payload, Publication, Shared, bytes_of};
 use super::route::Route;
 use super::session::Session;
 use super::topology::Address;
-use crate::net::clock;
 use crate::redis::broadcasts::Mode;
 use crate::redis::slots::slot_of;
 

@@ -28,6 +28,14 @@ impl Session {
         }
     }
 
+    /// It is over, whoever still waits for something.
+    pub(super) fn end(&self) {
+        match self {
+            Self::One(node) => node.end(),
+            Self::Cluster(nodes) => nodes.end(),
+        }
+    }
+
     /// Where something is to be asked now.
     pub(super) fn place(&self, route: Route) -> Address {
         match self {

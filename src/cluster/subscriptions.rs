@@ -112,21 +112,28 @@ pub struct Subscriptions {
     /// How many have not been confirmed of those that were wanted when the connection was made, or that Redis has ended since. Rooms come
     /// and go all the time: if those counted, there might never be a moment when all is there.
     missing: usize,
-    /// How many of a namespace's first channels have not, ever.
-    beginning: FxHashMap<u32, usize>,
+    /// Which of a namespace's first channels have not, ever.
+    beginning: FxHashMap<u32, Vec<Channel>>,
     /// Whether there is no connection: nothing is asked before the next one, and then all.
     away: bool,
 }
 
 impl Subscriptions {
-    /// A namespace comes with these channels.
-    pub fn open(&mut self, cluster: u32, channels: impl Iterator<Item = Channel>) {
-        let mut missing = 0;
+    /// A namespace comes with these channels; whether all of them have been there before.
+    pub fn open(&mut self, cluster: u32, channels: impl Iterator<Item = Channel>) -> bool {
+        let mut missing = Vec::new();
         for channel in channels {
-            missing += usize::from(!self.add(channel.clone(), cluster));
+            let was_there = self.add(channel.clone(), cluster);
             self.miss(&channel);
+            if !was_there {
+                missing.push(channel);
+            }
         }
-        self.beginning.insert(cluster, missing);
+        let has_begun = missing.is_empty();
+        if !has_begun {
+            self.beginning.insert(cluster, missing);
+        }
+        has_begun
     }
 
     /// A namespace goes; what only it wanted is to be unsubscribed at once.
@@ -264,8 +271,8 @@ impl Subscriptions {
         }
         for &cluster in &entry.clusters {
             let Some(missing) = self.beginning.get_mut(&cluster) else { continue };
-            *missing = missing.saturating_sub(1);
-            if *missing == 0 {
+            missing.retain(|it| it != channel);
+            if missing.is_empty() {
                 self.beginning.remove(&cluster);
                 ready.push(cluster);
             }
@@ -328,6 +335,21 @@ mod tests {
         all.shut(1);
         assert_eq!(asks(&mut all), ["-a", "-b"]);
         assert!(all.is_complete() && all.clusters(Kind::Sharded, b"a").is_empty());
+    }
+
+    #[test]
+    fn a_namespace_does_not_begin_by_the_channels_of_rooms() {
+        let mut all = Subscriptions::default();
+        assert!(!all.open(1, [channel("a"), channel("b")].into_iter()));
+        all.add(channel("room"), 1);
+        all.add(channel("other room"), 1);
+        for name in ["room", "a", "other room"] {
+            assert!(all.confirm(&channel(name)).is_empty());
+        }
+        assert_eq!(all.confirm(&channel("b"))[..], [1]);
+        assert!(all.open(2, [channel("a"), channel("room")].into_iter()), "all is there");
+        assert!(!all.open(3, [channel("a"), channel("c")].into_iter()));
+        assert_eq!(all.confirm(&channel("c"))[..], [3]);
     }
 
     #[test]

@@ -2,47 +2,73 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "Redis may say anything")]
 
 use redis::{RedisResult, Value};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
+
+use crate::redis::slots::SLOTS;
 
 /// Where a node is: a host and a port.
 pub(super) type Address = (Box<str>, u16);
 
+/// Nodes that have the same slots: the primary, then its replicas.
+type Shard = SmallVec<[Address; 2]>;
+
 /// All nodes that have slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Topology {
-    ranges: Vec<Range>,
+    /// Which shard has each slot, or [`NOBODY`]: it is looked for each time that something is sent, and slots that have been moved about
+    /// for years are in thousands of ranges.
+    owners: Vec<u16>,
+    shards: Vec<Shard>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// More than there can be shards.
+const NOBODY: u16 = SLOTS;
+
 struct Range {
     first: u16,
     last: u16,
-    /// The primary, then its replicas.
-    nodes: SmallVec<[Address; 2]>,
+    nodes: Shard,
 }
 
 impl Topology {
     /// Of an answer to `CLUSTER SLOTS`. `host`: who has answered, for those of whom only the port is told. None: it has no slots.
     pub(super) fn new(answer: Value, host: &str) -> Option<Self> {
         let Value::Array(ranges) = answer else { return None };
-        let ranges: Vec<_> = ranges.into_iter().filter_map(|range| read(range, host)).collect();
-        (!ranges.is_empty()).then_some(Self { ranges })
+        let mut owners = vec![NOBODY; SLOTS.into()];
+        let mut shards: Vec<Shard> = Vec::new();
+        let mut numbers: FxHashMap<Shard, u16> = FxHashMap::default();
+        for Range { first, last, nodes } in ranges.into_iter().filter_map(|it| read(it, host)) {
+            let slots = owners.iter_mut().skip(first.into());
+            let slots = slots.take(usize::from(last).saturating_sub(first.into()) + 1);
+            let mut free = slots.filter(|owner| **owner == NOBODY).peekable();
+            if first > last || free.peek().is_none() {
+                continue;
+            }
+            // Each has a slot, so there are not more.
+            let number = *numbers.entry(nodes).or_insert_with_key(|nodes| {
+                shards.push(nodes.clone());
+                u16::try_from(shards.len() - 1).unwrap_or(NOBODY)
+            });
+            free.for_each(|owner| *owner = number);
+        }
+        (!shards.is_empty()).then_some(Self { owners, shards })
     }
 
     /// The nodes that have a slot, the primary first.
     pub(super) fn nodes(&self, slot: u16) -> &[Address] {
-        let range = self.ranges.iter().find(|range| (range.first..=range.last).contains(&slot));
-        range.map_or(&[], |range| &range.nodes)
+        let owner = self.owners.get(usize::from(slot));
+        owner.and_then(|&shard| self.shards.get(usize::from(shard))).map_or(&[], |it| it)
     }
 
     /// The primaries, each once.
     pub(super) fn primaries(&self) -> Vec<&Address> {
-        once(self.ranges.iter().filter_map(|range| range.nodes.first()))
+        once(self.shards.iter().filter_map(|nodes| nodes.first()))
     }
 
     /// All nodes, each once.
     pub(super) fn all(&self) -> Vec<&Address> {
-        once(self.ranges.iter().flat_map(|range| &range.nodes))
+        once(self.shards.iter().flatten())
     }
 }
 
@@ -63,12 +89,16 @@ impl View {
     }
 }
 
-/// Whether an answer to `CLUSTER INFO` says that its node does not reach most of the others; or that slots are nobody's, which all say
-/// then. Who may not ask does not know.
+/// Whether an answer to `CLUSTER INFO` says that its node does not reach most of the others, or is in no cluster; or that slots are
+/// nobody's, which all say then. Who may not ask does not know.
 pub(super) fn is_cut_off(info: &RedisResult<Value>) -> bool {
     let text = match info {
         Ok(Value::BulkString(bytes)) => std::str::from_utf8(bytes).unwrap_or_default(),
         Ok(Value::VerbatimString { text, .. } | Value::SimpleString(text)) => text,
+        // Another Redis has the address that a node had.
+        Err(error) => {
+            return error.detail().is_some_and(|it| it.contains("cluster support disabled"));
+        }
         _ => return false,
     };
     text.lines().any(|line| line.trim_end() == "cluster_state:fail")
@@ -112,16 +142,22 @@ fn address(node: Value, asked: &str) -> Option<Address> {
     Some((host.into(), u16::try_from(port).ok().filter(|&port| port > 0)?))
 }
 
-/// What the error of a command says that another node has to be asked: `3999 127.0.0.1:6381`. `asked`: who has said it, which may
-/// stand for the host.
+/// What the error of a command says that another node has to be asked: `3999 127.0.0.1:6381`. `asked`: who has said it, whose host is
+/// meant where there is none. None: who has said it does not know where that is.
 pub(super) fn redirected((text, _slot): (&str, u16), asked: &str) -> Option<Address> {
     let (host, port) = text.rsplit_once(':')?;
-    let host = if host.is_empty() { asked } else { host };
-    Some((host.into(), port.parse().ok()?))
+    let host = match host {
+        "?" => return None,
+        "" => asked,
+        host => host,
+    };
+    Some((host.into(), port.parse().ok().filter(|&port| port > 0)?))
 }
 
 #[cfg(test)]
 mod tests {
+    use redis::ErrorKind;
+
     use super::*;
 
     fn text(text: &str) -> Value {
@@ -158,6 +194,36 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_is_that_of_the_first_range_that_has_it() {
+        let nodes = |port| vec![node(text("a"), port)];
+        let answer = Value::Array(vec![
+            range(9, 3, nodes(1)),
+            range(0, 9, nodes(2)),
+            range(0, 99, nodes(3)),
+            range(5, 8, nodes(4)),
+            range(100, 65_535, nodes(5)),
+            range(16_384, 20_000, nodes(6)),
+            range(200, 200, nodes(2)),
+        ]);
+        let topology = Topology::new(answer, "me").unwrap();
+        let ports = |slot| topology.nodes(slot).iter().map(|it| it.1).collect::<Vec<_>>();
+        for (slot, port) in [(0, 2), (9, 2), (10, 3), (99, 3), (100, 5), (200, 5), (16_383, 5)] {
+            assert_eq!(ports(slot), [port], "{slot}");
+        }
+        assert!(ports(16_384).is_empty() && ports(u16::MAX).is_empty());
+        assert_eq!(topology.all(), [&at("a", 2), &at("a", 3), &at("a", 5)]);
+    }
+
+    #[test]
+    fn each_slot_may_be_of_another_shard() {
+        let one =
+            |slot: u16| range(slot.into(), slot.into(), vec![node(text("a"), i64::from(slot) + 1)]);
+        let topology = Topology::new(Value::Array((0..SLOTS).map(one).collect()), "me").unwrap();
+        assert!((0..SLOTS).all(|slot| topology.nodes(slot) == [at("a", slot + 1)]));
+        assert_eq!(topology.primaries().len(), usize::from(SLOTS));
+    }
+
+    #[test]
     fn what_is_no_node_is_left_out() {
         let bad = [
             node(text("?"), 1),
@@ -190,8 +256,11 @@ mod tests {
         assert!(is_cut_off(&Ok(Value::VerbatimString { format, text: info("fail") })));
         assert!(!is_cut_off(&Ok(text(&info("ok")))));
         assert!(!is_cut_off(&Ok(Value::Nil)));
+        let error = |text: &str| Err((ErrorKind::Client, "ERR", text.to_owned()).into());
+        assert!(is_cut_off(&error("This instance has cluster support disabled")));
+        assert!(!is_cut_off(&error("not you")));
         let slots = || Value::Array(vec![range(0, 9, vec![node(text("a"), 1)])]);
-        let refused = Err((redis::ErrorKind::Client, "not you").into());
+        let refused = Err((ErrorKind::Client, "not you").into());
         assert!(View::new(slots(), &refused, "me").unwrap().is_whole);
         assert!(!View::new(slots(), &Ok(text(&info("fail"))), "me").unwrap().is_whole);
         assert!(View::new(Value::Nil, &Ok(text(&info("ok"))), "me").is_none());
@@ -202,6 +271,8 @@ mod tests {
         assert_eq!(redirected(("a:1", 3), "me"), Some(at("a", 1)));
         assert_eq!(redirected((":1", 3), "me"), Some(at("me", 1)));
         assert_eq!(redirected(("::1:1", 3), "me"), Some(at("::1", 1)));
+        assert_eq!(redirected(("?:1", 3), "me"), None);
+        assert_eq!(redirected(("a:0", 3), "me"), None);
         assert_eq!(redirected(("a", 3), "me"), None);
         assert_eq!(redirected(("a:b", 3), "me"), None);
     }
