@@ -37,6 +37,8 @@ const { listensOnTcp } = require("../node");
 
 /** Answers that clients wait for, to events that came in one stretch of time. @typedef {{ count: number }} Owed */
 
+/** A session that has been given to the workers, and whether it has gone over. @typedef {{ conn: Conn, gone: Promise<boolean> }} Going */
+
 /** @typedef {{ name: string, _ids: number, adapter: import("./adapter").SomeAdapter }} Namespace */
 
 /**
@@ -210,6 +212,8 @@ class HandOver {
     const id = engine.nativeId();
     debug("the other process is ready");
     engine.isLeaving = true;
+    /** @type {Going[]} */
+    let going = [];
     /** @type {boolean[]} */
     let gone;
     try {
@@ -223,15 +227,17 @@ class HandOver {
       await this.settle();
       debug("the program has finished");
       if (channel.failure !== undefined) throw channel.failure;
-      const going = this.handAll();
+      going = this.handAll();
       debug("%d clients go", going.length);
       channel.decide();
       native.finishHandover(channel.number, id, Buffer.alloc(0));
-      gone = await channel.unlessFailed(Promise.all(going));
+      gone = await channel.unlessFailed(Promise.all(going.map((each) => each.gone)));
       debug("they have gone");
       await channel.until(HandoverEvent.SENT);
     } catch (error) {
       debug("it has failed: %s", error);
+      for (const each of going)
+        void each.gone.then((isGone) => isGone && loop.nextTick(leave, each.conn));
       native.thawHandover(channel.number, id);
       engine.isLeaving = false;
       engine.hasGone = false;
@@ -239,6 +245,8 @@ class HandOver {
       throw error;
     }
     debug("the other process serves");
+    for (const [i, { conn }] of going.entries()) if (gone[i]) loop.nextTick(leave, conn);
+    await turn();
     const isOver = await acceptor.end();
     debug("%s", isOver ? "no connection is left" : "some connections are left");
     const closed = server.close();
@@ -278,7 +286,7 @@ class HandOver {
    * Hands all sessions over, in one go: nothing that this program sends comes between two of them. The other process begins with the
    * first ones meanwhile.
    *
-   * @returns {Promise<boolean>[]} for each whether it has gone
+   * @returns {Going[]}
    * @private
    */
   handAll() {
@@ -287,12 +295,12 @@ class HandOver {
     writer.writeCommon({ namespaces: Array.from(server._nsps.values(), namespaceState) });
     for (const nsp of server._nsps.values()) writeLog(writer, nsp);
     engine.hasGone = true;
-    /** @type {Promise<boolean>[]} */
-    const gone = [];
+    /** @type {Going[]} */
+    const going = [];
     /** @param {Conn} conn */
     const beginAnew = (conn) => {
       conn.close(true);
-      gone.push(Promise.resolve(false));
+      going.push({ conn, gone: Promise.resolve(false) });
     };
     /** @type {{ conn: Conn, state: SessionState }[]} */
     let some = [];
@@ -302,7 +310,7 @@ class HandOver {
       writer.end();
       for (const [i, { conn }] of some.entries()) {
         if (written[i] === undefined) beginAnew(conn);
-        else gone.push(conn.handOver(channel.number, writeNumber(count++)));
+        else going.push({ conn, gone: conn.handOver(channel.number, writeNumber(count++)) });
         if (written[i]?.isWhole === false)
           debug("not all of the data of %s can be carried", conn.id);
       }
@@ -316,7 +324,7 @@ class HandOver {
       else if (some.push({ conn, state }) === TOGETHER) send();
     }
     send();
-    return gone;
+    return going;
   }
 }
 
@@ -519,6 +527,11 @@ function later(milliseconds, call) {
 /** @param {number} longest ms @returns {string} */
 function notReady(longest) {
   return `the other process has come, and did not listen within ${longest} ms: look what it waits for, or give it longer by the option ready`;
+}
+
+/** @param {Conn} conn ends here, in a tick of its own, as the program may throw */
+function leave(conn) {
+  conn.leave();
 }
 
 /** @returns {Promise<void>} resolved when the event loop has gone round, with all its ticks */

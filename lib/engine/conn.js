@@ -282,11 +282,17 @@ class Conn extends LazyEmitter {
    *
    * @param {number} channel
    * @param {Buffer} blob what is said of it there
-   * @returns {Promise<boolean>} when it has ended here: whether it has gone over
+   * @returns {Promise<boolean>} when no worker has it any more: whether it has gone over. To the program, who has gone is there up to
+   *     `leave()`: all clients wait meanwhile, and what there is to forget about them can wait longer
    */
   handOver(channel, blob) {
     this._border.operations.handOver(this, channel, blob);
     return new Promise((resolve) => (this._onhanded = resolve));
+  }
+
+  /** It has gone over, and nobody waits any more: it ends here. */
+  leave() {
+    this.conclude(HANDED_OVER, undefined);
   }
 
   /** Another process has handed it over: from now on it is read. */
@@ -572,6 +578,24 @@ class Conn extends LazyEmitter {
    * @param {any} error
    */
   onend(reason, error) {
+    const onhanded = this._onhanded;
+    if (reason === HANDED_OVER && onhanded !== undefined) {
+      onhanded(true);
+      return;
+    }
+    try {
+      this.conclude(reason, error);
+    } finally {
+      onhanded?.(false);
+    }
+  }
+
+  /**
+   * @param {any} reason
+   * @param {any} error
+   * @private
+   */
+  conclude(reason, error) {
     try {
       this._probe?.announce();
       if (error === WRITE_ERROR && !FAILS_BROKEN_WRITES) this.forgiveWrites();
@@ -581,7 +605,6 @@ class Conn extends LazyEmitter {
       // whatever a handler throws
       this._border.forget(this);
       this.server.unref();
-      this._onhanded?.(reason === HANDED_OVER);
     }
   }
 
