@@ -282,15 +282,14 @@ class Conn extends LazyEmitter {
    *
    * @param {number} channel
    * @param {Buffer} blob what is said of it there
-   * @returns {Promise<boolean>} when no worker has it any more: whether it has gone over. To the program, who has gone is there up to
-   *     `leave()`: all clients wait meanwhile, and what there is to forget about them can wait longer
+   * @returns {Promise<boolean>} when no worker has it any more: whether it has gone over. To the program it is there up to `leave()`
    */
   handOver(channel, blob) {
     this._border.operations.handOver(this, channel, blob);
     return new Promise((resolve) => (this._onhanded = resolve));
   }
 
-  /** It has gone over, and nobody waits any more: it ends here. */
+  /** It has gone over, and ends here: when nobody waits any more, as what there is to forget can wait. */
   leave() {
     this.conclude(HANDED_OVER, undefined);
   }
@@ -590,11 +589,7 @@ class Conn extends LazyEmitter {
     }
   }
 
-  /**
-   * @param {any} reason
-   * @param {any} error
-   * @private
-   */
+  /** @param {any} reason @param {any} error @private */
   conclude(reason, error) {
     try {
       this._probe?.announce();
