@@ -448,6 +448,61 @@ test(
   },
 );
 
+/** A process that has as many files open as it may, by connections that say nothing more; gives what ends these. */
+async function full(t, all, offers) {
+  const probe = chain(t).start();
+  await probe.listens();
+  const files = openFiles(probe) + 30;
+  probe.kill();
+  const first = all.start({}, [], { files });
+  await first.listens();
+  const clients = await Promise.all([0, 1, 2].map((n) => dial(t, all, n)));
+  if (offers) await first.offers({});
+  const idle = Array.from({ length: 60 }, () => net.connect(all.port, "127.0.0.1"));
+  for (const socket of idle) {
+    socket.on("error", () => {}); // Node.js closes some of those for which it has no descriptor
+    socket.write("GET / HTTP/1.1\r\n");
+  }
+  t.after(() => idle.forEach((socket) => socket.destroy()));
+  await eventually(() => openFiles(first) >= files, "no descriptor to be left");
+  return { first, clients, empty: () => idle.forEach((socket) => socket.destroy()) };
+}
+
+/** How many files a process has open. */
+function openFiles({ child }) {
+  return fs.readdirSync(`/proc/${child.pid}/fd`).length;
+}
+
+test("a process that is full hands its clients over to one that may open more", only, async (t) => {
+  const all = chain(t);
+  const { first, clients, empty } = await full(t, all, true);
+  const next = all.start();
+  const { taken } = await next.tells("taken");
+  assert.deepEqual(taken, { clients: 3, sockets: 3, refused: 0 });
+  empty();
+  assert.deepEqual((await first.tells("handed")).handed, { clients: 3, moved: 3 });
+  for (const client of clients) {
+    assert.equal(await client.emitWithAck("echo", 1), 1);
+    assert.deepEqual(client.ends, []);
+  }
+});
+
+test("a process that is full offers its clients as soon as it can", only, async (t) => {
+  const all = chain(t);
+  const { first, clients, empty } = await full(t, all, false);
+  await first.offers({ within: 0 });
+  const { failed, message } = await first.tells("failed");
+  assert.equal(failed, "SIO_ERR_HANDOVER_FAILED");
+  assert.match(message, /may open no more files.*ulimit -n/);
+  await first.offers({});
+  empty();
+  await eventually(() => fs.existsSync(all.path), "the offer");
+  const next = all.start();
+  assert.deepEqual((await first.tells("handed")).handed, { clients: 3, moved: 3 });
+  await next.listens();
+  for (const client of clients) assert.equal(await client.emitWithAck("echo", 1), 1);
+});
+
 test("middlewares of the engine look at the requests of those who come, too", only, async (t) => {
   const all = chain(t, { middleware: true });
   const first = all.start();

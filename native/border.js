@@ -388,6 +388,8 @@ const Returned = Object.freeze({
   OTHER_USER: -5,
   /** `offerHandover`, `askHandover`: the system has not what is needed: it is not Linux, or has no `/proc`. */
   NO_HANDING: -6,
+  /** `offerHandover`, `askHandover`: this process may open no more files for now. */
+  TOO_MANY_FILES: -7,
   /**
    * `negotiateDeflate`: there is none to be had, so the request is to be refused. In a
    * `WireKind`: none is needed.
@@ -400,7 +402,7 @@ const Returned = Object.freeze({
 });
 
 /** The version, and a hash of all above: an addon whose `DataPlane.contract()` is another was built from other sources. */
-const CONTRACT = "4.8.4 faecdc44b3396ca2";
+const CONTRACT = "4.8.4 b91208b06ae62081";
 
 module.exports = {
   RecordKind,

@@ -81,12 +81,16 @@ const WITHIN = 30_000;
 /** More than a program needs to start: one that hangs keeps the next one from the clients. */
 const READY = 120_000;
 const SETTLE = 1000;
+/** ms between two tries to offer, where there are no descriptors. */
+const AGAIN = 100;
 /** The longest time of Node's timers, in ms. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 /** ms between two looks at what is still to be done. */
 const STEP = 5;
 /** So many sessions go together: a worker, and the other process, have something to do soon, and are not woken for each. */
 const TOGETHER = 64;
+
+const TOO_MANY_FILES = "this process may open no more files: raise its limit (ulimit -n)";
 
 /** A hand-over, from its offer on. */
 class HandOver {
@@ -111,8 +115,42 @@ class HandOver {
     this._border = this._engine.border();
     /** @private */
     this._stretches = new Stretches(server, this._options.settle);
-    /** @private */
-    this._channel = new HandoverChannel(this._border, offer(this._border, this._path));
+    /** @type {HandoverChannel | undefined} @private undefined: there are no descriptors for it yet */
+    this._opened = this.open();
+    /** @type {Error | undefined} @private why it is to end before there are */
+    this._cancelled = undefined;
+  }
+
+  /** @private @returns {HandoverChannel} */
+  get _channel() {
+    return /** @type {HandoverChannel} */ (this._opened);
+  }
+
+  /**
+   * @returns {HandoverChannel | undefined} undefined: this process may open no more files for now
+   * @throws {Error} when the clients can't be offered there
+   * @private
+   */
+  open() {
+    const number = offer(this._border, this._path);
+    return number === undefined ? undefined : new HandoverChannel(this._border, number);
+  }
+
+  /**
+   * Waits until there are descriptors for the offer: a process that is at its limit goes on serving, and is restarted with a higher one.
+   *
+   * @private
+   */
+  async untilOpened() {
+    const { signal, within } = this._options;
+    const longest = performance.now() + within;
+    while (this._opened === undefined) {
+      await pause(AGAIN);
+      if (this._cancelled !== undefined) throw this._cancelled;
+      signal?.throwIfAborted();
+      if (performance.now() >= longest) throw handoverFailed(TOO_MANY_FILES);
+      this._opened = this.open();
+    }
   }
 
   /**
@@ -121,11 +159,13 @@ class HandOver {
    * @param {Error} error
    */
   cancel(error) {
-    this._channel.fail(error);
+    this._cancelled = error;
+    this._opened?.fail(error);
   }
 
   /** @returns {Promise<HandedOver>} */
   async run() {
+    if (this._opened === undefined) await this.untilOpened();
     const { _channel: channel } = this;
     let why = "the clients have gone";
     try {
@@ -163,7 +203,7 @@ class HandOver {
       const reason = String(peer.values[2]) || reasonAgainstPeer(peer.buffers[0], true);
       this._stretches.next();
       const descriptors = this._acceptor.descriptors();
-      this._border.native.greetHandover(channel.number, writeHello(), descriptors);
+      greet(this._border, channel, descriptors);
       const ready = await channel.until(HandoverEvent.READY);
       return reason || String(ready.values[0]) || undefined;
     } finally {
@@ -440,7 +480,7 @@ function checked(options) {
  *
  * @param {import("../border/border").Border} border
  * @param {string} path
- * @returns {number} that of the hand-over
+ * @returns {number | undefined} that of the hand-over; undefined: this process may open no more files for now
  * @throws {Error} when it can't be done there
  */
 function offer({ native }, path) {
@@ -467,8 +507,26 @@ function offer({ native }, path) {
       );
     case Returned.NO_HANDING:
       throw handoverUnsupported("that takes Linux, with /proc");
+    case Returned.TOO_MANY_FILES:
+      return undefined;
     default:
       return number;
+  }
+}
+
+/**
+ * Answers the process that has come.
+ *
+ * @param {import("../border/border").Border} border
+ * @param {HandoverChannel} channel
+ * @param {number[]} descriptors of the sockets that listen
+ * @throws {Error} when the system says so
+ */
+function greet({ native }, { number }, descriptors) {
+  try {
+    native.greetHandover(number, writeHello(), descriptors);
+  } catch (error) {
+    throw handoverFailed(error instanceof Error ? error.message : String(error));
   }
 }
 

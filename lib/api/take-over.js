@@ -642,6 +642,12 @@ function askAt({ native }, path) {
       path,
       "the process there is another user's: run both as one, or give another path",
     );
+  if (number === Returned.TOO_MANY_FILES)
+    throw handoverPath(
+      what,
+      path,
+      "this process may open no more files: raise its limit (ulimit -n)",
+    );
   if (number === Returned.NO_HANDING) throw handoverUnsupported("that takes Linux");
   return number;
 }

@@ -386,6 +386,8 @@ numbers! {
         pub const OTHER_USER: i32 = -5;
         /// `offerHandover`, `askHandover`: the system has not what is needed: it is not Linux, or has no `/proc`.
         pub const NO_HANDING: i32 = -6;
+        /// `offerHandover`, `askHandover`: this process may open no more files for now.
+        pub const TOO_MANY_FILES: i32 = -7;
         /// `negotiateDeflate`: there is none to be had, so the request is to be refused. In a
         /// [`super::wire_kind`]: none is needed.
         pub const NO_AGREEMENT: u32 = 0;

@@ -42,6 +42,24 @@ use crate::handover::{HandedSession, Message};
 /// The lane of the inbox in which news of hand-overs stand.
 const LANE: usize = 0;
 
+/// Descriptors that an offer keeps for later.
+#[cfg(target_os = "linux")]
+const RESERVE: usize = 2;
+
+/// Whether this process, or the system, has as many files open as it may.
+#[cfg(target_os = "linux")]
+pub fn is_out_of_files(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+/// Whether this process, or the system, has as many files open as it may.
+#[cfg(not(target_os = "linux"))]
+pub fn is_out_of_files(_error: &std::io::Error) -> bool {
+    false
+}
+
 /// A message on its way to the other process.
 #[derive(Debug)]
 pub struct Outgoing {
@@ -85,6 +103,10 @@ pub struct Channel {
     /// The file of an offer that nobody has taken: by the thread, when somebody has greeted, or by who ends it before.
     #[cfg(target_os = "linux")]
     offered: Mutex<Option<offer::File>>,
+    /// Descriptors for what an offer takes when somebody comes: his connection, and a socket that listens. A process that may open no more
+    /// files by then is one that is to be restarted with a higher limit.
+    #[cfg(target_os = "linux")]
+    reserve: Mutex<Vec<std::os::fd::OwnedFd>>,
     /// Wakes the thread.
     wake: Box<dyn Fn() + Send + Sync>,
     /// Sessions that have been handed over here.
@@ -124,6 +146,8 @@ impl Channel {
             theirs: Mutex::default(),
             #[cfg(target_os = "linux")]
             offered: Mutex::default(),
+            #[cfg(target_os = "linux")]
+            reserve: Mutex::default(),
             wake: Box::new(wake),
             sent: AtomicU32::new(0),
             busy: AtomicUsize::new(0),
@@ -202,6 +226,30 @@ impl Channel {
     #[cfg(target_os = "linux")]
     fn take_offered(&self) -> Option<offer::File> {
         self.offered.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Keeps descriptors for later, as far as there are some.
+    #[cfg(target_os = "linux")]
+    fn fill_reserve(&self, any: std::os::fd::BorrowedFd<'_>) {
+        let mut reserve = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
+        while reserve.len() < RESERVE
+            && let Ok(descriptor) = any.try_clone_to_owned()
+        {
+            reserve.push(descriptor);
+        }
+    }
+
+    /// Gives the one up that is kept for a connection. False: there is none.
+    #[cfg(target_os = "linux")]
+    fn spend_one(&self) -> bool {
+        let mut reserve = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
+        reserve.len() == RESERVE && reserve.pop().is_some()
+    }
+
+    /// Gives up all that are kept: what they were kept for comes now.
+    pub fn spend_reserve(&self) {
+        #[cfg(target_os = "linux")]
+        self.reserve.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Says that this process serves, with all the sessions that have come.

@@ -16,7 +16,7 @@ use crate::border::returned;
 use crate::handover::Message;
 use crate::net::command::Command;
 use crate::net::descriptor::duplicate_listener;
-use crate::net::transfer::{Asked, Channel, Freeze, FreezeTicket};
+use crate::net::transfer::{Asked, Channel, Freeze, FreezeTicket, is_out_of_files};
 
 #[napi]
 impl DataPlane {
@@ -63,6 +63,7 @@ impl DataPlane {
         descriptors: Vec<i32>,
     ) -> Result<()> {
         let channel = self.channel(handover)?;
+        channel.spend_reserve();
         let mut sockets = Vec::with_capacity(descriptors.len());
         for descriptor in descriptors {
             let listener = duplicate_listener(descriptor).map_err(BorderError::TakeOver)?;
@@ -231,6 +232,9 @@ impl DataPlane {
 
 /// Why there is no hand-over: JavaScript says what mends it, where that is known.
 fn refused(verb: &'static str, path: String, cause: io::Error) -> Result<i32> {
+    if is_out_of_files(&cause) {
+        return Ok(returned::TOO_MANY_FILES);
+    }
     let known = [
         (io::ErrorKind::AddrInUse, returned::HANDOVER_OFFERED),
         (io::ErrorKind::AlreadyExists, returned::OTHER_FILE),

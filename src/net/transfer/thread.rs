@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use super::offer::{
     Announced, Connected, File, announce, connect, is_same_user, listen, under_way,
 };
 use super::peer::{Lost, MAX_SOCKETS, Peer};
-use super::{Adoption, Asked, Channel, Outgoing, Phase, Ticket};
+use super::{Adoption, Asked, Channel, Outgoing, Phase, Ticket, is_out_of_files};
 use crate::border::HandoverEvent;
 use crate::handover::serving::{self, Step, Word};
 use crate::handover::{HandedSession, Invalid, Message, against};
@@ -51,6 +51,7 @@ pub fn offer(path: &Path, number: u32, environment: Arc<Environment>) -> io::Res
     let (channel, bell) = open(number, environment)?;
     channel.set_lock(lock, Some(theirs));
     channel.set_offered(file);
+    channel.fill_reserve(bell.as_fd());
     start(channel, bell, Channel::abandon_giving, move |channel, bell| {
         let greeting = accept(&listener, &channel, &bell);
         // None: JavaScript has ended it, and may offer there again.
@@ -142,6 +143,7 @@ fn start(
 fn accept(listener: &UnixListener, channel: &Channel, bell: &UnixStream) -> Option<Greeting> {
     let mut comers = Comers::default();
     loop {
+        let mut is_full = false;
         silence(bell);
         if !channel.is_open() {
             return None;
@@ -155,6 +157,12 @@ fn accept(listener: &UnixListener, channel: &Channel, bell: &UnixStream) -> Opti
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) if is_out_of_files(&error) => {
+                if channel.spend_one() {
+                    continue;
+                }
+                is_full = true;
+            }
             Err(error) => {
                 channel.lose();
                 channel.fail(&format!("can't accept: {error}"));
@@ -164,10 +172,14 @@ fn accept(listener: &UnixListener, channel: &Channel, bell: &UnixStream) -> Opti
         if let Some(greeting) = comers.hear() {
             return Some(greeting);
         }
-        let mut waits =
-            vec![PollFd::new(listener, PollFlags::IN), PollFd::new(bell, PollFlags::IN)];
+        // Who connects waits in the queue until there is a descriptor.
+        let interest = if is_full { PollFlags::empty() } else { PollFlags::IN };
+        let mut waits = vec![PollFd::new(listener, interest), PollFd::new(bell, PollFlags::IN)];
         waits.extend(comers.fds().map(|socket| PollFd::from_borrowed_fd(socket, PollFlags::IN)));
-        let _interrupted = poll(&mut waits, None);
+        let _interrupted = poll(&mut waits, is_full.then_some(&LOOK_AGAIN));
+        if !is_full {
+            channel.fill_reserve(bell.as_fd());
+        }
     }
 }
 
