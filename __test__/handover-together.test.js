@@ -160,6 +160,34 @@ test("a namespace that throws as it is asked for keeps nobody else out", only, a
   assert.equal(client.ends, 0);
 });
 
+test(
+  "what was emitted while another server had the clients is not missed when they come back",
+  only,
+  async (t) => {
+    const socket = place(t);
+    const one = await serve(t, "one", { connectionStateRecovery: {} });
+    const client = await dial(t, one.port);
+    const heard = [];
+    client.onAny((event, n) => heard.push(`${event} ${n}`));
+    one.io.emit("news", 0);
+    await eventually(() => heard.length === 1, "the first news");
+    const failed = assert.rejects(one.io.handOver(socket), { code: "SIO_ERR_HANDOVER_FAILED" });
+    const two = await serve(t, "two", { connectionStateRecovery: {}, takeOver: socket }, false);
+    two.io._takeOver.listen = () => {}; // and does not say so
+    two.io.on("connection", (each) => each.emit("hello", 1));
+    two.httpServer.listen(one.port, "127.0.0.1");
+    await eventually(() => heard.includes("hello 1"), "the other server");
+    for (const n of [1, 2, 3]) one.io.emit("news", n); // with numbers that the other one has given, too
+    await two.io.close();
+    await failed;
+    await eventually(() => heard.includes("news 3"), "the news");
+    assert.equal(client.recovered, true);
+    one.io.emit("news", 4);
+    await eventually(() => heard.includes("news 4"), "the last news");
+    assert.deepEqual(heard, ["news 0", "hello 1", "news 1", "news 2", "news 3", "news 4"]);
+  },
+);
+
 /** Waits until the other process has answered. */
 async function eventuallyGreeted(io) {
   const { _takeOver: taking } = io;

@@ -46,6 +46,7 @@ const { NO_COMPRESS, pushConnection, pushRoom, VOLATILE } = require("../border")
  *   carryPackets?(first: number): States.CarriedPacket[],
  *   goOn?(state: States.CarriedLog, packets: States.CarriedPacket[], lost: States.CarriedSession[]): void,
  *   goOnFrom?(socket: Member, from: number): void,
+ *   takeBack?(next: number): void,
  * }} Hooks
  *
  * @typedef {import("socket.io-adapter").Adapter & Hooks} SomeAdapter

@@ -113,6 +113,8 @@ class HandOver {
     this._engine.nativeId(); // the workers are there
     /** @private */
     this._border = this._engine.border();
+    /** @type {import("./handover-states").NamespaceState[]} @private what the other process has been told of the namespaces */
+    this._handed = [];
     /** @private */
     this._stretches = new Stretches(server, this._options.settle);
     /** @type {HandoverChannel | undefined} @private undefined: there are no descriptors for it yet */
@@ -278,6 +280,8 @@ class HandOver {
       debug("it has failed: %s", error);
       for (const each of going)
         void each.gone.then((isGone) => isGone && loop.nextTick(leave, each.conn));
+      for (const { name, recovery } of this._handed)
+        if (recovery !== undefined) server._nsps.get(name)?.adapter.takeBack?.(recovery.next);
       native.thawHandover(channel.number, id);
       engine.isLeaving = false;
       engine.hasGone = false;
@@ -332,7 +336,9 @@ class HandOver {
   handAll() {
     const { _border: border, _channel: channel, _engine: engine, _server: server } = this;
     const writer = new StateWriter((bytes) => border.native.stateHandover(channel.number, bytes));
-    writer.writeCommon({ namespaces: Array.from(server._nsps.values(), namespaceState) });
+    const namespaces = Array.from(server._nsps.values(), namespaceState);
+    this._handed = namespaces;
+    writer.writeCommon({ namespaces });
     for (const nsp of server._nsps.values()) writeLog(writer, nsp);
     engine.hasGone = true;
     /** @type {Going[]} */

@@ -20,6 +20,8 @@ const logs = new FinalizationRegistry(({ native, log }) => native.closeRecovery(
 
 const UNKNOWN = -2;
 
+/** Of so many earlier prefixes offsets are known. */
+const MAX_BEFORE = 8;
 /** The longest offset that is kept although it is not one of ours, in characters. */
 const MAX_GIVEN = 64;
 
@@ -138,7 +140,9 @@ class RecoveryAdapter extends NativeAdapter {
     /** @private */
     this._roomNumbers = new RoomNumbers();
     /** @private what every offset begins with, so that no argument of the program is taken for one */
-    this._prefix = Date.now().toString(36) + ".";
+    this._prefix = newPrefix();
+    /** @private @type {{ prefix: string, next: number }[]} what they began with before another process had the clients for a while */
+    this._before = [];
     /** @type {NodeJS.Timeout | undefined} @private runs while something is stored */
     this._sweeper = undefined;
   }
@@ -394,6 +398,17 @@ class RecoveryAdapter extends NativeAdapter {
     if (this._isNext && from < this._next) this._goesOn.set(socket, from);
   }
 
+  /**
+   * Another process has had the clients and goes on no more: the offsets that it has given begin as ours did.
+   *
+   * @param {number} next the number of the first packet that they have not got from here
+   */
+  takeBack(next) {
+    this._before.unshift({ prefix: this._prefix, next });
+    if (this._before.length > MAX_BEFORE) this._before.pop();
+    this._prefix = newPrefix();
+  }
+
   /** Tells the namespace that a client can be recovered before it has got an event. */
   get recoversWithoutOffset() {
     return true;
@@ -466,10 +481,13 @@ class RecoveryAdapter extends NativeAdapter {
    * @private
    */
   numberOf(offset) {
-    if (!offset.startsWith(this._prefix)) return -1;
-    const digits = offset.slice(this._prefix.length);
-    const number = Number.parseInt(digits, 36);
-    return number < this._next && number >= 0 && number.toString(36) === digits ? number : -1;
+    const number = numberIn(offset, this._prefix);
+    if (number !== -1) return number < this._next ? number : -1;
+    for (const { prefix, next } of this._before) {
+      const known = numberIn(offset, prefix);
+      if (known !== -1) return Math.min(known, next - 1); // from there on they are the other process's
+    }
+    return -1;
   }
 
   /**
@@ -578,6 +596,23 @@ function sizeOf(rooms) {
   let size = 0;
   for (const room of rooms) size += room?.length ?? 0;
   return size;
+}
+
+/** @returns {string} one that none of the offsets of before begins with */
+function newPrefix() {
+  return Date.now().toString(36) + ".";
+}
+
+/**
+ * @param {string} offset
+ * @param {string} prefix
+ * @returns {number} of the packet that it names; -1 when it does not begin so, or is none
+ */
+function numberIn(offset, prefix) {
+  if (!offset.startsWith(prefix)) return -1;
+  const digits = offset.slice(prefix.length);
+  const number = Number.parseInt(digits, 36);
+  return number >= 0 && number.toString(36) === digits ? number : -1;
 }
 
 module.exports = { RECOVERY_DEFAULTS, RecoveryAdapter, supersede };
