@@ -320,6 +320,7 @@ test("one that is to hand over what it has not got yet does so when it has", onl
   const two = await serve(t, "two", { takeOver: socket }, false);
   const again = two.io.handOver(socket);
   const more = two.io.handOver(socket);
+  await eventuallyGreeted(two.io); // else the third one may be the first that is heard
   two.httpServer.listen(one.port, "127.0.0.1");
   const three = await serve(t, "three", { takeOver: socket }, false);
   three.httpServer.listen(one.port, "127.0.0.1");
