@@ -52,7 +52,8 @@ for (const implementation of selected()) {
         connect(`http://127.0.0.1:${port}`, { ...options, transports }),
       );
       t.after(() => clients.forEach((client) => client.disconnect()));
-      for (const client of clients) assert.deepEqual(await until(client, "version"), [version]);
+      const versions = await Promise.all(clients.map((client) => until(client, "version")));
+      assert.deepEqual(versions, [[version], [version]]);
       if (version === 3) break;
       const gone = clients.map((client) => until(client, "disconnect", 60_000));
       fs.writeFileSync(file, program(implementation, version + 1));
