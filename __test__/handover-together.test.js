@@ -34,8 +34,12 @@ async function serve(t, name, options = {}, listens = true) {
   return { io, httpServer, port: httpServer.address().port };
 }
 
-async function dial(t, port) {
-  const client = connect(`http://127.0.0.1:${port}`, { forceNew: true, transports: ["websocket"] });
+async function dial(t, port, options = {}) {
+  const client = connect(`http://127.0.0.1:${port}`, {
+    forceNew: true,
+    transports: ["websocket"],
+    ...options,
+  });
   client.ends = 0;
   client.on("disconnect", () => client.ends++);
   t.after(() => client.disconnect());
@@ -697,6 +701,45 @@ test("one with more than can be carried begins anew, and is counted", only, asyn
   assert.equal(await large.emitWithAck("who"), "two");
   assert.equal(client.ends, 0);
 });
+
+test(
+  "what listeners throw or send as one begins anew keeps nobody else from going",
+  only,
+  async (t) => {
+    const socket = place(t);
+    const one = await serve(t, "one");
+    one.io.on("connection", (each) => {
+      if (!each.handshake.auth.large) return;
+      each.data.large = Buffer.alloc(16 << 20);
+      each.on("disconnect", () => {
+        one.io.emit("left");
+        fail();
+      });
+    });
+    const before = await dial(t, one.port);
+    const large = await dial(t, one.port, { auth: { large: true }, reconnectionDelay: 1 });
+    const after = await dial(t, one.port);
+    const heard = [];
+    for (const client of [before, after]) client.on("left", () => heard.push(client.id));
+    const thrown = new Promise((resolve) => {
+      process.prependOnceListener("uncaughtException", resolve);
+    });
+    const others = process.listeners("uncaughtException").slice(1);
+    for (const other of others) process.removeListener("uncaughtException", other);
+    const again = until(large, "connect");
+    const handed = one.io.handOver(socket);
+    const two = await serve(t, "two", { takeOver: socket }, false);
+    two.httpServer.listen(one.port, "127.0.0.1");
+    assert.deepEqual(await within(handed, "the end"), { clients: 3, moved: 2 });
+    assert.equal((await within(thrown, "the error")).message, "of the program");
+    for (const other of others) process.on("uncaughtException", other);
+    await within(again, "it to come back");
+    for (const client of [before, large, after])
+      assert.equal(await client.emitWithAck("who"), "two");
+    assert.equal(before.ends + after.ends, 0);
+    assert.deepEqual(heard, []);
+  },
+);
 
 test("what stands against a path is told, and what mends it", only, async (t) => {
   const socket = place(t);

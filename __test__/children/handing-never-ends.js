@@ -12,7 +12,7 @@ Conn.prototype.handOver = function (...args) {
 };
 
 const { handAll } = HandOver.prototype;
-HandOver.prototype.handAll = function () {
+HandOver.prototype.handAll = function (going) {
   this._border.native.finishHandover = () => {};
-  return handAll.call(this);
+  return handAll.call(this, going);
 };

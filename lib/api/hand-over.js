@@ -255,7 +255,7 @@ class HandOver {
     debug("the other process is ready");
     engine.isLeaving = true;
     /** @type {Going[]} */
-    let going = [];
+    const going = [];
     /** @type {boolean[]} */
     let gone;
     try {
@@ -269,7 +269,7 @@ class HandOver {
       await this.settle();
       debug("the program has finished");
       if (channel.failure !== undefined) throw channel.failure;
-      going = this.handAll();
+      this.handAll(going);
       debug("%d clients go", going.length);
       channel.decide();
       native.finishHandover(channel.number, id, Buffer.alloc(0));
@@ -330,10 +330,10 @@ class HandOver {
    * Hands all sessions over, in one go: nothing that this program sends comes between two of them. The other process begins with the
    * first ones meanwhile.
    *
-   * @returns {Going[]}
+   * @param {Going[]} going gets all of them, one by one: whatever is thrown, those that have gone are known
    * @private
    */
-  handAll() {
+  handAll(going) {
     const { _border: border, _channel: channel, _engine: engine, _server: server } = this;
     const writer = new StateWriter((bytes) => border.native.stateHandover(channel.number, bytes));
     const namespaces = Array.from(server._nsps.values(), namespaceState);
@@ -341,13 +341,8 @@ class HandOver {
     writer.writeCommon({ namespaces });
     for (const nsp of server._nsps.values()) writeLog(writer, nsp);
     engine.hasGone = true;
-    /** @type {Going[]} */
-    const going = [];
-    /** @param {Conn} conn */
-    const beginAnew = (conn) => {
-      conn.close(true);
-      going.push({ conn, gone: Promise.resolve(false) });
-    };
+    /** @type {Conn[]} */
+    const anew = [];
     /** @type {{ conn: Conn, state: SessionState }[]} */
     let some = [];
     let count = 0;
@@ -355,7 +350,7 @@ class HandOver {
       const written = writer.writeSessions(some.map(({ state }) => state));
       writer.end();
       for (const [i, { conn }] of some.entries()) {
-        if (written[i] === undefined) beginAnew(conn);
+        if (written[i] === undefined) anew.push(conn);
         else going.push({ conn, gone: conn.handOver(channel.number, writeNumber(count++)) });
         if (written[i]?.isWhole === false)
           debug("not all of the data of %s can be carried", conn.id);
@@ -366,11 +361,16 @@ class HandOver {
     for (const conn of engine.sessions.values()) {
       if (conn.readyState !== "open") continue;
       const state = carried(conn);
-      if (state === undefined) beginAnew(conn);
+      if (state === undefined) anew.push(conn);
       else if (some.push({ conn, state }) === TOGETHER) send();
     }
     send();
-    return going;
+    // last, as their listeners may send something, or throw
+    for (const conn of anew) {
+      going.push({ conn, gone: Promise.resolve(false) });
+      closeAside(conn);
+    }
+    border.operations.flush();
   }
 }
 
@@ -596,6 +596,20 @@ function notReady(longest) {
 /** @param {Conn} conn ends here, in a tick of its own, as the program may throw */
 function leave(conn) {
   conn.leave();
+}
+
+/** @param {Conn} conn is closed; what the program throws then is thrown in a tick of its own, and keeps nobody else here */
+function closeAside(conn) {
+  try {
+    conn.close(true);
+  } catch (error) {
+    loop.nextTick(raise, error);
+  }
+}
+
+/** @param {unknown} error */
+function raise(error) {
+  throw error;
 }
 
 /** @returns {Promise<void>} resolved when the event loop has gone round, with all its ticks */
