@@ -9,6 +9,7 @@ const { isShortString, NO_COMPRESS, VOLATILE } = require("../border");
 const { MESSAGES } = require("../base/errors");
 const { trace } = require("../base/trace");
 const { nextTick } = require("../base/loop");
+const { persist } = require("./socket-state");
 
 /** @typedef {import("../codec/long-text").LongText} LongText */
 /** @typedef {import("../codec/packet").Packet} Packet */
@@ -613,6 +614,11 @@ class Client {
     // it has asked for a namespace, and the program, or an adapter, has not said yet whether there is one
     if (this._asked && sockets.length + connecting.length === 0) return undefined;
     return { opening: this.conn.carryOpening(), sockets, connecting };
+  }
+
+  /** Has the adapters remember its sockets, as for those that are lost. */
+  persist() {
+    for (const socket of this._connected()) persist(socket);
   }
 
   /** It is another process's now: here, nobody is told, but who waits for an answer. */

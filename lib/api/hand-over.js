@@ -279,7 +279,7 @@ class HandOver {
     } catch (error) {
       debug("it has failed: %s", error);
       for (const each of going)
-        void each.gone.then((isGone) => isGone && loop.nextTick(leave, each.conn));
+        void each.gone.then((isGone) => isGone && loop.nextTick(giveUp, each.conn));
       for (const { name, recovery } of this._handed)
         if (recovery !== undefined) server._nsps.get(name)?.adapter.takeBack?.(recovery.next);
       native.thawHandover(channel.number, id);
@@ -596,6 +596,16 @@ function notReady(longest) {
 /** @param {Conn} conn ends here, in a tick of its own, as the program may throw */
 function leave(conn) {
   conn.leave();
+}
+
+/** @param {Conn} conn ends here, and the other process has not got it: its client comes back, and may be recovered */
+function giveUp(conn) {
+  const client = /** @type {Client | undefined} */ (conn._client);
+  try {
+    client?.persist();
+  } finally {
+    conn.leave();
+  }
 }
 
 /** @param {Conn} conn is closed; what the program throws then is thrown in a tick of its own, and keeps nobody else here */

@@ -452,14 +452,10 @@ class Socket extends EventEmitter {
 
   /** It is another process's now. */
   _onhandedover() {
-    try {
-      persist(this); // that may end before it has it
-    } finally {
-      this._cleanup();
-      this.client._remove(this);
-      if (this.connected) this.nsp._counts.countLeft("handed over");
-      this.connected = false;
-    }
+    this._cleanup();
+    this.client._remove(this);
+    if (this.connected) this.nsp._counts.countLeft("handed over");
+    this.connected = false;
     failAnswers(this);
   }
 
