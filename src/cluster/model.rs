@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use self::world::{Happening, Health, Refusal, SharedWorld, World, happening, lock, reach};
+use self::world::{Happening, Health, PARTS, Refusal, SharedWorld, World, happening, lock, reach};
 use super::backoff::{Backoff, LAST};
 use super::clock;
 use super::link::{Desk, run};
@@ -367,6 +367,26 @@ fn what_is_to_go_goes_although_its_node_takes_no_connections() {
             stage.step(&step).await;
         }
         assert!(lock(&stage.world).subscribed(&room(0)).is_empty());
+    });
+}
+
+#[test]
+fn who_has_no_slots_any_more_is_not_listened_to() {
+    with_link(Mode::Sharded, async |stage| {
+        for step in (0..ROOMS).map(Step::Want).chain([Step::Wait(1_000)]) {
+            stage.step(&step).await;
+        }
+        for part in 0..PARTS {
+            stage.step(&Step::Happens(Happening::Move(part, 0))).await;
+        }
+        for step in (0..ROOMS).map(Step::Publish).chain([Step::Wait(10_000)]) {
+            stage.step(&step).await;
+        }
+        let world = lock(&stage.world);
+        let owners = world.map.owner("");
+        for connection in world.held() {
+            assert!(owners.contains(&connection.port), "{}", connection.port);
+        }
     });
 }
 

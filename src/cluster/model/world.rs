@@ -27,7 +27,7 @@ const SHARDS: usize = 3;
 /// In each shard, a primary and a replica.
 const NODES: usize = 2 * SHARDS;
 /// The slots move in such parts.
-const PARTS: usize = 4;
+pub(super) const PARTS: usize = 4;
 const PART: u16 = SLOTS / 4;
 const FIRST_PORT: u16 = 7_000;
 
