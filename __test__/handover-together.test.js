@@ -11,7 +11,7 @@ const path = require("node:path");
 const { test } = require("node:test");
 const { io: connect } = require("socket.io-client");
 const { Server } = require("..");
-const { eventually, until, within } = require("./support/waiting");
+const { deferred, eventually, until, within } = require("./support/waiting");
 
 const only = { skip: process.platform !== "linux" && "Linux hands descriptors over" };
 const NOBODY = { clients: 0, sockets: 0, refused: 0 };
@@ -113,6 +113,65 @@ test("one that is closed while it waits for the other one takes nobody", only, a
     await new Promise((resolve) => two.httpServer.close(resolve));
   }
 });
+
+/** Middlewares are asked about those who come, so they can have the others wait. */
+const recovery = { connectionStateRecovery: { skipMiddlewares: false } };
+
+/** What a program may do to end clients. */
+const ENDS = {
+  "socket.disconnect()": (_io, sockets) => sockets.forEach((socket) => socket.disconnect(true)),
+  "io.disconnectSockets()": (io) => io.disconnectSockets(true),
+  "socket.conn.close()": (_io, sockets) => sockets.forEach((socket) => socket.conn.close(true)),
+  "io.drain()": (io) => io.drain({ over: 0 }),
+  "io.close()": (io) => io.close(),
+};
+
+for (const [how, end] of Object.entries(ENDS))
+  for (const isTaken of [true, false])
+    test(
+      `${how} ends nobody who has gone over; the other one takes them: ${isTaken}`,
+      only,
+      async (t) => {
+        const socket = place(t);
+        const one = await serve(t, "one", recovery);
+        const told = [];
+        one.io.on("connection", (each) => {
+          for (const event of ["disconnecting", "disconnect"])
+            each.on(event, (reason) => told.push(`${event}: ${reason}`));
+        });
+        const quick = { reconnectionDelay: 1, reconnectionDelayMax: 20 };
+        const clients = [
+          await dial(t, one.port, quick),
+          await dial(t, one.port, { ...quick, transports: ["polling"] }),
+        ];
+        const sockets = [...one.io.of("/").sockets.values()];
+        const handed = one.io.handOver(socket).catch(({ code }) => code);
+        const two = await serve(t, "two", { takeOver: socket, ...recovery }, false);
+        const thought = deferred();
+        two.io.use((_socket, next) => void thought.promise.then(() => next()));
+        two.httpServer.listen(one.port, "127.0.0.1");
+        await eventually(() => sockets.every(({ connected }) => !connected), "all to go");
+        const ending = end(one.io, sockets);
+        if (!isTaken) await two.io.close();
+        thought.resolve();
+        assert.deepEqual(
+          await within(handed, "the end"),
+          isTaken ? { clients: 2, moved: 2 } : "SIO_ERR_HANDOVER_FAILED",
+        );
+        await within(ending, "the program's end");
+        assert.deepEqual(told, []);
+        assert.deepEqual([one.io.engine.clientsCount, one.io.of("/").sockets.size], [0, 0]);
+        assert.deepEqual(
+          sockets.map(({ rooms }) => rooms.size),
+          [0, 0],
+        );
+        if (!isTaken) return;
+        for (const client of clients) {
+          assert.equal(await client.emitWithAck("who"), "two");
+          assert.equal(client.ends, 0);
+        }
+      },
+    );
 
 test("one that is closed while middlewares think takes nobody, and says so", only, async (t) => {
   const socket = place(t);

@@ -621,7 +621,12 @@ class Client {
     for (const socket of this._connected()) persist(socket);
   }
 
-  /** It is another process's now: here, nobody is told, but who waits for an answer. */
+  /** It is another process's now: nothing that the program does ends its sockets here. */
+  ongone() {
+    for (const socket of this._connected()) socket._ongone();
+  }
+
+  /** Nothing is to be left of it here: nobody is told, but who waits for an answer. */
   onhandedover() {
     if (this._closed) return;
     this._closed = true;

@@ -286,6 +286,7 @@ class HandOver {
       engine.isLeaving = false;
       engine.hasGone = false;
       acceptor.resume();
+      await turn(); // of those who have gone nothing is left
       throw error;
     }
     debug("the other process serves");

@@ -405,8 +405,8 @@ class RecoveryAdapter extends NativeAdapter {
    */
   takeBack(next) {
     this._before.unshift({ prefix: this._prefix, next });
+    this._prefix = newPrefix(this._before);
     if (this._before.length > MAX_BEFORE) this._before.pop();
-    this._prefix = newPrefix();
   }
 
   /** Tells the namespace that a client can be recovered before it has got an event. */
@@ -598,9 +598,15 @@ function sizeOf(rooms) {
   return size;
 }
 
-/** @returns {string} one that none of the offsets of before begins with */
-function newPrefix() {
-  return Date.now().toString(36) + ".";
+/**
+ * @param {{ prefix: string }[]} [before] those that there have been
+ * @returns {string} one that is none of them, wherever the clock has gone meanwhile
+ */
+function newPrefix(before = []) {
+  for (let time = Date.now(); ; time++) {
+    const prefix = time.toString(36) + ".";
+    if (!before.some((known) => known.prefix === prefix)) return prefix;
+  }
 }
 
 /**

@@ -451,11 +451,15 @@ class Socket extends EventEmitter {
   }
 
   /** It is another process's now. */
+  _ongone() {
+    if (this.connected) this.nsp._counts.countLeft("handed over");
+    this.connected = false;
+  }
+
+  /** Nothing is to be left of it here. */
   _onhandedover() {
     this._cleanup();
     this.client._remove(this);
-    if (this.connected) this.nsp._counts.countLeft("handed over");
-    this.connected = false;
     failAnswers(this);
   }
 

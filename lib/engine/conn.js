@@ -66,7 +66,8 @@ const { writeEnginePacket } = require("./packet-writing");
  * @property {() => void} onconnectTimeout
  * @property {(error: Error) => void} onerrors
  * @property {(reason: string, description?: Error) => void} onclose
- * @property {() => void} onhandedover the session is another process's now
+ * @property {() => void} onhandedover nothing is to be left of the session, which is another process's
+ * @property {() => void} ongone it is another process's now
  */
 
 /** What a worker says of a session that is another process's now. */
@@ -139,6 +140,8 @@ class Conn extends LazyEmitter {
     this._group = undefined;
     /** @type {((isGone: boolean) => void) | undefined} @private told how it has ended, while it is handed over */
     this._onhanded = undefined;
+    /** @private whether it has gone over, and has not ended here */
+    this._isGone = false;
     /** @private */
     this._observed = 0;
     if (trace.showsIncoming() || server.showsFlushes) this.observe();
@@ -282,7 +285,7 @@ class Conn extends LazyEmitter {
    *
    * @param {number} channel
    * @param {Buffer} blob what is said of it there
-   * @returns {Promise<boolean>} when no worker has it any more: whether it has gone over. To the program it is there up to `leave()`
+   * @returns {Promise<boolean>} when no worker has it any more: whether it has gone over; then it is there up to `leave()`
    */
   handOver(channel, blob) {
     this._border.operations.handOver(this, channel, blob);
@@ -291,6 +294,7 @@ class Conn extends LazyEmitter {
 
   /** It has gone over, and ends here: when nobody waits any more, as what there is to forget can wait. */
   leave() {
+    if (this._isGone) this.readyState = "closing";
     this.conclude(HANDED_OVER, undefined);
   }
 
@@ -456,10 +460,7 @@ class Conn extends LazyEmitter {
     return this;
   }
 
-  /**
-   * @param {boolean} discard
-   * @private
-   */
+  /** @param {boolean} discard @private */
   closeTransport(discard) {
     if (this.readyState === "closed") return;
     this._border.operations.close(this, discard);
@@ -479,11 +480,7 @@ class Conn extends LazyEmitter {
     this.onclose(reason, description);
   }
 
-  /**
-   * The same after an error.
-   *
-   * @param {any} error
-   */
+  /** The same after an error. @param {any} error */
   onError(error) {
     this.onClose("transport error", error);
   }
@@ -579,6 +576,9 @@ class Conn extends LazyEmitter {
   onend(reason, error) {
     const onhanded = this._onhanded;
     if (reason === HANDED_OVER && onhanded !== undefined) {
+      this._isGone = this.readyState !== "closed"; // else the program has just closed it, and was told
+      this.readyState = "closed"; // nothing that the program does ends it any more
+      this._client?.ongone();
       onhanded(true);
       return;
     }
